@@ -1,0 +1,81 @@
+"""Builds the objects that commands work with, once, from the settings."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from pipeline.environments import Environments, load_families
+from pipeline.model_cache.cache import ModelCache
+from pipeline.model_cache.manifest import load_manifest
+from pipeline.plan import Choices, Plan, make_plan
+from pipeline.profile import ProfileChoice, choose_profile, load_profiles
+from pipeline.project import CONFIG, Project, open_project
+from pipeline.recipe import load_recipe
+from pipeline.result_key import Surroundings
+from pipeline.result_store import ResultStore
+from pipeline.settings import Settings
+from pipeline.tools import FFMPEG, Tool, Tools
+from shared.environment_manager import hub_endpoint
+from shared.stage import CORE_ENVIRONMENT
+
+
+@dataclass(frozen=True)
+class App:
+    """One project's parts. `tool` is the ffmpeg that stages get."""
+
+    settings: Settings
+    project: Project
+    environments: Environments
+    models: ModelCache
+    tools: Tools
+    tool: Tool
+    store: ResultStore
+    profile: ProfileChoice
+
+    def surroundings(self) -> Surroundings:
+        """Digests of everything a step may run with."""
+        families = (CORE_ENVIRONMENT, *self.environments.families)
+        return Surroundings(
+            environments={family: self.environments.digest(family) for family in families},
+            models={name: self.models.digest(name) for name in self.models.models},
+            tools={FFMPEG: self.tool.version},
+            device=self.settings.device,
+        )
+
+    def choices(self) -> Choices:
+        """What the user and the profile decide of a plan."""
+        return Choices(
+            recipe_name=self.settings.recipe,
+            profile_name=self.profile.name,
+            profile=self.profile.profile,
+            targets=self.settings.to,
+            stages=self.settings.stages,
+            stub=self.settings.stub,
+        )
+
+    def plan(self) -> Plan:
+        """The plan for one media under these settings; the same for each."""
+        return make_plan(load_recipe(self.settings.recipe, CONFIG / "recipes"), self.choices())
+
+
+def open_app(settings: Settings) -> App:
+    """The parts of the project that `settings` describe. Looks at the disk, changes nothing on it but memories."""
+    project = open_project(settings)
+    families = load_families(CONFIG / "environments.toml")
+    environments = Environments(project.environments, CONFIG / "environments", project.cache, families)
+    manifest, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
+    models = ModelCache(project.cache, manifest, locked, hub_endpoint(os.environ, settings.hub))
+    tools = Tools(project.cache, environments, os.environ.get("PATH"))
+    profiles = load_profiles(CONFIG / "profiles")
+    profile = choose_profile(settings.profile, profiles, models.incomplete(models.models))
+    return App(
+        settings=settings,
+        project=project,
+        environments=environments,
+        models=models,
+        tools=tools,
+        tool=tools.choose(),
+        store=ResultStore(project.results),
+        profile=profile,
+    )

@@ -1,0 +1,135 @@
+"""Many media, one recipe: what to work on, what to set up first, and on with the others when one fails."""
+
+from __future__ import annotations
+
+import asyncio
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import events
+from pipeline.app import App
+from pipeline.errors import BadInput, ReelError, UsageError
+from pipeline.executors.local import LocalExecutor
+from pipeline.plan import Plan
+from pipeline.preview import StepPreview, preview
+from pipeline.run import Emit, Item, ItemResult, ItemRun
+from pipeline.runs import Runs
+
+# What a folder is searched for; a file that is named outright is taken whatever its name is.
+_VIDEO = {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv"}
+_VIDEO |= {".ts", ".webm", ".wmv"}
+_AUDIO = {".aac", ".aiff", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"}
+MEDIA_SUFFIXES = _VIDEO | _AUDIO
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What became of each item, in the order they were given."""
+
+    items: tuple[ItemResult, ...]
+
+    @property
+    def failed(self) -> tuple[ItemResult, ...]:
+        """The items that were not finished."""
+        return tuple(item for item in self.items if item.error)
+
+
+def find_media(arguments: Sequence[str], media_root: Path) -> list[Path]:
+    """The files that arguments name: files, folders (searched through), patterns. Raises `UsageError`."""
+    found: list[Path] = []
+    for argument in arguments:
+        path = media_root / argument
+        if path.is_dir():
+            inside = [
+                file for file in sorted(path.rglob("*")) if file.suffix.lower() in MEDIA_SUFFIXES and file.is_file()
+            ]
+            if not inside:
+                raise UsageError("media.none", f"there is no media file in the folder {argument}")
+            found += inside
+        elif path.exists() or not glob.has_magic(argument):
+            found.append(path)
+        else:
+            matches = [media_root / match for match in sorted(glob.glob(argument, root_dir=media_root, recursive=True))]
+            if not matches:
+                raise UsageError("media.none", f"no file matches {argument}")
+            found += matches
+    return list(dict.fromkeys(found))
+
+
+def make_item(media: Path, app: App, taken: set[str]) -> Item:
+    """The item for a media file; raises `BadInput` for what is no readable file."""
+    if not media.exists():
+        raise BadInput("media.missing", f"{media} is not there", hint="check the spelling; quote names with spaces")
+    if not media.is_file():
+        kind = "a folder" if media.is_dir() else "neither a file nor a folder"
+        raise BadInput("media.not-a-file", f"{media} is {kind}, expected a media file")
+    if media.stat().st_size == 0:
+        raise BadInput("media.empty", f"{media} is empty, expected a media file")
+    try:
+        digest = app.store.media_digest(media)
+    except OSError as error:
+        raise BadInput("media.unreadable", f"{media} cannot be read: {error.strerror or error}") from error
+    name = media.name if media.name not in taken else str(media)
+    taken.add(name)
+    return Item(name, media.resolve(), digest)
+
+
+def preview_item(item: Item, plan: Plan, app: App, runs: Runs) -> list[StepPreview]:
+    """What a run would do for one item."""
+    return preview(
+        plan, item.digest, app.store, app.surroundings(), lambda step: runs.last_ingredients(item.digest, step)
+    )
+
+
+def set_up(previews: Sequence[StepPreview], app: App, emit: Emit) -> None:
+    """Have everything that the steps to be run need: tools, environments, models. Raises `Missing`.
+
+    All of it before the first step, so that a run does not fail in its middle for a reason known at its start.
+    """
+    offline = app.settings.offline
+    due = [preview.step for preview in previews if preview.verdict != "reused"]
+    if any(step.backend.tools for step in due):
+        app.tools.ensure(app.tool, emit, offline=offline)
+    for family in dict.fromkeys(step.backend.environment for step in due):
+        app.environments.ensure(family, emit, offline=offline)
+    for name in dict.fromkeys(name for step in due for name in step.models.values()):
+        app.models.fetch(name, emit, offline=offline)
+
+
+def run_batch(media: Sequence[Path], plan: Plan, app: App, emit: Emit) -> BatchResult:
+    """Run the plan for each media. Holds the store; one item's failure does not stop the others."""
+    with app.store.open_for_writing("reel run"):
+        runs = Runs(app.store, app.project.runs)
+        run_id = runs.start(plan.recipe, plan.profile)
+        state = "interrupted"
+        try:
+            result = asyncio.run(_run_items(media, plan, app, runs, run_id, emit))
+            state = "failed" if result.failed else "done"
+        finally:
+            runs.finish(run_id, state)
+            runs.sweep_logs()
+        return result
+
+
+async def _run_items(media: Sequence[Path], plan: Plan, app: App, runs: Runs, run_id: str, emit: Emit) -> BatchResult:
+    results = []
+    taken: set[str] = set()
+    async with LocalExecutor(app.project, app.environments, app.tools, app.tool, runs.folder(run_id)) as executor:
+        for path in media:
+            try:
+                item = make_item(path, app, taken)
+                previews = preview_item(item, plan, app, runs)
+                set_up(previews, app, emit)
+            except BadInput as error:
+                results.append(_refused(path, error, emit))
+                continue
+            results.append(await ItemRun(item, plan, app, executor, runs, run_id, emit).complete(previews))
+    return BatchResult(tuple(results))
+
+
+def _refused(path: Path, error: ReelError, emit: Emit) -> ItemResult:
+    emit(events.StepFailedEvent(path.name, "media", "", error.code, error.message, error.hint, None))
+    emit(events.ItemFinished(path.name, "failed", 0.0, None))
+    return ItemResult(Item(path.name, path, ""), "failed", None, error, 0, 0.0)

@@ -1,0 +1,80 @@
+"""What commands share: their result, settings from flags, and tables as text."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from pipeline.app import App, open_app
+from pipeline.errors import EXIT_OK, ReelError
+from pipeline.parser import split_languages
+from pipeline.project import CODE_ROOT, CONFIG
+from pipeline.settings import Origins, Settings, load_settings, parse_assignment
+
+# A flag's name in the parser, and the setting it sets.
+_FLAGS = {
+    "recipe": "recipe",
+    "profile": "profile",
+    "output": "output_dir",
+    "progress": "progress",
+    "language": "stages.asr.language",
+    "audio_track": "stages.demux.audio_track",
+    "audio_language": "stages.demux.audio_language",
+    "speakers": "stages.diarize.num_speakers",
+    "min_speakers": "stages.diarize.min_speakers",
+    "max_speakers": "stages.diarize.max_speakers",
+}
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command hands back: data for `--json`, the same as text, the exit code, and errors of single items."""
+
+    data: JsonValue
+    text: str = ""
+    exit_code: int = EXIT_OK
+    errors: tuple[ReelError, ...] = ()
+
+
+def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Origins]:
+    """The settings of this call."""
+    flags: dict[str, JsonValue] = {}
+    for text in getattr(arguments, "set", []):
+        name, value = parse_assignment(text)
+        flags[name] = value
+    for flag, name in _FLAGS.items():
+        value = getattr(arguments, flag, None)
+        if value is not None:
+            flags[name] = value
+    if getattr(arguments, "to", None):
+        flags["to"] = list(split_languages(arguments.to))
+    for switch in ("offline", "stub"):
+        if getattr(arguments, switch, False):
+            flags[switch] = True
+    return load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, flags)
+
+
+def app_of(arguments: argparse.Namespace) -> App:
+    """The project under this call's settings."""
+    return open_app(settings_of(arguments)[0])
+
+
+def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
+    """Columns of text, two spaces apart; the last one may be of any length."""
+    everything = [*([head] if head else []), *rows]
+    if not everything:
+        return ""
+    widths = [max(len(row[column]) for row in everything) for column in range(len(everything[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything
+    ]
+    return "\n".join(lines)
+
+
+def megabytes(size: int) -> str:
+    """`145 MB`, `2.3 GB`: decimal, as disks and providers count."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -1,0 +1,60 @@
+"""`reel doctor`: what this machine has, what is set up, and what is wrong with it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+
+from pydantic import JsonValue
+
+from pipeline.commands.common import CommandResult, app_of, megabytes, table
+from pipeline.errors import EXIT_MISSING, EXIT_OK
+
+
+def execute(arguments: argparse.Namespace) -> CommandResult:
+    """Look at everything, change nothing. What has not been set up yet is no fault; what is broken is."""
+    app = app_of(arguments)
+    rows: list[tuple[str, str, str]] = [
+        ("ok", "system", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{_memory()}"),
+        ("ok", "python", f"{platform.python_version()} in {sys.prefix}"),
+        ("ok", "ffmpeg", f"{app.tool.version} from {app.tool.origin}"),
+    ]
+    free = shutil.disk_usage(
+        next(path for path in (app.project.cache, *app.project.cache.parents) if path.exists())
+    ).free
+    rows.append(("ok" if free > 2e9 else "low", "disk", f"{megabytes(free)} free for {app.project.cache}"))
+    for family in app.environments.families:
+        status = app.environments.check(family)
+        word = {"ready": "ok", "missing": "later"}.get(status.state, "wrong")
+        detail = status.detail or "ready"
+        rows.append(
+            (
+                word,
+                f"environment {family}",
+                detail if word != "wrong" else f"{detail}; run `./reel envs ensure {family}`",
+            )
+        )
+    incomplete = app.models.incomplete(app.models.models)
+    for name in app.models.models:
+        whole = name not in incomplete
+        rows.append(
+            ("ok" if whole else "later", f"model {name}", "complete" if whole else "it has not been fetched yet")
+        )
+    rows.append(("ok", "profile", _profile_text(app.profile.name, app.profile.better)))
+    wrong = [row for row in rows if row[0] == "wrong"]
+    data: list[JsonValue] = [{"state": state, "what": what, "detail": detail} for state, what, detail in rows]
+    return CommandResult({"checks": data}, table(rows), EXIT_MISSING if wrong else EXIT_OK)
+
+
+def _profile_text(name: str, better: str | None) -> str:
+    return f"{name}; for {better} run `./reel models fetch --profile {better}`" if better else name
+
+
+def _memory() -> str:
+    try:
+        return f", {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB of memory"
+    except (ValueError, OSError, AttributeError):
+        return ""

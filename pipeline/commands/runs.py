@@ -1,0 +1,39 @@
+"""`reel runs`: what was run before."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from pipeline.commands.common import CommandResult, app_of, table
+from pipeline.errors import UsageError
+from pipeline.runs import Runs
+from shared.timecode import span
+
+
+def execute(arguments: argparse.Namespace) -> CommandResult:
+    """List the runs, or show the steps of one."""
+    app = app_of(arguments)
+    runs = Runs(app.store, app.project.runs)
+    records = runs.all()
+    if arguments.action == "list":
+        listed = [(run.id, run.state, run.recipe, run.profile, run.started) for run in records]
+        text = table(listed, ("RUN", "STATE", "RECIPE", "PROFILE", "STARTED")) if listed else "nothing was run yet"
+        return CommandResult({"runs": [asdict(run) for run in records]}, text)
+    if not records:
+        raise UsageError("runs.none", "nothing was run yet")
+    run_id = arguments.id or records[0].id
+    steps = runs.steps(run_id)
+    rows = [
+        (
+            step.item,
+            step.step,
+            step.backend,
+            step.state,
+            span(step.seconds) if step.seconds is not None else "-",
+            (step.key or "-")[:8],
+        )
+        for step in steps
+    ]
+    text = table(rows, ("MEDIA", "STEP", "BACKEND", "STATE", "TIME", "RESULT"))
+    return CommandResult({"run": run_id, "steps": [asdict(step) for step in steps]}, f"run {run_id}\n{text}")

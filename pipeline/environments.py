@@ -1,0 +1,211 @@
+"""One virtual environment per family, built from its committed lock: ensured, checked, found to have drifted, removed.
+
+A virtual environment cannot be moved, so it is built in place, under a lock, and its marker is written last: a folder
+without a marker is rubbish and is built again. The marker holds the digest of the lock it was built from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock
+from pydantic import ValidationError
+
+from pipeline import events
+from pipeline.errors import Missing, UsageError
+from shared.document import Frozen
+from shared.environment_manager import installer_environment
+from shared.files import write_atomically
+from shared.stage import CORE_ENVIRONMENT
+
+MARKER = "reel-environment.json"
+State = Literal["ready", "missing", "outdated", "unfinished", "broken"]
+Emit = Callable[[events.Event], None]
+# A distribution that provides one of these would shadow our own packages in a worker.
+_OUR_PACKAGES = ("pipeline", "shared", "stages")
+
+
+class Family(Frozen):
+    """A family as `config/environments.toml` declares it."""
+
+    reason: str
+    probe: str
+    platforms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EnvironmentStatus:
+    """A family on this machine. `detail` says what is wrong when it is not ready."""
+
+    family: str
+    state: State
+    folder: Path
+    detail: str = ""
+
+
+def load_families(path: Path) -> dict[str, Family]:
+    """The declared families by name."""
+    try:
+        return {name: Family.model_validate(table) for name, table in tomllib.loads(path.read_text()).items()}
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise UsageError("environments.invalid", f"{path} does not declare environments: {error}") from error
+
+
+class Environments:
+    """The environments of one project. `core` is the one this very process runs in."""
+
+    def __init__(self, root: Path, locks: Path, cache: Path, families: Mapping[str, Family]) -> None:
+        self._root, self._locks, self._cache = root, locks, cache
+        self._families = families
+
+    @property
+    def families(self) -> Mapping[str, Family]:
+        """The declared families by name."""
+        return self._families
+
+    def digest(self, family: str) -> str:
+        """What a result's key holds of its environment: the lock's content and the interpreter's minor version."""
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return hashlib.sha256(self._lock(family).read_bytes() + python.encode()).hexdigest()
+
+    def python(self, family: str) -> Path:
+        """The interpreter of a family's environment."""
+        return self._programs(family) / ("python.exe" if os.name == "nt" else "python")
+
+    def programs(self, family: str) -> Path:
+        """The folder of an environment's programs, to go first on a child's PATH."""
+        return self._programs(family)
+
+    def site_packages(self, family: str) -> Path:
+        """Where an environment's packages lie."""
+        if os.name == "nt":
+            return self._folder(family) / "Lib" / "site-packages"
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        return self._folder(family) / "lib" / version / "site-packages"
+
+    def status(self, family: str) -> EnvironmentStatus:
+        """The state of a family, from its marker: milliseconds."""
+        folder = self._folder(family)
+        if family == CORE_ENVIRONMENT:
+            return EnvironmentStatus(family, "ready", folder)
+        if not folder.exists():
+            return EnvironmentStatus(family, "missing", folder, "it has not been built yet")
+        try:
+            marker = json.loads((folder / MARKER).read_text())
+        except (OSError, ValueError):
+            return EnvironmentStatus(family, "unfinished", folder, "its building was interrupted")
+        if marker.get("digest") != self.digest(family):
+            return EnvironmentStatus(
+                family, "outdated", folder, "its lock or the Python has changed since it was built"
+            )
+        if not self.python(family).exists():
+            return EnvironmentStatus(family, "broken", folder, f"{self.python(family)} is not there")
+        return EnvironmentStatus(family, "ready", folder)
+
+    def check(self, family: str) -> EnvironmentStatus:
+        """As `status`, and the family's own import is tried in its interpreter: seconds."""
+        status = self.status(family)
+        if status.state != "ready" or family == CORE_ENVIRONMENT:
+            return status
+        probe = subprocess.run(
+            [self.python(family), "-I", "-c", f"import {self._families[family].probe}"],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
+        )  # fmt: skip
+        if probe.returncode:
+            last = (probe.stderr.strip().splitlines() or ["no message"])[-1]
+            return EnvironmentStatus(
+                family, "broken", status.folder, f"`import {self._families[family].probe}`: {last}"
+            )
+        return status
+
+    def ensure(self, family: str, emit: Emit, *, offline: bool = False) -> None:
+        """Make the family usable; does nothing when it is. Raises `Missing`."""
+        if self.status(family).state == "ready":
+            return
+        self._root.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._root / f"{family}.lock"):
+            if self.status(family).state == "ready":  # somebody else has built it while we waited
+                return
+            started = time.monotonic()
+            emit(events.SetupStarted(f"environment {family}"))
+            shutil.rmtree(self._folder(family), ignore_errors=True)
+            self._build(family, offline)
+            emit(events.SetupFinished(f"environment {family}", time.monotonic() - started))
+
+    def remove(self, family: str) -> bool:
+        """Delete a family's environment; False when there was none."""
+        folder = self._folder(family)
+        if family == CORE_ENVIRONMENT or not folder.exists():
+            return False
+        with FileLock(self._root / f"{family}.lock"):
+            (folder / MARKER).unlink(missing_ok=True)  # first, so that an interrupted removal is no environment
+            shutil.rmtree(folder)
+        return True
+
+    def _build(self, family: str, offline: bool) -> None:
+        folder, log = self._folder(family), self._root / f"{family}.log"
+        uv = [sys.executable, "-m", "uv"]
+        network = ["--offline"] if offline else []
+        commands = (
+            [*uv, "venv", "--no-config", "--no-project", "--python", sys.executable, str(folder)],
+            [
+                *uv, "pip", "sync", "--no-config", "--require-hashes", "--no-build", *network,
+                "--python", str(self.python(family)), str(self._lock(family)),
+            ],
+        )  # fmt: skip
+        with open(log, "wb") as output:
+            for command in commands:
+                done = subprocess.run(
+                    command,
+                    env=installer_environment(self._cache, os.environ),
+                    stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self._root,
+                )  # fmt: skip
+                if done.returncode:
+                    raise Missing(
+                        "environment.build",
+                        f"the environment {family} could not be built: {_reason(log)}",
+                        hint=f"correct that, then run `./reel envs ensure {family}`",
+                        log=log,
+                    )
+        for name in _OUR_PACKAGES:
+            if (self.site_packages(family) / name).exists():
+                raise Missing(
+                    "environment.shadow", f"a distribution in the environment {family} provides `{name}`, our own name"
+                )
+        marker = {"digest": self.digest(family), "python": sys.version.split()[0]}
+        write_atomically(folder / MARKER, json.dumps(marker).encode())
+
+    def _folder(self, family: str) -> Path:
+        if family == CORE_ENVIRONMENT:
+            return Path(sys.prefix)
+        if family not in self._families:
+            raise UsageError(
+                "environment.unknown",
+                f"there is no environment `{family}`",
+                hint=f"the environments are core, {', '.join(self._families)}",
+            )
+        return self._root / family
+
+    def _programs(self, family: str) -> Path:
+        return self._folder(family) / ("Scripts" if os.name == "nt" else "bin")
+
+    def _lock(self, family: str) -> Path:
+        return self._locks / f"{family}.lock"
+
+
+def _reason(log: Path) -> str:
+    """The line of an installer's log that says what went wrong."""
+    lines = [line.strip(" ×╰─▶│├·") for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    told = [line.removeprefix("error: ") for line in lines if line]
+    return told[-1] if told else "the installer gave no reason"

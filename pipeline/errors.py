@@ -1,0 +1,79 @@
+"""The exception tree: a class for each reaction, a stable code for each cause.
+
+ReelError                    exit 1
+├── UsageError               exit 2   the command line or a setting is wrong
+├── BadInput                 exit 4   a file the user gave cannot be used
+│   └── StageRefused                  a stage says so, with its own code
+├── Missing                  exit 5   a model, environment or tool is not there and could not be had
+├── Locked                   exit 6   another process is at work here
+└── StepFailed               exit 1   a stage was run and did not deliver
+    ├── StageRaised                   an exception nobody expected
+    ├── WorkerCrashed                 the process ended by itself: a native crash, or an exit
+    ├── WorkerKilled                  somebody killed it: out of memory, as a rule
+    ├── WorkerTimedOut                it took longer than its limit
+    └── OutputsInvalid                it says that it is done, and its outputs say otherwise
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_BAD_INPUT = 0, 1, 2, 3, 4
+EXIT_MISSING, EXIT_LOCKED, EXIT_BUG, EXIT_INTERRUPTED = 5, 6, 70, 130
+
+
+class ReelError(Exception):
+    """Something a person can act on: what, where, expected and found in `message`, the way out in `hint`."""
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, code: str, message: str, *, hint: str | None = None, log: Path | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.log = log
+
+
+class UsageError(ReelError):
+    exit_code = EXIT_USAGE
+
+
+class BadInput(ReelError):
+    exit_code = EXIT_BAD_INPUT
+
+
+class StageRefused(BadInput):
+    pass
+
+
+class Missing(ReelError):
+    exit_code = EXIT_MISSING
+
+
+class Locked(ReelError):
+    exit_code = EXIT_LOCKED
+
+
+class StepFailed(ReelError):
+    pass
+
+
+class StageRaised(StepFailed):
+    pass
+
+
+class WorkerCrashed(StepFailed):
+    pass
+
+
+class WorkerKilled(StepFailed):
+    pass
+
+
+class WorkerTimedOut(StepFailed):
+    pass
+
+
+class OutputsInvalid(StepFailed):
+    pass

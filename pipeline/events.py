@@ -1,0 +1,121 @@
+"""What happens during a command, as values: reporters turn them into bars, lines or JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.stage import Fact
+
+
+@dataclass(frozen=True)
+class SetupStarted:
+    """Something a run needs is being made: an environment is built, a model or a tool is fetched."""
+
+    what: str
+    bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class SetupProgress:
+    what: str
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class SetupFinished:
+    what: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ItemStarted:
+    """Work on one media begins."""
+
+    item: str
+    media: Path
+    steps: int
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    item: str
+    step: str
+    backend: str
+    reason: str
+    media_ms: int | None
+
+
+@dataclass(frozen=True)
+class StepProgress:
+    item: str
+    step: str
+    done: float
+
+
+@dataclass(frozen=True)
+class StepReused:
+    item: str
+    step: str
+    backend: str
+    key: str
+
+
+@dataclass(frozen=True)
+class StepDone:
+    item: str
+    step: str
+    backend: str
+    key: str
+    seconds: float
+    media_ms: int | None
+    facts: dict[str, Fact] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepFailedEvent:
+    item: str
+    step: str
+    backend: str
+    code: str
+    message: str
+    hint: str | None
+    log: Path | None
+
+
+@dataclass(frozen=True)
+class StepSkipped:
+    """The step was not run because one before it failed."""
+
+    item: str
+    step: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the user should know although the work goes on."""
+
+    item: str | None
+    step: str | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Published:
+    item: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class ItemFinished:
+    item: str
+    state: str  # done, reused or failed
+    seconds: float
+    folder: Path | None
+
+
+Event = (
+    SetupStarted | SetupProgress | SetupFinished | ItemStarted | StepStarted | StepProgress | StepReused | StepDone
+    | StepFailedEvent | StepSkipped | Notice | Published | ItemFinished
+)  # fmt: skip

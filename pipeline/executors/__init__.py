@@ -1,0 +1,1 @@
+"""Where workers run. One kind so far: processes on this machine."""

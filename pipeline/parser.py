@@ -1,0 +1,169 @@
+"""The command line's grammar. Standard library only, so that `--help` answers before anything heavy is imported."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+DESCRIPTION = """\
+Transcripts, translations and subtitles from the best open models, each in its own environment.
+
+  ./reel run film.mkv                     subtitles in the spoken language, and film.mkv with them inside
+  ./reel run film.mkv --to pt,en          and in Portuguese and English
+  ./reel plan film.mkv                    what that would do, and why; writes nothing
+"""
+EPILOG = """\
+exit codes: 0 ok, 1 failed, 2 usage, 3 some items of a batch failed, 4 bad input, 5 a model, environment or tool is
+missing, 6 locked by another process, 70 a bug of ours, 130 interrupted
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; `command` and, for some, `action` say what was asked for."""
+    parser = argparse.ArgumentParser(
+        prog="reel", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    _add_run(commands)
+    _add_plan(commands)
+    _add_stage(commands)
+    _add_envs(commands)
+    _add_models(commands)
+    _add_runs(commands)
+    _leaf(commands, "doctor", "what this machine has, what is set up, and what is wrong", "reel doctor")
+    config = _branch(commands, "config", "settings")
+    show = _leaf(config, "show", "every setting with its value", "reel config show --origin")
+    show.add_argument("--origin", action="store_true", help="say where each value comes from")
+    _settings(show)
+    return parser
+
+
+Subparsers = argparse._SubParsersAction  # the class has no public name
+
+
+def _leaf(
+    commands: Subparsers[argparse.ArgumentParser], name: str, summary: str, example: str
+) -> argparse.ArgumentParser:
+    leaf: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}\n\n  ./{example}\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    leaf.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    leaf.add_argument("--debug", action="store_true", help="show a traceback with an error")
+    return leaf
+
+
+def _branch(
+    commands: Subparsers[argparse.ArgumentParser], name: str, summary: str
+) -> Subparsers[argparse.ArgumentParser]:
+    branch = commands.add_parser(name, help=summary, description=summary)
+    actions: Subparsers[argparse.ArgumentParser] = branch.add_subparsers(dest="action", metavar="action", required=True)
+    return actions
+
+
+def _settings(leaf: argparse.ArgumentParser) -> None:
+    group = leaf.add_argument_group("settings")
+    group.add_argument("--profile", metavar="NAME", help="which backends and models; auto: the best that is complete")
+    group.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE",
+        help="any setting or stage parameter, as `asr.beam_size=3`; may be repeated",
+    )  # fmt: skip
+    group.add_argument("--offline", action="store_true", help="never use the network; fail when something is missing")
+    group.add_argument(
+        "--stub", action="store_true", help="stages make valid outputs without a model, to try the plumbing"
+    )
+
+
+def _progress(leaf: argparse.ArgumentParser) -> None:
+    leaf.add_argument(
+        "--progress",
+        choices=("auto", "plain", "none", "json"),
+        help="bars on a terminal and lines elsewhere (auto), or one kind",
+    )
+
+
+def _job(leaf: argparse.ArgumentParser) -> None:
+    leaf.add_argument("media", nargs="+", metavar="MEDIA", help="files, folders or patterns")
+    leaf.add_argument(
+        "--recipe", metavar="NAME", help="what to make: subtitle, transcribe, translate, or a recipe file"
+    )
+    leaf.add_argument("--to", metavar="LANGUAGES", help="target languages, BCP-47, with commas: `pt,en`")
+    leaf.add_argument("-o", "--output", metavar="DIR", help="where the folder for each media goes (out)")
+    leaf.add_argument(
+        "--language", metavar="TAG", help="the spoken language, when you know it better than the recogniser"
+    )
+    leaf.add_argument("--audio-track", type=int, metavar="N", help="which audio track to take, from 0")
+    leaf.add_argument("--audio-language", metavar="TAG", help="the language of the audio track to take")
+    leaf.add_argument("--speakers", type=int, metavar="N", help="how many people speak")
+    leaf.add_argument("--min-speakers", type=int, metavar="N", help="at least so many people speak")
+    leaf.add_argument("--max-speakers", type=int, metavar="N", help="at most so many people speak")
+    _settings(leaf)
+
+
+def _add_run(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    run = _leaf(
+        commands, "run", "do the job for each media; sets up what is missing first", "reel run film.mkv --to pt"
+    )
+    _job(run)
+    _progress(run)
+
+
+def _add_plan(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    _job(_leaf(commands, "plan", "what `run` would do and why; writes nothing", "reel plan film.mkv --to pt"))
+
+
+def _add_stage(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    stage = _leaf(commands, "stage", "run one stage alone, on plain files", "reel stage asr clip.wav -o results")
+    stage.add_argument("name", metavar="NAME", help="the stage: demux, vad, separate, asr, align, diarize, ...")
+    stage.add_argument(
+        "inputs", nargs="+", metavar="INPUT", help="files in the order of the stage's inputs, or ROLE=FILE"
+    )
+    stage.add_argument("-o", "--output", required=True, metavar="DIR", help="where the outputs go")
+    stage.add_argument("--backend", metavar="NAME", help="the library to use; else the profile's")
+    stage.add_argument("--to", metavar="LANGUAGE", help="the target language, for stages that translate")
+    _settings(stage)
+    _progress(stage)
+
+
+def _add_envs(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    envs = _branch(commands, "envs", "the environments that stages run in")
+    _leaf(envs, "list", "each environment, why it is apart, its state and size", "reel envs list")
+    for name, summary in (
+        ("ensure", "build what is missing or out of date"),
+        ("check", "try each environment's own import"),
+        ("remove", "delete environments; the next run builds them again"),
+    ):
+        leaf = _leaf(envs, name, summary, f"reel envs {name} lite")
+        leaf.add_argument(
+            "names", nargs="+" if name == "remove" else "*", metavar="NAME", help="environments; none: all"
+        )
+        if name == "ensure":
+            _progress(leaf)
+
+
+def _add_models(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    models = _branch(commands, "models", "the one model cache")
+    _leaf(models, "list", "each model with its size, licence, state, and who needs it", "reel models list")
+    for name, summary in (
+        ("fetch", "bring models into the cache, verified"),
+        ("verify", "check every byte of the cache against the lock"),
+    ):
+        leaf = _leaf(models, name, summary, f"reel models {name} faster-whisper-base")
+        leaf.add_argument("names", nargs="*", metavar="NAME", help="models; none: those of the profile")
+        leaf.add_argument("--profile", metavar="NAME", help="the models of this profile")
+        if name == "fetch":
+            _progress(leaf)
+        else:
+            leaf.add_argument("--repair", action="store_true", help="drop what is wrong and fetch it again")
+
+
+def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    runs = _branch(commands, "runs", "what was run before")
+    _leaf(runs, "list", "the runs, newest first", "reel runs list")
+    show = _leaf(runs, "show", "the steps of one run", "reel runs show 20260131-120000-ab12")
+    show.add_argument("id", metavar="RUN", nargs="?", help="as `reel runs list` shows it; none: the newest")
+
+
+def split_languages(text: str) -> Sequence[str]:
+    """`pt, en` as its parts."""
+    return [part.strip() for part in text.split(",") if part.strip()]

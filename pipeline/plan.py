@@ -1,0 +1,255 @@
+"""Plans: a recipe applied to one media file, every step with its backend, parameters and sources. Pure."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from types import GenericAlias, UnionType
+from typing import get_args, get_origin
+
+from pydantic import JsonValue, ValidationError
+
+from pipeline.errors import UsageError
+from pipeline.profile import AUTO, Profile, ProfileStage
+from pipeline.recipe import MEDIA, Recipe, RecipeStep
+from pipeline.registry import stage_named, translator_for
+from shared.language import english_name
+from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, Files, Params, Stage
+
+STUB = Backend(module="", environment=CORE_ENVIRONMENT, summary="valid outputs without a model")
+
+
+@dataclass(frozen=True)
+class FromMedia:
+    """The media file itself."""
+
+
+@dataclass(frozen=True)
+class FromStep:
+    """An output of an earlier step."""
+
+    step: str
+    role: str
+
+
+@dataclass(frozen=True)
+class FirstOf:
+    """The first of these that exists: an optional output, then what it would replace."""
+
+    sources: tuple[FromMedia | FromStep, ...]
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """All of these that exist, in this order."""
+
+    sources: tuple[FromMedia | FromStep, ...]
+
+
+Source = FromMedia | FromStep | FirstOf | AllOf
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage with everything that decides its result but the content of its inputs."""
+
+    id: str
+    stage: Stage
+    backend_name: str
+    backend: Backend
+    params: Params
+    inputs: Mapping[str, Source]
+    models: Mapping[str, str]  # role to the model's name
+    target: str | None = None
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The ids of the steps whose outputs this one takes."""
+        return frozenset(source.step for source in _leaves(self.inputs) if isinstance(source, FromStep))
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A result to publish under a name that may hold `{name}` and `{language}`."""
+
+    step: str
+    role: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps in an order in which each comes after what it needs."""
+
+    recipe: str
+    profile: str
+    steps: tuple[Step, ...]
+    publications: tuple[Publication, ...]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What decides a plan beside the recipe: all of it is the user's or the profile's."""
+
+    recipe_name: str
+    profile_name: str
+    profile: Profile
+    targets: tuple[str, ...]
+    stages: Mapping[str, Mapping[str, JsonValue]]  # settings by stage: `backend` and parameters
+    stub: bool = False
+
+
+def make_plan(recipe: Recipe, choices: Choices) -> Plan:
+    """The plan; raises `UsageError` for parameters or pairs of languages that no backend takes."""
+    if recipe.needs_target and not choices.targets:
+        raise UsageError(
+            "plan.no-target", f"the recipe {choices.recipe_name} needs a target language", hint="add `--to en`, say"
+        )
+    steps = {
+        step_id: _make_step(step_id, target, recipe, recipe.steps[name], choices)
+        for name, step_id, target in _instances(recipe, choices.targets)
+    }
+    try:
+        order = tuple(TopologicalSorter({step_id: sorted(steps[step_id].needs) for step_id in steps}).static_order())
+    except CycleError as error:
+        raise UsageError(
+            "recipe.cycle", f"the recipe {choices.recipe_name} goes in a circle: {error.args[1]}"
+        ) from error
+    publications = tuple(
+        Publication(source.step, source.role, rule.name)
+        for rule in recipe.publish
+        for source in _resolve(rule.file, recipe, None, choices.targets)
+        if isinstance(source, FromStep)
+    )
+    return Plan(choices.recipe_name, choices.profile_name, tuple(steps[step_id] for step_id in order), publications)
+
+
+def single_step(stage: Stage, choices: Choices, inputs: Mapping[str, Source], backend: str | None) -> Step:
+    """A step that stands alone, for a developer who runs one stage."""
+    recipe_step = RecipeStep(stage=stage.name, inputs={})
+    target = choices.targets[0] if choices.targets else None
+    overridden = {
+        **choices.stages,
+        stage.name: {**choices.stages.get(stage.name, {}), **({"backend": backend} if backend else {})},
+    }
+    alone = Choices(
+        choices.recipe_name, choices.profile_name, choices.profile, choices.targets, overridden, choices.stub
+    )
+    name, declared, models = _backend(stage, alone, target)
+    return Step(stage.name, stage, name, declared, _params(stage, recipe_step, alone, target), inputs, models, target)
+
+
+def _instances(recipe: Recipe, targets: tuple[str, ...]) -> list[tuple[str, str, str | None]]:
+    """Each step's name, its id and its target language: `("translate", "translate:pt", "pt")`."""
+    return [
+        (name, f"{name}:{target}" if target else name, target)
+        for name, step in recipe.steps.items()
+        for target in (targets if step.each else (None,))
+    ]
+
+
+def _make_step(step_id: str, target: str | None, recipe: Recipe, step: RecipeStep, choices: Choices) -> Step:
+    stage = stage_named(step.stage)
+    backend_name, backend, models = _backend(stage, choices, target)
+    inputs: dict[str, Source] = {}
+    for role, written in step.inputs.items():
+        names = [written] if isinstance(written, str) else written
+        sources = tuple(source for name in names for source in _resolve(name, recipe, target, choices.targets))
+        if takes_several(stage.inputs, role):
+            inputs[role] = AllOf(sources)
+        elif len(sources) == 1 and isinstance(written, str):
+            inputs[role] = sources[0]
+        else:
+            inputs[role] = FirstOf(sources)
+    params = _params(stage, step, choices, target)
+    return Step(step_id, stage, backend_name, backend, params, inputs, models, target)
+
+
+def _resolve(
+    reference: str, recipe: Recipe, target: str | None, targets: tuple[str, ...]
+) -> tuple[FromMedia | FromStep, ...]:
+    if reference == MEDIA:
+        return (FromMedia(),)
+    name, _, role = reference.partition(".")
+    if not recipe.steps[name].each:
+        return (FromStep(name, role),)
+    return tuple(FromStep(f"{name}:{tag}", role) for tag in ((target,) if target else targets))
+
+
+def _backend(stage: Stage, choices: Choices, target: str | None) -> tuple[str, Backend, Mapping[str, str]]:
+    """The backend's name, its declaration, and the model for each of its roles."""
+    if choices.stub:
+        return STUB_BACKEND, STUB, {}
+    filled = choices.profile.stages.get(stage.name, ProfileStage(backend=next(iter(stage.backends))))
+    name = str(choices.stages.get(stage.name, {}).get("backend", filled.backend))
+    if name == AUTO:
+        name = _translator(choices, target)
+    backend = stage.backends.get(name)
+    if backend is None:
+        raise UsageError(
+            "backend.unknown",
+            f"the stage {stage.name} has no backend `{name}`",
+            hint=f"its backends are {', '.join(stage.backends)}",
+        )
+    if backend.platforms and sys.platform not in backend.platforms:
+        raise UsageError(
+            "backend.platform", f"the backend {name} runs on {', '.join(backend.platforms)}, and this is {sys.platform}"
+        )
+    unfilled = [role for role in backend.models if role not in filled.models]
+    if unfilled:
+        raise UsageError(
+            "backend.models",
+            f"profile {choices.profile_name} names no model for `{unfilled[0]}` of the backend {name}",
+            hint=f"add it under `[stages.{stage.name}.models]` in the profile",
+        )
+    return name, backend, {role: filled.models[role] for role in backend.models}
+
+
+def _translator(choices: Choices, target: str | None) -> str:
+    """The backend for a pair of languages; the source is known at this time only when the user has said it."""
+    spoken = choices.stages.get("asr", {}).get("language")
+    source, wanted = str(spoken) if spoken else None, target or "en"
+    if found := translator_for(source, wanted):
+        return found
+    names = f"{english_name(source)} to {english_name(wanted)}" if source else f"anything to {english_name(wanted)}"
+    raise UsageError(
+        "translate.pair",
+        f"profile {choices.profile_name} does not translate {names}, and no other profile of this release does",
+        hint="it translates any language to English (`--to en`), and between English and Portuguese (`--to pt`)",
+    )
+
+
+def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None) -> Params:
+    """The parameters: the stage's defaults < the profile < the recipe < the user."""
+    filled = choices.profile.stages.get(stage.name)
+    users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name != "backend"}
+    values: dict[str, JsonValue] = {**(filled.params if filled else {}), **step.params, **users}
+    if target and "target" in stage.params.model_fields:
+        values["target"] = target
+    try:
+        return stage.params.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(stage.params.model_fields) or "none"
+        raise UsageError(
+            "params.invalid",
+            f"`{stage.name}.{name}` cannot be {first['input']!r}: {first['msg']}",
+            hint=f"the parameters of {stage.name} are {known}",
+        ) from error
+
+
+def takes_several(files: type[Files], role: str) -> bool:
+    """Whether a role takes a tuple of files."""
+    annotation = files.model_fields[role].annotation
+    options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    return any(isinstance(option, GenericAlias) and get_origin(option) is tuple for option in options)
+
+
+def _leaves(inputs: Mapping[str, Source]) -> list[FromMedia | FromStep]:
+    leaves: list[FromMedia | FromStep] = []
+    for source in inputs.values():
+        leaves += source.sources if isinstance(source, FirstOf | AllOf) else (source,)
+    return leaves

@@ -1,0 +1,86 @@
+"""What a run would do and why, step by step, without doing any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import JsonValue
+
+from pipeline.plan import AllOf, FirstOf, FromMedia, FromStep, Plan, Source, Step
+from pipeline.result_key import InputDigests, Surroundings, differences, ingredients, result_key
+from pipeline.result_store import ResultStore, StoredResult
+
+Verdict = Literal["reused", "new", "redone"]
+LastIngredients = Callable[[str], Mapping[str, JsonValue] | None]
+"""A step's id to the ingredients it had when it last ran for this media; None when it never did."""
+
+
+@dataclass(frozen=True)
+class StepPreview:
+    """What would happen to one step. `result` is there when it is reused."""
+
+    step: Step
+    verdict: Verdict
+    reason: str
+    result: StoredResult | None = None
+
+
+def preview(
+    plan: Plan, media_digest: str, store: ResultStore, surroundings: Surroundings, last: LastIngredients
+) -> list[StepPreview]:
+    """A preview of each step, in the plan's order."""
+    results: dict[str, StoredResult] = {}
+    previews = []
+    for step in plan.steps:
+        waiting = sorted(step.needs - set(results))
+        if waiting:
+            previews.append(_behind(step, waiting, surroundings, last(step.id)))
+            continue
+        parts = ingredients(step, gather(step.inputs, media_digest, results), surroundings)
+        found = store.lookup(result_key(parts))
+        if found:
+            results[step.id] = found
+            previews.append(StepPreview(step, "reused", f"its result {found.key[:8]} is in the store", found))
+            continue
+        before = last(step.id)
+        if before is None:
+            previews.append(StepPreview(step, "new", "it has not run for this media yet"))
+        else:
+            changed = differences(before, parts) or ["its result is no longer in the store"]
+            previews.append(StepPreview(step, "redone", "; ".join(changed)))
+    return previews
+
+
+def gather(inputs: Mapping[str, Source], media_digest: str, results: Mapping[str, StoredResult]) -> InputDigests:
+    """The digests of a step's inputs, from the results of the steps before it."""
+
+    def one(source: FromMedia | FromStep) -> str | None:
+        if isinstance(source, FromMedia):
+            return media_digest
+        digest = results[source.step].digests(source.role)
+        assert digest is None or isinstance(digest, str), f"{source} is several files"
+        return digest
+
+    digests: dict[str, str | list[str] | None] = {}
+    for role, source in inputs.items():
+        if isinstance(source, AllOf):
+            digests[role] = [digest for leaf in source.sources if (digest := one(leaf)) is not None]
+        elif isinstance(source, FirstOf):
+            digests[role] = next((digest for leaf in source.sources if (digest := one(leaf)) is not None), None)
+        else:
+            digests[role] = one(source)
+    return digests
+
+
+def _behind(
+    step: Step, waiting: list[str], surroundings: Surroundings, before: Mapping[str, JsonValue] | None
+) -> StepPreview:
+    """A step whose inputs are not known yet: what can be compared is, the rest follows from what runs before it."""
+    behind = f"{', '.join(waiting)} {'runs' if len(waiting) == 1 else 'run'} before it"
+    if before is None:
+        return StepPreview(step, "new", behind)
+    known = ingredients(step, {}, surroundings)
+    changed = differences({**before, "inputs": {}}, known)
+    return StepPreview(step, "redone", "; ".join([*changed, behind]))

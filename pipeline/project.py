@@ -1,0 +1,47 @@
+"""Where things lie: the checkout that holds the code, and the folders its settings name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.settings import Settings
+
+CODE_ROOT = Path(__file__).resolve().parent.parent
+CONFIG = CODE_ROOT / "config"
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folders of one project, absolute and with links resolved, so that no working directory changes them."""
+
+    settings: Settings
+    cache: Path
+    results: Path
+    environments: Path
+    output: Path
+
+    @property
+    def runs(self) -> Path:
+        """The logs of runs, a folder each."""
+        return self.results / "runs"
+
+    @property
+    def home(self) -> Path:
+        """What a stage sees as its home folder."""
+        return self.cache / "home"
+
+
+def open_project(settings: Settings) -> Project:
+    """The project with its folders as the settings say; makes none of them. `output_dir` starts where the user is."""
+
+    def place(folder: str) -> Path:
+        return (CODE_ROOT / Path(folder).expanduser()).resolve()
+
+    return Project(
+        settings=settings,
+        cache=place(settings.cache_dir),
+        results=place(settings.results_dir),
+        environments=place(settings.environments_dir),
+        output=Path(settings.output_dir).expanduser().absolute(),
+    )

@@ -1,0 +1,29 @@
+"""The stages there are, written out: the only module of the orchestrator that imports `stages`."""
+
+from __future__ import annotations
+
+import difflib
+
+from pipeline.errors import UsageError
+from shared.stage import Stage
+from stages import align, asr, attribute, demux, diarize, mux, separate, subtitle, translate, vad
+
+STAGES: dict[str, Stage] = {
+    module.STAGE.name: module.STAGE
+    for module in (demux, separate, vad, asr, align, diarize, attribute, translate, subtitle, mux)
+}
+
+
+def stage_named(name: str) -> Stage:
+    """The stage called `name`; raises `UsageError` with the nearest name."""
+    if name in STAGES:
+        return STAGES[name]
+    near = difflib.get_close_matches(name, STAGES, n=1)
+    raise UsageError(
+        "stage.unknown",
+        f"there is no stage `{name}`",
+        hint=f"did you mean `{near[0]}`?" if near else f"the stages are {', '.join(STAGES)}",
+    )
+
+
+translator_for = translate.backend_for

@@ -1,0 +1,31 @@
+"""Events as a person or a program reads them, always on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from pipeline.environments import Emit
+
+
+@contextlib.contextmanager
+def open_reporter(kind: str) -> Iterator[Emit]:
+    """Where events go: `auto` is bars on a terminal and lines elsewhere."""
+    if kind == "auto":
+        kind = "bars" if sys.stderr.isatty() else "plain"
+    if kind == "bars":
+        from pipeline.reporters.bars import Bars  # rich takes a tenth of a second to import
+
+        with Bars() as bars:
+            yield bars.emit
+    elif kind == "json":
+        from pipeline.reporters.json_lines import emit_json
+
+        yield emit_json
+    elif kind == "plain":
+        from pipeline.reporters.plain import emit_line
+
+        yield emit_line
+    else:
+        yield lambda event: None

@@ -1,0 +1,123 @@
+"""One step: its key, its result if there is one, else a worker's job, checked and committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.app import App
+from pipeline.errors import OutputsInvalid, WorkerCrashed, WorkerKilled
+from pipeline.executors.local import LocalExecutor
+from pipeline.plan import Step, takes_several
+from pipeline.result_key import InputDigests, Surroundings, ingredients, result_key
+from pipeline.result_store import StoredFile, StoredResult, as_input
+from shared import protocol
+
+_ATTEMPTS = 2  # a native crash or a kill is tried once more, in a fresh process: many are not the file's fault
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Who hears from a step while it runs."""
+
+    progress: Callable[[float], None]
+    warning: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A step whose inputs are known, with the key of its result."""
+
+    step: Step
+    inputs: InputDigests
+    parts: Mapping[str, object]
+    key: str
+
+
+def keyed(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Keyed:
+    """The step with its key."""
+    parts = ingredients(step, inputs, surroundings)
+    return Keyed(step, inputs, parts, result_key(parts))
+
+
+async def run_step(
+    work: Keyed, media: Mapping[str, Path], media_ms: int, app: App, executor: LocalExecutor, listening: Listening
+) -> StoredResult:
+    """Run the step and commit its result. `media` maps digests to the user's own files. Raises `StepFailed` and
+    `StageRefused`; whatever it raises, the store holds nothing half done."""
+    step = work.step
+    warnings: list[str] = []
+
+    def hear(event: protocol.Progress | protocol.Notice) -> None:
+        if isinstance(event, protocol.Progress):
+            listening.progress(event.done)
+        else:
+            warnings.append(event.text)
+            listening.warning(event.text)
+
+    limit_s = step.backend.resources.time_base_s + step.backend.resources.time_per_media_s * media_ms / 1000
+    models = {role: app.models.snapshot(name) for role, name in step.models.items()}
+    inputs = as_input(work.inputs, app.store, media)
+    for attempt in range(1, _ATTEMPTS + 1):
+        warnings.clear()
+        out_dir = app.store.make_staging(f"{work.key[:16]}-{step.id.replace(':', '-')}")
+        try:
+            done = await executor.run(step, models, inputs, out_dir, limit_s, hear)
+            break
+        except (WorkerCrashed, WorkerKilled) as error:
+            if attempt == _ATTEMPTS or error.code in {"worker.protocol", "worker.memory"}:
+                raise
+    outputs = _take_in(step, done, out_dir, app)
+    result = StoredResult.model_validate(
+        {
+            "key": work.key,
+            "ingredients": dict(work.parts),
+            "outputs": outputs,
+            "facts": done.facts,
+            "warnings": tuple(warnings),
+            "seconds": round(done.seconds, 3),
+            "cpu_s": round(done.cpu_s, 3),
+            "memory_mb": done.memory_mb,
+        }
+    )
+    app.store.commit(result)
+    return result
+
+
+def _take_in(
+    step: Step, done: protocol.Done, out_dir: Path, app: App
+) -> dict[str, StoredFile | tuple[StoredFile, ...] | None]:
+    """The outputs, moved into the store; raises `OutputsInvalid` when they are not what the stage declared."""
+    declared = step.stage.outputs.model_fields
+    if set(done.outputs) != set(declared):
+        raise _lie(step, f"it returned {sorted(done.outputs)}, declared are {sorted(declared)}")
+    taken: dict[str, StoredFile | tuple[StoredFile, ...] | None] = {}
+    for role, names in done.outputs.items():
+        if names is None:
+            if declared[role].is_required():
+                raise _lie(step, f"it returned nothing for `{role}`")
+            taken[role] = None
+        elif isinstance(names, list) or takes_several(step.stage.outputs, role):
+            several = names if isinstance(names, list) else [names]
+            taken[role] = tuple(app.store.take_in(_checked(step, role, name, out_dir)) for name in several)
+        else:
+            taken[role] = app.store.take_in(_checked(step, role, names, out_dir))
+    return taken
+
+
+def _checked(step: Step, role: str, name: str, out_dir: Path) -> Path:
+    path = out_dir / name
+    if not path.resolve().is_relative_to(out_dir.resolve()):
+        raise _lie(step, f"`{role}` is {name}, outside its folder")
+    if path.is_symlink() or not path.is_file():
+        raise _lie(step, f"`{role}` is {name}, and there is no such file")
+    return path
+
+
+def _lie(step: Step, what: str) -> OutputsInvalid:
+    return OutputsInvalid(
+        "outputs.invalid",
+        f"{step.stage.name} ({step.backend_name}) says it is done, but {what}",
+        hint="this is a mistake in the stage; nothing of this result was kept",
+    )

@@ -1,0 +1,268 @@
+"""Starts, feeds, watches and ends one stage process.
+
+Every worker is started from the main thread: the kernel ends a worker with the *thread* that started it. It is the
+leader of a process group of its own, so that what it started goes with it. Its standard error is a file, so nothing
+has to be drained and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import (
+    EXIT_BUG,
+    ReelError,
+    StageRaised,
+    StageRefused,
+    StepFailed,
+    WorkerCrashed,
+    WorkerKilled,
+    WorkerTimedOut,
+)
+from shared import protocol
+from shared.timecode import span
+
+_START_LIMIT_S = 120.0
+_CANCEL_GRACE_S = 3.0
+_TERMINATE_GRACE_S = 5.0
+_MEMORY_WATCH_S = 0.5
+_LOG_TAIL_BYTES = 64 << 10
+PARENT = "REEL_PARENT_PID"
+
+OnEvent = Callable[[protocol.Progress | protocol.Notice], None]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to start a worker: the interpreter, its whole environment, its folder, its log and its memory limit."""
+
+    name: str  # for messages: `asr (faster-whisper)`
+    python: Path
+    environment: Mapping[str, str]
+    folder: Path
+    log: Path
+    memory_limit_bytes: int
+
+
+class Worker:
+    """One stage process. One request at a time; a worker that failed in a way of its own is not used again."""
+
+    def __init__(self, launch: Launch, process: asyncio.subprocess.Process) -> None:
+        self._launch, self._process = launch, process
+        self._memory_exceeded: int | None = None
+        self._watch = asyncio.create_task(self._watch_memory())
+        self._jobs = 0
+        self.usable = True
+
+    @classmethod
+    async def start(cls, launch: Launch) -> Worker:
+        """Start the process and hear its greeting. Raises `StepFailed`."""
+        launch.log.parent.mkdir(parents=True, exist_ok=True)
+        with open(launch.log, "ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                str(launch.python), "-m", "shared.harness",
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
+                env={**launch.environment, PARENT: str(os.getpid())}, cwd=launch.folder,
+                limit=protocol.LINE_BYTES + 1, start_new_session=True,
+            )  # fmt: skip
+        worker = cls(launch, process)
+        try:
+            greeting = await worker._answer(_START_LIMIT_S, "start")
+            if isinstance(greeting, protocol.NotInjected):
+                raise _Bug(
+                    "worker.not-injected", f"{launch.name} was not given our cache: {'; '.join(greeting.problems)}"
+                )
+            if not isinstance(greeting, protocol.Hello) or greeting.protocol != protocol.PROTOCOL:
+                raise _Bug("worker.protocol", f"{launch.name} speaks another protocol than {protocol.PROTOCOL}")
+        except BaseException:
+            await worker.kill()
+            raise
+        return worker
+
+    async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready:
+        """Load a backend. Raises `StageRefused` or a `StepFailed`; the worker is then not usable."""
+        try:
+            await self._send(request)
+            answer = await self._answer(limit_s, "load its models")
+            if isinstance(answer, protocol.Ready):
+                return answer
+            raise self._error(answer)
+        except BaseException:
+            self.usable = False
+            raise
+
+    async def run(self, request: protocol.Run, limit_s: float, on_event: OnEvent) -> protocol.Done:
+        """Do one job. Raises `StageRefused` or a `StepFailed`; when this task is cancelled, so is the job."""
+        self._jobs += 1
+        try:
+            await self._send(request)
+            async with asyncio.timeout(limit_s):
+                while True:
+                    answer = await self._receive()
+                    if isinstance(answer, protocol.Progress | protocol.Notice):
+                        if answer.id == request.id:
+                            on_event(answer)
+                    elif isinstance(answer, protocol.Done) and answer.id == request.id:
+                        return answer
+                    elif not isinstance(answer, protocol.Done | protocol.Cancelled):
+                        raise self._error(answer)
+        except TimeoutError as error:
+            self.usable = False
+            await self._end_job(request.id)
+            raise WorkerTimedOut(
+                "worker.timed-out",
+                f"{self._launch.name} did not finish within {span(limit_s)}",
+                hint="raise `time_limit_factor` if the machine is slow; the log shows what it did last",
+                log=self._launch.log,
+            ) from error
+        except asyncio.CancelledError:
+            self.usable = False
+            await self._end_job(request.id)
+            raise
+
+    async def stop(self) -> None:
+        """Ask the worker to finish; end it when it does not."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            await self._send(protocol.Stop())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TERMINATE_GRACE_S):
+                await self._process.wait()
+        await self.kill()
+
+    async def kill(self) -> None:
+        """End the worker and everything it started, at once."""
+        self.usable = False
+        self._watch.cancel()
+        self._signal(signal.SIGKILL)
+        await self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+
+    async def _end_job(self, job: int) -> None:
+        """Ask, terminate, kill, each with its time."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
+            await self._send(protocol.Cancel(id=job))
+            async with asyncio.timeout(_CANCEL_GRACE_S):
+                while not isinstance(await self._receive(), protocol.Cancelled | protocol.Done):
+                    pass
+        with contextlib.suppress(TimeoutError, StepFailed, ReelError):
+            self._signal(signal.SIGTERM)
+            async with asyncio.timeout(_TERMINATE_GRACE_S):
+                await self._process.wait()
+        await self.kill()
+
+    async def _send(self, message: protocol.Message) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(protocol.encode(message))
+            await self._process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise await self._death() from error
+
+    async def _answer(self, limit_s: float, what: str) -> protocol.Event:
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._receive()
+        except TimeoutError as error:
+            await self.kill()
+            raise WorkerTimedOut(
+                "worker.timed-out", f"{self._launch.name} did not {what} within {span(limit_s)}", log=self._launch.log
+            ) from error
+
+    async def _receive(self) -> protocol.Event:
+        assert self._process.stdout is not None
+        try:
+            line = await self._process.stdout.readline()
+        except ValueError as error:  # longer than the limit
+            raise self._protocol_error("a line longer than a megabyte") from error
+        if not line:
+            raise await self._death()
+        try:
+            return protocol.decode_event(line)
+        except protocol.ProtocolError as error:
+            raise self._protocol_error(str(error)) from error
+
+    async def _death(self) -> StepFailed:
+        """Why the worker is gone: each way to die is an error of its own."""
+        self.usable = False
+        status = await self._process.wait()
+        self._signal(signal.SIGKILL)  # what it started may live on
+        name, log = self._launch.name, self._launch.log
+        if self._memory_exceeded is not None:
+            return WorkerKilled(
+                "worker.memory",
+                f"{name} was ended: it held {self._memory_exceeded / 2**30:.1f} GiB, its limit is"
+                f" {self._launch.memory_limit_bytes / 2**30:.1f} GiB",
+                hint="raise `memory_limit_gib`, or take a smaller model",
+                log=log,
+            )
+        if status in {-signal.SIGKILL, -signal.SIGTERM}:
+            return WorkerKilled(
+                "worker.killed",
+                f"{name} was killed ({signal.Signals(-status).name}), as the system does when memory runs out",
+                hint="close other programs or take a smaller model, then run the same command again",
+                log=log,
+            )
+        how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
+        return WorkerCrashed("worker.crashed", f"{name} ended by itself, {how}, in the middle of its work", log=log)
+
+    def _error(self, answer: protocol.Event) -> ReelError:
+        if isinstance(answer, protocol.Refused):
+            return StageRefused(answer.code, answer.message, hint=answer.hint, log=self._launch.log)
+        if isinstance(answer, protocol.Failed):
+            if answer.type == "MemoryError":
+                self.usable = False
+            message = f"{self._launch.name} raised {answer.type}: {answer.message or 'no message'}"
+            return StageRaised("stage.raised", message, hint="the log holds the traceback", log=self._launch.log)
+        return self._protocol_error(f"`{answer.ev}` where an answer was due")
+
+    def _protocol_error(self, what: str) -> StepFailed:
+        self.usable = False
+        return WorkerCrashed("worker.protocol", f"{self._launch.name} broke the protocol: {what}", log=self._launch.log)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.name == "posix":
+                os.killpg(self._process.pid, number)
+            else:
+                self._process.kill()
+
+    async def _watch_memory(self) -> None:
+        """End the worker when it holds more than its limit. The address space would be a poor measure: libraries
+        reserve far more than they use."""
+        if sys.platform != "linux" or not self._launch.memory_limit_bytes:
+            return
+        statm, page = Path(f"/proc/{self._process.pid}/statm"), os.sysconf("SC_PAGE_SIZE")
+        while True:
+            await asyncio.sleep(_MEMORY_WATCH_S)
+            try:
+                held = int(statm.read_text().split()[1]) * page
+            except (OSError, IndexError):
+                return
+            if held > self._launch.memory_limit_bytes:
+                self._memory_exceeded = held
+                self._signal(signal.SIGKILL)
+                return
+
+
+class _Bug(ReelError):
+    """Something that only a mistake of ours can bring about."""
+
+    exit_code = EXIT_BUG
+
+
+def log_tail(log: Path) -> str:
+    """The end of a worker's log."""
+    try:
+        with open(log, "rb") as stream:
+            stream.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
+            return stream.read().decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,43 @@
+"""The base of every JSON document that stages hand to each other: frozen, versioned, always the same bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.files import write_atomically
+
+
+class DocumentError(Exception):
+    """A file is not the document it was taken for."""
+
+
+class Frozen(BaseModel):
+    """An immutable record; an unknown field is an error, so that a typing mistake cannot pass unseen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Document(Frozen):
+    """A record that is a file of its own. `format` rises when old readers could misread a new file."""
+
+    format: int = Field(default=1, ge=1, le=1)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and check the document at `path`; raises `DocumentError` with the first thing that is wrong."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the document"
+            raise DocumentError(f"{path} is not a {cls.__name__}: {place}: {first['msg']}") from error
+
+    def write(self, path: Path) -> Path:
+        """Write the document to `path` by rename, and return `path`."""
+        text = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, indent=1)
+        write_atomically(path, (text + "\n").encode())
+        return path

@@ -1,0 +1,173 @@
+"""The variables of a child process, and the only file that names them.
+
+The orchestrator computes a child's whole environment with `child_environment`; nothing is inherited but what
+`INHERITED` lists. The libraries read most of these variables once, at import, so setting them later is too late:
+the worker calls `missing_injection` before it imports anything, and refuses to work where they were not injected.
+
+Pure: no function here reads or writes `os.environ`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE_ROOT = "REEL_CACHE_ROOT"  # says that a child was started by us, and which cache it must use
+
+# Where each library puts its files, below the one cache. `HF_HUB_CACHE` is stated although it follows from
+# `HF_HOME`, because a user's own value would otherwise split the cache. Nobody reads `MLX_CACHE_DIR` today (mlx
+# follows `HF_HOME`); it is set so that a version which starts to read it cannot leave the cache.
+_FOLDERS = {
+    "HF_HOME": "huggingface",
+    "HF_HUB_CACHE": "huggingface/hub",
+    "HF_MODULES_CACHE": "hf_modules",  # must be writable even where the models are mounted read-only
+    "TORCH_HOME": "torch",
+    "MLX_CACHE_DIR": "huggingface",
+    "NEMO_CACHE_DIR": "nemo",
+    "NEMO_HOME": "nemo",
+    "NLTK_DATA": "nltk_data",
+    "NUMBA_CACHE_DIR": "numba",
+    "MPLCONFIGDIR": "matplotlib",
+    "TIKTOKEN_CACHE_DIR": "tiktoken",
+    "TRITON_CACHE_DIR": "triton",
+    "TORCHINDUCTOR_CACHE_DIR": "inductor",
+    "TORCH_EXTENSIONS_DIR": "torch_extensions",
+    "XDG_CACHE_HOME": "",  # the root itself: catches every library without a variable of its own
+}
+
+# Nobody phones home from a stage.
+_QUIET = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    "HF_HUB_DISABLE_SHARED_BLOBS": "1",  # else one repository's bytes lie in a store shared by all of them
+    "HF_XET_TELEMETRY_ENABLED": "0",
+    "DO_NOT_TRACK": "1",
+    "PYANNOTE_METRICS_ENABLED": "false",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "DISABLE_SAFETENSORS_CONVERSION": "true",  # transformers 4 compares with the literal `true`
+    "USE_HUB_KERNELS": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+# Set only when every model of the stage is verified, so that an incomplete cache is never mistaken for a whole one.
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+
+# Would move or split the cache, or hand a secret to code that needs none. The allow list already keeps them out;
+# the worker checks, because a later hand may add to that list.
+FORBIDDEN = (
+    "TRANSFORMERS_CACHE",  # transformers 4 still obeys it: models with and without `hub/` come from here
+    "PYTORCH_TRANSFORMERS_CACHE",
+    "PYTORCH_PRETRAINED_BERT_CACHE",
+    "HUGGINGFACE_HUB_CACHE",
+    "TORCH_HUB",
+    "SENTENCE_TRANSFORMERS_HOME",
+    "MLXLM_USE_MODELSCOPE",
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN",
+    "HF_TOKEN",
+    "HF_TOKEN_PATH",
+    "HUGGING_FACE_HUB_TOKEN",
+    "GITHUB_TOKEN",
+)
+
+INHERITED = (
+    "LANG", "LC_ALL", "LC_CTYPE",  # how file names and messages are encoded
+    "TZ",
+    "TMPDIR", "TEMP", "TMP",
+    "SSL_CERT_FILE", "SSL_CERT_DIR",  # a company's own certificates
+    "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+    "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "LD_LIBRARY_PATH",
+    "SYSTEMROOT", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS",  # Windows does not start without them
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ChildPaths:
+    """The places a child may know. All absolute, with links resolved, so that no working directory changes them."""
+
+    code_root: Path  # where the packages `shared` and `stages` lie
+    cache_root: Path  # the one cache
+    programs: tuple[Path, ...]  # folders that come first on the child's PATH
+    home: Path  # instead of the user's, so that nothing is read from or left in it
+
+
+def cache_variables(cache_root: Path) -> dict[str, str]:
+    """Each cache variable with its folder below `cache_root`."""
+    return {name: str(cache_root / folder) if folder else str(cache_root) for name, folder in _FOLDERS.items()}
+
+
+def hub_folder(cache_root: Path) -> Path:
+    """Where the hub's client keeps its repositories."""
+    return Path(cache_variables(cache_root)["HF_HUB_CACHE"])
+
+
+def cache_folders(cache_root: Path) -> tuple[Path, ...]:
+    """The folders to make before a child starts: nltk, for one, goes to the home folder when its own is missing."""
+    return tuple(sorted({Path(value) for value in cache_variables(cache_root).values()}))
+
+
+def child_environment(
+    paths: ChildPaths, parent: Mapping[str, str], *, offline: bool, threads: int = 1
+) -> dict[str, str]:
+    """The complete environment of a child; `parent` is looked at only for what `INHERITED` lists.
+
+    `offline` is the answer of the model check for this stage; `threads` bounds the numeric libraries' own pools.
+    """
+    variables = {name: parent[name] for name in INHERITED if name in parent}
+    variables |= cache_variables(paths.cache_root)
+    variables |= _QUIET
+    if offline:
+        variables |= _OFFLINE
+    variables |= {
+        CACHE_ROOT: str(paths.cache_root),
+        "HOME": str(paths.home),
+        "PATH": os.pathsep.join([*map(str, paths.programs), os.defpath]),
+        "PYTHONPATH": str(paths.code_root),  # exactly our packages: a distribution named `shared` must not win
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUTF8": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONHASHSEED": "0",  # the same bytes whatever a library does with a set
+        "OMP_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+    }
+    return variables
+
+
+def missing_injection(environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with a worker's own environment, one clause each; empty when it was injected as it must be."""
+    root = environ.get(CACHE_ROOT)
+    if not root:
+        return [f"{CACHE_ROOT} is not set"]
+    wrong = [
+        f"{name} is {environ.get(name)!r}, expected {value!r}"
+        for name, value in cache_variables(Path(root)).items()
+        if environ.get(name) != value
+    ]
+    return wrong + [f"{name} is set" for name in FORBIDDEN if name in environ]
+
+
+def hub_endpoint(environ: Mapping[str, str], default: str) -> str:
+    """The model hub to fetch from: the user's mirror when one is set."""
+    return (environ.get("HF_ENDPOINT") or default).rstrip("/")
+
+
+def installer_environment(cache_root: Path, parent: Mapping[str, str]) -> dict[str, str]:
+    """The environment of uv and pip: the user's own, so that their index and proxy settings hold, with our caches.
+
+    pip does not read uv's settings nor uv pip's, so each is told apart; neither may look for a project around it.
+    """
+    variables = {name: value for name, value in parent.items() if not name.startswith(("VIRTUAL_ENV", "PYTHON"))}
+    variables |= {
+        "UV_CACHE_DIR": str(cache_root / "uv"),  # on the environments' own disk, so that files are linked, not copied
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_NO_PROGRESS": "1",
+        "PIP_CACHE_DIR": str(cache_root / "pip"),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "PYTHONUTF8": "1",
+    }
+    return variables

@@ -1,0 +1,94 @@
+"""Languages: BCP-47 tags inside, ISO 639-2/T in containers, English names for people.
+
+The table holds the languages that the speech recognisers know. A tag outside it is still a valid tag;
+it merely has no three-letter code, and containers then get `und`.
+"""
+
+from __future__ import annotations
+
+import re
+
+UNDETERMINED = "und"
+
+# BCP-47 primary subtag: (ISO 639-2/T, English name).
+_LANGUAGES: dict[str, tuple[str, str]] = {
+    "af": ("afr", "Afrikaans"), "am": ("amh", "Amharic"), "ar": ("ara", "Arabic"), "as": ("asm", "Assamese"),
+    "az": ("aze", "Azerbaijani"), "ba": ("bak", "Bashkir"), "be": ("bel", "Belarusian"), "bg": ("bul", "Bulgarian"),
+    "bn": ("ben", "Bengali"), "bo": ("bod", "Tibetan"), "br": ("bre", "Breton"), "brx": ("brx", "Bodo"),
+    "bs": ("bos", "Bosnian"), "ca": ("cat", "Catalan"), "cs": ("ces", "Czech"), "cy": ("cym", "Welsh"),
+    "da": ("dan", "Danish"), "de": ("deu", "German"), "doi": ("doi", "Dogri"), "el": ("ell", "Greek"),
+    "en": ("eng", "English"), "es": ("spa", "Spanish"), "et": ("est", "Estonian"), "eu": ("eus", "Basque"),
+    "fa": ("fas", "Persian"), "fi": ("fin", "Finnish"), "fo": ("fao", "Faroese"), "fr": ("fra", "French"),
+    "ga": ("gle", "Irish"), "gl": ("glg", "Galician"), "gom": ("kok", "Goan Konkani"), "gu": ("guj", "Gujarati"),
+    "ha": ("hau", "Hausa"), "haw": ("haw", "Hawaiian"), "he": ("heb", "Hebrew"), "hi": ("hin", "Hindi"),
+    "hr": ("hrv", "Croatian"), "ht": ("hat", "Haitian Creole"), "hu": ("hun", "Hungarian"), "hy": ("hye", "Armenian"),
+    "id": ("ind", "Indonesian"), "is": ("isl", "Icelandic"), "it": ("ita", "Italian"), "ja": ("jpn", "Japanese"),
+    "jv": ("jav", "Javanese"), "ka": ("kat", "Georgian"), "kk": ("kaz", "Kazakh"), "km": ("khm", "Khmer"),
+    "kn": ("kan", "Kannada"), "ko": ("kor", "Korean"), "ks": ("kas", "Kashmiri"), "la": ("lat", "Latin"),
+    "lb": ("ltz", "Luxembourgish"), "ln": ("lin", "Lingala"), "lo": ("lao", "Lao"), "lt": ("lit", "Lithuanian"),
+    "lv": ("lav", "Latvian"), "mai": ("mai", "Maithili"), "mg": ("mlg", "Malagasy"), "mi": ("mri", "Maori"),
+    "mk": ("mkd", "Macedonian"), "ml": ("mal", "Malayalam"), "mn": ("mon", "Mongolian"), "mni": ("mni", "Manipuri"),
+    "mr": ("mar", "Marathi"), "ms": ("msa", "Malay"), "mt": ("mlt", "Maltese"), "my": ("mya", "Burmese"),
+    "ne": ("nep", "Nepali"), "nl": ("nld", "Dutch"), "nn": ("nno", "Norwegian Nynorsk"), "no": ("nor", "Norwegian"),
+    "oc": ("oci", "Occitan"), "or": ("ori", "Odia"), "pa": ("pan", "Punjabi"), "pl": ("pol", "Polish"),
+    "ps": ("pus", "Pashto"), "pt": ("por", "Portuguese"), "ro": ("ron", "Romanian"), "ru": ("rus", "Russian"),
+    "sa": ("san", "Sanskrit"), "sat": ("sat", "Santali"), "sd": ("snd", "Sindhi"), "si": ("sin", "Sinhala"),
+    "sk": ("slk", "Slovak"), "sl": ("slv", "Slovenian"), "sn": ("sna", "Shona"), "so": ("som", "Somali"),
+    "sq": ("sqi", "Albanian"), "sr": ("srp", "Serbian"), "su": ("sun", "Sundanese"), "sv": ("swe", "Swedish"),
+    "sw": ("swa", "Swahili"), "ta": ("tam", "Tamil"), "te": ("tel", "Telugu"), "tg": ("tgk", "Tajik"),
+    "th": ("tha", "Thai"), "tk": ("tuk", "Turkmen"), "tl": ("tgl", "Tagalog"), "tr": ("tur", "Turkish"),
+    "tt": ("tat", "Tatar"), "uk": ("ukr", "Ukrainian"), "ur": ("urd", "Urdu"), "uz": ("uzb", "Uzbek"),
+    "vi": ("vie", "Vietnamese"), "yi": ("yid", "Yiddish"), "yo": ("yor", "Yoruba"), "yue": ("yue", "Cantonese"),
+    "zh": ("zho", "Chinese"),
+}  # fmt: skip
+
+# ISO 639-2/B, where containers still carry it instead of /T.
+_BIBLIOGRAPHIC = {
+    "alb": "sq", "arm": "hy", "baq": "eu", "bur": "my", "chi": "zh", "cze": "cs", "dut": "nl", "fre": "fr",
+    "geo": "ka", "ger": "de", "gre": "el", "ice": "is", "mac": "mk", "mao": "mi", "may": "ms", "per": "fa",
+    "rum": "ro", "slo": "sk", "tib": "bo", "wel": "cy", "iw": "he", "jw": "jv", "in": "id",
+}  # fmt: skip
+_TERMINOLOGIC = {three: tag for tag, (three, _) in _LANGUAGES.items()}
+_TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+
+def parse_language(text: str) -> str:
+    """A BCP-47 tag from what people and containers write: `en`, `EN-us`, `hin`, `ger`. Raises `ValueError`."""
+    head, _, rest = text.strip().replace("_", "-").partition("-")
+    primary = head.lower()
+    primary = _BIBLIOGRAPHIC.get(primary, _TERMINOLOGIC.get(primary, primary))
+    tag = f"{primary}-{rest}" if rest else primary
+    if not _TAG.fullmatch(tag):
+        raise ValueError(f"{text!r} is not a language tag; expected one like `en`, `hi` or `zh-Hant`")
+    return tag
+
+
+def language_of_track(text: str | None) -> str | None:
+    """The tag a container states for a track; None where it states none or something that is no language."""
+    if not text:
+        return None
+    try:
+        tag = parse_language(text)
+    except ValueError:
+        return None
+    return None if tag in {UNDETERMINED, "mul", "zxx", "mis"} else tag
+
+
+def primary(tag: str) -> str:
+    """The language of a tag, without script and region."""
+    return tag.partition("-")[0].lower()
+
+
+def iso639_2t(tag: str) -> str:
+    """The three-letter code that containers want; `und` for a language outside the table."""
+    base = primary(tag)
+    if base in _LANGUAGES:
+        return _LANGUAGES[base][0]
+    return base if len(base) == 3 else UNDETERMINED
+
+
+def english_name(tag: str) -> str:
+    """A name for people: `Hindi`, `Portuguese (pt-BR)`; the tag itself where no name is known."""
+    base = primary(tag)
+    name = _LANGUAGES[base][1] if base in _LANGUAGES else tag
+    return name if tag in {base, name} else f"{name} ({tag})"

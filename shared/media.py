@@ -1,0 +1,44 @@
+"""A media file as probed: its container and its tracks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from shared.document import Document, Frozen
+
+TrackKind = Literal["audio", "video", "subtitle", "attachment", "data"]
+
+
+class Track(Frozen):
+    """One track. `index` is its position among all tracks of the file, from 0."""
+
+    index: int
+    kind: TrackKind
+    codec: str
+    language: str | None = None  # BCP-47; None where the container does not say
+    title: str | None = None
+    default: bool = False
+    commentary: bool = False
+    start_ms: int = 0
+    duration_ms: int | None = None
+    channels: int | None = None
+    sample_rate: int | None = None
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+    cover: bool = False  # a picture that a container shows as a video track
+
+
+class Media(Document):
+    """A probed file. Times are relative to the container's own clock; `start_ms` is where that begins."""
+
+    container: str
+    start_ms: int
+    duration_ms: int
+    tracks: tuple[Track, ...]
+    audio_track: int  # the index of the track that was taken
+    decoded_ms: int  # the length of the audio that came out
+
+    def of_kind(self, kind: TrackKind) -> tuple[Track, ...]:
+        """The tracks of one kind, in the file's order."""
+        return tuple(track for track in self.tracks if track.kind == kind)

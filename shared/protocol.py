@@ -1,0 +1,184 @@
+"""What the orchestrator and a worker say to each other: one JSON object a line, at most `LINE_BYTES` long.
+
+    to the worker      load, run, cancel, stop
+    from the worker    hello, ready, progress, warning, done, refused, failed, cancelled, not-injected
+
+Paths travel, payloads do not: a result is files in the job's folder. An unknown kind is an error, an unknown field
+is not, and the major number in `hello` must match, so that a worker of another release is refused in words.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+
+from shared.stage import Fact
+
+PROTOCOL = 1
+LINE_BYTES = 1 << 20
+
+FileNames = dict[str, str | list[str] | None]
+"""Role to path, to several, or to none. In `Done`, relative to the job's folder."""
+
+
+class Message(BaseModel):
+    """Base of all messages: a field that this release does not know is passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Load(Message):
+    """Import the stage and its backend and load the models; comes before the first `run` of each pair."""
+
+    op: Literal["load"] = "load"
+    stage: str
+    stage_module: str
+    backend: str
+    backend_module: str  # empty for the stub
+    models: dict[str, str]
+    device: str
+    threads: int
+
+
+class Run(Message):
+    """Do one job. Only one is in flight at a time."""
+
+    op: Literal["run"] = "run"
+    id: int
+    stage: str
+    backend: str
+    inputs: FileNames
+    params: dict[str, JsonValue]
+    out_dir: str
+
+
+class Cancel(Message):
+    """End job `id` at its next sign of progress; the worker stays."""
+
+    op: Literal["cancel"] = "cancel"
+    id: int
+
+
+class Stop(Message):
+    """Finish and exit."""
+
+    op: Literal["stop"] = "stop"
+
+
+class Hello(Message):
+    """The worker has started and speaks this protocol."""
+
+    ev: Literal["hello"] = "hello"
+    protocol: int
+    pid: int
+
+
+class Ready(Message):
+    """The backend is loaded."""
+
+    ev: Literal["ready"] = "ready"
+    load_s: float
+    memory_mb: float | None
+
+
+class Progress(Message):
+    """Job `id` is done to this part."""
+
+    ev: Literal["progress"] = "progress"
+    id: int
+    done: float
+
+
+class Notice(Message):
+    """Job `id` has something to tell the user."""
+
+    ev: Literal["warning"] = "warning"
+    id: int
+    text: str
+
+
+class Done(Message):
+    """Job `id` has written its outputs."""
+
+    ev: Literal["done"] = "done"
+    id: int
+    outputs: FileNames
+    facts: dict[str, Fact]
+    seconds: float
+    cpu_s: float
+    memory_mb: float | None
+
+
+class Refused(Message):
+    """A `StageError`: the stage will not do this job, or this load (`id` is None), for a reason it can name."""
+
+    ev: Literal["refused"] = "refused"
+    id: int | None
+    code: str
+    message: str
+    hint: str | None
+
+
+class Failed(Message):
+    """An exception nobody expected. The worker stays usable, except after running out of memory."""
+
+    ev: Literal["failed"] = "failed"
+    id: int | None
+    type: str
+    message: str
+    traceback: str
+
+
+class Cancelled(Message):
+    """Job `id` ended because it was told to."""
+
+    ev: Literal["cancelled"] = "cancelled"
+    id: int
+
+
+class NotInjected(Message):
+    """The worker refuses to start: its cache variables are not ours."""
+
+    ev: Literal["not-injected"] = "not-injected"
+    problems: list[str]
+
+
+Request = Annotated[Load | Run | Cancel | Stop, Field(discriminator="op")]
+Event = Annotated[
+    Hello | Ready | Progress | Notice | Done | Refused | Failed | Cancelled | NotInjected,
+    Field(discriminator="ev"),
+]
+_requests: TypeAdapter[Request] = TypeAdapter(Request)
+_events: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+T = TypeVar("T")
+
+
+class ProtocolError(Exception):
+    """A line is no message of this protocol."""
+
+
+def encode(message: Message) -> bytes:
+    """The message as one line."""
+    return message.model_dump_json().encode() + b"\n"
+
+
+def decode_request(line: bytes) -> Request:
+    """The orchestrator's message in `line`; raises `ProtocolError`."""
+    return _decode(_requests, line)
+
+
+def decode_event(line: bytes) -> Event:
+    """The worker's message in `line`; raises `ProtocolError`."""
+    return _decode(_events, line)
+
+
+def _decode(adapter: TypeAdapter[T], line: bytes) -> T:
+    try:
+        return adapter.validate_json(line)
+    except ValidationError as error:
+        raise ProtocolError(
+            f"not a message of protocol {PROTOCOL}: {line[:200]!r}: {error.errors()[0]['msg']}"
+        ) from error

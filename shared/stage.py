@@ -1,0 +1,146 @@
+"""The stage contract: what a stage declares, what a backend offers, and what a job is.
+
+A stage file (`stages/<name>.py`) declares typed `Inputs`, `Params` and `Outputs`, and ends with its `STAGE`. It is
+imported by the orchestrator, so at module level it imports the standard library, pydantic and `shared` only.
+A backend (`stages/backends/<library>.py`) holds what needs the stage's environment:
+
+    def load(models: Mapping[str, Path], device: Device) -> Engine      once per worker
+    Engine.<the methods the stage's Protocol names>                     once or more per job
+    Engine.reset(self) -> None                                          optional: forget the last job
+
+The same job gives the same bytes in a fresh worker, in a warm one, and in any order of jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from shared.document import Frozen
+
+Fact = str | int | float | bool | None
+"""Something a stage measured or chose, kept with the result: the track it took, the language it heard."""
+
+CORE_ENVIRONMENT = "core"
+STUB_BACKEND = "stub"
+
+
+class Files(Frozen):
+    """Base of `Inputs` and `Outputs`: every field is a file (`Path`), several (`tuple[Path, ...]`) or `None`."""
+
+
+class Params(Frozen):
+    """Base of a stage's parameters: every field is plain JSON, has a default, and is part of the result's key."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a job of a backend needs. Time is a limit, not an estimate; it grows with the length of the media."""
+
+    cpus: int = 1
+    memory_gib: float = 1.0
+    gpu_memory_gib: float = 0.0
+    time_base_s: float = 120.0
+    time_per_media_s: float = 2.0  # more seconds allowed for each second of media
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The library that does a stage's work, and what it wants."""
+
+    module: str
+    environment: str
+    summary: str
+    models: tuple[str, ...] = ()  # roles; a profile says which model fills each
+    tools: tuple[str, ...] = ()  # programs on the child's PATH, by name; their versions are part of the key
+    resources: Resources = Resources()
+    platforms: tuple[str, ...] = ()  # values of `sys.platform`; empty: all
+    licence_note: str | None = None
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a backend computes. `threads` bounds its own thread pools."""
+
+    kind: Literal["cpu", "cuda", "mps"] = "cpu"
+    threads: int = 1
+
+
+class StageError(Exception):
+    """A stage refuses its input or its parameters: expected, explained, and no bug.
+
+    `code` is stable (`<stage>.<cause>`), `message` says what was expected and found, `hint` the way out.
+    """
+
+    def __init__(self, code: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+class JobCancelled(Exception):
+    """The orchestrator asked for the running job to end. Raised from `Job.progress`, so it unwinds the library too."""
+
+
+class Listener(Protocol):
+    """Who hears from a running job."""
+
+    def progress(self, done: float) -> None: ...
+    def warning(self, text: str) -> None: ...
+
+
+InputsT = TypeVar("InputsT", bound=Files)
+ParamsT = TypeVar("ParamsT", bound=Params)
+
+
+@dataclass(frozen=True)
+class Job(Generic[InputsT, ParamsT]):
+    """One call of a stage. Outputs are written into `out_dir`, an empty folder, and nowhere else."""
+
+    inputs: InputsT
+    params: ParamsT
+    out_dir: Path
+    backend: str
+    listener: Listener
+    facts: dict[str, Fact] = field(default_factory=dict)
+
+    def progress(self, done: float) -> None:
+        """Report the part that is done, 0 to 1. Call it often: it is also where a job is cancelled."""
+        self.listener.progress(min(max(done, 0.0), 1.0))
+
+    def warn(self, text: str) -> None:
+        """Tell the user something they should know although the job goes on; kept with the result."""
+        self.listener.warning(text)
+
+    def note(self, name: str, value: Fact) -> None:
+        """Keep something measured or chosen with the result."""
+        self.facts[name] = value
+
+
+# A stage's own engine type and job type are narrower than this module can name, hence `Any`: the harness only carries
+# an engine from `load` to `run`, and makes the job from the very types that the stage declares.
+RunStage = Callable[[Any, Any], Files]
+MakeStub = Callable[[Any], Files]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A kind of work. `version` rises when the same inputs would give another result."""
+
+    name: str
+    version: int
+    summary: str
+    inputs: type[Files]
+    params: type[Params]
+    outputs: type[Files]
+    backends: Mapping[str, Backend]
+    run: RunStage
+    stub: MakeStub  # valid outputs without a model, so that the orchestrator is tested anywhere in seconds
+
+    @property
+    def module(self) -> str:
+        """The stage's file, as the worker imports it."""
+        return self.run.__module__

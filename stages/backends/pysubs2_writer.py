@@ -1,0 +1,42 @@
+"""SubRip and WebVTT by pysubs2.
+
+pysubs2 thinks in ASS, where a backslash and braces are commands; what people say must pass through as it is.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from pathlib import Path
+
+import pysubs2
+
+from shared.cue import CueSheet
+from shared.stage import Device
+
+_WORD_JOINER = "\u2060"  # of no width; keeps a backslash and the letter after it from being read as a command
+
+
+class Pysubs2Writer:
+    """Writes sheets; holds nothing."""
+
+    def render(self, sheet: CueSheet, kind: str) -> str:
+        """The text of the subtitle file; `kind` is `srt` or `vtt`."""
+        subtitles = pysubs2.SSAFile()
+        for cue in sheet.cues:
+            lines = [_escape(line, kind) for line in cue.lines]
+            subtitles.append(pysubs2.SSAEvent(start=cue.start_ms, end=cue.end_ms, text=r"\N".join(lines)))
+        text: str = subtitles.to_string(kind, keep_ssa_tags=True)
+        return text
+
+
+def load(models: Mapping[str, Path], device: Device) -> Pysubs2Writer:
+    """Nothing to load."""
+    return Pysubs2Writer()
+
+
+def _escape(line: str, kind: str) -> str:
+    line = line.replace("\\", f"\\{_WORD_JOINER}")
+    if kind == "vtt":
+        return html.escape(line, quote=False)
+    return line.replace("-->", "→")  # an arrow inside a cue ends it for some readers of SubRip

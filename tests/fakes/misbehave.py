@@ -1,0 +1,166 @@
+"""A stage that behaves as badly as its parameters say; it is its own backend."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from shared.stage import CORE_ENVIRONMENT, Backend, Device, Files, Job, Params, Resources, Stage, StageError
+
+
+class MisbehaveInputs(Files):
+    media: Path | None = None
+
+
+class MisbehaveParams(Params):
+    how: str = "well"
+    value: int = 0
+    path: str = ""
+
+
+class MisbehaveOutputs(Files):
+    text: Path
+    extra: Path | None = None
+
+
+MisbehaveJob = Job[MisbehaveInputs, MisbehaveParams]
+
+
+class Engine:
+    """Remembers what `reset` should make it forget."""
+
+    def __init__(self) -> None:
+        self.memory: list[int] = []
+
+    def reset(self) -> None:
+        self.memory.clear()
+
+
+def load(models: Mapping[str, Path], device: Device) -> Engine:
+    print("loaded")
+    return Engine()
+
+
+def run(engine: Engine, job: MisbehaveJob) -> MisbehaveOutputs:
+    text = job.out_dir / "text.txt"
+    text.write_text(f"{job.params.how} {job.params.value}\n")
+    engine.memory.append(job.params.value)
+    job.note("memory", len(engine.memory))
+    if act := _ACTS.get(job.params.how):
+        act(job)
+    return MisbehaveOutputs(text=_LIES.get(job.params.how, lambda job: text)(job))
+
+
+def stub(job: MisbehaveJob) -> MisbehaveOutputs:
+    text = job.out_dir / "text.txt"
+    text.write_text("stub\n")
+    return MisbehaveOutputs(text=text)
+
+
+def _make_noise(job: MisbehaveJob) -> None:
+    print('{"ev":"done"}')
+    os.write(1, b"raw bytes \xff without a line end")
+    ctypes.CDLL(None).puts(b"from C")
+    subprocess.run([sys.executable, "-c", "import sys; print('child read', repr(sys.stdin.read()))"], check=True)
+    sys.stderr.write("x" * 300_000)
+
+
+def _hang(job: MisbehaveJob) -> None:
+    while True:
+        time.sleep(0.05)
+
+
+def _hang_politely(job: MisbehaveJob) -> None:
+    while True:
+        job.progress(0.5)
+        time.sleep(0.02)
+
+
+def _hang_in_c(job: MisbehaveJob) -> None:
+    sleep = ctypes.PYFUNCTYPE(ctypes.c_uint, ctypes.c_uint)(("sleep", ctypes.PyDLL(None)))
+    sleep(3600)  # keeps the interpreter's lock
+
+
+def _leave_a_grandchild(job: MisbehaveJob) -> None:
+    child = subprocess.Popen(["sleep", "3600"])
+    Path(job.params.path).write_text(str(child.pid))
+    _hang(job)
+
+
+def _hold_memory(job: MisbehaveJob) -> None:
+    held = bytearray(job.params.value << 20)
+    held[:: os.sysconf("SC_PAGE_SIZE")] = b"x" * len(held[:: os.sysconf("SC_PAGE_SIZE")])
+    _hang(job)
+
+
+def _refuse(job: MisbehaveJob) -> None:
+    raise StageError("misbehave.refused", "it will not do this", "ask something else")
+
+
+def _raise(job: MisbehaveJob) -> None:
+    raise LookupError("nobody expected this")
+
+
+def _crash_once(job: MisbehaveJob) -> None:
+    if not Path(job.params.path).exists():
+        Path(job.params.path).touch()
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _warn(job: MisbehaveJob) -> None:
+    job.warn("mind the gap")
+    job.progress(1.0)
+
+
+def _link(job: MisbehaveJob) -> Path:
+    place = job.out_dir / "link"
+    place.symlink_to("/etc/hostname")
+    return place
+
+
+_ACTS: dict[str, Callable[[MisbehaveJob], None]] = {
+    "noisily": _make_noise,
+    "hang": _hang,
+    "hang politely": _hang_politely,
+    "hang in C": _hang_in_c,
+    "grandchild": _leave_a_grandchild,
+    "memory": _hold_memory,
+    "refuse": _refuse,
+    "raise": _raise,
+    "segfault": lambda job: os.kill(os.getpid(), signal.SIGSEGV),
+    "abort": lambda job: os.abort(),
+    "exit": lambda job: os._exit(job.params.value),
+    "sys.exit": lambda job: sys.exit(job.params.value),
+    "killed": lambda job: os.kill(os.getpid(), signal.SIGKILL),
+    "crash once": _crash_once,
+    "warn": _warn,
+}
+_LIES: dict[str, Callable[[MisbehaveJob], Path]] = {
+    "lie: missing": lambda job: job.out_dir / "nothing",
+    "lie: outside": lambda job: Path("/etc/hostname"),
+    "lie: above": lambda job: job.out_dir / ".." / ".." / ".." / "lock",
+    "lie: link": _link,
+    "lie: folder": lambda job: job.out_dir,
+}
+
+STAGE = Stage(
+    name="misbehave",
+    version=1,
+    summary="does as it is told, badly",
+    inputs=MisbehaveInputs,
+    params=MisbehaveParams,
+    outputs=MisbehaveOutputs,
+    backends={
+        "itself": Backend(
+            module=__name__, environment=CORE_ENVIRONMENT, summary="itself", resources=Resources(time_base_s=60.0)
+        )
+    },
+    run=run,
+    stub=stub,
+)

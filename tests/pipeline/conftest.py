@@ -1,0 +1,80 @@
+"""A project in a temporary folder, and single steps of the fake stage run in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+
+from pipeline.app import App, open_app
+from pipeline.executors.local import LocalExecutor
+from pipeline.plan import Step
+from pipeline.project import CODE_ROOT, CONFIG
+from pipeline.result_store import StoredResult
+from pipeline.settings import load_settings
+from pipeline.step import Listening, keyed, run_step
+from shared.stage import Resources
+from tests.fakes import misbehave
+
+
+@dataclass
+class Bench:
+    """Runs steps of the fake stage one after another in one executor, as a run does."""
+
+    app: App
+    logs: Path
+    warnings: list[str] = field(default_factory=list)
+    progress: list[float] = field(default_factory=list)
+
+    def step(self, how: str, value: int = 0, path: str = "", limit_s: float = 60.0) -> Step:
+        backend = replace(
+            misbehave.STAGE.backends["itself"], resources=Resources(time_base_s=limit_s, time_per_media_s=0.0)
+        )
+        params = misbehave.MisbehaveParams(how=how, value=value, path=path)
+        return Step("misbehave", misbehave.STAGE, "itself", backend, params, {}, {})
+
+    def run(self, *steps: Step) -> list[StoredResult | BaseException]:
+        """The result of each step, or what it raised, in order, all in one executor."""
+        return asyncio.run(self._run(steps))
+
+    async def _run(self, steps: tuple[Step, ...]) -> list[StoredResult | BaseException]:
+        app = self.app
+        outcomes: list[StoredResult | BaseException] = []
+        listening = Listening(self.progress.append, self.warnings.append)
+        with app.store.open_for_writing("a test"):
+            async with LocalExecutor(app.project, app.environments, app.tools, app.tool, self.logs) as executor:
+                for step in steps:
+                    work = keyed(step, {"media": None}, app.surroundings())
+                    outcome = await asyncio.gather(
+                        run_step(work, {}, 1000, app, executor, listening), return_exceptions=True
+                    )
+                    outcomes += outcome
+        return outcomes
+
+    def log(self) -> str:
+        return "".join(path.read_text(errors="replace") for path in sorted(self.logs.glob("*.log")))
+
+
+@pytest.fixture
+def make_app(tmp_path: Path) -> Callable[..., App]:
+    """An app over temporary folders; keyword arguments are settings."""
+
+    def make(**settings: JsonValue) -> App:
+        flags: dict[str, JsonValue] = {
+            "results_dir": str(tmp_path / "results"),
+            "cache_dir": str(tmp_path / "cache"),
+            "output_dir": str(tmp_path / "out"),
+            **settings,
+        }
+        return open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])
+
+    return make
+
+
+@pytest.fixture
+def bench(make_app: Callable[..., App], tmp_path: Path) -> Bench:
+    return Bench(make_app(), tmp_path / "logs")

@@ -1,0 +1,91 @@
+"""Stage `asr` with a real Whisper."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+
+from pipeline.errors import StageRefused
+from shared.speech import Region, SpeechRegions
+from shared.transcript import Transcript
+from tests.conftest import ROOT
+from tests.real.conftest import Stages, write_wav
+
+RATE = 16_000
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"[a-z']+", text.lower()))
+
+
+@pytest.fixture(scope="module")
+def reference() -> str:
+    """What is said in the sample: its text without the names of the speakers."""
+    lines = (ROOT / "samples" / "demo.txt").read_text().splitlines()
+    return _words(" ".join(line.partition(": ")[2] for line in lines))
+
+
+@pytest.fixture(scope="module")
+def transcript(run_stage: Stages, speech_clip: Path, speech_regions: Path) -> Transcript:
+    done = run_stage("asr", {"audio": speech_clip, "speech": speech_regions})
+    assert done.warnings == []
+    return Transcript.read(done.file("transcript"))
+
+
+def test_a_conversation_is_understood(transcript: Transcript, reference: str) -> None:
+    assert jiwer.wer(reference, _words(transcript.text)) < 0.10
+    assert transcript.language == "en"
+    assert transcript.language_probability > 0.8
+
+
+def test_every_word_has_a_time_inside_the_audio(transcript: Transcript) -> None:
+    words = [word for segment in transcript.segments for word in segment.words]
+    assert len(words) == len(transcript.text.split())
+    starts = [word.start_ms for word in words]
+    assert starts == sorted(starts)
+    assert all(0 <= word.start_ms <= word.end_ms <= transcript.duration_ms for word in words)
+
+
+def test_a_segments_text_is_its_words(transcript: Transcript) -> None:
+    for segment in transcript.segments:
+        assert segment.text == "".join(word.text if word.joined else f" {word.text}" for word in segment.words).strip()
+
+
+@pytest.mark.parametrize("sound", ["silence", "white noise", "hum"])
+def test_nothing_is_invented_even_where_the_regions_are_wrong(run_stage: Stages, tmp_path: Path, sound: str) -> None:
+    time = np.arange(20 * RATE) / RATE
+    samples = {
+        "silence": np.zeros(20 * RATE),
+        "white noise": np.random.default_rng(0).standard_normal(20 * RATE) * 0.1,
+        "hum": np.sin(2 * np.pi * 50 * time) * 0.2,
+    }[sound]
+    audio = write_wav(tmp_path / "a.wav", (samples * 32_767).clip(-32_768, 32_767).astype("<i2").tobytes())
+    everything = SpeechRegions(duration_ms=20_000, regions=(Region(start_ms=0, end_ms=20_000),))
+    done = run_stage("asr", {"audio": audio, "speech": everything.write(tmp_path / "speech.json")}, {"language": "en"})
+    assert Transcript.read(done.file("transcript")).segments == ()
+    assert done.warnings
+
+
+def test_silence_is_no_language(run_stage: Stages, tmp_path: Path) -> None:
+    nothing = SpeechRegions(duration_ms=20_000, regions=()).write(tmp_path / "speech.json")
+    audio = write_wav(tmp_path / "a.wav", bytes(2 * 20 * RATE))
+    found = Transcript.read(run_stage("asr", {"audio": audio, "speech": nothing}).file("transcript"))
+    assert found == Transcript(language="und", language_probability=0, duration_ms=20_000, segments=())
+
+
+def test_hotwords_decide_how_a_name_is_written(run_stage: Stages, speech_clip: Path, speech_regions: Path) -> None:
+    inputs = {"audio": speech_clip, "speech": speech_regions}
+    done = run_stage("asr", inputs, {"language": "en", "hotwords": "grandmother, Spanish, subtitles"})
+    assert "subtitles" in Transcript.read(done.file("transcript")).text
+
+
+def test_a_language_that_this_whisper_does_not_know_is_refused(
+    run_stage: Stages, speech_clip: Path, speech_regions: Path
+) -> None:
+    with pytest.raises(StageRefused) as refusal:
+        run_stage("asr", {"audio": speech_clip, "speech": speech_regions}, {"language": "gom"})
+    assert refusal.value.code == "asr.language"

@@ -1,0 +1,86 @@
+"""Who speaks when, on speech that nobody made for this test and on the sample."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from pyannote.core import Annotation, Segment, Timeline
+from pyannote.metrics.diarization import DiarizationErrorRate
+
+from shared.diarization import Diarization, Turn, from_rttm
+from shared.speech import SpeechRegions
+from tests.conftest import ROOT
+from tests.real.conftest import Stages, write_wav
+
+_WHEEL = "pyannote.audio==4.0.7 --hash=sha256:852ea15c4d85bc34773e618267603ffca6a521669a74d33742692cc67fc700d6\n"
+"""The telephone call ships inside this wheel, with its reference; its provenance is not ours to redistribute."""
+
+
+def _annotation(turns: tuple[Turn, ...]) -> Annotation:
+    annotation = Annotation()
+    for number, turn in enumerate(turns):
+        annotation[Segment(turn.start_ms / 1000, turn.end_ms / 1000), number] = turn.speaker
+    return annotation
+
+
+def _error_rate(reference: tuple[Turn, ...], found: tuple[Turn, ...], collar_each_side_s: float) -> float:
+    # pyannote.metrics takes the collar's whole width, NIST's md-eval the half on each side.
+    metric = DiarizationErrorRate(collar=2 * collar_each_side_s)
+    whole = Timeline([Segment(0, max(turn.end_ms for turn in (*reference, *found)) / 1000)])
+    return float(metric(_annotation(reference), _annotation(found), uem=whole))
+
+
+@pytest.fixture(scope="session")
+def telephone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Turn, ...]]:
+    folder = tmp_path_factory.mktemp("telephone")
+    requirement = folder / "requirement.txt"
+    requirement.write_text(_WHEEL)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "-r", requirement, "-d", folder],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+        for name in ("sample.wav", "sample.rttm"):
+            (folder / name).write_bytes(wheel.read(f"pyannote/audio/sample/{name}"))
+    return folder / "sample.wav", from_rttm((folder / "sample.rttm").read_text())
+
+
+@pytest.mark.parametrize("params", [{}, {"num_speakers": 2}], ids=["counted", "told"])
+def test_a_telephone_call_has_at_most_15_percent_of_error(
+    run_stage: Stages, telephone: tuple[Path, tuple[Turn, ...]], params: dict[str, int]
+) -> None:
+    media, reference = telephone
+    speech = run_stage("demux", {"media": media}).file("speech")
+    regions = run_stage(
+        "vad", {"audio": speech}, {}
+    ).file("speech")
+    done = run_stage("diarize", {"audio": speech, "speech": regions}, params)
+    turns = Diarization.read(done.file("turns")).turns
+    assert done.facts["speakers"] == 2
+    error = _error_rate(reference, turns, 0.25)
+    print(f"diarization error {error:.3f} with a collar of 0.25 s on each side")
+    assert error <= 0.15
+    assert _error_rate(reference, turns, 0.125) <= 0.15
+
+
+def test_the_sample_has_two_speakers_who_take_turns_as_written(
+    run_stage: Stages, speech_clip: Path, speech_regions: Path
+) -> None:
+    done = run_stage("diarize", {"audio": speech_clip, "speech": speech_regions})
+    turns = Diarization.read(done.file("turns")).turns
+    assert done.facts["speakers"] == 2
+    assert from_rttm(done.file("rttm").read_text()) == turns
+    reference = from_rttm((ROOT / "samples" / "demo.rttm").read_text())
+    assert _error_rate(reference, turns, 0.25) <= 0.10
+
+
+def test_nobody_speaks_in_silence(run_stage: Stages, tmp_path: Path) -> None:
+    silence = write_wav(tmp_path / "silence.wav", bytes(16000 * 2 * 3))
+    regions = SpeechRegions(duration_ms=3000, regions=()).write(tmp_path / "regions.json")
+    done = run_stage("diarize", {"audio": silence, "speech": regions})
+    assert Diarization.read(done.file("turns")).turns == ()
+    assert done.file("rttm").read_text() == ""

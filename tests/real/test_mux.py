@@ -1,0 +1,198 @@
+"""What stage `mux` writes: everything the media had, the new subtitles at the right moment, the same bytes."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.cue import Cue, CueSheet
+
+RunStage = Callable[..., Any]
+PICTURE = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=4")
+TONE = ("-f", "lavfi", "-i", "sine=frequency=440:duration=4")
+SRT = "1\n00:00:00,500 --> 00:00:01,500\nhello\n\n2\n00:00:02,000 --> 00:00:02,800\nworld\n"
+CHAPTERS = (
+    ";FFMETADATA1\ntitle=A film\nartist=Somebody\n"
+    "[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=2000\ntitle=One\n"
+    "[CHAPTER]\nTIMEBASE=1/1000\nSTART=2000\nEND=4000\ntitle=Two\n"
+)
+
+
+def call(ffmpeg: Path, *arguments: str | Path) -> str:
+    command = [ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *arguments]
+    return subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True).stdout
+
+
+def make(ffmpeg: Path, target: Path, *arguments: str | Path) -> Path:
+    call(ffmpeg, *arguments, target)
+    return target
+
+
+def listing(ffmpeg: Path, media: Path) -> str:
+    """What ffmpeg says of a file; it exits with 1, for want of an output."""
+    command = [str(ffmpeg), "-nostdin", "-hide_banner", "-i", str(media)]
+    return subprocess.run(command, check=False, capture_output=True, text=True).stderr
+
+
+def first_ms(ffmpeg: Path, media: Path, stream: str) -> int:
+    """The time of a track's first packet by the file's own clock, in Matroska's milliseconds."""
+    found = call(
+        ffmpeg, "-copyts", "-i", media, "-map", f"0:{stream}", "-c", "copy", "-copytb", "1", "-f", "framecrc", "-"
+    )
+    times = [int(line.split(",")[2]) for line in found.splitlines() if line and not line.startswith("#")]
+    assert "#tb 0: 1/1000" in found
+    return min(times)
+
+
+class Maker:
+    """Subtitles and a run of both stages over one media."""
+
+    def __init__(self, run_stage: RunStage, folder: Path) -> None:
+        self._run_stage, self._folder = run_stage, folder
+
+    def mux(self, media: Path, languages: tuple[str, ...] = ("en", "hi"), *, cues: bool = True, **params: Any) -> Any:
+        cue = Cue(start_ms=500, end_ms=1500, lines=("hello",))
+        sheets, subtitles = [], []
+        for language in languages:
+            sheet = CueSheet(language=language, cues=(cue,) if cues else ())
+            sheets.append(sheet.write(self._folder / f"{language}.json"))
+            subtitles.append(self._folder / f"{language}.srt")
+            subtitles[-1].write_text(SRT if cues else "")
+        info = self._run_stage("demux", {"media": media}).outputs["media"]
+        inputs = {"media": media, "info": info, "sheets": tuple(sheets), "subtitles": tuple(subtitles)}
+        return self._run_stage("mux", inputs, params)
+
+
+@pytest.fixture
+def maker(run_stage: RunStage, tmp_path: Path) -> Maker:
+    return Maker(run_stage, tmp_path)
+
+
+@pytest.fixture
+def parts(ffmpeg: Path, tmp_path: Path) -> dict[str, Path]:
+    """The pieces of a rich film."""
+    (tmp_path / "old.srt").write_text(SRT)
+    (tmp_path / "chapters.txt").write_text(CHAPTERS)
+    (tmp_path / "font.ttf").write_bytes(b"the bytes of a font")
+    film = make(ffmpeg, tmp_path / "plain.mkv", *PICTURE, *TONE, "-c:v", "mpeg4", "-c:a", "aac")
+    cover = make(ffmpeg, tmp_path / "cover.png", *PICTURE, "-frames:v", "1")
+    return {"film": film, "cover": cover, **{n: tmp_path / n for n in ("old.srt", "chapters.txt", "font.ttf")}}
+
+
+@pytest.fixture
+def rich_mkv(ffmpeg: Path, tmp_path: Path, parts: dict[str, Path]) -> Path:
+    inputs = ("-i", parts["film"], "-i", parts["old.srt"], "-i", parts["chapters.txt"], "-map", "0", "-map", "1")
+    tags = (
+        "-map_metadata",
+        "2",
+        "-map_chapters",
+        "2",
+        "-metadata:s:a",
+        "language=hin",
+        "-metadata:s:s",
+        "language=ger",
+    )
+    attached = (
+        "-attach", parts["font.ttf"], "-metadata:s:t:0", "mimetype=font/ttf",
+        "-attach", parts["cover"], "-metadata:s:t:1", "mimetype=image/png", "-metadata:s:t:1", "filename=cover.png",
+    )  # fmt: skip
+    return make(ffmpeg, tmp_path / "rich.mkv", *inputs, *tags, *attached, "-c", "copy")
+
+
+@pytest.fixture
+def rich_mp4(ffmpeg: Path, tmp_path: Path, parts: dict[str, Path]) -> Path:
+    inputs = [part for name in ("film", "old.srt", "chapters.txt", "cover") for part in ("-i", parts[name])]
+    maps = ("-map", "0", "-map", "1", "-map", "3", "-map_metadata", "2", "-map_chapters", "2")
+    tags = ("-metadata:s:s", "language=spa", "-disposition:v:1", "attached_pic", "-timecode", "01:00:00:00")
+    return make(ffmpeg, tmp_path / "rich.mp4", *inputs, *maps, *tags, "-c", "copy", "-c:s", "mov_text")
+
+
+def test_a_matroska_film_keeps_all_it_has(maker: Maker, ffmpeg: Path, rich_mkv: Path, tmp_path: Path) -> None:
+    before = rich_mkv.read_bytes()
+    result = maker.mux(rich_mkv)
+    video = result.outputs["video"]
+    found = listing(ffmpeg, video)
+    for expected in (
+        "title           : A film",
+        "ARTIST          : Somebody",
+        "title           : Two",
+        "(hin): Audio: aac",
+    ):
+        assert expected in found
+    for expected in (
+        "(ger): Subtitle: subrip",
+        "(eng): Subtitle: subrip",
+        "(hin): Subtitle: subrip",
+        "title           : Hindi",
+    ):
+        assert expected in found
+    assert "attached pic" in found
+    call(ffmpeg, "-dump_attachment:t:0", tmp_path / "out.ttf", "-i", video, "-map", "0:a", "-t", "0", "-f", "null", "-")
+    assert (tmp_path / "out.ttf").read_bytes() == b"the bytes of a font"
+    assert call(ffmpeg, "-i", video, "-map", "0:s:2", "-f", "srt", "-").strip() == SRT.strip()
+    assert result.warnings == []
+    assert rich_mkv.read_bytes() == before
+
+
+def test_what_matroska_cannot_hold_is_converted_or_carried_apart(maker: Maker, ffmpeg: Path, rich_mp4: Path) -> None:
+    result = maker.mux(rich_mp4)
+    found = listing(ffmpeg, result.outputs["video"])
+    assert "(spa): Subtitle: subrip" in found
+    assert "title           : Two" in found
+    assert "TIMECODE        : 01:00:00:00" in found
+    assert "attached pic" in found
+    assert "major_brand" not in found.lower()
+    assert "mov_text, es) to subrip" in result.facts["converted"]
+    assert result.warnings == []
+
+
+def test_the_default_subtitle_is_the_one_that_was_named(maker: Maker, ffmpeg: Path, rich_mkv: Path) -> None:
+    found = listing(ffmpeg, maker.mux(rich_mkv, default_language="hi", keep_subtitles=False).outputs["video"])
+    subtitles = [line.partition("Subtitle:")[2] for line in found.splitlines() if "Subtitle:" in line]
+    assert ["(default)" in line for line in subtitles] == [False, True]
+
+
+def test_sound_that_matroska_cannot_hold_keeps_its_samples(maker: Maker, ffmpeg: Path, tmp_path: Path) -> None:
+    media = make(ffmpeg, tmp_path / "old.mov", *PICTURE, *TONE, "-c:v", "mpeg4", "-c:a", "pcm_s8")
+    result = maker.mux(media)
+    assert "Audio: flac" in listing(ffmpeg, result.outputs["video"])
+
+    def digest(path: Path) -> str:
+        return call(ffmpeg, "-i", path, "-map", "0:a", "-c:a", "pcm_s8", "-f", "md5", "-")
+
+    assert digest(result.outputs["video"]) == digest(media)
+
+
+def test_a_film_in_avi_without_times_gets_them(maker: Maker, ffmpeg: Path, tmp_path: Path) -> None:
+    media = make(ffmpeg, tmp_path / "old.avi", *PICTURE, *TONE, "-c:v", "mpeg4", "-bf", "2", "-c:a", "mp2")
+    assert "Video: mpeg4" in listing(ffmpeg, maker.mux(media).outputs["video"])
+
+
+@pytest.mark.parametrize("offset_s", [0, 36_000])
+def test_cues_stand_at_the_right_moment_whatever_the_clock(
+    maker: Maker, ffmpeg: Path, tmp_path: Path, offset_s: int
+) -> None:
+    late_sound = ("-itsoffset", "1", *TONE, "-map", "0", "-map", "1", "-c:v", "mpeg2video", "-c:a", "aac")
+    media = make(ffmpeg, tmp_path / "broadcast.ts", *PICTURE, *late_sound, "-output_ts_offset", str(offset_s))
+    video = maker.mux(media).outputs["video"]
+    picture_ms = first_ms(ffmpeg, video, "V:0")
+    assert first_ms(ffmpeg, video, "s:0") - picture_ms == pytest.approx(500, abs=45)
+    assert first_ms(ffmpeg, video, "a:0") - picture_ms == pytest.approx(1000, abs=45)
+
+
+def test_no_cue_and_no_picture_make_no_video(maker: Maker, ffmpeg: Path, tmp_path: Path, rich_mkv: Path) -> None:
+    silent = maker.mux(rich_mkv, cues=False)
+    assert silent.outputs["video"] is None
+    assert "no cue" in silent.facts["skipped"]
+    song = maker.mux(make(ffmpeg, tmp_path / "song.flac", *TONE))
+    assert song.outputs["video"] is None
+    assert "no picture" in song.facts["skipped"]
+
+
+def test_the_same_film_gives_the_same_bytes(maker: Maker, rich_mkv: Path, rich_mp4: Path) -> None:
+    for media in (rich_mkv, rich_mp4):
+        assert maker.mux(media).outputs["video"].read_bytes() == maker.mux(media).outputs["video"].read_bytes()

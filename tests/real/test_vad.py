@@ -1,0 +1,61 @@
+"""Stage `vad` with the real network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.speech import SpeechRegions
+from tests.real.conftest import Stages, write_wav
+
+RATE = 16_000
+LENGTH_S = 20
+
+
+def _white() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.random.default_rng(0).standard_normal(LENGTH_S * RATE) * 0.1
+
+
+def _pink() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    spectrum = np.fft.rfft(_white())
+    spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
+    sound = np.fft.irfft(spectrum)
+    return sound / np.abs(sound).max() * 0.5
+
+
+def _chord() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Four chords with overtones, struck once a second."""
+    time = np.arange(LENGTH_S * RATE) / RATE
+    root = np.repeat([220.0, 174.6, 261.6, 196.0], LENGTH_S * RATE // 4)
+    tones = [np.sin(2 * np.pi * root * step * over * time) / over for step in (1, 1.26, 1.5) for over in (1, 2, 3)]
+    return np.sum(tones, axis=0) * np.exp(-2 * (time % 1)) / 10
+
+
+SOUNDS = {"silence": lambda: np.zeros(LENGTH_S * RATE), "white noise": _white, "pink noise": _pink, "music": _chord}
+
+
+@pytest.fixture(params=SOUNDS)
+def speechless(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    samples = np.clip(SOUNDS[request.param]() * 32_767, -32_768, 32_767).astype("<i2")
+    return write_wav(tmp_path / "speechless.wav", samples.tobytes())
+
+
+def test_where_nobody_speaks_there_are_no_regions(run_stage: Stages, speechless: Path) -> None:
+    done = run_stage("vad", {"audio": speechless})
+    assert SpeechRegions.read(done.file("speech")).regions == ()
+    assert done.facts == {"speech_ms": 0, "regions": 0}
+
+
+def test_a_conversation_has_speech_most_of_the_time(run_stage: Stages, speech_clip: Path) -> None:
+    speech = SpeechRegions.read(run_stage("vad", {"audio": speech_clip}).file("speech"))
+    assert 0.6 < speech.speech_ms / speech.duration_ms <= 1
+    assert all(region.end_ms - region.start_ms <= 30_400 for region in speech.regions)
+    edges = [edge for region in speech.regions for edge in (region.start_ms, region.end_ms)]
+    assert edges == sorted(edges)
+
+
+def test_an_empty_sound_file_has_no_regions(run_stage: Stages, tmp_path: Path) -> None:
+    done = run_stage("vad", {"audio": write_wav(tmp_path / "empty.wav", b"")})
+    assert SpeechRegions.read(done.file("speech")) == SpeechRegions(duration_ms=0, regions=())

@@ -1,0 +1,202 @@
+"""What stage `asr` promises, with a fake engine: what is decoded, where it lands, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.speech import Region, SpeechRegions
+from shared.stage import Job, StageError
+from shared.transcript import Transcript
+from stages.asr import PACK_MS, AsrInputs, AsrJob, AsrParams, Heard, HeardWord, make_packs, place, run, stub
+
+
+@dataclass
+class Notes:
+    warnings: list[str] = field(default_factory=list)
+    done: list[float] = field(default_factory=list)
+
+    def progress(self, done: float) -> None:
+        self.done.append(done)
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@dataclass
+class FakeEngine:
+    """Says of every pack what it was given for it; `second` is what it says when asked again."""
+
+    heard: Sequence[Heard] = ()
+    second: Sequence[Heard] = ()
+    language: tuple[str, float] = ("en", 0.9)
+    languages: frozenset[str] = frozenset({"en", "hi", "pt"})
+    calls: list[tuple[str, Sequence[Region], str | bool]] = field(default_factory=list)
+
+    def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
+        self.calls.append(("identify", pack, False))
+        return self.language
+
+    def transcribe(
+        self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
+    ) -> Iterator[Heard]:
+        self.calls.append((language, pack, again))
+        yield from self.second if again else self.heard
+
+
+def heard(*words: tuple[str, int, int], sure: float = -0.2, no_speech: float = 0.1, each: float = 0.9) -> Heard:
+    return Heard(tuple(HeardWord(text, start, end, each) for text, start, end in words), sure, no_speech)
+
+
+def regions(*spans: tuple[int, int]) -> tuple[Region, ...]:
+    return tuple(Region(start_ms=start, end_ms=end) for start, end in spans)
+
+
+def a_job(folder: Path, spans: Sequence[tuple[int, int]], **params: str) -> AsrJob:
+    speech = SpeechRegions(duration_ms=60_000, regions=regions(*spans)).write(folder / "speech.json")
+    inputs = AsrInputs(audio=folder / "a.wav", speech=speech)
+    return Job(inputs, AsrParams.model_validate(params), folder, "fake", Notes())
+
+
+def transcript_of(engine: FakeEngine, job: AsrJob) -> Transcript:
+    return Transcript.read(run(engine, job).transcript)
+
+
+HELLO = heard((" Hello", 200, 500), (" there.", 500, 900))
+
+
+def test_words_land_where_they_were_said(tmp_path: Path) -> None:
+    job = a_job(tmp_path, [(10_000, 12_000)])
+    transcript = transcript_of(FakeEngine([HELLO]), job)
+    (segment,) = transcript.segments
+    assert (segment.text, segment.start_ms, segment.end_ms) == ("Hello there.", 10_000, 10_700)
+    assert [(word.text, word.start_ms) for word in segment.words] == [("Hello", 10_000), ("there.", 10_300)]
+    assert job.facts == {"language": "en", "language_probability": 0.9, "segments": 1, "words": 2, "left_out": 0}
+
+
+def test_where_nobody_speaks_the_model_hears_nothing(tmp_path: Path) -> None:
+    engine = FakeEngine([HELLO])
+    transcript = transcript_of(engine, a_job(tmp_path, []))
+    assert (transcript.language, transcript.segments, engine.calls) == ("und", (), [])
+    assert transcript_of(engine, a_job(tmp_path, [], language="hi")).language == "hi"
+
+
+def test_short_pauses_are_decoded_and_long_ones_cut_out() -> None:
+    speech = SpeechRegions(duration_ms=60_000, regions=regions((1_000, 2_000), (3_000, 4_000), (20_000, 21_000)))
+    assert make_packs(speech, 2_000, 200) == (regions((800, 4_200), (19_800, 21_200)),)
+
+
+def test_hours_of_speech_become_packs_that_end_between_regions() -> None:
+    spans = [(start, start + 29_000) for start in range(0, 3_600_000, 30_000)]
+    packs = make_packs(SpeechRegions(duration_ms=3_600_000, regions=regions(*spans)), 2_000, 200)
+    assert len(packs) == 12
+    assert all(sum(one.end_ms - one.start_ms for one in pack) <= PACK_MS for pack in packs)
+    pauses = {start - 500 for start, _ in spans}
+    assert all(pack[0].start_ms in pauses | {0} | {start - 200 for start, _ in spans} for pack in packs)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3_000), st.integers(1, 700_000)), max_size=20),
+    st.integers(0, 3_000), st.integers(0, 500),
+)  # fmt: skip
+def test_packs_hold_all_speech_once(parts: list[tuple[int, int]], bridge: int, pad: int) -> None:
+    spans, at = [], 0
+    for gap, length in parts:
+        spans.append((at + gap, at + gap + length))
+        at += gap + length
+    packs = make_packs(SpeechRegions(duration_ms=at, regions=regions(*spans)), bridge, pad)
+    stretches = [stretch for pack in packs for stretch in pack]
+    edges = [edge for stretch in stretches for edge in (stretch.start_ms, stretch.end_ms)]
+    assert edges == sorted(edges)
+    assert all(sum(one.end_ms - one.start_ms for one in pack) <= PACK_MS for pack in packs)
+    for start, end in spans:
+        covered = sum(max(0, min(end, one.end_ms) - max(start, one.start_ms)) for one in stretches)
+        assert covered == end - start
+
+
+def test_a_segment_over_a_silence_that_was_cut_out_is_two() -> None:
+    pack = regions((1_000, 2_000), (9_000, 10_000))
+    first, second = place(heard((" One.", 100, 900), (" Two.", 1_000, 1_900)), pack)
+    assert (first.text, first.start_ms, first.end_ms) == ("One.", 1_100, 1_900)
+    assert (second.text, second.start_ms, second.end_ms) == ("Two.", 9_000, 9_900)
+
+
+def test_words_written_without_spaces_are_joined() -> None:
+    (segment,) = place(heard(("世界", 0, 500), ("は", 500, 600), (" A", 600, 700), ("-B", 700, 800)), regions((0, 900)))
+    assert segment.text == "世界は A-B"
+    assert [word.joined for word in segment.words] == [False, True, False, True]
+
+
+def test_white_space_is_no_word() -> None:
+    assert list(place(heard((" ", 0, 500)), regions((0, 900)))) == []
+
+
+@pytest.mark.parametrize(
+    "invented",
+    [
+        heard((" Thank", 0, 500), (" you.", 500, 900), sure=-1.2, no_speech=0.8),
+        heard((" You", 0, 900), sure=-0.8, no_speech=0.77, each=0.08),
+        heard(*[(" 5,", at, at + 10) for at in range(0, 900, 10)], sure=-0.1, no_speech=0.8),
+    ],
+    ids=["unsure", "improbable", "repetitive"],
+)
+def test_what_nobody_said_is_left_out_and_reported(tmp_path: Path, invented: Heard) -> None:
+    engine = FakeEngine([invented, HELLO], second=[HELLO])
+    job = a_job(tmp_path, [(0, 5_000)])
+    assert transcript_of(engine, job).text == "Hello there.\n"
+    assert job.facts["left_out"] == 1
+    assert isinstance(job.listener, Notes)
+    assert job.listener.warnings[0].startswith("left out what nobody seems to have said:")
+
+
+LOOP = heard(*[(" again", at, at + 10) for at in range(0, 900, 10)])
+
+
+def test_speech_that_came_back_as_a_repetition_is_decoded_again(tmp_path: Path) -> None:
+    engine = FakeEngine([LOOP], second=[HELLO])
+    transcript = transcript_of(engine, a_job(tmp_path, [(0, 5_000)]))
+    assert transcript.text == "Hello there.\n"
+    assert engine.calls[-1] == ("en", regions((0, 900)), True)
+
+
+def test_a_repetition_that_stays_one_is_left_out(tmp_path: Path) -> None:
+    job = a_job(tmp_path, [(0, 5_000)])
+    assert transcript_of(FakeEngine([LOOP], second=[LOOP]), job).segments == ()
+    assert job.facts["left_out"] == 1
+
+
+def test_the_language_is_told_by_half_a_minute_of_speech(tmp_path: Path) -> None:
+    engine = FakeEngine([HELLO], language=("hi", 0.4))
+    job = a_job(tmp_path, [(0, 20_000), (25_000, 50_000)])
+    assert transcript_of(engine, job).language == "hi"
+    assert engine.calls[0] == ("identify", regions((0, 20_000), (25_000, 35_000)), False)
+    assert isinstance(job.listener, Notes)
+    assert job.listener.warnings == ["took the language for 'hi', but is not sure (40%); `language` sets it"]
+
+
+def test_a_given_language_is_not_identified_and_keeps_its_region(tmp_path: Path) -> None:
+    engine = FakeEngine([HELLO])
+    assert transcript_of(engine, a_job(tmp_path, [(0, 5_000)], language="pt_BR")).language == "pt-BR"
+    assert [call[0] for call in engine.calls] == ["pt"]
+
+
+@pytest.mark.parametrize("language", ["ks", "klingon speech"])
+def test_a_language_that_the_model_does_not_know_is_refused(tmp_path: Path, language: str) -> None:
+    with pytest.raises(StageError) as refusal:
+        run(FakeEngine(), a_job(tmp_path, [(0, 5_000)], language=language))
+    assert refusal.value.code == "asr.language"
+
+
+def test_segments_are_numbered_over_all_packs(tmp_path: Path) -> None:
+    transcript = transcript_of(FakeEngine([HELLO, HELLO]), a_job(tmp_path, [(0, 5_000)]))
+    assert [segment.id for segment in transcript.segments] == [0, 1]
+
+
+def test_the_stub_needs_no_library(tmp_path: Path) -> None:
+    outputs = stub(a_job(tmp_path, []))
+    assert len(Transcript.read(outputs.transcript).segments) == 2
