@@ -5,7 +5,7 @@
     registry, recipe, profile, plan, result_key          pure: declarations -> plan -> keys
     result_store, runs, publish          results by key; the history of runs; files for the user
     environments, tools, model_cache/    what a step needs before it can run: ensured, verified, never assumed
-    worker, executors/, step, preview, run, batch    one process; where processes run; one step; one plan; many media
+    worker, executors/, step, preview, item, run, batch    from one process up to many media
 
 Direction: `pipeline -> stages (declarations only) -> shared`. Only `registry` imports `stages`; only `environments`,
 `tools`, `worker` and the data-wheel source start processes.

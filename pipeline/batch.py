@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import glob
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import events
 from pipeline.app import App
-from pipeline.errors import BadInput, ReelError, UsageError
-from pipeline.executors.local import LocalExecutor
+from pipeline.errors import BadInput, UsageError
+from pipeline.item import Emit, Item, ItemRecord, ItemResult
 from pipeline.plan import Plan
 from pipeline.preview import StepPreview, preview
-from pipeline.run import Emit, Item, ItemResult, ItemRun
 from pipeline.runs import Runs
 
 # What a folder is searched for; a file that is named outright is taken whatever its name is.
@@ -68,6 +67,11 @@ def make_item(media: Path, app: App, taken: set[str]) -> Item:
     if media.stat().st_size == 0:
         raise BadInput("media.empty", f"{media} is empty, expected a media file")
     try:
+        str(media).encode()
+    except UnicodeEncodeError as error:
+        text = f"the name of {str(media)!r} is not text in UTF-8"
+        raise BadInput("media.name", text, hint="rename the file, or give a link to it") from error
+    try:
         digest = app.store.media_digest(media)
     except OSError as error:
         raise BadInput("media.unreadable", f"{media} cannot be read: {error.strerror or error}") from error
@@ -105,31 +109,67 @@ def run_batch(media: Sequence[Path], plan: Plan, app: App, emit: Emit) -> BatchR
         run_id = runs.start(plan.recipe, plan.profile)
         state = "interrupted"
         try:
-            result = asyncio.run(_run_items(media, plan, app, runs, run_id, emit))
-            state = "failed" if result.failed else "done"
+            with _Workers(app, runs.folder(run_id)) as workers:
+                taken: set[str] = set()
+                results = tuple(_run_item(path, taken, plan, app, runs, run_id, emit, workers) for path in media)
+            state = "failed" if any(result.error for result in results) else "done"
         finally:
             runs.finish(run_id, state)
             runs.sweep_logs()
-        return result
+        return BatchResult(results)
 
 
-async def _run_items(media: Sequence[Path], plan: Plan, app: App, runs: Runs, run_id: str, emit: Emit) -> BatchResult:
-    results = []
-    taken: set[str] = set()
-    async with LocalExecutor(app.project, app.environments, app.tools, app.tool, runs.folder(run_id)) as executor:
-        for path in media:
-            try:
-                item = make_item(path, app, taken)
-                previews = preview_item(item, plan, app, runs)
-                set_up(previews, app, emit)
-            except BadInput as error:
-                results.append(_refused(path, error, emit))
-                continue
-            results.append(await ItemRun(item, plan, app, executor, runs, run_id, emit).complete(previews))
-    return BatchResult(tuple(results))
+def _run_item(
+    path: Path, taken: set[str], plan: Plan, app: App, runs: Runs, run_id: str, emit: Emit, workers: _Workers
+) -> ItemResult:
+    try:
+        item = make_item(path, app, taken)
+        previews = preview_item(item, plan, app, runs)
+        set_up(previews, app, emit)
+    except BadInput as error:
+        emit(events.StepFailedEvent(path.name, "media", "", error.code, error.message, error.hint, None))
+        emit(events.ItemFinished(path.name, "failed", 0.0, None))
+        return ItemResult(Item(path.name, path, ""), "failed", None, error, 0, 0.0)
+    record = ItemRecord(item, plan, app, runs, run_id, emit)
+    reused = {preview.step.id: preview.result for preview in previews if preview.result}
+    if len(reused) == len(plan.steps):
+        for step in plan.steps:
+            record.reused(step, reused[step.id])
+    else:
+        workers.complete(record, previews)
+    return record.finish()
 
 
-def _refused(path: Path, error: ReelError, emit: Emit) -> ItemResult:
-    emit(events.StepFailedEvent(path.name, "media", "", error.code, error.message, error.hint, None))
-    emit(events.ItemFinished(path.name, "failed", 0.0, None))
-    return ItemResult(Item(path.name, path, ""), "failed", None, error, 0, 0.0)
+class _Workers:
+    """The executor and its event loop, made when the first step has to be run: a batch of which everything is reused
+    pays for neither."""
+
+    def __init__(self, app: App, logs: Path) -> None:
+        self._app, self._logs = app, logs
+        self._ends = contextlib.ExitStack()
+        self._complete: Callable[[ItemRecord, list[StepPreview]], None] | None = None
+
+    def __enter__(self) -> _Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.close()
+
+    def complete(self, record: ItemRecord, previews: list[StepPreview]) -> None:
+        """Run what is to be run of an item."""
+        if self._complete is None:
+            self._complete = self._start()
+        self._complete(record, previews)
+
+    def _start(self) -> Callable[[ItemRecord, list[StepPreview]], None]:
+        import asyncio  # here, because these imports take a fifth of a start
+
+        from pipeline.executors.local import LocalExecutor
+        from pipeline.run import ItemRun
+
+        app = self._app
+        loop = self._ends.enter_context(asyncio.Runner())
+        executor = LocalExecutor(app.project, app.environments, app.tools, app.tool, self._logs)
+        self._ends.callback(lambda: loop.run(executor.close()))
+        surroundings = app.surroundings()
+        return lambda record, previews: loop.run(ItemRun(record, executor, surroundings).complete(previews))

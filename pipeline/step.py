@@ -19,8 +19,9 @@ _ATTEMPTS = 2  # a native crash or a kill is tried once more, in a fresh process
 
 @dataclass(frozen=True)
 class Listening:
-    """Who hears from a step while it runs."""
+    """Who hears from a step: when a worker begins with it, how far it is, and what the user should know."""
 
+    started: Callable[[], None]
     progress: Callable[[float], None]
     warning: Callable[[str], None]
 
@@ -63,7 +64,7 @@ async def run_step(
         warnings.clear()
         out_dir = app.store.make_staging(f"{work.key[:16]}-{step.id.replace(':', '-')}")
         try:
-            done = await executor.run(step, models, inputs, out_dir, limit_s, hear)
+            done = await executor.run(step, models, inputs, out_dir, limit_s, listening.started, hear)
             break
         except (WorkerCrashed, WorkerKilled) as error:
             if attempt == _ATTEMPTS or error.code in {"worker.protocol", "worker.memory"}:

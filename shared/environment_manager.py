@@ -128,6 +128,7 @@ def child_environment(
         "PYTHONSAFEPATH": "1",
         "PYTHONUTF8": "1",
         "PYTHONUNBUFFERED": "1",
+        "PYDANTIC_DISABLE_PLUGINS": "1",  # looking for plugins takes longer than a small step
         "PYTHONNOUSERSITE": "1",
         "PYTHONHASHSEED": "0",  # the same bytes whatever a library does with a set
         "OMP_NUM_THREADS": str(threads),

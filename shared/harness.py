@@ -35,6 +35,7 @@ EXIT_NOT_INJECTED = 78  # EX_CONFIG
 EXIT_PARENT_GONE = 75  # EX_TEMPFAIL
 _PR_SET_PDEATHSIG = 1
 _PROGRESS_EVERY_S = 0.1
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class _Wire:
@@ -188,17 +189,30 @@ def _listen(requests: Iterator[protocol.Request], cancelled: set[int]) -> Iterat
                 return
             else:
                 waiting.put(request)
-        os._exit(EXIT_PARENT_GONE)  # end of file: nobody is left to answer, and the main thread may be deep in C
+        _end_at_once()  # end of file: nobody is left to answer, and the main thread may be deep in C
 
     threading.Thread(target=read, name="requests", daemon=True).start()
     while (request := waiting.get()) is not None:
         yield request
 
 
+def end_with_parent() -> None:
+    """Ask the kernel to end this process when its parent ends. A backend gives it to the programs it starts: the
+    kernel's SIGKILL leaves a worker no time to end them itself."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _end_at_once() -> None:
+    """Leave, with everything this worker has started."""
+    if os.name == "posix" and os.getpgid(0) == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(EXIT_PARENT_GONE)
+
+
 def _die_with_parent() -> None:
-    """Ask the kernel for SIGKILL when the parent ends, then look whether it ended before we asked."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    """Arrange to end with the parent, then look whether it ended before we did."""
+    end_with_parent()
     expected = os.environ.get(PARENT)
     if expected and os.getppid() != int(expected):
         os._exit(EXIT_PARENT_GONE)

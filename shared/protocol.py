@@ -25,7 +25,7 @@ FileNames = dict[str, str | list[str] | None]
 class Message(BaseModel):
     """Base of all messages: a field that this release does not know is passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Load(Message):
@@ -149,8 +149,8 @@ Event = Annotated[
     Hello | Ready | Progress | Notice | Done | Refused | Failed | Cancelled | NotInjected,
     Field(discriminator="ev"),
 ]
-_requests: TypeAdapter[Request] = TypeAdapter(Request)
-_events: TypeAdapter[Event] = TypeAdapter(Event)
+_requests: TypeAdapter[Request] = TypeAdapter(Request, config=ConfigDict(defer_build=True))
+_events: TypeAdapter[Event] = TypeAdapter(Event, config=ConfigDict(defer_build=True))
 
 
 T = TypeVar("T")

@@ -26,8 +26,8 @@ from shared.transcript import Segment, Transcript, Word
 PACK_MS = 300_000
 _LANGUAGE_MS = 30_000  # what Whisper hears at once, and enough to tell the language by
 _UNSURE_LANGUAGE = 0.5  # faster-whisper's own threshold
-# `You` on 20 s of silence: log probability -0.8, so sure enough for Whisper's rule, but its word 0.08. The words of
-# real speech have 0.8 to 1 on average, in noise of 0 dB still above 0.5.
+# `You` on 20 s of silence: log probability -0.8, so sure enough for Whisper's rule, but its word 0.08. Segments of
+# real speech have 0.75 and more, at 0 dB too; where one had 0.16, Whisper was not above `no_speech_threshold`.
 _UNSURE_WORDS = 0.3
 
 
@@ -93,16 +93,13 @@ class Engine(Protocol):
     def transcribe(
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
     ) -> Iterator[Heard]:
-        """What was heard, in order. `again`: it came back as a repetition before, so discourage one."""
-        ...
+        """What was heard. `again`: it came back as a repetition before, so discourage one."""
 
 
 def run(engine: Engine, job: AsrJob) -> AsrOutputs:
     """Transcribe what the regions name; without any, the model is not asked."""
     speech = SpeechRegions.read(job.inputs.speech)
     wanted = _wanted_language(engine, job)
-    if not speech.regions:
-        return _write(job, speech.duration_ms, wanted or UNDETERMINED, 1.0 if wanted else 0.0, [])
     language, probability = _language(engine, job, speech, wanted)
     left_out: list[str] = []
     said: list[Segment] = []
@@ -110,9 +107,11 @@ def run(engine: Engine, job: AsrJob) -> AsrOutputs:
         for segment in _said(engine, job, pack, language, left_out):
             said.append(segment.model_copy(update={"id": len(said)}))
             job.progress(segment.end_ms / max(speech.duration_ms, 1))
+    job.note("left_out", len(left_out))
     if left_out:
         job.warn(f"left out what nobody seems to have said: {left_out[0]}, {len(left_out)} in all")
-    job.note("left_out", len(left_out))
+    if not said and not wanted:  # noise sounds like some language too
+        language, probability = UNDETERMINED, 0.0
     return _write(job, speech.duration_ms, language, probability, said)
 
 
@@ -138,27 +137,20 @@ def make_packs(speech: SpeechRegions, bridge_ms: int, pad_ms: int) -> tuple[tupl
 
 
 def _stretches(speech: SpeechRegions, bridge_ms: int, pad_ms: int) -> Iterator[Region]:
-    """The regions, widened, and one with the next where the pause is short and the whole stays within a pack."""
-    start: int | None = None
-    for index, region in enumerate(speech.regions):
-        last = index + 1 == len(speech.regions)
-        following = speech.duration_ms if last else speech.regions[index + 1].start_ms
-        if start is None:
-            before = (speech.regions[index - 1].end_ms + region.start_ms) // 2 if index else 0
-            start = max(before, region.start_ms - pad_ms)
-        if not last:
-            within = speech.regions[index + 1].end_ms - start <= PACK_MS - pad_ms
-            if following - region.end_ms < bridge_ms and within:
-                continue
-        limit = following if last else (region.end_ms + following) // 2
-        yield from _pieces(start, min(region.end_ms + pad_ms, limit))
-        start = None
-
-
-def _pieces(start: int, end: int) -> Iterator[Region]:
-    """A stretch longer than a pack is cut blindly; the speech regions of stage `vad` never make one."""
-    for at in range(start, end, PACK_MS):
-        yield Region(start_ms=at, end_ms=min(at + PACK_MS, end))
+    """The regions, one with the next where the pause is short and both fit into a pack; then widened."""
+    spans: list[tuple[int, int]] = []
+    for region in speech.regions:
+        start, end = spans[-1] if spans else (0, -bridge_ms)
+        if region.start_ms - end < bridge_ms and region.end_ms - start <= PACK_MS - 2 * pad_ms:
+            spans[-1] = start, region.end_ms
+        else:
+            spans.append((region.start_ms, region.end_ms))
+    for index, (start, end) in enumerate(spans):
+        before = (spans[index - 1][1] + start) // 2 if index else 0
+        after = (end + spans[index + 1][0]) // 2 if index + 1 < len(spans) else speech.duration_ms
+        first, last = max(start - pad_ms, before), min(end + pad_ms, after)
+        for at in range(first, last, PACK_MS):  # in one piece, unless a region is longer than a pack
+            yield Region(start_ms=at, end_ms=min(at + PACK_MS, last))
 
 
 def _wanted_language(engine: Engine, job: AsrJob) -> str | None:
@@ -179,8 +171,8 @@ def _wanted_language(engine: Engine, job: AsrJob) -> str | None:
 
 def _language(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | None) -> tuple[str, float]:
     """The language that was asked for, else the one that the first half minute of speech sounds like."""
-    if wanted:
-        return wanted, 1.0
+    if wanted or not speech.regions:
+        return wanted or UNDETERMINED, 1.0 if wanted else 0.0
     language, probability = engine.identify_language(job.inputs.audio, _first(speech.regions, _LANGUAGE_MS))
     if probability < _UNSURE_LANGUAGE:
         job.warn(f"took the language for {language!r}, but is not sure ({probability:.0%}); `language` sets it")
@@ -204,7 +196,7 @@ def _said(
     for heard in engine.transcribe(job.inputs.audio, pack, primary(language), job.params, again):
         for segment in place(heard, pack):
             silent, repetitive = judge(heard, segment, job.params)
-            if repetitive and not silent and not again:
+            if repetitive and not silent and not again and segment.end_ms > segment.start_ms:
                 stretch = Region(start_ms=segment.start_ms, end_ms=segment.end_ms)
                 yield from _said(engine, job, (stretch,), language, left_out, again=True)
             elif silent or repetitive:
@@ -258,9 +250,10 @@ def _words(heard: Iterable[HeardWord], index: int, pack: Sequence[Region]) -> It
     """Words of one stretch at their place in the audio, kept inside the stretch."""
     stretch = pack[index]
     shift = stretch.start_ms - sum(one.end_ms - one.start_ms for one in pack[:index])
-    first = True
+    joined = False
     for word in heard:
         text = "".join(word.text.split())
+        joined = joined and not word.text[:1].isspace()
         if not text:
             continue
         start = min(max(word.start_ms + shift, stretch.start_ms), stretch.end_ms)
@@ -269,9 +262,9 @@ def _words(heard: Iterable[HeardWord], index: int, pack: Sequence[Region]) -> It
             start_ms=start,
             end_ms=max(start, min(word.end_ms + shift, stretch.end_ms)),
             probability=round(word.probability, 4),
-            joined=not first and not word.text[:1].isspace(),
+            joined=joined,
         )
-        first = False
+        joined = True
 
 
 def _write(job: AsrJob, duration_ms: int, language: str, probability: float, segments: Sequence[Segment]) -> AsrOutputs:

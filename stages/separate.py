@@ -1,10 +1,12 @@
 """Separate the voice from what sounds around it, where the recording is so noisy that it helps.
 
-It seldom does. Whisper was trained on noise and is disturbed by what an enhancer leaves, so `auto` measures first.
-How it measures: the mean power of 20 ms frames inside the speech regions is speech and noise together; the noise alone
-is what the quietest tenth of them stays below (the pauses between words, as in NIST's STNR and in minimum statistics
-noise estimators), or the median outside the regions where that is lower. Music between clean dialogues does not count
-against it then, and neither does a voice that never pauses. Frames of digital silence are left away.
+Clean speech only loses by it, so `auto` measures first. The mean power of 20 ms frames inside the speech regions is
+speech and noise together; the noise alone is what the quietest tenth of them stays below (the pauses between words;
+estimators by minimum statistics use them too), or the median outside the regions where that is lower. So music between
+clean dialogues is not held against them, nor a voice that never pauses. Frames of digital silence are left away.
+
+Regions found in the separated audio are better than those found in the noise: 24 instead of 35 of 100 words wrong at
+-5 dB. So find them again where `applied`.
 """
 
 from __future__ import annotations
@@ -36,11 +38,28 @@ class SeparateInputs(Files):
     speech: Path
 
 
+# Percentage of words that Whisper base gets wrong, of 190 English ones (five LibriVox utterances, 44 s of Dickens)
+# under pink noise and two pieces of music at that ratio; as they are, separated by at most 12 dB, and without limit:
+#   -5 dB   45.5 42.9 40.7   36.0 24.3 29.6   49.7 37.0 42.9    measured here as 2.5 to 6.9 dB
+#    0 dB   18.5 12.7 11.1   12.2  8.5 14.3   15.3 11.1 17.5                     4.5 to 7.4 dB
+#    5 dB    6.9  2.6  3.2    4.8  2.6  2.6    6.9  3.2  6.9                     7.9 to 10.9 dB
+#   10 dB    2.6  1.6  2.1    0.5  2.1  2.6   1.1  3.7  3.2                     11.9 to 15.1 dB
+#   clean    0.0              1.1              0.5                              17.3 to 34 dB, 12 clips
+_SNR_BELOW_DB = 9.0
+_ATTENUATION_LIMIT_DB = 12.0
+
+
 class SeparateParams(Params):
-    """When to separate."""
+    """When to separate, and how much."""
 
     when: Literal["auto", "always", "never"] = Field("auto", description="`auto`: where the speech is noisy")
-    snr_below_db: float = Field(6.0, description="`auto` separates below this signal-to-noise ratio")
+    snr_below_db: float = Field(_SNR_BELOW_DB, description="`auto` separates below this signal-to-noise ratio")
+    attenuation_limit_db: float = Field(
+        _ATTENUATION_LIMIT_DB,
+        ge=0,
+        le=100,
+        description="take away at most this much of what is no voice; 100: all of it",
+    )
 
 
 class SeparateOutputs(Files):
@@ -60,7 +79,7 @@ class Engine(Protocol):
         """The mean power of each frame of `FRAME_MS`, full scale is 1; in blocks."""
         ...
 
-    def enhance(self, audio: Path, to: Path) -> Iterator[float]:
+    def enhance(self, audio: Path, to: Path, attenuation_limit_db: float) -> Iterator[float]:
         """Write the voice to `to`, as long as `audio`; gives the part that is done."""
         ...
 
@@ -73,7 +92,7 @@ def run(engine: Engine, job: SeparateJob) -> SeparateOutputs:
     speech = None
     if applied:
         speech = job.out_dir / "speech.wav"
-        for done in engine.enhance(job.inputs.audio, speech):
+        for done in engine.enhance(job.inputs.audio, speech, job.params.attenuation_limit_db):
             job.progress(_MEASURING + done * (1 - _MEASURING))
     return _write(job, Separation(snr_db=snr_db, applied=applied, reason=reason), speech)
 

@@ -6,6 +6,7 @@ with the names of Silero's own helper, which would hold the whole audio and all 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -60,9 +61,9 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: VadJob) -> VadOutputs:
-    """Find the regions. Holds one float for each window: 9 MB for ten hours, besides the backend's one block."""
+    """Find the regions. Holds one number for each window: 9 MB for ten hours, besides the backend's one block."""
     duration_ms = engine.duration_ms(job.inputs.audio)
-    probabilities: list[float] = []
+    probabilities = array("d")
     for block in engine.probabilities(job.inputs.audio):
         probabilities.extend(block)
         job.progress(len(probabilities) * WINDOW_MS / max(duration_ms, 1))

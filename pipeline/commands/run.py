@@ -12,8 +12,8 @@ from pipeline.batch import BatchResult, find_media, run_batch
 from pipeline.commands.common import CommandResult, app_of
 from pipeline.errors import EXIT_OK, EXIT_SOME_FAILED
 from pipeline.events import Notice
+from pipeline.item import ItemResult
 from pipeline.reporters import open_reporter
-from pipeline.run import ItemResult
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:

@@ -18,11 +18,11 @@ from pipeline.batch import set_up
 from pipeline.commands.common import CommandResult, app_of
 from pipeline.errors import BadInput, ReelError, UsageError
 from pipeline.executors.local import LocalExecutor
+from pipeline.item import Emit
 from pipeline.plan import Step, single_step, takes_several
 from pipeline.preview import StepPreview
 from pipeline.registry import stage_named
 from pipeline.reporters import open_reporter
-from pipeline.run import Emit
 from shared import protocol
 from shared.stage import Stage
 
@@ -110,7 +110,7 @@ def _run(
     async def work(staging: Path) -> protocol.Done:
         models = {role: app.models.snapshot(name) for role, name in step.models.items()}
         async with LocalExecutor(app.project, app.environments, app.tools, app.tool, output / "logs") as executor:
-            return await executor.run(step, models, inputs, staging, _LIMIT_S, hear)
+            return await executor.run(step, models, inputs, staging, _LIMIT_S, lambda: None, hear)
 
     output.mkdir(parents=True, exist_ok=True)
     emit(events.StepStarted(step.stage.name, step.id, step.backend_name, "asked for", None))

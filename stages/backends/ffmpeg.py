@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from shared.harness import end_with_parent
 from shared.stage import StageError
 
 # Containers that hold their media themselves. Left out on purpose: playlists, `concat`, HLS, DASH, SDP and the picture
@@ -89,7 +90,9 @@ def run(
 ) -> Ended:
     """Run ffmpeg to its end. `progress` may raise: ffmpeg is then killed before the exception goes on."""
     command = [program, *_BASE, "-loglevel", level, *arguments]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=end_with_parent
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     log: deque[str] = deque(maxlen=_LAST_LINES)

@@ -44,7 +44,7 @@ class Bench:
     async def _run(self, steps: tuple[Step, ...]) -> list[StoredResult | BaseException]:
         app = self.app
         outcomes: list[StoredResult | BaseException] = []
-        listening = Listening(self.progress.append, self.warnings.append)
+        listening = Listening(lambda: None, self.progress.append, self.warnings.append)
         with app.store.open_for_writing("a test"):
             async with LocalExecutor(app.project, app.environments, app.tools, app.tool, self.logs) as executor:
                 for step in steps:

@@ -99,7 +99,7 @@ class Stages:
                 warnings.append(event.text)
 
         models = {role: self._app.models.snapshot(model) for role, model in step.models.items()}
-        done = self._runner.run(self._executor.run(step, models, given, out_dir, 900.0, hear))
+        done = self._runner.run(self._executor.run(step, models, given, out_dir, 900.0, lambda: None, hear))
         return StageRun(out_dir, done, warnings)
 
     def close(self) -> None:

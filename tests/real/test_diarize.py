@@ -55,9 +55,7 @@ def test_a_telephone_call_has_at_most_15_percent_of_error(
 ) -> None:
     media, reference = telephone
     speech = run_stage("demux", {"media": media}).file("speech")
-    regions = run_stage(
-        "vad", {"audio": speech}, {}
-    ).file("speech")
+    regions = run_stage("vad", {"audio": speech}, {}).file("speech")
     done = run_stage("diarize", {"audio": speech, "speech": regions}, params)
     turns = Diarization.read(done.file("turns")).turns
     assert done.facts["speakers"] == 2

@@ -5,32 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from shared.speech import SpeechRegions
 from tests.real.conftest import Stages, write_wav
 
+Samples = npt.NDArray[np.float64]
+
 RATE = 16_000
 LENGTH_S = 20
 
 
-def _white() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _white() -> Samples:
     return np.random.default_rng(0).standard_normal(LENGTH_S * RATE) * 0.1
 
 
-def _pink() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _pink() -> Samples:
     spectrum = np.fft.rfft(_white())
     spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
     sound = np.fft.irfft(spectrum)
-    return sound / np.abs(sound).max() * 0.5
+    scaled: Samples = sound / np.abs(sound).max() * 0.5
+    return scaled
 
 
-def _chord() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _chord() -> Samples:
     """Four chords with overtones, struck once a second."""
     time = np.arange(LENGTH_S * RATE) / RATE
     root = np.repeat([220.0, 174.6, 261.6, 196.0], LENGTH_S * RATE // 4)
     tones = [np.sin(2 * np.pi * root * step * over * time) / over for step in (1, 1.26, 1.5) for over in (1, 2, 3)]
-    return np.sum(tones, axis=0) * np.exp(-2 * (time % 1)) / 10
+    sound: Samples = np.sum(tones, axis=0) * np.exp(-2 * (time % 1)) / 10
+    return sound
 
 
 SOUNDS = {"silence": lambda: np.zeros(LENGTH_S * RATE), "white noise": _white, "pink noise": _pink, "music": _chord}

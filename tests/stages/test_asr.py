@@ -134,6 +134,8 @@ def test_words_written_without_spaces_are_joined() -> None:
 
 def test_white_space_is_no_word() -> None:
     assert list(place(heard((" ", 0, 500)), regions((0, 900)))) == []
+    (segment,) = place(heard((" A", 0, 100), (" ", 100, 200), ("B", 200, 300)), regions((0, 900)))
+    assert segment.text == "A B"
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ def test_speech_that_came_back_as_a_repetition_is_decoded_again(tmp_path: Path) 
 def test_a_repetition_that_stays_one_is_left_out(tmp_path: Path) -> None:
     job = a_job(tmp_path, [(0, 5_000)])
     assert transcript_of(FakeEngine([LOOP], second=[LOOP]), job).segments == ()
-    assert job.facts["left_out"] == 1
+    assert (job.facts["left_out"], job.facts["language"]) == (1, "und")
 
 
 def test_the_language_is_told_by_half_a_minute_of_speech(tmp_path: Path) -> None:

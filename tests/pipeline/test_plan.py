@@ -1,0 +1,166 @@
+"""Plans and keys: pure functions of recipe, profile and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import UsageError
+from pipeline.plan import AllOf, Choices, FirstOf, FromStep, Plan, make_plan
+from pipeline.profile import Profile, ProfileStage, choose_profile, load_profiles
+from pipeline.project import CONFIG
+from pipeline.recipe import load_recipe
+from pipeline.result_key import Surroundings, differences, ingredients, result_key
+
+PROFILES = load_profiles(CONFIG / "profiles")
+SURROUNDINGS = Surroundings(
+    environments={"core": "c", "lite": "l", "bergamot": "b", "ffmpeg": "f"},
+    models={"faster-whisper-base": "w", "faster-whisper-small": "s", "ge2e-embedder": "g"},
+    tools={"ffmpeg": "5.1"},
+    device="cpu",
+)
+
+
+def _plan(
+    recipe: str = "subtitle",
+    targets: tuple[str, ...] = (),
+    stages: Mapping[str, Mapping[str, str | int]] = MappingProxyType({}),
+) -> Plan:
+    choices = Choices(recipe, "starter", PROFILES["starter"], targets, {name: dict(v) for name, v in stages.items()})
+    return make_plan(load_recipe(recipe, CONFIG / "recipes"), choices)
+
+
+@pytest.mark.parametrize("recipe", ["transcribe", "translate", "subtitle"])
+def test_every_step_comes_after_what_it_needs(recipe: str) -> None:
+    seen: set[str] = set()
+    for step in _plan(recipe, ("pt", "en")).steps:
+        assert step.needs <= seen
+        seen.add(step.id)
+
+
+def test_a_step_for_each_target_takes_its_own_languages_results() -> None:
+    plan = _plan(targets=("pt", "en"))
+    steps = {step.id: step for step in plan.steps}
+    assert steps["subtitle-translated:pt"].inputs["translation"] == FromStep("translate:pt", "translation")
+    assert steps["translate:pt"].backend_name == "bergamot"
+    assert steps["translate:en"].backend_name == "whisper"
+    assert steps["mux"].inputs["sheets"] == AllOf(
+        (
+            FromStep("subtitle", "cues"),
+            FromStep("subtitle-translated:pt", "cues"),
+            FromStep("subtitle-translated:en", "cues"),
+        )
+    )
+
+
+def test_speech_is_taken_from_separation_where_there_is_one() -> None:
+    steps = {step.id: step for step in _plan().steps}
+    assert steps["asr"].inputs["audio"] == FirstOf((FromStep("separate", "speech"), FromStep("demux", "speech")))
+
+
+def test_without_a_target_nothing_is_translated() -> None:
+    assert not any(step.stage.name == "translate" for step in _plan().steps)
+    with pytest.raises(UsageError, match="needs a target language"):
+        _plan("translate")
+
+
+def test_a_known_source_decides_the_translator() -> None:
+    steps = {step.id: step for step in _plan(targets=("en",), stages={"asr": {"language": "pt"}}).steps}
+    assert steps["translate:en"].backend_name == "bergamot"
+
+
+@pytest.mark.parametrize(
+    ("stages", "targets", "code"),
+    [
+        ({"asr": {"beam_sise": 3}}, (), "params.invalid"),
+        ({"asr": {"beam_size": "many"}}, (), "params.invalid"),
+        ({"asr": {"backend": "parrot"}}, (), "backend.unknown"),
+        ({}, ("hi",), "translate.pair"),
+    ],
+)
+def test_a_wish_nobody_can_fulfil_is_refused_in_words(
+    stages: dict[str, dict[str, str | int]], targets: tuple[str, ...], code: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        _plan(targets=targets, stages=stages)
+    assert caught.value.code == code
+    assert caught.value.hint
+
+
+def test_a_parameter_changes_the_key_of_its_own_step_only() -> None:
+    before = {step.id: step for step in _plan().steps}
+    after = {step.id: step for step in _plan(stages={"asr": {"beam_size": 3}}).steps}
+    for step_id, step in before.items():
+        same = result_key(ingredients(step, {}, SURROUNDINGS)) == result_key(
+            ingredients(after[step_id], {}, SURROUNDINGS)
+        )
+        assert same == (step_id != "asr")
+
+
+def test_every_ingredient_changes_the_key_and_is_named_when_it_does() -> None:
+    asr = next(step for step in _plan().steps if step.id == "asr")
+    base = ingredients(asr, {"audio": "a", "speech": "b"}, SURROUNDINGS)
+    others = {
+        "input audio changed": ingredients(asr, {"audio": "x", "speech": "b"}, SURROUNDINGS),
+        "the environment is L, was l": ingredients(
+            asr, {"audio": "a", "speech": "b"}, replace(SURROUNDINGS, environments={"lite": "L"})
+        ),
+        "model whisper is W, was w": ingredients(
+            asr, {"audio": "a", "speech": "b"}, replace(SURROUNDINGS, models={"faster-whisper-base": "W"})
+        ),
+        "the device is cuda, was cpu": ingredients(
+            asr, {"audio": "a", "speech": "b"}, replace(SURROUNDINGS, device="cuda")
+        ),
+        "the stage's version is 99, was 1": ingredients(
+            replace(asr, stage=replace(asr.stage, version=99)), {"audio": "a", "speech": "b"}, SURROUNDINGS
+        ),
+    }
+    keys = {result_key(parts) for parts in (base, *others.values())}
+    assert len(keys) == len(others) + 1
+    for phrase, parts in others.items():
+        assert differences(base, parts) == [phrase]
+
+
+def test_swapped_inputs_have_another_key() -> None:
+    asr = next(step for step in _plan().steps if step.id == "asr")
+    one = ingredients(asr, {"audio": "a", "speech": "b"}, SURROUNDINGS)
+    other = ingredients(asr, {"audio": "b", "speech": "a"}, SURROUNDINGS)
+    assert result_key(one) != result_key(other)
+
+
+@given(st.dictionaries(st.text(), st.one_of(st.none(), st.text(), st.lists(st.text())), max_size=5))
+def test_a_key_does_not_depend_on_the_order_of_its_ingredients(inputs: dict[str, str | list[str] | None]) -> None:
+    asr = next(step for step in _plan().steps if step.id == "asr")
+    forward = result_key(ingredients(asr, inputs, SURROUNDINGS))
+    backward = result_key(ingredients(asr, dict(reversed(inputs.items())), SURROUNDINGS))
+    assert forward == backward
+    assert len(forward) == 64
+
+
+def _profile(rank: int, *models: str) -> Profile:
+    return Profile(
+        summary="", rank=rank, stages={str(n): ProfileStage(backend="b", models={"m": m}) for n, m in enumerate(models)}
+    )
+
+
+def test_auto_takes_the_best_complete_profile_and_says_what_a_better_one_needs() -> None:
+    profiles = {"best": _profile(3, "x", "y"), "middle": _profile(2, "x"), "lowest": _profile(1, "z")}
+    assert choose_profile("auto", profiles, {}).name == "best"
+    choice = choose_profile("auto", profiles, {"y": "missing"})
+    assert (choice.name, choice.better, choice.better_needs) == ("middle", "best", ("y",))
+    assert choose_profile("auto", profiles, {"x": "", "y": "", "z": ""}).name == "lowest"
+    assert choose_profile("best", profiles, {"y": ""}).name == "best"
+    with pytest.raises(UsageError, match="there is no profile `worst`"):
+        choose_profile("worst", profiles, {})
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_plans_every_recipe(name: str) -> None:
+    for recipe in ("transcribe", "translate", "subtitle"):
+        choices = Choices(recipe, name, PROFILES[name], ("en", "pt"), {})
+        assert make_plan(load_recipe(recipe, CONFIG / "recipes"), choices).publications

@@ -1,0 +1,259 @@
+"""`reel run` as a user meets it, on stub stages: what is reused, what is redone, what is published, what fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Reel
+
+DEMO = ROOT / "samples" / "demo.mp4"
+STUB = {"REEL_STUB": "true"}
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    place = tmp_path / "film.mp4"
+    shutil.copyfile(DEMO, place)
+    return place
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _items(text: str) -> list[dict[str, object]]:
+    items: list[dict[str, object]] = json.loads(text)["data"]["items"]
+    return items
+
+
+def test_a_run_publishes_under_the_names_of_the_readme(reel: Reel, media: Path) -> None:
+    done = reel("run", media, "--to", "pt", extra=STUB)
+    names = [
+        "film.en.srt",
+        "film.en.vtt",
+        "film.mkv",
+        "film.pt.srt",
+        "film.pt.vtt",
+        "job.json",
+        "speakers.rttm",
+        "transcript.json",
+    ]
+    assert sorted(path.name for path in (reel.out / "film").iterdir()) == names
+    assert done.stdout.splitlines() == [f"out/film/{name}" for name in done.stdout.split() and [
+        "film.en.srt", "film.en.vtt", "film.pt.srt", "film.pt.vtt", "film.mkv", "transcript.json", "speakers.rttm"
+    ]]  # fmt: skip
+
+
+def test_a_second_run_does_nothing_and_says_so(reel: Reel, media: Path) -> None:
+    reel("run", media, extra=STUB)
+    before = _contents(reel.out)
+    again = reel("run", media, "--json", extra=STUB)
+    assert _items(again.stdout)[0]["steps_run"] == 0
+    assert _items(again.stdout)[0]["state"] == "reused"
+    assert again.stderr.count("reused") == 11
+    assert _contents(reel.out) == before
+
+
+def test_a_changed_parameter_redoes_exactly_what_depends_on_it(reel: Reel, media: Path) -> None:
+    reel("run", media, extra=STUB)
+    planned = json.loads(reel("plan", media, "--set", "diarize.num_speakers=3", "--json", extra=STUB).stdout)
+    verdicts = {step["step"]: step["verdict"] for step in planned["data"]["items"][0]["steps"]}
+    redone = {step for step, verdict in verdicts.items() if verdict == "redone"}
+    assert redone == {"diarize", "attribute", "subtitle", "mux"}
+    reasons = {step["step"]: step["reason"] for step in planned["data"]["items"][0]["steps"]}
+    assert reasons["diarize"] == "parameter num_speakers is 3, was nothing"
+    done = reel("run", media, "--set", "diarize.num_speakers=3", extra=STUB)
+    started = {line.split()[0] for line in done.stderr.splitlines() if " started " in line}
+    # The stub gives the same bytes whatever the parameters are, so what takes only those bytes is found again.
+    assert started == {"diarize"}
+
+
+def test_the_same_content_under_another_name_is_not_done_again(reel: Reel, media: Path, tmp_path: Path) -> None:
+    reel("run", media, extra=STUB)
+    twin = tmp_path / "twin.mp4"
+    shutil.copyfile(media, twin)
+    done = reel("run", twin, "--json", extra=STUB)
+    assert _items(done.stdout)[0]["steps_run"] == 0
+    assert (reel.out / "twin" / "twin.en.srt").exists()
+
+
+def test_a_plan_writes_nothing(reel: Reel, media: Path) -> None:
+    reel("plan", media, extra=STUB)
+    assert not reel.results.exists()
+    assert not reel.out.exists()
+
+
+def test_two_media_of_one_name_get_a_folder_each(reel: Reel, media: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "film.mp4"
+    other.parent.mkdir()
+    other.write_bytes(media.read_bytes() + b"\0")
+    done = reel("run", media, other, "--json", extra=STUB)
+    folders = {item["folder"] for item in _items(done.stdout)}
+    assert len(folders) == 2
+    assert reel("run", media, other, "--json", extra=STUB).stdout.count('"steps_run": 0') == 2
+    assert {item["folder"] for item in _items(done.stdout)} == folders
+
+
+def test_one_bad_item_does_not_stop_the_others(reel: Reel, media: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    done = reel("run", empty, tmp_path / "missing.mkv", media, "--json", extra=STUB, expect=3)
+    document = json.loads(done.stdout)
+    assert [item["state"] for item in document["data"]["items"]] == ["failed", "failed", "done"]
+    assert [error["code"] for error in document["errors"]] == ["media.empty", "media.missing"]
+    assert document["status"] == "failed"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["run", "missing.mkv"], 4, "missing.mkv is not there"),
+        (["run", "none-*.mp4"], 2, "no file matches none-*.mp4"),
+        (["run", "film.mp4", "--recipe", "x"], 2, "there is no recipe `x`"),
+        (["run", "film.mp4", "--set", "asr.beam=1"], 2, "the parameters of asr are"),
+        (["run", "film.mp4", "--profile", "x"], 2, "there is no profile `x`"),
+        (["stage", "arse", "film.mp4", "-o", "x"], 2, "there is no stage `arse`"),
+        (["runs", "show", "x"], 2, "there is no run `x`"),
+        (["envs", "ensure", "x"], 2, "there is no environment `x`"),
+        (["models", "fetch", "x"], 2, "there is no model `x`"),
+    ],
+)
+def test_a_mistake_is_one_clear_sentence(reel: Reel, media: Path, arguments: list[str], code: int, says: str) -> None:
+    done = reel(*arguments, extra=STUB, expect=code)
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_somebody_edited_is_kept(reel: Reel, media: Path) -> None:
+    reel("run", media, extra=STUB)
+    subtitles = reel.out / "film" / "film.en.srt"
+    subtitles.write_text("my own words")
+    done = reel("run", media, extra=STUB)
+    assert subtitles.read_text() == "my own words"
+    assert "film.en.srt was edited since it was published, so it is kept" in done.stderr
+
+
+def test_files_of_an_earlier_job_that_this_one_does_not_make_are_taken_away(reel: Reel, media: Path) -> None:
+    reel("run", media, "--to", "pt", extra=STUB)
+    mine = reel.out / "film" / "notes.txt"
+    mine.write_text("mine")
+    reel("run", media, extra=STUB)
+    assert not (reel.out / "film" / "film.pt.srt").exists()
+    assert mine.exists()
+
+
+def test_a_second_run_at_the_same_time_is_refused(reel: Reel, media: Path) -> None:
+    with reel.start("run", media, extra=STUB) as first:
+        until = time.monotonic() + 20
+        while not (reel.results / "owner.json").exists() and time.monotonic() < until:
+            time.sleep(0.005)
+        done = reel("run", media, extra=STUB, expect=None)
+        assert first.wait(60) == 0
+    assert done.returncode in {0, 6}  # the first may have finished by then
+    if done.returncode == 6:
+        assert "another process is at work here" in done.stderr
+
+
+def test_an_output_folder_that_cannot_be_written_loses_nothing(reel: Reel, media: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = reel("run", media, "-o", tmp_path / "file" / "out", extra=STUB, expect=4)
+    assert "nothing can be written to" in done.stderr
+    assert _items(reel("run", media, "--json", extra=STUB).stdout)[0]["steps_run"] == 0
+
+
+def test_names_that_look_like_something_else_are_only_names(reel: Reel, media: Path, tmp_path: Path) -> None:
+    for name in (
+        "-dash.mp4",
+        "con:colon %d {name} 'quote\".mp4",
+        "line\nend.mp4",
+        "\U0001f3ac\u0939\u093f\u0928\u094d\u0926\u0940.mp4",
+    ):
+        odd = tmp_path / name
+        shutil.copyfile(media, odd)
+        reel("run", f"./{name}" if name.startswith("-") else odd, extra=STUB)
+        stem = odd.stem
+        assert (reel.out / stem / f"{stem}.en.srt").exists()
+
+
+def test_an_interrupt_ends_everything_and_the_next_run_goes_on(reel: Reel, media: Path) -> None:
+    with reel.start("run", media, extra=STUB) as process:
+        time.sleep(0.8)
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=30)
+        assert process.returncode in {130, 0}
+    reel("run", media, extra=STUB)
+
+
+def test_a_killed_run_is_finished_by_the_next_with_the_same_bytes(reel: Reel, media: Path, tmp_path: Path) -> None:
+    reel("run", media, extra=STUB)
+    expected = _contents(reel.out)
+    chance = random.Random(7)
+    for _ in range(5):
+        shutil.rmtree(reel.results)
+        shutil.rmtree(reel.out)
+        with reel.start("run", media, extra=STUB) as process:
+            time.sleep(chance.uniform(0.2, 1.5))
+            process.kill()
+            process.communicate()
+        reel("run", media, extra=STUB)
+        assert _contents(reel.out) == expected
+        assert not list(reel.results.glob("staging/*"))
+
+
+def test_the_history_shows_what_was_done(reel: Reel, media: Path) -> None:
+    assert "nothing was run yet" in reel("runs", "list").stdout
+    reel("run", media, extra=STUB)
+    runs = json.loads(reel("runs", "list", "--json").stdout)["data"]["runs"]
+    assert [run["state"] for run in runs] == ["done"]
+    shown = json.loads(reel("runs", "show", "--json").stdout)["data"]
+    assert shown["run"] == runs[0]["id"]
+    assert {step["state"] for step in shown["steps"]} == {"done"}
+    assert "demux" in reel("runs", "show", runs[0]["id"]).stdout
+
+
+def test_progress_as_json_is_one_object_a_line(reel: Reel, media: Path) -> None:
+    done = reel("run", media, "--progress", "json", extra=STUB)
+    kinds = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert kinds[0] == "ItemStarted"
+    assert kinds[-1] == "ItemFinished"
+    assert kinds.count("StepDone") == 11
+    assert reel("run", media, "--progress", "none", extra=STUB).stderr == ""
+
+
+def test_config_show_names_the_origin_of_every_value(reel: Reel) -> None:
+    shown = json.loads(reel("config", "show", "--json", "--set", "asr.beam_size=2", extra=STUB).stdout)["data"][
+        "settings"
+    ]
+    assert shown["stub"] == {"value": True, "origin": "variable REEL_STUB"}
+    assert shown["stages.asr.beam_size"] == {"value": 2, "origin": "flag stages.asr.beam_size"}
+    assert shown["stages.vad.threshold"]["origin"] == "stage vad"
+    assert "variable REEL_STUB" in reel("config", "show", "--origin", extra=STUB).stdout
+
+
+def test_the_doctor_looks_and_changes_nothing(reel: Reel) -> None:
+    checks = json.loads(reel("doctor", "--json", expect=None).stdout)["data"]["checks"]
+    assert {"system", "python", "ffmpeg", "disk", "profile"} <= {check["what"] for check in checks}
+    assert not reel.results.exists()
+
+
+def test_one_stage_alone_takes_plain_files(reel: Reel, tmp_path: Path, media: Path) -> None:
+    done = reel("stage", "demux", media, "-o", tmp_path / "alone", "--json", extra=STUB)
+    outputs = json.loads(done.stdout)["data"]["outputs"]
+    assert Path(outputs["speech"]).parent == tmp_path / "alone"
+    speech = reel("stage", "vad", outputs["speech"], "-o", tmp_path / "alone", "--json", extra=STUB)
+    regions = json.loads(speech.stdout)["data"]["outputs"]["speech"]
+    reel("stage", "asr", f"speech={regions}", outputs["speech"], "-o", tmp_path / "alone", extra=STUB)
+    assert (tmp_path / "alone" / "transcript.json").exists()
+    assert (
+        "needs the input `transcript`"
+        in reel("stage", "attribute", f"turns={regions}", "-o", tmp_path / "x", extra=STUB, expect=2).stderr
+    )

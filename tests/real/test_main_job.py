@@ -1,0 +1,180 @@
+"""The main job on real speech: what the README promises, measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import time
+from pathlib import Path
+
+import jiwer
+import pysubs2
+import pytest
+import webvtt
+
+from shared.transcript import Transcript
+from tests.conftest import ROOT, Reel
+from tests.real.conftest import Stages, call
+
+DEMO = ROOT / "samples" / "demo.mp4"
+LIBRIVOX = ROOT / "tests" / "data" / "librivox"
+_KILLS = 30
+
+
+def _normalised(text: str) -> str:
+    """Lower case, letters only; the one abbreviation in the references is spelled as Whisper spells it."""
+    words = re.sub(r"[^a-z' ]+", " ", text.lower()).split()
+    return " ".join("mr" if word == "mister" else word for word in words)
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def demo_run(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Reel:
+    """The sample, through the whole recipe, once."""
+    reel = Reel(tmp_path_factory.mktemp("demo"), home)
+    reel("run", DEMO, "--profile", "starter")
+    return reel
+
+
+def test_the_sample_becomes_what_the_readme_lists(demo_run: Reel) -> None:
+    folder = demo_run.out / "demo"
+    names = ["demo.en.srt", "demo.en.vtt", "demo.mkv", "job.json", "speakers.rttm", "transcript.json"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    transcript = Transcript.read(folder / "transcript.json")
+    spoken = " ".join(line.partition(": ")[2] for line in (ROOT / "samples" / "demo.txt").read_text().splitlines())
+    assert jiwer.wer(_normalised(spoken), _normalised(transcript.text)) <= 0.05
+    assert {word.speaker for segment in transcript.segments for word in segment.words} == {"SPEAKER_00", "SPEAKER_01"}
+    assert "MIT" in json.loads((folder / "job.json").read_text())["licences"].values()
+
+
+def test_independent_readers_agree_on_the_subtitles(demo_run: Reel) -> None:
+    folder = demo_run.out / "demo"
+    srt = pysubs2.load(str(folder / "demo.en.srt"))
+    vtt = webvtt.read(folder / "demo.en.vtt")
+    again = webvtt.from_srt(folder / "demo.en.srt")
+    assert len(srt) == len(vtt.captions) == len(again.captions) > 8
+    for one, other, third in zip(srt, vtt.captions, again.captions, strict=True):
+        assert one.plaintext == other.text == third.text
+        assert other.start == third.start
+        assert all(len(line) <= 42 for line in one.plaintext.splitlines())
+        assert len(one.plaintext.splitlines()) <= 2
+        assert 300 <= one.end - one.start <= 7000
+    assert all(one.end <= following.start for one, following in zip(srt, srt[1:], strict=False))
+
+
+def test_the_video_carries_the_track_beside_all_it_had(demo_run: Reel, run_stage: Stages) -> None:
+    probed = run_stage("demux", {"media": demo_run.out / "demo" / "demo.mkv"}).file("media")
+    tracks = json.loads(probed.read_text())["tracks"]
+    assert [(track["kind"], track["language"]) for track in tracks if track["kind"] == "subtitle"] == [
+        ("subtitle", "en")
+    ]
+    assert {"video", "audio", "subtitle"} <= {track["kind"] for track in tracks}
+
+
+def test_a_second_run_runs_no_step(demo_run: Reel) -> None:
+    before = _contents(demo_run.out)
+    done = demo_run("run", DEMO, "--profile", "starter", "--json")
+    assert json.loads(done.stdout)["data"]["items"][0]["steps_run"] == 0
+    assert _contents(demo_run.out) == before
+
+
+def test_a_target_language_adds_its_subtitles_and_redoes_nothing_before_them(demo_run: Reel) -> None:
+    done = demo_run("run", DEMO, "--profile", "starter", "--to", "pt", "-o", demo_run.folder / "translated")
+    started = {line.split()[0] for line in done.stderr.splitlines() if " started " in line}
+    assert started == {"translate:pt", "subtitle-translated:pt", "mux"}
+    text = (demo_run.folder / "translated" / "demo" / "demo.pt.srt").read_text()
+    assert "filme" in text
+
+
+def test_clean_english_of_others_has_at_most_5_percent_of_word_errors(run_stage: Stages) -> None:
+    references, heard = [], []
+    for line in (LIBRIVOX / "transcription.tsv").read_text().splitlines():
+        name, reference = line.split("\t")
+        speech = run_stage("demux", {"media": LIBRIVOX / f"{name}.flac"}).file("speech")
+        regions = run_stage("vad", {"audio": speech}).file("speech")
+        done = run_stage("asr", {"audio": speech, "speech": regions})
+        assert done.facts["language"] == "en"
+        references.append(_normalised(reference))
+        heard.append(_normalised(Transcript.read(done.file("transcript")).text))
+    error = jiwer.wer(references, heard)
+    print(f"word error rate {error:.3f} on {sum(len(text.split()) for text in references)} words")
+    assert error <= 0.05
+
+
+def _workers_of(pid: int) -> list[Path]:
+    """Processes that a command started, and theirs, by the variable that each inherits."""
+    mark = f"REEL_PARENT_PID={pid}\0".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes():
+                found.append(process)
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="orphans are looked for in /proc")
+def test_a_run_killed_at_any_moment_is_finished_by_the_next_with_the_same_bytes(reel: Reel, ffmpeg: Path) -> None:
+    media = reel.folder / "short.mp4"
+    call(ffmpeg, "-nostdin", "-loglevel", "error", "-ss", "3.2", "-t", "4", "-i", DEMO, media)
+    job = ("run", media, "--profile", "starter", "--to", "pt")
+    started = time.monotonic()
+    reel(*job)
+    whole_s = time.monotonic() - started
+    expected = _contents(reel.out)
+    chance = random.Random(20)
+    for kill in range(_KILLS):
+        shutil.rmtree(reel.out)
+        shutil.rmtree(reel.results)
+        with reel.start(*job) as process:
+            time.sleep(chance.uniform(0.05, whole_s))
+            process.kill()
+            process.communicate()
+        until = time.monotonic() + 5
+        while (left := _workers_of(process.pid)) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert not left, f"kill {kill} left processes behind: {left}"
+        reel(*job)
+        assert _contents(reel.out) == expected, f"after kill {kill}"
+        assert not list(reel.results.glob("staging/*"))
+        assert not [name for name in os.listdir(reel.out / "short") if name.endswith(".part")]
+
+
+def test_silence_noise_and_music_become_no_words_and_no_failure(reel: Reel, ffmpeg: Path) -> None:
+    sounds = {
+        "silence": "anullsrc=r=44100:cl=stereo",
+        "noise": "anoisesrc=color=pink:amplitude=0.3:sample_rate=44100:seed=1",
+        "music": "sine=frequency=220:sample_rate=44100,tremolo=f=4,volume=0.5",
+    }
+    for name, sound in sounds.items():
+        picture = ["-f", "lavfi", "-i", "color=black:s=64x48:r=10:d=6"]
+        call(
+            ffmpeg,
+            "-nostdin",
+            "-loglevel",
+            "error",
+            *picture,
+            "-f",
+            "lavfi",
+            "-t",
+            "6",
+            "-i",
+            sound,
+            "-shortest",
+            reel.folder / f"{name}.mp4",
+        )
+    done = reel("run", *(reel.folder / f"{name}.mp4" for name in sounds), "--profile", "starter")
+    for name in sounds:
+        folder = reel.out / name
+        assert Transcript.read(folder / "transcript.json").segments == (), f"{name} became words"
+        assert (folder / f"{name}.und.srt").read_text() == ""
+        assert webvtt.read(folder / f"{name}.und.vtt").captions == []
+        assert not (folder / f"{name}.mkv").exists()
+    assert "failed" not in done.stderr

@@ -1,0 +1,75 @@
+"""The variables of a child: everything below one cache, nothing inherited by accident, no secret at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from shared.environment_manager import (
+    FORBIDDEN,
+    ChildPaths,
+    cache_folders,
+    cache_variables,
+    child_environment,
+    hub_endpoint,
+    installer_environment,
+    missing_injection,
+)
+
+PATHS = ChildPaths(Path("/code"), Path("/cache"), (Path("/tools"), Path("/venv/bin")), Path("/cache/home"))
+
+
+def test_every_cache_variable_is_absolute_and_below_the_one_cache() -> None:
+    variables = child_environment(PATHS, {}, offline=True)
+    for name in cache_variables(PATHS.cache_root):
+        assert Path(variables[name]) == PATHS.cache_root or PATHS.cache_root in Path(variables[name]).parents
+    assert variables["HF_HUB_CACHE"] == f"{variables['HF_HOME']}/hub"
+    assert all(folder.is_absolute() for folder in cache_folders(PATHS.cache_root))
+
+
+def test_nothing_is_inherited_but_what_the_list_names() -> None:
+    parent = {
+        "LANG": "hi_IN.UTF-8",
+        "HF_TOKEN": "secret",
+        "HF_HOME": "/elsewhere",
+        "TRANSFORMERS_CACHE": "/elsewhere",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "PYTHONPATH": "/evil",
+        "PATH": "/evil",
+        "LD_PRELOAD": "/evil.so",
+    }
+    variables = child_environment(PATHS, parent, offline=False)
+    assert variables["LANG"] == "hi_IN.UTF-8"
+    assert "secret" not in str(variables)
+    assert "evil" not in str(variables)
+    assert "elsewhere" not in str(variables)
+    assert variables["PATH"].startswith(f"/tools{os.pathsep}/venv/bin{os.pathsep}")
+
+
+def test_offline_is_said_only_when_the_models_are_verified() -> None:
+    names = {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"}
+    assert names <= set(child_environment(PATHS, {}, offline=True))
+    assert not names & set(child_environment(PATHS, {}, offline=False))
+
+
+def test_a_complete_environment_passes_and_each_flaw_is_named() -> None:
+    complete = child_environment(PATHS, {}, offline=True)
+    assert missing_injection(complete) == []
+    assert missing_injection({}) == ["REEL_CACHE_ROOT is not set"]
+    assert missing_injection({**complete, "TORCH_HOME": "/x"}) == ["TORCH_HOME is '/x', expected '/cache/torch'"]
+    for name in FORBIDDEN:
+        assert missing_injection({**complete, name: "x"}) == [f"{name} is set"]
+
+
+def test_the_users_mirror_wins_over_the_setting() -> None:
+    assert hub_endpoint({"HF_ENDPOINT": "http://mirror/"}, "https://hub") == "http://mirror"
+    assert hub_endpoint({"HF_ENDPOINT": ""}, "https://hub/") == "https://hub"
+
+
+def test_installers_keep_the_users_index_and_get_our_cache() -> None:
+    variables = installer_environment(
+        Path("/cache"), {"PIP_INDEX_URL": "x", "PYTHONHOME": "/evil", "VIRTUAL_ENV": "/v"}
+    )
+    assert variables["PIP_INDEX_URL"] == "x"
+    assert variables["UV_CACHE_DIR"] == "/cache/uv"
+    assert not {"PYTHONHOME", "VIRTUAL_ENV"} & set(variables)

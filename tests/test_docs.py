@@ -1,0 +1,231 @@
+"""What the documents say is so: commands run, links resolve, and everything there is is told."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import itertools
+import re
+import shlex
+import shutil
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from docs.generate import REFERENCE, leaves, pages
+from pipeline.errors import EXIT_OK
+from pipeline.parser import DESCRIPTION, build_parser
+from pipeline.registry import STAGES
+from pipeline.settings import load_settings
+from shared.environment_manager import INHERITED, ChildPaths, child_environment
+from tests.conftest import ROOT, Reel
+
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+TOLD_TO_DO = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+# Commands that need no network and leave the shared environments and models alone.
+_EXECUTED = {"run", "plan", "stage", "runs", "config"}
+_LISTS = {("envs", "list"), ("models", "list")}
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
+_CODE = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
+_SPAN = re.compile(r"`([^`\n]+)`")
+_MEDIA = {".mkv", ".mp4", ".mp3", ".wav", ".m4a", ".webm"}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@dataclass(frozen=True)
+class Told:
+    """A command in a document: variables in front of it, its words, and the exit code the document names."""
+
+    variables: dict[str, str]
+    program: str
+    words: list[str]
+    exit_code: int
+
+
+def commands(document: Path) -> Iterator[Told]:
+    """Every command of ours in a document's code blocks; `$ echo $?` below one says what it exits with."""
+    for _, block in _BLOCK.findall(document.read_text()):
+        lines = [line.removeprefix("$ ") for line in block.splitlines()]
+        for number, line in enumerate(lines):
+            words = shlex.split(line, comments=True) if re.match(r"(REEL_\w+=\S* )*\./(reel|scripts/)", line) else []
+            if not words:
+                continue
+            variables = dict(word.split("=", 1) for word in words if word.startswith("REEL_"))
+            program, *rest = words[len(variables) :]
+            after = [i for i in range(number + 1, len(lines)) if lines[i] == "echo $?"]
+            before_next = next((i for i in range(number + 1, len(lines)) if lines[i].startswith("./")), len(lines))
+            code = int(lines[after[0] + 1]) if after and after[0] < before_next else EXIT_OK
+            yield Told(variables, program, rest, code)
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    try:
+        return build_parser().parse_args(words)
+    except SystemExit as error:
+        raise AssertionError(f"`./reel {shlex.join(words)}` is no command") from error
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_command_in_a_document_is_one(document: Path) -> None:
+    for told in commands(document):
+        assert (ROOT / told.program).is_file(), f"{told.program} is not there"
+        if told.program == "./reel" and told.words != ["--help"]:
+            parse(told.words)
+
+
+@pytest.mark.parametrize("document", TOLD_TO_DO, ids=name_of)
+def test_every_command_that_a_reader_is_told_to_type_works(document: Path, reel: Reel) -> None:
+    (reel.folder / "samples").mkdir()
+    shutil.copy(ROOT / "samples" / "demo.mp4", reel.folder / "samples")
+    for told in commands(document):
+        if told.program != "./reel":
+            continue
+        parsed = parse(told.words)
+        if parsed.command not in _EXECUTED and (parsed.command, getattr(parsed, "action", None)) not in _LISTS:
+            continue
+        if told.exit_code == EXIT_OK:
+            for argument in getattr(parsed, "media", None) or getattr(parsed, "inputs", []):
+                provide(argument, reel.folder)
+        reel(*told.words, extra={"REEL_STUB": "true", **told.variables}, expect=told.exit_code)
+
+
+def provide(argument: str, folder: Path) -> None:
+    """A copy of the sample under the name that a reader's own media has in the document."""
+    place = folder / argument
+    if not place.suffix:
+        place = place / "part1.mkv"
+    if place.suffix in _MEDIA and not place.exists():
+        place = place.with_name(place.name.replace("*", "part1"))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "samples" / "demo.mp4", place)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
+    for target in _LINK.findall(document.read_text()):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        place = (document.parent / file).resolve() if file else document
+        assert place.exists(), f"{name_of(document)} links to {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", place.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in slugs, f"{name_of(document)} links to {target}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_file_of_ours_that_a_document_names_is_there(document: Path) -> None:
+    for span in _SPAN.findall(document.read_text()):
+        if re.match(r"(config|pipeline|shared|stages|tests|scripts|docs|samples|benchmarks)/[\w./-]+$", span):
+            assert (ROOT / span).exists(), f"{name_of(document)} names {span}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_project_file_shown_in_a_document_is_one_that_is_understood(document: Path, tmp_path: Path) -> None:
+    for kind, block in _BLOCK.findall(document.read_text()):
+        if kind == "toml" and block.startswith("# reel.toml"):
+            project_file = tmp_path / "reel.toml"
+            project_file.write_text(block)
+            settings, _ = load_settings(ROOT / "config" / "defaults.toml", project_file, {}, {})
+            for stage, values in settings.stages.items():
+                STAGES[stage].params.model_validate({k: v for k, v in values.items() if k != "backend"})
+
+
+@pytest.mark.parametrize("page", sorted(pages()))
+def test_a_generated_page_says_what_the_code_says(page: str) -> None:
+    assert (REFERENCE / page).read_text() == pages()[page], "run scripts/docs"
+
+
+def test_every_setting_is_in_the_reference() -> None:
+    text = (REFERENCE / "settings.md").read_text()
+    for name in tomllib.loads((ROOT / "config" / "defaults.toml").read_text()):
+        assert name == "stages" or f"| `{name}` |" in text, name
+
+
+def test_every_stage_parameter_and_backend_is_in_the_reference_with_its_meaning() -> None:
+    sections = re.split(r"^## ", (REFERENCE / "stages.md").read_text(), flags=re.MULTILINE)
+    by_name = {section.split("\n", 1)[0]: section for section in sections}
+    for stage in STAGES.values():
+        for name in (*stage.params.model_fields, *stage.backends):
+            assert f"| `{name}` |" in by_name[stage.name], f"{stage.name}.{name}"
+        for name, field in stage.params.model_fields.items():
+            assert field.description, f"{stage.name}.{name} has no description"
+
+
+def test_every_error_code_is_documented_and_none_that_is_gone() -> None:
+    text = (REFERENCE / "errors.md").read_text()
+    told = set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE))
+    assert told == error_codes()
+
+
+def error_codes() -> set[str]:
+    """The codes in the source: first arguments of our exceptions, and of functions whose first parameter is `code`."""
+    files = [path for folder in ("pipeline", "shared", "stages") for path in (ROOT / folder).rglob("*.py")]
+    trees = {path: ast.parse(path.read_text()) for path in files}
+    makers = {"ReelError", "StageError"}
+    while found := {name for tree in trees.values() for name in _makers(tree, makers)} - makers:
+        makers |= found
+    codes = {"bug"}
+    for path, tree in trees.items():
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            called = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+            first = call.args[0] if call.args else None
+            if called in makers:
+                assert not isinstance(first, ast.JoinedStr), f"{name_of(path)}:{call.lineno} makes up a code"
+                if isinstance(first, ast.Constant):
+                    code = str(first.value)
+                    assert _CODE.fullmatch(code), f"{name_of(path)}:{call.lineno}: {code}"
+                    codes.add(code)
+    # Before there is a core environment, errors are plain text.
+    for early in (ROOT / "reel", ROOT / "pipeline" / "setup_core.py"):
+        codes |= set(re.findall(rf"\[({_CODE.pattern})\]", early.read_text()))
+    return codes
+
+
+def _makers(tree: ast.Module, known: set[str]) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and {base.id for base in node.bases if isinstance(base, ast.Name)} & known:
+            yield node.name
+        elif isinstance(node, ast.FunctionDef):
+            parameters = [argument.arg for argument in node.args.args if argument.arg != "self"]
+            if parameters[:1] == ["code"] and node.name != "__init__":
+                yield node.name
+
+
+def test_every_variable_that_a_stage_gets_is_documented() -> None:
+    text = (REFERENCE / "environment-variables.md").read_text()
+    paths = ChildPaths(Path("/code"), Path("/cache"), (), Path("/home"))
+    for name in {*child_environment(paths, {}, offline=True), *INHERITED}:
+        assert f"`{name}`" in text, name
+
+
+def test_every_help_text_begins_with_an_example_that_is_a_command() -> None:
+    on_top = [re.split(r" {3,}", line.strip())[0] for line in DESCRIPTION.splitlines() if line.startswith("  ./reel ")]
+    examples = [*on_top, *_examples_of_leaves()]
+    assert on_top
+    for example in examples:
+        parse(shlex.split(example)[1:])
+
+
+def _examples_of_leaves() -> Iterator[str]:
+    for name, leaf in leaves(build_parser()):
+        example = (leaf.description or "").splitlines()[2]
+        assert example.startswith(f"  ./reel {name}"), name
+        yield example.strip()
+
+
+def test_the_readme_is_short_and_no_document_has_a_gap_in_its_headings() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+    for document in DOCUMENTS:
+        levels = [len(marks) for marks in re.findall(r"^(#+) ", _BLOCK.sub("", document.read_text()), re.MULTILINE)]
+        assert levels[0] == 1, f"{name_of(document)} has no title"
+        assert levels.count(1) == 1, f"{name_of(document)} has two titles"
+        assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), name_of(document)

@@ -1,0 +1,240 @@
+"""The rules of the house, held by the source itself: who imports whom, what may stand where, how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pipeline
+from shared.environment_manager import FORBIDDEN, cache_variables
+from stages import backends
+from tests.pin_stage_versions import PINS, code_of, current_pins
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("pipeline", "shared", "stages")
+FOLDERS = (*PACKAGES, "benchmarks", "config", "docs", "samples", "scripts", "tests")
+OURS = {*FOLDERS}
+CORE_LIBRARIES = {"pydantic", "rich", "filelock"}
+# Where processes may be started; those of the orchestrator are named in the docstring of `pipeline`, and the
+# core environment's own builder, which runs before there is anything else.
+STARTERS = {
+    "pipeline/environments.py", "pipeline/tools.py", "pipeline/worker.py", "pipeline/model_cache/sources/data_wheel.py",
+    "pipeline/setup_core.py", "stages/backends/ffmpeg.py", "stages/backends/ffmpeg_demux.py",
+    "stages/backends/ffmpeg_mux.py",
+}  # fmt: skip
+_EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\ufe0f]")
+
+
+def python_files(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def text_files() -> Iterator[tuple[Path, str]]:
+    """Every text file of ours: the root's own, and those of our folders."""
+    inside = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
+    for path in sorted([*ROOT.iterdir(), *inside]):
+        if path.is_file() and "__pycache__" not in path.parts:
+            try:
+                yield path, path.read_text()
+            except UnicodeDecodeError:
+                continue
+
+
+def imports(path: Path, *, top_level: bool = False) -> set[str]:
+    """The dotted names of the modules that a file imports, `from a import b` as `a.b`."""
+    tree = ast.parse(path.read_text())
+    found: set[str] = set()
+    for node in tree.body if top_level else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)} imports relatively"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def tops(names: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+def foreign(path: Path) -> set[str]:
+    """The libraries of others that a file imports."""
+    return tops(imports(path)) - sys.stdlib_module_names - OURS
+
+
+def test_only_the_registry_of_the_orchestrator_imports_stages() -> None:
+    importers = {name_of(path) for path in python_files("pipeline") if "stages" in tops(imports(path))}
+    assert importers == {"pipeline/registry.py"}
+    assert not any(name.startswith("stages.backends") for name in imports(ROOT / "pipeline" / "registry.py"))
+
+
+def test_the_orchestrator_imports_no_library_but_those_of_its_own_environment() -> None:
+    for path in python_files("pipeline"):
+        assert foreign(path) <= CORE_LIBRARIES, f"{name_of(path)} imports {foreign(path) - CORE_LIBRARIES}"
+
+
+def test_shared_imports_nothing_of_ours_and_pydantic_only() -> None:
+    for path in python_files("shared"):
+        assert foreign(path) <= {"pydantic"}, name_of(path)
+        assert tops(imports(path)) & OURS <= {"shared"}, name_of(path)
+
+
+def test_a_stage_file_imports_neither_the_orchestrator_nor_another_stage_nor_a_library() -> None:
+    for path in (ROOT / "stages").glob("*.py"):
+        assert foreign(path) <= {"pydantic"}, name_of(path)
+        assert tops(imports(path)) & OURS <= {"shared"}, name_of(path)
+
+
+def test_a_backend_knows_one_stage_at_most_and_not_the_orchestrator() -> None:
+    for path in (ROOT / "stages" / "backends").glob("*.py"):
+        assert tops(imports(path)) & OURS <= {"shared", "stages"}, name_of(path)
+        known = {name.split(".")[1] for name in imports(path) if name.startswith("stages.")} - {"backends"}
+        assert len(known) <= 1, f"{name_of(path)} imports the stages {known}"
+    assert backends.__doc__
+
+
+def test_the_product_imports_no_data_no_script_and_no_test() -> None:
+    for path in python_files(*PACKAGES):
+        assert not tops(imports(path)) & (OURS - {*PACKAGES}), name_of(path)
+
+
+def test_config_holds_nothing_but_data() -> None:
+    kinds = {path.suffix for path in (ROOT / "config").rglob("*") if path.is_file()}
+    assert kinds <= {".toml", ".json", ".lock"}
+
+
+def test_the_cache_variables_are_named_in_one_file() -> None:
+    names = {*cache_variables(Path("/cache")), *FORBIDDEN}
+    wanted = re.compile(r"\b(" + "|".join(sorted(names)) + r")\b")
+    for path, text in text_files():
+        if name_of(path).split("/")[0] in {"docs", "tests"} or path.suffix == ".md":
+            continue
+        if name_of(path) != "shared/environment_manager.py":
+            assert not (found := wanted.search(text)), f"{name_of(path)} names {found and found[0]}"
+
+
+def test_at_most_two_places_catch_everything() -> None:
+    places = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in python_files(*PACKAGES, "benchmarks", "samples", "docs")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ExceptHandler) and _is_broad(node) and not _raises_again(node)
+    ]
+    assert len(places) <= 2, places
+
+
+def _is_broad(handler: ast.ExceptHandler) -> bool:
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(
+        kind is None or (isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"}) for kind in kinds
+    )
+
+
+def _raises_again(handler: ast.ExceptHandler) -> bool:
+    """It cleans up and lets the exception go on."""
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
+def test_no_file_is_longer_than_five_hundred_lines_and_no_script_than_thirty() -> None:
+    for path in python_files(*FOLDERS):
+        assert len(path.read_text().splitlines()) <= 500, name_of(path)
+    for path in (*(ROOT / "scripts").iterdir(), ROOT / "reel", *(ROOT / ".ci").iterdir()):
+        assert len(path.read_text().splitlines()) <= 30, name_of(path)
+
+
+def test_every_module_and_everything_public_in_it_says_what_it_is_for() -> None:
+    silent = [
+        f"{name_of(path)}: {name}"
+        for path in python_files(*PACKAGES, "benchmarks", "samples", "docs")
+        for name in undocumented(ast.parse(path.read_text()))
+    ]
+    assert not silent, silent
+
+
+def undocumented(tree: ast.Module) -> Iterator[str]:
+    """What is public and has no docstring.
+
+    A class of fields alone says with its name and fields what it is. A backend's `load` and the methods of its engine
+    are told by the stage's `Engine`, and those of `Engine` by its signatures.
+    """
+    if not ast.get_docstring(tree) and tree.body:
+        yield "the module"
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _is_open(node.name) and node.name != "load":
+            if not ast.get_docstring(node):
+                yield node.name
+        elif (
+            isinstance(node, ast.ClassDef)
+            and _is_open(node.name)
+            and not ast.get_docstring(node)
+            and any(isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef) for part in node.body)
+        ):
+            yield node.name
+
+
+def _is_open(name: str) -> bool:
+    return not name.startswith("_")
+
+
+def test_processes_are_started_where_the_orchestrator_says_and_nowhere_else() -> None:
+    starters = {name_of(path) for path in python_files(*PACKAGES) if _starts_processes(path)}
+    assert starters <= STARTERS, starters - STARTERS
+    for word in ("environments", "tools", "worker", "data-wheel"):
+        assert word in (pipeline.__doc__ or "").partition("Only `registry`")[2]
+
+
+def _starts_processes(path: Path) -> bool:
+    names = {
+        "create_subprocess_exec",
+        "create_subprocess_shell",
+        "system",
+        "popen",
+        "execv",
+        "execve",
+        "spawnv",
+        "fork",
+    }
+    attributes = {
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in {"os", "asyncio"}
+    }
+    return bool(attributes & names) or bool({"subprocess", "multiprocessing"} & tops(imports(path)))
+
+
+def test_no_text_holds_an_emoji() -> None:
+    for path, text in text_files():
+        assert not (found := _EMOJI.search(text)), f"{name_of(path)} holds {found and found[0]!r}"
+
+
+def test_a_stage_whose_sources_changed_has_a_new_version_or_a_new_pin() -> None:
+    pins = json.loads(PINS.read_text())
+    for name, (version, digest) in current_pins().items():
+        assert [version, digest] == pins.get(name), (
+            f"the sources of the stage {name} changed. If the same inputs would now give another result, raise"
+            f" `version` in stages/{name}.py. Then run `.venvs/test/bin/python -m tests.pin_stage_versions`"
+        )
+    assert set(pins) == set(current_pins()), "a pin is left of a stage that is gone"
+
+
+def test_a_comment_does_not_change_the_digest_and_code_does() -> None:
+    plain = 'def one() -> str:\n    return "# 1"\n'
+    told = '"""Told."""\n\n\ndef one() -> str:  # why\n    """One."""\n\n    # because\n    return "# 1"\n'
+    assert code_of(plain) == code_of(told)
+    assert code_of(plain) != code_of(plain.replace("1", "2"))
+
+
+def test_the_scripts_are_valid_shell() -> None:
+    for path in (*(ROOT / "scripts").iterdir(), ROOT / "reel", *(ROOT / ".ci").iterdir()):
+        done = subprocess.run(["sh", "-n", path], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
