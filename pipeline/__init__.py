@@ -8,5 +8,5 @@
     worker, executors/, step, preview, item, run, batch    from one process up to many media
 
 Direction: `pipeline -> stages (declarations only) -> shared`. Only `registry` imports `stages`; only `environments`,
-`tools`, `worker` and the data-wheel source start processes.
+`tools`, `worker`, the data-wheel source and `setup_core`, which the wrapper calls, start processes.
 """

@@ -12,6 +12,7 @@ from pipeline.plan import Choices, Plan, make_plan
 from pipeline.profile import ProfileChoice, choose_profile, load_profiles
 from pipeline.project import CONFIG, Project, open_project
 from pipeline.recipe import load_recipe
+from pipeline.registry import STAGES
 from pipeline.result_key import Surroundings
 from pipeline.result_store import ResultStore
 from pipeline.settings import Settings
@@ -53,6 +54,17 @@ class App:
             stages=self.settings.stages,
             stub=self.settings.stub,
         )
+
+    def needed_environments(self) -> tuple[str, ...]:
+        """The environments that jobs under this profile always need, with the tool's where it comes from one."""
+        backends = [
+            STAGES[name].backends[filled.backend]
+            for name, filled in self.profile.profile.stages.items()
+            if filled.backend in STAGES[name].backends
+        ]
+        families = dict.fromkeys(backend.environment for backend in backends)
+        tool = (self.tool.family,) if self.tool.family else ()
+        return (*tool, *(family for family in families if family != CORE_ENVIRONMENT))
 
     def plan(self) -> Plan:
         """The plan for one media under these settings; the same for each."""

@@ -133,8 +133,9 @@ def _run_item(
     record = ItemRecord(item, plan, app, runs, run_id, emit)
     reused = {preview.step.id: preview.result for preview in previews if preview.result}
     if len(reused) == len(plan.steps):
-        for step in plan.steps:
-            record.reused(step, reused[step.id])
+        with app.store.one_write():
+            for step in plan.steps:
+                record.reused(step, reused[step.id])
     else:
         workers.complete(record, previews)
     return record.finish()

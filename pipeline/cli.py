@@ -1,7 +1,7 @@
 """The entry point: parse, dispatch, print, and turn every ending into an exit code.
 
 Data goes to stdout, everything else to stderr. With `--json` stdout holds one document and nothing more:
-`{format, command, status, data, errors}`, whatever happened.
+`{format, command, status, data, errors}`, whatever happened once the command line was understood.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         describe(error, sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        if parsed.json:
+            _print(parsed, name, "failed", None, [_error_data(ReelError("interrupted", "interrupted"))], "")
         print("\ninterrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe has gone, `reel runs list | head`
@@ -48,6 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_OK
     except Exception as error:  # noqa: BLE001 - the other place that catches everything
         traceback.print_exc()
+        if parsed.json:
+            bug = ReelError("bug", f"{type(error).__name__}: {error}")
+            _print(parsed, name, "failed", None, [_error_data(bug)], "")
         print(f"\nerror: a bug of reel: {type(error).__name__}: {error} [bug]", file=sys.stderr)
         return EXIT_BUG
 

@@ -123,11 +123,13 @@ class ItemRecord:
         try:
             published = publish(self.plan, self.results, item.media, item.digest, folder, app.store, app.models.models)
         except OSError as error:
-            self.error = BadInput(
+            self.error = unwritable = BadInput(
                 "publish.unwritable",
                 f"nothing can be written to {folder}: {error.strerror or error}",
                 hint="choose another folder with `-o`; all results are kept, so that nothing has to be done again",
             )
+            code, message, hint = unwritable.code, unwritable.message, unwritable.hint
+            self.emit(events.StepFailedEvent(item.name, "publish", "", code, message, hint, None))
             return None
         for path in published.edited:
             text = f"{path.name} was edited since it was published, so it is kept; delete it to get the new one"

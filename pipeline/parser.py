@@ -68,10 +68,14 @@ def _settings(leaf: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="NAME=VALUE",
         help="any setting or stage parameter, as `asr.beam_size=3`; may be repeated",
     )  # fmt: skip
-    group.add_argument("--offline", action="store_true", help="never use the network; fail when something is missing")
+    _offline(group)
     group.add_argument(
         "--stub", action="store_true", help="stages make valid outputs without a model, to try the plumbing"
     )
+
+
+def _offline(leaf: argparse._ActionsContainer) -> None:
+    leaf.add_argument("--offline", action="store_true", help="never use the network; fail when something is missing")
 
 
 def _progress(leaf: argparse.ArgumentParser) -> None:
@@ -134,11 +138,11 @@ def _add_envs(commands: Subparsers[argparse.ArgumentParser]) -> None:
         ("remove", "delete environments; the next run builds them again"),
     ):
         leaf = _leaf(envs, name, summary, f"reel envs {name} lite")
-        leaf.add_argument(
-            "names", nargs="+" if name == "remove" else "*", metavar="NAME", help="environments; none: all"
-        )
+        which = {"ensure": "; none: those of the profile", "check": "; none: those that are built"}.get(name, "")
+        leaf.add_argument("names", nargs="*" if which else "+", metavar="NAME", help=f"environments{which}")
         if name == "ensure":
             _progress(leaf)
+            _offline(leaf)
 
 
 def _add_models(commands: Subparsers[argparse.ArgumentParser]) -> None:
@@ -151,6 +155,7 @@ def _add_models(commands: Subparsers[argparse.ArgumentParser]) -> None:
         leaf = _leaf(models, name, summary, f"reel models {name} faster-whisper-base")
         leaf.add_argument("names", nargs="*", metavar="NAME", help="models; none: those of the profile")
         leaf.add_argument("--profile", metavar="NAME", help="the models of this profile")
+        _offline(leaf)
         if name == "fetch":
             _progress(leaf)
         else:

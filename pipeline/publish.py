@@ -28,7 +28,7 @@ _LINK_FROM_BYTES = 8 << 20  # smaller files are copied, so that a text editor ca
 class Job(Document):
     """`job.json`."""
 
-    media: str  # the file's name
+    media: str  # the file's path
     media_sha256: str
     recipe: str
     profile: str
@@ -47,12 +47,13 @@ class PublishedFiles:
 
 
 def job_folder(output: Path, media: Path, media_digest: str) -> Path:
-    """The folder for a media: its name, with a part of its digest where another file of that name was there first."""
-    folder = output / media.stem
-    job = read_job(folder)
-    if job is None or job.media_sha256 == media_digest or job.media == media.name:
-        return folder
-    return output / f"{media.stem}-{media_digest[:8]}"
+    """The folder for a media: its name; with a part of its digest where another file of that name was there first."""
+    for name in (media.stem, *(f"{media.stem}-{media_digest[:length]}" for length in range(8, 64, 8))):
+        job = read_job(output / name)
+        moved_here = job and job.media_sha256 == media_digest and not Path(job.media).exists()
+        if job is None or job.media == str(media) or moved_here:
+            return output / name
+    return output / f"{media.stem}-{media_digest}"
 
 
 def read_job(folder: Path) -> Job | None:
@@ -140,7 +141,7 @@ def _job(
         if step.backend.licence_note:
             licences[step.backend_name] = step.backend.licence_note
     return Job(
-        media=media.name,
+        media=str(media),
         media_sha256=media_digest,
         recipe=plan.recipe,
         profile=plan.profile,

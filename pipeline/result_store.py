@@ -96,6 +96,7 @@ class ResultStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._database: sqlite3.Connection | None = None
+        self._gathering = False
 
     @contextlib.contextmanager
     def open_for_writing(self, purpose: str) -> Iterator[None]:
@@ -192,11 +193,25 @@ class ResultStore:
             self.execute("INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?, ?)", (*identity, digest))
         return digest
 
-    def execute(self, statement: str, values: tuple[object, ...] = ()) -> None:
-        """One write, durable when it returns. Only the writer may call it."""
+    @contextlib.contextmanager
+    def one_write(self) -> Iterator[None]:
+        """All writes of the block at once: one wait for the disk instead of many."""
         assert self._database is not None, "the store is not open for writing"
         with self._database:
+            self._gathering = True
+            try:
+                yield
+            finally:
+                self._gathering = False
+
+    def execute(self, statement: str, values: tuple[object, ...] = ()) -> None:
+        """One write, durable when it returns, unless inside `one_write`. Only the writer may call it."""
+        assert self._database is not None, "the store is not open for writing"
+        if self._gathering:
             self._database.execute(statement, values)
+        else:
+            with self._database:
+                self._database.execute(statement, values)
 
     def query(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
         """One read; empty where the store does not exist yet."""

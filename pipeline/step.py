@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,7 @@ async def run_step(
             if attempt == _ATTEMPTS or error.code in {"worker.protocol", "worker.memory"}:
                 raise
     outputs = _take_in(step, done, out_dir, app)
+    shutil.rmtree(out_dir)
     result = StoredResult.model_validate(
         {
             "key": work.key,

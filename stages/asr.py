@@ -32,10 +32,10 @@ _UNSURE_WORDS = 0.3
 
 
 class AsrInputs(Files):
-    """`audio`: 16 kHz mono 16-bit WAV; `speech`: `shared.speech.SpeechRegions`."""
+    """`audio`: 16 kHz mono 16-bit WAV; `speech`: `shared.speech.SpeechRegions`, without which all of it is heard."""
 
     audio: Path
-    speech: Path
+    speech: Path | None = None
 
 
 class AsrParams(Params):
@@ -88,6 +88,8 @@ class Engine(Protocol):
 
     languages: frozenset[str]  # BCP-47
 
+    def duration_ms(self, audio: Path) -> int: ...
+
     def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]: ...
 
     def transcribe(
@@ -98,7 +100,7 @@ class Engine(Protocol):
 
 def run(engine: Engine, job: AsrJob) -> AsrOutputs:
     """Transcribe what the regions name; without any, the model is not asked."""
-    speech = SpeechRegions.read(job.inputs.speech)
+    speech = SpeechRegions.read(job.inputs.speech) if job.inputs.speech else _everything(engine, job.inputs.audio)
     wanted = _wanted_language(engine, job)
     language, probability = _language(engine, job, speech, wanted)
     left_out: list[str] = []
@@ -122,6 +124,11 @@ def stub(job: AsrJob) -> AsrOutputs:
         word = Word(text="Hello.", start_ms=start, end_ms=start + 500, probability=0.9)
         said.append(Segment(id=index, text="Hello.", start_ms=start, end_ms=start + 500, words=(word,)))
     return _write(job, 4_000, job.params.language or "en", 1.0, said)
+
+
+def _everything(engine: Engine, audio: Path) -> SpeechRegions:
+    duration_ms = engine.duration_ms(audio)
+    return SpeechRegions(duration_ms=duration_ms, regions=(Region(start_ms=0, end_ms=duration_ms),))
 
 
 def make_packs(speech: SpeechRegions, bridge_ms: int, pad_ms: int) -> tuple[tuple[Region, ...], ...]:

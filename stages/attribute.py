@@ -100,7 +100,7 @@ def _write(job: AttributeJob, transcript: Transcript) -> AttributeOutputs:
 STAGE = Stage(
     name="attribute",
     version=1,
-    summary="gives every word its speaker",
+    summary="give every word its speaker",
     inputs=AttributeInputs,
     params=AttributeParams,
     outputs=AttributeOutputs,

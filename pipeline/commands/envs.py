@@ -20,10 +20,11 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     """List, ensure, check or remove environments."""
     app = app_of(arguments)
     environments = app.environments
-    names = list(getattr(arguments, "names", [])) or list(environments.families)
+    names = list(getattr(arguments, "names", []))
     if arguments.action == "list":
         return _list(environments)
     if arguments.action == "ensure":
+        names = names or list(app.needed_environments())
         with open_reporter(app.settings.progress) as emit:
             for name in names:
                 environments.ensure(name, emit, offline=app.settings.offline)
@@ -31,7 +32,8 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     if arguments.action == "remove":
         removed = [name for name in names if environments.remove(name)]
         return CommandResult({"removed": list(removed)}, f"removed: {', '.join(removed) or 'nothing was there'}")
-    return _report([environments.check(name) for name in names])
+    built = [name for name in environments.families if environments.status(name).state != "missing"]
+    return _report([environments.check(name) for name in names or built])
 
 
 def _list(environments: Environments) -> CommandResult:

@@ -75,6 +75,12 @@ def _fetch(names: list[str], app: App) -> CommandResult:
     return CommandResult(data, text, EXIT_MISSING if failed else EXIT_OK, tuple(errors))
 
 
+def _verdict(problems: list[str], there: bool) -> str:
+    if not problems:
+        return "verified"
+    return "; ".join(problems) if there else "not fetched yet"
+
+
 def _verify(names: list[str], app: App, repair: bool) -> CommandResult:
     problems = {name: app.models.verify(name) for name in names}
     if repair:
@@ -83,6 +89,6 @@ def _verify(names: list[str], app: App, repair: bool) -> CommandResult:
                 app.models.discard(name)
                 app.models.fetch(name, emit, offline=app.settings.offline)
         problems = {name: app.models.verify(name) for name in names}
-    rows = [(name, "verified" if not found else "; ".join(found)) for name, found in problems.items()]
+    rows = [(name, _verdict(found, app.models.snapshot(name).exists())) for name, found in problems.items()]
     data: JsonValue = {"models": [{"name": name, "problems": list(found)} for name, found in problems.items()]}
     return CommandResult(data, table(rows), EXIT_MISSING if any(problems.values()) else EXIT_OK)

@@ -20,7 +20,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         listed = [(run.id, run.state, run.recipe, run.profile, run.started) for run in records]
         text = table(listed, ("RUN", "STATE", "RECIPE", "PROFILE", "STARTED")) if listed else "nothing was run yet"
         return CommandResult({"runs": [asdict(run) for run in records]}, text)
-    if not records:
+    if not records and not arguments.id:
         raise UsageError("runs.none", "nothing was run yet")
     run_id = arguments.id or records[0].id
     steps = runs.steps(run_id)

@@ -29,18 +29,18 @@ def line_of(event: Event) -> str | None:
         case events.ItemStarted(item):
             return item
         case events.StepStarted(_, step, backend, reason):
-            return f"  {step:<23}{backend:<18}started   {textwrap.shorten(reason, _REASON_LENGTH, placeholder=' ...')}"
+            return f"  {step:<22} {backend:<18}started   {textwrap.shorten(reason, _REASON_LENGTH, placeholder=' ...')}"
         case events.StepReused(_, step, backend, key):
-            return f"  {step:<23}{backend:<18}reused    {key[:8]}"
+            return f"  {step:<22} {backend:<18}reused    {key[:8]}"
         case events.StepDone():
-            return f"  {event.step:<22}{event.backend:<18}done      {measured(event)}"
+            return f"  {event.step:<22} {event.backend:<18}done      {measured(event)}"
         case events.StepFailedEvent(_, step, backend, code, message, hint):
-            tail = f"\n  {'':<23}hint: {hint}" if hint else ""
-            return f"  {step:<23}{backend:<18}failed    {message} [{code}]{tail}"
+            tail = f"\n  {'':<22} hint: {hint}" if hint else ""
+            return f"  {step:<22} {backend:<18}failed    {message} [{code}]{tail}"
         case events.StepSkipped(_, step):
-            return f"  {step:<23}{'':<18}skipped   a step before it failed"
+            return f"  {step:<22} {'':<18}skipped   a step before it failed"
         case events.Notice(_, step, text):
-            return f"  {step:<23}note: {text}" if step else f"note: {text}"
+            return f"  {step:<22} note: {text}" if step else f"note: {text}"
         case events.ItemFinished(item, state, seconds, folder):
             return f"{item}: {state} in {span(seconds)}{f', in {folder}' if folder else ''}"
         case _:

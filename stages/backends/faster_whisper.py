@@ -36,6 +36,10 @@ class FasterWhisperEngine:
         self._model = model
         self.languages = languages_of(model)
 
+    def duration_ms(self, audio: Path) -> int:
+        """How long the audio is."""
+        return open_speech(audio).duration_ms
+
     def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
         """The language that most probably is spoken, and how probably."""
         if not self._model.model.is_multilingual:

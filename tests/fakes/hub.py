@@ -49,7 +49,7 @@ def serve(files: Mapping[str, bytes]) -> Iterator[Hub]:
     hub = Hub(files)
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             hub.answer(self)
 
         def log_message(self, format: str, *arguments: object) -> None:

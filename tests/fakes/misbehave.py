@@ -52,9 +52,10 @@ def run(engine: Engine, job: MisbehaveJob) -> MisbehaveOutputs:
     text.write_text(f"{job.params.how} {job.params.value}\n")
     engine.memory.append(job.params.value)
     job.note("memory", len(engine.memory))
-    if act := _ACTS.get(job.params.how):
-        act(job)
-    return MisbehaveOutputs(text=_LIES.get(job.params.how, lambda job: text)(job))
+    how = job.params.how
+    if how in _ACTS:
+        _ACTS[how](job)
+    return MisbehaveOutputs(text=_LIES[how](job) if how in _LIES else text)
 
 
 def stub(job: MisbehaveJob) -> MisbehaveOutputs:
@@ -124,7 +125,7 @@ def _link(job: MisbehaveJob) -> Path:
     return place
 
 
-_ACTS: dict[str, Callable[[MisbehaveJob], None]] = {
+_ACTS: dict[str, Callable[[MisbehaveJob], object]] = {
     "noisily": _make_noise,
     "hang": _hang,
     "hang politely": _hang_politely,

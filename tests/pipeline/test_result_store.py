@@ -82,9 +82,9 @@ def test_a_damaged_index_is_rebuilt_from_the_manifests(store: ResultStore, tmp_p
 def test_two_writers_at_once_are_refused_and_the_second_is_told_who_is_there(
     store: ResultStore, tmp_path: Path
 ) -> None:
-    with store.open_for_writing("reel run"), pytest.raises(Locked) as caught:
-        with ResultStore(tmp_path / "results").open_for_writing("another"):
-            pass
+    second = ResultStore(tmp_path / "results")
+    with store.open_for_writing("reel run"), pytest.raises(Locked) as caught, second.open_for_writing("another"):
+        pass
     assert f"`reel run`, process {os.getpid()}" in caught.value.message
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -14,7 +13,7 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 from shared.diarization import Diarization, Turn, from_rttm
 from shared.speech import SpeechRegions
 from tests.conftest import ROOT
-from tests.real.conftest import Stages, write_wav
+from tests.real.conftest import Stages, call, write_wav
 
 _WHEEL = "pyannote.audio==4.0.7 --hash=sha256:852ea15c4d85bc34773e618267603ffca6a521669a74d33742692cc67fc700d6\n"
 """The telephone call ships inside this wheel, with its reference; its provenance is not ours to redistribute."""
@@ -39,10 +38,7 @@ def telephone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Tur
     folder = tmp_path_factory.mktemp("telephone")
     requirement = folder / "requirement.txt"
     requirement.write_text(_WHEEL)
-    subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "-r", requirement, "-d", folder],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    call(sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "-r", requirement, "-d", folder)
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         for name in ("sample.wav", "sample.rttm"):
             (folder / name).write_bytes(wheel.read(f"pyannote/audio/sample/{name}"))
@@ -55,7 +51,7 @@ def test_a_telephone_call_has_at_most_15_percent_of_error(
 ) -> None:
     media, reference = telephone
     speech = run_stage("demux", {"media": media}).file("speech")
-    regions = run_stage("vad", {"audio": speech}, {}).file("speech")
+    regions = run_stage("vad", {"audio": speech}).file("speech")
     done = run_stage("diarize", {"audio": speech, "speech": regions}, params)
     turns = Diarization.read(done.file("turns")).turns
     assert done.facts["speakers"] == 2

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import shutil
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import jiwer
@@ -56,8 +56,8 @@ def test_the_sample_becomes_what_the_readme_lists(demo_run: Reel) -> None:
 def test_independent_readers_agree_on_the_subtitles(demo_run: Reel) -> None:
     folder = demo_run.out / "demo"
     srt = pysubs2.load(str(folder / "demo.en.srt"))
-    vtt = webvtt.read(folder / "demo.en.vtt")
-    again = webvtt.from_srt(folder / "demo.en.srt")
+    vtt = webvtt.read(str(folder / "demo.en.vtt"))
+    again = webvtt.from_srt(str(folder / "demo.en.srt"))
     assert len(srt) == len(vtt.captions) == len(again.captions) > 8
     for one, other, third in zip(srt, vtt.captions, again.captions, strict=True):
         assert one.plaintext == other.text == third.text
@@ -65,7 +65,7 @@ def test_independent_readers_agree_on_the_subtitles(demo_run: Reel) -> None:
         assert all(len(line) <= 42 for line in one.plaintext.splitlines())
         assert len(one.plaintext.splitlines()) <= 2
         assert 300 <= one.end - one.start <= 7000
-    assert all(one.end <= following.start for one, following in zip(srt, srt[1:], strict=False))
+    assert all(one.end <= following.start for one, following in pairwise(srt))
 
 
 def test_the_video_carries_the_track_beside_all_it_had(demo_run: Reel, run_stage: Stages) -> None:
@@ -144,7 +144,7 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next_with_the_same_bytes(
         reel(*job)
         assert _contents(reel.out) == expected, f"after kill {kill}"
         assert not list(reel.results.glob("staging/*"))
-        assert not [name for name in os.listdir(reel.out / "short") if name.endswith(".part")]
+        assert not list(reel.out.rglob("*.part"))
 
 
 def test_silence_noise_and_music_become_no_words_and_no_failure(reel: Reel, ffmpeg: Path) -> None:
@@ -175,6 +175,6 @@ def test_silence_noise_and_music_become_no_words_and_no_failure(reel: Reel, ffmp
         folder = reel.out / name
         assert Transcript.read(folder / "transcript.json").segments == (), f"{name} became words"
         assert (folder / f"{name}.und.srt").read_text() == ""
-        assert webvtt.read(folder / f"{name}.und.vtt").captions == []
+        assert webvtt.read(str(folder / f"{name}.und.vtt")).captions == []
         assert not (folder / f"{name}.mkv").exists()
     assert "failed" not in done.stderr

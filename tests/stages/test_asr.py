@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,9 @@ class FakeEngine:
     language: tuple[str, float] = ("en", 0.9)
     languages: frozenset[str] = frozenset({"en", "hi", "pt"})
     calls: list[tuple[str, Sequence[Region], str | bool]] = field(default_factory=list)
+
+    def duration_ms(self, audio: Path) -> int:
+        return 60_000
 
     def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
         self.calls.append(("identify", pack, False))
@@ -202,3 +205,11 @@ def test_segments_are_numbered_over_all_packs(tmp_path: Path) -> None:
 def test_the_stub_needs_no_library(tmp_path: Path) -> None:
     outputs = stub(a_job(tmp_path, []))
     assert len(Transcript.read(outputs.transcript).segments) == 2
+
+
+def test_without_regions_given_all_of_the_audio_is_heard(tmp_path: Path) -> None:
+    job = a_job(tmp_path, [])
+    alone = replace(job, inputs=AsrInputs(audio=tmp_path / "audio.wav"))
+    engine = FakeEngine([heard((" Hello", 500, 900))])
+    run(engine, alone)
+    assert engine.calls[-1] == ("en", regions((0, 60_000)), False)

@@ -54,7 +54,7 @@ def test_every_segment_gets_its_text_in_order(tmp_path: Path) -> None:
     assert texts_of(outputs.translation) == [(0, "good morning"), (1, "goodbye")]
     assert engine.calls == [("pt", "en")]
     assert Translation.read(outputs.translation).source == "pt-BR"
-    assert job.facts == {"source": "pt-BR", "target": "en", "segments": 2, "untranslated": 0}
+    assert job.facts == {"source": "pt-BR", "language": "en", "segments": 2, "untranslated": 0}
 
 
 def test_a_text_that_came_back_empty_keeps_the_original_and_says_so(tmp_path: Path) -> None:

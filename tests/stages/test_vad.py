@@ -65,7 +65,7 @@ def test_silence_has_no_regions() -> None:
 
 
 def test_a_short_pause_does_not_end_a_region() -> None:
-    assert regions_of(windows((0.9, 1600), (0, 320), (0.9, 1600), (0, 1600)), EXACT) == [(0, 3520)]
+    assert regions_of(windows((0.9, 1600), (0, 160), (0.9, 1600), (0, 1600)), EXACT) == [(0, 3360)]
 
 
 def test_a_wavering_voice_stays_in_one_piece() -> None:
