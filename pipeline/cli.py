@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         if parsed.json:
-            _print(parsed, name, "failed", None, [_error_data(ReelError("interrupted", "interrupted"))], "")
+            _print(parsed, name, "failed", None, [_error_data(ReelError("reel.interrupted", "the command was interrupted"))], "")
         print("\ninterrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe has gone, `reel runs list | head`
@@ -51,9 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the other place that catches everything
         traceback.print_exc()
         if parsed.json:
-            bug = ReelError("bug", f"{type(error).__name__}: {error}")
+            bug = ReelError("reel.bug", f"{type(error).__name__}: {error}")
             _print(parsed, name, "failed", None, [_error_data(bug)], "")
-        print(f"\nerror: a bug of reel: {type(error).__name__}: {error} [bug]", file=sys.stderr)
+        print(f"\nerror: a bug of reel: {type(error).__name__}: {error} [reel.bug]", file=sys.stderr)
         return EXIT_BUG
 
 
