@@ -11,8 +11,8 @@ from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
+from fastcluster import linkage_vector
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
 
 SAMPLES_PER_MS = 16
 WINDOW_MS = 822  # 80 frames of the embedder: 79 hops of 10 ms and one transform of 32 ms
@@ -21,7 +21,7 @@ CONTEXT_WINDOWS = 7  # 2.6 s: with three or five a shift of 130 ms made telephon
 FRAME_MS = 100  # grid of the decision between speakers; finer than a window's own blur brings nothing
 MINIMUM_TURN_MS = 250  # shorter than a syllable or two: a flicker of the scores, not a turn
 BATCH_WINDOWS = 256  # 13 MB of audio at a time, whatever the length of the recording
-BLOCK_WINDOWS = 1500  # 7.5 minutes of speech: a tree over it takes about 0.2 s and 9 MB
+BLOCK_WINDOWS = 1500  # 7.5 minutes of speech: a tree over it takes about a second, and no square matrix
 BLOCK_CENTROIDS = 16  # kept from each block; well above the speakers heard within 7.5 minutes
 REFINEMENTS = 5  # rounds of spherical k-means; the labels stop changing after two to four
 MAXIMUM_SPEAKERS = 20  # bound of the search when the caller sets none
@@ -167,7 +167,7 @@ def _find_speakers(points: Floats, single: Floats, min_speakers: int, max_speake
     centroids = _unit(np.average(heads, axis=0, weights=weights)[None])
     if len(heads) == 1:
         return centroids
-    tree = linkage(heads, "ward")
+    tree = linkage_vector(heads, "ward")
     for count in range(2, min(max_speakers, len(heads)) + 1):
         candidate = _cut(tree, heads, weights, count, forced=count <= min_speakers)
         if candidate is None:
@@ -189,7 +189,7 @@ def _condense(points: Floats, weights: Floats) -> tuple[Floats, Floats]:
         heads: list[Floats] = []
         masses: list[Floats] = []
         for block in np.array_split(np.arange(len(points)), -(-len(points) // BLOCK_WINDOWS)):
-            tree = linkage(points[block], "ward")
+            tree = linkage_vector(points[block], "ward")
             head, mass = _sums(points[block], weights[block], _labels(tree, BLOCK_CENTROIDS))
             heads.append(_unit(head))
             masses.append(mass)
@@ -198,7 +198,14 @@ def _condense(points: Floats, weights: Floats) -> tuple[Floats, Floats]:
 
 
 def _labels(tree: NDArray[np.float64], count: int) -> Integers:
-    labels: Integers = fcluster(tree, count, "maxclust").astype(np.int64) - 1
+    """The cluster of each leaf when the tree is cut into `count`: its last merges, the highest ones, are undone."""
+    leaves = len(tree) + 1
+    parent = np.arange(leaves + len(tree))
+    for merge in range(leaves - max(count, 1)):
+        parent[tree[merge, :2].astype(np.int64)] = leaves + merge
+    for node in range(len(parent) - 1, -1, -1):  # a parent's number is above its children's
+        parent[node] = parent[parent[node]]
+    labels: Integers = np.unique(parent[:leaves], return_inverse=True)[1].astype(np.int64)
     return labels
 
 
