@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.environments import Environments, load_families
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import load_manifest
+from pipeline.model_cache.token import find_token
 from pipeline.plan import Choices, Plan, make_plan
 from pipeline.profile import ProfileChoice, choose_profile, load_profiles
 from pipeline.project import CONFIG, Project, open_project
@@ -77,7 +79,8 @@ def open_app(settings: Settings) -> App:
     families = load_families(CONFIG / "environments.toml")
     environments = Environments(project.environments, CONFIG / "environments", project.cache, families)
     manifest, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
-    models = ModelCache(project.cache, manifest, locked, hub_endpoint(os.environ, settings.hub))
+    hub = hub_endpoint(os.environ, settings.hub)
+    models = ModelCache(project.cache, manifest, locked, hub, token=lambda: find_token(os.environ, CONFIG, Path.home()))
     tools = Tools(project.cache, environments, os.environ.get("PATH"))
     profiles = load_profiles(CONFIG / "profiles")
     profile = choose_profile(settings.profile, profiles, models.incomplete(models.models))

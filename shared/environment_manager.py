@@ -71,6 +71,10 @@ FORBIDDEN = (
     "GITHUB_TOKEN",
 )
 
+# A user's token for the model hub, for the one who fetches models and for nobody else.
+HUB_TOKEN_VARIABLE = "HF_TOKEN"
+_TOKEN_VARIABLES = (HUB_TOKEN_VARIABLE, "HUGGING_FACE_HUB_TOKEN")
+
 INHERITED = (
     "LANG", "LC_ALL", "LC_CTYPE",  # how file names and messages are encoded
     "TZ",
@@ -156,12 +160,28 @@ def hub_endpoint(environ: Mapping[str, str], default: str) -> str:
     return (environ.get("HF_ENDPOINT") or default).rstrip("/")
 
 
+def hub_token_variable(environ: Mapping[str, str]) -> str:
+    """The hub token that the user has in a variable; empty when there is none, as the hub's client has it."""
+    return next((value for name in _TOKEN_VARIABLES if (value := environ.get(name, "").strip())), "")
+
+
+def hub_token_file(environ: Mapping[str, str], home: Path) -> Path:
+    """Where the user's own hub client keeps its login, whatever cache we use ourselves."""
+    if path := environ.get("HF_TOKEN_PATH"):
+        return Path(path).expanduser()
+    if folder := environ.get("HF_HOME"):
+        return Path(folder).expanduser() / "token"
+    cache = environ.get("XDG_CACHE_HOME")
+    return (Path(cache).expanduser() if cache else home / ".cache") / "huggingface" / "token"
+
+
 def installer_environment(cache_root: Path, parent: Mapping[str, str]) -> dict[str, str]:
     """The environment of uv and pip: the user's own, so that their index and proxy settings hold, with our caches.
 
     pip does not read uv's settings nor uv pip's, so each is told apart; neither may look for a project around it.
     """
-    variables = {name: value for name, value in parent.items() if not name.startswith(("VIRTUAL_ENV", "PYTHON"))}
+    unwanted = ("VIRTUAL_ENV", "PYTHON", *_TOKEN_VARIABLES)  # an installer has no business with the model hub
+    variables = {name: value for name, value in parent.items() if not name.startswith(unwanted)}
     variables |= {
         "UV_CACHE_DIR": str(cache_root / "uv"),  # on the environments' own disk, so that files are linked, not copied
         "UV_PYTHON_DOWNLOADS": "never",

@@ -6,30 +6,38 @@ sha256 (the deep check, after a fetch and on demand). A folder that exists prove
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from pipeline import events
 from pipeline.environments import Emit
 from pipeline.errors import Missing, UsageError
 from pipeline.model_cache.layout import Layout, layout_of
-from pipeline.model_cache.manifest import LockedModel, Model
-from pipeline.model_cache.sources import SourceFailed, Want, fetch_from
+from pipeline.model_cache.manifest import UNKNOWN, LockedFile, LockedModel, Model
+from pipeline.model_cache.patience import PATIENCE, Patience
+from pipeline.model_cache.refusal import SourceFailed, disk_refusal
+from pipeline.model_cache.sources import Want, fetch_from, no_token
+from pipeline.model_cache.token import Token
 from shared.files import sha256_of
 
 _SPARE = 1.05  # what must be free beyond the bytes that are missing
 
 
 class ModelCache:
-    """Models by name. `hub` is the address of the model hub."""
+    """Models by name. `hub` is the address of the model hub, `token` finds the user's token for it when asked."""
 
-    def __init__(self, cache: Path, models: Mapping[str, Model], locked: Mapping[str, LockedModel], hub: str) -> None:
-        self._cache, self.models, self.locked, self._hub = cache, models, locked, hub
+    def __init__(
+        self, cache: Path, models: Mapping[str, Model], locked: Mapping[str, LockedModel], hub: str,
+        token: Callable[[], Token | None] = no_token, patience: Patience = PATIENCE,
+    ) -> None:  # fmt: skip
+        self._cache, self.models, self.locked, self.hub = cache, models, locked, hub
+        self.token, self.patience = token, patience
 
     def snapshot(self, name: str) -> Path:
         """The folder of a model's files, for a stage."""
@@ -41,8 +49,10 @@ class ModelCache:
 
     def problem(self, name: str) -> str | None:
         """What keeps a model from being whole, by names and sizes; None when it is."""
-        layout = self._layout(name)
-        for file, locked in self._entry(name).files.items():
+        layout, entry = self._layout(name), self._entry(name)
+        if not entry.resolved:
+            return f"the lock does not know {_unknown_of(entry)}"
+        for file, locked in entry.files.items():
             place = layout.snapshot / file
             try:
                 size = place.stat().st_size
@@ -80,56 +90,99 @@ class ModelCache:
                 layout.blob(locked.sha256).unlink(missing_ok=True)
 
     def missing_bytes(self, names: Iterable[str]) -> int:
-        """How much a fetch of these would bring at most."""
-        return sum(self._entry(name).size for name in names if self.problem(name))
+        """How many bytes a fetch of these would still bring."""
+        return sum(self._still_missing(name) for name in names if self.problem(name))
+
+    def free_bytes(self) -> int:
+        """What the disk of the cache has left."""
+        return shutil.disk_usage(next(path for path in (self._cache, *self._cache.parents) if path.exists())).free
+
+    def check_space(self, names: Iterable[str]) -> None:
+        """Raise `Missing` when the disk has no room for all of these together."""
+        missing, free = self.missing_bytes(names), self.free_bytes()
+        if free < missing * _SPARE:
+            raise Missing(
+                "model.no-space",
+                f"{missing * _SPARE / 1e6:.0f} MB are needed, and {self._cache} has {free / 1e6:.0f} MB free",
+                hint="free some space, fetch fewer models, or move the cache with the setting `cache_dir`",
+            )
 
     def fetch(self, name: str, emit: Emit, *, offline: bool = False) -> None:
         """Have the model whole. Raises `Missing` with what each source said."""
         if not self.problem(name):
             return
         layout, locked = self._layout(name), self._entry(name)
+        if not locked.resolved:
+            raise Missing(
+                "model.unresolved",
+                f"the model {name} cannot be fetched: the lock does not know {_unknown_of(locked)}",
+                hint=f"with a network, run `./reel models lock {name}` once, then fetch it",
+            )
         if offline:
-            raise self._missing(name, "the setting `offline` forbids to fetch it", "./reel models fetch")
-        (layout.root / "blobs").mkdir(parents=True, exist_ok=True)
-        with FileLock(layout.root / "fetch.lock"):
-            if not self.problem(name):  # somebody else has fetched it while we waited
-                return
-            started = time.monotonic()
-            emit(events.SetupStarted(f"model {name}", locked.size))
-            self._check_space(name, locked.size)
-            self._fetch_files(name, layout, locked, emit)
-            emit(events.SetupFinished(f"model {name}", time.monotonic() - started))
+            raise self._missing(name, "the setting `offline` forbids to fetch it")
+        try:
+            (layout.root / "blobs").mkdir(parents=True, exist_ok=True)
+            with self._alone(layout, name, emit):
+                if not self.problem(name):  # somebody else has fetched it while we waited
+                    return
+                started = time.monotonic()
+                emit(events.SetupStarted(f"model {name}", self._still_missing(name)))
+                self.check_space([name])
+                self._fetch_files(name, layout, locked, emit)
+                emit(events.SetupFinished(f"model {name}", time.monotonic() - started))
+        except OSError as error:
+            refused = disk_refusal(error, layout.root)
+            raise self._missing(name, str(refused), refused) from error
+
+    @contextlib.contextmanager
+    def _alone(self, layout: Layout, name: str, emit: Emit) -> Iterator[None]:
+        """One process fetches a model; a second one waits for the same bytes instead of asking for them again."""
+        lock = FileLock(layout.root / "fetch.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            emit(events.Notice(None, None, f"another process is fetching model {name}; waiting for it"))
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _fetch_files(self, name: str, layout: Layout, locked: LockedModel, emit: Emit) -> None:
-        wanted = {
-            file: entry for file, entry in locked.files.items() if not _is_good(layout.blob(entry.sha256), entry.sha256)
-        }
-        refusals = []
-        for source in self.models[name].sources:
-            want = Want(name, self._hub, locked, layout, wanted, self._cache, emit)
+        model, refusals = self.models[name], []
+        for source in model.sources:
+            wanted = {file: entry for file, entry in locked.files.items() if not _keep_if_good(layout, entry)}
+            want = Want(
+                name, self.hub, locked, layout, wanted, self._cache, emit, model.gated, self.token, self.patience
+            )
             try:
                 fetch_from(source, want)
                 break
             except SourceFailed as failure:
-                refusals.append(f"{source.kind}: {failure}")
+                refusals.append((source.kind, failure))
         else:
-            raise self._missing(name, "; ".join(refusals), "./reel models fetch")
+            told = "; ".join(f"{kind}: {failure}" for kind, failure in refusals)
+            raise self._missing(name, told, refusals[0][1] if refusals else None)
         for file, entry in locked.files.items():
             layout.link(file, entry.sha256)
         layout.write_reference()
 
-    def _check_space(self, name: str, size: int) -> None:
-        free = shutil.disk_usage(self._cache).free
-        if free < size * _SPARE:
-            raise self._missing(
-                name, f"it needs {size * _SPARE / 1e6:.0f} MB and {self._cache} has {free / 1e6:.0f} MB free",
-                "free some space, then run ./reel models fetch",
-            )  # fmt: skip
+    def _still_missing(self, name: str) -> int:
+        """Bytes that no earlier attempt has brought."""
+        layout = self._layout(name)
+        return sum(
+            max(0, file.size - max(_size(layout.blob(file.sha256)), _size(layout.partial(file.sha256))))
+            for file in self._entry(name).files.values()
+        )
 
-    def _missing(self, name: str, why: str, command: str) -> Missing:
+    def _missing(self, name: str, why: str, refused: SourceFailed | None = None) -> Missing:
+        """`refused` is the first source's answer: what it names is the cause, what the others say is told as well."""
         problem = self.problem(name) or "it is incomplete"
+        command = f"run `./reel models fetch {name}`"
         return Missing(
-            "model.missing", f"the model {name} is not complete: {problem}; {why}", hint=f"run `{command} {name}`"
+            refused.code if refused else "model.missing",
+            f"the model {name} is not complete: {problem}; {why}",
+            hint=f"{refused.hint}; then {command}" if refused and refused.hint else command,
         )
 
     def _entry(self, name: str) -> LockedModel:
@@ -143,5 +196,25 @@ class ModelCache:
         return layout_of(self._cache, name, self._entry(name))
 
 
-def _is_good(blob: Path, sha256: str) -> bool:
-    return blob.is_file() and sha256_of(blob) == sha256
+def _unknown_of(locked: LockedModel) -> str:
+    if locked.revision == UNKNOWN:
+        return "its revision"
+    return f"the bytes of {', '.join(locked.unknown)}" if locked.unknown else "its files"
+
+
+def _keep_if_good(layout: Layout, file: LockedFile) -> bool:
+    """Whether the blob is there and right; one that is wrong is taken away, so that nobody takes it for the file."""
+    blob = layout.blob(file.sha256)
+    if not blob.is_file():
+        return False
+    if blob.stat().st_size == file.size and sha256_of(blob) == file.sha256:
+        return True
+    blob.unlink()
+    return False
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -6,21 +6,39 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from pipeline.errors import UsageError
 from shared.document import Document, Frozen
 
+UNKNOWN = "unknown"  # in the place of a revision that nobody has locked yet
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class HubSource(Frozen):
-    """The model's repository on the hub, at the revision of the lock."""
+    """The model's repository on the hub, at the revision of the lock; the patterns say which of its files we lock."""
 
     kind: Literal["hub"]
+    allow: tuple[str, ...] = ("*",)
+    ignore: tuple[str, ...] = ()
+
+
+class UrlSource(Frozen):
+    """Files at addresses of their own, by name."""
+
+    kind: Literal["url"]
+    files: dict[str, str]
+
+
+class LocalFolderSource(Frozen):
+    """A folder of this machine that holds the files under their names; relative to the checkout, `~` is your home."""
+
+    kind: Literal["local-folder"]
+    path: str
 
 
 class Wheel(Frozen):
@@ -39,16 +57,19 @@ class DataWheelSource(Frozen):
     members: dict[str, tuple[str, ...]]
 
 
-Source = Annotated[HubSource | DataWheelSource, Field(discriminator="kind")]
+Source = Annotated[HubSource | UrlSource | DataWheelSource | LocalFolderSource, Field(discriminator="kind")]
 
 
 class Model(Frozen):
     """A model as the manifest declares it."""
 
     summary: str
+    stages: tuple[str, ...] = ()
     licence: str
     commercial_use: bool
     gated: bool = False
+    estimate_mb: int | None = None
+    needs: tuple[str, ...] = ()
     note: str | None = None
     sources: tuple[Source, ...]
 
@@ -60,17 +81,47 @@ class LockedFile(Frozen):
     sha256: Sha256
 
 
+class UnknownFile(Frozen):
+    """A file that belongs to a model and whose bytes nobody has locked; what is known of it is a beginning."""
+
+    size: int | None = Field(default=None, ge=0)
+    sha256: Sha256 | None = None
+
+
 class LockedModel(Frozen):
-    """The bytes of one model. `repo` is the id as the library asks for it; None for what is on no hub."""
+    """The bytes of one model. `repo` is the id as the library asks for it; None for what is on no hub.
+
+    In the file, what is not known stands as `null`, and a revision as `unknown`; such files are parted from the others
+    here, so that whoever reads `files` deals with facts alone.
+    """
 
     repo: str | None = None
-    revision: str = Field(pattern=r"^[0-9a-f]{40}$|^[0-9]+$")
+    revision: str = Field(pattern=rf"^[0-9a-f]{{40}}$|^[0-9]+$|^{UNKNOWN}$")
     files: dict[str, LockedFile]
+    unknown: dict[str, UnknownFile] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _part_unknown(cls, values: object) -> object:
+        if not isinstance(values, dict) or "unknown" in values:
+            return values
+        known: dict[str, object] = {}
+        unknown: dict[str, object] = {}
+        for name, file in values.get("files", {}).items():
+            partial = isinstance(file, dict) and None in (file.get("size"), file.get("sha256"))
+            (unknown if partial else known)[name] = file
+        return {**values, "files": known, "unknown": unknown}
+
+    @property
+    def resolved(self) -> bool:
+        """Whether all of it is known, so that it can be fetched and checked."""
+        return bool(self.files) and not self.unknown and self.revision != UNKNOWN
 
     @property
     def size(self) -> int:
-        """Bytes in all."""
-        return sum(file.size for file in self.files.values())
+        """Bytes in all, as far as they are known."""
+        known = sum(file.size for file in self.files.values())
+        return known + sum(file.size or 0 for file in self.unknown.values())
 
     @property
     def digest(self) -> str:
@@ -83,6 +134,23 @@ class ModelLock(Document):
     """`config/models.lock.json`."""
 
     models: dict[str, LockedModel]
+
+
+def lock_text(models: Mapping[str, LockedModel]) -> str:
+    """The lock as text: one line a file, in a fixed order, so that a change of one file is a change of one line."""
+    entries = []
+    for name, model in models.items():
+        facts: dict[str, tuple[int | None, str | None]] = {n: (f.size, f.sha256) for n, f in model.unknown.items()}
+        facts |= {file: (entry.size, entry.sha256) for file, entry in model.files.items()}
+        files = [
+            f'    {json.dumps(file)}: {{"size": {json.dumps(size)}, "sha256": {json.dumps(sha256)}}}'
+            for file, (size, sha256) in sorted(facts.items())
+        ]
+        repo = f'   "repo": {json.dumps(model.repo)},\n' if model.repo else ""
+        body = ",\n".join(files)
+        held = f"{{\n{body}\n   }}" if files else "{}"
+        entries.append(f'  {json.dumps(name)}: {{\n{repo}   "revision": "{model.revision}",\n   "files": {held}\n  }}')
+    return '{\n "format": 1,\n "models": {\n' + ",\n".join(entries) + "\n }\n}\n"
 
 
 def load_manifest(manifest: Path, lock: Path) -> tuple[dict[str, Model], dict[str, LockedModel]]:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from pipeline import events
 from pipeline.model_cache.manifest import DataWheelSource, LockedFile
-from pipeline.model_cache.sources import SourceFailed, Want
+from pipeline.model_cache.refusal import SourceFailed
+from pipeline.model_cache.sources import Want
 from shared.environment_manager import installer_environment
 
 _READ_BYTES = 1 << 20

@@ -1,64 +1,69 @@
-"""Files of a hub repository at the locked revision, over HTTP, resumed from the byte reached."""
+"""Files of a hub repository at the locked revision. A `.nemo` archive is a file of a repository like any other."""
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import os
-import urllib.error
 import urllib.parse
-import urllib.request
 
 from pipeline import events
-from pipeline.model_cache.manifest import LockedFile
-from pipeline.model_cache.sources import SourceFailed, Want
-
-_TIMEOUT_S = 30
-_READ_BYTES = 1 << 20
+from pipeline.environments import Emit
+from pipeline.model_cache.patience import Patience
+from pipeline.model_cache.refusal import SourceFailed, hub_refusal, refusal, unreachable
+from pipeline.model_cache.sources import Meter, Want
+from pipeline.model_cache.token import Token
+from pipeline.model_cache.transfer import Download, download
+from pipeline.model_cache.web import Refused, Unreachable, open_once, patiently
 
 
 def fetch(want: Want) -> None:
     """Fetch every wanted file; what an earlier attempt has fetched is kept."""
-    total = sum(file.size for file in want.files.values())
-    done = 0
-    for name, file in want.files.items():
-        _fetch_file(want, name, file, done, total)
-        done += file.size
-
-
-def _fetch_file(want: Want, name: str, file: LockedFile, done: int, total: int) -> None:
-    partial = want.layout.partial(file.sha256)
-    digest = hashlib.sha256()
-    reached = 0
-    if partial.exists() and partial.stat().st_size <= file.size:
-        with open(partial, "rb") as stream:
-            while chunk := stream.read(_READ_BYTES):
-                digest.update(chunk)
-                reached += len(chunk)
-    address = f"{want.hub}/{want.locked.repo}/resolve/{want.locked.revision}/{urllib.parse.quote(name)}"
-    headers = {"User-Agent": "reelflow", "Accept-Encoding": "identity"}
-    if reached:
-        headers["Range"] = f"bytes={reached}-"
+    if want.locked.repo is None:
+        raise refusal("models.source", f"the lock names no repository for {want.model}")
+    token = want.token()
     try:
-        if reached < file.size:
-            with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=_TIMEOUT_S) as answer:
-                if reached and answer.status != http.client.PARTIAL_CONTENT:  # it sends everything again
-                    reached, digest = 0, hashlib.sha256()
-                with open(partial, "ab" if reached else "wb") as stream:
-                    while chunk := answer.read(_READ_BYTES):
-                        stream.write(chunk)
-                        digest.update(chunk)
-                        reached += len(chunk)
-                        want.emit(events.SetupProgress(f"model {want.model}", done + reached, total))
-                    stream.flush()
-                    os.fsync(stream.fileno())
-    except urllib.error.HTTPError as error:
-        raise SourceFailed(f"{address} answered {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException) as error:
-        raise SourceFailed(f"{address} could not be read: {getattr(error, 'reason', error)}") from error
-    if reached < file.size:  # not an error for the HTTP client; what came is good and kept
-        raise SourceFailed(f"{address} ended after {reached} of {file.size} bytes; the next attempt goes on from there")
-    if digest.hexdigest() != file.sha256:
-        partial.unlink(missing_ok=True)
-        raise SourceFailed(f"{address} has sha256 {digest.hexdigest()}, expected {file.sha256}; what came was deleted")
-    os.replace(partial, want.layout.blob(file.sha256))
+        _fetch_files(want, token)
+    except SourceFailed as failure:
+        if failure.code != "hub.bad-token" or want.gated or token is None:
+            raise
+        # A token that has expired is refused for open repositories too; without one they are delivered.
+        want.emit(events.Notice(None, None, f"the hub does not know the token from {token.origin}; going on without"))
+        _fetch_files(want, None)
+
+
+def _fetch_files(want: Want, token: Token | None) -> None:
+    meter = Meter(want)
+    for name, file in want.files.items():
+        blob = want.layout.blob(file.sha256)
+        address = address_of(want.hub, str(want.locked.repo), want.locked.revision, name)
+        partial = want.layout.partial(file.sha256)
+        if not blob.exists():  # of an attempt without success before; what there was before has been looked at
+            try:
+                download(Download(address, file, partial, token), want.patience, want.emit, meter.moved)
+            except Refused as refused:
+                raise _told(refused, address, want.hub, str(want.locked.repo), token) from None
+            except Unreachable as failure:
+                raise unreachable(address, failure.reason) from failure
+            os.replace(partial, blob)
+        meter.file_done(file.size)
+
+
+def address_of(hub: str, repo: str, revision: str, name: str) -> str:
+    """Where the hub delivers one file."""
+    return f"{hub}/{repo}/resolve/{revision}/{urllib.parse.quote(name)}"
+
+
+def check_access(hub: str, repo: str, token: Token | None, patience: Patience, emit: Emit) -> SourceFailed | None:
+    """What keeps us from a repository with terms, without fetching a byte of it; None when nothing does."""
+    address = f"{hub}/api/models/{repo}/auth-check"
+    try:
+        patiently(lambda: open_once(address, patience, token).close(), patience, emit)
+    except Refused as refused:
+        return _told(refused, address, hub, repo, token)
+    except Unreachable as failure:
+        return unreachable(address, failure.reason)
+    return None
+
+
+def _told(refused: Refused, address: str, hub: str, repo: str, token: Token | None) -> SourceFailed:
+    origin = token.origin if token else None
+    return hub_refusal(refused.status, refused.headers, address, hub=hub, repo=repo, token=origin)

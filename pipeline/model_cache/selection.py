@@ -1,0 +1,31 @@
+"""Which models a command is about: names, patterns as in a shell, a profile's, or all; and what those need."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+
+from pipeline.errors import UsageError
+from pipeline.model_cache.manifest import Model
+
+
+def select_models(words: Sequence[str], models: Mapping[str, Model]) -> list[str]:
+    """The models that the words name, in the manifest's order, with those they cannot work without."""
+    wanted: set[str] = set()
+    for word in words:
+        found = fnmatch.filter(models, word)
+        if not found:
+            raise UsageError("model.unknown", f"there is no model `{word}`", hint=f"the models are {', '.join(models)}")
+        wanted |= set(found)
+    return with_needs(wanted, models)
+
+
+def with_needs(names: Iterable[str], models: Mapping[str, Model]) -> list[str]:
+    """The models and all that they need, each once, in the manifest's order."""
+    wanted, look_at = set(), list(names)
+    while look_at:
+        name = look_at.pop()
+        if name not in wanted:
+            wanted.add(name)
+            look_at += models[name].needs
+    return [name for name in models if name in wanted]

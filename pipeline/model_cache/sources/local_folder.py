@@ -1,0 +1,44 @@
+"""Files that lie on this machine already, under their own names: copied, so that the cache is whole by itself."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from pipeline.model_cache.manifest import LocalFolderSource, LockedFile
+from pipeline.model_cache.refusal import disk_refusal, refusal
+from pipeline.model_cache.sources import Meter, Want
+from pipeline.project import CODE_ROOT
+
+_READ_BYTES = 1 << 20
+
+
+def fetch(source: LocalFolderSource, want: Want) -> None:
+    """Copy every wanted file; raises `SourceFailed` for the first that is not there or has other bytes."""
+    folder, meter = CODE_ROOT / Path(source.path).expanduser(), Meter(want)
+    for name, file in want.files.items():
+        partial = want.layout.partial(file.sha256)
+        _copy(folder / name, partial, file, meter)
+        os.replace(partial, want.layout.blob(file.sha256))
+        meter.file_done(file.size)
+
+
+def _copy(place: Path, partial: Path, file: LockedFile, meter: Meter) -> None:
+    digest, copied = hashlib.sha256(), 0
+    if not place.is_file():
+        raise refusal("models.folder", f"{place} is not there")
+    try:
+        with open(place, "rb", buffering=0) as source, open(partial, "wb") as target:
+            while chunk := source.read(_READ_BYTES):
+                target.write(chunk)
+                digest.update(chunk)
+                copied += len(chunk)
+                meter.moved(copied)
+            target.flush()
+            os.fsync(target.fileno())
+    except OSError as error:
+        raise disk_refusal(error, partial.parent) from error
+    if digest.hexdigest() != file.sha256:
+        partial.unlink()
+        raise refusal("model.wrong-bytes", f"{place} has sha256 {digest.hexdigest()}, expected {file.sha256}")
