@@ -19,7 +19,7 @@ from typing import Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from pipeline.environments import load_families
-from pipeline.model_cache.manifest import load_manifest
+from pipeline.model_cache.manifest import load_manifest, stated_bytes
 from pipeline.parser import build_parser
 from pipeline.profile import load_profiles
 from pipeline.project import CODE_ROOT, CONFIG
@@ -176,12 +176,28 @@ def models_page() -> str:
         origin = f"`{pin.repo}` at `{pin.revision[:12]}`" if pin.repo else "no repository"
         ways = ", then ".join(source.kind for source in model.sources)
         needed = ", ".join(profile for profile, entry in profiles.items() if name in entry.models)
-        rows.append((f"`{name}`", model.summary, f"{pin.size / 1e6:.0f} MB", origin, ways, needed))
-    text += table(("model", "what it is", "size", "repository", "sources, in this order", "profiles"), rows)
+        size = ("" if pin.resolved else "about ") + f"{stated_bytes(model, pin) / 1e6:.0f} MB"
+        stages = ", ".join(model.stages)
+        state = "locked" if pin.resolved else "unresolved"
+        rows.append((f"`{name}`", model.summary, stages, size, origin, state, ways, needed or "-"))
+    text += (
+        "An `unresolved` model is known by name, and not all of its bytes are known: `./reel models lock NAME` asks "
+    )
+    text += "the hub for them and writes the lock; until then it is not fetched.\n\n"
+    head = ("model", "what it is", "stages", "size", "repository", "lock", "sources, in this order", "profiles")
+    text += table(head, rows)
     text += "## Licences\n\n"
-    terms = [(f"`{name}`", m.licence, "allowed" if m.commercial_use else "not allowed", m.note or "-")
-             for name, m in models.items()]  # fmt: skip
-    text += table(("model", "licence", "commercial use", "note"), terms)
+    terms = [
+        (
+            f"`{name}`",
+            m.licence,
+            "allowed" if m.commercial_use else "not allowed",
+            "yes" if m.gated else "no",
+            m.note or "-",
+        )
+        for name, m in models.items()
+    ]
+    text += table(("model", "licence", "commercial use", "terms to accept", "note"), terms)
     text += "## Profiles\n\nA profile says which backend does each stage's work and which models it takes. `auto` is "
     text += "the profile of the highest rank whose models are complete.\n\n"
     for name, profile in profiles.items():

@@ -153,13 +153,31 @@ def _add_models(commands: Subparsers[argparse.ArgumentParser]) -> None:
         ("verify", "check every byte of the cache against the lock"),
     ):
         leaf = _leaf(models, name, summary, f"reel models {name} faster-whisper-base")
-        leaf.add_argument("names", nargs="*", metavar="NAME", help="models; none: those of the profile")
+        leaf.add_argument(
+            "names", nargs="*", metavar="NAME", help="models, or patterns like 'nllb-*'; none: those of the profile"
+        )
         leaf.add_argument("--profile", metavar="NAME", help="the models of this profile")
+        leaf.add_argument("--all", action="store_true", help="every model there is")
         _offline(leaf)
         if name == "fetch":
+            leaf.add_argument(
+                "--ask",
+                action="store_true",
+                help="state sizes and licences and ask first; without a terminal, do nothing",
+            )
             _progress(leaf)
         else:
             leaf.add_argument("--repair", action="store_true", help="drop what is wrong and fetch it again")
+
+    lock = _leaf(
+        models, "lock", "ask the network for what the lock does not know", "reel models lock faster-whisper-tiny"
+    )
+    lock.add_argument("names", nargs="*", metavar="NAME", help="models or patterns; none: all that are unresolved")
+    lock.add_argument(
+        "--revision", metavar="REVISION", help="a branch, tag or commit to pin; else the locked one, or main"
+    )
+    _offline(lock)
+    _progress(lock)
 
 
 def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:

@@ -12,6 +12,8 @@ from pydantic import JsonValue
 
 from pipeline.commands.common import CommandResult, app_of, megabytes, table
 from pipeline.errors import EXIT_MISSING, EXIT_OK
+from pipeline.profile import load_profiles
+from pipeline.project import CONFIG
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
@@ -38,7 +40,8 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
             )
         )
     incomplete = app.models.incomplete(app.models.models)
-    for name in app.models.models:
+    needed = {name for profile in load_profiles(CONFIG / "profiles").values() for name in profile.models}
+    for name in (name for name in app.models.models if name in needed or name not in incomplete):
         whole = name not in incomplete
         rows.append(
             ("ok" if whole else "later", f"model {name}", "complete" if whole else "it has not been fetched yet")

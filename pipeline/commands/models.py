@@ -7,22 +7,25 @@ import argparse
 from pydantic import JsonValue
 
 from pipeline.app import App
+from pipeline.commands import model_fetch
 from pipeline.commands.common import CommandResult, app_of, megabytes, table
-from pipeline.errors import EXIT_MISSING, EXIT_OK, Missing
+from pipeline.errors import EXIT_MISSING, EXIT_OK
+from pipeline.model_cache.manifest import stated_bytes
 from pipeline.profile import load_profiles
 from pipeline.project import CONFIG
 from pipeline.reporters import open_reporter
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
-    """List, fetch or verify models."""
+    """List, fetch, lock or verify models."""
     app = app_of(arguments)
     if arguments.action == "list":
         return _list(app)
-    names = list(arguments.names) or list(app.profile.profile.models)
     if arguments.action == "fetch":
-        return _fetch(names, app)
-    return _verify(names, app, arguments.repair)
+        return model_fetch.fetch(arguments, app)
+    if arguments.action == "lock":
+        return model_fetch.lock(arguments, app)
+    return _verify(model_fetch.names_of(arguments, app), app, arguments.repair)
 
 
 def _list(app: App) -> CommandResult:
@@ -31,18 +34,11 @@ def _list(app: App) -> CommandResult:
     for name, model in app.models.models.items():
         locked, problem = app.models.locked[name], app.models.problem(name)
         needed_by = [profile for profile, entry in profiles.items() if name in entry.models]
-        licence = model.licence if model.commercial_use else f"{model.licence} (non-commercial)"
+        licence = model.licence if model.commercial_use else f"{model.licence}, no commercial use"
         revision = locked.revision[:12] if locked.repo else "-"
-        rows.append(
-            (
-                name,
-                megabytes(locked.size),
-                revision,
-                licence,
-                "missing" if problem else "complete",
-                ", ".join(needed_by),
-            )
-        )
+        state = "unresolved" if not locked.resolved else "missing" if problem else "complete"
+        size = megabytes(stated_bytes(model, locked))
+        rows.append((name, ", ".join(model.stages), size, revision, licence, state, ", ".join(needed_by)))
         item: JsonValue = {
             "name": name,
             "bytes": locked.size,
@@ -50,29 +46,16 @@ def _list(app: App) -> CommandResult:
             "revision": locked.revision,
             "licence": model.licence,
             "commercial_use": model.commercial_use,
+            "stages": list(model.stages),
+            "gated": model.gated,
+            "resolved": locked.resolved,
             "complete": problem is None,
             "problem": problem,
             "profiles": list(needed_by),
         }
         data.append(item)
-    head = ("NAME", "SIZE", "REVISION", "LICENCE", "STATE", "PROFILES")
+    head = ("NAME", "STAGES", "SIZE", "REVISION", "LICENCE", "STATE", "PROFILES")
     return CommandResult({"models": data}, table(rows, head))
-
-
-def _fetch(names: list[str], app: App) -> CommandResult:
-    """Every model on its own: one that fails does not keep the others away."""
-    errors: list[Missing] = []
-    with open_reporter(app.settings.progress) as emit:
-        for name in names:
-            try:
-                app.models.fetch(name, emit, offline=app.settings.offline)
-            except Missing as error:
-                errors.append(error)
-    failed = app.models.incomplete(names)
-    rows = [(name, "missing" if name in failed else "complete") for name in names]
-    text = "\n".join([table(rows), *(f"error: {error.message} [{error.code}]" for error in errors)])
-    data: JsonValue = {"models": [{"name": name, "complete": name not in failed} for name in names]}
-    return CommandResult(data, text, EXIT_MISSING if failed else EXIT_OK, tuple(errors))
 
 
 def _verdict(problems: list[str], there: bool) -> str:

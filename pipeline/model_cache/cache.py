@@ -69,6 +69,8 @@ class ModelCache:
     def verify(self, name: str) -> list[str]:
         """Every file of a model against its sha256; what is wrong, one sentence each."""
         layout, files = self._layout(name), self._entry(name).files
+        if not self._entry(name).resolved:
+            return [f"the lock does not know {_unknown_of(self._entry(name))}"]
 
         def wrong(file: str) -> str | None:
             place = layout.snapshot / file
@@ -199,7 +201,7 @@ class ModelCache:
 def _unknown_of(locked: LockedModel) -> str:
     if locked.revision == UNKNOWN:
         return "its revision"
-    return f"the bytes of {', '.join(locked.unknown)}" if locked.unknown else "its files"
+    return f"the bytes of {len(locked.unknown)} of its files" if locked.unknown else "its files"
 
 
 def _keep_if_good(layout: Layout, file: LockedFile) -> bool:

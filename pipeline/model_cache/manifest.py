@@ -130,6 +130,11 @@ class LockedModel(Frozen):
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def stated_bytes(model: Model, locked: LockedModel) -> int:
+    """The size of a model as well as anybody can say: what is locked, or the manifest's estimate where that is more."""
+    return locked.size if locked.resolved else max(locked.size, (model.estimate_mb or 0) * 10**6)
+
+
 class ModelLock(Document):
     """`config/models.lock.json`."""
 

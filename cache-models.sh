@@ -1,0 +1,28 @@
+#!/bin/sh
+# Fetches models by family; a face of `./reel models fetch`, to which every other argument goes.
+set -eu
+root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+usage="usage: ./cache-models.sh [--all] [--whisperx] [--pyannote] [--demucs] [--nllb] [--indictrans2] [--mlx] [--nemo]
+                         [--profile NAME] [--ask] [--offline] [MODEL...]
+Without any of these: the models of the profile. \`./reel models list\` shows all models."
+count=$#
+while [ "$count" -gt 0 ]; do # each argument is taken from the front, and what it stands for put at the end
+    word=$1
+    shift
+    count=$((count - 1))
+    case $word in
+    --whisperx) set -- "$@" faster-whisper-large-v3 'align-*' punkt-tab ;;
+    --pyannote) set -- "$@" 'pyannote-*' ;;
+    --demucs) set -- "$@" 'demucs-*' ;;
+    --nllb) set -- "$@" 'nllb-*' ;;
+    --indictrans2) set -- "$@" 'indictrans2-*' ;;
+    --mlx) set -- "$@" 'mlx-whisper-*' ;;
+    --nemo) set -- "$@" 'parakeet-*' 'canary-qwen*' ;;
+    -h | --help)
+        echo "$usage"
+        exit 0
+        ;;
+    *) set -- "$@" "$word" ;;
+    esac
+done
+exec "$root/reel" models fetch "$@"

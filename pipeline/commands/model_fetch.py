@@ -1,0 +1,107 @@
+"""`reel models fetch` and `reel models lock`: what brings bytes, and facts about bytes, from elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pydantic import JsonValue
+
+from pipeline.app import App
+from pipeline.commands.common import CommandResult, megabytes, table
+from pipeline.errors import EXIT_MISSING, EXIT_OK, Missing, ReelError, UsageError
+from pipeline.model_cache.fetching import fetch_all
+from pipeline.model_cache.manifest import lock_text, stated_bytes
+from pipeline.model_cache.selection import select_models, with_needs
+from pipeline.project import CONFIG
+from pipeline.reporters import open_reporter
+from shared.files import write_atomically
+
+
+def names_of(arguments: argparse.Namespace, app: App) -> list[str]:
+    """The models that the command is about: those named, all, or the profile's."""
+    if getattr(arguments, "all", False):
+        return list(app.models.models)
+    if arguments.names:
+        return select_models(arguments.names, app.models.models)
+    return with_needs(app.profile.profile.models, app.models.models)
+
+
+def fetch(arguments: argparse.Namespace, app: App) -> CommandResult:
+    """Bring models into the cache, and say of each how it ended."""
+    names = names_of(arguments, app)
+    missing = list(app.models.incomplete(names))
+    if arguments.ask and missing and not _agreed(missing, app):
+        data: JsonValue = {"models": [_item(name, app, None) for name in names]}
+        return CommandResult(data, "nothing was fetched; `./reel models fetch` does it when you want it")
+    with open_reporter(app.settings.progress) as emit:
+        failed = fetch_all(names, app.models, emit, offline=app.settings.offline)
+    sizes = {name: megabytes(stated_bytes(app.models.models[name], app.models.locked[name])) for name in names}
+    rows = [(name, sizes[name], _state(name, failed), _why(name, failed)) for name in names]
+    lines = [table(rows, ("MODEL", "SIZE", "STATE", "WHY"))]
+    for error in failed.values():
+        lines.append(f"\nerror: {error.message} [{error.code}]" + (f"\n  hint: {error.hint}" if error.hint else ""))
+    data = {"models": [_item(name, app, failed.get(name)) for name in names]}
+    return CommandResult(data, "\n".join(lines), EXIT_MISSING if failed else EXIT_OK, tuple(failed.values()))
+
+
+def _state(name: str, failed: dict[str, Missing]) -> str:
+    return "missing" if name in failed else "complete"
+
+
+def _why(name: str, failed: dict[str, Missing]) -> str:
+    return failed[name].code if name in failed else ""
+
+
+def _item(name: str, app: App, error: Missing | None) -> JsonValue:
+    return {"name": name, "complete": app.models.problem(name) is None, "code": error.code if error else None}
+
+
+def _agreed(names: Sequence[str], app: App) -> bool:
+    """Ask the person at the terminal, with sizes and licences; where there is none, nobody has agreed."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        print("nobody is at the terminal to be asked, so no model is fetched", file=sys.stderr)
+        return False
+    rows = []
+    for name in names:
+        model, locked = app.models.models[name], app.models.locked[name]
+        size = megabytes(stated_bytes(model, locked))
+        terms = "" if model.commercial_use else "no commercial use"
+        rows.append((name, size, model.licence, terms, "terms to accept" if model.gated else ""))
+    print(table(rows, ("MODEL", "SIZE", "LICENCE", "", "")), file=sys.stderr)
+    print(f"\nFetch {megabytes(app.models.missing_bytes(names))} now? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def lock(arguments: argparse.Namespace, app: App) -> CommandResult:
+    """Ask the network for what the lock does not know, and write it down; what cannot be had stays as it is."""
+    from pipeline.model_cache.resolve import merged, resolve_model, unresolved
+
+    cache = app.models
+    names = select_models(arguments.names, cache.models) if arguments.names else list(cache.models)
+    if not arguments.names:
+        names = unresolved(names, cache.models, cache.locked)
+    if arguments.revision and len(arguments.names) != 1:
+        raise UsageError("models.revision", "`--revision` is for one model", hint="name the model")
+    if app.settings.offline and names:
+        raise Missing("models.offline", "the lock is resolved with a network, and the setting `offline` forbids it")
+    found, errors, rows = {}, list[ReelError](), []
+    with open_reporter(app.settings.progress) as emit:
+        for name in names:
+            try:
+                revision = arguments.revision if name in arguments.names else None
+                found[name] = resolve_model(name, revision, cache, emit)
+                rows.append((name, "locked", found[name].revision, megabytes(found[name].size)))
+            except ReelError as error:
+                errors.append(error)
+                rows.append((name, "unresolved", error.code, ""))
+    if found:
+        write_atomically(CONFIG / "models.lock.json", lock_text(merged(cache.locked, found)).encode())
+    told = [f"error: {error.message} [{error.code}]" for error in errors]
+    text = "\n".join([table(rows), *told]) if rows else "the lock knows every model"
+    data: list[JsonValue] = [
+        {"name": name, "revision": entry.revision, "bytes": entry.size, "files": len(entry.files)}
+        for name, entry in found.items()
+    ]
+    return CommandResult({"models": data}, text, EXIT_MISSING if errors else EXIT_OK, tuple(errors))
