@@ -32,6 +32,7 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 _CODE = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
 _SPAN = re.compile(r"`([^`\n]+)`")
+_OURS = re.compile(r"(REEL_\w+=\S* )*\./(reel|scripts/|bootstrap\.sh|cache-models\.sh)")
 _MEDIA = {".mkv", ".mp4", ".mp3", ".wav", ".m4a", ".webm"}
 
 
@@ -54,7 +55,7 @@ def commands(document: Path) -> Iterator[Told]:
     for _, block in _BLOCK.findall(document.read_text()):
         lines = [line.removeprefix("$ ") for line in block.splitlines()]
         for number, line in enumerate(lines):
-            words = shlex.split(line, comments=True) if re.match(r"(REEL_\w+=\S* )*\./(reel|scripts/)", line) else []
+            words = shlex.split(line, comments=True) if _OURS.match(line) else []
             if not words:
                 continue
             variables = dict(word.split("=", 1) for word in words if word.startswith("REEL_"))

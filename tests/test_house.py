@@ -34,6 +34,10 @@ def python_files(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
+def shell_files() -> list[Path]:
+    return [*(ROOT / "scripts").iterdir(), ROOT / "reel", *ROOT.glob("*.sh"), *(ROOT / ".ci").iterdir()]
+
+
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -148,7 +152,7 @@ def _raises_again(handler: ast.ExceptHandler) -> bool:
 def test_no_file_is_longer_than_five_hundred_lines_and_no_script_than_thirty() -> None:
     for path in python_files(*FOLDERS):
         assert len(path.read_text().splitlines()) <= 500, name_of(path)
-    for path in (*(ROOT / "scripts").iterdir(), ROOT / "reel", *(ROOT / ".ci").iterdir()):
+    for path in shell_files():
         assert len(path.read_text().splitlines()) <= 30, name_of(path)
 
 
@@ -235,6 +239,6 @@ def test_a_comment_does_not_change_the_digest_and_code_does() -> None:
 
 
 def test_the_scripts_are_valid_shell() -> None:
-    for path in (*(ROOT / "scripts").iterdir(), ROOT / "reel", *(ROOT / ".ci").iterdir()):
+    for path in shell_files():
         done = subprocess.run(["sh", "-n", path], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

@@ -21,7 +21,7 @@ from pipeline.errors import Missing, UsageError
 from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import UNKNOWN, LockedFile, LockedModel, Model
 from pipeline.model_cache.patience import PATIENCE, Patience
-from pipeline.model_cache.refusal import SourceFailed, disk_refusal
+from pipeline.model_cache.refusal import SourceFailed, disk_refusal, refusal
 from pipeline.model_cache.sources import Want, fetch_from, no_token
 from pipeline.model_cache.token import Token
 from shared.files import sha256_of
@@ -179,12 +179,13 @@ class ModelCache:
 
     def _missing(self, name: str, why: str, refused: SourceFailed | None = None) -> Missing:
         """`refused` is the first source's answer: what it names is the cause, what the others say is told as well."""
+        cause = refused or refusal("model.missing", why)
         problem = self.problem(name) or "it is incomplete"
         command = f"run `./reel models fetch {name}`"
         return Missing(
-            refused.code if refused else "model.missing",
+            cause.code,
             f"the model {name} is not complete: {problem}; {why}",
-            hint=f"{refused.hint}; then {command}" if refused and refused.hint else command,
+            hint=f"{cause.hint}; then {command}" if cause.hint else command,
         )
 
     def _entry(self, name: str) -> LockedModel:
