@@ -41,7 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         if parsed.json:
-            _print(parsed, name, "failed", None, [_error_data(ReelError("reel.interrupted", "the command was interrupted"))], "")
+            _print(
+                parsed,
+                name,
+                "failed",
+                None,
+                [_error_data(ReelError("reel.interrupted", "the command was interrupted"))],
+                "",
+            )
         print("\ninterrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe has gone, `reel runs list | head`

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -180,3 +180,16 @@ def test_a_stub_without_cues_makes_no_video(tmp_path: Path) -> None:
     job, _ = a_job(tmp_path, (SOUND,), {"en": 0})
     assert stub(job).video is None
     assert job.facts["skipped"]
+
+
+def test_a_second_sheet_of_one_language_is_left_out(tmp_path: Path) -> None:
+    job, _ = a_job(tmp_path, (VIDEO,), {"en": 1, "pt": 1})
+    again = {
+        "sheets": (*job.inputs.sheets, job.inputs.sheets[0]),
+        "subtitles": (*job.inputs.subtitles, tmp_path / "2.srt"),
+    }
+    twice = replace(job, inputs=job.inputs.model_copy(update=again))
+    assert [(s.path, s.language) for s in parts_of(twice).subtitles] == [
+        (tmp_path / "en.srt", "eng"),
+        (tmp_path / "pt.srt", "por"),
+    ]
