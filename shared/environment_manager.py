@@ -104,7 +104,7 @@ def cache_variables(cache_root: Path) -> dict[str, str]:
 
 def hub_folder(cache_root: Path) -> Path:
     """Where the hub's client keeps its repositories."""
-    return Path(cache_variables(cache_root)["HF_HUB_CACHE"])
+    return cache_root / _FOLDERS["HF_HUB_CACHE"]
 
 
 def cache_folders(cache_root: Path) -> tuple[Path, ...]:

@@ -49,11 +49,12 @@ class ModelCache:
 
     def problem(self, name: str) -> str | None:
         """What keeps a model from being whole, by names and sizes; None when it is."""
-        layout, entry = self._layout(name), self._entry(name)
+        entry = self._entry(name)
         if not entry.resolved:
             return f"the lock does not know {_unknown_of(entry)}"
+        snapshot = self._layout(name).snapshot
         for file, locked in entry.files.items():
-            place = layout.snapshot / file
+            place = snapshot / file
             try:
                 size = place.stat().st_size
             except OSError:

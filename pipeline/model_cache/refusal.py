@@ -29,8 +29,8 @@ def hub_refusal(
     status: int, headers: Mapping[str, str], address: str, *, hub: str, repo: str, token: str | None
 ) -> SourceFailed:
     """What an answer of the hub that is no success means. `token` is where ours came from, None without one."""
-    page, kind = f"{hub}/{repo}", headers.get("X-Error-Code", "")
-    said = headers.get("X-Error-Message", "")
+    page, kind = f"{hub}/{repo}", headers.get("x-error-code", "")
+    said = headers.get("x-error-message", "")
     told = f"{address} answered {status}"
     if status == UNAUTHORISED and token and kind != "RepoNotFound":
         return refusal(

@@ -10,6 +10,7 @@ import email.utils
 import http.client
 import re
 import socket
+import ssl
 import time
 import urllib.error
 import urllib.parse
@@ -25,11 +26,14 @@ from pipeline.model_cache.token import Token
 
 _RATE_LIMIT = re.compile(r"\bt=(\d+)")
 Answer = TypeVar("Answer")
+# Waiting makes no server, and no certificate.
+_HOPELESS = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
+_SILENCE_COUNTS = 3  # behind a wall that swallows everything, each try takes the whole timeout
 _FAILING = 500  # from here on, the fault is the server's
 
 
 class Refused(Exception):
-    """An answer that is no success, after all patience."""
+    """An answer that is no success, after all patience. The headers' names are in lower case, however they came."""
 
     def __init__(self, status: int, headers: Mapping[str, str]) -> None:
         super().__init__(str(status))
@@ -103,7 +107,7 @@ def patiently(
             told = str(cut.reason)
         except urllib.error.HTTPError as error:
             with error:
-                failure = Refused(error.code, dict(error.headers.items()))
+                failure = Refused(error.code, {name.lower(): value for name, value in error.headers.items()})
             if error.code != HTTPStatus.TOO_MANY_REQUESTS and error.code < _FAILING:
                 raise failure from None
             tries += 1
@@ -111,9 +115,9 @@ def patiently(
         except (OSError, http.client.HTTPException) as error:
             failure = Unreachable(error)
             reason = getattr(error, "reason", error)
-            if isinstance(reason, ConnectionRefusedError | socket.gaierror):  # waiting makes no server
+            if isinstance(reason, _HOPELESS):
                 raise failure from error
-            tries += 1
+            tries += _SILENCE_COUNTS if isinstance(reason, TimeoutError) else 1
             told = str(reason)
         pause_s = patience.back_off_s * 2.0 ** (tries - 1) if wait_s is None else wait_s
         if tries >= patience.tries or pause_s > patience.longest_wait_s:
@@ -124,11 +128,10 @@ def patiently(
 
 
 def wait_of(headers: Mapping[str, str]) -> float | None:
-    """How many seconds a server asks to be left alone; None when it does not say."""
-    lowered = {name.lower(): value for name, value in headers.items()}
-    if (limit := _RATE_LIMIT.search(lowered.get("ratelimit", ""))) is not None:
+    """How many seconds a server asks to be left alone, by headers in lower case; None when it does not say."""
+    if (limit := _RATE_LIMIT.search(headers.get("ratelimit", ""))) is not None:
         return float(limit[1]) + 1
-    after = lowered.get("retry-after", "").strip()
+    after = headers.get("retry-after", "").strip()
     if after.isdecimal():
         return float(after)
     try:

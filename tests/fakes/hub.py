@@ -46,6 +46,7 @@ class Hub:
     users: dict[str, str] = field(default_factory=dict)  # by token
     gated: dict[str, set[str]] = field(default_factory=dict)  # repository to users that have accepted its terms
     disabled: set[str] = field(default_factory=set)
+    renamed: dict[str, str] = field(default_factory=dict)  # a repository's old name to its new one
     narrow: set[str] = field(default_factory=set)  # tokens without the right to read what is gated
     faults: list[Fault] = field(default_factory=list)
     chunk_bytes: int = 1 << 16
@@ -77,6 +78,8 @@ class Hub:
             _refuse(request, fault.status or self.status or 500, "", "told to", fault.headers)
         elif origin == self.elsewhere:
             self._deliver(request, path, wanted, fault)
+        elif old := next((old for old in self.renamed if f"/{old}/" in path), ""):
+            _head(request, 307, {"Location": request.path.replace(old, self.renamed[old], 1)}, 0)
         elif (part := _RESOLVE.fullmatch(path)) is not None:
             if self._allowed(request, part["repo"], wants_bytes=True):
                 if self.redirects and path.endswith(LARGE):
@@ -190,7 +193,7 @@ def _refuse(
     said: str,
     more: Mapping[str, str] | None = None,
 ) -> None:
-    headers = {"X-Error-Message": said, **({"X-Error-Code": kind} if kind else {}), **(more or {})}
+    headers = {"x-error-message": said, **({"X-Error-Code": kind} if kind else {}), **(more or {})}
     _head(request, status, headers, 0)
 
 

@@ -111,10 +111,10 @@ def test_who_is_asked_to_wait_too_long_is_told_so_at_once(hub: Hub, tmp_path: Pa
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ({"ratelimit": '"api";r=0;t=7', "Retry-After": "99"}, 8),
+        ({"ratelimit": '"api";r=0;t=7', "retry-after": "99"}, 8),
         ({"retry-after": "12"}, 12),
-        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
-        ({"Retry-After": "soon"}, None),
+        ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
+        ({"retry-after": "soon"}, None),
         ({}, None),
     ],
 )
@@ -216,6 +216,16 @@ def test_a_token_is_shown_to_the_hub_and_not_to_where_it_sends_us(hub: Hub, tmp_
     assert {origin for origin, _ in hub.authorised} == {hub.address}
     assert len(hub.authorised) == 2
     assert len(hub.requests) == 3, "the large file came from elsewhere"
+
+
+def test_a_renamed_repository_is_followed_with_the_token_and_kept_under_the_name_that_was_asked_for(
+    hub: Hub, tmp_path: Path
+) -> None:
+    hub.gated, hub.renamed = {"org/open": {"alice"}}, {"org/tiny": "org/open"}
+    cache = a_cache(tmp_path, hub, SECRET, tiny=a_model(gated=True))
+    assert fetch_all(["tiny"], cache, lambda event: None) == {}
+    assert cache.verify("tiny") == []
+    assert "models--org--tiny" in str(cache.snapshot("tiny"))
 
 
 def test_a_token_stands_in_no_event_no_error_and_no_text_of_its_own(hub: Hub, tmp_path: Path) -> None:
