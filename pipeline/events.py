@@ -21,6 +21,7 @@ class SetupProgress:
     what: str
     done_bytes: int
     total_bytes: int
+    file: str | None = None  # the one at work, where there are several
 
 
 @dataclass(frozen=True)

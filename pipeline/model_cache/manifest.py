@@ -20,11 +20,15 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class HubSource(Frozen):
-    """The model's repository on the hub, at the revision of the lock; the patterns say which of its files we lock."""
+    """The model's repository on the hub, at the revision of the lock; the patterns say which of its files we lock.
+
+    `one_of` names files that hold the same in several forms: the first that is there is taken, the others are left.
+    """
 
     kind: Literal["hub"]
     allow: tuple[str, ...] = ("*",)
     ignore: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
 
 
 class UrlSource(Frozen):

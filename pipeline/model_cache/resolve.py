@@ -12,7 +12,7 @@ import http.client
 import json
 import re
 import urllib.parse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -83,6 +83,17 @@ def unresolved(names: Iterable[str], models: Mapping[str, Model], locked: Mappin
     return [name for name in names if name in models and not locked[name].resolved]
 
 
+def taken_by(source: HubSource, paths: Sequence[str]) -> set[str]:
+    """Those of a repository's files that the manifest wants."""
+
+    def fits(path: str, patterns: Sequence[str]) -> bool:
+        return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+    wanted = {path for path in paths if fits(path, source.allow) and not fits(path, source.ignore)}
+    same = [path for path in source.one_of if path in wanted]
+    return wanted - set(same[1:])
+
+
 @dataclass(frozen=True)
 class _Resolver:
     """Asks the hub about one repository."""
@@ -97,10 +108,11 @@ class _Resolver:
         told = json.loads(self._read(f"{api}/revision/{urllib.parse.quote(revision, safe='')}", token)[0])
         commit = str(told.get("sha", ""))
         files: dict[str, LockedFile] = {}
-        for entry in self._entries(f"{api}/tree/{commit}?recursive=true&expand=false", token):
-            taken = any(fnmatch.fnmatchcase(entry.path, pattern) for pattern in source.allow)
-            if entry.type != "file" or not taken or any(fnmatch.fnmatchcase(entry.path, p) for p in source.ignore):
-                continue
+        every = [
+            e for e in self._entries(f"{api}/tree/{commit}?recursive=true&expand=false", token) if e.type == "file"
+        ]
+        wanted = taken_by(source, [entry.path for entry in every])
+        for entry in (entry for entry in every if entry.path in wanted):
             if entry.lfs:
                 files[entry.path] = LockedFile(size=entry.lfs.size, sha256=entry.lfs.oid)
             else:

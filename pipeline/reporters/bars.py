@@ -43,8 +43,8 @@ class Bars:
         match event:
             case events.SetupStarted(what, size):
                 self._add(("", what), f"setting up {what}", size, None)
-            case events.SetupProgress(what, done, total):
-                self._move(("", what), done, total)
+            case events.SetupProgress(what, done, total, file):
+                self._move(("", what), done, total, f"setting up {what}{f': {file}' if file else ''}")
             case events.SetupFinished(what):
                 self._end(("", what))
                 self._print(event)
@@ -66,7 +66,7 @@ class Bars:
         self._started[key] = time.monotonic(), media_ms
         self._bars[key] = self._progress.add_task(label, total=total, rate="")
 
-    def _move(self, key: tuple[str, str], done: float, total: float) -> None:
+    def _move(self, key: tuple[str, str], done: float, total: float, label: str | None = None) -> None:
         if key not in self._bars:
             return
         began, media_ms = self._started[key]
@@ -75,7 +75,7 @@ class Bars:
             rate = f"{media_ms / 1000 * done / seconds:.1f}x"
         else:
             rate = f"{done / 1e6 / seconds:.1f} MB/s" if total > 1 else ""
-        self._progress.update(self._bars[key], completed=done, total=total, rate=rate)
+        self._progress.update(self._bars[key], completed=done, total=total, rate=rate, description=label)
 
     def _end(self, key: tuple[str, str]) -> None:
         if key in self._bars:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipeline.cli import main
+from pipeline.commands import model_fetch
 from pipeline.errors import Missing, UsageError
 from pipeline.events import Event
 from pipeline.model_cache.cache import ModelCache
@@ -26,7 +30,7 @@ from pipeline.model_cache.manifest import (
     lock_text,
 )
 from pipeline.model_cache.patience import Patience
-from pipeline.model_cache.resolve import merged, resolve_model
+from pipeline.model_cache.resolve import merged, resolve_model, taken_by
 from pipeline.model_cache.selection import select_models
 from pipeline.model_cache.token import Token
 from pipeline.project import CONFIG
@@ -101,6 +105,12 @@ def test_what_was_resolved_can_be_fetched_and_a_guessed_name_is_dropped(hub: Hub
     assert {path.name for path in cache.snapshot("tiny").rglob("*") if path.is_file()} == {
         name.rpartition("/")[2] for name in TAKEN
     }
+
+
+def test_of_the_same_weights_in_two_forms_one_is_taken() -> None:
+    source = HubSource(kind="hub", allow=("model.*", "*.bin"), one_of=("model.safetensors", "pytorch_model.bin"))
+    assert taken_by(source, list(FILES)) == {"model.safetensors"}
+    assert taken_by(source, ["pytorch_model.bin", "other.bin"]) == {"pytorch_model.bin", "other.bin"}
 
 
 def test_a_fact_of_the_lock_is_never_replaced_by_another(hub: Hub, tmp_path: Path) -> None:
@@ -185,3 +195,28 @@ def test_the_quick_check_of_a_whole_full_cache_takes_no_time_that_anybody_notice
         took.append(time.perf_counter() - started)
     print(f"{len(whole)} models: {min(took) * 1000:.1f} ms")
     assert min(took) <= 0.05
+
+
+def test_the_command_changes_the_entry_that_it_resolved_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(CONFIG / "models.lock.json", tmp_path)
+    monkeypatch.setattr(model_fetch, "CONFIG", tmp_path)
+    monkeypatch.setenv("REEL_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("HF_TOKEN", "HF_HOME", "HF_TOKEN_PATH"):
+        monkeypatch.delenv(variable, raising=False)
+    before = json.loads((CONFIG / "models.lock.json").read_text())["models"]
+    repo = before["align-hi"]["repo"]
+    with serve({f"{repo}/resolve/{NEW}/{name}": content for name, content in FILES.items()}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.address)
+        assert main(["models", "lock", "align-hi", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)["data"]["models"]
+        assert main(["models", "lock", "align-*"]) == 5, "of the others the hub knows nothing"
+    assert told == [{"name": "align-hi", "revision": NEW, "bytes": 5002, "files": 2}]
+    text = (tmp_path / "models.lock.json").read_text()
+    after = json.loads(text)["models"]
+    assert after.pop("align-hi")["revision"] == NEW
+    before.pop("align-hi")
+    assert after == before
+    assert lock_text(ModelLock.model_validate_json(text).models) == text

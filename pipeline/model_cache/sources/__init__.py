@@ -50,8 +50,12 @@ class Meter:
     """Tells how far all files of a model have come, not more often than anybody can look."""
 
     def __init__(self, want: Want) -> None:
-        self._want, self._done, self._told_at = want, 0, 0.0
+        self._want, self._done, self._told_at, self._file = want, 0, 0.0, ""
         self._total = sum(file.size for file in want.files.values())
+
+    def file_begun(self, name: str) -> None:
+        """This one is at work now."""
+        self._file = name
 
     def moved(self, reached: int) -> None:
         """The file at work has come to this byte."""
@@ -66,7 +70,8 @@ class Meter:
         self._tell(0)
 
     def _tell(self, reached: int) -> None:
-        self._want.emit(events.SetupProgress(f"model {self._want.model}", self._done + reached, self._total))
+        done = self._done + reached
+        self._want.emit(events.SetupProgress(f"model {self._want.model}", done, self._total, self._file))
 
 
 def fetch_from(source: Source, want: Want) -> None:

@@ -33,6 +33,7 @@ def fetch(want: Want) -> None:
 def _fetch_files(want: Want, token: Token | None) -> None:
     meter = Meter(want)
     for name, file in want.files.items():
+        meter.file_begun(name)
         blob = want.layout.blob(file.sha256)
         address = address_of(want.hub, str(want.locked.repo), want.locked.revision, name)
         partial = want.layout.partial(file.sha256)

@@ -18,6 +18,7 @@ def fetch(source: LocalFolderSource, want: Want) -> None:
     """Copy every wanted file; raises `SourceFailed` for the first that is not there or has other bytes."""
     folder, meter = CODE_ROOT / Path(source.path).expanduser(), Meter(want)
     for name, file in want.files.items():
+        meter.file_begun(name)
         partial = want.layout.partial(file.sha256)
         _copy(folder / name, partial, file, meter)
         os.replace(partial, want.layout.blob(file.sha256))

@@ -17,6 +17,7 @@ def fetch(source: UrlSource, want: Want) -> None:
         raise refusal("models.source", f"no address is given for `{unknown[0]}`")
     meter = Meter(want)
     for name, file in want.files.items():
+        meter.file_begun(name)
         address, partial = source.files[name], want.layout.partial(file.sha256)
         try:
             download(Download(address, file, partial), want.patience, want.emit, meter.moved)
