@@ -7,6 +7,7 @@ import argparse
 from pydantic import JsonValue
 
 from pipeline.app import App
+from pipeline.commands import models_archive, models_upkeep
 from pipeline.commands.common import CommandResult, app_of, megabytes, table
 from pipeline.errors import EXIT_MISSING, EXIT_OK, Missing
 from pipeline.profile import load_profiles
@@ -15,14 +16,15 @@ from pipeline.reporters import open_reporter
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
-    """List, fetch or verify models."""
+    """List or fetch models; what else there is to do has modules of its own."""
     app = app_of(arguments)
+    if arguments.action in {"verify", "prune", "adopt", "key"}:
+        return models_upkeep.execute(arguments, app)
+    if arguments.action in {"export", "import"}:
+        return models_archive.execute(arguments, app)
     if arguments.action == "list":
         return _list(app)
-    names = list(arguments.names) or list(app.profile.profile.models)
-    if arguments.action == "fetch":
-        return _fetch(names, app)
-    return _verify(names, app, arguments.repair)
+    return _fetch(list(arguments.names) or list(app.profile.profile.models), app)
 
 
 def _list(app: App) -> CommandResult:
@@ -73,22 +75,3 @@ def _fetch(names: list[str], app: App) -> CommandResult:
     text = "\n".join([table(rows), *(f"error: {error.message} [{error.code}]" for error in errors)])
     data: JsonValue = {"models": [{"name": name, "complete": name not in failed} for name in names]}
     return CommandResult(data, text, EXIT_MISSING if failed else EXIT_OK, tuple(errors))
-
-
-def _verdict(problems: list[str], there: bool) -> str:
-    if not problems:
-        return "verified"
-    return "; ".join(problems) if there else "not fetched yet"
-
-
-def _verify(names: list[str], app: App, repair: bool) -> CommandResult:
-    problems = {name: app.models.verify(name) for name in names}
-    if repair:
-        with open_reporter(app.settings.progress) as emit:
-            for name in [name for name, found in problems.items() if found]:
-                app.models.discard(name)
-                app.models.fetch(name, emit, offline=app.settings.offline)
-        problems = {name: app.models.verify(name) for name in names}
-    rows = [(name, _verdict(found, app.models.snapshot(name).exists())) for name, found in problems.items()]
-    data: JsonValue = {"models": [{"name": name, "problems": list(found)} for name, found in problems.items()]}
-    return CommandResult(data, table(rows), EXIT_MISSING if any(problems.values()) else EXIT_OK)

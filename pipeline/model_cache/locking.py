@@ -1,0 +1,32 @@
+"""Keeps upkeep and fetches out of each other's way: both hold the same lock of a model's folder.
+
+Upkeep never waits: a fetch may take an hour, and what it brings may be just what was to be deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pipeline.errors import Locked
+
+FETCH_LOCK = "fetch.lock"  # the name that a fetch uses
+
+
+@contextlib.contextmanager
+def nobody_fetches(roots: Iterable[Path]) -> Iterator[None]:
+    """Hold the locks of all these folders, made where they are not there; raises `Locked` when one is taken."""
+    with contextlib.ExitStack() as held:
+        for root in sorted(set(roots)):
+            root.mkdir(parents=True, exist_ok=True)
+            try:
+                held.enter_context(FileLock(root / FETCH_LOCK).acquire(timeout=0))
+            except Timeout as error:
+                raise Locked(
+                    "models.locked", f"another process is fetching into {root}",
+                    hint="wait until it has finished, then run the same command again",
+                ) from error  # fmt: skip
+        yield
