@@ -22,7 +22,7 @@ from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.locking import nobody_fetches
 from pipeline.model_cache.manifest import LockedFile, LockedModel
 
-_READ_BYTES = 1 << 20
+_READ_BYTES = 1 << 18  # fits into the cache of a core, beside what others read
 _SECONDS_BETWEEN_EVENTS = 0.1  # a reader needs no more, and at 2 GB/s each event costs something
 REFERENCE = "refs/main"  # calls without a revision go by it when they are offline
 Tick = Callable[[int], None]

@@ -7,6 +7,7 @@ import textwrap
 
 from pipeline import events
 from pipeline.events import Event
+from pipeline.paths import shown
 from shared.stage import Fact
 from shared.timecode import clock, span
 
@@ -42,7 +43,7 @@ def line_of(event: Event) -> str | None:
         case events.StepDone():
             return f"  {event.step:<22} {event.backend:<18}done      {measured(event)}"
         case events.StepFailedEvent(_, step, backend, code, message, hint, log):
-            below = [f"hint: {hint}"] * bool(hint) + [f"log: {log}"] * bool(log)
+            below = [f"hint: {hint}"] * bool(hint) + ([f"log: {shown(log)}"] if log else [])
             tail = "".join(f"\n  {'':<22} {text}" for text in below)
             return f"  {step:<22} {backend:<18}failed    {message} [{code}]{tail}"
         case events.StepSkipped(_, step):
@@ -50,7 +51,7 @@ def line_of(event: Event) -> str | None:
         case events.Notice(_, step, text):
             return f"  {step:<22} note: {text}" if step else f"note: {text}"
         case events.ItemFinished(item, state, seconds, folder):
-            return f"{item}: {state} in {span(seconds)}{f', in {folder}' if folder else ''}"
+            return f"{item}: {state} in {span(seconds)}{f', in {shown(folder)}' if folder else ''}"
         case _:
             return None
 

@@ -14,19 +14,10 @@ from shared.media import Media, Track, TrackKind
 from shared.stage import Job, StageError
 from stages.backends.ffmpeg_mux import mux_arguments
 from stages.mux import Cover, Kept, MuxInputs, MuxJob, MuxParams, NewSubtitle, Parts, run, stub
+from tests.fakes.listener import Audience
 
 VIDEO = Track(index=0, kind="video", codec="h264", width=64)
 SOUND = Track(index=1, kind="audio", codec="aac")
-
-
-@dataclass
-class Listener:
-    warnings: list[str] = field(default_factory=list)
-
-    def progress(self, done: float) -> None: ...
-
-    def warning(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 @dataclass
@@ -50,7 +41,7 @@ def other(index: int, kind: TrackKind, codec: str, *, cover: bool = False) -> Tr
 
 def a_job(
     folder: Path, tracks: tuple[Track, ...], languages: dict[str, int], params: MuxParams | None = None
-) -> tuple[MuxJob, Listener]:
+) -> tuple[MuxJob, Audience]:
     """A job whose sheets have so many cues each."""
     info = Media(container="mov", start_ms=0, duration_ms=5000, tracks=tracks, audio_track=1, decoded_ms=5000)
     sheets, subtitles = [], []
@@ -66,7 +57,7 @@ def a_job(
         sheets=tuple(sheets),
         subtitles=tuple(subtitles),
     )
-    listener = Listener()
+    listener = Audience()
     return Job(inputs, params or MuxParams(), out_dir, "fake", listener), listener
 
 
