@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from pipeline.app import App, open_app
 from pipeline.project import CODE_ROOT, CONFIG
@@ -48,7 +49,7 @@ def moved(real_app: App, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 @pytest.fixture(scope="module")
 def moved_app(moved: Path) -> App:
-    flags = {"profile": "starter", "cache_dir": str(moved), "offline": True}
+    flags: dict[str, JsonValue] = {"profile": "starter", "cache_dir": str(moved), "offline": True}
     return open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])
 
 
@@ -100,12 +101,13 @@ def test_each_generation_of_the_hubs_client_finds_the_model_offline_by_its_name_
 
 
 def _with_old_client(app: App, folder: Path) -> Path:
-    uv = [app.environments.python("core"), "-m", "uv"]
+    core = str(app.environments.python("core"))
+    uv = [core, "-m", "uv"]
     environment = {**os.environ, "UV_CACHE_DIR": str(app.project.cache / "uv"), "UV_PYTHON_DOWNLOADS": "never"}
     python = folder / "bin" / "python"
     for command in (
-        [*uv, "venv", "--quiet", "--no-project", "--python", app.environments.python("core"), folder],
-        [*uv, "pip", "install", "--quiet", "--python", python, OLD_CLIENT],
+        [*uv, "venv", "--quiet", "--no-project", "--python", core, str(folder)],
+        [*uv, "pip", "install", "--quiet", "--python", str(python), OLD_CLIENT],
     ):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, done.stderr
