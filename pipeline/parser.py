@@ -184,14 +184,15 @@ def _add_upkeep(models: Subparsers[argparse.ArgumentParser]) -> None:
     take.add_argument("file", metavar="FILE", help="an archive that `reel models export` wrote")
     _progress(take)
     key = _leaf(models, "key", "a key for a stored cache: another when the lock wants other bytes", "reel models key")
-    _which_models(key, everything=True)
+    _which_models(key)
+    key.add_argument("--all", action="store_true", help="every model of the lock")
 
 
 def _which_models(leaf: argparse.ArgumentParser, *, everything: bool = False) -> None:
     leaf.add_argument("names", nargs="*", metavar="NAME", help="models; none: those of the profile")
     leaf.add_argument("--profile", metavar="NAME", help="the models of this profile")
     if everything:
-        leaf.add_argument("--all", action="store_true", help="every model of the manifest")
+        leaf.add_argument("--all", action="store_true", help="every model that is there")
 
 
 def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:

@@ -26,9 +26,13 @@ _SHOWN_IGNORED = 20
 
 
 def chosen_models(arguments: argparse.Namespace, app: App) -> list[str]:
-    """The models a command is about: those named, all, or those of the profile. Raises for one that is none."""
+    """The models a command is about: those named, all, or those of the profile. Raises for one that is none.
+
+    All are those that are there, since nothing can be checked or written of others; the key alone looks at the lock.
+    """
     if getattr(arguments, "all", False):
-        return list(app.models.models)
+        every = list(app.models.models)
+        return every if arguments.action == "key" else [name for name in every if app.models.snapshot(name).exists()]
     names = list(dict.fromkeys(arguments.names)) or list(app.profile.profile.models)
     for name in names:
         app.models.digest(name)

@@ -24,6 +24,7 @@ from pipeline.model_cache.manifest import LockedFile, LockedModel
 
 _READ_BYTES = 1 << 18  # fits into the cache of a core, beside what others read
 _SECONDS_BETWEEN_EVENTS = 0.1  # a reader needs no more, and at 2 GB/s each event costs something
+LOCK_ITSELF = "the lock"  # where a problem is not with a file
 REFERENCE = "refs/main"  # calls without a revision go by it when they are offline
 Tick = Callable[[int], None]
 
@@ -87,10 +88,17 @@ def check_models(
             if sentence:
                 found[name].append(Problem(name, file, sentence))
     for name, problems in found.items():
+        if not is_resolved(locked[name]):
+            problems.append(Problem(name, LOCK_ITSELF, "the lock does not know all of its files"))
         layout = layout_of(cache, name, locked[name])
         if locked[name].repo and layout.snapshot.is_dir() and (sentence := _wrong_with_reference(layout)):
             problems.append(Problem(name, REFERENCE, sentence))
     return found
+
+
+def is_resolved(entry: LockedModel) -> bool:
+    """Whether the lock knows all bytes of the model; of others nothing can be proven."""
+    return bool(getattr(entry, "resolved", bool(entry.files)))
 
 
 def wrong_with(place: Path, locked: LockedFile, tick: Tick) -> str | None:
@@ -126,6 +134,7 @@ def drop(problems: Iterable[Problem], cache: Path, locked: Mapping[str, LockedMo
         with nobody_fetches([layout.root]):
             if problem.file == REFERENCE:
                 layout.write_reference()
+            if problem.file in {REFERENCE, LOCK_ITSELF}:
                 continue
             (layout.snapshot / problem.file).unlink(missing_ok=True)
             blob, entry = layout.blob(locked[problem.model].files[problem.file].sha256), locked[problem.model]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from pipeline.errors import Locked
+from pipeline.errors import Locked, Missing
 from pipeline.events import CheckFinished, CheckProgress, CheckStarted, Event
 from pipeline.model_cache.check import Problem, check_models, drop
 from pipeline.model_cache.layout import layout_of
@@ -102,3 +102,18 @@ def test_a_check_writes_nothing(cache: Path) -> None:
     before = sorted(cache.rglob("*"))
     _check(cache)
     assert sorted(cache.rglob("*")) == before
+
+
+def test_a_model_whose_bytes_nobody_has_locked_is_not_verified(tmp_path: Path) -> None:
+    locked = {"unlocked": LOCKED["aligner"].model_copy(update={"files": {}})}
+    (problem,) = check_models(locked, tmp_path, locked, lambda event: None)["unlocked"]
+    assert problem.sentence == "the lock does not know all of its files"
+    drop([problem], tmp_path, locked)
+
+
+def test_a_cache_that_cannot_be_written_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file where a folder should be, which nobody can write into, not even root")
+    problem = Problem("aligner", "aligner.pt", "it is wrong")
+    with pytest.raises(Missing) as caught:
+        drop([problem], tmp_path, LOCKED)
+    assert caught.value.code == "models.unwritable"
