@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -143,6 +144,32 @@ class Environments:
             self._build(family, offline)
             emit(events.SetupFinished(f"environment {family}", time.monotonic() - started))
 
+    def download(self, family: str, folder: Path) -> None:
+        """Put the wheels of a family for this platform and Python into `folder`, by its lock. Raises `Missing`.
+
+        pip does it, since uv has no such command, and its cache holds unpacked packages that no hash can prove.
+        """
+        command = [
+            sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes",
+            "--dest", str(folder), "--requirement", str(self._lock(family)),
+        ]  # fmt: skip
+        done = subprocess.run(
+            command, env=installer_environment(self._cache, os.environ), capture_output=True, text=True,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        if done.returncode:
+            told = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip gave no reason"]
+            raise Missing(
+                "environment.download",
+                f"the packages of the environment {family} were not had: {told[-1].removeprefix('ERROR: ')}",
+                hint="see that pip reaches a package index, or leave --with-environments out",
+            )
+
+    def wheel_digests(self) -> frozenset[str]:
+        """The sha256 of every package that some lock holds, the core environment's included."""
+        texts = (self._lock(family).read_text() for family in (CORE_ENVIRONMENT, *self._families))
+        return frozenset(digest for text in texts for digest in re.findall(r"--hash=sha256:([0-9a-f]{64})", text))
+
     def remove(self, family: str) -> bool:
         """Delete a family's environment; False when there was none."""
         folder = self._folder(family)
@@ -157,6 +184,8 @@ class Environments:
         folder, log = self._folder(family), self._root / f"{family}.log"
         uv = [sys.executable, "-m", "uv"]
         network = ["--offline"] if offline else []
+        if (wheels := wheel_folder(self._cache)).is_dir():  # brought here by an archive; the lock's hashes decide
+            network += ["--find-links", str(wheels)]
         commands = (
             [*uv, "venv", "--no-config", "--no-project", "--python", sys.executable, str(folder)],
             [
@@ -203,6 +232,11 @@ class Environments:
 
     def _lock(self, family: str) -> Path:
         return self._locks / f"{family}.lock"
+
+
+def wheel_folder(cache: Path) -> Path:
+    """Where packages lie that an archive has brought, until an environment is built from them."""
+    return cache / "wheels"
 
 
 def _reason(log: Path) -> str:

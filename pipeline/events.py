@@ -31,6 +31,25 @@ class SetupFinished:
 
 
 @dataclass(frozen=True)
+class CheckStarted:
+    """So many bytes are read and compared with the lock."""
+
+    bytes: int
+
+
+@dataclass(frozen=True)
+class CheckProgress:
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class CheckFinished:
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class ItemStarted:
     """Work on one media begins."""
 
@@ -117,6 +136,7 @@ class ItemFinished:
 
 
 Event = (
-    SetupStarted | SetupProgress | SetupFinished | ItemStarted | StepStarted | StepProgress | StepReused | StepDone
-    | StepFailedEvent | StepSkipped | Notice | Published | ItemFinished
+    SetupStarted | SetupProgress | SetupFinished | CheckStarted | CheckProgress | CheckFinished
+    | ItemStarted | StepStarted | StepProgress | StepReused | StepDone | StepFailedEvent | StepSkipped | Notice
+    | Published | ItemFinished
 )  # fmt: skip

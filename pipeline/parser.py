@@ -30,7 +30,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_envs(commands)
     _add_models(commands)
     _add_runs(commands)
-    _leaf(commands, "doctor", "what this machine has, what is set up, and what is wrong", "reel doctor")
+    doctor = _leaf(commands, "doctor", "what this machine has, what is set up, and what is wrong", "reel doctor")
+    doctor.add_argument(
+        "--remember", action="store_true", help="write what the machine can compute with to config/hardware_cache.json"
+    )
     config = _branch(commands, "config", "settings")
     show = _leaf(config, "show", "every setting with its value", "reel config show --origin")
     show.add_argument("--origin", action="store_true", help="say where each value comes from")
@@ -148,27 +151,14 @@ def _add_envs(commands: Subparsers[argparse.ArgumentParser]) -> None:
 def _add_models(commands: Subparsers[argparse.ArgumentParser]) -> None:
     models = _branch(commands, "models", "the one model cache")
     _leaf(models, "list", "each model with its size, licence, state, and who needs it", "reel models list")
-    for name, summary in (
-        ("fetch", "bring models into the cache, verified"),
-        ("verify", "check every byte of the cache against the lock"),
-    ):
-        leaf = _leaf(models, name, summary, f"reel models {name} faster-whisper-base")
-        leaf.add_argument(
-            "names", nargs="*", metavar="NAME", help="models, or patterns like 'nllb-*'; none: those of the profile"
-        )
-        leaf.add_argument("--profile", metavar="NAME", help="the models of this profile")
-        leaf.add_argument("--all", action="store_true", help="every model there is")
-        _offline(leaf)
-        if name == "fetch":
-            leaf.add_argument(
-                "--ask",
-                action="store_true",
-                help="state sizes and licences and ask first; without a terminal, do nothing",
-            )
-            _progress(leaf)
-        else:
-            leaf.add_argument("--repair", action="store_true", help="drop what is wrong and fetch it again")
-
+    fetch = _leaf(models, "fetch", "bring models into the cache, verified", "reel models fetch faster-whisper-base")
+    _which_models(fetch, everything="every model there is")
+    fetch.add_argument(
+        "--ask", action="store_true", help="state sizes and licences and ask first; without a terminal, do nothing"
+    )
+    _offline(fetch)
+    _progress(fetch)
+    _add_upkeep(models)
     lock = _leaf(
         models, "lock", "ask the network for what the lock does not know", "reel models lock faster-whisper-tiny"
     )
@@ -178,6 +168,43 @@ def _add_models(commands: Subparsers[argparse.ArgumentParser]) -> None:
     )
     _offline(lock)
     _progress(lock)
+
+
+def _add_upkeep(models: Subparsers[argparse.ArgumentParser]) -> None:
+    verify = _leaf(
+        models, "verify", "check every byte of the cache against the lock", "reel models verify faster-whisper-base"
+    )
+    _which_models(verify, everything="every model that is there")
+    verify.add_argument("--repair", action="store_true", help="drop what is wrong and fetch it again")
+    _offline(verify)
+    _progress(verify)
+    prune = _leaf(models, "prune", "show what no profile needs and what was left half done", "reel models prune")
+    prune.add_argument("--yes", action="store_true", help="delete it without a question")
+    adopt = _leaf(
+        models, "adopt", "take over models from other tools' caches", "reel models adopt ~/.cache/huggingface"
+    )
+    adopt.add_argument("folders", nargs="+", metavar="FOLDER", help="where they lie; nothing in it is changed")
+    export = _leaf(models, "export", "write models into one file for another machine", "reel models export models.tar")
+    export.add_argument("file", metavar="FILE", help="the archive to write")
+    _which_models(export, everything="every model that is there")
+    export.add_argument(
+        "--with-environments", action="store_true",
+        help="and the packages to build environments from, for this platform and Python",
+    )  # fmt: skip
+    _progress(export)
+    take = _leaf(models, "import", "take in an archive, every byte checked", "reel models import models.tar")
+    take.add_argument("file", metavar="FILE", help="an archive that `reel models export` wrote")
+    _progress(take)
+    key = _leaf(models, "key", "a key for a stored cache: another when the lock wants other bytes", "reel models key")
+    _which_models(key, everything="every model of the lock")
+
+
+def _which_models(leaf: argparse.ArgumentParser, *, everything: str) -> None:
+    leaf.add_argument(
+        "names", nargs="*", metavar="NAME", help="models, or patterns like 'nllb-*'; none: those of the profile"
+    )
+    leaf.add_argument("--profile", metavar="NAME", help="the models of this profile")
+    leaf.add_argument("--all", action="store_true", help=everything)
 
 
 def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import itertools
+import os
 import re
 import shlex
 import shutil
@@ -28,6 +29,9 @@ TOLD_TO_DO = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT /
 # Commands that need no network and leave the shared environments and models alone.
 _EXECUTED = {"run", "plan", "stage", "runs", "config"}
 _LISTS = {("envs", "list"), ("models", "list")}
+# These are run on a cache of their own, so that they may delete; packages would have to be fetched, so none are.
+_ON_A_COPY = {("models", action) for action in ("verify", "prune", "adopt", "export", "import", "key")}
+_NOT_IN_A_TEST = "--with-environments"
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 _CODE = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
@@ -85,16 +89,47 @@ def test_every_command_in_a_document_is_one(document: Path) -> None:
 def test_every_command_that_a_reader_is_told_to_type_works(document: Path, reel: Reel) -> None:
     (reel.folder / "samples").mkdir()
     shutil.copy(ROOT / "samples" / "demo.mp4", reel.folder / "samples")
+    cache: Path | None = None
     for told in commands(document):
         if told.program != "./reel":
             continue
         parsed = parse(told.words)
+        if (parsed.command, getattr(parsed, "action", None)) in _ON_A_COPY:
+            cache = cache or copy_of_models(reel.folder)
+            words = [word for word in told.words if word != _NOT_IN_A_TEST]
+            user = {"HOME": str(home_with_caches(reel.folder)), "REEL_CACHE_DIR": str(cache)}
+            reel(*words, extra={**user, **told.variables}, expect=told.exit_code)
+            continue
         if parsed.command not in _EXECUTED and (parsed.command, getattr(parsed, "action", None)) not in _LISTS:
             continue
         if told.exit_code == EXIT_OK:
             for argument in getattr(parsed, "media", None) or getattr(parsed, "inputs", []):
                 provide(argument, reel.folder)
         reel(*told.words, extra={"REEL_STUB": "true", **told.variables}, expect=told.exit_code)
+
+
+def copy_of_models(folder: Path) -> Path:
+    """The models that are there, under second names; whoever runs the tests has those of the starter profile."""
+    cache = folder / "cache"
+    for name in ("huggingface", "models"):
+        shutil.copytree(ROOT / ".cache" / name, cache / name, symlinks=True, copy_function=os.link)
+    return cache
+
+
+def home_with_caches(folder: Path) -> Path:
+    """A user's home folder with the caches that documents speak of."""
+    home = folder / "user"
+    for name in ("huggingface/hub", "torch/hub/checkpoints"):
+        (home / ".cache" / name).mkdir(parents=True, exist_ok=True)
+    return home
+
+
+def test_the_ready_workflow_for_ci_types_commands_that_there_are() -> None:
+    text = (ROOT / "docs" / "how-to" / "ci" / "reel-models.yml").read_text()
+    typed = re.findall(r"\./reel ([^\n)]+)", re.sub(r"\$\{\{.*?\}\}", "subtitle", text))
+    assert len(typed) >= 6
+    for words in typed:
+        parse(shlex.split(words))
 
 
 def provide(argument: str, folder: Path) -> None:

@@ -12,12 +12,16 @@ from pydantic import JsonValue
 
 from pipeline.commands.common import CommandResult, app_of, megabytes, table
 from pipeline.errors import EXIT_MISSING, EXIT_OK
+from pipeline.hardware import REMEMBERED, describe, detect
 from pipeline.profile import load_profiles
 from pipeline.project import CONFIG
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
-    """Look at everything, change nothing. What the next run builds by itself is no fault; what is broken is."""
+    """Look at everything, change nothing; only what the machine has is written down when asked for.
+
+    What the next run builds by itself is no fault; what is broken is.
+    """
     app = app_of(arguments)
     rows: list[tuple[str, str, str]] = [
         ("ok", "system", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{_memory()}"),
@@ -46,6 +50,10 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         rows.append(
             ("ok" if whole else "later", f"model {name}", "complete" if whole else "it has not been fetched yet")
         )
+    hardware = detect(load_profiles(CONFIG / "profiles"), os.environ.get("PATH"))
+    rows.append(("ok", "hardware", describe(hardware)))
+    if arguments.remember:
+        hardware.write(CONFIG / REMEMBERED)
     rows.append(("ok", "profile", _profile_text(app.profile.name, app.profile.better)))
     wrong = [row for row in rows if row[0] == "wrong"]
     data: list[JsonValue] = [{"state": state, "what": what, "detail": detail} for state, what, detail in rows]

@@ -21,7 +21,7 @@ from shared.files import write_atomically
 
 def names_of(arguments: argparse.Namespace, app: App) -> list[str]:
     """The models that the command is about: those named, all, or the profile's."""
-    if getattr(arguments, "all", False):
+    if arguments.all:
         return list(app.models.models)
     if arguments.names:
         return select_models(arguments.names, app.models.models)

@@ -7,25 +7,25 @@ import argparse
 from pydantic import JsonValue
 
 from pipeline.app import App
-from pipeline.commands import model_fetch
+from pipeline.commands import model_fetch, models_archive, models_upkeep
 from pipeline.commands.common import CommandResult, app_of, megabytes, table
-from pipeline.errors import EXIT_MISSING, EXIT_OK
 from pipeline.model_cache.manifest import stated_bytes
 from pipeline.profile import load_profiles
 from pipeline.project import CONFIG
-from pipeline.reporters import open_reporter
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
-    """List, fetch, lock or verify models."""
+    """List, fetch or lock models; what else there is to do has modules of its own."""
     app = app_of(arguments)
+    if arguments.action in {"verify", "prune", "adopt", "key"}:
+        return models_upkeep.execute(arguments, app)
+    if arguments.action in {"export", "import"}:
+        return models_archive.execute(arguments, app)
     if arguments.action == "list":
         return _list(app)
-    if arguments.action == "fetch":
-        return model_fetch.fetch(arguments, app)
     if arguments.action == "lock":
         return model_fetch.lock(arguments, app)
-    return _verify(model_fetch.names_of(arguments, app), app, arguments.repair)
+    return model_fetch.fetch(arguments, app)
 
 
 def _list(app: App) -> CommandResult:
@@ -56,22 +56,3 @@ def _list(app: App) -> CommandResult:
         data.append(item)
     head = ("NAME", "STAGES", "SIZE", "REVISION", "LICENCE", "STATE", "PROFILES")
     return CommandResult({"models": data}, table(rows, head))
-
-
-def _verdict(problems: list[str], there: bool) -> str:
-    if not problems:
-        return "verified"
-    return "; ".join(problems) if there else "not fetched yet"
-
-
-def _verify(names: list[str], app: App, repair: bool) -> CommandResult:
-    problems = {name: app.models.verify(name) for name in names}
-    if repair:
-        with open_reporter(app.settings.progress) as emit:
-            for name in [name for name, found in problems.items() if found]:
-                app.models.discard(name)
-                app.models.fetch(name, emit, offline=app.settings.offline)
-        problems = {name: app.models.verify(name) for name in names}
-    rows = [(name, _verdict(found, app.models.snapshot(name).exists())) for name, found in problems.items()]
-    data: JsonValue = {"models": [{"name": name, "problems": list(found)} for name, found in problems.items()]}
-    return CommandResult(data, table(rows), EXIT_MISSING if any(problems.values()) else EXIT_OK)

@@ -48,6 +48,13 @@ class Bars:
             case events.SetupFinished(what):
                 self._end(("", what))
                 self._print(event)
+            case events.CheckStarted(size):
+                self._add(("", "check"), "checking", size, None)
+            case events.CheckProgress(done, total):
+                self._move(("", "check"), done, total)
+            case events.CheckFinished():
+                self._end(("", "check"))
+                self._print(event)
             case events.StepStarted(item, step, backend, _, media_ms):
                 self._add((item, step), f"{step} ({backend})", 1.0, media_ms)
             case events.StepProgress(item, step, done):

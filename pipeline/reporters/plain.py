@@ -29,6 +29,11 @@ def line_of(event: Event) -> str | None:
             return f"setting up {what}{f' ({size / 1e6:.0f} MB)' if size else ''}"
         case events.SetupFinished(what, seconds):
             return f"set up {what} in {span(seconds)}"
+        case events.CheckStarted(size):
+            return f"checking {size / 1e6:.0f} MB"
+        case events.CheckFinished(size, seconds):
+            rate = f", {size / 1e6 / max(seconds, 0.001):.0f} MB/s" if size else ""
+            return f"checked {size / 1e6:.0f} MB in {span(seconds)}{rate}"
         case events.ItemStarted(item):
             return item
         case events.StepStarted(_, step, backend, reason):

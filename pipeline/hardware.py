@@ -1,0 +1,103 @@
+"""What this machine can compute with, and the profile that suits it; remembered in `config/hardware_cache.json`.
+
+The file is a memory for whoever reads the set-up later, never an authority: nothing takes it for what the machine has
+today, since cards are moved and containers get other limits.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.model_cache.check import available_cores
+from pipeline.profile import Profile
+from shared.document import Document, Frozen
+
+REMEMBERED = "hardware_cache.json"
+_ASK = ("--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
+_ASK_LIMIT_S = 10.0
+# Below this the larger models take longer than their listener has patience.
+_BETTER_CPUS, _BETTER_MEMORY_GIB = 4, 7.0
+
+
+class Accelerator(Frozen):
+    """A graphics card. `memory_mib` is None where only its device file says that it is there."""
+
+    name: str
+    memory_mib: int | None = None
+
+
+class Hardware(Document):
+    """`config/hardware_cache.json`."""
+
+    system: str
+    machine: str
+    cpus: int
+    memory_gib: float | None
+    cuda: tuple[Accelerator, ...]
+    mps: bool
+    mlx: bool
+    profile: str
+
+
+def detect(profiles: Mapping[str, Profile], path: str | None, devices: Path = Path("/dev")) -> Hardware:
+    """Look at this machine; at most a second. `path` is where programs are looked for."""
+    apple = platform.system() == "Darwin" and platform.machine() == "arm64"
+    cuda = () if apple else _cuda(path, devices)
+    cpus, memory_gib = available_cores(), _memory_gib()
+    return Hardware(
+        system=platform.system(),
+        machine=platform.machine(),
+        cpus=cpus,
+        memory_gib=memory_gib,
+        cuda=cuda,
+        mps=apple,
+        mlx=apple,
+        profile=suggest(profiles, cpus, memory_gib, bool(cuda) or apple),
+    )
+
+
+def suggest(profiles: Mapping[str, Profile], cpus: int, memory_gib: float | None, accelerated: bool) -> str:
+    """The best profile for a machine with power to spare, else the lightest; `profiles` are best first."""
+    best, lightest = next(iter(profiles)), list(profiles)[-1]
+    roomy = memory_gib is None or memory_gib >= _BETTER_MEMORY_GIB
+    return best if roomy and (accelerated or cpus >= _BETTER_CPUS) else lightest
+
+
+def describe(hardware: Hardware) -> str:
+    """The machine as a sentence's end: `2 cores, 8 GiB, no accelerator; suits the profile starter`."""
+    memory = f", {hardware.memory_gib:.0f} GiB of memory" if hardware.memory_gib else ""
+    cards = [f"{a.name}{f' ({a.memory_mib / 1024:.0f} GiB)' if a.memory_mib else ''}" for a in hardware.cuda]
+    power = ", ".join(cards) or ("MPS and MLX" if hardware.mps else "no accelerator")
+    return f"{hardware.cpus} cores{memory}, {power}; suits the profile {hardware.profile}"
+
+
+def _cuda(path: str | None, devices: Path) -> tuple[Accelerator, ...]:
+    """The cards that NVIDIA's own tool lists; without it, those that have a device file."""
+    program = shutil.which("nvidia-smi", path=path) if path else None
+    if program:
+        try:
+            asked = subprocess.run(
+                [program, *_ASK], capture_output=True, text=True, timeout=_ASK_LIMIT_S, stdin=subprocess.DEVNULL
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return ()
+        return tuple(_card(line) for line in asked.stdout.splitlines() if line.strip()) if not asked.returncode else ()
+    return tuple(Accelerator(name=f"NVIDIA card {p.name[6:]}") for p in sorted(devices.glob("nvidia[0-9]*")))
+
+
+def _card(line: str) -> Accelerator:
+    name, _, memory = line.rpartition(",")
+    size = memory.strip()
+    return Accelerator(name=(name or line).strip(), memory_mib=int(size) if size.isdigit() else None)
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, OSError, AttributeError):
+        return None
