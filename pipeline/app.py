@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from pipeline.environments import Environments, load_families
+from pipeline.guide import load_guide
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import load_manifest
 from pipeline.plan import Choices, Plan, make_plan
@@ -53,6 +54,7 @@ class App:
             targets=self.settings.to,
             stages=self.settings.stages,
             stub=self.settings.stub,
+            guide=load_guide(self.settings.guide, CONFIG / "guides").params,
         )
 
     def needed_environments(self) -> tuple[str, ...]:
