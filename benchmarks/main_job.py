@@ -21,8 +21,9 @@ LIMIT = 2.5
 BARE = """
 import sys
 from faster_whisper import WhisperModel
-model = WhisperModel(sys.argv[1], device="cpu", compute_type="int8", cpu_threads=int(sys.argv[3]), local_files_only=True)
-segments, info = model.transcribe(sys.argv[2], beam_size=5, vad_filter=True, word_timestamps=True)
+folder, media, threads = sys.argv[1:]
+model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=int(threads), local_files_only=True)
+segments, info = model.transcribe(media, beam_size=5, vad_filter=True, word_timestamps=True)
 print("".join(segment.text for segment in segments))
 """
 

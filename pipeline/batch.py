@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline import events
 from pipeline.app import App
 from pipeline.errors import BadInput, UsageError
-from pipeline.item import Emit, Item, ItemRecord, ItemResult
+from pipeline.item import Emit, Item, ItemRecord, ItemResult, Run
 from pipeline.plan import Plan
 from pipeline.preview import StepPreview, preview
 from pipeline.runs import Runs
@@ -80,10 +80,10 @@ def make_item(media: Path, app: App, taken: set[str]) -> Item:
     return Item(name, media.resolve(), digest)
 
 
-def preview_item(item: Item, plan: Plan, app: App, runs: Runs) -> list[StepPreview]:
+def preview_item(item: Item, plan: Plan, app: App, history: Runs) -> list[StepPreview]:
     """What a run would do for one item."""
     return preview(
-        plan, item.digest, app.store, app.surroundings(), lambda step: runs.last_ingredients(item.digest, step)
+        plan, item.digest, app.store, app.surroundings(), lambda step: history.last_ingredients(item.digest, step)
     )
 
 
@@ -105,36 +105,34 @@ def set_up(previews: Sequence[StepPreview], app: App, emit: Emit) -> None:
 def run_batch(media: Sequence[Path], plan: Plan, app: App, emit: Emit) -> BatchResult:
     """Run the plan for each media. Holds the store; one item's failure does not stop the others."""
     with app.store.open_for_writing("reel run"):
-        runs = Runs(app.store, app.project.runs)
-        run_id = runs.start(plan.recipe, plan.profile)
+        history = Runs(app.store, app.project.runs)
+        run = Run(history.start(plan.recipe, plan.profile), plan, app, history, emit)
         state = "interrupted"
         try:
-            with _Workers(app, runs.folder(run_id)) as workers:
+            with _Workers(app, history.folder(run.id)) as workers:
                 taken: set[str] = set()
-                results = tuple(_run_item(path, taken, plan, app, runs, run_id, emit, workers) for path in media)
+                results = tuple(_run_item(path, taken, run, workers) for path in media)
             state = "failed" if any(result.error for result in results) else "done"
         finally:
-            runs.finish(run_id, state)
-            runs.sweep_logs()
+            history.finish(run.id, state)
+            history.sweep_logs()
         return BatchResult(results)
 
 
-def _run_item(
-    path: Path, taken: set[str], plan: Plan, app: App, runs: Runs, run_id: str, emit: Emit, workers: _Workers
-) -> ItemResult:
+def _run_item(path: Path, taken: set[str], run: Run, workers: _Workers) -> ItemResult:
     try:
-        item = make_item(path, app, taken)
-        previews = preview_item(item, plan, app, runs)
-        set_up(previews, app, emit)
+        item = make_item(path, run.app, taken)
+        previews = preview_item(item, run.plan, run.app, run.history)
+        set_up(previews, run.app, run.emit)
     except BadInput as error:
-        emit(events.StepFailedEvent(path.name, "media", "", error.code, error.message, error.hint, None))
-        emit(events.ItemFinished(path.name, "failed", 0.0, None))
+        run.emit(events.StepFailedEvent(path.name, "media", "", error.code, error.message, error.hint, None))
+        run.emit(events.ItemFinished(path.name, "failed", 0.0, None))
         return ItemResult(Item(path.name, path, ""), "failed", None, error, 0, 0.0)
-    record = ItemRecord(item, plan, app, runs, run_id, emit)
+    record = ItemRecord(item, run)
     reused = {preview.step.id: preview.result for preview in previews if preview.result}
-    if len(reused) == len(plan.steps):
-        with app.store.one_write():
-            for step in plan.steps:
+    if len(reused) == len(run.plan.steps):
+        with run.app.store.one_write():
+            for step in run.plan.steps:
                 record.reused(step, reused[step.id])
     else:
         workers.complete(record, previews)

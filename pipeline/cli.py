@@ -13,11 +13,11 @@ import os
 import sys
 import traceback
 from importlib import import_module
-from pathlib import Path
 from typing import TextIO
 
 from pipeline.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ReelError
 from pipeline.parser import build_parser
+from pipeline.paths import shown
 
 JSON_FORMAT = 1
 
@@ -41,7 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         if parsed.json:
-            _print(parsed, name, "failed", None, [_error_data(ReelError("reel.interrupted", "the command was interrupted"))], "")
+            _print(
+                parsed,
+                name,
+                "failed",
+                None,
+                [_error_data(ReelError("reel.interrupted", "the command was interrupted"))],
+                "",
+            )
         print("\ninterrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe has gone, `reel runs list | head`
@@ -63,7 +70,7 @@ def describe(error: ReelError, stream: TextIO) -> None:
     if error.hint:
         print(f"\nhint: {error.hint}", file=stream)
     if error.log:
-        print(f"log: {_short(error.log)}", file=stream)
+        print(f"log: {shown(error.log)}", file=stream)
 
 
 def _error_data(error: ReelError) -> dict[str, str | None]:
@@ -84,12 +91,6 @@ def _print(
     elif text:
         print(text.rstrip("\n"))
     sys.stdout.flush()
-
-
-def _short(path: Path) -> str:
-    with contextlib.suppress(ValueError):
-        return str(path.relative_to(Path.cwd()))
-    return str(path)
 
 
 if __name__ == "__main__":

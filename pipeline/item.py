@@ -31,6 +31,17 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Run:
+    """One execution of a plan, for however many media."""
+
+    id: str
+    plan: Plan
+    app: App
+    history: Runs
+    emit: Emit
+
+
+@dataclass(frozen=True)
 class ItemResult:
     """What became of an item. `error` is the first that kept it from being finished."""
 
@@ -43,17 +54,17 @@ class ItemResult:
 
 
 class ItemRecord:
-    """Collects the results of an item's steps; `run_id` is the run they belong to."""
+    """Collects the results of an item's steps, in one run."""
 
-    def __init__(self, item: Item, plan: Plan, app: App, runs: Runs, run_id: str, emit: Emit) -> None:
-        self.item, self.plan, self.app, self.emit = item, plan, app, emit
+    def __init__(self, item: Item, run: Run) -> None:
+        self.item, self.plan, self.app, self.emit = item, run.plan, run.app, run.emit
         self.results: dict[str, StoredResult] = {}
         self.error: ReelError | None = None
-        self._runs, self._run_id = runs, run_id
+        self._run = run
         self._steps_run = 0
         self._media_ms: int | None = None
         self._started = time.monotonic()
-        emit(events.ItemStarted(item.name, item.media, len(plan.steps)))
+        self.emit(events.ItemStarted(item.name, item.media, len(self.plan.steps)))
 
     @property
     def length_ms(self) -> int:
@@ -115,7 +126,7 @@ class ItemRecord:
 
     def _record(self, step: Step, key: str | None, state: str, seconds: float | None) -> None:
         record = StepRecord(self.item.name, step.id, step.backend_name, key, state, seconds)
-        self._runs.record(self._run_id, self.item.digest, record)
+        self._run.history.record(self._run.id, self.item.digest, record)
 
     def _publish(self) -> PublishedFiles | None:
         item, app = self.item, self.app

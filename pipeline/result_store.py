@@ -13,6 +13,7 @@ killed process leaves behind is either complete or not found.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -44,6 +45,7 @@ CREATE TABLE IF NOT EXISTS run_steps (
 CREATE INDEX IF NOT EXISTS run_steps_media ON run_steps (media, step);
 """
 _INDEX_VERSION = 1
+_DISK_REFUSES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 _INSERT_RESULT = "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?)"
 _WHOLE_SECOND_NS = 1_000_000_000
 
@@ -100,15 +102,12 @@ class ResultStore:
 
     @contextlib.contextmanager
     def open_for_writing(self, purpose: str) -> Iterator[None]:
-        """Hold the store for the life of the block. Raises `Locked` while another process does."""
+        """Hold the store for the life of the block. Raises `Locked` while another process does, and `ReelError` when
+        the disk refuses, also in the middle of the block."""
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self._root / "lock", timeout=0)
-            with lock:
-                write_atomically(self._root / "owner.json", json.dumps({"pid": os.getpid(), "does": purpose}).encode())
-                shutil.rmtree(self._root / "staging", ignore_errors=True)
-                with contextlib.closing(self._connect()) as self._database:
-                    yield
+            lock.acquire()
         except Timeout as error:
             raise Locked(
                 "results.locked",
@@ -116,13 +115,21 @@ class ResultStore:
                 hint="wait until it has finished, or end it",
             ) from error
         except OSError as error:
-            raise ReelError(
-                "results.unwritable",
-                f"the result store {self._root} cannot be written: {error.strerror or error}",
-                hint="free some space, or choose another place with `--set results_dir=...`",
-            ) from error
+            raise self._unwritable(error) from error
+        try:
+            write_atomically(self._root / "owner.json", json.dumps({"pid": os.getpid(), "does": purpose}).encode())
+            shutil.rmtree(self._root / "staging", ignore_errors=True)
+            with contextlib.closing(self._connect()) as self._database:
+                yield
+        except sqlite3.OperationalError as error:
+            raise self._unwritable(error) from error
+        except OSError as error:
+            if error.errno in _DISK_REFUSES:
+                raise self._unwritable(error) from error
+            raise
         finally:
             self._database = None
+            lock.release()
 
     def lookup(self, key: str) -> StoredResult | None:
         """The result, if its manifest and all of its objects are there whole."""
@@ -251,6 +258,14 @@ class ResultStore:
             return self.path(file).stat().st_size == file.size
         except OSError:
             return False
+
+    def _unwritable(self, error: OSError | sqlite3.Error) -> ReelError:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return ReelError(
+            "results.unwritable",
+            f"the result store {self._root} cannot be written: {why}",
+            hint="free some space, or choose another place with `--set results_dir=...`; what is stored is kept",
+        )
 
     def _owner(self) -> str:
         try:

@@ -109,12 +109,13 @@ def run(engine: Engine, job: AsrJob) -> AsrOutputs:
         for segment in _said(engine, job, pack, language, left_out):
             said.append(segment.model_copy(update={"id": len(said)}))
             job.progress(segment.end_ms / max(speech.duration_ms, 1))
-    job.note("left_out", len(left_out))
     if left_out:
         job.warn(f"left out what nobody seems to have said: {left_out[0]}, {len(left_out)} in all")
     if not said and not wanted:  # noise sounds like some language too
         language, probability = UNDETERMINED, 0.0
-    return _write(job, speech.duration_ms, language, probability, said)
+    outputs = _write(job, speech.duration_ms, language, probability, said)
+    job.note("left_out", len(left_out))
+    return outputs
 
 
 def stub(job: AsrJob) -> AsrOutputs:

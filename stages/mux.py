@@ -142,7 +142,11 @@ def choose_subtitles(job: MuxJob) -> tuple[NewSubtitle, ...]:
             hint="give `sheets` and `subtitles` in the same order",
         )
     read = [(CueSheet.read(sheet), path) for sheet, path in zip(sheets, files, strict=True)]
-    spoken = [(sheet.language, path) for sheet, path in read if sheet.cues]
+    first: dict[str, Path] = {}
+    for sheet, path in read:
+        if sheet.cues:  # a translation into the spoken language comes second, and adds nothing
+            first.setdefault(sheet.language, path)
+    spoken = list(first.items())
     default = _default_number([language for language, _ in spoken], job)
     return tuple(
         NewSubtitle(path, iso639_2t(language), english_name(language), default=number == default)

@@ -127,8 +127,8 @@ def _write(job: TranslateJob, transcript: Transcript, target: str, texts: Sequen
     translated = tuple(
         TranslatedSegment(id=segment.id, text=text) for segment, text in zip(transcript.segments, texts, strict=True)
     )
-    job.note("source", transcript.language)
     job.note("language", target)
+    job.note("source", transcript.language)
     job.note("segments", len(translated))
     document = Translation(source=transcript.language, target=target, segments=translated)
     text = job.out_dir / "translation.txt"

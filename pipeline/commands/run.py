@@ -13,6 +13,7 @@ from pipeline.commands.common import CommandResult, app_of
 from pipeline.errors import EXIT_OK, EXIT_SOME_FAILED
 from pipeline.events import Notice
 from pipeline.item import ItemResult
+from pipeline.paths import shown
 from pipeline.reporters import open_reporter
 
 
@@ -70,9 +71,4 @@ def _item_data(item: ItemResult) -> JsonValue:
 
 def _text(result: BatchResult) -> str:
     """The published files, one a line: what a script wants."""
-    here = Path.cwd()
-    lines = []
-    for item in result.items:
-        for path in item.published.files if item.published else ():
-            lines.append(str(path.relative_to(here) if path.is_relative_to(here) else path))
-    return "\n".join(lines)
+    return "\n".join(shown(path) for item in result.items if item.published for path in item.published.files)

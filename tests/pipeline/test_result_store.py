@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -124,3 +126,17 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(ReelError) as caught, ResultStore(tmp_path / "file" / "results").open_for_writing("test"):
         pass
     assert caught.value.code == "results.unwritable"
+
+
+def test_a_disk_that_fills_up_in_the_middle_is_told_and_the_lock_is_given_back(
+    store: ResultStore,
+) -> None:
+    with pytest.raises(ReelError) as caught, store.open_for_writing("test"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.code == "results.unwritable"
+    with pytest.raises(ReelError, match="database or disk is full"), store.open_for_writing("test"):
+        raise sqlite3.OperationalError("database or disk is full")
+    with pytest.raises(FileNotFoundError), store.open_for_writing("test"):
+        raise FileNotFoundError("something else is not there")
+    with store.open_for_writing("test"):
+        _commit(store)

@@ -12,11 +12,7 @@ from shared.stage import Device, Job
 from shared.transcript import Segment, Transcript, Word
 from stages.align import AlignInputs, AlignJob, AlignParams, run, settle, stub
 from stages.backends.decoder_times import load
-
-
-class Silent:
-    def progress(self, done: float) -> None: ...
-    def warning(self, text: str) -> None: ...
+from tests.fakes.listener import Audience
 
 
 def a_word(start_ms: int, end_ms: int, text: str = "word") -> Word:
@@ -111,7 +107,7 @@ def test_a_word_of_no_length_gets_a_millisecond() -> None:
 
 def a_job(folder: Path, transcript: Transcript) -> AlignJob:
     path = transcript.write(folder / "in.json")
-    return Job(AlignInputs(audio=folder / "a.wav", transcript=path), AlignParams(), folder, "decoder-times", Silent())
+    return Job(AlignInputs(audio=folder / "a.wav", transcript=path), AlignParams(), folder, "decoder-times", Audience())
 
 
 def a_transcript(*segments: Segment) -> Transcript:

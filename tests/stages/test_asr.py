@@ -14,18 +14,7 @@ from shared.speech import Region, SpeechRegions
 from shared.stage import Job, StageError
 from shared.transcript import Transcript
 from stages.asr import PACK_MS, AsrInputs, AsrJob, AsrParams, Heard, HeardWord, make_packs, place, run, stub
-
-
-@dataclass
-class Notes:
-    warnings: list[str] = field(default_factory=list)
-    done: list[float] = field(default_factory=list)
-
-    def progress(self, done: float) -> None:
-        self.done.append(done)
-
-    def warning(self, text: str) -> None:
-        self.warnings.append(text)
+from tests.fakes.listener import Audience
 
 
 @dataclass
@@ -63,7 +52,7 @@ def regions(*spans: tuple[int, int]) -> tuple[Region, ...]:
 def a_job(folder: Path, spans: Sequence[tuple[int, int]], **params: str) -> AsrJob:
     speech = SpeechRegions(duration_ms=60_000, regions=regions(*spans)).write(folder / "speech.json")
     inputs = AsrInputs(audio=folder / "a.wav", speech=speech)
-    return Job(inputs, AsrParams.model_validate(params), folder, "fake", Notes())
+    return Job(inputs, AsrParams.model_validate(params), folder, "fake", Audience())
 
 
 def transcript_of(engine: FakeEngine, job: AsrJob) -> Transcript:
@@ -155,7 +144,7 @@ def test_what_nobody_said_is_left_out_and_reported(tmp_path: Path, invented: Hea
     job = a_job(tmp_path, [(0, 5_000)])
     assert transcript_of(engine, job).text == "Hello there.\n"
     assert job.facts["left_out"] == 1
-    assert isinstance(job.listener, Notes)
+    assert isinstance(job.listener, Audience)
     assert job.listener.warnings[0].startswith("left out what nobody seems to have said:")
 
 
@@ -180,7 +169,7 @@ def test_the_language_is_told_by_half_a_minute_of_speech(tmp_path: Path) -> None
     job = a_job(tmp_path, [(0, 20_000), (25_000, 50_000)])
     assert transcript_of(engine, job).language == "hi"
     assert engine.calls[0] == ("identify", regions((0, 20_000), (25_000, 35_000)), False)
-    assert isinstance(job.listener, Notes)
+    assert isinstance(job.listener, Audience)
     assert job.listener.warnings == ["took the language for 'hi', but is not sure (40%); `language` sets it"]
 
 

@@ -34,16 +34,7 @@ from stages.demux import (
     stub,
     wav_length_ms,
 )
-
-
-@dataclass
-class Listener:
-    warnings: list[str] = field(default_factory=list)
-
-    def progress(self, done: float) -> None: ...
-
-    def warning(self, text: str) -> None:
-        self.warnings.append(text)
+from tests.fakes.listener import Audience
 
 
 @dataclass
@@ -100,8 +91,8 @@ def media(tmp_path: Path) -> Path:
     return path
 
 
-def a_job(media: Path, params: DemuxParams | None = None) -> tuple[DemuxJob, Listener]:
-    listener = Listener()
+def a_job(media: Path, params: DemuxParams | None = None) -> tuple[DemuxJob, Audience]:
+    listener = Audience()
     out_dir = media.parent / "out"
     out_dir.mkdir(exist_ok=True)
     return Job(DemuxInputs(media=media), params or DemuxParams(), out_dir, "fake", listener), listener

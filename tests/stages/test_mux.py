@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,19 +14,10 @@ from shared.media import Media, Track, TrackKind
 from shared.stage import Job, StageError
 from stages.backends.ffmpeg_mux import mux_arguments
 from stages.mux import Cover, Kept, MuxInputs, MuxJob, MuxParams, NewSubtitle, Parts, run, stub
+from tests.fakes.listener import Audience
 
 VIDEO = Track(index=0, kind="video", codec="h264", width=64)
 SOUND = Track(index=1, kind="audio", codec="aac")
-
-
-@dataclass
-class Listener:
-    warnings: list[str] = field(default_factory=list)
-
-    def progress(self, done: float) -> None: ...
-
-    def warning(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 @dataclass
@@ -50,7 +41,7 @@ def other(index: int, kind: TrackKind, codec: str, *, cover: bool = False) -> Tr
 
 def a_job(
     folder: Path, tracks: tuple[Track, ...], languages: dict[str, int], params: MuxParams | None = None
-) -> tuple[MuxJob, Listener]:
+) -> tuple[MuxJob, Audience]:
     """A job whose sheets have so many cues each."""
     info = Media(container="mov", start_ms=0, duration_ms=5000, tracks=tracks, audio_track=1, decoded_ms=5000)
     sheets, subtitles = [], []
@@ -66,7 +57,7 @@ def a_job(
         sheets=tuple(sheets),
         subtitles=tuple(subtitles),
     )
-    listener = Listener()
+    listener = Audience()
     return Job(inputs, params or MuxParams(), out_dir, "fake", listener), listener
 
 
@@ -180,3 +171,16 @@ def test_a_stub_without_cues_makes_no_video(tmp_path: Path) -> None:
     job, _ = a_job(tmp_path, (SOUND,), {"en": 0})
     assert stub(job).video is None
     assert job.facts["skipped"]
+
+
+def test_a_second_sheet_of_one_language_is_left_out(tmp_path: Path) -> None:
+    job, _ = a_job(tmp_path, (VIDEO,), {"en": 1, "pt": 1})
+    again = {
+        "sheets": (*job.inputs.sheets, job.inputs.sheets[0]),
+        "subtitles": (*job.inputs.subtitles, tmp_path / "2.srt"),
+    }
+    twice = replace(job, inputs=job.inputs.model_copy(update=again))
+    assert [(s.path, s.language) for s in parts_of(twice).subtitles] == [
+        (tmp_path / "en.srt", "eng"),
+        (tmp_path / "pt.srt", "por"),
+    ]

@@ -20,11 +20,7 @@ from stages.separate import (
     signal_to_noise_db,
     stub,
 )
-
-
-class Silent:
-    def progress(self, done: float) -> None: ...
-    def warning(self, text: str) -> None: ...
+from tests.fakes.listener import Audience
 
 
 @dataclass
@@ -56,7 +52,7 @@ CLEAN, NOISY = talk(0.01, 0.000_01), talk(0.01, 0.01)
 def a_job(folder: Path, regions: tuple[Region, ...] = TALK, **params: str) -> SeparateJob:
     speech = SpeechRegions(duration_ms=22_000, regions=regions).write(folder / "speech.json")
     inputs = SeparateInputs(audio=folder / "a.wav", speech=speech)
-    return Job(inputs, SeparateParams.model_validate(params), folder, "fake", Silent())
+    return Job(inputs, SeparateParams.model_validate(params), folder, "fake", Audience())
 
 
 def separation_of(outputs: SeparateOutputs) -> Separation:

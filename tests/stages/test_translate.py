@@ -12,15 +12,7 @@ from shared.stage import Job, StageError
 from shared.transcript import Segment, Transcript
 from shared.translation import Translation
 from stages.translate import STAGE, TranslateInputs, TranslateJob, TranslateParams, backend_for, run, stub, translates
-
-
-@dataclass
-class Heard:
-    warnings: list[str] = field(default_factory=list)
-
-    def progress(self, done: float) -> None: ...
-    def warning(self, text: str) -> None:
-        self.warnings.append(text)
+from tests.fakes.listener import Audience
 
 
 @dataclass
@@ -40,7 +32,7 @@ def a_job(folder: Path, language: str, *texts: str, target: str = "en", backend:
     )
     transcript = Transcript(language=language, language_probability=1, duration_ms=9_000, segments=segments)
     inputs = TranslateInputs(audio=folder / "a.wav", transcript=transcript.write(folder / "in.json"))
-    return Job(inputs, TranslateParams(target=target), folder, backend, Heard())
+    return Job(inputs, TranslateParams(target=target), folder, backend, Audience())
 
 
 def texts_of(path: Path) -> list[tuple[int, str]]:
@@ -60,7 +52,7 @@ def test_every_segment_gets_its_text_in_order(tmp_path: Path) -> None:
 def test_a_text_that_came_back_empty_keeps_the_original_and_says_so(tmp_path: Path) -> None:
     job = a_job(tmp_path, "es", "hola", "adios")
     assert texts_of(run(FakeEngine(["", "goodbye"]), job).translation) == [(0, "hola"), (1, "goodbye")]
-    assert isinstance(job.listener, Heard)
+    assert isinstance(job.listener, Audience)
     assert job.listener.warnings == ["1 of 2 segments came back empty and keep their Spanish text"]
 
 

@@ -16,11 +16,7 @@ from shared.speech import SpeechRegions
 from shared.stage import Job, StageError
 from stages.backends.waveform import SpeechWriter, open_speech
 from stages.vad import WINDOW_MS, VadInputs, VadJob, VadParams, find_regions, run, stub
-
-
-class Silent:
-    def progress(self, done: float) -> None: ...
-    def warning(self, text: str) -> None: ...
+from tests.fakes.listener import Audience
 
 
 class FakeEngine:
@@ -36,7 +32,7 @@ class FakeEngine:
 
 
 def a_job(out_dir: Path, params: VadParams | None = None) -> VadJob:
-    return Job(VadInputs(audio=Path("speech.wav")), params or VadParams(), out_dir, "fake", Silent())
+    return Job(VadInputs(audio=Path("speech.wav")), params or VadParams(), out_dir, "fake", Audience())
 
 
 def windows(*parts: tuple[float, int]) -> list[float]:
