@@ -172,9 +172,10 @@ class Environments:
                     stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self._root,
                 )  # fmt: skip
                 if done.returncode:
+                    why = "the setting `offline` forbids to download its packages" if offline else _reason(log)
                     raise Missing(
                         "environment.build",
-                        f"the environment {family} could not be built: {_reason(log)}",
+                        f"the environment {family} could not be built: {why}",
                         hint=f"correct that, then run `./reel envs ensure {family}`",
                         log=log,
                     )

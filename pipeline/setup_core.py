@@ -30,8 +30,8 @@ def main(root: Path) -> int:
         pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--require-hashes"]
         options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
         cache = {**os.environ, "PIP_CACHE_DIR": str(root / ".cache" / "pip")}
-        # The interpreter itself, not a name for it: `python3` may be another version tomorrow, and the environment would
-        # then find none of its packages. A version that is gone is noticed, and the environment is made anew.
+        # The interpreter itself, not a name for it: `python3` may be another version tomorrow, and the environment
+        # would then find none of its packages. A version that is gone is noticed, and the environment made anew.
         interpreter = os.path.realpath(sys.executable)
         for command in (
             [interpreter, "-m", "venv", "--without-pip", str(core)],

@@ -15,7 +15,7 @@ from pipeline.errors import EXIT_MISSING, EXIT_OK
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
-    """Look at everything, change nothing. What has not been set up yet is no fault; what is broken is."""
+    """Look at everything, change nothing. What the next run builds by itself is no fault; what is broken is."""
     app = app_of(arguments)
     rows: list[tuple[str, str, str]] = [
         ("ok", "system", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{_memory()}"),
@@ -28,7 +28,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     rows.append(("ok" if free > 2e9 else "low", "disk", f"{megabytes(free)} free for {app.project.cache}"))
     for family in app.environments.families:
         status = app.environments.check(family)
-        word = {"ready": "ok", "missing": "later"}.get(status.state, "wrong")
+        word = {"ready": "ok", "broken": "wrong"}.get(status.state, "later")
         detail = status.detail or "ready"
         rows.append(
             (

@@ -95,6 +95,7 @@ def test_offline_without_the_packages_fails_at_once_and_says_how_to_go_on(tmp_pa
     )
     with pytest.raises(Missing) as caught:
         environments.ensure(FAMILY, lambda event: None, offline=True)
+    assert "the setting `offline` forbids" in caught.value.message
     assert caught.value.hint == f"correct that, then run `./reel envs ensure {FAMILY}`"
 
 
