@@ -21,6 +21,7 @@ OPENERS = "\"'“‘«([「『（【《〈¿¡"
 # What a line of Japanese or Chinese may not begin with, beside closers and marks: JIS X 4051, in short.
 _NEVER_FIRST = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶーゝゞ々〻・‐゠〜～ๆະາะาๅ")
 _NEVER_LAST = frozenset("เแโใไເແໂໃໄ")  # vowels written before the consonant that they follow
+_LATE_WORDS = 2  # after so many, a change of speaker may still be meant for the sentence's beginning
 _SPACELESS = (("\u0e00", "\u0eff"), ("\u0f00", "\u0fff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"))
 
 
@@ -43,12 +44,17 @@ def pieces_of(transcript: Transcript, translation: Translation | None, line_leng
         texts = {segment.id: segment.text for segment in translation.segments}
         said = (piece for segment in transcript.segments for piece in spread(texts.get(segment.id, ""), segment))
     fitting = (part for piece in _glued(said) for part in _cut_to_fit(piece, line_length))
-    return list(_in_order(fitting, end_ms))
+    return _with_whole_sentences(list(_in_order(fitting, end_ms)))
 
 
 def spread(text: str, over: Segment) -> Iterator[Piece]:
     """A text without times of its own over the time of a segment, each word in proportion to its length."""
     yield from _spread(list(_tokens(text)), over.start_ms, over.end_ms, over.speaker)
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a word stands at the end of a sentence, as far as its punctuation says."""
+    return text.rstrip(CLOSERS).endswith(tuple(SENTENCE_ENDS))
 
 
 def is_spaceless(character: str) -> bool:
@@ -157,3 +163,21 @@ def _in_order(pieces: Iterable[Piece], end_ms: int) -> Iterator[Piece]:
         end = max(min(piece.end_ms, end_ms), start + 1)
         earliest = start
         yield piece if (start, end) == (piece.start_ms, piece.end_ms) else replace(piece, start_ms=start, end_ms=end)
+
+
+def _with_whole_sentences(pieces: list[Piece]) -> list[Piece]:
+    """With a change of speaker at the beginning of a sentence where it was heard a word or two after that.
+
+    Who speaks is known to a few tenths of a second; nobody goes on with a sentence that another has just begun.
+    """
+    for index in range(1, len(pieces)):
+        before, after = pieces[index - 1], pieces[index]
+        if before.speaker == after.speaker or not before.text[-1:].isalnum() or after.text[:1].isupper():
+            continue
+        for start in range(index - 1, max(index - 1 - _LATE_WORDS, 0), -1):
+            if pieces[start - 1].speaker != before.speaker or pieces[start].speaker != before.speaker:
+                break
+            if ends_sentence(pieces[start - 1].text):
+                pieces[start:index] = [replace(piece, speaker=after.speaker) for piece in pieces[start:index]]
+                break
+    return pieces

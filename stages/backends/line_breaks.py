@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from shared.language import primary
 from stages.backends.cue_words import CLAUSE_ENDS, CLOSERS, OPENERS, SENTENCE_ENDS, Piece, is_spaceless
 
-SENTENCE, CLAUSE, CONJUNCTION, PREPOSITION, UNKNOWN, NAME, NUMBER, BOUND = 0.0, 2.0, 3.5, 4.5, 8.0, 12.0, 12.0, 16.0
+SENTENCE, CLAUSE, CONJUNCTION, PREPOSITION, UNKNOWN, LOOSE, NAME, BOUND = 0.0, 2.0, 3.5, 4.5, 8.0, 12.0, 12.0, 16.0
 _FORCED = 40.0  # inside a word that is wider than a line
 _PARTICLE, _IN_WORD, _IN_SYLLABLE = 4.0, 12.0, 14.0
 _PAUSE_MS = 300
@@ -155,8 +155,8 @@ def _cost(before: str, after: Piece, words: _Words, *, at_start: bool) -> float:
         return CONJUNCTION
     if first in words.prepositions:
         return PREPOSITION
-    if last[-1:].isdecimal() and after.text[:1].isalpha():
-        return NUMBER
+    if last in words.conjunctions or (last[-1:].isdecimal() and after.text[:1].isalpha()):
+        return LOOSE
     if words.capitals_are_names and not at_start and _is_capital(before) and _is_capital(after.text):
         return NAME
     return UNKNOWN

@@ -13,21 +13,12 @@ from shared.stage import Job, StageError
 from stages.backends.cue_rules import check
 from stages.backends.pysubs2_reader import Pysubs2Reader
 from stages.check import CheckInputs, CheckParams, run, stub
+from tests.fakes.listener import Audience
 
 ENGINE = Pysubs2Reader()
 LIMITS = GuideParams().limits("fr", 25.0)
 GOOD = "1\n00:00:01,000 --> 00:00:02,000\nHello\n\n2\n00:00:03,000 --> 00:00:04,000\nWorld\n"
 READ = ((1000, 2000, ("Hello",)), (3000, 4000, ("World",)))
-
-
-class Listener:
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def progress(self, done: float) -> None: ...
-
-    def warning(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 def read(path: Path, data: bytes) -> tuple[tuple[tuple[int, int, tuple[str, ...]], ...], tuple[str, ...]]:
@@ -66,9 +57,9 @@ _SAME_CUES = {
     "tags": GOOD.replace("Hello", '{\\an8}<font color="red"><i>Hello</i></font>').encode(),
     "a tag that is not closed": GOOD.replace("Hello", "<i>Hello").encode(),
     "WebVTT with short times": (
-        "WEBVTT - a title\n\nNOTE --> is an arrow\n\nSTYLE\n::cue { color: red }\n\nfirst\n00:01.000 --> 00:02.000 line:0\n"
-        "<v Ann>Hello\n\n00:00:03.000 --> 00:00:04.000\n<c.loud>World</c>\n"
-    ).encode(),
+        b"WEBVTT - a title\n\nNOTE --> is an arrow\n\nSTYLE\n::cue { color: red }\n\nfirst\n"
+        b"00:01.000 --> 00:02.000 line:0\n<v Ann>Hello\n\n00:00:03.000 --> 00:00:04.000\n<c.loud>World</c>\n"
+    ),
 }  # fmt: skip
 
 _OTHER_CUES = {
@@ -172,10 +163,10 @@ def test_the_worst_come_first_with_their_number_and_time() -> None:
     assert len(broken.worst) == 5
 
 
-def a_job(folder: Path, text: str, **params: str | float) -> tuple[Job[CheckInputs, CheckParams], Listener]:
+def a_job(folder: Path, text: str, **params: str | float) -> tuple[Job[CheckInputs, CheckParams], Audience]:
     path = folder / "x.srt"
     path.write_text(text)
-    listener = Listener()
+    listener = Audience()
     job = Job(CheckInputs(subtitles=path), CheckParams.model_validate(params), folder, "pysubs2", listener)
     return job, listener
 
@@ -185,7 +176,7 @@ def test_the_limits_are_those_of_the_language(tmp_path: Path) -> None:
     fast, _ = a_job(tmp_path, text, language="hi", reading_speed=10.0)
     assert QualityReport.read(run(ENGINE, fast).report).over_limits == 1
     params = CheckParams(language="hi", reading_speed=10.0, reading_speeds={"hi": 40.0})
-    slow = Job(fast.inputs, params, tmp_path, "pysubs2", Listener())
+    slow = Job(fast.inputs, params, tmp_path, "pysubs2", Audience())
     assert QualityReport.read(run(ENGINE, slow).report).over_limits == 0
     assert slow.facts == {"language": "hi", "cues": 1, "over_limits": 0}
 

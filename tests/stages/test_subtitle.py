@@ -20,6 +20,7 @@ from shared.translation import TranslatedSegment, Translation
 from stages.backends.cue_rules import check
 from stages.backends.pysubs2_writer import Pysubs2Writer
 from stages.subtitle import SubtitleInputs, SubtitleParams, run, stub
+from tests.fakes.listener import Audience
 
 ENGINE = Pysubs2Writer()
 LIMITS = GuideParams(reading_speed=20.0).limits("en", 25.0)
@@ -28,11 +29,6 @@ _SCRIPTS = (
     "あいうえおかきっゃー", "アイウッャー・", "กขคงจนมรลวสอะาิีุูเแโใไำ่้็์ๆ", "가나다라한글ᄒ\u1161\u11ab", "مرحباكيف؟،ًٌَُّ",
     "\U0001f468\u200d\U0001f469\U0001f1eb\U0001f1f7\U0001f3fd", "\u0301\u0308\u200d\u200f\ufe0f\u00ad",
 )  # fmt: skip
-
-
-class Silent:
-    def progress(self, done: float) -> None: ...
-    def warning(self, text: str) -> None: ...
 
 
 _TEXT = st.one_of(*(st.text(alphabet=script, min_size=1, max_size=12) for script in _SCRIPTS), st.text(max_size=60))
@@ -222,6 +218,12 @@ def test_speakers_who_take_their_time_have_cues_of_their_own() -> None:
     assert shown(*words) == [("Are you ready now?",), ("Yes, I am.",)]
 
 
+def test_a_change_of_speaker_heard_a_word_late_is_at_the_beginning_of_the_sentence() -> None:
+    first = [*talk("My cousin cannot read English. There", speaker="A")]
+    second = talk("is a second set of subtitles.", speaker="B", start_ms=first[-1].end_ms)
+    assert shown(*first, *second) == [("My cousin cannot read English.",), ("There is a second set of subtitles.",)]
+
+
 def test_japanese_begins_no_line_with_punctuation_or_a_small_letter() -> None:
     text = "きょうはとてもいいてんきですね、さんぽにいきましょうか、ちょっとまってください、いっしょにいきます。"
     segment = Segment(id=0, text=text, start_ms=0, end_ms=14_000)
@@ -262,7 +264,7 @@ def test_nothing_is_shown_after_the_end() -> None:
 def a_job(folder: Path, transcript: Transcript, **inputs: Path) -> Job[SubtitleInputs, SubtitleParams]:
     path = transcript.write(folder / "transcript.json")
     (folder / "out").mkdir()
-    return Job(SubtitleInputs(transcript=path, **inputs), SubtitleParams(), folder / "out", "pysubs2", Silent())
+    return Job(SubtitleInputs(transcript=path, **inputs), SubtitleParams(), folder / "out", "pysubs2", Audience())
 
 
 def test_the_gap_is_two_frames_of_the_media_and_the_step_says_how_many_cues_are_over(tmp_path: Path) -> None:
