@@ -112,8 +112,9 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
             # Every part of a cost is positive, so what is too dear already is not looked at further.
             if cost < least:
                 cost += _SECOND_SENTENCE * (sentences[end - 1] - sentences[start])
-                if latest - starts[start] < needs[min(width, widest)]:
-                    cost += _hurry(needs[min(width, widest)], latest - starts[start])
+                needed = needs[width] if width <= widest else needs[widest]
+                if (available := latest - starts[start]) < needed:
+                    cost += _hurry(needed, available)
                 if width < line and not (breaks.sentence[start] and breaks.sentence[end]):
                     cost += _SCRAP * (1 - width / line)
                 if cost < least and width > line:
@@ -138,7 +139,7 @@ def _hurry(needed: int, available_ms: int) -> float:
     """What it costs that a cue cannot stay as long as reading it takes."""
     if available_ms >= needed:
         return 0.0
-    return _TOO_FAST + _FASTER * (1 - max(available_ms, 0) / needed)
+    return _TOO_FAST + (_FASTER * (1 - available_ms / needed) if available_ms > 0 else _FASTER)
 
 
 def _try_dialogue(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from shared.reading import clusters, is_cluster_edge, places
 from shared.transcript import Segment, Transcript
@@ -57,6 +58,7 @@ def ends_sentence(text: str) -> bool:
     return text.rstrip(CLOSERS).endswith(tuple(SENTENCE_ENDS))
 
 
+@lru_cache(maxsize=1 << 14)
 def is_spaceless(character: str) -> bool:
     """Whether the character's script puts no spaces between words. Korean is wide, and does."""
     if any(first <= character <= last for first, last in _SPACELESS):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from shared.language import primary
 from stages.backends.cue_words import CLAUSE_ENDS, CLOSERS, OPENERS, SENTENCE_ENDS, Piece, is_spaceless
@@ -162,6 +163,7 @@ def _cost(before: str, after: Piece, words: _Words, *, at_start: bool) -> float:
     return UNKNOWN
 
 
+@lru_cache(maxsize=1 << 14)
 def _bare(text: str) -> str:
     """The word as the lists have it."""
     return text.strip(CLOSERS + OPENERS + ".,;:!?…").lower().replace("’", "'")
@@ -172,6 +174,7 @@ def _is_capital(text: str) -> bool:
     return letter.isupper() and len(text) > 1
 
 
+@lru_cache(maxsize=1 << 14)
 def _inside(last: str, first: str) -> float:
     """A break where no space is: between the words of Japanese, say, as far as their script shows them."""
     if not (is_spaceless(last) or is_spaceless(first)):
