@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.environments import Environments, load_families
+from pipeline.guide import load_guide
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import load_manifest
 from pipeline.model_cache.token import find_token
@@ -55,6 +56,7 @@ class App:
             targets=self.settings.to,
             stages=self.settings.stages,
             stub=self.settings.stub,
+            guide=load_guide(self.settings.guide, CONFIG / "guides").params,
         )
 
     def needed_environments(self) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     _add_run(commands)
     _add_plan(commands)
+    _add_check(commands)
     _add_stage(commands)
     _add_envs(commands)
     _add_models(commands)
@@ -95,6 +96,7 @@ def _job(leaf: argparse.ArgumentParser) -> None:
         "--recipe", metavar="NAME", help="what to make: subtitle, transcribe, translate, or a recipe file"
     )
     leaf.add_argument("--to", metavar="LANGUAGES", help="target languages, BCP-47, with commas: `pt,en`")
+    _guide(leaf)
     leaf.add_argument("-o", "--output", metavar="DIR", help="where the folder for each media goes (out)")
     leaf.add_argument(
         "--language", metavar="TAG", help="the spoken language, when you know it better than the recogniser"
@@ -117,6 +119,23 @@ def _add_run(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 def _add_plan(commands: Subparsers[argparse.ArgumentParser]) -> None:
     _job(_leaf(commands, "plan", "what `run` would do and why; writes nothing", "reel plan film.mkv --to pt"))
+
+
+def _add_check(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    check = _leaf(
+        commands, "check", "measure subtitle files against a guide; exits with 1 when a limit is broken",
+        "reel check film.en.srt --media film.mkv",
+    )  # fmt: skip
+    check.add_argument("inputs", nargs="+", metavar="FILE", help="subtitles, SubRip or WebVTT, from any hand")
+    check.add_argument("--media", dest="film", metavar="MEDIA", help="what they belong to, for its end and frame rate")
+    check.add_argument("--language", dest="tag", metavar="TAG", help="their language; else as in `film.en.srt`")
+    _guide(check)
+    _settings(check)
+    _progress(check)
+
+
+def _guide(leaf: argparse.ArgumentParser) -> None:
+    leaf.add_argument("--guide", metavar="NAME", help="the limits to keep to: netflix, bbc, sdh, plain, or a file")
 
 
 def _add_stage(commands: Subparsers[argparse.ArgumentParser]) -> None:

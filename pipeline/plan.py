@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from types import GenericAlias, UnionType
 from typing import get_args, get_origin
@@ -15,6 +15,7 @@ from pipeline.errors import UsageError
 from pipeline.profile import AUTO, Profile, ProfileStage
 from pipeline.recipe import MEDIA, Recipe, RecipeStep
 from pipeline.registry import stage_named, translator_for
+from shared.guide import GuideParams
 from shared.language import english_name
 from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, Files, Params, Stage
 
@@ -99,6 +100,7 @@ class Choices:
     targets: tuple[str, ...]
     stages: Mapping[str, Mapping[str, JsonValue]]  # settings by stage: `backend` and parameters
     stub: bool = False
+    guide: Mapping[str, JsonValue] = field(default_factory=dict)  # for every stage that takes a guide's limits
 
 
 def make_plan(recipe: Recipe, choices: Choices) -> Plan:
@@ -134,9 +136,7 @@ def single_step(stage: Stage, choices: Choices, inputs: Mapping[str, Source], ba
         **choices.stages,
         stage.name: {**choices.stages.get(stage.name, {}), **({"backend": backend} if backend else {})},
     }
-    alone = Choices(
-        choices.recipe_name, choices.profile_name, choices.profile, choices.targets, overridden, choices.stub
-    )
+    alone = replace(choices, stages=overridden)
     name, declared, models = _backend(stage, alone, target)
     return Step(stage.name, stage, name, declared, _params(stage, recipe_step, alone, target), inputs, models, target)
 
@@ -222,10 +222,11 @@ def _translator(choices: Choices, target: str | None) -> str:
 
 
 def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None) -> Params:
-    """The parameters: the stage's defaults < the profile < the recipe < the user."""
+    """The parameters: the stage's defaults < the guide < the profile < the recipe < the user."""
     filled = choices.profile.stages.get(stage.name)
+    guide = choices.guide if issubclass(stage.params, GuideParams) else {}
     users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name != "backend"}
-    values: dict[str, JsonValue] = {**(filled.params if filled else {}), **step.params, **users}
+    values: dict[str, JsonValue] = {**guide, **(filled.params if filled else {}), **step.params, **users}
     if target and "target" in stage.params.model_fields:
         values["target"] = target
     try:

@@ -31,6 +31,7 @@ class Settings(Frozen):
 
     recipe: str
     profile: str
+    guide: str
     to: tuple[str, ...]
     output_dir: str
     cache_dir: str

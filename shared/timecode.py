@@ -20,3 +20,9 @@ def span(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}m{whole % 60:02d}s"
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def timecode(milliseconds: int) -> str:
+    """`75_250` as `00:01:15,250`: a place in a subtitle file, as SubRip writes it."""
+    seconds, rest = divmod(max(milliseconds, 0), 1000)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d},{rest:03d}"

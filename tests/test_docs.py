@@ -27,7 +27,7 @@ from tests.conftest import ROOT, Reel
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 TOLD_TO_DO = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 # Commands that need no network and leave the shared environments and models alone.
-_EXECUTED = {"run", "plan", "stage", "runs", "config"}
+_EXECUTED = {"run", "plan", "check", "stage", "runs", "config"}
 _LISTS = {("envs", "list"), ("models", "list")}
 # These are run on a cache of their own, so that they may delete; packages would have to be fetched, so none are.
 _ON_A_COPY = {("models", action) for action in ("verify", "prune", "adopt", "export", "import", "key")}
@@ -37,6 +37,7 @@ _LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 _CODE = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
 _SPAN = re.compile(r"`([^`\n]+)`")
 _OURS = re.compile(r"(REEL_\w+=\S* )*\./(reel|scripts/|bootstrap\.sh|cache-models\.sh)")
+_SUBTITLES = {".srt", ".vtt"}
 _MEDIA = {".mkv", ".mp4", ".mp3", ".wav", ".m4a", ".webm"}
 
 
@@ -105,6 +106,8 @@ def test_every_command_that_a_reader_is_told_to_type_works(document: Path, reel:
         if told.exit_code == EXIT_OK:
             for argument in getattr(parsed, "media", None) or getattr(parsed, "inputs", []):
                 provide(argument, reel.folder)
+            if film := getattr(parsed, "film", None):
+                provide(film, reel.folder)
         reel(*told.words, extra={"REEL_STUB": "true", **told.variables}, expect=told.exit_code)
 
 
@@ -137,6 +140,8 @@ def provide(argument: str, folder: Path) -> None:
     place = folder / argument
     if not place.suffix:
         place = place / "part1.mkv"
+    if place.suffix in _SUBTITLES and not place.exists():
+        place.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
     if place.suffix in _MEDIA and not place.exists():
         place = place.with_name(place.name.replace("*", "part1"))
         place.parent.mkdir(parents=True, exist_ok=True)

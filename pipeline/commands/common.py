@@ -19,6 +19,7 @@ from pipeline.settings import Origins, Settings, load_settings, parse_assignment
 _FLAGS = {
     "recipe": "recipe",
     "profile": "profile",
+    "guide": "guide",
     "output": "output_dir",
     "progress": "progress",
     "language": "stages.asr.language",

@@ -62,6 +62,7 @@ def _work(stages: Stages, media: Path) -> Jobs:
         ("translate", {"audio": audio, "transcript": said}, {"target": "pt"}, "bergamot"),
         ("translate", {"audio": audio, "transcript": said}, {"target": "en"}, "whisper"),
         ("subtitle", {"transcript": said}, {}, None),
+        ("check", {"subtitles": shown.file("srt"), "media": media}, {"language": "en"}, None),
         ("mux", muxed, {}, None),
     ]
 
@@ -85,6 +86,7 @@ def test_every_backend_of_every_stage_is_in_the_conformance_test() -> None:
     covered = {
         "demux": {"ffmpeg"}, "vad": {"silero"}, "separate": {"deepfilternet"}, "asr": {"faster-whisper"},
         "align": {"decoder-times"}, "diarize": {"speaker-clusters"}, "attribute": {"overlap"},
-        "translate": {"bergamot", "whisper"}, "subtitle": {"pysubs2"}, "mux": {"ffmpeg"},
+        "translate": {"bergamot", "whisper"}, "subtitle": {"pysubs2"},
+        "check": {"pysubs2"}, "mux": {"ffmpeg"},
     }  # fmt: skip
     assert {name: set(stage.backends) for name, stage in STAGES.items()} == covered

@@ -1,0 +1,121 @@
+"""`reel check`: subtitle files against a guide. Like `reel stage`, it always runs, reuses and stores nothing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.app import App
+from pipeline.batch import set_up
+from pipeline.commands.common import CommandResult, app_of, table
+from pipeline.errors import EXIT_FAILED, EXIT_OK, BadInput, ReelError
+from pipeline.executors.local import LocalExecutor
+from pipeline.plan import Step, single_step
+from pipeline.preview import StepPreview
+from pipeline.registry import stage_named
+from pipeline.reporters import open_reporter
+from shared import protocol
+from shared.language import UNDETERMINED, language_of_track
+from shared.quality import Broken, QualityReport
+from shared.timecode import timecode
+
+_LIMIT_S = 600.0
+_STAGE = "check"
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A file with what was found, or with why it could not be read."""
+
+    file: str
+    report: QualityReport | None
+    repairs: tuple[str, ...] = ()
+    error: ReelError | None = None
+
+
+def execute(arguments: argparse.Namespace) -> CommandResult:
+    """Check every file; one that cannot be read does not keep the others from being checked."""
+    for name in [*arguments.inputs, *([arguments.film] if arguments.film else [])]:
+        if not Path(name).is_file():
+            raise BadInput("check.missing", f"{name} is not there, or no file")
+    app = app_of(arguments)
+    steps = [_step(app, arguments.tag or language_in_name(Path(name))) for name in arguments.inputs]
+    with open_reporter(app.settings.progress) as emit:
+        set_up([StepPreview(step, "new", "asked for") for step in steps], app, emit)
+    checked = asyncio.run(_check(arguments.inputs, steps, arguments.film, app))
+    errors = tuple(one.error for one in checked if one.error)
+    over = any(one.report.over_limits for one in checked if one.report)
+    data: JsonValue = {"guide": app.settings.guide, "files": [_data(one) for one in checked]}
+    text = "\n\n".join(_text(one, app.settings.guide) for one in checked)
+    return CommandResult(data, text, errors[0].exit_code if errors else EXIT_FAILED if over else EXIT_OK, errors)
+
+
+def language_in_name(path: Path) -> str:
+    """The language that a media server reads from a name: `film.pt-BR.srt`, `film.en.forced.srt`."""
+    for part in path.name.split(".")[-2:0:-1]:
+        if part not in {"forced", "sdh", "cc", "default"}:
+            return language_of_track(part) or UNDETERMINED
+    return UNDETERMINED
+
+
+def _step(app: App, language: str) -> Step:
+    choices = app.choices()
+    own = {"language": language, **choices.stages.get(_STAGE, {})}
+    return single_step(stage_named(_STAGE), replace(choices, stages={**choices.stages, _STAGE: own}), {}, None)
+
+
+async def _check(files: Sequence[str], steps: Sequence[Step], film: str | None, app: App) -> list[_Checked]:
+    checked = []
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        async with LocalExecutor(app.project, app.environments, app.tools, app.tool, place / "logs") as executor:
+            for number, (file, step) in enumerate(zip(files, steps, strict=True)):
+                checked.append(await _check_one(file, step, film, executor, place / str(number)))
+    return checked
+
+
+async def _check_one(file: str, step: Step, film: str | None, executor: LocalExecutor, out_dir: Path) -> _Checked:
+    repairs: list[str] = []
+
+    def hear(event: protocol.Progress | protocol.Notice) -> None:
+        if isinstance(event, protocol.Notice):
+            repairs.append(event.text)
+
+    out_dir.mkdir()
+    inputs: protocol.FileNames = {
+        "subtitles": str(Path(file).absolute()), "media": str(Path(film).absolute()) if film else None,
+    }  # fmt: skip
+    try:
+        await executor.run(step, {}, inputs, out_dir, _LIMIT_S, lambda: None, hear)
+    except ReelError as error:
+        return _Checked(file, None, error=error)
+    return _Checked(file, QualityReport.read(out_dir / "report.json"), tuple(repairs))
+
+
+def _data(one: _Checked) -> JsonValue:
+    report = one.report.model_dump(mode="json", exclude={"format"}) if one.report else {}
+    repairs: list[JsonValue] = list(one.repairs)
+    return {"file": one.file, **report, "repairs": repairs, "error": one.error.code if one.error else None}
+
+
+def _text(one: _Checked, guide: str) -> str:
+    if one.error:
+        return f"{one.file}: {one.error.message} [{one.error.code}]"
+    assert one.report is not None
+    head = f"{one.file}: {one.report.cues} cues, {one.report.over_limits} over the limits of {guide}"
+    lines = [f"{head} ({one.report.language})", *(f"  note: {repair}" for repair in one.repairs)]
+    for broken in one.report.broken:
+        kind = "" if broken.severity == "error" else ", a warning"
+        lines.append(f"  {broken.rule}: {broken.count}{kind} ({broken.meaning}; the limit is {broken.limit:g})")
+        lines += [f"    {line}" for line in _worst(broken).splitlines()]
+    return "\n".join(lines)
+
+
+def _worst(broken: Broken) -> str:
+    return table([(timecode(one.start_ms), str(one.number), f"{one.found:g}", one.text) for one in broken.worst])

@@ -1,0 +1,102 @@
+"""How text is counted: places on a screen, and the clusters that may never be cut.
+
+A place is the width of a Latin letter. An East Asian wide character takes two (Unicode TR 11), a combining mark or an
+invisible character none, everything else one, spaces and punctuation among it; the break between two lines is not
+counted. Lines and reading speeds are measured in places, in every language, by the layout and by the check alike. A
+guide that counts full-width characters, as those for Japanese, Chinese and Korean do, is written with twice its
+numbers: that is why half-width letters count half in them.
+
+Clusters follow Unicode TR 29, by rules that the standard library's tables can express. Where those tables are coarser
+than the standard's, two characters are kept together rather than cut.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+
+_NO_PLACE = frozenset({"Mn", "Me", "Cf", "Cc"})
+_JOINER = "\u200d"
+# Vowels that are letters by category and belong to the consonant before them all the same.
+_TRAILING_VOWELS = frozenset("\u0e33\u0eb3\uff9e\uff9f")
+_LINKER = 9  # the combining class of viramas: they bind two consonants to one shape
+
+
+@lru_cache(maxsize=1 << 14)
+def _places_of(character: str) -> int:
+    if unicodedata.category(character) in _NO_PLACE:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+
+
+def places(text: str) -> int:
+    """How many places a text takes."""
+    if text.isascii() and text.isprintable():
+        return len(text)
+    return sum(map(_places_of, text))
+
+
+def places_of_lines(lines: Sequence[str]) -> int:
+    """How many places a cue takes in all: what its reading time is reckoned from."""
+    return sum(map(places, lines))
+
+
+def reading_ms(count: int, speed: float) -> int:
+    """How long reading so many places takes at `speed` places a second, in whole milliseconds rounded up."""
+    return -int(-(count * 1000) // speed)
+
+
+def clusters(text: str) -> list[str]:
+    """The text as what a reader takes for single characters, in order."""
+    found: list[str] = []
+    begin = 0
+    for index in range(1, len(text)):
+        if not _is_one(text, index):
+            found.append(text[begin:index])
+            begin = index
+    return [*found, text[begin:]] if text else []
+
+
+def is_cluster_edge(text: str, index: int) -> bool:
+    """Whether the text may be cut before the character at `index`."""
+    return index <= 0 or index >= len(text) or not _is_one(text, index)
+
+
+def _is_one(text: str, index: int) -> bool:
+    """Whether the character at `index` belongs to the one before it."""
+    before, character = text[index - 1], text[index]
+    if before.isascii() and character.isascii():
+        return before == "\r" and character == "\n"
+    kind = unicodedata.category(character)
+    if kind in {"Mn", "Mc", "Me"} or character in _TRAILING_VOWELS or _is_emoji_modifier(character):
+        return True
+    if kind == "Cf" or before == _JOINER or unicodedata.category(before) == "Cf":
+        return True  # joiners and tags; a mark of direction goes with its text
+    if unicodedata.combining(before) == _LINKER and kind == "Lo":
+        return True
+    if _is_flag_letter(character) and _is_flag_letter(before):
+        first = index
+        while first and _is_flag_letter(text[first - 1]):
+            first -= 1
+        return (index - first) % 2 == 1
+    return _are_one_syllable(before, character)
+
+
+def _is_emoji_modifier(character: str) -> bool:
+    return "\U0001f3fb" <= character <= "\U0001f3ff"
+
+
+def _is_flag_letter(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"
+
+
+def _are_one_syllable(before: str, character: str) -> bool:
+    """Whether two conjoining letters of Hangul stand in one syllable."""
+    if "\u1100" <= before <= "\u115f" or "\ua960" <= before <= "\ua97c":
+        return (
+            "\u1100" <= character <= "\u11a7" or "\uac00" <= character <= "\ud7a3" or "\ua960" <= character <= "\ua97c"
+        )
+    if "\u1160" <= before <= "\u11ff" or "\uac00" <= before <= "\ud7a3" or "\ud7b0" <= before <= "\ud7fb":
+        return "\u1160" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7fb"
+    return False
