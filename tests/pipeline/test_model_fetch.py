@@ -358,7 +358,7 @@ def lock(tmp_path: Path) -> Path:
 
 
 def test_two_fetches_at_once_share_one_transfer(hub: Hub, tmp_path: Path, lock: Path) -> None:
-    hub.faults.append(Fault(match="model.bin", bytes_per_s=1_000_000, times=9))
+    hub.faults.append(Fault(match="model.bin", bytes_per_s=300_000, times=9))
     both = [start_fetching(tmp_path / "cache", hub, lock) for _ in range(2)]
     outputs = [process.communicate(timeout=60)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
