@@ -114,7 +114,7 @@ def _needed(app: App) -> set[str]:
     more = {name for profile in load_profiles(CONFIG / "profiles").values() for name in profile.models}
     while more:
         needed |= more
-        more = {other for name in more for other in getattr(app.models.models[name], "needs", ())} - needed
+        more = {other for name in more for other in app.models.models[name].needs} - needed
     return needed
 
 

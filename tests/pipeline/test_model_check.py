@@ -116,4 +116,4 @@ def test_a_cache_that_cannot_be_written_is_said_to_be(tmp_path: Path) -> None:
     problem = Problem("aligner", "aligner.pt", "it is wrong")
     with pytest.raises(Missing) as caught:
         drop([problem], tmp_path, LOCKED)
-    assert caught.value.code == "models.unwritable"
+    assert caught.value.code == "model.unwritable"

@@ -34,6 +34,7 @@ from pipeline.model_cache.token import Token
 from pipeline.model_cache.web import wait_of
 from tests.conftest import ROOT
 from tests.fakes.hub import Fault, Hub, serve
+from tests.fakes.verified import wrong_files
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 FILES = {"config.json": b'{"a": 1}', "model.bin": random.Random(1).randbytes(1 << 20)}
@@ -79,7 +80,7 @@ def hub() -> Iterator[Hub]:
 def fetched(cache: ModelCache, name: str = "tiny") -> list[Event]:
     events: list[Event] = []
     cache.fetch(name, events.append)
-    assert cache.verify(name) == []
+    assert wrong_files(cache, name) == []
     return events
 
 
@@ -224,7 +225,7 @@ def test_a_renamed_repository_is_followed_with_the_token_and_kept_under_the_name
     hub.gated, hub.renamed = {"org/open": {"alice"}}, {"org/tiny": "org/open"}
     cache = a_cache(tmp_path, hub, SECRET, tiny=a_model(gated=True))
     assert fetch_all(["tiny"], cache, lambda event: None) == {}
-    assert cache.verify("tiny") == []
+    assert wrong_files(cache, "tiny") == []
     assert "models--org--tiny" in str(cache.snapshot("tiny"))
 
 
@@ -363,7 +364,7 @@ def test_two_fetches_at_once_share_one_transfer(hub: Hub, tmp_path: Path, lock: 
     outputs = [process.communicate(timeout=60)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert hub.bytes_sent == BYTES
-    assert a_cache(tmp_path / "cache", hub).verify("tiny") == []
+    assert wrong_files(a_cache(tmp_path / "cache", hub), "tiny") == []
     assert any("another process is fetching model tiny" in output for output in outputs)
 
 
