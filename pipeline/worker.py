@@ -58,7 +58,6 @@ class Worker:
         self._launch, self._process = launch, process
         self._memory_exceeded: int | None = None
         self._watch = asyncio.create_task(self._watch_memory())
-        self._jobs = 0
         self.usable = True
 
     @classmethod
@@ -73,7 +72,8 @@ class Worker:
                 limit=protocol.LINE_BYTES + 1, start_new_session=True,
             )  # fmt: skip
         worker = cls(launch, process)
-        try:
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(worker.kill)
             greeting = await worker._answer(_START_LIMIT_S, "start")
             if isinstance(greeting, protocol.NotInjected):
                 raise _Bug(
@@ -81,26 +81,21 @@ class Worker:
                 )
             if not isinstance(greeting, protocol.Hello) or greeting.protocol != protocol.PROTOCOL:
                 raise _Bug("worker.protocol", f"{launch.name} speaks another protocol than {protocol.PROTOCOL}")
-        except BaseException:
-            await worker.kill()
-            raise
+            undo.pop_all()
         return worker
 
     async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready:
         """Load a backend. Raises `StageRefused` or a `StepFailed`; the worker is then not usable."""
-        try:
-            await self._send(request)
-            answer = await self._answer(limit_s, "load its models")
-            if isinstance(answer, protocol.Ready):
-                return answer
+        self.usable = False
+        await self._send(request)
+        answer = await self._answer(limit_s, "load its models")
+        if not isinstance(answer, protocol.Ready):
             raise self._error(answer)
-        except BaseException:
-            self.usable = False
-            raise
+        self.usable = True
+        return answer
 
     async def run(self, request: protocol.Run, limit_s: float, on_event: OnEvent) -> protocol.Done:
         """Do one job. Raises `StageRefused` or a `StepFailed`; when this task is cancelled, so is the job."""
-        self._jobs += 1
         try:
             await self._send(request)
             async with asyncio.timeout(limit_s):

@@ -399,9 +399,8 @@ def test_a_fetch_killed_twenty_times_ends_right_and_fetches_no_byte_twice(hub: H
 def test_the_hubs_own_client_finds_what_was_fetched_offline_by_name_without_a_revision(
     hub: Hub, tmp_path: Path
 ) -> None:
-    python = ROOT / ".venvs" / "lite" / "bin" / "python"
-    if not python.exists():
-        pytest.skip("the environment `lite`, which holds the hub's client, is not built")
+    python = ROOT / ".venvs" / "lite" / "bin" / "python"  # it holds the hub's client
+    assert python.exists(), "`./reel envs ensure` makes it"
     fetched(a_cache(tmp_path, hub))
     hub.requests.clear()
     code = (

@@ -53,8 +53,7 @@ def run(script: str, *arguments: str, environment: Mapping[str, str], expect: in
 
 @pytest.fixture
 def built() -> None:
-    if not (ROOT / ".venvs" / "lite" / MARKER).exists():
-        pytest.skip("the environment `lite` is not built, and a test does not build it")
+    assert (ROOT / ".venvs" / "lite" / MARKER).exists(), "`./reel envs ensure` makes it"
 
 
 def test_a_flag_of_cache_models_stands_for_a_family(environment: dict[str, str], hub: Hub) -> None:
