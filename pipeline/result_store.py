@@ -28,7 +28,7 @@ from pydantic import JsonValue
 from pipeline.errors import Locked, ReelError
 from pipeline.result_key import InputDigests
 from shared.document import Document, DocumentError, Frozen
-from shared.files import sha256_of, write_atomically
+from shared.files import sha256_of
 from shared.stage import Fact
 
 _SCHEMA = """
@@ -117,7 +117,8 @@ class ResultStore:
         except OSError as error:
             raise self._unwritable(error) from error
         try:
-            write_atomically(self._root / "owner.json", json.dumps({"pid": os.getpid(), "does": purpose}).encode())
+            # For people, and gone with the process: not worth waiting for the disk.
+            (self._root / "owner.json").write_text(json.dumps({"pid": os.getpid(), "does": purpose}))
             shutil.rmtree(self._root / "staging", ignore_errors=True)
             with contextlib.closing(self._connect()) as self._database:
                 yield
@@ -298,7 +299,8 @@ def _open_index(index: Path) -> sqlite3.Connection | None:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")  # 0.15 ms a write, against seconds of work
         database.executescript(_SCHEMA)
-        database.execute(f"PRAGMA user_version={_INDEX_VERSION}")
+        if version == 0:
+            database.execute(f"PRAGMA user_version={_INDEX_VERSION}")
     except sqlite3.DatabaseError:
         database.close()
         raise

@@ -50,9 +50,10 @@ class Runs:
 
     def start(self, recipe: str, profile: str) -> str:
         """Begin a run; what an interrupted one left as running is closed. Returns its id, which sorts by time."""
-        self._store.execute("UPDATE runs SET state = 'interrupted' WHERE state = 'running'")
         run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
-        self._store.execute("INSERT INTO runs VALUES (?, ?, NULL, 'running', ?, ?)", (run, _now(), recipe, profile))
+        with self._store.one_write():
+            self._store.execute("UPDATE runs SET state = 'interrupted' WHERE state = 'running'")
+            self._store.execute("INSERT INTO runs VALUES (?, ?, NULL, 'running', ?, ?)", (run, _now(), recipe, profile))
         return run
 
     def record(self, run: str, media_digest: str, step: StepRecord) -> None:

