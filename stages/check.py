@@ -91,7 +91,7 @@ def _write(job: CheckJob, report: QualityReport) -> CheckOutputs:
 
 STAGE = Stage(
     name="check",
-    version=1,
+    version=2,
     summary="check a subtitle file against a guide",
     inputs=CheckInputs,
     params=CheckParams,

@@ -28,11 +28,15 @@ class SubtitleParams(GuideParams):
 
 
 class SubtitleOutputs(Files):
-    """`cues`: `shared.cue.CueSheet`; `srt` and `vtt`: the same as SubRip and WebVTT, UTF-8."""
+    """`cues`: `shared.cue.CueSheet`; `srt` and `vtt`: the same as SubRip and WebVTT, UTF-8.
+
+    `report`: `shared.quality.QualityReport` with every cue over a limit and the reason.
+    """
 
     cues: Path
     srt: Path
     vtt: Path
+    report: Path
 
 
 SubtitleJob = Job[SubtitleInputs, SubtitleParams]
@@ -52,7 +56,7 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
     limits = job.params.limits(_language(transcript, translation), _frame_rate(job.inputs.info))
     sheet = engine.lay_out(transcript, translation, limits)
     report = engine.check(sheet, limits, transcript.duration_ms)
-    outputs = _write(job, sheet, engine.render(sheet, "srt"), engine.render(sheet, "vtt"))
+    outputs = _write(job, sheet, engine.render(sheet, "srt"), engine.render(sheet, "vtt"), report)
     job.note("over_limits", report.over_limits)
     for broken in report.broken:
         if broken.severity == "error":
@@ -69,7 +73,9 @@ def stub(job: SubtitleJob) -> SubtitleOutputs:
         for segment in transcript.segments
         if (text := texts.get(segment.id, segment.text if translation is None else "").strip())
     )
-    return _write(job, CueSheet(language=_language(transcript, translation), cues=cues), "", "WEBVTT\n\n")
+    language = _language(transcript, translation)
+    report = QualityReport(language=language, cues=len(cues), over_limits=0, broken=())
+    return _write(job, CueSheet(language=language, cues=cues), "", "WEBVTT\n\n", report)
 
 
 def _read(job: SubtitleJob) -> tuple[Transcript, Translation | None]:
@@ -89,18 +95,23 @@ def _frame_rate(info: Path | None) -> float | None:
     return next((track.frame_rate for track in pictures if track.frame_rate), None)
 
 
-def _write(job: SubtitleJob, sheet: CueSheet, srt: str, vtt: str) -> SubtitleOutputs:
+def _write(job: SubtitleJob, sheet: CueSheet, srt: str, vtt: str, report: QualityReport) -> SubtitleOutputs:
     job.note("language", sheet.language)
     job.note("cues", len(sheet.cues))
     srt_path, vtt_path = job.out_dir / "subtitles.srt", job.out_dir / "subtitles.vtt"
     write_atomically(srt_path, srt.encode())
     write_atomically(vtt_path, vtt.encode())
-    return SubtitleOutputs(cues=sheet.write(job.out_dir / "cues.json"), srt=srt_path, vtt=vtt_path)
+    return SubtitleOutputs(
+        cues=sheet.write(job.out_dir / "cues.json"),
+        srt=srt_path,
+        vtt=vtt_path,
+        report=report.write(job.out_dir / "report.json"),
+    )
 
 
 STAGE = Stage(
     name="subtitle",
-    version=1,
+    version=2,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,

@@ -36,8 +36,8 @@ class Pysubs2Writer:
         return CueSheet(language=language, cues=set_times(laid, limits, transcript.duration_ms))
 
     def check(self, sheet: CueSheet, limits: Limits, end_ms: int) -> QualityReport:
-        """See `stages.backends.cue_rules.check`."""
-        return check(sheet.cues, sheet.language, limits, end_ms)
+        """See `stages.backends.cue_rules.check`; every offender is named."""
+        return check(sheet.cues, sheet.language, limits, end_ms, worst=None)
 
     def render(self, sheet: CueSheet, kind: str) -> str:
         """The text of the subtitle file; `kind` is `srt` or `vtt`."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shared.cue import Cue, CueSheet
 from shared.guide import GuideParams, Limits
 from shared.media import Media, Track
+from shared.quality import QualityReport
 from shared.reading import clusters, is_cluster_edge, places
 from shared.stage import Job
 from shared.transcript import Segment, Transcript, Word
@@ -297,3 +298,28 @@ def test_silence_gives_valid_empty_files(tmp_path: Path) -> None:
 def test_the_stub_makes_a_cue_for_each_segment(tmp_path: Path) -> None:
     outputs = stub(a_job(tmp_path, a_transcript(a_word("Hello", 0, 1000), a_word("you", 1200, 2000))))
     assert [cue.lines for cue in CueSheet.read(outputs.cues).cues] == [("Hello",), ("you",)]
+
+
+def test_every_cue_over_a_limit_is_listed_with_the_reason(tmp_path: Path) -> None:
+    slow = talk("This can be read by everybody.")
+    fast = talk("This is much too fast to be read by anybody at all, and nobody ever tried.", start_ms=9000, pace_ms=20)
+    outputs = run(ENGINE, a_job(tmp_path, a_transcript(*slow, *fast, end_ms=fast[-1].end_ms)))
+    report = QualityReport.read(outputs.report)
+    assert [(broken.rule, broken.count) for broken in report.broken] == [("reading-speed", report.over_limits)]
+    reasons = [offender.reason or "" for broken in report.broken for offender in broken.worst]
+    assert len(reasons) == report.over_limits > 0
+    assert all(reason.startswith("spoken at ") and "places a second" in reason for reason in reasons)
+
+
+def test_fast_talk_borrows_time_from_all_the_cues_around_it() -> None:
+    """19 places a second for eight seconds, then a pause: what each cue hangs over, the next one waits."""
+    sentences = ["That is what all of them said about it.", "And then we went to the town together.",
+                 "He did not want to come with us at all."]  # fmt: skip
+    words: list[Word] = []
+    for sentence in sentences:
+        words += talk(sentence, start_ms=words[-1].end_ms + 40 if words else 1000, pace_ms=48)
+    sheet = ENGINE.lay_out(a_transcript(*words), None, LIMITS)
+    assert sum(len(line) for cue in sheet.cues for line in cue.lines) > 20 * (words[-1].end_ms - 1000) / 1000
+    assert len(sheet.cues) == 3
+    assert check(sheet.cues, "en", LIMITS).over_limits == 0
+    assert all(abs(cue.start_ms - cue.spoken.start_ms) <= 250 for cue in sheet.cues if cue.spoken)
