@@ -19,6 +19,7 @@ from shared.stage import Job
 from shared.transcript import Segment, Transcript, Word
 from shared.translation import TranslatedSegment, Translation
 from stages.backends.cue_rules import check
+from stages.backends.cue_times import Laid, set_times
 from stages.backends.pysubs2_writer import Pysubs2Writer
 from stages.subtitle import SubtitleInputs, SubtitleParams, run, stub
 from tests.fakes.listener import Audience
@@ -312,14 +313,11 @@ def test_every_cue_over_a_limit_is_listed_with_the_reason(tmp_path: Path) -> Non
 
 
 def test_fast_talk_borrows_time_from_all_the_cues_around_it() -> None:
-    """19 places a second for eight seconds, then a pause: what each cue hangs over, the next one waits."""
-    sentences = ["That is what all of them said about it.", "And then we went to the town together.",
-                 "He did not want to come with us at all."]  # fmt: skip
-    words: list[Word] = []
-    for sentence in sentences:
-        words += talk(sentence, start_ms=words[-1].end_ms + 40 if words else 1000, pace_ms=48)
-    sheet = ENGINE.lay_out(a_transcript(*words), None, LIMITS)
-    assert sum(len(line) for cue in sheet.cues for line in cue.lines) > 20 * (words[-1].end_ms - 1000) / 1000
-    assert len(sheet.cues) == 3
-    assert check(sheet.cues, "en", LIMITS).over_limits == 0
-    assert all(abs(cue.start_ms - cue.spoken.start_ms) <= 250 for cue in sheet.cues if cue.spoken)
+    """38 places in 1.8 s at a limit of 20, twice, then a pause: what one cue hangs over, the next ones wait."""
+    line = "That is what all of them said of it"
+    laid = [Laid((f"{line} {number}.",), 1000 + 1850 * number, 2790 + 1850 * number, None) for number in range(4)]
+    cues = set_times(laid, LIMITS, 60_000)
+    assert check(cues, "en", LIMITS).over_limits == 0
+    assert all(abs(cue.start_ms - said.start_ms) <= 250 for cue, said in zip(cues, laid, strict=True))
+    assert cues[0].start_ms < 1000  # no cue on its own words alone would do
+    assert cues[3].start_ms > laid[3].start_ms
