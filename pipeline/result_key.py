@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
@@ -29,11 +29,14 @@ class Surroundings:
     models: Mapping[str, str]  # model to the digest of its lock entry
     tools: Mapping[str, str]  # tool to its version
     device: str  # the kind: another kind of hardware rounds differently
+    torch: Mapping[str, str] = field(default_factory=dict)  # family to the build of torch this machine gives it
 
 
 def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Ingredients:
     """Everything that decides the result of `step`, as canonical JSON can hold it."""
+    torch = surroundings.torch.get(step.backend.environment)
     return {
+        **({"torch": torch} if torch else {}),
         "format": KEY_FORMAT,
         "stage": step.stage.name,
         "version": step.stage.version,
@@ -55,7 +58,7 @@ def result_key(parts: Ingredients) -> str:
 
 _PHRASES = {
     "stage": "the stage", "version": "the stage's version", "backend": "the backend", "environment": "the environment",
-    "device": "the device", "format": "the format of keys",
+    "device": "the device", "torch": "the build of torch", "format": "the format of keys",
 }  # fmt: skip
 
 
