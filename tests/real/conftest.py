@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+from pipeline.admission import set_up
 from pipeline.app import App, open_app
-from pipeline.batch import set_up
-from pipeline.executors.local import LocalExecutor
+from pipeline.executors.local import local_dispatcher
 from pipeline.plan import Choices, single_step
 from pipeline.preview import StepPreview
 from pipeline.project import CODE_ROOT, CONFIG
@@ -70,7 +70,7 @@ class Stages:
     def __init__(self, app: App, folder: Path) -> None:
         self._app, self._folder = app, folder
         self._runner = asyncio.Runner()
-        self._executor = LocalExecutor(app.project, app.environments, app.tools, app.tool, folder / "logs")
+        self._dispatcher = local_dispatcher(app, folder / "logs")
         self._count = itertools.count(1)
 
     def __call__(
@@ -99,11 +99,11 @@ class Stages:
                 warnings.append(event.text)
 
         models = {role: self._app.models.snapshot(model) for role, model in step.models.items()}
-        done = self._runner.run(self._executor.run(step, models, given, out_dir, 900.0, lambda: None, hear))
+        done = self._runner.run(self._dispatcher.run(step, models, given, out_dir, 900.0, lambda worker: None, hear))
         return StageRun(out_dir, done, warnings)
 
     def close(self) -> None:
-        self._runner.run(self._executor.close())
+        self._runner.run(self._dispatcher.close())
         self._runner.close()
 
 
