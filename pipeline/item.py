@@ -18,7 +18,6 @@ from shared.document import DocumentError
 from shared.media import Media
 
 Emit = Callable[[events.Event], None]
-_UNWRITABLE = "publish.unwritable"
 _LEAST_BYTES_PER_SECOND = 2_000  # of media, for a time limit before its length is known
 
 
@@ -122,7 +121,7 @@ class ItemRecord:
             )
         except OSError as error:
             self.error = BadInput(
-                _UNWRITABLE,
+                "publish.unwritable",
                 f"nothing can be written to {item.folder}: {error.strerror or error}",
                 hint="choose another folder with `-o`; all results are kept, so that nothing has to be done again",
             )
@@ -136,7 +135,7 @@ class ItemRecord:
                 self.emit(events.Notice(name, None, text))
             for path in published.files:
                 self.emit(events.Published(name, path))
-        elif error and error.code == _UNWRITABLE:
+        elif error and error.code == "publish.unwritable":
             self.emit(events.StepFailedEvent(name, "publish", "", error.code, error.message, error.hint, None))
         state = "failed" if error else "done" if self._steps_run else "reused"
         seconds = time.monotonic() - self._started
