@@ -1,0 +1,45 @@
+"""Nothing leaves the machine while a stage works: no download, no question for a newer model, no telemetry."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.app import App
+from pipeline.project import CODE_ROOT
+from shared.environment_manager import ChildPaths, child_environment
+from tests.fakes.leaks import detect_leaks
+from tests.real.cases import HERE, Case, Material
+from tests.real.conftest import CaseApp, MakeStages
+
+# Ways to leave that model libraries take, and what the detector must have seen of each.
+ASK_BY_HTTPS = ("import urllib.request as u; u.urlopen('https://models.invalid/a')", "CONNECT models.invalid:443")
+ASK_BY_HTTP = ("import urllib.request as u; u.urlopen('http://models.invalid/a')", "GET http://models.invalid/a")
+ASK_THE_HUB = ("import huggingface_hub as h; h.hf_hub_download('a/b', 'config.json')", "CONNECT huggingface.co:443")
+
+
+@pytest.mark.parametrize("case", HERE, ids=str)
+def test_nothing_leaves_while_a_backend_loads_and_works(
+    case: Case, make_stages: MakeStages, case_app: CaseApp, material: Material
+) -> None:
+    with detect_leaks() as leaks:
+        stages = make_stages(case_app(case), leaks.variables)
+        assert case.run(stages, material).content()
+        stages.close()  # here, so that nothing is told after the end either
+    assert leaks.attempts == []
+
+
+@pytest.mark.parametrize(("program", "seen"), [ASK_BY_HTTPS, ASK_BY_HTTP, ASK_THE_HUB], ids=["https", "http", "hub"])
+def test_the_detector_sees_who_leaves(program: str, seen: str, real_app: App, tmp_path: Path) -> None:
+    """The same variables, handed on in the same way, to a process that does want to leave."""
+    real_app.environments.ensure("lite", lambda event: None)
+    paths = ChildPaths(CODE_ROOT, tmp_path, (), tmp_path / "home")
+    with detect_leaks() as leaks:
+        variables = child_environment(paths, {**os.environ, **leaks.variables}, offline=False)
+        command = [str(real_app.environments.python("lite")), "-c", program]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode != 0, "the detector let it through"
+    assert seen in leaks.attempts
