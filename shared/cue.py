@@ -14,6 +14,13 @@ class Cue(Frozen):
     speaker: str | None = None
 
 
+class ReadCues(Frozen):
+    """A subtitle file's cues, in its own order, and what was wrong with it that could be put right."""
+
+    cues: tuple[Cue, ...]
+    repairs: tuple[str, ...] = ()
+
+
 class CueSheet(Document):
     """The cues of one subtitle track: in order of time, without overlap. `language` is BCP-47."""
 
