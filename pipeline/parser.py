@@ -231,6 +231,20 @@ def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:
     _leaf(runs, "list", "the runs, newest first", "reel runs list")
     show = _leaf(runs, "show", "the steps of one run", "reel runs show 20260131-120000-ab12")
     show.add_argument("id", metavar="RUN", nargs="?", help="as `reel runs list` shows it; none: the newest")
+    repair = _leaf(
+        runs, "repair", "check every byte of the results, drop what is damaged, make the index anew", "reel runs repair"
+    )
+    _progress(repair)
+    prune = _leaf(
+        runs, "prune", "show results that are old and that no published job uses", "reel runs prune --older-than 2w"
+    )
+    prune.add_argument("--older-than", metavar="AGE", default="30d", help="not used for so long: 12h, 30d, 2w (30d)")
+    prune.add_argument("--keep", metavar="SIZE", help="and the oldest of the others until so much is left: 20GB")
+    prune.add_argument(
+        "--intermediates", action="store_true",
+        help="and what published jobs were made from; the published results themselves stay",
+    )  # fmt: skip
+    prune.add_argument("--yes", action="store_true", help="delete them without a question")
 
 
 def split_languages(text: str) -> Sequence[str]:

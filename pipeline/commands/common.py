@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,6 +75,14 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything
     ]
     return "\n".join(lines)
+
+
+def agreed(question: str, shown: str, *, yes: bool) -> bool:
+    """Whether the user wants it done: said by a flag, or asked where a person can answer. Without either, no."""
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return yes
+    print(f"{shown}\n{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def megabytes(size: int) -> str:
