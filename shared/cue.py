@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from shared.document import Document, Frozen
 
 
@@ -21,8 +23,13 @@ class ReadCues(Frozen):
     repairs: tuple[str, ...] = ()
 
 
+Kind = Literal["full", "sdh", "forced"]
+"""What a subtitle is for: all that is said, that and sounds for hearing impaired viewers, or what all must be shown."""
+
+
 class CueSheet(Document):
     """The cues of one subtitle track: in order of time, without overlap. `language` is BCP-47."""
 
     language: str
+    kind: Kind = "full"
     cues: tuple[Cue, ...]

@@ -17,7 +17,8 @@ from shared.stage import Backend, Files, Job, Resources, Stage
 
 
 class CheckInputs(Files):
-    """`subtitles`: SubRip, WebVTT, ASS, TTML, SCC or a cue sheet, from any hand; `media`: what they belong to, for its end and its frames."""
+    """`subtitles`: SubRip, WebVTT, ASS, TTML, SCC or a cue sheet, from any hand; `media`: what they belong to, for its
+    end and its frames."""
 
     subtitles: Path
     media: Path | None = None

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from shared.cue import Cue, CueSheet, ReadCues
+from shared.cue import Cue, CueSheet, Kind, ReadCues
 from shared.files import write_atomically
 from shared.guide import GuideParams, Limits
 from shared.media import Media, Track
@@ -16,7 +16,6 @@ from shared.quality import QualityReport
 from shared.stage import Backend, Files, Job, Resources, Stage, StageError
 from shared.transcript import Transcript
 from shared.translation import Translation
-
 
 Format = Literal["srt", "vtt", "ass", "ttml", "scc", "json", "whisper", "txt"]
 _NAMES: dict[Format, str] = {"json": "subtitles.json", "whisper": "subtitles.whisper.json"}
@@ -36,7 +35,7 @@ class SubtitleParams(GuideParams):
     """The limits to keep to, and what is written."""
 
     formats: tuple[Format, ...] = Field(("srt", "vtt"), description="the files to write")
-    kind: Literal["full", "sdh", "forced"] = Field(
+    kind: Kind = Field(
         "full", description="what the file names say: all dialogue, for hearing impaired viewers, or shown unasked"
     )
 
@@ -73,6 +72,7 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
             job.warn(f"in the corrected subtitles, {repair}")
     else:
         sheet = engine.lay_out(transcript, translation, limits)
+    sheet = sheet.model_copy(update={"kind": job.params.kind})
     report = engine.check(sheet, limits, transcript.duration_ms)
     texts: dict[Format, str] = {}
     for kind in dict.fromkeys(job.params.formats):

@@ -20,6 +20,7 @@ from stages.backends.speakers_in_time import speakers
 from stages.backends.subtitle_reader import read
 from stages.backends.subtitle_writer import render
 
+
 class Pysubs2Writer:
     """Lays out and writes sheets; holds nothing."""
 

@@ -48,7 +48,7 @@ def _work(stages: Stages, media: Path) -> Jobs:
     said = stages("attribute", {"transcript": words, "turns": turns}).file("transcript")
     shown = stages("subtitle", {"transcript": said})
     muxed: dict[str, Path | tuple[Path, ...]] = {
-        "media": media, "info": demux.file("media"), "sheets": (shown.file("cues"),), "subtitles": (shown.file("srt"),)
+        "media": media, "info": demux.file("media"), "sheets": (shown.file("cues"),)
     }  # fmt: skip
     both: dict[str, Path | tuple[Path, ...]] = {"audio": audio, "speech": speech}
     return [
@@ -62,7 +62,7 @@ def _work(stages: Stages, media: Path) -> Jobs:
         ("translate", {"audio": audio, "transcript": said}, {"target": "pt"}, "bergamot"),
         ("translate", {"audio": audio, "transcript": said}, {"target": "en"}, "whisper"),
         ("subtitle", {"transcript": said}, {}, None),
-        ("check", {"subtitles": shown.file("srt"), "media": media}, {"language": "en"}, None),
+        ("check", {"subtitles": shown.outputs["files"][0], "media": media}, {"language": "en"}, None),
         ("mux", muxed, {}, None),
     ]
 
