@@ -133,9 +133,7 @@ def _add_check(commands: Subparsers[argparse.ArgumentParser]) -> None:
         commands, "check", "measure subtitle files against a guide; exits with 1 when a limit is broken",
         "reel check film.en.srt --media film.mkv",
     )  # fmt: skip
-    check.add_argument(
-        "inputs", nargs="+", metavar="FILE", help="subtitles in any format that reel writes, from any hand"
-    )
+    check.add_argument("inputs", nargs="+", metavar="FILE", help="subtitles of any format, from any hand")
     check.add_argument("--media", dest="film", metavar="MEDIA", help="what they belong to, for its end and frame rate")
     check.add_argument("--language", dest="tag", metavar="TAG", help="their language; else as in `film.en.srt`")
     _guide(check)

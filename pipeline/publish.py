@@ -79,6 +79,8 @@ def publish(
     known = before.files if before else {}
     edited = [name for name in wanted if _is_edited(folder / name, wanted[name].sha256, known.get(name))]
     folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".*.part"):  # by a run that was killed while it published
+        left.unlink(missing_ok=True)
     for name, file in wanted.items():
         if name not in edited:
             _place(store.path(file), folder / name, file)

@@ -67,17 +67,19 @@ def _caption(cue: Cue) -> Cue:
 
 
 def _rows(words: Sequence[str]) -> list[str]:
-    """Words in rows that fit, as even as they can be with that number of rows."""
-    for room in range(_ROW // 2, _ROW + 1):
-        rows = [""]
-        for word in words:
-            longer = f"{rows[-1]} {word}".strip()
-            if len(longer) <= room or not rows[-1]:
-                rows[-1] = longer
-            else:
-                rows.append(word)
-        if len(rows) <= -(-sum(len(word) + 1 for word in words) // _ROW) + 1 and all(len(row) <= room for row in rows):
-            return rows
+    """Words in as few rows as they fit into, and those as even as they can be."""
+    fewest = len(_filled(words, _ROW))
+    return next(rows for room in range(1, _ROW + 1) if len(rows := _filled(words, room)) == fewest)
+
+
+def _filled(words: Sequence[str], room: int) -> list[str]:
+    rows = [""]
+    for word in words:
+        longer = f"{rows[-1]} {word}".strip()
+        if len(longer) <= room or not rows[-1]:
+            rows[-1] = longer
+        else:
+            rows.append(word)
     return rows
 
 
@@ -87,7 +89,7 @@ def _in_time(captions: Sequence[Cue]) -> tuple[Cue, ...]:
     free_ms = 0.0
     for caption in captions:
         start_ms = max(caption.start_ms, round(free_ms + _sending_ms(caption)))
-        if start_ms - caption.start_ms > _MOST_LATE_MS or start_ms >= caption.end_ms:
+        if start_ms - caption.start_ms > min(_MOST_LATE_MS, (caption.end_ms - caption.start_ms) // 2):
             raise _refused(f"they cannot be sent as fast as people speak here: {' '.join(caption.lines)!r}")
         placed.append(caption.model_copy(update={"start_ms": start_ms}))
         free_ms = start_ms + _ERASE * _FRAME_MS

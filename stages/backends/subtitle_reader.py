@@ -31,6 +31,7 @@ _TIME = re.compile(r"(?:(\d{1,3})\s*:\s*)?(\d{1,3})\s*:\s*(\d{1,2})(?:\s*[,.:;]\
 _XML = re.compile(r"<(\?xml|!--|tt\b|\w+:tt\b)")
 # What is a sign of ASS and not a letter; the parts in brackets are kept by `split`.
 _ASS_SIGN = re.compile(r"(\\[Nnh{}]|\{[^}]*\})")
+_ASS_COMMAND = re.compile(rf"\{{\\(?!{WORD_JOINER})[^}}]*\}}")  # many players take these in SubRip too
 _ASS_LETTERS = {r"\N": "\n", r"\n": " ", r"\h": "\u00a0", r"\{": "{", r"\}": "}"}
 _JOINED = re.compile(rf"(?<=[\\<-]){WORD_JOINER}")  # as our own files keep a sign from being a command
 _TAG = re.compile(r"</?[A-Za-z0-9.][^<>\n]*>|<\d[\d:.]*>")
@@ -165,7 +166,44 @@ def _with_full_times(text: str, kind: str, repairs: list[str]) -> str:
         raise _no_subtitles(f"{text.strip().splitlines()[0][:60]!r} and no time")
     if rewritten:
         repairs.append(f"times are not written in full, on line {rewritten[0]} first ({len(rewritten)} lines)")
-    return "\n".join(lines) if found else ""
+    if not found:
+        return ""
+    return "\n".join(_only_cues(lines, repairs) if kind == "vtt" else [*lines, *_end_of_srt(lines)])
+
+
+def _only_cues(lines: list[str], repairs: list[str]) -> list[str]:
+    """The cues of a WebVTT file, each under a number, so that pysubs2 takes no last line of a text for one."""
+    kept, inside, lost = ["WEBVTT", ""], False, []
+    for number, line in enumerate(lines):
+        if _is_time_line(line):
+            kept += ["", "0", line]
+            inside = True
+        elif inside:
+            kept.append(line)
+            inside = bool(line.strip())
+        elif line.strip() and kept[2:] and not _is_aside(lines, number):
+            lost.append(number + 1)
+    if lost:
+        repairs.append(f"text after a blank line belongs to no cue, on line {lost[0]} first ({len(lost)} lines)")
+    return [*kept, "", "0", ""]
+
+
+def _is_aside(lines: list[str], number: int) -> bool:
+    """Whether a line between two cues is a cue's name, or in a block that starts with a word of its own."""
+    following = lines[number + 1] if number + 1 < len(lines) else ""
+    if _is_time_line(following):
+        return True
+    first = number
+    while first and lines[first - 1].strip():
+        first -= 1
+    return lines[first].startswith(("NOTE", "STYLE", "REGION"))
+
+
+def _end_of_srt(lines: list[str]) -> list[str]:
+    """A number after the last cue, so that pysubs2 takes no last line of its text for one."""
+    last = next((number for number in range(len(lines) - 1, -1, -1) if lines[number].strip()), 0)
+    is_cut_off = last > 0 and not lines[last - 1].strip() and lines[last].strip().isdecimal()
+    return [] if is_cut_off else ["", "0", ""]
 
 
 def _is_time_line(line: str) -> bool:
@@ -195,7 +233,8 @@ def _no_subtitles(found: str) -> StageError:
 
 
 def _cue(event: pysubs2.SSAEvent, kind: str) -> Cue:
-    text = _TAG.sub("", event.plaintext)
+    text = event.text.replace(r"\N", "\n")
+    text = _TAG.sub("", text if kind == "vtt" else _ASS_COMMAND.sub("", text))
     text = _JOINED.sub("", html.unescape(text) if kind == "vtt" else text)
     return Cue(start_ms=event.start, end_ms=event.end, lines=_lines(text))
 

@@ -62,7 +62,7 @@ def _work(stages: Stages, media: Path) -> Jobs:
         ("translate", {"audio": audio, "transcript": said}, {"target": "pt"}, "bergamot"),
         ("translate", {"audio": audio, "transcript": said}, {"target": "en"}, "whisper"),
         ("subtitle", {"transcript": said}, {}, None),
-        ("check", {"subtitles": shown.outputs["files"][0], "media": media}, {"language": "en"}, None),
+        ("check", {"subtitles": shown.folder / "subtitles.srt", "media": media}, {"language": "en"}, None),
         ("mux", muxed, {}, None),
     ]
 
