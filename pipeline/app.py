@@ -93,6 +93,6 @@ def open_app(settings: Settings) -> App:
         models=models,
         tools=tools,
         tool=tools.choose(),
-        store=ResultStore(project.results),
+        store=ResultStore(project.results, project.index),
         profile=profile,
     )

@@ -106,7 +106,8 @@ def run_batch(media: Sequence[Path], plan: Plan, app: App, emit: Emit) -> BatchR
     """Run the plan for each media. Holds the store; one item's failure does not stop the others."""
     with app.store.open_for_writing("reel run"):
         history = Runs(app.store, app.project.runs)
-        run = Run(history.start(plan.recipe, plan.profile), plan, app, history, emit)
+        run = Run(history.start(plan.recipe, plan.profile), plan, app, history, history.told(emit))
+        run.emit(events.RunStarted(run.id, len(media)))
         state = "interrupted"
         try:
             with _Workers(app, history.folder(run.id)) as workers:

@@ -50,6 +50,55 @@ class CheckFinished:
 
 
 @dataclass(frozen=True)
+class RunStarted:
+    """A run begins. `items` is how many media it has so far; None while nobody knows."""
+
+    run: str
+    items: int | None
+
+
+@dataclass(frozen=True)
+class WorkerStarted:
+    """A process was started. `worker` names it for the rest of the run; `label` is what a person reads. `generation`
+    counts the processes that took the same place before it, from 1."""
+
+    worker: str
+    label: str
+    host: str
+    generation: int
+
+
+@dataclass(frozen=True)
+class WorkerLoaded:
+    """A worker has loaded a backend with its models, within `seconds`."""
+
+    worker: str
+    stage: str
+    backend: str
+    models: tuple[str, ...]
+    seconds: float
+    memory_mb: float | None
+
+
+@dataclass(frozen=True)
+class WorkerMeasured:
+    """What a worker takes just now: cores, memory, and memory of its GPU where it has one."""
+
+    worker: str
+    cores: float
+    memory_mb: float
+    gpu_memory_mb: float | None = None
+
+
+@dataclass(frozen=True)
+class WorkerEnded:
+    """A worker is gone. `reason` is a word or two: finished, idle, evicted, memory, crashed, killed."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class ItemStarted:
     """Work on one media begins."""
 
@@ -65,6 +114,16 @@ class StepStarted:
     backend: str
     reason: str
     media_ms: int | None
+    worker: str | None = None
+
+
+@dataclass(frozen=True)
+class StepWaiting:
+    """The step could begin, and waits: for memory, a core, a GPU, a worker that loads."""
+
+    item: str
+    step: str
+    waits_for: str
 
 
 @dataclass(frozen=True)
@@ -137,6 +196,7 @@ class ItemFinished:
 
 Event = (
     SetupStarted | SetupProgress | SetupFinished | CheckStarted | CheckProgress | CheckFinished
-    | ItemStarted | StepStarted | StepProgress | StepReused | StepDone | StepFailedEvent | StepSkipped | Notice
-    | Published | ItemFinished
+    | RunStarted | WorkerStarted | WorkerLoaded | WorkerMeasured | WorkerEnded
+    | ItemStarted | StepStarted | StepWaiting | StepProgress | StepReused | StepDone | StepFailedEvent | StepSkipped
+    | Notice | Published | ItemFinished
 )  # fmt: skip

@@ -18,6 +18,7 @@ class Project:
     settings: Settings
     cache: Path
     results: Path
+    index: Path
     environments: Path
     output: Path
 
@@ -42,6 +43,7 @@ def open_project(settings: Settings) -> Project:
         settings=settings,
         cache=place(settings.cache_dir),
         results=place(settings.results_dir),
+        index=place(settings.index_dir or settings.results_dir),
         environments=place(settings.environments_dir),
         output=Path(settings.output_dir).expanduser().absolute(),
     )

@@ -32,8 +32,11 @@ class Surroundings:
 
 
 def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Ingredients:
-    """Everything that decides the result of `step`, as canonical JSON can hold it."""
-    return {
+    """Everything that decides the result of `step`, as canonical JSON can hold it.
+
+    They name what is computed, not what was asked for: a step on a lower rung has the ingredients that its rung gives.
+    """
+    parts: Ingredients = {
         "format": KEY_FORMAT,
         "stage": step.stage.name,
         "version": step.stage.version,
@@ -41,10 +44,13 @@ def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) ->
         "environment": surroundings.environments[step.backend.environment],
         "models": {role: surroundings.models[model] for role, model in step.models.items()},
         "tools": {tool: surroundings.tools[tool] for tool in step.backend.tools},
-        "params": step.params.model_dump(mode="json"),
+        "params": step.params.model_dump(mode="json", exclude=set(step.backend.neutral_params)),
         "inputs": {role: list(digest) if isinstance(digest, list) else digest for role, digest in inputs.items()},
-        "device": surroundings.device,
+        "device": step.device or surroundings.device,
     }
+    if step.rung and step.rung.options:
+        parts["options"] = dict(step.rung.options)
+    return parts
 
 
 def result_key(parts: Ingredients) -> str:

@@ -36,6 +36,7 @@ class Settings(Frozen):
     output_dir: str
     cache_dir: str
     results_dir: str
+    index_dir: str
     environments_dir: str
     progress: Literal["auto", "plain", "none", "json"]
     device: Literal["cpu", "cuda", "mps"]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.app import App
-from pipeline.errors import OutputsInvalid, WorkerCrashed, WorkerKilled
+from pipeline.errors import OutOfMemory, OutputsInvalid, WorkerCrashed, WorkerKilled
 from pipeline.executors.local import LocalExecutor
+from pipeline.ladder import changes_bytes, rungs_below
 from pipeline.plan import Step, takes_several
 from pipeline.result_key import InputDigests, Surroundings, ingredients, result_key
 from pipeline.result_store import StoredFile, StoredResult, as_input
@@ -33,6 +34,7 @@ class Keyed:
 
     step: Step
     inputs: InputDigests
+    surroundings: Surroundings
     parts: Mapping[str, object]
     key: str
 
@@ -40,14 +42,32 @@ class Keyed:
 def keyed(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Keyed:
     """The step with its key."""
     parts = ingredients(step, inputs, surroundings)
-    return Keyed(step, inputs, parts, result_key(parts))
+    return Keyed(step, inputs, surroundings, parts, result_key(parts))
 
 
 async def run_step(
     work: Keyed, media: Mapping[str, Path], media_ms: int, app: App, executor: LocalExecutor, listening: Listening
 ) -> StoredResult:
-    """Run the step and commit its result. `media` maps digests to the user's own files. Raises `StepFailed` and
-    `StageRefused`; whatever it raises, the store holds nothing half done."""
+    """Run the step and commit its result; when memory runs out, on the next rung of its backend's ladder. `media` maps
+    digests to the user's own files. Raises `StepFailed` and `StageRefused`; whatever it raises, the store holds
+    nothing half done."""
+    below = iter(rungs_below(work.step, work.surroundings.device))
+    while True:
+        try:
+            return await _run(work, media, media_ms, app, executor, listening)
+        except OutOfMemory as error:
+            lower = next(below, None)
+            if lower is None or lower.rung is None:
+                raise
+            listening.warning(f"out of memory, so on with {lower.rung.name}: {error.message}")
+        work = keyed(lower, work.inputs, work.surroundings)
+        if found := app.store.lookup(work.key):
+            return found
+
+
+async def _run(
+    work: Keyed, media: Mapping[str, Path], media_ms: int, app: App, executor: LocalExecutor, listening: Listening
+) -> StoredResult:
     step = work.step
     warnings: list[str] = []
 
@@ -68,16 +88,19 @@ async def run_step(
             done = await executor.run(step, models, inputs, out_dir, limit_s, listening.started, hear)
             break
         except (WorkerCrashed, WorkerKilled) as error:
-            if attempt == _ATTEMPTS or error.code in {"worker.protocol", "worker.memory"}:
+            if attempt == _ATTEMPTS or error.code == "worker.protocol":
                 raise
     outputs = _take_in(step, done, out_dir, app)
     shutil.rmtree(out_dir)
+    facts = dict(done.facts)
+    if step.rung and changes_bytes(step):
+        facts["rung"] = step.rung.name
     result = StoredResult.model_validate(
         {
             "key": work.key,
             "ingredients": dict(work.parts),
             "outputs": outputs,
-            "facts": done.facts,
+            "facts": facts,
             "warnings": tuple(warnings),
             "seconds": round(done.seconds, 3),
             "cpu_s": round(done.cpu_s, 3),

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pipeline.errors import (
     EXIT_BUG,
+    OutOfMemory,
     ReelError,
     StageRaised,
     StageRefused,
@@ -27,6 +28,7 @@ from pipeline.errors import (
     WorkerTimedOut,
 )
 from shared import protocol
+from shared.memory import resident_mb, system_kills
 from shared.timecode import span
 
 _START_LIMIT_S = 120.0
@@ -56,7 +58,8 @@ class Worker:
 
     def __init__(self, launch: Launch, process: asyncio.subprocess.Process) -> None:
         self._launch, self._process = launch, process
-        self._memory_exceeded: int | None = None
+        self._memory_exceeded_mb: float | None = None
+        self._system_kills = system_kills()
         self._watch = asyncio.create_task(self._watch_memory())
         self.usable = True
 
@@ -190,18 +193,25 @@ class Worker:
         status = await self._process.wait()
         self._signal(signal.SIGKILL)  # what it started may live on
         name, log = self._launch.name, self._launch.log
-        if self._memory_exceeded is not None:
-            return WorkerKilled(
+        if self._memory_exceeded_mb is not None:
+            return OutOfMemory(
                 "worker.memory",
-                f"{name} was ended: it held {self._memory_exceeded / 2**30:.1f} GiB, its limit is"
+                f"{name} was ended: it held {self._memory_exceeded_mb * 1e6 / 2**30:.1f} GiB, its limit is"
                 f" {self._launch.memory_limit_bytes / 2**30:.1f} GiB",
                 hint="raise `memory_limit_gib`, or take a smaller model",
+                log=log,
+            )
+        if status == -signal.SIGKILL and system_kills() > self._system_kills:
+            return OutOfMemory(
+                "worker.memory",
+                f"{name} was killed by the system, because the machine's memory ran out",
+                hint="close other programs, or take a smaller model",
                 log=log,
             )
         if status in {-signal.SIGKILL, -signal.SIGTERM}:
             return WorkerKilled(
                 "worker.killed",
-                f"{name} was killed ({signal.Signals(-status).name}), as the system does when memory runs out",
+                f"{name} was killed ({signal.Signals(-status).name}), as a person does, or a system short of memory",
                 hint="close other programs or take a smaller model, then run the same command again",
                 log=log,
             )
@@ -211,9 +221,15 @@ class Worker:
     def _error(self, answer: protocol.Event) -> ReelError:
         if isinstance(answer, protocol.Refused):
             return StageRefused(answer.code, answer.message, hint=answer.hint, log=self._launch.log)
+        if isinstance(answer, protocol.OutOfMemory):
+            self.usable = False
+            return OutOfMemory(
+                "stage.out-of-memory",
+                f"{self._launch.name} ran out of memory: {answer.type}: {answer.message or 'no message'}",
+                hint="close other programs, or take a smaller model",
+                log=self._launch.log,
+            )
         if isinstance(answer, protocol.Failed):
-            if answer.type == "MemoryError":
-                self.usable = False
             message = f"{self._launch.name} raised {answer.type}: {answer.message or 'no message'}"
             return StageRaised("stage.raised", message, hint="the log holds the traceback", log=self._launch.log)
         return self._protocol_error(f"`{answer.ev}` where an answer was due")
@@ -234,15 +250,13 @@ class Worker:
         reserve far more than they use."""
         if sys.platform != "linux" or not self._launch.memory_limit_bytes:
             return
-        statm, page = Path(f"/proc/{self._process.pid}/statm"), os.sysconf("SC_PAGE_SIZE")
         while True:
             await asyncio.sleep(_MEMORY_WATCH_S)
-            try:
-                held = int(statm.read_text().split()[1]) * page
-            except (OSError, IndexError):
+            held_mb = resident_mb(self._process.pid)
+            if held_mb is None:
                 return
-            if held > self._launch.memory_limit_bytes:
-                self._memory_exceeded = held
+            if held_mb * 1e6 > self._launch.memory_limit_bytes:
+                self._memory_exceeded_mb = held_mb
                 self._signal(signal.SIGKILL)
                 return
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from pydantic import JsonValue
 
 from pipeline.app import App, open_app
 from pipeline.errors import EXIT_OK, ReelError
-from pipeline.parser import split_languages
+from pipeline.parser import split_list
 from pipeline.project import CODE_ROOT, CONFIG
 from pipeline.settings import Origins, Settings, load_settings, parse_assignment
 
@@ -28,6 +29,8 @@ _FLAGS = {
     "speakers": "stages.diarize.num_speakers",
     "min_speakers": "stages.diarize.min_speakers",
     "max_speakers": "stages.diarize.max_speakers",
+    "container": "stages.mux.container",
+    "burn_in": "stages.mux.burn_in",
 }
 
 
@@ -51,8 +54,10 @@ def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Origins]:
         value = getattr(arguments, flag, None)
         if value is not None:
             flags[name] = value
+    if getattr(arguments, "formats", None):
+        flags["stages.subtitle.formats"] = list(split_list(arguments.formats))
     if getattr(arguments, "to", None):
-        flags["to"] = list(split_languages(arguments.to))
+        flags["to"] = list(split_list(arguments.to))
     for switch in ("offline", "stub"):
         if getattr(arguments, switch, False):
             flags[switch] = True
@@ -74,6 +79,14 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything
     ]
     return "\n".join(lines)
+
+
+def agreed(question: str, shown: str, *, yes: bool) -> bool:
+    """Whether the user wants it done: said by a flag, or asked where a person can answer. Without either, no."""
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return yes
+    print(f"{shown}\n{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def megabytes(size: int) -> str:

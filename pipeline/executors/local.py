@@ -21,6 +21,7 @@ from pipeline.tools import Tool, Tools
 from pipeline.worker import Launch, OnEvent, Worker
 from shared import protocol
 from shared.environment_manager import ChildPaths, cache_folders, child_environment
+from shared.stage import Option
 
 _LOAD_LIMIT_S = 600.0
 _MEMORY_SHARE = 0.9
@@ -37,6 +38,7 @@ class WorkerKey:
     tools: tuple[str, ...]
     device: str
     threads: int
+    options: tuple[tuple[str, Option], ...] = ()
 
 
 @dataclass
@@ -149,8 +151,9 @@ class LocalExecutor:
             backend=step.backend_name,
             backend_module=step.backend.module,
             models={role: str(path) for role, path in models.items()},
-            device=self._project.settings.device,
+            device=step.device or self._project.settings.device,
             threads=threads,
+            options=dict(step.load_options),
         )
         await slot.worker.load(request, _LOAD_LIMIT_S * self._project.settings.time_limit_factor)
         slot.loaded.add(pair)
@@ -163,15 +166,17 @@ class LocalExecutor:
 
     def _key(self, step: Step, threads: int) -> WorkerKey:
         models = tuple(sorted(step.models.items()))
-        stage, backend = (step.stage.name, step.backend_name) if models else ("", "")
+        options = tuple(sorted(step.load_options.items()))
+        stage, backend = (step.stage.name, step.backend_name) if models or options else ("", "")
         return WorkerKey(
             environment=step.backend.environment,
             stage=stage,
             backend=backend,
             models=models,
             tools=step.backend.tools,
-            device=self._project.settings.device,
+            device=step.device or self._project.settings.device,
             threads=threads if models else 1,
+            options=options,
         )
 
     def _launch(self, step: Step, key: WorkerKey) -> Launch:

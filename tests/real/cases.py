@@ -120,11 +120,8 @@ class Case:
 
 
 def _mux(made: Material) -> Job:
-    shown = made.subtitles
-    return {
-        "media": made.media, "info": made.demuxed.file("media"), "sheets": (shown.file("cues"),),
-        "subtitles": (shown.file("srt"),),
-    }, {}  # fmt: skip
+    sheets = (made.subtitles.file("cues"),)
+    return {"media": made.media, "info": made.demuxed.file("media"), "sheets": sheets}, {}
 
 
 CASES = (
@@ -140,7 +137,7 @@ CASES = (
     Case("subtitle", "pysubs2", lambda made: ({"transcript": made.said}, {})),
     Case(
         "check", "pysubs2",
-        lambda made: ({"subtitles": made.subtitles.file("srt"), "media": made.media}, {"language": "en"}),
+        lambda made: ({"subtitles": made.subtitles.folder / "subtitles.srt", "media": made.media}, {"language": "en"}),
     ),
     Case("mux", "ffmpeg", _mux),
 )  # fmt: skip
