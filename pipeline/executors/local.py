@@ -184,10 +184,10 @@ class LocalExecutor:
         programs = [self._environments.programs(family)]
         if key.tools:
             programs.insert(0, self._tools.folder(self._tool))
-        home = self._project.home
-        for folder in (home, *cache_folders(self._project.cache)):
+        home, cache, scratch = self._project.home, self._project.cache, self._project.scratch
+        for folder in (home, *cache_folders(cache, scratch)):
             folder.mkdir(parents=True, exist_ok=True)
-        paths = ChildPaths(CODE_ROOT, self._project.cache, tuple(programs), home)
+        paths = ChildPaths(CODE_ROOT, cache, tuple(programs), home, scratch)
         name = f"{step.stage.name} ({step.backend_name})"
         log_name = f"{next(self._names):02d}-{'-'.join([family, *key.tools, key.stage]).rstrip('-')}.log"
         return Launch(
