@@ -105,6 +105,13 @@ def _job(leaf: argparse.ArgumentParser) -> None:
     )
     leaf.add_argument("--to", metavar="LANGUAGES", help="target languages, BCP-47, with commas: `pt,en`")
     _guide(leaf)
+    leaf.add_argument(
+        "--formats",
+        metavar="LIST",
+        help="subtitle files to write (srt,vtt): srt, vtt, ass, ttml, scc, json, whisper, txt",
+    )
+    leaf.add_argument("--container", choices=("mkv", "mp4"), help="the film with the subtitles inside (mkv)")
+    leaf.add_argument("--burn-in", metavar="LANGUAGE", help="draw this language's subtitles into the picture")
     leaf.add_argument("-o", "--output", metavar="DIR", help="where the folder for each media goes (out)")
     leaf.add_argument(
         "--language", metavar="TAG", help="the spoken language, when you know it better than the recogniser"
@@ -138,7 +145,7 @@ def _add_check(commands: Subparsers[argparse.ArgumentParser]) -> None:
         commands, "check", "measure subtitle files against a guide; exits with 1 when a limit is broken",
         "reel check film.en.srt --media film.mkv",
     )  # fmt: skip
-    check.add_argument("inputs", nargs="+", metavar="FILE", help="subtitles, SubRip or WebVTT, from any hand")
+    check.add_argument("inputs", nargs="+", metavar="FILE", help="subtitles of any format, from any hand")
     check.add_argument("--media", dest="film", metavar="MEDIA", help="what they belong to, for its end and frame rate")
     check.add_argument("--language", dest="tag", metavar="TAG", help="their language; else as in `film.en.srt`")
     _guide(check)
@@ -266,6 +273,6 @@ def _count(word: str) -> int:
     return number
 
 
-def split_languages(text: str) -> Sequence[str]:
+def split_list(text: str) -> Sequence[str]:
     """`pt, en` as its parts."""
     return [part.strip() for part in text.split(",") if part.strip()]

@@ -86,7 +86,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Publication:
-    """A result to publish under a name that may hold `{name}` and `{language}`."""
+    """A result to publish under a name as in a recipe, see `pipeline.recipe.PublishRule`."""
 
     step: str
     role: str

@@ -18,10 +18,11 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.model_cache.manifest import Model
-from pipeline.plan import Plan
+from pipeline.plan import Plan, Publication
 from pipeline.result_store import ResultStore, StoredFile, StoredResult
 from shared.document import Document, DocumentError
 from shared.files import sha256_of, write_atomically
+from shared.language import UNDETERMINED, in_file_name
 
 JOB = "job.json"
 _LINK_FROM_BYTES = 8 << 20  # smaller files are copied, so that a text editor can do with them what it likes
@@ -90,16 +91,15 @@ def publish(
     """Bring every publication of the plan into `folder`, and take away what an earlier job left and this has not."""
     wanted: dict[str, StoredFile] = {}
     for publication in plan.publications:
-        result = results[publication.step]
-        output = result.outputs[publication.role]
-        if isinstance(output, StoredFile):
-            language = str(result.facts.get("language") or "und")
+        for file in _files(results[publication.step], publication.role):
             # A translation into the spoken language adds nothing to the original, which comes first in a recipe.
-            wanted.setdefault(publication.name.format(name=media.stem, language=language), output)
+            wanted.setdefault(published_name(publication, media, results[publication.step], file), file)
     before = read_job(folder)
     known = before.files if before else {}
     edited = [name for name in wanted if _is_edited(folder / name, wanted[name].sha256, known.get(name))]
     folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".*.part"):  # by a run that was killed while it published
+        left.unlink(missing_ok=True)
     for name, file in wanted.items():
         if name not in edited:
             _place(store.path(file), folder / name, file)
@@ -109,6 +109,23 @@ def publish(
             old.unlink()
     _write_job(folder, _job(plan, results, media, media_digest, wanted, models))
     return PublishedFiles(folder, tuple(folder / name for name in wanted), tuple(folder / name for name in edited))
+
+
+def published_name(publication: Publication, media: Path, result: StoredResult, file: StoredFile) -> str:
+    """The name under which a result's file is published."""
+    kind = str(result.facts.get("kind") or "full")
+    _, dot, suffix = file.name.partition(".")
+    return publication.name.format(
+        name=media.stem,
+        language=in_file_name(str(result.facts.get("language") or UNDETERMINED)),
+        kind="" if kind == "full" else f".{kind}",
+        suffix=f"{dot}{suffix}",
+    )
+
+
+def _files(result: StoredResult, role: str) -> tuple[StoredFile, ...]:
+    output = result.outputs[role]
+    return (output,) if isinstance(output, StoredFile) else output or ()
 
 
 def _is_edited(place: Path, new: str, published: str | None) -> bool:

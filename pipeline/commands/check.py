@@ -59,10 +59,10 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
 
 def language_in_name(path: Path) -> str:
     """The language that a media server reads from a name: `film.pt-BR.srt`, `film.en.forced.srt`."""
-    for part in path.name.split(".")[-2:0:-1]:
-        if part not in {"forced", "sdh", "cc", "default"}:
-            return language_of_track(part) or UNDETERMINED
-    return UNDETERMINED
+    parts = [part for part in path.name.split(".")[1:-1] if part not in {"forced", "sdh", "cc", "default"}]
+    if parts[1:] and parts[-1] == "hi" and language_of_track(parts[-2]):
+        del parts[-1]  # after a language it stands for hearing impaired
+    return language_of_track(parts[-1]) or UNDETERMINED if parts else UNDETERMINED
 
 
 def _step(app: App, language: str) -> Step:

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from pipeline.app import App, open_app
 from pipeline.errors import EXIT_OK, ReelError, UsageError
 from pipeline.media_list import Request, find_media, ordered, read_list
-from pipeline.parser import split_languages
+from pipeline.parser import split_list
 from pipeline.project import CODE_ROOT, CONFIG
 from pipeline.settings import Origins, Settings, load_settings, parse_assignment
 
@@ -31,6 +31,8 @@ _FLAGS = {
     "speakers": "stages.diarize.num_speakers",
     "min_speakers": "stages.diarize.min_speakers",
     "max_speakers": "stages.diarize.max_speakers",
+    "container": "stages.mux.container",
+    "burn_in": "stages.mux.burn_in",
 }
 
 
@@ -54,8 +56,10 @@ def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Origins]:
         value = getattr(arguments, flag, None)
         if value is not None:
             flags[name] = value
+    if getattr(arguments, "formats", None):
+        flags["stages.subtitle.formats"] = list(split_list(arguments.formats))
     if getattr(arguments, "to", None):
-        flags["to"] = list(split_languages(arguments.to))
+        flags["to"] = list(split_list(arguments.to))
     for switch in ("offline", "stub"):
         if getattr(arguments, switch, False):
             flags[switch] = True

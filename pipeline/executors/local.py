@@ -50,10 +50,10 @@ class LocalHost:
         programs = [self._environments.programs(key.environment)]
         if key.tools:
             programs.insert(0, self._tools.folder(self._tool))
-        home = self._project.home
-        for folder in (home, *cache_folders(self._project.cache)):
+        home, cache, scratch = self._project.home, self._project.cache, self._project.scratch
+        for folder in (home, *cache_folders(cache, scratch)):
             folder.mkdir(parents=True, exist_ok=True)
-        paths = ChildPaths(CODE_ROOT, self._project.cache, tuple(programs), home)
+        paths = ChildPaths(CODE_ROOT, cache, tuple(programs), home, scratch)
         # Everything a stage is given was verified before it starts, so it never needs the network.
         environment = child_environment(paths, os.environ, offline=True, threads=key.threads)
         if place.gpu is not None and key.device == "cuda":

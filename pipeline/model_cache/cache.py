@@ -109,8 +109,12 @@ class ModelCache:
                     return
                 started = time.monotonic()
                 emit(events.SetupStarted(f"model {name}", self._still_missing(name)))
-                self.check_space([name])
-                self._fetch_files(name, layout, locked, emit)
+                try:
+                    self.check_space([name])
+                    self._fetch_files(name, layout, locked, emit)
+                except Missing as failure:
+                    emit(events.SetupFailed(f"model {name}", failure.code))
+                    raise
                 emit(events.SetupFinished(f"model {name}", time.monotonic() - started))
         except OSError as error:
             refused = disk_refusal(error, layout.root)
