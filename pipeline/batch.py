@@ -15,6 +15,8 @@ from pipeline.observed import Observed
 from pipeline.preview import StepPreview
 from pipeline.runs import Runs
 
+_AT_ONCE = 100
+
 
 @dataclass(frozen=True)
 class BatchResult:
@@ -144,11 +146,7 @@ def _complete(batch: Batch, requests: list[Request] | AsyncIterator[Request]) ->
     number = 0
     if isinstance(requests, list):
         while number < len(requests) and first is None and not batch.over:
-            request = requests[number]
-            if batch.is_file(number, request):
-                digest = batch.run.app.store.media_digest(request.media)
-                first = batch.begin(number, request, digest)
-            number += 1
+            first, number = _leading(batch, requests, number)
         if first is None:
             for index in range(number, len(requests)):
                 batch.skip(index, requests[index])
@@ -157,3 +155,19 @@ def _complete(batch: Batch, requests: list[Request] | AsyncIterator[Request]) ->
 
     left = len(requests) - number if isinstance(requests, list) else None
     Window(batch, Observed(batch.run.app.project.results), left).work(first, numbered(requests, number))
+
+
+def _leading(batch: Batch, requests: list[Request], begin: int) -> tuple[Begun | None, int]:
+    """The first item of which something is to be run, and how far that was. All that is noted of those before it is
+    written at once, so that the disk is waited for once."""
+    end = min(begin + _AT_ONCE, len(requests))
+    with batch.run.app.store.one_write():
+        for number in range(begin, end):
+            request = requests[number]
+            if batch.is_file(number, request):
+                begun = batch.begin(number, request, batch.run.app.store.media_digest(request.media))
+                if begun:
+                    return begun, number + 1
+            if batch.over:
+                return None, number + 1
+    return None, end
