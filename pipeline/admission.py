@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.app import App
@@ -12,7 +12,8 @@ from pipeline.item import Emit, Item
 from pipeline.media_list import Request
 from pipeline.plan import Plan
 from pipeline.preview import StepPreview, preview
-from pipeline.publish import Folders
+from pipeline.publish import Folders, PublishedFiles
+from pipeline.receipts import Receipt, Receipts, plan_digest
 from pipeline.runs import Runs
 
 
@@ -40,22 +41,44 @@ class Admission:
         self.surroundings = app.surroundings()
         self._names: set[str] = set()
         self._folders = Folders()
-        self._plans: dict[str, tuple[Plan, Path]] = {}
+        self._plans: dict[str, Plan] = {}
+        self._digests: dict[int, str] = {}
+        self._receipts = Receipts(app.store)
         self.plan_for(Request(Path()))  # a mistake that concerns every media is told before the first
 
-    def plan_for(self, request: Request) -> tuple[Plan, Path]:
-        """The plan for a media and the folder that its folder goes into; one for all with the same settings."""
-        name = json.dumps(request.overrides, sort_keys=True)
+    def plan_for(self, request: Request) -> Plan:
+        """The plan for a media; one for all with the same settings."""
+        name = json.dumps(request.overrides, sort_keys=True) if request.overrides else ""
         if name not in self._plans:
             app = self.app.changed(request.overrides) if request.overrides else self.app
-            self._plans[name] = app.plan(), app.project.output
+            self._plans[name] = app.plan()
         return self._plans[name]
 
     def item(self, request: Request, digest: str, index: int = 0) -> Item:
         """The item, in a folder that no other media of this run has."""
-        plan, output = self.plan_for(request)
-        folder = self._folders.take(output, request.media, digest)
+        plan = self.plan_for(request)
+        folder = self._folders.take(self.app.project.output, request.media, digest)
         return Item(self.name(request.media), request.media, digest, plan, folder, index, request.priority)
+
+    def finished(self, request: Request, digest: str, index: int) -> tuple[Item, Receipt] | None:
+        """The item and its receipt, where everything of it is published as it would be now."""
+        plan = self.plan_for(request)
+        receipt = self._receipts.find(request.media, digest, self._digest_of(plan))
+        if receipt is None or receipt.published.folder.parent != self.app.project.output:
+            return None
+        folder = receipt.published.folder
+        if not self._folders.take_again(folder, request.media):
+            return None
+        return Item(self.name(request.media), request.media, digest, plan, folder, index, request.priority), receipt
+
+    def note(self, item: Item, published: PublishedFiles, keys: Mapping[str, str]) -> None:
+        """Remember what was published for an item."""
+        self._receipts.note(item, self._digest_of(item.plan), published, keys)
+
+    def _digest_of(self, plan: Plan) -> str:
+        if id(plan) not in self._digests:
+            self._digests[id(plan)] = plan_digest(plan, self.app, self.surroundings)
+        return self._digests[id(plan)]
 
     def name(self, media: Path) -> str:
         """What the user reads: the file's name, as far as no other has it."""

@@ -58,6 +58,11 @@ class Batch:
         """Admit an item whose content has this digest. None where it is finished already: everything is reused, or
         nothing can be done."""
         try:
+            if before := self.admission.finished(request, digest, index):
+                record = ItemRecord(before[0], self.run)
+                record.recall(before[1].keys, before[1].published)
+                self.results[index] = record.finish()
+                return None
             item = self.admission.item(request, digest, index)
             previews = self.admission.preview(item)
             self._set_up(previews)
@@ -74,8 +79,15 @@ class Batch:
             for step in item.plan.steps:
                 record.reused(step, reused[step.id])
             record.publish()
-            self.results[index] = record.finish()
+            self.finish(index, record)
         return None
+
+    def finish(self, index: int, record: ItemRecord) -> None:
+        """The item is at its end; what was published is remembered."""
+        self.results[index] = record.finish()
+        if record.published:
+            keys = {step: result.key for step, result in record.results.items()}
+            self.admission.note(record.item, record.published, keys)
 
     def refuse(self, index: int, request: Request, error: ReelError) -> None:
         """The media cannot be worked on."""

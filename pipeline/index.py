@@ -24,13 +24,16 @@ from pipeline.errors import ReelError
 from shared.document import Document, DocumentError
 from shared.files import write_by_rename
 
-VERSION = 2
+VERSION = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (
     key TEXT PRIMARY KEY, stage TEXT NOT NULL, backend TEXT NOT NULL, bytes INTEGER NOT NULL, seconds REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS media (
     device INTEGER, inode INTEGER, size INTEGER, modified_ns INTEGER, sha256 TEXT NOT NULL,
     PRIMARY KEY (device, inode, size, modified_ns));
+CREATE TABLE IF NOT EXISTS receipts (
+    media TEXT PRIMARY KEY, digest TEXT NOT NULL, plan TEXT NOT NULL, folder TEXT NOT NULL, files TEXT NOT NULL,
+    keys TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS runs (
     run TEXT PRIMARY KEY, started TEXT NOT NULL, finished TEXT, state TEXT NOT NULL, recipe TEXT, profile TEXT);
 CREATE TABLE IF NOT EXISTS run_items (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,6 +111,18 @@ class ItemRecord:
     def skipped(self, step: Step) -> None:
         """The step was not begun, because another has failed."""
         self.emit(events.StepSkipped(self.item.name, step.id))
+
+    def recall(self, keys: Mapping[str, str], published: PublishedFiles) -> None:
+        """Everything was done and published before, and nothing of it was touched since."""
+        for step in self.plan.steps:
+            self.emit(events.StepReused(self.item.name, step.id, step.backend_name, keys[step.id]))
+            self._record(step, keys[step.id], "reused", None)
+        self._published = published
+
+    @property
+    def published(self) -> PublishedFiles | None:
+        """What lies in the item's folder now."""
+        return self._published
 
     def publish(self) -> None:
         """Bring the files to where the user looks for them. Touches the disk only, so that a thread can do it."""

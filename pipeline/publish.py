@@ -56,6 +56,11 @@ class Folders:
     def __init__(self) -> None:
         self._taken: dict[str, Path] = {}
 
+    def take_again(self, folder: Path, media: Path) -> bool:
+        """Whether the media may have the folder that it had before."""
+        alike = unicodedata.normalize("NFC", str(folder)).casefold()
+        return self._taken.setdefault(alike, media) == media
+
     def take(self, output: Path, media: Path, digest: str) -> Path:
         """The folder for a media: its name; with a part of its digest where another of that name was there first."""
         for name in (media.stem, *(f"{media.stem}-{digest[:length]}" for length in range(8, 65, 8))):

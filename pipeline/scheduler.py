@@ -1,9 +1,10 @@
 """Which job runs where and next, which workers begin and end: decisions over plain data. Pure.
 
 The first in the queue is the first served. A job that lacks cores may be passed by smaller ones, a few times and no
-more, so that it neither leaves cores idle nor waits for ever. A worker is added where the remaining work pays for its
-load. Where not all models fit into memory, a worker that still has jobs waiting stays, and one that has none makes
-room: so a window of media goes through the plan stage by stage, and each model is loaded once a window.
+more, so that it neither leaves cores idle nor waits for ever. A worker is added to the slowest stage where the
+remaining work pays for its load, unless the cores are what everything waits for. Where not all models fit into memory,
+a worker that still has jobs waiting stays, and one that has none makes room: so a window of media goes through the
+plan stage by stage, and each model is loaded once a window.
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ class _Moment:
         self._waiting = sorted(waiting, key=lambda one: (one.order, one.ticket))
         self._outlook, self._workers = outlook, workers
         self._ledger = Ledger(hosts)
+        self._cores = sum(host.cpus for host in hosts)
         for worker in workers:
             self._ledger.take(worker.resident, worker.place)
             self._ledger.take(worker.running, worker.place)
@@ -148,11 +150,17 @@ class _Moment:
         return False
 
     def _is_bottleneck(self, pool: Pool) -> bool:
-        """Whether this pool is the last to finish as things stand, and another worker pays."""
+        """Whether this pool is the last to finish as things stand, later than the cores alone would allow, and another
+        worker pays. As long as nobody knows what some pool takes, nobody knows which is the slowest."""
         mine = self._outlook.get(pool)
         if mine is None or not is_worth_it(mine, self._live[pool]):
             return False
-        return all(self._left(pool) >= self._left(other) for other in self._outlook if self._live[other])
+        busy = [other for other, outlook in self._outlook.items() if outlook.jobs]
+        if any(self._outlook[other].job_s is None for other in busy):
+            return False
+        work = sum(o.jobs * (o.job_s or 0.0) * max(o.running.cpus, 1) for o in self._outlook.values())
+        others = (self._left(other) for other in busy if self._live[other])
+        return self._left(pool) >= max(others, default=0.0) and self._left(pool) > work / self._cores
 
     def _left(self, pool: Pool) -> float:
         outlook = self._outlook[pool]

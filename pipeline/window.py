@@ -152,7 +152,7 @@ class Window:
         await ItemRun(record, shared).complete(begun.previews)
         if not record.error:
             await asyncio.to_thread(record.publish)
-        self._batch.results[begun.index] = record.finish()
+        self._batch.finish(begun.index, record)
 
 
 async def _next(requests: AsyncIterator[Numbered]) -> Numbered | None:

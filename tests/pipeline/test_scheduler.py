@@ -61,6 +61,15 @@ def test_only_the_slowest_stage_gets_another_worker() -> None:
     assert [pool for pool, _ in decision.start] == ["asr"]
 
 
+def test_where_the_cores_are_what_all_wait_for_no_worker_is_added() -> None:
+    outlook = {"asr": Outlook(20, SMALL, ONE, 5, 1), "mt": Outlook(20, SMALL, ONE, 5, 1)}
+    waiting, workers = [waits(1, "asr", 0)], [busy("w", "asr"), busy("v", "mt")]
+    assert decide(waiting, workers, outlook, [BOX]).start == []
+    assert decide(waiting, workers, outlook, [Host("box", 4, 1000)]).start == [("asr", Place("box"))]
+    outlook["vad"] = Outlook(20, SMALL, ONE)  # nobody knows yet how slow it is
+    assert ("asr", Place("box")) not in decide(waiting, workers, outlook, [Host("box", 4, 1000)]).start
+
+
 def test_an_idle_worker_makes_room_unless_it_has_jobs_waiting() -> None:
     whole = Need(memory_mb=900)
     workers = [idle("w", "asr", resident=whole)]
