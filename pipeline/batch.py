@@ -15,7 +15,7 @@ from pipeline.observed import Observed
 from pipeline.preview import StepPreview
 from pipeline.runs import Runs
 
-_AT_ONCE = 100
+_AT_ONCE = 500  # items between two waits for the disk
 
 
 @dataclass(frozen=True)
