@@ -114,7 +114,7 @@ def test_bootstrap_fetches_nothing_when_nobody_can_be_asked(environment: dict[st
 def test_a_person_at_the_terminal_is_asked_with_sizes_and_licences(environment: dict[str, str], hub: Hub) -> None:
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [ROOT / "cache-models.sh", "--ask", "faster-whisper-base", "align-fr"],
+        [ROOT / "cache-models.sh", "--ask", "faster-whisper-base", "align-fr", "align-hi", "nanonets-ocr"],
         env=environment, stdin=follower, stderr=follower, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     os.close(follower)
@@ -126,6 +126,7 @@ def test_a_person_at_the_terminal_is_asked_with_sizes_and_licences(environment: 
     assert "148 MB" in asked
     assert "CC-BY-NC-4.0" in asked
     assert "no commercial use" in asked
+    assert asked.count("commercial use unknown") == 2, "what nobody has read is not made up"
     assert "now? [y/N]" in asked
     assert "nothing was fetched" in out
     assert hub.requests == []
