@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.environments import MARKER
+from pipeline.hardware import REMEMBERED, Hardware
 from pipeline.model_cache.manifest import load_manifest
 from pipeline.project import CONFIG
 from tests.conftest import ROOT, Reel
@@ -95,6 +97,7 @@ def test_bootstrap_sets_up_environments_and_leaves_the_models_out_when_told_so(
     done = run("bootstrap.sh", "--skip-cache", "--profile", "starter", environment=environment, expect=0)
     assert "lite" in done.stdout
     assert hub.requests == []
+    assert Hardware.read(CONFIG / REMEMBERED).cpus > 0
 
 
 @pytest.mark.usefixtures("built")
@@ -109,6 +112,18 @@ def test_bootstrap_fetches_nothing_when_nobody_can_be_asked(environment: dict[st
     done = run("bootstrap.sh", "--profile", "starter", environment=environment, expect=0)
     assert "nobody is at the terminal to be asked" in done.stderr
     assert hub.requests == []
+
+
+def test_bootstrap_for_powershell_takes_the_same_flags_and_calls_the_same_commands() -> None:
+    """It cannot be run here; that it is PowerShell at all is tested with a parser in `tests/real`."""
+    shell, powershell = (ROOT / "bootstrap.sh").read_text(), (ROOT / "bootstrap.ps1").read_text()
+
+    called = re.compile(r"""(?:"\$root/reel"|& \$reel) ([a-z -]+?)(?: >.*| \|.*| ;;| \})?$""", re.MULTILINE)
+    assert called.findall(powershell) == called.findall(shell)
+    assert len(called.findall(shell)) == 4
+    for flag in ("--cache-models", "--skip-cache", "--profile", "--help", "-h"):
+        assert flag in shell
+        assert flag in powershell
 
 
 def test_a_person_at_the_terminal_is_asked_with_sizes_and_licences(environment: dict[str, str], hub: Hub) -> None:
