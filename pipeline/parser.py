@@ -91,7 +91,15 @@ def _progress(leaf: argparse.ArgumentParser) -> None:
 
 
 def _job(leaf: argparse.ArgumentParser) -> None:
-    leaf.add_argument("media", nargs="+", metavar="MEDIA", help="files, folders or patterns")
+    leaf.add_argument("media", nargs="*", metavar="MEDIA", help="files, folders or patterns")
+    leaf.add_argument(
+        "--manifest", metavar="FILE", help="a list of media, each with settings of its own: JSON lines, or CSV"
+    )
+    leaf.add_argument(
+        "--order", choices=("given", "name", "smallest", "largest", "oldest", "newest"), default="given",
+        help="which media come first",
+    )  # fmt: skip
+    leaf.add_argument("--limit", type=_count, metavar="N", help="only the first N media")
     leaf.add_argument(
         "--recipe", metavar="NAME", help="what to make: subtitle, transcribe, translate, or a recipe file"
     )
@@ -121,6 +129,10 @@ def _add_run(commands: Subparsers[argparse.ArgumentParser]) -> None:
         commands, "run", "do the job for each media; sets up what is missing first", "reel run film.mkv --to pt"
     )
     _job(run)
+    failing = run.add_mutually_exclusive_group()
+    failing.add_argument("--keep-going", action="store_true", help="go on with the others when one fails (the default)")
+    failing.add_argument("--fail-fast", action="store_true", help="end the run when one fails")
+    run.add_argument("--retry-failed", action="store_true", help="only what failed in the last run")
     _progress(run)
 
 
@@ -252,6 +264,13 @@ def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:
         help="and what published jobs were made from; the published results themselves stay",
     )  # fmt: skip
     prune.add_argument("--yes", action="store_true", help="delete them without a question")
+
+
+def _count(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise ValueError(word)
+    return number
 
 
 def split_list(text: str) -> Sequence[str]:
