@@ -10,6 +10,7 @@ from pipeline.app import App
 from pipeline.errors import BadInput
 from pipeline.item import Emit, Item
 from pipeline.media_list import Request
+from pipeline.model_cache.fetching import require
 from pipeline.plan import Plan
 from pipeline.preview import StepPreview, preview
 from pipeline.publish import Folders, PublishedFiles
@@ -106,5 +107,4 @@ def set_up(previews: Sequence[StepPreview], app: App, emit: Emit) -> None:
         app.tools.ensure(app.tool, emit, offline=offline)
     for family in dict.fromkeys(step.backend.environment for step in due):
         app.environments.ensure(family, emit, offline=offline)
-    for name in dict.fromkeys(name for step in due for name in step.models.values()):
-        app.models.fetch(name, emit, offline=offline)
+    require({name for step in due for name in step.models.values()}, app.models, emit, offline=offline)

@@ -98,7 +98,7 @@ def open_app(settings: Settings) -> App:
     manifest, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
     hub = hub_endpoint(os.environ, settings.hub)
     models = ModelCache(project.cache, manifest, locked, hub, token=lambda: find_token(os.environ, CONFIG, Path.home()))
-    tools = Tools(project.cache, environments, os.environ.get("PATH"))
+    tools = Tools(project.scratch, environments, os.environ.get("PATH"))
     profiles = load_profiles(CONFIG / "profiles")
     profile = choose_profile(settings.profile, profiles, models.incomplete(models.models))
     return App(

@@ -168,7 +168,7 @@ class ModelCache:
         command = f"run `./reel models fetch {name}`"
         return Missing(
             cause.code,
-            f"the model {name} is not complete: {problem}; {why}",
+            f"the model {name}{_for(self.models[name])} is not complete: {problem}; {why}",
             hint=f"{cause.hint}; then {command}" if cause.hint else command,
         )
 
@@ -181,6 +181,10 @@ class ModelCache:
 
     def _layout(self, name: str) -> Layout:
         return layout_of(self._cache, name, self._entry(name))
+
+
+def _for(model: Model) -> str:
+    return f" for {' and '.join(model.stages)}" if model.stages else ""
 
 
 def _unknown_of(locked: LockedModel) -> str:

@@ -239,6 +239,19 @@ def write_wav(path: Path, samples: bytes, rate: int = 16000) -> Path:
     return path
 
 
+def make_environment(app: App, folder: Path, *requirements: str) -> Path:
+    """A virtual environment for one test, with packages that no environment of ours holds; gives its interpreter."""
+    core, python = str(app.environments.python("core")), folder / "bin" / "python"
+    environment = {**os.environ, "UV_CACHE_DIR": str(app.project.cache / "uv"), "UV_PYTHON_DOWNLOADS": "never"}
+    for command in (
+        [core, "-m", "uv", "venv", "--quiet", "--no-project", "--python", core, str(folder)],
+        [core, "-m", "uv", "pip", "install", "--quiet", "--python", str(python), *requirements],
+    ):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stderr
+    return python
+
+
 def call(*command: str | Path) -> None:
     """Run a program that makes test media; its own words are the failure."""
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, stdin=subprocess.DEVNULL)

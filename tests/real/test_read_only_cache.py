@@ -23,13 +23,13 @@ Mount = Callable[[Path], Path]
 
 @pytest.fixture(scope="module")
 def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:
-    """Moves the models and tools of a cache and mounts them read-only; without the right to mount, closes folders."""
+    """Moves the models of a cache and mounts them read-only; without the right to mount, closes folders."""
     undo: list[Callable[[], object]] = []
 
     def mount(cache: Path) -> Path:
         folder = tmp_path_factory.mktemp("elsewhere")
         moved, seen = folder / "moved", folder / "a cache"
-        for name in ("huggingface", "models", "tools"):
+        for name in ("huggingface", "models"):
             if (cache / name).exists():
                 shutil.copytree(cache / name, moved / name, symlinks=True, copy_function=os.link)
         seen.mkdir()
