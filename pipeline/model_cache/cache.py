@@ -7,6 +7,7 @@ sha256 (the deep check, after a fetch and on demand). A folder that exists prove
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import UNKNOWN, LockedFile, LockedModel, Model
 from pipeline.model_cache.patience import PATIENCE, Patience
 from pipeline.model_cache.refusal import SourceFailed, disk_refusal, refusal
+from pipeline.model_cache.selection import with_needs
 from pipeline.model_cache.sources import Want, fetch_from, no_token
 from pipeline.model_cache.token import Token
 from shared.files import sha256_of
@@ -48,8 +50,10 @@ class ModelCache:
         return self._layout(name).snapshot
 
     def digest(self, name: str) -> str:
-        """What a result's key holds of a model."""
-        return self._entry(name).digest
+        """What a result's key holds of a model: its bytes, and those of the models that it cannot work without."""
+        self._entry(name)
+        digests = [self._entry(one).digest for one in with_needs([name], self.models)]
+        return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
     def problem(self, name: str) -> str | None:
         """What keeps a model from being whole, by names and sizes; None when it is."""
