@@ -30,13 +30,15 @@ class Surroundings:
     tools: Mapping[str, str]  # tool to its version
     device: str  # the kind: another kind of hardware rounds differently
     torch: Mapping[str, str] = field(default_factory=dict)  # family to the build of torch this machine gives it
+    rungs: Mapping[str, str] = field(default_factory=dict)  # where backends were seen to fit; see `pipeline.ladder`
 
 
 def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Ingredients:
-    """Everything that decides the result of `step`, as canonical JSON can hold it."""
-    torch = surroundings.torch.get(step.backend.environment)
-    return {
-        **({"torch": torch} if torch else {}),
+    """Everything that decides the result of `step`, as canonical JSON can hold it.
+
+    They name what is computed, not what was asked for: a step on a lower rung has the ingredients that its rung gives.
+    """
+    parts: Ingredients = {
         "format": KEY_FORMAT,
         "stage": step.stage.name,
         "version": step.stage.version,
@@ -44,10 +46,15 @@ def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) ->
         "environment": surroundings.environments[step.backend.environment],
         "models": {role: surroundings.models[model] for role, model in step.models.items()},
         "tools": {tool: surroundings.tools[tool] for tool in step.backend.tools},
-        "params": step.params.model_dump(mode="json"),
+        "params": step.params.model_dump(mode="json", exclude=set(step.backend.neutral_params)),
         "inputs": {role: list(digest) if isinstance(digest, list) else digest for role, digest in inputs.items()},
-        "device": surroundings.device,
+        "device": step.device or surroundings.device,
     }
+    if step.rung and step.rung.options:
+        parts["options"] = dict(step.rung.options)
+    if torch := surroundings.torch.get(step.backend.environment):
+        parts["torch"] = torch
+    return parts
 
 
 def result_key(parts: Ingredients) -> str:

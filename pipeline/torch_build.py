@@ -103,9 +103,7 @@ def _has_two_builds() -> bool:
 def _fits(wheel: Path) -> bool:
     found = _WHEEL.fullmatch(wheel.name)
     python = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    return bool(
-        found and found["python"] == python and found["platform"].endswith("x86_64") and os.access(wheel, os.R_OK)
-    )
+    return bool(found and found["python"] == python and found["platform"].endswith("x86_64"))
 
 
 def _numbers(version: str) -> tuple[int, ...]:
