@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from types import GenericAlias, UnionType
 from typing import get_args, get_origin
@@ -85,7 +86,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Publication:
-    """A result to publish under a name that may hold `{name}` and `{language}`."""
+    """A result to publish under a name as in a recipe, see `pipeline.recipe.PublishRule`."""
 
     step: str
     role: str
@@ -100,6 +101,14 @@ class Plan:
     profile: str
     steps: tuple[Step, ...]
     publications: tuple[Publication, ...]
+
+    @cached_property
+    def depths(self) -> Mapping[str, int]:
+        """How many steps come before each, on the longest way to it."""
+        found: dict[str, int] = {}
+        for step in self.steps:
+            found[step.id] = max((found[needed] + 1 for needed in step.needs), default=0)
+        return found
 
 
 @dataclass(frozen=True)

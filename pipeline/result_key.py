@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
@@ -29,6 +29,8 @@ class Surroundings:
     models: Mapping[str, str]  # model to the digest of its lock entry
     tools: Mapping[str, str]  # tool to its version
     device: str  # the kind: another kind of hardware rounds differently
+    torch: Mapping[str, str] = field(default_factory=dict)  # family to the build of torch this machine gives it
+    rungs: Mapping[str, str] = field(default_factory=dict)  # where backends were seen to fit; see `pipeline.ladder`
 
 
 def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Ingredients:
@@ -50,6 +52,8 @@ def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) ->
     }
     if step.rung and step.rung.options:
         parts["options"] = dict(step.rung.options)
+    if torch := surroundings.torch.get(step.backend.environment):
+        parts["torch"] = torch
     return parts
 
 
@@ -61,7 +65,7 @@ def result_key(parts: Ingredients) -> str:
 
 _PHRASES = {
     "stage": "the stage", "version": "the stage's version", "backend": "the backend", "environment": "the environment",
-    "device": "the device", "format": "the format of keys",
+    "device": "the device", "torch": "the build of torch", "format": "the format of keys",
 }  # fmt: skip
 _KINDS = {"params": "parameter", "models": "model", "tools": "tool", "options": "option", "inputs": "input"}
 

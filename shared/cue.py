@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from shared.document import Document, Frozen
 
 
@@ -14,8 +16,20 @@ class Cue(Frozen):
     speaker: str | None = None
 
 
+class ReadCues(Frozen):
+    """A subtitle file's cues, in its own order, and what was wrong with it that could be put right."""
+
+    cues: tuple[Cue, ...]
+    repairs: tuple[str, ...] = ()
+
+
+Kind = Literal["full", "sdh", "forced"]
+"""What a subtitle is for: all that is said, that and sounds for hearing impaired viewers, or what all must be shown."""
+
+
 class CueSheet(Document):
     """The cues of one subtitle track: in order of time, without overlap. `language` is BCP-47."""
 
     language: str
+    kind: Kind = "full"
     cues: tuple[Cue, ...]

@@ -82,6 +82,7 @@ class Ready(Message):
     ev: Literal["ready"] = "ready"
     load_s: float
     memory_mb: float | None
+    gpu_memory_mb: float | None = None
 
 
 class Progress(Message):
@@ -101,7 +102,7 @@ class Notice(Message):
 
 
 class Done(Message):
-    """Job `id` has written its outputs."""
+    """Job `id` has written its outputs. Memory is the most that the worker has held in its life."""
 
     ev: Literal["done"] = "done"
     id: int
@@ -110,6 +111,7 @@ class Done(Message):
     seconds: float
     cpu_s: float
     memory_mb: float | None
+    gpu_memory_mb: float | None = None
 
 
 class Refused(Message):
