@@ -151,6 +151,8 @@ def _kind(field: FieldInfo) -> str:
 def _kind_word(annotation: object) -> str:
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return f"list of {_kind_word(get_args(annotation)[0])}"
     if get_origin(annotation) is dict:
         return f"table of {_kind_word(get_args(annotation)[1])}"
     return _KINDS[annotation]
@@ -193,7 +195,7 @@ def models_page() -> str:
         (
             f"`{name}`",
             m.licence,
-            "allowed" if m.commercial_use else "not allowed",
+            {True: "allowed", False: "not allowed", None: "unknown"}[m.commercial_use],
             "yes" if m.gated else "no",
             m.note or "-",
         )
@@ -244,7 +246,7 @@ def _used_by(family: str) -> list[str]:
 
 
 def _distribution(requirement: str) -> str:
-    return re.split(r"[<>=!~ \[]", requirement, maxsplit=1)[0].lower()
+    return re.sub(r"[-_.]+", "-", re.split(r"[<>=!~ \[]", requirement, maxsplit=1)[0]).lower()
 
 
 def _locked_versions(lock: Path) -> dict[str, str]:

@@ -21,12 +21,46 @@ class SetupProgress:
     what: str
     done_bytes: int
     total_bytes: int
-    file: str | None = None  # the one at work, where there are several
 
 
 @dataclass(frozen=True)
 class SetupFinished:
     what: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SetupFailed:
+    what: str
+    code: str
+
+
+@dataclass(frozen=True)
+class FileStarted:
+    """A file of what is being set up begins to come, or goes on from the byte that an earlier attempt reached."""
+
+    what: str
+    file: str
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class FileProgress:
+    what: str
+    file: str
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class FileEnded:
+    """No more of the file comes: it is there, or it was given up. `came_bytes` came since it was started."""
+
+    what: str
+    file: str
+    complete: bool
+    came_bytes: int
     seconds: float
 
 
@@ -50,6 +84,55 @@ class CheckFinished:
 
 
 @dataclass(frozen=True)
+class RunStarted:
+    """A run begins. `items` is how many media it has so far; None while nobody knows."""
+
+    run: str
+    items: int | None
+
+
+@dataclass(frozen=True)
+class WorkerStarted:
+    """A process was started. `worker` names it for the rest of the run; `label` is what a person reads. `generation`
+    counts the processes that took the same place before it, from 1."""
+
+    worker: str
+    label: str
+    host: str
+    generation: int
+
+
+@dataclass(frozen=True)
+class WorkerLoaded:
+    """A worker has loaded a backend with its models, within `seconds`."""
+
+    worker: str
+    stage: str
+    backend: str
+    models: tuple[str, ...]
+    seconds: float
+    memory_mb: float | None
+
+
+@dataclass(frozen=True)
+class WorkerMeasured:
+    """What a worker takes just now: cores, memory, and memory of its GPU where it has one."""
+
+    worker: str
+    cores: float
+    memory_mb: float
+    gpu_memory_mb: float | None = None
+
+
+@dataclass(frozen=True)
+class WorkerEnded:
+    """A worker is gone. `reason` is a word or two: finished, idle, evicted, memory, crashed, killed."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class ItemStarted:
     """Work on one media begins."""
 
@@ -65,6 +148,16 @@ class StepStarted:
     backend: str
     reason: str
     media_ms: int | None
+    worker: str | None = None
+
+
+@dataclass(frozen=True)
+class StepWaiting:
+    """The step could begin, and waits: for memory, a core, a GPU, a worker that loads."""
+
+    item: str
+    step: str
+    waits_for: str
 
 
 @dataclass(frozen=True)
@@ -136,7 +229,9 @@ class ItemFinished:
 
 
 Event = (
-    SetupStarted | SetupProgress | SetupFinished | CheckStarted | CheckProgress | CheckFinished
-    | ItemStarted | StepStarted | StepProgress | StepReused | StepDone | StepFailedEvent | StepSkipped | Notice
-    | Published | ItemFinished
+    SetupStarted | SetupProgress | SetupFinished | SetupFailed | FileStarted | FileProgress | FileEnded
+    | CheckStarted | CheckProgress | CheckFinished
+    | RunStarted | WorkerStarted | WorkerLoaded | WorkerMeasured | WorkerEnded
+    | ItemStarted | StepStarted | StepWaiting | StepProgress | StepReused | StepDone | StepFailedEvent | StepSkipped
+    | Notice | Published | ItemFinished
 )  # fmt: skip

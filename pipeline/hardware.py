@@ -1,11 +1,12 @@
 """What this machine can compute with, and the profile that suits it; remembered in `config/hardware_cache.json`.
 
-The file is a memory for whoever reads the set-up later, never an authority: nothing takes it for what the machine has
-today, since cards are moved and containers get other limits.
+The file is a memory. One thing is decided by it, which build of torch an environment gets, since asking the machine
+itself takes longer than a whole command may; `reel doctor --remember` asks it again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from pipeline.model_cache.check import available_cores
 from pipeline.profile import Profile
-from shared.document import Document, Frozen
+from shared.document import Document, DocumentError, Frozen
 
 REMEMBERED = "hardware_cache.json"
 _ASK = ("--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
@@ -61,6 +62,14 @@ def detect(profiles: Mapping[str, Profile], path: str | None, devices: Path = Pa
     )
 
 
+def has_card(remembered: Path, devices: Path = Path("/dev")) -> bool:
+    """Whether there is an NVIDIA card, as remembered; where nothing is, by the cards' device files. Microseconds."""
+    try:
+        return bool(Hardware.read(remembered).cuda)
+    except (OSError, DocumentError):
+        return any(devices.glob("nvidia[0-9]*"))
+
+
 def suggest(profiles: Mapping[str, Profile], cpus: int, memory_gib: float | None, accelerated: bool) -> str:
     """The best profile for a machine with power to spare, else the lightest; `profiles` are best first."""
     best, lightest = next(iter(profiles)), list(profiles)[-1]
@@ -74,6 +83,29 @@ def describe(hardware: Hardware) -> str:
     cards = [f"{a.name}{f' ({a.memory_mib / 1024:.0f} GiB)' if a.memory_mib else ''}" for a in hardware.cuda]
     power = ", ".join(cards) or ("MPS and MLX" if hardware.mps else "no accelerator")
     return f"{hardware.cpus} cores{memory}, {power}; suits the profile {hardware.profile}"
+
+
+def find_cards(path: str | None) -> list[float]:
+    """The memory of each card that may be used, in 10^6 bytes; infinite where it is not known."""
+    cards = _cuda(path, Path("/dev"))
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    memory = [card.memory_mib * 2**20 / 1e6 if card.memory_mib else float("inf") for card in cards]
+    if chosen is None:
+        return memory or [float("inf")]
+    numbers = [name.strip() for name in chosen.split(",") if name.strip()]
+    return [memory[int(n)] if n.isdigit() and int(n) < len(memory) else min(memory, default=0.0) for n in numbers]
+
+
+def find_memory_mb() -> float | None:
+    """How much memory the machine has, or the container that this process runs in, in 10^6 bytes."""
+    try:
+        physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
+    except (ValueError, OSError, AttributeError):
+        return None
+    for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
+        with contextlib.suppress(OSError, ValueError):
+            return min(physical, int(limit.read_text()) / 1e6)
+    return physical
 
 
 def _cuda(path: str | None, devices: Path) -> tuple[Accelerator, ...]:
@@ -97,7 +129,5 @@ def _card(line: str) -> Accelerator:
 
 
 def _memory_gib() -> float | None:
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    except (ValueError, OSError, AttributeError):
-        return None
+    memory_mb = find_memory_mb()
+    return round(memory_mb * 1e6 / 2**30, 1) if memory_mb else None

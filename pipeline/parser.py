@@ -91,12 +91,27 @@ def _progress(leaf: argparse.ArgumentParser) -> None:
 
 
 def _job(leaf: argparse.ArgumentParser) -> None:
-    leaf.add_argument("media", nargs="+", metavar="MEDIA", help="files, folders or patterns")
+    leaf.add_argument("media", nargs="*", metavar="MEDIA", help="files, folders or patterns")
+    leaf.add_argument(
+        "--manifest", metavar="FILE", help="a list of media, each with settings of its own: JSON lines, or CSV"
+    )
+    leaf.add_argument(
+        "--order", choices=("given", "name", "smallest", "largest", "oldest", "newest"), default="given",
+        help="which media come first",
+    )  # fmt: skip
+    leaf.add_argument("--limit", type=_count, metavar="N", help="only the first N media")
     leaf.add_argument(
         "--recipe", metavar="NAME", help="what to make: subtitle, transcribe, translate, or a recipe file"
     )
     leaf.add_argument("--to", metavar="LANGUAGES", help="target languages, BCP-47, with commas: `pt,en`")
     _guide(leaf)
+    leaf.add_argument(
+        "--formats",
+        metavar="LIST",
+        help="subtitle files to write (srt,vtt): srt, vtt, ass, ttml, scc, json, whisper, txt",
+    )
+    leaf.add_argument("--container", choices=("mkv", "mp4"), help="the film with the subtitles inside (mkv)")
+    leaf.add_argument("--burn-in", metavar="LANGUAGE", help="draw this language's subtitles into the picture")
     leaf.add_argument("-o", "--output", metavar="DIR", help="where the folder for each media goes (out)")
     leaf.add_argument(
         "--language", metavar="TAG", help="the spoken language, when you know it better than the recogniser"
@@ -114,11 +129,19 @@ def _add_run(commands: Subparsers[argparse.ArgumentParser]) -> None:
         commands, "run", "do the job for each media; sets up what is missing first", "reel run film.mkv --to pt"
     )
     _job(run)
+    failing = run.add_mutually_exclusive_group()
+    failing.add_argument("--keep-going", action="store_true", help="go on with the others when one fails (the default)")
+    failing.add_argument("--fail-fast", action="store_true", help="end the run when one fails")
+    run.add_argument("--retry-failed", action="store_true", help="only what failed in the last run")
     _progress(run)
 
 
 def _add_plan(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    _job(_leaf(commands, "plan", "what `run` would do and why; writes nothing", "reel plan film.mkv --to pt"))
+    plan = _leaf(commands, "plan", "what `run` would do and why; writes nothing", "reel plan film.mkv --to pt")
+    _job(plan)
+    plan.add_argument(
+        "--explain", action="store_true", help="for each step, what its key is made of that has changed: old -> new"
+    )
 
 
 def _add_check(commands: Subparsers[argparse.ArgumentParser]) -> None:
@@ -126,7 +149,7 @@ def _add_check(commands: Subparsers[argparse.ArgumentParser]) -> None:
         commands, "check", "measure subtitle files against a guide; exits with 1 when a limit is broken",
         "reel check film.en.srt --media film.mkv",
     )  # fmt: skip
-    check.add_argument("inputs", nargs="+", metavar="FILE", help="subtitles, SubRip or WebVTT, from any hand")
+    check.add_argument("inputs", nargs="+", metavar="FILE", help="subtitles of any format, from any hand")
     check.add_argument("--media", dest="film", metavar="MEDIA", help="what they belong to, for its end and frame rate")
     check.add_argument("--language", dest="tag", metavar="TAG", help="their language; else as in `film.en.srt`")
     _guide(check)
@@ -231,8 +254,29 @@ def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:
     _leaf(runs, "list", "the runs, newest first", "reel runs list")
     show = _leaf(runs, "show", "the steps of one run", "reel runs show 20260131-120000-ab12")
     show.add_argument("id", metavar="RUN", nargs="?", help="as `reel runs list` shows it; none: the newest")
+    repair = _leaf(
+        runs, "repair", "check every byte of the results, drop what is damaged, make the index anew", "reel runs repair"
+    )
+    _progress(repair)
+    prune = _leaf(
+        runs, "prune", "show results that are old and that no published job uses", "reel runs prune --older-than 2w"
+    )
+    prune.add_argument("--older-than", metavar="AGE", default="30d", help="not used for so long: 12h, 30d, 2w (30d)")
+    prune.add_argument("--keep", metavar="SIZE", help="and the oldest of the others until so much is left: 20GB")
+    prune.add_argument(
+        "--intermediates", action="store_true",
+        help="and what published jobs were made from; the published results themselves stay",
+    )  # fmt: skip
+    prune.add_argument("--yes", action="store_true", help="delete them without a question")
 
 
-def split_languages(text: str) -> Sequence[str]:
+def _count(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise ValueError(word)
+    return number
+
+
+def split_list(text: str) -> Sequence[str]:
     """`pt, en` as its parts."""
     return [part.strip() for part in text.split(",") if part.strip()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from types import GenericAlias, UnionType
 from typing import get_args, get_origin
@@ -17,7 +18,7 @@ from pipeline.recipe import MEDIA, Recipe, RecipeStep
 from pipeline.registry import stage_named, translator_for
 from shared.guide import GuideParams
 from shared.language import english_name
-from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, Files, Params, Stage
+from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, Files, Option, Params, Rung, Stage
 
 STUB = Backend(module="", environment=CORE_ENVIRONMENT, summary="valid outputs without a model")
 
@@ -64,6 +65,18 @@ class Step:
     inputs: Mapping[str, Source]
     models: Mapping[str, str]  # role to the model's name
     target: str | None = None
+    rung: Rung | None = None  # where it stands on its backend's ladder; None: as it was asked for
+
+    @property
+    def device(self) -> str | None:
+        """The kind of device that its rung asks for; None: the one that the settings say."""
+        return self.rung.device if self.rung else None
+
+    @property
+    def load_options(self) -> Mapping[str, Option]:
+        """What decides how its backend loads, beside models and device."""
+        params = self.params.model_dump(mode="json", include=set(self.backend.load_params))
+        return {**params, **(self.rung.options if self.rung else {})}
 
     @property
     def needs(self) -> frozenset[str]:
@@ -73,7 +86,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Publication:
-    """A result to publish under a name that may hold `{name}` and `{language}`."""
+    """A result to publish under a name as in a recipe, see `pipeline.recipe.PublishRule`."""
 
     step: str
     role: str
@@ -88,6 +101,14 @@ class Plan:
     profile: str
     steps: tuple[Step, ...]
     publications: tuple[Publication, ...]
+
+    @cached_property
+    def depths(self) -> Mapping[str, int]:
+        """How many steps come before each, on the longest way to it."""
+        found: dict[str, int] = {}
+        for step in self.steps:
+            found[step.id] = max((found[needed] + 1 for needed in step.needs), default=0)
+        return found
 
 
 @dataclass(frozen=True)

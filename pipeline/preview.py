@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from pipeline.ladder import descent
 from pipeline.plan import AllOf, FirstOf, FromMedia, FromStep, Plan, Source, Step
-from pipeline.result_key import InputDigests, Surroundings, differences, ingredients, result_key
+from pipeline.result_key import Change, InputDigests, Surroundings, differences, ingredients, result_key
 from pipeline.result_store import ResultStore, StoredResult
 
 Verdict = Literal["reused", "new", "redone"]
@@ -25,6 +26,7 @@ class StepPreview:
     verdict: Verdict
     reason: str
     result: StoredResult | None = None
+    changes: tuple[Change, ...] = ()  # of its key since it last ran for this media, as far as they are known yet
 
 
 def preview(
@@ -38,8 +40,12 @@ def preview(
         if waiting:
             previews.append(_behind(step, waiting, surroundings, last(step.id)))
             continue
-        parts = ingredients(step, gather(step.inputs, media_digest, results), surroundings)
+        digests = gather(step.inputs, media_digest, results)
+        parts = ingredients(step, digests, surroundings)
         found = store.lookup(result_key(parts))
+        if not found and (step.backend.oom_ladder and surroundings.rungs):
+            parts = ingredients(descent(step, surroundings.device, surroundings.rungs)[0], digests, surroundings)
+            found = store.lookup(result_key(parts))
         if found:
             results[step.id] = found
             previews.append(StepPreview(step, "reused", f"its result {found.key[:8]} is in the store", found))
@@ -48,8 +54,9 @@ def preview(
         if before is None:
             previews.append(StepPreview(step, "new", "it has not run for this media yet"))
         else:
-            changed = differences(before, parts) or ["its result is no longer in the store"]
-            previews.append(StepPreview(step, "redone", "; ".join(changed)))
+            changes = tuple(differences(before, parts))
+            reasons = [change.phrase for change in changes] or ["its result is no longer in the store"]
+            previews.append(StepPreview(step, "redone", "; ".join(reasons), changes=changes))
     return previews
 
 
@@ -82,5 +89,5 @@ def _behind(
     if before is None:
         return StepPreview(step, "new", behind)
     known = ingredients(step, {}, surroundings)
-    changed = differences({**before, "inputs": {}}, known)
-    return StepPreview(step, "redone", "; ".join([*changed, behind]))
+    changes = tuple(differences({**before, "inputs": {}}, known))
+    return StepPreview(step, "redone", "; ".join([*(change.phrase for change in changes), behind]), changes=changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ class Project:
     settings: Settings
     cache: Path
     results: Path
+    index: Path
     environments: Path
     output: Path
 
@@ -27,9 +29,15 @@ class Project:
         return self.results / "runs"
 
     @property
+    def scratch(self) -> Path:
+        """Where libraries may write while they work: the cache, or beside the results where it can only be read."""
+        readable_only = self.cache.is_dir() and not os.access(self.cache, os.W_OK)
+        return self.results / "scratch" if readable_only else self.cache
+
+    @property
     def home(self) -> Path:
         """What a stage sees as its home folder."""
-        return self.cache / "home"
+        return self.scratch / "home"
 
 
 def open_project(settings: Settings) -> Project:
@@ -42,6 +50,7 @@ def open_project(settings: Settings) -> Project:
         settings=settings,
         cache=place(settings.cache_dir),
         results=place(settings.results_dir),
+        index=place(settings.index_dir or settings.results_dir),
         environments=place(settings.environments_dir),
         output=Path(settings.output_dir).expanduser().absolute(),
     )

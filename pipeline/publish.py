@@ -6,9 +6,11 @@ times, so the same job publishes the same bytes. A file that somebody has edited
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +18,11 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.model_cache.manifest import Model
-from pipeline.plan import Plan
+from pipeline.plan import Plan, Publication
 from pipeline.result_store import ResultStore, StoredFile, StoredResult
 from shared.document import Document, DocumentError
 from shared.files import sha256_of, write_atomically
+from shared.language import UNDETERMINED, in_file_name
 
 JOB = "job.json"
 _LINK_FROM_BYTES = 8 << 20  # smaller files are copied, so that a text editor can do with them what it likes
@@ -46,14 +49,36 @@ class PublishedFiles:
     edited: tuple[Path, ...]
 
 
-def job_folder(output: Path, media: Path, media_digest: str) -> Path:
-    """The folder for a media: its name; with a part of its digest where another file of that name was there first."""
-    for name in (media.stem, *(f"{media.stem}-{media_digest[:length]}" for length in range(8, 64, 8))):
-        job = read_job(output / name)
-        moved_here = job and job.media_sha256 == media_digest and not Path(job.media).exists()
-        if job is None or job.media == str(media) or moved_here:
-            return output / name
-    return output / f"{media.stem}-{media_digest}"
+class Folders:
+    """Gives each media of a run a folder of its own, whatever others are called: in another letter case, or composed
+    otherwise in Unicode, two names are one on some disks and for every reader."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, Path] = {}
+
+    def take_again(self, folder: Path, media: Path) -> bool:
+        """Whether the media may have the folder that it had before."""
+        alike = unicodedata.normalize("NFC", str(folder)).casefold()
+        return self._taken.setdefault(alike, media) == media
+
+    def take(self, output: Path, media: Path, digest: str) -> Path:
+        """The folder for a media: its name; with a part of its digest where another of that name was there first."""
+        for name in (media.stem, *(f"{media.stem}-{digest[:length]}" for length in range(8, 65, 8))):
+            folder = output / name
+            alike = unicodedata.normalize("NFC", str(folder)).casefold()
+            owner = self._taken.get(alike)
+            if owner == media or (owner is None and _is_free(folder, media, digest)):
+                self._taken[alike] = media
+                return folder
+        number = next(n for n in itertools.count(2) if str(output / f"{media.stem}-{n}") not in self._taken)
+        self._taken[str(output / f"{media.stem}-{number}")] = media
+        return output / f"{media.stem}-{number}"
+
+
+def _is_free(folder: Path, media: Path, digest: str) -> bool:
+    job = read_job(folder)
+    moved_here = job and job.media_sha256 == digest and not Path(job.media).exists()
+    return job is None or job.media == str(media) or bool(moved_here)
 
 
 def read_job(folder: Path) -> Job | None:
@@ -71,16 +96,15 @@ def publish(
     """Bring every publication of the plan into `folder`, and take away what an earlier job left and this has not."""
     wanted: dict[str, StoredFile] = {}
     for publication in plan.publications:
-        result = results[publication.step]
-        output = result.outputs[publication.role]
-        if isinstance(output, StoredFile):
-            language = str(result.facts.get("language") or "und")
+        for file in _files(results[publication.step], publication.role):
             # A translation into the spoken language adds nothing to the original, which comes first in a recipe.
-            wanted.setdefault(publication.name.format(name=media.stem, language=language), output)
+            wanted.setdefault(published_name(publication, media, results[publication.step], file), file)
     before = read_job(folder)
     known = before.files if before else {}
     edited = [name for name in wanted if _is_edited(folder / name, wanted[name].sha256, known.get(name))]
     folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".*.part"):  # by a run that was killed while it published
+        left.unlink(missing_ok=True)
     for name, file in wanted.items():
         if name not in edited:
             _place(store.path(file), folder / name, file)
@@ -90,6 +114,23 @@ def publish(
             old.unlink()
     _write_job(folder, _job(plan, results, media, media_digest, wanted, models))
     return PublishedFiles(folder, tuple(folder / name for name in wanted), tuple(folder / name for name in edited))
+
+
+def published_name(publication: Publication, media: Path, result: StoredResult, file: StoredFile) -> str:
+    """The name under which a result's file is published."""
+    kind = str(result.facts.get("kind") or "full")
+    _, dot, suffix = file.name.partition(".")
+    return publication.name.format(
+        name=media.stem,
+        language=in_file_name(str(result.facts.get("language") or UNDETERMINED)),
+        kind="" if kind == "full" else f".{kind}",
+        suffix=f"{dot}{suffix}",
+    )
+
+
+def _files(result: StoredResult, role: str) -> tuple[StoredFile, ...]:
+    output = result.outputs[role]
+    return (output,) if isinstance(output, StoredFile) else output or ()
 
 
 def _is_edited(place: Path, new: str, published: str | None) -> bool:

@@ -30,7 +30,8 @@ class RecipeStep(Frozen):
 
 
 class PublishRule(Frozen):
-    """A result the user gets. `as` may hold `{name}` (the media's) and `{language}` (the result's)."""
+    """A result the user gets. `as` may hold `{name}` (the media's), and of the result `{language}`, `{kind}` (`.sdh`,
+    `.forced` or nothing) and `{suffix}` (of the file's own name, with its dot)."""
 
     file: str
     name: str = Field(alias="as")

@@ -2,12 +2,15 @@
 
     objects/ab/ab12...        a file's content under its sha256, never changed
     manifests/cd/cd34....json a result: its key's ingredients, its files, what the stage noted
-    index.sqlite              what can be looked up faster; rows are copied from manifests
+    history/<run>.json        a run that has ended: its steps, its workers
+    index.sqlite              what can be looked up faster; see `pipeline.index`
     staging/                  where steps write; swept by the next owner
     lock                      held by the kernel for the one writer, as long as it lives
+    owner.json                who that is; still there when the last one did not come to its end
 
 A result comes to be in this order: object, manifest, row. So a row without its objects cannot be, and whatever a
-killed process leaves behind is either complete or not found.
+killed process leaves behind is either complete or not found. A complete result that has no row yet gets one from the
+next owner.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import contextlib
 import errno
 import json
 import os
+import platform
 import shutil
 import sqlite3
 import time
@@ -26,27 +30,13 @@ from filelock import FileLock, Timeout
 from pydantic import JsonValue
 
 from pipeline.errors import Locked, ReelError
+from pipeline.index import Index, trouble
 from pipeline.result_key import InputDigests
 from shared.document import Document, DocumentError, Frozen
 from shared.files import sha256_of
 from shared.stage import Fact
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS results (
-    key TEXT PRIMARY KEY, stage TEXT NOT NULL, backend TEXT NOT NULL, bytes INTEGER NOT NULL, seconds REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS media (
-    device INTEGER, inode INTEGER, size INTEGER, modified_ns INTEGER, sha256 TEXT NOT NULL,
-    PRIMARY KEY (device, inode, size, modified_ns));
-CREATE TABLE IF NOT EXISTS runs (
-    id TEXT PRIMARY KEY, started TEXT NOT NULL, finished TEXT, state TEXT NOT NULL, recipe TEXT, profile TEXT);
-CREATE TABLE IF NOT EXISTS run_steps (
-    run TEXT NOT NULL, item TEXT NOT NULL, media TEXT NOT NULL, step TEXT NOT NULL, backend TEXT NOT NULL,
-    key TEXT, state TEXT NOT NULL, seconds REAL, PRIMARY KEY (run, item, step));
-CREATE INDEX IF NOT EXISTS run_steps_media ON run_steps (media, step);
-"""
-_INDEX_VERSION = 1
 _DISK_REFUSES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-_INSERT_RESULT = "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?)"
 _WHOLE_SECOND_NS = 1_000_000_000
 
 
@@ -86,27 +76,37 @@ class StoredResult(Document):
         return tuple(found)
 
     @property
-    def row(self) -> tuple[str, str, str, int, float]:
+    def row(self) -> dict[str, JsonValue]:
         """The result as the index knows it."""
-        size = sum(file.size for file in self.files)
-        return self.key, str(self.ingredients["stage"]), str(self.ingredients["backend"]), size, self.seconds
+        return {
+            "key": self.key,
+            "stage": self.ingredients["stage"],
+            "backend": self.ingredients["backend"],
+            "bytes": sum(file.size for file in self.files),
+            "seconds": self.seconds,
+        }
 
 
 class ResultStore:
     """The store below one folder. `open_for_writing` makes this process its one writer; reading needs no lock."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._database: sqlite3.Connection | None = None
-        self._gathering = False
+    def __init__(self, root: Path, index_folder: Path | None = None) -> None:
+        self.root = root
+        self.index = Index((index_folder or root) / "index.sqlite")
+
+    @property
+    def history(self) -> Path:
+        """Where runs that have ended lie as files."""
+        return self.root / "history"
 
     @contextlib.contextmanager
     def open_for_writing(self, purpose: str) -> Iterator[None]:
         """Hold the store for the life of the block. Raises `Locked` while another process does, and `ReelError` when
-        the disk refuses, also in the middle of the block."""
+        the disk refuses or the index is damaged, also in the middle of the block."""
+        owner = self.root / "owner.json"
         try:
-            self._root.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._root / "lock", timeout=0)
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / "lock", timeout=0)
             lock.acquire()
         except Timeout as error:
             raise Locked(
@@ -117,20 +117,46 @@ class ResultStore:
         except OSError as error:
             raise self._unwritable(error) from error
         try:
-            # For people, and gone with the process: not worth waiting for the disk.
-            (self._root / "owner.json").write_text(json.dumps({"pid": os.getpid(), "does": purpose}))
-            shutil.rmtree(self._root / "staging", ignore_errors=True)
-            with contextlib.closing(self._connect()) as self._database:
+            cut_off = owner.exists()
+            # For people, and for the next owner to see how this one ended: not worth waiting for the disk.
+            owner.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "does": purpose}))
+            shutil.rmtree(self.root / "staging", ignore_errors=True)
+            with self.index.open_for_writing(self.refill):
+                if cut_off:
+                    self._adopt()
                 yield
-        except sqlite3.OperationalError as error:
-            raise self._unwritable(error) from error
+            owner.unlink(missing_ok=True)
+        except sqlite3.DatabaseError as error:
+            raise trouble(self.index.file, error) from error
         except OSError as error:
             if error.errno in _DISK_REFUSES:
                 raise self._unwritable(error) from error
             raise
         finally:
-            self._database = None
             lock.release()
+
+    def refill(self, index: Index) -> None:
+        """Everything that the files of the store tell, into an empty index."""
+        for path in self.manifests():
+            with contextlib.suppress(OSError, DocumentError):
+                index.put("results", StoredResult.read(path).row)
+        for file in sorted(self.history.glob("*.json")):
+            index.read_run(file)
+
+    def manifests(self) -> list[Path]:
+        """The file of every result, whole or not."""
+        return sorted((self.root / "manifests").glob("*/*.json"))
+
+    def _adopt(self) -> None:
+        """Bring the rows in line with the manifests, where the last owner was cut off between the two."""
+        known = {str(row[0]) for row in self.index.query("SELECT key FROM results")}
+        written = {path.stem: path for path in self.manifests()}
+        with self.index.one_write():
+            for key in written.keys() - known:
+                with contextlib.suppress(OSError, DocumentError):
+                    self.index.put("results", StoredResult.read(written[key]).row)
+            for key in known - written.keys():
+                self.index.execute("DELETE FROM results WHERE key = ?", (key,))
 
     def lookup(self, key: str) -> StoredResult | None:
         """The result, if its manifest and all of its objects are there whole."""
@@ -156,11 +182,11 @@ class ResultStore:
 
     def object_path(self, sha256: str) -> Path:
         """Where the content with this digest lies."""
-        return self._root / "objects" / sha256[:2] / sha256
+        return self.root / "objects" / sha256[:2] / sha256
 
     def make_staging(self, name: str) -> Path:
         """An empty folder for a step to write into, on the store's own disk."""
-        folder = self._root / "staging" / name
+        folder = self.root / "staging" / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return folder
@@ -183,76 +209,40 @@ class ResultStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         result.write(path)
         _flush_folder(path.parent)
-        self.execute(_INSERT_RESULT, result.row)
+        self.index.put("results", result.row)
 
     def media_digest(self, path: Path) -> str:
         """The sha256 of a user's file, remembered by what the file system says of it."""
         status = path.stat()
-        identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        digest = self.known_digest(status)
+        if digest is None:
+            digest = sha256_of(path)
+            self.remember_digest(path, status, digest)
+        return digest
+
+    def known_digest(self, status: os.stat_result) -> str | None:
+        """The sha256 of a user's file that was read before, by what the file system says of it."""
         wanted = "SELECT sha256 FROM media WHERE device = ? AND inode = ? AND size = ? AND modified_ns = ?"
-        for row in self.query(wanted, identity):
+        for row in self.index.query(wanted, _identity(status)):
             return str(row[0])
-        digest = sha256_of(path)
+        return None
+
+    def remember_digest(self, path: Path, status: os.stat_result, digest: str) -> None:
+        """Note the sha256 of a user's file, whose `status` was taken before it was read."""
         # A file that was changed within this very second may change again under the same time stamp.
         settled = (
             path.stat().st_mtime_ns == status.st_mtime_ns and status.st_ctime_ns < time.time_ns() - _WHOLE_SECOND_NS
         )
-        if self._database is not None and settled:
-            self.execute("INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?, ?)", (*identity, digest))
-        return digest
+        if self.index.is_open and settled:
+            names = ("device", "inode", "size", "modified_ns", "sha256")
+            self.index.put("media", dict(zip(names, (*_identity(status), digest), strict=True)))
 
-    @contextlib.contextmanager
-    def one_write(self) -> Iterator[None]:
+    def one_write(self) -> contextlib.AbstractContextManager[None]:
         """All writes of the block at once: one wait for the disk instead of many."""
-        assert self._database is not None, "the store is not open for writing"
-        with self._database:
-            self._gathering = True
-            try:
-                yield
-            finally:
-                self._gathering = False
-
-    def execute(self, statement: str, values: tuple[object, ...] = ()) -> None:
-        """One write, durable when it returns, unless inside `one_write`. Only the writer may call it."""
-        assert self._database is not None, "the store is not open for writing"
-        if self._gathering:
-            self._database.execute(statement, values)
-        else:
-            with self._database:
-                self._database.execute(statement, values)
-
-    def query(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
-        """One read; empty where the store does not exist yet."""
-        if self._database is not None:
-            return self._database.execute(statement, values).fetchall()
-        index = self._root / "index.sqlite"
-        if not index.exists():
-            return []
-        with contextlib.closing(sqlite3.connect(f"{index.as_uri()}?mode=ro", uri=True)) as database:
-            return database.execute(statement, values).fetchall()
-
-    def _connect(self) -> sqlite3.Connection:
-        """The index, rebuilt from the manifests when it is damaged or of another version."""
-        index = self._root / "index.sqlite"
-        try:
-            database = _open_index(index)
-            if database is not None:
-                return database
-        except sqlite3.DatabaseError:
-            pass
-        for leftover in (index, index.with_name(index.name + "-wal"), index.with_name(index.name + "-shm")):
-            leftover.unlink(missing_ok=True)
-        database = _open_index(index)
-        if database is None:
-            raise ReelError("results.index", f"the index {index} cannot be made")
-        with database:
-            for path in sorted((self._root / "manifests").glob("*/*.json")):
-                with contextlib.suppress(DocumentError):
-                    database.execute(_INSERT_RESULT, StoredResult.read(path).row)
-        return database
+        return self.index.one_write()
 
     def _manifest(self, key: str) -> Path:
-        return self._root / "manifests" / key[:2] / f"{key}.json"
+        return self.root / "manifests" / key[:2] / f"{key}.json"
 
     def _is_whole(self, file: StoredFile) -> bool:
         try:
@@ -260,20 +250,21 @@ class ResultStore:
         except OSError:
             return False
 
-    def _unwritable(self, error: OSError | sqlite3.Error) -> ReelError:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    def _unwritable(self, error: OSError) -> ReelError:
+        why = error.strerror or str(error)
         return ReelError(
             "results.unwritable",
-            f"the result store {self._root} cannot be written: {why}",
+            f"the result store {self.root} cannot be written: {why}",
             hint="free some space, or choose another place with `--set results_dir=...`; what is stored is kept",
         )
 
     def _owner(self) -> str:
         try:
-            owner = json.loads((self._root / "owner.json").read_text())
+            owner = json.loads((self.root / "owner.json").read_text())
         except (OSError, ValueError):
             return "its process is not known"
-        return f"`{owner.get('does')}`, process {owner.get('pid')}"
+        elsewhere = f" on {owner.get('host')}" if owner.get("host") not in {None, platform.node()} else ""
+        return f"`{owner.get('does')}`, process {owner.get('pid')}{elsewhere}"
 
 
 def as_input(digests: InputDigests, store: ResultStore, media: Mapping[str, Path]) -> dict[str, str | list[str] | None]:
@@ -288,23 +279,8 @@ def as_input(digests: InputDigests, store: ResultStore, media: Mapping[str, Path
     }
 
 
-def _open_index(index: Path) -> sqlite3.Connection | None:
-    """The index, made if missing; None where it is of another version. Raises `sqlite3.DatabaseError` when damaged."""
-    database = sqlite3.connect(index, timeout=10)
-    try:
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        if version not in {0, _INDEX_VERSION}:
-            database.close()
-            return None
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")  # 0.15 ms a write, against seconds of work
-        database.executescript(_SCHEMA)
-        if version == 0:
-            database.execute(f"PRAGMA user_version={_INDEX_VERSION}")
-    except sqlite3.DatabaseError:
-        database.close()
-        raise
-    return database
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _flush_folder(folder: Path) -> None:

@@ -12,12 +12,13 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import (
     EXIT_BUG,
+    OutOfMemory,
     ReelError,
     StageRaised,
     StageRefused,
@@ -26,7 +27,9 @@ from pipeline.errors import (
     WorkerKilled,
     WorkerTimedOut,
 )
+from pipeline.executors.handle import OnEvent, WorkerStats
 from shared import protocol
+from shared.memory import processor_s, resident_mb, system_kills
 from shared.timecode import span
 
 _START_LIMIT_S = 120.0
@@ -35,8 +38,6 @@ _TERMINATE_GRACE_S = 5.0
 _MEMORY_WATCH_S = 0.5
 _LOG_TAIL_BYTES = 64 << 10
 PARENT = "REEL_PARENT_PID"
-
-OnEvent = Callable[[protocol.Progress | protocol.Notice], None]
 
 
 @dataclass(frozen=True)
@@ -52,29 +53,37 @@ class Launch:
 
 
 class Worker:
-    """One stage process. One request at a time; a worker that failed in a way of its own is not used again."""
+    """One stage process of this machine; see `pipeline.executors.handle.WorkerHandle`."""
 
-    def __init__(self, launch: Launch, process: asyncio.subprocess.Process) -> None:
-        self._launch, self._process = launch, process
-        self._memory_exceeded: int | None = None
-        self._watch = asyncio.create_task(self._watch_memory())
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._started: asyncio.subprocess.Process | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._memory_exceeded_mb: float | None = None
+        self._gpu_memory_mb: float | None = None
+        self._system_kills = system_kills()
         self.usable = True
 
-    @classmethod
-    async def start(cls, launch: Launch) -> Worker:
+    @property
+    def _process(self) -> asyncio.subprocess.Process:
+        assert self._started is not None, "the worker is not started"
+        return self._started
+
+    async def start(self) -> None:
         """Start the process and hear its greeting. Raises `StepFailed`."""
+        launch = self._launch
         launch.log.parent.mkdir(parents=True, exist_ok=True)
         with open(launch.log, "ab") as log:
-            process = await asyncio.create_subprocess_exec(
+            self._started = await asyncio.create_subprocess_exec(
                 str(launch.python), "-m", "shared.harness",
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
                 env={**launch.environment, PARENT: str(os.getpid())}, cwd=launch.folder,
                 limit=protocol.LINE_BYTES + 1, start_new_session=True,
             )  # fmt: skip
-        worker = cls(launch, process)
+        self._watch = asyncio.create_task(self._watch_memory())
         async with contextlib.AsyncExitStack() as undo:
-            undo.push_async_callback(worker.kill)
-            greeting = await worker._answer(_START_LIMIT_S, "start")
+            undo.push_async_callback(self.kill)
+            greeting = await self._answer(_START_LIMIT_S, "start")
             if isinstance(greeting, protocol.NotInjected):
                 raise _Bug(
                     "worker.not-injected", f"{launch.name} was not given our cache: {'; '.join(greeting.problems)}"
@@ -82,7 +91,6 @@ class Worker:
             if not isinstance(greeting, protocol.Hello) or greeting.protocol != protocol.PROTOCOL:
                 raise _Bug("worker.protocol", f"{launch.name} speaks another protocol than {protocol.PROTOCOL}")
             undo.pop_all()
-        return worker
 
     async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready:
         """Load a backend. Raises `StageRefused` or a `StepFailed`; the worker is then not usable."""
@@ -92,6 +100,7 @@ class Worker:
         if not isinstance(answer, protocol.Ready):
             raise self._error(answer)
         self.usable = True
+        self._gpu_memory_mb = answer.gpu_memory_mb
         return answer
 
     async def run(self, request: protocol.Run, limit_s: float, on_event: OnEvent) -> protocol.Done:
@@ -105,6 +114,7 @@ class Worker:
                         if answer.id == request.id:
                             on_event(answer)
                     elif isinstance(answer, protocol.Done) and answer.id == request.id:
+                        self._gpu_memory_mb = answer.gpu_memory_mb
                         return answer
                     elif not isinstance(answer, protocol.Done | protocol.Cancelled):
                         raise self._error(answer)
@@ -124,7 +134,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Ask the worker to finish; end it when it does not."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, StepFailed):
             await self._send(protocol.Stop())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TERMINATE_GRACE_S):
@@ -134,15 +144,30 @@ class Worker:
     async def kill(self) -> None:
         """End the worker and everything it started, at once."""
         self.usable = False
-        self._watch.cancel()
+        if self._started is None:
+            return
+        if self._watch:
+            self._watch.cancel()
         self._signal(signal.SIGKILL)
         await self._process.wait()
         if self._process.stdin:
             self._process.stdin.close()
 
+    def kill_now(self) -> None:
+        """Send the end without waiting for it."""
+        if self._started is not None:
+            self._signal(signal.SIGKILL)
+
+    def stats(self) -> WorkerStats | None:
+        """What it takes just now; None where the system does not tell."""
+        memory_mb = resident_mb(self._started.pid) if self._started else None
+        if self._started is None or memory_mb is None:
+            return None
+        return WorkerStats(processor_s(self._started.pid), memory_mb, self._gpu_memory_mb)
+
     async def _end_job(self, job: int) -> None:
         """Ask, terminate, kill, each with its time."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError, StepFailed):
             await self._send(protocol.Cancel(id=job))
             async with asyncio.timeout(_CANCEL_GRACE_S):
                 while not isinstance(await self._receive(), protocol.Cancelled | protocol.Done):
@@ -190,18 +215,25 @@ class Worker:
         status = await self._process.wait()
         self._signal(signal.SIGKILL)  # what it started may live on
         name, log = self._launch.name, self._launch.log
-        if self._memory_exceeded is not None:
-            return WorkerKilled(
+        if self._memory_exceeded_mb is not None:
+            return OutOfMemory(
                 "worker.memory",
-                f"{name} was ended: it held {self._memory_exceeded / 2**30:.1f} GiB, its limit is"
+                f"{name} was ended: it held {self._memory_exceeded_mb * 1e6 / 2**30:.1f} GiB, its limit is"
                 f" {self._launch.memory_limit_bytes / 2**30:.1f} GiB",
                 hint="raise `memory_limit_gib`, or take a smaller model",
+                log=log,
+            )
+        if status == -signal.SIGKILL and system_kills() > self._system_kills:
+            return OutOfMemory(
+                "worker.system-memory",
+                f"{name} was killed by the system, because the machine's memory ran out",
+                hint="close other programs, or take a smaller model",
                 log=log,
             )
         if status in {-signal.SIGKILL, -signal.SIGTERM}:
             return WorkerKilled(
                 "worker.killed",
-                f"{name} was killed ({signal.Signals(-status).name}), as the system does when memory runs out",
+                f"{name} was killed ({signal.Signals(-status).name}), as a person does, or a system short of memory",
                 hint="close other programs or take a smaller model, then run the same command again",
                 log=log,
             )
@@ -211,9 +243,15 @@ class Worker:
     def _error(self, answer: protocol.Event) -> ReelError:
         if isinstance(answer, protocol.Refused):
             return StageRefused(answer.code, answer.message, hint=answer.hint, log=self._launch.log)
+        if isinstance(answer, protocol.OutOfMemory):
+            self.usable = False
+            return OutOfMemory(
+                "stage.out-of-memory",
+                f"{self._launch.name} ran out of memory: {answer.type}: {answer.message or 'no message'}",
+                hint="close other programs, or take a smaller model",
+                log=self._launch.log,
+            )
         if isinstance(answer, protocol.Failed):
-            if answer.type == "MemoryError":
-                self.usable = False
             message = f"{self._launch.name} raised {answer.type}: {answer.message or 'no message'}"
             return StageRaised("stage.raised", message, hint="the log holds the traceback", log=self._launch.log)
         return self._protocol_error(f"`{answer.ev}` where an answer was due")
@@ -234,15 +272,13 @@ class Worker:
         reserve far more than they use."""
         if sys.platform != "linux" or not self._launch.memory_limit_bytes:
             return
-        statm, page = Path(f"/proc/{self._process.pid}/statm"), os.sysconf("SC_PAGE_SIZE")
         while True:
             await asyncio.sleep(_MEMORY_WATCH_S)
-            try:
-                held = int(statm.read_text().split()[1]) * page
-            except (OSError, IndexError):
+            held_mb = resident_mb(self._process.pid)
+            if held_mb is None:
                 return
-            if held > self._launch.memory_limit_bytes:
-                self._memory_exceeded = held
+            if held_mb * 1e6 > self._launch.memory_limit_bytes:
+                self._memory_exceeded_mb = held_mb
                 self._signal(signal.SIGKILL)
                 return
 

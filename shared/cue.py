@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from shared.document import Document, Frozen
 from shared.speech import Region
 
@@ -9,8 +11,8 @@ from shared.speech import Region
 class Cue(Frozen):
     """One text on the screen, of one or two lines.
 
-    `spoken` is when its words are heard: `start_ms` and `end_ms` differ from it where reading or a change of shot wants
-    it. `italic` is how a cue of nothing but singing may be shown.
+    `spoken` is when its words are heard, which `start_ms` and `end_ms` are off from where reading needs it; None for a
+    cue from another hand.
     """
 
     start_ms: int
@@ -18,11 +20,22 @@ class Cue(Frozen):
     lines: tuple[str, ...]
     speaker: str | None = None
     spoken: Region | None = None
-    italic: bool = False
+
+
+class ReadCues(Frozen):
+    """A subtitle file's cues, in its own order, and what was wrong with it that could be put right."""
+
+    cues: tuple[Cue, ...]
+    repairs: tuple[str, ...] = ()
+
+
+Kind = Literal["full", "sdh", "forced"]
+"""What a subtitle is for: all that is said, that and sounds for hearing impaired viewers, or what all must be shown."""
 
 
 class CueSheet(Document):
     """The cues of one subtitle track: in order of time, without overlap. `language` is BCP-47."""
 
     language: str
+    kind: Kind = "full"
     cues: tuple[Cue, ...]

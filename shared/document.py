@@ -39,6 +39,9 @@ class Document(Frozen):
 
     def write(self, path: Path) -> Path:
         """Write the document to `path` by rename, and return `path`."""
-        text = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, indent=1)
-        write_atomically(path, (text + "\n").encode())
+        write_atomically(path, self.as_text().encode())
         return path
+
+    def as_text(self) -> str:
+        """The document as it stands in a file."""
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"

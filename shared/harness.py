@@ -28,6 +28,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared import protocol
 from shared.environment_manager import missing_injection
+from shared.memory import gpu_mb, is_out_of_memory, peak_mb, resident_mb
 from shared.stage import STUB_BACKEND, Device, Files, Job, JobCancelled, Stage, StageError
 
 PARENT = "REEL_PARENT_PID"
@@ -96,10 +97,12 @@ class _Worker:
         engine = None
         if request.backend != STUB_BACKEND:
             models = {role: Path(path) for role, path in request.models.items()}
-            device = Device(kind=request.device, threads=request.threads)  # type: ignore[arg-type]
+            device = Device(request.device, request.threads, request.options)  # type: ignore[arg-type]
             engine = import_module(request.backend_module).load(models, device)
         self._engines[request.stage, request.backend] = stage, engine
-        self._wire.send(protocol.Ready(load_s=time.monotonic() - started, memory_mb=_memory_mb()))
+        self._wire.send(
+            protocol.Ready(load_s=time.monotonic() - started, memory_mb=resident_mb(), gpu_memory_mb=gpu_mb())
+        )
 
     def run(self, request: protocol.Run) -> None:
         stage, engine = self._engines[request.stage, request.backend]
@@ -123,7 +126,8 @@ class _Worker:
                 facts=job.facts,
                 seconds=time.monotonic() - started,
                 cpu_s=time.process_time() - cpu,
-                memory_mb=_memory_mb(),
+                memory_mb=peak_mb(),
+                gpu_memory_mb=gpu_mb(),
             )
         )
 
@@ -145,10 +149,10 @@ class _Worker:
         except Exception as error:  # noqa: BLE001 - the process boundary: one of the two places that catch everything
             text = traceback.format_exc(limit=30)
             print(text, file=sys.stderr, flush=True)
-            failure = protocol.Failed(
-                id=job_id, type=type(error).__name__, message=str(error)[:4000], traceback=text[-20_000:]
+            kind = protocol.OutOfMemory if is_out_of_memory(error) else protocol.Failed
+            self._wire.send(
+                kind(id=job_id, type=type(error).__name__, message=str(error)[:4000], traceback=text[-20_000:])
             )
-            self._wire.send(failure)
 
 
 def main() -> int:
@@ -236,14 +240,6 @@ def _names(outputs: BaseModel, out_dir: Path) -> protocol.FileNames:
         value = getattr(outputs, role)
         named[role] = None if value is None else name(value) if isinstance(value, Path) else [name(p) for p in value]
     return named
-
-
-def _memory_mb() -> float | None:
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 if __name__ == "__main__":

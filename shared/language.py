@@ -87,6 +87,15 @@ def iso639_2t(tag: str) -> str:
     return base if len(base) == 3 else UNDETERMINED
 
 
+def in_file_name(tag: str) -> str:
+    """The tag as a part of a subtitle's name, as media servers read it: `en`, `pt-BR`; Hindi as `hin`.
+
+    Some servers take `hi` in a name for "hearing impaired", so that Hindi subtitles would be shown as English ones.
+    """
+    base, dash, rest = tag.partition("-")
+    return f"{iso639_2t(base)}{dash}{rest}" if base == "hi" else tag
+
+
 def english_name(tag: str) -> str:
     """A name for people: `Hindi`, `Portuguese (pt-BR)`; the tag itself where no name is known."""
     base = primary(tag)

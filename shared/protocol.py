@@ -1,7 +1,8 @@
 """What the orchestrator and a worker say to each other: one JSON object a line, at most `LINE_BYTES` long.
 
     to the worker      load, run, cancel, stop
-    from the worker    hello, ready, progress, warning, done, refused, failed, cancelled, not-injected
+    from the worker    hello, ready, progress, warning, done, refused, failed, out-of-memory, cancelled,
+                       not-injected
 
 Paths travel, payloads do not: a result is files in the job's folder. An unknown kind is an error, an unknown field
 is not, and the major number in `hello` must match, so that a worker of another release is refused in words.
@@ -13,9 +14,9 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
-from shared.stage import Fact
+from shared.stage import Fact, Option
 
-PROTOCOL = 1
+PROTOCOL = 2
 LINE_BYTES = 1 << 20
 
 FileNames = dict[str, str | list[str] | None]
@@ -39,6 +40,7 @@ class Load(Message):
     models: dict[str, str]
     device: str
     threads: int
+    options: dict[str, Option] = {}
 
 
 class Run(Message):
@@ -80,6 +82,7 @@ class Ready(Message):
     ev: Literal["ready"] = "ready"
     load_s: float
     memory_mb: float | None
+    gpu_memory_mb: float | None = None
 
 
 class Progress(Message):
@@ -99,7 +102,7 @@ class Notice(Message):
 
 
 class Done(Message):
-    """Job `id` has written its outputs."""
+    """Job `id` has written its outputs. Memory is the most that the worker has held in its life."""
 
     ev: Literal["done"] = "done"
     id: int
@@ -108,6 +111,7 @@ class Done(Message):
     seconds: float
     cpu_s: float
     memory_mb: float | None
+    gpu_memory_mb: float | None = None
 
 
 class Refused(Message):
@@ -121,9 +125,19 @@ class Refused(Message):
 
 
 class Failed(Message):
-    """An exception nobody expected. The worker stays usable, except after running out of memory."""
+    """An exception nobody expected. The worker stays usable."""
 
     ev: Literal["failed"] = "failed"
+    id: int | None
+    type: str
+    message: str
+    traceback: str
+
+
+class OutOfMemory(Message):
+    """The job, or the load (`id` is None), ran out of memory and could say so. The worker is not to be used again."""
+
+    ev: Literal["out-of-memory"] = "out-of-memory"
     id: int | None
     type: str
     message: str
@@ -146,7 +160,7 @@ class NotInjected(Message):
 
 Request = Annotated[Load | Run | Cancel | Stop, Field(discriminator="op")]
 Event = Annotated[
-    Hello | Ready | Progress | Notice | Done | Refused | Failed | Cancelled | NotInjected,
+    Hello | Ready | Progress | Notice | Done | Refused | Failed | OutOfMemory | Cancelled | NotInjected,
     Field(discriminator="ev"),
 ]
 _requests: TypeAdapter[Request] = TypeAdapter(Request, config=ConfigDict(defer_build=True))

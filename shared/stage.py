@@ -18,10 +18,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from pydantic import JsonValue
+
 from shared.document import Frozen
 
 Fact = str | int | float | bool | None
 """Something a stage measured or chose, kept with the result: the track it took, the language it heard."""
+
+Option = str | int | float | bool | None
+"""A value that decides how a backend loads: a compute type, a precision, a language pair."""
+
+DeviceKind = Literal["cpu", "cuda", "mps"]
 
 CORE_ENVIRONMENT = "core"
 STUB_BACKEND = "stub"
@@ -42,13 +49,34 @@ class Resources:
     cpus: int = 1
     memory_gib: float = 1.0
     gpu_memory_gib: float = 0.0
+    labels: Mapping[str, float] = field(default_factory=dict)  # of what the setting `labels` says that a machine has
     time_base_s: float = 120.0
     time_per_media_s: float = 2.0  # more seconds allowed for each second of media
 
 
 @dataclass(frozen=True)
+class Rung:
+    """One step down when memory runs out: what to ask for instead of what was asked, all of it relative to that.
+
+    `params` are the stage's parameters; a number in them is an upper limit, so that a rung never asks for more than
+    the user did. `options` are load options that are no parameter of the stage.
+    """
+
+    name: str  # for people, and in the result's facts: `8-bit weights`
+    params: Mapping[str, JsonValue] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict)
+    device: DeviceKind | None = None
+
+
+@dataclass(frozen=True)
 class Backend:
-    """The library that does a stage's work, and what it wants."""
+    """The library that does a stage's work, and what it wants.
+
+    `load_params` names the parameters of the stage that decide how the backend loads: they reach `load` as
+    `Device.options`, and another value of one means another worker. `neutral_params` names those that never change
+    the bytes of its outputs (a batch size, where the library rounds the same in any batch): they are not part of the
+    result's key. `oom_ladder` is tried in its order when memory runs out.
+    """
 
     module: str
     environment: str
@@ -58,14 +86,19 @@ class Backend:
     resources: Resources = Resources()
     platforms: tuple[str, ...] = ()  # values of `sys.platform`; empty: all
     licence_note: str | None = None
+    load_params: tuple[str, ...] = ()
+    neutral_params: tuple[str, ...] = ()
+    oom_ladder: tuple[Rung, ...] = ()
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where a backend computes. `threads` bounds its own thread pools."""
+    """Where and how a backend computes. `threads` bounds its own thread pools; `options` holds the stage's parameters
+    that `Backend.load_params` names, and what a rung of the ladder adds to them."""
 
-    kind: Literal["cpu", "cuda", "mps"] = "cpu"
+    kind: DeviceKind = "cpu"
     threads: int = 1
+    options: Mapping[str, Option] = field(default_factory=dict)
 
 
 class StageError(Exception):
@@ -139,6 +172,14 @@ class Stage:
     backends: Mapping[str, Backend]
     run: RunStage
     stub: MakeStub  # valid outputs without a model, so that the orchestrator is tested anywhere in seconds
+
+    def __post_init__(self) -> None:
+        """A backend that names a parameter which the stage does not have is a mistake of whoever wrote it."""
+        for name, backend in self.backends.items():
+            in_rungs = (param for rung in backend.oom_ladder for param in rung.params)
+            named = {*backend.load_params, *backend.neutral_params, *in_rungs}
+            if unknown := named - set(self.params.model_fields):
+                raise ValueError(f"{self.name} has no parameter {min(unknown)}, which its backend {name} names")
 
     @property
     def module(self) -> str:

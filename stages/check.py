@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pydantic import Field, field_validator
 
-from shared.cue import Cue
+from shared.cue import Cue, ReadCues
 from shared.guide import GuideParams, Limits
 from shared.language import UNDETERMINED, parse_language
 from shared.quality import QualityReport
@@ -17,7 +17,8 @@ from shared.stage import Backend, Files, Job, Resources, Stage
 
 
 class CheckInputs(Files):
-    """`subtitles`: SubRip or WebVTT, from any hand; `media`: what they belong to, for its end and its frames."""
+    """`subtitles`: SubRip, WebVTT, ASS, TTML, SCC or a cue sheet, from any hand; `media`: what they belong to, for its
+    end and its frames."""
 
     subtitles: Path
     media: Path | None = None
@@ -44,14 +45,6 @@ CheckJob = Job[CheckInputs, CheckParams]
 
 
 @dataclass(frozen=True)
-class Read:
-    """A subtitle file's cues, in its own order, and what was wrong with it that could be put right."""
-
-    cues: tuple[Cue, ...]
-    repairs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Film:
     """What a check wants to know of the media; None for what it does not say."""
 
@@ -62,7 +55,7 @@ class Film:
 class Engine(Protocol):
     """What a backend offers."""
 
-    def read(self, subtitles: Path) -> Read: ...
+    def read(self, subtitles: Path) -> ReadCues: ...
     def film(self, media: Path) -> Film: ...
     def check(self, cues: Sequence[Cue], language: str, limits: Limits, end_ms: int | None) -> QualityReport: ...
 
@@ -91,7 +84,7 @@ def _write(job: CheckJob, report: QualityReport) -> CheckOutputs:
 
 STAGE = Stage(
     name="check",
-    version=2,
+    version=3,
     summary="check a subtitle file against a guide",
     inputs=CheckInputs,
     params=CheckParams,

@@ -2,66 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from shared.cue import Cue, CueSheet
+from pydantic import Field
+
+from shared.cue import Cue, CueSheet, Kind, ReadCues
 from shared.files import write_atomically
 from shared.guide import GuideParams, Limits
-from shared.media import Media
+from shared.media import Media, Track
 from shared.quality import QualityReport
-from shared.stage import Backend, Files, Job, Resources, Stage
+from shared.stage import Backend, Files, Job, Resources, Stage, StageError
 from shared.transcript import Transcript
 from shared.translation import Translation
 
+Format = Literal["srt", "vtt", "ass", "ttml", "scc", "json", "whisper", "txt"]
+_NAMES: dict[Format, str] = {"json": "subtitles.json", "whisper": "subtitles.whisper.json"}
+
 
 class SubtitleInputs(Files):
-    """`transcript` with word times; `translation` to lay out instead; `info`: `shared.media.Media`, for its frames."""
+    """`transcript` with word times; `translation` to lay out instead; `info`: `shared.media.Media`, for its frames;
+    `edited`: a subtitle file in any format that a person has corrected, to take as it is."""
 
     transcript: Path
     translation: Path | None = None
     info: Path | None = None
+    edited: Path | None = None
 
 
 class SubtitleParams(GuideParams):
-    """The limits to keep to."""
+    """The limits to keep to, and what is written."""
+
+    formats: tuple[Format, ...] = Field(("srt", "vtt"), description="the files to write")
+    kind: Kind = Field(
+        "full", description="what the file names say: all dialogue, for hearing impaired viewers, or shown unasked"
+    )
 
 
 class SubtitleOutputs(Files):
-    """`cues`: `shared.cue.CueSheet`; `srt` and `vtt`: the same as SubRip and WebVTT, UTF-8.
+    """`cues`: `shared.cue.CueSheet`; `files`: the same in each of the formats, UTF-8.
 
     `report`: `shared.quality.QualityReport` with every cue over a limit and the reason.
     """
 
     cues: Path
-    srt: Path
-    vtt: Path
     report: Path
+    files: tuple[Path, ...] = ()
 
 
 SubtitleJob = Job[SubtitleInputs, SubtitleParams]
 
 
 class Engine(Protocol):
-    """What a backend offers: the layout, a check of it, and the text of a subtitle file, `srt` or `vtt`."""
+    """What a backend offers: the layout, a corrected file's cues, a check, and the text of a file in a format."""
 
     def lay_out(self, transcript: Transcript, translation: Translation | None, limits: Limits) -> CueSheet: ...
+    def take(self, edited: Path, transcript: Transcript, language: str) -> tuple[CueSheet, ReadCues]: ...
     def check(self, sheet: CueSheet, limits: Limits, end_ms: int) -> QualityReport: ...
-    def render(self, sheet: CueSheet, kind: str) -> str: ...
+    def render(self, sheet: CueSheet, kind: str, aspect: float | None) -> str: ...
+    def whisper(self, transcript: Transcript, translation: Translation | None) -> str: ...
 
 
 def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
     """Lay out, check and write."""
     transcript, translation = _read(job)
-    limits = job.params.limits(_language(transcript, translation), _frame_rate(job.inputs.info))
-    sheet = engine.lay_out(transcript, translation, limits)
+    language = _language(transcript, translation)
+    picture = _picture(job.inputs.info)
+    limits = job.params.limits(language, picture.frame_rate if picture else None)
+    if job.inputs.edited:
+        sheet, read = engine.take(job.inputs.edited, transcript, language)
+        for repair in read.repairs:
+            job.warn(f"in the corrected subtitles, {repair}")
+    else:
+        sheet = engine.lay_out(transcript, translation, limits)
+    sheet = sheet.model_copy(update={"kind": job.params.kind})
     report = engine.check(sheet, limits, transcript.duration_ms)
-    outputs = _write(job, sheet, engine.render(sheet, "srt"), engine.render(sheet, "vtt"), report)
+    texts: dict[Format, str] = {}
+    for kind in dict.fromkeys(job.params.formats):
+        try:
+            texts[kind] = _text(kind, sheet, transcript, translation, engine, picture)
+        except StageError as error:  # one format that cannot hold the text does not keep the others from being written
+            job.warn(f"no {kind} file in {language}: {error.message}")
+    outputs = _write(job, sheet, texts, report)
     job.note("over_limits", report.over_limits)
     for broken in report.broken:
         if broken.severity == "error":
             job.note(f"over_{broken.rule.replace('-', '_')}", broken.count)
     return outputs
+
+
+def _text(
+    kind: Format, sheet: CueSheet, transcript: Transcript, translation: Translation | None, engine: Engine,
+    picture: Track | None,
+) -> str:  # fmt: skip
+    if kind == "json":
+        return sheet.as_text()
+    if kind == "whisper":
+        return engine.whisper(transcript, translation)
+    aspect = picture.width / picture.height if picture and picture.width and picture.height else None
+    return engine.render(sheet, kind, aspect)
 
 
 def stub(job: SubtitleJob) -> SubtitleOutputs:
@@ -73,9 +113,10 @@ def stub(job: SubtitleJob) -> SubtitleOutputs:
         for segment in transcript.segments
         if (text := texts.get(segment.id, segment.text if translation is None else "").strip())
     )
-    language = _language(transcript, translation)
-    report = QualityReport(language=language, cues=len(cues), over_limits=0, broken=())
-    return _write(job, CueSheet(language=language, cues=cues), "", "WEBVTT\n\n", report)
+    sheet = CueSheet(language=_language(transcript, translation), cues=cues)
+    empty = {"vtt": "WEBVTT\n\n", "json": sheet.as_text()}
+    report = QualityReport(language=sheet.language, cues=len(cues), over_limits=0, broken=())
+    return _write(job, sheet, {kind: empty.get(kind, "") for kind in job.params.formats}, report)
 
 
 def _read(job: SubtitleJob) -> tuple[Transcript, Translation | None]:
@@ -87,31 +128,31 @@ def _language(transcript: Transcript, translation: Translation | None) -> str:
     return translation.target if translation else transcript.language
 
 
-def _frame_rate(info: Path | None) -> float | None:
-    """That of the first moving picture."""
+def _picture(info: Path | None) -> Track | None:
+    """The first moving picture, where the media has one."""
     if info is None:
         return None
-    pictures = [track for track in Media.read(info).of_kind("video") if not track.cover]
-    return next((track.frame_rate for track in pictures if track.frame_rate), None)
+    return next((track for track in Media.read(info).of_kind("video") if not track.cover), None)
 
 
-def _write(job: SubtitleJob, sheet: CueSheet, srt: str, vtt: str, report: QualityReport) -> SubtitleOutputs:
+def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str], report: QualityReport) -> SubtitleOutputs:
     job.note("language", sheet.language)
+    job.note("kind", job.params.kind)
     job.note("cues", len(sheet.cues))
-    srt_path, vtt_path = job.out_dir / "subtitles.srt", job.out_dir / "subtitles.vtt"
-    write_atomically(srt_path, srt.encode())
-    write_atomically(vtt_path, vtt.encode())
+    files = []
+    for kind, text in texts.items():
+        files.append(job.out_dir / _NAMES.get(kind, f"subtitles.{kind}"))
+        write_atomically(files[-1], text.encode())
     return SubtitleOutputs(
         cues=sheet.write(job.out_dir / "cues.json"),
-        srt=srt_path,
-        vtt=vtt_path,
         report=report.write(job.out_dir / "report.json"),
+        files=tuple(files),
     )
 
 
 STAGE = Stage(
     name="subtitle",
-    version=2,
+    version=3,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,
@@ -120,7 +161,7 @@ STAGE = Stage(
         "pysubs2": Backend(
             module="stages.backends.pysubs2_writer",
             environment="lite",
-            summary="the project's own layout; SubRip and WebVTT by pysubs2",
+            summary="the project's own layout; files by pysubs2 and ttconv",
             resources=Resources(cpus=1, memory_gib=0.5),
         ),
     },

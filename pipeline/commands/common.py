@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import JsonValue
 
 from pipeline.app import App, open_app
-from pipeline.errors import EXIT_OK, ReelError
-from pipeline.parser import split_languages
+from pipeline.errors import EXIT_OK, ReelError, UsageError
+from pipeline.media_list import Request, find_media, ordered, read_list
+from pipeline.parser import split_list
 from pipeline.project import CODE_ROOT, CONFIG
 from pipeline.settings import Origins, Settings, load_settings, parse_assignment
 
@@ -28,6 +31,8 @@ _FLAGS = {
     "speakers": "stages.diarize.num_speakers",
     "min_speakers": "stages.diarize.min_speakers",
     "max_speakers": "stages.diarize.max_speakers",
+    "container": "stages.mux.container",
+    "burn_in": "stages.mux.burn_in",
 }
 
 
@@ -51,8 +56,10 @@ def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Origins]:
         value = getattr(arguments, flag, None)
         if value is not None:
             flags[name] = value
+    if getattr(arguments, "formats", None):
+        flags["stages.subtitle.formats"] = list(split_list(arguments.formats))
     if getattr(arguments, "to", None):
-        flags["to"] = list(split_languages(arguments.to))
+        flags["to"] = list(split_list(arguments.to))
     for switch in ("offline", "stub"):
         if getattr(arguments, switch, False):
             flags[switch] = True
@@ -62,6 +69,16 @@ def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Origins]:
 def app_of(arguments: argparse.Namespace) -> App:
     """The project under this call's settings."""
     return open_app(settings_of(arguments)[0])
+
+
+def requests_of(arguments: argparse.Namespace, media_root: Path) -> list[Request]:
+    """The media of this call, in the order to be worked on."""
+    requests = [Request(media) for media in find_media(arguments.media, media_root)]
+    if arguments.manifest:
+        requests += read_list(media_root / arguments.manifest)
+    if not requests:
+        raise UsageError("media.none", "no media is named", hint="name files, folders or patterns, or a `--manifest`")
+    return ordered(requests, arguments.order, arguments.limit)
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
@@ -74,6 +91,14 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything
     ]
     return "\n".join(lines)
+
+
+def agreed(question: str, shown: str, *, yes: bool) -> bool:
+    """Whether the user wants it done: said by a flag, or asked where a person can answer. Without either, no."""
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return yes
+    print(f"{shown}\n{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def megabytes(size: int) -> str:

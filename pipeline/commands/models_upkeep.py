@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from pipeline.app import App
-from pipeline.commands.common import CommandResult, megabytes, table
+from pipeline.commands.common import CommandResult, agreed, megabytes, table
 from pipeline.commands.model_fetch import names_of
 from pipeline.environments import Emit
 from pipeline.errors import EXIT_MISSING, EXIT_OK, BadInput, ReelError
@@ -92,10 +91,7 @@ def _prune(app: App, yes: bool) -> CommandResult:
     found = find_surplus(cache, app.models.locked, needed)
     if not found:
         return CommandResult({"surplus": [], "deleted": False}, "nothing to delete")
-    if not yes and _answers():
-        print(_surplus_text(found), file=sys.stderr)
-        print("delete this? [y/N] ", end="", file=sys.stderr, flush=True)
-        yes = sys.stdin.readline().strip().lower() in {"y", "yes"}
+    yes = agreed("delete this?", _surplus_text(found), yes=yes)
     if yes:
         with nobody_fetches(repositories(cache)):
             found = find_surplus(cache, app.models.locked, needed)  # somebody may just have fetched or deleted
@@ -116,10 +112,6 @@ def _needed(app: App) -> set[str]:
         needed |= more
         more = {other for name in more for other in app.models.models[name].needs} - needed
     return needed
-
-
-def _answers() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _surplus_text(found: Sequence[Surplus]) -> str:

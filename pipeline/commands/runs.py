@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from pipeline.commands import runs_upkeep
 from pipeline.commands.common import CommandResult, app_of, table
 from pipeline.errors import UsageError
 from pipeline.runs import Runs
@@ -14,6 +15,8 @@ from shared.timecode import span
 def execute(arguments: argparse.Namespace) -> CommandResult:
     """List the runs, or show the steps of one."""
     app = app_of(arguments)
+    if arguments.action in {"repair", "prune"}:
+        return runs_upkeep.execute(arguments, app)
     runs = Runs(app.store, app.project.runs)
     records = runs.all()
     if arguments.action == "list":
@@ -23,7 +26,8 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     if not records and not arguments.id:
         raise UsageError("runs.none", "nothing was run yet")
     run_id = arguments.id or records[0].id
-    steps = runs.steps(run_id)
+    details = runs.details(run_id)
+    steps = details.steps
     rows = [
         (
             step.item,
@@ -36,4 +40,6 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         for step in steps
     ]
     text = table(rows, ("MEDIA", "STEP", "BACKEND", "STATE", "TIME", "RESULT"))
-    return CommandResult({"run": run_id, "steps": [asdict(step) for step in steps]}, f"run {run_id}\n{text}")
+    return CommandResult(
+        {"run": details.run.id, "steps": [asdict(step) for step in steps]}, f"run {details.run.id}\n{text}"
+    )

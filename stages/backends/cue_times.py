@@ -56,7 +56,10 @@ def set_times(laid: Sequence[Laid], limits: Limits, end_ms: int) -> tuple[Cue, .
     chained = _chain(times, limits, gap)
     return tuple(
         Cue(
-            start_ms=start, end_ms=end, lines=cue.lines, speaker=cue.speaker,
+            start_ms=start,
+            end_ms=end,
+            lines=cue.lines,
+            speaker=cue.speaker,
             spoken=Region(start_ms=cue.start_ms, end_ms=cue.end_ms),
         )
         for (start, end), cue in zip(chained, laid, strict=True)

@@ -87,12 +87,15 @@ def run(
     progress: Callable[[float], None] = lambda done: None,
     find: re.Pattern[str] | None = None,
     level: str = "warning",
+    folder: Path | None = None,
 ) -> Ended:
-    """Run ffmpeg to its end. `progress` may raise: ffmpeg is then killed before the exception goes on."""
+    """Run ffmpeg to its end, in `folder` where one is given. `progress` may raise: ffmpeg is then killed before the
+    exception goes on."""
     command = [program, *_BASE, "-loglevel", level, *arguments]
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=end_with_parent
-    )
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=end_with_parent,
+    )  # fmt: skip
     assert process.stdout is not None
     assert process.stderr is not None
     log: deque[str] = deque(maxlen=_LAST_LINES)

@@ -1,4 +1,4 @@
-"""Writes a Matroska file with ffmpeg: the media's tracks by stream copy, new subtitles and covers beside them.
+"""Writes a film with ffmpeg: the media's tracks by stream copy, new subtitles and covers beside them.
 
 ffmpeg moves the media's clock so that its presentation begins at 0, which is where the subtitles' clock begins too.
 Covers go in as attachments: as ffmpeg copies them, older versions make a second video track of each.
@@ -7,13 +7,16 @@ Covers go in as attachments: as ffmpeg copies them, older versions make a second
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from shared.files import write_atomically
 from shared.media import Track
 from shared.stage import Device, StageError
 from stages.backends import ffmpeg
-from stages.mux import COPY, Cover, Parts
+from stages.backends.subtitle_writer import render
+from stages.mux import COPY, ENCODED, Container, Cover, NewSubtitle, Parts
 
 # Words of the old container about itself; in the new one they would be false.
 _STALE_TAGS = ("major_brand", "minor_version", "compatible_brands")
@@ -22,37 +25,70 @@ _COUNTED = {"audio": "-frames:a", "video": "-frames:v", "subtitle": "-frames:s"}
 _GENERATE_TIMES = ("-fflags", "+genpts")
 
 
+_FORMATS: dict[Container, str] = {"mkv": "matroska", "mp4": "mp4"}
+_TEXT_CODECS: dict[Container, str] = {"mkv": COPY, "mp4": "mov_text"}
+_FLAGS = {"full": "", "sdh": "+hearing_impaired", "forced": "+forced"}
+_DRAWN = "burn-in.ass"
+# A fixed number of threads, because x264 makes other bytes with another.
+_PICTURE = ("libx264", "-crf", "18", "-preset", "medium", "-pix_fmt", "yuv420p", "-threads", "4")
+_HAS_SUBTITLES = re.compile(r"^\s*\S+\s+subtitles\s")
+_NO_GLYPH = re.compile(r"failed to find any fallback with glyph|no fonts? (found|available)", re.IGNORECASE)
+
+
 class FfmpegMux:
     """The engine: holds nothing but the program's path."""
 
     def __init__(self, program: str) -> None:
         self._program = program
 
-    def holds(self, media: Path, track: Track, codec: str) -> bool:
-        """Whether Matroska takes the track, tried out on its first packet."""
+    def holds(self, media: Path, track: Track, codec: str, container: Container) -> bool:
+        """Whether the container takes the track, tried out on its first packet."""
         if track.kind not in _COUNTED:
             return False
-        trial = ["-map", f"0:{track.index}", "-c", codec, _COUNTED[track.kind], "1", "-f", "matroska", os.devnull]
-        return ffmpeg.run(self._program, [*ffmpeg.reading(media, *_GENERATE_TIMES), *trial]).status == 0
+        chosen = ["-map", f"0:{track.index}", "-c", codec, _COUNTED[track.kind], "1"]
+        trial = [*ffmpeg.reading(media, *_GENERATE_TIMES), *chosen, "-f", _FORMATS[container]]
+        # MP4 is written with seeking, which the null device does not do.
+        movable = ["-movflags", "frag_keyframe+empty_moov"] if container == "mp4" else []
+        return ffmpeg.run(self._program, [*trial, *movable, os.devnull]).status == 0
 
-    def write(self, parts: Parts, progress: Callable[[float], None]) -> None:
-        """Write the new file, whole or not at all."""
-        pictures = [parts.target.with_name(f"between-{cover.file_name}") for cover in parts.covers]
+    def write(self, parts: Parts, progress: Callable[[float], None]) -> tuple[str, ...]:
+        """Write the new file, whole or not at all; returns what the user should know."""
+        folder = parts.target.parent
+        pictures = [folder / f"between-{cover.file_name}" for cover in parts.covers]
+        texts = [folder / f"between-{number}.srt" for number in range(len(parts.subtitles))]
+        drawn = folder / _DRAWN
         try:
             for cover, picture in zip(parts.covers, pictures, strict=True):
                 self._take_cover(parts, cover, picture)
-            self._check(
-                ffmpeg.run(
-                    self._program,
-                    mux_arguments(parts, pictures),
-                    duration_ms=parts.duration_ms,
-                    progress=progress,
-                ),
-                parts,
+            for subtitle, text in zip(parts.subtitles, texts, strict=True):
+                write_atomically(text, render(subtitle.sheet, "srt").encode())
+            if parts.burnt:
+                self._check_libass()
+                write_atomically(drawn, render(parts.burnt, "ass", _aspect(parts.picture)).encode())
+            ended = ffmpeg.run(
+                self._program,
+                mux_arguments(parts, pictures, texts),
+                duration_ms=parts.duration_ms,
+                progress=progress,
+                find=_NO_GLYPH,
+                folder=folder,
             )
+            self._check(ended, parts)
         finally:
-            for picture in pictures:
-                picture.unlink(missing_ok=True)
+            for made in (*pictures, *texts, drawn):
+                made.unlink(missing_ok=True)
+        if ended.found:
+            return ("some letters of the burnt-in subtitles are in no font of this machine; install one that has them",)
+        return ()
+
+    def _check_libass(self) -> None:
+        listed = ffmpeg.run(self._program, ["-filters"], find=_HAS_SUBTITLES)
+        if not listed.found:
+            raise StageError(
+                "mux.no-libass",
+                "burning in needs an ffmpeg that was built with libass, and this machine's was not",
+                hint="install such a one; where there is none on PATH, reel takes one of its own, which has it",
+            )
 
     def _take_cover(self, parts: Parts, cover: Cover, picture: Path) -> None:
         chosen = ["-map", f"0:{cover.index}", "-c", COPY, "-frames:v", "1", "-f", "image2pipe", ffmpeg.address(picture)]
@@ -68,9 +104,13 @@ class FfmpegMux:
         if ended.status != 0:
             raise StageError(
                 "mux.failed",
-                f"{parts.media}: expected to copy its tracks into a Matroska file, but: {ended.reason()}",
+                f"{parts.media}: expected to write its tracks into a new file, but: {ended.reason()}",
                 hint="the subtitle files are good without it; leave the mux stage out of the recipe",
             )
+
+
+def _aspect(picture: Track | None) -> float | None:
+    return picture.width / picture.height if picture and picture.width and picture.height else None
 
 
 def load(models: Mapping[str, Path], device: Device) -> FfmpegMux:
@@ -78,22 +118,29 @@ def load(models: Mapping[str, Path], device: Device) -> FfmpegMux:
     return FfmpegMux(ffmpeg.find_ffmpeg())
 
 
-def mux_arguments(parts: Parts, pictures: list[Path]) -> list[str]:
-    """The arguments that write the new file; the media's tracks come first, then the new ones."""
+def mux_arguments(parts: Parts, pictures: list[Path], texts: list[Path]) -> list[str]:
+    """The arguments that write the new file; the media's tracks come first, then the new ones.
+
+    The file that is drawn from lies in the folder that ffmpeg works in, so that no name of a user's stands in a graph
+    of filters, where quotes, colons, commas and brackets are signs.
+    """
     arguments = ffmpeg.reading(parts.media, *_GENERATE_TIMES)
-    for subtitle in parts.subtitles:
-        arguments += ["-protocol_whitelist", ffmpeg.PROTOCOLS, "-f", "srt", "-i", ffmpeg.address(subtitle.path)]
+    for text in texts:
+        arguments += ["-protocol_whitelist", ffmpeg.PROTOCOLS, "-f", "srt", "-i", ffmpeg.address(text)]
+    if parts.burnt and parts.picture:
+        arguments += ["-filter_complex", f"[0:{parts.picture.index}]subtitles=filename={_DRAWN}[picture]"]
     for kept in parts.kept:
-        arguments += ["-map", f"0:{kept.index}"]
-    for number in range(len(parts.subtitles)):
+        arguments += ["-map", "[picture]" if kept.codec == ENCODED else f"0:{kept.index}"]
+    for number in range(len(texts)):
         arguments += ["-map", f"{number + 1}:0"]
     arguments += ["-map_metadata", "0", "-map_chapters", "0"]
-    for position, codec in enumerate([kept.codec for kept in parts.kept] + [COPY] * len(parts.subtitles)):
-        arguments += [f"-c:{position}", codec]
+    added = [_TEXT_CODECS[parts.container]] * len(texts)
+    for position, codec in enumerate([kept.codec for kept in parts.kept] + added):
+        words = _PICTURE if codec == ENCODED else (codec,)
+        arguments += [f"-c:{position}", words[0]]
+        arguments += [f"{word}:{position}" if word.startswith("-") else word for word in words[1:]]
     for position, subtitle in enumerate(parts.subtitles, start=len(parts.kept)):
-        arguments += [f"-metadata:s:{position}", f"language={subtitle.language}"]
-        arguments += [f"-metadata:s:{position}", f"title={subtitle.title}"]
-        arguments += [f"-disposition:{position}", "default" if subtitle.default else "0"]
+        arguments += _told(position, subtitle, parts.container)
     first = len(parts.kept) + len(parts.subtitles)
     for position, (cover, picture) in enumerate(zip(parts.covers, pictures, strict=True), start=first):
         arguments += ["-attach", str(picture.absolute())]
@@ -102,6 +149,17 @@ def mux_arguments(parts: Parts, pictures: list[Path]) -> list[str]:
     for tag in _STALE_TAGS:
         arguments += ["-metadata", f"{tag}="]
     # bitexact: no date, no random segment id, no version of the writer; the same input gives the same bytes.
-    # passthrough: tracks without a default flag stay without one.
-    exact = ["-bitexact", "-fflags", "+bitexact", "-default_mode", "passthrough"]
-    return [*arguments, *exact, "-f", "matroska", ffmpeg.address(parts.target)]
+    arguments += ["-bitexact", "-fflags", "+bitexact"]
+    # passthrough: tracks without a default flag stay without one. faststart: playing begins before all has come.
+    arguments += ["-default_mode", "passthrough"] if parts.container == "mkv" else ["-movflags", "+faststart"]
+    return [*arguments, "-f", _FORMATS[parts.container], ffmpeg.address(parts.target)]
+
+
+def _told(position: int, subtitle: NewSubtitle, container: Container) -> list[str]:
+    """What a new track says of itself."""
+    flags = ("default" if subtitle.default else "0") + _FLAGS[subtitle.sheet.kind]
+    titles = [f"title={subtitle.title}", *([f"handler_name={subtitle.title}"] if container == "mp4" else [])]
+    words = [f"-disposition:{position}", flags.removeprefix("0+") if flags != "0" else flags]
+    for tag in (f"language={subtitle.language}", *titles):
+        words += [f"-metadata:s:{position}", tag]
+    return words

@@ -1,28 +1,24 @@
-"""The project's own layout, and SubRip and WebVTT by pysubs2.
-
-pysubs2 thinks in ASS, where a backslash and braces are commands; what people say must pass through as it is.
-"""
+"""The engine of stage `subtitle`: the project's own layout, and files in every format."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from pathlib import Path
 
-import pysubs2
-
-from shared.cue import CueSheet
+from shared.cue import CueSheet, ReadCues
 from shared.guide import Limits
 from shared.quality import QualityReport
 from shared.stage import Device
 from shared.transcript import Transcript
 from shared.translation import Translation
+from stages.backends import whisper_json
 from stages.backends.cue_layout import lay_out
 from stages.backends.cue_rules import check
 from stages.backends.cue_times import set_times
 from stages.backends.cue_words import pieces_of
-
-_WORD_JOINER = "\u2060"  # of no width; keeps a backslash and the letter after it from being read as a command
+from stages.backends.speakers_in_time import speakers
+from stages.backends.subtitle_reader import read
+from stages.backends.subtitle_writer import render
 
 
 class Pysubs2Writer:
@@ -39,23 +35,23 @@ class Pysubs2Writer:
         """See `stages.backends.cue_rules.check`; every offender is named."""
         return check(sheet.cues, sheet.language, limits, end_ms, worst=None)
 
-    def render(self, sheet: CueSheet, kind: str) -> str:
-        """The text of the subtitle file; `kind` is `srt` or `vtt`."""
-        subtitles = pysubs2.SSAFile()
-        for cue in sheet.cues:
-            lines = [_escape(line, kind) for line in cue.lines]
-            subtitles.append(pysubs2.SSAEvent(start=cue.start_ms, end=cue.end_ms, text=r"\N".join(lines)))
-        text: str = subtitles.to_string(kind, keep_ssa_tags=True)
-        return text
+    def take(self, edited: Path, transcript: Transcript, language: str) -> tuple[CueSheet, ReadCues]:
+        """The sheet of a corrected file, in order of time; each cue is by whoever says most words in its time."""
+        found = read(edited)
+        cues = sorted(found.cues, key=lambda cue: (cue.start_ms, cue.end_ms))
+        speaker_of = speakers(transcript)
+        told = tuple(cue.model_copy(update={"speaker": speaker_of(cue)}) for cue in cues if cue.lines)
+        return CueSheet(language=language, cues=told), found
+
+    def render(self, sheet: CueSheet, kind: str, aspect: float | None) -> str:
+        """See `stages.backends.subtitle_writer.render`."""
+        return render(sheet, kind, aspect)
+
+    def whisper(self, transcript: Transcript, translation: Translation | None) -> str:
+        """See `stages.backends.whisper_json.write`."""
+        return whisper_json.write(transcript, translation)
 
 
 def load(models: Mapping[str, Path], device: Device) -> Pysubs2Writer:
     """Nothing to load."""
     return Pysubs2Writer()
-
-
-def _escape(line: str, kind: str) -> str:
-    line = line.replace("\\", f"\\{_WORD_JOINER}")
-    if kind == "vtt":
-        return html.escape(line, quote=False)
-    return line.replace("-->", "→")  # an arrow inside a cue ends it for some readers of SubRip

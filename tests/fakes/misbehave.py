@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shared.stage import CORE_ENVIRONMENT, Backend, Device, Files, Job, Params, Resources, Stage, StageError
+from shared.stage import CORE_ENVIRONMENT, Backend, Device, Files, Job, Params, Resources, Rung, Stage, StageError
 
 
 class MisbehaveInputs(Files):
@@ -22,6 +22,8 @@ class MisbehaveParams(Params):
     how: str = "well"
     value: int = 0
     path: str = ""
+    precision: str = "full"
+    batch: int = 16
 
 
 class MisbehaveOutputs(Files):
@@ -35,8 +37,9 @@ MisbehaveJob = Job[MisbehaveInputs, MisbehaveParams]
 class Engine:
     """Remembers what `reset` should make it forget."""
 
-    def __init__(self) -> None:
+    def __init__(self, precision: object) -> None:
         self.memory: list[int] = []
+        self.precision = precision
 
     def reset(self) -> None:
         self.memory.clear()
@@ -44,7 +47,7 @@ class Engine:
 
 def load(models: Mapping[str, Path], device: Device) -> Engine:
     print("loaded")
-    return Engine()
+    return Engine(device.options["precision"])
 
 
 def run(engine: Engine, job: MisbehaveJob) -> MisbehaveOutputs:
@@ -52,6 +55,8 @@ def run(engine: Engine, job: MisbehaveJob) -> MisbehaveOutputs:
     text.write_text(f"{job.params.how} {job.params.value}\n")
     engine.memory.append(job.params.value)
     job.note("memory", len(engine.memory))
+    job.note("loaded_with", str(engine.precision))
+    job.note("batch", job.params.batch)
     how = job.params.how
     if how in _ACTS:
         _ACTS[how](job)
@@ -100,6 +105,20 @@ def _hold_memory(job: MisbehaveJob) -> None:
     _hang(job)
 
 
+_LEAKED: list[bytes] = []
+
+
+def _leak(job: MisbehaveJob) -> None:
+    _LEAKED.append(b"x" * (job.params.value << 20))
+
+
+def _run_out_of_memory(job: MisbehaveJob) -> None:
+    """The words of a library on a GPU, unless what is asked for is small enough: at most `value` at once, and, where
+    there is a path, only in low precision."""
+    if job.params.batch > job.params.value or (job.params.path and job.params.precision != "low"):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
 def _refuse(job: MisbehaveJob) -> None:
     raise StageError("misbehave.refused", "it will not do this", "ask something else")
 
@@ -132,6 +151,8 @@ _ACTS: dict[str, Callable[[MisbehaveJob], object]] = {
     "hang in C": _hang_in_c,
     "grandchild": _leave_a_grandchild,
     "memory": _hold_memory,
+    "leak": _leak,
+    "out of memory": _run_out_of_memory,
     "refuse": _refuse,
     "raise": _raise,
     "segfault": lambda job: os.kill(os.getpid(), signal.SIGSEGV),
@@ -150,6 +171,8 @@ _LIES: dict[str, Callable[[MisbehaveJob], Path]] = {
     "lie: folder": lambda job: job.out_dir,
 }
 
+LADDER = (Rung("batches of 4", {"batch": 4}), Rung("low precision", {"batch": 1, "precision": "low"}))
+
 STAGE = Stage(
     name="misbehave",
     version=1,
@@ -159,7 +182,13 @@ STAGE = Stage(
     outputs=MisbehaveOutputs,
     backends={
         "itself": Backend(
-            module=__name__, environment=CORE_ENVIRONMENT, summary="itself", resources=Resources(time_base_s=60.0)
+            module=__name__,
+            environment=CORE_ENVIRONMENT,
+            summary="itself",
+            resources=Resources(time_base_s=60.0),
+            load_params=("precision",),
+            neutral_params=("batch",),
+            oom_ladder=LADDER,
         )
     },
     run=run,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import (
+    OutOfMemory,
     OutputsInvalid,
     ReelError,
     StageRaised,
@@ -134,7 +135,7 @@ def test_a_worker_above_its_memory_limit_is_ended_and_says_so(make_app: object, 
     assert callable(make_app)
     bench = Bench(make_app(memory_limit_gib=0.3), tmp_path / "logs")
     (failed,) = bench.run(bench.step("memory", 600))
-    assert isinstance(failed, WorkerKilled)
+    assert isinstance(failed, OutOfMemory)
     assert failed.code == "worker.memory"
     assert "its limit is 0.3 GiB" in failed.message
 

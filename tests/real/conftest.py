@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import subprocess
 import wave
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
+from unittest import mock
 
 import pytest
 from pydantic import JsonValue
 
+from pipeline.admission import set_up
 from pipeline.app import App, open_app
-from pipeline.batch import set_up
-from pipeline.executors.local import LocalExecutor
+from pipeline.executors.local import local_dispatcher
 from pipeline.plan import Choices, single_step
 from pipeline.preview import StepPreview
 from pipeline.project import CODE_ROOT, CONFIG
@@ -25,6 +28,8 @@ from pipeline.tools import FFMPEG
 from shared import protocol
 from shared.stage import Fact
 from tests.conftest import ROOT
+from tests.fakes.served import serve_app
+from tests.real.cases import Case, Material
 
 StageInputs = Mapping[str, Path | tuple[Path, ...]]
 
@@ -65,12 +70,13 @@ class StageRun:
 
 
 class Stages:
-    """Runs single stages in workers of a set; `Stages.fresh` gives a set of its own."""
+    """Runs single stages in workers of a set, each cold at first. `variables` are seen by the workers, beside those of
+    this process; what sets a stage up before, an environment say, does not see them."""
 
-    def __init__(self, app: App, folder: Path) -> None:
-        self._app, self._folder = app, folder
-        self._runner = asyncio.Runner()
-        self._executor = LocalExecutor(app.project, app.environments, app.tools, app.tool, folder / "logs")
+    def __init__(self, app: App, folder: Path, variables: Mapping[str, str] | None = None) -> None:
+        self._app, self._folder, self._variables = app, folder, dict(variables or {})
+        self._runner, self._closed = asyncio.Runner(), False
+        self._dispatcher = local_dispatcher(app, folder / "logs")
         self._count = itertools.count(1)
 
     def __call__(
@@ -99,12 +105,18 @@ class Stages:
                 warnings.append(event.text)
 
         models = {role: self._app.models.snapshot(model) for role, model in step.models.items()}
-        done = self._runner.run(self._executor.run(step, models, given, out_dir, 900.0, lambda: None, hear))
+        with mock.patch.dict(os.environ, self._variables):
+            done = self._runner.run(
+                self._dispatcher.run(step, models, given, out_dir, 900.0, lambda worker: None, hear)
+            )
         return StageRun(out_dir, done, warnings)
 
     def close(self) -> None:
-        self._runner.run(self._executor.close())
-        self._runner.close()
+        """End the workers; the set is not used again."""
+        if not self._closed:
+            self._closed = True
+            self._runner.run(self._dispatcher.close())
+            self._runner.close()
 
 
 RunStage = Callable[..., StageRun]
@@ -116,13 +128,16 @@ def real_app() -> App:
     return open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, {"profile": "starter"})[0])
 
 
+MakeStages = Callable[..., Stages]
+
+
 @pytest.fixture(scope="session")
-def make_stages(real_app: App, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Stages]]:
-    """Sets of workers, each cold at first."""
+def make_stages(real_app: App, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStages]:
+    """`make_stages(app, variables)`: a set of workers, each cold at first; without an app, the project's own."""
     made: list[Stages] = []
 
-    def make() -> Stages:
-        made.append(Stages(real_app, tmp_path_factory.mktemp("stages")))
+    def make(app: App = real_app, variables: Mapping[str, str] | None = None) -> Stages:
+        made.append(Stages(app, tmp_path_factory.mktemp("stages"), variables))
         return made[-1]
 
     yield make
@@ -131,9 +146,33 @@ def make_stages(real_app: App, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture(scope="session")
-def run_stage(make_stages: Callable[[], Stages]) -> Stages:
+def run_stage(make_stages: MakeStages) -> Stages:
     """Runs stages in workers that stay warm for the whole session."""
     return make_stages()
+
+
+class ServeModels(Protocol):
+    """What the fixture `serve_models` is."""
+
+    def __call__(self, models: Mapping[str, Path], **roles: Mapping[str, str]) -> App: ...
+
+
+@pytest.fixture(scope="session")
+def serve_models(real_app: App, tmp_path_factory: pytest.TempPathFactory) -> ServeModels:
+    """Puts models that a test has made into a cache of their own, as the product does it: served by a hub on the
+    loopback, locked, fetched, verified. Gives the app that uses this cache; the hub is gone by then.
+
+        app = serve_models({"nllb-600m": folder}, translate={"translator": "nllb-600m"})
+        done = make_stages(app)("translate", inputs, {"target": "hi"}, "nllb")
+
+    The names are those of `config/models.toml`, and what stands there holds: the repository, which files it takes, the
+    terms. The keywords say by stage which model fills which role, in the place of what the profile says.
+    """
+
+    def serve(models: Mapping[str, Path], **roles: Mapping[str, str]) -> App:
+        return serve_app(real_app, tmp_path_factory.mktemp("served") / "cache", models, roles)
+
+    return serve
 
 
 @pytest.fixture(scope="session")
@@ -159,6 +198,37 @@ def speech_regions(run_stage: Stages, speech_clip: Path) -> Path:
     return run_stage("vad", {"audio": speech_clip}).file("speech")
 
 
+@pytest.fixture(scope="session")
+def material(run_stage: Stages, demo: Path) -> Material:
+    """What jobs are made from, out of the whole sample."""
+    return Material(demo, run_stage)
+
+
+CaseApp = Callable[[Case], App]
+
+
+@pytest.fixture(scope="session")
+def case_app(real_app: App, serve_models: ServeModels, tmp_path_factory: pytest.TempPathFactory) -> CaseApp:
+    """The app for a case: the project's own, or one with the case's tiny models, which are made once."""
+    made: dict[Case, App] = {}
+
+    def give(case: Case) -> App:
+        if not case.tiny:
+            return real_app
+        if case not in made:
+            real_app.environments.ensure(case.declared.environment, lambda event: None)
+            folders = {}
+            for tiny in case.tiny.values():
+                folders[tiny.name] = tmp_path_factory.mktemp("tiny") / tiny.name
+                folders[tiny.name].mkdir()
+                tiny.make(real_app.environments.python(case.declared.environment), folders[tiny.name])
+            roles = {role: tiny.name for role, tiny in case.tiny.items()}
+            made[case] = serve_models(folders, **{case.stage: roles})
+        return made[case]
+
+    return give
+
+
 def write_wav(path: Path, samples: bytes, rate: int = 16000) -> Path:
     """16-bit mono samples as a WAV file."""
     with wave.open(str(path), "wb") as target:
@@ -167,6 +237,19 @@ def write_wav(path: Path, samples: bytes, rate: int = 16000) -> Path:
         target.setframerate(rate)
         target.writeframes(samples)
     return path
+
+
+def make_environment(app: App, folder: Path, *requirements: str) -> Path:
+    """A virtual environment for one test, with packages that no environment of ours holds; gives its interpreter."""
+    core, python = str(app.environments.python("core")), folder / "bin" / "python"
+    environment = {**os.environ, "UV_CACHE_DIR": str(app.project.cache / "uv"), "UV_PYTHON_DOWNLOADS": "never"}
+    for command in (
+        [core, "-m", "uv", "venv", "--quiet", "--no-project", "--python", core, str(folder)],
+        [core, "-m", "uv", "pip", "install", "--quiet", "--python", str(python), *requirements],
+    ):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stderr
+    return python
 
 
 def call(*command: str | Path) -> None:

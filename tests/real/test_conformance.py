@@ -1,92 +1,48 @@
-"""Every backend of the starter profile gives the same bytes cold, warm and in reverse order."""
+"""Every backend gives the same bytes cold, warm and in reverse order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline.registry import STAGES
 from tests.conftest import ROOT
-from tests.real.conftest import Stages, call
-
-Jobs = list[tuple[str, dict[str, Path | tuple[Path, ...]], dict[str, str | int], str | None]]
+from tests.real.cases import CASES, HERE, Case, Material
+from tests.real.conftest import CaseApp, MakeStages, Stages, call
 
 
 @pytest.fixture(scope="session")
-def two_media(ffmpeg: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def two_media(ffmpeg: Path, run_stage: Stages, tmp_path_factory: pytest.TempPathFactory) -> tuple[Material, Material]:
     """Two parts of the sample, of different length and with different first speakers."""
     folder = tmp_path_factory.mktemp("parts")
-    parts = []
-    for name, start, length in (("one", "3", "9"), ("two", "14", "13")):
-        parts.append(folder / f"{name}.mp4")
-        call(
-            ffmpeg,
-            "-nostdin",
-            "-loglevel",
-            "error",
-            "-ss",
-            start,
-            "-t",
-            length,
-            "-i",
-            ROOT / "samples" / "demo.mp4",
-            parts[-1],
-        )
-    return parts[0], parts[1]
+
+    def part(name: str, start: str, length: str) -> Material:
+        media = folder / f"{name}.mp4"
+        demo = ROOT / "samples" / "demo.mp4"
+        call(ffmpeg, "-nostdin", "-loglevel", "error", "-ss", start, "-t", length, "-i", demo, media)
+        return Material(media, run_stage)
+
+    return part("one", "3", "9"), part("two", "14", "13")
 
 
-def _work(stages: Stages, media: Path) -> Jobs:
-    """One job for every stage and backend, each fed by the ones before it, for one media."""
-    demux = stages("demux", {"media": media}, {"full_rate": 48000})
-    audio = demux.file("speech")
-    speech = stages("vad", {"audio": audio}).file("speech")
-    heard = stages("asr", {"audio": audio, "speech": speech}).file("transcript")
-    words = stages("align", {"audio": audio, "transcript": heard}).file("transcript")
-    turns = stages("diarize", {"audio": audio, "speech": speech}).file("turns")
-    said = stages("attribute", {"transcript": words, "turns": turns}).file("transcript")
-    shown = stages("subtitle", {"transcript": said})
-    muxed: dict[str, Path | tuple[Path, ...]] = {
-        "media": media, "info": demux.file("media"), "sheets": (shown.file("cues"),), "subtitles": (shown.file("srt"),)
-    }  # fmt: skip
-    both: dict[str, Path | tuple[Path, ...]] = {"audio": audio, "speech": speech}
-    return [
-        ("demux", {"media": media}, {"full_rate": 48000}, None),
-        ("vad", {"audio": audio}, {}, None),
-        ("separate", both, {"when": "always"}, None),
-        ("asr", both, {}, None),
-        ("align", {"audio": audio, "transcript": heard}, {}, None),
-        ("diarize", both, {}, None),
-        ("attribute", {"transcript": words, "turns": turns}, {}, None),
-        ("translate", {"audio": audio, "transcript": said}, {"target": "pt"}, "bergamot"),
-        ("translate", {"audio": audio, "transcript": said}, {"target": "en"}, "whisper"),
-        ("subtitle", {"transcript": said}, {}, None),
-        ("check", {"subtitles": shown.file("srt"), "media": media}, {"language": "en"}, None),
-        ("mux", muxed, {}, None),
-    ]
+@pytest.mark.parametrize("case", HERE, ids=str)
+def test_cold_is_warm_is_reverse_order(
+    case: Case, make_stages: MakeStages, case_app: CaseApp, two_media: tuple[Material, Material]
+) -> None:
+    one, two = two_media
+    warm, cold = make_stages(case_app(case)), make_stages(case_app(case))
+    forward = [case.run(warm, media).content() for media in (one, two)]
+    backward = [case.run(warm, media).content() for media in (two, one)][::-1]
+    warm.close()
+    fresh = [case.run(cold, media).content() for media in (two, one)][::-1]
+    cold.close()
+    assert all(forward), "nothing was written"
+    assert forward[0] != forward[1], "two media give the same bytes, so the comparison says little"
+    assert forward == backward, "the order of jobs changes the bytes"
+    assert forward == fresh, "a cold worker gives other bytes"
 
 
-def test_cold_is_warm_is_reverse_order(make_stages: Callable[[], Stages], two_media: tuple[Path, Path]) -> None:
-    first = make_stages()
-    one, two = (_work(first, media) for media in two_media)  # leaves every worker of `first` warm
-    forward = [[first(*job).content() for job in jobs] for jobs in (one, two)]
-    backward = [[first(*job).content() for job in jobs] for jobs in (two, one)][::-1]
-    cold = make_stages()
-    fresh = [[cold(*job).content() for job in jobs] for jobs in (two, one)][::-1]
-    for media, jobs in enumerate((one, two)):
-        for number, (stage, _, _, backend) in enumerate(jobs):
-            name = f"{stage} {backend or ''} on media {media}"
-            assert forward[media][number], f"{name} wrote nothing"
-            assert forward[media][number] == backward[media][number], f"{name}: the order of jobs changes the bytes"
-            assert forward[media][number] == fresh[media][number], f"{name}: a cold worker gives other bytes"
-
-
-def test_every_backend_of_every_stage_is_in_the_conformance_test() -> None:
-    covered = {
-        "demux": {"ffmpeg"}, "vad": {"silero"}, "separate": {"deepfilternet"}, "asr": {"faster-whisper"},
-        "align": {"decoder-times"}, "diarize": {"speaker-clusters"}, "attribute": {"overlap"},
-        "translate": {"bergamot", "whisper"}, "subtitle": {"pysubs2"},
-        "check": {"pysubs2"}, "mux": {"ffmpeg"},
-    }  # fmt: skip
-    assert {name: set(stage.backends) for name, stage in STAGES.items()} == covered
+def test_every_backend_has_one_case() -> None:
+    declared = sorted((stage, backend) for stage, one in STAGES.items() for backend in one.backends)
+    assert sorted((case.stage, case.backend) for case in CASES) == declared

@@ -55,15 +55,14 @@ class Maker:
         self._run_stage, self._folder = run_stage, folder
 
     def mux(self, media: Path, languages: tuple[str, ...] = ("en", "hi"), *, cues: bool = True, **params: Any) -> Any:
-        cue = Cue(start_ms=500, end_ms=1500, lines=("hello",))
-        sheets, subtitles = [], []
+        shown = ((500, 1500, "hello"), (2000, 2800, "world"))
+        made = tuple(Cue(start_ms=start, end_ms=end, lines=(text,)) for start, end, text in shown)
+        sheets = []
         for language in languages:
-            sheet = CueSheet(language=language, cues=(cue,) if cues else ())
+            sheet = CueSheet(language=language, cues=made if cues else ())
             sheets.append(sheet.write(self._folder / f"{language}.json"))
-            subtitles.append(self._folder / f"{language}.srt")
-            subtitles[-1].write_text(SRT if cues else "")
         info = self._run_stage("demux", {"media": media}).outputs["media"]
-        inputs = {"media": media, "info": info, "sheets": tuple(sheets), "subtitles": tuple(subtitles)}
+        inputs = {"media": media, "info": info, "sheets": tuple(sheets)}
         return self._run_stage("mux", inputs, params)
 
 

@@ -50,5 +50,5 @@ def test_what_is_no_message_is_refused(line: bytes) -> None:
 
 @pytest.mark.parametrize("line", [b'{"ev":"sing"}', b'{"op":"load"}', b"{}", b"[]", b"null"])
 def test_an_unknown_kind_is_refused(line: bytes) -> None:
-    with pytest.raises(protocol.ProtocolError, match="not a message of protocol 1"):
+    with pytest.raises(protocol.ProtocolError, match=f"not a message of protocol {protocol.PROTOCOL}"):
         protocol.decode_event(line)

@@ -13,7 +13,7 @@ from shared.cue import Cue, CueSheet
 from shared.media import Media, Track, TrackKind
 from shared.stage import Job, StageError
 from stages.backends.ffmpeg_mux import mux_arguments
-from stages.mux import Cover, Kept, MuxInputs, MuxJob, MuxParams, NewSubtitle, Parts, run, stub
+from stages.mux import Container, Cover, Kept, MuxInputs, MuxJob, MuxParams, NewSubtitle, Parts, run, stub
 from tests.fakes.listener import Audience
 
 VIDEO = Track(index=0, kind="video", codec="h264", width=64)
@@ -27,12 +27,13 @@ class FakeEngine:
     held: frozenset[str] = frozenset()
     written: list[Parts] = field(default_factory=list)
 
-    def holds(self, media: Path, track: Track, codec: str) -> bool:
+    def holds(self, media: Path, track: Track, codec: str, container: Container) -> bool:
         return codec in self.held or (codec == "copy" and track.codec in self.held)
 
-    def write(self, parts: Parts, progress: Callable[[float], None]) -> None:
+    def write(self, parts: Parts, progress: Callable[[float], None]) -> tuple[str, ...]:
         self.written.append(parts)
         parts.target.write_bytes(b"video")
+        return ()
 
 
 def other(index: int, kind: TrackKind, codec: str, *, cover: bool = False) -> Track:
@@ -44,18 +45,16 @@ def a_job(
 ) -> tuple[MuxJob, Audience]:
     """A job whose sheets have so many cues each."""
     info = Media(container="mov", start_ms=0, duration_ms=5000, tracks=tracks, audio_track=1, decoded_ms=5000)
-    sheets, subtitles = [], []
+    sheets = []
     for language, count in languages.items():
         cues = tuple(Cue(start_ms=n * 1000, end_ms=n * 1000 + 900, lines=("hello",)) for n in range(count))
         sheets.append(CueSheet(language=language, cues=cues).write(folder / f"{language}.json"))
-        subtitles.append(folder / f"{language}.srt")
     out_dir = folder / "out"
     out_dir.mkdir()
     inputs = MuxInputs(
         media=folder / "film.mp4",
         info=info.write(folder / "media.json"),
         sheets=tuple(sheets),
-        subtitles=tuple(subtitles),
     )
     listener = Audience()
     return Job(inputs, params or MuxParams(), out_dir, "fake", listener), listener
@@ -63,7 +62,7 @@ def a_job(
 
 def parts_of(job: MuxJob, *held: str) -> Parts:
     engine = FakeEngine(frozenset(held))
-    assert run(engine, job).video == job.out_dir / "video.mkv"
+    assert run(engine, job).video == job.out_dir / f"video.{job.params.container}"
     return engine.written[0]
 
 
@@ -106,12 +105,31 @@ def test_sound_with_a_cover_makes_no_video(tmp_path: Path) -> None:
     assert "no picture" in str(job.facts["skipped"])
 
 
-def test_as_many_files_as_sheets_are_wanted(tmp_path: Path) -> None:
-    job, _ = a_job(tmp_path, (VIDEO,), {"en": 1})
-    inputs = job.inputs.model_copy(update={"subtitles": ()})
+def test_a_language_to_burn_in_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    job, _ = a_job(tmp_path, (VIDEO,), {"en": 1}, MuxParams(burn_in="fr"))
     with pytest.raises(StageError) as caught:
-        run(FakeEngine(), Job(inputs, job.params, job.out_dir, "fake", job.listener))
-    assert caught.value.code == "mux.inputs"
+        run(FakeEngine(), job)
+    assert (caught.value.code, caught.value.hint) == ("mux.burn-in", "add `--to fr`, or choose another language")
+
+
+def test_a_burnt_in_language_is_no_track_and_no_other_is_shown_unasked(tmp_path: Path) -> None:
+    job, _ = a_job(tmp_path, (VIDEO, SOUND), {"en": 1, "pt": 1}, MuxParams(burn_in="en"))
+    parts = parts_of(job)
+    assert parts.burnt is not None
+    assert parts.burnt.language == "en"
+    assert [(s.language, s.default) for s in parts.subtitles] == [("por", False)]
+    assert [(kept.index, kept.codec) for kept in parts.kept] == [(0, "encoded"), (1, "copy")]
+
+
+def test_mp4_takes_other_codecs(tmp_path: Path) -> None:
+    tracks = (
+        VIDEO, SOUND, other(2, "subtitle", "subrip"), other(3, "subtitle", "hdmv_pgs_subtitle"),
+        other(4, "attachment", "ttf"),
+    )  # fmt: skip
+    job, listener = a_job(tmp_path, tracks, {"en": 1}, MuxParams(container="mp4"))
+    parts = parts_of(job)
+    assert {kept.index: kept.codec for kept in parts.kept} == {0: "copy", 1: "copy", 2: "mov_text"}
+    assert "because MP4 cannot hold it" in listener.warnings[0]
 
 
 def test_each_track_is_copied_converted_attached_or_left_out(tmp_path: Path) -> None:
@@ -142,12 +160,13 @@ def test_arguments_name_every_file_so_that_it_cannot_be_an_option_or_a_protocol(
     parts = Parts(
         media=Path("-odd:name.mp4"),
         target=tmp_path / "video.mkv",
+        container="mkv",
         duration_ms=1000,
         kept=(Kept(0), Kept(3, "subrip")),
-        subtitles=(NewSubtitle(Path("-x.srt"), "hin", "Hindi", default=True),),
+        subtitles=(NewSubtitle(CueSheet(language="hi", cues=()), "hin", "Hindi", default=True),),
         covers=(Cover(2, "cover.png", "image/png"),),
     )
-    arguments = mux_arguments(parts, [tmp_path / "between.png"])
+    arguments = mux_arguments(parts, [tmp_path / "between.png"], [Path("-x.srt")])
     pairs = list(pairwise(arguments))
     inputs = [after for before, after in pairs if before == "-i"]
     assert inputs == [f"file:{Path.cwd() / '-odd:name.mp4'}", f"file:{Path.cwd() / '-x.srt'}"]
@@ -175,12 +194,9 @@ def test_a_stub_without_cues_makes_no_video(tmp_path: Path) -> None:
 
 def test_a_second_sheet_of_one_language_is_left_out(tmp_path: Path) -> None:
     job, _ = a_job(tmp_path, (VIDEO,), {"en": 1, "pt": 1})
-    again = {
-        "sheets": (*job.inputs.sheets, job.inputs.sheets[0]),
-        "subtitles": (*job.inputs.subtitles, tmp_path / "2.srt"),
-    }
+    other = CueSheet(language="en", cues=(Cue(start_ms=0, end_ms=900, lines=("again",)),)).write(tmp_path / "2.json")
+    again = {"sheets": (*job.inputs.sheets, other)}
     twice = replace(job, inputs=job.inputs.model_copy(update=again))
-    assert [(s.path, s.language) for s in parts_of(twice).subtitles] == [
-        (tmp_path / "en.srt", "eng"),
-        (tmp_path / "pt.srt", "por"),
-    ]
+    subtitles = parts_of(twice).subtitles
+    assert [s.language for s in subtitles] == ["eng", "por"]
+    assert subtitles[0].sheet.cues[0].lines == ("hello",)

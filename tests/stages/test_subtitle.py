@@ -130,8 +130,8 @@ def test_no_character_is_lost_invented_or_cut(transcript: Transcript, limits: Li
 def test_the_same_words_give_the_same_bytes(transcript: Transcript, limits: Limits) -> None:
     one, other = (ENGINE.lay_out(transcript, None, limits) for _ in range(2))
     assert one == other
-    assert ENGINE.render(one, "srt") == ENGINE.render(other, "srt")
-    assert ENGINE.render(one, "vtt") == ENGINE.render(other, "vtt")
+    assert ENGINE.render(one, "srt", None) == ENGINE.render(other, "srt", None)
+    assert ENGINE.render(one, "vtt", None) == ENGINE.render(other, "vtt", None)
 
 
 @settings(max_examples=200, deadline=None)
@@ -292,8 +292,9 @@ def test_a_translation_is_laid_out_over_the_time_of_its_source(tmp_path: Path) -
 
 def test_silence_gives_valid_empty_files(tmp_path: Path) -> None:
     outputs = run(ENGINE, a_job(tmp_path, a_transcript(end_ms=5000)))
-    assert outputs.srt.read_text() == ""
-    assert outputs.vtt.read_text().startswith("WEBVTT")
+    srt, vtt = outputs.files
+    assert (srt.name, srt.read_text()) == ("subtitles.srt", "")
+    assert vtt.read_text().startswith("WEBVTT")
 
 
 def test_the_stub_makes_a_cue_for_each_segment(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""Memory as a worker sees it: what it holds, and whether an exception means that there was not enough."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+# What libraries say, in lower case. Each stands for a failure that another try with less memory may not have:
+# PyTorch, CTranslate2 and HIP ("out of memory"), PyTorch on the CPU, cuBLAS and cuDNN, ONNX Runtime, C++, JAX, MLX.
+_PHRASES = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "failed to allocate memory",
+    "status_alloc_failed",
+    "bad_alloc",
+    "resource_exhausted",
+    "maximum allowed buffer size",
+)
+_TYPES = {"OutOfMemoryError"}  # torch's, by name: this module runs in every environment
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the exception, or one that it came from, says that memory ran out."""
+    return any(_says_so(one) for one in _chain(error))
+
+
+def _says_so(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ in _TYPES:
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return any(phrase in str(error).lower() for phrase in _PHRASES)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def system_kills() -> int:
+    """How many processes the system has ended so far because memory ran out; 0 where it does not tell."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+def resident_mb(pid: int | None = None) -> float | None:
+    """What a process, by default this one, holds in memory, in 10^6 bytes; None where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{pid or 'self'}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def peak_mb() -> float | None:
+    """The most that this process has held in memory so far, in 10^6 bytes; None where the system does not tell."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM:")), None)
+
+
+def processor_s(pid: int) -> float:
+    """Processor time that a process has taken so far; 0 where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def gpu_mb() -> float | None:
+    """The most memory of a GPU that this process's torch has held; None without torch, or where it uses none."""
+    torch = sys.modules.get("torch")
+    cuda = getattr(torch, "cuda", None)
+    if cuda is None or not cuda.is_initialized():
+        return None
+    return float(cuda.max_memory_reserved()) / 1e6

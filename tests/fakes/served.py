@@ -1,0 +1,70 @@
+"""Models that tests make, in a cache as the product fills it: served by a hub on the loopback, locked by their bytes,
+fetched by the real fetch, and checked byte by byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.app import App
+from pipeline.model_cache.cache import ModelCache
+from pipeline.model_cache.fetching import fetch_all
+from pipeline.model_cache.manifest import HubSource, LockedModel, Model, UrlSource
+from pipeline.model_cache.resolve import taken_by
+from pipeline.model_cache.token import Token
+from pipeline.profile import ProfileStage
+from tests.fakes.hub import serve
+from tests.fakes.models import lock
+from tests.fakes.verified import wrong_files
+
+_TOKEN = "hf_of_a_test"
+
+
+def serve_app(app: App, cache: Path, models: Mapping[str, Path], roles: Mapping[str, Mapping[str, str]]) -> App:
+    """`app` with a cache of its own, filled with `models`: the manifest's names, each with a folder of files.
+
+    `roles` says which model fills which role, by stage; all else is as the profile of `app` has it. Everything but the
+    bytes is the manifest's: the repository, the kind of source, what is gated. The hub is gone when this returns.
+    """
+    contents = {name: _files(folder) for name, folder in models.items()}
+    locked = {name: lock(app.models.locked[name].repo, files) for name, files in contents.items()}
+    served = {
+        f"{locked[name].repo or name}/resolve/{locked[name].revision}/{file}": content
+        for name, files in contents.items()
+        for file, content in files.items()
+    }
+    with serve(served) as hub:
+        hub.redirects = True
+        hub.users[_TOKEN] = "tester"
+        hub.gated = {str(locked[name].repo): {"tester"} for name in models if app.models.models[name].gated}
+        manifest = {}
+        for name, files in contents.items():
+            source = _source(app.models.models[name], hub.address, name, locked[name], files)
+            manifest[name] = app.models.models[name].model_copy(update={"sources": (source,)})
+        found = ModelCache(cache, manifest, locked, hub.address, token=lambda: Token(_TOKEN, "a test"))
+        assert fetch_all(list(models), found, lambda event: None) == {}
+    for name in models:
+        assert wrong_files(found, name) == []
+    stages = dict(app.profile.profile.stages)
+    for stage, filled in roles.items():
+        before = stages.get(stage, ProfileStage(backend="auto"))
+        stages[stage] = before.model_copy(update={"models": {**before.models, **filled}})
+    profile = replace(app.profile, profile=app.profile.profile.model_copy(update={"stages": stages}))
+    return replace(app, models=found, profile=profile, project=replace(app.project, cache=cache.resolve()))
+
+
+def _source(model: Model, hub: str, name: str, locked: LockedModel, files: Iterable[str]) -> HubSource | UrlSource:
+    """The manifest's own where that is a repository: a file that it would not take must not help a test."""
+    for source in model.sources:
+        if isinstance(source, HubSource):
+            assert (extra := set(files) - taken_by(source, list(files))) == set(), f"{name} does not take {extra}"
+            return source
+    address = f"{hub}/{name}/resolve/{locked.revision}"
+    return UrlSource(kind="url", files={file: f"{address}/{file}" for file in files})
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }

@@ -1,0 +1,151 @@
+"""One job for every backend of every stage. What holds for all of them is tested with these: the same bytes cold, warm
+and in any order; nothing that leaves the machine; a cache that was moved or cannot be written.
+
+Whoever adds a backend adds its case; a test fails until it is here. Weights that cannot be had everywhere are replaced
+by tiny ones that a script makes in the backend's own environment:
+
+    Case("translate", "nllb", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "hi"}),
+         tiny={"translator": Tiny("nllb-600m", script("tiny_nllb.py"))})
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from pipeline.registry import STAGES
+from shared.stage import Backend
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from tests.real.conftest import StageRun, Stages
+
+Job = tuple[Mapping[str, Path | tuple[Path, ...]], Mapping[str, JsonValue]]
+"""Inputs and parameters."""
+
+
+class Material:
+    """What jobs are made from: one media, and what the starter profile makes of it, each part once and when asked."""
+
+    def __init__(self, media: Path, run: Stages) -> None:
+        self.media, self._run = media, run
+
+    @cached_property
+    def demuxed(self) -> StageRun:
+        return self._run("demux", {"media": self.media}, {"full_rate": 48000})
+
+    @property
+    def audio(self) -> Path:
+        """16 kHz mono."""
+        return self.demuxed.file("speech")
+
+    @cached_property
+    def speech(self) -> Path:
+        return self._run("vad", {"audio": self.audio}).file("speech")
+
+    @cached_property
+    def heard(self) -> Path:
+        """The transcript as recognised."""
+        return self._run("asr", {"audio": self.audio, "speech": self.speech}).file("transcript")
+
+    @cached_property
+    def words(self) -> Path:
+        """The transcript with aligned words."""
+        return self._run("align", {"audio": self.audio, "transcript": self.heard}).file("transcript")
+
+    @cached_property
+    def turns(self) -> Path:
+        return self._run("diarize", {"audio": self.audio, "speech": self.speech}).file("turns")
+
+    @cached_property
+    def said(self) -> Path:
+        """The transcript with words and speakers."""
+        return self._run("attribute", {"transcript": self.words, "turns": self.turns}).file("transcript")
+
+    @cached_property
+    def subtitles(self) -> StageRun:
+        return self._run("subtitle", {"transcript": self.said})
+
+
+MakeFiles = Callable[[Path, Path], None]
+"""Fills a folder; called with the interpreter of the backend's environment and the empty folder."""
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A stand-in for a model of the manifest: its name there, and what makes its files."""
+
+    name: str
+    make: MakeFiles
+
+
+def script(name: str) -> MakeFiles:
+    """Runs `tests/fakes/<name> FOLDER` in the backend's environment."""
+
+    def make(python: Path, folder: Path) -> None:
+        command = [str(python), str(ROOT / "tests" / "fakes" / name), str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stderr
+
+    return make
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A backend at work. `tiny` maps its roles to stand-ins; without them it works with the profile's own models."""
+
+    stage: str
+    backend: str
+    job: Callable[[Material], Job]
+    tiny: Mapping[str, Tiny] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.stage}-{self.backend}"
+
+    @property
+    def declared(self) -> Backend:
+        return STAGES[self.stage].backends[self.backend]
+
+    def run(self, stages: Stages, material: Material) -> StageRun:
+        """Do the job in workers of this set."""
+        inputs, params = self.job(material)
+        return stages(self.stage, inputs, params, self.backend)
+
+
+def _mux(made: Material) -> Job:
+    sheets = (made.subtitles.file("cues"),)
+    return {"media": made.media, "info": made.demuxed.file("media"), "sheets": sheets}, {}
+
+
+CASES = (
+    Case("demux", "ffmpeg", lambda made: ({"media": made.media}, {"full_rate": 48000})),
+    Case("vad", "silero", lambda made: ({"audio": made.audio}, {})),
+    Case("separate", "deepfilternet", lambda made: ({"audio": made.audio, "speech": made.speech}, {"when": "always"})),
+    Case("asr", "faster-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
+    Case("align", "decoder-times", lambda made: ({"audio": made.audio, "transcript": made.heard}, {})),
+    Case("diarize", "speaker-clusters", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
+    Case("attribute", "overlap", lambda made: ({"transcript": made.words, "turns": made.turns}, {})),
+    Case("translate", "bergamot", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "pt"})),
+    Case("translate", "whisper", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "en"})),
+    Case("subtitle", "pysubs2", lambda made: ({"transcript": made.said}, {})),
+    Case(
+        "check", "pysubs2",
+        lambda made: ({"subtitles": made.subtitles.folder / "subtitles.srt", "media": made.media}, {"language": "en"}),
+    ),
+    Case("mux", "ffmpeg", _mux),
+)  # fmt: skip
+
+
+def runs_here(backend: Backend) -> bool:
+    """Whether this machine's system is one that the backend runs on."""
+    return not backend.platforms or sys.platform in backend.platforms
+
+
+HERE = tuple(case for case in CASES if runs_here(case.declared))
