@@ -152,7 +152,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str], repor
 
 STAGE = Stage(
     name="subtitle",
-    version=3,
+    version=4,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,
