@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from shared.language import primary
-from stages.backends.cue_words import CLAUSE_ENDS, CLOSERS, OPENERS, SENTENCE_ENDS, Piece, is_spaceless
+from shared.sentence import CLOSERS, SENTENCE_ENDS
+from stages.backends.cue_words import CLAUSE_ENDS, OPENERS, Piece, is_spaceless
 
 SENTENCE, CLAUSE, CONJUNCTION, PREPOSITION, UNKNOWN, LOOSE, NAME, BOUND = 0.0, 2.0, 3.5, 4.5, 8.0, 12.0, 12.0, 16.0
 _FORCED = 40.0  # inside a word that is wider than a line

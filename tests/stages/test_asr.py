@@ -25,6 +25,7 @@ class FakeEngine:
     second: Sequence[Heard] = ()
     language: tuple[str, float] = ("en", 0.9)
     languages: frozenset[str] = frozenset({"en", "hi", "pt"})
+    longest_ms: int = PACK_MS
     calls: list[tuple[str, Sequence[Region], str | bool]] = field(default_factory=list)
 
     def duration_ms(self, audio: Path) -> int:
