@@ -18,8 +18,8 @@ class Turn(Frozen):
 class Diarization(Document):
     """The turns of one audio file, in order of time; speakers are named `SPEAKER_00` on, by first appearance.
 
-    Two may speak at once in `turns`. `exclusive` gives such time to one of them, the one to whom a word belongs that was
-    heard there; it is None where the backend never lets two speak at once.
+    Two may speak at once in `turns`. `exclusive` gives such time to one of them, the one whose words were heard there;
+    it is None where the backend never lets two speak at once.
     """
 
     turns: tuple[Turn, ...]
