@@ -14,7 +14,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -30,7 +30,6 @@ from shared.transcript import Segment, Transcript, Word
 PACK_MS = 300_000
 # Against a repetition, without sampling. They spoil what repeats itself by intent, so they are for the second try only.
 AGAIN_PENALTY, AGAIN_NGRAM = 1.1, 5
-_EDGES_MS = 600  # at most so much of a region and of what widens it is taken for silence on both sides together
 _LANGUAGE_MS = 30_000  # what Whisper hears at once, and enough to tell the language by
 # `You` on 20 s of silence: log probability -0.8, so sure enough for Whisper's rule, but its word 0.08. Segments of
 # real speech have 0.75 and more, at 0 dB too; where one had 0.16, Whisper was not above `no_speech_threshold`.
@@ -210,17 +209,16 @@ def _stretches(speech: SpeechRegions, bridge_ms: int, pad_ms: int, longest_ms: i
     for index, (start, end) in enumerate(spans):
         before = (spans[index - 1][1] + start) // 2 if index else 0
         after = (end + spans[index + 1][0]) // 2 if index + 1 < len(spans) else speech.duration_ms
-        yield from _cut(max(start - pad_ms, before), min(end + pad_ms, after), longest_ms)
+        room = min(pad_ms, max(longest_ms - (end - start), 0) // 2)  # what is long enough is not cut for its padding
+        yield from _cut(max(start - room, before), min(end + room, after), longest_ms)
 
 
 def _cut(start: int, end: int, longest_ms: int) -> Iterator[Region]:
-    """In one piece, unless a region is longer than a stretch may be. Regions are padded before they come here, so what
-    is a little too long loses its edges, before a word is cut in two."""
-    over = end - start - longest_ms
-    if 0 < over <= _EDGES_MS:
-        start, end = start + over // 2, start + over // 2 + longest_ms
-    for at in range(start, end, longest_ms):
-        yield Region(start_ms=at, end_ms=min(at + longest_ms, end))
+    """In one piece, unless it is longer than a stretch may be; then in equal ones."""
+    pieces = -(-(end - start) // longest_ms)
+    edges = [start + (end - start) * number // pieces for number in range(pieces + 1)]
+    for first, last in pairwise(edges):
+        yield Region(start_ms=first, end_ms=last)
 
 
 def _wanted_language(engine: Engine, job: AsrJob) -> str | None:
@@ -295,9 +293,11 @@ def place(heard: Heard, pack: Sequence[Region]) -> Iterator[Segment]:
     which of its words stand before that and which after it."""
     placed = [(_stretch_of((word.start_ms + word.end_ms) // 2, pack), word) for word in heard.words]
     groups = groupby(placed, key=lambda pair: pair[0])
+    parts: Iterator[tuple[Word, ...]]
     parts = (tuple(_words((word for _, word in group), index, pack)) for index, group in groups)
-    as_one = (tuple(word.model_copy(update={"interpolated": True}) for word in chain.from_iterable(parts)),)
-    for words in as_one if heard.window else parts:
+    if heard.window:
+        parts = iter([tuple(word.model_copy(update={"interpolated": True}) for part in parts for word in part)])
+    for words in parts:
         if words:
             yield _segment(words, heard.average_log_probability, heard.no_speech_probability, heard.window)
 

@@ -151,7 +151,7 @@ STAGE = Stage(
             environment="speech",
             summary="pyannote's pipelines, community-1 and 3.1: who speaks, also two at once",
             models=("pipeline",),
-            resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=2.0, time_per_media_s=6.0),
+            resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=2.0, time_per_media_s=30.0),
             oom_ladder=(
                 Rung("batches of 8", {"segmentation_batch_size": 8, "embedding_batch_size": 8}),
                 Rung("batches of 1", {"segmentation_batch_size": 1, "embedding_batch_size": 1}),

@@ -32,7 +32,7 @@ _CONFIG = {
             "clustering": "VBxClustering",
             "segmentation": "$model/segmentation",
             "segmentation_batch_size": 32,
-            "segmentation_step": 0.5,  # a fifth of the work
+            "segmentation_step": 1.0,  # a tenth of the work
             "embedding": "$model/embedding",
             "embedding_batch_size": 32,
             "embedding_exclude_overlap": True,
