@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.edits import EditStore
 from pipeline.environments import Environments, load_families
 from pipeline.guide import load_guide
 from pipeline.model_cache.cache import ModelCache
@@ -35,6 +36,7 @@ class App:
     tools: Tools
     tool: Tool
     store: ResultStore
+    edits: EditStore
     profile: ProfileChoice
 
     def surroundings(self) -> Surroundings:
@@ -94,5 +96,6 @@ def open_app(settings: Settings) -> App:
         tools=tools,
         tool=tools.choose(),
         store=ResultStore(project.results, project.index),
+        edits=EditStore(project.results / "edits"),
         profile=profile,
     )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import glob
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline import events
 from pipeline.app import App
+from pipeline.edits import CORRECT, with_edits
 from pipeline.errors import BadInput, UsageError
 from pipeline.item import Emit, Item, ItemRecord, ItemResult, Run
-from pipeline.plan import Plan
+from pipeline.plan import Plan, single_step
 from pipeline.preview import StepPreview, preview
+from pipeline.publish import changed_files, job_folder
+from pipeline.registry import stage_named
 from pipeline.runs import Runs
 
 # What a folder is searched for; a file that is named outright is taken whatever its name is.
@@ -77,7 +80,27 @@ def make_item(media: Path, app: App, taken: set[str]) -> Item:
         raise BadInput("media.unreadable", f"{media} cannot be read: {error.strerror or error}") from error
     name = media.name if media.name not in taken else str(media)
     taken.add(name)
-    return Item(name, media.resolve(), digest)
+    return Item(name, media.resolve(), digest, app.edits.of(digest))
+
+
+def plan_for(item: Item, plan: Plan, app: App) -> Plan:
+    """The plan with the corrections that there are of an item."""
+    if not item.edits:
+        return plan
+    return with_edits(
+        plan, item.edits, lambda inputs: single_step(stage_named(CORRECT), app.choices(), inputs, backend=None)
+    )
+
+
+def take_edits(item: Item, app: App, emit: Emit) -> Item:
+    """The item with what somebody has edited in its folder taken in. Raises `BadInput`."""
+    changed = changed_files(job_folder(app.project.output, item.media, item.digest), item.edits, app.store)
+    if not changed:
+        return item
+    edits = app.edits.take_in(item.digest, changed)
+    names = ", ".join(one.path.name for one in changed)
+    emit(events.Notice(item.name, None, f"taken in as corrections: {names}; `reel edits drop` undoes that"))
+    return replace(item, edits=edits)
 
 
 def preview_item(item: Item, plan: Plan, app: App, history: Runs) -> list[StepPreview]:
@@ -102,8 +125,9 @@ def set_up(previews: Sequence[StepPreview], app: App, emit: Emit) -> None:
         app.models.fetch(name, emit, offline=offline)
 
 
-def run_batch(media: Sequence[Path], plan: Plan, app: App, emit: Emit) -> BatchResult:
-    """Run the plan for each media. Holds the store; one item's failure does not stop the others."""
+def run_batch(media: Sequence[Path], plan: Plan, app: App, emit: Emit, *, continuing: bool = False) -> BatchResult:
+    """Run the plan for each media; `continuing` from what somebody has corrected since. Holds the store; one item's
+    failure does not stop the others."""
     with app.store.open_for_writing("reel run"):
         history = Runs(app.store, app.project.runs)
         run = Run(history.start(plan.recipe, plan.profile), plan, app, history, history.told(emit))
@@ -112,7 +136,7 @@ def run_batch(media: Sequence[Path], plan: Plan, app: App, emit: Emit) -> BatchR
         try:
             with _Workers(app, history.folder(run.id)) as workers:
                 taken: set[str] = set()
-                results = tuple(_run_item(path, taken, run, workers) for path in media)
+                results = tuple(_run_item(path, taken, run, workers, continuing=continuing) for path in media)
             state = "failed" if any(result.error for result in results) else "done"
         finally:
             history.finish(run.id, state)
@@ -120,9 +144,12 @@ def run_batch(media: Sequence[Path], plan: Plan, app: App, emit: Emit) -> BatchR
         return BatchResult(results)
 
 
-def _run_item(path: Path, taken: set[str], run: Run, workers: _Workers) -> ItemResult:
+def _run_item(path: Path, taken: set[str], run: Run, workers: _Workers, *, continuing: bool) -> ItemResult:
     try:
         item = make_item(path, run.app, taken)
+        if continuing:
+            item = take_edits(item, run.app, run.emit)
+        run = replace(run, plan=plan_for(item, run.plan, run.app))
         previews = preview_item(item, run.plan, run.app, run.history)
         set_up(previews, run.app, run.emit)
     except BadInput as error:

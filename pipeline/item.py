@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline import events
 from pipeline.app import App
+from pipeline.edits import Edit
 from pipeline.errors import BadInput, ReelError
 from pipeline.plan import Plan, Step
 from pipeline.publish import PublishedFiles, job_folder, publish
@@ -28,6 +29,7 @@ class Item:
     name: str
     media: Path
     digest: str
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,10 @@ class ItemRecord:
         item, app = self.item, self.app
         folder = job_folder(app.project.output, item.media, item.digest)
         try:
-            published = publish(self.plan, self.results, item.media, item.digest, folder, app.store, app.models.models)
+            corrected = {edit: app.edits.path(item.digest, edit.sha256) for edit in item.edits}
+            published = publish(
+                self.plan, self.results, item.media, item.digest, folder, app.store, app.models.models, corrected
+            )
         except OSError as error:
             self.error = unwritable = BadInput(
                 "publish.unwritable",
@@ -143,7 +148,8 @@ class ItemRecord:
             self.emit(events.StepFailedEvent(item.name, "publish", "", code, message, hint, None))
             return None
         for path in published.edited:
-            text = f"{path.name} was edited since it was published, so it is kept; delete it to get the new one"
+            text = f"{path.name} was edited since it was published, so it is kept; `--continue` takes in corrections of"
+            text += " subtitles and transcripts, and when you delete it, the new one comes"
             self.emit(events.Notice(item.name, None, text))
         for path in published.files:
             self.emit(events.Published(item.name, path))

@@ -23,7 +23,7 @@ class ItemRun:
 
     async def complete(self, previews: list[StepPreview]) -> None:
         """See to every step of the plan; what became of each is in the record."""
-        reasons = {preview.step.id: preview.reason for preview in previews}
+        reasons = {preview.step.id: preview.why for preview in previews}
         finished = {step.id: asyncio.Event() for step in self._record.plan.steps}
         async with asyncio.TaskGroup() as group:
             for step in self._record.plan.steps:
@@ -57,7 +57,7 @@ class ItemRun:
         )
         started = time.monotonic()
         try:
-            media = {item.digest: item.media}
+            media = {**record.app.edits.files(item.digest), item.digest: item.media}
             result = await run_step(work, media, record.length_ms, record.app, self._executor, listening)
         except ReelError as error:
             record.failed(step, error, time.monotonic() - started)

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.app import App
-from pipeline.batch import find_media, make_item, preview_item
+from pipeline.batch import find_media, make_item, plan_for, preview_item
 from pipeline.commands.common import CommandResult, app_of, megabytes, table
 from pipeline.preview import StepPreview
 from pipeline.runs import Runs
@@ -24,10 +24,10 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     due: list[StepPreview] = []
     for media in find_media(arguments.media, Path.cwd()):
         item = make_item(media, app, taken)
-        previews = preview_item(item, plan, app, runs)
+        previews = preview_item(item, plan_for(item, plan, app), app, runs)
         due += [preview for preview in previews if preview.verdict != "reused"]
         items.append({"name": item.name, "media": str(item.media), "steps": [_data(preview) for preview in previews]})
-        rows = [(p.step.id, p.step.backend_name, p.verdict, p.reason) for p in previews]
+        rows = [(p.step.id, p.step.backend_name, p.verdict, p.why) for p in previews]
         texts.append(f"{item.name}\n{table(rows)}")
     needs = _needs(due, app)
     texts += [f"to set up first: {', '.join(needs)}"] if needs else []
@@ -41,7 +41,7 @@ def _data(preview: StepPreview) -> JsonValue:
         "stage": preview.step.stage.name,
         "backend": preview.step.backend_name,
         "verdict": preview.verdict,
-        "reason": preview.reason,
+        "reason": preview.why,
         "key": preview.result.key if preview.result else None,
     }
 

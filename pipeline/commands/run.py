@@ -25,7 +25,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     with open_reporter(app.settings.progress) as emit:
         if not app.settings.stub and (advice := _advice(app)):
             emit(Notice(None, None, advice))
-        result = run_batch(media, plan, app, emit)
+        result = run_batch(media, plan, app, emit, continuing=arguments.continuing)
     return CommandResult(
         _data(result), _text(result), _exit_code(result), tuple(i.error for i in result.failed if i.error)
     )
