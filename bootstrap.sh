@@ -21,6 +21,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 "$root/reel" envs ensure
+"$root/reel" doctor --remember >/dev/null || echo "note: \`./reel doctor\` found something wrong" >&2
 case $models in
 yes) exec "$root/reel" models fetch ;;
 ask) exec "$root/reel" models fetch --ask ;;

@@ -195,7 +195,7 @@ def models_page() -> str:
         (
             f"`{name}`",
             m.licence,
-            "allowed" if m.commercial_use else "not allowed",
+            {True: "allowed", False: "not allowed", None: "unknown"}[m.commercial_use],
             "yes" if m.gated else "no",
             m.note or "-",
         )

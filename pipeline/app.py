@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from pydantic import JsonValue
 
 from pipeline.edits import EditStore
 from pipeline.environments import Environments, load_families
@@ -12,6 +15,7 @@ from pipeline.guide import load_guide
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import load_manifest
 from pipeline.model_cache.token import find_token
+from pipeline.observed import Observed
 from pipeline.plan import Choices, Plan, make_plan
 from pipeline.profile import ProfileChoice, choose_profile, load_profiles
 from pipeline.project import CONFIG, Project, open_project
@@ -19,7 +23,7 @@ from pipeline.recipe import load_recipe
 from pipeline.registry import STAGES
 from pipeline.result_key import Surroundings
 from pipeline.result_store import ResultStore
-from pipeline.settings import Settings
+from pipeline.settings import Settings, with_overrides
 from pipeline.tools import FFMPEG, Tool, Tools
 from shared.environment_manager import hub_endpoint
 from shared.stage import CORE_ENVIRONMENT
@@ -47,6 +51,7 @@ class App:
             models={name: self.models.digest(name) for name in self.models.models},
             tools={FFMPEG: self.tool.version},
             device=self.settings.device,
+            rungs=Observed(self.project.results).rungs,
         )
 
     def choices(self) -> Choices:
@@ -72,6 +77,16 @@ class App:
         tool = (self.tool.family,) if self.tool.family else ()
         return (*tool, *(family for family in families if family != CORE_ENVIRONMENT))
 
+    def changed(self, overrides: Mapping[str, JsonValue]) -> App:
+        """The same project for one media with settings of its own; `overrides` by their dotted names."""
+        settings = with_overrides(self.settings, overrides)
+        profile = self.profile
+        if "profile" in overrides:
+            profile = choose_profile(
+                settings.profile, load_profiles(CONFIG / "profiles"), self.models.incomplete(self.models.models)
+            )
+        return replace(self, settings=settings, project=replace(self.project, settings=settings), profile=profile)
+
     def plan(self) -> Plan:
         """The plan for one media under these settings; the same for each."""
         return make_plan(load_recipe(self.settings.recipe, CONFIG / "recipes"), self.choices())
@@ -85,7 +100,7 @@ def open_app(settings: Settings) -> App:
     manifest, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
     hub = hub_endpoint(os.environ, settings.hub)
     models = ModelCache(project.cache, manifest, locked, hub, token=lambda: find_token(os.environ, CONFIG, Path.home()))
-    tools = Tools(project.cache, environments, os.environ.get("PATH"))
+    tools = Tools(project.scratch, environments, os.environ.get("PATH"))
     profiles = load_profiles(CONFIG / "profiles")
     profile = choose_profile(settings.profile, profiles, models.incomplete(models.models))
     return App(

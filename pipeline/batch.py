@@ -1,29 +1,21 @@
-"""Many media, one recipe: what to work on, what to set up first, and on with the others when one fails."""
+"""Many media in one call: each admitted in its turn and worked on beside the others; one that fails stops none."""
 
 from __future__ import annotations
 
-import contextlib
-import glob
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
 
 from pipeline import events
+from pipeline.admission import Admission, check_media, set_up
 from pipeline.app import App
-from pipeline.edits import CORRECT, with_edits
-from pipeline.errors import BadInput, UsageError
-from pipeline.item import Emit, Item, ItemRecord, ItemResult, Run
-from pipeline.plan import Plan, single_step
-from pipeline.preview import StepPreview, preview
-from pipeline.publish import changed_files, job_folder
-from pipeline.registry import stage_named
+from pipeline.errors import BadInput, Missing, ReelError, UsageError
+from pipeline.item import Emit, ItemRecord, ItemResult, Run
+from pipeline.media_list import Request
+from pipeline.observed import Observed
+from pipeline.preview import StepPreview
 from pipeline.runs import Runs
 
-# What a folder is searched for; a file that is named outright is taken whatever its name is.
-_VIDEO = {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv"}
-_VIDEO |= {".ts", ".webm", ".wmv"}
-_AUDIO = {".aac", ".aiff", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"}
-MEDIA_SUFFIXES = _VIDEO | _AUDIO
+_AT_ONCE = 500  # items between two waits for the disk
 
 
 @dataclass(frozen=True)
@@ -34,169 +26,166 @@ class BatchResult:
 
     @property
     def failed(self) -> tuple[ItemResult, ...]:
-        """The items that were not finished."""
+        """The items that were not finished because of an error."""
         return tuple(item for item in self.items if item.error)
 
 
-def find_media(arguments: Sequence[str], media_root: Path) -> list[Path]:
-    """The files that arguments name: files, folders (searched through), patterns. Raises `UsageError`."""
-    found: list[Path] = []
-    for argument in arguments:
-        path = media_root / argument
-        if path.is_dir():
-            inside = [
-                file for file in sorted(path.rglob("*")) if file.suffix.lower() in MEDIA_SUFFIXES and file.is_file()
-            ]
-            if not inside:
-                raise UsageError("media.none", f"there is no media file in the folder {argument}")
-            found += inside
-        elif path.exists() or not glob.has_magic(argument):
-            found.append(path)
-        else:
-            matches = [media_root / match for match in sorted(glob.glob(argument, root_dir=media_root, recursive=True))]
-            if not matches:
-                raise UsageError("media.none", f"no file matches {argument}")
-            found += matches
-    return list(dict.fromkeys(found))
+@dataclass(frozen=True)
+class Begun:
+    """An item of which something has to be run."""
+
+    index: int
+    record: ItemRecord
+    previews: list[StepPreview]
 
 
-def make_item(media: Path, app: App, taken: set[str]) -> Item:
-    """The item for a media file; raises `BadInput` for what is no readable file."""
-    if not media.exists():
-        raise BadInput("media.missing", f"{media} is not there", hint="check the spelling; quote names with spaces")
-    if not media.is_file():
-        kind = "a folder" if media.is_dir() else "neither a file nor a folder"
-        raise BadInput("media.not-a-file", f"{media} is {kind}, expected a media file")
-    if media.stat().st_size == 0:
-        raise BadInput("media.empty", f"{media} is empty, expected a media file")
-    try:
-        str(media).encode()
-    except UnicodeEncodeError as error:
-        text = f"the name of {str(media)!r} is not text in UTF-8"
-        raise BadInput("media.name", text, hint="rename the file, or give a link to it") from error
-    try:
-        digest = app.store.media_digest(media)
-    except OSError as error:
-        raise BadInput("media.unreadable", f"{media} cannot be read: {error.strerror or error}") from error
-    name = media.name if media.name not in taken else str(media)
-    taken.add(name)
-    return Item(name, media.resolve(), digest, app.edits.of(digest))
+@dataclass
+class Batch:
+    """The items of one run, from request to result. `over` once nothing more is to begin."""
+
+    run: Run
+    admission: Admission
+    fail_fast: bool
+    results: dict[int, ItemResult] = field(default_factory=dict)
+    _ready: set[tuple[str, ...]] = field(default_factory=set)
+
+    @property
+    def over(self) -> bool:
+        """Whether a failure ends the run."""
+        return self.fail_fast and any(result.error for result in self.results.values())
+
+    def begin(self, index: int, request: Request, digest: str) -> Begun | None:
+        """Admit an item whose content has this digest. None where it is finished already: everything is reused, or
+        nothing can be done."""
+        try:
+            if before := self.admission.finished(request, digest, index):
+                record = ItemRecord(before[0], self.run)
+                record.recall(before[1].keys, before[1].published)
+                self.results[index] = record.finish()
+                return None
+            item = self.admission.item(request, digest, index)
+            previews = self.admission.preview(item)
+            self._set_up(previews)
+        except (BadInput, UsageError, Missing) as error:
+            if isinstance(error, Missing) and not request.overrides:
+                raise  # it concerns every media
+            self.refuse(index, request, error)
+            return None
+        record = ItemRecord(item, self.run)
+        reused = {preview.step.id: preview.result for preview in previews if preview.result}
+        if len(reused) < len(previews):
+            return Begun(index, record, previews)
+        with self.run.app.store.one_write():
+            for step in item.plan.steps:
+                record.reused(step, reused[step.id])
+            record.publish()
+            self.finish(index, record)
+        return None
+
+    def finish(self, index: int, record: ItemRecord) -> None:
+        """The item is at its end; what was published is remembered."""
+        self.results[index] = record.finish()
+        if record.published:
+            keys = {step: result.key for step, result in record.results.items()}
+            self.admission.note(record.item, record.published, keys)
+
+    def refuse(self, index: int, request: Request, error: ReelError) -> None:
+        """The media cannot be worked on."""
+        name = self.admission.name(request.media)
+        self.run.emit(events.ItemStarted(name, request.media, 0))
+        self.run.emit(events.StepFailedEvent(name, "media", "", error.code, error.message, error.hint, None))
+        self.run.emit(events.ItemFinished(name, "failed", 0.0, None))
+        self.results[index] = ItemResult(name, request.media, "failed", None, error, 0, 0.0)
+
+    def skip(self, index: int, request: Request) -> None:
+        """The media is not begun, or not finished, because another has failed."""
+        name = self.admission.name(request.media)
+        self.results[index] = ItemResult(name, request.media, "skipped", None, None, 0, 0.0)
+
+    def is_file(self, index: int, request: Request) -> bool:
+        """Whether the media can be read at all; if not, that is its result."""
+        try:
+            check_media(request.media)
+            with open(request.media, "rb"):
+                return True
+        except BadInput as error:
+            self.refuse(index, request, error)
+        except OSError as error:
+            self.unreadable(index, request, error)
+        return False
+
+    def unreadable(self, index: int, request: Request, error: OSError) -> None:
+        """The media's file cannot be read."""
+        text = f"{request.media} cannot be read: {error.strerror or error}"
+        self.refuse(index, request, BadInput("media.unreadable", text))
+
+    def _set_up(self, previews: list[StepPreview]) -> None:
+        """What was set up for one item is there for the next."""
+        due = tuple(preview.step.id for preview in previews if preview.verdict != "reused")
+        plans = tuple(preview.step.backend_name for preview in previews)
+        if due and (*due, *plans) not in self._ready:
+            set_up(previews, self.run.app, self.run.emit)
+            self._ready.add((*due, *plans))
 
 
-def plan_for(item: Item, plan: Plan, app: App) -> Plan:
-    """The plan with the corrections that there are of an item."""
-    if not item.edits:
-        return plan
-    return with_edits(
-        plan, item.edits, lambda inputs: single_step(stage_named(CORRECT), app.choices(), inputs, backend=None)
-    )
+def run_batch(
+    requests: Iterable[Request] | AsyncIterator[Request],
+    app: App,
+    emit: Emit,
+    *,
+    fail_fast: bool = False,
+    continuing: bool = False,
+) -> BatchResult:
+    """Run the plan of each media. Holds the store; one item's failure does not stop the others, unless `fail_fast`.
+    `continuing`: what somebody has corrected in published files since is taken in first.
 
-
-def take_edits(item: Item, app: App, emit: Emit) -> Item:
-    """The item with what somebody has edited in its folder taken in. Raises `BadInput`."""
-    changed = changed_files(job_folder(app.project.output, item.media, item.digest), item.edits, app.store)
-    if not changed:
-        return item
-    edits = app.edits.take_in(item.digest, changed)
-    names = ", ".join(one.path.name for one in changed)
-    emit(events.Notice(item.name, None, f"taken in as corrections: {names}; `reel edits drop` undoes that"))
-    return replace(item, edits=edits)
-
-
-def preview_item(item: Item, plan: Plan, app: App, history: Runs) -> list[StepPreview]:
-    """What a run would do for one item."""
-    return preview(
-        plan, item.digest, app.store, app.surroundings(), lambda step: history.last_ingredients(item.digest, step)
-    )
-
-
-def set_up(previews: Sequence[StepPreview], app: App, emit: Emit) -> None:
-    """Have everything that the steps to be run need: tools, environments, models. Raises `Missing`.
-
-    All of it before the first step, so that a run does not fail in its middle for a reason known at its start.
+    Requests may come while others are worked on. Raises `KeyboardInterrupt` when the user ends it.
     """
-    offline = app.settings.offline
-    due = [preview.step for preview in previews if preview.verdict != "reused"]
-    if any(step.backend.tools for step in due):
-        app.tools.ensure(app.tool, emit, offline=offline)
-    for family in dict.fromkeys(step.backend.environment for step in due):
-        app.environments.ensure(family, emit, offline=offline)
-    for name in dict.fromkeys(name for step in due for name in step.models.values()):
-        app.models.fetch(name, emit, offline=offline)
-
-
-def run_batch(media: Sequence[Path], plan: Plan, app: App, emit: Emit, *, continuing: bool = False) -> BatchResult:
-    """Run the plan for each media; `continuing` from what somebody has corrected since. Holds the store; one item's
-    failure does not stop the others."""
+    known = list(requests) if isinstance(requests, Iterable) else None
     with app.store.open_for_writing("reel run"):
         history = Runs(app.store, app.project.runs)
-        run = Run(history.start(plan.recipe, plan.profile), plan, app, history, history.told(emit))
-        run.emit(events.RunStarted(run.id, len(media)))
-        state = "interrupted"
+        run = Run(history.start(app.settings.recipe, app.profile.name), app, history, history.told(emit))
+        admission = Admission(app, history, run.emit if continuing else None)
+        run.emit(events.RunStarted(run.id, None if known is None else len(known)))
+        batch, state = Batch(run, admission, fail_fast), "interrupted"
         try:
-            with _Workers(app, history.folder(run.id)) as workers:
-                taken: set[str] = set()
-                results = tuple(_run_item(path, taken, run, workers, continuing=continuing) for path in media)
-            state = "failed" if any(result.error for result in results) else "done"
+            _complete(batch, known if known is not None else requests)  # type: ignore[arg-type]
+            state = "failed" if any(result.error for result in batch.results.values()) else "done"
         finally:
             history.finish(run.id, state)
             history.sweep_logs()
-        return BatchResult(results)
+        return BatchResult(tuple(batch.results[index] for index in sorted(batch.results)))
 
 
-def _run_item(path: Path, taken: set[str], run: Run, workers: _Workers, *, continuing: bool) -> ItemResult:
-    try:
-        item = make_item(path, run.app, taken)
-        if continuing:
-            item = take_edits(item, run.app, run.emit)
-        run = replace(run, plan=plan_for(item, run.plan, run.app))
-        previews = preview_item(item, run.plan, run.app, run.history)
-        set_up(previews, run.app, run.emit)
-    except BadInput as error:
-        run.emit(events.StepFailedEvent(path.name, "media", "", error.code, error.message, error.hint, None))
-        run.emit(events.ItemFinished(path.name, "failed", 0.0, None))
-        return ItemResult(Item(path.name, path, ""), "failed", None, error, 0, 0.0)
-    record = ItemRecord(item, run)
-    reused = {preview.step.id: preview.result for preview in previews if preview.result}
-    if len(reused) == len(run.plan.steps):
-        with run.app.store.one_write():
-            for step in run.plan.steps:
-                record.reused(step, reused[step.id])
-    else:
-        workers.complete(record, previews)
-    return record.finish()
+def _complete(batch: Batch, requests: list[Request] | AsyncIterator[Request]) -> None:
+    """See to all of them. The first media are dealt with here for as long as everything of them is reused, or nothing
+    can be: a batch without work starts neither an event loop nor a worker."""
+    first: Begun | None = None
+    number = 0
+    if isinstance(requests, list):
+        while number < len(requests) and first is None and not batch.over:
+            first, number = _leading(batch, requests, number)
+        if first is None:
+            for index in range(number, len(requests)):
+                batch.skip(index, requests[index])
+            return
+    from pipeline.window import Window, numbered  # here, because asyncio takes a fifth of a start to import
+
+    left = len(requests) - number if isinstance(requests, list) else None
+    Window(batch, Observed(batch.run.app.project.results), left).work(first, numbered(requests, number))
 
 
-class _Workers:
-    """The executor and its event loop, made when the first step has to be run: a batch of which everything is reused
-    pays for neither."""
-
-    def __init__(self, app: App, logs: Path) -> None:
-        self._app, self._logs = app, logs
-        self._ends = contextlib.ExitStack()
-        self._complete: Callable[[ItemRecord, list[StepPreview]], None] | None = None
-
-    def __enter__(self) -> _Workers:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.close()
-
-    def complete(self, record: ItemRecord, previews: list[StepPreview]) -> None:
-        """Run what is to be run of an item."""
-        if self._complete is None:
-            self._complete = self._start()
-        self._complete(record, previews)
-
-    def _start(self) -> Callable[[ItemRecord, list[StepPreview]], None]:
-        import asyncio  # here, because these imports take a fifth of a start
-
-        from pipeline.executors.local import LocalExecutor
-        from pipeline.run import ItemRun
-
-        app = self._app
-        loop = self._ends.enter_context(asyncio.Runner())
-        executor = LocalExecutor(app.project, app.environments, app.tools, app.tool, self._logs)
-        self._ends.callback(lambda: loop.run(executor.close()))
-        surroundings = app.surroundings()
-        return lambda record, previews: loop.run(ItemRun(record, executor, surroundings).complete(previews))
+def _leading(batch: Batch, requests: list[Request], begin: int) -> tuple[Begun | None, int]:
+    """The first item of which something is to be run, and how far that was. All that is noted of those before it is
+    written at once, so that the disk is waited for once."""
+    end = min(begin + _AT_ONCE, len(requests))
+    with batch.run.app.store.one_write():
+        for number in range(begin, end):
+            request = requests[number]
+            if batch.is_file(number, request):
+                begun = batch.begin(number, request, batch.run.app.store.media_digest(request.media))
+                if begun:
+                    return begun, number + 1
+            if batch.over:
+                return None, number + 1
+    return None, end

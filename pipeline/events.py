@@ -21,12 +21,46 @@ class SetupProgress:
     what: str
     done_bytes: int
     total_bytes: int
-    file: str | None = None  # the one at work, where there are several
 
 
 @dataclass(frozen=True)
 class SetupFinished:
     what: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SetupFailed:
+    what: str
+    code: str
+
+
+@dataclass(frozen=True)
+class FileStarted:
+    """A file of what is being set up begins to come, or goes on from the byte that an earlier attempt reached."""
+
+    what: str
+    file: str
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class FileProgress:
+    what: str
+    file: str
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class FileEnded:
+    """No more of the file comes: it is there, or it was given up. `came_bytes` came since it was started."""
+
+    what: str
+    file: str
+    complete: bool
+    came_bytes: int
     seconds: float
 
 
@@ -195,7 +229,8 @@ class ItemFinished:
 
 
 Event = (
-    SetupStarted | SetupProgress | SetupFinished | CheckStarted | CheckProgress | CheckFinished
+    SetupStarted | SetupProgress | SetupFinished | SetupFailed | FileStarted | FileProgress | FileEnded
+    | CheckStarted | CheckProgress | CheckFinished
     | RunStarted | WorkerStarted | WorkerLoaded | WorkerMeasured | WorkerEnded
     | ItemStarted | StepStarted | StepWaiting | StepProgress | StepReused | StepDone | StepFailedEvent | StepSkipped
     | Notice | Published | ItemFinished

@@ -6,6 +6,7 @@ today, since cards are moved and containers get other limits.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -76,6 +77,29 @@ def describe(hardware: Hardware) -> str:
     return f"{hardware.cpus} cores{memory}, {power}; suits the profile {hardware.profile}"
 
 
+def find_cards(path: str | None) -> list[float]:
+    """The memory of each card that may be used, in 10^6 bytes; infinite where it is not known."""
+    cards = _cuda(path, Path("/dev"))
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    memory = [card.memory_mib * 2**20 / 1e6 if card.memory_mib else float("inf") for card in cards]
+    if chosen is None:
+        return memory or [float("inf")]
+    numbers = [name.strip() for name in chosen.split(",") if name.strip()]
+    return [memory[int(n)] if n.isdigit() and int(n) < len(memory) else min(memory, default=0.0) for n in numbers]
+
+
+def find_memory_mb() -> float | None:
+    """How much memory the machine has, or the container that this process runs in, in 10^6 bytes."""
+    try:
+        physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
+    except (ValueError, OSError, AttributeError):
+        return None
+    for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
+        with contextlib.suppress(OSError, ValueError):
+            return min(physical, int(limit.read_text()) / 1e6)
+    return physical
+
+
 def _cuda(path: str | None, devices: Path) -> tuple[Accelerator, ...]:
     """The cards that NVIDIA's own tool lists; without it, those that have a device file."""
     program = shutil.which("nvidia-smi", path=path) if path else None
@@ -97,7 +121,5 @@ def _card(line: str) -> Accelerator:
 
 
 def _memory_gib() -> float | None:
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    except (ValueError, OSError, AttributeError):
-        return None
+    memory_mb = find_memory_mb()
+    return round(memory_mb * 1e6 / 2**30, 1) if memory_mb else None

@@ -12,6 +12,7 @@ that are missing are found by their manifests.
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,14 +22,18 @@ from pydantic import JsonValue
 from pipeline.disk import network_disk
 from pipeline.errors import ReelError
 from shared.document import Document, DocumentError
+from shared.files import write_by_rename
 
-VERSION = 2
+VERSION = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (
     key TEXT PRIMARY KEY, stage TEXT NOT NULL, backend TEXT NOT NULL, bytes INTEGER NOT NULL, seconds REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS media (
     device INTEGER, inode INTEGER, size INTEGER, modified_ns INTEGER, sha256 TEXT NOT NULL,
     PRIMARY KEY (device, inode, size, modified_ns));
+CREATE TABLE IF NOT EXISTS receipts (
+    media TEXT PRIMARY KEY, digest TEXT NOT NULL, plan TEXT NOT NULL, folder TEXT NOT NULL, files TEXT NOT NULL,
+    keys TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS runs (
     run TEXT PRIMARY KEY, started TEXT NOT NULL, finished TEXT, state TEXT NOT NULL, recipe TEXT, profile TEXT);
 CREATE TABLE IF NOT EXISTS run_items (
@@ -68,6 +73,7 @@ class Index:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._database: sqlite3.Connection | None = None
+        self._read: tuple[int, sqlite3.Connection] | None = None
         self._gathering = False
         self._known: dict[str, tuple[str, ...]] = {}
 
@@ -131,12 +137,21 @@ class Index:
                 return self._database.execute(statement, values).fetchall()
             if not self.file.exists():
                 return []
-            with contextlib.closing(self._for_reading()) as database:
-                if _version(database) != VERSION:
-                    return []  # the next writer makes it anew
-                return database.execute(statement, values).fetchall()
+            database = self._reader()
+            return database.execute(statement, values).fetchall() if database else []
         except sqlite3.DatabaseError as error:
             raise trouble(self.file, error) from error
+
+    def _reader(self) -> sqlite3.Connection | None:
+        """The index to read in, kept open for as long as it is the same file; None where it is of another version."""
+        inode = self.file.stat().st_ino
+        if self._read is None or self._read[0] != inode:
+            database = self._for_reading()
+            if _version(database) != VERSION:
+                database.close()
+                return None  # the next writer makes it anew
+            self._read = inode, database
+        return self._read[1]
 
     def _for_reading(self) -> sqlite3.Connection:
         database = sqlite3.connect(f"{self.file.as_uri()}?mode=ro", uri=True)
@@ -160,9 +175,20 @@ class Index:
         return [dict(zip(columns, row, strict=True)) for row in found]  # type: ignore[arg-type]
 
     def write_run(self, run: str, file: Path) -> None:
-        """The run as a file, from which `read_run` brings it back."""
+        """The run as a file, from which `read_run` brings it back; a `RunFile`, written row by row, since the rows of
+        ten thousand media are more than should be held at once."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        RunFile.model_validate({"tables": {table: self.rows(table, run) for table in RUN_TABLES}}).write(file)
+        with write_by_rename(file) as stream:
+            stream.write('{"format": 1, "tables": {')
+            for number, table in enumerate(RUN_TABLES):
+                stream.write(f"{', ' if number else ''}{json.dumps(table)}: [")
+                columns = self._columns(table)
+                wanted = f"SELECT {', '.join(columns)} FROM {table} WHERE run = ? ORDER BY rowid"
+                for index, row in enumerate(self._writable().execute(wanted, (run,))):
+                    text = json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False)
+                    stream.write(f"{',' if index else ''}\n {text}")
+                stream.write("]")
+            stream.write("}}\n")
 
     def read_run(self, file: Path) -> None:
         """Take a run in from its file; what this release cannot read of it is passed over."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pipeline.app import App
 from pipeline.edits import Edit
 from pipeline.errors import BadInput, ReelError
 from pipeline.plan import Plan, Step
-from pipeline.publish import PublishedFiles, job_folder, publish
+from pipeline.publish import PublishedFiles, publish
 from pipeline.result_store import StoredFile, StoredResult
 from pipeline.runs import Runs, StepRecord
 from shared.document import DocumentError
@@ -24,20 +24,24 @@ _LEAST_BYTES_PER_SECOND = 2_000  # of media, for a time limit before its length 
 
 @dataclass(frozen=True)
 class Item:
-    """One media to work on: `name` is what the user reads, `digest` the content's."""
+    """One media to work on: `name` is what the user reads, `digest` the content's, `folder` where it is published.
+    `index` is its place among all; a higher `priority` goes before."""
 
     name: str
     media: Path
     digest: str
+    plan: Plan
+    folder: Path
+    index: int = 0
+    priority: float = 0.0
     edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True)
 class Run:
-    """One execution of a plan, for however many media."""
+    """One execution, for however many media."""
 
     id: str
-    plan: Plan
     app: App
     history: Runs
     emit: Emit
@@ -47,8 +51,9 @@ class Run:
 class ItemResult:
     """What became of an item. `error` is the first that kept it from being finished."""
 
-    item: Item
-    state: str  # done, reused or failed
+    name: str
+    media: Path
+    state: str  # done, reused, failed or skipped
     published: PublishedFiles | None
     error: ReelError | None
     steps_run: int
@@ -59,11 +64,12 @@ class ItemRecord:
     """Collects the results of an item's steps, in one run."""
 
     def __init__(self, item: Item, run: Run) -> None:
-        self.item, self.plan, self.app, self.emit = item, run.plan, run.app, run.emit
+        self.item, self.plan, self.app, self.emit = item, item.plan, run.app, run.emit
         self.results: dict[str, StoredResult] = {}
         self.error: ReelError | None = None
         self._run = run
         self._steps_run = 0
+        self._published: PublishedFiles | None = None
         self._media_ms: int | None = None
         self._started = time.monotonic()
         self.emit(events.ItemStarted(item.name, item.media, len(self.plan.steps)))
@@ -75,9 +81,9 @@ class ItemRecord:
             return self._media_ms
         return self.item.media.stat().st_size * 1000 // _LEAST_BYTES_PER_SECOND
 
-    def started(self, step: Step, reason: str) -> None:
+    def started(self, step: Step, reason: str, worker: str) -> None:
         """A worker begins with the step."""
-        self.emit(events.StepStarted(self.item.name, step.id, step.backend_name, reason, self._media_ms))
+        self.emit(events.StepStarted(self.item.name, step.id, step.backend_name, reason, self._media_ms, worker))
 
     def reused(self, step: Step, result: StoredResult) -> None:
         """The step's result was in the store."""
@@ -108,13 +114,49 @@ class ItemRecord:
         """The step was not begun, because another has failed."""
         self.emit(events.StepSkipped(self.item.name, step.id))
 
+    def recall(self, keys: Mapping[str, str], published: PublishedFiles) -> None:
+        """Everything was done and published before, and nothing of it was touched since."""
+        for step in self.plan.steps:
+            self.emit(events.StepReused(self.item.name, step.id, step.backend_name, keys[step.id]))
+            self._record(step, keys[step.id], "reused", None)
+        self._published = published
+
+    @property
+    def published(self) -> PublishedFiles | None:
+        """What lies in the item's folder now."""
+        return self._published
+
+    def publish(self) -> None:
+        """Bring the files to where the user looks for them. Touches the disk only, so that a thread can do it."""
+        item, app = self.item, self.app
+        try:
+            corrected = {edit: app.edits.path(item.digest, edit.sha256) for edit in item.edits}
+            self._published = publish(
+                self.plan, self.results, item.media, item.digest, item.folder, app.store, app.models.models, corrected
+            )
+        except OSError as error:
+            self.error = BadInput(
+                "publish.unwritable",
+                f"nothing can be written to {item.folder}: {error.strerror or error}",
+                hint="choose another folder with `-o`; all results are kept, so that nothing has to be done again",
+            )
+
     def finish(self) -> ItemResult:
-        """Publish what can be published and say how it went."""
-        published = None if self.error else self._publish()
-        state = "failed" if self.error else "done" if self._steps_run else "reused"
+        """Say how it went."""
+        published, error, name = self._published, self.error, self.item.name
+        if published:
+            for path in published.edited:
+                text = f"{path.name} was edited since it was published, so it is kept; `--continue` takes in"
+                text += " corrections of subtitles and transcripts, and when you delete it, the new one comes"
+                self.emit(events.Notice(name, None, text))
+            for path in published.files:
+                self.emit(events.Published(name, path))
+        elif error and error.code == "publish.unwritable":
+            self.emit(events.StepFailedEvent(name, "publish", "", error.code, error.message, error.hint, None))
+        state = "failed" if error else "done" if self._steps_run else "reused"
         seconds = time.monotonic() - self._started
-        self.emit(events.ItemFinished(self.item.name, state, seconds, published.folder if published else None))
-        return ItemResult(self.item, state, published, self.error, self._steps_run, seconds)
+        self.emit(events.ItemFinished(name, state, seconds, published.folder if published else None))
+        return ItemResult(name, self.item.media, state, published, error, self._steps_run, seconds)
 
     def _accept(self, step: Step, result: StoredResult, state: str, seconds: float | None) -> None:
         self.results[step.id] = result
@@ -129,28 +171,3 @@ class ItemRecord:
     def _record(self, step: Step, key: str | None, state: str, seconds: float | None) -> None:
         record = StepRecord(self.item.name, step.id, step.backend_name, key, state, seconds)
         self._run.history.record(self._run.id, self.item.digest, record)
-
-    def _publish(self) -> PublishedFiles | None:
-        item, app = self.item, self.app
-        folder = job_folder(app.project.output, item.media, item.digest)
-        try:
-            corrected = {edit: app.edits.path(item.digest, edit.sha256) for edit in item.edits}
-            published = publish(
-                self.plan, self.results, item.media, item.digest, folder, app.store, app.models.models, corrected
-            )
-        except OSError as error:
-            self.error = unwritable = BadInput(
-                "publish.unwritable",
-                f"nothing can be written to {folder}: {error.strerror or error}",
-                hint="choose another folder with `-o`; all results are kept, so that nothing has to be done again",
-            )
-            code, message, hint = unwritable.code, unwritable.message, unwritable.hint
-            self.emit(events.StepFailedEvent(item.name, "publish", "", code, message, hint, None))
-            return None
-        for path in published.edited:
-            text = f"{path.name} was edited since it was published, so it is kept; `--continue` takes in corrections of"
-            text += " subtitles and transcripts, and when you delete it, the new one comes"
-            self.emit(events.Notice(item.name, None, text))
-        for path in published.files:
-            self.emit(events.Published(item.name, path))
-        return published

@@ -12,9 +12,8 @@ from shared.stage import Rung
 
 
 def rungs_below(step: Step, device: str) -> list[Step]:
-    """The step on each rung of its backend's ladder, from the first to the last. `device` is the kind it computes on.
-
-    A rung that asks for what was asked already is passed over.
+    """The step on each rung of its backend's ladder, from the first to the last. `device` is the kind that the
+    settings say. A rung that asks for what was asked already is passed over.
     """
     found: list[Step] = []
     for rung in step.backend.oom_ladder:
@@ -23,6 +22,21 @@ def rungs_below(step: Step, device: str) -> list[Step]:
         if _asks(lower, device) != _asks(above, device):
             found.append(lower)
     return found
+
+
+def ladder_name(step: Step, device: str) -> str:
+    """What a rung is remembered by: the backend with its models, on a kind of device."""
+    models = ",".join(f"{role}={model}" for role, model in sorted(step.models.items()))
+    return f"{step.stage.name}/{step.backend_name}/{models}/{device}"
+
+
+def descent(step: Step, device: str, rungs: Mapping[str, str]) -> list[Step]:
+    """The step as it is to be tried, one after the other: from the rung that its backend was seen to fit on, else as
+    it was asked for, down to the last."""
+    below = rungs_below(step, device)
+    seen = rungs.get(ladder_name(step, device))
+    at = next((number for number, lower in enumerate(below) if lower.rung and lower.rung.name == seen), None)
+    return [step, *below] if at is None else below[at:]
 
 
 def changes_bytes(step: Step) -> bool:

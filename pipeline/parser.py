@@ -92,7 +92,15 @@ def _progress(leaf: argparse.ArgumentParser) -> None:
 
 
 def _job(leaf: argparse.ArgumentParser) -> None:
-    leaf.add_argument("media", nargs="+", metavar="MEDIA", help="files, folders or patterns")
+    leaf.add_argument("media", nargs="*", metavar="MEDIA", help="files, folders or patterns")
+    leaf.add_argument(
+        "--manifest", metavar="FILE", help="a list of media, each with settings of its own: JSON lines, or CSV"
+    )
+    leaf.add_argument(
+        "--order", choices=("given", "name", "smallest", "largest", "oldest", "newest"), default="given",
+        help="which media come first",
+    )  # fmt: skip
+    leaf.add_argument("--limit", type=_count, metavar="N", help="only the first N media")
     leaf.add_argument(
         "--recipe", metavar="NAME", help="what to make: subtitle, transcribe, translate, or a recipe file"
     )
@@ -126,6 +134,10 @@ def _add_run(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "--continue", action="store_true", dest="continuing",
         help="take in what you have corrected in the output folder, and redo what depends on it",
     )  # fmt: skip
+    failing = run.add_mutually_exclusive_group()
+    failing.add_argument("--keep-going", action="store_true", help="go on with the others when one fails (the default)")
+    failing.add_argument("--fail-fast", action="store_true", help="end the run when one fails")
+    run.add_argument("--retry-failed", action="store_true", help="only what failed in the last run")
     _progress(run)
 
 
@@ -241,14 +253,11 @@ def _which_models(leaf: argparse.ArgumentParser, *, everything: str) -> None:
 def _add_edits(commands: Subparsers[argparse.ArgumentParser]) -> None:
     edits = _branch(commands, "edits", "what you have corrected in published files")
     shown = _leaf(edits, "list", "the corrections of each media", "reel edits list film.mkv")
-    shown.add_argument("media", nargs="+", metavar="MEDIA", help="files, folders or patterns")
-    drop = _leaf(
-        edits, "drop", "forget corrections, so that the next run writes what it makes", "reel edits drop film.mkv"
-    )
-    drop.add_argument("media", nargs=1, metavar="MEDIA", help="the media file")
-    drop.add_argument("names", nargs="*", metavar="FILE", help="published names, as `film.en.srt`; none: all of them")
+    drop = _leaf(edits, "drop", "forget corrections; the next run writes what it makes", "reel edits drop film.mkv")
     for leaf in (shown, drop):
+        leaf.add_argument("media", metavar="MEDIA", help="the media file")
         leaf.add_argument("-o", "--output", metavar="DIR", help="where the folder for each media is (out)")
+    drop.add_argument("names", nargs="*", metavar="FILE", help="published names, as `film.en.srt`; none: all of them")
 
 
 def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:
@@ -270,6 +279,13 @@ def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:
         help="and what published jobs were made from; the published results themselves stay",
     )  # fmt: skip
     prune.add_argument("--yes", action="store_true", help="delete them without a question")
+
+
+def _count(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise ValueError(word)
+    return number
 
 
 def split_list(text: str) -> Sequence[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from types import GenericAlias, UnionType
 from typing import get_args, get_origin
@@ -115,6 +116,14 @@ class Plan:
     profile: str
     steps: tuple[Step, ...]
     publications: tuple[Publication, ...]
+
+    @cached_property
+    def depths(self) -> Mapping[str, int]:
+        """How many steps come before each, on the longest way to it."""
+        found: dict[str, int] = {}
+        for step in self.steps:
+            found[step.id] = max((found[needed] + 1 for needed in step.needs), default=0)
+        return found
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from pipeline.ladder import descent
 from pipeline.plan import AllOf, FirstOf, FromFile, FromMedia, Leaf, Plan, Source, Step, leaves
 from pipeline.result_key import InputDigests, Surroundings, differences, ingredients, result_key
 from pipeline.result_store import ResultStore, StoredResult
@@ -44,8 +45,12 @@ def preview(
         if waiting:
             previews.append(_behind(step, waiting, surroundings, last(step.id)))
             continue
-        parts = ingredients(step, gather(step.inputs, media_digest, results), surroundings)
+        digests = gather(step.inputs, media_digest, results)
+        parts = ingredients(step, digests, surroundings)
         found = store.lookup(result_key(parts))
+        if not found and (step.backend.oom_ladder and surroundings.rungs):
+            parts = ingredients(descent(step, surroundings.device, surroundings.rungs)[0], digests, surroundings)
+            found = store.lookup(result_key(parts))
         if found:
             results[step.id] = found
             previews.append(StepPreview(step, "reused", f"its result {found.key[:8]} is in the store", found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +29,15 @@ class Project:
         return self.results / "runs"
 
     @property
+    def scratch(self) -> Path:
+        """Where libraries may write while they work: the cache, or beside the results where it can only be read."""
+        readable_only = self.cache.is_dir() and not os.access(self.cache, os.W_OK)
+        return self.results / "scratch" if readable_only else self.cache
+
+    @property
     def home(self) -> Path:
         """What a stage sees as its home folder."""
-        return self.cache / "home"
+        return self.scratch / "home"
 
 
 def open_project(settings: Settings) -> Project:

@@ -6,9 +6,11 @@ times, so the same job publishes the same bytes. A file that somebody has edited
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,22 +53,44 @@ class PublishedFiles:
     edited: tuple[Path, ...]
 
 
+class Folders:
+    """Gives each media of a run a folder of its own, whatever others are called: in another letter case, or composed
+    otherwise in Unicode, two names are one on some disks and for every reader."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, Path] = {}
+
+    def take_again(self, folder: Path, media: Path) -> bool:
+        """Whether the media may have the folder that it had before."""
+        alike = unicodedata.normalize("NFC", str(folder)).casefold()
+        return self._taken.setdefault(alike, media) == media
+
+    def take(self, output: Path, media: Path, digest: str) -> Path:
+        """The folder for a media: its name; with a part of its digest where another of that name was there first."""
+        for name in (media.stem, *(f"{media.stem}-{digest[:length]}" for length in range(8, 65, 8))):
+            folder = output / name
+            alike = unicodedata.normalize("NFC", str(folder)).casefold()
+            owner = self._taken.get(alike)
+            if owner == media or (owner is None and _is_free(folder, media, digest)):
+                self._taken[alike] = media
+                return folder
+        number = next(n for n in itertools.count(2) if str(output / f"{media.stem}-{n}") not in self._taken)
+        self._taken[str(output / f"{media.stem}-{number}")] = media
+        return output / f"{media.stem}-{number}"
+
+
+def _is_free(folder: Path, media: Path, digest: str) -> bool:
+    job = read_job(folder)
+    moved_here = job and job.media_sha256 == digest and not Path(job.media).exists()
+    return job is None or job.media == str(media) or bool(moved_here)
+
+
 def forget_edits(folder: Path, names: Sequence[str]) -> None:
     """Let the next job replace these files by what it makes."""
     job = read_job(folder)
     if job is not None:
         left = {name: digest for name, digest in job.edits.items() if name not in names}
         _write_job(folder, job.model_copy(update={"edits": left}))
-
-
-def job_folder(output: Path, media: Path, media_digest: str) -> Path:
-    """The folder for a media: its name; with a part of its digest where another file of that name was there first."""
-    for name in (media.stem, *(f"{media.stem}-{media_digest[:length]}" for length in range(8, 64, 8))):
-        job = read_job(output / name)
-        moved_here = job and job.media_sha256 == media_digest and not Path(job.media).exists()
-        if job is None or job.media == str(media) or moved_here:
-            return output / name
-    return output / f"{media.stem}-{media_digest}"
 
 
 def read_job(folder: Path) -> Job | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
@@ -29,6 +29,7 @@ class Surroundings:
     models: Mapping[str, str]  # model to the digest of its lock entry
     tools: Mapping[str, str]  # tool to its version
     device: str  # the kind: another kind of hardware rounds differently
+    rungs: Mapping[str, str] = field(default_factory=dict)  # where backends were seen to fit; see `pipeline.ladder`
 
 
 def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Ingredients:

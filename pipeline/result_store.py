@@ -214,19 +214,28 @@ class ResultStore:
     def media_digest(self, path: Path) -> str:
         """The sha256 of a user's file, remembered by what the file system says of it."""
         status = path.stat()
-        identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        digest = self.known_digest(status)
+        if digest is None:
+            digest = sha256_of(path)
+            self.remember_digest(path, status, digest)
+        return digest
+
+    def known_digest(self, status: os.stat_result) -> str | None:
+        """The sha256 of a user's file that was read before, by what the file system says of it."""
         wanted = "SELECT sha256 FROM media WHERE device = ? AND inode = ? AND size = ? AND modified_ns = ?"
-        for row in self.index.query(wanted, identity):
+        for row in self.index.query(wanted, _identity(status)):
             return str(row[0])
-        digest = sha256_of(path)
+        return None
+
+    def remember_digest(self, path: Path, status: os.stat_result, digest: str) -> None:
+        """Note the sha256 of a user's file, whose `status` was taken before it was read."""
         # A file that was changed within this very second may change again under the same time stamp.
         settled = (
             path.stat().st_mtime_ns == status.st_mtime_ns and status.st_ctime_ns < time.time_ns() - _WHOLE_SECOND_NS
         )
         if self.index.is_open and settled:
             names = ("device", "inode", "size", "modified_ns", "sha256")
-            self.index.put("media", dict(zip(names, (*identity, digest), strict=True)))
-        return digest
+            self.index.put("media", dict(zip(names, (*_identity(status), digest), strict=True)))
 
     def one_write(self) -> contextlib.AbstractContextManager[None]:
         """All writes of the block at once: one wait for the disk instead of many."""
@@ -268,6 +277,10 @@ def as_input(digests: InputDigests, store: ResultStore, media: Mapping[str, Path
         role: None if value is None else place(value) if isinstance(value, str) else [place(one) for one in value]
         for role, value in digests.items()
     }
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _flush_folder(folder: Path) -> None:

@@ -42,6 +42,9 @@ class Settings(Frozen):
     device: Literal["cpu", "cuda", "mps"]
     cpus: int
     memory_limit_gib: float
+    idle_worker_s: float
+    look_ahead: int
+    labels: dict[str, float]
     time_limit_factor: float
     offline: bool
     hub: str
@@ -100,6 +103,35 @@ def load_settings(
             hint=f"see `{key}` in config/defaults.toml",
         ) from error
     return settings, Origins(origins)
+
+
+_OF_ONE_MEDIA = ("recipe", "profile", "guide", "to")
+
+
+def with_overrides(settings: Settings, overrides: Mapping[str, JsonValue]) -> Settings:
+    """The settings with others for one media: what to make of it, by which profile and guide, and parameters of
+    stages, by dotted names. Raises `UsageError`."""
+    values: dict[str, JsonValue] = {}
+    stages = {stage: dict(params) for stage, params in settings.stages.items()}
+    for name, value in overrides.items():
+        parts = name.split(".")
+        if len(parts) == 3 and parts[0] == _STAGES:
+            stages.setdefault(parts[1], {})[parts[2]] = value
+        elif name in _OF_ONE_MEDIA:
+            values[name] = value
+        else:
+            raise UsageError(
+                "settings.override",
+                f"`{name}` cannot be set for one media",
+                hint=f"what can is {', '.join(_OF_ONE_MEDIA)} and parameters like `asr.language`",
+            )
+    try:
+        return Settings.model_validate({**settings.model_dump(), **values, _STAGES: stages})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(
+            "settings.value", f"`{first['loc'][0]}` cannot be {first['input']!r}: {first['msg']}"
+        ) from error
 
 
 def parse_assignment(text: str) -> tuple[str, JsonValue]:

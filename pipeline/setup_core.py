@@ -5,12 +5,13 @@ pip is the machine's own and installs by hash from the committed lock. The envir
 own, because some systems ship Python without `ensurepip`; the lock brings one.
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import TextIO
 
 EXIT_MISSING = 5
 
@@ -21,12 +22,12 @@ def main(root: Path) -> int:
     marker = core / "reel-core.lock"
     core.parent.mkdir(parents=True, exist_ok=True)
     with open(core.parent / "core.lock", "w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)  # two first uses at once build one environment
-        if marker.exists() and marker.read_bytes() == lock.read_bytes() and (core / "bin" / "python").exists():
+        _wait_for(guard)  # two first uses at once build one environment
+        python = core / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        if marker.exists() and marker.read_bytes() == lock.read_bytes() and python.exists():
             return 0
         print("setting up reel: the core environment", file=sys.stderr, flush=True)
         shutil.rmtree(core, ignore_errors=True)
-        python = core / "bin" / "python"
         pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--require-hashes"]
         options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
         cache = {**os.environ, "PIP_CACHE_DIR": str(root / ".cache" / "pip")}
@@ -45,6 +46,23 @@ def main(root: Path) -> int:
                 return EXIT_MISSING
         shutil.copyfile(lock, marker)  # last: without it the environment counts as not built
     return 0
+
+
+def _wait_for(guard: TextIO) -> None:
+    """Hold the file until this process ends."""
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        return
+    import msvcrt
+
+    while True:
+        try:
+            msvcrt.locking(guard.fileno(), msvcrt.LK_NBLCK, 1)
+            return
+        except OSError:  # somebody else has it
+            time.sleep(0.2)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.app import App
+from pipeline.dispatcher import Dispatcher
 from pipeline.errors import OutOfMemory, OutputsInvalid, WorkerCrashed, WorkerKilled
-from pipeline.executors.local import LocalExecutor
-from pipeline.ladder import changes_bytes, rungs_below
+from pipeline.ladder import changes_bytes
 from pipeline.plan import Step, takes_several
 from pipeline.result_key import InputDigests, Surroundings, ingredients, result_key
 from pipeline.result_store import StoredFile, StoredResult, as_input
+from pipeline.scheduler import Order
 from shared import protocol
 
 _ATTEMPTS = 2  # a native crash or a kill is tried once more, in a fresh process: many are not the file's fault
@@ -23,7 +25,7 @@ _ATTEMPTS = 2  # a native crash or a kill is tried once more, in a fresh process
 class Listening:
     """Who hears from a step: when a worker begins with it, how far it is, and what the user should know."""
 
-    started: Callable[[], None]
+    started: Callable[[str], None]  # by a worker of this name
     progress: Callable[[float], None]
     warning: Callable[[str], None]
 
@@ -46,28 +48,38 @@ def keyed(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Keyed
 
 
 async def run_step(
-    work: Keyed, media: Mapping[str, Path], media_ms: int, app: App, executor: LocalExecutor, listening: Listening
-) -> StoredResult:
-    """Run the step and commit its result; when memory runs out, on the next rung of its backend's ladder. `media` maps
-    digests to the user's own files. Raises `StepFailed` and `StageRefused`; whatever it raises, the store holds
-    nothing half done."""
-    below = iter(rungs_below(work.step, work.surroundings.device))
+    work: Keyed, below: Sequence[Step], media: Mapping[str, Path], media_ms: int, app: App, dispatcher: Dispatcher,
+    listening: Listening, order: Order = (),
+) -> StoredResult:  # fmt: skip
+    """Run the step and commit its result; when memory runs out, with nothing else loaded, then as the steps `below` on
+    its backend's ladder. `media` maps digests to the user's own files. Raises `StepFailed` and `StageRefused`;
+    whatever it raises, the store holds nothing half done."""
+    lower, alone, fell = iter(below), False, False
     while True:
         try:
-            return await _run(work, media, media_ms, app, executor, listening)
+            result = await _run(work, media, media_ms, app, dispatcher, listening, order)
         except OutOfMemory as error:
-            lower = next(below, None)
-            if lower is None or lower.rung is None:
+            if not alone and await dispatcher.make_room():
+                listening.warning(f"out of memory, so once more with other models unloaded: {error.message}")
+                alone = True
+                continue
+            step = next(lower, None)
+            if step is None or step.rung is None:
                 raise
-            listening.warning(f"out of memory, so on with {lower.rung.name}: {error.message}")
-        work = keyed(lower, work.inputs, work.surroundings)
-        if found := app.store.lookup(work.key):
-            return found
+            listening.warning(f"out of memory, so on with {step.rung.name}: {error.message}")
+            work, alone, fell = keyed(step, work.inputs, work.surroundings), False, True
+            if found := app.store.lookup(work.key):
+                return found
+        else:
+            if fell:
+                dispatcher.observed.fits_on(work.step, work.surroundings.device)
+            return result
 
 
 async def _run(
-    work: Keyed, media: Mapping[str, Path], media_ms: int, app: App, executor: LocalExecutor, listening: Listening
-) -> StoredResult:
+    work: Keyed, media: Mapping[str, Path], media_ms: int, app: App, dispatcher: Dispatcher, listening: Listening,
+    order: Order,
+) -> StoredResult:  # fmt: skip
     step = work.step
     warnings: list[str] = []
 
@@ -85,13 +97,12 @@ async def _run(
         warnings.clear()
         out_dir = app.store.make_staging(f"{work.key[:16]}-{step.id.replace(':', '-')}")
         try:
-            done = await executor.run(step, models, inputs, out_dir, limit_s, listening.started, hear)
+            done = await dispatcher.run(step, models, inputs, out_dir, limit_s, listening.started, hear, order)
             break
         except (WorkerCrashed, WorkerKilled) as error:
             if attempt == _ATTEMPTS or error.code == "worker.protocol":
                 raise
-    outputs = _take_in(step, done, out_dir, app)
-    shutil.rmtree(out_dir)
+    outputs = await asyncio.to_thread(_take_in, step, done, out_dir, app)
     facts = dict(done.facts)
     if step.rung and changes_bytes(step):
         facts["rung"] = step.rung.name
@@ -129,6 +140,7 @@ def _take_in(
             taken[role] = tuple(app.store.take_in(_checked(step, role, name, out_dir)) for name in several)
         else:
             taken[role] = app.store.take_in(_checked(step, role, names, out_dir))
+    shutil.rmtree(out_dir)
     return taken
 
 

@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +27,9 @@ from pipeline.errors import (
     WorkerKilled,
     WorkerTimedOut,
 )
+from pipeline.executors.handle import OnEvent, WorkerStats
 from shared import protocol
-from shared.memory import resident_mb, system_kills
+from shared.memory import processor_s, resident_mb, system_kills
 from shared.timecode import span
 
 _START_LIMIT_S = 120.0
@@ -37,8 +38,6 @@ _TERMINATE_GRACE_S = 5.0
 _MEMORY_WATCH_S = 0.5
 _LOG_TAIL_BYTES = 64 << 10
 PARENT = "REEL_PARENT_PID"
-
-OnEvent = Callable[[protocol.Progress | protocol.Notice], None]
 
 
 @dataclass(frozen=True)
@@ -54,30 +53,37 @@ class Launch:
 
 
 class Worker:
-    """One stage process. One request at a time; a worker that failed in a way of its own is not used again."""
+    """One stage process of this machine; see `pipeline.executors.handle.WorkerHandle`."""
 
-    def __init__(self, launch: Launch, process: asyncio.subprocess.Process) -> None:
-        self._launch, self._process = launch, process
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._started: asyncio.subprocess.Process | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._memory_exceeded_mb: float | None = None
+        self._gpu_memory_mb: float | None = None
         self._system_kills = system_kills()
-        self._watch = asyncio.create_task(self._watch_memory())
         self.usable = True
 
-    @classmethod
-    async def start(cls, launch: Launch) -> Worker:
+    @property
+    def _process(self) -> asyncio.subprocess.Process:
+        assert self._started is not None, "the worker is not started"
+        return self._started
+
+    async def start(self) -> None:
         """Start the process and hear its greeting. Raises `StepFailed`."""
+        launch = self._launch
         launch.log.parent.mkdir(parents=True, exist_ok=True)
         with open(launch.log, "ab") as log:
-            process = await asyncio.create_subprocess_exec(
+            self._started = await asyncio.create_subprocess_exec(
                 str(launch.python), "-m", "shared.harness",
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
                 env={**launch.environment, PARENT: str(os.getpid())}, cwd=launch.folder,
                 limit=protocol.LINE_BYTES + 1, start_new_session=True,
             )  # fmt: skip
-        worker = cls(launch, process)
+        self._watch = asyncio.create_task(self._watch_memory())
         async with contextlib.AsyncExitStack() as undo:
-            undo.push_async_callback(worker.kill)
-            greeting = await worker._answer(_START_LIMIT_S, "start")
+            undo.push_async_callback(self.kill)
+            greeting = await self._answer(_START_LIMIT_S, "start")
             if isinstance(greeting, protocol.NotInjected):
                 raise _Bug(
                     "worker.not-injected", f"{launch.name} was not given our cache: {'; '.join(greeting.problems)}"
@@ -85,7 +91,6 @@ class Worker:
             if not isinstance(greeting, protocol.Hello) or greeting.protocol != protocol.PROTOCOL:
                 raise _Bug("worker.protocol", f"{launch.name} speaks another protocol than {protocol.PROTOCOL}")
             undo.pop_all()
-        return worker
 
     async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready:
         """Load a backend. Raises `StageRefused` or a `StepFailed`; the worker is then not usable."""
@@ -95,6 +100,7 @@ class Worker:
         if not isinstance(answer, protocol.Ready):
             raise self._error(answer)
         self.usable = True
+        self._gpu_memory_mb = answer.gpu_memory_mb
         return answer
 
     async def run(self, request: protocol.Run, limit_s: float, on_event: OnEvent) -> protocol.Done:
@@ -108,6 +114,7 @@ class Worker:
                         if answer.id == request.id:
                             on_event(answer)
                     elif isinstance(answer, protocol.Done) and answer.id == request.id:
+                        self._gpu_memory_mb = answer.gpu_memory_mb
                         return answer
                     elif not isinstance(answer, protocol.Done | protocol.Cancelled):
                         raise self._error(answer)
@@ -127,7 +134,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Ask the worker to finish; end it when it does not."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, StepFailed):
             await self._send(protocol.Stop())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TERMINATE_GRACE_S):
@@ -137,15 +144,30 @@ class Worker:
     async def kill(self) -> None:
         """End the worker and everything it started, at once."""
         self.usable = False
-        self._watch.cancel()
+        if self._started is None:
+            return
+        if self._watch:
+            self._watch.cancel()
         self._signal(signal.SIGKILL)
         await self._process.wait()
         if self._process.stdin:
             self._process.stdin.close()
 
+    def kill_now(self) -> None:
+        """Send the end without waiting for it."""
+        if self._started is not None:
+            self._signal(signal.SIGKILL)
+
+    def stats(self) -> WorkerStats | None:
+        """What it takes just now; None where the system does not tell."""
+        memory_mb = resident_mb(self._started.pid) if self._started else None
+        if self._started is None or memory_mb is None:
+            return None
+        return WorkerStats(processor_s(self._started.pid), memory_mb, self._gpu_memory_mb)
+
     async def _end_job(self, job: int) -> None:
         """Ask, terminate, kill, each with its time."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError, StepFailed):
             await self._send(protocol.Cancel(id=job))
             async with asyncio.timeout(_CANCEL_GRACE_S):
                 while not isinstance(await self._receive(), protocol.Cancelled | protocol.Done):

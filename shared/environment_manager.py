@@ -15,19 +15,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CACHE_ROOT = "REEL_CACHE_ROOT"  # says that a child was started by us, and which cache it must use
+SCRATCH_ROOT = "REEL_SCRATCH_ROOT"  # where a child may write: the same, unless the cache can only be read
 
 # Where each library puts its files, below the one cache. `HF_HUB_CACHE` is stated although it follows from
 # `HF_HOME`, because a user's own value would otherwise split the cache. Nobody reads `MLX_CACHE_DIR` today (mlx
 # follows `HF_HOME`); it is set so that a version which starts to read it cannot leave the cache.
-_FOLDERS = {
+_MODEL_FOLDERS = {
     "HF_HOME": "huggingface",
     "HF_HUB_CACHE": "huggingface/hub",
-    "HF_MODULES_CACHE": "hf_modules",  # must be writable even where the models are mounted read-only
     "TORCH_HOME": "torch",
     "MLX_CACHE_DIR": "huggingface",
+    "NLTK_DATA": "nltk_data",
+}
+
+# What libraries write while they work; must be writable even where the models are mounted read-only.
+_WORK_FOLDERS = {
+    "HF_MODULES_CACHE": "hf_modules",
     "NEMO_CACHE_DIR": "nemo",
     "NEMO_HOME": "nemo",
-    "NLTK_DATA": "nltk_data",
     "NUMBA_CACHE_DIR": "numba",
     "MPLCONFIGDIR": "matplotlib",
     "TIKTOKEN_CACHE_DIR": "tiktoken",
@@ -95,21 +100,28 @@ class ChildPaths:
     cache_root: Path  # the one cache
     programs: tuple[Path, ...]  # folders that come first on the child's PATH
     home: Path  # instead of the user's, so that nothing is read from or left in it
+    scratch: Path | None = None  # where libraries may write; None for the cache itself
 
 
-def cache_variables(cache_root: Path) -> dict[str, str]:
-    """Each cache variable with its folder below `cache_root`."""
-    return {name: str(cache_root / folder) if folder else str(cache_root) for name, folder in _FOLDERS.items()}
+def cache_variables(cache_root: Path, scratch_root: Path | None = None) -> dict[str, str]:
+    """Each cache variable with its folder: models below `cache_root`, what is written below `scratch_root`."""
+    variables = {name: str(cache_root / folder) for name, folder in _MODEL_FOLDERS.items()}
+    return variables | {name: str((scratch_root or cache_root) / folder) for name, folder in _WORK_FOLDERS.items()}
 
 
 def hub_folder(cache_root: Path) -> Path:
     """Where the hub's client keeps its repositories."""
-    return cache_root / _FOLDERS["HF_HUB_CACHE"]
+    return cache_root / _MODEL_FOLDERS["HF_HUB_CACHE"]
 
 
-def cache_folders(cache_root: Path) -> tuple[Path, ...]:
-    """The folders to make before a child starts: nltk, for one, goes to the home folder when its own is missing."""
-    return tuple(sorted({Path(value) for value in cache_variables(cache_root).values()}))
+def cache_folders(cache_root: Path, scratch_root: Path | None = None) -> tuple[Path, ...]:
+    """The folders to make before a child starts: nltk, for one, goes to the home folder when its own is missing.
+
+    With a scratch folder of its own, the cache is one that can only be read: nothing is made there.
+    """
+    folders = sorted({Path(value) for value in cache_variables(cache_root, scratch_root).values()})
+    root = scratch_root or cache_root
+    return tuple(folder for folder in folders if folder.is_relative_to(root))
 
 
 def child_environment(
@@ -120,12 +132,13 @@ def child_environment(
     `offline` is the answer of the model check for this stage; `threads` bounds the numeric libraries' own pools.
     """
     variables = {name: parent[name] for name in INHERITED if name in parent}
-    variables |= cache_variables(paths.cache_root)
+    variables |= cache_variables(paths.cache_root, paths.scratch)
     variables |= _QUIET
     if offline:
         variables |= _OFFLINE
     variables |= {
         CACHE_ROOT: str(paths.cache_root),
+        SCRATCH_ROOT: str(paths.scratch or paths.cache_root),
         "HOME": str(paths.home),
         "PATH": os.pathsep.join([*map(str, paths.programs), os.defpath]),
         "PYTHONPATH": str(paths.code_root),  # exactly our packages: a distribution named `shared` must not win
@@ -147,9 +160,10 @@ def missing_injection(environ: Mapping[str, str]) -> list[str]:
     root = environ.get(CACHE_ROOT)
     if not root:
         return [f"{CACHE_ROOT} is not set"]
+    scratch = environ.get(SCRATCH_ROOT, root)
     wrong = [
         f"{name} is {environ.get(name)!r}, expected {value!r}"
-        for name, value in cache_variables(Path(root)).items()
+        for name, value in cache_variables(Path(root), Path(scratch)).items()
         if environ.get(name) != value
     ]
     return wrong + [f"{name} is set" for name in FORBIDDEN if name in environ]

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
 
 _READ_BYTES = 1 << 20
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` beside `path`, flush it to the disk and rename it into place.
+    """Write `content` beside `path`, flush it to the disk and rename it into place."""
+    with write_by_rename(path) as stream:
+        stream.flush()
+        stream.buffer.write(content)
+
+
+@contextlib.contextmanager
+def write_by_rename(path: Path) -> Iterator[TextIOWrapper]:
+    """A stream whose content is flushed to the disk and renamed to `path` at the end, unless something went wrong.
 
     Every writer has a temporary file of its own, so that correctness needs no lock.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        with open(beside, "xb") as stream:
-            stream.write(content)
+        with open(beside, "x", encoding="utf-8") as stream:
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(beside, path)

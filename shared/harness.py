@@ -28,7 +28,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared import protocol
 from shared.environment_manager import missing_injection
-from shared.memory import is_out_of_memory, resident_mb
+from shared.memory import gpu_mb, is_out_of_memory, resident_mb
 from shared.stage import STUB_BACKEND, Device, Files, Job, JobCancelled, Stage, StageError
 
 PARENT = "REEL_PARENT_PID"
@@ -100,7 +100,9 @@ class _Worker:
             device = Device(request.device, request.threads, request.options)  # type: ignore[arg-type]
             engine = import_module(request.backend_module).load(models, device)
         self._engines[request.stage, request.backend] = stage, engine
-        self._wire.send(protocol.Ready(load_s=time.monotonic() - started, memory_mb=resident_mb()))
+        self._wire.send(
+            protocol.Ready(load_s=time.monotonic() - started, memory_mb=resident_mb(), gpu_memory_mb=gpu_mb())
+        )
 
     def run(self, request: protocol.Run) -> None:
         stage, engine = self._engines[request.stage, request.backend]
@@ -125,6 +127,7 @@ class _Worker:
                 seconds=time.monotonic() - started,
                 cpu_s=time.process_time() - cpu,
                 memory_mb=resident_mb(),
+                gpu_memory_mb=gpu_mb(),
             )
         )
 

@@ -82,6 +82,7 @@ class Ready(Message):
     ev: Literal["ready"] = "ready"
     load_s: float
     memory_mb: float | None
+    gpu_memory_mb: float | None = None
 
 
 class Progress(Message):
@@ -110,6 +111,7 @@ class Done(Message):
     seconds: float
     cpu_s: float
     memory_mb: float | None
+    gpu_memory_mb: float | None = None
 
 
 class Refused(Message):

@@ -49,6 +49,7 @@ class Resources:
     cpus: int = 1
     memory_gib: float = 1.0
     gpu_memory_gib: float = 0.0
+    labels: Mapping[str, float] = field(default_factory=dict)  # of what the setting `labels` says that a machine has
     time_base_s: float = 120.0
     time_per_media_s: float = 2.0  # more seconds allowed for each second of media
 

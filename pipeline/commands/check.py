@@ -11,11 +11,12 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from pipeline.admission import set_up
 from pipeline.app import App
-from pipeline.batch import set_up
 from pipeline.commands.common import CommandResult, app_of, table
+from pipeline.dispatcher import Dispatcher
 from pipeline.errors import EXIT_FAILED, EXIT_OK, BadInput, ReelError
-from pipeline.executors.local import LocalExecutor
+from pipeline.executors.local import local_dispatcher
 from pipeline.plan import Step, single_step
 from pipeline.preview import StepPreview
 from pipeline.registry import stage_named
@@ -74,13 +75,13 @@ async def _check(files: Sequence[str], steps: Sequence[Step], film: str | None, 
     checked = []
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        async with LocalExecutor(app.project, app.environments, app.tools, app.tool, place / "logs") as executor:
+        async with local_dispatcher(app, place / "logs") as dispatcher:
             for number, (file, step) in enumerate(zip(files, steps, strict=True)):
-                checked.append(await _check_one(file, step, film, executor, place / str(number)))
+                checked.append(await _check_one(file, step, film, dispatcher, place / str(number)))
     return checked
 
 
-async def _check_one(file: str, step: Step, film: str | None, executor: LocalExecutor, out_dir: Path) -> _Checked:
+async def _check_one(file: str, step: Step, film: str | None, dispatcher: Dispatcher, out_dir: Path) -> _Checked:
     repairs: list[str] = []
 
     def hear(event: protocol.Progress | protocol.Notice) -> None:
@@ -92,7 +93,7 @@ async def _check_one(file: str, step: Step, film: str | None, executor: LocalExe
         "subtitles": str(Path(file).absolute()), "media": str(Path(film).absolute()) if film else None,
     }  # fmt: skip
     try:
-        await executor.run(step, {}, inputs, out_dir, _LIMIT_S, lambda: None, hear)
+        await dispatcher.run(step, {}, inputs, out_dir, _LIMIT_S, lambda worker: None, hear)
     except ReelError as error:
         return _Checked(file, None, error=error)
     return _Checked(file, QualityReport.read(out_dir / "report.json"), tuple(repairs))

@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import JsonValue
 
 from pipeline.app import App, open_app
-from pipeline.errors import EXIT_OK, ReelError
+from pipeline.errors import EXIT_OK, ReelError, UsageError
+from pipeline.media_list import Request, find_media, ordered, read_list
 from pipeline.parser import split_list
 from pipeline.project import CODE_ROOT, CONFIG
 from pipeline.settings import Origins, Settings, load_settings, parse_assignment
@@ -67,6 +69,16 @@ def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Origins]:
 def app_of(arguments: argparse.Namespace) -> App:
     """The project under this call's settings."""
     return open_app(settings_of(arguments)[0])
+
+
+def requests_of(arguments: argparse.Namespace, media_root: Path) -> list[Request]:
+    """The media of this call, in the order to be worked on."""
+    requests = [Request(media) for media in find_media(arguments.media, media_root)]
+    if arguments.manifest:
+        requests += read_list(media_root / arguments.manifest)
+    if not requests:
+        raise UsageError("media.none", "no media is named", hint="name files, folders or patterns, or a `--manifest`")
+    return ordered(requests, arguments.order, arguments.limit)
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:

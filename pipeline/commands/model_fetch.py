@@ -67,8 +67,7 @@ def _agreed(names: Sequence[str], app: App) -> bool:
     for name in names:
         model, locked = app.models.models[name], app.models.locked[name]
         size = megabytes(stated_bytes(model, locked))
-        terms = "" if model.commercial_use else "no commercial use"
-        rows.append((name, size, model.licence, terms, "terms to accept" if model.gated else ""))
+        rows.append((name, size, model.licence, model.restriction, "terms to accept" if model.gated else ""))
     print(table(rows, ("MODEL", "SIZE", "LICENCE", "", "")), file=sys.stderr)
     print(f"\nFetch {megabytes(app.models.missing_bytes(names))} now? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from pipeline.admission import Admission, check_media
 from pipeline.app import App
-from pipeline.batch import find_media, make_item, plan_for, preview_item
-from pipeline.commands.common import CommandResult, app_of, megabytes, table
+from pipeline.commands.common import CommandResult, app_of, megabytes, requests_of, table
 from pipeline.preview import StepPreview
 from pipeline.runs import Runs
 
@@ -17,21 +17,21 @@ from pipeline.runs import Runs
 def execute(arguments: argparse.Namespace) -> CommandResult:
     """Preview every media; writes nothing."""
     app = app_of(arguments)
-    plan, runs = app.plan(), Runs(app.store, app.project.runs)
-    taken: set[str] = set()
+    admission = Admission(app, Runs(app.store, app.project.runs))
     items: list[JsonValue] = []
-    texts = [f"recipe {plan.recipe}, profile {plan.profile}"]
+    texts = [f"recipe {app.settings.recipe}, profile {app.profile.name}"]
     due: list[StepPreview] = []
-    for media in find_media(arguments.media, Path.cwd()):
-        item = make_item(media, app, taken)
-        previews = preview_item(item, plan_for(item, plan, app), app, runs)
+    for request in requests_of(arguments, Path.cwd()):
+        check_media(request.media)
+        item = admission.item(request, app.store.media_digest(request.media))
+        previews = admission.preview(item)
         due += [preview for preview in previews if preview.verdict != "reused"]
         items.append({"name": item.name, "media": str(item.media), "steps": [_data(preview) for preview in previews]})
         rows = [(p.step.id, p.step.backend_name, p.verdict, p.why) for p in previews]
         texts.append(f"{item.name}\n{table(rows)}")
     needs = _needs(due, app)
     texts += [f"to set up first: {', '.join(needs)}"] if needs else []
-    data: JsonValue = {"recipe": plan.recipe, "profile": plan.profile, "items": items, "needs": list(needs)}
+    data: JsonValue = {"recipe": app.settings.recipe, "profile": app.profile.name, "items": items, "needs": list(needs)}
     return CommandResult(data, "\n\n".join(texts))
 
 

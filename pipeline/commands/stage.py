@@ -13,11 +13,11 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline import events
+from pipeline.admission import set_up
 from pipeline.app import App
-from pipeline.batch import set_up
 from pipeline.commands.common import CommandResult, app_of
 from pipeline.errors import BadInput, ReelError, UsageError
-from pipeline.executors.local import LocalExecutor
+from pipeline.executors.local import local_dispatcher
 from pipeline.item import Emit
 from pipeline.plan import Step, single_step, takes_several
 from pipeline.preview import StepPreview
@@ -109,8 +109,8 @@ def _run(
 
     async def work(staging: Path) -> protocol.Done:
         models = {role: app.models.snapshot(name) for role, name in step.models.items()}
-        async with LocalExecutor(app.project, app.environments, app.tools, app.tool, output / "logs") as executor:
-            return await executor.run(step, models, inputs, staging, _LIMIT_S, lambda: None, hear)
+        async with local_dispatcher(app, output / "logs") as dispatcher:
+            return await dispatcher.run(step, models, inputs, staging, _LIMIT_S, lambda worker: None, hear)
 
     output.mkdir(parents=True, exist_ok=True)
     emit(events.StepStarted(step.stage.name, step.id, step.backend_name, "asked for", None))

@@ -7,6 +7,7 @@ sha256 (the deep check, after a fetch and on demand). A folder that exists prove
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import UNKNOWN, LockedFile, LockedModel, Model
 from pipeline.model_cache.patience import PATIENCE, Patience
 from pipeline.model_cache.refusal import SourceFailed, disk_refusal, refusal
+from pipeline.model_cache.selection import with_needs
 from pipeline.model_cache.sources import Want, fetch_from, no_token
 from pipeline.model_cache.token import Token
 from shared.files import sha256_of
@@ -48,8 +50,10 @@ class ModelCache:
         return self._layout(name).snapshot
 
     def digest(self, name: str) -> str:
-        """What a result's key holds of a model."""
-        return self._entry(name).digest
+        """What a result's key holds of a model: its bytes, and those of the models that it cannot work without."""
+        self._entry(name)
+        digests = [self._entry(one).digest for one in with_needs([name], self.models)]
+        return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
     def problem(self, name: str) -> str | None:
         """What keeps a model from being whole, by names and sizes; None when it is."""
@@ -109,8 +113,12 @@ class ModelCache:
                     return
                 started = time.monotonic()
                 emit(events.SetupStarted(f"model {name}", self._still_missing(name)))
-                self.check_space([name])
-                self._fetch_files(name, layout, locked, emit)
+                try:
+                    self.check_space([name])
+                    self._fetch_files(name, layout, locked, emit)
+                except Missing as failure:
+                    emit(events.SetupFailed(f"model {name}", failure.code))
+                    raise
                 emit(events.SetupFinished(f"model {name}", time.monotonic() - started))
         except OSError as error:
             refused = disk_refusal(error, layout.root)
@@ -164,7 +172,7 @@ class ModelCache:
         command = f"run `./reel models fetch {name}`"
         return Missing(
             cause.code,
-            f"the model {name} is not complete: {problem}; {why}",
+            f"the model {name}{_for(self.models[name])} is not complete: {problem}; {why}",
             hint=f"{cause.hint}; then {command}" if cause.hint else command,
         )
 
@@ -177,6 +185,10 @@ class ModelCache:
 
     def _layout(self, name: str) -> Layout:
         return layout_of(self._cache, name, self._entry(name))
+
+
+def _for(model: Model) -> str:
+    return f" for {' and '.join(model.stages)}" if model.stages else ""
 
 
 def _unknown_of(locked: LockedModel) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.environments import Emit
 from pipeline.errors import Missing
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import HubSource
+from pipeline.model_cache.selection import with_needs
 
 _ASKED_AT_ONCE = 4  # a hub that counts requests is not to be stormed
 
@@ -17,6 +18,8 @@ def fetch_all(names: Sequence[str], cache: ModelCache, emit: Emit, *, offline: b
     """Have all of the models whole, as far as that goes; those that are not, with the reason. Raises `Missing` when
     there is no room for all of them: then nothing is begun."""
     missing = [name for name in names if cache.problem(name)]
+    if not missing:
+        return {}
     known = [name for name in missing if cache.locked[name].resolved]
     failed: dict[str, Missing] = {}
     if not offline:
@@ -30,6 +33,22 @@ def fetch_all(names: Sequence[str], cache: ModelCache, emit: Emit, *, offline: b
         except Missing as error:
             failed[name] = error
     return {name: failed[name] for name in missing if name in failed}
+
+
+def require(names: Iterable[str], cache: ModelCache, emit: Emit, *, offline: bool = False) -> None:
+    """Have these models whole, and what they need. Raises one `Missing` that tells of all that could not be had."""
+    failed = fetch_all(with_needs(names, cache.models), cache, emit, offline=offline)
+    if not failed:
+        return
+    first = next(iter(failed.values()))
+    if len(failed) == 1:
+        raise first
+    told = "".join(f"\n  {error.message}" for error in failed.values())
+    raise Missing(
+        first.code,
+        f"{len(failed)} models are not complete:{told}",
+        hint=f"run `./reel models fetch {' '.join(failed)}`",
+    ) from first
 
 
 def refused_access(names: Sequence[str], cache: ModelCache, emit: Emit) -> Mapping[str, Missing]:

@@ -2,7 +2,7 @@
 that looks there by name finds them too.
 
     huggingface/hub/models--Org--name/blobs/<sha256>            the bytes
-    huggingface/hub/models--Org--name/snapshots/<revision>/...  links to them
+    huggingface/hub/models--Org--name/snapshots/<revision>/...  links to them, or the bytes where links cannot be made
     huggingface/hub/models--Org--name/refs/main                 the revision, so that calls without one work offline
     models/<name>/...                                           the same three folders for what is on no hub
 """
@@ -40,7 +40,8 @@ class Layout:
         return self.root / "blobs" / f"{sha256}.part"
 
     def link(self, name: str, sha256: str) -> None:
-        """Let the snapshot's file `name` be the blob; a copy where the system has no links."""
+        """Let the snapshot's file `name` be the blob: by a link, by a second name where links need a right that few
+        have (Windows), and by a copy where the disk has neither."""
         place, blob = self.snapshot / name, self.blob(sha256)
         place.parent.mkdir(parents=True, exist_ok=True)
         beside = place.with_name(f".{place.name}.{os.getpid()}")
@@ -48,8 +49,12 @@ class Layout:
         try:
             beside.symlink_to(os.path.relpath(blob, place.parent))  # relative, so that the cache can be moved
         except OSError:
-            shutil.copyfile(blob, beside)
+            try:
+                os.link(blob, beside)
+            except OSError:
+                shutil.copyfile(blob, beside)
         os.replace(beside, place)
+        beside.unlink(missing_ok=True)  # of two names of the same bytes, the system keeps both
 
     def write_reference(self) -> None:
         """Name the revision `main`; without a newline, as the hub's client writes it."""

@@ -70,12 +70,17 @@ class Model(Frozen):
     summary: str
     stages: tuple[str, ...] = ()
     licence: str
-    commercial_use: bool
+    commercial_use: bool | None = None  # None: nobody of us has read the licence
     gated: bool = False
     estimate_mb: int | None = None
     needs: tuple[str, ...] = ()
     note: str | None = None
     sources: tuple[Source, ...]
+
+    @property
+    def restriction(self) -> str:
+        """What a user should know before money is made with it; empty where the licence allows that."""
+        return {True: "", False: "no commercial use", None: "commercial use unknown"}[self.commercial_use]
 
 
 class LockedFile(Frozen):

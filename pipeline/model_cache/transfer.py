@@ -12,7 +12,7 @@ import hashlib
 import http.client
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -22,12 +22,11 @@ from pipeline.environments import Emit
 from pipeline.model_cache.manifest import LockedFile
 from pipeline.model_cache.patience import Patience
 from pipeline.model_cache.refusal import disk_refusal, refusal
+from pipeline.model_cache.sources import Moved
 from pipeline.model_cache.token import Token
 from pipeline.model_cache.web import Interrupted, open_once, patiently
 
 _READ_BYTES = 1 << 20
-Moved = Callable[[int], None]
-"""Called with the byte reached."""
 
 
 @dataclass(frozen=True)

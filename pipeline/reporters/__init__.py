@@ -24,8 +24,8 @@ def open_reporter(kind: str) -> Iterator[Emit]:
 
         yield emit_json
     elif kind == "plain":
-        from pipeline.reporters.plain import emit_line
+        from pipeline.reporters.plain import Lines
 
-        yield emit_line
+        yield Lines().emit
     else:
         yield lambda event: None

@@ -4,22 +4,50 @@ from __future__ import annotations
 
 import sys
 import textwrap
+import time
 
 from pipeline import events
 from pipeline.events import Event
 from pipeline.paths import shown
+from pipeline.reporters.pace import Pace
 from shared.stage import Fact
 from shared.timecode import clock, span
 
 _FACTS_SHOWN = 3
+_BETWEEN_FILE_LINES_S = 15.0  # in a log that is read later, more is too much
+_SMALL_BYTES = 1_000_000
+_OF_FILES = (events.FileStarted, events.FileProgress, events.FileEnded)
 _LEAST_RATED_S = 0.5  # the rate of something shorter says nothing
 _REASON_LENGTH = 70  # `reel plan` shows all of it
 
 
-def emit_line(event: Event) -> None:
-    """Print what a person wants to know of an event."""
-    if (line := line_of(event)) is not None:
-        print(line, file=sys.stderr, flush=True)
+class Lines:
+    """Prints what a person wants to know of each event; of a file that takes long, a line now and then."""
+
+    def __init__(self, between_s: float = _BETWEEN_FILE_LINES_S) -> None:
+        self._between_s = between_s
+        self._coming: dict[tuple[str, str], tuple[Pace, float]] = {}
+
+    def emit(self, event: Event) -> None:
+        """Print the event, if it is worth a line."""
+        line = self._of_file(event) if isinstance(event, _OF_FILES) else line_of(event)
+        if line is not None:
+            print(line, file=sys.stderr, flush=True)
+
+    def _of_file(self, event: events.FileStarted | events.FileProgress | events.FileEnded) -> str | None:
+        key, now = (event.what, event.file), time.monotonic()
+        if isinstance(event, events.FileEnded):
+            self._coming.pop(key, None)
+            return line_of(event)
+        if key not in self._coming:
+            self._coming[key] = Pace(event.done_bytes, event.total_bytes), now
+        pace, told = self._coming[key]
+        pace.reach(event.done_bytes)
+        if isinstance(event, events.FileStarted) or now - told < self._between_s:
+            return line_of(event)
+        self._coming[key] = pace, now
+        so_far = f"{_megabytes(event.done_bytes)} of {_megabytes(event.total_bytes)}"
+        return "  " + ", ".join(filter(None, [f"{event.file}: {so_far}", pace.text()]))
 
 
 def line_of(event: Event) -> str | None:
@@ -29,6 +57,13 @@ def line_of(event: Event) -> str | None:
             return f"setting up {what}{f' ({size / 1e6:.0f} MB)' if size else ''}"
         case events.SetupFinished(what, seconds):
             return f"set up {what} in {span(seconds)}"
+        case events.SetupFailed(what, code):
+            return f"{what} could not be set up [{code}]"
+        case events.FileStarted(_, file, done, total) if done:
+            return f"  {file}: going on from {_megabytes(done)} of {_megabytes(total)}"
+        case events.FileEnded(_, file, complete, came, seconds) if complete or came:
+            rate = f", {came / 1e6 / seconds:.1f} MB/s" if seconds >= _LEAST_RATED_S else ""
+            return f"  {file}: {_megabytes(came)} in {span(seconds)}{rate}{'' if complete else ', and then no more'}"
         case events.CheckStarted(size):
             return f"checking {size / 1e6:.0f} MB"
         case events.CheckFinished(size, seconds):
@@ -63,6 +98,10 @@ def measured(event: events.StepDone) -> str:
         parts.append(f"{event.media_ms / 1000 / max(event.seconds, 0.001):.1f}x real time of {clock(event.media_ms)}")
     parts += [_fact(name, value) for name, value in list(event.facts.items())[:_FACTS_SHOWN] if value is not None]
     return ", ".join(parts)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB" if size >= _SMALL_BYTES else f"{size / 1e3:.0f} kB"
 
 
 def _fact(name: str, value: Fact) -> str:

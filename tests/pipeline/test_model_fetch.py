@@ -17,7 +17,7 @@ import pytest
 from pipeline.errors import Missing
 from pipeline.events import Event, Notice
 from pipeline.model_cache.cache import ModelCache
-from pipeline.model_cache.fetching import fetch_all
+from pipeline.model_cache.fetching import fetch_all, require
 from pipeline.model_cache.manifest import (
     HubSource,
     LocalFolderSource,
@@ -271,6 +271,25 @@ def test_a_failure_of_one_does_not_stop_the_others(hub: Hub, tmp_path: Path) -> 
         "tiny": "hub.disabled"
     }
     assert cache.problem("open") is None
+
+
+def test_a_run_is_told_of_all_models_that_it_lacks_with_their_stages_places_and_one_command(
+    hub: Hub, tmp_path: Path
+) -> None:
+    speaks = a_model().model_copy(update={"stages": ("asr", "translate")})
+    cache = a_cache(tmp_path, hub, tiny=speaks, open=a_model(needs=("other",)), other=a_model())
+    with pytest.raises(Missing) as caught:
+        require(["tiny", "open"], cache, lambda event: None, offline=True)
+    first, *told = caught.value.message.splitlines()
+    assert first == "3 models are not complete:"
+    assert told[0].startswith(f"  the model tiny for asr and translate is not complete: {cache.snapshot('tiny')}/")
+    assert [line.split()[2] for line in told] == ["tiny", "open", "other"], "what a model needs is among them"
+    assert caught.value.hint == "run `./reel models fetch tiny open other`"
+    assert caught.value.code == "model.missing"
+    with pytest.raises(Missing, match="the model tiny for asr and translate is not complete"):
+        require(["tiny"], cache, lambda event: None, offline=True)
+    require(["tiny", "open"], cache, lambda event: None)
+    assert cache.incomplete(cache.models) == {}
 
 
 def test_room_for_all_of_them_is_looked_for_before_anything_is_asked(

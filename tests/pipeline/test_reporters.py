@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import time
 from pathlib import Path
+from unittest import mock
+
+import pytest
+from rich.console import Console
 
 from pipeline import events
 from pipeline.reporters.bars import Bars
-from pipeline.reporters.plain import line_of
+from pipeline.reporters.pace import Pace
+from pipeline.reporters.plain import Lines, line_of
 
 
 def test_a_finished_step_tells_its_rate_and_what_it_found() -> None:
@@ -52,3 +59,85 @@ def test_bars_take_every_event_without_a_terminal() -> None:
             events.ItemFinished("a", "done", 1.0, None),
         ):
             bars.emit(event)
+
+
+def test_the_pace_of_a_transfer_is_that_of_the_last_seconds() -> None:
+    pace = Pace(500_000_000, 1_000_000_000, now=0.0)  # an earlier attempt brought the first half
+    assert pace.text(now=0.1) == ""
+    pace.reach(505_000_000, now=1.0)
+    assert pace.text(now=1.0) == "5.0 MB/s, 1m39s left"
+    for second in range(2, 40):
+        pace.reach(505_000_000 + second * 1_000_000, now=float(second))
+    assert pace.text(now=39.0).startswith("1.0 MB/s")
+
+
+def test_a_transfer_that_has_stalled_or_trickles_is_said_to() -> None:
+    pace = Pace(0, 10_000_000, now=0.0)
+    pace.reach(5_000_000, now=2.0)
+    assert pace.text(now=20.0) == "stalled: nothing for 18s"
+    slow = Pace(0, 10_000_000, now=0.0)
+    for second in range(1, 9):
+        slow.reach(second * 100, now=float(second))
+    assert slow.text(now=8.0).startswith("only 0.1 kB/s")
+
+
+def test_a_transfer_that_starts_over_has_a_pace_again() -> None:
+    pace = Pace(9_000_000, 10_000_000, now=0.0)
+    pace.reach(1_000_000, now=1.0)
+    pace.reach(3_000_000, now=2.0)
+    assert pace.text(now=2.0) == "2.0 MB/s, 3.5s left"
+
+
+def _fetch(file: str = "model.bin") -> list[events.Event]:
+    return [
+        events.SetupStarted("model x", 100_000_000),
+        events.FileStarted("model x", file, 40_000_000, 100_000_000),
+        events.FileProgress("model x", file, 60_000_000, 100_000_000),
+        events.SetupProgress("model x", 60_000_000, 100_000_000),
+        events.FileEnded("model x", file, True, 60_000_000, 10.0),
+        events.SetupFinished("model x", 10.0),
+    ]
+
+
+def test_in_a_pipe_a_file_has_lines_that_tell_where_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(between_s=0.0)
+    for event in _fetch():
+        lines.emit(event)
+    told = capsys.readouterr().err.splitlines()
+    assert told[1] == "  model.bin: going on from 40 MB of 100 MB"
+    assert told[2].startswith("  model.bin: 60 MB of 100 MB")
+    assert told[3] == "  model.bin: 60 MB in 10s, 6.0 MB/s"
+
+
+def test_in_a_pipe_a_file_that_is_quick_has_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines()
+    for event in _fetch():
+        lines.emit(event)
+    assert len(capsys.readouterr().err.splitlines()) == 4, "begun, going on, the file, done"
+
+
+def test_on_a_terminal_each_file_has_a_bar_of_its_own_while_it_comes() -> None:
+    bars = Bars(Console(file=io.StringIO(), force_terminal=True, width=100))
+    with bars:
+        shown = []
+        for event in _fetch("weights.safetensors"):
+            bars.emit(event)
+            shown.append([task.description.strip() for task in bars.tasks])
+    assert shown == [
+        ["setting up model x"],
+        *[["setting up model x", "weights.safetensors"]] * 3,
+        ["setting up model x"],
+        [],
+    ]
+
+
+def test_a_bar_that_gets_no_more_events_says_by_itself_that_the_transfer_has_stalled() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with Bars(console) as bars:
+        for event in _fetch()[:3]:
+            bars.emit(event)
+        with mock.patch("time.monotonic", return_value=time.monotonic() + 60):
+            console.print(bars.drawn())
+    output = console.file
+    assert isinstance(output, io.StringIO)
+    assert "stalled: nothing for 1m00s" in output.getvalue()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.environments import MARKER
+from pipeline.hardware import REMEMBERED, Hardware
 from pipeline.model_cache.manifest import load_manifest
 from pipeline.project import CONFIG
 from tests.conftest import ROOT, Reel
@@ -95,6 +97,7 @@ def test_bootstrap_sets_up_environments_and_leaves_the_models_out_when_told_so(
     done = run("bootstrap.sh", "--skip-cache", "--profile", "starter", environment=environment, expect=0)
     assert "lite" in done.stdout
     assert hub.requests == []
+    assert Hardware.read(CONFIG / REMEMBERED).cpus > 0
 
 
 @pytest.mark.usefixtures("built")
@@ -111,10 +114,22 @@ def test_bootstrap_fetches_nothing_when_nobody_can_be_asked(environment: dict[st
     assert hub.requests == []
 
 
+def test_bootstrap_for_powershell_takes_the_same_flags_and_calls_the_same_commands() -> None:
+    """It cannot be run here; that it is PowerShell at all is tested with a parser in `tests/real`."""
+    shell, powershell = (ROOT / "bootstrap.sh").read_text(), (ROOT / "bootstrap.ps1").read_text()
+
+    called = re.compile(r"""(?:"\$root/reel"|& \$reel) ([a-z -]+?)(?: >.*| \|.*| ;;| \})?$""", re.MULTILINE)
+    assert called.findall(powershell) == called.findall(shell)
+    assert len(called.findall(shell)) == 4
+    for flag in ("--cache-models", "--skip-cache", "--profile", "--help", "-h"):
+        assert flag in shell
+        assert flag in powershell
+
+
 def test_a_person_at_the_terminal_is_asked_with_sizes_and_licences(environment: dict[str, str], hub: Hub) -> None:
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [ROOT / "cache-models.sh", "--ask", "faster-whisper-base", "align-fr"],
+        [ROOT / "cache-models.sh", "--ask", "faster-whisper-base", "align-fr", "align-hi", "nanonets-ocr"],
         env=environment, stdin=follower, stderr=follower, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     os.close(follower)
@@ -126,6 +141,7 @@ def test_a_person_at_the_terminal_is_asked_with_sizes_and_licences(environment: 
     assert "148 MB" in asked
     assert "CC-BY-NC-4.0" in asked
     assert "no commercial use" in asked
+    assert asked.count("commercial use unknown") == 2, "what nobody has read is not made up"
     assert "now? [y/N]" in asked
     assert "nothing was fetched" in out
     assert hub.requests == []

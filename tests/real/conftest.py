@@ -16,9 +16,9 @@ from unittest import mock
 import pytest
 from pydantic import JsonValue
 
+from pipeline.admission import set_up
 from pipeline.app import App, open_app
-from pipeline.batch import set_up
-from pipeline.executors.local import LocalExecutor
+from pipeline.executors.local import local_dispatcher
 from pipeline.plan import Choices, single_step
 from pipeline.preview import StepPreview
 from pipeline.project import CODE_ROOT, CONFIG
@@ -76,7 +76,7 @@ class Stages:
     def __init__(self, app: App, folder: Path, variables: Mapping[str, str] | None = None) -> None:
         self._app, self._folder, self._variables = app, folder, dict(variables or {})
         self._runner, self._closed = asyncio.Runner(), False
-        self._executor = LocalExecutor(app.project, app.environments, app.tools, app.tool, folder / "logs")
+        self._dispatcher = local_dispatcher(app, folder / "logs")
         self._count = itertools.count(1)
 
     def __call__(
@@ -106,14 +106,16 @@ class Stages:
 
         models = {role: self._app.models.snapshot(model) for role, model in step.models.items()}
         with mock.patch.dict(os.environ, self._variables):
-            done = self._runner.run(self._executor.run(step, models, given, out_dir, 900.0, lambda: None, hear))
+            done = self._runner.run(
+                self._dispatcher.run(step, models, given, out_dir, 900.0, lambda worker: None, hear)
+            )
         return StageRun(out_dir, done, warnings)
 
     def close(self) -> None:
         """End the workers; the set is not used again."""
         if not self._closed:
             self._closed = True
-            self._runner.run(self._executor.close())
+            self._runner.run(self._dispatcher.close())
             self._runner.close()
 
 
@@ -235,6 +237,19 @@ def write_wav(path: Path, samples: bytes, rate: int = 16000) -> Path:
         target.setframerate(rate)
         target.writeframes(samples)
     return path
+
+
+def make_environment(app: App, folder: Path, *requirements: str) -> Path:
+    """A virtual environment for one test, with packages that no environment of ours holds; gives its interpreter."""
+    core, python = str(app.environments.python("core")), folder / "bin" / "python"
+    environment = {**os.environ, "UV_CACHE_DIR": str(app.project.cache / "uv"), "UV_PYTHON_DOWNLOADS": "never"}
+    for command in (
+        [core, "-m", "uv", "venv", "--quiet", "--no-project", "--python", core, str(folder)],
+        [core, "-m", "uv", "pip", "install", "--quiet", "--python", str(python), *requirements],
+    ):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stderr
+    return python
 
 
 def call(*command: str | Path) -> None:

@@ -17,7 +17,7 @@ from pipeline.settings import load_settings
 from shared.environment_manager import ChildPaths, child_environment
 from shared.transcript import Transcript
 from tests.conftest import Reel
-from tests.real.conftest import Stages
+from tests.real.conftest import Stages, make_environment
 
 WHISPER = "faster-whisper-base"
 OLD_CLIENT = "huggingface-hub==0.36.2"
@@ -92,26 +92,12 @@ def test_each_generation_of_the_hubs_client_finds_the_model_offline_by_its_name_
         real_app.environments.ensure("lite", lambda event: None)
         python = real_app.environments.python("lite")
     else:
-        python = _with_old_client(real_app, tmp_path / "old")
+        python = make_environment(real_app, tmp_path / "old", OLD_CLIENT)
     version, file, folder = _ask(python, moved, moved_app)
     snapshot = moved_app.models.snapshot(WHISPER)
     assert version.partition(".")[0] == generation
     assert Path(file) == snapshot / "config.json"
     assert Path(folder) == snapshot
-
-
-def _with_old_client(app: App, folder: Path) -> Path:
-    core = str(app.environments.python("core"))
-    uv = [core, "-m", "uv"]
-    environment = {**os.environ, "UV_CACHE_DIR": str(app.project.cache / "uv"), "UV_PYTHON_DOWNLOADS": "never"}
-    python = folder / "bin" / "python"
-    for command in (
-        [*uv, "venv", "--quiet", "--no-project", "--python", core, str(folder)],
-        [*uv, "pip", "install", "--quiet", "--python", str(python), OLD_CLIENT],
-    ):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        assert done.returncode == 0, done.stderr
-    return python
 
 
 def test_an_exported_model_is_verified_and_understands_speech_on_a_machine_without_a_network(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipeline.app import App
+from pipeline.project import CODE_ROOT
+from shared.environment_manager import ChildPaths, child_environment
 from tests.fakes.leaks import detect_leaks
 from tests.real.cases import Material
 from tests.real.conftest import MakeStages, ServeModels
@@ -50,3 +53,34 @@ def test_a_file_that_the_manifest_would_not_take_fails_the_test_that_serves_it(
     (tmp_path / "flax_model.msgpack").write_bytes(b"x")
     with pytest.raises(AssertionError, match="flax_model"):
         serve_models({"nllb-600m": tmp_path})
+
+
+def test_a_nemo_archive_reaches_the_stage_as_a_verified_file(serve_models: ServeModels, tmp_path: Path) -> None:
+    (tmp_path / "parakeet-tdt-0.6b-v2.nemo").write_bytes(b"archive" * 1000)
+    app = serve_models({"parakeet-v2": tmp_path})
+    archives = list(app.models.snapshot("parakeet-v2").glob("*.nemo"))
+    assert [archive.read_bytes() for archive in archives] == [b"archive" * 1000]
+    app.models.fetch("parakeet-v2", lambda event: None)  # the hub is gone: nothing is asked again
+
+
+def test_canary_qwen_comes_with_the_tokenizer_that_it_asks_for_by_name(
+    real_app: App, serve_models: ServeModels, tmp_path: Path
+) -> None:
+    """Its class reads the tokenizer by the name of its repository, without a revision, from the cache it is given."""
+    contents = {"canary-qwen": ["config.json", "model.safetensors"], "canary-qwen-tokenizer": ["tokenizer.json"]}
+    for name, files in contents.items():
+        (tmp_path / name).mkdir()
+        for file in files:
+            (tmp_path / name / file).write_text(f'{{"of": "{name}"}}')
+    (tmp_path / "canary-qwen-tokenizer" / "config.json").write_text("{}")
+    app = serve_models({name: tmp_path / name for name in contents})
+    snapshot = app.models.snapshot("canary-qwen-tokenizer")
+    assert (snapshot.parent.parent / "refs" / "main").read_text() == snapshot.name
+    real_app.environments.ensure("lite", lambda event: None)
+    paths = ChildPaths(CODE_ROOT, app.project.cache, (), app.project.home)
+    ask = "import huggingface_hub as h; print(h.hf_hub_download('Qwen/Qwen3-1.7B', 'tokenizer.json'))"
+    done = subprocess.run(
+        [real_app.environments.python("lite"), "-c", ask], env=child_environment(paths, {}, offline=True),
+        capture_output=True, text=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.stdout.strip() == str(snapshot / "tokenizer.json"), done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from shared.environment_manager import (
@@ -25,6 +26,18 @@ def test_every_cache_variable_is_absolute_and_below_the_one_cache() -> None:
         assert Path(variables[name]) == PATHS.cache_root or PATHS.cache_root in Path(variables[name]).parents
     assert variables["HF_HUB_CACHE"] == f"{variables['HF_HOME']}/hub"
     assert all(folder.is_absolute() for folder in cache_folders(PATHS.cache_root))
+
+
+def test_where_the_cache_can_only_be_read_nothing_that_is_written_lies_in_it() -> None:
+    paths = replace(PATHS, scratch=Path("/results/scratch"))
+    variables = child_environment(paths, {}, offline=True)
+    assert missing_injection(variables) == []
+    assert variables["HF_HUB_CACHE"] == "/cache/huggingface/hub"
+    for name in ("HF_MODULES_CACHE", "NUMBA_CACHE_DIR", "MPLCONFIGDIR", "XDG_CACHE_HOME", "TRITON_CACHE_DIR"):
+        assert variables[name].startswith("/results/scratch")
+    folders = cache_folders(PATHS.cache_root, paths.scratch)
+    assert folders
+    assert all(folder.is_relative_to("/results/scratch") for folder in folders)
 
 
 def test_nothing_is_inherited_but_what_the_list_names() -> None:

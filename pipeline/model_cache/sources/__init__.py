@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from pipeline.model_cache.manifest import (
 from pipeline.model_cache.patience import PATIENCE, Patience
 from pipeline.model_cache.token import Token
 
+Moved = Callable[[int], None]
+"""Called with the byte reached."""
 _BETWEEN_MOVES_S = 0.1  # a bar does not need more, and a log of events less
 
 
@@ -47,31 +50,41 @@ class Want:
 
 
 class Meter:
-    """Tells how far all files of a model have come, not more often than anybody can look."""
+    """Tells how far the files of a model have come, each and together, not more often than anybody can look."""
 
     def __init__(self, want: Want) -> None:
-        self._want, self._done, self._told_at, self._file = want, 0, 0.0, ""
+        self._want, self._what, self._done, self._told_at = want, f"model {want.model}", 0, 0.0
         self._total = sum(file.size for file in want.files.values())
 
-    def file_begun(self, name: str) -> None:
-        """This one is at work now."""
-        self._file = name
+    @contextlib.contextmanager
+    def file(self, name: str) -> Iterator[Moved]:
+        """This one comes while the block lasts; call what it yields with the byte reached."""
+        size, partial = self._want.files[name].size, self._want.layout.partial(self._want.files[name].sha256)
+        begun = reached = min(partial.stat().st_size, size) if partial.exists() else 0
+        started, complete = time.monotonic(), False
+        self._want.emit(events.FileStarted(self._what, name, begun, size))
 
-    def moved(self, reached: int) -> None:
-        """The file at work has come to this byte."""
-        now = time.monotonic()
-        if now - self._told_at >= _BETWEEN_MOVES_S:
-            self._told_at = now
-            self._tell(reached)
+        def moved(now_at: int) -> None:
+            nonlocal begun, reached
+            begun, reached = min(begun, now_at), now_at  # it may have had to start over
+            now = time.monotonic()
+            if now - self._told_at >= _BETWEEN_MOVES_S:
+                self._told_at = now
+                self._want.emit(events.FileProgress(self._what, name, reached, size))
+                self._want.emit(events.SetupProgress(self._what, self._done + reached, self._total))
 
-    def file_done(self, size: int) -> None:
-        """The file at work is there."""
+        try:
+            yield moved
+            reached, complete = size, True
+        finally:
+            seconds = time.monotonic() - started
+            self._want.emit(events.FileEnded(self._what, name, complete, reached - begun, seconds))
+        self.there(size)
+
+    def there(self, size: int) -> None:
+        """So many more bytes are in place."""
         self._done += size
-        self._tell(0)
-
-    def _tell(self, reached: int) -> None:
-        done = self._done + reached
-        self._want.emit(events.SetupProgress(f"model {self._want.model}", done, self._total, self._file))
+        self._want.emit(events.SetupProgress(self._what, self._done, self._total))
 
 
 def fetch_from(source: Source, want: Want) -> None:

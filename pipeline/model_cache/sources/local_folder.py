@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.model_cache.manifest import LocalFolderSource, LockedFile
 from pipeline.model_cache.refusal import disk_refusal, refusal
-from pipeline.model_cache.sources import Meter, Want
+from pipeline.model_cache.sources import Meter, Moved, Want
 from pipeline.project import CODE_ROOT
 
 _READ_BYTES = 1 << 20
@@ -18,14 +18,13 @@ def fetch(source: LocalFolderSource, want: Want) -> None:
     """Copy every wanted file; raises `SourceFailed` for the first that is not there or has other bytes."""
     folder, meter = CODE_ROOT / Path(source.path).expanduser(), Meter(want)
     for name, file in want.files.items():
-        meter.file_begun(name)
         partial = want.layout.partial(file.sha256)
-        _copy(folder / name, partial, file, meter)
+        with meter.file(name) as moved:
+            _copy(folder / name, partial, file, moved)
         os.replace(partial, want.layout.blob(file.sha256))
-        meter.file_done(file.size)
 
 
-def _copy(place: Path, partial: Path, file: LockedFile, meter: Meter) -> None:
+def _copy(place: Path, partial: Path, file: LockedFile, moved: Moved) -> None:
     digest, copied = hashlib.sha256(), 0
     if not place.is_file():
         raise refusal("models.folder", f"{place} is not there")
@@ -35,7 +34,7 @@ def _copy(place: Path, partial: Path, file: LockedFile, meter: Meter) -> None:
                 target.write(chunk)
                 digest.update(chunk)
                 copied += len(chunk)
-                meter.moved(copied)
+                moved(copied)
             target.flush()
             os.fsync(target.fileno())
     except OSError as error:

@@ -17,10 +17,10 @@ def fetch(source: UrlSource, want: Want) -> None:
         raise refusal("models.source", f"no address is given for `{unknown[0]}`")
     meter = Meter(want)
     for name, file in want.files.items():
-        meter.file_begun(name)
         address, partial = source.files[name], want.layout.partial(file.sha256)
         try:
-            download(Download(address, file, partial), want.patience, want.emit, meter.moved)
+            with meter.file(name) as moved:
+                download(Download(address, file, partial), want.patience, want.emit, moved)
         except Refused as refused:
             raise refusal(
                 "url.refused", f"{address} answered {refused.status}", "see whether it opens in a browser"
@@ -28,4 +28,3 @@ def fetch(source: UrlSource, want: Want) -> None:
         except Unreachable as failure:
             raise unreachable(address, failure.reason) from failure
         os.replace(partial, want.layout.blob(file.sha256))
-        meter.file_done(file.size)

@@ -1,0 +1,157 @@
+"""A batch of short clips in warm workers, against a fresh process for each stage and file, and against its own bound.
+
+    .venvs/core/bin/python benchmarks/batch.py [--clips 20] [--cold 3]
+
+The clips are cut from the sample and go through the subtitle recipe with the starter profile; everything must be
+installed already. `cold` is the processor time of the same stages with every worker ended after one job. The bound of
+the wall time is the larger of two: all processor time divided by the cores, and the time of the busiest worker.
+Limits are on ratios, because machines differ. On a machine that does other work too, `foreign` says how much.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.admission import Admission
+from pipeline.app import App, open_app
+from pipeline.dispatcher import Dispatcher
+from pipeline.executors.local import LocalHost
+from pipeline.item import ItemRecord, Run
+from pipeline.media_list import Request
+from pipeline.model_cache.check import available_cores
+from pipeline.observed import Observed
+from pipeline.project import CODE_ROOT, CONFIG
+from pipeline.run import ItemRun, Shared
+from pipeline.runs import RunDetails, Runs
+from pipeline.settings import load_settings
+from pipeline.tools import FFMPEG
+
+LEAST_RATIO, MOST_OF_BOUND = 5.0, 1.10
+
+
+class ColdDispatcher(Dispatcher):
+    """Ends every worker after its first job, and starts none ahead."""
+
+    def _outgrown(self, worker: object) -> str | None:
+        return "cold"
+
+    def expect(self, *arguments: object) -> None:
+        """Nothing is prepared."""
+
+
+def main() -> int:
+    """Measure, print, and exit with 1 when a limit is passed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, default=20)
+    parser.add_argument("--cold", type=int, default=3, help="how many of them for the cold processes")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clips = cut(folder / "clips", arguments.clips)
+        cold_s = cold(clips[: arguments.cold], folder / "cold") / arguments.cold
+        wall_s, own_s, foreign_s, details, busy = warm(clips, folder / "warm")
+    bound = max(own_s / available_cores(), max(busy.values()))
+    loads = Counter((load.stage, *load.models) for load in details.loads if load.models)
+    print(f"cold processes   {cold_s:7.2f} CPU-seconds a clip")
+    print(f"warm workers     {own_s / len(clips):7.2f} CPU-seconds a clip, all of reel included")
+    print(f"ratio            {cold_s * len(clips) / own_s:7.2f}   limit {LEAST_RATIO}")
+    print(f"wall             {wall_s:7.2f} s, others took {foreign_s:.1f} CPU-seconds meanwhile")
+    print(f"bound            {bound:7.2f} s, on {available_cores()} cores")
+    print(f"wall / bound     {wall_s / bound:7.2f}   limit {MOST_OF_BOUND}")
+    print(f"models loaded    {', '.join(f'{stage} {count}x' for (stage, *_), count in sorted(loads.items()))}")
+    return int(cold_s * len(clips) / own_s < LEAST_RATIO or wall_s / bound > MOST_OF_BOUND or max(loads.values()) > 1)
+
+
+def project(folder: Path) -> App:
+    """The checkout with results of its own."""
+    flags: dict[str, JsonValue] = {
+        "results_dir": str(folder / "results"), "output_dir": str(folder / "out"), "profile": "starter"
+    }  # fmt: skip
+    return open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])
+
+
+def cut(folder: Path, count: int) -> list[Path]:
+    """Clips of 8 to 14 s, each another part of the sample."""
+    folder.mkdir()
+    app = project(folder)
+    ffmpeg = app.tools.folder(app.tool) / FFMPEG
+    clips = []
+    for number in range(count):
+        clips.append(folder / f"clip{number:02d}.mp4")
+        start, length = str(number * 41 / count), str(8 + number % 4 * 2)
+        subprocess.run(
+            [ffmpeg, "-nostdin", "-loglevel", "error", "-ss", start, "-t", length, "-i",
+             CODE_ROOT / "samples" / "demo.mp4", clips[-1]], check=True,
+        )  # fmt: skip
+    return clips
+
+
+def cold(clips: list[Path], folder: Path) -> float:
+    """Processor time of workers that do one job each, one clip after the other."""
+    folder.mkdir()
+    app = project(folder)
+
+    async def work() -> None:
+        host = LocalHost(app.project, app.environments, app.tools, app.tool, folder / "logs")
+        async with ColdDispatcher(host, app.settings, Observed(folder), lambda event: None) as dispatcher:
+            history = Runs(app.store, app.project.runs)
+            admission = Admission(app, history)
+            run = Run(history.start("subtitle", "starter"), app, history, lambda event: None)
+            for clip in clips:
+                item = admission.item(Request(clip), app.store.media_digest(clip))
+                previews = admission.preview(item)
+                record = ItemRecord(item, run)
+                await ItemRun(record, Shared(dispatcher, admission.surroundings)).complete(previews)
+                assert record.error is None, record.error
+
+    before = _children_s()
+    with app.store.open_for_writing("a benchmark"):
+        asyncio.run(work())
+    return _children_s() - before
+
+
+def warm(clips: list[Path], folder: Path) -> tuple[float, float, float, RunDetails, Counter[str]]:
+    """Wall time, own processor time, that of others, and the details of the run."""
+    folder.mkdir()
+    places = {"REEL_RESULTS_DIR": str(folder / "results"), "REEL_OUTPUT_DIR": str(folder / "out")}
+    command = [str(CODE_ROOT / "reel"), "run", *map(str, clips), "--profile", "starter", "--progress", "none", "--json"]
+    before, machine, started = _children_s(), _machine_s(), time.perf_counter()
+    done = subprocess.run(command, env={**os.environ, **places}, check=True, capture_output=True, text=True)
+    wall_s, own_s = time.perf_counter() - started, _children_s() - before
+    assert json.loads(done.stdout)["data"]["counts"] == {"done": len(clips)}, done.stdout
+    app = project(folder)
+    history = Runs(app.store, app.project.runs)
+    details = history.details(history.all()[0].id)
+    busy: Counter[str] = Counter()
+    for step in details.steps:
+        if step.state == "done" and step.worker and step.key and (result := app.store.lookup(step.key)):
+            busy[step.worker] += result.seconds  # type: ignore[assignment]
+    return wall_s, own_s, max(_machine_s() - machine - own_s, 0.0), details, busy
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _machine_s() -> float:
+    """Processor time of everything on this machine."""
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    user, nice, system = (int(field) for field in fields[:3])
+    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,378 @@
+"""Gives every job a worker: queues jobs, starts, keeps and ends workers, and remembers what each kind took.
+
+What to do is decided by `pipeline.scheduler`; this module holds the state, carries the decisions out and asks again
+whenever something changes. It runs in one event loop, whose thread starts every process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pipeline import events
+from pipeline.errors import Missing, ReelError, StageRaised
+from pipeline.executors.handle import OnEvent, WorkerHandle, WorkerHost, WorkerKey
+from pipeline.ledger import Need, Place, clamped
+from pipeline.observed import Observed
+from pipeline.plan import Step
+from pipeline.scheduler import LOADING, Order, Outlook, Waiting, WorkerState, decide
+from pipeline.settings import Settings
+from shared import protocol
+
+_LOAD_LIMIT_S = 600.0
+_GROWTH_FACTOR, _GROWTH_MB = 1.5, 1500.0  # a worker that holds so much more than after its first job is replaced
+_MEASURE_EVERY_S = 2.0
+
+Emit = Callable[[events.Event], None]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A pool: what its workers are, and what each needs."""
+
+    key: WorkerKey
+    load: protocol.Load | None  # None where workers are shared, and each backend is loaded when it is first needed
+    resident: Need
+    running: Need
+
+
+@dataclass
+class _Worker:
+    """A worker with its place in the books."""
+
+    name: str
+    kind: _Kind
+    handle: WorkerHandle
+    place: Place
+    state: Literal["starting", "idle", "busy", "ending"] = "starting"
+    running: Need = LOADING
+    loaded: set[tuple[str, str]] = field(default_factory=set)
+    idle_since: float = 0.0
+    first_mb: float | None = None
+    cpu_s: float = 0.0
+
+
+@dataclass
+class _Request:
+    """A job in the queue; `granted` gets its worker, or what kept one from starting."""
+
+    waiting: Waiting
+    granted: asyncio.Future[_Worker]
+
+
+class Dispatcher:
+    """Runs steps in workers of `host`. `close` ends all of them; use it as an asynchronous context."""
+
+    def __init__(self, host: WorkerHost, settings: Settings, observed: Observed, emit: Emit) -> None:
+        self._host, self._settings, self._emit = host, settings, emit
+        self.observed = observed
+        self._kinds: dict[WorkerKey, _Kind] = {}
+        self._workers: dict[str, _Worker] = {}
+        self._queue: dict[int, _Request] = {}
+        self._expected: dict[WorkerKey, float] = {}
+        self._doomed: set[WorkerKey] = set()  # could not be started ahead of need; the next job will say why
+        self._generations: dict[str, int] = {}
+        self._numbers = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ticking: asyncio.Task[None] | None = None
+        self._closing = False
+        self.ahead = 0.0  # media that nobody has begun, for each that somebody has
+
+    @property
+    def cpus(self) -> int:
+        """The cores of all machines."""
+        return sum(host.cpus for host in self._host.hosts)
+
+    async def __aenter__(self) -> Dispatcher:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def run(
+        self,
+        step: Step,
+        models: Mapping[str, Path],
+        inputs: protocol.FileNames,
+        out_dir: Path,
+        limit_s: float,
+        on_start: Callable[[str], None],
+        on_event: OnEvent,
+        order: Order = (),
+    ) -> protocol.Done:
+        """Do one step's work. `models` maps roles to verified snapshots; `on_start` hears the worker's name. Raises
+        `StageRefused` or a `StepFailed`."""
+        factor = self._settings.time_limit_factor
+        async with self._lease(self._kind(step, models), order) as worker:
+            load = _load_request(step, models, worker.kind.key)
+            if (step.stage.name, step.backend_name) not in worker.loaded:
+                await self._load(worker, load)
+            on_start(worker.name)
+            request = protocol.Run(
+                id=next(self._numbers),
+                stage=step.stage.name,
+                backend=step.backend_name,
+                inputs=inputs,
+                params=step.params.model_dump(mode="json"),
+                out_dir=str(out_dir),
+            )
+            try:
+                done = await worker.handle.run(request, limit_s * factor, on_event)
+            except StageRaised:
+                worker.handle.usable = False  # nobody knows in which state the exception left the library
+                raise
+            self._note(worker, step, done)
+            return done
+
+    def expect(self, step: Step, models: Mapping[str, Path], jobs: float) -> None:
+        """Say that so many more jobs of this kind are to come, or, negative, no longer are."""
+        key = self._kind(step, models).key
+        self._expected[key] = max(self._expected.get(key, 0.0) + jobs, 0.0)
+        if jobs > 0:
+            self._schedule()
+
+    def all_fit(self) -> bool:
+        """Whether a worker of every kind known so far fits beside the others."""
+        memory = sum(host.memory_mb for host in self._host.hosts)
+        gpus = sum(sum(host.gpus) for host in self._host.hosts)
+        kinds = self._kinds.values()
+        return sum(k.resident.memory_mb for k in kinds) <= memory and sum(k.resident.gpu_mb for k in kinds) <= gpus
+
+    async def make_room(self) -> bool:
+        """End the workers that are idle, so that a job that ran out of memory has all there is. Whether any was."""
+        idle = [worker for worker in self._workers.values() if worker.state == "idle" and worker.kind.load]
+        await asyncio.gather(*(self._end(worker, "evicted") for worker in idle))
+        return bool(idle)
+
+    def kill_now(self) -> None:
+        """Send the end to every worker, whatever it does."""
+        for worker in self._workers.values():
+            worker.handle.kill_now()
+
+    async def close(self) -> None:
+        """End all workers, politely where they are idle."""
+        self._closing = True
+        if self._ticking:
+            self._ticking.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(self._end(worker, "finished") for worker in list(self._workers.values())))
+
+    @contextlib.asynccontextmanager
+    async def _lease(self, kind: _Kind, order: Order) -> AsyncIterator[_Worker]:
+        """A worker for one job, when it is its turn."""
+        ticket = next(self._numbers)
+        self._doomed.discard(kind.key)
+        waiting = Waiting(ticket, kind.key, order, kind.resident, kind.running)
+        request = _Request(waiting, asyncio.get_running_loop().create_future())
+        self._queue[ticket] = request
+        self._schedule()
+        try:
+            worker = await request.granted
+        except asyncio.CancelledError:
+            if request.granted.done() and not request.granted.cancelled() and not request.granted.exception():
+                await self._give_back(request.granted.result())
+            raise
+        finally:
+            self._queue.pop(ticket, None)
+        try:
+            yield worker
+        finally:
+            await self._give_back(worker)
+
+    async def _give_back(self, worker: _Worker) -> None:
+        worker.running, worker.idle_since = Need(), time.monotonic()
+        worker.state = "idle"
+        if not worker.handle.usable:
+            await self._end(worker, "crashed")
+        elif reason := self._outgrown(worker):
+            await self._end(worker, reason)
+        else:
+            self._schedule()
+
+    def _outgrown(self, worker: _Worker) -> str | None:
+        """Whether the worker holds much more than it did after its first job."""
+        stats = worker.handle.stats()
+        if stats is None:
+            return None
+        if worker.first_mb is None:
+            worker.first_mb = stats.memory_mb
+        return "memory" if stats.memory_mb > worker.first_mb * _GROWTH_FACTOR + _GROWTH_MB else None
+
+    def _schedule(self) -> None:
+        """Decide, and carry the decisions out; called whenever something has changed."""
+        if self._closing:
+            return
+        states = [self._state(worker) for worker in self._workers.values()]
+        waiting = [request.waiting for request in self._queue.values() if not request.granted.done()]
+        decision = decide(waiting, states, self._outlook(), self._host.hosts)
+        for ticket in decision.passed:
+            request = self._queue[ticket]
+            old = request.waiting
+            request.waiting = Waiting(old.ticket, old.pool, old.order, old.resident, old.running, old.passed + 1)
+        for ticket, name in decision.assign:
+            worker = self._workers[name]
+            worker.state, worker.running = "busy", self._queue[ticket].waiting.running
+            self._queue[ticket].granted.set_result(worker)
+        for pool, place in decision.start:
+            self._start(self._kinds[pool], place)  # type: ignore[index]
+        for name in decision.end:
+            self._spawn(self._end(self._workers[name], "evicted"))
+        if self._ticking is None and self._workers:
+            self._ticking = asyncio.create_task(self._tick())
+
+    def _outlook(self) -> dict[object, Outlook]:
+        found: dict[object, Outlook] = {}
+        for key, kind in self._kinds.items():
+            seen = self.observed.of(key)
+            jobs = 0.0 if key in self._doomed else self._expected.get(key, 0.0) * (1 + self.ahead)
+            found[key] = Outlook(jobs, kind.resident, kind.running, seen.job_s, seen.load_s or 0.0)
+        return found
+
+    def _state(self, worker: _Worker) -> WorkerState:
+        return WorkerState(
+            worker.name, worker.kind.key, worker.place, worker.state, worker.kind.resident, worker.running,
+            worker.idle_since,
+        )  # fmt: skip
+
+    def _start(self, kind: _Kind, place: Place) -> None:
+        name = f"w{next(self._numbers):02d}"
+        worker = _Worker(name, kind, self._host.make(kind.key, place, name), place)
+        self._workers[name] = worker
+        generation = self._generations[kind.key.label] = self._generations.get(kind.key.label, 0) + 1
+        self._emit(events.WorkerStarted(name, kind.key.label, place.host, generation))
+        self._spawn(self._bring_up(worker))
+
+    async def _bring_up(self, worker: _Worker) -> None:
+        """Start and load. What keeps a worker from that is told to the first job that waits for one like it."""
+        try:
+            await worker.handle.start()
+            if worker.kind.load:
+                await self._load(worker, worker.kind.load)
+        except ReelError as error:
+            await self._end(worker, "crashed", quiet=True)
+            self._doomed.add(worker.kind.key)
+            alike = [r for r in self._queue.values() if r.waiting.pool == worker.kind.key and not r.granted.done()]
+            if alike:
+                first = min(alike, key=lambda request: (request.waiting.order, request.waiting.ticket))
+                first.granted.set_exception(error)
+            self._schedule()
+            return
+        worker.state, worker.running, worker.idle_since = "idle", Need(), time.monotonic()
+        self._schedule()
+
+    async def _load(self, worker: _Worker, request: protocol.Load) -> None:
+        ready = await worker.handle.load(request, _LOAD_LIMIT_S * self._settings.time_limit_factor)
+        worker.loaded.add((request.stage, request.backend))
+        models = tuple(name for _, name in worker.kind.key.models)
+        self._emit(
+            events.WorkerLoaded(worker.name, request.stage, request.backend, models, ready.load_s, ready.memory_mb)
+        )
+        self.observed.loaded(worker.kind.key, ready.load_s)
+
+    def _note(self, worker: _Worker, step: Step, done: protocol.Done) -> None:
+        """Remember what the job took; a kind that takes more memory than declared is booked with what it takes."""
+        self.observed.ran(worker.kind.key, done.seconds, done.memory_mb, done.gpu_memory_mb)
+        kind = self._kinds[worker.kind.key] = self._measured(self._kinds[worker.kind.key])
+        for alike in self._workers.values():
+            if alike.kind.key == kind.key:
+                alike.kind = kind
+
+    async def _end(self, worker: _Worker, reason: str, *, quiet: bool = False) -> None:
+        polite = worker.state == "idle" and worker.handle.usable
+        if self._workers.get(worker.name) is not worker or worker.state == "ending":
+            return
+        worker.state, worker.running = "ending", Need()
+        try:
+            await (worker.handle.stop() if polite else worker.handle.kill())
+        finally:
+            del self._workers[worker.name]
+            self._emit(events.WorkerEnded(worker.name, reason))
+        if not quiet:
+            self._schedule()
+
+    async def _tick(self) -> None:
+        """Tell now and then what workers take, and end those that nobody needed for long."""
+        while True:
+            await asyncio.sleep(_MEASURE_EVERY_S)
+            now = time.monotonic()
+            for worker in list(self._workers.values()):
+                if worker.state == "idle" and now - worker.idle_since > self._settings.idle_worker_s:
+                    self._spawn(self._end(worker, "idle"))
+                elif stats := worker.handle.stats():
+                    cores = max(stats.cpu_s - worker.cpu_s, 0.0) / _MEASURE_EVERY_S
+                    worker.cpu_s = stats.cpu_s
+                    self._emit(events.WorkerMeasured(worker.name, cores, stats.memory_mb, stats.gpu_memory_mb))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _kind(self, step: Step, models: Mapping[str, Path]) -> _Kind:
+        key = _key(step, self._settings.device, max(host.cpus for host in self._host.hosts))
+        if key not in self._kinds:
+            load = _load_request(step, models, key) if key.stage else None
+            resources = step.backend.resources
+            gpu_gib = 0.0 if key.device == "cpu" else resources.gpu_memory_gib
+            resident = Need(memory_mb=resources.memory_gib * 2**30 / 1e6, gpu_mb=gpu_gib * 2**30 / 1e6)
+            self._kinds[key] = self._measured(
+                _Kind(key, load, resident, Need(cpus=key.threads, labels=resources.labels))
+            )
+        return self._kinds[key]
+
+    def _measured(self, kind: _Kind) -> _Kind:
+        """The kind with what it needs as seen, where something was seen, and never more than there is."""
+        seen = self.observed.of(kind.key)
+        resident = Need(
+            memory_mb=seen.memory_mb or kind.resident.memory_mb,
+            gpu_mb=(seen.gpu_mb or kind.resident.gpu_mb) if kind.key.device != "cpu" else 0.0,
+        )
+        both = clamped(
+            Need(kind.running.cpus, resident.memory_mb, resident.gpu_mb, kind.running.labels), self._host.hosts
+        )
+        if both is None:
+            wanted = ", ".join(kind.running.labels)
+            raise Missing(
+                "scheduler.label",
+                f"{kind.key.label} needs {wanted}, and no machine has that",
+                hint="say what the machine has in the setting `labels`",
+            )
+        resident = Need(memory_mb=both.memory_mb, gpu_mb=both.gpu_mb)
+        return _Kind(kind.key, kind.load, resident, Need(cpus=both.cpus, labels=both.labels))
+
+
+def _key(step: Step, device: str, cpus: int) -> WorkerKey:
+    """A backend with models, load-time choices or labels has workers of its own; the others of an environment share."""
+    models, options = tuple(sorted(step.models.items())), tuple(sorted(step.load_options.items()))
+    own = bool(models or options or step.backend.resources.labels)
+    return WorkerKey(
+        environment=step.backend.environment,
+        stage=step.stage.name if own else "",
+        backend=step.backend_name if own else "",
+        models=models,
+        tools=step.backend.tools,
+        device=step.device or device,
+        threads=min(step.backend.resources.cpus, cpus) if own else 1,
+        options=options,
+    )
+
+
+def _load_request(step: Step, models: Mapping[str, Path], key: WorkerKey) -> protocol.Load:
+    return protocol.Load(
+        stage=step.stage.name,
+        stage_module=step.stage.module,
+        backend=step.backend_name,
+        backend_module=step.backend.module,
+        models={role: str(path) for role, path in models.items()},
+        device=key.device,
+        threads=key.threads,
+        options=dict(step.load_options),
+    )

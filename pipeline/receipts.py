@@ -1,0 +1,76 @@
+"""What was published for a media, and under which plan: enough to see that nothing is to be done, without opening a
+single result. A memory in the index, and no authority: without it the results themselves are asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.app import App
+from pipeline.item import Item
+from pipeline.ladder import descent
+from pipeline.plan import Plan
+from pipeline.publish import JOB, PublishedFiles
+from pipeline.result_key import Surroundings, ingredients
+from pipeline.result_store import ResultStore
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What lies in a media's folder, and the key of each step's result."""
+
+    published: PublishedFiles
+    keys: Mapping[str, str]
+
+
+def plan_digest(plan: Plan, app: App, surroundings: Surroundings) -> str:
+    """Everything that decides what is published for a media but the media itself."""
+    steps: list[JsonValue] = []
+    for step in plan.steps:
+        first = descent(step, surroundings.device, surroundings.rungs)[0]
+        licences = sorted(f"{name} {app.models.models[name].licence}" for name in step.models.values())
+        known: list[JsonValue] = [ingredients(first, {}, surroundings), dict(step.models), list(licences)]
+        steps.append([step.id, repr(sorted(step.inputs.items())), step.backend.licence_note, *known])
+    text = json.dumps([plan.recipe, plan.profile, repr(plan.publications), steps], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Receipts:
+    """The receipts of one store."""
+
+    def __init__(self, store: ResultStore) -> None:
+        self._index = store.index
+
+    def find(self, media: Path, digest: str, plan: str) -> Receipt | None:
+        """The media's receipt, if it is for this content and plan and no published file was touched since."""
+        wanted = "SELECT folder, files, keys FROM receipts WHERE media = ? AND digest = ? AND plan = ?"
+        for folder, files, keys in self._index.query(wanted, (str(media), digest, plan)):
+            noted = json.loads(str(files))
+            if all(_state(f"{folder}/{name}") == state for name, state in noted.items()):
+                place = Path(str(folder))
+                paths = tuple(place / name for name in noted if name != JOB)
+                return Receipt(PublishedFiles(place, paths, ()), json.loads(str(keys)))
+        return None
+
+    def note(self, item: Item, plan: str, published: PublishedFiles, keys: Mapping[str, str]) -> None:
+        """Keep what was published just now; nothing where somebody keeps an edited file."""
+        if published.edited:
+            return
+        files = [*(path.name for path in published.files), JOB]
+        states = {name: _state(f"{published.folder}/{name}") for name in files}
+        row = {"media": str(item.media), "digest": item.digest, "plan": plan, "folder": str(published.folder)}
+        self._index.put("receipts", {**row, "files": json.dumps(states), "keys": json.dumps(dict(keys))})
+
+
+def _state(path: str) -> list[int] | None:
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]

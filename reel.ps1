@@ -1,0 +1,43 @@
+# The wrapper `reel` for PowerShell: makes the core environment on first use or when its lock has changed, then runs
+# the command line in it.
+$ErrorActionPreference = 'Stop'
+$core = Join-Path $PSScriptRoot '.venvs/core'
+$lock = Join-Path $PSScriptRoot 'config/environments/core.lock'
+$marker = Join-Path $core 'reel-core.lock'
+$windows = $env:OS -eq 'Windows_NT'
+$program = if ($windows) { Join-Path $core 'Scripts/python.exe' } else { Join-Path $core 'bin/python' }
+foreach ($name in @('PYTHONHOME', 'PYTHONSTARTUP', 'PYTHONDONTWRITEBYTECODE')) {
+    Remove-Item "Env:$name" -ErrorAction SilentlyContinue
+}
+
+$built = (Test-Path $marker) -and (Test-Path $program)
+if ($built) {
+    $built = (Get-FileHash $marker).Hash -eq (Get-FileHash $lock).Hash
+}
+if (-not $built) {
+    $question = 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
+    $found = $null
+    foreach ($python in @($env:REEL_PYTHON, 'python3', 'python', 'py')) {
+        if ($python -and (Get-Command $python -ErrorAction SilentlyContinue)) {
+            & $python -c $question
+            if ($LASTEXITCODE -eq 0) {
+                $found = $python
+                break
+            }
+        }
+    }
+    if (-not $found) {
+        [Console]::Error.WriteLine('error: no Python 3.11, 3.12 or 3.13 was found on the PATH [python.missing]')
+        [Console]::Error.WriteLine('')
+        [Console]::Error.WriteLine('hint: install one, or set $env:REEL_PYTHON to where it is')
+        exit 5
+    }
+    & $found (Join-Path $PSScriptRoot 'pipeline/setup_core.py') $PSScriptRoot
+    if ($LASTEXITCODE -ne 0) {
+        exit $LASTEXITCODE
+    }
+}
+$env:PYDANTIC_DISABLE_PLUGINS = '1'
+$env:PYTHONPATH = $PSScriptRoot
+& $program -P -m pipeline.cli @args
+exit $LASTEXITCODE
