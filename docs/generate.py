@@ -246,7 +246,7 @@ def _used_by(family: str) -> list[str]:
 
 
 def _distribution(requirement: str) -> str:
-    return re.split(r"[<>=!~ \[]", requirement, maxsplit=1)[0].lower()
+    return re.sub(r"[-_.]+", "-", re.split(r"[<>=!~ \[]", requirement, maxsplit=1)[0]).lower()
 
 
 def _locked_versions(lock: Path) -> dict[str, str]:

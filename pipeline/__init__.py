@@ -6,7 +6,10 @@
     result_store, runs, publish                          results by key; the history of runs; files for the user
     environments, tools, model_cache/                    what a step needs before it can run: ensured, verified
     hardware                                             what the machine can compute with
-    worker, executors/, step, preview, item, run, batch  from one process up to many media
+    ledger, scheduler, ladder                            pure: what is free, who is next, what to do without memory
+    worker, executors/, observed, dispatcher             stage processes: started, given jobs, watched, ended
+    media_list, admission, receipts, preview             which media, and what is to be done for each
+    step, item, run, window, batch                       from one step up to many media at once
 
 Direction: `pipeline -> stages (declarations only) -> shared`. Only `registry` imports `stages`; only `environments`,
 `tools`, `worker`, `hardware`, the data-wheel source and `setup_core`, which the wrapper calls, start processes.

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from pipeline.edits import EditStore
 from pipeline.environments import Environments, load_families
 from pipeline.guide import load_guide
+from pipeline.hardware import REMEMBERED, has_card
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import load_manifest
 from pipeline.model_cache.token import find_token
@@ -25,6 +26,7 @@ from pipeline.result_key import Surroundings
 from pipeline.result_store import ResultStore
 from pipeline.settings import Settings, with_overrides
 from pipeline.tools import FFMPEG, Tool, Tools
+from pipeline.torch_build import choose_torch, wheel_folders
 from shared.environment_manager import hub_endpoint
 from shared.stage import CORE_ENVIRONMENT
 
@@ -51,6 +53,9 @@ class App:
             models={name: self.models.digest(name) for name in self.models.models},
             tools={FFMPEG: self.tool.version},
             device=self.settings.device,
+            torch={
+                family: torch for family in self.environments.families if (torch := self.environments.torch(family))
+            },
             rungs=Observed(self.project.results).rungs,
         )
 
@@ -96,7 +101,10 @@ def open_app(settings: Settings) -> App:
     """The parts of the project that `settings` describe. Looks at the disk, changes nothing on it but memories."""
     project = open_project(settings)
     families = load_families(CONFIG / "environments.toml")
-    environments = Environments(project.environments, CONFIG / "environments", project.cache, families)
+    torch = choose_torch(
+        settings.torch, has_card(CONFIG / REMEMBERED), wheel_folders(settings.torch_wheels, os.environ)
+    )
+    environments = Environments(project.environments, CONFIG / "environments", project.cache, families, torch)
     manifest, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
     hub = hub_endpoint(os.environ, settings.hub)
     models = ModelCache(project.cache, manifest, locked, hub, token=lambda: find_token(os.environ, CONFIG, Path.home()))

@@ -13,9 +13,10 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,7 @@ from pydantic import ValidationError
 
 from pipeline import events
 from pipeline.errors import Missing, UsageError
+from pipeline.torch_build import COMPILED_PARTS, LOCKED, TORCH, TorchBuild
 from shared.document import Frozen
 from shared.environment_manager import installer_environment
 from shared.files import write_atomically
@@ -43,6 +45,8 @@ class Family(Frozen):
     reason: str
     probe: str
     platforms: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()  # families that no set of versions suits together with this one
+    builds: tuple[str, ...] = ()  # packages without a wheel, built from their source
 
 
 @dataclass(frozen=True)
@@ -64,11 +68,14 @@ def load_families(path: Path) -> dict[str, Family]:
 
 
 class Environments:
-    """The environments of one project. `core` is the one this very process runs in."""
+    """The environments of one project. `core` is the one this very process runs in; `torch` is the build of torch
+    that environments with torch get on this machine."""
 
-    def __init__(self, root: Path, locks: Path, cache: Path, families: Mapping[str, Family]) -> None:
+    def __init__(
+        self, root: Path, locks: Path, cache: Path, families: Mapping[str, Family], torch: TorchBuild = LOCKED
+    ) -> None:
         self._root, self._locks, self._cache = root, locks, cache
-        self._families = families
+        self._families, self._torch = families, torch
 
     @property
     def families(self) -> Mapping[str, Family]:
@@ -79,6 +86,12 @@ class Environments:
         """What a result's key holds of its environment: the lock's content and the interpreter's minor version."""
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         return hashlib.sha256(self._lock(family).read_bytes() + python.encode()).hexdigest()
+
+    def torch(self, family: str) -> str | None:
+        """The torch that a family's environment has, or will have; None where there is none."""
+        asked = self._torch.name(self._lock(family).read_text())
+        built = self._marker(family)
+        return built.get(TORCH, asked) if asked and built and built.get("asked") == asked else asked
 
     def python(self, family: str) -> Path:
         """The interpreter of a family's environment."""
@@ -102,13 +115,17 @@ class Environments:
             return EnvironmentStatus(family, "ready", folder)
         if not folder.exists():
             return EnvironmentStatus(family, "missing", folder, "it has not been built yet")
-        try:
-            marker = json.loads((folder / MARKER).read_text())
-        except (OSError, ValueError):
+        marker = self._marker(family)
+        if marker is None:
             return EnvironmentStatus(family, "unfinished", folder, "its building was interrupted")
         if marker.get("digest") != self.digest(family):
             return EnvironmentStatus(
                 family, "outdated", folder, "its lock or the Python has changed since it was built"
+            )
+        asked = self._torch.name(self._lock(family).read_text())
+        if marker.get("asked") != asked:
+            return EnvironmentStatus(
+                family, "outdated", folder, f"it was built for torch {marker.get('asked')}, this machine gets {asked}"
             )
         if not self.python(family).exists():
             return EnvironmentStatus(family, "broken", folder, f"{self.python(family)} is not there")
@@ -141,7 +158,8 @@ class Environments:
             started = time.monotonic()
             emit(events.SetupStarted(f"environment {family}"))
             shutil.rmtree(self._folder(family), ignore_errors=True)
-            self._build(family, offline)
+            (self._root / f"{family}.log").unlink(missing_ok=True)
+            self._build(family, emit, offline)
             emit(events.SetupFinished(f"environment {family}", time.monotonic() - started))
 
     def download(self, family: str, folder: Path) -> None:
@@ -180,41 +198,77 @@ class Environments:
             shutil.rmtree(folder)
         return True
 
-    def _build(self, family: str, offline: bool) -> None:
-        folder, log = self._folder(family), self._root / f"{family}.log"
+    def _build(self, family: str, emit: Emit, offline: bool) -> None:
+        folder, lock = self._folder(family), self._lock(family).read_text()
+        asked, torch = self._torch.name(lock), self._torch if self._torch.name(lock) else LOCKED
         uv = [sys.executable, "-m", "uv"]
-        network = ["--offline"] if offline else []
-        if (wheels := wheel_folder(self._cache)).is_dir():  # brought here by an archive; the lock's hashes decide
-            network += ["--find-links", str(wheels)]
-        commands = (
-            [*uv, "venv", "--no-config", "--no-project", "--python", sys.executable, str(folder)],
-            [
-                *uv, "pip", "sync", "--no-config", "--require-hashes", "--no-build", *network,
-                "--python", str(self.python(family)), str(self._lock(family)),
-            ],
-        )  # fmt: skip
-        with open(log, "wb") as output:
-            for command in commands:
-                done = subprocess.run(
-                    command,
-                    env=installer_environment(self._cache, os.environ),
-                    stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self._root,
-                )  # fmt: skip
-                if done.returncode:
-                    why = "the setting `offline` forbids to download its packages" if offline else _reason(log)
-                    raise Missing(
-                        "environment.build",
-                        f"the environment {family} could not be built: {why}",
-                        hint=f"correct that, then run `./reel envs ensure {family}`",
-                        log=log,
-                    )
+        self._install([*uv, "venv", "--no-config", "--no-project", "--python", sys.executable, str(folder)], family)
+        try:
+            self._fill(family, torch, lock, offline)
+        except Missing as error:
+            if torch.kind != "cpu-index" or offline:
+                raise
+            text = f"torch's own index gave no smaller build ({error.message}), so the whole one is installed"
+            emit(events.Notice(f"environment {family}", None, text))
+            torch = LOCKED
+            self._fill(family, torch, lock, offline)
         for name in _OUR_PACKAGES:
             if (self.site_packages(family) / name).exists():
                 raise Missing(
                     "environment.shadow", f"a distribution in the environment {family} provides `{name}`, our own name"
                 )
         marker = {"digest": self.digest(family), "python": sys.version.split()[0]}
+        if asked:
+            marker |= {"asked": asked, TORCH: str(torch.name(lock))}
         write_atomically(folder / MARKER, json.dumps(marker).encode())
+
+    def _fill(self, family: str, torch: TorchBuild, lock: str, offline: bool) -> None:
+        """Install what the lock holds, with `torch` in place of the locked one."""
+        with tempfile.TemporaryDirectory(dir=self._root, prefix=f".{family}-") as scratch:
+            wanted = Path(scratch) / "lock.txt"
+            wanted.write_text(torch.lock(lock))
+            built = [word for name in self._families[family].builds for word in ("--no-binary", name)]
+            network = ["--offline"] if offline else []
+            if (wheels := wheel_folder(self._cache)).is_dir():  # brought here by an archive; the lock's hashes decide
+                network += ["--find-links", str(wheels)]
+            uv = [sys.executable, "-m", "uv", "pip"]
+            into = ["--no-config", "--python", str(self.python(family)), *network]
+            self._install(
+                [*uv, "sync", "--require-hashes", "--only-binary", ":all:", *built, *into, str(wanted)], family, offline
+            )
+        if torch.kind == "cpu-index":
+            self._install(
+                [*uv, "install", "--no-deps", "--torch-backend", "cpu", *into, *torch.from_index(lock)], family, offline
+            )
+        elif torch.wheel is not None:
+            self._install([*uv, "install", "--no-deps", "--no-index", *into, str(torch.wheel)], family, offline)
+            for part in self.site_packages(family).glob(COMPILED_PARTS):
+                part.unlink()
+
+    def _install(self, command: Sequence[str], family: str, offline: bool = False) -> None:
+        log = self._root / f"{family}.log"
+        with open(log, "ab") as output:
+            done = subprocess.run(
+                command,
+                env=installer_environment(self._cache, os.environ),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self._root,
+            )  # fmt: skip
+        if done.returncode:
+            why = "the setting `offline` forbids to download its packages" if offline else _reason(log)
+            raise Missing(
+                "environment.build",
+                f"the environment {family} could not be built: {why}",
+                hint=f"correct that, then run `./reel envs ensure {family}`",
+                log=log,
+            )
+
+    def _marker(self, family: str) -> dict[str, str] | None:
+        """What an environment was built from; None where it was not built to the end."""
+        try:
+            marker: dict[str, str] = json.loads((self._folder(family) / MARKER).read_text())
+        except (OSError, ValueError):
+            return None
+        return marker
 
     def _folder(self, family: str) -> Path:
         if family == CORE_ENVIRONMENT:

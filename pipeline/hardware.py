@@ -1,7 +1,7 @@
 """What this machine can compute with, and the profile that suits it; remembered in `config/hardware_cache.json`.
 
-The file is a memory for whoever reads the set-up later, never an authority: nothing takes it for what the machine has
-today, since cards are moved and containers get other limits.
+The file is a memory. One thing is decided by it, which build of torch an environment gets, since asking the machine
+itself takes longer than a whole command may; `reel doctor --remember` asks it again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipeline.model_cache.check import available_cores
 from pipeline.profile import Profile
-from shared.document import Document, Frozen
+from shared.document import Document, DocumentError, Frozen
 
 REMEMBERED = "hardware_cache.json"
 _ASK = ("--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
@@ -60,6 +60,14 @@ def detect(profiles: Mapping[str, Profile], path: str | None, devices: Path = Pa
         mlx=apple,
         profile=suggest(profiles, cpus, memory_gib, bool(cuda) or apple),
     )
+
+
+def has_card(remembered: Path, devices: Path = Path("/dev")) -> bool:
+    """Whether there is an NVIDIA card, as remembered; where nothing is, by the cards' device files. Microseconds."""
+    try:
+        return bool(Hardware.read(remembered).cuda)
+    except (OSError, DocumentError):
+        return any(devices.glob("nvidia[0-9]*"))
 
 
 def suggest(profiles: Mapping[str, Profile], cpus: int, memory_gib: float | None, accelerated: bool) -> str:

@@ -18,8 +18,7 @@ def rungs_below(step: Step, device: str) -> list[Step]:
     found: list[Step] = []
     for rung in step.backend.oom_ladder:
         lower = _on(step, rung)
-        above = found[-1] if found else step
-        if _asks(lower, device) != _asks(above, device):
+        if all(_asks(lower, device) != _asks(tried, device) for tried in (step, *found)):
             found.append(lower)
     return found
 

@@ -142,7 +142,11 @@ def _add_run(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def _add_plan(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    _job(_leaf(commands, "plan", "what `run` would do and why; writes nothing", "reel plan film.mkv --to pt"))
+    plan = _leaf(commands, "plan", "what `run` would do and why; writes nothing", "reel plan film.mkv --to pt")
+    _job(plan)
+    plan.add_argument(
+        "--explain", action="store_true", help="for each step, what its key is made of that has changed: old -> new"
+    )
 
 
 def _add_check(commands: Subparsers[argparse.ArgumentParser]) -> None:

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from pipeline.ladder import descent
 from pipeline.plan import AllOf, FirstOf, FromFile, FromMedia, Leaf, Plan, Source, Step, leaves
-from pipeline.result_key import InputDigests, Surroundings, differences, ingredients, result_key
+from pipeline.result_key import Change, InputDigests, Surroundings, differences, ingredients, result_key
 from pipeline.result_store import ResultStore, StoredResult
 
 Verdict = Literal["reused", "new", "redone"]
@@ -26,6 +26,7 @@ class StepPreview:
     verdict: Verdict
     reason: str
     result: StoredResult | None = None
+    changes: tuple[Change, ...] = ()  # of its key since it last ran for this media, as far as they are known yet
 
     @property
     def why(self) -> str:
@@ -59,8 +60,9 @@ def preview(
         if before is None:
             previews.append(StepPreview(step, "new", "it has not run for this media yet"))
         else:
-            changed = differences(before, parts) or ["its result is no longer in the store"]
-            previews.append(StepPreview(step, "redone", "; ".join(changed)))
+            changes = tuple(differences(before, parts))
+            reasons = [change.phrase for change in changes] or ["its result is no longer in the store"]
+            previews.append(StepPreview(step, "redone", "; ".join(reasons), changes=changes))
     return previews
 
 
@@ -95,5 +97,5 @@ def _behind(
     if before is None:
         return StepPreview(step, "new", behind)
     known = ingredients(step, {}, surroundings)
-    changed = differences({**before, "inputs": {}}, known)
-    return StepPreview(step, "redone", "; ".join([*changed, behind]))
+    changes = tuple(differences({**before, "inputs": {}}, known))
+    return StepPreview(step, "redone", "; ".join([*(change.phrase for change in changes), behind]), changes=changes)

@@ -29,6 +29,7 @@ class Surroundings:
     models: Mapping[str, str]  # model to the digest of its lock entry
     tools: Mapping[str, str]  # tool to its version
     device: str  # the kind: another kind of hardware rounds differently
+    torch: Mapping[str, str] = field(default_factory=dict)  # family to the build of torch this machine gives it
     rungs: Mapping[str, str] = field(default_factory=dict)  # where backends were seen to fit; see `pipeline.ladder`
 
 
@@ -51,6 +52,8 @@ def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) ->
     }
     if step.rung and step.rung.options:
         parts["options"] = dict(step.rung.options)
+    if torch := surroundings.torch.get(step.backend.environment):
+        parts["torch"] = torch
     return parts
 
 
@@ -62,35 +65,57 @@ def result_key(parts: Ingredients) -> str:
 
 _PHRASES = {
     "stage": "the stage", "version": "the stage's version", "backend": "the backend", "environment": "the environment",
-    "device": "the device", "format": "the format of keys",
+    "device": "the device", "torch": "the build of torch", "format": "the format of keys",
 }  # fmt: skip
+_KINDS = {"params": "parameter", "models": "model", "tools": "tool", "options": "option", "inputs": "input"}
 
 
-def differences(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> list[str]:
-    """What changed between two keys' ingredients, one phrase each: `parameter beam_size is 3, was 5`."""
-    phrases = []
-    for name in sorted(set(old) | set(new)):
-        before, after = old.get(name), new.get(name)
-        if before == after:
-            continue
-        if name == "inputs" and isinstance(before, dict) and isinstance(after, dict):
-            phrases += [
-                f"input {role} changed"
-                for role in sorted(set(before) | set(after))
-                if before.get(role) != after.get(role)
+@dataclass(frozen=True)
+class Change:
+    """An ingredient that differs between two keys: `part` is its place, `params`, and `name` which of those."""
+
+    part: str
+    name: str
+    old: JsonValue
+    new: JsonValue
+
+    @property
+    def place(self) -> str:
+        """Where it stands in the ingredients: `params.beam_size`."""
+        return f"{self.part}.{self.name}" if self.name else self.part
+
+    @property
+    def phrase(self) -> str:
+        """What changed, for a sentence: `parameter beam_size is 3, was 5`."""
+        if self.part == "inputs":
+            return f"input {self.name} changed"
+        what = f"{_KINDS.get(self.part, self.part)} {self.name}" if self.name else _PHRASES.get(self.part, self.part)
+        return f"{what} is {short(self.new)}, was {short(self.old)}"
+
+
+def differences(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> list[Change]:
+    """What changed between two keys' ingredients, in the order of their names."""
+    changes = []
+    for part in sorted(set(old) | set(new)):
+        before, after = old.get(part), new.get(part)
+        if part in _KINDS:
+            was, now = (value if isinstance(value, dict) else {} for value in (before, after))
+            changes += [
+                Change(part, name, was.get(name), now.get(name))
+                for name in sorted(set(was) | set(now))
+                if was.get(name) != now.get(name)
             ]
-        elif isinstance(before, dict) and isinstance(after, dict):
-            kind = {"params": "parameter", "models": "model", "tools": "tool"}.get(name, name)
-            phrases += [
-                f"{kind} {key} is {_short(after.get(key))}, was {_short(before.get(key))}"
-                for key in sorted(set(before) | set(after))
-                if before.get(key) != after.get(key)
-            ]
-        else:
-            phrases.append(f"{_PHRASES.get(name, name)} is {_short(after)}, was {_short(before)}")
-    return phrases
+        elif before != after:
+            changes.append(Change(part, "", before, after))
+    return changes
 
 
-def _short(value: JsonValue) -> str:
-    text = "nothing" if value is None else str(value)
-    return text[:12] if len(text) == 64 else text
+def short(value: JsonValue) -> str:
+    """A value of an ingredient in few letters: a digest by its beginning, a long list by its length."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, list):
+        parts = [short(one) for one in value]
+        return f"[{', '.join(parts)}]" if len(parts) <= 3 else f"[{', '.join(parts[:2])} and {len(parts) - 2} more]"
+    text = str(value)
+    return text[:12] if len(text) == 64 else text if len(text) <= 60 else f"{text[:57]}..."

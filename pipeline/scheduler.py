@@ -108,6 +108,7 @@ class _Moment:
         self._starting = Counter(worker.pool for worker in workers if worker.state == "starting")
         self._queued = Counter(one.pool for one in waiting)
         self._ending = any(worker.state == "ending" for worker in workers)
+        self._full: set[Pool] = set()  # whose workers all have work, and that get no other now
         self._decision = Decision()
 
     def decide(self) -> Decision:
@@ -127,6 +128,8 @@ class _Moment:
     def _serve(self, one: Waiting) -> bool | None:
         """True: it was given a worker, or one was started for it. False: something it needs is not free. None: it
         waits for a worker of its own kind, which is no concern of others."""
+        if one.pool in self._full:
+            return None
         if idle := self._idle.get(one.pool):
             # The one whose host has room; as a rule there is one host.
             for worker in reversed(idle):
@@ -141,9 +144,10 @@ class _Moment:
             self._starting[one.pool] -= 1  # that one is for this job
             return None
         if self._live[one.pool]:
-            if not self._is_bottleneck(one.pool):
-                return None
-            return True if self._start(one.pool, one.resident, one.running) else None
+            if self._is_bottleneck(one.pool) and self._start(one.pool, one.resident, one.running):
+                return True
+            self._full.add(one.pool)
+            return None
         if self._start(one.pool, one.resident, one.running):
             return True
         self._make_room(one)

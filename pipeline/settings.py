@@ -17,6 +17,7 @@ from typing import Literal
 from pydantic import JsonValue, ValidationError, field_validator
 
 from pipeline.errors import UsageError
+from pipeline.torch_build import TorchChoice
 from shared.document import Frozen
 from shared.language import parse_language
 
@@ -40,6 +41,8 @@ class Settings(Frozen):
     environments_dir: str
     progress: Literal["auto", "plain", "none", "json"]
     device: Literal["cpu", "cuda", "mps"]
+    torch: TorchChoice
+    torch_wheels: str
     cpus: int
     memory_limit_gib: float
     idle_worker_s: float

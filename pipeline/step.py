@@ -20,6 +20,8 @@ from shared import protocol
 
 _ATTEMPTS = 2  # a native crash or a kill is tried once more, in a fresh process: many are not the file's fault
 
+_OVER_LIMIT = "worker.memory"  # its own limit, whatever others hold
+
 
 @dataclass(frozen=True)
 class Listening:
@@ -59,7 +61,7 @@ async def run_step(
         try:
             result = await _run(work, media, media_ms, app, dispatcher, listening, order)
         except OutOfMemory as error:
-            if not alone and await dispatcher.make_room():
+            if error.code != _OVER_LIMIT and not alone and await dispatcher.make_room():
                 listening.warning(f"out of memory, so once more with other models unloaded: {error.message}")
                 alone = True
                 continue

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pipeline import events
 from pipeline.batch import Batch, Begun
 from pipeline.executors.local import local_dispatcher
+from pipeline.item import ItemResult
 from pipeline.media_list import Request
 from pipeline.observed import Observed
 from pipeline.run import ItemRun, Shared
@@ -43,7 +44,7 @@ class Window:
     def __init__(self, batch: Batch, observed: Observed, left: int | None) -> None:
         self._batch, self._observed, self._left = batch, observed, left
         self._interrupts = 0
-        self._at_work: set[asyncio.Task[None]] = set()
+        self._at_work: dict[asyncio.Task[None], Begun] = {}
 
     def work(self, first: Begun | None, requests: AsyncIterator[Numbered]) -> None:
         """See to all of them. Raises `KeyboardInterrupt` when the user ended it."""
@@ -98,14 +99,26 @@ class Window:
                     continue
                 awaited = {*self._at_work, *([arriving] if arriving and not arriving.done() else [])}
                 done, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-                for task in done & self._at_work:
-                    self._at_work.discard(task)
+                for task in [one for one in self._at_work if one in done]:
+                    del self._at_work[task]
                     task.result()  # raises what is no item's failure
+                if self._batch.over:
+                    await self._leave()
         finally:
             tasks = [*self._at_work, *([arriving] if arriving else [])]
-            for task in tasks:
-                task.cancel()
+            for one in tasks:
+                one.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _leave(self) -> None:
+        """End what is at work, because another item has failed."""
+        left, self._at_work = self._at_work, {}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        for begun in left.values():
+            item = begun.record.item
+            self._batch.results[begun.index] = ItemResult(item.name, item.media, "skipped", None, None, 0, 0.0)
 
     def _has_room(self, arrived: Numbered | None, shared: Shared) -> bool:
         """Whether another item may begin beside those at work."""
@@ -145,7 +158,7 @@ class Window:
         shared.dispatcher.ahead = self._left / max(len(self._at_work), 1) if self._left else 0.0
 
     def _start(self, begun: Begun, shared: Shared) -> None:
-        self._at_work.add(asyncio.create_task(self._one(begun, shared)))
+        self._at_work[asyncio.create_task(self._one(begun, shared))] = begun
 
     async def _one(self, begun: Begun, shared: Shared) -> None:
         record = begun.record

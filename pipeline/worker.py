@@ -225,7 +225,7 @@ class Worker:
             )
         if status == -signal.SIGKILL and system_kills() > self._system_kills:
             return OutOfMemory(
-                "worker.memory",
+                "worker.system-memory",
                 f"{name} was killed by the system, because the machine's memory ran out",
                 hint="close other programs, or take a smaller model",
                 log=log,

@@ -28,7 +28,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared import protocol
 from shared.environment_manager import missing_injection
-from shared.memory import gpu_mb, is_out_of_memory, resident_mb
+from shared.memory import gpu_mb, is_out_of_memory, peak_mb, resident_mb
 from shared.stage import STUB_BACKEND, Device, Files, Job, JobCancelled, Stage, StageError
 
 PARENT = "REEL_PARENT_PID"
@@ -126,7 +126,7 @@ class _Worker:
                 facts=job.facts,
                 seconds=time.monotonic() - started,
                 cpu_s=time.process_time() - cpu,
-                memory_mb=resident_mb(),
+                memory_mb=peak_mb(),
                 gpu_memory_mb=gpu_mb(),
             )
         )

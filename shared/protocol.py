@@ -102,7 +102,7 @@ class Notice(Message):
 
 
 class Done(Message):
-    """Job `id` has written its outputs."""
+    """Job `id` has written its outputs. Memory is the most that the worker has held in its life."""
 
     ev: Literal["done"] = "done"
     id: int

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from shared.language import UNDETERMINED, parse_language, primary
 from shared.speech import Region, SpeechRegions
-from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
+from shared.stage import Backend, Files, Job, Params, Resources, Rung, Stage, StageError
 from shared.timecode import clock
 from shared.transcript import Segment, Transcript, Word
 
@@ -300,6 +300,11 @@ STAGE = Stage(
             summary="Whisper through CTranslate2, 8-bit on the CPU",
             models=("whisper",),
             resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
+            oom_ladder=(
+                Rung("two hypotheses", {"beam_size": 2}),
+                Rung("8-bit weights", {"beam_size": 2}, {"compute_type": "int8"}),
+                Rung("the processor", device="cpu"),
+            ),
         )
     },
     run=run,

@@ -11,6 +11,7 @@ from pipeline.admission import Admission, check_media
 from pipeline.app import App
 from pipeline.commands.common import CommandResult, app_of, megabytes, requests_of, table
 from pipeline.preview import StepPreview
+from pipeline.result_key import short
 from pipeline.runs import Runs
 
 
@@ -28,11 +29,28 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         due += [preview for preview in previews if preview.verdict != "reused"]
         items.append({"name": item.name, "media": str(item.media), "steps": [_data(preview) for preview in previews]})
         rows = [(p.step.id, p.step.backend_name, p.verdict, p.why) for p in previews]
-        texts.append(f"{item.name}\n{table(rows)}")
+        listed = _explained(previews) if arguments.explain else table(rows)
+        texts.append(f"{item.name}\n{listed}")
     needs = _needs(due, app)
     texts += [f"to set up first: {', '.join(needs)}"] if needs else []
     data: JsonValue = {"recipe": app.settings.recipe, "profile": app.profile.name, "items": items, "needs": list(needs)}
     return CommandResult(data, "\n\n".join(texts))
+
+
+def _explained(previews: list[StepPreview]) -> str:
+    """Each step, and below it every ingredient of its key that is another than when it last ran for this media."""
+    lines = []
+    for preview in previews:
+        lines.append(f"{preview.step.id}  {preview.step.backend_name}  {preview.verdict}")
+        changed = [(f"  {change.place}", f"{short(change.old)} -> {short(change.new)}") for change in preview.changes]
+        lines += table(changed).splitlines() or [f"  {preview.reason}"]
+        if preview.changes and (waiting := sorted(preview.step.needs & _due(previews))):
+            lines.append(f"  and what {', '.join(waiting)} will give")
+    return "\n".join(lines)
+
+
+def _due(previews: list[StepPreview]) -> set[str]:
+    return {preview.step.id for preview in previews if preview.verdict != "reused"}
 
 
 def _data(preview: StepPreview) -> JsonValue:
@@ -43,6 +61,7 @@ def _data(preview: StepPreview) -> JsonValue:
         "verdict": preview.verdict,
         "reason": preview.why,
         "key": preview.result.key if preview.result else None,
+        "changes": [{"ingredient": one.place, "old": one.old, "new": one.new} for one in preview.changes],
     }
 
 

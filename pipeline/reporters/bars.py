@@ -14,7 +14,7 @@ from rich.text import Text
 from pipeline import events
 from pipeline.events import Event
 from pipeline.reporters.pace import Pace
-from pipeline.reporters.plain import line_of
+from pipeline.reporters.plain import Headings, line_of
 from shared.timecode import span
 
 
@@ -43,6 +43,7 @@ class Bars:
             console=console or Console(stderr=True),
             transient=True,
         )
+        self._headings = Headings()
         self._bars: dict[tuple[str, str], TaskID] = {}
         self._paces: dict[tuple[str, str], Pace] = {}
         self._started: dict[tuple[str, str], tuple[float, int | None]] = {}
@@ -101,7 +102,8 @@ class Bars:
 
     def _print(self, event: Event) -> None:
         if (line := line_of(event)) is not None:
-            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            text = self._headings.above(event, line)
+            self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _add(
         self, key: tuple[str, str], label: str, total: float | None, media_ms: int | None, pace: Pace | None = None,

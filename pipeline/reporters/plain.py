@@ -21,18 +21,34 @@ _LEAST_RATED_S = 0.5  # the rate of something shorter says nothing
 _REASON_LENGTH = 70  # `reel plan` shows all of it
 
 
+class Headings:
+    """Says whose steps the lines below are, whenever that changes: several media are worked on at once."""
+
+    def __init__(self) -> None:
+        self._item: str | None = None
+
+    def above(self, event: Event, line: str) -> str:
+        """The line, below its media's name where the one before was another's."""
+        item = getattr(event, "item", None)
+        if item is None or isinstance(event, events.ItemFinished):
+            return line
+        before, self._item = self._item, item
+        return line if item == before or isinstance(event, events.ItemStarted) else f"{item}\n{line}"
+
+
 class Lines:
     """Prints what a person wants to know of each event; of a file that takes long, a line now and then."""
 
     def __init__(self, between_s: float = _BETWEEN_FILE_LINES_S) -> None:
         self._between_s = between_s
         self._coming: dict[tuple[str, str], tuple[Pace, float]] = {}
+        self._headings = Headings()
 
     def emit(self, event: Event) -> None:
         """Print the event, if it is worth a line."""
         line = self._of_file(event) if isinstance(event, _OF_FILES) else line_of(event)
         if line is not None:
-            print(line, file=sys.stderr, flush=True)
+            print(self._headings.above(event, line), file=sys.stderr, flush=True)
 
     def _of_file(self, event: events.FileStarted | events.FileProgress | events.FileEnded) -> str | None:
         key, now = (event.what, event.file), time.monotonic()

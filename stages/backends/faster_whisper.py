@@ -107,7 +107,7 @@ def load_model(path: Path, device: Device) -> WhisperModel:
     return WhisperModel(
         str(path),
         device="cuda" if cuda else "cpu",  # CTranslate2 has no Metal
-        compute_type="float16" if cuda else "int8",
+        compute_type=str(device.options.get("compute_type") or ("float16" if cuda else "int8")),
         cpu_threads=device.threads,
         local_files_only=True,
     )

@@ -105,6 +105,13 @@ def _hold_memory(job: MisbehaveJob) -> None:
     _hang(job)
 
 
+_LEAKED: list[bytes] = []
+
+
+def _leak(job: MisbehaveJob) -> None:
+    _LEAKED.append(b"x" * (job.params.value << 20))
+
+
 def _run_out_of_memory(job: MisbehaveJob) -> None:
     """The words of a library on a GPU, unless what is asked for is small enough: at most `value` at once, and, where
     there is a path, only in low precision."""
@@ -144,6 +151,7 @@ _ACTS: dict[str, Callable[[MisbehaveJob], object]] = {
     "hang in C": _hang_in_c,
     "grandchild": _leave_a_grandchild,
     "memory": _hold_memory,
+    "leak": _leak,
     "out of memory": _run_out_of_memory,
     "refuse": _refuse,
     "raise": _raise,

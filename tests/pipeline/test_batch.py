@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import random
-import shutil
 import signal
 import subprocess
 import time
@@ -21,9 +18,9 @@ from pipeline.app import App
 from pipeline.batch import run_batch
 from pipeline.media_list import Request
 from tests.conftest import Reel
+from tests.processes import children, gone, survives_kills
 
 STUB = {"REEL_STUB": "true"}
-_KILLS = 6
 
 
 def clip(place: Path, content: str) -> Path:
@@ -40,29 +37,6 @@ def films(tmp_path: Path) -> list[Path]:
 
 def items(text: str) -> dict[str, dict[str, object]]:
     return {item["name"]: item for item in json.loads(text)["data"]["items"]}
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def children(pid: int) -> list[int]:
-    with contextlib.suppress(OSError):
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
-
-
-def alive(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    return False
-
-
-def gone(pids: list[int]) -> bool:
-    until = time.monotonic() + 5
-    while any(alive(pid) for pid in pids) and time.monotonic() < until:
-        time.sleep(0.02)
-    return not any(alive(pid) for pid in pids)
 
 
 def test_the_same_content_is_done_once_and_published_under_each_name(reel: Reel, tmp_path: Path) -> None:
@@ -123,6 +97,16 @@ def test_fail_fast_begins_nothing_more(reel: Reel, films: list[Path]) -> None:
     done = reel("run", "missing.mkv", *films, "--fail-fast", "--json", extra=STUB, expect=3)
     assert json.loads(done.stdout)["data"]["counts"] == {"failed": 1, "skipped": 4}
     reel("run", "missing.mkv", *films, "--fail-fast", "--keep-going", extra=STUB, expect=2)
+
+
+def test_fail_fast_leaves_what_is_at_work(make_app: Callable[..., App], tmp_path: Path) -> None:
+    heard: list[events.Event] = []
+    good = [Request(clip(tmp_path / f"{number}.mp4", str(number))) for number in range(3)]
+    result = run_batch(
+        [good[0], Request(tmp_path / "missing.mp4"), *good[1:]], make_app(stub=True), heard.append, fail_fast=True
+    )
+    assert [item.state for item in result.items] == ["skipped", "failed", "skipped", "skipped"]
+    assert not any(isinstance(event, events.StepDone) for event in heard)
 
 
 def test_retry_failed_takes_what_failed_and_nothing_else(reel: Reel, films: list[Path], tmp_path: Path) -> None:
@@ -187,34 +171,7 @@ def test_a_second_interrupt_waits_for_nobody(reel: Reel, films: list[Path]) -> N
 
 
 def test_kills_at_any_time_lose_nothing_and_leave_nobody(reel: Reel, films: list[Path]) -> None:
-    reel("run", *films, extra=STUB)
-    expected = contents(reel.out)
-    assert kill_at_random(reel, films, _KILLS, random.Random(11)) == expected
-
-
-def kill_at_random(reel: Reel, films: list[Path], kills: int, chance: random.Random) -> dict[str, bytes]:
-    """Run the films anew, killing the orchestrator or a worker again and again; what is published in the end."""
-    shutil.rmtree(reel.results)
-    shutil.rmtree(reel.out)
-    for _ in range(kills):
-        with reel.start("run", *films, extra=STUB) as process:
-            time.sleep(chance.uniform(0.2, 1.6))
-            workers = children(process.pid)
-            victims = [process.pid] if chance.random() < 0.5 or not workers else [chance.choice(workers)]
-            for pid in victims:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            if process.pid not in victims:
-                time.sleep(chance.uniform(0, 0.5))
-                process.kill()
-            process.communicate()
-        assert gone(workers), "a worker outlived the orchestrator"
-        if chance.random() < 0.3:  # so that there is something left to be done
-            shutil.rmtree(reel.results / "manifests", ignore_errors=True)
-    reel("run", *films, extra=STUB)
-    rows = reel("runs", "show", "--json", extra=STUB)
-    assert {step["state"] for step in json.loads(rows.stdout)["data"]["steps"]} <= {"done", "reused"}
-    return contents(reel.out)
+    survives_kills(reel, films, STUB, kills=6, longest_s=1.6)
 
 
 def _wait_for_workers(process: subprocess.Popen[str]) -> list[int]:

@@ -100,6 +100,14 @@ def test_the_processor_is_a_rung_only_where_another_device_was_used(bench: Bench
     assert ingredients(lower, {}, replace(bench.app.surroundings(), device="cuda"))["device"] == "cpu"
 
 
+def test_what_was_tried_is_not_tried_again(bench: Bench) -> None:
+    step = bench.step("well")
+    ladder = (Rung("batches of 4", {"batch": 4}), Rung("again", {"batch": 4}), Rung("the processor", device="cpu"))
+    step = replace(step, backend=replace(step.backend, oom_ladder=ladder))
+    assert [lower.rung.name for lower in rungs_below(step, "cpu") if lower.rung] == ["batches of 4"]
+    assert [lower.rung.name for lower in rungs_below(step, "cuda") if lower.rung] == ["batches of 4", "the processor"]
+
+
 def test_another_load_parameter_means_another_worker_and_another_job_parameter_does_not(bench: Bench) -> None:
     step = bench.step("well")
     params = [MisbehaveParams(), MisbehaveParams(value=1), MisbehaveParams(precision="low"), MisbehaveParams(value=2)]

@@ -123,7 +123,7 @@ def test_every_ingredient_changes_the_key_and_is_named_when_it_does() -> None:
     keys = {result_key(parts) for parts in (base, *others.values())}
     assert len(keys) == len(others) + 1
     for phrase, parts in others.items():
-        assert differences(base, parts) == [phrase]
+        assert [change.phrase for change in differences(base, parts)] == [phrase]
 
 
 def test_swapped_inputs_have_another_key() -> None:

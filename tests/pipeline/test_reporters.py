@@ -13,7 +13,7 @@ from rich.console import Console
 from pipeline import events
 from pipeline.reporters.bars import Bars
 from pipeline.reporters.pace import Pace
-from pipeline.reporters.plain import Lines, line_of
+from pipeline.reporters.plain import Headings, Lines, line_of
 
 
 def test_a_finished_step_tells_its_rate_and_what_it_found() -> None:
@@ -141,3 +141,16 @@ def test_a_bar_that_gets_no_more_events_says_by_itself_that_the_transfer_has_sta
     output = console.file
     assert isinstance(output, io.StringIO)
     assert "stalled: nothing for 1m00s" in output.getvalue()
+
+
+def test_lines_of_several_media_stand_below_their_names() -> None:
+    headings = Headings()
+
+    def line(event: events.Event) -> str:
+        return headings.above(event, line_of(event) or "")
+
+    assert line(events.ItemStarted("a", Path("a"), 2)) == "a"
+    assert line(events.StepReused("a", "vad", "x", "1")).startswith("  vad")
+    assert line(events.ItemStarted("b", Path("b"), 2)) == "b"
+    assert line(events.StepReused("a", "asr", "x", "1")).startswith("a\n  asr")
+    assert line(events.StepReused("a", "align", "x", "1")).startswith("  align")

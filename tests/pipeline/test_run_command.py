@@ -76,6 +76,17 @@ def test_a_changed_parameter_redoes_exactly_what_depends_on_it(reel: Reel, media
     assert started == {"diarize"}
 
 
+def test_an_explained_plan_names_each_ingredient_with_its_old_and_new_value(reel: Reel, media: Path) -> None:
+    reel("run", media, extra=STUB)
+    lines = reel("plan", media, "--set", "diarize.num_speakers=3", "--explain", extra=STUB).stdout.splitlines()
+    at = lines.index("diarize  stub  redone")
+    assert lines[at + 1] == "  params.num_speakers  nothing -> 3"
+    assert "  its result" in lines[lines.index("demux  stub  reused") + 1]
+    with open(media, "ab") as stream:
+        stream.write(b"more")
+    assert "  it has not run for this media yet" in reel("plan", media, "--explain", extra=STUB).stdout
+
+
 def test_the_same_content_under_another_name_is_not_done_again(reel: Reel, media: Path, tmp_path: Path) -> None:
     reel("run", media, extra=STUB)
     twin = tmp_path / "twin.mp4"

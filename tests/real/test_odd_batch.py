@@ -67,7 +67,7 @@ def _sixty_four(box: Box) -> None:
     box.write("half.mp4", "demux.container", whole[: len(whole) // 2])  # its index stood at the end
     box.write("half.wav", "good", samples[: len(samples) // 2])
     box.write("head.mp4", "demux.container", whole[:64])
-    box.write("head.wav", "demux.undecodable", samples[:44])
+    box.write("head.wav", "demux.container", samples[:44])
     box.write("no head.mp4", "demux.container", whole[1000:])
     box.write("zeros.mp4", "demux.container", bytes(4096))
     box.write("noise.mp4", "demux.container", bytes(number * 7919 % 251 for number in range(65536)))
@@ -135,7 +135,7 @@ def _names(box: Box, film: Path) -> None:
 def _waves(box: Box) -> None:
     with wave.open(str(box.expect("nothing in it.wav", "demux.undecodable")), "wb") as empty:
         empty.setparams((1, 2, 16000, 0, "NONE", "none"))
-    with wave.open(str(box.expect("ten samples.wav", "good")), "wb") as short:
+    with wave.open(str(box.expect("ten samples.wav", "demux.undecodable")), "wb") as short:
         short.setparams((1, 2, 16000, 0, "NONE", "none"))
         short.writeframes(bytes(20))
 

@@ -1,0 +1,76 @@
+"""Processes under test: whose children they are, whether they are gone, and what killing them at any time leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.conftest import Reel
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that are there."""
+    with contextlib.suppress(OSError):
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent does not."""
+    with contextlib.suppress(OSError):
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+def gone(pids: Sequence[int]) -> bool:
+    """Whether all of them are gone within five seconds."""
+    until = time.monotonic() + 5
+    while any(alive(pid) for pid in pids) and time.monotonic() < until:
+        time.sleep(0.02)
+    return not any(alive(pid) for pid in pids)
+
+
+def survives_kills(
+    reel: Reel, arguments: Sequence[str | Path], extra: Mapping[str, str], *, kills: int, longest_s: float
+) -> None:
+    """Run the same job anew, with the orchestrator or one of its workers killed again and again: the bytes that are
+    published, and the history, are those of a run that nobody killed; nothing outlives the orchestrator."""
+    reel("run", *arguments, extra=extra)
+    expected = contents(reel.out)
+    shutil.rmtree(reel.results)
+    shutil.rmtree(reel.out)
+    chance = random.Random(11)
+    for _ in range(kills):
+        with reel.start("run", *arguments, extra=extra) as process:
+            time.sleep(chance.uniform(0.2, longest_s))
+            workers = children(process.pid)
+            if workers and chance.random() < 0.5:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(chance.choice(workers), signal.SIGKILL)
+                time.sleep(chance.uniform(0, longest_s / 3))
+                workers += children(process.pid)
+            process.kill()
+            process.communicate()
+        assert gone(workers), "a worker outlived the orchestrator"
+        if chance.random() < 0.3:  # so that there is something left to be done
+            for folder in (reel.results / "manifests", reel.out):
+                shutil.rmtree(folder, ignore_errors=True)
+    reel("run", *arguments, extra=extra)
+    assert contents(reel.out) == expected
+    shown = json.loads(reel("runs", "show", "--json", extra=extra).stdout)["data"]
+    assert {step["state"] for step in shown["steps"]} <= {"done", "reused"}
+    assert not list(reel.results.glob("staging/*"))
+    kept = {path.stem for path in (reel.results / "manifests").rglob("*.json")}
+    assert {step["key"] for step in shown["steps"]} <= kept, "a step of the history has lost its result"
