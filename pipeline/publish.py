@@ -129,7 +129,8 @@ def publish(
                 theirs[name] = edit.sha256
                 places[name] = place
                 wanted[name] = StoredFile(sha256=edit.sha256, size=place.stat().st_size, name=name)
-    lost = {name: digest for name, digest in (before.edits if before else {}).items() if name not in theirs}
+    held = {edit.origin for edit in corrected}  # a later correction of the same output was made on top of the earlier
+    lost = {name: digest for name, digest in (before.edits if before else {}).items() if origins.get(name) not in held}
     edited = [name for name in wanted if _is_edited(folder / name, wanted[name].sha256, known.get(name), lost)]
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(".*.part"):  # by a run that was killed while it published

@@ -139,7 +139,9 @@ def _place(tokens: Sequence[_Token], cues: Sequence[Cue], *, by_text: bool) -> t
         said = [token.heard for cue in cues for token in _tokens_in(cue)]
         found = _same([token.heard for token in tokens[near:far]], said)
         if len(found) * 2 > len(said):  # else the transcript says something else here, and time alone must do
-            first, last = near + min(found), near + max(found) + 1
+            # A first or last word that was heard otherwise is found by its time alone.
+            first = near + min(found) if 0 in found.values() else min(near + min(found), first)
+            last = near + max(found) + 1 if len(said) - 1 in found.values() else max(near + max(found) + 1, last)
     return first, last
 
 

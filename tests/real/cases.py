@@ -132,6 +132,17 @@ CASES = (
     Case("align", "decoder-times", lambda made: ({"audio": made.audio, "transcript": made.heard}, {})),
     Case("diarize", "speaker-clusters", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
     Case("attribute", "overlap", lambda made: ({"transcript": made.words, "turns": made.turns}, {})),
+    Case(
+        "correct", "corrections",
+        lambda made: (
+            {
+                "transcript": made.said,
+                "cues": made.subtitles.folder / "subtitles.vtt",
+                "base": made.subtitles.folder / "subtitles.srt",
+            },
+            {},
+        ),
+    ),  # fmt: skip
     Case("translate", "bergamot", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "pt"})),
     Case("translate", "whisper", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "en"})),
     Case("subtitle", "pysubs2", lambda made: ({"transcript": made.said}, {})),

@@ -190,7 +190,7 @@ def test_in_a_corrected_transcript_words_follow_a_text_that_was_changed(tmp_path
 
 def test_a_transcript_that_is_none_any_more_is_refused_with_its_place(tmp_path: Path) -> None:
     broken = tmp_path / "d.json"
-    broken.write_text(a_transcript().as_text().replace('"start_ms": 500', '"start_ms": "soon"'))
+    broken.write_text(a_transcript().as_text().replace('"start_ms": 500,', '"start_ms": "soon",'))
     with pytest.raises(StageError, match=r"segments\.0\.words\.1\.start_ms") as caught:
         run(ENGINE, a_job(tmp_path, a_transcript(), document=broken))
     assert caught.value.code == "correct.transcript"
