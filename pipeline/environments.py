@@ -26,9 +26,10 @@ from pydantic import ValidationError
 
 from pipeline import events
 from pipeline.errors import Missing, UsageError
+from pipeline.project import CODE_ROOT
 from pipeline.torch_build import COMPILED_PARTS, LOCKED, TORCH, TorchBuild
 from shared.document import Frozen
-from shared.environment_manager import installer_environment
+from shared.environment_manager import ChildPaths, child_environment, installer_environment
 from shared.files import write_atomically
 from shared.stage import CORE_ENVIRONMENT
 
@@ -136,10 +137,13 @@ class Environments:
         status = self.status(family)
         if status.state != "ready" or family == CORE_ENVIRONMENT:
             return status
-        probe = subprocess.run(
-            [self.python(family), "-I", "-c", f"import {self._families[family].probe}"],
-            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
-        )  # fmt: skip
+        with tempfile.TemporaryDirectory() as scratch:  # some libraries write into the home folder on import
+            places = ChildPaths(CODE_ROOT, Path(scratch), (), Path(scratch))
+            probe = subprocess.run(
+                [self.python(family), "-I", "-c", f"import {self._families[family].probe}"],
+                env=child_environment(places, os.environ, offline=True), cwd=scratch,
+                capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
+            )  # fmt: skip
         if probe.returncode:
             last = (probe.stderr.strip().splitlines() or ["no message"])[-1]
             return EnvironmentStatus(
