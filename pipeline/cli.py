@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import sys
 import traceback
 from importlib import import_module
@@ -94,4 +95,6 @@ def _print(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late to change what the command has come to
+    sys.exit(code)

@@ -13,23 +13,13 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.errors import BadInput, UsageError
-from pipeline.settings import parse_assignment
+from pipeline.settings import SHORT_NAMES, parse_assignment
 
 # What a folder is searched for; a file that is named outright is taken whatever its name is.
 _VIDEO = {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv"}
 _VIDEO |= {".ts", ".webm", ".wmv"}
 _AUDIO = {".aac", ".aiff", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"}
 MEDIA_SUFFIXES = _VIDEO | _AUDIO
-
-# Names in a list that are short for a stage's parameter.
-_SHORT = {
-    "language": "stages.asr.language",
-    "audio_track": "stages.demux.audio_track",
-    "audio_language": "stages.demux.audio_language",
-    "speakers": "stages.diarize.num_speakers",
-    "min_speakers": "stages.diarize.min_speakers",
-    "max_speakers": "stages.diarize.max_speakers",
-}
 
 
 @dataclass(frozen=True)
@@ -152,7 +142,7 @@ def _request(row: Mapping[str, JsonValue], path: Path, number: int) -> Request:
             continue
         if name == "to" and isinstance(value, str):
             value = [part.strip() for part in value.replace(" ", ",").split(",") if part.strip()]
-        full = _SHORT.get(name, f"stages.{name}" if "." in name and not name.startswith("stages.") else name)
+        full = SHORT_NAMES.get(name, f"stages.{name}" if "." in name and not name.startswith("stages.") else name)
         overrides[full] = value
     return Request(absolute(path.parent / media), overrides, float(priority))
 

@@ -26,6 +26,16 @@ _STAGES = "stages"
 # Set by the wrapper and for workers; not settings.
 _NOT_SETTINGS = {"REEL_CACHE_ROOT", "REEL_PARENT_PID", "REEL_DEBUG", "REEL_PYTHON"}
 
+SHORT_NAMES = {
+    "language": "stages.asr.language",
+    "audio_track": "stages.demux.audio_track",
+    "audio_language": "stages.demux.audio_language",
+    "speakers": "stages.diarize.num_speakers",
+    "min_speakers": "stages.diarize.min_speakers",
+    "max_speakers": "stages.diarize.max_speakers",
+}
+"""Parameters of stages that a flag or a line of a list names for short."""
+
 
 class Settings(Frozen):
     """The settings of one call, as `config/defaults.toml` describes them."""

@@ -87,8 +87,9 @@ def wheel_folders(setting: str, environ: Mapping[str, str]) -> list[Path]:
 
 def locked_version(lock: str, package: str) -> str | None:
     """The version of a package that a lock holds; the first where Pythons differ."""
-    found = re.search(rf"^{re.escape(package)}==([^ ;\\]+)", lock, re.MULTILINE)
-    return found[1] if found else None
+    begin = f"\n{lock}".find(f"\n{package}==")  # every start of a command asks this of every lock: a search, no pattern
+    found = _REQUIREMENT.match(lock, begin) if begin >= 0 else None
+    return found["version"] if found else None
 
 
 def wheel_version(wheel: Path) -> str:

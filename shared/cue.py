@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import Literal
 
 from shared.document import Document, Frozen
+from shared.speech import Region
 
 
 class Cue(Frozen):
-    """One text on the screen, of one or two lines."""
+    """One text on the screen, of one or two lines.
+
+    `spoken` is when its words are heard, which `start_ms` and `end_ms` are off from where reading needs it; None for a
+    cue from another hand.
+    """
 
     start_ms: int
     end_ms: int
     lines: tuple[str, ...]
     speaker: str | None = None
+    spoken: Region | None = None
 
 
 class ReadCues(Frozen):

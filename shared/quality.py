@@ -10,12 +10,16 @@ Severity = Literal["error", "warning"]
 
 
 class Offender(Frozen):
-    """A cue that breaks a rule. `number` counts from 1, in the file's order of time."""
+    """A cue that breaks a rule. `number` counts from 1, in the file's order of time.
+
+    `reason` says why the layout could not keep the rule; None for a file from another hand.
+    """
 
     number: int
     start_ms: int
     found: float
     text: str
+    reason: str | None = None
 
 
 class Broken(Frozen):

@@ -84,7 +84,7 @@ def _write(job: CheckJob, report: QualityReport) -> CheckOutputs:
 
 STAGE = Stage(
     name="check",
-    version=2,
+    version=3,
     summary="check a subtitle file against a guide",
     inputs=CheckInputs,
     params=CheckParams,

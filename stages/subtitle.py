@@ -41,9 +41,13 @@ class SubtitleParams(GuideParams):
 
 
 class SubtitleOutputs(Files):
-    """`cues`: `shared.cue.CueSheet`; `files`: the same in each of the formats, UTF-8."""
+    """`cues`: `shared.cue.CueSheet`; `files`: the same in each of the formats, UTF-8.
+
+    `report`: `shared.quality.QualityReport` with every cue over a limit and the reason.
+    """
 
     cues: Path
+    report: Path
     files: tuple[Path, ...] = ()
 
 
@@ -80,7 +84,7 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
             texts[kind] = _text(kind, sheet, transcript, translation, engine, picture)
         except StageError as error:  # one format that cannot hold the text does not keep the others from being written
             job.warn(f"no {kind} file in {language}: {error.message}")
-    outputs = _write(job, sheet, texts)
+    outputs = _write(job, sheet, texts, report)
     job.note("over_limits", report.over_limits)
     for broken in report.broken:
         if broken.severity == "error":
@@ -111,7 +115,8 @@ def stub(job: SubtitleJob) -> SubtitleOutputs:
     )
     sheet = CueSheet(language=_language(transcript, translation), cues=cues)
     empty = {"vtt": "WEBVTT\n\n", "json": sheet.as_text()}
-    return _write(job, sheet, {kind: empty.get(kind, "") for kind in job.params.formats})
+    report = QualityReport(language=sheet.language, cues=len(cues), over_limits=0, broken=())
+    return _write(job, sheet, {kind: empty.get(kind, "") for kind in job.params.formats}, report)
 
 
 def _read(job: SubtitleJob) -> tuple[Transcript, Translation | None]:
@@ -130,7 +135,7 @@ def _picture(info: Path | None) -> Track | None:
     return next((track for track in Media.read(info).of_kind("video") if not track.cover), None)
 
 
-def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str]) -> SubtitleOutputs:
+def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str], report: QualityReport) -> SubtitleOutputs:
     job.note("language", sheet.language)
     job.note("kind", job.params.kind)
     job.note("cues", len(sheet.cues))
@@ -138,12 +143,16 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str]) -> Su
     for kind, text in texts.items():
         files.append(job.out_dir / _NAMES.get(kind, f"subtitles.{kind}"))
         write_atomically(files[-1], text.encode())
-    return SubtitleOutputs(cues=sheet.write(job.out_dir / "cues.json"), files=tuple(files))
+    return SubtitleOutputs(
+        cues=sheet.write(job.out_dir / "cues.json"),
+        report=report.write(job.out_dir / "report.json"),
+        files=tuple(files),
+    )
 
 
 STAGE = Stage(
     name="subtitle",
-    version=2,
+    version=4,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import itertools
+import json
 import os
 import re
 import shlex
@@ -108,7 +109,17 @@ def test_every_command_that_a_reader_is_told_to_type_works(document: Path, reel:
                 provide(argument, reel.folder)
             if film := getattr(parsed, "film", None):
                 provide(film, reel.folder)
+            if manifest := getattr(parsed, "manifest", None):
+                provide_manifest(document, reel.folder / manifest)
         reel(*told.words, extra={"REEL_STUB": "true", **told.variables}, expect=told.exit_code)
+
+
+def provide_manifest(document: Path, place: Path) -> None:
+    """The list that the page shows, with its media."""
+    (shown,) = re.findall(r"^```json\n(\{\"media\".*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+    place.write_text(shown)
+    for line in shown.splitlines():
+        provide(json.loads(line)["media"], place.parent)
 
 
 def copy_of_models(folder: Path) -> Path:

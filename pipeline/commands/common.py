@@ -16,7 +16,7 @@ from pipeline.errors import EXIT_OK, ReelError, UsageError
 from pipeline.media_list import Request, find_media, ordered, read_list
 from pipeline.parser import split_list
 from pipeline.project import CODE_ROOT, CONFIG
-from pipeline.settings import Origins, Settings, load_settings, parse_assignment
+from pipeline.settings import SHORT_NAMES, Origins, Settings, load_settings, parse_assignment
 
 # A flag's name in the parser, and the setting it sets.
 _FLAGS = {
@@ -25,12 +25,7 @@ _FLAGS = {
     "guide": "guide",
     "output": "output_dir",
     "progress": "progress",
-    "language": "stages.asr.language",
-    "audio_track": "stages.demux.audio_track",
-    "audio_language": "stages.demux.audio_language",
-    "speakers": "stages.diarize.num_speakers",
-    "min_speakers": "stages.diarize.min_speakers",
-    "max_speakers": "stages.diarize.max_speakers",
+    **SHORT_NAMES,
     "container": "stages.mux.container",
     "burn_in": "stages.mux.burn_in",
 }

@@ -35,7 +35,8 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     for family in app.environments.families:
         status = app.environments.check(family)
         word = {"ready": "ok", "broken": "wrong"}.get(status.state, "later")
-        detail = status.detail or "ready"
+        torch = app.environments.torch(family)
+        detail = status.detail or (f"ready, with torch {torch}" if torch else "ready")
         rows.append(
             (
                 word,

@@ -39,8 +39,13 @@ def _rules(limits: Limits, end_ms: int | None) -> dict[str, _Rule]:
     }  # fmt: skip
 
 
-def check(cues: Sequence[Cue], language: str, limits: Limits, end_ms: int | None = None) -> QualityReport:
-    """The report on a file's cues; `end_ms` is where the media ends, None where nobody knows."""
+def check(
+    cues: Sequence[Cue], language: str, limits: Limits, end_ms: int | None = None, worst: int | None = _WORST
+) -> QualityReport:
+    """The report on a file's cues; `end_ms` is where the media ends, None where nobody knows.
+
+    Of each rule's offenders the `worst` are named, all of them where that is None.
+    """
     ordered = sorted(cues, key=lambda cue: (cue.start_ms, cue.end_ms))
     rules = _rules(limits, end_ms)
     found: dict[str, list[Offender]] = {}
@@ -49,25 +54,42 @@ def check(cues: Sequence[Cue], language: str, limits: Limits, end_ms: int | None
         following = ordered[index + 1] if index + 1 < len(ordered) else None
         for rule, value in _broken(cue, following, limits, end_ms):
             text = " / ".join(cue.lines)
-            found.setdefault(rule, []).append(
-                Offender(number=index + 1, start_ms=cue.start_ms, found=round(value, 2), text=text[:_TEXT_SHOWN])
-            )
+            offender = Offender(
+                number=index + 1, start_ms=cue.start_ms, found=round(value, 2), text=text[:_TEXT_SHOWN],
+                reason=_reason(cue, rule, limits),
+            )  # fmt: skip
+            found.setdefault(rule, []).append(offender)
             if rules[rule].severity == "error":
                 over.add(index)
     return QualityReport(
         language=language,
         cues=len(ordered),
         over_limits=len(over),
-        broken=tuple(_summed(name, rules[name], found[name]) for name in rules if name in found),
+        broken=tuple(_summed(name, rules[name], found[name], worst) for name in rules if name in found),
     )
 
 
-def _summed(name: str, rule: _Rule, offenders: Sequence[Offender]) -> Broken:
-    worst = sorted(offenders, key=lambda one: one.found, reverse=not rule.less_is_worse)[:_WORST]
+def _summed(name: str, rule: _Rule, offenders: Sequence[Offender], worst: int | None) -> Broken:
+    worst_first = sorted(offenders, key=lambda one: one.found, reverse=not rule.less_is_worse)
     return Broken(
         rule=name, severity=rule.severity, meaning=rule.meaning, limit=rule.limit, count=len(offenders),
-        worst=tuple(worst),
+        worst=tuple(worst_first[:worst]),
     )  # fmt: skip
+
+
+def _reason(cue: Cue, rule: str, limits: Limits) -> str | None:
+    """Why a cue that was laid out here breaks a rule about time or width."""
+    if cue.spoken is None:
+        return None
+    if rule == "line-length":
+        return "a single character is wider than the line"
+    if rule not in {"reading-speed", "min-duration"}:
+        return None
+    spoken_ms = max(cue.spoken.end_ms - cue.spoken.start_ms, 1)
+    speed = places_of_lines(cue.lines) * 1000 / spoken_ms
+    if speed > limits.reading_speed:
+        return f"spoken at {speed:.1f} places a second, and no pause lends enough time"
+    return "the talk around it leaves no time"
 
 
 def _broken(cue: Cue, following: Cue | None, limits: Limits, end_ms: int | None) -> Iterator[tuple[str, float]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from shared.cue import Cue
 from shared.guide import Limits
 from shared.reading import places_of_lines, reading_ms
+from shared.speech import Region
 
 # How far a cue may be off its words, where reading needs it. Netflix asks for three frames, the BBC allows 1.5 s; a
 # quarter of a second is hardly seen.
@@ -35,41 +36,58 @@ def set_times(laid: Sequence[Laid], limits: Limits, end_ms: int) -> tuple[Cue, .
     end_ms = max(end_ms, len(laid))
     gap = limits.gap_ms if len(laid) * (limits.gap_ms + 1) <= end_ms else 0
     needs = [needed_ms(places_of_lines(cue.lines), limits) for cue in laid]
+    latest = _latest_starts(laid, needs, gap, end_ms)
     # So late may each begin that all after it still find room.
     last_starts = [end_ms - 1 - (len(laid) - 1 - index) * (gap + 1) for index in range(len(laid))]
     times: list[tuple[int, int]] = []
     free = 0
     for index, cue in enumerate(laid):
-        start = min(max(cue.start_ms, free), last_starts[index])
+        start = min(max(min(cue.start_ms, latest[index]), free), last_starts[index])
         hung = min(cue.end_ms + LAG_MS, end_ms)
-        following = laid[index + 1].start_ms - gap if index + 1 < len(laid) else end_ms
-        end = min(max(cue.end_ms, start + needs[index]), hung, following)
+        late = min(latest[index + 1] - gap, hung) if index + 1 < len(laid) else hung
+        on_time = min(laid[index + 1].start_ms - gap, late) if index + 1 < len(laid) else hung
+        end = min(max(cue.end_ms, start + needs[index]), on_time)
         if end - start < needs[index]:
-            start = max(free, min(start, max(end - needs[index], cue.start_ms - LEAD_MS)))
-        if end - start < needs[index] and end == following and index + 1 < len(laid):
-            slack = _slack(laid, index + 1, needs[index + 1], gap, end_ms)
-            end = min(start + needs[index], end + slack, hung)
-        latest = last_starts[index + 1] - gap if index + 1 < len(laid) else end_ms
-        end = min(max(end, start + 1), start + limits.max_duration_ms, latest)
+            end = max(end, min(start + needs[index], late))
+        room = last_starts[index + 1] - gap if index + 1 < len(laid) else end_ms
+        end = min(max(end, start + 1), start + limits.max_duration_ms, room)
         times.append((start, end))
         free = end + gap
     chained = _chain(times, limits, gap)
     return tuple(
-        Cue(start_ms=start, end_ms=end, lines=cue.lines, speaker=cue.speaker)
+        Cue(
+            start_ms=start,
+            end_ms=end,
+            lines=cue.lines,
+            speaker=cue.speaker,
+            spoken=Region(start_ms=cue.start_ms, end_ms=cue.end_ms),
+        )
         for (start, end), cue in zip(chained, laid, strict=True)
     )
+
+
+def _latest_starts(laid: Sequence[Laid], needs: Sequence[int], gap: int, end_ms: int) -> list[int]:
+    """How late each cue may begin if it and all after it are to be read in time; backwards, as far as that can be.
+
+    A cue that cannot be read in time whatever the others do asks nothing of those before it.
+    """
+    latest = [0] * len(laid)
+    following = end_ms + gap
+    for index in range(len(laid) - 1, -1, -1):
+        cue = laid[index]
+        gone = min(cue.end_ms + LAG_MS, end_ms, following - gap)
+        earliest = max(cue.start_ms - LEAD_MS, 0)
+        if gone - needs[index] >= earliest:
+            following = min(cue.start_ms + DELAY_MS, gone - needs[index])
+        else:
+            following = max(earliest, min(cue.start_ms, gone - 1))
+        latest[index] = following
+    return latest
 
 
 def needed_ms(count: int, limits: Limits) -> int:
     """How long a cue of so many places should stay."""
     return min(max(reading_ms(count, limits.reading_speed), limits.min_duration_ms), limits.max_duration_ms)
-
-
-def _slack(laid: Sequence[Laid], index: int, need: int, gap: int, end_ms: int) -> int:
-    """How much later than its first word a cue may begin and still be read."""
-    cue = laid[index]
-    following = laid[index + 1].start_ms - gap if index + 1 < len(laid) else end_ms
-    return max(0, min(min(cue.end_ms + LAG_MS, following) - need - cue.start_ms, DELAY_MS))
 
 
 def _chain(times: Sequence[tuple[int, int]], limits: Limits, gap: int) -> list[tuple[int, int]]:

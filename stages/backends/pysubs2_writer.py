@@ -32,8 +32,8 @@ class Pysubs2Writer:
         return CueSheet(language=language, cues=set_times(laid, limits, transcript.duration_ms))
 
     def check(self, sheet: CueSheet, limits: Limits, end_ms: int) -> QualityReport:
-        """See `stages.backends.cue_rules.check`."""
-        return check(sheet.cues, sheet.language, limits, end_ms)
+        """See `stages.backends.cue_rules.check`; every offender is named."""
+        return check(sheet.cues, sheet.language, limits, end_ms, worst=None)
 
     def take(self, edited: Path, transcript: Transcript, language: str) -> tuple[CueSheet, ReadCues]:
         """The sheet of a corrected file, in order of time; each cue is by whoever says most words in its time."""

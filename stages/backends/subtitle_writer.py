@@ -18,7 +18,7 @@ from shared.cue import Cue, CueSheet
 from stages.backends import closed_captions, timed_text
 
 WORD_JOINER = "\u2060"  # of no width
-_TAG_OPENS = re.compile(r"<(?=[A-Za-z/])")
+_TAG_OPENS = re.compile(r"<(?=[A-Za-z0-9./])")  # what some reader takes for the start of a tag, or of a time in one
 _ARROW = "-->"
 
 # The colours that the BBC's subtitle guidelines give to speakers, in their order.

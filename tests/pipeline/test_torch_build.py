@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import re
 import sys
 from pathlib import Path
@@ -14,7 +13,6 @@ from pipeline.torch_build import LOCKED, TorchBuild, choose_torch, locked_versio
 
 LOCKS = sorted((CONFIG / "environments").glob("*.lock"))
 HERE = f"cp{sys.version_info.major}{sys.version_info.minor}"
-TWO_BUILDS = sys.platform == "linux" and platform.machine() == "x86_64"
 
 
 def _wheel(folder: Path, version: str, python: str = HERE) -> Path:
@@ -27,7 +25,13 @@ def _packages(lock: str) -> set[str]:
     return set(re.findall(r"^([a-z0-9._-]+)==", lock, re.MULTILINE))
 
 
-@pytest.mark.skipif(not TWO_BUILDS, reason="only 64-bit PCs with Linux have two builds to choose from")
+@pytest.fixture
+def linux_pc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+
+
+@pytest.mark.usefixtures("linux_pc")
 def test_a_machine_without_a_card_gets_the_small_build_from_a_wheel_if_there_is_one(tmp_path: Path) -> None:
     assert choose_torch("auto", False, []).kind == "cpu-index"
     _wheel(tmp_path, "2.9.0+cpu")
@@ -38,6 +42,13 @@ def test_a_machine_without_a_card_gets_the_small_build_from_a_wheel_if_there_is_
     assert choose_torch("cpu", True, [tmp_path]).kind == "cpu-wheel"
 
 
+def test_elsewhere_the_package_index_has_one_build_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _wheel(tmp_path, "2.13.0+cpu")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert choose_torch("cpu", False, [tmp_path]) == LOCKED
+
+
+@pytest.mark.usefixtures("linux_pc")
 def test_a_machine_with_a_card_or_a_user_who_says_so_gets_what_is_locked(tmp_path: Path) -> None:
     assert choose_torch("auto", True, [tmp_path]) == LOCKED
     assert choose_torch("locked", False, [tmp_path]) == LOCKED

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from shared.cue import Cue, CueSheet
 from shared.guide import GuideParams, Limits
 from shared.media import Media, Track
+from shared.quality import QualityReport
 from shared.reading import clusters, is_cluster_edge, places
 from shared.stage import Job
 from shared.transcript import Segment, Transcript, Word
 from shared.translation import TranslatedSegment, Translation
 from stages.backends.cue_rules import check
+from stages.backends.cue_times import Laid, set_times
 from stages.backends.pysubs2_writer import Pysubs2Writer
 from stages.subtitle import SubtitleInputs, SubtitleParams, run, stub
 from tests.fakes.listener import Audience
@@ -298,3 +300,25 @@ def test_silence_gives_valid_empty_files(tmp_path: Path) -> None:
 def test_the_stub_makes_a_cue_for_each_segment(tmp_path: Path) -> None:
     outputs = stub(a_job(tmp_path, a_transcript(a_word("Hello", 0, 1000), a_word("you", 1200, 2000))))
     assert [cue.lines for cue in CueSheet.read(outputs.cues).cues] == [("Hello",), ("you",)]
+
+
+def test_every_cue_over_a_limit_is_listed_with_the_reason(tmp_path: Path) -> None:
+    slow = talk("This can be read by everybody.")
+    fast = talk("This is much too fast to be read by anybody at all, and nobody ever tried.", start_ms=9000, pace_ms=20)
+    outputs = run(ENGINE, a_job(tmp_path, a_transcript(*slow, *fast, end_ms=fast[-1].end_ms)))
+    report = QualityReport.read(outputs.report)
+    assert [(broken.rule, broken.count) for broken in report.broken] == [("reading-speed", report.over_limits)]
+    reasons = [offender.reason or "" for broken in report.broken for offender in broken.worst]
+    assert len(reasons) == report.over_limits > 0
+    assert all(reason.startswith("spoken at ") and "places a second" in reason for reason in reasons)
+
+
+def test_fast_talk_borrows_time_from_all_the_cues_around_it() -> None:
+    """38 places in 1.8 s at a limit of 20, twice, then a pause: what one cue hangs over, the next ones wait."""
+    line = "That is what all of them said of it"
+    laid = [Laid((f"{line} {number}.",), 1000 + 1850 * number, 2790 + 1850 * number, None) for number in range(4)]
+    cues = set_times(laid, LIMITS, 60_000)
+    assert check(cues, "en", LIMITS).over_limits == 0
+    assert all(abs(cue.start_ms - said.start_ms) <= 250 for cue, said in zip(cues, laid, strict=True))
+    assert cues[0].start_ms < 1000  # no cue on its own words alone would do
+    assert cues[3].start_ms > laid[3].start_ms

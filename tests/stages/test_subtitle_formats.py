@@ -29,7 +29,8 @@ ROUNDED = {"srt": 0, "vtt": 0, "ttml": 0, "ass": 5}
 ODD = (
     "Paris --> Rome", "<b>bold</b> & <i>not closed", "{\\an8}up {here}", "a\\Nb \\n \\h c\\", "1", "00:00:01,000",
     "x < y", "<", "&amp; &lt;", "مرحبا بالعالم!", "שלום עולם", "नमस्ते क्षत्रिय", "世界、こんにちは。", "WEBVTT", "NOTE",
-    "\U0001f468\u200d\U0001f469", "e\u0301\u200d", "-- yes --", "<v Ann>", "{", "}", "\\", "\u266a la", "[Script Info]",
+    "\U0001f468\u200d\U0001f469", "e\u0301\u200d", "-- yes --", "<v Ann>", "<0>", "<00:01.5>", "<.x>",
+    "{", "}", "\\", "\u266a la", "[Script Info]",
     "' \"", "Dialogue: 0", "42\u00a0%",
 )  # fmt: skip
 _LINES = st.one_of(
