@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline import events
 from pipeline.app import App
-from pipeline.edits import CORRECT, Edit, with_edits
+from pipeline.edits import CORRECT, Edit, beside_transcript, with_edits
 from pipeline.errors import BadInput
 from pipeline.item import Emit, Item
 from pipeline.media_list import Request
@@ -76,9 +76,12 @@ class Admission:
         if not changed or not self._taking_edits:
             return edits
         edits = self.app.edits.take_in(digest, changed)
-        names = ", ".join(one.path.name for one in changed)
-        text = f"{name}: taken in as corrections: {names}; `./reel edits drop` undoes that"
+        names = [one.path.name for one in changed]
+        text = f"{name}: taken in as corrections: {', '.join(names)}; `./reel edits drop` undoes that"
         self._taking_edits(events.Notice(None, None, text))
+        if others := beside_transcript(edits, names):
+            text = f"{name}: {', '.join(others)} was corrected by hand and stays so; correct it too where it differs"
+            self._taking_edits(events.Notice(None, None, text))
         return edits
 
     def finished(self, request: Request, digest: str, index: int) -> tuple[Item, Receipt] | None:

@@ -102,11 +102,12 @@ class EditStore:
         digest = self._keep(media, changed.path)
         base = self._keep(media, changed.before) if changed.before else digest
         older = next((edit for edit in edits if (edit.step, edit.role) == (step, role)), None)
-        if older is not None:  # a correction of a correction: what it corrects is still what was made
+        if older is not None:
             edits.remove(older)
-            base = older.base
-        if role == _TRANSCRIPT:  # it was made with the corrections of subtitles, and holds them
+        if role == _TRANSCRIPT:  # it was made with the corrections that there are, and holds them
             edits = [edit.model_copy(update={"base": edit.sha256}) for edit in edits]
+        elif older is not None:  # a correction of a correction: what it corrects is still what was made
+            base = older.base
         return [*edits, Edit(name=changed.path.name, step=step, role=role, sha256=digest, base=base)]
 
     def _keep(self, media: str, path: Path) -> str:
@@ -154,6 +155,13 @@ def takes_edits(name: str, origin: str) -> bool:
     return role == _TRANSCRIPT or (role == "files" and not name.endswith(_NOT_TAKEN))
 
 
+def beside_transcript(edits: Sequence[Edit], taken_in: Sequence[str]) -> list[str]:
+    """The corrected subtitles that a transcript which has just been taken in does not reach."""
+    if not any(edit.role == _TRANSCRIPT and edit.name in taken_in for edit in edits):
+        return []
+    return [edit.name for edit in edits if edit.role != _TRANSCRIPT and edit.name not in taken_in]
+
+
 def with_edits(plan: Plan, edits: Sequence[Edit], make_correct: Callable[[dict[str, Source]], Step]) -> Plan:
     """The plan for a media that has corrections.
 
@@ -166,14 +174,15 @@ def with_edits(plan: Plan, edits: Sequence[Edit], make_correct: Callable[[dict[s
         step = steps.get(edit.step)
         if step is None:
             continue
-        content = FromFile(edit.sha256, edit.name)
+        content, base = FromFile(edit.sha256, edit.name), FromFile(edit.base, edit.name)
         if edit.role == _TRANSCRIPT:
-            corrections.setdefault(FromStep(step.id, _TRANSCRIPT), {})["document"] = content
+            source = FromStep(step.id, _TRANSCRIPT)
+            corrections.setdefault(source, {}).update(document=content, document_base=base)
         elif step.stage.name == _SUBTITLE:
             steps[step.id] = replace(step, inputs={**step.inputs, "edited": content})
-            source = step.inputs.get(_TRANSCRIPT)
-            if isinstance(source, FromStep) and "translation" not in step.inputs:
-                corrections.setdefault(source, {}).update(cues=content, base=FromFile(edit.base, edit.name))
+            laid_out = step.inputs.get(_TRANSCRIPT)
+            if isinstance(laid_out, FromStep) and "translation" not in step.inputs:
+                corrections.setdefault(laid_out, {}).update(cues=content, cues_base=base)
     plan = replace(plan, steps=tuple(steps.values()))
     for number, (source, inputs) in enumerate(corrections.items()):
         plan = _corrected(plan, source, make_correct({_TRANSCRIPT: source, **inputs}), number)

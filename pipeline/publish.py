@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,7 +131,8 @@ def publish(
                 wanted[name] = StoredFile(sha256=edit.sha256, size=place.stat().st_size, name=name)
     held = {edit.origin for edit in corrected}  # a later correction of the same output was made on top of the earlier
     lost = {name: digest for name, digest in (before.edits if before else {}).items() if origins.get(name) not in held}
-    edited = [name for name in wanted if _is_edited(folder / name, wanted[name].sha256, known.get(name), lost)]
+    ours = {(name, file.sha256) for name, file in wanted.items()} | {(edit.name, edit.sha256) for edit in corrected}
+    edited = [name for name in wanted if _is_edited(folder / name, known.get(name), ours, lost)]
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(".*.part"):  # by a run that was killed while it published
         left.unlink(missing_ok=True)
@@ -182,13 +183,13 @@ def _files(result: StoredResult, role: str) -> tuple[StoredFile, ...]:
     return (output,) if isinstance(output, StoredFile) else output or ()
 
 
-def _is_edited(place: Path, new: str, published: str | None, lost: Mapping[str, str]) -> bool:
-    """Whether the file holds neither what we published nor what we are about to, or a correction that is not known
-    any more."""
+def _is_edited(place: Path, published: str | None, ours: Set[tuple[str, str]], lost: Mapping[str, str]) -> bool:
+    """Whether the file holds none of what we published, are about to or have taken in, or a correction that is not
+    known any more. `ours` are names with digests."""
     if not place.is_file() or published is None:
         return False
     now = sha256_of(place)
-    return now != new and (now != published or lost.get(place.name) == now)
+    return (place.name, now) not in ours and (now != published or lost.get(place.name) == now)
 
 
 def _place(source: Path, place: Path, file: StoredFile) -> None:

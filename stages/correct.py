@@ -15,12 +15,13 @@ from shared.transcript import Transcript
 
 class CorrectInputs(Files):
     """`transcript` as it was made; `document`: the same, corrected; `cues`: subtitles made from it, corrected, in any
-    format, and `base`: those before they were."""
+    format. `document_base` and `cues_base` are what those were before somebody changed them."""
 
     transcript: Path
     document: Path | None = None
+    document_base: Path | None = None
     cues: Path | None = None
-    base: Path | None = None
+    cues_base: Path | None = None
 
 
 class CorrectParams(Params):
@@ -41,7 +42,7 @@ class Engine(Protocol):
     """What a backend offers."""
 
     def read(self, subtitles: Path) -> ReadCues: ...
-    def adopt(self, transcript: Transcript, document: Transcript) -> Transcript: ...
+    def adopt(self, base: Transcript, document: Transcript) -> Transcript: ...
     def carry(self, transcript: Transcript, base: Sequence[Cue], cues: Sequence[Cue]) -> Transcript: ...
 
 
@@ -49,10 +50,12 @@ def run(engine: Engine, job: CorrectJob) -> CorrectOutputs:
     """The corrected transcript first, then the corrected subtitles: only where those differ from `base`."""
     inputs, transcript = job.inputs, Transcript.read(job.inputs.transcript)
     if inputs.document:
-        transcript = engine.adopt(transcript, _read(inputs.document))
+        document = _read(inputs.document)
+        base = Transcript.read(inputs.document_base) if inputs.document_base else transcript
+        transcript = engine.adopt(base, document)
     if inputs.cues:
-        base = engine.read(inputs.base).cues if inputs.base else ()
-        transcript = engine.carry(transcript, base, engine.read(inputs.cues).cues)
+        before = engine.read(inputs.cues_base).cues if inputs.cues_base else ()
+        transcript = engine.carry(transcript, before, engine.read(inputs.cues).cues)
     return _write(job, transcript)
 
 
@@ -88,7 +91,7 @@ STAGE = Stage(
     params=CorrectParams,
     outputs=CorrectOutputs,
     backends={
-        "own": Backend(
+        "corrections": Backend(
             module="stages.backends.corrections",
             environment="lite",
             summary="the project's own alignment of words; files read as by `check`",

@@ -53,9 +53,9 @@ class Corrections:
         """See `stages.backends.subtitle_reader.read`."""
         return read(subtitles)
 
-    def adopt(self, transcript: Transcript, document: Transcript) -> Transcript:
+    def adopt(self, base: Transcript, document: Transcript) -> Transcript:
         """The corrected document. Where a segment's text was changed and its words were not, they follow the text."""
-        before = {segment.id: segment for segment in transcript.segments}
+        before = {segment.id: segment for segment in base.segments}
         segments = []
         for segment in document.segments:
             old = before.get(segment.id)

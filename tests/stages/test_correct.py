@@ -172,7 +172,7 @@ def test_whatever_is_edited_the_corrected_words_are_those_of_the_subtitles(data:
 def a_job(folder: Path, transcript: Transcript, **files: Path) -> Job[CorrectInputs, CorrectParams]:
     (folder / "out").mkdir()
     inputs = CorrectInputs(transcript=transcript.write(folder / "t.json"), **files)
-    return Job(inputs, CorrectParams(), folder / "out", "own", Audience())
+    return Job(inputs, CorrectParams(), folder / "out", "corrections", Audience())
 
 
 def test_in_a_corrected_transcript_words_follow_a_text_that_was_changed(tmp_path: Path) -> None:
@@ -181,7 +181,11 @@ def test_in_a_corrected_transcript_words_follow_a_text_that_was_changed(tmp_path
     document = transcript.model_copy(
         update={"segments": (first.model_copy(update={"text": "we saw the young man by"}), second)}
     )
-    job = a_job(tmp_path, transcript, document=document.write(tmp_path / "d.json"))
+    heard_otherwise = transcript.model_copy(update={"segments": ()})
+    job = a_job(
+        tmp_path, heard_otherwise,
+        document=document.write(tmp_path / "d.json"), document_base=transcript.write(tmp_path / "b.json"),
+    )  # fmt: skip
     found = Transcript.read(run(ENGINE, job).transcript)
     assert [w.text for w in found.segments[0].words] == ["we", "saw", "the", "young", "man", "by"]
     assert found.segments[0].words[3].start_ms == 1500
