@@ -117,7 +117,7 @@ class Glossary(Frozen):
 @lru_cache(maxsize=4096)
 def _pattern(source: str, match: Match) -> re.Pattern[str]:
     """The term with any white space between its words, with its accents as one character or as two."""
-    forms = dict.fromkeys(unicodedata.normalize(form, source) for form in ("NFC", "NFD"))
+    forms = dict.fromkeys([source, *(unicodedata.normalize(form, source) for form in ("NFC", "NFD"))])
     written = "|".join(r"\s+".join(re.escape(word) for word in form.split()) for form in forms)
     return re.compile(written, re.IGNORECASE if match == "any-case" else 0)
 

@@ -64,6 +64,7 @@ def test_the_nearest_entry_says_what_a_term_becomes(term: Term, language: str, r
         (Term(source="東京"), "私は東京に行く", ["東京"]),
         (Term(source="Zoe\u0301"), "Zo\u00e9!", ["Zo\u00e9"]),
         (Term(source="Zoe"), "Zoe\u0301", []),
+        (Term(source="\uf900"), "\uf900", ["\uf900"]),  # its normal forms are another character
         (Term(source="C++"), "in C++.", ["C++"]),
     ],
 )
