@@ -1,8 +1,9 @@
 """Sound files as float32: read a stretch of a WAV, write one block by block, and its levels.
 
-Stages work on 16 kHz mono 16-bit WAV, and on stereo at a higher rate where they need more than speech. Ten hours of speech are 1.2 GB, so nothing here holds a whole file. The header is read by hand because the
-standard library refuses RF64, the header of files above 4 GiB, and believes a streamed file's length field, which
-programs leave at 0 or at its maximum.
+Stages work on 16 kHz mono 16-bit WAV, and on stereo at a higher rate where they need more than speech. Ten hours of
+speech are 1.2 GB, so nothing here holds a whole file. The header is read by hand because the standard library refuses
+RF64, the header of files above 4 GiB, and believes a streamed file's length field, which programs leave at 0 or at its
+maximum.
 """
 
 from __future__ import annotations
