@@ -207,7 +207,8 @@ def models_page() -> str:
     text += table(("model", "licence", "commercial use", "terms to accept", "note"), terms)
     text += "## Profiles\n\nA profile says which backend does each stage's work and which models it takes. `auto` is "
     text += "the profile of the highest rank that suits the machine and whose models are complete. "
-    text += "A model under a language's tag is taken where that language is spoken, and done without where it is not there.\n\n"
+    text += "A model under a language's tag is taken where that language is spoken, and done without where it is "
+    text += "missing.\n\n"
     for name, profile in profiles.items():
         text += f"### {name}\n\n{profile.summary[0].upper()}{profile.summary[1:]}. Rank {profile.rank}; "
         text += f"for {profile.suits}.\n\n"

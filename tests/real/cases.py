@@ -138,6 +138,11 @@ CASES = (
     ),
     Case("vad", "whisperx", lambda made: ({"audio": made.audio}, {})),
     Case("separate", "deepfilternet", lambda made: ({"audio": made.audio, "speech": made.speech}, {"when": "always"})),
+    Case(
+        "separate", "demucs",
+        lambda made: ({"audio": made.audio, "speech": made.speech, "full": made.demuxed.file("full")}, {}),
+        tiny={"separator": Tiny("demucs-htdemucs", script("tiny_demucs.py"))},
+    ),
     Case("asr", "faster-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
     Case("asr", "whisperx", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
     Case("align", "decoder-times", lambda made: ({"audio": made.audio, "transcript": made.heard}, {})),
