@@ -37,7 +37,11 @@ class FfmpegShots:
                 folder=folder,
             )  # fmt: skip
             if ended.no_space:
-                raise StageError("shots.no-space", f"{folder}: expected room for a list of scores, found a full disk")
+                raise StageError(
+                    "shots.no-space",
+                    f"{folder}: expected room for a list of scores, found a full disk",
+                    hint="free some space, or do without: `--set shots.when=never`",
+                )
             if ended.status < 0:
                 raise StageError("shots.killed", f"ffmpeg was ended by signal {-ended.status}, not by the file")
             complaint = None if ended.status == 0 else ended.reason()
