@@ -131,6 +131,10 @@ def _correct(made: Material) -> Job:
 
 CASES = (
     Case("demux", "ffmpeg", lambda made: ({"media": made.media}, {"full_rate": 48000})),
+    Case(
+        "shots", "ffmpeg",
+        lambda made: ({"media": made.media, "info": made.demuxed.file("media")}, {"difference": 1.0, "contrast": 1.0}),
+    ),
     Case("vad", "silero", lambda made: ({"audio": made.audio}, {})),
     Case(
         "vad", "pyannote", lambda made: ({"audio": made.audio}, {"threshold": 0.3}),
