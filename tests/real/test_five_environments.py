@@ -1,5 +1,5 @@
-"""One run through five environments: WhisperX, forced alignment, pyannote and Demucs beside each other, each with its own
-libraries, all of them from one cache and without a network."""
+"""One run through five environments: WhisperX, forced alignment, pyannote and Demucs, each library in its own, all of
+them from one cache and without a network."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def app(real_app: App, serve_models: ServeModels, tmp_path_factory: pytest.TempP
         make(real_app.environments.python(environment), models[name])
         roles.setdefault(stage, {})[role] = name
     served = serve_models(models, **roles)
-    chosen = {f"{stage}.backend": backend for stage, backend in BACKENDS.items()}
-    changed = served.changed({**chosen, "separate.when": "always", "to": "pt", "offline": True})
+    chosen = {f"stages.{stage}.backend": backend for stage, backend in BACKENDS.items()}
+    changed = served.changed({**chosen, "stages.separate.when": "always", "to": ["pt"]})
     results = folder / "results"
     project = replace(changed.project, results=results, index=results, output=folder / "out")
     store, edits = ResultStore(results, results), EditStore(results / "edits")
