@@ -67,7 +67,11 @@ def _branch(
 
 def _settings(leaf: argparse.ArgumentParser) -> None:
     group = leaf.add_argument_group("settings")
-    group.add_argument("--profile", metavar="NAME", help="which backends and models; auto: the best that is complete")
+    group.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="which backends and models; auto: the best that suits this machine",
+    )
     group.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE",
         help="any setting or stage parameter, as `asr.beam_size=3`; may be repeated",
@@ -188,6 +192,10 @@ def _add_envs(commands: Subparsers[argparse.ArgumentParser]) -> None:
         if name == "ensure":
             _progress(leaf)
             _offline(leaf)
+    why = _leaf(envs, "why", "ask the resolver what keeps two environments apart", "reel envs why speech transformers")
+    why.add_argument(
+        "names", nargs="*", metavar="NAME", help="two environments; none: every declared reason, and which has gone"
+    )
 
 
 def _add_models(commands: Subparsers[argparse.ArgumentParser]) -> None:
