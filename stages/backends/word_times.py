@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from shared.reading import clusters
+from shared.reading import clusters, is_spaceless
 from shared.transcript import Segment, Word
-from stages.backends.cue_words import is_spaceless
 
 _MARKS = re.compile(r"[\W_]+")
 
