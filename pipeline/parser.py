@@ -30,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_stage(commands)
     _add_envs(commands)
     _add_models(commands)
+    _add_edits(commands)
     _add_runs(commands)
     doctor = _leaf(commands, "doctor", "what this machine has, what is set up, and what is wrong", "reel doctor")
     doctor.add_argument(
@@ -133,6 +134,10 @@ def _add_run(commands: Subparsers[argparse.ArgumentParser]) -> None:
         commands, "run", "do the job for each media; sets up what is missing first", "reel run film.mkv --to pt"
     )
     _job(run)
+    run.add_argument(
+        "--continue", action="store_true", dest="continuing",
+        help="take in what you have corrected in the output folder, and redo what depends on it",
+    )  # fmt: skip
     failing = run.add_mutually_exclusive_group()
     failing.add_argument("--keep-going", action="store_true", help="go on with the others when one fails (the default)")
     failing.add_argument("--fail-fast", action="store_true", help="end the run when one fails")
@@ -255,6 +260,16 @@ def _which_models(leaf: argparse.ArgumentParser, *, everything: str) -> None:
     )
     leaf.add_argument("--profile", metavar="NAME", help="the models of this profile")
     leaf.add_argument("--all", action="store_true", help=everything)
+
+
+def _add_edits(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    edits = _branch(commands, "edits", "what you have corrected in published files")
+    shown = _leaf(edits, "list", "the corrections of each media", "reel edits list film.mkv")
+    drop = _leaf(edits, "drop", "forget corrections; the next run writes what it makes", "reel edits drop film.mkv")
+    for leaf in (shown, drop):
+        leaf.add_argument("media", metavar="MEDIA", help="the media file")
+        leaf.add_argument("-o", "--output", metavar="DIR", help="where the folder for each media is (out)")
+    drop.add_argument("names", nargs="*", metavar="FILE", help="published names, as `film.en.srt`; none: all of them")
 
 
 def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:

@@ -38,6 +38,7 @@ _LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 _CODE = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
 _SPAN = re.compile(r"`([^`\n]+)`")
 _OURS = re.compile(r"(REEL_\w+=\S* )*\./(reel|scripts/|bootstrap\.sh|cache-models\.sh)")
+_MADE_HERE = {"config/hardware_cache.json"}  # by a command, on each machine
 _SUBTITLES = {".srt", ".vtt"}
 _MEDIA = {".mkv", ".mp4", ".mp3", ".wav", ".m4a", ".webm"}
 
@@ -177,7 +178,7 @@ def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
 def test_every_file_of_ours_that_a_document_names_is_there(document: Path) -> None:
     for span in _SPAN.findall(document.read_text()):
         if re.match(r"(config|pipeline|shared|stages|tests|scripts|docs|samples|benchmarks)/[\w./-]+$", span):
-            assert (ROOT / span).exists(), f"{name_of(document)} names {span}"
+            assert (ROOT / span).exists() or span in _MADE_HERE, f"{name_of(document)} names {span}"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)

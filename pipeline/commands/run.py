@@ -28,7 +28,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     with open_reporter(app.settings.progress) as emit:
         if not app.settings.stub and (advice := _advice(app)):
             emit(Notice(None, None, advice))
-        result = run_batch(requests, app, emit, fail_fast=arguments.fail_fast)
+        result = run_batch(requests, app, emit, fail_fast=arguments.fail_fast, continuing=arguments.continuing)
     if len(result.items) > 1 and app.settings.progress in {"auto", "plain"}:
         print(_summary(result), file=sys.stderr)
     return CommandResult(

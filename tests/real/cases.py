@@ -143,6 +143,11 @@ def _mux(made: Material) -> Job:
     return {"media": made.media, "info": made.demuxed.file("media"), "sheets": sheets}, {}
 
 
+def _correct(made: Material) -> Job:
+    folder = made.subtitles.folder
+    return {"transcript": made.said, "cues": folder / "subtitles.vtt", "cues_base": folder / "subtitles.srt"}, {}
+
+
 CASES = (
     Case("demux", "ffmpeg", lambda made: ({"media": made.media}, {"full_rate": 48000})),
     Case("vad", "silero", lambda made: ({"audio": made.audio}, {})),
@@ -154,6 +159,7 @@ CASES = (
     Case("refine", "rules", lambda made: ({"transcript": made.said}, {})),
     Case("refine", "openai", lambda made: ({"transcript": made.said}, {"window": 3})),
     Case("refine", "anthropic", lambda made: ({"transcript": made.said}, {"window": 3})),
+    Case("correct", "corrections", _correct),
     Case("translate", "bergamot", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "pt"})),
     Case("translate", "whisper", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "en"})),
     Case("subtitle", "pysubs2", lambda made: ({"transcript": made.said}, {})),
