@@ -152,6 +152,11 @@ CASES = (
     Case("demux", "ffmpeg", lambda made: ({"media": made.media}, {"full_rate": 48000})),
     Case("vad", "silero", lambda made: ({"audio": made.audio}, {})),
     Case("separate", "deepfilternet", lambda made: ({"audio": made.audio, "speech": made.speech}, {"when": "always"})),
+    Case(
+        "separate", "demucs",
+        lambda made: ({"audio": made.audio, "speech": made.speech, "full": made.demuxed.file("full")}, {}),
+        tiny={"separator": Tiny("demucs-htdemucs", script("tiny_demucs.py"))},
+    ),
     Case("asr", "faster-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
     Case("align", "decoder-times", lambda made: ({"audio": made.audio, "transcript": made.heard}, {})),
     Case("diarize", "speaker-clusters", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
