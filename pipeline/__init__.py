@@ -13,6 +13,6 @@
     step, item, run, window, batch                       from one step up to many media at once
 
 Direction: `pipeline -> stages (declarations only) -> shared`. Only `registry` imports `stages`; only `environments`,
-`tools`, `worker`, `hardware`, `together`, the data-wheel source and `setup_core`, which the wrapper calls, start
-processes.
+`tools`, `worker`, `hardware`, `together`, `executors/ray_cluster`, the data-wheel source and `setup_core`, which the
+wrapper calls, start processes. Only `executors/ray_host` imports Ray.
 """
