@@ -17,6 +17,7 @@ from stages import (
     mux,
     refine,
     separate,
+    shots,
     subtitle,
     translate,
     vad,
@@ -26,6 +27,7 @@ STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
     for module in (
         demux,
+        shots,
         separate,
         vad,
         asr,

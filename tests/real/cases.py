@@ -150,6 +150,10 @@ def _correct(made: Material) -> Job:
 
 CASES = (
     Case("demux", "ffmpeg", lambda made: ({"media": made.media}, {"full_rate": 48000})),
+    Case(
+        "shots", "ffmpeg",
+        lambda made: ({"media": made.media, "info": made.demuxed.file("media")}, {"difference": 1.0, "contrast": 1.0}),
+    ),
     Case("vad", "silero", lambda made: ({"audio": made.audio}, {})),
     Case("separate", "deepfilternet", lambda made: ({"audio": made.audio, "speech": made.speech}, {"when": "always"})),
     Case(
