@@ -25,6 +25,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from pipeline import events
 from pipeline.app import App
 from pipeline.errors import Missing, ReelError, WorkerLost, WorkerTimedOut
+from pipeline.events import Emit
 from pipeline.executors.handle import OnEvent, WorkerKey, WorkerStats
 from pipeline.executors.ray_cluster import node_in
 from pipeline.executors.ray_node import Facts, Failure, Machine, StageProcess, Wanted, code_digest
@@ -32,7 +33,6 @@ from pipeline.executors.staging import stage_job
 from pipeline.ledger import Host, Need, Place
 from shared import protocol
 
-Emit = Callable[[events.Event], None]
 T = TypeVar("T")
 
 _LOOK_EVERY_S = 1.0
