@@ -305,7 +305,16 @@ STAGE = Stage(
                 Rung("8-bit weights", {"beam_size": 2}, {"compute_type": "int8"}),
                 Rung("the processor", device="cpu"),
             ),
-        )
+        ),
+        "mlx-whisper": Backend(
+            module="stages.backends.mlx_whisper",
+            environment="mlx",
+            summary="Whisper through MLX, for the GPUs of Apple silicon; greedy",
+            models=("whisper",),
+            resources=Resources(cpus=2, memory_gib=4.0, time_per_media_s=10.0),
+            platforms=("darwin", "linux"),
+            oom_ladder=(Rung("the processor", device="cpu"),),
+        ),
     },
     run=run,
     stub=stub,

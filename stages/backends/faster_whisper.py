@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import _LANGUAGE_CODES
@@ -19,7 +18,7 @@ from shared.language import parse_language
 from shared.speech import Region
 from shared.stage import Device
 from stages.asr import AsrParams, Heard, HeardWord
-from stages.backends.waveform import Samples, open_speech
+from stages.backends.waveform import open_speech, read_pack
 
 # The encoder takes less than its 30 s window, at a sixth of the time for 10 s. 26 clips of 1 to 7 s in eight languages
 # were told apart as with the full window (25 right, the same one wrong); without any padding two more went wrong.
@@ -80,12 +79,6 @@ class FasterWhisperEngine:
                 average_log_probability=float(segment.avg_logprob),
                 no_speech_probability=float(segment.no_speech_prob),
             )
-
-
-def read_pack(audio: Path, pack: Sequence[Region]) -> Samples:
-    """The stretches of a pack, one after the other."""
-    waveform = open_speech(audio)
-    return np.concatenate([waveform.read(stretch.start_ms, stretch.end_ms) for stretch in pack])
 
 
 def languages_of(model: WhisperModel) -> frozenset[str]:

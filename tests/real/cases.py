@@ -143,6 +143,10 @@ CASES = (
         tiny={"separator": Tiny("demucs-htdemucs", script("tiny_demucs.py"))},
     ),
     Case("asr", "faster-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
+    Case(
+        "asr", "mlx-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {}),
+        tiny={"whisper": Tiny("mlx-whisper-tiny", script("tiny_mlx_whisper.py"))},
+    ),
     Case("align", "decoder-times", lambda made: ({"audio": made.audio, "transcript": made.heard}, {})),
     Case("diarize", "speaker-clusters", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
     Case("attribute", "overlap", lambda made: ({"transcript": made.words, "turns": made.turns}, {})),
