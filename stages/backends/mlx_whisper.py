@@ -20,10 +20,10 @@ from shared.speech import Region
 from shared.stage import Device
 from stages.asr import PACK_MS, AsrParams, Heard, HeardWord
 from stages.backends.waveform import open_speech, read_pack
+from stages.backends.whisper_codes import whisper_code
 
 _AGAIN_TEMPERATURE, _SEED = 0.4, 0
 _NO_PROBABILITY = -100.0
-_WHISPER_CODES = {"jv": "jw"}  # where Whisper's code is not BCP-47
 
 
 class MlxWhisperEngine:
@@ -60,7 +60,7 @@ class MlxWhisperEngine:
             read_pack(audio, pack),
             path_or_hf_repo=self._folder,
             fp16=self._dtype == mx.float16,
-            language=_WHISPER_CODES.get(language, language),
+            language=whisper_code(language),
             temperature=_AGAIN_TEMPERATURE if again else 0.0,
             initial_prompt=prompt or None,
             condition_on_previous_text=False,
