@@ -167,6 +167,10 @@ CASES = (
         tiny={"separator": Tiny("demucs-htdemucs", script("tiny_demucs.py"))},
     ),
     Case("asr", "faster-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
+    Case(
+        "asr", "mlx-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {}),
+        tiny={"whisper": Tiny("mlx-whisper-tiny", script("tiny_mlx_whisper.py"))},
+    ),
     Case("asr", "whisperx", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
     Case("align", "decoder-times", lambda made: ({"audio": made.audio, "transcript": made.heard}, {})),
     Case(
