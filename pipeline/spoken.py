@@ -17,6 +17,7 @@ from pipeline.errors import Missing
 from pipeline.model_cache.cache import ModelCache
 from pipeline.plan import FromStep, Step
 from pipeline.result_store import StoredResult
+from shared.document import DocumentError
 from shared.language import primary
 from shared.transcript import Transcript
 
@@ -41,9 +42,12 @@ def language_heard(step: Step, results: Mapping[str, StoredResult]) -> str:
 
 
 def language_in(inputs: Mapping[str, str | list[str] | None]) -> str:
-    """The language of the transcript among these files; empty where there is none."""
+    """The language of the transcript among these files; empty without one that can be read."""
     path = inputs.get(_TRANSCRIPT)
-    return Transcript.read(Path(path)).language if isinstance(path, str) else ""
+    try:
+        return Transcript.read(Path(path)).language if isinstance(path, str) else ""
+    except DocumentError:
+        return ""
 
 
 def with_model(step: Step, language: str, models: ModelCache, emit: Emit, item: str, *, offline: bool) -> Step:

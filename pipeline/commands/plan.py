@@ -11,6 +11,7 @@ from pipeline.admission import Admission, check_media
 from pipeline.app import App
 from pipeline.commands.common import CommandResult, app_of, megabytes, requests_of, table
 from pipeline.costs import Estimate, estimates
+from pipeline.model_cache.manifest import stated_bytes
 from pipeline.preview import StepPreview
 from pipeline.result_key import short
 from pipeline.runs import Runs
@@ -101,5 +102,6 @@ def _needs(due: list[StepPreview], app: App) -> list[str]:
     needs = [f"environment {family}" for family in families if app.environments.status(family).state != "ready"]
     models = dict.fromkeys(name for step in steps for name in step.models.values())
     for name in app.models.incomplete(models):
-        needs.append(f"model {name} ({megabytes(app.models.locked[name].size)}, {app.models.models[name].licence})")
+        model = app.models.models[name]
+        needs.append(f"model {name} ({megabytes(stated_bytes(model, app.models.locked[name]))}, {model.licence})")
     return needs
