@@ -61,7 +61,7 @@ class Admission:
         folder = self._folders.take(self.app.project.output, request.media, digest)
         return Item(self.name(request.media), request.media, digest, plan, folder, index, request.priority)
 
-    def finished(self, request: Request, digest: str, index: int) -> tuple[Item, Receipt] | None:
+    def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, Receipt] | None:
         """The item and its receipt, where everything of it is published as it would be now."""
         plan = self.plan_for(request)
         receipt = self._receipts.find(request.media, digest, self._digest_of(plan))

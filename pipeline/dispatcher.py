@@ -56,6 +56,7 @@ class _Worker:
     idle_since: float = 0.0
     first_mb: float | None = None
     cpu_s: float = 0.0
+    measured_at: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -290,6 +291,7 @@ class Dispatcher:
         if self._workers.get(worker.name) is not worker or worker.state == "ending":
             return
         worker.state, worker.running = "ending", Need()
+        self._measure(worker)
         try:
             await (worker.handle.stop() if polite else worker.handle.kill())
         finally:
@@ -306,10 +308,18 @@ class Dispatcher:
             for worker in list(self._workers.values()):
                 if worker.state == "idle" and now - worker.idle_since > self._settings.idle_worker_s:
                     self._spawn(self._end(worker, "idle"))
-                elif stats := worker.handle.stats():
-                    cores = max(stats.cpu_s - worker.cpu_s, 0.0) / _MEASURE_EVERY_S
-                    worker.cpu_s = stats.cpu_s
-                    self._emit(events.WorkerMeasured(worker.name, cores, stats.memory_mb, stats.gpu_memory_mb))
+                else:
+                    self._measure(worker)
+
+    def _measure(self, worker: _Worker) -> None:
+        """Tell what a worker takes, if the system says so."""
+        if not (stats := worker.handle.stats()):
+            return
+        now = time.monotonic()
+        cores = max(stats.cpu_s - worker.cpu_s, 0.0) / max(now - worker.measured_at, 0.01)
+        worker.cpu_s, worker.measured_at = stats.cpu_s, now
+        memory = (stats.memory_mb, stats.gpu_memory_mb, stats.peak_memory_mb)
+        self._emit(events.WorkerMeasured(worker.name, cores, *memory))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

@@ -116,12 +116,13 @@ class WorkerLoaded:
 
 @dataclass(frozen=True)
 class WorkerMeasured:
-    """What a worker takes just now: cores, memory, and memory of its GPU where it has one."""
+    """What a worker takes just now: cores, memory, memory of its GPU where it has one, and the most memory so far."""
 
     worker: str
     cores: float
     memory_mb: float
     gpu_memory_mb: float | None = None
+    peak_memory_mb: float | None = None
 
 
 @dataclass(frozen=True)

@@ -267,6 +267,10 @@ def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "--intermediates", action="store_true",
         help="and what published jobs were made from; the published results themselves stay",
     )  # fmt: skip
+    prune.add_argument(
+        "--jobs", action="append", default=[], metavar="DIR",
+        help="where published folders were moved to, so that their results count as used; may be repeated",
+    )  # fmt: skip
     prune.add_argument("--yes", action="store_true", help="delete them without a question")
 
 

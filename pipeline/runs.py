@@ -153,8 +153,8 @@ class Runs:
                 measured = {"ended_ms": _clock_ms(), "seconds": seconds, "memory_mb": memory_mb}
                 self._index.put("run_loads", {**row, "models": json.dumps(models), **measured})
                 self._measured(worker, memory_mb or 0.0, None)
-            case events.WorkerMeasured(worker, _, memory_mb, gpu_memory_mb):
-                self._measured(worker, memory_mb, gpu_memory_mb)
+            case events.WorkerMeasured(worker, _, memory_mb, gpu_memory_mb, peak_mb):
+                self._measured(worker, max(memory_mb, peak_mb or 0.0), gpu_memory_mb)
             case events.WorkerEnded(worker, reason):
                 self._worker_ended(worker, reason)
             case _:
@@ -228,19 +228,23 @@ class Runs:
         ]
 
     def _measured(self, worker: str, memory_mb: float, gpu_memory_mb: float | None) -> None:
+        """Note a new peak at once: who kills this process gives no notice."""
         memory, gpu = self._peaks.get(worker, (0.0, None))
         if gpu_memory_mb is not None:
             gpu = max(gpu or 0.0, gpu_memory_mb)
-        self._peaks[worker] = max(memory, memory_mb), gpu
+        before, self._peaks[worker] = (memory, gpu), (max(memory, memory_mb), gpu)
+        if self._peaks[worker] != before:
+            self._index.execute(
+                "UPDATE run_workers SET peak_memory_mb = ?, peak_gpu_memory_mb = ? WHERE run = ? AND worker = ?",
+                (*self._peaks[worker], self._run, worker), wait=False,
+            )  # fmt: skip
 
     def _worker_ended(self, worker: str, reason: str) -> None:
-        memory, gpu = self._peaks.pop(worker, (0.0, None))
+        self._peaks.pop(worker, None)
         self._index.execute(
-            "UPDATE run_workers SET ended_ms = ?, reason = ?, peak_memory_mb = ?, peak_gpu_memory_mb = ?"
-            " WHERE run = ? AND worker = ?",
-            (_clock_ms(), reason, memory or None, gpu, self._run, worker),
-            wait=False,
-        )
+            "UPDATE run_workers SET ended_ms = ?, reason = ? WHERE run = ? AND worker = ?",
+            (_clock_ms(), reason, self._run, worker), wait=False,
+        )  # fmt: skip
 
     def _keep(self, run: str) -> None:
         self._index.write_run(run, self._store.history / f"{run}.json")

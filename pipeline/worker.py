@@ -29,7 +29,7 @@ from pipeline.errors import (
 )
 from pipeline.executors.handle import OnEvent, WorkerStats
 from shared import protocol
-from shared.memory import processor_s, resident_mb, system_kills
+from shared.memory import peak_mb, processor_s, resident_mb, system_kills
 from shared.timecode import span
 
 _START_LIMIT_S = 120.0
@@ -121,6 +121,7 @@ class Worker:
         except TimeoutError as error:
             self.usable = False
             await self._end_job(request.id)
+            await self._terminate()
             raise WorkerTimedOut(
                 "worker.timed-out",
                 f"{self._launch.name} did not finish within {span(limit_s)}",
@@ -129,7 +130,10 @@ class Worker:
             ) from error
         except asyncio.CancelledError:
             self.usable = False
-            await self._end_job(request.id)
+            if await self._end_job(request.id):
+                self.usable = True
+            else:
+                await self._terminate()
             raise
 
     async def stop(self) -> None:
@@ -163,15 +167,22 @@ class Worker:
         memory_mb = resident_mb(self._started.pid) if self._started else None
         if self._started is None or memory_mb is None:
             return None
-        return WorkerStats(processor_s(self._started.pid), memory_mb, self._gpu_memory_mb)
+        pid = self._started.pid
+        return WorkerStats(processor_s(pid), memory_mb, self._gpu_memory_mb, peak_mb(pid))
 
-    async def _end_job(self, job: int) -> None:
-        """Ask, terminate, kill, each with its time."""
+    async def _end_job(self, job: int) -> bool:
+        """Ask the job to end, and wait a little for it. Whether it did, so that the worker can take another."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError, StepFailed):
             await self._send(protocol.Cancel(id=job))
             async with asyncio.timeout(_CANCEL_GRACE_S):
-                while not isinstance(await self._receive(), protocol.Cancelled | protocol.Done):
+                while isinstance(answer := await self._receive(), protocol.Progress | protocol.Notice):
                     pass
+            return isinstance(answer, protocol.Cancelled | protocol.Done)
+        return False
+
+    async def _terminate(self) -> None:
+        """Ask the process to end, then kill it."""
+        self.usable = False
         with contextlib.suppress(TimeoutError, StepFailed, ReelError):
             self._signal(signal.SIGTERM)
             async with asyncio.timeout(_TERMINATE_GRACE_S):

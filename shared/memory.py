@@ -63,10 +63,11 @@ def resident_mb(pid: int | None = None) -> float | None:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def peak_mb() -> float | None:
-    """The most that this process has held in memory so far, in 10^6 bytes; None where the system does not tell."""
+def peak_mb(pid: int | None = None) -> float | None:
+    """The most that a process, by default this one, has held in memory so far, in 10^6 bytes; None where the system
+    does not tell."""
     try:
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid or 'self'}/status").read_text().splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM:")), None)

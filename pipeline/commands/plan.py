@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from pipeline.admission import Admission, check_media
 from pipeline.app import App
 from pipeline.commands.common import CommandResult, app_of, megabytes, requests_of, table
-from pipeline.preview import StepPreview
+from pipeline.preview import StepPreview, published_before
 from pipeline.result_key import short
 from pipeline.runs import Runs
 
@@ -24,8 +24,12 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     due: list[StepPreview] = []
     for request in requests_of(arguments, Path.cwd()):
         check_media(request.media)
-        item = admission.item(request, app.store.media_digest(request.media))
-        previews = admission.preview(item)
+        digest = app.store.media_digest(request.media)
+        if before := admission.finished(request, digest):
+            item, previews = before[0], published_before(before[0].plan, before[1].keys)
+        else:
+            item = admission.item(request, digest)
+            previews = admission.preview(item)
         due += [preview for preview in previews if preview.verdict != "reused"]
         items.append({"name": item.name, "media": str(item.media), "steps": [_data(preview) for preview in previews]})
         rows = [(p.step.id, p.step.backend_name, p.verdict, p.reason) for p in previews]
@@ -60,7 +64,7 @@ def _data(preview: StepPreview) -> JsonValue:
         "backend": preview.step.backend_name,
         "verdict": preview.verdict,
         "reason": preview.reason,
-        "key": preview.result.key if preview.result else None,
+        "key": preview.key,
         "changes": [{"ingredient": one.place, "old": one.old, "new": one.new} for one in preview.changes],
     }
 

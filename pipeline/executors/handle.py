@@ -34,11 +34,12 @@ class WorkerKey:
 
 @dataclass(frozen=True)
 class WorkerStats:
-    """What a worker takes: processor time since its start, and memory now."""
+    """What a worker takes: processor time since its start, memory now, and the most of it so far."""
 
     cpu_s: float
     memory_mb: float
     gpu_memory_mb: float | None = None
+    peak_memory_mb: float | None = None
 
 
 class WorkerHandle(Protocol):
