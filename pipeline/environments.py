@@ -41,12 +41,15 @@ _OUR_PACKAGES = ("pipeline", "shared", "stages")
 
 
 class Family(Frozen):
-    """A family as `config/environments.toml` declares it."""
+    """A family as `config/environments.toml` declares it. What its `reason` says is claimed again in a form that can
+    be proved: `conflicts`, `holds_back`, `without`."""
 
     reason: str
     probe: str
     platforms: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()  # families that no set of versions suits together with this one
+    holds_back: tuple[str, ...] = ()  # families that would get older packages together with this one
+    without: tuple[str, ...] = ()  # packages that its lock must not hold
     builds: tuple[str, ...] = ()  # packages without a wheel, built from their source
 
 
@@ -82,6 +85,16 @@ class Environments:
     def families(self) -> Mapping[str, Family]:
         """The declared families by name."""
         return self._families
+
+    def family(self, name: str) -> Family:
+        """A declared family. Raises `UsageError`."""
+        if name not in self._families:
+            raise UsageError(
+                "environment.unknown",
+                f"there is no environment `{name}`",
+                hint=f"the environments are {', '.join(self._families)}",
+            )
+        return self._families[name]
 
     def digest(self, family: str) -> str:
         """What a result's key holds of its environment: the lock's content and the interpreter's minor version."""
@@ -277,12 +290,7 @@ class Environments:
     def _folder(self, family: str) -> Path:
         if family == CORE_ENVIRONMENT:
             return Path(sys.prefix)
-        if family not in self._families:
-            raise UsageError(
-                "environment.unknown",
-                f"there is no environment `{family}`",
-                hint=f"the environments are core, {', '.join(self._families)}",
-            )
+        self.family(family)
         return self._root / family
 
     def _programs(self, family: str) -> Path:

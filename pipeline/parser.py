@@ -188,6 +188,10 @@ def _add_envs(commands: Subparsers[argparse.ArgumentParser]) -> None:
         if name == "ensure":
             _progress(leaf)
             _offline(leaf)
+    why = _leaf(envs, "why", "ask the resolver what keeps two environments apart", "reel envs why speech transformers")
+    why.add_argument(
+        "names", nargs="*", metavar="NAME", help="two environments; none: every declared reason, and which has gone"
+    )
 
 
 def _add_models(commands: Subparsers[argparse.ArgumentParser]) -> None:

@@ -24,8 +24,8 @@ CORE_LIBRARIES = {"pydantic", "rich", "filelock"}
 # core environment's own builder, which runs before there is anything else.
 STARTERS = {
     "pipeline/environments.py", "pipeline/tools.py", "pipeline/worker.py", "pipeline/model_cache/sources/data_wheel.py",
-    "pipeline/setup_core.py", "pipeline/hardware.py", "stages/backends/ffmpeg.py", "stages/backends/ffmpeg_demux.py",
-    "stages/backends/ffmpeg_mux.py",
+    "pipeline/setup_core.py", "pipeline/hardware.py", "pipeline/together.py", "stages/backends/ffmpeg.py",
+    "stages/backends/ffmpeg_demux.py", "stages/backends/ffmpeg_mux.py",
 }  # fmt: skip
 _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\ufe0f]")
 

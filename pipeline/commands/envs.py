@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from pipeline.commands import envs_why
 from pipeline.commands.common import CommandResult, app_of, megabytes, table
 from pipeline.environments import Environments, EnvironmentStatus
 from pipeline.errors import EXIT_MISSING, EXIT_OK
@@ -17,7 +18,9 @@ from pipeline.reporters import open_reporter
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
-    """List, ensure, check or remove environments."""
+    """List, ensure, check, compare or remove environments."""
+    if arguments.action == "why":
+        return envs_why.execute(arguments)
     app = app_of(arguments)
     environments = app.environments
     names = list(getattr(arguments, "names", []))
