@@ -83,6 +83,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticking: asyncio.Task[None] | None = None
         self._closing = False
+        self._deciding = False
         self.ahead = 0.0  # media that nobody has begun, for each that somebody has
 
     @property
@@ -208,7 +209,14 @@ class Dispatcher:
         return "memory" if stats.memory_mb > worker.first_mb * _GROWTH_FACTOR + _GROWTH_MB else None
 
     def _schedule(self) -> None:
-        """Decide, and carry the decisions out; called whenever something has changed."""
+        """Something has changed: decide once everything else that happens at this moment has happened too."""
+        if not self._deciding:
+            self._deciding = True
+            asyncio.get_running_loop().call_soon(self._decide)
+
+    def _decide(self) -> None:
+        """Decide, and carry the decisions out."""
+        self._deciding = False
         if self._closing:
             return
         states = [self._state(worker) for worker in self._workers.values()]

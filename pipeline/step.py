@@ -104,7 +104,15 @@ async def _run(
         except (WorkerCrashed, WorkerKilled) as error:
             if attempt == _ATTEMPTS or error.code == "worker.protocol":
                 raise
-    outputs = await asyncio.to_thread(_take_in, step, done, out_dir, app)
+    result = await asyncio.to_thread(_keep, work, done, tuple(warnings), out_dir, app)
+    app.store.note(result)
+    return result
+
+
+def _keep(work: Keyed, done: protocol.Done, warnings: tuple[str, ...], out_dir: Path, app: App) -> StoredResult:
+    """The result with its files, on the disk. Waits for it, so a thread does it."""
+    step = work.step
+    outputs = _take_in(step, done, out_dir, app)
     facts = dict(done.facts)
     if step.rung and changes_bytes(step):
         facts["rung"] = step.rung.name
@@ -114,13 +122,13 @@ async def _run(
             "ingredients": dict(work.parts),
             "outputs": outputs,
             "facts": facts,
-            "warnings": tuple(warnings),
+            "warnings": warnings,
             "seconds": round(done.seconds, 3),
             "cpu_s": round(done.cpu_s, 3),
             "memory_mb": done.memory_mb,
         }
     )
-    app.store.commit(result)
+    app.store.write_manifest(result)
     return result
 
 

@@ -29,7 +29,7 @@ from pipeline.errors import (
 )
 from pipeline.executors.handle import OnEvent, WorkerStats
 from shared import protocol
-from shared.memory import peak_mb, processor_s, resident_mb, system_kills
+from shared.memory import resident_mb, system_kills, usage
 from shared.timecode import span
 
 _START_LIMIT_S = 120.0
@@ -61,6 +61,7 @@ class Worker:
         self._watch: asyncio.Task[None] | None = None
         self._memory_exceeded_mb: float | None = None
         self._gpu_memory_mb: float | None = None
+        self._peak_mb = 0.0
         self._system_kills = system_kills()
         self.usable = True
 
@@ -115,6 +116,7 @@ class Worker:
                             on_event(answer)
                     elif isinstance(answer, protocol.Done) and answer.id == request.id:
                         self._gpu_memory_mb = answer.gpu_memory_mb
+                        self._peak_mb = max(self._peak_mb, answer.memory_mb or 0.0)
                         return answer
                     elif not isinstance(answer, protocol.Done | protocol.Cancelled):
                         raise self._error(answer)
@@ -164,11 +166,12 @@ class Worker:
 
     def stats(self) -> WorkerStats | None:
         """What it takes just now; None where the system does not tell."""
-        memory_mb = resident_mb(self._started.pid) if self._started else None
-        if self._started is None or memory_mb is None:
+        used = usage(self._started.pid) if self._started else None
+        if used is None:
             return None
-        pid = self._started.pid
-        return WorkerStats(processor_s(pid), memory_mb, self._gpu_memory_mb, peak_mb(pid))
+        cpu_s, memory_mb = used
+        self._peak_mb = max(self._peak_mb, memory_mb)
+        return WorkerStats(cpu_s, memory_mb, self._gpu_memory_mb, self._peak_mb)
 
     async def _end_job(self, job: int) -> bool:
         """Ask the job to end, and wait a little for it. Whether it did, so that the worker can take another."""
@@ -288,6 +291,7 @@ class Worker:
             held_mb = resident_mb(self._process.pid)
             if held_mb is None:
                 return
+            self._peak_mb = max(self._peak_mb, held_mb)
             if held_mb * 1e6 > self._launch.memory_limit_bytes:
                 self._memory_exceeded_mb = held_mb
                 self._signal(signal.SIGKILL)

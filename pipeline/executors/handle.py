@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from pipeline.ledger import Host, Place
@@ -25,6 +26,19 @@ class WorkerKey:
     device: str
     threads: int
     options: tuple[tuple[str, Option], ...] = ()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Asked for some hundred times a job, so it is computed once."""
+        return hash((self.environment, self.stage, self.backend, self.models, self.device, self.threads, self.options))
+
+    def __getstate__(self) -> dict[str, object]:
+        return {
+            name: value for name, value in vars(self).items() if name != "_hash"
+        }  # another process hashes otherwise
 
     @property
     def label(self) -> str:
