@@ -203,9 +203,10 @@ def models_page() -> str:
     ]
     text += table(("model", "licence", "commercial use", "terms to accept", "note"), terms)
     text += "## Profiles\n\nA profile says which backend does each stage's work and which models it takes. `auto` is "
-    text += "the profile of the highest rank whose models are complete.\n\n"
+    text += "the profile of the highest rank that suits the machine and whose models are complete.\n\n"
     for name, profile in profiles.items():
-        text += f"### {name}\n\n{profile.summary[0].upper()}{profile.summary[1:]}. Rank {profile.rank}.\n\n"
+        text += f"### {name}\n\n{profile.summary[0].upper()}{profile.summary[1:]}. Rank {profile.rank}; "
+        text += f"for {profile.suits}.\n\n"
         used = [
             (
                 stage,

@@ -11,9 +11,10 @@ from pydantic import JsonValue
 
 from pipeline.environments import Environments, load_families
 from pipeline.guide import load_guide
-from pipeline.hardware import REMEMBERED, has_card
+from pipeline.hardware import REMEMBERED, Hardware, recall
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import load_manifest
+from pipeline.model_cache.selection import with_needs
 from pipeline.model_cache.token import find_token
 from pipeline.observed import Observed
 from pipeline.plan import Choices, Plan, make_plan
@@ -32,7 +33,7 @@ from shared.stage import CORE_ENVIRONMENT
 
 @dataclass(frozen=True)
 class App:
-    """One project's parts. `tool` is the ffmpeg that stages get."""
+    """One project's parts. `tool` is the ffmpeg that stages get, `hardware` the machine as remembered."""
 
     settings: Settings
     project: Project
@@ -42,6 +43,7 @@ class App:
     tool: Tool
     store: ResultStore
     profile: ProfileChoice
+    hardware: Hardware
 
     def surroundings(self) -> Surroundings:
         """Digests of everything a step may run with."""
@@ -85,9 +87,7 @@ class App:
         settings = with_overrides(self.settings, overrides)
         profile = self.profile
         if "profile" in overrides:
-            profile = choose_profile(
-                settings.profile, load_profiles(CONFIG / "profiles"), self.models.incomplete(self.models.models)
-            )
+            profile = _profile(settings.profile, self.models, self.hardware)
         return replace(self, settings=settings, project=replace(self.project, settings=settings), profile=profile)
 
     def plan(self) -> Plan:
@@ -99,16 +99,13 @@ def open_app(settings: Settings) -> App:
     """The parts of the project that `settings` describe. Looks at the disk, changes nothing on it but memories."""
     project = open_project(settings)
     families = load_families(CONFIG / "environments.toml")
-    torch = choose_torch(
-        settings.torch, has_card(CONFIG / REMEMBERED), wheel_folders(settings.torch_wheels, os.environ)
-    )
+    hardware = recall(CONFIG / REMEMBERED)
+    torch = choose_torch(settings.torch, bool(hardware.cuda), wheel_folders(settings.torch_wheels, os.environ))
     environments = Environments(project.environments, CONFIG / "environments", project.cache, families, torch)
     manifest, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
     hub = hub_endpoint(os.environ, settings.hub)
     models = ModelCache(project.cache, manifest, locked, hub, token=lambda: find_token(os.environ, CONFIG, Path.home()))
     tools = Tools(project.scratch, environments, os.environ.get("PATH"))
-    profiles = load_profiles(CONFIG / "profiles")
-    profile = choose_profile(settings.profile, profiles, models.incomplete(models.models))
     return App(
         settings=settings,
         project=project,
@@ -117,5 +114,14 @@ def open_app(settings: Settings) -> App:
         tools=tools,
         tool=tools.choose(),
         store=ResultStore(project.results, project.index),
-        profile=profile,
+        profile=_profile(settings.profile, models, hardware),
+        hardware=hardware,
     )
+
+
+def _profile(wanted: str, models: ModelCache, hardware: Hardware) -> ProfileChoice:
+    profiles = load_profiles(CONFIG / "profiles")
+    incomplete = models.incomplete(models.models)
+    lacking = [name for name in models.models if not incomplete.keys().isdisjoint(with_needs([name], models.models))]
+    unsuited = [name for name, profile in profiles.items() if not hardware.suits(profile)]
+    return choose_profile(wanted, profiles, lacking, unsuited)

@@ -1,7 +1,7 @@
 """What this machine can compute with, and the profile that suits it; remembered in `config/hardware_cache.json`.
 
-The file is a memory. One thing is decided by it, which build of torch an environment gets, since asking the machine
-itself takes longer than a whole command may; `reel doctor --remember` asks it again.
+The file is a memory, since asking a card's own tool takes longer than a whole command may: it decides which build of
+torch an environment gets and which profiles `auto` may take. `reel doctor --remember` asks again.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from shared.document import Document, DocumentError, Frozen
 REMEMBERED = "hardware_cache.json"
 _ASK = ("--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
 _ASK_LIMIT_S = 10.0
-# Below this the larger models take longer than their listener has patience.
-_BETTER_CPUS, _BETTER_MEMORY_GIB = 4, 7.0
 
 
 class Accelerator(Frozen):
@@ -33,7 +31,7 @@ class Accelerator(Frozen):
 
 
 class Hardware(Document):
-    """`config/hardware_cache.json`."""
+    """`config/hardware_cache.json`. `profile` is the best one that suits the machine."""
 
     system: str
     machine: str
@@ -42,39 +40,46 @@ class Hardware(Document):
     cuda: tuple[Accelerator, ...]
     mps: bool
     mlx: bool
-    profile: str
+    profile: str = ""
+
+    def suits(self, profile: Profile) -> bool:
+        """Whether the profile is meant for such a machine."""
+        wanted = profile.suits
+        if self.memory_gib is not None and self.memory_gib < wanted.memory_gib:
+            return False
+        here = {name for name, there in (("cuda", self.cuda), ("mps", self.mps), ("mlx", self.mlx)) if there}
+        if here & set(wanted.accelerators) or not (wanted.accelerators or wanted.cpus):
+            return True
+        return wanted.cpus is not None and self.cpus >= wanted.cpus
+
+
+def recall(remembered: Path, devices: Path = Path("/dev")) -> Hardware:
+    """The machine as remembered; where nothing is, what can be seen without asking any program. Microseconds."""
+    try:
+        return Hardware.read(remembered)
+    except (OSError, DocumentError):
+        return detect({}, None, devices)
 
 
 def detect(profiles: Mapping[str, Profile], path: str | None, devices: Path = Path("/dev")) -> Hardware:
-    """Look at this machine; at most a second. `path` is where programs are looked for."""
+    """Look at this machine; at most a second. `path` is where programs are looked for; `profiles` are best first."""
     apple = platform.system() == "Darwin" and platform.machine() == "arm64"
     cuda = () if apple else _cuda(path, devices)
-    cpus, memory_gib = available_cores(), _memory_gib()
-    return Hardware(
+    found = Hardware(
         system=platform.system(),
         machine=platform.machine(),
-        cpus=cpus,
-        memory_gib=memory_gib,
+        cpus=available_cores(),
+        memory_gib=_memory_gib(),
         cuda=cuda,
         mps=apple,
         mlx=apple,
-        profile=suggest(profiles, cpus, memory_gib, bool(cuda) or apple),
     )
+    return found.model_copy(update={"profile": suggest(profiles, found)})
 
 
-def has_card(remembered: Path, devices: Path = Path("/dev")) -> bool:
-    """Whether there is an NVIDIA card, as remembered; where nothing is, by the cards' device files. Microseconds."""
-    try:
-        return bool(Hardware.read(remembered).cuda)
-    except (OSError, DocumentError):
-        return any(devices.glob("nvidia[0-9]*"))
-
-
-def suggest(profiles: Mapping[str, Profile], cpus: int, memory_gib: float | None, accelerated: bool) -> str:
-    """The best profile for a machine with power to spare, else the lightest; `profiles` are best first."""
-    best, lightest = next(iter(profiles)), list(profiles)[-1]
-    roomy = memory_gib is None or memory_gib >= _BETTER_MEMORY_GIB
-    return best if roomy and (accelerated or cpus >= _BETTER_CPUS) else lightest
+def suggest(profiles: Mapping[str, Profile], hardware: Hardware) -> str:
+    """The best profile that suits a machine; `profiles` are best first, and empty where nobody asks."""
+    return next((name for name, profile in profiles.items() if hardware.suits(profile)), "")
 
 
 def describe(hardware: Hardware) -> str:

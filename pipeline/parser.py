@@ -67,7 +67,11 @@ def _branch(
 
 def _settings(leaf: argparse.ArgumentParser) -> None:
     group = leaf.add_argument_group("settings")
-    group.add_argument("--profile", metavar="NAME", help="which backends and models; auto: the best that is complete")
+    group.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="which backends and models; auto: the best that suits this machine",
+    )
     group.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE",
         help="any setting or stage parameter, as `asr.beam_size=3`; may be repeated",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import JsonValue, ValidationError
 
@@ -23,11 +24,35 @@ class ProfileStage(Frozen):
     params: dict[str, JsonValue] = {}
 
 
+Accelerators = Literal["cuda", "mps", "mlx"]
+
+
+class Suits(Frozen):
+    """The machines that a profile is meant for: enough memory, and one of the accelerators or else enough processors.
+
+    Without `cpus` no number of processors replaces an accelerator; without anything, every machine suits.
+    """
+
+    accelerators: tuple[Accelerators, ...] = ()
+    cpus: int | None = None
+    memory_gib: float = 0.0
+
+    def __str__(self) -> str:
+        """As a sentence's end: `machines with CUDA or MPS, or 4 cores, and 7 GiB of memory`."""
+        power = [" or ".join(name.upper() for name in self.accelerators)] if self.accelerators else []
+        power += [f"{self.cpus} cores"] if self.cpus else []
+        needs = [", or ".join(power)] if power else []
+        needs += [f"{self.memory_gib:.0f} GiB of memory"] if self.memory_gib else []
+        return f"machines with {', and '.join(needs)}" if needs else "every machine"
+
+
 class Profile(Frozen):
-    """A named choice of backends and models; of two that are complete, `auto` takes the one of higher `rank`."""
+    """A named choice of backends and models. `auto` takes the one of highest `rank` that suits the machine and whose
+    models are complete."""
 
     summary: str
     rank: int
+    suits: Suits = Suits()
     stages: dict[str, ProfileStage]
 
     @property
@@ -57,10 +82,13 @@ def load_profiles(folder: Path) -> dict[str, Profile]:
     return dict(sorted(profiles.items(), key=lambda item: -item[1].rank))
 
 
-def choose_profile(wanted: str, profiles: Mapping[str, Profile], incomplete: Mapping[str, str]) -> ProfileChoice:
-    """The profile `wanted`; for `auto`, the best one none of whose models is `incomplete`, else the lowest.
+def choose_profile(
+    wanted: str, profiles: Mapping[str, Profile], incomplete: Collection[str], unsuited: Collection[str] = ()
+) -> ProfileChoice:
+    """The profile `wanted`; for `auto`, the best one whose models are complete, else the lowest.
 
-    `incomplete` maps the names of models that are not complete to what is wrong with them.
+    `profiles` are best first; `incomplete` are the models that are not whole or lack what they need, `unsuited` the
+    profiles that are meant for other machines. Raises `UsageError`.
     """
     if wanted != AUTO:
         if wanted in profiles:
@@ -68,11 +96,11 @@ def choose_profile(wanted: str, profiles: Mapping[str, Profile], incomplete: Map
         raise UsageError(
             "profile.unknown", f"there is no profile `{wanted}`", hint=f"the profiles are auto, {', '.join(profiles)}"
         )
-    best, *others = profiles
-    for name in (best, *others):
-        if not any(model in incomplete for model in profiles[name].models) or name == (others or [best])[-1]:
-            if name == best:
-                return ProfileChoice(name, profiles[name])
-            needs = tuple(model for model in profiles[best].models if model in incomplete)
-            return ProfileChoice(name, profiles[name], better=best, better_needs=needs)
-    raise AssertionError("the last profile is always taken")
+    lowest = list(profiles)[-1]
+    suited = [name for name in profiles if name not in unsuited] or [lowest]
+    chosen = next((name for name in suited if not set(profiles[name].models) & set(incomplete)), lowest)
+    best = suited[0]
+    if chosen == best:
+        return ProfileChoice(chosen, profiles[chosen])
+    needs = tuple(model for model in profiles[best].models if model in incomplete)
+    return ProfileChoice(chosen, profiles[chosen], better=best, better_needs=needs)

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.hardware import Accelerator, Hardware, describe, detect, suggest
-from pipeline.profile import load_profiles
+from pipeline.hardware import Accelerator, Hardware, describe, detect, recall, suggest
+from pipeline.profile import Profile, Suits, load_profiles
 from pipeline.project import CODE_ROOT, CONFIG
 from tests.conftest import Reel
 
 PROFILES = load_profiles(CONFIG / "profiles")
-BEST, LIGHTEST = next(iter(PROFILES)), list(PROFILES)[-1]
 
 
 def _tool(folder: Path, script: str) -> str:
@@ -49,15 +48,46 @@ def test_an_apple_processor_has_mps_and_mlx_and_no_cuda(tmp_path: Path, monkeypa
     assert "MPS and MLX" in describe(found)
 
 
+def _machine(cpus: int, memory_gib: float | None, *accelerators: str) -> Hardware:
+    cuda = (Accelerator(name="NVIDIA L4"),) if "cuda" in accelerators else ()
+    return Hardware(
+        system="Linux", machine="x86_64", cpus=cpus, memory_gib=memory_gib,
+        cuda=cuda, mps="mps" in accelerators, mlx="mlx" in accelerators,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("cpus", "memory_gib", "accelerated", "profile"),
-    [(2, 8.0, False, LIGHTEST), (8, 16.0, False, BEST), (2, 16.0, True, BEST), (8, 4.0, True, LIGHTEST),
-     (8, None, False, BEST)],
+    ("machine", "suits"),
+    [
+        (_machine(2, 8.0), False), (_machine(4, 8.0), True), (_machine(4, None), True), (_machine(8, 4.0), False),
+        (_machine(2, 8.0, "cuda"), True), (_machine(2, 8.0, "mps"), True), (_machine(2, 8.0, "mlx"), False),
+        (_machine(2, 4.0, "cuda"), False),
+    ],
 )  # fmt: skip
-def test_the_better_profile_is_for_machines_with_power_to_spare(
-    cpus: int, memory_gib: float | None, accelerated: bool, profile: str
-) -> None:
-    assert suggest(PROFILES, cpus, memory_gib, accelerated) == profile
+def test_a_profile_suits_enough_memory_with_an_accelerator_or_else_enough_cores(machine: Hardware, suits: bool) -> None:
+    wanted = Suits(accelerators=("cuda", "mps"), cpus=4, memory_gib=7.0)
+    assert machine.suits(Profile(summary="", rank=1, suits=wanted, stages={})) is suits
+
+
+def test_an_accelerator_is_not_replaced_by_cores_unless_the_profile_says_how_many() -> None:
+    profile = Profile(summary="", rank=1, suits=Suits(accelerators=("mlx",)), stages={})
+    assert not _machine(64, 512.0, "cuda").suits(profile)
+    assert _machine(8, 16.0, "mlx", "mps").suits(profile)
+
+
+def test_the_lightest_profile_suits_every_machine_and_is_suggested_to_the_weakest() -> None:
+    weakest = _machine(1, 1.0)
+    assert suggest(PROFILES, weakest) == list(PROFILES)[-1]
+    assert suggest(PROFILES, _machine(32, 128.0, "cuda")) == next(iter(PROFILES))
+
+
+def test_a_machine_that_nobody_remembers_is_looked_at_without_asking_any_program(tmp_path: Path) -> None:
+    (tmp_path / "nvidia0").touch()
+    assert recall(tmp_path / "hardware_cache.json", tmp_path).cuda == (Accelerator(name="NVIDIA card 0"),)
+    (tmp_path / "hardware_cache.json").write_text("{")
+    assert recall(tmp_path / "hardware_cache.json", tmp_path / "none").cuda == ()
+    _machine(3, 5.0, "cuda").write(tmp_path / "hardware_cache.json")
+    assert recall(tmp_path / "hardware_cache.json", tmp_path / "none") == _machine(3, 5.0, "cuda")
 
 
 def test_what_is_remembered_reads_back_the_same(tmp_path: Path) -> None:

