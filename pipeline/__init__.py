@@ -11,6 +11,7 @@
     worker, executors/, observed, dispatcher             stage processes: started, given jobs, watched, ended
     media_list, admission, receipts, preview             which media, and what is to be done for each
     step, item, run, window, batch                       from one step up to many media at once
+    report/                                              a run in figures and as a chart, after its end
 
 Direction: `pipeline -> stages (declarations only) -> shared`. Only `registry` imports `stages`; only `environments`,
 `tools`, `worker`, `hardware`, `together`, the data-wheel source and `setup_core`, which the wrapper calls, start

@@ -77,6 +77,7 @@ class Index:
         self._gathering = False
         self._waits: bool | None = None  # for the disk, as the connection is set now
         self._known: dict[str, tuple[str, ...]] = {}
+        self._statements: dict[tuple[str, ...], str] = {}  # that put a row of these columns into this table
 
     @contextlib.contextmanager
     def open_for_writing(self, refill: Refill) -> Iterator[None]:
@@ -117,7 +118,9 @@ class Index:
             finally:
                 self._gathering = False
 
-    def execute(self, statement: str, values: tuple[object, ...] = (), *, wait: bool = True) -> None:
+    def execute(
+        self, statement: str, values: tuple[object, ...] | Mapping[str, object] = (), *, wait: bool = True
+    ) -> None:
         """One write. With `wait`, it survives a loss of power when this returns, unless inside `one_write`."""
         database = self._writable()
         if self._gathering:
@@ -247,10 +250,13 @@ class Index:
         return database
 
     def _put(self, table: str, row: Mapping[str, object], conflict: str, *, wait: bool = False) -> None:
-        known = {name: value for name, value in row.items() if name in self._columns(table)}
-        marks = ", ".join("?" * len(known))
-        statement = f"INSERT OR {conflict} INTO {table} ({', '.join(known)}) VALUES ({marks})"
-        self.execute(statement, tuple(known.values()), wait=wait)
+        shape = (table, conflict, *row)
+        if shape not in self._statements:
+            columns = self._columns(table)
+            known = [name for name in row if name in columns]
+            marks = ", ".join(f":{name}" for name in known)
+            self._statements[shape] = f"INSERT OR {conflict} INTO {table} ({', '.join(known)}) VALUES ({marks})"
+        self.execute(self._statements[shape], row, wait=wait)
 
     def _columns(self, table: str) -> tuple[str, ...]:
         if table not in self._known:

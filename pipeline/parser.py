@@ -260,8 +260,12 @@ def _which_models(leaf: argparse.ArgumentParser, *, everything: str) -> None:
 def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:
     runs = _branch(commands, "runs", "what was run before")
     _leaf(runs, "list", "the runs, newest first", "reel runs list")
-    show = _leaf(runs, "show", "the steps of one run", "reel runs show 20260131-120000-ab12")
+    show = _leaf(
+        runs, "show", "what one run did and took: by step, by worker, by model, and as a chart", "reel runs show"
+    )
     show.add_argument("id", metavar="RUN", nargs="?", help="as `reel runs list` shows it; none: the newest")
+    show.add_argument("--steps", action="store_true", help="every step of every media instead")
+    show.add_argument("--svg", metavar="FILE", help="write the chart as a picture")
     repair = _leaf(
         runs, "repair", "check every byte of the results, drop what is damaged, make the index anew", "reel runs repair"
     )

@@ -210,6 +210,16 @@ class Runs:
             ),
         )
 
+    def redone(self, run: str) -> set[tuple[str, str]]:
+        """The media and step of all that was done in a run although it had been done or reused in one before."""
+        rows = self._index.query(
+            "SELECT item, step FROM run_steps AS now WHERE run = ? AND state = 'done' AND EXISTS (SELECT 1 FROM"
+            " run_steps AS old WHERE old.media = now.media AND old.step = now.step AND old.run < now.run"
+            " AND old.key IS NOT NULL)",
+            (run,),
+        )
+        return {(str(item), str(step)) for item, step in rows}
+
     def last_ingredients(self, media_digest: str, step: str) -> Mapping[str, JsonValue] | None:
         """The ingredients of the key that a step had when it last ran for a media; None when it never did."""
         rows = self._index.query(
