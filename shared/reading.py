@@ -1,4 +1,4 @@
-"""How text is counted: places on a screen, and the clusters that may never be cut.
+"""How text is counted: places on a screen, the clusters that may never be cut, and scripts without spaces.
 
 A place is the width of a Latin letter. An East Asian wide character takes two (Unicode TR 11), a combining mark or an
 invisible character none, everything else one, spaces and punctuation among it; the break between two lines is not
@@ -20,6 +20,7 @@ _NO_PLACE = frozenset({"Mn", "Me", "Cf", "Cc"})
 _JOINER = "\u200d"
 # Vowels that are letters by category and belong to the consonant before them all the same.
 _TRAILING_VOWELS = frozenset("\u0e33\u0eb3\uff9e\uff9f")
+_SPACELESS = (("\u0e00", "\u0eff"), ("\u0f00", "\u0fff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"))
 _LINKER = 9  # the combining class of viramas: they bind two consonants to one shape
 
 
@@ -61,6 +62,18 @@ def clusters(text: str) -> list[str]:
 def is_cluster_edge(text: str, index: int) -> bool:
     """Whether the text may be cut before the character at `index`."""
     return index <= 0 or index >= len(text) or not _is_one(text, index)
+
+
+@lru_cache(maxsize=1 << 14)
+def is_spaceless(character: str) -> bool:
+    """Whether the character's script puts no spaces between words. Korean is wide, and does."""
+    if any(first <= character <= last for first, last in _SPACELESS):
+        return True
+    return unicodedata.east_asian_width(character) in {"W", "F"} and not _is_hangul(character)
+
+
+def _is_hangul(character: str) -> bool:
+    return "\uac00" <= character <= "\ud7a3" or "\u1100" <= character <= "\u11ff" or "\u3130" <= character <= "\u318f"
 
 
 def _is_one(text: str, index: int) -> bool:

@@ -20,9 +20,11 @@ from pipeline.project import CONFIG
 def execute(arguments: argparse.Namespace) -> CommandResult:
     """Look at everything, change nothing; only what the machine has is written down when asked for.
 
-    What the next run builds by itself is no fault; what is broken is.
+    What the next run builds by itself is no fault; what is broken is. Of the environments only those of the profile
+    are tried, since some take half a minute to import for the first time; `reel envs check` tries all.
     """
     app = app_of(arguments)
+    needed_environments = app.needed_environments()
     rows: list[tuple[str, str, str]] = [
         ("ok", "system", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{_memory()}"),
         ("ok", "python", f"{platform.python_version()} in {sys.prefix}"),
@@ -33,7 +35,8 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     ).free
     rows.append(("ok" if free > 2e9 else "low", "disk", f"{megabytes(free)} free for {app.project.cache}"))
     for family in app.environments.families:
-        status = app.environments.check(family)
+        look = app.environments.check if family in needed_environments else app.environments.status
+        status = look(family)
         word = {"ready": "ok", "broken": "wrong"}.get(status.state, "later")
         torch = app.environments.torch(family)
         detail = status.detail or (f"ready, with torch {torch}" if torch else "ready")

@@ -9,9 +9,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
-from shared.reading import clusters, is_cluster_edge, places
+from shared.reading import clusters, is_cluster_edge, is_spaceless, places
 from shared.transcript import Segment, Transcript
 from shared.translation import Translation
 
@@ -23,7 +22,6 @@ OPENERS = "\"'“‘«([「『（【《〈¿¡"
 _NEVER_FIRST = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶーゝゞ々〻・‐゠〜～ๆະາะาๅ")
 _NEVER_LAST = frozenset("เแโใไເແໂໃໄ")  # vowels written before the consonant that they follow
 _LATE_WORDS = 2  # after so many, a change of speaker may still be meant for the sentence's beginning
-_SPACELESS = (("\u0e00", "\u0eff"), ("\u0f00", "\u0fff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"))
 
 
 @dataclass(frozen=True)
@@ -56,18 +54,6 @@ def spread(text: str, over: Segment) -> Iterator[Piece]:
 def ends_sentence(text: str) -> bool:
     """Whether a word stands at the end of a sentence, as far as its punctuation says."""
     return text.rstrip(CLOSERS).endswith(tuple(SENTENCE_ENDS))
-
-
-@lru_cache(maxsize=1 << 14)
-def is_spaceless(character: str) -> bool:
-    """Whether the character's script puts no spaces between words. Korean is wide, and does."""
-    if any(first <= character <= last for first, last in _SPACELESS):
-        return True
-    return unicodedata.east_asian_width(character) in {"W", "F"} and not _is_hangul(character)
-
-
-def _is_hangul(character: str) -> bool:
-    return "\uac00" <= character <= "\ud7a3" or "\u1100" <= character <= "\u11ff" or "\u3130" <= character <= "\u318f"
 
 
 def _said(transcript: Transcript) -> Iterator[Piece]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from shared.language import primary
-from stages.backends.cue_words import CLAUSE_ENDS, CLOSERS, OPENERS, SENTENCE_ENDS, Piece, is_spaceless
+from shared.reading import is_spaceless
+from stages.backends.cue_words import CLAUSE_ENDS, CLOSERS, OPENERS, SENTENCE_ENDS, Piece
 
 SENTENCE, CLAUSE, CONJUNCTION, PREPOSITION, UNKNOWN, LOOSE, NAME, BOUND = 0.0, 2.0, 3.5, 4.5, 8.0, 12.0, 12.0, 16.0
 _FORCED = 40.0  # inside a word that is wider than a line
