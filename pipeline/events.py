@@ -135,11 +135,12 @@ class WorkerEnded:
 
 @dataclass(frozen=True)
 class ItemStarted:
-    """Work on one media begins."""
+    """Work on one media begins. `plan` names its steps, each after what it needs."""
 
     item: str
     media: Path
     steps: int
+    plan: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class StepStarted:
 
 @dataclass(frozen=True)
 class StepWaiting:
-    """The step could begin, and waits: for memory, a core, a GPU, a worker that loads."""
+    """The step could begin, and waits: for its models, memory, a core, a GPU, a worker. Told when that changes."""
 
     item: str
     step: str
@@ -229,9 +230,12 @@ class ItemFinished:
     folder: Path | None
 
 
-Event = (
+OfSetUp = (
     SetupStarted | SetupProgress | SetupFinished | SetupFailed | FileStarted | FileProgress | FileEnded
     | CheckStarted | CheckProgress | CheckFinished
+)  # fmt: skip
+Event = (
+    OfSetUp
     | RunStarted | WorkerStarted | WorkerLoaded | WorkerMeasured | WorkerEnded
     | ItemStarted | StepStarted | StepWaiting | StepProgress | StepReused | StepDone | StepFailedEvent | StepSkipped
     | Notice | Published | ItemFinished

@@ -25,8 +25,10 @@ _OVER_LIMIT = "worker.memory"  # its own limit, whatever others hold
 
 @dataclass(frozen=True)
 class Listening:
-    """Who hears from a step: when a worker begins with it, how far it is, and what the user should know."""
+    """Who hears from a step: what it waits for, when a worker begins with it, how far it is, and what the user should
+    know."""
 
+    waiting: Callable[[str], None]
     started: Callable[[str], None]  # by a worker of this name
     progress: Callable[[float], None]
     warning: Callable[[str], None]
@@ -99,7 +101,9 @@ async def _run(
         warnings.clear()
         out_dir = app.store.make_staging(f"{work.key[:16]}-{step.id.replace(':', '-')}")
         try:
-            done = await dispatcher.run(step, models, inputs, out_dir, limit_s, listening.started, hear, order)
+            done = await dispatcher.run(
+                step, models, inputs, out_dir, limit_s, listening.started, hear, order, listening.waiting
+            )
             break
         except (WorkerCrashed, WorkerKilled) as error:
             if attempt == _ATTEMPTS or error.code == "worker.protocol":
