@@ -102,7 +102,7 @@ def test_it_fits_into_any_terminal(board: Board, width: int, height: int) -> Non
     assert len(text) <= max(height - 1, 2)
     assert all(len(line.rstrip()) <= width for line in text)
     if height >= 10:
-        assert any(line.startswith("and ") for line in text)
+        assert any(line.startswith("an") for line in text)
 
 
 def test_what_is_finished_is_no_longer_held(board: Board) -> None:
