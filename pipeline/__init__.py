@@ -14,6 +14,6 @@
     report/                                              a run in figures and as a chart, after its end
 
 Direction: `pipeline -> stages (declarations only) -> shared`. Only `registry` imports `stages`; only `environments`,
-`tools`, `worker`, `hardware`, `together`, the data-wheel source and `setup_core`, which the wrapper calls, start
-processes.
+`tools`, `worker`, `hardware`, `together`, `executors/ray_cluster`, the data-wheel source and `setup_core`, which the
+wrapper calls, start processes. Only `executors/ray_host` imports Ray.
 """

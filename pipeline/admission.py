@@ -6,15 +6,18 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pipeline import events
 from pipeline.app import App
+from pipeline.edits import CORRECT, Edit, beside_transcript, with_edits
 from pipeline.errors import BadInput
 from pipeline.item import Emit, Item
 from pipeline.media_list import Request
 from pipeline.model_cache.fetching import require
-from pipeline.plan import Plan
+from pipeline.plan import Plan, single_step
 from pipeline.preview import StepPreview, preview
-from pipeline.publish import Folders, PublishedFiles
+from pipeline.publish import Folders, PublishedFiles, changed_files
 from pipeline.receipts import Receipt, Receipts, plan_digest
+from pipeline.registry import stage_named
 from pipeline.runs import Runs
 
 
@@ -37,8 +40,9 @@ def check_media(media: Path) -> None:
 class Admission:
     """Makes items of requests: their names, plans and folders, each its own. Raises `BadInput` and `UsageError`."""
 
-    def __init__(self, app: App, history: Runs) -> None:
-        self.app, self._history = app, history
+    def __init__(self, app: App, history: Runs, taking_edits: Emit | None = None) -> None:
+        """`taking_edits` says that corrections are to be taken in, and hears of them."""
+        self.app, self._history, self._taking_edits = app, history, taking_edits
         self.surroundings = app.surroundings()
         self._names: set[str] = set()
         self._folders = Folders()
@@ -59,10 +63,31 @@ class Admission:
         """The item, in a folder that no other media of this run has."""
         plan = self.plan_for(request)
         folder = self._folders.take(self.app.project.output, request.media, digest)
-        return Item(self.name(request.media), request.media, digest, plan, folder, index, request.priority)
+        name = self.name(request.media)
+        if edits := self._edits(name, digest, folder):
+            choices = (self.app.changed(request.overrides) if request.overrides else self.app).choices()
+            plan = with_edits(plan, edits, lambda inputs: single_step(stage_named(CORRECT), choices, inputs, None))
+        return Item(name, request.media, digest, plan, folder, index, request.priority, edits)
+
+    def _edits(self, name: str, digest: str, folder: Path) -> tuple[Edit, ...]:
+        """The corrections that there are of a media, with those that are to be taken in."""
+        edits = self.app.edits.of(digest)
+        changed = changed_files(folder, edits, self.app.store) if self._taking_edits else []
+        if not changed or not self._taking_edits:
+            return edits
+        edits = self.app.edits.take_in(digest, changed)
+        names = [one.path.name for one in changed]
+        text = f"{name}: taken in as corrections: {', '.join(names)}; `./reel edits drop` undoes that"
+        self._taking_edits(events.Notice(None, None, text))
+        if others := beside_transcript(edits, names):
+            text = f"{name}: {', '.join(others)} was corrected by hand and stays so; correct it too where it differs"
+            self._taking_edits(events.Notice(None, None, text))
+        return edits
 
     def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, Receipt] | None:
         """The item and its receipt, where everything of it is published as it would be now."""
+        if self._taking_edits or self.app.edits.of(digest):
+            return None  # receipts know nothing of corrections
         plan = self.plan_for(request)
         receipt = self._receipts.find(request.media, digest, self._digest_of(plan))
         if receipt is None or receipt.published.folder.parent != self.app.project.output:
@@ -74,7 +99,8 @@ class Admission:
 
     def note(self, item: Item, published: PublishedFiles, keys: Mapping[str, str]) -> None:
         """Remember what was published for an item."""
-        self._receipts.note(item, self._digest_of(item.plan), published, keys)
+        if not item.edits:
+            self._receipts.note(item, self._digest_of(item.plan), published, keys)
 
     def _digest_of(self, plan: Plan) -> str:
         if id(plan) not in self._digests:

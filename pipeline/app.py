@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from pipeline.edits import EditStore
 from pipeline.environments import Environments, load_families
 from pipeline.guide import load_guide
 from pipeline.hardware import REMEMBERED, Hardware, recall
@@ -42,6 +43,7 @@ class App:
     tools: Tools
     tool: Tool
     store: ResultStore
+    edits: EditStore
     profile: ProfileChoice
     hardware: Hardware
 
@@ -114,6 +116,7 @@ def open_app(settings: Settings) -> App:
         tools=tools,
         tool=tools.choose(),
         store=ResultStore(project.results, project.index),
+        edits=EditStore(project.results / "edits"),
         profile=_profile(settings.profile, models, hardware),
         hardware=hardware,
     )

@@ -129,17 +129,23 @@ class Batch:
 
 
 def run_batch(
-    requests: Iterable[Request] | AsyncIterator[Request], app: App, emit: Emit, *, fail_fast: bool = False
+    requests: Iterable[Request] | AsyncIterator[Request],
+    app: App,
+    emit: Emit,
+    *,
+    fail_fast: bool = False,
+    continuing: bool = False,
 ) -> BatchResult:
     """Run the plan of each media. Holds the store; one item's failure does not stop the others, unless `fail_fast`.
+    `continuing`: what somebody has corrected in published files since is taken in first.
 
     Requests may come while others are worked on. Raises `KeyboardInterrupt` when the user ends it.
     """
     known = list(requests) if isinstance(requests, Iterable) else None
     with app.store.open_for_writing("reel run"):
         history = Runs(app.store, app.project.runs)
-        admission = Admission(app, history)
         run = Run(history.start(app.settings.recipe, app.profile.name), app, history, history.told(emit))
+        admission = Admission(app, history, run.emit if continuing else None)
         run.emit(events.RunStarted(run.id, None if known is None else len(known)))
         batch, state = Batch(run, admission, fail_fast), "interrupted"
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline import events
 from pipeline.app import App
+from pipeline.edits import Edit
 from pipeline.errors import BadInput, ReelError
 from pipeline.plan import Plan, Step
 from pipeline.publish import PublishedFiles, publish
@@ -33,6 +34,7 @@ class Item:
     folder: Path
     index: int = 0
     priority: float = 0.0
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,9 @@ class ItemRecord:
         """Bring the files to where the user looks for them. Touches the disk only, so that a thread can do it."""
         item, app = self.item, self.app
         try:
+            corrected = {edit: app.edits.path(item.digest, edit.sha256) for edit in item.edits}
             self._published = publish(
-                self.plan, self.results, item.media, item.digest, item.folder, app.store, app.models.models
+                self.plan, self.results, item.media, item.digest, item.folder, app.store, app.models.models, corrected
             )
         except OSError as error:
             self.error = BadInput(
@@ -144,7 +147,8 @@ class ItemRecord:
         published, error, name = self._published, self.error, self.item.name
         if published:
             for path in published.edited:
-                text = f"{path.name} was edited since it was published, so it is kept; delete it to get the new one"
+                text = f"{path.name} was edited since it was published, so it is kept; `--continue` takes in"
+                text += " corrections of subtitles and transcripts, and when you delete it, the new one comes"
                 self.emit(events.Notice(name, None, text))
             for path in published.files:
                 self.emit(events.Published(name, path))

@@ -37,20 +37,29 @@ class FromStep:
 
 
 @dataclass(frozen=True)
+class FromFile:
+    """A file of known content that no step makes: a correction of the published file `name`."""
+
+    sha256: str
+    name: str
+
+
+@dataclass(frozen=True)
 class FirstOf:
     """The first of these that exists: an optional output, then what it would replace."""
 
-    sources: tuple[FromMedia | FromStep, ...]
+    sources: tuple[Leaf, ...]
 
 
 @dataclass(frozen=True)
 class AllOf:
     """All of these that exist, in this order."""
 
-    sources: tuple[FromMedia | FromStep, ...]
+    sources: tuple[Leaf, ...]
 
 
-Source = FromMedia | FromStep | FirstOf | AllOf
+Leaf = FromMedia | FromStep | FromFile
+Source = Leaf | FirstOf | AllOf
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,7 @@ class Step:
     @property
     def needs(self) -> frozenset[str]:
         """The ids of the steps whose outputs this one takes."""
-        return frozenset(source.step for source in _leaves(self.inputs) if isinstance(source, FromStep))
+        return frozenset(source.step for source in leaves(self.inputs) if isinstance(source, FromStep))
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,12 @@ class Publication:
     step: str
     role: str
     name: str
+    corrects: str = ""  # `step.role` where a correction has come between
+
+    @property
+    def origin(self) -> str:
+        """`step.role` of what is published, as it is without corrections."""
+        return self.corrects or f"{self.step}.{self.role}"
 
 
 @dataclass(frozen=True)
@@ -270,8 +285,9 @@ def takes_several(files: type[Files], role: str) -> bool:
     return any(isinstance(option, GenericAlias) and get_origin(option) is tuple for option in options)
 
 
-def _leaves(inputs: Mapping[str, Source]) -> list[FromMedia | FromStep]:
-    leaves: list[FromMedia | FromStep] = []
+def leaves(inputs: Mapping[str, Source]) -> list[Leaf]:
+    """Everything that inputs name, one by one."""
+    found: list[Leaf] = []
     for source in inputs.values():
-        leaves += source.sources if isinstance(source, FirstOf | AllOf) else (source,)
-    return leaves
+        found += source.sources if isinstance(source, FirstOf | AllOf) else (source,)
+    return found

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from pipeline.ladder import descent
-from pipeline.plan import AllOf, FirstOf, FromMedia, FromStep, Plan, Source, Step
+from pipeline.plan import AllOf, FirstOf, FromFile, FromMedia, Leaf, Plan, Source, Step, leaves
 from pipeline.result_key import Change, InputDigests, Surroundings, differences, ingredients, result_key
 from pipeline.result_store import ResultStore, StoredResult
 
@@ -28,6 +28,12 @@ class StepPreview:
     result: StoredResult | None = None
     changes: tuple[Change, ...] = ()  # of its key since it last ran for this media, as far as they are known yet
     key: str | None = None  # of the result that is reused
+
+    @property
+    def why(self) -> str:
+        """The reason, and which corrections the step takes in."""
+        names = dict.fromkeys(leaf.name for leaf in leaves(self.step.inputs) if isinstance(leaf, FromFile))
+        return f"{self.reason}; takes in the corrected {' and '.join(names)}" if names else self.reason
 
 
 def published_before(plan: Plan, keys: Mapping[str, str]) -> list[StepPreview]:
@@ -73,9 +79,11 @@ def preview(
 def gather(inputs: Mapping[str, Source], media_digest: str, results: Mapping[str, StoredResult]) -> InputDigests:
     """The digests of a step's inputs, from the results of the steps before it."""
 
-    def one(source: FromMedia | FromStep) -> str | None:
+    def one(source: Leaf) -> str | None:
         if isinstance(source, FromMedia):
             return media_digest
+        if isinstance(source, FromFile):
+            return source.sha256
         digest = results[source.step].digests(source.role)
         assert digest is None or isinstance(digest, str), f"{source} is several files"
         return digest

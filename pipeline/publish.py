@@ -11,12 +11,13 @@ import json
 import os
 import shutil
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue
 
+from pipeline.edits import Changed, Edit, takes_edits
 from pipeline.model_cache.manifest import Model
 from pipeline.plan import Plan, Publication
 from pipeline.result_store import ResultStore, StoredFile, StoredResult
@@ -25,6 +26,7 @@ from shared.files import sha256_of, write_atomically
 from shared.language import UNDETERMINED, in_file_name
 
 JOB = "job.json"
+_TRANSCRIPT = "transcript"
 _LINK_FROM_BYTES = 8 << 20  # smaller files are copied, so that a text editor can do with them what it likes
 
 
@@ -36,6 +38,8 @@ class Job(Document):
     recipe: str
     profile: str
     files: dict[str, str]  # name to sha256
+    origins: dict[str, str] = {}  # name to the `step.role` that it shows
+    edits: dict[str, str] = {}  # those of the files that are corrections, with their sha256
     steps: dict[str, dict[str, JsonValue]]
     licences: dict[str, str]
 
@@ -81,6 +85,14 @@ def _is_free(folder: Path, media: Path, digest: str) -> bool:
     return job is None or job.media == str(media) or bool(moved_here)
 
 
+def forget_edits(folder: Path, names: Sequence[str]) -> None:
+    """Let the next job replace these files by what it makes."""
+    job = read_job(folder)
+    if job is not None:
+        left = {name: digest for name, digest in job.edits.items() if name not in names}
+        _write_job(folder, job.model_copy(update={"edits": left}))
+
+
 def read_job(folder: Path) -> Job | None:
     """The job that a folder holds; None for none, or one of another release."""
     try:
@@ -91,29 +103,67 @@ def read_job(folder: Path) -> Job | None:
 
 def publish(
     plan: Plan, results: Mapping[str, StoredResult], media: Path, media_digest: str, folder: Path,
-    store: ResultStore, models: Mapping[str, Model],
+    store: ResultStore, models: Mapping[str, Model], corrected: Mapping[Edit, Path],
 ) -> PublishedFiles:  # fmt: skip
-    """Bring every publication of the plan into `folder`, and take away what an earlier job left and this has not."""
+    """Bring every publication of the plan into `folder`, and take away what an earlier job left and this has not.
+
+    `corrected` says where the contents of corrections lie: a corrected subtitle is published as its person left it.
+    """
     wanted: dict[str, StoredFile] = {}
+    origins: dict[str, str] = {}
     for publication in plan.publications:
         for file in _files(results[publication.step], publication.role):
             # A translation into the spoken language adds nothing to the original, which comes first in a recipe.
-            wanted.setdefault(published_name(publication, media, results[publication.step], file), file)
+            name = published_name(publication, media, results[publication.step], file)
+            if wanted.setdefault(name, file) is file:
+                origins[name] = publication.origin
+    places = {name: store.path(file) for name, file in wanted.items()}
     before = read_job(folder)
-    known = before.files if before else {}
-    edited = [name for name in wanted if _is_edited(folder / name, wanted[name].sha256, known.get(name))]
+    known = {**before.edits, **before.files} if before else {}
+    theirs = {}
+    for edit, place in corrected.items():
+        for name in (name for name, origin in origins.items() if origin == edit.origin):
+            if edit.role == _TRANSCRIPT:
+                theirs[name] = wanted[name].sha256
+            elif Path(name).suffix == Path(edit.name).suffix:
+                theirs[name] = edit.sha256
+                places[name] = place
+                wanted[name] = StoredFile(sha256=edit.sha256, size=place.stat().st_size, name=name)
+    held = {edit.origin for edit in corrected}  # a later correction of the same output was made on top of the earlier
+    lost = {name: digest for name, digest in (before.edits if before else {}).items() if origins.get(name) not in held}
+    ours = {(name, file.sha256) for name, file in wanted.items()} | {(edit.name, edit.sha256) for edit in corrected}
+    edited = [name for name in wanted if _is_edited(folder / name, known.get(name), ours, lost)]
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(".*.part"):  # by a run that was killed while it published
         left.unlink(missing_ok=True)
     for name, file in wanted.items():
         if name not in edited:
-            _place(store.path(file), folder / name, file)
+            _place(places[name], folder / name, file)
     for name, digest in known.items():
         old = folder / name
-        if name not in wanted and old.is_file() and sha256_of(old) == digest:
+        if name not in wanted and name not in lost and old.is_file() and sha256_of(old) == digest:
             old.unlink()
-    _write_job(folder, _job(plan, results, media, media_digest, wanted, models))
+    kept = {name: digest for name, digest in lost.items() if (folder / name).is_file()}
+    _write_job(folder, _job(plan, results, media, media_digest, wanted, models, origins, {**kept, **theirs}))
     return PublishedFiles(folder, tuple(folder / name for name in wanted), tuple(folder / name for name in edited))
+
+
+def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> list[Changed]:
+    """The published files in a folder that somebody has edited, and that can be taken in as corrections."""
+    job = read_job(folder)
+    if job is None:
+        return []
+    known = {edit.origin: edit for edit in edits}
+    found = []
+    for name, digest in job.files.items():
+        path, origin = folder / name, job.origins.get(name, "")
+        if not path.is_file() or not takes_edits(name, origin):
+            continue
+        is_lost = name in job.edits and origin not in known  # the corrections were deleted with the cache, say
+        if sha256_of(path) != digest or is_lost:
+            before = store.object_path(digest)
+            found.append(Changed(path, origin, before if before.is_file() and not is_lost else None))
+    return found
 
 
 def published_name(publication: Publication, media: Path, result: StoredResult, file: StoredFile) -> str:
@@ -133,11 +183,13 @@ def _files(result: StoredResult, role: str) -> tuple[StoredFile, ...]:
     return (output,) if isinstance(output, StoredFile) else output or ()
 
 
-def _is_edited(place: Path, new: str, published: str | None) -> bool:
-    """Whether the file holds neither what we published nor what we are about to."""
+def _is_edited(place: Path, published: str | None, ours: Set[tuple[str, str]], lost: Mapping[str, str]) -> bool:
+    """Whether the file holds none of what we published, are about to or have taken in, or a correction that is not
+    known any more. `ours` are names with digests."""
     if not place.is_file() or published is None:
         return False
-    return sha256_of(place) not in {new, published}
+    now = sha256_of(place)
+    return (place.name, now) not in ours and (now != published or lost.get(place.name) == now)
 
 
 def _place(source: Path, place: Path, file: StoredFile) -> None:
@@ -163,7 +215,7 @@ def _place(source: Path, place: Path, file: StoredFile) -> None:
 
 def _job(
     plan: Plan, results: Mapping[str, StoredResult], media: Path, media_digest: str, wanted: Mapping[str, StoredFile],
-    models: Mapping[str, Model],
+    models: Mapping[str, Model], origins: Mapping[str, str], edits: Mapping[str, str],
 ) -> Job:  # fmt: skip
     steps: dict[str, dict[str, JsonValue]] = {}
     licences: dict[str, str] = {}
@@ -187,6 +239,8 @@ def _job(
         recipe=plan.recipe,
         profile=plan.profile,
         files={name: file.sha256 for name, file in sorted(wanted.items())},
+        origins=dict(sorted(origins.items())),
+        edits=dict(sorted(edits.items())),
         steps=steps,
         licences=dict(sorted(licences.items())),
     )

@@ -36,7 +36,7 @@ class ItemRun:
 
     async def complete(self, previews: list[StepPreview]) -> None:
         """See to every step of the plan; what became of each is in the record."""
-        reasons = {preview.step.id: preview.reason for preview in previews}
+        reasons = {preview.step.id: preview.why for preview in previews}
         due = {preview.step.id for preview in previews if preview.verdict != "reused"}
         finished = {step.id: asyncio.Event() for step in self._record.plan.steps}
         for step in self._record.plan.steps:
@@ -92,7 +92,7 @@ class ItemRun:
             warning=lambda text: record.emit(events.Notice(item.name, step.id, text)),
         )
         order = (-item.priority, -float(item.plan.depths[step.id]), float(item.index))
-        media = {item.digest: item.media}
+        media = {**record.app.edits.files(item.digest), item.digest: item.media}
         job = asyncio.create_task(
             run_step(work, below, media, record.length_ms, record.app, self._shared.dispatcher, listening, order)
         )

@@ -58,6 +58,7 @@ class Settings(Frozen):
     idle_worker_s: float
     look_ahead: int
     labels: dict[str, float]
+    cluster: str
     time_limit_factor: float
     offline: bool
     hub: str

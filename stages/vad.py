@@ -157,7 +157,7 @@ STAGE = Stage(
             environment="lite",
             summary="Silero VAD 6 through ONNX Runtime; its weights come with faster-whisper",
             resources=Resources(cpus=1, memory_gib=0.5, time_per_media_s=0.5),
-        )
+        ),
     },
     run=run,
     stub=stub,

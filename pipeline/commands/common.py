@@ -25,6 +25,7 @@ _FLAGS = {
     "guide": "guide",
     "output": "output_dir",
     "progress": "progress",
+    "cluster": "cluster",
     **SHORT_NAMES,
     "container": "stages.mux.container",
     "burn_in": "stages.mux.burn_in",

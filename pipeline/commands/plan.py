@@ -32,7 +32,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
             previews = admission.preview(item)
         due += [preview for preview in previews if preview.verdict != "reused"]
         items.append({"name": item.name, "media": str(item.media), "steps": [_data(preview) for preview in previews]})
-        rows = [(p.step.id, p.step.backend_name, p.verdict, p.reason) for p in previews]
+        rows = [(p.step.id, p.step.backend_name, p.verdict, p.why) for p in previews]
         listed = _explained(previews) if arguments.explain else table(rows)
         texts.append(f"{item.name}\n{listed}")
     needs = _needs(due, app)
@@ -63,7 +63,7 @@ def _data(preview: StepPreview) -> JsonValue:
         "stage": preview.step.stage.name,
         "backend": preview.step.backend_name,
         "verdict": preview.verdict,
-        "reason": preview.reason,
+        "reason": preview.why,
         "key": preview.key,
         "changes": [{"ingredient": one.place, "old": one.old, "new": one.new} for one in preview.changes],
     }

@@ -124,14 +124,29 @@ def _mux(made: Material) -> Job:
     return {"media": made.media, "info": made.demuxed.file("media"), "sheets": sheets}, {}
 
 
+def _correct(made: Material) -> Job:
+    folder = made.subtitles.folder
+    return {"transcript": made.said, "cues": folder / "subtitles.vtt", "cues_base": folder / "subtitles.srt"}, {}
+
+
 CASES = (
     Case("demux", "ffmpeg", lambda made: ({"media": made.media}, {"full_rate": 48000})),
+    Case(
+        "shots", "ffmpeg",
+        lambda made: ({"media": made.media, "info": made.demuxed.file("media")}, {"difference": 1.0, "contrast": 1.0}),
+    ),
     Case("vad", "silero", lambda made: ({"audio": made.audio}, {})),
     Case("separate", "deepfilternet", lambda made: ({"audio": made.audio, "speech": made.speech}, {"when": "always"})),
+    Case(
+        "separate", "demucs",
+        lambda made: ({"audio": made.audio, "speech": made.speech, "full": made.demuxed.file("full")}, {}),
+        tiny={"separator": Tiny("demucs-htdemucs", script("tiny_demucs.py"))},
+    ),
     Case("asr", "faster-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
     Case("align", "decoder-times", lambda made: ({"audio": made.audio, "transcript": made.heard}, {})),
     Case("diarize", "speaker-clusters", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
     Case("attribute", "overlap", lambda made: ({"transcript": made.words, "turns": made.turns}, {})),
+    Case("correct", "corrections", _correct),
     Case("translate", "bergamot", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "pt"})),
     Case("translate", "whisper", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "en"})),
     Case("subtitle", "pysubs2", lambda made: ({"transcript": made.said}, {})),

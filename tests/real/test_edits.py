@@ -1,0 +1,113 @@
+"""Corrections as a person makes them: in the published files, kept through every run until they are dropped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from shared.transcript import Transcript
+from tests.conftest import ROOT, Reel
+
+JOB = ("run", "film.mp4", "--profile", "starter", "--to", "pt")
+
+
+@pytest.fixture
+def done(reel: Reel) -> Path:
+    """A film that was worked on; returns its folder."""
+    shutil.copy(ROOT / "samples" / "demo.mp4", reel.folder / "film.mp4")
+    reel(*JOB)
+    return reel.out / "film"
+
+
+def edit(path: Path, old: str, new: str) -> bytes:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return path.read_bytes()
+
+
+def started(stderr: str) -> set[str]:
+    return {line.split()[0] for line in stderr.splitlines() if " started " in line}
+
+
+def test_a_correction_reaches_all_that_depends_on_it_and_stays_until_it_is_dropped(reel: Reel, done: Path) -> None:
+    made = (done / "film.en.srt").read_bytes()
+    mine = edit(done / "film.en.srt", "popcorn", "bread")
+    assert "not taken in yet" in reel("edits", "list", "film.mp4").stdout
+    reel(*JOB)
+    assert (done / "film.en.srt").read_bytes() == mine
+    assert "popcorn" in (done / "film.en.vtt").read_text()
+
+    stderr = reel(*JOB, "--continue").stderr
+    assert started(stderr) == {"correct", "translate:pt", "subtitle", "subtitle-translated:pt", "mux"}
+    assert (done / "film.en.srt").read_bytes() == mine
+    assert "bread" in (done / "film.en.vtt").read_text()
+    assert "bread" in Transcript.read(done / "transcript.json").text
+    assert "takes in the corrected film.en.srt" in reel("plan", *JOB[1:]).stdout
+    again = json.loads(reel(*JOB, "--json").stdout)["data"]["items"][0]
+    assert again["steps_run"] == 0
+
+    for other in (("--set", "asr.beam_size=2"), ("--guide", "bbc"), ("--formats", "vtt")):  # the base changes under it
+        reel(*JOB, *other)
+        assert (done / "film.en.srt").read_bytes() == mine, other
+        assert "bread" in (done / "film.en.vtt").read_text()
+    shutil.rmtree(reel.results)  # with the cache all that is known of corrections goes; the file stays
+    reel(*JOB)
+    assert (done / "film.en.srt").read_bytes() == mine
+    reel(*JOB, "--continue")
+    assert "bread" in (done / "film.en.vtt").read_text()
+
+    reel("edits", "drop", "film.mp4", "film.pt.srt", expect=4)
+    assert "dropped: film.en.srt" in reel("edits", "drop", "film.mp4").stdout
+    reel(*JOB)
+    assert (done / "film.en.srt").read_bytes() == made
+
+
+def test_a_second_correction_and_one_of_the_transcript_add_to_the_first(reel: Reel, done: Path) -> None:
+    edit(done / "film.en.srt", "popcorn", "bread")
+    reel(*JOB, "--continue")
+    edit(done / "film.en.vtt", "chairs", "tables")
+    reel(*JOB, "--continue")
+    text = Transcript.read(done / "transcript.json").text
+    assert "bread" in text
+    assert "tables" in text
+    assert "tables" in (done / "film.en.srt").read_text()
+    edit(done / "transcript.json", "Good evening,", "Good morning,")
+    assert "film.en.vtt was corrected by hand and stays so" in reel(*JOB, "--continue").stderr
+    found = Transcript.read(done / "transcript.json")
+    assert {"morning,", "bread", "tables"} <= {word.text for segment in found.segments for word in segment.words}
+    assert found.text.startswith("Good morning,")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "says"),
+    [
+        ("film.en.srt", "", "edits.empty", "is empty now"),
+        ("film.en.srt", "1\n00:00:01,000 --> \nHello\n", "check.time", "line 2 should hold two times"),
+        ("film.en.srt", "no subtitles at all\n", "check.format", "should be subtitles"),
+        ("transcript.json", "{}", "correct.transcript", "none any more"),
+    ],
+)
+def test_a_correction_that_cannot_be_read_is_told_and_nothing_is_lost(
+    reel: Reel, done: Path, name: str, content: str, code: str, says: str
+) -> None:
+    (done / name).write_text(content)
+    failed = reel(*JOB, "--continue", expect=4)
+    assert code in failed.stderr
+    assert says in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert (done / name).read_text() == content
+    if code != "edits.empty":
+        reel("edits", "drop", "film.mp4")
+    (done / name).unlink()
+    reel(*JOB)
+    assert (done / name).read_text()
+
+
+def test_two_corrections_of_one_subtitle_at_once_are_refused(reel: Reel, done: Path) -> None:
+    edit(done / "film.en.srt", "popcorn", "bread")
+    edit(done / "film.en.vtt", "popcorn", "cake")
+    assert "were both edited" in reel(*JOB, "--continue", expect=4).stderr
