@@ -17,6 +17,7 @@ from typing import Literal
 
 from pipeline import events
 from pipeline.errors import Missing, ReelError, StageRaised
+from pipeline.events import Emit
 from pipeline.executors.handle import OnEvent, WorkerHandle, WorkerHost, WorkerKey
 from pipeline.ledger import Need, Place, clamped
 from pipeline.observed import Observed
@@ -28,8 +29,6 @@ from shared import protocol
 _LOAD_LIMIT_S = 600.0
 _GROWTH_FACTOR, _GROWTH_MB = 1.5, 1500.0  # a worker that holds so much more than after its first job is replaced
 _MEASURE_EVERY_S = 2.0
-
-Emit = Callable[[events.Event], None]
 
 
 @dataclass(frozen=True)

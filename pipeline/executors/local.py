@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.app import App
-from pipeline.dispatcher import Dispatcher, Emit
+from pipeline.dispatcher import Dispatcher
 from pipeline.environments import Environments
+from pipeline.events import Emit
 from pipeline.executors.handle import WorkerKey
 from pipeline.hardware import find_cards, find_memory_mb
 from pipeline.ledger import Host, Need, Place
