@@ -14,6 +14,7 @@ from pipeline.events import Emit
 from pipeline.item import Item
 from pipeline.media_list import Request
 from pipeline.model_cache.fetching import require
+from pipeline.paths import as_text
 from pipeline.plan import Plan, single_step
 from pipeline.preview import StepPreview, preview
 from pipeline.publish import Folders, PublishedFiles, changed_files
@@ -110,10 +111,12 @@ class Admission:
 
     def name(self, media: Path) -> str:
         """What the user reads: the file's name, as far as no other has it."""
-        name = media.name if media.name not in self._names else str(media)
+        name = as_text(media.name)
+        if name in self._names:
+            name = as_text(media)
         number = 2
         while name in self._names:
-            name, number = f"{media} ({number})", number + 1
+            name, number = f"{as_text(media)} ({number})", number + 1
         self._names.add(name)
         return name
 

@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from pipeline import events
 from pipeline.errors import UsageError
+from pipeline.paths import as_text
 from pipeline.result_store import ResultStore
 
 _KEPT_LOGS = 50
@@ -141,7 +142,7 @@ class Runs:
             case events.ItemFinished(item, state, seconds, folder):
                 media_path = self._media.pop(item, None)
                 row = {"run": self._run, "item": item, "state": state, "seconds": seconds}
-                places = {"media": media_path and str(media_path), "folder": folder and str(folder)}
+                places = {"media": media_path and as_text(media_path), "folder": folder and str(folder)}
                 self._index.put("run_items", {**row, **places})
             case events.StepStarted():
                 self._begun[event.item, event.step] = _clock_ms(), event.worker

@@ -43,8 +43,9 @@ class LiveTable:
         self._headings = Headings()
         self._lock = threading.Lock()
         self._live = Live(
-            console=self._console, get_renderable=self.drawn, refresh_per_second=_DRAWN_PER_S, transient=True
-        )
+            console=self._console, get_renderable=self.drawn, refresh_per_second=_DRAWN_PER_S, transient=True,
+            redirect_stdout=False,  # it may be a pipe, with a reader of its own
+        )  # fmt: skip
 
     def __enter__(self) -> LiveTable:
         self._live.start()
