@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from pipeline.model_cache.fetching import require
 from pipeline.paths import as_text
 from pipeline.plan import Plan, single_step
 from pipeline.preview import StepPreview, preview
+from pipeline.project import CONFIG
 from pipeline.publish import Folders, PublishedFiles, changed_files
 from pipeline.receipts import Receipt, Receipts, plan_digest
 from pipeline.registry import stage_named
 from pipeline.runs import Runs
+from pipeline.services import check_service
 
 
 def check_media(media: Path) -> None:
@@ -133,6 +136,8 @@ def set_up(previews: Sequence[StepPreview], app: App, emit: Emit) -> None:
     """
     offline = app.settings.offline
     due = [preview.step for preview in previews if preview.verdict != "reused"]
+    for step in due:
+        check_service(step, os.environ, CONFIG, offline=offline)
     if any(step.backend.tools for step in due):
         app.tools.ensure(app.tool, emit, offline=offline)
     for family in dict.fromkeys(step.backend.environment for step in due):
