@@ -145,6 +145,9 @@ def test_kills_in_the_middle_of_commits_lose_no_result_and_leave_no_row_without_
         with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout is not None
             assert writer.stdout.readline() == "ready\n"
+            before = len(store.manifests())
+            while len(store.manifests()) == before:  # on a slow disk a commit takes its time
+                time.sleep(0.005)
             time.sleep(chance.uniform(0, 0.15))
             writer.kill()
         with store.open_for_writing("test"):
@@ -153,4 +156,4 @@ def test_kills_in_the_middle_of_commits_lose_no_result_and_leave_no_row_without_
             assert found == written
             assert all(store.lookup(key) for key in found)
             assert not list((tmp_path / "results" / "staging").glob("*"))
-    assert len(found) > 12
+    assert len(found) >= 12
