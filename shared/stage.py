@@ -69,6 +69,15 @@ class Rung:
 
 
 @dataclass(frozen=True)
+class Service:
+    """A service on the network that a backend asks, and the only one: it is at `address`, or where the stage's
+    parameter `address` says. The user's key for it is in the variable `key`; another address gets another key."""
+
+    address: str
+    key: str
+
+
+@dataclass(frozen=True)
 class Backend:
     """The library that does a stage's work, and what it wants.
 
@@ -82,6 +91,7 @@ class Backend:
     environment: str
     summary: str
     models: tuple[str, ...] = ()  # roles; a profile says which model fills each
+    by_language: bool = False  # also gets the profile's model for the language spoken, its role the language's tag
     tools: tuple[str, ...] = ()  # programs on the child's PATH, by name; their versions are part of the key
     resources: Resources = Resources()
     platforms: tuple[str, ...] = ()  # values of `sys.platform`; empty: all
@@ -89,6 +99,7 @@ class Backend:
     load_params: tuple[str, ...] = ()
     neutral_params: tuple[str, ...] = ()
     oom_ladder: tuple[Rung, ...] = ()
+    service: Service | None = None  # None: it works without a network
 
 
 @dataclass(frozen=True)

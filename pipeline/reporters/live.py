@@ -215,7 +215,7 @@ def _amount(megabytes: float) -> str:
 
 def _does(board: Board, worker: WorkerAtWork, now: float) -> str:
     if worker.job is None:
-        return "waits" if worker.loaded else "loads"
+        return "waits" if worker.loaded else "starts"
     name, step = worker.job
     item = board.items.get(name)
     rate = item.rate(step, now) if item and step in item.cells else None

@@ -46,7 +46,7 @@ def test_every_step_comes_after_what_it_needs(recipe: str) -> None:
 def test_a_step_for_each_target_takes_its_own_languages_results() -> None:
     plan = _plan(targets=("pt", "en"))
     steps = {step.id: step for step in plan.steps}
-    assert steps["subtitle-translated:pt"].inputs["translation"] == FromStep("translate:pt", "translation")
+    assert steps["subtitle-translated:pt"].inputs["translation"] == FromStep("refine-translated:pt", "translation")
     assert steps["translate:pt"].backend_name == "bergamot"
     assert steps["translate:en"].backend_name == "whisper"
     assert steps["mux"].inputs["sheets"] == AllOf(
@@ -116,7 +116,7 @@ def test_every_ingredient_changes_the_key_and_is_named_when_it_does() -> None:
         "the device is cuda, was cpu": ingredients(
             asr, {"audio": "a", "speech": "b"}, replace(SURROUNDINGS, device="cuda")
         ),
-        "the stage's version is 99, was 1": ingredients(
+        f"the stage's version is 99, was {asr.stage.version}": ingredients(
             replace(asr, stage=replace(asr.stage, version=99)), {"audio": "a", "speech": "b"}, SURROUNDINGS
         ),
     }

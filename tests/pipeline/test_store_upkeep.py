@@ -209,5 +209,5 @@ def test_a_disk_that_can_only_be_read_is_read_and_says_so_when_it_is_to_be_writt
         media,
     )
     assert "done " in text
-    assert text.count(" reused ") == 10
+    assert text.count(" reused ") == 11
     assert "[results.unwritable]" in text
