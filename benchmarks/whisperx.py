@@ -7,8 +7,8 @@ gets all clips in one call, so that it too loads once; with `--alone` also a cal
 it. reel runs `demux`, `vad` and `asr`, and gives words with times, which whisperx without alignment does not. Needs the
 environments `speech` and those of the starter profile.
 
-Throughput is compared by processor time, which other programs on the machine disturb less than they disturb a clock;
-the wall times are printed too. `first` is when the first transcript of the call is there as a file.
+Throughput is clips by wall time, so that other programs on the machine should be few; processor time is printed too.
+`first` is when the first transcript of the call is there as a file.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ def main() -> int:
             ours = reel(clips[:count], folder / f"reel{count}", folder / "recipe.toml")
             theirs = whisperx(clips[:count], folder / f"whisperx{count}")
             alone_s = ours.first_s if alone_s is None else alone_s
-            ratio = theirs.cpu_s / ours.cpu_s
-            print(f"{count:3} clips   reel      {told(ours, count)}")
-            print(f"            whisperx  {told(theirs, count)}   {ratio:.2f} times as much")
+            ratio, of_cpu = theirs.wall_s / ours.wall_s, theirs.cpu_s / ours.cpu_s
+            print(f"{count:3} clips   reel      {told(ours, count)}   {ratio:.2f} times the throughput")
+            print(f"            whisperx  {told(theirs, count)}   {of_cpu:.2f} times the processor time")
             if arguments.alone:
                 single = [whisperx([clip], folder / f"alone{count}-{clip.stem}") for clip in clips[:count]]
                 print(f"            one each  {told(added(single), count)}")
