@@ -170,6 +170,10 @@ class Dispatcher:
         await asyncio.gather(*(self._end(worker, "evicted") for worker in idle))
         return bool(idle)
 
+    def begin_no_more(self) -> None:
+        """Give no job a worker any more, and start none: all of it is about to end."""
+        self._closing = True
+
     def kill_now(self) -> None:
         """Send the end to every worker, whatever it does."""
         for worker in self._workers.values():
@@ -214,7 +218,7 @@ class Dispatcher:
         worker.running, worker.idle_since = Need(), time.monotonic()
         worker.state = "idle"
         if not worker.handle.usable:
-            await self._end(worker, "crashed")
+            await self._end(worker, "killed" if self._closing else "crashed")
         elif reason := self._outgrown(worker):
             await self._end(worker, reason)
         else:

@@ -75,6 +75,7 @@ class Window:
                     dispatcher.kill_now()
                 else:
                     run.emit(events.Notice(None, None, "stopping; once more ends everything at once"))
+                    dispatcher.begin_no_more()
                     work.cancel()
 
             with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
