@@ -138,6 +138,14 @@ STAGE = Stage(
             neutral_params=PACE_PARAMS,
             service=Service("https://api.openai.com/v1", "OPENAI_API_KEY"),
         ),
+        "llama-cpp": Backend(
+            module="stages.backends.llama_cpp",
+            environment="llm",
+            summary="a language model on this machine, by llama.cpp; nothing is sent anywhere",
+            models=("model",),
+            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=3.0, time_base_s=600.0, time_per_media_s=60.0),
+            neutral_params=("model", "address", *PACE_PARAMS),
+        ),
         "anthropic": Backend(
             module="stages.backends.anthropic_messages",
             environment="llm",

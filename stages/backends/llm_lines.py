@@ -132,7 +132,7 @@ def question(task: str, window: Window, instructions: str) -> Question:
     }
     text = json.dumps({name: part for name, part in material.items() if part}, ensure_ascii=False, indent=0)
     room = sum(3 * tokens_in(line.draft or line.text) + 30 for line in window.lines)
-    return Question("\n\n".join([task, *more, _DATA, _ANSWER]), text, FORM, round(room) + 500)
+    return Question("\n\n".join([task, *more, _DATA, _ANSWER]), text, FORM, round(room) + 500, len(window.lines))
 
 
 def _shown(line: Line, *, with_id: bool) -> JsonValue:

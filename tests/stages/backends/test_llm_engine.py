@@ -295,7 +295,7 @@ def test_a_text_comes_back_as_one_line_without_what_cannot_be_seen() -> None:
 
 def test_once_the_service_is_away_nobody_asks_it_again() -> None:
     insistence = Insistence(Fake(lambda lines: Busy("gone")), attempts=1)
-    asked = Question("", '{"lines": []}', FORM, 1)
+    asked = Question("", '{"lines": []}', FORM, 1, 0)
     for _ in range(2):
         with pytest.raises(llm_service.Away):
             insistence.ask(asked, str)
