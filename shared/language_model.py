@@ -18,6 +18,7 @@ class LanguageModelParams(Params):
 
     model: str = Field("", description="the model's name, as its service has it; a local model needs none")
     address: str = Field("", description="where the service is, up to `/v1`; empty: the provider's own address")
+    instructions: str = Field("", description="what the model is told beside its task, in your words")
     window: int = Field(30, ge=1, le=400, description="lines a request asks for")
     context: int = Field(6, ge=0, le=100, description="lines before and after that it is shown as well")
     attempts: int = Field(5, ge=1, le=20, description="how often a request is made, until it succeeds")
