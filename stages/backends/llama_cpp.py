@@ -36,9 +36,10 @@ class LlamaCpp:
         wanted.fit_params, wanted.warmup, wanted.verbosity = False, False, 1
         wanted.cache_prompt, wanted.cache_ram_mib = False, 0
         wanted.n_gpu_layers = 0 if device.kind == "cpu" else -1
-        # Waiting threads that spin bring a busy machine to a stand; sleeping ones cost little.
+        # Its threads wait for each other many times a token. Where one of them has to share its core with another
+        # program, all stand still: so one core less than granted is used, and none spins.
         for threads in (wanted.cpuparams, wanted.cpuparams_batch):
-            threads.n_threads, threads.poll = device.threads, 0
+            threads.n_threads, threads.poll = max(device.threads - 1, 1), 0
         self._server = xllamacpp.Server(wanted)
 
     def ask(self, question: Question) -> Answer:
