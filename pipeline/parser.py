@@ -112,7 +112,9 @@ def _job(leaf: argparse.ArgumentParser) -> None:
 
 def _wishes(leaf: argparse.ArgumentParser) -> None:
     leaf.add_argument(
-        "--recipe", metavar="NAME", help="what to make: subtitle, transcribe, translate, or a recipe file"
+        "--recipe",
+        metavar="NAME",
+        help="what to make: subtitle, transcribe, translate, names, screen-text, or a recipe file",
     )
     leaf.add_argument("--to", metavar="LANGUAGES", help="target languages, BCP-47, with commas: `pt,en`")
     _guide(leaf)

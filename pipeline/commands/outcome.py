@@ -11,6 +11,7 @@ from pipeline.commands.common import CommandResult, table
 from pipeline.errors import EXIT_OK, EXIT_SOME_FAILED
 from pipeline.item import ItemResult
 from pipeline.paths import as_text, shown
+from shared.language_model import NOTHING
 
 
 def result_of(result: BatchResult) -> CommandResult:
@@ -27,6 +28,16 @@ def summary(result: BatchResult) -> str:
     rows = [(item.name, item.state, _why(item)) for item in result.items if item.state in {"failed", "skipped"}]
     counted = ": ".join(filter(None, [f"{len(result.items)} media", ", ".join(words)]))
     return "\n".join([counted, *([table(rows)] if rows else [])])
+
+
+def asked_of(result: BatchResult) -> str | None:
+    """What services were asked for, all of it together; None for nothing."""
+    usage = sum((item.asked for item in result.items), NOTHING)
+    costs = [item.cost for item in result.items if item.cost is not None]
+    if not usage.requests:
+        return None
+    text = f"asked of services: {usage.requests} requests, {usage.input_tokens} tokens sent, {usage.output_tokens} back"
+    return f"{text}, {sum(costs):.4f} at your prices" if costs else text
 
 
 def _why(item: ItemResult) -> str:
@@ -55,6 +66,7 @@ def _item_data(item: ItemResult) -> JsonValue:
         "state": item.state,
         "steps_run": item.steps_run,
         "seconds": round(item.seconds, 3),
+        "services": {**item.asked.model_dump(), "cost": item.cost} if item.asked.requests else None,
         "folder": str(item.published.folder) if item.published else None,
         "files": files,
         "error": item.error.code if item.error else None,

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.app import App
 from pipeline.batch import run_batch
 from pipeline.commands.common import CommandResult, app_of, requests_of
-from pipeline.commands.outcome import result_of, summary
+from pipeline.commands.outcome import asked_of, result_of, summary
 from pipeline.errors import UsageError
 from pipeline.events import Notice
 from pipeline.executors import ray_cluster
@@ -27,6 +27,8 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         if advice := advice_of(app):
             emit(Notice(None, None, advice))
         result = run_batch(requests, app, emit, fail_fast=arguments.fail_fast, continuing=arguments.continuing)
+        if asked := asked_of(result):
+            emit(Notice(None, None, asked))
     if len(result.items) > 1 and app.settings.progress in {"auto", "plain"}:
         print(summary(result), file=sys.stderr)
     return result_of(result)

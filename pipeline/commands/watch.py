@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.admission import set_up
 from pipeline.batch import run_batch
 from pipeline.commands.common import CommandResult, app_of
-from pipeline.commands.outcome import result_of, summary
+from pipeline.commands.outcome import asked_of, result_of, summary
 from pipeline.commands.run import advice_of, join_cluster
 from pipeline.errors import UsageError
 from pipeline.events import Event, Notice, Published
@@ -52,6 +52,8 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         names = ", ".join(shown(folder) for folder in folders)
         told(Notice(None, None, f"watching {names}; Ctrl-C once to finish what is at work and end"))
         result = run_batch(watch, app, told, fail_fast=arguments.fail_fast, stop=watch.stop, purpose="reel watch")
+        if asked := asked_of(result):
+            emit(Notice(None, None, asked))
     if app.settings.progress in {"auto", "plain"}:
         print(summary(result), file=sys.stderr)
     return replace(result_of(result), text="")
