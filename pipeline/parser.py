@@ -109,6 +109,9 @@ def _job(leaf: argparse.ArgumentParser) -> None:
         "--recipe", metavar="NAME", help="what to make: subtitle, transcribe, translate, or a recipe file"
     )
     leaf.add_argument("--to", metavar="LANGUAGES", help="target languages, BCP-47, with commas: `pt,en`")
+    leaf.add_argument(
+        "--glossary", metavar="FILE", help="names and terms to be kept, or translated as this table says: TSV or CSV"
+    )
     _guide(leaf)
     leaf.add_argument(
         "--formats",
