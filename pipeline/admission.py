@@ -10,7 +10,8 @@ from pipeline import events
 from pipeline.app import App
 from pipeline.edits import CORRECT, Edit, beside_transcript, with_edits
 from pipeline.errors import BadInput
-from pipeline.item import Emit, Item
+from pipeline.events import Emit
+from pipeline.item import Item
 from pipeline.media_list import Request
 from pipeline.model_cache.fetching import require
 from pipeline.plan import Plan, single_step

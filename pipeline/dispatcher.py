@@ -17,6 +17,7 @@ from typing import Literal
 
 from pipeline import events
 from pipeline.errors import Missing, ReelError, StageRaised
+from pipeline.events import Emit
 from pipeline.executors.handle import OnEvent, WorkerHandle, WorkerHost, WorkerKey
 from pipeline.ledger import Need, Place, clamped
 from pipeline.observed import Observed
@@ -28,8 +29,6 @@ from shared import protocol
 _LOAD_LIMIT_S = 600.0
 _GROWTH_FACTOR, _GROWTH_MB = 1.5, 1500.0  # a worker that holds so much more than after its first job is replaced
 _MEASURE_EVERY_S = 2.0
-
-Emit = Callable[[events.Event], None]
 
 
 @dataclass(frozen=True)
@@ -144,6 +143,20 @@ class Dispatcher:
         kinds = self._kinds.values()
         return sum(k.resident.memory_mb for k in kinds) <= memory and sum(k.resident.gpu_mb for k in kinds) <= gpus
 
+    def machines_changed(self) -> None:
+        """A machine has come or gone: what was idle on one that has gone is written off, and what nobody can do any
+        more is told."""
+        hosts = self._host.hosts
+        present = {host.name for host in hosts if host.present}
+        for worker in list(self._workers.values()):
+            if worker.state == "idle" and worker.place.host not in present:
+                self._spawn(self._end(worker, "lost"))
+        for request in self._queue.values():
+            need = request.waiting.running
+            if not request.granted.done() and clamped(need, hosts) is None:
+                request.granted.set_exception(_no_machine(self._kinds[request.waiting.pool].key, need))  # type: ignore[index]
+        self._schedule()
+
     async def make_room(self) -> bool:
         """End the workers that are idle, so that a job that ran out of memory has all there is. Whether any was."""
         idle = [worker for worker in self._workers.values() if worker.state == "idle" and worker.kind.load]
@@ -244,7 +257,7 @@ class Dispatcher:
 
     def _start(self, kind: _Kind, place: Place) -> None:
         name = f"w{next(self._numbers):02d}"
-        worker = _Worker(name, kind, self._host.make(kind.key, place, name), place)
+        worker = _Worker(name, kind, self._host.make(kind.key, place, kind.resident, name), place)
         self._workers[name] = worker
         generation = self._generations[kind.key.label] = self._generations.get(kind.key.label, 0) + 1
         self._emit(events.WorkerStarted(name, kind.key.label, place.host, generation))
@@ -317,7 +330,7 @@ class Dispatcher:
         task.add_done_callback(self._tasks.discard)
 
     def _kind(self, step: Step, models: Mapping[str, Path]) -> _Kind:
-        key = _key(step, self._settings.device, max(host.cpus for host in self._host.hosts))
+        key = _key(step, self._settings.device, max((host.cpus for host in self._host.hosts), default=1))
         if key not in self._kinds:
             load = _load_request(step, models, key) if key.stage else None
             resources = step.backend.resources
@@ -339,14 +352,18 @@ class Dispatcher:
             Need(kind.running.cpus, resident.memory_mb, resident.gpu_mb, kind.running.labels), self._host.hosts
         )
         if both is None:
-            wanted = ", ".join(kind.running.labels)
-            raise Missing(
-                "scheduler.label",
-                f"{kind.key.label} needs {wanted}, and no machine has that",
-                hint="say what the machine has in the setting `labels`",
-            )
+            raise _no_machine(kind.key, kind.running)
         resident = Need(memory_mb=both.memory_mb, gpu_mb=both.gpu_mb)
         return _Kind(kind.key, kind.load, resident, Need(cpus=both.cpus, labels=both.labels))
+
+
+def _no_machine(key: WorkerKey, need: Need) -> Missing:
+    wanted = ", ".join(need.labels) or "a machine"
+    return Missing(
+        "scheduler.label",
+        f"{key.label} needs {wanted}, and no machine has that",
+        hint="say what the machine has in the setting `labels`",
+    )
 
 
 def _key(step: Step, device: str, cpus: int) -> WorkerKey:

@@ -10,6 +10,7 @@ ReelError                    exit 1
     ├── StageRaised                   an exception nobody expected
     ├── WorkerCrashed                 the process ended by itself: a native crash, or an exit
     ├── WorkerKilled                  somebody killed it: out of memory, as a rule
+    ├── WorkerLost                    the machine it was on is gone, which says nothing of the step
     ├── OutOfMemory                   the stage or the system says that memory ran out
     ├── WorkerTimedOut                it took longer than its limit
     └── OutputsInvalid                it says that it is done, and its outputs say otherwise
@@ -69,6 +70,10 @@ class WorkerCrashed(StepFailed):
 
 
 class WorkerKilled(StepFailed):
+    pass
+
+
+class WorkerLost(StepFailed):
     pass
 
 

@@ -23,13 +23,15 @@ class Need:
 
 @dataclass(frozen=True)
 class Host:
-    """A machine that workers can run on. `gpus` holds the memory of each of its GPUs."""
+    """A machine that workers can run on. `gpus` holds the memory of each of its GPUs. One that is not present may come
+    back: what only it can do waits."""
 
     name: str
     cpus: int
     memory_mb: float
     gpus: tuple[float, ...] = ()
     labels: Mapping[str, float] = field(default_factory=dict)
+    present: bool = True
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,14 @@ class Place:
 
 
 class Ledger:
-    """What is free on each host."""
+    """What is free on each host that is present."""
 
     def __init__(self, hosts: Iterable[Host]) -> None:
         self._cpus: dict[str, int] = {}
         self._memory: dict[str, float] = {}
         self._labels: dict[tuple[str, str], float] = {}
         self._gpus: dict[Place, float] = {}
-        self._whole = {host.name: host for host in hosts}
+        self._whole = {host.name: host for host in hosts if host.present}
         for host in self._whole.values():
             self._cpus[host.name], self._memory[host.name] = host.cpus, host.memory_mb
             self._labels |= {(host.name, label): amount for label, amount in host.labels.items()}
@@ -63,7 +65,7 @@ class Ledger:
 
     def fits(self, need: Need, place: Place) -> bool:
         """Whether so much is free there."""
-        return (
+        return place.host in self._whole and (
             need.cpus <= self._cpus[place.host]
             and need.memory_mb <= self._memory[place.host] + _TOLERANCE
             and need.gpu_mb <= self._gpus.get(place, 0.0) + _TOLERANCE
@@ -87,6 +89,8 @@ class Ledger:
         return self._labels.get((place.host, label), 0.0) + _TOLERANCE
 
     def _add(self, need: Need, place: Place, sign: int) -> None:
+        if place.host not in self._whole:
+            return
         self._cpus[place.host] += sign * need.cpus
         self._memory[place.host] += sign * need.memory_mb
         if place in self._gpus:

@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_models(commands)
     _add_edits(commands)
     _add_runs(commands)
+    _add_cluster(commands)
     doctor = _leaf(commands, "doctor", "what this machine has, what is set up, and what is wrong", "reel doctor")
     doctor.add_argument(
         "--remember", action="store_true", help="write what the machine can compute with to config/hardware_cache.json"
@@ -144,6 +145,7 @@ def _add_run(commands: Subparsers[argparse.ArgumentParser]) -> None:
     failing = run.add_mutually_exclusive_group()
     failing.add_argument("--keep-going", action="store_true", help="go on with the others when one fails (the default)")
     failing.add_argument("--fail-fast", action="store_true", help="end the run when one fails")
+    _cluster(run)
     run.add_argument("--retry-failed", action="store_true", help="only what failed in the last run")
     _progress(run)
 
@@ -294,6 +296,32 @@ def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:
         help="and what published jobs were made from; the published results themselves stay",
     )  # fmt: skip
     prune.add_argument("--yes", action="store_true", help="delete them without a question")
+
+
+def _add_cluster(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    cluster = _branch(commands, "cluster", "many machines that work on one batch")
+    up = _leaf(cluster, "up", "start a cluster on this machine, or join one", "reel cluster up --join 10.0.0.1:6379")
+    up.add_argument("--join", metavar="ADDRESS", help="the address that the first machine has told")
+    up.add_argument("--node", metavar="ADDRESS", help="this machine's own address; none: that of its way outside")
+    up.add_argument("--port", type=int, default=6379, metavar="N", help="where the first machine listens (6379)")
+    up.add_argument(
+        "--label", action="append", type=_label, default=[], metavar="NAME=N",
+        help="what this machine has beside cores and memory, as `nvenc=3`; may be repeated",
+    )  # fmt: skip
+    up.add_argument("--block", action="store_true", help="stay in the foreground, as Slurm and systemd want it")
+    _offline(up)
+    status = _leaf(cluster, "status", "the machines of a cluster and what each has", "reel cluster status")
+    _cluster(status)
+    _leaf(cluster, "down", "end this machine's part with all that runs on it", "reel cluster down")
+
+
+def _cluster(leaf: argparse._ActionsContainer) -> None:
+    leaf.add_argument("--cluster", metavar="ADDRESS", help="the cluster, as `reel cluster up` has told its address")
+
+
+def _label(word: str) -> tuple[str, float]:
+    name, _, amount = word.partition("=")
+    return name, float(amount or 1)
 
 
 def _count(word: str) -> int:

@@ -84,6 +84,7 @@ class Step:
     params: Params
     inputs: Mapping[str, Source]
     models: Mapping[str, str]  # role to the model's name
+    language_models: Mapping[str, str] = field(default_factory=dict)  # by language, until the one spoken is known
     target: str | None = None
     rung: Rung | None = None  # where it stands on its backend's ladder; None: as it was asked for
     choice: str = ""  # why this backend, where it was chosen for the job
@@ -225,7 +226,10 @@ def _filled(
     code: dict[str, Option] = {}
     for role, model in models.items() if backend.runs_code else ():
         code |= pinned_code(role, choices.files.get(model, {}))
-    return Step(step_id, stage, name, backend, params, inputs, models, target, choice=choice, code=code)
+    by_language = _language_models(stage, backend, choices)
+    return Step(
+        step_id, stage, name, backend, params, inputs, models, by_language, target, choice=choice, code=code
+    )  # fmt: skip
 
 
 def _resolve(reference: str, recipe: Recipe, target: str | None, choices: Choices) -> tuple[Leaf, ...]:
@@ -269,6 +273,12 @@ def _backend(stage: Stage, choices: Choices, target: str | None) -> tuple[str, B
             hint=f"add it under `[stages.{stage.name}.models]` in the profile",
         )
     return name, backend, {role: filled.models[role] for role in roles}, choice
+
+
+def _language_models(stage: Stage, backend: Backend, choices: Choices) -> Mapping[str, str]:
+    """The models of which the step will get one, by language."""
+    filled = choices.profile.stages.get(stage.name)
+    return filled.languages if filled and backend.by_language else {}
 
 
 def _translator(choices: Choices, filled: Mapping[str, str], source: str | None, target: str) -> tuple[str, str]:

@@ -6,11 +6,25 @@ import difflib
 
 from pipeline.errors import UsageError
 from shared.stage import Stage
-from stages import align, asr, attribute, check, correct, demux, diarize, mux, separate, subtitle, translate, vad
+from stages import align, asr, attribute, check, correct, demux, diarize, mux, separate, shots, subtitle, translate, vad
 
 STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
-    for module in (demux, separate, vad, asr, align, diarize, attribute, correct, translate, subtitle, check, mux)
+    for module in (
+        demux,
+        shots,
+        separate,
+        vad,
+        asr,
+        align,
+        diarize,
+        attribute,
+        correct,
+        translate,
+        subtitle,
+        check,
+        mux,
+    )
 }
 
 

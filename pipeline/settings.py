@@ -59,6 +59,8 @@ class Settings(Frozen):
     idle_worker_s: float
     look_ahead: int
     labels: dict[str, float]
+    cluster: str
+    cluster_staging: str
     time_limit_factor: float
     offline: bool
     hub: str

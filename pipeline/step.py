@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.app import App
 from pipeline.dispatcher import Dispatcher
-from pipeline.errors import OutOfMemory, OutputsInvalid, WorkerCrashed, WorkerKilled
+from pipeline.errors import OutOfMemory, OutputsInvalid, WorkerCrashed, WorkerKilled, WorkerLost
 from pipeline.ladder import changes_bytes
 from pipeline.plan import Step, takes_several
 from pipeline.result_key import InputDigests, Surroundings, ingredients, result_key
@@ -19,6 +19,7 @@ from pipeline.scheduler import Order
 from shared import protocol
 
 _ATTEMPTS = 2  # a native crash or a kill is tried once more, in a fresh process: many are not the file's fault
+_MACHINES = 3  # that may be lost with the step on them: more is no accident
 
 _OVER_LIMIT = "worker.memory"  # its own limit, whatever others hold
 
@@ -95,7 +96,9 @@ async def _run(
     limit_s = step.backend.resources.time_base_s + step.backend.resources.time_per_media_s * media_ms / 1000
     models = {role: app.models.snapshot(name) for role, name in step.models.items()}
     inputs = as_input(work.inputs, app.store, media)
-    for attempt in range(1, _ATTEMPTS + 1):
+    attempt = lost = 0
+    while True:
+        attempt += 1
         warnings.clear()
         out_dir = app.store.make_staging(f"{work.key[:16]}-{step.id.replace(':', '-')}")
         try:
@@ -104,6 +107,11 @@ async def _run(
         except (WorkerCrashed, WorkerKilled) as error:
             if attempt == _ATTEMPTS or error.code == "worker.protocol":
                 raise
+        except WorkerLost as error:
+            attempt, lost = attempt - 1, lost + 1
+            if lost == _MACHINES:
+                raise
+            listening.warning(f"{error.message}, so once more on another")
     outputs = await asyncio.to_thread(_take_in, step, done, out_dir, app)
     facts = dict(done.facts)
     if step.rung and changes_bytes(step):

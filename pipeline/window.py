@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pipeline import events
 from pipeline.batch import Batch, Begun
-from pipeline.executors.local import local_dispatcher
+from pipeline.executors.choice import open_dispatcher
 from pipeline.item import ItemResult
 from pipeline.media_list import Request
 from pipeline.observed import Observed
@@ -57,7 +57,7 @@ class Window:
         batch, run = self._batch, self._batch.run
         loop = asyncio.get_running_loop()
         surroundings = batch.admission.surroundings = replace(batch.admission.surroundings, rungs=self._observed.rungs)
-        async with local_dispatcher(run.app, run.history.folder(run.id), self._observed, run.emit) as dispatcher:
+        async with open_dispatcher(run.app, run.history.folder(run.id), self._observed, run.emit) as dispatcher:
             shared = Shared(dispatcher, surroundings)
             work = asyncio.create_task(self._all(first, requests, shared))
 

@@ -26,6 +26,7 @@ class Limits:
     max_duration_ms: int
     gap_ms: int
     chain_below_ms: int
+    shot_zone_ms: int
 
 
 class GuideParams(Params):
@@ -44,6 +45,11 @@ class GuideParams(Params):
     chain_below_ms: int = Field(
         500, ge=0, description="a gap shorter than this is closed to the smallest one; 0: gaps stay as they are"
     )
+    shot_zone_frames: int = Field(
+        12,
+        ge=0,
+        description="a cue within so many frames of a shot change keeps to it; 0: none does",
+    )
     frame_rate: float = Field(24.0, gt=0, description="frames a second, where the media does not say")
 
     def limits(self, language: str, frame_rate: float | None = None) -> Limits:
@@ -60,4 +66,5 @@ class GuideParams(Params):
             max_duration_ms=self.max_duration_ms,
             gap_ms=math.ceil(self.gap_frames * 1000 / (frame_rate or self.frame_rate)),
             chain_below_ms=self.chain_below_ms,
+            shot_zone_ms=round(self.shot_zone_frames * 1000 / (frame_rate or self.frame_rate)),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from shared.document import Document, Frozen
@@ -42,3 +43,13 @@ class Media(Document):
     def of_kind(self, kind: TrackKind) -> tuple[Track, ...]:
         """The tracks of one kind, in the file's order."""
         return tuple(track for track in self.tracks if track.kind == kind)
+
+    @property
+    def picture(self) -> Track | None:
+        """The first moving picture; None where there is none."""
+        return next((track for track in self.of_kind("video") if not track.cover), None)
+
+
+def clock_tracks(tracks: Iterable[Track]) -> tuple[int, ...]:
+    """The tracks whose first moments together define time 0: sound and moving picture, as far as they are known."""
+    return tuple(track.index for track in tracks if (track.sample_rate or track.width) and not track.cover)

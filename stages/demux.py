@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 
 from shared.document import Frozen
 from shared.language import parse_language, primary
-from shared.media import Media, Track
+from shared.media import Media, Track, clock_tracks
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
 from shared.timecode import clock
 
@@ -202,11 +202,6 @@ def describe(track: Track, number: int) -> str:
     parts += [f'"{track.title}"'] if track.title else []
     parts += ["default"] if track.default else []
     return f"track {number} ({', '.join(parts)})"
-
-
-def clock_tracks(tracks: tuple[Track, ...]) -> tuple[int, ...]:
-    """The tracks whose first moments together define time 0: sound and moving picture, as far as they are known."""
-    return tuple(track.index for track in tracks if (track.sample_rate or track.width) and not track.cover)
 
 
 def wav_length_ms(path: Path, bytes_per_second: int) -> int:

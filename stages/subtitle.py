@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -13,6 +13,7 @@ from shared.files import write_atomically
 from shared.guide import GuideParams, Limits
 from shared.media import Media, Track
 from shared.quality import QualityReport
+from shared.shots import Shots
 from shared.stage import Backend, Files, Job, Resources, Stage, StageError
 from shared.transcript import Transcript
 from shared.translation import Translation
@@ -23,11 +24,13 @@ _NAMES: dict[Format, str] = {"json": "subtitles.json", "whisper": "subtitles.whi
 
 class SubtitleInputs(Files):
     """`transcript` with word times; `translation` to lay out instead; `info`: `shared.media.Media`, for its frames;
-    `edited`: a subtitle file in any format that a person has corrected, to take as it is."""
+    `shots`: `shared.shots.Shots` to keep to; `edited`: a subtitle file in any format that a person has corrected, to
+    take as it is."""
 
     transcript: Path
     translation: Path | None = None
     info: Path | None = None
+    shots: Path | None = None
     edited: Path | None = None
 
 
@@ -57,7 +60,9 @@ SubtitleJob = Job[SubtitleInputs, SubtitleParams]
 class Engine(Protocol):
     """What a backend offers: the layout, a corrected file's cues, a check, and the text of a file in a format."""
 
-    def lay_out(self, transcript: Transcript, translation: Translation | None, limits: Limits) -> CueSheet: ...
+    def lay_out(
+        self, transcript: Transcript, translation: Translation | None, limits: Limits, changes_ms: Sequence[int] = ()
+    ) -> CueSheet: ...
     def take(self, edited: Path, transcript: Transcript, language: str) -> tuple[CueSheet, ReadCues]: ...
     def check(self, sheet: CueSheet, limits: Limits, end_ms: int) -> QualityReport: ...
     def render(self, sheet: CueSheet, kind: str, aspect: float | None) -> str: ...
@@ -75,7 +80,9 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
         for repair in read.repairs:
             job.warn(f"in the corrected subtitles, {repair}")
     else:
-        sheet = engine.lay_out(transcript, translation, limits)
+        changes = Shots.read(job.inputs.shots).changes_ms if job.inputs.shots else ()
+        sheet = engine.lay_out(transcript, translation, limits, changes)
+        job.note("on_shot_changes", on_changes(sheet.cues, changes, limits.gap_ms))
     sheet = sheet.model_copy(update={"kind": job.params.kind})
     report = engine.check(sheet, limits, transcript.duration_ms)
     texts: dict[Format, str] = {}
@@ -104,6 +111,12 @@ def _text(
     return engine.render(sheet, kind, aspect)
 
 
+def on_changes(cues: Sequence[Cue], changes_ms: Sequence[int], gap_ms: int) -> int:
+    """How many cues begin with a shot or end just before one."""
+    begin, end = set(changes_ms), {change - gap_ms for change in changes_ms}
+    return sum(cue.start_ms in begin or cue.end_ms in end for cue in cues)
+
+
 def stub(job: SubtitleJob) -> SubtitleOutputs:
     """A cue for each segment, and empty subtitle files: writing those is a library's work."""
     transcript, translation = _read(job)
@@ -130,9 +143,7 @@ def _language(transcript: Transcript, translation: Translation | None) -> str:
 
 def _picture(info: Path | None) -> Track | None:
     """The first moving picture, where the media has one."""
-    if info is None:
-        return None
-    return next((track for track in Media.read(info).of_kind("video") if not track.cover), None)
+    return Media.read(info).picture if info else None
 
 
 def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str], report: QualityReport) -> SubtitleOutputs:
@@ -152,7 +163,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str], repor
 
 STAGE = Stage(
     name="subtitle",
-    version=4,
+    version=5,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,

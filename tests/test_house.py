@@ -20,12 +20,14 @@ PACKAGES = ("pipeline", "shared", "stages")
 FOLDERS = (*PACKAGES, "benchmarks", "config", "docs", "samples", "scripts", "tests")
 OURS = {*FOLDERS}
 CORE_LIBRARIES = {"pydantic", "rich", "filelock"}
+RAY_ROOM = "pipeline/executors/ray_host.py"
 # Where processes may be started; those of the orchestrator are named in the docstring of `pipeline`, and the
 # core environment's own builder, which runs before there is anything else.
 STARTERS = {
-    "pipeline/environments.py", "pipeline/tools.py", "pipeline/worker.py", "pipeline/model_cache/sources/data_wheel.py",
-    "pipeline/setup_core.py", "pipeline/hardware.py", "pipeline/together.py", "stages/backends/ffmpeg.py",
-    "stages/backends/ffmpeg_demux.py", "stages/backends/ffmpeg_mux.py",
+    "pipeline/environments.py", "pipeline/installing.py", "pipeline/tools.py", "pipeline/together.py",
+    "pipeline/worker.py", "pipeline/setup_core.py", "pipeline/hardware.py", "pipeline/executors/ray_cluster.py",
+    "pipeline/model_cache/sources/data_wheel.py",
+    "stages/backends/ffmpeg.py", "stages/backends/ffmpeg_demux.py", "stages/backends/ffmpeg_mux.py",
 }  # fmt: skip
 _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\ufe0f]")
 
@@ -83,7 +85,14 @@ def test_only_the_registry_of_the_orchestrator_imports_stages() -> None:
 
 def test_the_orchestrator_imports_no_library_but_those_of_its_own_environment() -> None:
     for path in python_files("pipeline"):
-        assert foreign(path) <= CORE_LIBRARIES, f"{name_of(path)} imports {foreign(path) - CORE_LIBRARIES}"
+        also = {"ray"} if name_of(path) == RAY_ROOM else set()
+        assert foreign(path) <= CORE_LIBRARIES | also, f"{name_of(path)} imports {foreign(path) - CORE_LIBRARIES}"
+
+
+def test_what_imports_ray_is_imported_only_when_a_cluster_is_asked_for() -> None:
+    room = RAY_ROOM.removesuffix(".py").replace("/", ".")
+    for path in python_files(*PACKAGES):
+        assert not any(name.startswith(room) for name in imports(path, top_level=True)), name_of(path)
 
 
 def test_shared_imports_nothing_of_ours_and_pydantic_only() -> None:
@@ -193,7 +202,7 @@ def _is_open(name: str) -> bool:
 def test_processes_are_started_where_the_orchestrator_says_and_nowhere_else() -> None:
     starters = {name_of(path) for path in python_files(*PACKAGES) if _starts_processes(path)}
     assert starters <= STARTERS, starters - STARTERS
-    for word in ("environments", "tools", "worker", "data-wheel"):
+    for word in ("environments", "installing", "together", "tools", "worker", "data-wheel"):
         assert word in (pipeline.__doc__ or "").partition("Only `registry`")[2]
 
 

@@ -26,6 +26,7 @@ _FLAGS = {
     "glossary": "glossary",
     "output": "output_dir",
     "progress": "progress",
+    "cluster": "cluster",
     **SHORT_NAMES,
     "container": "stages.mux.container",
     "burn_in": "stages.mux.burn_in",

@@ -14,6 +14,7 @@ from pipeline.batch import BatchResult, run_batch
 from pipeline.commands.common import CommandResult, app_of, requests_of, table
 from pipeline.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError
 from pipeline.events import Notice
+from pipeline.executors import ray_cluster
 from pipeline.item import ItemResult
 from pipeline.media_list import Request, ordered
 from pipeline.paths import shown
@@ -24,6 +25,9 @@ from pipeline.runs import Runs
 def execute(arguments: argparse.Namespace) -> CommandResult:
     """Run the recipe for each media."""
     app = app_of(arguments)
+    if app.settings.cluster:
+        ray_cluster.check_reachable(app.settings.cluster)
+        ray_cluster.enter(app)
     requests = _failed_before(app, arguments) if arguments.retry_failed else requests_of(arguments, Path.cwd())
     with open_reporter(app.settings.progress) as emit:
         if not app.settings.stub and (advice := _advice(app)):

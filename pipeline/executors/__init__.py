@@ -1,1 +1,1 @@
-"""Where workers run. One kind so far: processes on this machine."""
+"""Where workers run: on this machine, or on those of a Ray cluster."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.ledger import Host, Place
+from pipeline.ledger import Host, Need, Place
 from shared import protocol
 from shared.stage import Option
 
@@ -74,7 +74,7 @@ class WorkerHost(Protocol):
 
     @property
     def hosts(self) -> Sequence[Host]:
-        """The machines there are now, and all that each has."""
+        """The machines there are now with all that each has, and those that were there a while ago, not present."""
 
-    def make(self, key: WorkerKey, place: Place, name: str) -> WorkerHandle:
-        """A worker that is not started yet. `name` is the same as in events and logs."""
+    def make(self, key: WorkerKey, place: Place, resident: Need, name: str) -> WorkerHandle:
+        """A worker that is not started yet, and that takes so much. `name` is the same as in events and logs."""

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.app import App
-from pipeline.dispatcher import Dispatcher, Emit
+from pipeline.dispatcher import Dispatcher
 from pipeline.environments import Environments
+from pipeline.events import Emit
 from pipeline.executors.handle import WorkerKey
 from pipeline.hardware import find_cards, find_memory_mb
-from pipeline.ledger import Host, Place
+from pipeline.ledger import Host, Need, Place
 from pipeline.model_cache.check import available_cores
 from pipeline.observed import Observed
 from pipeline.project import CODE_ROOT, Project
@@ -45,7 +46,7 @@ class LocalHost:
         """This machine alone."""
         return (self._host,)
 
-    def make(self, key: WorkerKey, place: Place, name: str) -> Worker:
+    def make(self, key: WorkerKey, place: Place, resident: Need, name: str) -> Worker:
         """A worker that is not started yet."""
         programs = [self._environments.programs(key.environment)]
         if key.tools:

@@ -16,8 +16,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipeline import events
-from pipeline.environments import Emit
 from pipeline.errors import Missing, UsageError
+from pipeline.events import Emit
 from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import UNKNOWN, LockedFile, LockedModel, Model
 from pipeline.model_cache.patience import PATIENCE, Patience

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from pipeline.environments import Emit
 from pipeline.errors import Missing, UsageError
+from pipeline.events import Emit
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import (
     UNKNOWN,

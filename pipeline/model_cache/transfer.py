@@ -18,7 +18,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from pipeline import events
-from pipeline.environments import Emit
+from pipeline.events import Emit
 from pipeline.model_cache.manifest import LockedFile
 from pipeline.model_cache.patience import Patience
 from pipeline.model_cache.refusal import disk_refusal, refusal

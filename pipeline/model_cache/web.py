@@ -20,7 +20,7 @@ from http import HTTPStatus
 from typing import IO, TypeVar
 
 from pipeline import events
-from pipeline.environments import Emit
+from pipeline.events import Emit
 from pipeline.model_cache.patience import Patience
 from pipeline.model_cache.token import Token
 

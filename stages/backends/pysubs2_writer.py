@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from shared.cue import CueSheet, ReadCues
@@ -14,6 +14,7 @@ from shared.translation import Translation
 from stages.backends import whisper_json
 from stages.backends.cue_layout import lay_out
 from stages.backends.cue_rules import check
+from stages.backends.cue_shots import keep_to_shots
 from stages.backends.cue_times import set_times
 from stages.backends.cue_words import pieces_of
 from stages.backends.speakers_in_time import speakers
@@ -24,12 +25,15 @@ from stages.backends.subtitle_writer import render
 class Pysubs2Writer:
     """Lays out and writes sheets; holds nothing."""
 
-    def lay_out(self, transcript: Transcript, translation: Translation | None, limits: Limits) -> CueSheet:
-        """The sheet for a transcript, or for its translation."""
+    def lay_out(
+        self, transcript: Transcript, translation: Translation | None, limits: Limits, changes_ms: Sequence[int] = ()
+    ) -> CueSheet:
+        """The sheet for a transcript, or for its translation; `changes_ms` is where a shot begins."""
         language = translation.target if translation else transcript.language
         pieces = pieces_of(transcript, translation, limits.line_length, transcript.duration_ms)
         laid = lay_out(pieces, language, limits, transcript.duration_ms)
-        return CueSheet(language=language, cues=set_times(laid, limits, transcript.duration_ms))
+        cues = set_times(laid, limits, transcript.duration_ms)
+        return CueSheet(language=language, cues=keep_to_shots(cues, changes_ms, limits, transcript.duration_ms))
 
     def check(self, sheet: CueSheet, limits: Limits, end_ms: int) -> QualityReport:
         """See `stages.backends.cue_rules.check`; every offender is named."""

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from shared.reading import is_spaceless, places
+from shared.sentence import CLOSERS, ends_sentence
 from shared.transcript import Segment
-from stages.backends.cue_words import CLOSERS, OPENERS, Piece, ends_sentence, spread
+from stages.backends.cue_words import OPENERS, Piece, spread
 from stages.backends.line_breaks import Breaks, breaks_of
 
 _LONGEST_PAUSE_MS = 2_000

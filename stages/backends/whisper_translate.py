@@ -19,8 +19,9 @@ from shared.language import primary
 from shared.speech import Region
 from shared.stage import Device, StageError
 from shared.transcript import Segment
-from stages.backends.faster_whisper import languages_of, load_model, whisper_code
 from stages.backends.waveform import Samples, Waveform, open_speech
+from stages.backends.whisper_codes import whisper_code
+from stages.backends.whisper_ctranslate2 import languages_of, load_model
 from stages.translate import Work
 
 _BEAM_SIZE = 5

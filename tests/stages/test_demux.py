@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.media import Media, Track
+from shared.media import Media, Track, clock_tracks
 from shared.stage import Job, JobCancelled, StageError
 from stages.backends import ffmpeg
 from stages.demux import (
@@ -26,7 +26,6 @@ from stages.demux import (
     Extraction,
     Probe,
     choose_track,
-    clock_tracks,
     declared_length_ms,
     length_warning,
     lone_channel,

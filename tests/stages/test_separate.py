@@ -12,10 +12,12 @@ import pytest
 from shared.speech import Region, Separation, SpeechRegions
 from shared.stage import Job
 from stages.separate import (
+    Mix,
     SeparateInputs,
     SeparateJob,
     SeparateOutputs,
     SeparateParams,
+    Stems,
     run,
     signal_to_noise_db,
     stub,
@@ -26,15 +28,21 @@ from tests.fakes.listener import Audience
 @dataclass
 class FakeEngine:
     powers: Sequence[float]
-    enhanced: list[Path] = field(default_factory=list)
+    takes_apart: bool = False
+    separated: list[Path] = field(default_factory=list)
 
     def levels(self, audio: Path) -> Iterator[Sequence[float]]:
         for start in range(0, len(self.powers), 70):
             yield self.powers[start : start + 70]
 
-    def enhance(self, audio: Path, to: Path, attenuation_limit_db: float) -> Iterator[float]:
-        self.enhanced.append(to)
-        to.write_bytes(b"the voice")
+    def separate(self, mix: Mix, to: Stems, params: SeparateParams) -> Iterator[float]:
+        self.separated.append(to.voice)
+        to.voice.write_bytes(b"the voice")
+        if self.takes_apart:
+            to.rest.write_bytes(b"the rest")
+        if to.sources:
+            to.sources.mkdir()
+            (to.sources / "drums.wav").write_bytes(b"drums")
         yield 1.0
 
 
@@ -49,7 +57,7 @@ TALK = (Region(start_ms=1_000, end_ms=21_000),)
 CLEAN, NOISY = talk(0.01, 0.000_01), talk(0.01, 0.01)
 
 
-def a_job(folder: Path, regions: tuple[Region, ...] = TALK, **params: str) -> SeparateJob:
+def a_job(folder: Path, regions: tuple[Region, ...] = TALK, **params: str | None) -> SeparateJob:
     speech = SpeechRegions(duration_ms=22_000, regions=regions).write(folder / "speech.json")
     inputs = SeparateInputs(audio=folder / "a.wav", speech=speech)
     return Job(inputs, SeparateParams.model_validate(params), folder, "fake", Audience())
@@ -64,7 +72,7 @@ def test_clean_speech_is_left_alone(tmp_path: Path) -> None:
     outputs = run(engine, job)
     assert outputs.speech is None
     assert not separation_of(outputs).applied
-    assert engine.enhanced == []
+    assert engine.separated == []
     assert job.facts["applied"] is False
 
 
@@ -87,6 +95,28 @@ def test_where_nobody_speaks_there_is_nothing_to_separate(tmp_path: Path) -> Non
 def test_the_user_may_decide(tmp_path: Path, when: str, applied: bool) -> None:
     separation = separation_of(run(FakeEngine(CLEAN if applied else NOISY), a_job(tmp_path, when=when)))
     assert (separation.applied, separation.reason) == (applied, f"`when` is `{when}`")
+
+
+@pytest.mark.parametrize(("powers", "heard"), [(CLEAN, False), (NOISY, True)], ids=["clean", "noisy"])
+def test_a_mix_is_taken_apart_always_and_the_voice_is_heard_by_the_same_rule(
+    tmp_path: Path, powers: list[float], heard: bool
+) -> None:
+    outputs = run(FakeEngine(powers, takes_apart=True), a_job(tmp_path))
+    assert (outputs.vocals, outputs.accompaniment) == (tmp_path / "vocals.wav", tmp_path / "accompaniment.wav")
+    assert (outputs.speech is not None) == separation_of(outputs).applied == heard
+    assert outputs.speech is None or outputs.speech.read_bytes() == b"the voice"
+    assert outputs.stems == ()
+
+
+def test_each_source_is_kept_when_two_stems_are_not_enough(tmp_path: Path) -> None:
+    outputs = run(FakeEngine(CLEAN, takes_apart=True), a_job(tmp_path, two_stems=None))
+    assert outputs.stems == (tmp_path / "stems" / "drums.wav",)
+
+
+def test_never_takes_nothing_apart(tmp_path: Path) -> None:
+    engine = FakeEngine(NOISY, takes_apart=True)
+    outputs = run(engine, a_job(tmp_path, when="never"))
+    assert (outputs.vocals, outputs.accompaniment, engine.separated) == (None, None, [])
 
 
 @pytest.mark.parametrize("true_db", [0, 5, 10, 20])

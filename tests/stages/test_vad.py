@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shared.speech import SpeechRegions
 from shared.stage import Job, StageError
-from stages.backends.waveform import SpeechWriter, open_speech
+from stages.backends.waveform import SoundWriter, open_speech
 from stages.vad import WINDOW_MS, VadInputs, VadJob, VadParams, find_regions, run, stub
 from tests.fakes.listener import Audience
 
@@ -113,7 +113,7 @@ def test_the_stub_needs_no_library(tmp_path: Path) -> None:
 
 def test_a_written_wav_is_read_back_and_by_others(tmp_path: Path) -> None:
     samples = (np.arange(-16_000, 16_000) / 32_768).astype(np.float32)
-    with SpeechWriter(tmp_path / "a.wav") as writer:
+    with SoundWriter(tmp_path / "a.wav") as writer:
         writer.write(samples[:20_000])
         writer.write(samples[20_000:])
     waveform = open_speech(tmp_path / "a.wav")
@@ -126,7 +126,7 @@ def test_a_written_wav_is_read_back_and_by_others(tmp_path: Path) -> None:
 
 def test_a_wav_that_was_not_finished_leaves_nothing(tmp_path: Path) -> None:
     def fail() -> None:
-        with SpeechWriter(tmp_path / "a.wav") as writer:
+        with SoundWriter(tmp_path / "a.wav") as writer:
             writer.write(np.zeros(100, np.float32))
             raise KeyError
 

@@ -6,7 +6,7 @@ import os
 import urllib.parse
 
 from pipeline import events
-from pipeline.environments import Emit
+from pipeline.events import Emit
 from pipeline.model_cache.patience import Patience
 from pipeline.model_cache.refusal import SourceFailed, hub_refusal, refusal, unreachable
 from pipeline.model_cache.sources import Meter, Want

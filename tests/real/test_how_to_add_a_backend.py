@@ -1,0 +1,76 @@
+"""What the page about adding a backend says is done to the letter, in a copy of the project, and works."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from shared.speech import SpeechRegions
+from tests.conftest import ROOT
+
+_PAGE = ROOT / "docs" / "how-to" / "add-a-backend.md"
+_NEW_FILE = re.compile(r"^The new file `(?P<path>[^`]+)`:\n\n```python\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_EDIT = re.compile(r"In\s`(?P<path>[^`]+)`:\n\n```diff\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_COMMANDS = re.compile(r"^```(?:console|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_ALL_TESTS = "./scripts/test"  # it would run this test again
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project that shares environments and models with it, changed as the page says."""
+    folder = tmp_path / "project"
+    own = shutil.ignore_patterns(".git", ".venvs", ".cache", "out", "reel.toml", ".*_cache", "__pycache__")
+    shutil.copytree(ROOT, folder, ignore=own)
+    for shared in (".venvs", ".cache"):
+        (folder / shared).symlink_to(ROOT / shared)
+    page = _PAGE.read_text()
+    for new in _NEW_FILE.finditer(page):
+        (folder / new["path"]).write_text(new["text"])
+    for edit in _EDIT.finditer(page):
+        apply(edit["text"], folder / edit["path"])
+    return folder
+
+
+def apply(diff: str, path: Path) -> None:
+    """Put the lines with a plus where their neighbours say."""
+    before = "".join(line[1:] for line in diff.splitlines(keepends=True) if not line.startswith("+"))
+    after = "".join(line[1:] for line in diff.splitlines(keepends=True))
+    text = path.read_text()
+    assert text.count(before) == 1, f"{path.name} holds {text.count(before)} times:\n{before}"
+    path.write_text(text.replace(before, after))
+
+
+def follow(command: str, project: Path) -> str:
+    done = subprocess.run(
+        shlex.split(command), cwd=project, text=True, capture_output=True, stdin=subprocess.DEVNULL,
+        env={name: value for name, value in os.environ.items() if not name.startswith(("REEL_", "PYTHON", "PYTEST"))},
+    )  # fmt: skip
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_page_about_adding_a_backend_adds_one_when_it_is_followed(project: Path) -> None:
+    told = [line.removeprefix("$ ") for block in _COMMANDS.findall(_PAGE.read_text()) for line in block.splitlines()]
+    assert _ALL_TESTS in told
+    said = {command: follow(command, project) for command in told if command != _ALL_TESTS}
+
+    regions = SpeechRegions.read(project / "parts" / "speech.json")
+    assert 0.3 < regions.speech_ms / regions.duration_ms < 1
+    (tests,) = (out for command, out in said.items() if "-k loudness" in command)
+    assert int(re.findall(r"(\d+) passed", tests)[0]) >= 4
+    assert "loudness" in (project / "docs" / "reference" / "stages.md").read_text()
+    pinned = json.loads((project / "tests" / "stage_versions.json").read_text())
+    assert pinned["vad"] != json.loads((ROOT / "tests" / "stage_versions.json").read_text())["vad"]
+    # Of the last command, that which looks at the new sources.
+    tools = ".venvs/test/bin/"
+    follow(f"{tools}ruff check .", project)
+    follow(f"{tools}ruff format --check .", project)
+    follow(f"{tools}mypy", project)
+    follow(f"{tools}python -m pytest -q tests/test_house.py tests/real/test_conformance.py -k 'not cold'", project)
