@@ -23,6 +23,7 @@ from pipeline.ledger import Need, Place, clamped
 from pipeline.observed import Observed
 from pipeline.plan import Step
 from pipeline.scheduler import LOADING, Order, Outlook, Waiting, WorkerState, decide
+from pipeline.services import asked_by
 from pipeline.settings import Settings
 from shared import protocol
 
@@ -369,7 +370,8 @@ def _no_machine(key: WorkerKey, need: Need) -> Missing:
 def _key(step: Step, device: str, cpus: int) -> WorkerKey:
     """A backend with models, load-time choices or labels has workers of its own; the others of an environment share."""
     models, options = tuple(sorted(step.models.items())), tuple(sorted(step.load_options.items()))
-    own = bool(models or options or step.backend.resources.labels)
+    asked = asked_by(step)
+    own = bool(models or options or step.backend.resources.labels or asked)
     return WorkerKey(
         environment=step.backend.environment,
         stage=step.stage.name if own else "",
@@ -379,6 +381,7 @@ def _key(step: Step, device: str, cpus: int) -> WorkerKey:
         device=step.device or device,
         threads=min(step.backend.resources.cpus, cpus) if own else 1,
         options=options,
+        service_key=asked.key if asked else "",
     )
 
 

@@ -6,7 +6,22 @@ import difflib
 
 from pipeline.errors import UsageError
 from shared.stage import Stage
-from stages import align, asr, attribute, check, correct, demux, diarize, mux, separate, shots, subtitle, translate, vad
+from stages import (
+    align,
+    asr,
+    attribute,
+    check,
+    correct,
+    demux,
+    diarize,
+    mux,
+    refine,
+    separate,
+    shots,
+    subtitle,
+    translate,
+    vad,
+)
 
 STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
@@ -20,6 +35,7 @@ STAGES: dict[str, Stage] = {
         diarize,
         attribute,
         correct,
+        refine,
         translate,
         subtitle,
         check,
