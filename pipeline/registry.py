@@ -14,7 +14,9 @@ from stages import (
     correct,
     demux,
     diarize,
+    entities,
     mux,
+    ocr,
     refine,
     separate,
     shots,
@@ -38,6 +40,8 @@ STAGES: dict[str, Stage] = {
         refine,
         translate,
         subtitle,
+        entities,
+        ocr,
         check,
         mux,
     )
