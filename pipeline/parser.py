@@ -117,6 +117,9 @@ def _wishes(leaf: argparse.ArgumentParser) -> None:
         help="what to make: subtitle, transcribe, translate, names, screen-text, or a recipe file",
     )
     leaf.add_argument("--to", metavar="LANGUAGES", help="target languages, BCP-47, with commas: `pt,en`")
+    leaf.add_argument(
+        "--glossary", metavar="FILE", help="names and terms to be kept, or translated as this table says: TSV or CSV"
+    )
     _guide(leaf)
     leaf.add_argument(
         "--formats",

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from pipeline.ladder import descent
-from pipeline.plan import AllOf, FirstOf, FromFile, FromMedia, Leaf, Plan, Source, Step, leaves
+from pipeline.plan import AllOf, FirstOf, FromFile, FromMedia, FromUser, Leaf, Plan, Source, Step, leaves
 from pipeline.result_key import Change, InputDigests, Surroundings, differences, ingredients, result_key
 from pipeline.result_store import ResultStore, StoredResult
 from pipeline.spoken import for_language, language_heard
@@ -32,9 +32,11 @@ class StepPreview:
 
     @property
     def why(self) -> str:
-        """The reason, and which corrections the step takes in."""
+        """The reason, which corrections the step takes in, and what its backend was chosen for."""
         names = dict.fromkeys(leaf.name for leaf in leaves(self.step.inputs) if isinstance(leaf, FromFile))
-        return f"{self.reason}; takes in the corrected {' and '.join(names)}" if names else self.reason
+        takes = [f"takes in the corrected {' and '.join(names)}"] if names else []
+        choice = [self.step.choice] if self.step.choice and self.verdict != "reused" else []
+        return "; ".join([self.reason, *takes, *choice])
 
 
 def published_before(plan: Plan, keys: Mapping[str, str]) -> list[StepPreview]:
@@ -84,7 +86,7 @@ def gather(inputs: Mapping[str, Source], media_digest: str, results: Mapping[str
     def one(source: Leaf) -> str | None:
         if isinstance(source, FromMedia):
             return media_digest
-        if isinstance(source, FromFile):
+        if isinstance(source, FromFile | FromUser):
             return source.sha256
         digest = results[source.step].digests(source.role)
         assert digest is None or isinstance(digest, str), f"{source} is several files"

@@ -12,7 +12,7 @@ from pipeline.dispatcher import Dispatcher
 from pipeline.errors import ReelError
 from pipeline.item import ItemRecord
 from pipeline.ladder import descent
-from pipeline.plan import Step
+from pipeline.plan import FromUser, Step, leaves
 from pipeline.preview import StepPreview, gather
 from pipeline.result_key import InputDigests, Surroundings
 from pipeline.result_store import StoredResult
@@ -43,6 +43,9 @@ class ItemRun:
         for step in self._record.plan.steps:
             if step.id in due and not step.language_models:
                 self._expect(step, 1)
+                for leaf in leaves(step.inputs):
+                    if isinstance(leaf, FromUser):
+                        self._record.app.store.keep(leaf.content)
         await all_of(self._attend(step, reasons[step.id], finished, step.id in due) for step in self._record.plan.steps)
 
     async def _attend(self, step: Step, reason: str, finished: dict[str, asyncio.Event], expected: bool) -> None:

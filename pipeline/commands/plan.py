@@ -73,6 +73,7 @@ def _data(preview: StepPreview) -> JsonValue:
         "step": preview.step.id,
         "stage": preview.step.stage.name,
         "backend": preview.step.backend_name,
+        "choice": preview.step.choice or None,
         "verdict": preview.verdict,
         "reason": preview.why,
         "key": preview.key,
