@@ -14,7 +14,9 @@ from stages import (
     correct,
     demux,
     diarize,
+    entities,
     mux,
+    ocr,
     refine,
     separate,
     shots,
@@ -38,6 +40,8 @@ STAGES: dict[str, Stage] = {
         refine,
         translate,
         subtitle,
+        entities,
+        ocr,
         check,
         mux,
     )
@@ -56,4 +60,6 @@ def stage_named(name: str) -> Stage:
     )
 
 
-translator_for = translate.backend_for
+TRANSLATE = translate.STAGE.name
+translators_for = translate.backends_for
+roles_for = translate.roles_for

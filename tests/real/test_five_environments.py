@@ -1,5 +1,5 @@
-"""One run through five environments: WhisperX, forced alignment, pyannote and Demucs, each library in its own, all of
-them from one cache and without a network."""
+"""One run through five environments: WhisperX, forced alignment, pyannote, Demucs and NLLB, each library in its own,
+all of them from one cache and without a network."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ BACKENDS = {
     "asr": "whisperx",
     "align": "whisperx",
     "diarize": "pyannote",
-    "translate": "bergamot",
+    "translate": "nllb",
 }
-FAMILIES = {"lite", "speech", "demucs", "bergamot", "core"}
+FAMILIES = {"lite", "speech", "demucs", "translate", "core"}
 
 
 def _tiny() -> dict[tuple[str, str], tuple[str, str, MakeFiles]]:
@@ -58,7 +58,7 @@ def app(real_app: App, serve_models: ServeModels, tmp_path_factory: pytest.TempP
     chosen = {f"stages.{stage}.backend": backend for stage, backend in BACKENDS.items()}
     # A Demucs without training leaves no voice to be found: all of it is taken for speech.
     everything: dict[str, JsonValue] = {"stages.vad.threshold": 1e-6, "stages.vad.neg_threshold": 0.0}
-    changed = served.changed({**chosen, **everything, "to": ["pt"]})
+    changed = served.changed({**chosen, **everything, "stages.translate.max_length": 24, "to": ["pt"]})
     results = folder / "results"
     project = replace(changed.project, results=results, index=results, output=folder / "out")
     store, edits = ResultStore(results, results), EditStore(results / "edits")
