@@ -13,6 +13,7 @@ from pipeline.edits import EditStore
 from pipeline.environments import Environments, load_families
 from pipeline.guide import load_guide
 from pipeline.hardware import REMEMBERED, Hardware, recall
+from pipeline.language_data import load_languages
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import load_manifest
 from pipeline.model_cache.selection import with_needs
@@ -71,6 +72,7 @@ class App:
             stages=self.settings.stages,
             stub=self.settings.stub,
             guide=load_guide(self.settings.guide, CONFIG / "guides").params,
+            languages=load_languages(CONFIG / "languages"),
         )
 
     def needed_environments(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from pipeline.recipe import MEDIA, Recipe, RecipeStep
 from pipeline.registry import stage_named, translator_for
 from shared.guide import GuideParams
 from shared.language import english_name
+from shared.language_data import LanguageParams
 from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, Files, Option, Params, Rung, Stage
 
 STUB = Backend(module="", environment=CORE_ENVIRONMENT, summary="valid outputs without a model")
@@ -137,6 +138,7 @@ class Choices:
     stages: Mapping[str, Mapping[str, JsonValue]]  # settings by stage: `backend` and parameters
     stub: bool = False
     guide: Mapping[str, JsonValue] = field(default_factory=dict)  # for every stage that takes a guide's limits
+    languages: Mapping[str, JsonValue] = field(default_factory=dict)  # tables by name, for stages that take them
 
 
 def make_plan(recipe: Recipe, choices: Choices) -> Plan:
@@ -261,8 +263,10 @@ def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None
     """The parameters: the stage's defaults < the guide < the profile < the recipe < the user."""
     filled = choices.profile.stages.get(stage.name)
     guide = choices.guide if issubclass(stage.params, GuideParams) else {}
+    tables = choices.languages if issubclass(stage.params, LanguageParams) else {}
+    by_language = {name: table for name, table in tables.items() if name in stage.params.model_fields}
     users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name != "backend"}
-    values: dict[str, JsonValue] = {**guide, **(filled.params if filled else {}), **step.params, **users}
+    values: dict[str, JsonValue] = {**guide, **by_language, **(filled.params if filled else {}), **step.params, **users}
     if target and "target" in stage.params.model_fields:
         values["target"] = target
     try:

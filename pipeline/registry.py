@@ -6,7 +6,23 @@ import difflib
 
 from pipeline.errors import UsageError
 from shared.stage import Stage
-from stages import align, asr, attribute, check, correct, demux, diarize, mux, separate, shots, subtitle, translate, vad
+from stages import (
+    align,
+    asr,
+    attribute,
+    check,
+    clean,
+    correct,
+    demux,
+    diarize,
+    mux,
+    separate,
+    shots,
+    sounds,
+    subtitle,
+    translate,
+    vad,
+)
 
 STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
@@ -15,10 +31,12 @@ STAGES: dict[str, Stage] = {
         shots,
         separate,
         vad,
+        sounds,
         asr,
         align,
         diarize,
         attribute,
+        clean,
         correct,
         translate,
         subtitle,

@@ -17,7 +17,8 @@ class Word(Frozen):
 
 
 class Segment(Frozen):
-    """A stretch that the decoder gave as one. `words` may be empty where a backend times segments only."""
+    """A stretch that the decoder gave as one. `words` may be empty where a backend times segments only; `sung`: it was
+    heard as singing."""
 
     id: int  # from 0, in order of time; a translation refers to it
     text: str
@@ -27,6 +28,7 @@ class Segment(Frozen):
     speaker: str | None = None
     average_log_probability: float = 0.0
     no_speech_probability: float = 0.0
+    sung: bool = False
 
 
 class Transcript(Document):

@@ -43,12 +43,14 @@ def test_a_run_publishes_under_the_names_of_the_readme(reel: Reel, media: Path) 
         "film.pt.srt",
         "film.pt.vtt",
         "job.json",
+        "removed.json",
         "speakers.rttm",
         "transcript.json",
     ]
     assert sorted(path.name for path in (reel.out / "film").iterdir()) == names
     assert done.stdout.splitlines() == [f"out/film/{name}" for name in done.stdout.split() and [
-        "film.en.srt", "film.en.vtt", "film.pt.srt", "film.pt.vtt", "film.mkv", "transcript.json", "speakers.rttm"
+        "film.en.srt", "film.en.vtt", "film.pt.srt", "film.pt.vtt", "film.mkv", "transcript.json", "speakers.rttm",
+        "removed.json",
     ]]  # fmt: skip
 
 

