@@ -159,7 +159,8 @@ def _kind_word(annotation: object) -> str:
 
 
 def _wants(backend: Backend) -> str:
-    wants = [f"model for `{role}`" for role in backend.models] + [f"`{tool}`" for tool in backend.tools]
+    wants = ["model for the language"] if backend.by_language else []
+    wants += [f"model for `{role}`" for role in backend.models] + [f"`{tool}`" for tool in backend.tools]
     wants.append(f"{backend.resources.cpus} core{'s' if backend.resources.cpus > 1 else ''}")
     wants += [", ".join(backend.platforms)] if backend.platforms else []
     wants += [f"licence: {backend.licence_note}"] if backend.licence_note else []
@@ -179,7 +180,9 @@ def models_page() -> str:
         pin = locked[name]
         origin = f"`{pin.repo}` at `{pin.revision[:12]}`" if pin.repo else "no repository"
         ways = ", then ".join(source.kind for source in model.sources)
-        needed = ", ".join(profile for profile, entry in profiles.items() if name in entry.models)
+        needed = ", ".join(
+            profile for profile, entry in profiles.items() if name in (*entry.models, *entry.language_models)
+        )
         size = ("" if pin.resolved else "about ") + f"{stated_bytes(model, pin) / 1e6:.0f} MB"
         stages = ", ".join(model.stages)
         state = "locked" if pin.resolved else "unresolved"
@@ -203,7 +206,9 @@ def models_page() -> str:
     ]
     text += table(("model", "licence", "commercial use", "terms to accept", "note"), terms)
     text += "## Profiles\n\nA profile says which backend does each stage's work and which models it takes. `auto` is "
-    text += "the profile of the highest rank that suits the machine and whose models are complete.\n\n"
+    text += "the profile of the highest rank that suits the machine and whose models are complete. "
+    text += "A model under a language's tag is taken where that language is spoken, and done without where it is "
+    text += "missing.\n\n"
     for name, profile in profiles.items():
         text += f"### {name}\n\n{profile.summary[0].upper()}{profile.summary[1:]}. Rank {profile.rank}; "
         text += f"for {profile.suits}.\n\n"
@@ -211,7 +216,7 @@ def models_page() -> str:
             (
                 stage,
                 f"`{entry.backend}`",
-                ", ".join(f"{role}: `{model}`" for role, model in entry.models.items()) or "-",
+                ", ".join(f"{role}: `{model}`" for role, model in {**entry.models, **entry.languages}.items()) or "-",
             )
             for stage, entry in profile.stages.items()
         ]

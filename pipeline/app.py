@@ -60,6 +60,9 @@ class App:
                 family: torch for family in self.environments.families if (torch := self.environments.torch(family))
             },
             rungs=Observed(self.project.results).rungs,
+            at_hand=frozenset(
+                name for name in self.profile.profile.language_models if self.models.problem(name) is None
+            ),
         )
 
     def choices(self) -> Choices:

@@ -74,6 +74,7 @@ class Step:
     params: Params
     inputs: Mapping[str, Source]
     models: Mapping[str, str]  # role to the model's name
+    language_models: Mapping[str, str] = field(default_factory=dict)  # by language, until the one spoken is known
     target: str | None = None
     rung: Rung | None = None  # where it stands on its backend's ladder; None: as it was asked for
 
@@ -176,7 +177,9 @@ def single_step(stage: Stage, choices: Choices, inputs: Mapping[str, Source], ba
     }
     alone = replace(choices, stages=overridden)
     name, declared, models = _backend(stage, alone, target)
-    return Step(stage.name, stage, name, declared, _params(stage, recipe_step, alone, target), inputs, models, target)
+    params = _params(stage, recipe_step, alone, target)
+    by_language = _language_models(stage, declared, alone)
+    return Step(stage.name, stage, name, declared, params, inputs, models, by_language, target)
 
 
 def _instances(recipe: Recipe, targets: tuple[str, ...]) -> list[tuple[str, str, str | None]]:
@@ -202,7 +205,8 @@ def _make_step(step_id: str, target: str | None, recipe: Recipe, step: RecipeSte
         else:
             inputs[role] = FirstOf(sources)
     params = _params(stage, step, choices, target)
-    return Step(step_id, stage, backend_name, backend, params, inputs, models, target)
+    by_language = _language_models(stage, backend, choices)
+    return Step(step_id, stage, backend_name, backend, params, inputs, models, by_language, target)
 
 
 def _resolve(
@@ -243,6 +247,12 @@ def _backend(stage: Stage, choices: Choices, target: str | None) -> tuple[str, B
             hint=f"add it under `[stages.{stage.name}.models]` in the profile",
         )
     return name, backend, {role: filled.models[role] for role in backend.models}
+
+
+def _language_models(stage: Stage, backend: Backend, choices: Choices) -> Mapping[str, str]:
+    """The models of which the step will get one, by language."""
+    filled = choices.profile.stages.get(stage.name)
+    return filled.languages if filled and backend.by_language else {}
 
 
 def _translator(choices: Choices, target: str | None) -> str:

@@ -12,6 +12,7 @@ from pipeline.ladder import descent
 from pipeline.plan import AllOf, FirstOf, FromFile, FromMedia, Leaf, Plan, Source, Step, leaves
 from pipeline.result_key import Change, InputDigests, Surroundings, differences, ingredients, result_key
 from pipeline.result_store import ResultStore, StoredResult
+from pipeline.spoken import for_language, language_heard
 
 Verdict = Literal["reused", "new", "redone"]
 LastIngredients = Callable[[str], Mapping[str, JsonValue] | None]
@@ -46,6 +47,7 @@ def preview(
         if waiting:
             previews.append(_behind(step, waiting, surroundings, last(step.id)))
             continue
+        step = for_language(step, language_heard(step, results), surroundings.at_hand.__contains__)
         digests = gather(step.inputs, media_digest, results)
         parts = ingredients(step, digests, surroundings)
         found = store.lookup(result_key(parts))

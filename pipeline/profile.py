@@ -17,10 +17,14 @@ AUTO = "auto"
 
 
 class ProfileStage(Frozen):
-    """How a profile fills one stage. `backend = "auto"` leaves the choice to what the job needs."""
+    """How a profile fills one stage. `backend = "auto"` leaves the choice to what the job needs.
+
+    `models` fills the backend's roles; `languages` names models of which a job gets the one for the language spoken.
+    """
 
     backend: str
     models: dict[str, str] = {}
+    languages: dict[str, str] = {}
     params: dict[str, JsonValue] = {}
 
 
@@ -59,6 +63,11 @@ class Profile(Frozen):
     def models(self) -> tuple[str, ...]:
         """The models that some stage of this profile may need, by name."""
         return tuple(sorted({name for stage in self.stages.values() for name in stage.models.values()}))
+
+    @property
+    def language_models(self) -> tuple[str, ...]:
+        """The models that it works better with, each for one language."""
+        return tuple(sorted({name for stage in self.stages.values() for name in stage.languages.values()}))
 
 
 @dataclass(frozen=True)

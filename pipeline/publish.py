@@ -21,6 +21,7 @@ from pipeline.edits import Changed, Edit, takes_edits
 from pipeline.model_cache.manifest import Model
 from pipeline.plan import Plan, Publication
 from pipeline.result_store import ResultStore, StoredFile, StoredResult
+from pipeline.spoken import models_used
 from shared.document import Document, DocumentError
 from shared.files import sha256_of, write_atomically
 from shared.language import UNDETERMINED, in_file_name
@@ -222,15 +223,16 @@ def _job(
     for step in plan.steps:
         result = results[step.id]
         facts: dict[str, JsonValue] = dict(result.facts)
+        used: dict[str, JsonValue] = {**models_used(step, result.ingredients)}
         steps[step.id] = {
             "key": result.key,
             "backend": step.backend_name,
-            "models": dict(step.models),
+            "models": used,
             "tools": result.ingredients["tools"],
             "facts": facts,
             "warnings": list(result.warnings),
         }
-        licences |= {name: models[name].licence for name in step.models.values()}
+        licences |= {name: models[name].licence for name in models_used(step, result.ingredients).values()}
         if step.backend.licence_note:
             licences[step.backend_name] = step.backend.licence_note
     return Job(

@@ -34,8 +34,11 @@ def plan_digest(plan: Plan, app: App, surroundings: Surroundings) -> str:
     steps: list[JsonValue] = []
     for step in plan.steps:
         first = descent(step, surroundings.device, surroundings.rungs)[0]
-        licences = sorted(f"{name} {app.models.models[name].licence}" for name in step.models.values())
-        known: list[JsonValue] = [ingredients(first, {}, surroundings), dict(step.models), list(licences)]
+        # A model for one language that has come since may change what is published.
+        by_language = {tag: name for tag, name in step.language_models.items() if name in surroundings.at_hand}
+        names = {**step.models, **by_language}
+        licences = sorted(f"{name} {app.models.models[name].licence}" for name in names.values())
+        known: list[JsonValue] = [ingredients(first, {}, surroundings), dict(names), list(licences)]
         steps.append([step.id, repr(sorted(step.inputs.items())), step.backend.licence_note, *known])
     text = json.dumps([plan.recipe, plan.profile, repr(plan.publications), steps], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -31,6 +31,7 @@ class Surroundings:
     device: str  # the kind: another kind of hardware rounds differently
     torch: Mapping[str, str] = field(default_factory=dict)  # family to the build of torch this machine gives it
     rungs: Mapping[str, str] = field(default_factory=dict)  # where backends were seen to fit; see `pipeline.ladder`
+    at_hand: frozenset[str] = frozenset()  # the models for one language that are whole; see `pipeline.spoken`
 
 
 def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Ingredients:

@@ -16,6 +16,7 @@ from pipeline.plan import Step
 from pipeline.preview import StepPreview, gather
 from pipeline.result_key import InputDigests, Surroundings
 from pipeline.result_store import StoredResult
+from pipeline.spoken import language_heard, with_model
 from pipeline.step import Keyed, Listening, keyed, run_step
 
 
@@ -40,7 +41,7 @@ class ItemRun:
         due = {preview.step.id for preview in previews if preview.verdict != "reused"}
         finished = {step.id: asyncio.Event() for step in self._record.plan.steps}
         for step in self._record.plan.steps:
-            if step.id in due:
+            if step.id in due and not step.language_models:
                 self._expect(step, 1)
         await all_of(self._attend(step, reasons[step.id], finished, step.id in due) for step in self._record.plan.steps)
 
@@ -54,12 +55,14 @@ class ItemRun:
             else:
                 self._record.skipped(step)
         finally:
-            if expected:
+            if expected and not step.language_models:
                 self._expect(step, -1)
             finished[step.id].set()
 
     async def _see_to(self, step: Step, reason: str) -> None:
         record, surroundings = self._record, self._shared.surroundings
+        if step.language_models:
+            step = await self._for_language(step)
         digests: InputDigests = gather(step.inputs, record.item.digest, record.results)
         tries = descent(step, surroundings.device, surroundings.rungs)
         works = [keyed(one, digests, surroundings) for one in _distinct(step, tries[0])]
@@ -82,6 +85,14 @@ class ItemRun:
             record.failed(step, error, time.monotonic() - started)
         else:
             record.done(step, result, time.monotonic() - started)
+
+    async def _for_language(self, step: Step) -> Step:
+        """The step with the model for the language that was heard, which may have to be fetched."""
+        record, language = self._record, language_heard(step, self._record.results)
+        offline = record.app.settings.offline
+        return await asyncio.to_thread(
+            with_model, step, language, record.app.models, record.emit, record.item.name, offline=offline
+        )
 
     async def _begin(self, work: Keyed, below: list[Step], reason: str) -> StoredResult:
         record, item, step, jobs = self._record, self._record.item, work.step, self._shared.jobs

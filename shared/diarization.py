@@ -16,9 +16,19 @@ class Turn(Frozen):
 
 
 class Diarization(Document):
-    """The turns of one audio file, in order of time; speakers are named `SPEAKER_00` on, by first appearance."""
+    """The turns of one audio file, in order of time; speakers are named `SPEAKER_00` on, by first appearance.
+
+    Two may speak at once in `turns`. `exclusive` gives such time to one of them, the one whose words were heard there;
+    it is None where the backend never lets two speak at once.
+    """
 
     turns: tuple[Turn, ...]
+    exclusive: tuple[Turn, ...] | None = None
+
+    @property
+    def one_at_a_time(self) -> tuple[Turn, ...]:
+        """The turns without overlap, for words of which one person said each."""
+        return self.turns if self.exclusive is None else self.exclusive
 
     @property
     def speakers(self) -> tuple[str, ...]:

@@ -82,6 +82,7 @@ class Backend:
     environment: str
     summary: str
     models: tuple[str, ...] = ()  # roles; a profile says which model fills each
+    by_language: bool = False  # also gets the profile's model for the language spoken, its role the language's tag
     tools: tuple[str, ...] = ()  # programs on the child's PATH, by name; their versions are part of the key
     resources: Resources = Resources()
     platforms: tuple[str, ...] = ()  # values of `sys.platform`; empty: all

@@ -14,7 +14,8 @@ from typing import Protocol
 
 from pydantic import Field
 
-from shared.stage import CORE_ENVIRONMENT, Backend, Files, Job, Params, Resources, Stage
+from shared.language import english_name, primary
+from shared.stage import CORE_ENVIRONMENT, Backend, Files, Job, Params, Resources, Rung, Stage
 from shared.transcript import Segment, Transcript, Word
 
 
@@ -45,15 +46,20 @@ AlignJob = Job[AlignInputs, AlignParams]
 class Engine(Protocol):
     """What a backend offers: for each segment, its words with better times, or with the ones they have."""
 
+    languages: frozenset[str] | None  # whose words it finds, BCP-47; None: any
+
     def align(self, audio: Path, transcript: Transcript) -> Iterator[Sequence[Word]]: ...
 
 
 def run(engine: Engine, job: AlignJob) -> AlignOutputs:
     """Take the backend's times and make them hold together."""
     transcript = Transcript.read(job.inputs.transcript)
+    _warn_of_others(engine, job, transcript)
     segments: list[Segment] = []
     for segment, words in zip(transcript.segments, engine.align(job.inputs.audio, transcript), strict=True):
-        segments.append(segment.model_copy(update={"words": tuple(words)}))
+        found = any(not word.interpolated for word in words)
+        window = None if found else segment.window
+        segments.append(segment.model_copy(update={"words": tuple(words), "window": window}))
         job.progress(len(segments) / len(transcript.segments))
     aligned = settle(segments, transcript.duration_ms, job.params.longest_word_ms)
     return _write(job, transcript, transcript.model_copy(update={"segments": aligned}))
@@ -64,6 +70,15 @@ def stub(job: AlignJob) -> AlignOutputs:
     transcript = Transcript.read(job.inputs.transcript)
     aligned = settle(transcript.segments, transcript.duration_ms, job.params.longest_word_ms)
     return _write(job, transcript, transcript.model_copy(update={"segments": aligned}))
+
+
+def _warn_of_others(engine: Engine, job: AlignJob, transcript: Transcript) -> None:
+    """Say for which languages there is nothing to find words with."""
+    if engine.languages is None:
+        return
+    spoken = {primary(segment.language or transcript.language) for segment in transcript.segments}
+    for language in sorted(spoken - engine.languages):
+        job.warn(f"no aligner for {english_name(language)}: its words keep the times that the decoder gave them")
 
 
 def settle(segments: Sequence[Segment], duration_ms: int, longest_word_ms: int) -> tuple[Segment, ...]:
@@ -132,13 +147,14 @@ def _write(job: AlignJob, before: Transcript, after: Transcript) -> AlignOutputs
     old = [word for segment in before.segments for word in segment.words]
     new = [word for segment in after.segments for word in segment.words]
     job.note("words", len(new))
+    job.note("interpolated", sum(word.interpolated for word in new))
     job.note("moved", sum(one != other for one, other in zip(old, new, strict=True)))
     return AlignOutputs(transcript=after.write(job.out_dir / "transcript.json"))
 
 
 STAGE = Stage(
     name="align",
-    version=1,
+    version=2,
     summary="give each word a time that holds",
     inputs=AlignInputs,
     params=AlignParams,
@@ -149,7 +165,15 @@ STAGE = Stage(
             environment=CORE_ENVIRONMENT,
             summary="the times that the speech decoder gave, made to hold together; reads no audio",
             resources=Resources(cpus=1, memory_gib=0.5, time_per_media_s=0.1),
-        )
+        ),
+        "whisperx": Backend(
+            module="stages.backends.whisperx_align",
+            environment="speech",
+            summary="forced alignment with a wav2vec 2.0 for the language spoken; digits and symbols included",
+            by_language=True,
+            resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=2.0, time_per_media_s=4.0),
+            oom_ladder=(Rung("the processor", device="cpu"),),
+        ),
     },
     run=run,
     stub=stub,

@@ -4,6 +4,9 @@ Only what the regions name is decoded. Regions that stand close together are bri
 out, and up to five minutes of what remains go to the backend as one pack; times are mapped back here. So the encoder
 runs as often as in a bare call with the library's own speech filter, and ten hours need no more memory than five
 minutes do. What Whisper is known to invent (text on silence, endless repetition) is left out, and said.
+
+A backend that times no words says in which window each text was heard; the text becomes sentences here, and their words
+are spread over the speech of that window until stage `align` finds them.
 """
 
 from __future__ import annotations
@@ -11,21 +14,23 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import Field
 
 from shared.language import UNDETERMINED, parse_language, primary
+from shared.sentence import ends_sentence
 from shared.speech import Region, SpeechRegions
 from shared.stage import Backend, Files, Job, Params, Resources, Rung, Stage, StageError
 from shared.timecode import clock
 from shared.transcript import Segment, Transcript, Word
 
 PACK_MS = 300_000
+# Against a repetition, without sampling. They spoil what repeats itself by intent, so they are for the second try only.
+AGAIN_PENALTY, AGAIN_NGRAM = 1.1, 5
 _LANGUAGE_MS = 30_000  # what Whisper hears at once, and enough to tell the language by
-_UNSURE_LANGUAGE = 0.5  # faster-whisper's own threshold
 # `You` on 20 s of silence: log probability -0.8, so sure enough for Whisper's rule, but its word 0.08. Segments of
 # real speech have 0.75 and more, at 0 dB too; where one had 0.16, Whisper was not above `no_speech_threshold`.
 _UNSURE_WORDS = 0.3
@@ -38,14 +43,32 @@ class AsrInputs(Files):
     speech: Path | None = None
 
 
+ComputeType = Literal[
+    "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
+]  # CTranslate2's
+
+
 class AsrParams(Params):
     """faster-whisper's parameters and defaults. There is no temperature: sampling cannot be repeated."""
 
     language: str | None = Field(None, description="language that is spoken, BCP-47; by default it is identified")
+    multilingual: bool = Field(False, description="identify the language of every stretch of speech, not only once")
+    language_detection_threshold: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="below it a language counts as unsure: it is warned of, and not taken for a stretch",
+    )
     beam_size: int = Field(5, ge=1, le=20, description="hypotheses kept while decoding")
     patience: float = Field(1.0, gt=0, description="beam search patience")
     initial_prompt: str | None = Field(None, description="text before the first words of each pack, as an example")
     hotwords: str | None = Field(None, description="names and terms that the decoder should prefer")
+    compute_type: ComputeType | None = Field(
+        None, description="precision of the weights; by default int8 on the processor and float16 on a GPU"
+    )
+    batch_size: int | None = Field(
+        None, ge=1, description="windows that whisperx decodes at once; by default 4 on the processor and 16 on a GPU"
+    )
     no_speech_threshold: float = Field(0.6, ge=0, le=1, description="above it, and unsure: taken for no speech")
     log_prob_threshold: float = Field(-1.0, le=0, description="below it the decoder counts as unsure")
     # Whisper's own 2.4 only makes it sample again; here the text would be lost. `It was the age of ...` from A Tale of
@@ -76,17 +99,22 @@ class HeardWord:
 
 @dataclass(frozen=True)
 class Heard:
-    """A segment as the decoder gave it. Times count from the beginning of the pack, as if it had no gaps."""
+    """A segment as the decoder gave it. Times count from the beginning of the pack, as if it had no gaps.
+
+    `window` is set by a backend that times no words: what of the audio was heard as a whole, sentence after sentence.
+    """
 
     words: tuple[HeardWord, ...]
     average_log_probability: float
     no_speech_probability: float
+    window: Region | None = None
 
 
 class Engine(Protocol):
     """What a backend offers. A pack is a tuple of stretches of the audio, heard one after the other without gaps."""
 
     languages: frozenset[str]  # BCP-47
+    longest_ms: int  # the longest stretch that it takes
 
     def duration_ms(self, audio: Path) -> int: ...
 
@@ -105,9 +133,10 @@ def run(engine: Engine, job: AsrJob) -> AsrOutputs:
     language, probability = _language(engine, job, speech, wanted)
     left_out: list[str] = []
     said: list[Segment] = []
-    for pack in make_packs(speech, job.params.min_silence_duration_ms, job.params.speech_pad_ms):
-        for segment in _said(engine, job, pack, language, left_out):
-            said.append(segment.model_copy(update={"id": len(said)}))
+    for spoken, pack in _passages(engine, job, speech, language):
+        for segment in _said(engine, job, pack, spoken, left_out):
+            other = None if spoken == language else spoken
+            said.append(segment.model_copy(update={"id": len(said), "language": other}))
             job.progress(segment.end_ms / max(speech.duration_ms, 1))
     if left_out:
         job.warn(f"left out what nobody seems to have said: {left_out[0]}, {len(left_out)} in all")
@@ -132,11 +161,35 @@ def _everything(engine: Engine, audio: Path) -> SpeechRegions:
     return SpeechRegions(duration_ms=duration_ms, regions=(Region(start_ms=0, end_ms=duration_ms),))
 
 
-def make_packs(speech: SpeechRegions, bridge_ms: int, pad_ms: int) -> tuple[tuple[Region, ...], ...]:
-    """The stretches to decode, in packs of at most `PACK_MS`. A pack ends between two regions wherever it can."""
+def _passages(
+    engine: Engine, job: AsrJob, speech: SpeechRegions, language: str
+) -> Iterator[tuple[str, tuple[Region, ...]]]:
+    """What to decode, pack by pack, each with its language. Where several are spoken, a stretch is short enough to hear
+    one of them in; one that could be any of them is taken for the main language."""
+    params = job.params
+    longest = min(engine.longest_ms, _LANGUAGE_MS) if params.multilingual else engine.longest_ms
+
+    def spoken(stretch: Region) -> str:
+        found, probability = engine.identify_language(job.inputs.audio, (stretch,))
+        same = primary(found) == primary(language) or probability < params.language_detection_threshold
+        return language if same else found
+
+    for pack in make_packs(speech, params.min_silence_duration_ms, params.speech_pad_ms, longest):
+        if not params.multilingual:
+            yield language, pack
+            continue
+        for tag, stretches in groupby(pack, key=spoken):
+            yield tag, tuple(stretches)
+
+
+def make_packs(
+    speech: SpeechRegions, bridge_ms: int, pad_ms: int, longest_ms: int = PACK_MS
+) -> tuple[tuple[Region, ...], ...]:
+    """The stretches to decode, none above `longest_ms`, in packs of at most `PACK_MS`. A pack ends between two regions
+    wherever it can."""
     packs: list[tuple[Region, ...]] = []
     pack: list[Region] = []
-    for stretch in _stretches(speech, bridge_ms, pad_ms):
+    for stretch in _stretches(speech, bridge_ms, pad_ms, longest_ms):
         if pack and sum(one.end_ms - one.start_ms for one in [*pack, stretch]) > PACK_MS:
             packs.append(tuple(pack))
             pack = []
@@ -144,21 +197,28 @@ def make_packs(speech: SpeechRegions, bridge_ms: int, pad_ms: int) -> tuple[tupl
     return (*packs, tuple(pack)) if pack else tuple(packs)
 
 
-def _stretches(speech: SpeechRegions, bridge_ms: int, pad_ms: int) -> Iterator[Region]:
-    """The regions, one with the next where the pause is short and both fit into a pack; then widened."""
+def _stretches(speech: SpeechRegions, bridge_ms: int, pad_ms: int, longest_ms: int) -> Iterator[Region]:
+    """The regions, one with the next where the pause is short and both fit into a stretch; then widened."""
     spans: list[tuple[int, int]] = []
     for region in speech.regions:
         start, end = spans[-1] if spans else (0, -bridge_ms)
-        if region.start_ms - end < bridge_ms and region.end_ms - start <= PACK_MS - 2 * pad_ms:
+        if region.start_ms - end < bridge_ms and region.end_ms - start <= longest_ms - 2 * pad_ms:
             spans[-1] = start, region.end_ms
         else:
             spans.append((region.start_ms, region.end_ms))
     for index, (start, end) in enumerate(spans):
         before = (spans[index - 1][1] + start) // 2 if index else 0
         after = (end + spans[index + 1][0]) // 2 if index + 1 < len(spans) else speech.duration_ms
-        first, last = max(start - pad_ms, before), min(end + pad_ms, after)
-        for at in range(first, last, PACK_MS):  # in one piece, unless a region is longer than a pack
-            yield Region(start_ms=at, end_ms=min(at + PACK_MS, last))
+        room = min(pad_ms, max(longest_ms - (end - start), 0) // 2)  # what is long enough is not cut for its padding
+        yield from _cut(max(start - room, before), min(end + room, after), longest_ms)
+
+
+def _cut(start: int, end: int, longest_ms: int) -> Iterator[Region]:
+    """In one piece, unless it is longer than a stretch may be; then in equal ones."""
+    pieces = -(-(end - start) // longest_ms)
+    edges = [start + (end - start) * number // pieces for number in range(pieces + 1)]
+    for first, last in pairwise(edges):
+        yield Region(start_ms=first, end_ms=last)
 
 
 def _wanted_language(engine: Engine, job: AsrJob) -> str | None:
@@ -182,7 +242,7 @@ def _language(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | 
     if wanted or not speech.regions:
         return wanted or UNDETERMINED, 1.0 if wanted else 0.0
     language, probability = engine.identify_language(job.inputs.audio, _first(speech.regions, _LANGUAGE_MS))
-    if probability < _UNSURE_LANGUAGE:
+    if probability < job.params.language_detection_threshold:
         job.warn(f"took the language for {language!r}, but is not sure ({probability:.0%}); `language` sets it")
     return language, round(probability, 4)
 
@@ -205,12 +265,12 @@ def _said(
         for segment in place(heard, pack):
             silent, repetitive = judge(heard, segment, job.params)
             if repetitive and not silent and not again and segment.end_ms > segment.start_ms:
-                stretch = Region(start_ms=segment.start_ms, end_ms=segment.end_ms)
+                stretch = heard.window or Region(start_ms=segment.start_ms, end_ms=segment.end_ms)
                 yield from _said(engine, job, (stretch,), language, left_out, again=True)
             elif silent or repetitive:
                 left_out.append(f"{segment.text[:60]!r} at {clock(segment.start_ms)}")
             else:
-                yield segment
+                yield from _sentences(segment) if heard.window else (segment,)
 
 
 def judge(heard: Heard, segment: Segment, params: AsrParams) -> tuple[bool, bool]:
@@ -229,20 +289,42 @@ def compression_ratio(text: str) -> float:
 
 
 def place(heard: Heard, pack: Sequence[Region]) -> Iterator[Segment]:
-    """The segment at its place in the audio; cut in two where a silence was cut out inside it."""
+    """The segment at its place in the audio; cut in two where a silence was cut out inside it, unless nobody measured
+    which of its words stand before that and which after it."""
     placed = [(_stretch_of((word.start_ms + word.end_ms) // 2, pack), word) for word in heard.words]
-    for index, group in groupby(placed, key=lambda pair: pair[0]):
-        words = tuple(_words((word for _, word in group), index, pack))
+    groups = groupby(placed, key=lambda pair: pair[0])
+    parts: Iterator[tuple[Word, ...]]
+    parts = (tuple(_words((word for _, word in group), index, pack)) for index, group in groups)
+    if heard.window:
+        parts = iter([tuple(word.model_copy(update={"interpolated": True}) for part in parts for word in part)])
+    for words in parts:
         if words:
-            yield Segment(
-                id=0,
-                text="".join(word.text if word.joined else f" {word.text}" for word in words).strip(),
-                start_ms=words[0].start_ms,
-                end_ms=max(word.end_ms for word in words),
-                words=words,
-                average_log_probability=round(heard.average_log_probability, 4),
-                no_speech_probability=round(heard.no_speech_probability, 4),
-            )
+            yield _segment(words, heard.average_log_probability, heard.no_speech_probability, heard.window)
+
+
+def _sentences(segment: Segment) -> Iterator[Segment]:
+    """A segment as its sentences."""
+    words: list[Word] = []
+    for word in segment.words:
+        words.append(word)
+        if ends_sentence(word.text):
+            yield _segment(words, segment.average_log_probability, segment.no_speech_probability, segment.window)
+            words = []
+    if words:
+        yield _segment(words, segment.average_log_probability, segment.no_speech_probability, segment.window)
+
+
+def _segment(words: Sequence[Word], log_probability: float, no_speech: float, window: Region | None) -> Segment:
+    return Segment(
+        id=0,
+        text="".join(word.text if word.joined else f" {word.text}" for word in words).strip(),
+        start_ms=words[0].start_ms,
+        end_ms=max(word.end_ms for word in words),
+        words=tuple(words),
+        average_log_probability=round(log_probability, 4),
+        no_speech_probability=round(no_speech, 4),
+        window=window,
+    )
 
 
 def _stretch_of(time_ms: int, pack: Sequence[Region]) -> int:
@@ -288,7 +370,7 @@ def _write(job: AsrJob, duration_ms: int, language: str, probability: float, seg
 
 STAGE = Stage(
     name="asr",
-    version=1,
+    version=2,
     summary="transcribe speech, with a time for each word",
     inputs=AsrInputs,
     params=AsrParams,
@@ -297,15 +379,30 @@ STAGE = Stage(
         "faster-whisper": Backend(
             module="stages.backends.faster_whisper",
             environment="lite",
-            summary="Whisper through CTranslate2, 8-bit on the CPU",
+            summary="Whisper through CTranslate2, window after window, with the decoder's word times",
             models=("whisper",),
             resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
+            load_params=("compute_type",),
             oom_ladder=(
                 Rung("two hypotheses", {"beam_size": 2}),
-                Rung("8-bit weights", {"beam_size": 2}, {"compute_type": "int8"}),
+                Rung("8-bit weights", {"beam_size": 2, "compute_type": "int8"}),
                 Rung("the processor", device="cpu"),
             ),
-        )
+        ),
+        "whisperx": Backend(
+            module="stages.backends.whisperx_asr",
+            environment="speech",
+            summary="Whisper through CTranslate2, several windows at once; stage align times the words",
+            models=("whisper",),
+            resources=Resources(cpus=2, memory_gib=4.0, gpu_memory_gib=4.0, time_per_media_s=10.0),
+            load_params=("compute_type",),
+            oom_ladder=(
+                Rung("four windows at once", {"batch_size": 4}),
+                Rung("one window at once", {"batch_size": 1}),
+                Rung("8-bit weights", {"batch_size": 1, "compute_type": "int8"}),
+                Rung("the processor", {"batch_size": 1, "compute_type": "int8"}, device="cpu"),
+            ),
+        ),
     },
     run=run,
     stub=stub,

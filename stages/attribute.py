@@ -46,7 +46,7 @@ class Engine(Protocol):
 def run(engine: Engine, job: AttributeJob) -> AttributeOutputs:
     """The transcript with speakers."""
     transcript = Transcript.read(job.inputs.transcript)
-    return _write(job, engine.attribute(transcript, Diarization.read(job.inputs.turns).turns))
+    return _write(job, engine.attribute(transcript, Diarization.read(job.inputs.turns).one_at_a_time))
 
 
 def stub(job: AttributeJob) -> AttributeOutputs:
@@ -99,7 +99,7 @@ def _write(job: AttributeJob, transcript: Transcript) -> AttributeOutputs:
 
 STAGE = Stage(
     name="attribute",
-    version=1,
+    version=2,
     summary="give every word its speaker",
     inputs=AttributeInputs,
     params=AttributeParams,

@@ -14,7 +14,7 @@ from typing import Protocol
 from pydantic import Field
 
 from shared.speech import Region, SpeechRegions
-from shared.stage import Backend, Files, Job, Params, Resources, Stage
+from shared.stage import Backend, Files, Job, Params, Resources, Rung, Stage
 
 WINDOW_MS = 32
 _SHORTEST_PAUSE_MS = 98  # Silero's: a pause shorter than this is no place to cut
@@ -157,6 +157,21 @@ STAGE = Stage(
             environment="lite",
             summary="Silero VAD 6 through ONNX Runtime; its weights come with faster-whisper",
             resources=Resources(cpus=1, memory_gib=0.5, time_per_media_s=0.5),
+        ),
+        "pyannote": Backend(
+            module="stages.backends.pyannote_vad",
+            environment="speech",
+            summary="pyannote's segmentation 3.0, any of its speakers",
+            models=("segmentation",),
+            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=1.0, time_per_media_s=1.0),
+            oom_ladder=(Rung("the processor", device="cpu"),),
+        ),
+        "whisperx": Backend(
+            module="stages.backends.pyannote_vad",
+            environment="speech",
+            summary="the segmentation network of pyannote that whisperx ships; nothing to fetch",
+            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=1.0, time_per_media_s=1.0),
+            oom_ladder=(Rung("the processor", device="cpu"),),
         ),
     },
     run=run,

@@ -33,7 +33,7 @@ def _list(app: App) -> CommandResult:
     rows, data = [], []
     for name, model in app.models.models.items():
         locked, problem = app.models.locked[name], app.models.problem(name)
-        needed_by = [profile for profile, entry in profiles.items() if name in entry.models]
+        needed_by = [profile for profile, entry in profiles.items() if name in (*entry.models, *entry.language_models)]
         licence = ", ".join(filter(None, [model.licence, model.restriction]))
         revision = locked.revision[:12] if locked.repo else "-"
         state = "unresolved" if not locked.resolved else "missing" if problem else "complete"

@@ -23,6 +23,7 @@ from pipeline.plan import Step, single_step, takes_several
 from pipeline.preview import StepPreview
 from pipeline.registry import stage_named
 from pipeline.reporters import open_reporter
+from pipeline.spoken import language_in, with_model
 from shared import protocol
 from shared.stage import Stage
 
@@ -39,6 +40,9 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     step = single_step(stage, app.choices(), {}, arguments.backend)
     warnings: list[str] = []
     with open_reporter(app.settings.progress) as emit:
+        if step.language_models:
+            language = language_in(inputs)
+            step = with_model(step, language, app.models, emit, stage.name, offline=app.settings.offline)
         set_up([StepPreview(step, "new", "asked for")], app, emit)
         done = _run(step, inputs, output, app, emit, warnings)
     files: dict[str, JsonValue] = {role: _placed(names, output) for role, names in done.outputs.items()}

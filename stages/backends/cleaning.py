@@ -184,7 +184,7 @@ def _foreign_to(segments: Sequence[Segment]) -> Callable[[Segment], bool]:
     main, count = counts.most_common(1)[0] if counts else ("", 0)
 
     def is_foreign(segment: Segment) -> bool:
-        own = Counter(_scripts(segment.text))
+        own = Counter() if segment.language else Counter(_scripts(segment.text))
         return bool(own) and own[main] * 2 < own.total()
 
     return is_foreign if count >= _MAIN_SCRIPT * counts.total() else lambda segment: False

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from shared.reading import clusters, is_cluster_edge, is_spaceless, places
+from shared.sentence import ends_sentence
 from shared.transcript import Segment, Transcript
 from shared.translation import Translation
 
-SENTENCE_ENDS = frozenset(".!?…。！？｡．।॥؟۔")
 CLAUSE_ENDS = frozenset(",;:–—，、；：､،؛")
-CLOSERS = "\"'”’»)]」』）】》〉"
 OPENERS = "\"'“‘«([「『（【《〈¿¡"
 # What a line of Japanese or Chinese may not begin with, beside closers and marks: JIS X 4051, in short.
 _NEVER_FIRST = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶーゝゞ々〻・‐゠〜～ๆະາะาๅ")
@@ -49,11 +48,6 @@ def pieces_of(transcript: Transcript, translation: Translation | None, line_leng
 def spread(text: str, over: Segment) -> Iterator[Piece]:
     """A text without times of its own over the time of a segment, each word in proportion to its length."""
     yield from _spread(list(_tokens(text)), over.start_ms, over.end_ms, over.speaker)
-
-
-def ends_sentence(text: str) -> bool:
-    """Whether a word stands at the end of a sentence, as far as its punctuation says."""
-    return text.rstrip(CLOSERS).endswith(tuple(SENTENCE_ENDS))
 
 
 def _said(transcript: Transcript) -> Iterator[Piece]:

@@ -12,6 +12,8 @@ from shared.transcript import Transcript, Word
 class DecoderTimes:
     """Needs no model and no audio."""
 
+    languages: frozenset[str] | None = None
+
     def align(self, audio: Path, transcript: Transcript) -> Iterator[Sequence[Word]]:
         """The words as they are."""
         for segment in transcript.segments:

@@ -68,6 +68,12 @@ def find_ffmpeg() -> str:
     return found
 
 
+def has_filter(program: str, name: str) -> bool:
+    """Whether this ffmpeg was built with a filter."""
+    listed = subprocess.run([program, "-hide_banner", "-filters"], check=False, capture_output=True, text=True)
+    return re.search(rf"^\s*\S+\s+{re.escape(name)}\s", listed.stdout, re.MULTILINE) is not None
+
+
 def address(path: Path) -> str:
     """A file's name as ffmpeg and PyAV take it literally, whatever characters it has."""
     return f"file:{path.absolute()}"

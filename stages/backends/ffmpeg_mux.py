@@ -28,10 +28,10 @@ _GENERATE_TIMES = ("-fflags", "+genpts")
 _FORMATS: dict[Container, str] = {"mkv": "matroska", "mp4": "mp4"}
 _TEXT_CODECS: dict[Container, str] = {"mkv": COPY, "mp4": "mov_text"}
 _FLAGS = {"full": "", "sdh": "+hearing_impaired", "forced": "+forced"}
+_DRAWS = "subtitles"
 _DRAWN = "burn-in.ass"
 # A fixed number of threads, because x264 makes other bytes with another.
 _PICTURE = ("libx264", "-crf", "18", "-preset", "medium", "-pix_fmt", "yuv420p", "-threads", "4")
-_HAS_SUBTITLES = re.compile(r"^\s*\S+\s+subtitles\s")
 _NO_GLYPH = re.compile(r"failed to find any fallback with glyph|no fonts? (found|available)", re.IGNORECASE)
 
 
@@ -82,8 +82,7 @@ class FfmpegMux:
         return ()
 
     def _check_libass(self) -> None:
-        listed = ffmpeg.run(self._program, ["-filters"], find=_HAS_SUBTITLES)
-        if not listed.found:
+        if not ffmpeg.has_filter(self._program, _DRAWS):
             raise StageError(
                 "mux.no-libass",
                 "burning in needs an ffmpeg that was built with libass, and this machine's was not",
@@ -128,7 +127,7 @@ def mux_arguments(parts: Parts, pictures: list[Path], texts: list[Path]) -> list
     for text in texts:
         arguments += ["-protocol_whitelist", ffmpeg.PROTOCOLS, "-f", "srt", "-i", ffmpeg.address(text)]
     if parts.burnt and parts.picture:
-        arguments += ["-filter_complex", f"[0:{parts.picture.index}]subtitles=filename={_DRAWN}[picture]"]
+        arguments += ["-filter_complex", f"[0:{parts.picture.index}]{_DRAWS}=filename={_DRAWN}[picture]"]
     for kept in parts.kept:
         arguments += ["-map", "[picture]" if kept.codec == ENCODED else f"0:{kept.index}"]
     for number in range(len(texts)):

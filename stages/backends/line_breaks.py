@@ -14,7 +14,8 @@ from functools import lru_cache
 
 from shared.language import primary
 from shared.reading import is_spaceless
-from stages.backends.cue_words import CLAUSE_ENDS, CLOSERS, OPENERS, SENTENCE_ENDS, Piece
+from shared.sentence import CLOSERS, SENTENCE_ENDS
+from stages.backends.cue_words import CLAUSE_ENDS, OPENERS, Piece
 
 SENTENCE, CLAUSE, CONJUNCTION, PREPOSITION, UNKNOWN, LOOSE, NAME, BOUND = 0.0, 2.0, 3.5, 4.5, 8.0, 12.0, 12.0, 16.0
 _FORCED = 40.0  # inside a word that is wider than a line

@@ -10,7 +10,7 @@ from shared.stage import Device
 from stages.backends.ge2e_embedder import Embedder
 from stages.backends.speaker_clustering import MAXIMUM_SPEAKERS, diarize
 from stages.backends.waveform import open_speech
-from stages.diarize import DiarizeJob, SpeakerTurn
+from stages.diarize import DiarizeJob, Speakers, SpeakerTurn
 
 EMBEDDER = "embedder"
 _FILE = "embedder.int8.onnx"
@@ -22,7 +22,7 @@ class SpeakerClusters:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
 
-    def diarize(self, job: DiarizeJob, regions: Sequence[Region]) -> Sequence[SpeakerTurn]:
+    def diarize(self, job: DiarizeJob, regions: Sequence[Region]) -> Speakers:
         """Turns within the regions. Holds the recording as 32-bit floats: 230 MB an hour."""
         recording = open_speech(job.inputs.audio)
         samples = recording.read(0, recording.duration_ms)
@@ -36,7 +36,7 @@ class SpeakerClusters:
             min_speakers=params.min_speakers or 1,
             max_speakers=params.max_speakers or max(MAXIMUM_SPEAKERS, params.min_speakers or 1),
         )
-        return [SpeakerTurn(*turn) for turn in turns]
+        return Speakers([SpeakerTurn(*turn) for turn in turns])
 
 
 def load(models: Mapping[str, Path], device: Device) -> SpeakerClusters:

@@ -18,8 +18,8 @@ from faster_whisper.transcribe import get_compression_ratio
 from shared.speech import Region
 from shared.stage import Device, StageError
 from shared.transcript import Segment
-from stages.backends.faster_whisper import languages_of, load_model, whisper_code
 from stages.backends.waveform import Samples, Waveform, open_speech
+from stages.backends.whisper_ctranslate2 import languages_of, load_model, whisper_code
 
 _BEAM_SIZE = 5
 _SHORTEST_FRAMES = 1_000  # of 10 ms

@@ -24,7 +24,8 @@ _TOKEN = "hf_of_a_test"
 def serve_app(app: App, cache: Path, models: Mapping[str, Path], roles: Mapping[str, Mapping[str, str]]) -> App:
     """`app` with a cache of its own, filled with `models`: the manifest's names, each with a folder of files.
 
-    `roles` says which model fills which role, by stage; all else is as the profile of `app` has it. Everything but the
+    `roles` says which model fills which role, by stage, or is for which language; all else is as the profile of `app`
+    has it. Everything but the
     bytes is the manifest's: the repository, the kind of source, what is gated. The hub is gone when this returns.
     """
     contents = {name: _files(folder) for name, folder in models.items()}
@@ -49,7 +50,9 @@ def serve_app(app: App, cache: Path, models: Mapping[str, Path], roles: Mapping[
     stages = dict(app.profile.profile.stages)
     for stage, filled in roles.items():
         before = stages.get(stage, ProfileStage(backend="auto"))
-        stages[stage] = before.model_copy(update={"models": {**before.models, **filled}})
+        stages[stage] = before.model_copy(
+            update={"models": {**before.models, **filled}, "languages": {**before.languages, **filled}}
+        )
     profile = replace(app.profile, profile=app.profile.profile.model_copy(update={"stages": stages}))
     return replace(app, models=found, profile=profile, project=replace(app.project, cache=cache.resolve()))
 

@@ -116,7 +116,7 @@ def test_every_ingredient_changes_the_key_and_is_named_when_it_does() -> None:
         "the device is cuda, was cpu": ingredients(
             asr, {"audio": "a", "speech": "b"}, replace(SURROUNDINGS, device="cuda")
         ),
-        "the stage's version is 99, was 1": ingredients(
+        f"the stage's version is 99, was {asr.stage.version}": ingredients(
             replace(asr, stage=replace(asr.stage, version=99)), {"audio": "a", "speech": "b"}, SURROUNDINGS
         ),
     }

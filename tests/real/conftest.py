@@ -24,6 +24,7 @@ from pipeline.preview import StepPreview
 from pipeline.project import CODE_ROOT, CONFIG
 from pipeline.registry import stage_named
 from pipeline.settings import load_settings
+from pipeline.spoken import language_in, with_model
 from pipeline.tools import FFMPEG
 from shared import protocol
 from shared.stage import Fact
@@ -91,6 +92,9 @@ class Stages:
             stages={name: dict(params or {})},
         )
         step = single_step(stage, choices, {}, backend)
+        if step.language_models:
+            spoken = language_in({role: str(path) for role, path in inputs.items()})
+            step = with_model(step, spoken, self._app.models, lambda event: None, name, offline=True)
         set_up([StepPreview(step, "new", "")], self._app, lambda event: None)
         out_dir = self._folder / f"{next(self._count):03d}-{name}"
         out_dir.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.cue import Cue, CueSheet
+from shared.cue import Cue, CueSheet, Kind
 
 RunStage = Callable[..., Any]
 PICTURE = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=4")
@@ -54,12 +55,15 @@ class Maker:
     def __init__(self, run_stage: RunStage, folder: Path) -> None:
         self._run_stage, self._folder = run_stage, folder
 
-    def mux(self, media: Path, languages: tuple[str, ...] = ("en", "hi"), *, cues: bool = True, **params: Any) -> Any:
+    def mux(
+        self, media: Path, languages: tuple[str, ...] = ("en", "hi"), *, cues: bool = True, kind: Kind = "full",
+        **params: Any,
+    ) -> Any:  # fmt: skip
         shown = ((500, 1500, "hello"), (2000, 2800, "world"))
         made = tuple(Cue(start_ms=start, end_ms=end, lines=(text,)) for start, end, text in shown)
         sheets = []
         for language in languages:
-            sheet = CueSheet(language=language, cues=made if cues else ())
+            sheet = CueSheet(language=language, kind=kind, cues=made if cues else ())
             sheets.append(sheet.write(self._folder / f"{language}.json"))
         info = self._run_stage("demux", {"media": media}).outputs["media"]
         inputs = {"media": media, "info": info, "sheets": tuple(sheets)}
@@ -153,6 +157,36 @@ def test_the_default_subtitle_is_the_one_that_was_named(maker: Maker, ffmpeg: Pa
     found = listing(ffmpeg, maker.mux(rich_mkv, default_language="hi", keep_subtitles=False).outputs["video"])
     subtitles = [line.partition("Subtitle:")[2] for line in found.splitlines() if "Subtitle:" in line]
     assert ["(default)" in line for line in subtitles] == [False, True]
+
+
+def test_an_mp4_holds_the_new_subtitles_and_those_that_it_had(maker: Maker, ffmpeg: Path, rich_mp4: Path) -> None:
+    video = maker.mux(rich_mp4, container="mp4").outputs["video"]
+    assert video.suffix == ".mp4"
+    found = re.findall(r"\((\w+)\): Subtitle: (\w+)", listing(ffmpeg, video))
+    assert found == [("spa", "mov_text"), ("eng", "mov_text"), ("hin", "mov_text")]
+    assert call(ffmpeg, "-i", video, "-map", "0:s:1", "-f", "srt", "-").strip() == SRT.strip()
+
+
+@pytest.mark.parametrize(("kind", "flag"), [("sdh", "(hearing impaired)"), ("forced", "(forced)")])
+def test_players_are_told_what_a_subtitle_is_for(
+    maker: Maker, ffmpeg: Path, rich_mkv: Path, kind: Kind, flag: str
+) -> None:
+    found = listing(ffmpeg, maker.mux(rich_mkv, ("en",), kind=kind, keep_subtitles=False).outputs["video"])
+    assert [flag in line for line in found.splitlines() if "Subtitle:" in line] == [True]
+
+
+def test_letters_are_burnt_into_the_picture_while_they_are_said(maker: Maker, ffmpeg: Path, tmp_path: Path) -> None:
+    black = ("-f", "lavfi", "-i", "color=black:size=320x180:rate=10:duration=4")
+    media = make(ffmpeg, tmp_path / "it's [a] film, 50%: \\one;.mkv", *black, *TONE, "-c:v", "mpeg4", "-c:a", "aac")
+    video = maker.mux(media, ("en",), burn_in="en").outputs["video"]
+    assert "Subtitle:" not in listing(ffmpeg, video)
+
+    def brightest(at_s: str) -> int:
+        pixels = ("-frames:v", "1", "-vf", "signalstats,metadata=print:key=lavfi.signalstats.YMAX:file=-")
+        found = call(ffmpeg, "-ss", at_s, "-i", video, *pixels, "-f", "null", "-")
+        return int(float(found.rpartition("=")[2]))
+
+    assert [brightest(at_s) > 128 for at_s in ("0.2", "1.0", "1.7", "2.4")] == [False, True, False, True]
 
 
 def test_sound_that_matroska_cannot_hold_keeps_its_samples(maker: Maker, ffmpeg: Path, tmp_path: Path) -> None:

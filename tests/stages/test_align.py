@@ -117,7 +117,7 @@ def a_transcript(*segments: Segment) -> Transcript:
 def test_the_stage_says_how_many_words_it_moved(tmp_path: Path) -> None:
     job = a_job(tmp_path, a_transcript(a_segment(0, a_word(0, 600), a_word(400, 1_000), a_word(1_000, 1_200))))
     outputs = run(load({}, Device()), job)
-    assert job.facts == {"words": 3, "moved": 2}
+    assert job.facts == {"words": 3, "interpolated": 0, "moved": 2}
     assert_holds_together(Transcript.read(outputs.transcript).segments)
 
 

@@ -25,6 +25,7 @@ class FakeEngine:
     second: Sequence[Heard] = ()
     language: tuple[str, float] = ("en", 0.9)
     languages: frozenset[str] = frozenset({"en", "hi", "pt"})
+    longest_ms: int = PACK_MS
     calls: list[tuple[str, Sequence[Region], str | bool]] = field(default_factory=list)
 
     def duration_ms(self, audio: Path) -> int:
@@ -83,6 +84,12 @@ def test_short_pauses_are_decoded_and_long_ones_cut_out() -> None:
     assert make_packs(speech, 2_000, 200) == (regions((800, 4_200), (19_800, 21_200)),)
 
 
+def test_a_region_that_fits_is_not_cut_for_its_padding() -> None:
+    speech = SpeechRegions(duration_ms=90_000, regions=regions((5_000, 34_900), (50_000, 80_200)))
+    packs = make_packs(speech, 2_000, 200, longest_ms=30_000)
+    assert packs == (regions((4_950, 34_950), (50_000, 65_100), (65_100, 80_200)),)
+
+
 def test_hours_of_speech_become_packs_that_end_between_regions() -> None:
     spans = [(start, start + 29_000) for start in range(0, 3_600_000, 30_000)]
     packs = make_packs(SpeechRegions(duration_ms=3_600_000, regions=regions(*spans)), 2_000, 200)
@@ -122,6 +129,42 @@ def test_words_written_without_spaces_are_joined() -> None:
     (segment,) = place(heard(("世界", 0, 500), ("は", 500, 600), (" A", 600, 700), ("-B", 700, 800)), regions((0, 900)))
     assert segment.text == "世界は A-B"
     assert [word.joined for word in segment.words] == [False, True, False, True]
+
+
+WINDOW = Region(start_ms=1_000, end_ms=10_000)
+
+
+def test_text_without_word_times_becomes_sentences_that_remember_their_window(tmp_path: Path) -> None:
+    words = ((" Good", 0, 500), (" day.", 500, 1_000), (" Who's", 1_000, 1_500), (" there?", 1_500, 1_900))
+    text = replace(heard(*words), window=WINDOW)
+    job = a_job(tmp_path, [(1_200, 1_800), (9_200, 9_800)], min_silence_duration_ms="500", speech_pad_ms="200")
+    first, second = transcript_of(FakeEngine([text]), job).segments
+    assert (first.text, second.text) == ("Good day.", "Who's there?")
+    assert (first.window, second.window) == (WINDOW, WINDOW)
+    assert all(word.interpolated for segment in (first, second) for word in segment.words)
+    assert [word.start_ms for word in (*first.words, *second.words)] == [1_000, 1_500, 9_000, 9_500]
+
+
+def test_a_repetition_without_word_times_is_decoded_again_as_a_whole_window(tmp_path: Path) -> None:
+    engine = FakeEngine([replace(LOOP, window=WINDOW)], second=[HELLO])
+    transcript_of(engine, a_job(tmp_path, [(1_000, 10_000)]))
+    assert engine.calls[-1] == ("en", (WINDOW,), True)
+
+
+class Polyglot(FakeEngine):
+    """Hears Hindi in the second half of the audio, and is not sure of anything in the last quarter."""
+
+    def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
+        return ("en", 0.9) if pack[0].start_ms < 30_000 else ("hi", 0.9 if pack[0].start_ms < 45_000 else 0.4)
+
+
+def test_each_stretch_may_be_in_a_language_of_its_own(tmp_path: Path) -> None:
+    engine = Polyglot([HELLO])
+    job = a_job(tmp_path, [(0, 5_000), (10_000, 15_000), (31_000, 35_000), (50_000, 55_000)], multilingual="true")
+    transcript = transcript_of(engine, job)
+    assert [(call[0], len(call[1])) for call in engine.calls] == [("en", 2), ("hi", 1), ("en", 1)]
+    assert transcript.language == "en"
+    assert [segment.language for segment in transcript.segments] == [None, "hi", None]
 
 
 def test_white_space_is_no_word() -> None:

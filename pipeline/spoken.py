@@ -1,0 +1,65 @@
+"""Models that depend on the language spoken: which of them a step gets is known once there is a transcript.
+
+They are no condition of a run. One that is not there is fetched when its step's turn comes, if that is allowed; where
+it cannot be had, the step works without it and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline import events
+from pipeline.errors import Missing
+from pipeline.model_cache.cache import ModelCache
+from pipeline.plan import FromStep, Step
+from pipeline.result_store import StoredResult
+from shared.language import primary
+from shared.transcript import Transcript
+
+_TRANSCRIPT = "transcript"  # the input of a step that says which language is spoken
+
+Emit = Callable[[events.Event], None]
+
+
+def for_language(step: Step, language: str, at_hand: Callable[[str], bool]) -> Step:
+    """The step with the model for this language, where there is one at hand; its role is the language."""
+    if not step.language_models:
+        return step
+    name = step.language_models.get(primary(language))
+    found = {primary(language): name} if name and at_hand(name) else {}
+    return replace(step, models={**step.models, **found}, language_models={})
+
+
+def language_heard(step: Step, results: Mapping[str, StoredResult]) -> str:
+    """The language of the transcript that the step is to work on; empty where it takes none."""
+    source = step.inputs.get(_TRANSCRIPT)
+    return str(results[source.step].facts.get("language", "")) if isinstance(source, FromStep) else ""
+
+
+def language_in(inputs: Mapping[str, str | list[str] | None]) -> str:
+    """The language of the transcript among these files; empty where there is none."""
+    path = inputs.get(_TRANSCRIPT)
+    return Transcript.read(Path(path)).language if isinstance(path, str) else ""
+
+
+def with_model(step: Step, language: str, models: ModelCache, emit: Emit, item: str, *, offline: bool) -> Step:
+    """As `for_language`, with a try to have the model first."""
+    name = step.language_models.get(primary(language))
+    if name and models.problem(name):
+        try:
+            models.fetch(name, emit, offline=offline)
+        except Missing as error:
+            hint = f"; {error.hint}" if error.hint else ""
+            emit(events.Notice(item, step.id, f"{step.stage.name} does without a model: {error.message}{hint}"))
+    return for_language(step, language, lambda model: models.problem(model) is None)
+
+
+def models_used(step: Step, ingredients: Mapping[str, JsonValue]) -> dict[str, str]:
+    """The models that a result was made with, by role."""
+    roles = ingredients.get("models")
+    known = {**step.language_models, **step.models}
+    return {role: known[role] for role in roles if role in known} if isinstance(roles, dict) else dict(step.models)
