@@ -13,7 +13,8 @@ from shared.language import parse_language
 
 
 class LanguageFile(Frozen):
-    """One file of `config/languages`; `README.md` there tells what each table is for."""
+    """One file of `config/languages`: what recognisers invent, sounds of hesitation, what labels are called, and the
+    numbers from 0 on that are written out (an empty word for one that depends on what is counted)."""
 
     stock_phrases: tuple[str, ...] = ()
     filler_words: tuple[str, ...] = ()
