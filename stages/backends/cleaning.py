@@ -32,7 +32,8 @@ _LOOP, _LOOP_WORDS = 4, 3  # so many segments alike, of so many words: nobody sa
 _SUNG = 0.5
 _MAIN_SCRIPT = 0.8
 _LONG_MUSIC_MS = 3_000  # shorter than this between two words it needs no telling
-_DESCRIPTION = re.compile(r"(?:\s*(?:\[[^\[\]]*\]|\([^()]*\)|（[^（）]*）|【[^【】]*】|\*[^*]+\*|[\u2669-\u266f#]+)[\s.]*)+")
+_NOTES = "\u2669-\u266f#"  # what songs are marked with
+_DESCRIPTION = re.compile(rf"\s*(?:(?:\[[^\[\]]*\]|\([^()]*\)|（[^（）]*）|【[^【】]*】|\*[^*]+\*|[{_NOTES}])[\s.]*)+")
 _BRACKETS = "[]()（）【】*\u2669\u266a\u266b\u266c# ."
 _ENDS = ".!?…。！？।॥؟"
 
