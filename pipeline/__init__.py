@@ -6,13 +6,14 @@
     result_store, runs, publish                          results by key; the history of runs; files for the user
     environments, tools, model_cache/                    what a step needs before it can run: ensured, verified
     hardware                                             what the machine can compute with, and which profiles suit it
+    installing                                           an installer at work, and what it says as events
     together                                             what keeps two environments apart, asked of the resolver
     ledger, scheduler, ladder                            pure: what is free, who is next, what to do without memory
     worker, executors/, observed, dispatcher             stage processes: started, given jobs, watched, ended
     media_list, admission, receipts, preview             which media, and what is to be done for each
     step, item, run, window, batch                       from one step up to many media at once
 
-Direction: `pipeline -> stages (declarations only) -> shared`. Only `registry` imports `stages`; only `environments`,
-`tools`, `worker`, `hardware`, `together`, `executors/ray_cluster`, the data-wheel source and `setup_core`, which the
-wrapper calls, start processes. Only `executors/ray_host` imports Ray.
+Direction: `pipeline -> stages (declarations only) -> shared`. Only `registry` imports `stages`, only
+`executors/ray_host` imports Ray. Processes are started by `environments`, `installing`, `together`, `tools`, `worker`,
+`hardware`, `executors/ray_cluster`, the data-wheel source, and `setup_core`, which the wrapper calls; by nothing else.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,15 +11,18 @@ from pipeline import events
 from pipeline.app import App
 from pipeline.edits import CORRECT, Edit, beside_transcript, with_edits
 from pipeline.errors import BadInput
-from pipeline.item import Emit, Item
+from pipeline.events import Emit
+from pipeline.item import Item
 from pipeline.media_list import Request
 from pipeline.model_cache.fetching import require
 from pipeline.plan import Plan, single_step
 from pipeline.preview import StepPreview, preview
+from pipeline.project import CONFIG
 from pipeline.publish import Folders, PublishedFiles, changed_files
 from pipeline.receipts import Receipt, Receipts, plan_digest
 from pipeline.registry import stage_named
 from pipeline.runs import Runs
+from pipeline.services import check_service
 
 
 def check_media(media: Path) -> None:
@@ -129,6 +133,8 @@ def set_up(previews: Sequence[StepPreview], app: App, emit: Emit) -> None:
     """
     offline = app.settings.offline
     due = [preview.step for preview in previews if preview.verdict != "reused"]
+    for step in due:
+        check_service(step, os.environ, CONFIG, offline=offline)
     if any(step.backend.tools for step in due):
         app.tools.ensure(app.tool, emit, offline=offline)
     for family in dict.fromkeys(step.backend.environment for step in due):

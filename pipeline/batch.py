@@ -9,7 +9,8 @@ from pipeline import events
 from pipeline.admission import Admission, check_media, set_up
 from pipeline.app import App
 from pipeline.errors import BadInput, Missing, ReelError, UsageError
-from pipeline.item import Emit, ItemRecord, ItemResult, Run
+from pipeline.events import Emit
+from pipeline.item import ItemRecord, ItemResult, Run
 from pipeline.media_list import Request
 from pipeline.observed import Observed
 from pipeline.preview import StepPreview

@@ -17,19 +17,19 @@ from typing import Literal
 
 from pipeline import events
 from pipeline.errors import Missing, ReelError, StageRaised
+from pipeline.events import Emit
 from pipeline.executors.handle import OnEvent, WorkerHandle, WorkerHost, WorkerKey
 from pipeline.ledger import Need, Place, clamped
 from pipeline.observed import Observed
 from pipeline.plan import Step
 from pipeline.scheduler import LOADING, Order, Outlook, Waiting, WorkerState, decide
+from pipeline.services import asked_by
 from pipeline.settings import Settings
 from shared import protocol
 
 _LOAD_LIMIT_S = 600.0
 _GROWTH_FACTOR, _GROWTH_MB = 1.5, 1500.0  # a worker that holds so much more than after its first job is replaced
 _MEASURE_EVERY_S = 2.0
-
-Emit = Callable[[events.Event], None]
 
 
 @dataclass(frozen=True)
@@ -370,7 +370,8 @@ def _no_machine(key: WorkerKey, need: Need) -> Missing:
 def _key(step: Step, device: str, cpus: int) -> WorkerKey:
     """A backend with models, load-time choices or labels has workers of its own; the others of an environment share."""
     models, options = tuple(sorted(step.models.items())), tuple(sorted(step.load_options.items()))
-    own = bool(models or options or step.backend.resources.labels)
+    asked = asked_by(step)
+    own = bool(models or options or step.backend.resources.labels or asked)
     return WorkerKey(
         environment=step.backend.environment,
         stage=step.stage.name if own else "",
@@ -380,6 +381,7 @@ def _key(step: Step, device: str, cpus: int) -> WorkerKey:
         device=step.device or device,
         threads=min(step.backend.resources.cpus, cpus) if own else 1,
         options=options,
+        service_key=asked.key if asked else "",
     )
 
 

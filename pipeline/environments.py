@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,8 @@ from pydantic import ValidationError
 
 from pipeline import events
 from pipeline.errors import Missing, UsageError
+from pipeline.events import Emit
+from pipeline.installing import install
 from pipeline.project import CODE_ROOT
 from pipeline.torch_build import COMPILED_PARTS, LOCKED, TORCH, TorchBuild
 from shared.document import Frozen
@@ -35,7 +37,6 @@ from shared.stage import CORE_ENVIRONMENT
 
 MARKER = "reel-environment.json"
 State = Literal["ready", "missing", "outdated", "unfinished", "broken"]
-Emit = Callable[[events.Event], None]
 # A distribution that provides one of these would shadow our own packages in a worker.
 _OUR_PACKAGES = ("pipeline", "shared", "stages")
 
@@ -219,16 +220,18 @@ class Environments:
         folder, lock = self._folder(family), self._lock(family).read_text()
         asked, torch = self._torch.name(lock), self._torch if self._torch.name(lock) else LOCKED
         uv = [sys.executable, "-m", "uv"]
-        self._install([*uv, "venv", "--no-config", "--no-project", "--python", sys.executable, str(folder)], family)
+        self._install(
+            [*uv, "venv", "--no-config", "--no-project", "--python", sys.executable, str(folder)], family, emit
+        )
         try:
-            self._fill(family, torch, lock, offline)
+            self._fill(family, torch, lock, emit, offline)
         except Missing as error:
             if torch.kind != "cpu-index" or offline:
                 raise
             text = f"torch's own index gave no smaller build ({error.message}), so the whole one is installed"
             emit(events.Notice(f"environment {family}", None, text))
             torch = LOCKED
-            self._fill(family, torch, lock, offline)
+            self._fill(family, torch, lock, emit, offline)
         for name in _OUR_PACKAGES:
             if (self.site_packages(family) / name).exists():
                 raise Missing(
@@ -239,7 +242,7 @@ class Environments:
             marker |= {"asked": asked, TORCH: str(torch.name(lock))}
         write_atomically(folder / MARKER, json.dumps(marker).encode())
 
-    def _fill(self, family: str, torch: TorchBuild, lock: str, offline: bool) -> None:
+    def _fill(self, family: str, torch: TorchBuild, lock: str, emit: Emit, offline: bool) -> None:
         """Install what the lock holds, with `torch` in place of the locked one."""
         with tempfile.TemporaryDirectory(dir=self._root, prefix=f".{family}-") as scratch:
             wanted = Path(scratch) / "lock.txt"
@@ -250,27 +253,20 @@ class Environments:
                 network += ["--find-links", str(wheels)]
             uv = [sys.executable, "-m", "uv", "pip"]
             into = ["--no-config", "--python", str(self.python(family)), *network]
-            self._install(
-                [*uv, "sync", "--require-hashes", "--only-binary", ":all:", *built, *into, str(wanted)], family, offline
-            )
+            locked = [*uv, "sync", "--require-hashes", "--only-binary", ":all:", *built, *into, str(wanted)]
+            self._install(locked, family, emit, offline)
         if torch.kind == "cpu-index":
-            self._install(
-                [*uv, "install", "--no-deps", "--torch-backend", "cpu", *into, *torch.from_index(lock)], family, offline
-            )
+            smaller = [*uv, "install", "--no-deps", "--torch-backend", "cpu", *into, *torch.from_index(lock)]
+            self._install(smaller, family, emit, offline)
         elif torch.wheel is not None:
-            self._install([*uv, "install", "--no-deps", "--no-index", *into, str(torch.wheel)], family, offline)
+            self._install([*uv, "install", "--no-deps", "--no-index", *into, str(torch.wheel)], family, emit, offline)
             for part in self.site_packages(family).glob(COMPILED_PARTS):
                 part.unlink()
 
-    def _install(self, command: Sequence[str], family: str, offline: bool = False) -> None:
+    def _install(self, command: Sequence[str], family: str, emit: Emit, offline: bool = False) -> None:
         log = self._root / f"{family}.log"
-        with open(log, "ab") as output:
-            done = subprocess.run(
-                command,
-                env=installer_environment(self._cache, os.environ),
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self._root,
-            )  # fmt: skip
-        if done.returncode:
+        variables = installer_environment(self._cache, os.environ)
+        if not install(command, variables, log, f"environment {family}", emit):
             why = "the setting `offline` forbids to download its packages" if offline else _reason(log)
             raise Missing(
                 "environment.build",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +63,16 @@ class FileEnded:
     complete: bool
     came_bytes: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class PackageStarted:
+    """A package of an environment begins to be downloaded. The installer tells when it is there, and nothing between:
+    `FileEnded`."""
+
+    what: str
+    package: str
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -229,9 +240,10 @@ class ItemFinished:
 
 
 Event = (
-    SetupStarted | SetupProgress | SetupFinished | SetupFailed | FileStarted | FileProgress | FileEnded
+    SetupStarted | SetupProgress | SetupFinished | SetupFailed | FileStarted | FileProgress | FileEnded | PackageStarted
     | CheckStarted | CheckProgress | CheckFinished
     | RunStarted | WorkerStarted | WorkerLoaded | WorkerMeasured | WorkerEnded
     | ItemStarted | StepStarted | StepWaiting | StepProgress | StepReused | StepDone | StepFailedEvent | StepSkipped
     | Notice | Published | ItemFinished
 )  # fmt: skip
+Emit = Callable[[Event], None]

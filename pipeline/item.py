@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from pipeline import events
 from pipeline.app import App
 from pipeline.edits import Edit
 from pipeline.errors import BadInput, ReelError
+from pipeline.events import Emit
 from pipeline.plan import Plan, Step
 from pipeline.publish import PublishedFiles, publish
 from pipeline.result_store import StoredFile, StoredResult
@@ -18,7 +19,6 @@ from pipeline.runs import Runs, StepRecord
 from shared.document import DocumentError
 from shared.media import Media
 
-Emit = Callable[[events.Event], None]
 _LEAST_BYTES_PER_SECOND = 2_000  # of media, for a time limit before its length is known
 
 

@@ -59,6 +59,7 @@ class Settings(Frozen):
     look_ahead: int
     labels: dict[str, float]
     cluster: str
+    cluster_staging: str
     time_limit_factor: float
     offline: bool
     hub: str

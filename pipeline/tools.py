@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.environments import Emit, Environments
+from pipeline.environments import Environments
 from pipeline.errors import Missing
+from pipeline.events import Emit
 from shared.files import write_atomically
 
 FFMPEG = "ffmpeg"

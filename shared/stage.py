@@ -69,6 +69,15 @@ class Rung:
 
 
 @dataclass(frozen=True)
+class Service:
+    """A service on the network that a backend asks, and the only one: it is at `address`, or where the stage's
+    parameter `address` says. The user's key for it is in the variable `key`; another address gets another key."""
+
+    address: str
+    key: str
+
+
+@dataclass(frozen=True)
 class Backend:
     """The library that does a stage's work, and what it wants.
 
@@ -90,6 +99,7 @@ class Backend:
     load_params: tuple[str, ...] = ()
     neutral_params: tuple[str, ...] = ()
     oom_ladder: tuple[Rung, ...] = ()
+    service: Service | None = None  # None: it works without a network
 
 
 @dataclass(frozen=True)

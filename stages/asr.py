@@ -389,6 +389,16 @@ STAGE = Stage(
                 Rung("the processor", device="cpu"),
             ),
         ),
+        "mlx-whisper": Backend(
+            module="stages.backends.mlx_whisper",
+            environment="mlx",
+            summary="Whisper through MLX, for the GPUs of Apple silicon; greedy",
+            models=("whisper",),
+            resources=Resources(cpus=2, memory_gib=4.0, time_per_media_s=10.0),
+            platforms=("darwin", "linux"),
+            load_params=("compute_type",),
+            oom_ladder=(Rung("the processor", device="cpu"),),
+        ),
         "whisperx": Backend(
             module="stages.backends.whisperx_asr",
             environment="speech",

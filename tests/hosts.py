@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -14,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import Reel
+from tests.conftest import ROOT, Reel
 
 PORT = 6379
+RAY = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,15 @@ class Machine:
             out, err = process.communicate(timeout=timeout)
         assert process.returncode == expect, f"exit {process.returncode}, expected {expect}\n{out}\n{err}"
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def in_cluster(self, *arguments: str | Path, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """A module of the tests, or with a path a program, in the environment that has Ray."""
+        programs = ROOT / ".venvs" / "cluster" / "bin"
+        return subprocess.Popen(
+            self.command(programs / arguments[0], *arguments[1:]),
+            env=self.reel.environment({**self.variables, **RAY, **(extra or {})}), cwd=self.reel.folder, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
 
     def network(self) -> str:
         """What a process in this namespace finds at `/proc/self/ns/net`."""
@@ -91,12 +100,6 @@ def two_machines(reel: Reel) -> Iterator[tuple[Machine, Machine]]:
                 time.sleep(0.05)
             _ip("netns", "delete", machine.name)
             shutil.rmtree(machine.variables["TMPDIR"])
-
-
-def address_of(machine: Machine) -> str:
-    """The cluster's address, as the machine's own answer tells it."""
-    data = json.loads(machine("cluster", "status", "--json").stdout)["data"]
-    return str(data["cluster"])
 
 
 def _ip(*words: str) -> None:

@@ -24,10 +24,10 @@ RAY_ROOM = "pipeline/executors/ray_host.py"
 # Where processes may be started; those of the orchestrator are named in the docstring of `pipeline`, and the
 # core environment's own builder, which runs before there is anything else.
 STARTERS = {
-    "pipeline/environments.py", "pipeline/tools.py", "pipeline/worker.py", "pipeline/model_cache/sources/data_wheel.py",
-    "pipeline/setup_core.py", "pipeline/hardware.py", "pipeline/together.py",
-    "pipeline/executors/ray_cluster.py", "stages/backends/ffmpeg.py",
-    "stages/backends/ffmpeg_demux.py", "stages/backends/ffmpeg_mux.py",
+    "pipeline/environments.py", "pipeline/installing.py", "pipeline/tools.py", "pipeline/together.py",
+    "pipeline/worker.py", "pipeline/setup_core.py", "pipeline/hardware.py", "pipeline/executors/ray_cluster.py",
+    "pipeline/model_cache/sources/data_wheel.py",
+    "stages/backends/ffmpeg.py", "stages/backends/ffmpeg_demux.py", "stages/backends/ffmpeg_mux.py",
 }  # fmt: skip
 _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\ufe0f]")
 
@@ -202,7 +202,7 @@ def _is_open(name: str) -> bool:
 def test_processes_are_started_where_the_orchestrator_says_and_nowhere_else() -> None:
     starters = {name_of(path) for path in python_files(*PACKAGES) if _starts_processes(path)}
     assert starters <= STARTERS, starters - STARTERS
-    for word in ("environments", "tools", "worker", "data-wheel"):
+    for word in ("environments", "installing", "together", "tools", "worker", "data-wheel"):
         assert word in (pipeline.__doc__ or "").partition("Only `registry`")[2]
 
 

@@ -13,8 +13,8 @@ from pipeline import events
 from pipeline.app import App
 from pipeline.commands.common import CommandResult, megabytes
 from pipeline.commands.models_upkeep import present_models
-from pipeline.environments import Emit
 from pipeline.errors import BadInput, Missing
+from pipeline.events import Emit
 from pipeline.model_cache.archive import Contents, export, import_archive
 from pipeline.model_cache.check import metered
 from pipeline.project import CONFIG

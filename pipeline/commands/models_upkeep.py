@@ -11,8 +11,8 @@ from pydantic import JsonValue
 from pipeline.app import App
 from pipeline.commands.common import CommandResult, agreed, megabytes, table
 from pipeline.commands.model_fetch import names_of
-from pipeline.environments import Emit
 from pipeline.errors import EXIT_MISSING, EXIT_OK, BadInput, ReelError
+from pipeline.events import Emit
 from pipeline.model_cache.adopt import Adopted, Adoption, adopt
 from pipeline.model_cache.check import Problem, check_models, drop
 from pipeline.model_cache.key import cache_key

@@ -17,8 +17,8 @@ from pipeline.admission import set_up
 from pipeline.app import App
 from pipeline.commands.common import CommandResult, app_of
 from pipeline.errors import BadInput, ReelError, UsageError
+from pipeline.events import Emit
 from pipeline.executors.local import local_dispatcher
-from pipeline.item import Emit
 from pipeline.plan import Step, single_step, takes_several
 from pipeline.preview import StepPreview
 from pipeline.registry import stage_named

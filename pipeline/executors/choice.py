@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from pipeline.app import App
-from pipeline.dispatcher import Dispatcher, Emit
+from pipeline.dispatcher import Dispatcher
+from pipeline.events import Emit
 from pipeline.executors.local import local_dispatcher
 from pipeline.observed import Observed
 

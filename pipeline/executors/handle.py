@@ -25,6 +25,7 @@ class WorkerKey:
     device: str
     threads: int
     options: tuple[tuple[str, Option], ...] = ()
+    service_key: str = ""  # the name of the key that its service wants; empty for one that asks none
 
     @property
     def label(self) -> str:

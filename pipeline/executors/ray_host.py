@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import itertools
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,13 +25,14 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from pipeline import events
 from pipeline.app import App
 from pipeline.errors import Missing, ReelError, WorkerLost, WorkerTimedOut
+from pipeline.events import Emit
 from pipeline.executors.handle import OnEvent, WorkerKey, WorkerStats
 from pipeline.executors.ray_cluster import node_in
 from pipeline.executors.ray_node import Facts, Failure, Machine, StageProcess, Wanted, code_digest
+from pipeline.executors.staging import stage_job
 from pipeline.ledger import Host, Need, Place
 from shared import protocol
 
-Emit = Callable[[events.Event], None]
 T = TypeVar("T")
 
 _LOOK_EVERY_S = 1.0
@@ -39,9 +42,19 @@ _START_LIMIT_S = 3600.0  # an environment may have to be built and models fetche
 _STOP_LIMIT_S = 15.0
 _GRACE_S = 30.0  # the machine ends a job that takes too long by itself; this is for one that no longer answers
 _LEAST_SHARE = 0.01  # of a card; Ray counts in parts of ten thousand
+_LOGS = "logs"
 _NOT_LABELS = ("CPU", "GPU", "memory", "object_store_memory", "node:", "accelerator_type:")
 
 Actor = Any  # Ray makes the class of an actor while it runs, so nothing is known of its methods' types
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """Where an actor is to be: the node, its name for people, and the part of one of its cards."""
+
+    node_id: str
+    machine: str
+    share: float
 
 
 @dataclass
@@ -54,11 +67,19 @@ class _Node:
 
 
 def connect(address: str, node_address: str | None) -> None:
-    """Enter the cluster as a driver, with nothing of Ray's own printed."""
+    """Enter the cluster as a driver. Raises `Missing`."""
     told = {"_node_ip_address": node_address} if node_address else {}
-    ray.init(
-        address=address, namespace="reel", log_to_driver=False, configure_logging=False, logging_level="ERROR", **told
-    )
+    try:
+        ray.init(
+            address=address, namespace="reel", log_to_driver=False, configure_logging=False, logging_level="ERROR",
+            **told,
+        )  # fmt: skip
+    except (RayError, ConnectionError, RuntimeError, ValueError) as error:
+        raise Missing(
+            "cluster.refused",
+            f"the cluster at {address} does not take this machine in: {str(error).strip().splitlines()[0]}",
+            hint="a run is started on a machine of the cluster (`./reel cluster up --join`), with the cluster's token",
+        ) from error
 
 
 def members(address: str, node_address: str | None) -> list[Host]:
@@ -81,13 +102,18 @@ class RayHost:
         self._names: set[str] = set()
         self._code = code_digest()
         self._torch = app.surroundings().torch
-        self._probe = app.project.results / "staging" / f"cluster-{uuid.uuid4().hex}"
         self._secret = uuid.uuid4().hex
+        staging = app.settings.cluster_staging
+        self._staging = Path(staging).expanduser().absolute() / f"reel-{self._secret}" if staging else None
+        self._probe = (self._staging or app.project.results / "staging") / f"cluster-{self._secret}"
+        self._quiet = contextlib.ExitStack()
         self._watching: asyncio.Task[None] | None = None
         self.on_change: Callable[[], None] = lambda: None
 
     async def __aenter__(self) -> RayHost:
         address = self._app.settings.cluster
+        # Ray prints what becomes of its processes on the standard output, where our data goes.
+        self._quiet.enter_context(contextlib.redirect_stdout(io.StringIO()))
         connect(address, node_in(address))
         self._probe.parent.mkdir(parents=True, exist_ok=True)
         self._probe.write_text(self._secret)
@@ -105,6 +131,12 @@ class RayHost:
             await asyncio.gather(self._watching, return_exceptions=True)
         self._probe.unlink(missing_ok=True)
         ray.shutdown()
+        self._quiet.close()
+        if self._staging:
+            for log in (self._staging / _LOGS).glob("*"):
+                self._logs.mkdir(parents=True, exist_ok=True)
+                shutil.move(log, self._logs / log.name)
+            shutil.rmtree(self._staging, ignore_errors=True)
 
     @property
     def hosts(self) -> Sequence[Host]:
@@ -123,7 +155,11 @@ class RayHost:
             offline=self._app.settings.offline,
         )
         share = 0.0 if place.gpu is None else gpu_share(resident.gpu_mb, node.host.gpus[place.gpu])
-        return RayWorker(key, node.id, node.host, share, name, wanted, self._logs, lambda: self._suspect(node))
+        staging = self._staging / name if self._staging else None
+        logs = self._staging / _LOGS if self._staging else self._logs
+        return RayWorker(
+            key, _Spot(node.id, node.host.name, share), name, wanted, logs, staging, lambda: self._suspect(node)
+        )
 
     def _suspect(self, node: _Node) -> None:
         """A worker there was lost: nothing new begins there until the machine has answered again."""
@@ -185,7 +221,7 @@ class RayHost:
         if facts.code != self._code:
             self._refuse(node_id, f"{where} has another version of reel")
         elif facts.sees != self._secret:
-            self._refuse(node_id, f"{where} does not see the folder {self._probe.parent.parent}")
+            self._refuse(node_id, f"{where} does not see the folder {self._probe.parent}")
         else:
             name = next(n for n in _numbered(listed["NodeManagerAddress"]) if n not in self._names)
             self._names.add(name)
@@ -220,18 +256,18 @@ class RayWorker:
     """One stage process on some machine; see `pipeline.executors.handle.WorkerHandle`."""
 
     def __init__(
-        self, key: WorkerKey, node_id: str, host: Host, share: float, name: str, wanted: Wanted, logs: Path,
+        self, key: WorkerKey, spot: _Spot, name: str, wanted: Wanted, logs: Path, staging: Path | None,
         on_lost: Callable[[], None],
     ) -> None:  # fmt: skip
-        self._key, self._node_id, self._host, self._share = key, node_id, host, share
-        self._name, self._wanted, self._logs, self._on_lost = name, wanted, logs, on_lost
+        self._key, self._spot, self._name, self._wanted = key, spot, name, wanted
+        self._logs, self._staging, self._on_lost = logs, staging, on_lost
         self._actor: Actor = None
         self._stats: WorkerStats | None = None
         self.usable = True
 
     async def start(self) -> None:
         """Place the actor, have its machine set up, and start the process. Raises `StepFailed` and `Missing`."""
-        self._actor = _actor(StageProcess, self._node_id, self._share).remote(
+        self._actor = _actor(StageProcess, self._spot.node_id, self._spot.share).remote(
             self._key, self._name, self._wanted, self._logs
         )
         await self._answer(self._actor.start.remote(), _START_LIMIT_S, "start")
@@ -248,6 +284,17 @@ class RayWorker:
 
     async def run(self, request: protocol.Run, limit_s: float, on_event: OnEvent) -> protocol.Done:
         """Do one job. Raises `StageRefused` or a `StepFailed`; when the calling task is cancelled, so is the job."""
+        if self._staging is None:
+            return await self._run(request, limit_s, on_event)
+        job = await asyncio.to_thread(stage_job, request, self._staging / f"{request.id}")
+        try:
+            done = await self._run(job.request, limit_s, on_event)
+            await asyncio.to_thread(job.bring_back)
+            return done
+        finally:
+            job.remove()
+
+    async def _run(self, request: protocol.Run, limit_s: float, on_event: OnEvent) -> protocol.Done:
         try:
             async with asyncio.timeout(limit_s + _GRACE_S):
                 async for reference in self._actor.run.options(num_returns="streaming").remote(request, limit_s):
@@ -261,17 +308,19 @@ class RayWorker:
                     elif heard is not None:
                         on_event(heard)
         except RayActorError as error:
-            raise self._lost(error) from error
+            raise self._lost() from error
         except TimeoutError as error:
             self.usable = False
-            raise WorkerTimedOut("cluster.silent", f"{self._key.label} on {self._host.name} gives no answer") from error
+            raise WorkerTimedOut(
+                "cluster.silent", f"{self._key.label} on {self._spot.machine} gives no answer"
+            ) from error
         except asyncio.CancelledError:
             self.usable = False
             with contextlib.suppress(RayError, TimeoutError):
                 async with asyncio.timeout(_STOP_LIMIT_S):
                     await self._actor.cancel.remote()
             raise
-        raise self._lost(None)
+        raise self._lost()
 
     async def stop(self) -> None:
         """Let the idle process finish by itself, and end it when it does not."""
@@ -306,11 +355,11 @@ class RayWorker:
             async with asyncio.timeout(limit_s + _GRACE_S):
                 answer = await reference
         except RayActorError as error:
-            raise self._lost(error) from error
+            raise self._lost() from error
         except TimeoutError as error:
             self.usable = False
             raise WorkerTimedOut(
-                "cluster.silent", f"{self._key.label} on {self._host.name} did not {what}: it gives no answer"
+                "cluster.silent", f"{self._key.label} on {self._spot.machine} did not {what}: it gives no answer"
             ) from error
         if isinstance(answer, Failure):
             raise self._failed(answer)
@@ -322,10 +371,10 @@ class RayWorker:
             self.usable = False
         return failure.error()
 
-    def _lost(self, error: RayActorError | None) -> WorkerLost:
+    def _lost(self) -> WorkerLost:
         self.usable = False
         self._on_lost()
-        return WorkerLost("cluster.lost", f"{self._key.label} was lost with its machine {self._host.name}")
+        return WorkerLost("cluster.lost", f"{self._key.label} was lost with its machine {self._spot.machine}")
 
 
 def _actor(kind: type[Any], node_id: str, gpu_share: float) -> Actor:

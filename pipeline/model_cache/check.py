@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import events
-from pipeline.environments import Emit
+from pipeline.events import Emit
 from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.locking import nobody_fetches
 from pipeline.model_cache.manifest import LockedFile, LockedModel

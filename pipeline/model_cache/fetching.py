@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.environments import Emit
 from pipeline.errors import Missing
+from pipeline.events import Emit
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import HubSource
 from pipeline.model_cache.selection import with_needs

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from pipeline.environments import Emit
+from pipeline.events import Emit
 
 
 @contextlib.contextmanager

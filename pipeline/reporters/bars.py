@@ -77,6 +77,8 @@ class Bars:
                 self._add((what, file), f"  {file}", total, None, Pace(done, total), done)
             case events.FileProgress(what, file, done, total):
                 self._move((what, file), done, total)
+            case events.PackageStarted(what, package, size):
+                self._add((what, package), f"  {package} ({size / 1e6:.0f} MB)", None, None)
             case events.FileEnded(what, file):
                 self._end((what, file))
                 self._print(event)

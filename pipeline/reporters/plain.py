@@ -77,6 +77,8 @@ def line_of(event: Event) -> str | None:
             return f"{what} could not be set up [{code}]"
         case events.FileStarted(_, file, done, total) if done:
             return f"  {file}: going on from {_megabytes(done)} of {_megabytes(total)}"
+        case events.PackageStarted(_, package, size):
+            return f"  {package}: {_megabytes(size)} to come"
         case events.FileEnded(_, file, complete, came, seconds) if complete or came:
             rate = f", {came / 1e6 / seconds:.1f} MB/s" if seconds >= _LEAST_RATED_S else ""
             return f"  {file}: {_megabytes(came)} in {span(seconds)}{rate}{'' if complete else ', and then no more'}"

@@ -19,7 +19,8 @@ from shared.speech import Region
 from shared.stage import Device, StageError
 from shared.transcript import Segment
 from stages.backends.waveform import Samples, Waveform, open_speech
-from stages.backends.whisper_ctranslate2 import languages_of, load_model, whisper_code
+from stages.backends.whisper_codes import whisper_code
+from stages.backends.whisper_ctranslate2 import languages_of, load_model
 
 _BEAM_SIZE = 5
 _SHORTEST_FRAMES = 1_000  # of 10 ms

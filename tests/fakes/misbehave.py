@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from shared.harness import end_with_parent
 from shared.stage import CORE_ENVIRONMENT, Backend, Device, Files, Job, Params, Resources, Rung, Stage, StageError
 
 
@@ -99,6 +100,13 @@ def _leave_a_grandchild(job: MisbehaveJob) -> None:
     _hang(job)
 
 
+def _run_a_program(job: MisbehaveJob) -> None:
+    """As a backend does that runs ffmpeg."""
+    child = subprocess.Popen(["sleep", "3600"], preexec_fn=end_with_parent)
+    Path(job.params.path).write_text(str(child.pid))
+    _hang(job)
+
+
 def _hold_memory(job: MisbehaveJob) -> None:
     held = bytearray(job.params.value << 20)
     held[:: os.sysconf("SC_PAGE_SIZE")] = b"x" * len(held[:: os.sysconf("SC_PAGE_SIZE")])
@@ -144,12 +152,19 @@ def _link(job: MisbehaveJob) -> Path:
     return place
 
 
+def _tell_where(job: MisbehaveJob) -> None:
+    """The network this process is in, and the cards it is allowed to see."""
+    cards = os.environ.get("CUDA_VISIBLE_DEVICES", "none")
+    (job.out_dir / "text.txt").write_text(f"{Path('/proc/self/ns/net').readlink()} {cards}")
+
+
 _ACTS: dict[str, Callable[[MisbehaveJob], object]] = {
     "noisily": _make_noise,
     "hang": _hang,
     "hang politely": _hang_politely,
     "hang in C": _hang_in_c,
     "grandchild": _leave_a_grandchild,
+    "program": _run_a_program,
     "memory": _hold_memory,
     "leak": _leak,
     "out of memory": _run_out_of_memory,
@@ -162,6 +177,7 @@ _ACTS: dict[str, Callable[[MisbehaveJob], object]] = {
     "killed": lambda job: os.kill(os.getpid(), signal.SIGKILL),
     "crash once": _crash_once,
     "warn": _warn,
+    "where": _tell_where,
 }
 _LIES: dict[str, Callable[[MisbehaveJob], Path]] = {
     "lie: missing": lambda job: job.out_dir / "nothing",

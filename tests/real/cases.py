@@ -10,11 +10,13 @@ by tiny ones that a script makes in the backend's own environment:
 
 from __future__ import annotations
 
+import atexit
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ from pydantic import JsonValue
 from pipeline.registry import STAGES
 from shared.stage import Backend
 from tests.conftest import ROOT
+from tests.fakes.llm import Service, serve_llm
 
 if TYPE_CHECKING:
     from tests.real.conftest import StageRun, Stages
@@ -101,9 +104,18 @@ def script(name: str, *words: str) -> MakeFiles:
     return make
 
 
+@cache
+def language_model() -> Service:
+    """A service on the loopback for all cases that ask one, as long as this process lives."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(serve_llm())
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A backend at work. `tiny` maps its roles to stand-ins; without them it works with the profile's own models."""
+    """A backend at work. `tiny` maps its roles to stand-ins; without them it works with the profile's own models. One
+    that asks a service finds it on the loopback."""
 
     stage: str
     backend: str
@@ -117,9 +129,16 @@ class Case:
     def declared(self) -> Backend:
         return STAGES[self.stage].backends[self.backend]
 
+    @property
+    def allowed(self) -> str | None:
+        """The one address that it may reach."""
+        return language_model().address if self.declared.service else None
+
     def run(self, stages: Stages, material: Material) -> StageRun:
         """Do the job in workers of this set."""
         inputs, params = self.job(material)
+        if self.allowed:
+            params = {**params, "address": self.allowed, "model": "tidy"}
         return stages(self.stage, inputs, params, self.backend)
 
 
@@ -152,6 +171,10 @@ CASES = (
         tiny={"separator": Tiny("demucs-htdemucs", script("tiny_demucs.py"))},
     ),
     Case("asr", "faster-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
+    Case(
+        "asr", "mlx-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {}),
+        tiny={"whisper": Tiny("mlx-whisper-tiny", script("tiny_mlx_whisper.py"))},
+    ),
     Case("asr", "whisperx", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
     Case("align", "decoder-times", lambda made: ({"audio": made.audio, "transcript": made.heard}, {})),
     Case(
@@ -169,6 +192,9 @@ CASES = (
         "clean", "evidence",
         lambda made: ({"transcript": made.said, "speech": made.speech, "sounds": made.sounds}, {"fillers": "remove"}),
     ),
+    Case("refine", "rules", lambda made: ({"transcript": made.said}, {})),
+    Case("refine", "openai", lambda made: ({"transcript": made.said}, {"window": 3})),
+    Case("refine", "anthropic", lambda made: ({"transcript": made.said}, {"window": 3})),
     Case("correct", "corrections", _correct),
     Case("translate", "bergamot", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "pt"})),
     Case("translate", "whisper", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "en"})),

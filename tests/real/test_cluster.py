@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,6 +69,93 @@ def test_a_cluster_tells_its_machines_with_what_each_has(machines: tuple[Machine
     }
 
 
+def run_steps(machine: Machine, *wishes: dict[str, object], **extra: str) -> Any:
+    """What became of steps of the fake stage, all at once; see `tests.fakes.on_cluster`."""
+    variables = {"REEL_CLUSTER": ADDRESS, **extra}
+    with machine.in_cluster("python", "-m", "tests.fakes.on_cluster", json.dumps(wishes), extra=variables) as driver:
+        out, err = driver.communicate(timeout=200)
+    assert driver.returncode == 0, err
+    return json.loads(out)
+
+
+def test_a_step_lands_where_its_label_is(machines: tuple[Machine, Machine]) -> None:
+    one, other = machines
+    wishes = [{"how": "where", "value": number, "labels": {LABEL: 1}} for number in range(3)]
+    done = run_steps(one, *wishes, {"how": "where", "precision": "other", "labels": {"another": 1}})
+    assert [outcome.get("text", "").split()[0] for outcome in done["outcomes"][:3]] == [other.network()] * 3
+    assert done["outcomes"][3]["error"] == "scheduler.label"
+
+
+def test_a_stage_process_that_dies_is_replaced_and_so_is_its_actor(
+    machines: tuple[Machine, Machine], tmp_path: Path
+) -> None:
+    done = run_steps(
+        machines[0],
+        {"how": "crash once", "path": str(tmp_path / "crashed"), "labels": {LABEL: 1}},
+        {"how": "killed", "precision": "other"},
+        {"how": "raise", "precision": "third"},
+    )
+    crashed, killed, raised = done["outcomes"]
+    assert crashed["text"] == "crash once 0\n"
+    assert killed["error"] == "worker.killed"
+    assert raised["error"] == "stage.raised"
+    started = [event["label"] for event in done["events"] if event["event"] == "WorkerStarted"]
+    assert len(started) == 2 + 2 + 1, "a crash and a kill are tried once more, in a process of its own each"
+
+
+def test_an_actor_that_is_killed_takes_its_stage_process_with_it_and_the_step_goes_on_elsewhere(
+    machines: tuple[Machine, Machine], tmp_path: Path
+) -> None:
+    one, other = machines
+    told = tmp_path / "program"
+    wish = {"how": "program", "path": str(told), "labels": {LABEL: 1}, "limit_s": 6}
+    variables = {"REEL_CLUSTER": ADDRESS}
+    with one.in_cluster("python", "-m", "tests.fakes.on_cluster", json.dumps([wish]), extra=variables) as driver:
+        wait_for(told.exists, 100)
+        (first,) = stages_of(other)
+        program = int(told.read_text())
+        os.kill(parent(first), signal.SIGKILL)
+        wait_for(lambda: not lives(first) and not lives(program), 10)
+        out, err = driver.communicate(timeout=200)
+    assert driver.returncode == 0, err
+    done = json.loads(out)
+    assert any("was lost" in text for text in done["warnings"])
+    assert done["outcomes"][0]["error"] == "worker.timed-out", "on the second actor, it hung like on the first"
+    assert stages_of(other) == []
+
+
+def test_a_wrong_token_is_refused(machines: tuple[Machine, Machine], tmp_path: Path) -> None:
+    wrong = tmp_path / "token"
+    wrong.write_text("f" * 64)
+    other = machines[1]
+    done = other("cluster", "status", extra={"RAY_AUTH_TOKEN_PATH": str(wrong)}, expect=5)
+    assert "does not take this machine in" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_nobody_listens_for_the_dashboard_or_for_clients(machines: tuple[Machine, Machine]) -> None:
+    for machine in machines:
+        done = subprocess.run(machine.command("ss", "-ltnH"), capture_output=True, text=True, check=True)
+        ports = {int(line.split()[3].rpartition(":")[2]) for line in done.stdout.splitlines()}
+        assert ports
+        assert not ports & {8265, 10001, 52365}
+
+
+def test_machines_without_a_common_folder_work_through_the_staging_folder(
+    machines: tuple[Machine, Machine], clips: list[Path], alone: dict[str, bytes], tmp_path: Path
+) -> None:
+    one, _ = machines
+    shared_folder = tmp_path / "shared"
+    shared_folder.mkdir()
+    variables = {"REEL_RESULTS_DIR": str(tmp_path / "results"), "REEL_OUTPUT_DIR": str(tmp_path / "out")}
+    staged = ("--set", f"cluster_staging={shared_folder}")
+    one("run", clips[0], "--profile", "starter", "--cluster", ADDRESS, *staged, extra=variables)
+    made = {name: data for name, data in alone.items() if name.startswith(clips[0].stem)}
+    assert contents(tmp_path / "out") == made
+    assert list(shared_folder.iterdir()) == []
+    assert list((tmp_path / "results" / "runs").rglob("*.log"))
+
+
 def test_a_batch_on_a_cluster_has_the_bytes_of_one_machine_also_when_another_dies_and_is_replaced(
     machines: tuple[Machine, Machine], clips: list[Path], alone: dict[str, bytes]
 ) -> None:
@@ -92,3 +182,33 @@ def killed_after(seen: list[dict[str, object]], host: str) -> bool:
     """Whether a worker of that machine has begun with a step."""
     workers = {event["worker"] for event in seen if event.get("host") == host}
     return any(event.get("worker") in workers for event in seen if event["event"] == "StepStarted")
+
+
+def wait_for(condition: Callable[[], bool], limit_s: float) -> None:
+    until = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < until, f"not within {limit_s} s"
+        time.sleep(0.05)
+
+
+def stages_of(machine: Machine) -> list[int]:
+    """The stage processes on a machine."""
+    return [pid for pid in machine.pids() if b"shared.harness" in command_line(pid)]
+
+
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

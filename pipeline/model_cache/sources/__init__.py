@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import events
-from pipeline.environments import Emit
+from pipeline.events import Emit
 from pipeline.model_cache.layout import Layout
 from pipeline.model_cache.manifest import (
     DataWheelSource,
@@ -21,7 +21,7 @@ from pipeline.model_cache.manifest import (
     UrlSource,
 )
 from pipeline.model_cache.patience import PATIENCE, Patience
-from pipeline.model_cache.token import Token
+from pipeline.secret_file import Token
 
 Moved = Callable[[int], None]
 """Called with the byte reached."""

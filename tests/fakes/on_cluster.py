@@ -1,0 +1,81 @@
+"""Runs steps of the fake stage on a cluster and tells what became of them; started in the environment with Ray.
+
+python -m tests.fakes.on_cluster SPECIFICATION       a JSON list of objects, see `Wish`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass, field, replace
+
+from pipeline import events
+from pipeline.app import App, open_app
+from pipeline.errors import ReelError
+from pipeline.executors.choice import open_dispatcher
+from pipeline.observed import Observed
+from pipeline.plan import Step
+from pipeline.project import CODE_ROOT, CONFIG
+from pipeline.settings import load_settings
+from pipeline.step import Listening, keyed, run_step
+from shared.stage import Resources
+from tests.fakes import misbehave
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One step: what it does, and what its backend needs."""
+
+    how: str
+    value: int = 0
+    path: str = ""
+    precision: str = "full"
+    labels: dict[str, float] = field(default_factory=dict)
+    gpu_gib: float = 0.0
+    limit_s: float = 60.0
+
+    def step(self) -> Step:
+        resources = Resources(
+            time_base_s=self.limit_s, time_per_media_s=0.0, labels=self.labels, gpu_memory_gib=self.gpu_gib
+        )
+        backend = replace(misbehave.STAGE.backends["itself"], resources=resources)
+        params = misbehave.MisbehaveParams(how=self.how, value=self.value, path=self.path, precision=self.precision)
+        return Step("misbehave", misbehave.STAGE, "itself", backend, params, {}, {})
+
+
+async def work(app: App, wishes: list[Wish]) -> dict[str, object]:
+    """All of them at once; the text of each, or the code of its error."""
+    heard: list[events.Event] = []
+    warnings: list[str] = []
+    logs = app.project.results / "runs" / "test"
+
+    async def one(wish: Wish) -> dict[str, str]:
+        listening = Listening(lambda worker: None, lambda done: None, warnings.append)
+        try:
+            work = keyed(wish.step(), {"media": None}, app.surroundings())
+            result = await run_step(work, [], {}, 1000, app, dispatcher, listening)
+        except ReelError as error:
+            return {"error": error.code, "message": error.message}
+        file = result.outputs["text"]
+        assert file is not None
+        assert not isinstance(file, tuple)
+        return {"text": app.store.path(file).read_text()}
+
+    with app.store.open_for_writing("a test"):
+        async with open_dispatcher(app, logs, Observed(app.project.results), heard.append) as dispatcher:
+            outcomes = await asyncio.gather(*(one(wish) for wish in wishes))
+    told = [{"event": type(event).__name__, **asdict(event)} for event in heard]
+    return {"outcomes": outcomes, "events": told, "warnings": warnings}
+
+
+def main() -> None:
+    """Print the outcomes as JSON."""
+    app = open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", os.environ, {})[0])
+    wishes = [Wish(**wish) for wish in json.loads(sys.argv[1])]
+    print(json.dumps(asyncio.run(work(app, wishes)), default=str))
+
+
+if __name__ == "__main__":
+    main()

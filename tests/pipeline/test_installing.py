@@ -1,0 +1,61 @@
+"""What an installer says of its packages becomes events; the rest of it is kept in the log."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pipeline import events
+from pipeline.installing import install
+from pipeline.reporters.bars import Bars
+from pipeline.reporters.plain import line_of
+
+SAYS = """\
+Resolved 3 packages in 1.01s
+Downloading torch (845.3MiB)
+Downloading numpy (16.1MiB)
+ Downloaded numpy
+ Downloaded torch
+Prepared 2 packages in 3.76s
+ Downloaded what was never announced
+"""
+
+
+def _run(script: str, log: Path) -> tuple[bool, list[events.Event]]:
+    heard: list[events.Event] = []
+    good = install([sys.executable, "-c", script], {}, log, "environment speech", heard.append)
+    return good, heard
+
+
+def test_packages_are_told_when_they_begin_to_come_and_when_they_are_there(tmp_path: Path) -> None:
+    good, heard = _run(f"import sys; sys.stderr.write({SAYS!r})", tmp_path / "speech.log")
+    assert good
+    torch, numpy = 886_361_293, 16_882_074
+    assert [event for event in heard if isinstance(event, events.PackageStarted)] == [
+        events.PackageStarted("environment speech", "torch", torch),
+        events.PackageStarted("environment speech", "numpy", numpy),
+    ]
+    assert [e.file for e in heard if isinstance(e, events.FileEnded)] == ["numpy", "torch"]
+    assert [(e.done_bytes, e.total_bytes) for e in heard if isinstance(e, events.SetupProgress)] == [
+        (numpy, torch + numpy),
+        (torch + numpy, torch + numpy),
+    ]
+    assert (tmp_path / "speech.log").read_text() == SAYS
+
+
+def test_an_installer_that_fails_leaves_its_words_after_those_of_earlier_ones(tmp_path: Path) -> None:
+    log = tmp_path / "speech.log"
+    log.write_text("made the folder\n")
+    good, heard = _run("print('error: no space left', flush=True); raise SystemExit(2)", log)
+    assert (good, heard) == (False, [])
+    assert log.read_text() == "made the folder\nerror: no space left\n"
+
+
+def test_a_package_that_comes_is_a_line_in_a_pipe_and_a_bar_on_a_terminal() -> None:
+    coming = events.PackageStarted("environment speech", "torch", 886_361_293)
+    assert line_of(coming) == "  torch: 886 MB to come"
+    bars = Bars()
+    bars.emit(coming)
+    assert [task.description for task in bars.tasks] == ["  torch (886 MB)"]
+    bars.emit(events.FileEnded("environment speech", "torch", True, 886_361_293, 9.0))
+    assert bars.tasks == []
