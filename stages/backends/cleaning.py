@@ -29,7 +29,8 @@ _NOBODY, _HARDLY_ANYBODY = 0.1, 0.5
 _DOUBTED_WORDS, _DOUBTED_SPEECH = 0.5, 0.6
 _DOUBTED_IN_ALL = (0.4, -1.0)  # no speech more likely than that, and the words less
 _LOOP, _LOOP_WORDS = 4, 3  # so many segments alike, of so many words: nobody says a sentence four times, but singers do
-_SUNG = 0.5
+_SUNG, _SUNG_AMONG_SUNG = 0.5, 0.25
+_SONG_PAUSE_MS = 5_000
 _MAIN_SCRIPT = 0.8
 _LONG_MUSIC_MS = 3_000  # shorter than this between two words it needs no telling
 _NOTES = "\u2669-\u266f#"  # what songs are marked with
@@ -51,7 +52,8 @@ class Cleaner:
             kept = _without_invented(kept, sound, wanted, removals, labels)
         if wanted.fillers:
             kept = list(_without_fillers(kept, frozenset(map(_plain, wanted.fillers)), removals))
-        kept = [sound.marked(segment, number) for number, segment in enumerate(kept)]
+        kept = [segment.model_copy(update={"id": number}) for number, segment in enumerate(kept)]
+        kept = _with_songs(kept, sound)
         labels += sound.music_between(kept)
         return Cleaned(
             transcript.model_copy(update={"segments": tuple(kept)}),
@@ -87,16 +89,13 @@ class _Sound:
         spoken = self._of.get("speech", self._regions)
         return spoken.share(segment.start_ms, segment.end_ms) if spoken else None
 
-    def is_sung(self, segment: Segment) -> bool:
-        """Whether somebody sings it."""
-        if not self._of:
-            return False
-        sung, spoken = (self._of[kind].share(segment.start_ms, segment.end_ms) for kind in ("singing", "speech"))
-        return sung >= _SUNG and spoken < sung
+    def singing(self, segment: Segment) -> float:
+        """Which part of its time somebody sings."""
+        return self._of["singing"].share(segment.start_ms, segment.end_ms) if self._of else 0.0
 
-    def marked(self, segment: Segment, number: int) -> Segment:
-        """The segment with its new number, marked where it is sung."""
-        return segment.model_copy(update={"id": number, "sung": self.is_sung(segment)})
+    def is_sung(self, segment: Segment) -> bool:
+        """Whether it is sung rather than spoken."""
+        return self.singing(segment) >= max(_SUNG, self.speech(segment) or 0.0)
 
     def evidence(self, segment: Segment) -> dict[str, float]:
         """The numbers for a removal."""
@@ -168,6 +167,20 @@ def _reason(segment: Segment, sound: _Sound, phrases: frozenset[str], foreign: b
     if foreign and (certainty < _DOUBTED_WORDS or (voice is not None and voice < _HARDLY_ANYBODY)):
         return "other-script"
     return None
+
+
+def _with_songs(segments: Sequence[Segment], sound: _Sound) -> list[Segment]:
+    """The segments, with a mark on those that are sung; a line between two sung ones need not be sung so clearly."""
+    sung = [sound.is_sung(segment) for segment in segments]
+
+    def is_in_song(index: int) -> bool:
+        if sung[index] or not 0 < index < len(segments) - 1 or not (sung[index - 1] and sung[index + 1]):
+            return sung[index]
+        before, segment, after = segments[index - 1 : index + 2]
+        pause = max(segment.start_ms - before.end_ms, after.start_ms - segment.end_ms)
+        return pause <= _SONG_PAUSE_MS and sound.singing(segment) >= _SUNG_AMONG_SUNG
+
+    return [one.model_copy(update={"sung": is_in_song(index)}) for index, one in enumerate(segments)]
 
 
 def _is_loop(alike: Sequence[Segment], sound: _Sound) -> bool:

@@ -131,6 +131,13 @@ def test_a_song_is_marked() -> None:
     assert [segment.sung for segment in segments.transcript.segments] == [True, False]
 
 
+def test_a_line_between_two_sung_ones_need_not_be_sung_so_clearly() -> None:
+    evidence = sounds(("singing", 0, 6_000), ("singing", 9_000, 20_000), ("speech", 5_000, 10_000))
+    lines = [said("La la la la", start, start + 4_000) for start in (0, 5_000, 10_000)]
+    assert [segment.sung for segment in cleaned(*lines, evidence=evidence).transcript.segments] == [True, True, True]
+    assert [segment.sung for segment in cleaned(*lines[:2], evidence=evidence).transcript.segments] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
