@@ -107,7 +107,9 @@ def _job(leaf: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     leaf.add_argument("--limit", type=_count, metavar="N", help="only the first N media")
     leaf.add_argument(
-        "--recipe", metavar="NAME", help="what to make: subtitle, transcribe, translate, or a recipe file"
+        "--recipe",
+        metavar="NAME",
+        help="what to make: subtitle, transcribe, translate, names, screen-text, or a recipe file",
     )
     leaf.add_argument("--to", metavar="LANGUAGES", help="target languages, BCP-47, with commas: `pt,en`")
     _guide(leaf)

@@ -15,7 +15,9 @@ from stages import (
     correct,
     demux,
     diarize,
+    entities,
     mux,
+    ocr,
     refine,
     separate,
     shots,
@@ -42,6 +44,8 @@ STAGES: dict[str, Stage] = {
         refine,
         translate,
         subtitle,
+        entities,
+        ocr,
         check,
         mux,
     )

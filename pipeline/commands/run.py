@@ -20,6 +20,7 @@ from pipeline.media_list import Request, ordered
 from pipeline.paths import shown
 from pipeline.reporters import open_reporter
 from pipeline.runs import Runs
+from shared.language_model import NOTHING
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
@@ -33,6 +34,8 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         if not app.settings.stub and (advice := _advice(app)):
             emit(Notice(None, None, advice))
         result = run_batch(requests, app, emit, fail_fast=arguments.fail_fast, continuing=arguments.continuing)
+        if asked := _asked(result):
+            emit(Notice(None, None, asked))
     if len(result.items) > 1 and app.settings.progress in {"auto", "plain"}:
         print(_summary(result), file=sys.stderr)
     return CommandResult(
@@ -53,6 +56,16 @@ def _failed_before(app: App, arguments: argparse.Namespace) -> list[Request]:
     if not requests:
         raise UsageError("runs.none-failed", "nothing of this failed in the last run", hint="`./reel runs show` tells")
     return requests
+
+
+def _asked(result: BatchResult) -> str | None:
+    """What services were asked for, all of it together."""
+    usage = sum((item.asked for item in result.items), NOTHING)
+    costs = [item.cost for item in result.items if item.cost is not None]
+    if not usage.requests:
+        return None
+    text = f"asked of services: {usage.requests} requests, {usage.input_tokens} tokens sent, {usage.output_tokens} back"
+    return f"{text}, {sum(costs):.4f} at your prices" if costs else text
 
 
 def _summary(result: BatchResult) -> str:
@@ -100,6 +113,7 @@ def _item_data(item: ItemResult) -> JsonValue:
         "state": item.state,
         "steps_run": item.steps_run,
         "seconds": round(item.seconds, 3),
+        "services": {**item.asked.model_dump(), "cost": item.cost} if item.asked.requests else None,
         "folder": str(item.published.folder) if item.published else None,
         "files": files,
         "error": item.error.code if item.error else None,

@@ -194,6 +194,19 @@ CASES = (
     ),
     Case("refine", "rules", lambda made: ({"transcript": made.said}, {})),
     Case("refine", "openai", lambda made: ({"transcript": made.said}, {"window": 3})),
+    Case(
+        "refine", "llama-cpp", lambda made: ({"transcript": made.said}, {"window": 3}),
+        tiny={"model": Tiny("qwen-coder-500m", script("tiny_gguf.py"))},
+    ),
+    Case(
+        "entities", "wikineural", lambda made: ({"transcript": made.said}, {"min_confidence": 0.0}),
+        tiny={"names": Tiny("wikineural", script("tiny_bert.py"))},
+    ),
+    Case("ocr", "rapidocr", lambda made: ({"media": made.media, "info": made.demuxed.file("media")}, {"every_s": 4.0})),
+    Case(
+        "ocr", "nanonets", lambda made: ({"media": made.media, "info": made.demuxed.file("media")}, {"every_s": 8.0}),
+        tiny={"reader": Tiny("nanonets-ocr", script("tiny_qwen_vl.py"))},
+    ),
     Case("refine", "anthropic", lambda made: ({"transcript": made.said}, {"window": 3})),
     Case("correct", "corrections", _correct),
     Case("translate", "bergamot", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "pt"})),
