@@ -64,4 +64,6 @@ def stage_named(name: str) -> Stage:
     )
 
 
-translator_for = translate.backend_for
+TRANSLATE = translate.STAGE.name
+translators_for = translate.backends_for
+roles_for = translate.roles_for

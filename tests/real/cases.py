@@ -210,6 +210,18 @@ CASES = (
     Case("refine", "anthropic", lambda made: ({"transcript": made.said}, {"window": 3})),
     Case("correct", "corrections", _correct),
     Case("translate", "bergamot", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "pt"})),
+    Case(
+        "translate", "nllb",
+        lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "hi", "max_length": 24}),
+        tiny={"nllb": Tiny("nllb-600m", script("tiny_nllb.py"))},
+    ),
+    Case(
+        "translate", "indictrans2",
+        lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "hi", "max_length": 24}),
+        tiny=dict.fromkeys(  # nobody says what is spoken, so both directions are asked for
+            ("en-indic", "indic-indic"), Tiny("indictrans2-en-indic-dist-200m", script("tiny_indictrans2.py"))
+        ),
+    ),
     Case("translate", "whisper", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "en"})),
     Case("subtitle", "pysubs2", lambda made: ({"transcript": made.said}, {})),
     Case(
