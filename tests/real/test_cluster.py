@@ -62,8 +62,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_a_cluster_tells_its_machines_with_what_each_has(machines: tuple[Machine, Machine]) -> None:
+def test_a_cluster_tells_its_machines_with_what_each_has(machines: tuple[Machine, Machine], tmp_path: Path) -> None:
+    elsewhere = {"TMPDIR": str(tmp_path)}  # as where another program has made the machine a part
+    asked = machines[0]("cluster", "status", "--json", "--cluster", ADDRESS, extra=elsewhere).stdout
     data = json.loads(machines[1]("cluster", "status", "--json").stdout)["data"]
+    assert json.loads(asked)["data"] == data
     assert data["cluster"] == ADDRESS
     assert {m["name"]: (m["up"], m["labels"]) for m in data["machines"]} == {
         "10.77.0.1": (True, {}),
