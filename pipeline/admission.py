@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from pipeline.events import Emit
 from pipeline.item import Item
 from pipeline.media_list import Request
 from pipeline.model_cache.fetching import require
+from pipeline.paths import as_text
 from pipeline.plan import Plan, single_step
 from pipeline.preview import StepPreview, preview
+from pipeline.project import CONFIG
 from pipeline.publish import Folders, PublishedFiles, changed_files
 from pipeline.receipts import Receipt, Receipts, plan_digest
 from pipeline.registry import stage_named
 from pipeline.runs import Runs
+from pipeline.services import check_service
 
 
 def check_media(media: Path) -> None:
@@ -85,7 +89,7 @@ class Admission:
             self._taking_edits(events.Notice(None, None, text))
         return edits
 
-    def finished(self, request: Request, digest: str, index: int) -> tuple[Item, Receipt] | None:
+    def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, Receipt] | None:
         """The item and its receipt, where everything of it is published as it would be now."""
         if self._taking_edits or self.app.edits.of(digest):
             return None  # receipts know nothing of corrections
@@ -110,10 +114,12 @@ class Admission:
 
     def name(self, media: Path) -> str:
         """What the user reads: the file's name, as far as no other has it."""
-        name = media.name if media.name not in self._names else str(media)
+        name = as_text(media.name)
+        if name in self._names:
+            name = as_text(media)
         number = 2
         while name in self._names:
-            name, number = f"{media} ({number})", number + 1
+            name, number = f"{as_text(media)} ({number})", number + 1
         self._names.add(name)
         return name
 
@@ -130,6 +136,8 @@ def set_up(previews: Sequence[StepPreview], app: App, emit: Emit) -> None:
     """
     offline = app.settings.offline
     due = [preview.step for preview in previews if preview.verdict != "reused"]
+    for step in due:
+        check_service(step, os.environ, CONFIG, offline=offline)
     if any(step.backend.tools for step in due):
         app.tools.ensure(app.tool, emit, offline=offline)
     for family in dict.fromkeys(step.backend.environment for step in due):

@@ -6,7 +6,24 @@ import difflib
 
 from pipeline.errors import UsageError
 from shared.stage import Stage
-from stages import align, asr, attribute, check, correct, demux, diarize, mux, separate, shots, subtitle, translate, vad
+from stages import (
+    align,
+    asr,
+    attribute,
+    check,
+    correct,
+    demux,
+    diarize,
+    entities,
+    mux,
+    ocr,
+    refine,
+    separate,
+    shots,
+    subtitle,
+    translate,
+    vad,
+)
 
 STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
@@ -20,8 +37,11 @@ STAGES: dict[str, Stage] = {
         diarize,
         attribute,
         correct,
+        refine,
         translate,
         subtitle,
+        entities,
+        ocr,
         check,
         mux,
     )
@@ -40,4 +60,6 @@ def stage_named(name: str) -> Stage:
     )
 
 
-translator_for = translate.backend_for
+TRANSLATE = translate.STAGE.name
+translators_for = translate.backends_for
+roles_for = translate.roles_for

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+SERVICE_KEY = "REEL_SERVICE_KEY"  # the user's key for the one service that a worker asks; no other worker has it
 CACHE_ROOT = "REEL_CACHE_ROOT"  # says that a child was started by us, and which cache it must use
 SCRATCH_ROOT = "REEL_SCRATCH_ROOT"  # where a child may write: the same, unless the cache can only be read
 
@@ -125,7 +126,7 @@ def cache_folders(cache_root: Path, scratch_root: Path | None = None) -> tuple[P
 
 
 def child_environment(
-    paths: ChildPaths, parent: Mapping[str, str], *, offline: bool, threads: int = 1
+    paths: ChildPaths, parent: Mapping[str, str], *, offline: bool, threads: int = 1, service_key: str | None = None
 ) -> dict[str, str]:
     """The complete environment of a child; `parent` is looked at only for what `INHERITED` lists.
 
@@ -152,6 +153,8 @@ def child_environment(
         "OPENBLAS_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
     }
+    if service_key:
+        variables[SERVICE_KEY] = service_key
     return variables
 
 

@@ -69,13 +69,23 @@ class Rung:
 
 
 @dataclass(frozen=True)
+class Service:
+    """A service on the network that a backend asks, and the only one: it is at `address`, or where the stage's
+    parameter `address` says. The user's key for it is in the variable `key`; another address gets another key."""
+
+    address: str
+    key: str
+
+
+@dataclass(frozen=True)
 class Backend:
     """The library that does a stage's work, and what it wants.
 
     `load_params` names the parameters of the stage that decide how the backend loads: they reach `load` as
     `Device.options`, and another value of one means another worker. `neutral_params` names those that never change
     the bytes of its outputs (a batch size, where the library rounds the same in any batch): they are not part of the
-    result's key. `oom_ladder` is tried in its order when memory runs out.
+    result's key. `oom_ladder` is tried in its order when memory runs out. `runs_code`
+    says that its models bring Python code along, which `load` checks by `shared.model_code` before any of it may run.
     """
 
     module: str
@@ -90,6 +100,8 @@ class Backend:
     load_params: tuple[str, ...] = ()
     neutral_params: tuple[str, ...] = ()
     oom_ladder: tuple[Rung, ...] = ()
+    runs_code: bool = False
+    service: Service | None = None  # None: it works without a network
 
 
 @dataclass(frozen=True)

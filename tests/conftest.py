@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is; no claim of ours depends on it.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -57,10 +62,14 @@ class Reel:
             **(extra or {}),
         }
 
+    def command(self, *arguments: str | Path) -> list[str]:
+        """The words that start it."""
+        return [sys.executable, "-P", "-m", "pipeline.cli", *map(str, arguments)]
+
     def start(self, *arguments: str | Path, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """The command in a process group of its own, so that a test can end all of it."""
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "pipeline.cli", *map(str, arguments)],
+            self.command(*arguments),
             env=self.environment(extra), cwd=self.folder, text=True, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip

@@ -10,9 +10,11 @@ from pydantic import JsonValue
 from pipeline.admission import Admission, check_media
 from pipeline.app import App
 from pipeline.commands.common import CommandResult, app_of, megabytes, requests_of, table
-from pipeline.preview import StepPreview
+from pipeline.costs import Estimate, estimates
+from pipeline.preview import StepPreview, published_before
 from pipeline.result_key import short
 from pipeline.runs import Runs
+from shared.language_model import Usage
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
@@ -22,18 +24,31 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     items: list[JsonValue] = []
     texts = [f"recipe {app.settings.recipe}, profile {app.profile.name}"]
     due: list[StepPreview] = []
+    asked: list[tuple[str, Estimate]] = []
     for request in requests_of(arguments, Path.cwd()):
         check_media(request.media)
-        item = admission.item(request, app.store.media_digest(request.media))
-        previews = admission.preview(item)
+        digest = app.store.media_digest(request.media)
+        if before := admission.finished(request, digest):
+            item, previews = before[0], published_before(before[0].plan, before[1].keys)
+        else:
+            item = admission.item(request, digest)
+            previews = admission.preview(item)
         due += [preview for preview in previews if preview.verdict != "reused"]
+        asked += [(item.name, one) for one in estimates(previews, app.store)]
         items.append({"name": item.name, "media": str(item.media), "steps": [_data(preview) for preview in previews]})
         rows = [(p.step.id, p.step.backend_name, p.verdict, p.why) for p in previews]
         listed = _explained(previews) if arguments.explain else table(rows)
         texts.append(f"{item.name}\n{listed}")
     needs = _needs(due, app)
     texts += [f"to set up first: {', '.join(needs)}"] if needs else []
-    data: JsonValue = {"recipe": app.settings.recipe, "profile": app.profile.name, "items": items, "needs": list(needs)}
+    texts += [f"to be asked of services, about:\n{table([_told(*one) for one in asked])}"] if asked else []
+    data: JsonValue = {
+        "recipe": app.settings.recipe,
+        "profile": app.profile.name,
+        "items": items,
+        "needs": list(needs),
+        "services": [_service(*one) for one in asked],
+    }
     return CommandResult(data, "\n\n".join(texts))
 
 
@@ -58,11 +73,28 @@ def _data(preview: StepPreview) -> JsonValue:
         "step": preview.step.id,
         "stage": preview.step.stage.name,
         "backend": preview.step.backend_name,
+        "choice": preview.step.choice or None,
         "verdict": preview.verdict,
         "reason": preview.why,
-        "key": preview.result.key if preview.result else None,
+        "key": preview.key,
         "changes": [{"ingredient": one.place, "old": one.old, "new": one.new} for one in preview.changes],
     }
+
+
+def _told(name: str, estimate: Estimate) -> tuple[str, ...]:
+    """An estimate as a row."""
+    usage = estimate.usage
+    if usage is None:
+        amount = "not known before the media has been read"
+    else:
+        amount = f"{usage.requests} requests, {usage.input_tokens} tokens sent, {usage.output_tokens} back"
+    amount += f", {estimate.cost:.4f} at your prices" if estimate.cost is not None else ""
+    return name, estimate.step, estimate.asked.host, amount
+
+
+def _service(name: str, estimate: Estimate) -> JsonValue:
+    usage = estimate.usage.model_dump() if estimate.usage else dict.fromkeys(Usage.model_fields)
+    return {"name": name, "step": estimate.step, "host": estimate.asked.host, **usage, "cost": estimate.cost}
 
 
 def _needs(due: list[StepPreview], app: App) -> list[str]:

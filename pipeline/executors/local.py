@@ -15,7 +15,8 @@ from pipeline.hardware import find_cards, find_memory_mb
 from pipeline.ledger import Host, Need, Place
 from pipeline.model_cache.check import available_cores
 from pipeline.observed import Observed
-from pipeline.project import CODE_ROOT, Project
+from pipeline.project import CODE_ROOT, CONFIG, Project
+from pipeline.services import find_key
 from pipeline.tools import Tool, Tools
 from pipeline.worker import Launch, Worker
 from shared.environment_manager import ChildPaths, cache_folders, child_environment
@@ -56,7 +57,10 @@ class LocalHost:
             folder.mkdir(parents=True, exist_ok=True)
         paths = ChildPaths(CODE_ROOT, cache, tuple(programs), home, scratch)
         # Everything a stage is given was verified before it starts, so it never needs the network.
-        environment = child_environment(paths, os.environ, offline=True, threads=key.threads)
+        secret = find_key(key.service_key, os.environ, CONFIG) if key.service_key else None
+        environment = child_environment(
+            paths, os.environ, offline=True, threads=key.threads, service_key=secret.value if secret else None
+        )
         if place.gpu is not None and key.device == "cuda":
             environment[_VISIBLE_GPUS] = _card_name(place.gpu)
         log_name = "-".join(part for part in (name, key.environment, *key.tools, key.stage) if part)

@@ -24,7 +24,7 @@ from pipeline.model_cache.patience import PATIENCE, Patience
 from pipeline.model_cache.refusal import SourceFailed, disk_refusal, refusal
 from pipeline.model_cache.selection import with_needs
 from pipeline.model_cache.sources import Want, fetch_from, no_token
-from pipeline.model_cache.token import Token
+from pipeline.secret_file import Token
 from shared.files import sha256_of
 
 _SPARE = 1.05  # what must be free beyond the bytes that are missing
@@ -74,6 +74,11 @@ class ModelCache:
     def incomplete(self, names: Iterable[str]) -> dict[str, str]:
         """Those of the models that are not whole, with what is wrong."""
         return {name: problem for name in names if (problem := self.problem(name))}
+
+    def lacking(self, names: Iterable[str]) -> list[str]:
+        """Those of the models that are not whole, or need another that is not."""
+        incomplete = self.incomplete(self.models)
+        return [name for name in names if not incomplete.keys().isdisjoint(with_needs([name], self.models))]
 
     def missing_bytes(self, names: Iterable[str]) -> int:
         """How many bytes a fetch of these would still bring."""

@@ -31,8 +31,8 @@ from pipeline.model_cache.manifest import (
 )
 from pipeline.model_cache.refusal import SourceFailed, hub_refusal, refusal, unreachable
 from pipeline.model_cache.sources.hub import address_of
-from pipeline.model_cache.token import Token
 from pipeline.model_cache.web import Refused, Unreachable, open_once, origin_of, patiently
+from pipeline.secret_file import Token
 from shared.document import Frozen
 
 MAIN = "main"

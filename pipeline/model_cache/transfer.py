@@ -23,8 +23,8 @@ from pipeline.model_cache.manifest import LockedFile
 from pipeline.model_cache.patience import Patience
 from pipeline.model_cache.refusal import disk_refusal, refusal
 from pipeline.model_cache.sources import Moved
-from pipeline.model_cache.token import Token
 from pipeline.model_cache.web import Interrupted, open_once, patiently
+from pipeline.secret_file import Token
 
 _READ_BYTES = 1 << 20
 

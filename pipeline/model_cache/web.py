@@ -22,7 +22,7 @@ from typing import IO, TypeVar
 from pipeline import events
 from pipeline.events import Emit
 from pipeline.model_cache.patience import Patience
-from pipeline.model_cache.token import Token
+from pipeline.secret_file import Token
 
 _RATE_LIMIT = re.compile(r"\bt=(\d+)")
 Answer = TypeVar("Answer")

@@ -13,7 +13,9 @@ from pathlib import Path
 from shared.speech import Region
 from shared.stage import Device
 from stages.asr import AGAIN_NGRAM, AGAIN_PENALTY, PACK_MS, AsrParams, Heard, HeardWord
-from stages.backends.whisper_ctranslate2 import Whisper, load_model, read_pack, whisper_code
+from stages.backends.waveform import read_pack
+from stages.backends.whisper_codes import whisper_code
+from stages.backends.whisper_ctranslate2 import Whisper, load_model
 
 
 class FasterWhisperEngine(Whisper):

@@ -19,6 +19,7 @@ from typing import BinaryIO, Self
 import numpy as np
 import numpy.typing as npt
 
+from shared.speech import Region
 from shared.stage import StageError
 
 Samples = npt.NDArray[np.float32]
@@ -106,6 +107,12 @@ def _open(path: Path, expected: str, fits: Callable[[int, int], bool]) -> Sound:
         found = f"{rate} Hz, {channels} channels, {bits} bits, coding {coding}"
         raise StageError("audio.format", f"{path.name}: expected {expected}, found {found}", _HINT)
     return Sound(path, rate, channels, length // (_SAMPLE_BYTES * channels), offset)
+
+
+def read_pack(audio: Path, pack: Sequence[Region]) -> Samples:
+    """The stretches of a pack, one after the other."""
+    waveform = open_speech(audio)
+    return np.concatenate([waveform.read(stretch.start_ms, stretch.end_ms) for stretch in pack])
 
 
 def levels(audio: Path) -> Iterator[Sequence[float]]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import _LANGUAGE_CODES
@@ -14,12 +13,11 @@ from faster_whisper.tokenizer import _LANGUAGE_CODES
 from shared.language import parse_language
 from shared.speech import Region
 from shared.stage import Device
-from stages.backends.waveform import Samples, open_speech
+from stages.backends.waveform import open_speech, read_pack
 
 # The encoder takes less than its 30 s window, at a sixth of the time for 10 s. 26 clips of 1 to 7 s in eight languages
 # were told apart as with the full window (25 right, the same one wrong); without any padding two more went wrong.
 _SHORTEST_FRAMES = 1_000
-_WHISPER_CODES = {"jv": "jw"}  # where Whisper's code is not BCP-47
 
 
 class Whisper:
@@ -44,23 +42,12 @@ class Whisper:
         return parse_language(token.strip("<|>")), float(probability)
 
 
-def read_pack(audio: Path, pack: Sequence[Region]) -> Samples:
-    """The stretches of a pack, one after the other."""
-    waveform = open_speech(audio)
-    return np.concatenate([waveform.read(stretch.start_ms, stretch.end_ms) for stretch in pack])
-
-
 def languages_of(model: WhisperModel) -> frozenset[str]:
     """BCP-47 tags of what the model can hear; later Whispers know more than earlier ones."""
     if not model.model.is_multilingual:
         return frozenset({"en"})
     known = [code for code in _LANGUAGE_CODES if model.hf_tokenizer.token_to_id(f"<|{code}|>") is not None]
     return frozenset(parse_language(code) for code in known)
-
-
-def whisper_code(language: str) -> str:
-    """Whisper's code of a BCP-47 primary language."""
-    return _WHISPER_CODES.get(language, language)
 
 
 def device_name(device: Device) -> str:

@@ -24,7 +24,8 @@ from shared.transcript import Segment
 from stages.asr import AGAIN_NGRAM, AGAIN_PENALTY, AsrParams, Heard, HeardWord
 from stages.backends.cue_words import spread
 from stages.backends.waveform import SPEECH_RATE, Waveform, open_speech
-from stages.backends.whisper_ctranslate2 import Whisper, compute_type, device_name, whisper_code
+from stages.backends.whisper_codes import whisper_code
+from stages.backends.whisper_ctranslate2 import Whisper, compute_type, device_name
 
 WINDOW_MS = 30_000
 _BATCH_SIZE = {"cuda": 16}

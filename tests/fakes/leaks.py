@@ -1,4 +1,5 @@
-"""A proxy on the loopback that lets nothing through and remembers who asked: what leaves a process on the quiet.
+"""A proxy on the loopback that lets nothing through and remembers who asked: what leaves a process on the quiet. Only a
+service that a stage is configured for may be let through, by its exact address.
 
 The model libraries, Python's own client, requests, httpx and curl all go by the proxy variables, so each attempt to
 reach anything lands here, as `CONNECT host:443` or as `GET http://host/...`. No root and no namespace is needed. What
@@ -7,8 +8,10 @@ opens sockets of its own without looking at these variables escapes; that is wha
 
 from __future__ import annotations
 
+import http.client
 import http.server
 import threading
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,10 +23,12 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 @dataclass
 class Leaks:
-    """`attempts`: what somebody wanted to reach, in order. `variables` make a process come here."""
+    """`attempts`: what somebody wanted to reach in vain, in order. `variables` make a process come here. `passed`
+    counts requests to the address that is allowed."""
 
     address: str
     attempts: list[str] = field(default_factory=list)
+    passed: int = 0
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -33,19 +38,37 @@ class Leaks:
 
 
 @contextmanager
-def detect_leaks() -> Iterator[Leaks]:
-    """A detector at work for the life of the block."""
+def detect_leaks(allowed: str | None = None) -> Iterator[Leaks]:
+    """A detector at work for the life of the block; what is below the address `allowed`, over HTTP, it passes on."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def refuse(self) -> None:
+        def answer(self) -> None:
+            if allowed and self.path.startswith(allowed + "/"):
+                self._pass_on()
+                return
             leaks.attempts.append(f"{self.command} {self.path}")
             self.send_error(HTTPStatus.FORBIDDEN, "nothing leaves this machine")
+
+        def _pass_on(self) -> None:
+            leaks.passed += 1
+            place = urllib.parse.urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            kept = {name: value for name, value in self.headers.items() if not name.lower().startswith("proxy-")}
+            behind = http.client.HTTPConnection(place.netloc, timeout=60)
+            behind.request(self.command, place.path, body, kept)
+            answer = behind.getresponse()
+            content = answer.read()
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+            behind.close()
 
         def log_message(self, format: str, *arguments: object) -> None:
             pass
 
     for method in _METHODS:
-        setattr(Handler, f"do_{method}", Handler.refuse)
+        setattr(Handler, f"do_{method}", Handler.answer)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         leaks = Leaks(f"http://127.0.0.1:{server.server_address[1]}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -12,8 +12,8 @@ from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.fetching import fetch_all
 from pipeline.model_cache.manifest import HubSource, LockedModel, Model, UrlSource
 from pipeline.model_cache.resolve import taken_by
-from pipeline.model_cache.token import Token
 from pipeline.profile import ProfileStage
+from pipeline.secret_file import Token
 from tests.fakes.hub import serve
 from tests.fakes.models import lock
 from tests.fakes.verified import wrong_files

@@ -30,8 +30,8 @@ from pipeline.model_cache.manifest import (
     lock_text,
 )
 from pipeline.model_cache.patience import Patience
-from pipeline.model_cache.token import Token
 from pipeline.model_cache.web import wait_of
+from pipeline.secret_file import Token
 from tests.conftest import ROOT
 from tests.fakes.hub import Fault, Hub, serve
 from tests.fakes.verified import wrong_files

@@ -32,8 +32,8 @@ from pipeline.model_cache.manifest import (
 from pipeline.model_cache.patience import Patience
 from pipeline.model_cache.resolve import merged, resolve_model, taken_by
 from pipeline.model_cache.selection import select_models
-from pipeline.model_cache.token import Token
 from pipeline.project import CONFIG
+from pipeline.secret_file import Token
 from tests.fakes.hub import Fault, Hub, serve
 from tests.fakes.verified import wrong_files
 

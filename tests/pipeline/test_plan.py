@@ -46,7 +46,7 @@ def test_every_step_comes_after_what_it_needs(recipe: str) -> None:
 def test_a_step_for_each_target_takes_its_own_languages_results() -> None:
     plan = _plan(targets=("pt", "en"))
     steps = {step.id: step for step in plan.steps}
-    assert steps["subtitle-translated:pt"].inputs["translation"] == FromStep("translate:pt", "translation")
+    assert steps["subtitle-translated:pt"].inputs["translation"] == FromStep("refine-translated:pt", "translation")
     assert steps["translate:pt"].backend_name == "bergamot"
     assert steps["translate:en"].backend_name == "whisper"
     assert steps["mux"].inputs["sheets"] == AllOf(

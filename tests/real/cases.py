@@ -10,11 +10,13 @@ by tiny ones that a script makes in the backend's own environment:
 
 from __future__ import annotations
 
+import atexit
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ from pydantic import JsonValue
 from pipeline.registry import STAGES
 from shared.stage import Backend
 from tests.conftest import ROOT
+from tests.fakes.llm import Service, serve_llm
 
 if TYPE_CHECKING:
     from tests.real.conftest import StageRun, Stages
@@ -97,9 +100,18 @@ def script(name: str, *words: str) -> MakeFiles:
     return make
 
 
+@cache
+def language_model() -> Service:
+    """A service on the loopback for all cases that ask one, as long as this process lives."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(serve_llm())
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A backend at work. `tiny` maps its roles to stand-ins; without them it works with the profile's own models."""
+    """A backend at work. `tiny` maps its roles to stand-ins; without them it works with the profile's own models. One
+    that asks a service finds it on the loopback."""
 
     stage: str
     backend: str
@@ -113,9 +125,16 @@ class Case:
     def declared(self) -> Backend:
         return STAGES[self.stage].backends[self.backend]
 
+    @property
+    def allowed(self) -> str | None:
+        """The one address that it may reach."""
+        return language_model().address if self.declared.service else None
+
     def run(self, stages: Stages, material: Material) -> StageRun:
         """Do the job in workers of this set."""
         inputs, params = self.job(material)
+        if self.allowed:
+            params = {**params, "address": self.allowed, "model": "tidy"}
         return stages(self.stage, inputs, params, self.backend)
 
 
@@ -148,6 +167,10 @@ CASES = (
         tiny={"separator": Tiny("demucs-htdemucs", script("tiny_demucs.py"))},
     ),
     Case("asr", "faster-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
+    Case(
+        "asr", "mlx-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {}),
+        tiny={"whisper": Tiny("mlx-whisper-tiny", script("tiny_mlx_whisper.py"))},
+    ),
     Case("asr", "whisperx", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
     Case("align", "decoder-times", lambda made: ({"audio": made.audio, "transcript": made.heard}, {})),
     Case(
@@ -160,8 +183,36 @@ CASES = (
         tiny={"pipeline": Tiny("pyannote-community-1", script("tiny_pyannote.py"))},
     ),
     Case("attribute", "overlap", lambda made: ({"transcript": made.words, "turns": made.turns}, {})),
+    Case("refine", "rules", lambda made: ({"transcript": made.said}, {})),
+    Case("refine", "openai", lambda made: ({"transcript": made.said}, {"window": 3})),
+    Case(
+        "refine", "llama-cpp", lambda made: ({"transcript": made.said}, {"window": 3}),
+        tiny={"model": Tiny("qwen-coder-500m", script("tiny_gguf.py"))},
+    ),
+    Case(
+        "entities", "wikineural", lambda made: ({"transcript": made.said}, {"min_confidence": 0.0}),
+        tiny={"names": Tiny("wikineural", script("tiny_bert.py"))},
+    ),
+    Case("ocr", "rapidocr", lambda made: ({"media": made.media, "info": made.demuxed.file("media")}, {"every_s": 4.0})),
+    Case(
+        "ocr", "nanonets", lambda made: ({"media": made.media, "info": made.demuxed.file("media")}, {"every_s": 8.0}),
+        tiny={"reader": Tiny("nanonets-ocr", script("tiny_qwen_vl.py"))},
+    ),
+    Case("refine", "anthropic", lambda made: ({"transcript": made.said}, {"window": 3})),
     Case("correct", "corrections", _correct),
     Case("translate", "bergamot", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "pt"})),
+    Case(
+        "translate", "nllb",
+        lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "hi", "max_length": 24}),
+        tiny={"nllb": Tiny("nllb-600m", script("tiny_nllb.py"))},
+    ),
+    Case(
+        "translate", "indictrans2",
+        lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "hi", "max_length": 24}),
+        tiny=dict.fromkeys(  # nobody says what is spoken, so both directions are asked for
+            ("en-indic", "indic-indic"), Tiny("indictrans2-en-indic-dist-200m", script("tiny_indictrans2.py"))
+        ),
+    ),
     Case("translate", "whisper", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "en"})),
     Case("subtitle", "pysubs2", lambda made: ({"transcript": made.said}, {})),
     Case(

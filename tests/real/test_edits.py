@@ -42,7 +42,8 @@ def test_a_correction_reaches_all_that_depends_on_it_and_stays_until_it_is_dropp
     assert "popcorn" in (done / "film.en.vtt").read_text()
 
     stderr = reel(*JOB, "--continue").stderr
-    assert started(stderr) == {"correct", "translate:pt", "subtitle", "subtitle-translated:pt", "mux"}
+    behind = {"translate:pt", "refine-translated:pt", "subtitle", "subtitle-translated:pt", "mux"}
+    assert started(stderr) == {"correct", *behind}
     assert (done / "film.en.srt").read_bytes() == mine
     assert "bread" in (done / "film.en.vtt").read_text()
     assert "bread" in Transcript.read(done / "transcript.json").text

@@ -47,10 +47,11 @@ def cold_run(make_stages: MakeStages, case_app: CaseApp, material: Material) -> 
             app = case_app(case)
             case.job(material)  # what the job is made from is made before anybody listens
             before = _files_of_libraries(app.project.cache)
-            with detect_leaks() as leaks:
+            with detect_leaks(case.allowed) as leaks:
                 stages = make_stages(app, leaks.variables)
                 content = case.run(stages, material).content()
                 stages.close()  # here, so that nothing is told after the end either
+            assert bool(leaks.passed) == bool(case.allowed), "a service was not asked, or not by way of the detector"
             done[case] = ColdRun(content, leaks.attempts, _files_of_libraries(app.project.cache) - before)
         return done[case]
 

@@ -87,7 +87,7 @@ def test_a_second_run_runs_no_step(demo_run: Reel) -> None:
 def test_a_target_language_adds_its_subtitles_and_redoes_nothing_before_them(demo_run: Reel) -> None:
     done = demo_run("run", DEMO, "--profile", "starter", "--to", "pt", "-o", demo_run.folder / "translated")
     started = {line.split()[0] for line in done.stderr.splitlines() if " started " in line}
-    assert started == {"translate:pt", "subtitle-translated:pt", "mux"}
+    assert started == {"translate:pt", "refine-translated:pt", "subtitle-translated:pt", "mux"}
     text = (demo_run.folder / "translated" / "demo" / "demo.pt.srt").read_text()
     assert "filme" in text
 

@@ -21,7 +21,7 @@ from pipeline.model_cache.manifest import (
     UrlSource,
 )
 from pipeline.model_cache.patience import PATIENCE, Patience
-from pipeline.model_cache.token import Token
+from pipeline.secret_file import Token
 
 Moved = Callable[[int], None]
 """Called with the byte reached."""

@@ -10,9 +10,9 @@ from pipeline.events import Emit
 from pipeline.model_cache.patience import Patience
 from pipeline.model_cache.refusal import SourceFailed, hub_refusal, refusal, unreachable
 from pipeline.model_cache.sources import Meter, Want
-from pipeline.model_cache.token import Token
 from pipeline.model_cache.transfer import Download, download
 from pipeline.model_cache.web import Refused, Unreachable, open_once, patiently
+from pipeline.secret_file import Token
 
 
 def fetch(want: Want) -> None:

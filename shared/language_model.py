@@ -1,0 +1,88 @@
+"""What a stage lets its user say of a language model, and what a job will cost there, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from shared.document import Frozen
+from shared.stage import Fact, Params
+
+_CHARACTERS_PER_TOKEN = 3.5  # of Latin scripts in the tokenizers of today; others have fewer, so that more are counted
+_OTHER_CHARACTERS_PER_TOKEN = 1.5
+_INSTRUCTIONS = 350  # tokens in front of each window
+_PER_LINE = 12  # tokens of what stands around a text: its id, its speaker, quotation marks
+
+
+class LanguageModelParams(Params):
+    """Which model, where it is, how much it is shown at once, and for how long to insist."""
+
+    model: str = Field("", description="the model's name, as its service has it; a local model needs none")
+    address: str = Field("", description="where the service is, up to `/v1`; empty: the provider's own address")
+    instructions: str = Field("", description="what the model is told beside its task, in your words")
+    window: int = Field(30, ge=1, le=400, description="lines a request asks for")
+    context: int = Field(6, ge=0, le=100, description="lines before and after that it is shown as well")
+    attempts: int = Field(5, ge=1, le=20, description="how often a request is made, until it succeeds")
+    timeout_s: float = Field(120.0, gt=0, le=3600, description="seconds to wait for an answer")
+    at_once: int = Field(4, ge=1, le=64, description="requests under way at the same time")
+    input_price: float = Field(0.0, ge=0, description="what a million tokens cost that are sent; 0: not known")
+    output_price: float = Field(0.0, ge=0, description="what a million tokens cost that come back; 0: not known")
+
+
+LANGUAGE_MODEL_PARAMS = tuple(LanguageModelParams.model_fields)
+"""Their names: parameters that change nothing for a backend that asks no language model."""
+
+CONNECTION_PARAMS = ("model", "address", "timeout_s")
+"""Those that decide how a service is reached, so that they are known when a backend loads."""
+
+PACE_PARAMS = ("timeout_s", "attempts", "at_once", "input_price", "output_price")
+"""Those that change no answer."""
+
+
+class Usage(Frozen):
+    """Requests made of a language model, and tokens sent and received. A stage notes them under these names."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            requests=self.requests + other.requests,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
+    @classmethod
+    def noted(cls, facts: Mapping[str, Fact]) -> Usage:
+        """What a result's facts say; nothing where its stage asked no language model."""
+        return cls.model_validate({name: facts[name] for name in cls.model_fields if facts.get(name)})
+
+    def cost(self, params: LanguageModelParams) -> float | None:
+        """At the user's prices, in their currency; None where they gave none."""
+        if not params.input_price and not params.output_price:
+            return None
+        cost = (self.input_tokens * params.input_price + self.output_tokens * params.output_price) / 1e6
+        return round(cost, 6)
+
+
+NOTHING = Usage()
+
+
+def tokens_in(text: str) -> float:
+    """About how many tokens a text is. Tokenizers differ by a third and more."""
+    latin = sum(character < "\u0250" for character in text)
+    return latin / _CHARACTERS_PER_TOKEN + (len(text) - latin) / _OTHER_CHARACTERS_PER_TOKEN
+
+
+def expected_usage(lines: int, text_tokens: float, params: LanguageModelParams) -> Usage:
+    """What so many lines with so many tokens of text will take, if every request succeeds at once."""
+    if not lines:
+        return Usage()
+    requests = -(-lines // params.window)
+    shown = min(params.window + 2 * params.context, lines) / min(params.window, lines)
+    framed = text_tokens + lines * _PER_LINE
+    return Usage(
+        requests=requests, input_tokens=round(requests * _INSTRUCTIONS + framed * shown), output_tokens=round(framed)
+    )

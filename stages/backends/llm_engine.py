@@ -1,0 +1,209 @@
+"""What a language model does for the stages that ask one: windows of lines, several under way at once.
+
+A window whose answer cannot be used is asked for once more in two halves; what then is still missing, and each line
+whose new text is no likely one, stays as it was. So does all the rest once the service is away.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+from shared.glossary import Glossary
+from shared.language_model import LanguageModelParams, Usage
+from shared.stage import Fact
+from shared.transcript import Segment, Transcript
+from shared.translation import TranslatedSegment, Translation
+from stages.backends.llm_lines import (
+    Line,
+    Task,
+    Window,
+    correcting,
+    corrects,
+    improving,
+    question,
+    read_answer,
+    translates,
+    translating,
+    windows_of,
+)
+from stages.backends.llm_service import Away, Insistence, LanguageModel, Unusable
+from stages.backends.text_rules import by_rules
+from stages.backends.word_times import rewritten
+from stages.refine import Refined, RefineParams
+
+_HEAR_EVERY_S = 0.25  # how often a job that waits looks whether it was cancelled
+
+Accept = Callable[[Line, str], bool]
+Progress = Callable[[float], None]
+
+
+@dataclass
+class Outcome:
+    """Texts by id, and how many lines keep theirs, by reason."""
+
+    texts: dict[int, str] = field(default_factory=dict)
+    kept: Counter[str] = field(default_factory=Counter)
+    usage: Usage = field(default_factory=Usage)
+
+    def warnings(self, what: str) -> tuple[str, ...]:
+        """What the user should know, a sentence for each reason."""
+        total = len(self.texts) + self.kept.total()
+        return tuple(f"{count} of {total} lines keep their {what} text: {why}" for why, count in self.kept.items())
+
+
+class ToTranslate(Protocol):
+    """What is to be translated: `stages.translate.Work`, which this module may not know beside `stages.refine`."""
+
+    @property
+    def segments(self) -> Sequence[Segment]: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def params(self) -> LanguageModelParams: ...
+    @property
+    def glossary(self) -> Glossary: ...
+    @property
+    def progress(self) -> Progress: ...
+    @property
+    def warn(self) -> Callable[[str], None]: ...
+    @property
+    def note(self) -> Callable[[str, Fact], None]: ...
+
+
+class LanguageModelEngine:
+    """A model that refines and translates. It keeps nothing from one job to the next."""
+
+    def __init__(self, model: LanguageModel, at_once: int | None = None) -> None:
+        """`at_once` bounds what the user allows, for a model that computes here."""
+        self._model, self._at_once = model, at_once
+
+    def refine(
+        self, transcript: Transcript, translation: Translation | None, glossary: Glossary, params: RefineParams,
+        progress: Progress,
+    ) -> Refined:  # fmt: skip
+        """By the rules first, which cost nothing, and then by the model what is to be shown to it."""
+        tidy = by_rules(transcript, translation, glossary)
+        if params.texts not in {"all", "transcript" if translation is None else "translation"}:
+            return tidy
+        if translation is None:
+            text, lines = correcting(transcript.language), [_line(one) for one in tidy.transcript.segments]
+        else:
+            assert tidy.translation is not None
+            drafts = {one.id: one.text for one in tidy.translation.segments}
+            text = improving(translation.source, translation.target)
+            lines = [_line(one, drafts.get(one.id)) for one in transcript.segments]
+
+        def accept(line: Line, text: str) -> bool:
+            if line.draft is not None:
+                return translates(line.text, text, line.draft)
+            return corrects(line.text, text, params.max_changed, glossary)
+
+        task = Task(text, params.instructions, glossary, translation.target if translation else None)
+        outcome = self.ask([line for line in lines if _says_something(line)], task, params, accept, progress)
+        facts = {"kept": outcome.kept.total()}
+        warnings = outcome.warnings("unrefined")
+        if tidy.translation is not None:
+            improved = tuple(_translated(one, outcome.texts) for one in tidy.translation.segments)
+            better = tidy.translation.model_copy(update={"segments": improved})
+            return Refined(transcript, better, warnings, dict(facts), outcome.usage)
+        said = tuple(rewritten(one, outcome.texts.get(one.id, one.text)) for one in tidy.transcript.segments)
+        return Refined(
+            tidy.transcript.model_copy(update={"segments": said}), None, warnings, dict(facts), outcome.usage
+        )
+
+    def translate(self, work: ToTranslate) -> Sequence[str]:
+        """One text for each segment; an empty one where the model gave none that can be a translation."""
+        lines = [line for line in map(_line, work.segments) if _says_something(line)]
+        text = translating(work.source, work.target)
+        task = Task(text, work.params.instructions, work.glossary, work.target)
+
+        def accept(line: Line, text: str) -> bool:
+            return translates(line.text, text)
+
+        outcome = self.ask(lines, task, work.params, accept, work.progress)
+        for warning in outcome.warnings("untranslated"):
+            work.warn(warning)
+        for name, count in outcome.usage.model_dump().items():
+            work.note(name, count)
+        work.note("cost", outcome.usage.cost(work.params))
+        # What says nothing, a line of dots say, is the same in every language.
+        return [outcome.texts.get(one.id, "" if _says_something(_line(one)) else one.text) for one in work.segments]
+
+    def ask(
+        self, lines: Sequence[Line], task: Task, params: LanguageModelParams, accept: Accept, progress: Progress
+    ) -> Outcome:
+        """New texts for the lines, as far as there are any to be had. Raises `StageError` where the service refuses."""
+        outcome, insistence = Outcome(), Insistence(self._model, params.attempts)
+        windows = list(windows_of(lines, params))
+        threads = ThreadPoolExecutor(min(params.at_once, self._at_once or params.at_once))
+        done = 0
+        try:
+            asked = {threads.submit(_texts, window, task, insistence): window for window in windows}
+            waiting: set[Future[dict[int, str]]] = set(asked)
+            while waiting:
+                finished, waiting = wait(waiting, _HEAR_EVERY_S, FIRST_COMPLETED)
+                for future in finished:
+                    window = asked[future]
+                    _take(future, window, accept, outcome)
+                    done += len(window.lines)
+                progress(done / max(len(lines), 1))
+        finally:
+            insistence.stop()
+            threads.shutdown(wait=False, cancel_futures=True)
+        outcome.usage = insistence.usage
+        return outcome
+
+
+def _take(future: Future[dict[int, str]], window: Window, accept: Accept, outcome: Outcome) -> None:
+    """Take what a window gave, and count what it did not."""
+    try:
+        texts, why = future.result(), "the model left them out, or its answers could not be used"
+    except Away as error:
+        texts, why = {}, str(error)
+    for line in window.lines:
+        if line.id not in texts:
+            outcome.kept[why] += 1
+        elif accept(line, texts[line.id]):
+            outcome.texts[line.id] = texts[line.id]
+        else:
+            outcome.kept["the model changed more than it may"] += 1
+
+
+def _texts(window: Window, task: Task, insistence: Insistence) -> dict[int, str]:
+    """A window's texts; those of its halves, where it gives none. Raises `Away` where there is nothing at all."""
+
+    def ask(part: Window) -> dict[int, str]:
+        return insistence.ask(question(task, part), partial(read_answer, window=part))
+
+    try:
+        return ask(window)
+    except Unusable:
+        found: dict[int, str] = {}
+    for half in window.halves():
+        try:
+            found |= ask(half)
+        except Unusable:
+            continue
+        except Away:
+            if not found:
+                raise
+    return found
+
+
+def _line(segment: Segment, draft: str | None = None) -> Line:
+    return Line(segment.id, segment.text, segment.speaker, draft)
+
+
+def _says_something(line: Line) -> bool:
+    return any(map(str.isalnum, line.text))
+
+
+def _translated(segment: TranslatedSegment, texts: dict[int, str]) -> TranslatedSegment:
+    return segment.model_copy(update={"text": texts.get(segment.id, segment.text)})

@@ -1,0 +1,178 @@
+"""Improve a text without changing what it says: a transcript, or its translation. Ids, times and count stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import Field
+
+from shared.document import DocumentError
+from shared.files import write_atomically
+from shared.glossary import Glossary
+from shared.language_model import CONNECTION_PARAMS, LANGUAGE_MODEL_PARAMS, PACE_PARAMS, LanguageModelParams, Usage
+from shared.stage import CORE_ENVIRONMENT, Backend, Fact, Files, Job, Resources, Service, Stage, StageError
+from shared.transcript import Transcript
+from shared.translation import Translation
+
+
+class RefineInputs(Files):
+    """`transcript`; `translation` of it, to refine instead, with the transcript as its original; `glossary`:
+    `shared.glossary.Glossary`, the terms that are to be written as it says."""
+
+    transcript: Path
+    translation: Path | None = None
+    glossary: Path | None = None
+
+
+class RefineParams(LanguageModelParams):
+    """What is refined, and how much a language model may change."""
+
+    texts: Literal["all", "transcript", "translation"] = Field(
+        "all", description="what a language model works on; what it does not gets the rules"
+    )
+    max_changed: float = Field(
+        0.25, ge=0, le=1, description="the part of a line's words that may change; a line over it stays as it was"
+    )
+
+
+class RefineOutputs(Files):
+    """`transcript` or `translation`, whichever was refined, and its plain `text`, one segment a line."""
+
+    text: Path
+    transcript: Path | None = None
+    translation: Path | None = None
+
+
+RefineJob = Job[RefineInputs, RefineParams]
+
+
+@dataclass(frozen=True)
+class Refined:
+    """What a backend made. `usage` is None where it asked no language model."""
+
+    transcript: Transcript
+    translation: Translation | None
+    warnings: tuple[str, ...] = ()
+    facts: dict[str, Fact] = field(default_factory=dict)
+    usage: Usage | None = None
+
+
+class Engine(Protocol):
+    """What a backend offers: the translation refined where there is one, else the transcript."""
+
+    def refine(
+        self, transcript: Transcript, translation: Translation | None, glossary: Glossary, params: RefineParams,
+        progress: Callable[[float], None],
+    ) -> Refined: ...  # fmt: skip
+
+
+def run(engine: Engine, job: RefineJob) -> RefineOutputs:
+    """Refine, and see that the backend has kept to the segments."""
+    transcript, translation = _read(job)
+    refined = engine.refine(transcript, translation, _glossary(job, translation), job.params, job.progress)
+    before = _texts(translation or transcript)
+    after = _texts(refined.translation or refined.transcript)
+    assert [one for one, _ in before] == [one for one, _ in after], "a backend changed the segments"
+    job.note("changed", sum(was != now for was, now in zip(before, after, strict=True)))
+    for name, value in refined.facts.items():
+        job.note(name, value)
+    if refined.usage:
+        for name, count in refined.usage.model_dump().items():
+            job.note(name, count)
+        job.note("cost", refined.usage.cost(job.params))
+    for warning in refined.warnings:
+        job.warn(warning)
+    return _write(job, refined.transcript, refined.translation)
+
+
+def stub(job: RefineJob) -> RefineOutputs:
+    """The text as it was."""
+    return _write(job, *_read(job))
+
+
+def _read(job: RefineJob) -> tuple[Transcript, Translation | None]:
+    translation = Translation.read(job.inputs.translation) if job.inputs.translation else None
+    return Transcript.read(job.inputs.transcript), translation
+
+
+def _glossary(job: RefineJob, translation: Translation | None) -> Glossary:
+    """The terms; for a translation, those that the user has said something about in its language."""
+    if job.inputs.glossary is None:
+        return Glossary()
+    try:
+        glossary = Glossary.read(job.inputs.glossary)
+    except DocumentError as error:
+        raise StageError("glossary.invalid", str(error), "correct the table") from error
+    if translation is None:
+        return glossary
+    return Glossary(terms=tuple(term for term in glossary.terms if term.rendering(translation.target)))
+
+
+def _texts(document: Transcript | Translation) -> list[tuple[int, str]]:
+    return [(segment.id, segment.text) for segment in document.segments]
+
+
+def _write(job: RefineJob, transcript: Transcript, translation: Translation | None) -> RefineOutputs:
+    job.note("language", translation.target if translation else transcript.language)
+    refined = translation or transcript
+    name = "translation" if translation else "transcript"
+    text = job.out_dir / f"{name}.txt"
+    write_atomically(text, "".join(f"{line}\n" for _, line in _texts(refined)).encode())
+    document = refined.write(job.out_dir / f"{name}.json")
+    return RefineOutputs(
+        text=text, transcript=None if translation else document, translation=document if translation else None
+    )
+
+
+_ASKING = Resources(cpus=1, memory_gib=0.5, time_base_s=600.0, time_per_media_s=4.0)
+
+STAGE = Stage(
+    name="refine",
+    version=1,
+    summary="improve a text without changing what it says",
+    inputs=RefineInputs,
+    params=RefineParams,
+    outputs=RefineOutputs,
+    backends={
+        "rules": Backend(
+            module="stages.backends.text_rules",
+            environment=CORE_ENVIRONMENT,
+            summary="spacing, punctuation, repeated words and capitals, where a rule cannot be wrong",
+            resources=Resources(cpus=1, memory_gib=0.5),
+            neutral_params=(*LANGUAGE_MODEL_PARAMS, "texts", "max_changed"),
+        ),
+        "openai": Backend(
+            module="stages.backends.openai_chat",
+            environment="llm",
+            summary="a language model behind any address that speaks OpenAI's chat interface, on this machine or not",
+            licence_note="the text is sent to the address you configure, under that service's terms",
+            resources=_ASKING,
+            load_params=CONNECTION_PARAMS,
+            neutral_params=PACE_PARAMS,
+            service=Service("https://api.openai.com/v1", "OPENAI_API_KEY"),
+        ),
+        "llama-cpp": Backend(
+            module="stages.backends.llama_cpp",
+            environment="llm",
+            summary="a language model on this machine, by llama.cpp; nothing is sent anywhere",
+            models=("model",),
+            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=3.0, time_base_s=600.0, time_per_media_s=60.0),
+            neutral_params=("model", "address", *PACE_PARAMS),
+        ),
+        "anthropic": Backend(
+            module="stages.backends.anthropic_messages",
+            environment="llm",
+            summary="a language model of Anthropic",
+            licence_note="the text is sent to Anthropic, under its terms",
+            resources=_ASKING,
+            load_params=CONNECTION_PARAMS,
+            neutral_params=PACE_PARAMS,
+            service=Service("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+        ),
+    },
+    run=run,
+    stub=stub,
+)
