@@ -77,7 +77,8 @@ class ItemRecord:
         self._published: PublishedFiles | None = None
         self._media_ms: int | None = None
         self._started = time.monotonic()
-        self.emit(events.ItemStarted(item.name, item.media, len(self.plan.steps)))
+        plan = tuple(step.id for step in self.plan.steps)
+        self.emit(events.ItemStarted(item.name, item.media, len(plan), plan))
 
     @property
     def length_ms(self) -> int:

@@ -28,6 +28,7 @@ class StepPreview:
     reason: str
     result: StoredResult | None = None
     changes: tuple[Change, ...] = ()  # of its key since it last ran for this media, as far as they are known yet
+    key: str | None = None  # of the result that is reused
 
     @property
     def why(self) -> str:
@@ -36,6 +37,13 @@ class StepPreview:
         takes = [f"takes in the corrected {' and '.join(names)}"] if names else []
         choice = [self.step.choice] if self.step.choice and self.verdict != "reused" else []
         return "; ".join([self.reason, *takes, *choice])
+
+
+def published_before(plan: Plan, keys: Mapping[str, str]) -> list[StepPreview]:
+    """A preview of each step where everything of a media lies published as it would be now: its results are not even
+    looked for, so that those of old jobs may be deleted."""
+    why = "what it was made for is published and untouched"
+    return [StepPreview(step, "reused", why, key=keys[step.id]) for step in plan.steps]
 
 
 def preview(
@@ -58,7 +66,9 @@ def preview(
             found = store.lookup(result_key(parts))
         if found:
             results[step.id] = found
-            previews.append(StepPreview(step, "reused", f"its result {found.key[:8]} is in the store", found))
+            previews.append(
+                StepPreview(step, "reused", f"its result {found.key[:8]} is in the store", found, key=found.key)
+            )
             continue
         before = last(step.id)
         if before is None:

@@ -100,6 +100,7 @@ class ItemRun:
     async def _begin(self, work: Keyed, below: list[Step], reason: str) -> StoredResult:
         record, item, step, jobs = self._record, self._record.item, work.step, self._shared.jobs
         listening = Listening(
+            waiting=lambda what: record.emit(events.StepWaiting(item.name, step.id, what)),
             started=lambda worker: record.started(step, reason, worker),
             progress=lambda done: record.emit(events.StepProgress(item.name, step.id, done)),
             warning=lambda text: record.emit(events.Notice(item.name, step.id, text)),

@@ -44,7 +44,9 @@ def test_auto_takes_the_best_whose_models_are_there(
 
 def test_models_that_nobody_asked_for_are_not_fetched_for_a_translation() -> None:
     assert choose_translator("en", "ja", FILLED, ["n"], spare=["nllb"]) is None
-    assert choose_translator("es", "en", FILLED, ["n", "w"], spare=["nllb"]).backend == "whisper"
+    english = choose_translator("es", "en", FILLED, ["n", "w"], spare=["nllb"])
+    assert english is not None
+    assert english.backend == "whisper"
 
 
 def test_a_profile_made_for_it_has_its_models_fetched() -> None:
@@ -55,7 +57,7 @@ def test_a_profile_made_for_it_has_its_models_fetched() -> None:
 
 def _choices(profile: str, *targets: str, language: str = "en") -> Choices:
     settings = {"asr": {"language": language}}
-    return Choices("translate", profile, load_profiles(CONFIG / "profiles")[profile], targets, settings)  # type: ignore[arg-type]
+    return Choices("translate", profile, load_profiles(CONFIG / "profiles")[profile], targets, settings)
 
 
 def _plan(choices: Choices) -> Plan:
