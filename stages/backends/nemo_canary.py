@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from nemo.collections.speechlm2.models import SALM
 from safetensors.torch import load_model
+from transformers import GenerationConfig
 
 from shared.speech import Region
 from shared.stage import Device
@@ -51,12 +52,20 @@ class CanaryEngine:
                     prompts=[[request]],
                     audios=samples.to(self._model.device),
                     audio_lens=torch.tensor([samples.shape[1]], device=self._model.device),
-                    max_new_tokens=_MOST_TOKENS,
-                    repetition_penalty=_PENALTY if again else 1.0,
+                    generation_config=self._greedy(_PENALTY if again else 1.0),
                 )[0]
             text = self._model.tokenizer.ids_to_text(answer.cpu()).strip()
             if text:
                 yield heard_in(window, text, 0.0)
+
+    def _greedy(self, penalty: float) -> GenerationConfig:
+        return GenerationConfig(
+            bos_token_id=self._model.text_bos_id,
+            eos_token_id=self._model.text_eos_id,
+            pad_token_id=self._model.text_pad_id,
+            max_new_tokens=_MOST_TOKENS,
+            repetition_penalty=penalty,
+        )
 
 
 def load(models: Mapping[str, Path], device: Device) -> CanaryEngine:

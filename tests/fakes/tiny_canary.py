@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 
 import torch
-from nemo.collections.speechlm2.models import SALM
 from safetensors.torch import save_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config
@@ -43,13 +42,15 @@ def write_tokenizer(folder: Path) -> None:
     for extra in ("special_tokens_map.json", "added_tokens.json", "chat_template.jinja"):
         (folder / extra).unlink(missing_ok=True)
     Qwen3Config(
-        vocab_size=512, hidden_size=_WIDTH, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
+        vocab_size=len(whole) + 1, hidden_size=_WIDTH, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
         num_key_value_heads=1, head_dim=16, max_position_embeddings=2048, tie_word_embeddings=True,
     ).save_pretrained(folder)  # fmt: skip
     (folder / "generation_config.json").write_text("{}")
 
 
 def write_model(folder: Path) -> None:
+    from nemo.collections.speechlm2.models import SALM  # takes half a minute, and the tokenizer does without
+
     encoder = {
         "_target_": f"{_NEMO}.ConformerEncoder", "feat_in": 128, "feat_out": -1, "n_layers": 1, "d_model": _WIDTH,
         "subsampling": "dw_striding", "subsampling_factor": 8, "subsampling_conv_channels": 16, "n_heads": 2,
@@ -73,6 +74,10 @@ def write_model(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as language_model:
         write_tokenizer(Path(language_model))
         model = SALM({**settings, "pretrained_llm": language_model, "pretrained_weights": False}).eval()
+        last = next(weight for name, weight in model.named_parameters() if name.endswith("model.norm.weight"))
+        with torch.no_grad():  # else every token is as likely as every other, and then it repeats the first
+            model.embed_tokens.weight.mul_(50)
+            last.normal_()
     save_model(model, str(folder / "model.safetensors"))
     (folder / "config.json").write_text(json.dumps(settings))
 
