@@ -67,7 +67,9 @@ class AsrParams(Params):
         None, description="precision of the weights; by default int8 on the processor and float16 on a GPU"
     )
     batch_size: int | None = Field(
-        None, ge=1, description="windows that whisperx decodes at once; by default 4 on the processor and 16 on a GPU"
+        None,
+        ge=1,
+        description="whisperx: windows decoded at once; by default 4 on the processor and 16 on a GPU",
     )
     no_speech_threshold: float = Field(0.6, ge=0, le=1, description="above it, and unsure: taken for no speech")
     log_prob_threshold: float = Field(-1.0, le=0, description="below it the decoder counts as unsure")

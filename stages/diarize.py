@@ -32,16 +32,18 @@ class DiarizeParams(Params):
         None,
         gt=0,
         le=2,
-        description="voices nearer than this are one speaker (pyannote); by default as in the model",
+        description="pyannote: voices nearer than this are one speaker; by default as in the model",
     )
     min_duration_off: float | None = Field(
-        None, ge=0, description="pauses of one speaker shorter than so many seconds are filled (pyannote)"
+        None,
+        ge=0,
+        description="pyannote: a pause of fewer seconds does not end a turn; by default as in the model",
     )
     segmentation_batch_size: int | None = Field(
-        None, ge=1, description="stretches of 10 s that are segmented at once (pyannote); by default as in the model"
+        None, ge=1, description="pyannote: stretches of 10 s that it hears at once; by default as in the model"
     )
     embedding_batch_size: int | None = Field(
-        None, ge=1, description="voices that are compared at once (pyannote); by default as in the model"
+        None, ge=1, description="pyannote: voices that it describes at once; by default as in the model"
     )
 
     @model_validator(mode="after")

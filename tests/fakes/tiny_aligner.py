@@ -1,28 +1,62 @@
-"""An aligner for English as torchaudio has it: the real, fixed architecture, with few numbers written many times.
+"""Aligners with their real architectures and no knowledge of speech:
 
-    tiny_aligner.py FOLDER      writes the file that torchaudio's bundle WAV2VEC2_ASR_BASE_960H loads
+    tiny_aligner.py FOLDER              writes the file that torchaudio's bundle for English loads
+    tiny_aligner.py FOLDER devanagari   writes a small wav2vec 2.0 for Hindi's letters, as transformers loads it
 
-The network has 94 million weights, and a file keeps what its tensors share once. It knows nothing of speech.
+torchaudio's network has 94 million weights and no small form: a few numbers are written many times, because a file
+keeps what its tensors share once.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import torch
 import torchaudio
+from transformers import (
+    Wav2Vec2Config,
+    Wav2Vec2CTCTokenizer,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForCTC,
+    Wav2Vec2Processor,
+)
 
 _BUNDLE = torchaudio.pipelines.WAV2VEC2_ASR_BASE_960H
 _SHARED = 1 << 15  # numbers
 _NUMBERS = torch.randn(_SHARED, generator=torch.Generator().manual_seed(0)) / 30
+_DEVANAGARI = [chr(code) for code in range(0x0901, 0x094E)]
 
 
-def main(folder: Path) -> None:
-    """Write the weights."""
-    network = torchaudio.models.wav2vec2_model(**_BUNDLE._params)
+def write_english(folder: Path) -> None:
+    """torchaudio's network, in the file that its bundle names; with the outputs that the bundle takes away."""
+    outputs = _BUNDLE._params["aux_num_out"] + len(_BUNDLE._remove_aux_axis)
+    network = torchaudio.models.wav2vec2_model(**{**_BUNDLE._params, "aux_num_out": outputs})
     weights = {name: _shared(tensor) for name, tensor in network.state_dict().items()}
     torch.save(weights, folder / _BUNDLE._path)
+
+
+def write_devanagari(folder: Path) -> None:
+    """transformers' network with its tokenizer."""
+    letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *_DEVANAGARI]
+    (folder / "vocab.json").write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))
+    tokenizer = Wav2Vec2CTCTokenizer(folder / "vocab.json", pad_token="<pad>", word_delimiter_token="|")
+    features = Wav2Vec2FeatureExtractor(return_attention_mask=False)
+    Wav2Vec2Processor(features, tokenizer).save_pretrained(folder)
+    torch.manual_seed(0)
+    shape = Wav2Vec2Config(
+        vocab_size=len(letters),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        conv_dim=(16,) * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+        pad_token_id=0,
+    )
+    Wav2Vec2ForCTC(shape).save_pretrained(folder)
 
 
 def _shared(tensor: torch.Tensor) -> torch.Tensor:
@@ -35,4 +69,5 @@ def _shared(tensor: torch.Tensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    write = write_devanagari if sys.argv[2:] == ["devanagari"] else write_english
+    write(Path(sys.argv[1]))

@@ -29,9 +29,11 @@ def reference() -> str:
     return _words(" ".join(line.partition(": ")[2] for line in lines))
 
 
-@pytest.fixture(scope="module")
-def transcript(run_stage: Stages, speech_clip: Path, speech_regions: Path) -> Transcript:
-    done = run_stage("asr", {"audio": speech_clip, "speech": speech_regions})
+@pytest.fixture(scope="module", params=["faster-whisper", "whisperx"])
+def transcript(
+    request: pytest.FixtureRequest, run_stage: Stages, speech_clip: Path, speech_regions: Path
+) -> Transcript:
+    done = run_stage("asr", {"audio": speech_clip, "speech": speech_regions}, {}, request.param)
     assert done.warnings == []
     return Transcript.read(done.file("transcript"))
 
@@ -53,6 +55,20 @@ def test_every_word_has_a_time_inside_the_audio(transcript: Transcript) -> None:
 def test_a_segments_text_is_its_words(transcript: Transcript) -> None:
     for segment in transcript.segments:
         assert segment.text == "".join(word.text if word.joined else f" {word.text}" for word in segment.words).strip()
+
+
+def test_whisperx_says_in_which_window_a_sentence_was_heard(
+    run_stage: Stages, speech_clip: Path, speech_regions: Path
+) -> None:
+    inputs = {"audio": speech_clip, "speech": speech_regions}
+    done = run_stage("asr", inputs, {"language": "en", "hotwords": "subtitles", "batch_size": 1}, "whisperx")
+    found = Transcript.read(done.file("transcript"))
+    assert "subtitles" in found.text
+    for segment in found.segments:
+        assert segment.window is not None
+        assert segment.window.start_ms <= segment.start_ms < segment.end_ms <= segment.window.end_ms
+        assert segment.window.end_ms - segment.window.start_ms <= 30_000
+        assert all(word.interpolated for word in segment.words)
 
 
 @pytest.mark.parametrize("sound", ["silence", "white noise", "hum"])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
+from pipeline.app import App
 from shared.diarization import Diarization, Turn, from_rttm
 from shared.speech import SpeechRegions
 from tests.conftest import ROOT
-from tests.real.conftest import Stages, call, write_wav
+from tests.real.cases import script
+from tests.real.conftest import MakeStages, ServeModels, Stages, call, write_wav
 
 _WHEEL = "pyannote.audio==4.0.7 --hash=sha256:852ea15c4d85bc34773e618267603ffca6a521669a74d33742692cc67fc700d6\n"
 """The telephone call ships inside this wheel, with its reference; its provenance is not ours to redistribute."""
@@ -91,3 +96,60 @@ def test_nobody_speaks_in_silence(run_stage: Stages, tmp_path: Path) -> None:
     done = run_stage("diarize", {"audio": silence, "speech": regions})
     assert Diarization.read(done.file("turns")).turns == ()
     assert done.file("rttm").read_text() == ""
+
+
+# What pyannote's 3.1 says of itself: its parts by name, wherever they are.
+_THREE_ONE = {
+    "version": "3.1.0",
+    "pipeline": {
+        "name": "pyannote.audio.pipelines.SpeakerDiarization",
+        "params": {
+            "clustering": "AgglomerativeClustering",
+            "embedding": "pyannote/wespeaker-voxceleb-resnet34-LM",
+            "embedding_batch_size": 32,
+            "embedding_exclude_overlap": True,
+            "segmentation": "pyannote/segmentation-3.0",
+            "segmentation_batch_size": 32,
+            "segmentation_step": 1.0,
+        },
+    },
+    "params": {
+        "clustering": {"method": "centroid", "min_cluster_size": 1, "threshold": 0.7},
+        "segmentation": {"min_duration_off": 0.0},
+    },
+}
+# The models of 3.1, each with the part of the made pipeline that stands for it.
+_PARTS = {"pyannote-segmentation-3-0": "segmentation", "pyannote-wespeaker": "embedding"}
+
+
+@pytest.fixture(scope="module")
+def three_one(
+    real_app: App, serve_models: ServeModels, make_stages: MakeStages, tmp_path_factory: pytest.TempPathFactory
+) -> Stages:
+    """Stages with pyannote's 3.1, which takes its parts from other repositories of the cache."""
+    real_app.environments.ensure("speech", lambda event: None)
+    folder = tmp_path_factory.mktemp("pyannote")
+    whole = folder / "pyannote-community-1"
+    whole.mkdir()
+    script("tiny_pyannote.py")(real_app.environments.python("speech"), whole)
+    for model, part in _PARTS.items():
+        shutil.copytree(whole / part, folder / model)
+    (folder / "pyannote-diarization-3-1").mkdir()
+    (folder / "pyannote-diarization-3-1" / "config.yaml").write_text(json.dumps(_THREE_ONE))
+    app = serve_models({path.name: path for path in folder.iterdir()}, diarize={"pipeline": "pyannote-diarization-3-1"})
+    return make_stages(app)
+
+
+def test_pyannote_gives_overlapping_turns_and_exclusive_ones_from_parts_that_it_finds_by_name(
+    three_one: Stages, speech_clip: Path, speech_regions: Path
+) -> None:
+    inputs = {"audio": speech_clip, "speech": speech_regions}
+    done = three_one("diarize", inputs, {"max_speakers": 2}, "pyannote")
+    found = Diarization.read(done.file("turns"))
+    assert from_rttm(done.file("rttm").read_text()) == found.turns
+    assert 1 <= len(found.speakers) <= 2
+    assert found.exclusive
+    assert {turn.speaker for turn in found.exclusive} <= set(found.speakers)
+    assert all(one.end_ms <= other.start_ms for one, other in pairwise(found.exclusive))
+    filled = three_one("diarize", inputs, {"max_speakers": 2, "min_duration_off": 5.0}, "pyannote")
+    assert len(Diarization.read(filled.file("turns")).turns) < len(found.turns)

@@ -47,20 +47,26 @@ def speechless(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return write_wav(tmp_path / "speechless.wav", samples.tobytes())
 
 
-def test_where_nobody_speaks_there_are_no_regions(run_stage: Stages, speechless: Path) -> None:
-    done = run_stage("vad", {"audio": speechless})
+REAL = pytest.mark.parametrize("backend", ["silero", "whisperx"])
+
+
+@REAL
+def test_where_nobody_speaks_there_are_no_regions(run_stage: Stages, speechless: Path, backend: str) -> None:
+    done = run_stage("vad", {"audio": speechless}, {}, backend)
     assert SpeechRegions.read(done.file("speech")).regions == ()
     assert done.facts == {"speech_ms": 0, "regions": 0}
 
 
-def test_a_conversation_has_speech_most_of_the_time(run_stage: Stages, speech_clip: Path) -> None:
-    speech = SpeechRegions.read(run_stage("vad", {"audio": speech_clip}).file("speech"))
+@REAL
+def test_a_conversation_has_speech_most_of_the_time(run_stage: Stages, speech_clip: Path, backend: str) -> None:
+    speech = SpeechRegions.read(run_stage("vad", {"audio": speech_clip}, {}, backend).file("speech"))
     assert 0.6 < speech.speech_ms / speech.duration_ms <= 1
     assert all(region.end_ms - region.start_ms <= 30_400 for region in speech.regions)
     edges = [edge for region in speech.regions for edge in (region.start_ms, region.end_ms)]
     assert edges == sorted(edges)
 
 
-def test_an_empty_sound_file_has_no_regions(run_stage: Stages, tmp_path: Path) -> None:
-    done = run_stage("vad", {"audio": write_wav(tmp_path / "empty.wav", b"")})
+@REAL
+def test_an_empty_sound_file_has_no_regions(run_stage: Stages, tmp_path: Path, backend: str) -> None:
+    done = run_stage("vad", {"audio": write_wav(tmp_path / "empty.wav", b"")}, {}, backend)
     assert SpeechRegions.read(done.file("speech")) == SpeechRegions(duration_ms=0, regions=())
