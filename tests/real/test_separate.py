@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pytest
 
 from pipeline.app import App
-from pipeline.errors import StageRefused
 from shared.speech import Separation
 from tests.conftest import ROOT
 from tests.real.cases import HERE
@@ -72,13 +71,14 @@ def test_a_clip_shorter_than_the_filters_delay_is_filtered_too(
     assert len(_read(done.file("speech"))) == 300
 
 
+DEMUCS = next(case for case in HERE if str(case) == "separate-demucs")
 SOURCES = ("bass", "drums", "other", "vocals")
 
 
 @pytest.fixture(scope="module")
 def demucs(case_app: CaseApp, make_stages: MakeStages) -> Stages:
     """Runs with a tiny Demucs of the real architecture."""
-    return make_stages(case_app(next(case for case in HERE if str(case) == "separate-demucs")))
+    return make_stages(case_app(DEMUCS))
 
 
 def _stereo(path: Path, seconds: float) -> Path:
@@ -118,23 +118,3 @@ def test_demucs_window_by_window_gives_what_demucs_gives_at_once(
         theirs = np.load(itself / f"{path.stem}.npy") * 32_768
         assert ours.shape == theirs.shape
         assert np.abs(ours - theirs).max() < 0.51, f"{path.stem} differs by more than rounding to 16 bits"
-
-
-def test_the_parts_are_as_long_as_the_speech_track_and_the_recognizer_is_told_by_the_same_rule(
-    demucs: Stages, speech_clip: Path, speech_regions: Path
-) -> None:
-    """Without a track at full rate; shorter segments, and an average over shifts."""
-    params = {"segment": 1.5, "shifts": 2, "overlap": 0.1}
-    done = demucs("separate", {"audio": speech_clip, "speech": speech_regions}, params, "demucs")
-    assert done.outputs["speech"] is None, "the sample is clean"
-    assert done.facts["applied"] is False
-    wanted = len(_read(speech_clip))
-    assert [len(_read(done.file(role))) for role in ("vocals", "accompaniment")] == [wanted, wanted]
-
-
-def test_a_segment_longer_than_demucs_was_trained_on_is_refused(
-    demucs: Stages, speech_clip: Path, speech_regions: Path
-) -> None:
-    with pytest.raises(StageRefused, match="trained on 2 s at most") as refused:
-        demucs("separate", {"audio": speech_clip, "speech": speech_regions}, {"segment": 10}, "demucs")
-    assert refused.value.code == "separate.segment"
