@@ -15,6 +15,7 @@ from pipeline.events import Emit
 from pipeline.item import Item
 from pipeline.media_list import Request
 from pipeline.model_cache.fetching import require
+from pipeline.paths import as_text
 from pipeline.plan import Plan, single_step
 from pipeline.preview import StepPreview, preview
 from pipeline.project import CONFIG
@@ -88,7 +89,7 @@ class Admission:
             self._taking_edits(events.Notice(None, None, text))
         return edits
 
-    def finished(self, request: Request, digest: str, index: int) -> tuple[Item, Receipt] | None:
+    def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, Receipt] | None:
         """The item and its receipt, where everything of it is published as it would be now."""
         if self._taking_edits or self.app.edits.of(digest):
             return None  # receipts know nothing of corrections
@@ -113,10 +114,12 @@ class Admission:
 
     def name(self, media: Path) -> str:
         """What the user reads: the file's name, as far as no other has it."""
-        name = media.name if media.name not in self._names else str(media)
+        name = as_text(media.name)
+        if name in self._names:
+            name = as_text(media)
         number = 2
         while name in self._names:
-            name, number = f"{media} ({number})", number + 1
+            name, number = f"{as_text(media)} ({number})", number + 1
         self._names.add(name)
         return name
 

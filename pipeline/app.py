@@ -13,9 +13,10 @@ from pipeline.edits import EditStore
 from pipeline.environments import Environments, load_families
 from pipeline.guide import load_guide
 from pipeline.hardware import REMEMBERED, Hardware, recall
+from pipeline.job_glossary import load_glossary
+from pipeline.language_data import load_languages
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import load_manifest
-from pipeline.model_cache.selection import with_needs
 from pipeline.model_cache.token import find_token
 from pipeline.observed import Observed
 from pipeline.plan import Choices, Plan, make_plan
@@ -74,6 +75,13 @@ class App:
             stages=self.settings.stages,
             stub=self.settings.stub,
             guide=load_guide(self.settings.guide, CONFIG / "guides").params,
+            languages=load_languages(CONFIG / "languages"),
+            glossary=load_glossary(self.settings.glossary),
+            incomplete=self.models.lacking(self.models.models),
+            files={
+                name: {file: entry.sha256 for file, entry in locked.files.items()}
+                for name, locked in self.models.locked.items()
+            },
         )
 
     def needed_environments(self) -> tuple[str, ...]:
@@ -127,7 +135,6 @@ def open_app(settings: Settings) -> App:
 
 def _profile(wanted: str, models: ModelCache, hardware: Hardware) -> ProfileChoice:
     profiles = load_profiles(CONFIG / "profiles")
-    incomplete = models.incomplete(models.models)
-    lacking = [name for name in models.models if not incomplete.keys().isdisjoint(with_needs([name], models.models))]
+    lacking = models.lacking(models.models)
     unsuited = [name for name, profile in profiles.items() if not hardware.suits(profile)]
     return choose_profile(wanted, profiles, lacking, unsuited)

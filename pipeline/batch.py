@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from pipeline import events
@@ -130,27 +130,31 @@ class Batch:
 
 
 def run_batch(
-    requests: Iterable[Request] | AsyncIterator[Request],
+    requests: Iterable[Request] | AsyncIterable[Request],
     app: App,
     emit: Emit,
     *,
     fail_fast: bool = False,
     continuing: bool = False,
+    stop: Callable[[], None] | None = None,
+    purpose: str = "reel run",
 ) -> BatchResult:
     """Run the plan of each media. Holds the store; one item's failure does not stop the others, unless `fail_fast`.
     `continuing`: what somebody has corrected in published files since is taken in first.
 
-    Requests may come while others are worked on. Raises `KeyboardInterrupt` when the user ends it.
+    Requests may come while others are worked on. With `stop`, the user's first interrupt calls that, so that no more
+    come, and what is at work is finished. Raises `KeyboardInterrupt` when the user ends what is at work. `purpose` is
+    told to others who want the store.
     """
     known = list(requests) if isinstance(requests, Iterable) else None
-    with app.store.open_for_writing("reel run"):
+    with app.store.open_for_writing(purpose):
         history = Runs(app.store, app.project.runs)
         run = Run(history.start(app.settings.recipe, app.profile.name), app, history, history.told(emit))
         admission = Admission(app, history, run.emit if continuing else None)
         run.emit(events.RunStarted(run.id, None if known is None else len(known)))
         batch, state = Batch(run, admission, fail_fast), "interrupted"
         try:
-            _complete(batch, known if known is not None else requests)  # type: ignore[arg-type]
+            _complete(batch, known if known is not None else requests, stop)  # type: ignore[arg-type]
             state = "failed" if any(result.error for result in batch.results.values()) else "done"
         finally:
             history.finish(run.id, state)
@@ -158,7 +162,7 @@ def run_batch(
         return BatchResult(tuple(batch.results[index] for index in sorted(batch.results)))
 
 
-def _complete(batch: Batch, requests: list[Request] | AsyncIterator[Request]) -> None:
+def _complete(batch: Batch, requests: list[Request] | AsyncIterable[Request], stop: Callable[[], None] | None) -> None:
     """See to all of them. The first media are dealt with here for as long as everything of them is reused, or nothing
     can be: a batch without work starts neither an event loop nor a worker."""
     first: Begun | None = None
@@ -173,7 +177,7 @@ def _complete(batch: Batch, requests: list[Request] | AsyncIterator[Request]) ->
     from pipeline.window import Window, numbered  # here, because asyncio takes a fifth of a start to import
 
     left = len(requests) - number if isinstance(requests, list) else None
-    Window(batch, Observed(batch.run.app.project.results), left).work(first, numbered(requests, number))
+    Window(batch, Observed(batch.run.app.project.results), left, stop).work(first, numbered(requests, number))
 
 
 def _leading(batch: Batch, requests: list[Request], begin: int) -> tuple[Begun | None, int]:

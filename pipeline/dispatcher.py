@@ -56,6 +56,7 @@ class _Worker:
     idle_since: float = 0.0
     first_mb: float | None = None
     cpu_s: float = 0.0
+    measured_at: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -64,6 +65,8 @@ class _Request:
 
     waiting: Waiting
     granted: asyncio.Future[_Worker]
+    on_wait: Callable[[str], None]
+    waits_for: str = ""
 
 
 class Dispatcher:
@@ -80,8 +83,10 @@ class Dispatcher:
         self._generations: dict[str, int] = {}
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._ticking: asyncio.Task[None] | None = None
+        self._ticking = False
+        self._trouble: BaseException | None = None
         self._closing = False
+        self._deciding = False
         self.ahead = 0.0  # media that nobody has begun, for each that somebody has
 
     @property
@@ -105,11 +110,12 @@ class Dispatcher:
         on_start: Callable[[str], None],
         on_event: OnEvent,
         order: Order = (),
+        on_wait: Callable[[str], None] = lambda what: None,
     ) -> protocol.Done:
-        """Do one step's work. `models` maps roles to verified snapshots; `on_start` hears the worker's name. Raises
-        `StageRefused` or a `StepFailed`."""
+        """Do one step's work. `models` maps roles to verified snapshots; `on_start` hears the worker's name, `on_wait`
+        before that what it waits for, whenever that changes. Raises `StageRefused` or a `StepFailed`."""
         factor = self._settings.time_limit_factor
-        async with self._lease(self._kind(step, models), order) as worker:
+        async with self._lease(self._kind(step, models), order, on_wait) as worker:
             load = _load_request(step, models, worker.kind.key)
             if (step.stage.name, step.backend_name) not in worker.loaded:
                 await self._load(worker, load)
@@ -164,28 +170,35 @@ class Dispatcher:
         await asyncio.gather(*(self._end(worker, "evicted") for worker in idle))
         return bool(idle)
 
+    def begin_no_more(self) -> None:
+        """Give no job a worker any more, and start none: all of it is about to end."""
+        self._closing = True
+
     def kill_now(self) -> None:
         """Send the end to every worker, whatever it does."""
         for worker in self._workers.values():
             worker.handle.kill_now()
 
     async def close(self) -> None:
-        """End all workers, politely where they are idle."""
+        """End all workers, politely where they are idle. Raises what went wrong behind the jobs' back."""
         self._closing = True
-        if self._ticking:
-            self._ticking.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(self._end(worker, "finished") for worker in list(self._workers.values())))
+        ending = (self._end(worker, "finished") for worker in list(self._workers.values()))
+        troubles = await asyncio.gather(*ending, return_exceptions=True)
+        first = next((trouble for trouble in [self._trouble, *troubles] if trouble), None)
+        self._trouble = None
+        if first:
+            raise first
 
     @contextlib.asynccontextmanager
-    async def _lease(self, kind: _Kind, order: Order) -> AsyncIterator[_Worker]:
+    async def _lease(self, kind: _Kind, order: Order, on_wait: Callable[[str], None]) -> AsyncIterator[_Worker]:
         """A worker for one job, when it is its turn."""
         ticket = next(self._numbers)
         self._doomed.discard(kind.key)
         waiting = Waiting(ticket, kind.key, order, kind.resident, kind.running)
-        request = _Request(waiting, asyncio.get_running_loop().create_future())
+        request = _Request(waiting, asyncio.get_running_loop().create_future(), on_wait)
         self._queue[ticket] = request
         self._schedule()
         try:
@@ -205,7 +218,7 @@ class Dispatcher:
         worker.running, worker.idle_since = Need(), time.monotonic()
         worker.state = "idle"
         if not worker.handle.usable:
-            await self._end(worker, "crashed")
+            await self._end(worker, "killed" if self._closing else "crashed")
         elif reason := self._outgrown(worker):
             await self._end(worker, reason)
         else:
@@ -221,7 +234,14 @@ class Dispatcher:
         return "memory" if stats.memory_mb > worker.first_mb * _GROWTH_FACTOR + _GROWTH_MB else None
 
     def _schedule(self) -> None:
-        """Decide, and carry the decisions out; called whenever something has changed."""
+        """Something has changed: decide once everything else that happens at this moment has happened too."""
+        if not self._deciding:
+            self._deciding = True
+            asyncio.get_running_loop().call_soon(self._decide)
+
+    def _decide(self) -> None:
+        """Decide, and carry the decisions out."""
+        self._deciding = False
         if self._closing:
             return
         states = [self._state(worker) for worker in self._workers.values()]
@@ -239,8 +259,14 @@ class Dispatcher:
             self._start(self._kinds[pool], place)  # type: ignore[index]
         for name in decision.end:
             self._spawn(self._end(self._workers[name], "evicted"))
-        if self._ticking is None and self._workers:
-            self._ticking = asyncio.create_task(self._tick())
+        for ticket, what in decision.waits.items():
+            request = self._queue[ticket]
+            if what != request.waits_for:
+                request.waits_for = what
+                request.on_wait(what)
+        if not self._ticking and self._workers:
+            self._ticking = True
+            self._spawn(self._tick())
 
     def _outlook(self) -> dict[object, Outlook]:
         found: dict[object, Outlook] = {}
@@ -305,12 +331,18 @@ class Dispatcher:
             return
         worker.state, worker.running = "ending", Need()
         try:
+            self._measure(worker)
+        finally:
+            await self._gone(worker, reason, polite=polite)
+        if not quiet:
+            self._schedule()
+
+    async def _gone(self, worker: _Worker, reason: str, *, polite: bool) -> None:
+        try:
             await (worker.handle.stop() if polite else worker.handle.kill())
         finally:
             del self._workers[worker.name]
             self._emit(events.WorkerEnded(worker.name, reason))
-        if not quiet:
-            self._schedule()
 
     async def _tick(self) -> None:
         """Tell now and then what workers take, and end those that nobody needed for long."""
@@ -320,15 +352,33 @@ class Dispatcher:
             for worker in list(self._workers.values()):
                 if worker.state == "idle" and now - worker.idle_since > self._settings.idle_worker_s:
                     self._spawn(self._end(worker, "idle"))
-                elif stats := worker.handle.stats():
-                    cores = max(stats.cpu_s - worker.cpu_s, 0.0) / _MEASURE_EVERY_S
-                    worker.cpu_s = stats.cpu_s
-                    self._emit(events.WorkerMeasured(worker.name, cores, stats.memory_mb, stats.gpu_memory_mb))
+                else:
+                    self._measure(worker)
+
+    def _measure(self, worker: _Worker) -> None:
+        """Tell what a worker takes, if the system says so."""
+        if not (stats := worker.handle.stats()):
+            return
+        now = time.monotonic()
+        cores = max(stats.cpu_s - worker.cpu_s, 0.0) / max(now - worker.measured_at, 0.01)
+        worker.cpu_s, worker.measured_at = stats.cpu_s, now
+        memory = (stats.memory_mb, stats.gpu_memory_mb, stats.peak_memory_mb)
+        self._emit(events.WorkerMeasured(worker.name, cores, *memory))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        """What nobody waits for has ended. If badly, as on a full disk, everything does: nobody is to wait for ever."""
+        self._tasks.discard(task)
+        if task.cancelled() or not (trouble := task.exception()):
+            return
+        self._trouble = self._trouble or trouble
+        for request in self._queue.values():
+            if not request.granted.done():
+                request.granted.set_exception(trouble)
 
     def _kind(self, step: Step, models: Mapping[str, Path]) -> _Kind:
         key = _key(step, self._settings.device, max((host.cpus for host in self._host.hosts), default=1))

@@ -127,12 +127,13 @@ class WorkerLoaded:
 
 @dataclass(frozen=True)
 class WorkerMeasured:
-    """What a worker takes just now: cores, memory, and memory of its GPU where it has one."""
+    """What a worker takes just now: cores, memory, memory of its GPU where it has one, and the most memory so far."""
 
     worker: str
     cores: float
     memory_mb: float
     gpu_memory_mb: float | None = None
+    peak_memory_mb: float | None = None
 
 
 @dataclass(frozen=True)
@@ -145,11 +146,12 @@ class WorkerEnded:
 
 @dataclass(frozen=True)
 class ItemStarted:
-    """Work on one media begins."""
+    """Work on one media begins. `plan` names its steps, each after what it needs."""
 
     item: str
     media: Path
     steps: int
+    plan: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ class StepStarted:
 
 @dataclass(frozen=True)
 class StepWaiting:
-    """The step could begin, and waits: for memory, a core, a GPU, a worker that loads."""
+    """The step could begin, and waits: for its models, memory, a core, a GPU, a worker. Told when that changes."""
 
     item: str
     step: str
@@ -239,9 +241,12 @@ class ItemFinished:
     folder: Path | None
 
 
-Event = (
+OfSetUp = (
     SetupStarted | SetupProgress | SetupFinished | SetupFailed | FileStarted | FileProgress | FileEnded | PackageStarted
     | CheckStarted | CheckProgress | CheckFinished
+)  # fmt: skip
+Event = (
+    OfSetUp
     | RunStarted | WorkerStarted | WorkerLoaded | WorkerMeasured | WorkerEnded
     | ItemStarted | StepStarted | StepWaiting | StepProgress | StepReused | StepDone | StepFailedEvent | StepSkipped
     | Notice | Published | ItemFinished

@@ -75,7 +75,9 @@ class Index:
         self._database: sqlite3.Connection | None = None
         self._read: tuple[int, sqlite3.Connection] | None = None
         self._gathering = False
+        self._waits: bool | None = None  # for the disk, as the connection is set now
         self._known: dict[str, tuple[str, ...]] = {}
+        self._statements: dict[tuple[str, ...], str] = {}  # that put a row of these columns into this table
 
     @contextlib.contextmanager
     def open_for_writing(self, refill: Refill) -> Iterator[None]:
@@ -108,7 +110,7 @@ class Index:
         if self._gathering:
             yield
             return
-        database.execute("PRAGMA synchronous=FULL")
+        self._wait_for_disk(database, True)
         with database:
             self._gathering = True
             try:
@@ -116,15 +118,22 @@ class Index:
             finally:
                 self._gathering = False
 
-    def execute(self, statement: str, values: tuple[object, ...] = (), *, wait: bool = True) -> None:
+    def execute(
+        self, statement: str, values: tuple[object, ...] | Mapping[str, object] = (), *, wait: bool = True
+    ) -> None:
         """One write. With `wait`, it survives a loss of power when this returns, unless inside `one_write`."""
         database = self._writable()
         if self._gathering:
             database.execute(statement, values)
             return
-        database.execute(f"PRAGMA synchronous={'FULL' if wait else 'NORMAL'}")
+        self._wait_for_disk(database, wait)
         with database:
             database.execute(statement, values)
+
+    def _wait_for_disk(self, database: sqlite3.Connection, wait: bool) -> None:
+        if wait != self._waits:
+            database.execute(f"PRAGMA synchronous={'FULL' if wait else 'NORMAL'}")
+            self._waits = wait
 
     def put(self, table: str, row: Mapping[str, object], *, wait: bool = False) -> None:
         """Insert a row, or replace the one with its key; columns that this release does not know are passed over."""
@@ -211,7 +220,7 @@ class Index:
     def rebuild(self, refill: Refill) -> None:
         """Make the index anew from files, and keep of the old one what can still be read of runs."""
         self._writable().close()
-        self._database = self._made_anew(refill)
+        self._database, self._waits = self._made_anew(refill), None
 
     def _connect(self, refill: Refill) -> None:
         database = None
@@ -220,7 +229,7 @@ class Index:
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise  # the disk is full or read-only: nothing is wrong with the file
-        self._database = database or self._made_anew(refill)
+        self._database, self._waits = database or self._made_anew(refill), None
 
     def _made_anew(self, refill: Refill) -> sqlite3.Connection:
         """The new index is filled beside the old one and then takes its place, so that a kill in between loses
@@ -228,6 +237,7 @@ class Index:
         beside = self.file.with_name(f"{self.file.name}.new")
         _remove(beside)
         with contextlib.closing(_made(beside)) as self._database:
+            self._waits = None
             with self.one_write():
                 refill(self)
                 for table, row in _salvaged(self.file):
@@ -240,10 +250,13 @@ class Index:
         return database
 
     def _put(self, table: str, row: Mapping[str, object], conflict: str, *, wait: bool = False) -> None:
-        known = {name: value for name, value in row.items() if name in self._columns(table)}
-        marks = ", ".join("?" * len(known))
-        statement = f"INSERT OR {conflict} INTO {table} ({', '.join(known)}) VALUES ({marks})"
-        self.execute(statement, tuple(known.values()), wait=wait)
+        shape = (table, conflict, *row)
+        if shape not in self._statements:
+            columns = self._columns(table)
+            known = [name for name in row if name in columns]
+            marks = ", ".join(f":{name}" for name in known)
+            self._statements[shape] = f"INSERT OR {conflict} INTO {table} ({', '.join(known)}) VALUES ({marks})"
+        self.execute(self._statements[shape], row, wait=wait)
 
     def _columns(self, table: str) -> tuple[str, ...]:
         if table not in self._known:

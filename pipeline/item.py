@@ -17,6 +17,7 @@ from pipeline.publish import PublishedFiles, publish
 from pipeline.result_store import StoredFile, StoredResult
 from pipeline.runs import Runs, StepRecord
 from shared.document import DocumentError
+from shared.language_model import NOTHING, Usage
 from shared.media import Media
 
 _LEAST_BYTES_PER_SECOND = 2_000  # of media, for a time limit before its length is known
@@ -58,6 +59,8 @@ class ItemResult:
     error: ReelError | None
     steps_run: int
     seconds: float
+    asked: Usage = NOTHING  # of services, by the steps that were run
+    cost: float | None = None  # of that, where the user has given prices
 
 
 class ItemRecord:
@@ -69,10 +72,13 @@ class ItemRecord:
         self.error: ReelError | None = None
         self._run = run
         self._steps_run = 0
+        self._asked = NOTHING
+        self._cost: float | None = None
         self._published: PublishedFiles | None = None
         self._media_ms: int | None = None
         self._started = time.monotonic()
-        self.emit(events.ItemStarted(item.name, item.media, len(self.plan.steps)))
+        plan = tuple(step.id for step in self.plan.steps)
+        self.emit(events.ItemStarted(item.name, item.media, len(plan), plan))
 
     @property
     def length_ms(self) -> int:
@@ -93,6 +99,9 @@ class ItemRecord:
     def done(self, step: Step, result: StoredResult, seconds: float) -> None:
         """The step was run, within `seconds` of a user's time."""
         self._steps_run += 1
+        self._asked += Usage.noted(result.facts)
+        if isinstance(cost := result.facts.get("cost"), float):
+            self._cost = (self._cost or 0.0) + cost
         self._accept(step, result, "done", seconds)
         self.emit(
             events.StepDone(
@@ -156,7 +165,8 @@ class ItemRecord:
         state = "failed" if error else "done" if self._steps_run else "reused"
         seconds = time.monotonic() - self._started
         self.emit(events.ItemFinished(name, state, seconds, published.folder if published else None))
-        return ItemResult(name, self.item.media, state, published, error, self._steps_run, seconds)
+        steps_run, asked, cost = self._steps_run, self._asked, self._cost
+        return ItemResult(name, self.item.media, state, published, error, steps_run, seconds, asked, cost)
 
     def _accept(self, step: Step, result: StoredResult, state: str, seconds: float | None) -> None:
         self.results[step.id] = result

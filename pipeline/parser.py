@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     _add_run(commands)
+    _add_watch(commands)
     _add_plan(commands)
     _add_check(commands)
     _add_stage(commands)
@@ -106,10 +107,19 @@ def _job(leaf: argparse.ArgumentParser) -> None:
         help="which media come first",
     )  # fmt: skip
     leaf.add_argument("--limit", type=_count, metavar="N", help="only the first N media")
+    _wishes(leaf)
+
+
+def _wishes(leaf: argparse.ArgumentParser) -> None:
     leaf.add_argument(
-        "--recipe", metavar="NAME", help="what to make: subtitle, transcribe, translate, or a recipe file"
+        "--recipe",
+        metavar="NAME",
+        help="what to make: subtitle, transcribe, translate, names, screen-text, or a recipe file",
     )
     leaf.add_argument("--to", metavar="LANGUAGES", help="target languages, BCP-47, with commas: `pt,en`")
+    leaf.add_argument(
+        "--glossary", metavar="FILE", help="names and terms to be kept, or translated as this table says: TSV or CSV"
+    )
     _guide(leaf)
     leaf.add_argument(
         "--formats",
@@ -145,6 +155,24 @@ def _add_run(commands: Subparsers[argparse.ArgumentParser]) -> None:
     _cluster(run)
     run.add_argument("--retry-failed", action="store_true", help="only what failed in the last run")
     _progress(run)
+
+
+def _add_watch(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    watch = _leaf(
+        commands,
+        "watch",
+        "do the job for each media that comes into a folder, until Ctrl-C",
+        "reel watch inbox -o done",
+    )
+    watch.add_argument("folders", nargs="+", metavar="DIR", help="folders; looked through with all below them")
+    watch.add_argument(
+        "--settle", type=_seconds, default=3.0, metavar="SECONDS",
+        help="how long nothing must have changed about a file before it counts as whole (3)",
+    )  # fmt: skip
+    _wishes(watch)
+    watch.add_argument("--fail-fast", action="store_true", help="end when one media fails")
+    _cluster(watch)
+    _progress(watch)
 
 
 def _add_plan(commands: Subparsers[argparse.ArgumentParser]) -> None:
@@ -277,8 +305,12 @@ def _add_edits(commands: Subparsers[argparse.ArgumentParser]) -> None:
 def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:
     runs = _branch(commands, "runs", "what was run before")
     _leaf(runs, "list", "the runs, newest first", "reel runs list")
-    show = _leaf(runs, "show", "the steps of one run", "reel runs show 20260131-120000-ab12")
+    show = _leaf(
+        runs, "show", "what one run did and took: by step, by worker, by model, and as a chart", "reel runs show"
+    )
     show.add_argument("id", metavar="RUN", nargs="?", help="as `reel runs list` shows it; none: the newest")
+    show.add_argument("--steps", action="store_true", help="every step of every media instead")
+    show.add_argument("--svg", metavar="FILE", help="write the chart as a picture")
     repair = _leaf(
         runs, "repair", "check every byte of the results, drop what is damaged, make the index anew", "reel runs repair"
     )
@@ -291,6 +323,10 @@ def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:
     prune.add_argument(
         "--intermediates", action="store_true",
         help="and what published jobs were made from; the published results themselves stay",
+    )  # fmt: skip
+    prune.add_argument(
+        "--jobs", action="append", default=[], metavar="DIR",
+        help="where published folders were moved to, so that their results count as used; may be repeated",
     )  # fmt: skip
     prune.add_argument("--yes", action="store_true", help="delete them without a question")
 
@@ -319,6 +355,13 @@ def _cluster(leaf: argparse._ActionsContainer) -> None:
 def _label(word: str) -> tuple[str, float]:
     name, _, amount = word.partition("=")
     return name, float(amount or 1)
+
+
+def _seconds(word: str) -> float:
+    number = float(word)
+    if not 0 <= number < 1e6:
+        raise ValueError(word)
+    return number
 
 
 def _count(word: str) -> int:

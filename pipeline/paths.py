@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
 def shown(path: Path) -> str:
     """The path from where the user is, if it lies below, else whole."""
     here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return as_text(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def as_text(path: Path | str) -> str:
+    """The path as text that can be printed and stored; a byte that is no UTF-8 looks like `\\xff`."""
+    return os.fsencode(path).decode(errors="backslashreplace")

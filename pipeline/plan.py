@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -14,10 +14,13 @@ from pydantic import JsonValue, ValidationError
 
 from pipeline.errors import UsageError
 from pipeline.profile import AUTO, Profile, ProfileStage
-from pipeline.recipe import MEDIA, Recipe, RecipeStep
-from pipeline.registry import stage_named, translator_for
+from pipeline.recipe import GLOSSARY, MEDIA, Recipe, RecipeStep
+from pipeline.registry import stage_named
+from pipeline.translator import choose_translator, needed_roles, spoken
 from shared.guide import GuideParams
 from shared.language import english_name
+from shared.language_data import LanguageParams
+from shared.model_code import pinned_code
 from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, Files, Option, Params, Rung, Stage
 
 STUB = Backend(module="", environment=CORE_ENVIRONMENT, summary="valid outputs without a model")
@@ -45,6 +48,15 @@ class FromFile:
 
 
 @dataclass(frozen=True)
+class FromUser:
+    """A file that the user gave with the job: its glossary. `content` is what was read when the plan was made."""
+
+    sha256: str
+    name: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class FirstOf:
     """The first of these that exists: an optional output, then what it would replace."""
 
@@ -58,7 +70,7 @@ class AllOf:
     sources: tuple[Leaf, ...]
 
 
-Leaf = FromMedia | FromStep | FromFile
+Leaf = FromMedia | FromStep | FromFile | FromUser
 Source = Leaf | FirstOf | AllOf
 
 
@@ -76,6 +88,8 @@ class Step:
     language_models: Mapping[str, str] = field(default_factory=dict)  # by language, until the one spoken is known
     target: str | None = None
     rung: Rung | None = None  # where it stands on its backend's ladder; None: as it was asked for
+    choice: str = ""  # why this backend, where it was chosen for the job
+    code: Mapping[str, Option] = field(default_factory=dict)  # pins the code that its models bring along
 
     @property
     def device(self) -> str | None:
@@ -86,7 +100,7 @@ class Step:
     def load_options(self) -> Mapping[str, Option]:
         """What decides how its backend loads, beside models and device."""
         params = self.params.model_dump(mode="json", include=set(self.backend.load_params))
-        return {**params, **(self.rung.options if self.rung else {})}
+        return {**params, **self.code, **(self.rung.options if self.rung else {})}
 
     @property
     def needs(self) -> frozenset[str]:
@@ -138,6 +152,10 @@ class Choices:
     stages: Mapping[str, Mapping[str, JsonValue]]  # settings by stage: `backend` and parameters
     stub: bool = False
     guide: Mapping[str, JsonValue] = field(default_factory=dict)  # for every stage that takes a guide's limits
+    languages: Mapping[str, JsonValue] = field(default_factory=dict)  # tables by name, for stages that take them
+    glossary: FromUser | None = None
+    incomplete: Collection[str] = ()  # the models that are not whole
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of each model, by name: its files' sha256
 
 
 def make_plan(recipe: Recipe, choices: Choices) -> Plan:
@@ -159,7 +177,7 @@ def make_plan(recipe: Recipe, choices: Choices) -> Plan:
     publications = tuple(
         Publication(source.step, source.role, rule.name)
         for rule in recipe.publish
-        for source in _resolve(rule.file, recipe, None, choices.targets)
+        for source in _resolve(rule.file, recipe, None, choices)
         if isinstance(source, FromStep)
     )
     return Plan(choices.recipe_name, choices.profile_name, tuple(steps[step_id] for step_id in order), publications)
@@ -174,10 +192,7 @@ def single_step(stage: Stage, choices: Choices, inputs: Mapping[str, Source], ba
         stage.name: {**choices.stages.get(stage.name, {}), **({"backend": backend} if backend else {})},
     }
     alone = replace(choices, stages=overridden)
-    name, declared, models = _backend(stage, alone, target)
-    params = _params(stage, recipe_step, alone, target)
-    by_language = _language_models(stage, declared, alone)
-    return Step(stage.name, stage, name, declared, params, inputs, models, by_language, target)
+    return _filled(stage.name, stage, recipe_step, alone, target, inputs)
 
 
 def _instances(recipe: Recipe, targets: tuple[str, ...]) -> list[tuple[str, str, str | None]]:
@@ -191,41 +206,55 @@ def _instances(recipe: Recipe, targets: tuple[str, ...]) -> list[tuple[str, str,
 
 def _make_step(step_id: str, target: str | None, recipe: Recipe, step: RecipeStep, choices: Choices) -> Step:
     stage = stage_named(step.stage)
-    backend_name, backend, models = _backend(stage, choices, target)
     inputs: dict[str, Source] = {}
     for role, written in step.inputs.items():
         names = [written] if isinstance(written, str) else written
-        sources = tuple(source for name in names for source in _resolve(name, recipe, target, choices.targets))
+        sources = tuple(source for name in names for source in _resolve(name, recipe, target, choices))
         if takes_several(stage.inputs, role):
             inputs[role] = AllOf(sources)
         elif len(sources) == 1 and isinstance(written, str):
             inputs[role] = sources[0]
-        else:
+        elif sources:
             inputs[role] = FirstOf(sources)
+    return _filled(step_id, stage, step, choices, target, inputs)
+
+
+def _filled(
+    step_id: str, stage: Stage, step: RecipeStep, choices: Choices, target: str | None, inputs: Mapping[str, Source]
+) -> Step:
+    """The step with its backend, models and parameters."""
+    name, backend, models, choice = _backend(stage, choices, target)
     params = _params(stage, step, choices, target)
+    code: dict[str, Option] = {}
+    for role, model in models.items() if backend.runs_code else ():
+        code |= pinned_code(role, choices.files.get(model, {}))
     by_language = _language_models(stage, backend, choices)
-    return Step(step_id, stage, backend_name, backend, params, inputs, models, by_language, target)
+    return Step(
+        step_id, stage, name, backend, params, inputs, models, by_language, target, choice=choice, code=code
+    )  # fmt: skip
 
 
-def _resolve(
-    reference: str, recipe: Recipe, target: str | None, targets: tuple[str, ...]
-) -> tuple[FromMedia | FromStep, ...]:
+def _resolve(reference: str, recipe: Recipe, target: str | None, choices: Choices) -> tuple[Leaf, ...]:
     if reference == MEDIA:
         return (FromMedia(),)
+    if reference == GLOSSARY:
+        return (choices.glossary,) if choices.glossary else ()
     name, _, role = reference.partition(".")
     if not recipe.steps[name].each:
         return (FromStep(name, role),)
-    return tuple(FromStep(f"{name}:{tag}", role) for tag in ((target,) if target else targets))
+    return tuple(FromStep(f"{name}:{tag}", role) for tag in ((target,) if target else choices.targets))
 
 
-def _backend(stage: Stage, choices: Choices, target: str | None) -> tuple[str, Backend, Mapping[str, str]]:
-    """The backend's name, its declaration, and the model for each of its roles."""
+def _backend(stage: Stage, choices: Choices, target: str | None) -> tuple[str, Backend, Mapping[str, str], str]:
+    """The backend's name, its declaration, the model for each role that is needed, and why it was chosen, if it was."""
     if choices.stub:
-        return STUB_BACKEND, STUB, {}
+        return STUB_BACKEND, STUB, {}, ""
     filled = choices.profile.stages.get(stage.name, ProfileStage(backend=next(iter(stage.backends))))
     name = str(choices.stages.get(stage.name, {}).get("backend", filled.backend))
+    source, choice = spoken(choices.stages.get("asr", {})), ""
+    target = target or str(choices.stages.get(stage.name, {}).get("target", "en"))
     if name == AUTO:
-        name = _translator(choices, target)
+        name, choice = _translator(choices, filled, source, target)
     backend = stage.backends.get(name)
     if backend is None:
         raise UsageError(
@@ -237,14 +266,15 @@ def _backend(stage: Stage, choices: Choices, target: str | None) -> tuple[str, B
         raise UsageError(
             "backend.platform", f"the backend {name} runs on {', '.join(backend.platforms)}, and this is {sys.platform}"
         )
-    unfilled = [role for role in backend.models if role not in filled.models]
+    roles = needed_roles(stage.name, name, source, target)
+    unfilled = [role for role in roles if role not in filled.models]
     if unfilled:
         raise UsageError(
             "backend.models",
             f"profile {choices.profile_name} names no model for `{unfilled[0]}` of the backend {name}",
             hint=f"add it under `[stages.{stage.name}.models]` in the profile",
         )
-    return name, backend, {role: filled.models[role] for role in backend.models}
+    return name, backend, {role: filled.models[role] for role in roles}, choice
 
 
 def _language_models(stage: Stage, backend: Backend, choices: Choices) -> Mapping[str, str]:
@@ -253,17 +283,16 @@ def _language_models(stage: Stage, backend: Backend, choices: Choices) -> Mappin
     return filled.languages if filled and backend.by_language else {}
 
 
-def _translator(choices: Choices, target: str | None) -> str:
-    """The backend for a pair of languages; the source is known at this time only when the user has said it."""
-    spoken = choices.stages.get("asr", {}).get("language")
-    source, wanted = str(spoken) if spoken else None, target or "en"
-    if found := translator_for(source, wanted):
-        return found
-    names = f"{english_name(source)} to {english_name(wanted)}" if source else f"anything to {english_name(wanted)}"
+def _translator(choices: Choices, filled: ProfileStage, source: str | None, target: str) -> tuple[str, str]:
+    """The backend for a pair of languages and why; the source is known at this time only when the user has said it."""
+    if found := choose_translator(source, target, filled.models, choices.incomplete, filled.spare):
+        return found.backend, found.reason
+    names = f"{english_name(source)} to {english_name(target)}" if source else f"anything to {english_name(target)}"
     raise UsageError(
         "translate.pair",
-        f"profile {choices.profile_name} does not translate {names}, and no other profile of this release does",
-        hint="it translates any language to English (`--to en`), and between English and Portuguese (`--to pt`)",
+        f"profile {choices.profile_name} does not translate {names}",
+        hint="with `./reel models fetch nllb-600m` it does 200 languages; without, any to English (`--to en`), and"
+        " English from and to Portuguese (`--to pt`)",
     )
 
 
@@ -271,8 +300,10 @@ def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None
     """The parameters: the stage's defaults < the guide < the profile < the recipe < the user."""
     filled = choices.profile.stages.get(stage.name)
     guide = choices.guide if issubclass(stage.params, GuideParams) else {}
+    tables = choices.languages if issubclass(stage.params, LanguageParams) else {}
+    by_language = {name: table for name, table in tables.items() if name in stage.params.model_fields}
     users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name != "backend"}
-    values: dict[str, JsonValue] = {**guide, **(filled.params if filled else {}), **step.params, **users}
+    values: dict[str, JsonValue] = {**guide, **by_language, **(filled.params if filled else {}), **step.params, **users}
     if target and "target" in stage.params.model_fields:
         values["target"] = target
     try:

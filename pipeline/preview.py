@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from pipeline.ladder import descent
-from pipeline.plan import AllOf, FirstOf, FromFile, FromMedia, Leaf, Plan, Source, Step, leaves
+from pipeline.plan import AllOf, FirstOf, FromFile, FromMedia, FromUser, Leaf, Plan, Source, Step, leaves
 from pipeline.result_key import Change, InputDigests, Surroundings, differences, ingredients, result_key
 from pipeline.result_store import ResultStore, StoredResult
 from pipeline.spoken import for_language, language_heard
@@ -28,12 +28,22 @@ class StepPreview:
     reason: str
     result: StoredResult | None = None
     changes: tuple[Change, ...] = ()  # of its key since it last ran for this media, as far as they are known yet
+    key: str | None = None  # of the result that is reused
 
     @property
     def why(self) -> str:
-        """The reason, and which corrections the step takes in."""
+        """The reason, which corrections the step takes in, and what its backend was chosen for."""
         names = dict.fromkeys(leaf.name for leaf in leaves(self.step.inputs) if isinstance(leaf, FromFile))
-        return f"{self.reason}; takes in the corrected {' and '.join(names)}" if names else self.reason
+        takes = [f"takes in the corrected {' and '.join(names)}"] if names else []
+        choice = [self.step.choice] if self.step.choice and self.verdict != "reused" else []
+        return "; ".join([self.reason, *takes, *choice])
+
+
+def published_before(plan: Plan, keys: Mapping[str, str]) -> list[StepPreview]:
+    """A preview of each step where everything of a media lies published as it would be now: its results are not even
+    looked for, so that those of old jobs may be deleted."""
+    why = "what it was made for is published and untouched"
+    return [StepPreview(step, "reused", why, key=keys[step.id]) for step in plan.steps]
 
 
 def preview(
@@ -56,7 +66,9 @@ def preview(
             found = store.lookup(result_key(parts))
         if found:
             results[step.id] = found
-            previews.append(StepPreview(step, "reused", f"its result {found.key[:8]} is in the store", found))
+            previews.append(
+                StepPreview(step, "reused", f"its result {found.key[:8]} is in the store", found, key=found.key)
+            )
             continue
         before = last(step.id)
         if before is None:
@@ -74,7 +86,7 @@ def gather(inputs: Mapping[str, Source], media_digest: str, results: Mapping[str
     def one(source: Leaf) -> str | None:
         if isinstance(source, FromMedia):
             return media_digest
-        if isinstance(source, FromFile):
+        if isinstance(source, FromFile | FromUser):
             return source.sha256
         digest = results[source.step].digests(source.role)
         assert digest is None or isinstance(digest, str), f"{source} is several files"

@@ -20,12 +20,19 @@ class ProfileStage(Frozen):
     """How a profile fills one stage. `backend = "auto"` leaves the choice to what the job needs.
 
     `models` fills the backend's roles; `languages` names models of which a job gets the one for the language spoken.
+    Roles in `spare` are of other backends, or of a stage that no usual recipe has: the profile is complete without.
     """
 
     backend: str
     models: dict[str, str] = {}
     languages: dict[str, str] = {}
+    spare: tuple[str, ...] = ()
     params: dict[str, JsonValue] = {}
+
+    @property
+    def needed(self) -> dict[str, str]:
+        """The models that the profile is not complete without, by role."""
+        return {role: name for role, name in self.models.items() if role not in self.spare}
 
 
 Accelerators = Literal["cuda", "mps", "mlx"]
@@ -62,7 +69,7 @@ class Profile(Frozen):
     @property
     def models(self) -> tuple[str, ...]:
         """The models that some stage of this profile may need, by name."""
-        return tuple(sorted({name for stage in self.stages.values() for name in stage.models.values()}))
+        return tuple(sorted({name for stage in self.stages.values() for name in stage.needed.values()}))
 
     @property
     def language_models(self) -> tuple[str, ...]:

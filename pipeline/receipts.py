@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ class Receipts:
 
 def _state(path: str) -> list[int] | None:
     try:
-        status = Path(path).stat()
+        status = os.stat(path)  # noqa: PTH116 - twice as fast for a path that is text, and there are thousands
     except OSError:
         return None
     return [status.st_size, status.st_mtime_ns]

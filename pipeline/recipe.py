@@ -1,8 +1,8 @@
 """Recipes: which stages make up a job, what feeds what, and which results the user gets.
 
-A step's input is `media`, or `<step>.<output>` of another step; a list gives the first that exists, or all of them
-where the stage takes several. A step with `each = "target"` stands once for every target language; inside it, a
-reference to another such step means the one for the same language.
+A step's input is `media`, `glossary` (the job's, where it has one), or `<step>.<output>` of another step; a list gives
+the first that exists, or all of them where the stage takes several. A step with `each = "target"` stands once for every
+target language; inside it, a reference to another such step means the one for the same language.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pipeline.registry import STAGES
 from shared.document import Frozen
 
 MEDIA = "media"
+GLOSSARY = "glossary"
 
 
 class RecipeStep(Frozen):
@@ -55,12 +56,15 @@ class Recipe(Frozen):
                 raise ValueError(f"step `{name}`: the stage {step.stage} has no input `{sorted(unknown)[0]}`")
             for reference in references(step):
                 self._check_reference(name, reference)
+            for role, written in step.inputs.items():
+                if written == GLOSSARY and stage.inputs.model_fields[role].is_required():
+                    raise ValueError(f"step `{name}` needs its input `{role}`, and a job may have no glossary")
         for rule in self.publish:
             self._check_reference("publish", rule.file)
         return self
 
     def _check_reference(self, where: str, reference: str) -> None:
-        if reference == MEDIA:
+        if reference in {MEDIA, GLOSSARY}:
             return
         step, _, role = reference.partition(".")
         if step not in self.steps:

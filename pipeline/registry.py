@@ -11,13 +11,17 @@ from stages import (
     asr,
     attribute,
     check,
+    clean,
     correct,
     demux,
     diarize,
+    entities,
     mux,
+    ocr,
     refine,
     separate,
     shots,
+    sounds,
     subtitle,
     translate,
     vad,
@@ -30,14 +34,18 @@ STAGES: dict[str, Stage] = {
         shots,
         separate,
         vad,
+        sounds,
         asr,
         align,
         diarize,
         attribute,
+        clean,
         correct,
         refine,
         translate,
         subtitle,
+        entities,
+        ocr,
         check,
         mux,
     )
@@ -56,4 +64,6 @@ def stage_named(name: str) -> Stage:
     )
 
 
-translator_for = translate.backend_for
+TRANSLATE = translate.STAGE.name
+translators_for = translate.backends_for
+roles_for = translate.roles_for

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import platform
@@ -59,6 +60,10 @@ class StoredResult(Document):
     seconds: float
     cpu_s: float
     memory_mb: float | None
+
+    def as_text(self) -> str:
+        """As other documents stand in a file; by the faster way, since there is one for each step."""
+        return self.model_dump_json(indent=1) + "\n"
 
     def digests(self, role: str) -> str | list[str] | None:
         """What a step that takes this output puts into its own key."""
@@ -187,15 +192,18 @@ class ResultStore:
     def make_staging(self, name: str) -> Path:
         """An empty folder for a step to write into, on the store's own disk."""
         folder = self.root / "staging" / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:  # an attempt before this one
+            shutil.rmtree(folder)
+            folder.mkdir()
         return folder
 
     def take_in(self, path: Path) -> StoredFile:
         """Move a file into the store. Its content is on the disk when this returns."""
         with open(path, "rb") as stream:
             os.fsync(stream.fileno())
-        size, digest = path.stat().st_size, sha256_of(path)
+            size, digest = os.fstat(stream.fileno()).st_size, hashlib.file_digest(stream, "sha256").hexdigest()
         target = self.object_path(digest)
         target.parent.mkdir(parents=True, exist_ok=True)
         path.chmod(0o444)  # a link to it may be published; an editor that writes in place would change the store
@@ -203,12 +211,28 @@ class ResultStore:
         _flush_folder(target.parent)
         return StoredFile(sha256=digest, size=size, name=path.name)
 
+    def keep(self, content: bytes) -> None:
+        """Have a content in the store, where `as_input` finds it by its digest."""
+        if not self.object_path(hashlib.sha256(content).hexdigest()).exists():
+            beside = self.make_staging(f"keep-{os.getpid()}") / "content"
+            beside.write_bytes(content)
+            self.take_in(beside)
+            beside.parent.rmdir()
+
     def commit(self, result: StoredResult) -> None:
         """Make the result findable; its objects must be in the store."""
+        self.write_manifest(result)
+        self.note(result)
+
+    def write_manifest(self, result: StoredResult) -> None:
+        """The first half of `commit`, which waits for the disk: any thread may do it."""
         path = self._manifest(result.key)
         path.parent.mkdir(parents=True, exist_ok=True)
         result.write(path)
         _flush_folder(path.parent)
+
+    def note(self, result: StoredResult) -> None:
+        """The second half: the row in the index."""
         self.index.put("results", result.row)
 
     def media_digest(self, path: Path) -> str:

@@ -12,7 +12,7 @@ from pipeline.dispatcher import Dispatcher
 from pipeline.errors import ReelError
 from pipeline.item import ItemRecord
 from pipeline.ladder import descent
-from pipeline.plan import Step
+from pipeline.plan import FromUser, Step, leaves
 from pipeline.preview import StepPreview, gather
 from pipeline.result_key import InputDigests, Surroundings
 from pipeline.result_store import StoredResult
@@ -43,6 +43,9 @@ class ItemRun:
         for step in self._record.plan.steps:
             if step.id in due and not step.language_models:
                 self._expect(step, 1)
+                for leaf in leaves(step.inputs):
+                    if isinstance(leaf, FromUser):
+                        self._record.app.store.keep(leaf.content)
         await all_of(self._attend(step, reasons[step.id], finished, step.id in due) for step in self._record.plan.steps)
 
     async def _attend(self, step: Step, reason: str, finished: dict[str, asyncio.Event], expected: bool) -> None:
@@ -97,6 +100,7 @@ class ItemRun:
     async def _begin(self, work: Keyed, below: list[Step], reason: str) -> StoredResult:
         record, item, step, jobs = self._record, self._record.item, work.step, self._shared.jobs
         listening = Listening(
+            waiting=lambda what: record.emit(events.StepWaiting(item.name, step.id, what)),
             started=lambda worker: record.started(step, reason, worker),
             progress=lambda done: record.emit(events.StepProgress(item.name, step.id, done)),
             warning=lambda text: record.emit(events.Notice(item.name, step.id, text)),

@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from pipeline import events
 from pipeline.errors import UsageError
+from pipeline.paths import as_text
 from pipeline.result_store import ResultStore
 
 _KEPT_LOGS = 50
@@ -141,7 +142,7 @@ class Runs:
             case events.ItemFinished(item, state, seconds, folder):
                 media_path = self._media.pop(item, None)
                 row = {"run": self._run, "item": item, "state": state, "seconds": seconds}
-                places = {"media": media_path and str(media_path), "folder": folder and str(folder)}
+                places = {"media": media_path and as_text(media_path), "folder": folder and str(folder)}
                 self._index.put("run_items", {**row, **places})
             case events.StepStarted():
                 self._begun[event.item, event.step] = _clock_ms(), event.worker
@@ -153,8 +154,8 @@ class Runs:
                 measured = {"ended_ms": _clock_ms(), "seconds": seconds, "memory_mb": memory_mb}
                 self._index.put("run_loads", {**row, "models": json.dumps(models), **measured})
                 self._measured(worker, memory_mb or 0.0, None)
-            case events.WorkerMeasured(worker, _, memory_mb, gpu_memory_mb):
-                self._measured(worker, memory_mb, gpu_memory_mb)
+            case events.WorkerMeasured(worker, _, memory_mb, gpu_memory_mb, peak_mb):
+                self._measured(worker, max(memory_mb, peak_mb or 0.0), gpu_memory_mb)
             case events.WorkerEnded(worker, reason):
                 self._worker_ended(worker, reason)
             case _:
@@ -210,6 +211,16 @@ class Runs:
             ),
         )
 
+    def redone(self, run: str) -> set[tuple[str, str]]:
+        """The media and step of all that was done in a run although it had been done or reused in one before."""
+        rows = self._index.query(
+            "SELECT item, step FROM run_steps AS now WHERE run = ? AND state = 'done' AND EXISTS (SELECT 1 FROM"
+            " run_steps AS old WHERE old.media = now.media AND old.step = now.step AND old.run < now.run"
+            " AND old.key IS NOT NULL)",
+            (run,),
+        )
+        return {(str(item), str(step)) for item, step in rows}
+
     def last_ingredients(self, media_digest: str, step: str) -> Mapping[str, JsonValue] | None:
         """The ingredients of the key that a step had when it last ran for a media; None when it never did."""
         rows = self._index.query(
@@ -228,19 +239,23 @@ class Runs:
         ]
 
     def _measured(self, worker: str, memory_mb: float, gpu_memory_mb: float | None) -> None:
+        """Note a new peak at once: who kills this process gives no notice."""
         memory, gpu = self._peaks.get(worker, (0.0, None))
         if gpu_memory_mb is not None:
             gpu = max(gpu or 0.0, gpu_memory_mb)
-        self._peaks[worker] = max(memory, memory_mb), gpu
+        before, self._peaks[worker] = (memory, gpu), (max(memory, memory_mb), gpu)
+        if self._peaks[worker] != before:
+            self._index.execute(
+                "UPDATE run_workers SET peak_memory_mb = ?, peak_gpu_memory_mb = ? WHERE run = ? AND worker = ?",
+                (*self._peaks[worker], self._run, worker), wait=False,
+            )  # fmt: skip
 
     def _worker_ended(self, worker: str, reason: str) -> None:
-        memory, gpu = self._peaks.pop(worker, (0.0, None))
+        self._peaks.pop(worker, None)
         self._index.execute(
-            "UPDATE run_workers SET ended_ms = ?, reason = ?, peak_memory_mb = ?, peak_gpu_memory_mb = ?"
-            " WHERE run = ? AND worker = ?",
-            (_clock_ms(), reason, memory or None, gpu, self._run, worker),
-            wait=False,
-        )
+            "UPDATE run_workers SET ended_ms = ?, reason = ? WHERE run = ? AND worker = ?",
+            (_clock_ms(), reason, self._run, worker), wait=False,
+        )  # fmt: skip
 
     def _keep(self, run: str) -> None:
         self._index.write_run(run, self._store.history / f"{run}.json")

@@ -65,12 +65,18 @@ class Outlook:
 
 @dataclass
 class Decision:
-    """What to do now: jobs to workers, workers to start, idle ones to end, and who was overtaken."""
+    """What to do now: jobs to workers, workers to start, idle ones to end, who was overtaken, and what each job that is
+    left waits for."""
 
     assign: list[tuple[int, str]] = field(default_factory=list)
     start: list[tuple[Pool, Place]] = field(default_factory=list)
     end: list[str] = field(default_factory=list)
     passed: list[int] = field(default_factory=list)
+    waits: dict[int, str] = field(default_factory=dict)
+
+
+A_TURN, A_WORKER, A_CORE, MODELS = "its turn", "a worker of its kind", "a core", "its models to load"
+MEMORY, GPU_MEMORY, LABEL = "memory", "memory of a GPU", "the label `{}`"
 
 
 def decide(
@@ -113,6 +119,7 @@ class _Moment:
 
     def decide(self) -> Decision:
         held_up: list[Waiting] = []
+        self._decision.waits = dict.fromkeys((one.ticket for one in self._waiting), A_TURN)
         for one in self._waiting:
             served = self._serve(one)
             if served:
@@ -128,7 +135,9 @@ class _Moment:
     def _serve(self, one: Waiting) -> bool | None:
         """True: it was given a worker, or one was started for it. False: something it needs is not free. None: it
         waits for a worker of its own kind, which is no concern of others."""
+        waits = self._decision.waits
         if one.pool in self._full:
+            waits[one.ticket] = A_WORKER
             return None
         if idle := self._idle.get(one.pool):
             # The one whose host has room; as a rule there is one host.
@@ -138,8 +147,11 @@ class _Moment:
                     self._ledger.take(one.running, worker.place)
                     self._decision.assign.append((one.ticket, worker.name))
                     self._queued[one.pool] -= 1
+                    del waits[one.ticket]
                     return True
+            waits[one.ticket] = self._lacking(Need(), one.running)
             return False
+        waits[one.ticket] = MODELS
         if self._starting[one.pool]:
             self._starting[one.pool] -= 1  # that one is for this job
             return None
@@ -147,11 +159,24 @@ class _Moment:
             if self._is_bottleneck(one.pool) and self._start(one.pool, one.resident, one.running):
                 return True
             self._full.add(one.pool)
+            waits[one.ticket] = A_WORKER
             return None
         if self._start(one.pool, one.resident, one.running):
             return True
+        waits[one.ticket] = self._lacking(one.resident, one.running)
         self._make_room(one)
         return False
+
+    def _lacking(self, resident: Need, running: Need) -> str:
+        """What a job that fits nowhere now waits for, in a word."""
+        if not self._ledger.place_for(Need(memory_mb=resident.memory_mb), Need()):
+            return MEMORY
+        if resident.gpu_mb and not self._ledger.place_for(Need(gpu_mb=resident.gpu_mb), Need()):
+            return GPU_MEMORY
+        for label in running.labels:
+            if not self._ledger.place_for(Need(labels={label: running.labels[label]}), Need()):
+                return LABEL.format(label)
+        return A_CORE
 
     def _is_bottleneck(self, pool: Pool) -> bool:
         """Whether this pool is the last to finish as things stand, later than the cores alone would allow, and another

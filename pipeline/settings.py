@@ -43,6 +43,7 @@ class Settings(Frozen):
     recipe: str
     profile: str
     guide: str
+    glossary: str
     to: tuple[str, ...]
     output_dir: str
     cache_dir: str
@@ -120,7 +121,7 @@ def load_settings(
     return settings, Origins(origins)
 
 
-_OF_ONE_MEDIA = ("recipe", "profile", "guide", "to")
+_OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to")
 
 
 def with_overrides(settings: Settings, overrides: Mapping[str, JsonValue]) -> Settings:

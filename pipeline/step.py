@@ -26,8 +26,10 @@ _OVER_LIMIT = "worker.memory"  # its own limit, whatever others hold
 
 @dataclass(frozen=True)
 class Listening:
-    """Who hears from a step: when a worker begins with it, how far it is, and what the user should know."""
+    """Who hears from a step: what it waits for, when a worker begins with it, how far it is, and what the user should
+    know."""
 
+    waiting: Callable[[str], None]
     started: Callable[[str], None]  # by a worker of this name
     progress: Callable[[float], None]
     warning: Callable[[str], None]
@@ -102,7 +104,9 @@ async def _run(
         warnings.clear()
         out_dir = app.store.make_staging(f"{work.key[:16]}-{step.id.replace(':', '-')}")
         try:
-            done = await dispatcher.run(step, models, inputs, out_dir, limit_s, listening.started, hear, order)
+            done = await dispatcher.run(
+                step, models, inputs, out_dir, limit_s, listening.started, hear, order, listening.waiting
+            )
             break
         except (WorkerCrashed, WorkerKilled) as error:
             if attempt == _ATTEMPTS or error.code == "worker.protocol":
@@ -112,7 +116,15 @@ async def _run(
             if lost == _MACHINES:
                 raise
             listening.warning(f"{error.message}, so once more on another")
-    outputs = await asyncio.to_thread(_take_in, step, done, out_dir, app)
+    result = await asyncio.to_thread(_keep, work, done, tuple(warnings), out_dir, app)
+    app.store.note(result)
+    return result
+
+
+def _keep(work: Keyed, done: protocol.Done, warnings: tuple[str, ...], out_dir: Path, app: App) -> StoredResult:
+    """The result with its files, on the disk. Waits for it, so a thread does it."""
+    step = work.step
+    outputs = _take_in(step, done, out_dir, app)
     facts = dict(done.facts)
     if step.rung and changes_bytes(step):
         facts["rung"] = step.rung.name
@@ -122,13 +134,13 @@ async def _run(
             "ingredients": dict(work.parts),
             "outputs": outputs,
             "facts": facts,
-            "warnings": tuple(warnings),
+            "warnings": warnings,
             "seconds": round(done.seconds, 3),
             "cpu_s": round(done.cpu_s, 3),
             "memory_mb": done.memory_mb,
         }
     )
-    app.store.commit(result)
+    app.store.write_manifest(result)
     return result
 
 

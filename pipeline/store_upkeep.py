@@ -1,19 +1,20 @@
 """Looks after a result store: what is damaged in it, and what may go.
 
-A result may go when it is old or the store is too large, and no published job uses it. Which jobs were published the
-history knows; `job.json` in each folder that is still there says which results it was made from. Everything here is
-done by the store's one writer, so that no run is in progress.
+A result may go when it is old or the store is too large, and no published job uses it. `job.json` in a job's folder
+says which results it was made from. Such folders are looked for where the history says that jobs were published,
+beside those, and wherever the user says that jobs were moved. Everything here is done by the store's one writer, so
+that no run is in progress.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.publish import read_job
+from pipeline.publish import JOB, Job, read_job
 from pipeline.result_store import ResultStore, StoredResult
 from shared.document import DocumentError
 from shared.files import sha256_of
@@ -73,19 +74,25 @@ class Surplus:
 
 @dataclass(frozen=True)
 class Survey:
-    """What the store holds: what may go, oldest first, and how much stays, and of that how much for published jobs."""
+    """What the store holds: what may go, oldest first, and how much stays, and of that how much for published jobs.
+    `lost` are the folders of jobs that are nowhere to be found: deleted, or moved far away."""
 
     surplus: tuple[Surplus, ...]
     kept_bytes: int
     used_bytes: int
+    lost: tuple[Path, ...]
 
 
-def survey(store: ResultStore, older_than_s: float, keep_bytes: int | None, *, intermediates: bool) -> Survey:
+def survey(
+    store: ResultStore, older_than_s: float, keep_bytes: int | None, *, intermediates: bool,
+    moved_to: Sequence[Path] = (),
+) -> Survey:  # fmt: skip
     """What may go: every result not used for `older_than_s`, then the oldest of the others until no more than
     `keep_bytes` stay. With `intermediates`, a published job keeps the results that it published, and not those that
-    they were made from."""
+    they were made from. `moved_to` are folders that may hold jobs at any depth."""
     results = {path: result for path in store.manifests() if (result := _read(path)) is not None}
-    used_keys = _in_use(store, {result.key: result for result in results.values()}, intermediates)
+    jobs, lost = _jobs(store, moved_to)
+    used_keys = _in_use(jobs, {result.key: result for result in results.values()}, intermediates)
     holders: dict[str, set[Path]] = defaultdict(set)
     for path, result in results.items():
         for file in result.files:
@@ -112,7 +119,7 @@ def survey(store: ResultStore, older_than_s: float, keep_bytes: int | None, *, i
         what = f"{result.ingredients['stage']} ({result.ingredients['backend']})"
         surplus.append(Surplus(result.key, what, why, now - used_at, size, (path, *map(store.object_path, freed))))
     used = {file.sha256 for result in results.values() if result.key in used_keys for file in result.files}
-    return Survey(tuple(surplus), total, sum(sizes[name] for name in used if name in sizes))
+    return Survey(tuple(surplus), total, sum(sizes[name] for name in used if name in sizes), lost)
 
 
 def delete(store: ResultStore, surplus: Iterable[Surplus]) -> None:
@@ -124,12 +131,22 @@ def delete(store: ResultStore, surplus: Iterable[Surplus]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _in_use(store: ResultStore, results: Mapping[str, StoredResult], intermediates: bool) -> set[str]:
+def _jobs(store: ResultStore, moved_to: Sequence[Path]) -> tuple[list[Job], tuple[Path, ...]]:
+    """Every published job that can be found, and the folders from which one has gone without a trace."""
+    told = store.index.query("SELECT DISTINCT folder, media FROM run_items WHERE folder IS NOT NULL")
+    published = {Path(str(folder)): str(media) for folder, media in told}
+    renamed = (found.parent for folder in {place.parent for place in published} for found in folder.glob(f"*/{JOB}"))
+    moved = (found.parent for folder in moved_to for found in folder.rglob(JOB))
+    jobs = {place: job for place in {*published, *renamed, *moved} if (job := read_job(place)) is not None}
+    there = {job.media for job in jobs.values()}
+    lost = sorted(folder for folder, media in published.items() if folder not in jobs and media not in there)
+    return list(jobs.values()), tuple(lost)
+
+
+def _in_use(jobs: Iterable[Job], results: Mapping[str, StoredResult], intermediates: bool) -> set[str]:
     """The keys that published jobs use; with `intermediates`, only those of what they published."""
     used: set[str] = set()
-    for (folder,) in store.index.query("SELECT DISTINCT folder FROM run_items WHERE folder IS NOT NULL"):
-        if (job := read_job(Path(str(folder)))) is None:
-            continue
+    for job in jobs:
         published = set(job.files.values())
         for key in (str(step["key"]) for step in job.steps.values()):
             if not intermediates or (key in results and published & {file.sha256 for file in results[key].files}):

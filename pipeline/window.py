@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
 from pipeline import events
@@ -26,7 +26,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Numbered = tuple[int, Request]
 
 
-async def numbered(requests: Sequence[Request] | AsyncIterator[Request], begin: int) -> AsyncIterator[Numbered]:
+async def numbered(requests: Sequence[Request] | AsyncIterable[Request], begin: int) -> AsyncIterator[Numbered]:
     """The requests from number `begin` on, each with its number."""
     if isinstance(requests, Sequence):
         for index in range(begin, len(requests)):
@@ -39,11 +39,14 @@ async def numbered(requests: Sequence[Request] | AsyncIterator[Request], begin: 
 
 
 class Window:
-    """Works on the items of a batch. `left` is how many are still to be admitted; None while nobody knows."""
+    """Works on the items of a batch. `left` is how many are still to be admitted; None while nobody knows. `stop` ends
+    the coming of more, where that is what a first interrupt asks for."""
 
-    def __init__(self, batch: Batch, observed: Observed, left: int | None) -> None:
-        self._batch, self._observed, self._left = batch, observed, left
-        self._interrupts = 0
+    def __init__(
+        self, batch: Batch, observed: Observed, left: int | None, stop: Callable[[], None] | None = None
+    ) -> None:
+        self._batch, self._observed, self._left, self._stop = batch, observed, left, stop
+        self._interrupts = 0  # of the work
         self._at_work: dict[asyncio.Task[None], Begun] = {}
 
     def work(self, first: Begun | None, requests: AsyncIterator[Numbered]) -> None:
@@ -61,17 +64,24 @@ class Window:
             shared = Shared(dispatcher, surroundings)
             work = asyncio.create_task(self._all(first, requests, shared))
 
-            def interrupt() -> None:
+            def interrupt(politely: bool) -> None:
+                if politely and self._stop:
+                    run.emit(events.Notice(None, None, "finishing what is at work; once more stops that too"))
+                    self._stop()
+                    self._stop = None
+                    return
                 self._interrupts += 1
                 if self._interrupts > 1:
                     dispatcher.kill_now()
                 else:
                     run.emit(events.Notice(None, None, "stopping; once more ends everything at once"))
+                    dispatcher.begin_no_more()
                     work.cancel()
 
             with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
                 for number in _SIGNALS:
-                    loop.add_signal_handler(number, interrupt)
+                    # Who sends SIGTERM, as a system that shuts down does, waits for a few seconds only.
+                    loop.add_signal_handler(number, interrupt, number == signal.SIGINT)
             try:
                 await work
             except asyncio.CancelledError:

@@ -29,7 +29,7 @@ from pipeline.errors import (
 )
 from pipeline.executors.handle import OnEvent, WorkerStats
 from shared import protocol
-from shared.memory import processor_s, resident_mb, system_kills
+from shared.memory import resident_mb, system_kills, usage
 from shared.timecode import span
 
 _START_LIMIT_S = 120.0
@@ -61,6 +61,7 @@ class Worker:
         self._watch: asyncio.Task[None] | None = None
         self._memory_exceeded_mb: float | None = None
         self._gpu_memory_mb: float | None = None
+        self._peak_mb = 0.0
         self._system_kills = system_kills()
         self.usable = True
 
@@ -115,12 +116,14 @@ class Worker:
                             on_event(answer)
                     elif isinstance(answer, protocol.Done) and answer.id == request.id:
                         self._gpu_memory_mb = answer.gpu_memory_mb
+                        self._peak_mb = max(self._peak_mb, answer.memory_mb or 0.0)
                         return answer
                     elif not isinstance(answer, protocol.Done | protocol.Cancelled):
                         raise self._error(answer)
         except TimeoutError as error:
             self.usable = False
             await self._end_job(request.id)
+            await self._terminate()
             raise WorkerTimedOut(
                 "worker.timed-out",
                 f"{self._launch.name} did not finish within {span(limit_s)}",
@@ -129,7 +132,10 @@ class Worker:
             ) from error
         except asyncio.CancelledError:
             self.usable = False
-            await self._end_job(request.id)
+            if await self._end_job(request.id):
+                self.usable = True
+            else:
+                await self._terminate()
             raise
 
     async def stop(self) -> None:
@@ -160,18 +166,26 @@ class Worker:
 
     def stats(self) -> WorkerStats | None:
         """What it takes just now; None where the system does not tell."""
-        memory_mb = resident_mb(self._started.pid) if self._started else None
-        if self._started is None or memory_mb is None:
+        used = usage(self._started.pid) if self._started else None
+        if used is None:
             return None
-        return WorkerStats(processor_s(self._started.pid), memory_mb, self._gpu_memory_mb)
+        cpu_s, memory_mb = used
+        self._peak_mb = max(self._peak_mb, memory_mb)
+        return WorkerStats(cpu_s, memory_mb, self._gpu_memory_mb, self._peak_mb)
 
-    async def _end_job(self, job: int) -> None:
-        """Ask, terminate, kill, each with its time."""
+    async def _end_job(self, job: int) -> bool:
+        """Ask the job to end, and wait a little for it. Whether it did, so that the worker can take another."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError, StepFailed):
             await self._send(protocol.Cancel(id=job))
             async with asyncio.timeout(_CANCEL_GRACE_S):
-                while not isinstance(await self._receive(), protocol.Cancelled | protocol.Done):
+                while isinstance(answer := await self._receive(), protocol.Progress | protocol.Notice):
                     pass
+            return isinstance(answer, protocol.Cancelled | protocol.Done)
+        return False
+
+    async def _terminate(self) -> None:
+        """Ask the process to end, then kill it."""
+        self.usable = False
         with contextlib.suppress(TimeoutError, StepFailed, ReelError):
             self._signal(signal.SIGTERM)
             async with asyncio.timeout(_TERMINATE_GRACE_S):
@@ -277,6 +291,7 @@ class Worker:
             held_mb = resident_mb(self._process.pid)
             if held_mb is None:
                 return
+            self._peak_mb = max(self._peak_mb, held_mb)
             if held_mb * 1e6 > self._launch.memory_limit_bytes:
                 self._memory_exceeded_mb = held_mb
                 self._signal(signal.SIGKILL)

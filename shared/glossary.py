@@ -19,7 +19,8 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -70,14 +71,19 @@ class Glossary(Frozen):
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read the table at `path`; raises `DocumentError` with the line that is wrong, `OSError`."""
+        return cls.parse(path.read_bytes(), str(path))
+
+    @classmethod
+    def parse(cls, content: bytes, name: str) -> Self:
+        """The table that a file called `name` holds; raises `DocumentError` with the line that is wrong."""
         try:
-            text = path.read_bytes().decode("utf-8-sig")
+            text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise DocumentError(f"{path} is not a glossary: expected text in UTF-8, {error.reason}") from error
+            raise DocumentError(f"{name} is not a glossary: expected text in UTF-8, {error.reason}") from error
         try:
             return cls(terms=tuple(_terms(text)))
         except (ValueError, csv.Error) as error:
-            raise DocumentError(f"{path} is not a glossary: {error}") from error
+            raise DocumentError(f"{name} is not a glossary: {error}") from error
 
     def write(self, path: Path) -> Path:
         """Write the table with tabs to `path` by rename, and return `path`."""
@@ -112,6 +118,29 @@ class Glossary(Frozen):
             if not found or start >= found[-1].end:
                 found.append(Found(start, -end, self.terms[number]))
         return tuple(found)
+
+    def into(self, language: str) -> Glossary:
+        """The terms that have a rendering in a language."""
+        return Glossary(terms=tuple(term for term in self.terms if term.rendering(language)))
+
+    def kept(self, said: str, written: str, language: str) -> dict[str, tuple[int, int]]:
+        """For each term that was said: how often, and how often its rendering stands in the translation, at most as
+        often as it was said."""
+        met = Counter(hit.term for hit in self.into(language).find(said))
+        found = count_in(written, [term.rendering(language) or "" for term in met])
+        counts: dict[str, tuple[int, int]] = {}
+        for term, times in met.items():
+            rendering = term.rendering(language) or ""
+            counts[term.source] = times, min(times, found[rendering])
+            found[rendering] -= counts[term.source][1]
+        return counts
+
+
+def count_in(text: str, renderings: Iterable[str]) -> Counter[str]:
+    """How often each rendering stands in a text, wherever in a word; of two that overlap, the longer one counts."""
+    wanted = {unicodedata.normalize("NFC", rendering): rendering for rendering in renderings}
+    terms = Glossary(terms=tuple(Term(source=rendering, match="part") for rendering in wanted if rendering))
+    return Counter(wanted[hit.term.source] for hit in terms.find(unicodedata.normalize("NFC", text)))
 
 
 @lru_cache(maxsize=4096)

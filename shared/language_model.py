@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from shared.document import Frozen
-from shared.stage import Params
+from shared.stage import Fact, Params
 
 _CHARACTERS_PER_TOKEN = 3.5  # of Latin scripts in the tokenizers of today; others have fewer, so that more are counted
 _OTHER_CHARACTERS_PER_TOKEN = 1.5
@@ -18,6 +20,7 @@ class LanguageModelParams(Params):
 
     model: str = Field("", description="the model's name, as its service has it; a local model needs none")
     address: str = Field("", description="where the service is, up to `/v1`; empty: the provider's own address")
+    instructions: str = Field("", description="what the model is told beside its task, in your words")
     window: int = Field(30, ge=1, le=400, description="lines a request asks for")
     context: int = Field(6, ge=0, le=100, description="lines before and after that it is shown as well")
     attempts: int = Field(5, ge=1, le=20, description="how often a request is made, until it succeeds")
@@ -38,7 +41,7 @@ PACE_PARAMS = ("timeout_s", "attempts", "at_once", "input_price", "output_price"
 
 
 class Usage(Frozen):
-    """Requests made of a language model, and tokens sent and received."""
+    """Requests made of a language model, and tokens sent and received. A stage notes them under these names."""
 
     requests: int = 0
     input_tokens: int = 0
@@ -51,12 +54,20 @@ class Usage(Frozen):
             output_tokens=self.output_tokens + other.output_tokens,
         )
 
+    @classmethod
+    def noted(cls, facts: Mapping[str, Fact]) -> Usage:
+        """What a result's facts say; nothing where its stage asked no language model."""
+        return cls.model_validate({name: facts[name] for name in cls.model_fields if facts.get(name)})
+
     def cost(self, params: LanguageModelParams) -> float | None:
         """At the user's prices, in their currency; None where they gave none."""
         if not params.input_price and not params.output_price:
             return None
         cost = (self.input_tokens * params.input_price + self.output_tokens * params.output_price) / 1e6
         return round(cost, 6)
+
+
+NOTHING = Usage()
 
 
 def tokens_in(text: str) -> float:

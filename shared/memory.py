@@ -72,13 +72,16 @@ def peak_mb() -> float | None:
     return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM:")), None)
 
 
-def processor_s(pid: int) -> float:
-    """Processor time that a process has taken so far; 0 where the system does not tell."""
+def usage(pid: int) -> tuple[float, float] | None:
+    """Processor time in seconds that a process has taken so far, and what it holds in memory in 10^6 bytes; None where
+    the system does not tell."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            fields = stream.read().rpartition(b")")[2].split()
     except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return None
+    ticks, pages = int(fields[11]) + int(fields[12]), int(fields[21])
+    return ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def gpu_mb() -> float | None:

@@ -9,18 +9,22 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
+from shared.document import DocumentError
 from shared.files import write_atomically
+from shared.glossary import Glossary
 from shared.language_model import CONNECTION_PARAMS, LANGUAGE_MODEL_PARAMS, PACE_PARAMS, LanguageModelParams, Usage
-from shared.stage import CORE_ENVIRONMENT, Backend, Fact, Files, Job, Resources, Service, Stage
+from shared.stage import CORE_ENVIRONMENT, Backend, Fact, Files, Job, Resources, Service, Stage, StageError
 from shared.transcript import Transcript
 from shared.translation import Translation
 
 
 class RefineInputs(Files):
-    """`transcript`; `translation` of it, to refine instead, with the transcript as its original."""
+    """`transcript`; `translation` of it, to refine instead, with the transcript as its original; `glossary`:
+    `shared.glossary.Glossary`, the terms that are to be written as it says."""
 
     transcript: Path
     translation: Path | None = None
+    glossary: Path | None = None
 
 
 class RefineParams(LanguageModelParams):
@@ -32,7 +36,6 @@ class RefineParams(LanguageModelParams):
     max_changed: float = Field(
         0.25, ge=0, le=1, description="the part of a line's words that may change; a line over it stays as it was"
     )
-    instructions: str = Field("", description="what a language model is told beside its task, in your words")
 
 
 class RefineOutputs(Files):
@@ -61,7 +64,7 @@ class Engine(Protocol):
     """What a backend offers: the translation refined where there is one, else the transcript."""
 
     def refine(
-        self, transcript: Transcript, translation: Translation | None, params: RefineParams,
+        self, transcript: Transcript, translation: Translation | None, glossary: Glossary, params: RefineParams,
         progress: Callable[[float], None],
     ) -> Refined: ...  # fmt: skip
 
@@ -69,7 +72,7 @@ class Engine(Protocol):
 def run(engine: Engine, job: RefineJob) -> RefineOutputs:
     """Refine, and see that the backend has kept to the segments."""
     transcript, translation = _read(job)
-    refined = engine.refine(transcript, translation, job.params, job.progress)
+    refined = engine.refine(transcript, translation, _glossary(job, translation), job.params, job.progress)
     before = _texts(translation or transcript)
     after = _texts(refined.translation or refined.transcript)
     assert [one for one, _ in before] == [one for one, _ in after], "a backend changed the segments"
@@ -93,6 +96,19 @@ def stub(job: RefineJob) -> RefineOutputs:
 def _read(job: RefineJob) -> tuple[Transcript, Translation | None]:
     translation = Translation.read(job.inputs.translation) if job.inputs.translation else None
     return Transcript.read(job.inputs.transcript), translation
+
+
+def _glossary(job: RefineJob, translation: Translation | None) -> Glossary:
+    """The terms; for a translation, those that the user has said something about in its language."""
+    if job.inputs.glossary is None:
+        return Glossary()
+    try:
+        glossary = Glossary.read(job.inputs.glossary)
+    except DocumentError as error:
+        raise StageError("glossary.invalid", str(error), "correct the table") from error
+    if translation is None:
+        return glossary
+    return Glossary(terms=tuple(term for term in glossary.terms if term.rendering(translation.target)))
 
 
 def _texts(document: Transcript | Translation) -> list[tuple[int, str]]:
@@ -126,7 +142,7 @@ STAGE = Stage(
             environment=CORE_ENVIRONMENT,
             summary="spacing, punctuation, repeated words and capitals, where a rule cannot be wrong",
             resources=Resources(cpus=1, memory_gib=0.5),
-            neutral_params=(*LANGUAGE_MODEL_PARAMS, "texts", "max_changed", "instructions"),
+            neutral_params=(*LANGUAGE_MODEL_PARAMS, "texts", "max_changed"),
         ),
         "openai": Backend(
             module="stages.backends.openai_chat",
@@ -137,6 +153,14 @@ STAGE = Stage(
             load_params=CONNECTION_PARAMS,
             neutral_params=PACE_PARAMS,
             service=Service("https://api.openai.com/v1", "OPENAI_API_KEY"),
+        ),
+        "llama-cpp": Backend(
+            module="stages.backends.llama_cpp",
+            environment="llm",
+            summary="a language model on this machine, by llama.cpp; nothing is sent anywhere",
+            models=("model",),
+            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=3.0, time_base_s=600.0, time_per_media_s=60.0),
+            neutral_params=("model", "address", *PACE_PARAMS),
         ),
         "anthropic": Backend(
             module="stages.backends.anthropic_messages",

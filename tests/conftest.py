@@ -62,10 +62,14 @@ class Reel:
             **(extra or {}),
         }
 
+    def command(self, *arguments: str | Path) -> list[str]:
+        """The words that start it."""
+        return [sys.executable, "-P", "-m", "pipeline.cli", *map(str, arguments)]
+
     def start(self, *arguments: str | Path, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """The command in a process group of its own, so that a test can end all of it."""
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "pipeline.cli", *map(str, arguments)],
+            self.command(*arguments),
             env=self.environment(extra), cwd=self.folder, text=True, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip

@@ -28,6 +28,7 @@ STARTERS = {
     "pipeline/worker.py", "pipeline/setup_core.py", "pipeline/hardware.py", "pipeline/executors/ray_cluster.py",
     "pipeline/model_cache/sources/data_wheel.py",
     "stages/backends/ffmpeg.py", "stages/backends/ffmpeg_demux.py", "stages/backends/ffmpeg_mux.py",
+    "stages/backends/ffmpeg_frames.py",
 }  # fmt: skip
 _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\ufe0f]")
 

@@ -23,6 +23,7 @@ _FLAGS = {
     "recipe": "recipe",
     "profile": "profile",
     "guide": "guide",
+    "glossary": "glossary",
     "output": "output_dir",
     "progress": "progress",
     "cluster": "cluster",

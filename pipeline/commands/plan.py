@@ -11,7 +11,7 @@ from pipeline.admission import Admission, check_media
 from pipeline.app import App
 from pipeline.commands.common import CommandResult, app_of, megabytes, requests_of, table
 from pipeline.costs import Estimate, estimates
-from pipeline.preview import StepPreview
+from pipeline.preview import StepPreview, published_before
 from pipeline.result_key import short
 from pipeline.runs import Runs
 from shared.language_model import Usage
@@ -27,8 +27,12 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     asked: list[tuple[str, Estimate]] = []
     for request in requests_of(arguments, Path.cwd()):
         check_media(request.media)
-        item = admission.item(request, app.store.media_digest(request.media))
-        previews = admission.preview(item)
+        digest = app.store.media_digest(request.media)
+        if before := admission.finished(request, digest):
+            item, previews = before[0], published_before(before[0].plan, before[1].keys)
+        else:
+            item = admission.item(request, digest)
+            previews = admission.preview(item)
         due += [preview for preview in previews if preview.verdict != "reused"]
         asked += [(item.name, one) for one in estimates(previews, app.store)]
         items.append({"name": item.name, "media": str(item.media), "steps": [_data(preview) for preview in previews]})
@@ -69,9 +73,10 @@ def _data(preview: StepPreview) -> JsonValue:
         "step": preview.step.id,
         "stage": preview.step.stage.name,
         "backend": preview.step.backend_name,
+        "choice": preview.step.choice or None,
         "verdict": preview.verdict,
         "reason": preview.why,
-        "key": preview.result.key if preview.result else None,
+        "key": preview.key,
         "changes": [{"ingredient": one.place, "old": one.old, "new": one.new} for one in preview.changes],
     }
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -13,6 +15,7 @@ from pipeline import events
 from pipeline.app import App
 from pipeline.commands.common import CommandResult, agreed, megabytes, table
 from pipeline.errors import UsageError
+from pipeline.paths import shown
 from pipeline.reporters import open_reporter
 from pipeline.store_upkeep import Survey, delete, repair, survey
 
@@ -76,7 +79,8 @@ def _prune(arguments: argparse.Namespace, app: App) -> CommandResult:
     keep = parse_size(arguments.keep) if arguments.keep else None
 
     def look() -> Survey:
-        return survey(app.store, older_than_s, keep, intermediates=arguments.intermediates)
+        intermediates = arguments.intermediates
+        return survey(app.store, older_than_s, keep, intermediates=intermediates, moved_to=[*map(Path, arguments.jobs)])
 
     found = look()
     yes = bool(found.surplus) and agreed("delete this?", _text(found), yes=arguments.yes)
@@ -89,6 +93,7 @@ def _prune(arguments: argparse.Namespace, app: App) -> CommandResult:
             {name: value for name, value in asdict(one).items() if name != "paths"} for one in found.surplus
         ],
         "kept_bytes": found.kept_bytes, "used_bytes": found.used_bytes, "deleted": yes,
+        "lost": [str(folder) for folder in found.lost],
     }  # fmt: skip
     if not found.surplus:
         return CommandResult(data, f"nothing to delete; {_rest(found)}")
@@ -101,7 +106,15 @@ def _text(found: Survey) -> str:
     if (more := len(found.surplus) - _SHOWN) > 0:
         rows.append((megabytes(sum(one.bytes for one in found.surplus[_SHOWN:])), f"and {more} more", "", ""))
     total = megabytes(sum(one.bytes for one in found.surplus))
-    return f"{table(rows, ('FREES', 'WHAT', 'RESULT', 'WHY'))}\n{total} in all; {_rest(found)}"
+    lost = f"{_lost(found.lost)}\n" if found.lost else ""
+    return f"{table(rows, ('FREES', 'WHAT', 'RESULT', 'WHY'))}\n{lost}{total} in all; {_rest(found)}"
+
+
+def _lost(folders: Sequence[Path]) -> str:
+    """What a person should know before results of jobs that were only moved are deleted."""
+    first = shown(folders[0])
+    which = f"the job in {first} is" if len(folders) == 1 else f"{len(folders)} jobs, as the one in {first}, are"
+    return f"{which} no longer there, so nothing is kept for it; where it was only moved, say where: `--jobs DIR`"
 
 
 def _rest(found: Survey) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from pipeline.ledger import Host, Need, Place
@@ -27,6 +28,19 @@ class WorkerKey:
     options: tuple[tuple[str, Option], ...] = ()
     service_key: str = ""  # the name of the key that its service wants; empty for one that asks none
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Asked for some hundred times a job, so it is computed once."""
+        return hash((self.environment, self.stage, self.backend, self.models, self.device, self.threads, self.options))
+
+    def __getstate__(self) -> dict[str, object]:
+        return {
+            name: value for name, value in vars(self).items() if name != "_hash"
+        }  # another process hashes otherwise
+
     @property
     def label(self) -> str:
         """What a person reads: `asr (faster-whisper)`, `lite`."""
@@ -35,11 +49,12 @@ class WorkerKey:
 
 @dataclass(frozen=True)
 class WorkerStats:
-    """What a worker takes: processor time since its start, and memory now."""
+    """What a worker takes: processor time since its start, memory now, and the most of it so far."""
 
     cpu_s: float
     memory_mb: float
     gpu_memory_mb: float | None = None
+    peak_memory_mb: float | None = None
 
 
 class WorkerHandle(Protocol):

@@ -75,6 +75,11 @@ class ModelCache:
         """Those of the models that are not whole, with what is wrong."""
         return {name: problem for name in names if (problem := self.problem(name))}
 
+    def lacking(self, names: Iterable[str]) -> list[str]:
+        """Those of the models that are not whole, or need another that is not."""
+        incomplete = self.incomplete(self.models)
+        return [name for name in names if not incomplete.keys().isdisjoint(with_needs([name], self.models))]
+
     def missing_bytes(self, names: Iterable[str]) -> int:
         """How many bytes a fetch of these would still bring."""
         return sum(self._still_missing(name) for name in names if self.problem(name))

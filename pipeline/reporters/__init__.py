@@ -11,14 +11,14 @@ from pipeline.events import Emit
 
 @contextlib.contextmanager
 def open_reporter(kind: str) -> Iterator[Emit]:
-    """Where events go: `auto` is bars on a terminal and lines elsewhere."""
+    """Where events go: `auto` is bars and a live table on a terminal, and lines elsewhere."""
     if kind == "auto":
         kind = "bars" if sys.stderr.isatty() else "plain"
     if kind == "bars":
-        from pipeline.reporters.bars import Bars  # rich takes a tenth of a second to import
+        from pipeline.reporters.live import LiveTable  # rich takes a tenth of a second to import
 
-        with Bars() as bars:
-            yield bars.emit
+        with LiveTable() as table:
+            yield table.emit
     elif kind == "json":
         from pipeline.reporters.json_lines import emit_json
 

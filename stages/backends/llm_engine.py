@@ -11,12 +11,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
-from shared.language_model import Usage
+from shared.glossary import Glossary
+from shared.language_model import LanguageModelParams, Usage
+from shared.stage import Fact
 from shared.transcript import Segment, Transcript
 from shared.translation import TranslatedSegment, Translation
 from stages.backends.llm_lines import (
     Line,
+    Task,
     Window,
     correcting,
     corrects,
@@ -24,6 +28,7 @@ from stages.backends.llm_lines import (
     question,
     read_answer,
     translates,
+    translating,
     windows_of,
 )
 from stages.backends.llm_service import Away, Insistence, LanguageModel, Unusable
@@ -51,33 +56,56 @@ class Outcome:
         return tuple(f"{count} of {total} lines keep their {what} text: {why}" for why, count in self.kept.items())
 
 
+class ToTranslate(Protocol):
+    """What is to be translated: `stages.translate.Work`, which this module may not know beside `stages.refine`."""
+
+    @property
+    def segments(self) -> Sequence[Segment]: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def params(self) -> LanguageModelParams: ...
+    @property
+    def glossary(self) -> Glossary: ...
+    @property
+    def progress(self) -> Progress: ...
+    @property
+    def warn(self) -> Callable[[str], None]: ...
+    @property
+    def note(self) -> Callable[[str, Fact], None]: ...
+
+
 class LanguageModelEngine:
-    """A model that refines. It keeps nothing from one job to the next."""
+    """A model that refines and translates. It keeps nothing from one job to the next."""
 
     def __init__(self, model: LanguageModel, at_once: int | None = None) -> None:
         """`at_once` bounds what the user allows, for a model that computes here."""
         self._model, self._at_once = model, at_once
 
     def refine(
-        self, transcript: Transcript, translation: Translation | None, params: RefineParams, progress: Progress
-    ) -> Refined:
+        self, transcript: Transcript, translation: Translation | None, glossary: Glossary, params: RefineParams,
+        progress: Progress,
+    ) -> Refined:  # fmt: skip
         """By the rules first, which cost nothing, and then by the model what is to be shown to it."""
-        tidy = by_rules(transcript, translation)
+        tidy = by_rules(transcript, translation, glossary)
         if params.texts not in {"all", "transcript" if translation is None else "translation"}:
             return tidy
         if translation is None:
-            task, lines = correcting(transcript.language), [_line(one) for one in tidy.transcript.segments]
+            text, lines = correcting(transcript.language), [_line(one) for one in tidy.transcript.segments]
         else:
             assert tidy.translation is not None
             drafts = {one.id: one.text for one in tidy.translation.segments}
-            task = improving(translation.source, translation.target)
+            text = improving(translation.source, translation.target)
             lines = [_line(one, drafts.get(one.id)) for one in transcript.segments]
 
         def accept(line: Line, text: str) -> bool:
             if line.draft is not None:
                 return translates(line.text, text, line.draft)
-            return corrects(line.text, text, params.max_changed)
+            return corrects(line.text, text, params.max_changed, glossary)
 
+        task = Task(text, params.instructions, glossary, translation.target if translation else None)
         outcome = self.ask([line for line in lines if _says_something(line)], task, params, accept, progress)
         facts = {"kept": outcome.kept.total()}
         warnings = outcome.warnings("unrefined")
@@ -90,8 +118,26 @@ class LanguageModelEngine:
             tidy.transcript.model_copy(update={"segments": said}), None, warnings, dict(facts), outcome.usage
         )
 
+    def translate(self, work: ToTranslate) -> Sequence[str]:
+        """One text for each segment; an empty one where the model gave none that can be a translation."""
+        lines = [line for line in map(_line, work.segments) if _says_something(line)]
+        text = translating(work.source, work.target)
+        task = Task(text, work.params.instructions, work.glossary, work.target)
+
+        def accept(line: Line, text: str) -> bool:
+            return translates(line.text, text)
+
+        outcome = self.ask(lines, task, work.params, accept, work.progress)
+        for warning in outcome.warnings("untranslated"):
+            work.warn(warning)
+        for name, count in outcome.usage.model_dump().items():
+            work.note(name, count)
+        work.note("cost", outcome.usage.cost(work.params))
+        # What says nothing, a line of dots say, is the same in every language.
+        return [outcome.texts.get(one.id, "" if _says_something(_line(one)) else one.text) for one in work.segments]
+
     def ask(
-        self, lines: Sequence[Line], task: str, params: RefineParams, accept: Accept, progress: Progress
+        self, lines: Sequence[Line], task: Task, params: LanguageModelParams, accept: Accept, progress: Progress
     ) -> Outcome:
         """New texts for the lines, as far as there are any to be had. Raises `StageError` where the service refuses."""
         outcome, insistence = Outcome(), Insistence(self._model, params.attempts)
@@ -99,7 +145,7 @@ class LanguageModelEngine:
         threads = ThreadPoolExecutor(min(params.at_once, self._at_once or params.at_once))
         done = 0
         try:
-            asked = {threads.submit(_texts, window, task, params, insistence): window for window in windows}
+            asked = {threads.submit(_texts, window, task, insistence): window for window in windows}
             waiting: set[Future[dict[int, str]]] = set(asked)
             while waiting:
                 finished, waiting = wait(waiting, _HEAR_EVERY_S, FIRST_COMPLETED)
@@ -130,12 +176,11 @@ def _take(future: Future[dict[int, str]], window: Window, accept: Accept, outcom
             outcome.kept["the model changed more than it may"] += 1
 
 
-def _texts(window: Window, task: str, params: RefineParams, insistence: Insistence) -> dict[int, str]:
+def _texts(window: Window, task: Task, insistence: Insistence) -> dict[int, str]:
     """A window's texts; those of its halves, where it gives none. Raises `Away` where there is nothing at all."""
 
     def ask(part: Window) -> dict[int, str]:
-        asked = question(task, part, params.instructions)
-        return insistence.ask(asked, partial(read_answer, window=part))
+        return insistence.ask(question(task, part), partial(read_answer, window=part))
 
     try:
         return ask(window)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from shared.glossary import Glossary, Term
 from shared.language import english_name
 from shared.language_model import LanguageModelParams, tokens_in
 from stages.backends.llm_service import Question, Unusable
@@ -46,6 +48,10 @@ _ANSWER = (
     'Answer with JSON alone, in this form: {"lines": [{"id": 1, "text": "..."}]}. Give each id of `lines` exactly once,'
     " in the same order, and no other; never join lines or move words from one to another."
 )
+_TERMS = (
+    "`terms` holds names and terms of these lines, and how each is to be written: exactly so, wherever it is meant."
+)
+NO_TERMS = Glossary()
 _LONGER, _SHORTER, _SLACK = 4.0, 0.2, 24  # how a text may grow and shrink in another language, and characters on top
 
 
@@ -57,6 +63,25 @@ class Line:
     text: str
     speaker: str | None = None
     draft: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done with lines. Terms of the glossary that they hold are shown with it: as they are to be written
+    in the language `into`, or as they are where that is None."""
+
+    text: str
+    instructions: str = ""
+    glossary: Glossary = NO_TERMS
+    into: str | None = None
+
+    def terms(self, lines: Iterable[Line]) -> list[JsonValue]:
+        """The terms that lines hold, for a model."""
+        said = {hit.term.source: hit.term for line in lines for hit in self.glossary.find(line.text)}
+        return [{"term": source, "write": self._written(term)} for source, term in said.items()]
+
+    def _written(self, term: Term) -> str:
+        return (term.rendering(self.into) if self.into else None) or term.source
 
 
 @dataclass(frozen=True)
@@ -122,17 +147,19 @@ def improving(source: str, target: str) -> str:
     )
 
 
-def question(task: str, window: Window, instructions: str) -> Question:
+def question(task: Task, window: Window) -> Question:
     """What is asked for a window."""
-    more = [f"Beside that: {instructions.strip()}"] if instructions.strip() else []
+    more = [f"Beside that: {task.instructions.strip()}"] if task.instructions.strip() else []
+    more += [_TERMS] if (terms := task.terms(window.lines)) else []
     material: dict[str, JsonValue] = {
         "before": [_shown(line, with_id=False) for line in window.before],
         "lines": [_shown(line, with_id=True) for line in window.lines],
         "after": [_shown(line, with_id=False) for line in window.after],
+        "terms": terms,
     }
     text = json.dumps({name: part for name, part in material.items() if part}, ensure_ascii=False, indent=0)
     room = sum(3 * tokens_in(line.draft or line.text) + 30 for line in window.lines)
-    return Question("\n\n".join([task, *more, _DATA, _ANSWER]), text, FORM, round(room) + 500)
+    return Question("\n\n".join([task.text, *more, _DATA, _ANSWER]), text, FORM, round(room) + 500, len(window.lines))
 
 
 def _shown(line: Line, *, with_id: bool) -> JsonValue:
@@ -166,10 +193,13 @@ def _plain(text: str) -> str:
     return " ".join("".join(one for one in kept if unicodedata.category(one) != "Cf" or one in "\u200c\u200d").split())
 
 
-def corrects(before: str, after: str, most: float) -> bool:
-    """Whether a text can be a correction of another: at most this part of its words was changed, and no number."""
+def corrects(before: str, after: str, most: float, glossary: Glossary = NO_TERMS) -> bool:
+    """Whether a text can be a correction of another: at most this part of its words was changed, no number, and no
+    term of the glossary."""
     old, new = ([bare(token) for token, _ in tokens_of(text)] for text in (before, after))
-    return bool(new) and _changes(old, new) <= int(most * len(old)) and _keeps_numbers(before, after)
+    terms = [Counter(hit.term.source for hit in glossary.find(text)) for text in (before, after)]
+    few = _changes(old, new) <= int(most * len(old))
+    return bool(new) and few and _keeps_numbers(before, after) and terms[0] <= terms[1]
 
 
 def translates(source: str, text: str, draft: str | None = None) -> bool:

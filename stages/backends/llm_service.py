@@ -11,7 +11,7 @@ import os
 import random
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from pydantic import JsonValue
@@ -38,6 +38,7 @@ class Question:
     material: str
     form: Mapping[str, JsonValue]
     max_tokens: int
+    lines: int  # how many are asked for
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ class Insistence:
             if self._stop.is_set():
                 raise Stopped
             try:
-                usable = read(self._once(Question(question.task, material, question.form, question.max_tokens)))
+                usable = read(self._once(replace(question, material=material)))
                 self._unusable = None
                 return usable
             except Busy as error:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from shared.glossary import Glossary, Term
 from shared.language import primary
 from shared.stage import Device
 from shared.transcript import Transcript
@@ -45,11 +46,11 @@ class TextRules:
     """The engine; holds nothing."""
 
     def refine(
-        self, transcript: Transcript, translation: Translation | None, params: RefineParams,
+        self, transcript: Transcript, translation: Translation | None, glossary: Glossary, params: RefineParams,
         progress: Callable[[float], None],
     ) -> Refined:  # fmt: skip
         """See `by_rules`."""
-        return by_rules(transcript, translation)
+        return by_rules(transcript, translation, glossary)
 
 
 def load(models: Mapping[str, Path], device: Device) -> TextRules:
@@ -57,25 +58,40 @@ def load(models: Mapping[str, Path], device: Device) -> TextRules:
     return TextRules()
 
 
-def by_rules(transcript: Transcript, translation: Translation | None) -> Refined:
+def by_rules(transcript: Transcript, translation: Translation | None, glossary: Glossary) -> Refined:
     """The translation by the rules; the transcript where there is none."""
     if translation is not None:
-        texts = tidied([segment.text for segment in translation.segments], translation.target)
+        written = [term.rendering(translation.target) or "" for term in glossary.terms]
+        texts = tidied([segment.text for segment in translation.segments], translation.target, written)
         segments = tuple(
             segment.model_copy(update={"text": text}) for segment, text in zip(translation.segments, texts, strict=True)
         )
         return Refined(transcript, translation.model_copy(update={"segments": segments}))
-    texts = tidied([segment.text for segment in transcript.segments], transcript.language)
+    spoken = [term.source for term in glossary.terms]
+    texts = tidied([segment.text for segment in transcript.segments], transcript.language, spoken)
     said = tuple(rewritten(segment, text) for segment, text in zip(transcript.segments, texts, strict=True))
     return Refined(transcript.model_copy(update={"segments": said}), None)
 
 
-def tidied(lines: Sequence[str], language: str) -> list[str]:
-    """The lines by the rules, each for itself but for capitals: those follow the line before."""
+def tidied(lines: Sequence[str], language: str, terms: Iterable[str] = ()) -> list[str]:
+    """The lines by the rules, each for itself but for capitals: those follow the line before. `terms` are written as
+    they stand here, where their capitals can mean nothing else."""
     tidy = [_tidied(line, primary(language)) for line in lines]
-    if primary(language) in _NO_CAPITALS or any(line != line.lower() for line in tidy):
-        return tidy
-    return list(_with_capitals(tidy, primary(language)))
+    if primary(language) not in _NO_CAPITALS and all(line == line.lower() for line in tidy):
+        tidy = list(_with_capitals(tidy, primary(language)))
+    spelt = Glossary(terms=tuple(Term(source=term, match="any-case") for term in dict.fromkeys(terms) if _is_odd(term)))
+    return [_respelt(line, spelt) for line in tidy] if spelt.terms else tidy
+
+
+def _is_odd(term: str) -> bool:
+    """Whether a term cannot be taken for an everyday word: `May` can, `WhisperX` and `Big Buck Bunny` cannot."""
+    return term != term.lower() and (" " in term or any(map(str.isupper, term[1:])))
+
+
+def _respelt(line: str, terms: Glossary) -> str:
+    for hit in reversed(terms.find(line)):
+        line = line[: hit.start] + hit.term.source + line[hit.end :]
+    return line
 
 
 def _tidied(line: str, language: str) -> str:

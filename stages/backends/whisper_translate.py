@@ -15,12 +15,14 @@ from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_compression_ratio
 
+from shared.language import primary
 from shared.speech import Region
 from shared.stage import Device, StageError
 from shared.transcript import Segment
 from stages.backends.waveform import Samples, Waveform, open_speech
 from stages.backends.whisper_codes import whisper_code
 from stages.backends.whisper_ctranslate2 import languages_of, load_model
+from stages.translate import Work
 
 _BEAM_SIZE = 5
 _SHORTEST_FRAMES = 1_000  # of 10 ms
@@ -39,18 +41,23 @@ class WhisperTranslateEngine:
         self._model = model
         self._languages = languages_of(model)
 
-    def translate(self, audio: Path, segments: Sequence[Segment], source: str, target: str) -> Iterator[str]:
-        """English text for each segment."""
+    def translate(self, work: Work) -> Sequence[str]:
+        """English text for each segment. What a glossary says cannot be told to it."""
+        source = primary(work.source)
         if source not in self._languages or not self._model.model.is_multilingual:
             raise StageError(
                 "translate.pair",
-                f"this Whisper does not translate {source} to {target}; it hears {', '.join(sorted(self._languages))}",
+                f"this Whisper does not translate {source} to {work.target}; it hears"
+                f" {', '.join(sorted(self._languages))}",
                 "choose another backend or a multilingual model",
             )
         tokenizer = Tokenizer(self._model.hf_tokenizer, True, task="translate", language=whisper_code(source))
-        waveform = open_speech(audio)
-        for stretch in _stretches(segments, waveform):
-            yield self._translate(waveform.read(stretch.start_ms, stretch.end_ms), tokenizer)
+        waveform = open_speech(work.audio)
+        found: list[str] = []
+        for stretch in _stretches(work.segments, waveform):
+            found.append(self._translate(waveform.read(stretch.start_ms, stretch.end_ms), tokenizer))
+            work.progress(len(found) / len(work.segments))
+        return found
 
     def _translate(self, samples: Samples, tokenizer: Tokenizer) -> str:
         """The text of one stretch; decoded a second time, without repeating itself, where it does."""

@@ -52,7 +52,7 @@ async def work(app: App, wishes: list[Wish]) -> dict[str, object]:
     logs = app.project.results / "runs" / "test"
 
     async def one(wish: Wish) -> dict[str, str]:
-        listening = Listening(lambda worker: None, lambda done: None, warnings.append)
+        listening = Listening(lambda what: None, lambda worker: None, lambda done: None, warnings.append)
         try:
             work = keyed(wish.step(), {"media": None}, app.surroundings())
             result = await run_step(work, [], {}, 1000, app, dispatcher, listening)

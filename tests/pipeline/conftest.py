@@ -45,7 +45,7 @@ class Bench:
     async def _run(self, steps: tuple[Step, ...]) -> list[StoredResult | BaseException]:
         app = self.app
         outcomes: list[StoredResult | BaseException] = []
-        listening = Listening(lambda worker: None, self.progress.append, self.warnings.append)
+        listening = Listening(lambda what: None, lambda worker: None, self.progress.append, self.warnings.append)
         with app.store.open_for_writing("a test"):
             async with local_dispatcher(app, self.logs) as dispatcher:
                 for step in steps:

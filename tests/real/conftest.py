@@ -8,7 +8,7 @@ import os
 import subprocess
 import wave
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 from unittest import mock
@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from pipeline.admission import set_up
 from pipeline.app import App, open_app
 from pipeline.executors.local import local_dispatcher
-from pipeline.plan import Choices, single_step
+from pipeline.plan import single_step
 from pipeline.preview import StepPreview
 from pipeline.project import CODE_ROOT, CONFIG
 from pipeline.registry import stage_named
@@ -84,13 +84,7 @@ class Stages:
         self, name: str, inputs: StageInputs, params: Mapping[str, JsonValue] | None = None, backend: str | None = None
     ) -> StageRun:
         stage = stage_named(name)
-        choices = Choices(
-            recipe_name="alone",
-            profile_name=self._app.profile.name,
-            profile=self._app.profile.profile,
-            targets=(),
-            stages={name: dict(params or {})},
-        )
+        choices = replace(self._app.choices(), targets=(), stages={name: dict(params or {})}, guide={})
         step = single_step(stage, choices, {}, backend)
         if step.language_models:
             spoken = language_in({role: str(path) for role, path in inputs.items()})
@@ -222,7 +216,7 @@ def case_app(real_app: App, serve_models: ServeModels, tmp_path_factory: pytest.
         if case not in made:
             real_app.environments.ensure(case.declared.environment, lambda event: None)
             folders = {}
-            for tiny in case.tiny.values():
+            for tiny in {tiny.name: tiny for tiny in case.tiny.values()}.values():
                 folders[tiny.name] = tmp_path_factory.mktemp("tiny") / tiny.name
                 folders[tiny.name].mkdir()
                 tiny.make(real_app.environments.python(case.declared.environment), folders[tiny.name])

@@ -152,11 +152,13 @@ def test_a_run_through_a_service_tells_beforehand_and_afterwards_what_it_costs_a
         demo, "--recipe", "transcribe", "--profile", "starter", "--set", "refine.backend=openai", "--set",
         f"refine.address={service.address}", "--set", "refine.model=tidy", *prices, "--json",
     )  # fmt: skip
-    reel("run", *chosen, extra={"LLM_API_KEY": KEY, "OPENAI_API_KEY": "sk-of-another-house"})
+    ran = reel("run", *chosen, extra={"LLM_API_KEY": KEY, "OPENAI_API_KEY": "sk-of-another-house"})
     (job,) = reel.out.rglob("job.json")
     facts = json.loads(job.read_text())["steps"]["refine"]["facts"]
     assert facts["requests"] == len(service.requests) == 1
     assert facts["cost"] == pytest.approx((facts["input_tokens"] * 2 + facts["output_tokens"] * 8) / 1e6)
+    assert json.loads(ran.stdout)["data"]["items"][0]["services"]["cost"] == facts["cost"]
+    assert f"asked of services: 1 requests, {facts['input_tokens']} tokens sent" in ran.stderr
     assert {request["key"] for request in service.requests} == {KEY}
     for path in (path for folder in (reel.out, reel.results) for path in folder.rglob("*") if path.is_file()):
         assert KEY.encode() not in path.read_bytes(), path

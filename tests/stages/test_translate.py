@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from shared.flores import INDICTRANS2, NLLB, flores_code
 from shared.stage import Job, StageError
 from shared.transcript import Segment, Transcript
 from shared.translation import Translation
-from stages.translate import STAGE, TranslateInputs, TranslateJob, TranslateParams, backend_for, run, stub, translates
+from stages.translate import (
+    STAGE,
+    TranslateInputs,
+    TranslateJob,
+    TranslateParams,
+    Work,
+    backends_for,
+    roles_for,
+    run,
+    stub,
+    translates,
+)  # fmt: skip
 from tests.fakes.listener import Audience
 
 
@@ -20,9 +32,9 @@ class FakeEngine:
     texts: Sequence[str]
     calls: list[tuple[str, str]] = field(default_factory=list)
 
-    def translate(self, audio: Path, segments: Sequence[Segment], source: str, target: str) -> Iterator[str]:
-        self.calls.append((source, target))
-        yield from self.texts
+    def translate(self, work: Work) -> Sequence[str]:
+        self.calls.append((work.source, work.target))
+        return self.texts
 
 
 def a_job(folder: Path, language: str, *texts: str, target: str = "en", backend: str = "whisper") -> TranslateJob:
@@ -44,7 +56,7 @@ def test_every_segment_gets_its_text_in_order(tmp_path: Path) -> None:
     engine = FakeEngine([" good morning ", "goodbye"])
     outputs = run(engine, job)
     assert texts_of(outputs.translation) == [(0, "good morning"), (1, "goodbye")]
-    assert engine.calls == [("pt", "en")]
+    assert engine.calls == [("pt-BR", "en")]
     assert Translation.read(outputs.translation).source == "pt-BR"
     assert job.facts == {"source": "pt-BR", "language": "en", "segments": 2, "untranslated": 0}
 
@@ -84,7 +96,7 @@ def test_a_pair_that_the_backend_does_not_do_is_refused_by_name(tmp_path: Path) 
 def test_a_refusal_names_the_backend_that_would_do_it(tmp_path: Path) -> None:
     with pytest.raises(StageError) as refusal:
         run(FakeEngine([]), a_job(tmp_path, "en", "x", target="pt"))
-    assert refusal.value.hint == "backend `bergamot` does"
+    assert refusal.value.hint == "`nllb` and `bergamot` can; choose one with `--set translate.backend=...`"
 
 
 def test_a_target_that_is_no_language_is_refused(tmp_path: Path) -> None:
@@ -94,14 +106,46 @@ def test_a_target_that_is_no_language_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "target", "backend"),
+    ("source", "target", "backends"),
     [
-        ("hi", "en", "whisper"), ("pt", "en", "bergamot"), ("pt-BR", "en-US", "bergamot"), ("en", "pt", "bergamot"),
-        (None, "en", "whisper"), (None, "pt", "bergamot"), ("es", "pt", None), (None, "hi", None),
+        ("hi", "en", "indictrans2 nllb whisper"), ("pt-BR", "en-US", "nllb bergamot whisper"),
+        ("en", "pt", "nllb bergamot"), ("ta", "ur", "indictrans2 nllb"), ("es", "pt", "nllb"), ("la", "en", "whisper"),
+        ("en", "la", ""), (None, "en", "nllb whisper indictrans2 bergamot"), (None, "pt", "nllb bergamot"),
+        (None, "hi", "nllb indictrans2"),
+        ("en", "en-GB", "bergamot nllb whisper indictrans2"),
     ],
 )  # fmt: skip
-def test_a_plan_gets_the_backend_that_suits_the_pair(source: str | None, target: str, backend: str | None) -> None:
-    assert backend_for(source, target) == backend
+def test_the_backends_for_a_pair_come_best_first(source: str | None, target: str, backends: str) -> None:
+    assert backends_for(source, target) == backends.split()
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "roles"),
+    [
+        ("en", "hi", "en-indic"), ("hi", "en-IN", "indic-en"), ("ta", "hi", "indic-indic"), (None, "en", "indic-en"),
+        (None, "hi", "en-indic indic-indic"),
+    ],
+)  # fmt: skip
+def test_a_pair_needs_the_models_of_its_direction_only(source: str | None, target: str, roles: str) -> None:
+    assert roles_for("indictrans2", source, target) == tuple(roles.split())
+    assert roles_for("nllb", source, target) == ("nllb",)
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [
+        ("hi", "hin_Deva"), ("pt-BR", "por_Latn"), ("zh-Hant-TW", "zho_Hant"), ("zh-TW", "zho_Hant"),
+        ("ks-deva", "kas_Deva"), ("no", "nob_Latn"),
+    ],
+)  # fmt: skip
+def test_a_tag_has_the_code_of_its_language_and_script(tag: str, code: str) -> None:
+    assert flores_code(tag, NLLB, "NLLB") == code
+
+
+@pytest.mark.parametrize(("tag", "said"), [("hi-Latn", "Hindi in the script Latn"), ("la", "Latin")])
+def test_a_language_or_a_script_that_the_model_does_not_know_is_refused(tag: str, said: str) -> None:
+    with pytest.raises(StageError, match=said):
+        flores_code(tag, INDICTRANS2, "IndicTrans2")
 
 
 def test_the_same_language_needs_no_able_backend() -> None:

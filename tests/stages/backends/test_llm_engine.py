@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from shared.glossary import Glossary, Term
 from shared.language_model import Usage
 from shared.stage import JobCancelled, StageError
 from shared.transcript import Segment, Transcript, Word
@@ -73,7 +74,7 @@ def refine(
     fake: Fake, *texts: str, progress: Callable[[float], None] = lambda done: None, **params: JsonValue
 ) -> Refined:
     given = RefineParams.model_validate({"model": "m", **params})
-    return LanguageModelEngine(fake).refine(a_transcript(*texts), None, given, progress)
+    return LanguageModelEngine(fake).refine(a_transcript(*texts), None, Glossary(), given, progress)
 
 
 def texts_of(refined: Refined) -> list[str]:
@@ -228,13 +229,15 @@ def test_a_draft_is_improved_in_its_script_and_with_its_numbers() -> None:
     translation = Translation(source="en", target="hi", segments=tuple(drafts))
     given = RefineParams(model="m")
     transcript = a_transcript(*["We leave at 13."] * 4)
-    refined = LanguageModelEngine(fake).refine(transcript, translation, given, lambda done: None)
+    refined = LanguageModelEngine(fake).refine(transcript, translation, Glossary(), given, lambda done: None)
     assert refined.translation is not None
     assert [one.text for one in refined.translation.segments] == [texts[0], *[drafts[0].text] * 3]
     assert refined.transcript == transcript
     assert fake.shown(0)["lines"][0]["draft"] == "हम 13 बजे जाते"
     only = given.model_copy(update={"texts": "transcript"})
-    assert LanguageModelEngine(Fake()).refine(transcript, translation, only, lambda done: None).usage is None
+    assert (
+        LanguageModelEngine(Fake()).refine(transcript, translation, Glossary(), only, lambda done: None).usage is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -295,8 +298,58 @@ def test_a_text_comes_back_as_one_line_without_what_cannot_be_seen() -> None:
 
 def test_once_the_service_is_away_nobody_asks_it_again() -> None:
     insistence = Insistence(Fake(lambda lines: Busy("gone")), attempts=1)
-    asked = Question("", '{"lines": []}', FORM, 1)
+    asked = Question("", '{"lines": []}', FORM, 1, 0)
     for _ in range(2):
         with pytest.raises(llm_service.Away):
             insistence.ask(asked, str)
     insistence.stop()
+
+
+def test_terms_of_a_window_are_shown_with_it_and_a_line_that_loses_one_stays() -> None:
+    glossary = Glossary(terms=(Term(source="Endurance", targets={"de": "Ausdauer"}), Term(source="Elsewhere")))
+    said = a_transcript("the ship was the Endurance", "and the ice was thick")
+
+    def respelling(lines: Lines) -> str:
+        texts = {0: "The ship was the endurance.", 1: "And the ice was thick."}
+        return json.dumps({"lines": [{"id": line["id"], "text": texts[line["id"]]} for line in lines]})
+
+    fake = Fake(respelling)
+    refined = LanguageModelEngine(fake).refine(said, None, glossary, RefineParams(), lambda done: None)
+    assert fake.shown(0)["terms"] == [{"term": "Endurance", "write": "Endurance"}]
+    assert "`terms`" in fake.questions[0].task
+    assert texts_of(refined) == ["the ship was the Endurance", "And the ice was thick."]
+
+
+@dataclass
+class Work:
+    segments: tuple[Segment, ...]
+    source: str = "en"
+    target: str = "de"
+    params: RefineParams = field(default_factory=RefineParams)
+    glossary: Glossary = field(default_factory=Glossary)
+    warned: list[str] = field(default_factory=list)
+    noted: dict[str, object] = field(default_factory=dict)
+
+    def progress(self, done: float) -> None:
+        pass
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
+
+    def note(self, name: str, value: object) -> None:
+        self.noted[name] = value
+
+
+def test_a_translation_has_a_text_for_each_segment_and_an_empty_one_where_none_can_be_right() -> None:
+    texts = {
+        0: "Guten Abend, Ausdauer.",
+        2: "Ich bin ein Sprachmodell und kann Ihnen dabei leider nicht weiter helfen.",
+    }
+    fake = Fake(lambda lines: json.dumps({"lines": [{"id": n, "text": text} for n, text in texts.items()]}))
+    glossary = Glossary(terms=(Term(source="Endurance", targets={"de": "Ausdauer"}),))
+    work = Work(a_transcript("Good evening, Endurance.", "...", "Yes.").segments, glossary=glossary)
+    assert LanguageModelEngine(fake).translate(work) == ["Guten Abend, Ausdauer.", "...", ""]
+    assert fake.shown(0)["terms"] == [{"term": "Endurance", "write": "Ausdauer"}]
+    assert "from English into German" in fake.questions[0].task
+    assert work.noted["requests"] == 1
+    assert "1 of 2 lines" in work.warned[0]

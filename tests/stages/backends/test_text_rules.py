@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.glossary import Glossary
 from shared.transcript import Segment, Transcript, Word
 from shared.translation import TranslatedSegment, Translation
 from stages.backends.text_rules import by_rules, tidied
@@ -102,7 +103,7 @@ def test_segments_keep_their_ids_and_times_and_words_stay_in_order_inside_them(t
         for number, text in enumerate(texts)
     )  # fmt: skip
     before = Transcript(language=language, language_probability=1, duration_ms=9000, segments=segments)
-    after = by_rules(before, None).transcript
+    after = by_rules(before, None, Glossary()).transcript
     assert after.model_copy(update={"segments": ()}) == before.model_copy(update={"segments": ()})
     for was, now in zip(before.segments, after.segments, strict=True):
         assert (now.id, now.start_ms, now.end_ms, now.speaker) == (was.id, was.start_ms, was.end_ms, was.speaker)
@@ -117,7 +118,13 @@ def test_a_translation_is_refined_in_its_own_language_and_the_transcript_left_al
     translation = Translation(
         source="en", target="de", segments=(TranslatedSegment(id=4, text="Brot und und Butter ,"),)
     )
-    refined = by_rules(said, translation)
+    refined = by_rules(said, translation, Glossary())
     assert refined.transcript is said
     assert refined.translation is not None
     assert refined.translation.segments == (TranslatedSegment(id=4, text="Brot und Butter,"),)
+
+
+def test_terms_are_written_as_the_glossary_has_them_where_nothing_else_can_be_meant() -> None:
+    terms = ["WhisperX", "Big Buck Bunny", "May", "NATO", ""]
+    said = ["We saw big  buck bunny, by whisperx and nato.", "It may rain in Natoland."]
+    assert tidied(said, "en", terms) == ["We saw Big Buck Bunny, by WhisperX and NATO.", "It may rain in Natoland."]

@@ -1,0 +1,104 @@
+"""What is told of a run after its end."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+from pipeline.report.gantt import as_svg, as_text, chart
+from pipeline.report.summary import summarise
+from pipeline.runs import ItemOutcome, LoadRecord, RunDetails, RunRecord, StepRecord, WorkerRecord
+from tests.conftest import Reel
+
+BEGAN_MS = 1_700_000_000_000
+
+
+def step(item: str, name: str, began_s: float, ended_s: float, worker: str, state: str = "done") -> StepRecord:
+    times = (BEGAN_MS + round(began_s * 1000), BEGAN_MS + round(ended_s * 1000))
+    return StepRecord(item, name, "a library", "k" * 64, state, ended_s, *times, worker)
+
+
+def run_of(*steps: StepRecord, cut_off: bool = False) -> RunDetails:
+    """A run of 100 s, in which `w1` lives all the time and loads for the first 20 s, and `w2` from the middle on."""
+    ended = None if cut_off else BEGAN_MS + 100_000
+    run = RunRecord("r", "2023-11-14T22:13:20+00:00", None, "interrupted" if cut_off else "done", "subtitle", "starter")
+    workers = (
+        WorkerRecord(
+            "w1", "asr (a library)", "local", 1, BEGAN_MS, ended, None if cut_off else "finished", 900.0, None
+        ),
+        WorkerRecord("w2", "lite", "local", 1, BEGAN_MS + 50_000, ended, None if cut_off else "idle", None, None),
+    )
+    loads = (
+        LoadRecord("w1", "asr", "a library", ("base",), BEGAN_MS + 20_000, 20.0, 800.0),
+        LoadRecord("w2", "demux", "another", (), BEGAN_MS + 51_000, 1.0, None),
+    )
+    return RunDetails(run, (ItemOutcome("film", "film", "film", "done", 9.0),), steps, workers, loads)
+
+
+STEPS = (
+    step("a", "asr", 20, 60, "w1"),
+    step("b", "asr", 60, 100, "w1"),
+    step("a", "subtitle:pt", 60, 70, "w2"),
+    step("b", "subtitle:en", 70, 90, "w2"),
+    StepRecord("c", "subtitle:en", "a library", "k", "reused", None),
+)
+
+
+def test_each_kind_of_step_has_its_figures_without_the_wait_for_a_worker() -> None:
+    asr, subtitle = summarise(run_of(*STEPS), {("b", "asr")}).stages
+    assert (asr.step, asr.done, asr.redone, asr.reused, asr.seconds, asr.longest_s) == ("asr", 2, 1, 0, 80.0, 40.0)
+    assert (subtitle.step, subtitle.done, subtitle.reused, subtitle.longest_item) == ("subtitle", 2, 1, "b")
+
+
+def test_workers_tell_how_busy_they_were_and_models_how_often_they_were_loaded() -> None:
+    summary = summarise(run_of(*STEPS))
+    first, second = summary.workers
+    assert (first.lived_s, first.worked_s, first.loaded_s, first.jobs) == (100.0, 80.0, 20.0, 2)
+    assert (second.lived_s, second.worked_s) == (50.0, 30.0)
+    assert [(model.name, model.loads, model.seconds) for model in summary.models] == [("base", 1, 20.0)]
+
+
+def test_the_chart_has_a_letter_for_each_kind_where_its_time_was() -> None:
+    drawn = chart(run_of(*STEPS))
+    assert drawn is not None
+    left = len("w1 asr (a library) ")
+    first, second, axis, key = as_text(drawn, left + 40).splitlines()
+    assert first[left:] == "~" * 8 + "A" * 32
+    assert second[left:] == " " * 20 + "~...SSSSSSSSSSSS...."
+    assert axis.split() == ["0.0s", "33s", "1m07s", "1m40s"]
+    assert key.startswith("A asr   S subtitle")
+
+
+def test_the_chart_fits_into_any_width_and_survives_a_run_that_was_cut_off() -> None:
+    drawn = chart(run_of(*STEPS, cut_off=True))
+    assert drawn is not None
+    for width in (20, 40, 80, 200):
+        assert max(map(len, as_text(drawn, width).splitlines())) <= width
+
+
+def test_the_picture_is_well_formed_and_says_what_each_bar_is() -> None:
+    odd = step('<film> & "co"', "asr", 20, 60, "w1")
+    drawn = chart(run_of(odd, *STEPS))
+    assert drawn is not None
+    picture = ElementTree.fromstring(as_svg(drawn, "a <run>"))
+    told = [title.text or "" for title in picture.iter("{http://www.w3.org/2000/svg}title")]
+    assert '<film> & "co": asr, 40s' in told
+    assert "loading base, 20s" in told
+
+
+def test_a_run_is_shown_by_step_and_worker_and_drawn(reel: Reel, tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_text("film")
+    stub = {"REEL_STUB": "true"}
+    reel("run", "film.mp4", extra=stub)
+    text = reel("runs", "show", "--svg", "chart.svg").stdout
+    for word in ("1 media: 1 done", "PEAK MEMORY", "D demux", "waits"):
+        assert word in text
+    ElementTree.parse(tmp_path / "chart.svg")
+    assert "MEDIA" in reel("runs", "show", "--steps").stdout
+    reel("run", "film.mp4", "--set", "diarize.num_speakers=3", extra=stub)
+    data = json.loads(reel("runs", "show", "--json").stdout)["data"]
+    assert [one["redone"] for one in data["summary"]["stages"] if one["step"] == "diarize"] == [1]
+    reel("run", "film.mp4", "--set", "diarize.num_speakers=3", extra=stub)
+    assert "1 media: 1 reused" in reel("runs", "show").stdout
+    assert "nothing to draw" in reel("runs", "show", "--svg", "chart.svg", expect=2).stderr
