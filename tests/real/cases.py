@@ -179,6 +179,17 @@ CASES = (
         "asr", "mlx-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {}),
         tiny={"whisper": Tiny("mlx-whisper-tiny", script("tiny_mlx_whisper.py"))},
     ),
+    Case(
+        "asr", "nemo-parakeet", lambda made: ({"audio": made.audio, "speech": made.speech}, {}),
+        tiny={"recognizer": Tiny("parakeet-v2", script("tiny_parakeet.py"))},
+    ),
+    Case(
+        "asr", "nemo-canary", lambda made: ({"audio": made.audio, "speech": made.speech}, {}),
+        tiny={
+            "recognizer": Tiny("canary-qwen", script("tiny_canary.py")),
+            "tokenizer": Tiny("canary-qwen-tokenizer", script("tiny_canary.py", "tokenizer")),
+        },
+    ),
     Case("asr", "whisperx", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
     Case("align", "decoder-times", lambda made: ({"audio": made.audio, "transcript": made.heard}, {})),
     Case(
