@@ -19,6 +19,7 @@ from pipeline.registry import stage_named
 from pipeline.translator import choose_translator, needed_roles, spoken
 from shared.guide import GuideParams
 from shared.language import english_name
+from shared.language_data import LanguageParams
 from shared.model_code import pinned_code
 from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, Files, Option, Params, Rung, Stage
 
@@ -151,6 +152,7 @@ class Choices:
     stages: Mapping[str, Mapping[str, JsonValue]]  # settings by stage: `backend` and parameters
     stub: bool = False
     guide: Mapping[str, JsonValue] = field(default_factory=dict)  # for every stage that takes a guide's limits
+    languages: Mapping[str, JsonValue] = field(default_factory=dict)  # tables by name, for stages that take them
     glossary: FromUser | None = None
     incomplete: Collection[str] = ()  # the models that are not whole
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of each model, by name: its files' sha256
@@ -252,7 +254,7 @@ def _backend(stage: Stage, choices: Choices, target: str | None) -> tuple[str, B
     source, choice = spoken(choices.stages.get("asr", {})), ""
     target = target or str(choices.stages.get(stage.name, {}).get("target", "en"))
     if name == AUTO:
-        name, choice = _translator(choices, filled.models, source, target)
+        name, choice = _translator(choices, filled, source, target)
     backend = stage.backends.get(name)
     if backend is None:
         raise UsageError(
@@ -281,16 +283,16 @@ def _language_models(stage: Stage, backend: Backend, choices: Choices) -> Mappin
     return filled.languages if filled and backend.by_language else {}
 
 
-def _translator(choices: Choices, filled: Mapping[str, str], source: str | None, target: str) -> tuple[str, str]:
+def _translator(choices: Choices, filled: ProfileStage, source: str | None, target: str) -> tuple[str, str]:
     """The backend for a pair of languages and why; the source is known at this time only when the user has said it."""
-    if found := choose_translator(source, target, filled, choices.incomplete):
+    if found := choose_translator(source, target, filled.models, choices.incomplete, filled.spare):
         return found.backend, found.reason
     names = f"{english_name(source)} to {english_name(target)}" if source else f"anything to {english_name(target)}"
     raise UsageError(
         "translate.pair",
         f"profile {choices.profile_name} does not translate {names}",
-        hint="the profile `indic` does 200 languages; `starter` any to English (`--to en`), and English from and to"
-        " Portuguese (`--to pt`)",
+        hint="with `./reel models fetch nllb-600m` it does 200 languages; without, any to English (`--to en`), and"
+        " English from and to Portuguese (`--to pt`)",
     )
 
 
@@ -298,8 +300,10 @@ def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None
     """The parameters: the stage's defaults < the guide < the profile < the recipe < the user."""
     filled = choices.profile.stages.get(stage.name)
     guide = choices.guide if issubclass(stage.params, GuideParams) else {}
+    tables = choices.languages if issubclass(stage.params, LanguageParams) else {}
+    by_language = {name: table for name, table in tables.items() if name in stage.params.model_fields}
     users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name != "backend"}
-    values: dict[str, JsonValue] = {**guide, **(filled.params if filled else {}), **step.params, **users}
+    values: dict[str, JsonValue] = {**guide, **by_language, **(filled.params if filled else {}), **step.params, **users}
     if target and "target" in stage.params.model_fields:
         values["target"] = target
     try:
