@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import wave
 from pathlib import Path
 
@@ -9,8 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pipeline.app import App
 from shared.speech import Separation
-from tests.real.conftest import Stages, write_wav
+from tests.conftest import ROOT
+from tests.real.cases import HERE
+from tests.real.conftest import CaseApp, MakeStages, Stages, write_wav
 
 Samples = npt.NDArray[np.float64]
 
@@ -64,3 +69,52 @@ def test_a_clip_shorter_than_the_filters_delay_is_filtered_too(
     short = _write(tmp_path / "short.wav", np.zeros(300))
     done = run_stage("separate", {"audio": short, "speech": speech_regions}, {"when": "always"})
     assert len(_read(done.file("speech"))) == 300
+
+
+DEMUCS = next(case for case in HERE if str(case) == "separate-demucs")
+SOURCES = ("bass", "drums", "other", "vocals")
+
+
+@pytest.fixture(scope="module")
+def demucs(case_app: CaseApp, make_stages: MakeStages) -> Stages:
+    """Runs with a tiny Demucs of the real architecture."""
+    return make_stages(case_app(DEMUCS))
+
+
+def _stereo(path: Path, seconds: float) -> Path:
+    """Two different noises at Demucs' own rate."""
+    samples = np.random.default_rng(0).standard_normal((int(44_100 * seconds), 2)) * 3_000
+    with wave.open(str(path), "wb") as target:
+        target.setnchannels(2)
+        target.setsampwidth(2)
+        target.setframerate(44_100)
+        target.writeframes(samples.astype("<i2").tobytes())
+    return path
+
+
+def test_demucs_window_by_window_gives_what_demucs_gives_at_once(
+    demucs: Stages, real_app: App, speech_regions: Path, tmp_path: Path
+) -> None:
+    """The library's own interface reads the same weights from its pickled form, and holds the whole mix."""
+    full = _stereo(tmp_path / "full.wav", 5.3)
+    short = _write(tmp_path / "short.wav", np.zeros(int(16_000 * 5.3)))
+    inputs = {"audio": short, "speech": speech_regions, "full": full}
+    done = demucs("separate", inputs, {"two_stems": None, "shifts": 0}, "demucs")
+    stems = done.outputs["stems"]
+    assert isinstance(stems, tuple)
+    assert [path.stem for path in stems] == list(SOURCES)
+
+    python, itself, weights = real_app.environments.python("demucs"), tmp_path / "itself", tmp_path / "weights"
+    itself.mkdir()
+    weights.mkdir()
+    for program, arguments in (("tiny_demucs.py", (weights, "pickle")), ("demucs_itself.py", (weights, full, itself))):
+        command = [str(python), str(ROOT / "tests" / "fakes" / program), *map(str, arguments)]
+        ran = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+    for path in stems:
+        with wave.open(str(path)) as source:
+            assert (source.getframerate(), source.getnchannels()) == (44_100, 2)
+            ours = np.frombuffer(source.readframes(source.getnframes()), "<i2").reshape(-1, 2).T
+        theirs = np.load(itself / f"{path.stem}.npy") * 32_768
+        assert ours.shape == theirs.shape
+        assert np.abs(ours - theirs).max() < 0.51, f"{path.stem} differs by more than rounding to 16 bits"
