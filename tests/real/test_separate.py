@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import wave
 from pathlib import Path
@@ -12,8 +13,11 @@ import numpy.typing as npt
 import pytest
 
 from pipeline.app import App
+from pipeline.errors import StageRefused, StepFailed
 from shared.speech import Separation
 from tests.conftest import ROOT
+from tests.fakes.verified import wrong_files
+from tests.processes import children, gone
 from tests.real.cases import HERE
 from tests.real.conftest import CaseApp, MakeStages, Stages, write_wav
 
@@ -118,3 +122,51 @@ def test_demucs_window_by_window_gives_what_demucs_gives_at_once(
         theirs = np.load(itself / f"{path.stem}.npy") * 32_768
         assert ours.shape == theirs.shape
         assert np.abs(ours - theirs).max() < 0.51, f"{path.stem} differs by more than rounding to 16 bits"
+
+
+def test_the_parts_are_as_long_as_the_speech_track_and_the_recognizer_is_told_by_the_same_rule(
+    demucs: Stages, speech_clip: Path, speech_regions: Path, tmp_path: Path
+) -> None:
+    """Without a track at full rate; shorter segments, and an average over shifts."""
+    clip = _write(tmp_path / "clip.wav", _read(speech_clip)[: 8 * 16_000])
+    params = {"segment": 1.5, "shifts": 2, "overlap": 0.1}
+    done = demucs("separate", {"audio": clip, "speech": speech_regions}, params, "demucs")
+    assert done.outputs["speech"] is None, "the sample is clean"
+    assert done.facts["applied"] is False
+    wanted = len(_read(clip))
+    assert [len(_read(done.file(role))) for role in ("vocals", "accompaniment")] == [wanted, wanted]
+
+
+def test_a_segment_longer_than_demucs_was_trained_on_is_refused(
+    demucs: Stages, speech_clip: Path, speech_regions: Path
+) -> None:
+    with pytest.raises(StageRefused, match="trained on 2 s at most") as refused:
+        demucs("separate", {"audio": speech_clip, "speech": speech_regions}, {"segment": 10}, "demucs")
+    assert refused.value.code == "separate.segment"
+
+
+@pytest.mark.parametrize(
+    ("signal_sent", "limit_s", "code"),
+    [(signal.SIGKILL, 900.0, "worker.killed"), (signal.SIGSTOP, 8.0, "worker.timed-out")],
+    ids=["killed", "hanging"],
+)
+def test_a_backend_that_dies_in_its_work_says_how_and_leaves_its_model_whole(
+    signal_sent: signal.Signals, limit_s: float, code: str, case_app: CaseApp, make_stages: MakeStages,
+    speech_clip: Path, speech_regions: Path,
+) -> None:  # fmt: skip
+    before = set(children(os.getpid()))
+    app = case_app(DEMUCS)
+    stages = make_stages(app)
+
+    def strike() -> None:
+        for pid in set(children(os.getpid())) - before:
+            os.kill(pid, signal_sent)
+
+    stages.on_progress, stages.limit_s = strike, limit_s
+    with pytest.raises(StepFailed) as failed:
+        stages("separate", {"audio": speech_clip, "speech": speech_regions}, {}, "demucs")
+    stages.close()
+    assert failed.value.code == code
+    assert "separate (demucs)" in failed.value.message
+    assert gone(list(set(children(os.getpid())) - before))
+    assert wrong_files(app.models, "demucs-htdemucs") == []

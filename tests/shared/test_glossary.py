@@ -78,6 +78,16 @@ def test_of_terms_that_overlap_the_longest_counts() -> None:
     assert [hit.term.source for hit in glossary.find(text)] == ["Big Buck Bunny", "Buck"]
 
 
+def test_what_was_said_is_compared_with_what_is_written() -> None:
+    terms = (
+        Term(source="popcorn", targets={"pt": "pipoca"}),
+        Term(source="Buck"),
+        Term(source="corn", target="pipoca"),
+    )
+    counts = Glossary(terms=terms).kept("popcorn and popcorn, Buck, corn", "pipoca e Buck e Buckminster", "pt")
+    assert counts == {"popcorn": (2, 1), "Buck": (1, 1), "corn": (1, 0)}
+
+
 @pytest.mark.parametrize(
     ("table", "said"),
     [
