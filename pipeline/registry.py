@@ -6,7 +6,22 @@ import difflib
 
 from pipeline.errors import UsageError
 from shared.stage import Stage
-from stages import align, asr, attribute, check, correct, demux, diarize, mux, separate, shots, subtitle, translate, vad
+from stages import (
+    align,
+    asr,
+    attribute,
+    check,
+    compare,
+    correct,
+    demux,
+    diarize,
+    mux,
+    separate,
+    shots,
+    subtitle,
+    translate,
+    vad,
+)
 
 STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
@@ -23,6 +38,7 @@ STAGES: dict[str, Stage] = {
         translate,
         subtitle,
         check,
+        compare,
         mux,
     )
 }

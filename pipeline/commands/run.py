@@ -13,7 +13,7 @@ from pipeline.app import App
 from pipeline.batch import BatchResult, run_batch
 from pipeline.commands.common import CommandResult, app_of, requests_of, table
 from pipeline.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError
-from pipeline.events import Notice
+from pipeline.events import Checked, Notice
 from pipeline.executors import ray_cluster
 from pipeline.item import ItemResult
 from pipeline.media_list import Request, ordered
@@ -60,7 +60,10 @@ def _summary(result: BatchResult) -> str:
     counts = Counter(item.state for item in result.items)
     words = [f"{counts[state]} {state}" for state in ("done", "reused", "failed", "skipped") if counts[state]]
     rows = [(item.name, item.state, _why(item)) for item in result.items if item.state in {"failed", "skipped"}]
-    return "\n".join([f"{len(result.items)} media: {', '.join(words)}", *([table(rows)] if rows else [])])
+    checked = [check for item in result.items for check in item.checked]
+    cues, over = sum(check.cues for check in checked), sum(check.over_limits for check in checked)
+    quality = [f"{cues} cues, {over} over the limits of their guide"] if checked else []
+    return "\n".join([f"{len(result.items)} media: {', '.join(words)}", *quality, *([table(rows)] if rows else [])])
 
 
 def _why(item: ItemResult) -> str:
@@ -102,8 +105,20 @@ def _item_data(item: ItemResult) -> JsonValue:
         "seconds": round(item.seconds, 3),
         "folder": str(item.published.folder) if item.published else None,
         "files": files,
+        "checked": [_check_data(check) for check in item.checked],
         "error": item.error.code if item.error else None,
         "reason": item.error.message if item.error else None,
+    }
+
+
+def _check_data(check: Checked) -> JsonValue:
+    rules: dict[str, JsonValue] = dict(check.rules)
+    return {
+        "step": check.step,
+        "language": check.language,
+        "cues": check.cues,
+        "over_limits": check.over_limits,
+        "rules": rules,
     }
 
 
