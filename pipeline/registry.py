@@ -11,6 +11,7 @@ from stages import (
     asr,
     attribute,
     check,
+    compare,
     correct,
     demux,
     diarize,
@@ -43,6 +44,7 @@ STAGES: dict[str, Stage] = {
         entities,
         ocr,
         check,
+        compare,
         mux,
     )
 }
