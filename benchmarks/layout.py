@@ -18,12 +18,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project i
 
 from shared.guide import GuideParams
 from shared.transcript import Segment, Transcript, Word
-from stages.backends.cue_layout import lay_out
-from stages.backends.cue_times import set_times
-from stages.backends.cue_words import pieces_of
+from stages.backends.cue_sheet import make_cues
+from stages.subtitle import Wishes
 
 LIMIT_S = 10.0
 _HOUR_MS = 3_600_000
+_SHOT_MS = 4_000
+_NUMBERS = ("", "one", "two", "three")
 _ENGLISH = ("a", "the", "of", "and", "to", "in", "that", "with", "this", "word", "have", "never", "because", "morning")
 _JAPANESE = "のにはをたがでてとしれさあいるかなら人日本大学年中国会見行時分後前"
 
@@ -48,10 +49,9 @@ def measure(language: str, hours: float) -> tuple[float, int, int]:
     transcript = make_transcript(language, hours)
     limits = GuideParams(line_lengths={"ja": 26}, reading_speeds={"ja": 8.0, "en": 20.0}).limits(language)
     started = time.process_time()
-    pieces = pieces_of(transcript, None, limits.line_length, transcript.duration_ms)
-    laid = lay_out(pieces, language, limits, transcript.duration_ms)
-    cues = set_times(laid, limits, transcript.duration_ms)
-    return time.process_time() - started, len(pieces), len(cues)
+    shots = range(0, transcript.duration_ms, _SHOT_MS)
+    cues = make_cues(transcript, None, limits, Wishes(changes_ms=shots, numbers=_NUMBERS))
+    return time.process_time() - started, sum(len(segment.words) for segment in transcript.segments), len(cues)
 
 
 def make_transcript(language: str, hours: float) -> Transcript:

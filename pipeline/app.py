@@ -14,6 +14,7 @@ from pipeline.environments import Environments, load_families
 from pipeline.guide import load_guide
 from pipeline.hardware import REMEMBERED, Hardware, recall
 from pipeline.job_glossary import load_glossary
+from pipeline.language_data import load_languages
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import load_manifest
 from pipeline.model_cache.token import find_token
@@ -74,6 +75,7 @@ class App:
             stages=self.settings.stages,
             stub=self.settings.stub,
             guide=load_guide(self.settings.guide, CONFIG / "guides").params,
+            languages=load_languages(CONFIG / "languages"),
             glossary=load_glossary(self.settings.glossary),
             incomplete=self.models.lacking(self.models.models),
             files={

@@ -19,6 +19,7 @@ from pipeline.registry import stage_named
 from pipeline.translator import choose_translator, needed_roles, spoken
 from shared.guide import GuideParams
 from shared.language import english_name
+from shared.language_data import LanguageParams
 from shared.model_code import pinned_code
 from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, Files, Option, Params, Rung, Stage
 
@@ -151,6 +152,7 @@ class Choices:
     stages: Mapping[str, Mapping[str, JsonValue]]  # settings by stage: `backend` and parameters
     stub: bool = False
     guide: Mapping[str, JsonValue] = field(default_factory=dict)  # for every stage that takes a guide's limits
+    languages: Mapping[str, JsonValue] = field(default_factory=dict)  # tables by name, for stages that take them
     glossary: FromUser | None = None
     incomplete: Collection[str] = ()  # the models that are not whole
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of each model, by name: its files' sha256
@@ -298,8 +300,10 @@ def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None
     """The parameters: the stage's defaults < the guide < the profile < the recipe < the user."""
     filled = choices.profile.stages.get(stage.name)
     guide = choices.guide if issubclass(stage.params, GuideParams) else {}
+    tables = choices.languages if issubclass(stage.params, LanguageParams) else {}
+    by_language = {name: table for name, table in tables.items() if name in stage.params.model_fields}
     users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name != "backend"}
-    values: dict[str, JsonValue] = {**guide, **(filled.params if filled else {}), **step.params, **users}
+    values: dict[str, JsonValue] = {**guide, **by_language, **(filled.params if filled else {}), **step.params, **users}
     if target and "target" in stage.params.model_fields:
         values["target"] = target
     try:

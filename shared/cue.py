@@ -19,6 +19,7 @@ class Cue(Frozen):
     end_ms: int
     lines: tuple[str, ...]
     speaker: str | None = None
+    italic: bool = False
     spoken: Region | None = None
 
 

@@ -41,6 +41,12 @@ def speaker_label(index: int) -> str:
     return f"SPEAKER_{index:02d}"
 
 
+def speaker_number(label: str) -> int | None:
+    """Which speaker a label of `speaker_label` names; None for a name that somebody gave."""
+    number = label.removeprefix("SPEAKER_")
+    return int(number) if number != label and number.isdecimal() else None
+
+
 def to_rttm(turns: Iterable[Turn], file_id: str) -> str:
     """RTTM lines: ten fields, times in seconds. White space in `file_id` would shift the fields, so it becomes `_`."""
     name = "_".join(file_id.split()) or "audio"

@@ -25,7 +25,8 @@ class Segment(Frozen):
     """A stretch that the decoder gave as one. `words` may be empty where a backend times segments only.
 
     `language` is set where it is another than the transcript's. `window` is set as long as no time of the segment was
-    measured: it was said somewhere in there, and so was every other segment with the same window.
+    measured: it was said somewhere in there, and so was every other segment with the same window. `sung`: it was
+    heard as singing.
     """
 
     id: int  # from 0, in order of time; a translation refers to it
@@ -38,6 +39,7 @@ class Segment(Frozen):
     no_speech_probability: float = 0.0
     language: str | None = None
     window: Region | None = None
+    sung: bool = False
 
 
 class Transcript(Document):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from pydantic import Field
 
+from shared.cleaning import Label, Labels
 from shared.cue import Cue, CueSheet, Kind, ReadCues
 from shared.files import write_atomically
 from shared.guide import GuideParams, Limits
+from shared.language_data import LanguageParams, of_language
 from shared.media import Media, Track
 from shared.quality import QualityReport
 from shared.shots import Shots
@@ -24,22 +27,33 @@ _NAMES: dict[Format, str] = {"json": "subtitles.json", "whisper": "subtitles.whi
 
 class SubtitleInputs(Files):
     """`transcript` with word times; `translation` to lay out instead; `info`: `shared.media.Media`, for its frames;
-    `shots`: `shared.shots.Shots` to keep to; `edited`: a subtitle file in any format that a person has corrected, to
-    take as it is."""
+    `shots`: `shared.shots.Shots` to keep to; `labels`: `shared.cleaning.Labels` to show for kind `sdh`; `edited`: a
+    subtitle file in any format that a person has corrected, to take as it is."""
 
     transcript: Path
     translation: Path | None = None
     info: Path | None = None
     shots: Path | None = None
+    labels: Path | None = None
     edited: Path | None = None
 
 
-class SubtitleParams(GuideParams):
+Songs = Literal["mark", "italic", "keep", "skip"]
+
+
+class SubtitleParams(GuideParams, LanguageParams):
     """The limits to keep to, and what is written."""
 
     formats: tuple[Format, ...] = Field(("srt", "vtt"), description="the files to write")
     kind: Kind = Field(
         "full", description="what the file names say: all dialogue, for hearing impaired viewers, or shown unasked"
+    )
+    songs: Songs = Field("mark", description="what is sung: between notes, in italics, like speech, or left out")
+    label_words: dict[str, dict[str, str]] = Field(
+        {}, description="by language: what `music` and a `speaker` without a name are called, for kind `sdh`"
+    )
+    number_words: dict[str, tuple[str, ...]] = Field(
+        {}, description="by language: the numbers from 0 on that are written out, where the guide wants that"
     )
 
 
@@ -57,11 +71,27 @@ class SubtitleOutputs(Files):
 SubtitleJob = Job[SubtitleInputs, SubtitleParams]
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """What a sheet is to be beside within its limits.
+
+    `changes_ms` is where shots begin, `numbers` holds the words for 0 and on, `labels` the sounds to tell of; `speaker`
+    is what a speaker without a name is called, None where nobody is named.
+    """
+
+    changes_ms: Sequence[int] = ()
+    songs: Songs = "mark"
+    numbers: Sequence[str] = ()
+    labels: Sequence[Label] = ()
+    music: str = "music"
+    speaker: str | None = None
+
+
 class Engine(Protocol):
     """What a backend offers: the layout, a corrected file's cues, a check, and the text of a file in a format."""
 
     def lay_out(
-        self, transcript: Transcript, translation: Translation | None, limits: Limits, changes_ms: Sequence[int] = ()
+        self, transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes
     ) -> CueSheet: ...
     def take(self, edited: Path, transcript: Transcript, language: str) -> tuple[CueSheet, ReadCues]: ...
     def check(self, sheet: CueSheet, limits: Limits, end_ms: int) -> QualityReport: ...
@@ -75,13 +105,13 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
     language = _language(transcript, translation)
     picture = _picture(job.inputs.info)
     limits = job.params.limits(language, picture.frame_rate if picture else None)
-    changes = Shots.read(job.inputs.shots).changes_ms if job.inputs.shots else ()
+    wishes = _wishes(job, language)
     if job.inputs.edited:
         sheet, read = engine.take(job.inputs.edited, transcript, language)
         for repair in read.repairs:
             job.warn(f"in the corrected subtitles, {repair}")
     else:
-        sheet = engine.lay_out(transcript, translation, limits, changes)
+        sheet = engine.lay_out(transcript, translation, limits, wishes)
     sheet = sheet.model_copy(update={"kind": job.params.kind})
     report = engine.check(sheet, limits, transcript.duration_ms)
     texts: dict[Format, str] = {}
@@ -92,11 +122,25 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
             job.warn(f"no {kind} file in {language}: {error.message}")
     outputs = _write(job, sheet, texts, report)
     if not job.inputs.edited:
-        job.note("on_shot_changes", on_changes(sheet.cues, changes, limits.gap_ms))
+        job.note("on_shot_changes", on_changes(sheet.cues, wishes.changes_ms, limits.gap_ms))
     for broken in report.broken:
         if broken.severity == "error":
             job.note(f"over_{broken.rule.replace('-', '_')}", broken.count)
     return outputs
+
+
+def _wishes(job: SubtitleJob, language: str) -> Wishes:
+    params, inputs = job.params, job.inputs
+    for_sdh = params.kind == "sdh"
+    called = of_language(params.label_words, language, {})
+    return Wishes(
+        changes_ms=Shots.read(inputs.shots).changes_ms if inputs.shots else (),
+        songs=params.songs,
+        numbers=of_language(params.number_words, language, ()) if params.write_out_numbers else (),
+        labels=Labels.read(inputs.labels).labels if inputs.labels and for_sdh else (),
+        music=called.get("music", "music"),
+        speaker=called.get("speaker", "Speaker") if for_sdh else None,
+    )
 
 
 def _text(
@@ -164,7 +208,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str], repor
 
 STAGE = Stage(
     name="subtitle",
-    version=5,
+    version=6,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,

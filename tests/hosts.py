@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.conftest import ROOT, Reel
 
 PORT = 6379
-RAY = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
+ADDRESSES = {"10.77.0.1": ("10.77.0.1",), "10.77.0.2": ("10.77.0.2", "10.77.0.3", "10.77.0.4")}
+RAY = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}  # what a machine has when it starts Ray by itself
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class Machine:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
+    def at(self, address: str) -> Machine:
+        """The same machine under another of its addresses."""
+        return replace(self, address=address)
+
     def network(self) -> str:
         """What a process in this namespace finds at `/proc/self/ns/net`."""
         done = subprocess.run(self.command("readlink", "/proc/self/ns/net"), capture_output=True, text=True, check=True)
@@ -76,7 +81,7 @@ class Machine:
 def two_machines(reel: Reel) -> Iterator[tuple[Machine, Machine]]:
     """The machines, 10.77.0.1 and 10.77.0.2, without anything on them; whatever runs there is ended."""
     made = []
-    for letter, address in (("a", "10.77.0.1"), ("b", "10.77.0.2")):
+    for letter, address in zip("ab", ADDRESSES, strict=True):
         scratch = Path(f"/tmp/reel-{os.getpid()}{letter}")  # short: sockets lie below it
         scratch.mkdir()
         variables = {"TMPDIR": str(scratch), "RAY_AUTH_TOKEN_PATH": str(reel.folder / "token")}
@@ -89,7 +94,8 @@ def two_machines(reel: Reel) -> Iterator[tuple[Machine, Machine]]:
             _ip("-n", machine.name, "link", "set", "lo", "up")
         _ip("link", "add", "cable", "netns", one.name, "type", "veth", "peer", "name", "cable", "netns", other.name)
         for machine in made:
-            _ip("-n", machine.name, "address", "add", f"{machine.address}/24", "dev", "cable")
+            for address in ADDRESSES[machine.address]:
+                _ip("-n", machine.name, "address", "add", f"{address}/24", "dev", "cable")
             _ip("-n", machine.name, "link", "set", "cable", "up")
         yield one, other
     finally:

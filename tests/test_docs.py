@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -105,6 +106,8 @@ def test_every_command_that_a_reader_is_told_to_type_works(document: Path, reel:
             user = {"HOME": str(home_with_caches(reel.folder)), "REEL_CACHE_DIR": str(cache)}
             reel(*words, extra={**user, **told.variables}, expect=told.exit_code)
             continue
+        if getattr(parsed, "cluster", None):
+            continue  # its machines are the reader's; `tests/real/test_cluster.py` has some
         if parsed.command not in _EXECUTED and (parsed.command, getattr(parsed, "action", None)) not in _LISTS:
             continue
         if told.exit_code == EXIT_OK:
@@ -145,6 +148,17 @@ def test_the_ready_workflow_for_ci_types_commands_that_there_are() -> None:
     text = (ROOT / "docs" / "how-to" / "ci" / "reel-models.yml").read_text()
     typed = re.findall(r"\./reel ([^\n)]+)", re.sub(r"\$\{\{.*?\}\}", "subtitle", text))
     assert len(typed) >= 6
+    for words in typed:
+        parse(shlex.split(words))
+
+
+def test_the_batch_script_for_slurm_is_a_script_and_types_commands_that_there_are() -> None:
+    script = ROOT / "docs" / "how-to" / "cluster" / "slurm.sh"
+    checked = subprocess.run(["bash", "-n", script], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+    text = script.read_text().replace("\\\n", " ")
+    typed = re.findall(r"(?:^|'|\s)\./reel ([^\n'&]+)", text)
+    assert len(typed) == 4
     for words in typed:
         parse(shlex.split(words))
 

@@ -15,7 +15,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     """Start, show or end."""
     app = app_of(arguments)
     if arguments.action == "up":
-        node = arguments.node or ray_cluster.own_address()
+        node = arguments.node or ray_cluster.own_address(arguments.join)
         labels = {**app.settings.labels, **dict(arguments.label)}
         ray_cluster.start_node(app, node, arguments.join, arguments.port, labels, block=arguments.block)
         address = arguments.join or f"{node}:{arguments.port}"

@@ -31,8 +31,15 @@ from shared.files import write_atomically
 
 FAMILY = "cluster"
 PORT = 6379
+RAY_VARIABLES = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_memory_monitor_refresh_ms": "0",  # memory is ours to watch: Ray would end a worker that does nothing wrong
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a backend that declares no memory of a card still sees them all
+}
 _UP_LIMIT_S = 180.0
 _DOWN_LIMIT_S = 30.0
+_JOIN_LIMIT_S = 60.0
 _CONNECT_LIMIT_S = 5.0
 _STARTED = "Ray runtime started."
 
@@ -68,12 +75,7 @@ def enter(app: App) -> None:
 
 def ray_variables(app: App) -> dict[str, str]:
     """What Ray's processes are told by variables. A token of the user's own, as Kubernetes gives one, is left alone."""
-    variables = {
-        "RAY_AUTH_MODE": "token",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_memory_monitor_refresh_ms": "0",  # memory is ours to watch: Ray would end a worker that does nothing wrong
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    }
+    variables = dict(RAY_VARIABLES)
     if not os.environ.get("RAY_AUTH_TOKEN"):
         variables["RAY_AUTH_TOKEN_PATH"] = os.environ.get("RAY_AUTH_TOKEN_PATH", str(token_file(app)))
     return variables
@@ -92,7 +94,7 @@ def start_node(app: App, node: str, join: str | None, port: int, labels: Mapping
     if any(record.node == node for record in nodes()):
         raise UsageError("cluster.up", f"this machine is in a cluster already, as {node}", hint="`./reel cluster down`")
     if join:
-        check_reachable(join)
+        _wait_for(join)
     place = _place()
     ray = app.environments.programs(FAMILY) / "ray"
     where = ["--address", join] if join else ["--head", "--port", str(port), "--include-dashboard=false"]
@@ -102,7 +104,9 @@ def start_node(app: App, node: str, join: str | None, port: int, labels: Mapping
         *(["--num-cpus", str(app.settings.cpus)] if app.settings.cpus else []),
     ]  # fmt: skip
     variables = {**os.environ, **ray_variables(app), "PYTHONPATH": str(CODE_ROOT), "PYDANTIC_DISABLE_PLUGINS": "1"}
+    cluster = join or f"{node}:{port}"
     if block:
+        _record(node, cluster, os.getpid())
         os.execve(ray, command, variables)
     log = place / f"{node}.log"
     with open(log, "wb") as output:
@@ -110,8 +114,7 @@ def start_node(app: App, node: str, join: str | None, port: int, labels: Mapping
             command, env=variables, cwd=CODE_ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             start_new_session=True,
         )  # fmt: skip
-    record = NodeRecord(node=node, cluster=join or f"{node}:{port}", pid=process.pid, started=_start_of(process.pid))
-    write_atomically(place / f"{node}.json", record.model_dump_json().encode())
+    record = _record(node, cluster, process.pid)
     until = time.monotonic() + _UP_LIMIT_S
     while _STARTED not in log.read_text(errors="replace"):
         if process.poll() is not None or time.monotonic() > until:
@@ -166,14 +169,33 @@ def check_reachable(address: str) -> None:
         ) from error  # fmt: skip
 
 
-def own_address() -> str:
-    """The address of the interface that leads outside; nothing is sent."""
+def own_address(cluster: str | None) -> str:
+    """The address of the interface that leads to the cluster, or outside; nothing is sent."""
+    towards = cluster.rpartition(":")[0] if cluster else "192.0.2.1"  # an address for documents, that nobody has
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))
+            probe.connect((towards, 9))
             return str(probe.getsockname()[0])
         except OSError as error:
             raise UsageError("cluster.node", "this machine's address is not known", hint="give it: `--node`") from error
+
+
+def _wait_for(cluster: str) -> None:
+    """The first machine may still be starting when the others join."""
+    until = time.monotonic() + _JOIN_LIMIT_S
+    while True:
+        try:
+            return check_reachable(cluster)
+        except Missing:
+            if time.monotonic() > until:
+                raise
+            time.sleep(1.0)
+
+
+def _record(node: str, cluster: str, pid: int) -> NodeRecord:
+    record = NodeRecord(node=node, cluster=cluster, pid=pid, started=_start_of(pid))
+    write_atomically(_place() / f"{node}.json", record.model_dump_json().encode())
+    return record
 
 
 def _have_token(app: App, join: str | None) -> None:

@@ -29,6 +29,7 @@ class Laid:
     start_ms: int
     end_ms: int
     speaker: str | None
+    italic: bool = False
 
 
 def set_times(laid: Sequence[Laid], limits: Limits, end_ms: int) -> tuple[Cue, ...]:
@@ -60,6 +61,7 @@ def set_times(laid: Sequence[Laid], limits: Limits, end_ms: int) -> tuple[Cue, .
             end_ms=end,
             lines=cue.lines,
             speaker=cue.speaker,
+            italic=cue.italic,
             spoken=Region(start_ms=cue.start_ms, end_ms=cue.end_ms),
         )
         for (start, end), cue in zip(chained, laid, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from shared.cue import CueSheet, ReadCues
@@ -12,28 +12,25 @@ from shared.stage import Device
 from shared.transcript import Transcript
 from shared.translation import Translation
 from stages.backends import whisper_json
-from stages.backends.cue_layout import lay_out
 from stages.backends.cue_rules import check
-from stages.backends.cue_shots import keep_to_shots
-from stages.backends.cue_times import set_times
-from stages.backends.cue_words import pieces_of
+from stages.backends.cue_sheet import make_cues
 from stages.backends.speakers_in_time import speakers
 from stages.backends.subtitle_reader import read
 from stages.backends.subtitle_writer import render
+from stages.subtitle import Wishes
+
+PLAIN = Wishes()
 
 
 class Pysubs2Writer:
     """Lays out and writes sheets; holds nothing."""
 
     def lay_out(
-        self, transcript: Transcript, translation: Translation | None, limits: Limits, changes_ms: Sequence[int] = ()
+        self, transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes = PLAIN
     ) -> CueSheet:
-        """The sheet for a transcript, or for its translation; `changes_ms` is where a shot begins."""
+        """The sheet for a transcript, or for its translation."""
         language = translation.target if translation else transcript.language
-        pieces = pieces_of(transcript, translation, limits.line_length, transcript.duration_ms)
-        laid = lay_out(pieces, language, limits, transcript.duration_ms)
-        cues = set_times(laid, limits, transcript.duration_ms)
-        return CueSheet(language=language, cues=keep_to_shots(cues, changes_ms, limits, transcript.duration_ms))
+        return CueSheet(language=language, cues=make_cues(transcript, translation, limits, wishes))
 
     def check(self, sheet: CueSheet, limits: Limits, end_ms: int) -> QualityReport:
         """See `stages.backends.cue_rules.check`; every offender is named."""

@@ -23,6 +23,7 @@ _ARROW = "-->"
 
 # The colours that the BBC's subtitle guidelines give to speakers, in their order.
 _SPEAKER_COLOURS = ((255, 255, 255), (255, 255, 0), (0, 255, 255), (0, 255, 0))
+_ITALIC_TAGS, _ITALIC_CODES = ("<i>", "</i>"), (r"{\i1}", r"{\i0}")
 _SCRIPT_HEIGHT = 1080  # the unit of ASS: everything is in parts of a picture so high
 _WIDE = 16 / 9
 _FONT = "Arial"  # where it is not installed, players take what looks like it
@@ -65,26 +66,28 @@ def _srt(sheet: CueSheet, aspect: float) -> str:
         line = line.replace("\\", f"\\{WORD_JOINER}").replace(_ARROW, f"--{WORD_JOINER}>")
         return _TAG_OPENS.sub(f"<{WORD_JOINER}", line)
 
-    return _by_pysubs2(sheet, "srt", escape)
+    return _by_pysubs2(sheet, "srt", escape, _ITALIC_TAGS)
 
 
 def _vtt(sheet: CueSheet, aspect: float) -> str:
     def escape(line: str) -> str:
         return html.escape(line.replace("\\", f"\\{WORD_JOINER}"), quote=False)
 
-    return _by_pysubs2(sheet, "vtt", escape)
+    return _by_pysubs2(sheet, "vtt", escape, _ITALIC_TAGS)
 
 
-def _by_pysubs2(sheet: CueSheet, kind: str, escape: Callable[[str], str]) -> str:
+def _by_pysubs2(sheet: CueSheet, kind: str, escape: Callable[[str], str], italic: tuple[str, str]) -> str:
     subtitles = pysubs2.SSAFile()
     for cue in sheet.cues:
-        subtitles.append(_event(cue, escape))
+        subtitles.append(_event(cue, escape, italic))
     text: str = subtitles.to_string(kind, keep_ssa_tags=True)
     return text
 
 
-def _event(cue: Cue, escape: Callable[[str], str]) -> pysubs2.SSAEvent:
-    return pysubs2.SSAEvent(start=cue.start_ms, end=cue.end_ms, text=r"\N".join(map(escape, cue.lines)))
+def _event(cue: Cue, escape: Callable[[str], str], italic: tuple[str, str]) -> pysubs2.SSAEvent:
+    text = r"\N".join(map(escape, cue.lines))
+    opened, closed = italic if cue.italic else ("", "")
+    return pysubs2.SSAEvent(start=cue.start_ms, end=cue.end_ms, text=f"{opened}{text}{closed}")
 
 
 def _ass(sheet: CueSheet, aspect: float) -> str:
@@ -104,7 +107,7 @@ def _ass(sheet: CueSheet, aspect: float) -> str:
     for number, name in enumerate(["Default", *list(names.values())[1:]]):
         subtitles.styles[name] = _style(width, _SPEAKER_COLOURS[number % len(_SPEAKER_COLOURS)])
     for cue in sheet.cues:
-        event = _event(cue, escape)
+        event = _event(cue, escape, _ITALIC_CODES)
         event.style = names.get(cue.speaker or "", "Default")
         event.name = cue.speaker or ""
         subtitles.append(event)

@@ -15,6 +15,7 @@ from ttconv.style_properties import (
     CoordinateType,
     DisplayAlignType,
     ExtentType,
+    FontStyleType,
     LengthType,
     NamedColors,
     StyleProperties,
@@ -85,6 +86,8 @@ def _paragraph(document: model.ContentDocument, cue: Cue) -> model.P:
     paragraph.set_space(model.WhiteSpaceHandling.PRESERVE)
     paragraph.set_begin(Fraction(cue.start_ms, 1000))
     paragraph.set_end(Fraction(cue.end_ms, 1000))
+    if cue.italic:
+        paragraph.set_style(StyleProperties.FontStyle, FontStyleType.italic)
     for number, line in enumerate(cue.lines):
         if number:
             paragraph.push_child(_preserving(model.Br(document)))

@@ -50,4 +50,4 @@ def test_a_circle_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_recipe_names_those_there_are() -> None:
     with pytest.raises(UsageError) as caught:
         load_recipe("subtitel", CONFIG / "recipes")
-    assert caught.value.hint == "the recipes are subtitle, transcribe, translate"
+    assert caught.value.hint == "the recipes are names, screen-text, subtitle, transcribe, translate"

@@ -46,13 +46,14 @@ def test_a_run_publishes_under_the_names_of_the_readme(reel: Reel, media: Path) 
         "film.pt.srt",
         "film.pt.vtt",
         "job.json",
+        "removed.json",
         "speakers.rttm",
         "transcript.json",
     ]
     assert sorted(path.name for path in (reel.out / "film").iterdir()) == names
     assert done.stdout.splitlines() == [f"out/film/{name}" for name in done.stdout.split() and [
         "film.en.srt", "film.en.vtt", "film.pt.srt", "film.pt.vtt", "film.en.quality.json", "film.pt.quality.json",
-        "film.mkv", "transcript.json", "speakers.rttm",
+        "film.mkv", "transcript.json", "speakers.rttm", "removed.json",
     ]]  # fmt: skip
 
 
@@ -86,7 +87,7 @@ def test_a_changed_parameter_redoes_exactly_what_depends_on_it(reel: Reel, media
     planned = json.loads(reel("plan", media, "--set", "diarize.num_speakers=3", "--json", extra=STUB).stdout)
     verdicts = {step["step"]: step["verdict"] for step in planned["data"]["items"][0]["steps"]}
     redone = {step for step, verdict in verdicts.items() if verdict == "redone"}
-    assert redone == {"diarize", "attribute", "refine", "subtitle", "mux"}
+    assert redone == {"diarize", "attribute", "clean", "refine", "subtitle", "mux"}
     reasons = {step["step"]: step["reason"] for step in planned["data"]["items"][0]["steps"]}
     assert reasons["diarize"] == "parameter num_speakers is 3, was nothing"
     done = reel("run", media, "--set", "diarize.num_speakers=3", extra=STUB)

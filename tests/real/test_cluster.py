@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.executors import ray_cluster
 from tests.conftest import ROOT, Reel
 from tests.hosts import PORT, Machine, two_machines
 from tests.real.conftest import call
@@ -60,8 +62,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_a_cluster_tells_its_machines_with_what_each_has(machines: tuple[Machine, Machine]) -> None:
+def test_a_cluster_tells_its_machines_with_what_each_has(machines: tuple[Machine, Machine], tmp_path: Path) -> None:
+    elsewhere = {"TMPDIR": str(tmp_path)}  # as where another program has made the machine a part
+    asked = machines[0]("cluster", "status", "--json", "--cluster", ADDRESS, extra=elsewhere).stdout
     data = json.loads(machines[1]("cluster", "status", "--json").stdout)["data"]
+    assert json.loads(asked)["data"] == data
     assert data["cluster"] == ADDRESS
     assert {m["name"]: (m["up"], m["labels"]) for m in data["machines"]} == {
         "10.77.0.1": (True, {}),
@@ -122,6 +127,75 @@ def test_an_actor_that_is_killed_takes_its_stage_process_with_it_and_the_step_go
     assert any("was lost" in text for text in done["warnings"])
     assert done["outcomes"][0]["error"] == "worker.timed-out", "on the second actor, it hung like on the first"
     assert stages_of(other) == []
+
+
+def test_a_machine_that_something_else_made_a_part_is_used_and_its_cards_are_shared_out(
+    machines: tuple[Machine, Machine], tmp_path: Path
+) -> None:
+    """As the operator for Kubernetes does: `ray start` by itself, and no command of ours before the run's."""
+    other = machines[1].at("10.77.0.3")
+    tool = tmp_path / "bin" / "nvidia-smi"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho 'A card, 8192'\necho 'A card, 8192'\n")
+    tool.chmod(0o755)
+    path = {"PATH": f"{tool.parent}:{os.environ['PATH']}", **ray_cluster.RAY_VARIABLES}
+    join(other, "--num-gpus", "2", extra=path)
+    large = [{"how": "where", "value": n, "precision": f"{n}", "gpu_gib": 5.0} for n in range(2)]
+    small = {"how": "where", "value": 3, "precision": "3", "gpu_gib": 2.0}
+    done = run_steps(machines[0], *large, small, REEL_DEVICE="cuda")
+    where = [outcome["text"].split() for outcome in done["outcomes"]]
+    assert {network for network, _ in where} == {other.network()}
+    cards = [card for _, card in where]
+    assert set(cards[:2]) == {"0", "1"}, "two that need more than half a card each have one each"
+    assert cards[2] in {"0", "1"}
+
+
+def test_a_machine_with_another_version_of_reel_is_not_used(machines: tuple[Machine, Machine], tmp_path: Path) -> None:
+    for package in ("pipeline", "shared", "stages", "config"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "stages" / "vad.py").open("a") as source:
+        source.write("\nOTHER = 1\n")
+    other = machines[1].at("10.77.0.4")
+    join(other, "--resources", '{"only here": 1}', extra={"PYTHONPATH": str(tmp_path), **ray_cluster.RAY_VARIABLES})
+    done = run_steps(machines[0], {"how": "where", "labels": {"only here": 1}})
+    assert done["outcomes"][0]["error"] == "scheduler.label"
+    told = [event["text"] for event in done["events"] if event["event"] == "Notice"]
+    assert any("(10.77.0.4) has another version of reel" in text for text in told), told
+
+
+def join(machine: Machine, *arguments: str, extra: dict[str, str]) -> None:
+    """Make a machine a part of the cluster by Ray's own command."""
+    scratch = f"{machine.variables['TMPDIR']}/{machine.address}"
+    where = ("--address", ADDRESS, "--node-ip-address", machine.address, "--temp-dir", scratch)
+    with machine.in_cluster("ray", "start", *where, *arguments, extra=extra) as started:
+        out, err = started.communicate(timeout=100)
+    assert started.returncode == 0, out + err
+
+
+def test_the_cluster_for_kubernetes_says_what_ray_and_reel_understand(machines: tuple[Machine, Machine]) -> None:
+    text = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))"
+    recipe = (ROOT / "docs" / "how-to" / "cluster" / "kuberay.yaml").read_text()
+    python = ROOT / ".venvs" / "cluster" / "bin" / "python"
+    read = subprocess.run([python, "-c", text], input=recipe, capture_output=True, text=True, check=True)
+    cluster = json.loads(read.stdout)["spec"]
+    with machines[0].in_cluster("ray", "start", "--help") as asked:
+        flags = set(re.findall(r"--([a-z-]+)", asked.communicate(timeout=60)[0]))
+    names = {name for line in (ROOT / "config" / "defaults.toml").read_text().splitlines() for name in line.split()[:1]}
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        assert set(group["rayStartParams"]) <= flags
+        (container,) = group["template"]["spec"]["containers"]
+        variables = {entry["name"]: entry["value"] for entry in container["env"]}
+        assert {name for name in variables if not name.startswith("RAY_")} <= {f"REEL_{name.upper()}" for name in names}
+        assert ray_cluster.RAY_VARIABLES.items() - variables.items() <= {
+            ("RAY_AUTH_MODE", "token"),
+            ("RAY_USAGE_STATS_ENABLED", "0"),
+        }
+        assert {mount["name"] for mount in container["volumeMounts"]} <= {
+            v["name"] for v in group["template"]["spec"]["volumes"]
+        }
+    lock = (ROOT / "config" / "environments" / "cluster.lock").read_text()
+    assert f"\nray=={cluster['rayVersion']} " in lock
+    assert json.loads(json.loads(cluster["workerGroupSpecs"][0]["rayStartParams"]["resources"])) == {LABEL: 1}
 
 
 def test_a_wrong_token_is_refused(machines: tuple[Machine, Machine], tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def test_the_sample_becomes_what_the_readme_lists(demo_run: Reel) -> None:
         "demo.en.vtt",
         "demo.mkv",
         "job.json",
+        "removed.json",
         "speakers.rttm",
         "transcript.json",
     ]
@@ -168,36 +169,3 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next_with_the_same_bytes(
         assert _contents(reel.out) == expected, f"after kill {kill}"
         assert not list(reel.results.glob("staging/*"))
         assert not list(reel.out.rglob("*.part"))
-
-
-def test_silence_noise_and_music_become_no_words_and_no_failure(reel: Reel, ffmpeg: Path) -> None:
-    sounds = {
-        "silence": "anullsrc=r=44100:cl=stereo",
-        "noise": "anoisesrc=color=pink:amplitude=0.3:sample_rate=44100:seed=1",
-        "music": "sine=frequency=220:sample_rate=44100,tremolo=f=4,volume=0.5",
-    }
-    for name, sound in sounds.items():
-        picture = ["-f", "lavfi", "-i", "color=black:s=64x48:r=10:d=6"]
-        call(
-            ffmpeg,
-            "-nostdin",
-            "-loglevel",
-            "error",
-            *picture,
-            "-f",
-            "lavfi",
-            "-t",
-            "6",
-            "-i",
-            sound,
-            "-shortest",
-            reel.folder / f"{name}.mp4",
-        )
-    done = reel("run", *(reel.folder / f"{name}.mp4" for name in sounds), "--profile", "starter")
-    for name in sounds:
-        folder = reel.out / name
-        assert Transcript.read(folder / "transcript.json").segments == (), f"{name} became words"
-        assert (folder / f"{name}.und.srt").read_text() == ""
-        assert webvtt.read(str(folder / f"{name}.und.vtt")).captions == []
-        assert not (folder / f"{name}.mkv").exists()
-    assert "failed" not in done.stderr

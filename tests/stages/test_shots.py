@@ -22,6 +22,7 @@ from stages.backends.cue_shots import keep_to_shots
 from stages.backends.cue_times import needed_ms
 from stages.backends.pysubs2_writer import Pysubs2Writer
 from stages.shots import Difference, ShotsInputs, ShotsParams, decide, find_changes, run, stub
+from stages.subtitle import Wishes
 from tests.fakes.listener import Audience
 from tests.stages.test_subtitle import any_limits, transcripts
 
@@ -116,7 +117,7 @@ def test_keeping_to_shots_breaks_no_limit_that_held(transcript: Transcript, limi
     changes = sorted(set(at))
     engine = Pysubs2Writer()
     before = engine.lay_out(transcript, None, limits).cues
-    after = engine.lay_out(transcript, None, limits, changes).cues
+    after = engine.lay_out(transcript, None, limits, Wishes(changes_ms=changes)).cues
     end_ms = max(transcript.duration_ms, len(before))
     gap = limits.gap_ms if len(before) * (limits.gap_ms + 1) <= end_ms else 0
     assert [one.lines for one in before] == [one.lines for one in after]

@@ -1,0 +1,81 @@
+"""What a step costs more on a cluster than on this machine alone: stub steps, one after the other, in both.
+
+    .venvs/cluster/bin/python benchmarks/cluster.py ADDRESS [--steps 200]
+
+Runs on a machine of a cluster that `reel cluster up` has started. The steps do nothing, so that all that is measured
+is what carries them. `first` is the time to the first step's end, connection and worker included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
+
+from pydantic import JsonValue
+
+from pipeline.app import App, open_app
+from pipeline.executors.choice import open_dispatcher
+from pipeline.executors.ray_cluster import ray_variables
+from pipeline.observed import Observed
+from pipeline.plan import Choices, single_step
+from pipeline.project import CODE_ROOT, CONFIG
+from pipeline.registry import stage_named
+from pipeline.settings import load_settings
+
+
+def measure(cluster: str, steps: int) -> tuple[float, float]:
+    """Seconds to the first step's end, and the median of the others; an empty `cluster` is this machine alone."""
+    with tempfile.TemporaryDirectory(dir=CODE_ROOT / ".cache") as scratch:
+        flags: dict[str, JsonValue] = {"cluster": cluster, "stub": True, "results_dir": scratch, "profile": "starter"}
+        app = open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])
+        os.environ.update(ray_variables(app))
+        return asyncio.run(_measure(app, Path(scratch), steps))
+
+
+async def _measure(app: App, folder: Path, steps: int) -> tuple[float, float]:
+    choices = Choices(
+        recipe_name="alone",
+        profile_name=app.profile.name,
+        profile=app.profile.profile,
+        targets=(),
+        stages={},
+        stub=True,
+    )
+    step = single_step(stage_named("vad"), choices, {}, None)
+    audio = folder / "audio.wav"
+    audio.write_bytes(b"nothing")
+    took = []
+    began = time.perf_counter()
+    async with open_dispatcher(app, folder / "logs", Observed(folder), lambda event: None) as dispatcher:
+        for number in range(steps + 1):
+            out_dir = folder / f"{number}"
+            out_dir.mkdir()
+            await dispatcher.run(
+                step, {}, {"audio": str(audio)}, out_dir, 60.0, lambda worker: None, lambda event: None
+            )
+            took.append(time.perf_counter() - began)
+            began = time.perf_counter()
+    return took[0], median(took[1:])
+
+
+def main() -> None:
+    """Print both."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("address")
+    parser.add_argument("--steps", type=int, default=200)
+    arguments = parser.parse_args()
+    for name, cluster in (("alone", ""), ("cluster", arguments.address)):
+        first, step = measure(cluster, arguments.steps)
+        print(f"{name}: first {first:.2f} s, then {step * 1000:.1f} ms a step")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Tables by language: the files in `config/languages`, turned around for the stages whose parameters name them."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+
+from pipeline.errors import UsageError
+from shared.document import Frozen
+from shared.language import parse_language
+
+
+class LanguageFile(Frozen):
+    """One file of `config/languages`: what recognisers invent, sounds of hesitation, what labels are called, and the
+    numbers from 0 on that are written out (an empty word for one that depends on what is counted)."""
+
+    stock_phrases: tuple[str, ...] = ()
+    filler_words: tuple[str, ...] = ()
+    label_words: dict[str, str] = {}
+    number_words: tuple[str, ...] = ()
+
+
+def load_languages(folder: Path) -> dict[str, JsonValue]:
+    """Each table by its name, and in it the entries by language. Raises `UsageError` for a file that is none."""
+    tables: dict[str, dict[str, JsonValue]] = {name: {} for name in LanguageFile.model_fields}
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            tag = parse_language(path.stem)
+            data = LanguageFile.model_validate(tomllib.loads(path.read_text()))
+        except (ValueError, tomllib.TOMLDecodeError) as error:
+            raise UsageError("language.invalid", f"{path} is no file of a language: {_reason(error)}") from error
+        for name, value in data.model_dump(mode="json", exclude_unset=True).items():
+            tables[name][tag] = value
+    return {name: dict(table) for name, table in tables.items()}
+
+
+def _reason(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
