@@ -254,7 +254,7 @@ def _backend(stage: Stage, choices: Choices, target: str | None) -> tuple[str, B
     source, choice = spoken(choices.stages.get("asr", {})), ""
     target = target or str(choices.stages.get(stage.name, {}).get("target", "en"))
     if name == AUTO:
-        name, choice = _translator(choices, filled.models, source, target)
+        name, choice = _translator(choices, filled, source, target)
     backend = stage.backends.get(name)
     if backend is None:
         raise UsageError(
@@ -283,16 +283,16 @@ def _language_models(stage: Stage, backend: Backend, choices: Choices) -> Mappin
     return filled.languages if filled and backend.by_language else {}
 
 
-def _translator(choices: Choices, filled: Mapping[str, str], source: str | None, target: str) -> tuple[str, str]:
+def _translator(choices: Choices, filled: ProfileStage, source: str | None, target: str) -> tuple[str, str]:
     """The backend for a pair of languages and why; the source is known at this time only when the user has said it."""
-    if found := choose_translator(source, target, filled, choices.incomplete):
+    if found := choose_translator(source, target, filled.models, choices.incomplete, filled.spare):
         return found.backend, found.reason
     names = f"{english_name(source)} to {english_name(target)}" if source else f"anything to {english_name(target)}"
     raise UsageError(
         "translate.pair",
         f"profile {choices.profile_name} does not translate {names}",
-        hint="the profile `indic` does 200 languages; `starter` any to English (`--to en`), and English from and to"
-        " Portuguese (`--to pt`)",
+        hint="with `./reel models fetch nllb-600m` it does 200 languages; without, any to English (`--to en`), and"
+        " English from and to Portuguese (`--to pt`)",
     )
 
 

@@ -18,21 +18,24 @@ class Translator:
 
 
 def choose_translator(
-    source: str | None, target: str, filled: Mapping[str, str], incomplete: Collection[str]
+    source: str | None, target: str, filled: Mapping[str, str], incomplete: Collection[str], spare: Collection[str] = ()
 ) -> Translator | None:
-    """The best backend for a pair of which the profile has all models, and of those the best whose models are complete.
+    """The best backend for a pair whose models are complete; where none is, the best whose models a run may fetch.
 
-    `source` is None as long as nobody knows what is spoken; `filled` maps the roles of models to their names, and
-    `incomplete` are the models that are not whole. None where no backend of the profile does the pair.
+    `source` is None as long as nobody knows what is spoken; `filled` maps the roles of models to their names,
+    `incomplete` are the models that are not whole, and `spare` the roles whose models nobody fetches unasked. None
+    where no backend does the pair with what there is.
     """
     lacking: dict[str, list[str]] = {}
     for backend in translators_for(source, target):
         roles = roles_for(backend, source, target)
         if all(role in filled for role in roles):
             lacking[backend] = [filled[role] for role in roles if filled[role] in incomplete]
-    if not lacking:
+    ready = [backend for backend, models in lacking.items() if not models]
+    unasked = [backend for backend in lacking if not set(roles_for(backend, source, target)) & set(spare)]
+    if not (ready or unasked):
         return None
-    chosen = next((backend for backend, models in lacking.items() if not models), next(iter(lacking)))
+    chosen = (ready or unasked)[0]
     better = [backend for backend in lacking if backend != chosen][: list(lacking).index(chosen)]
     told = [f"{backend} would be better and lacks {' and '.join(lacking[backend])}" for backend in better]
     return Translator(chosen, "; ".join([_pair(source, target), *told]))

@@ -31,7 +31,10 @@ def _plan(
     targets: tuple[str, ...] = (),
     stages: Mapping[str, Mapping[str, str | int]] = MappingProxyType({}),
 ) -> Plan:
-    choices = Choices(recipe, "starter", PROFILES["starter"], targets, {name: dict(v) for name, v in stages.items()})
+    starter = PROFILES["starter"]
+    spare = {starter.stages["translate"].models[role] for role in starter.stages["translate"].spare}
+    settings = {name: dict(v) for name, v in stages.items()}
+    choices = Choices(recipe, "starter", starter, targets, settings, incomplete=spare)
     return make_plan(load_recipe(recipe, CONFIG / "recipes"), choices)
 
 

@@ -59,3 +59,36 @@ def test_a_pair_that_the_backend_does_not_do_is_refused_by_name(
         run_stage("translate", inputs, {"target": "hi"}, "whisper")
     assert refusal.value.code == "translate.pair"
     assert "English (en) to Hindi (hi)" in refusal.value.message
+
+
+def test_a_sentence_over_segments_is_translated_as_one_and_shared_out(
+    run_stage: Stages, speech_clip: Path, tmp_path: Path
+) -> None:
+    said = ("Tonight we will watch a film about a rabbit", "who is very big and very kind.", "He eats", "popcorn.")
+    inputs = {"audio": speech_clip, "transcript": a_transcript(tmp_path, "en", *said)}
+    done = run_stage("translate", inputs, {"target": "pt"}, "bergamot")
+    texts = [segment.text for segment in Translation.read(done.file("translation")).segments]
+    assert len(texts) == len(said)
+    assert all(texts)
+    whole = " ".join(texts).lower()
+    assert "coelho" in texts[0] + texts[1]
+    assert "grande" in texts[1]
+    assert "filme" in texts[0]
+    assert whole.count("coelho") == 1
+    assert texts[3].rstrip(".").lower() in {"pipoca", "pipocas"}
+
+
+def test_terms_of_a_glossary_come_through_in_sentences_that_make_sense(
+    run_stage: Stages, speech_clip: Path, tmp_path: Path
+) -> None:
+    said = ("Last night Big Buck Bunny came home", "with two friends. The popcorn", "is still warm.")
+    table = tmp_path / "terms.tsv"
+    table.write_text("source\tpt\nBig Buck Bunny\t\npopcorn\tmilho estourado\n")
+    inputs = {"audio": speech_clip, "transcript": a_transcript(tmp_path, "en", *said), "glossary": table}
+    done = run_stage("translate", inputs, {"target": "pt"}, "bergamot")
+    text = " ".join(segment.text for segment in Translation.read(done.file("translation")).segments)
+    assert "Big Buck Bunny" in text
+    assert "milho estourado" in text
+    assert "amigos" in text
+    assert (done.facts["terms_met"], done.facts["terms_kept"]) == (2, 2)
+    assert done.warnings == []
