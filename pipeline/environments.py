@@ -226,8 +226,8 @@ class Environments:
         try:
             self._fill(family, torch, lock, emit, offline)
         except Missing as error:
-            if torch.kind != "cpu-index" or offline:
-                raise
+            if torch.kind != "cpu-index":
+                raise  # an archive brings the whole build, so without a network that one is tried too
             text = f"torch's own index gave no smaller build ({error.message}), so the whole one is installed"
             emit(events.Notice(f"environment {family}", None, text))
             torch = LOCKED

@@ -126,13 +126,14 @@ class Glossary(Frozen):
     def kept(self, said: str, written: str, language: str) -> dict[str, tuple[int, int]]:
         """For each term that was said: how often, and how often its rendering stands in the translation, at most as
         often as it was said."""
-        met = Counter(hit.term for hit in self.into(language).find(said))
-        found = count_in(written, [term.rendering(language) or "" for term in met])
+        hits = self.into(language).find(said)
+        met = Counter(hit.term.source for hit in hits)
+        renderings = {hit.term.source: hit.term.rendering(language) or "" for hit in hits}
+        found = count_in(written, renderings.values())
         counts: dict[str, tuple[int, int]] = {}
-        for term, times in met.items():
-            rendering = term.rendering(language) or ""
-            counts[term.source] = times, min(times, found[rendering])
-            found[rendering] -= counts[term.source][1]
+        for source, times in met.items():
+            counts[source] = times, min(times, found[renderings[source]])
+            found[renderings[source]] -= counts[source][1]
         return counts
 
 

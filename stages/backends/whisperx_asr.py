@@ -7,9 +7,8 @@ the encoder costs the same for a second as for thirty.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 
@@ -20,26 +19,14 @@ from whisperx.vads import Vad
 
 from shared.speech import Region
 from shared.stage import Device
-from shared.transcript import Segment
-from stages.asr import AGAIN_NGRAM, AGAIN_PENALTY, AsrParams, Heard, HeardWord
-from stages.backends.cue_words import spread
+from stages.asr import AGAIN_NGRAM, AGAIN_PENALTY, AsrParams, Heard
 from stages.backends.waveform import SPEECH_RATE, Waveform, open_speech
 from stages.backends.whisper_codes import whisper_code
 from stages.backends.whisper_ctranslate2 import Whisper, compute_type, device_name
+from stages.backends.windows import WINDOW_MS, Window, heard_in, windows_of
 
-WINDOW_MS = 30_000
 _BATCH_SIZE = {"cuda": 16}
 _BATCH_SIZE_ELSEWHERE = 4
-
-Span = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Window:
-    """What is decoded as a whole: its place in the audio, and in the pack, which has no gaps."""
-
-    audio: Region
-    pack: Span
 
 
 class GivenWindows(Vad):  # type: ignore[misc]  # the library has no types
@@ -98,34 +85,6 @@ class WhisperXEngine(Whisper):
         result = self._pipeline.transcribe(np.concatenate(parts), batch_size=size, language=language, task="transcribe")
         for window, segment in zip(batch, result["segments"], strict=True):
             yield heard_in(window, str(segment["text"]), float(segment["avg_logprob"]))
-
-
-def windows_of(pack: Sequence[Region]) -> list[Window]:
-    """The windows of a pack, none above `WINDOW_MS`, each with as many stretches as fit."""
-    windows: list[Window] = []
-    done = 0
-    for stretch in pack:
-        length = stretch.end_ms - stretch.start_ms
-        last = windows[-1] if windows else None
-        if last and stretch.end_ms - last.audio.start_ms <= WINDOW_MS:
-            wider = Region(start_ms=last.audio.start_ms, end_ms=stretch.end_ms)
-            windows[-1] = Window(wider, (last.pack[0], done + length))
-        else:
-            windows.append(Window(stretch, (done, done + length)))
-        done += length
-    return windows
-
-
-def heard_in(window: Window, text: str, log_probability: float) -> Heard:
-    """The text of a window, its words spread over the speech in it, each in proportion to its length."""
-    start, end = window.pack
-    pieces = spread(text, Segment(id=0, text=text, start_ms=start, end_ms=end))
-    probability = math.exp(min(log_probability, 0.0))
-    words = tuple(
-        HeardWord(piece.text if piece.joined else f" {piece.text}", piece.start_ms, piece.end_ms, probability)
-        for piece in pieces
-    )
-    return Heard(words, log_probability, 0.0, window.audio)
 
 
 def load(models: Mapping[str, Path], device: Device) -> WhisperXEngine:

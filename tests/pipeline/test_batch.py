@@ -45,7 +45,9 @@ def test_the_same_content_is_done_once_and_published_under_each_name(reel: Reel,
     (tmp_path / "link.mp4").symlink_to(first)
     done = reel("run", "a.mp4", "b.mp4", "link.mp4", "--json", "--progress", "json", extra=STUB)
     assert json.loads(done.stdout)["data"]["counts"] == {"done": 1, "reused": 2}
-    assert sum('"StepDone"' in line for line in done.stderr.splitlines()) == 9  # the second `vad` is the first
+    steps = json.loads((reel.out / "a" / "job.json").read_text())["steps"]
+    done_once = len({step["key"] for step in steps.values()})  # the second `vad` is the first
+    assert sum('"StepDone"' in line for line in done.stderr.splitlines()) == done_once
     assert sorted(path.name for path in reel.out.iterdir()) == ["a", "b", "link"]
     assert (reel.out / "link" / "link.en.srt").read_bytes() == (reel.out / "a" / "a.en.srt").read_bytes()
 

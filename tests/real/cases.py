@@ -157,6 +157,10 @@ def _correct(made: Material) -> Job:
     return {"transcript": made.said, "cues": folder / "subtitles.vtt", "cues_base": folder / "subtitles.srt"}, {}
 
 
+def _by_language_model(made: Material) -> Job:
+    return {"audio": made.audio, "transcript": made.said}, {"target": "de", "window": 3}
+
+
 CASES = (
     Case("demux", "ffmpeg", lambda made: ({"media": made.media}, {"full_rate": 48000})),
     Case(
@@ -180,6 +184,17 @@ CASES = (
         "asr", "mlx-whisper", lambda made: ({"audio": made.audio, "speech": made.speech}, {}),
         tiny={"whisper": Tiny("mlx-whisper-tiny", script("tiny_mlx_whisper.py"))},
     ),
+    Case(
+        "asr", "nemo-parakeet", lambda made: ({"audio": made.audio, "speech": made.speech}, {}),
+        tiny={"recognizer": Tiny("parakeet-v2", script("tiny_parakeet.py"))},
+    ),
+    Case(
+        "asr", "nemo-canary", lambda made: ({"audio": made.audio, "speech": made.speech}, {}),
+        tiny={
+            "recognizer": Tiny("canary-qwen", script("tiny_canary.py")),
+            "tokenizer": Tiny("canary-qwen-tokenizer", script("tiny_canary.py", "tokenizer")),
+        },
+    ),
     Case("asr", "whisperx", lambda made: ({"audio": made.audio, "speech": made.speech}, {})),
     Case("align", "decoder-times", lambda made: ({"audio": made.audio, "transcript": made.heard}, {})),
     Case(
@@ -199,6 +214,11 @@ CASES = (
     ),
     Case("refine", "rules", lambda made: ({"transcript": made.said}, {})),
     Case("refine", "openai", lambda made: ({"transcript": made.said}, {"window": 3})),
+    Case("translate", "openai", _by_language_model),
+    Case("translate", "anthropic", _by_language_model),
+    Case(
+        "translate", "llama-cpp", _by_language_model, tiny={"model": Tiny("qwen-coder-500m", script("tiny_gguf.py"))}
+    ),
     Case(
         "refine", "llama-cpp", lambda made: ({"transcript": made.said}, {"window": 3}),
         tiny={"model": Tiny("qwen-coder-500m", script("tiny_gguf.py"))},

@@ -79,6 +79,8 @@ class Stages:
         self._runner, self._closed = asyncio.Runner(), False
         self._dispatcher = local_dispatcher(app, folder / "logs")
         self._count = itertools.count(1)
+        self.limit_s = 900.0  # of a job
+        self.on_progress: Callable[[], None] = lambda: None
 
     def __call__(
         self, name: str, inputs: StageInputs, params: Mapping[str, JsonValue] | None = None, backend: str | None = None
@@ -101,11 +103,13 @@ class Stages:
         def hear(event: protocol.Progress | protocol.Notice) -> None:
             if isinstance(event, protocol.Notice):
                 warnings.append(event.text)
+            else:
+                self.on_progress()
 
         models = {role: self._app.models.snapshot(model) for role, model in step.models.items()}
         with mock.patch.dict(os.environ, self._variables):
             done = self._runner.run(
-                self._dispatcher.run(step, models, given, out_dir, 900.0, lambda worker: None, hear)
+                self._dispatcher.run(step, models, given, out_dir, self.limit_s, lambda worker: None, hear)
             )
         return StageRun(out_dir, done, warnings)
 

@@ -12,8 +12,9 @@ from pydantic import JsonValue
 
 from pipeline.errors import StageRefused
 from shared.transcript import Segment, Transcript
+from shared.translation import Translation
 from tests.conftest import Reel
-from tests.fakes.llm import Fault, Service, material, serve_llm, task
+from tests.fakes.llm import Fault, Lines, Service, material, serve_llm, task, tidy
 from tests.real.conftest import MakeStages, StageRun, Stages
 
 BACKENDS = ("openai", "anthropic")
@@ -32,7 +33,7 @@ def served() -> Iterator[Service]:
 @pytest.fixture
 def service(served: Service) -> Service:
     """The service in good health."""
-    served.faults, served.always, served.unknown, served.key = [], None, set(), None
+    served.faults, served.always, served.unknown, served.key, served.mind = [], None, set(), None, tidy
     served.requests.clear()
     return served
 
@@ -141,6 +142,28 @@ def test_a_server_that_does_not_know_a_parameter_is_asked_without_it(
     service.unknown = {unknown}
     assert texts(refine(keyed_stages, service, transcript, "openai")) == REFINED
     assert len(service.requests) == 2
+
+
+def in_german(lines: Lines) -> Lines:
+    return [{"id": line["id"], "text": f"Auf Deutsch: {line['text']}"} for line in lines]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_language_model_translates_with_the_users_terms_and_what_is_none_keeps_the_original(
+    keyed_stages: Stages, service: Service, transcript: Path, tmp_path: Path, backend: str
+) -> None:
+    glossary = tmp_path / "terms.tsv"
+    glossary.write_text("source\tde\nchairs\tSessel\n")
+    service.mind = lambda lines: [*in_german(lines)[:2], {"id": 2, "text": "HACKED"}]
+    inputs = {"audio": tmp_path / "none.wav", "transcript": transcript, "glossary": glossary}
+    params: dict[str, JsonValue] = {"address": service.address, "model": "m", "timeout_s": 1.0, "target": "de"}
+    run = keyed_stages("translate", inputs, params, backend)
+    translated = [one.text for one in Translation.read(run.file("translation")).segments]
+    assert translated == [*(f"Auf Deutsch: {text}" for text in SAID[:2]), SAID[2]]
+    assert material(service.requests[0])["terms"] == [{"term": "chairs", "write": "Sessel"}]
+    assert run.facts["requests"] == 1
+    assert run.facts["terms_met"] == 1
+    assert any("1 of 3 lines keep their untranslated text" in warning for warning in run.warnings)
 
 
 def test_a_run_through_a_service_tells_beforehand_and_afterwards_what_it_costs_and_shows_the_key_to_nobody_else(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import wave
 from pathlib import Path
 
@@ -9,8 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pipeline.app import App
+from pipeline.errors import StageRefused, StepFailed
 from shared.speech import Separation
-from tests.real.conftest import Stages, write_wav
+from tests.conftest import ROOT
+from tests.fakes.verified import wrong_files
+from tests.processes import children, gone
+from tests.real.cases import HERE
+from tests.real.conftest import CaseApp, MakeStages, Stages, write_wav
 
 Samples = npt.NDArray[np.float64]
 
@@ -64,3 +73,100 @@ def test_a_clip_shorter_than_the_filters_delay_is_filtered_too(
     short = _write(tmp_path / "short.wav", np.zeros(300))
     done = run_stage("separate", {"audio": short, "speech": speech_regions}, {"when": "always"})
     assert len(_read(done.file("speech"))) == 300
+
+
+DEMUCS = next(case for case in HERE if str(case) == "separate-demucs")
+SOURCES = ("bass", "drums", "other", "vocals")
+
+
+@pytest.fixture(scope="module")
+def demucs(case_app: CaseApp, make_stages: MakeStages) -> Stages:
+    """Runs with a tiny Demucs of the real architecture."""
+    return make_stages(case_app(DEMUCS))
+
+
+def _stereo(path: Path, seconds: float) -> Path:
+    """Two different noises at Demucs' own rate."""
+    samples = np.random.default_rng(0).standard_normal((int(44_100 * seconds), 2)) * 3_000
+    with wave.open(str(path), "wb") as target:
+        target.setnchannels(2)
+        target.setsampwidth(2)
+        target.setframerate(44_100)
+        target.writeframes(samples.astype("<i2").tobytes())
+    return path
+
+
+def test_demucs_window_by_window_gives_what_demucs_gives_at_once(
+    demucs: Stages, real_app: App, speech_regions: Path, tmp_path: Path
+) -> None:
+    """The library's own interface reads the same weights from its pickled form, and holds the whole mix."""
+    full = _stereo(tmp_path / "full.wav", 5.3)
+    short = _write(tmp_path / "short.wav", np.zeros(int(16_000 * 5.3)))
+    inputs = {"audio": short, "speech": speech_regions, "full": full}
+    done = demucs("separate", inputs, {"two_stems": None, "shifts": 0}, "demucs")
+    stems = done.outputs["stems"]
+    assert isinstance(stems, tuple)
+    assert [path.stem for path in stems] == list(SOURCES)
+
+    python, itself, weights = real_app.environments.python("demucs"), tmp_path / "itself", tmp_path / "weights"
+    itself.mkdir()
+    weights.mkdir()
+    for program, arguments in (("tiny_demucs.py", (weights, "pickle")), ("demucs_itself.py", (weights, full, itself))):
+        command = [str(python), str(ROOT / "tests" / "fakes" / program), *map(str, arguments)]
+        ran = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+    for path in stems:
+        with wave.open(str(path)) as source:
+            assert (source.getframerate(), source.getnchannels()) == (44_100, 2)
+            ours = np.frombuffer(source.readframes(source.getnframes()), "<i2").reshape(-1, 2).T
+        theirs = np.load(itself / f"{path.stem}.npy") * 32_768
+        assert ours.shape == theirs.shape
+        assert np.abs(ours - theirs).max() < 0.51, f"{path.stem} differs by more than rounding to 16 bits"
+
+
+def test_the_parts_are_as_long_as_the_speech_track_and_the_recognizer_is_told_by_the_same_rule(
+    demucs: Stages, speech_clip: Path, speech_regions: Path, tmp_path: Path
+) -> None:
+    """Without a track at full rate; shorter segments, and an average over shifts."""
+    clip = _write(tmp_path / "clip.wav", _read(speech_clip)[: 8 * 16_000])
+    params = {"segment": 1.5, "shifts": 2, "overlap": 0.1}
+    done = demucs("separate", {"audio": clip, "speech": speech_regions}, params, "demucs")
+    assert done.outputs["speech"] is None, "the sample is clean"
+    assert done.facts["applied"] is False
+    wanted = len(_read(clip))
+    assert [len(_read(done.file(role))) for role in ("vocals", "accompaniment")] == [wanted, wanted]
+
+
+def test_a_segment_longer_than_demucs_was_trained_on_is_refused(
+    demucs: Stages, speech_clip: Path, speech_regions: Path
+) -> None:
+    with pytest.raises(StageRefused, match="trained on 2 s at most") as refused:
+        demucs("separate", {"audio": speech_clip, "speech": speech_regions}, {"segment": 10}, "demucs")
+    assert refused.value.code == "separate.segment"
+
+
+@pytest.mark.parametrize(
+    ("signal_sent", "limit_s", "code"),
+    [(signal.SIGKILL, 900.0, "worker.killed"), (signal.SIGSTOP, 8.0, "worker.timed-out")],
+    ids=["killed", "hanging"],
+)
+def test_a_backend_that_dies_in_its_work_says_how_and_leaves_its_model_whole(
+    signal_sent: signal.Signals, limit_s: float, code: str, case_app: CaseApp, make_stages: MakeStages,
+    speech_clip: Path, speech_regions: Path,
+) -> None:  # fmt: skip
+    before = set(children(os.getpid()))
+    app = case_app(DEMUCS)
+    stages = make_stages(app)
+
+    def strike() -> None:
+        for pid in set(children(os.getpid())) - before:
+            os.kill(pid, signal_sent)
+
+    stages.on_progress, stages.limit_s = strike, limit_s
+    with pytest.raises(StepFailed) as failed:
+        stages("separate", {"audio": speech_clip, "speech": speech_regions}, {}, "demucs")
+    stages.close()
+    assert failed.value.code == code
+    assert "separate (demucs)" in failed.value.message
+    assert gone(list(set(children(os.getpid())) - before))
+    assert wrong_files(app.models, "demucs-htdemucs") == []

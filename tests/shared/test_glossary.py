@@ -78,6 +78,16 @@ def test_of_terms_that_overlap_the_longest_counts() -> None:
     assert [hit.term.source for hit in glossary.find(text)] == ["Big Buck Bunny", "Buck"]
 
 
+def test_what_was_said_is_compared_with_what_is_written() -> None:
+    terms = (
+        Term(source="popcorn", targets={"pt": "pipoca"}),
+        Term(source="Buck"),
+        Term(source="corn", target="pipoca"),
+    )
+    counts = Glossary(terms=terms).kept("popcorn and popcorn, Buck, corn", "pipoca e Buck e Buckminster", "pt")
+    assert counts == {"popcorn": (2, 1), "Buck": (1, 1), "corn": (1, 0)}
+
+
 @pytest.mark.parametrize(
     ("table", "said"),
     [
@@ -139,3 +149,9 @@ def test_what_is_found_stands_there_in_order_and_apart(glossary: Glossary, data:
 def test_a_text_that_is_a_term_is_found_whole(glossary: Glossary) -> None:
     source = glossary.terms[0].source
     assert [(hit.start, hit.end) for hit in glossary.find(source)][:1] == [(0, len(source))]
+
+
+def test_terms_with_words_for_single_languages_are_counted() -> None:
+    glossary = Glossary(terms=(Term(source="chairs", targets={"de": "Sessel"}), Term(source="film")))
+    counts = glossary.kept("The chairs and the film, the chairs.", "Die Sessel und der Film, die Stühle.", "de")
+    assert counts == {"chairs": (2, 1), "film": (1, 0)}

@@ -156,6 +156,22 @@ def test_every_backend_that_is_declared_does_some_pair() -> None:
     assert all(translates(backend, None, "en") for backend in STAGE.backends)
 
 
+def test_a_language_model_does_any_pair_and_is_never_chosen_by_itself() -> None:
+    for model in ("openai", "anthropic", "llama-cpp"):
+        assert translates(model, "sw", "is")
+        assert translates(model, None, "hi")
+        assert not any(
+            model in backends_for(source, target) for source in (None, "en", "sw") for target in ("hi", "is")
+        )
+
+
+def test_what_a_language_model_is_told_leaves_the_keys_of_the_others_alone_and_the_other_way_round() -> None:
+    neutral = {name: set(backend.neutral_params) for name, backend in STAGE.backends.items()}
+    assert {"model", "address", "window", "instructions"} <= neutral["nllb"] & neutral["whisper"]
+    assert {"num_beams", "dtype"} <= neutral["openai"]
+    assert not {"target", "model", "address", "window", "instructions"} & neutral["openai"]
+
+
 def test_the_stub_has_every_segment(tmp_path: Path) -> None:
     outputs = stub(a_job(tmp_path, "en", "hello", "bye", target="hi"))
     assert texts_of(outputs.translation) == [(0, "[hi] hello"), (1, "[hi] bye")]

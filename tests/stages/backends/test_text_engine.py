@@ -41,7 +41,10 @@ def work_on(*texts: str, glossary: Glossary | None = None) -> tuple[Work, list[f
     done: list[float] = []
     told: list[str] = []
     terms = (glossary or Glossary()).into("pt")
-    work = Work(Path("a.wav"), segments, "en", "pt", TranslateParams(target="pt"), terms, done.append, told.append)
+    params = TranslateParams(target="pt")
+    work = Work(
+        Path("a.wav"), segments, "en", "pt", params, terms, done.append, told.append, lambda name, value: None
+    )  # fmt: skip
     return work, done, told
 
 

@@ -1,0 +1,39 @@
+"""IndicTrans2's own code is checked before it may run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.app import App
+from pipeline.errors import StageRefused
+from tests.real.cases import CASES, Material
+from tests.real.conftest import CaseApp, MakeStages
+
+CASE = next(case for case in CASES if case.backend == "indictrans2")
+
+
+def test_code_that_differs_from_the_lock_is_refused_and_never_run(
+    case_app: CaseApp, make_stages: MakeStages, material: Material, tmp_path: Path
+) -> None:
+    app: App = case_app(CASE)
+    ran = tmp_path / "ran"
+    code = app.models.snapshot("indictrans2-en-indic-dist-200m") / "modeling_indictrans.py"
+    kept = code.read_bytes()
+    try:
+        code.unlink()
+        code.write_bytes(f"open({str(ran)!r}, 'w').close()\n".encode() + kept)
+        # The quick check goes by sizes; here one is made to fit, as a harm of the same length would.
+        problem = app.models.problem("indictrans2-en-indic-dist-200m")
+        assert problem
+        assert "modeling_indictrans.py" in problem
+        code.write_bytes((f"open({str(ran)!r}, 'w').close()\n".encode() + kept)[: len(kept)])
+        with pytest.raises(StageRefused) as refusal:
+            CASE.run(make_stages(app), material)
+    finally:
+        code.write_bytes(kept)
+    assert refusal.value.code == "model.code"
+    assert "modeling_indictrans.py" in refusal.value.message
+    assert not ran.exists()
+    assert CASE.run(make_stages(app), material).file("translation").exists()
