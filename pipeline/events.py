@@ -228,6 +228,18 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What the check of a step's subtitles found: how many cues are over a limit, and how many by rule."""
+
+    item: str
+    step: str
+    language: str
+    cues: int
+    over_limits: int
+    rules: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Published:
     item: str
     path: Path
@@ -249,6 +261,6 @@ Event = (
     OfSetUp
     | RunStarted | WorkerStarted | WorkerLoaded | WorkerMeasured | WorkerEnded
     | ItemStarted | StepStarted | StepWaiting | StepProgress | StepReused | StepDone | StepFailedEvent | StepSkipped
-    | Notice | Published | ItemFinished
+    | Notice | Checked | Published | ItemFinished
 )  # fmt: skip
 Emit = Callable[[Event], None]

@@ -13,7 +13,7 @@ from pipeline.edits import Edit
 from pipeline.errors import BadInput, ReelError
 from pipeline.events import Emit
 from pipeline.plan import Plan, Step
-from pipeline.publish import PublishedFiles, publish
+from pipeline.publish import PublishedFiles, publish, read_job
 from pipeline.result_store import StoredFile, StoredResult
 from pipeline.runs import Runs, StepRecord
 from shared.document import DocumentError
@@ -61,6 +61,7 @@ class ItemResult:
     seconds: float
     asked: Usage = NOTHING  # of services, by the steps that were run
     cost: float | None = None  # of that, where the user has given prices
+    checked: tuple[events.Checked, ...] = ()
 
 
 class ItemRecord:
@@ -153,11 +154,14 @@ class ItemRecord:
     def finish(self) -> ItemResult:
         """Say how it went."""
         published, error, name = self._published, self.error, self.item.name
+        checked = checks_in(published.folder, name) if published else ()
         if published:
             for path in published.edited:
                 text = f"{path.name} was edited since it was published, so it is kept; `--continue` takes in"
                 text += " corrections of subtitles and transcripts, and when you delete it, the new one comes"
                 self.emit(events.Notice(name, None, text))
+            for check in checked:
+                self.emit(check)
             for path in published.files:
                 self.emit(events.Published(name, path))
         elif error and error.code == "publish.unwritable":
@@ -166,7 +170,7 @@ class ItemRecord:
         seconds = time.monotonic() - self._started
         self.emit(events.ItemFinished(name, state, seconds, published.folder if published else None))
         steps_run, asked, cost = self._steps_run, self._asked, self._cost
-        return ItemResult(name, self.item.media, state, published, error, steps_run, seconds, asked, cost)
+        return ItemResult(name, self.item.media, state, published, error, steps_run, seconds, asked, cost, checked)
 
     def _accept(self, step: Step, result: StoredResult, state: str, seconds: float | None) -> None:
         self.results[step.id] = result
@@ -181,3 +185,21 @@ class ItemRecord:
     def _record(self, step: Step, key: str | None, state: str, seconds: float | None) -> None:
         record = StepRecord(self.item.name, step.id, step.backend_name, key, state, seconds)
         self._run.history.record(self._run.id, self.item.digest, record)
+
+
+def checks_in(folder: Path, item: str) -> tuple[events.Checked, ...]:
+    """What was found in the subtitles that a job has published, whether they were made now or before."""
+    job = read_job(folder)
+    found = []
+    for step, record in job.steps.items() if job else ():
+        facts = record["facts"]
+        if isinstance(facts, dict) and "over_limits" in facts:
+            counts = {name: value for name, value in facts.items() if isinstance(value, int)}
+            over = counts.pop("over_limits")
+            rules = {
+                name.removeprefix("over_").replace("_", "-"): count
+                for name, count in counts.items()
+                if name.startswith("over_")
+            }
+            found.append(events.Checked(item, step, str(facts["language"]), counts["cues"], over, rules))
+    return tuple(found)

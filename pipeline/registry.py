@@ -12,6 +12,7 @@ from stages import (
     attribute,
     check,
     clean,
+    compare,
     correct,
     demux,
     diarize,
@@ -47,6 +48,7 @@ STAGES: dict[str, Stage] = {
         entities,
         ocr,
         check,
+        compare,
         mux,
     )
 }

@@ -45,7 +45,7 @@ class GuideParams(Params):
     chain_below_ms: int = Field(
         500, ge=0, description="a gap shorter than this is closed to the smallest one; 0: gaps stay as they are"
     )
-    write_out_numbers: bool = Field(False, description="numbers whose words are known in the language are written out")
+    write_out_numbers: bool = Field(True, description="numbers whose words are known in the language are written out")
     shot_zone_frames: int = Field(
         12,
         ge=0,

@@ -1,4 +1,4 @@
-"""What a check of a subtitle file found: the document that stage `check` hands to whoever asked for it."""
+"""What a check of a subtitle file found, and how far it is from another: what `check` and `compare` hand over."""
 
 from __future__ import annotations
 
@@ -40,3 +40,12 @@ class QualityReport(Document):
     cues: int
     over_limits: int
     broken: tuple[Broken, ...]
+
+
+class Comparison(Document):
+    """How far subtitles are from a reference of `reference_cues` cues, as SubER in percent of the reference's words and
+    breaks: 0 for the same, without and with letter case and punctuation."""
+
+    reference_cues: int
+    suber: float
+    suber_cased: float

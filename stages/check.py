@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pydantic import Field, field_validator
 
-from shared.cue import Cue, ReadCues
+from shared.cue import Cue, CueSheet, ReadCues
 from shared.guide import GuideParams, Limits
 from shared.language import UNDETERMINED, parse_language
 from shared.quality import QualityReport
@@ -36,9 +36,10 @@ class CheckParams(GuideParams):
 
 
 class CheckOutputs(Files):
-    """`report`: `shared.quality.QualityReport`."""
+    """`report`: `shared.quality.QualityReport`; `cues`: `shared.cue.CueSheet`, the cues as they were read."""
 
     report: Path
+    cues: Path
 
 
 CheckJob = Job[CheckInputs, CheckParams]
@@ -67,24 +68,26 @@ def run(engine: Engine, job: CheckJob) -> CheckOutputs:
         job.warn(repair)
     film = engine.film(job.inputs.media) if job.inputs.media else Film()
     limits = job.params.limits(job.params.language, film.frame_rate)
-    return _write(job, engine.check(read.cues, job.params.language, limits, film.end_ms))
+    return _write(job, engine.check(read.cues, job.params.language, limits, film.end_ms), read.cues)
 
 
 def stub(job: CheckJob) -> CheckOutputs:
     """A report on nothing: reading the file is a library's work."""
-    return _write(job, QualityReport(language=job.params.language, cues=0, over_limits=0, broken=()))
+    return _write(job, QualityReport(language=job.params.language, cues=0, over_limits=0, broken=()), ())
 
 
-def _write(job: CheckJob, report: QualityReport) -> CheckOutputs:
+def _write(job: CheckJob, report: QualityReport, cues: Sequence[Cue]) -> CheckOutputs:
     job.note("language", report.language)
     job.note("cues", report.cues)
     job.note("over_limits", report.over_limits)
-    return CheckOutputs(report=report.write(job.out_dir / "report.json"))
+    ordered = tuple(sorted(cues, key=lambda cue: (cue.start_ms, cue.end_ms)))
+    sheet = CueSheet(language=report.language, cues=ordered)
+    return CheckOutputs(report=report.write(job.out_dir / "report.json"), cues=sheet.write(job.out_dir / "cues.json"))
 
 
 STAGE = Stage(
     name="check",
-    version=3,
+    version=4,
     summary="check a subtitle file against a guide",
     inputs=CheckInputs,
     params=CheckParams,

@@ -1,7 +1,7 @@
 """Read the text that stands in the picture: title cards, signs, subtitles burnt in. What comes out are timed cues.
 
-The picture is looked at every few seconds and just after each change of shot. A text is on the screen from the first
-look that shows it to the last, so its times are as exact as the looks are close.
+The picture is looked at every few seconds. A text is on the screen from the first look that shows it to the last, so
+its times are as exact as the looks are close.
 """
 
 from __future__ import annotations

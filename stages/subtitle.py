@@ -105,14 +105,13 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
     language = _language(transcript, translation)
     picture = _picture(job.inputs.info)
     limits = job.params.limits(language, picture.frame_rate if picture else None)
+    wishes = _wishes(job, language)
     if job.inputs.edited:
         sheet, read = engine.take(job.inputs.edited, transcript, language)
         for repair in read.repairs:
             job.warn(f"in the corrected subtitles, {repair}")
     else:
-        wishes = _wishes(job, language)
         sheet = engine.lay_out(transcript, translation, limits, wishes)
-        job.note("on_shot_changes", on_changes(sheet.cues, wishes.changes_ms, limits.gap_ms))
     sheet = sheet.model_copy(update={"kind": job.params.kind})
     report = engine.check(sheet, limits, transcript.duration_ms)
     texts: dict[Format, str] = {}
@@ -122,7 +121,8 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
         except StageError as error:  # one format that cannot hold the text does not keep the others from being written
             job.warn(f"no {kind} file in {language}: {error.message}")
     outputs = _write(job, sheet, texts, report)
-    job.note("over_limits", report.over_limits)
+    if not job.inputs.edited:
+        job.note("on_shot_changes", on_changes(sheet.cues, wishes.changes_ms, limits.gap_ms))
     for broken in report.broken:
         if broken.severity == "error":
             job.note(f"over_{broken.rule.replace('-', '_')}", broken.count)
@@ -192,8 +192,9 @@ def _picture(info: Path | None) -> Track | None:
 
 def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str], report: QualityReport) -> SubtitleOutputs:
     job.note("language", sheet.language)
+    job.note("cues", report.cues)
+    job.note("over_limits", report.over_limits)
     job.note("kind", job.params.kind)
-    job.note("cues", len(sheet.cues))
     files = []
     for kind, text in texts.items():
         files.append(job.out_dir / _NAMES.get(kind, f"subtitles.{kind}"))

@@ -23,11 +23,12 @@ from pipeline.registry import stage_named
 from pipeline.reporters import open_reporter
 from shared import protocol
 from shared.language import UNDETERMINED, language_of_track
-from shared.quality import Broken, QualityReport
+from shared.quality import Broken, Comparison, QualityReport
 from shared.timecode import timecode
 
 _LIMIT_S = 600.0
 _STAGE = "check"
+_COMPARE = "compare"
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,31 @@ class _Checked:
     report: QualityReport | None
     repairs: tuple[str, ...] = ()
     error: ReelError | None = None
+    comparison: Comparison | None = None
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What the files are held against: the media they belong to, and a reference."""
+
+    film: str | None
+    reference: str | None
+    compare: Step | None
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
     """Check every file; one that cannot be read does not keep the others from being checked."""
-    for name in [*arguments.inputs, *([arguments.film] if arguments.film else [])]:
+    for name in [*arguments.inputs, *filter(None, (arguments.film, arguments.reference))]:
         if not Path(name).is_file():
             raise BadInput("check.missing", f"{name} is not there, or no file")
     app = app_of(arguments)
     steps = [_step(app, arguments.tag or language_in_name(Path(name))) for name in arguments.inputs]
+    compare = single_step(stage_named(_COMPARE), app.choices(), {}, None) if arguments.reference else None
     with open_reporter(app.settings.progress) as emit:
-        set_up([StepPreview(step, "new", "asked for") for step in steps], app, emit)
-    checked = asyncio.run(_check(arguments.inputs, steps, arguments.film, app))
+        needed = [*steps, compare] if compare else steps
+        set_up([StepPreview(step, "new", "asked for") for step in needed], app, emit)
+    beside = _Beside(arguments.film, arguments.reference, compare)
+    checked = asyncio.run(_check(arguments.inputs, steps, beside, app))
     errors = tuple(one.error for one in checked if one.error)
     over = any(one.report.over_limits for one in checked if one.report)
     data: JsonValue = {"guide": app.settings.guide, "files": [_data(one) for one in checked]}
@@ -71,14 +85,34 @@ def _step(app: App, language: str) -> Step:
     return single_step(stage_named(_STAGE), replace(choices, stages={**choices.stages, _STAGE: own}), {}, None)
 
 
-async def _check(files: Sequence[str], steps: Sequence[Step], film: str | None, app: App) -> list[_Checked]:
+async def _check(files: Sequence[str], steps: Sequence[Step], beside: _Beside, app: App) -> list[_Checked]:
     checked = []
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         async with local_dispatcher(app, place / "logs") as dispatcher:
             for number, (file, step) in enumerate(zip(files, steps, strict=True)):
-                checked.append(await _check_one(file, step, film, dispatcher, place / str(number)))
+                one = await _check_one(file, step, beside.film, dispatcher, place / str(number))
+                checked.append(await _compared(one, step, beside, dispatcher, place / str(number)))
     return checked
+
+
+async def _compared(one: _Checked, check: Step, beside: _Beside, dispatcher: Dispatcher, place: Path) -> _Checked:
+    """The file with its comparison, where a reference was given. That is read as the file is, in its language."""
+    if one.error or not beside.reference or not beside.compare:
+        return one
+    read = await _check_one(beside.reference, check, None, dispatcher, place / "reference")
+    if read.error:
+        return replace(one, error=read.error)
+    out_dir = place / "comparison"
+    out_dir.mkdir()
+    inputs: protocol.FileNames = {
+        "subtitles": str(place / "cues.json"), "reference": str(place / "reference" / "cues.json"),
+    }  # fmt: skip
+    try:
+        await dispatcher.run(beside.compare, {}, inputs, out_dir, _LIMIT_S, lambda worker: None, lambda event: None)
+    except ReelError as error:
+        return replace(one, error=error)
+    return replace(one, comparison=Comparison.read(out_dir / "comparison.json"))
 
 
 async def _check_one(file: str, step: Step, film: str | None, dispatcher: Dispatcher, out_dir: Path) -> _Checked:
@@ -102,7 +136,9 @@ async def _check_one(file: str, step: Step, film: str | None, dispatcher: Dispat
 def _data(one: _Checked) -> JsonValue:
     report = one.report.model_dump(mode="json", exclude={"format"}) if one.report else {}
     repairs: list[JsonValue] = list(one.repairs)
-    return {"file": one.file, **report, "repairs": repairs, "error": one.error.code if one.error else None}
+    reference = one.comparison.model_dump(mode="json", exclude={"format"}) if one.comparison else None
+    error = one.error.code if one.error else None
+    return {"file": one.file, **report, "repairs": repairs, "reference": reference, "error": error}
 
 
 def _text(one: _Checked, guide: str) -> str:
@@ -111,6 +147,11 @@ def _text(one: _Checked, guide: str) -> str:
     assert one.report is not None
     head = f"{one.file}: {one.report.cues} cues, {one.report.over_limits} over the limits of {guide}"
     lines = [f"{head} ({one.report.language})", *(f"  note: {repair}" for repair in one.repairs)]
+    if one.comparison:
+        lines.append(
+            f"  SubER {one.comparison.suber:.1f} against the reference ({one.comparison.suber_cased:.1f} with case and"
+            f" punctuation): edits in percent of its words and breaks"
+        )
     for broken in one.report.broken:
         kind = "" if broken.severity == "error" else ", a warning"
         lines.append(f"  {broken.rule}: {broken.count}{kind} ({broken.meaning}; the limit is {broken.limit:g})")

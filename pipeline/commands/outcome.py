@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from pipeline.batch import BatchResult
 from pipeline.commands.common import CommandResult, table
 from pipeline.errors import EXIT_OK, EXIT_SOME_FAILED
+from pipeline.events import Checked
 from pipeline.item import ItemResult
 from pipeline.paths import as_text, shown
 from shared.language_model import NOTHING
@@ -22,12 +23,15 @@ def result_of(result: BatchResult) -> CommandResult:
 
 
 def summary(result: BatchResult) -> str:
-    """How many of each, and why those that failed did."""
+    """How many of each, how their subtitles keep to the guide, and why those that failed did."""
     counts = Counter(item.state for item in result.items)
     words = [f"{counts[state]} {state}" for state in ("done", "reused", "failed", "skipped") if counts[state]]
     rows = [(item.name, item.state, _why(item)) for item in result.items if item.state in {"failed", "skipped"}]
     counted = ": ".join(filter(None, [f"{len(result.items)} media", ", ".join(words)]))
-    return "\n".join([counted, *([table(rows)] if rows else [])])
+    checked = [check for item in result.items for check in item.checked]
+    cues, over = sum(check.cues for check in checked), sum(check.over_limits for check in checked)
+    quality = [f"{cues} cues, {over} over the limits of their guide"] if checked else []
+    return "\n".join([counted, *quality, *([table(rows)] if rows else [])])
 
 
 def asked_of(result: BatchResult) -> str | None:
@@ -69,6 +73,18 @@ def _item_data(item: ItemResult) -> JsonValue:
         "services": {**item.asked.model_dump(), "cost": item.cost} if item.asked.requests else None,
         "folder": str(item.published.folder) if item.published else None,
         "files": files,
+        "checked": [_check_data(check) for check in item.checked],
         "error": item.error.code if item.error else None,
         "reason": item.error.message if item.error else None,
+    }
+
+
+def _check_data(check: Checked) -> JsonValue:
+    rules: dict[str, JsonValue] = dict(check.rules)
+    return {
+        "step": check.step,
+        "language": check.language,
+        "cues": check.cues,
+        "over_limits": check.over_limits,
+        "rules": rules,
     }

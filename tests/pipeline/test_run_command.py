@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import time
@@ -37,9 +38,11 @@ def _items(text: str) -> list[dict[str, object]]:
 def test_a_run_publishes_under_the_names_of_the_readme(reel: Reel, media: Path) -> None:
     done = reel("run", media, "--to", "pt", extra=STUB)
     names = [
+        "film.en.quality.json",
         "film.en.srt",
         "film.en.vtt",
         "film.mkv",
+        "film.pt.quality.json",
         "film.pt.srt",
         "film.pt.vtt",
         "job.json",
@@ -49,9 +52,23 @@ def test_a_run_publishes_under_the_names_of_the_readme(reel: Reel, media: Path) 
     ]
     assert sorted(path.name for path in (reel.out / "film").iterdir()) == names
     assert done.stdout.splitlines() == [f"out/film/{name}" for name in done.stdout.split() and [
-        "film.en.srt", "film.en.vtt", "film.pt.srt", "film.pt.vtt", "film.mkv", "transcript.json", "speakers.rttm",
-        "removed.json",
+        "film.en.srt", "film.en.vtt", "film.pt.srt", "film.pt.vtt", "film.en.quality.json", "film.pt.quality.json",
+        "film.mkv", "transcript.json", "speakers.rttm", "removed.json",
     ]]  # fmt: skip
+
+
+def test_every_run_says_how_its_subtitles_keep_to_the_guide(reel: Reel, media: Path) -> None:
+    done = reel("run", media, "--to", "pt", extra=STUB)
+    for step, language in (("subtitle", "en"), ("subtitle-translated:pt", "pt")):
+        assert re.search(
+            rf"^  {step} +check +\d+ cues in {language}, all within the limits$", done.stderr, re.MULTILINE
+        )
+    again = _items(reel("run", media, "--to", "pt", "--json", extra=STUB).stdout)[0]  # from the receipt
+    checked = again["checked"]
+    assert isinstance(checked, list)
+    assert [(one["step"], one["over_limits"], one["rules"]) for one in checked] == [
+        ("subtitle", 0, {}), ("subtitle-translated:pt", 0, {})
+    ]  # fmt: skip
 
 
 def test_a_second_run_does_nothing_and_says_so(reel: Reel, media: Path) -> None:

@@ -80,6 +80,11 @@ class Material:
     def subtitles(self) -> StageRun:
         return self._run("subtitle", {"transcript": self.said})
 
+    @cached_property
+    def narrow_subtitles(self) -> StageRun:
+        """The same words in other lines."""
+        return self._run("subtitle", {"transcript": self.said}, {"line_length": 26})
+
 
 MakeFiles = Callable[[Path, Path], None]
 """Fills a folder; called with the interpreter of the backend's environment and the empty folder."""
@@ -247,6 +252,12 @@ CASES = (
     Case(
         "check", "pysubs2",
         lambda made: ({"subtitles": made.subtitles.folder / "subtitles.srt", "media": made.media}, {"language": "en"}),
+    ),
+    Case(
+        "compare", "suber",
+        lambda made: (
+            {"subtitles": made.narrow_subtitles.file("cues"), "reference": made.subtitles.file("cues")}, {}
+        ),
     ),
     Case("mux", "ffmpeg", _mux),
 )  # fmt: skip

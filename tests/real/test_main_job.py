@@ -15,6 +15,7 @@ import pysubs2
 import pytest
 import webvtt
 
+from shared.quality import QualityReport
 from shared.transcript import Transcript
 from tests.conftest import ROOT, Reel
 from tests.real.conftest import Stages, call
@@ -44,13 +45,36 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Reel:
 
 def test_the_sample_becomes_what_the_readme_lists(demo_run: Reel) -> None:
     folder = demo_run.out / "demo"
-    names = ["demo.en.srt", "demo.en.vtt", "demo.mkv", "job.json", "removed.json", "speakers.rttm", "transcript.json"]
+    names = [
+        "demo.en.quality.json",
+        "demo.en.srt",
+        "demo.en.vtt",
+        "demo.mkv",
+        "job.json",
+        "removed.json",
+        "speakers.rttm",
+        "transcript.json",
+    ]
     assert sorted(path.name for path in folder.iterdir()) == names
     transcript = Transcript.read(folder / "transcript.json")
     spoken = " ".join(line.partition(": ")[2] for line in (ROOT / "samples" / "demo.txt").read_text().splitlines())
     assert jiwer.wer(_normalised(spoken), _normalised(transcript.text)) <= 0.05
     assert {word.speaker for segment in transcript.segments for word in segment.words} == {"SPEAKER_00", "SPEAKER_01"}
     assert "MIT" in json.loads((folder / "job.json").read_text())["licences"].values()
+
+
+def test_the_limits_of_the_guide_that_was_chosen_are_those_that_are_told(demo_run: Reel) -> None:
+    narrow = ("--guide", "bbc", "--set", "subtitle.reading_speed=9")
+    done = demo_run("run", DEMO, "--profile", "starter", *narrow, "-o", "narrow", "--json", "--progress", "plain")
+    (checked,) = json.loads(done.stdout)["data"]["items"][0]["checked"]
+    report = QualityReport.read(demo_run.folder / "narrow" / "demo" / "demo.en.quality.json")
+    rules = {broken.rule: broken for broken in report.broken}
+    assert rules["reading-speed"].limit == 9
+    assert len(rules["reading-speed"].worst) == rules["reading-speed"].count == checked["rules"]["reading-speed"] > 0
+    assert all(offender.reason for offender in rules["reading-speed"].worst)
+    assert f"{report.cues} cues in en, {report.over_limits} over the limits: reading-speed " in done.stderr
+    lines = (demo_run.folder / "narrow" / "demo" / "demo.en.srt").read_text().splitlines()
+    assert max(map(len, lines)) <= 37
 
 
 def test_independent_readers_agree_on_the_subtitles(demo_run: Reel) -> None:
