@@ -89,7 +89,7 @@ class Step:
     target: str | None = None
     rung: Rung | None = None  # where it stands on its backend's ladder; None: as it was asked for
     choice: str = ""  # why this backend, where it was chosen for the job
-    code: Mapping[str, Option] = field(default_factory=dict)  # pins the code that its models bring along
+    code: Mapping[str, Option] = field(default_factory=dict)  # pins what can run code in its models
 
     @property
     def device(self) -> str | None:
@@ -225,10 +225,10 @@ def _filled(
     """The step with its backend, models and parameters."""
     name, backend, models, choice = _backend(stage, choices, target)
     params = _params(stage, step, choices, target)
-    code: dict[str, Option] = {}
-    for role, model in models.items() if backend.runs_code else ():
-        code |= pinned_code(role, choices.files.get(model, {}))
     by_language = _language_models(stage, backend, choices)
+    code: dict[str, Option] = {}
+    for role, model in {**models, **by_language}.items():
+        code |= pinned_code(role, choices.files.get(model, {}))
     return Step(
         step_id, stage, name, backend, params, inputs, models, by_language, target, choice=choice, code=code
     )  # fmt: skip

@@ -29,6 +29,7 @@ from pydantic import BaseModel, ValidationError
 from shared import protocol
 from shared.environment_manager import missing_injection
 from shared.memory import gpu_mb, is_out_of_memory, peak_mb, resident_mb
+from shared.model_code import check_code
 from shared.stage import STUB_BACKEND, Device, Files, Job, JobCancelled, Stage, StageError
 
 PARENT = "REEL_PARENT_PID"
@@ -97,6 +98,8 @@ class _Worker:
         engine = None
         if request.backend != STUB_BACKEND:
             models = {role: Path(path) for role, path in request.models.items()}
+            for role, folder in models.items():
+                check_code(folder, role, request.options)
             device = Device(request.device, request.threads, request.options)  # type: ignore[arg-type]
             engine = import_module(request.backend_module).load(models, device)
         self._engines[request.stage, request.backend] = stage, engine

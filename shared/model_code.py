@@ -1,38 +1,48 @@
-"""Python code that a model brings along: it may run only as the lock knows it, byte for byte.
+"""Files of a model that can run code: Python that it brings along, and pickles, which run what they name when they are
+read. They are used only as the lock knows them, byte for byte.
 
 The orchestrator hands the lock's digests to the worker with what else decides how a backend loads; the worker compares
-them with the files themselves, right before the library imports them.
+them with the files themselves, right before any library may read one.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from shared.files import sha256_of
 from shared.stage import Option, StageError
 
-_SUFFIX = ".py"
+_PYTHON = ".py"
+_PICKLES = {".ckpt", ".nemo", ".pickle", ".pkl", ".pt", ".pth", ".th"}  # a .nemo is an archive with a pickle in it
+_TORCH = "pytorch_model"  # its `.bin` is a pickle; CTranslate2's `model.bin` is none
 
 
 def pinned_code(role: str, digests: Mapping[str, str]) -> dict[str, Option]:
-    """The load option that pins the code of the model in a role; `digests` are sha256 by file, of any of its files."""
-    code = {file: digest for file, digest in sorted(digests.items()) if file.endswith(_SUFFIX)}
-    return {_option(role): json.dumps(code)}
+    """The load option that pins what can run code of the model in a role, if anything can; `digests` are the sha256 of
+    its files, by name."""
+    code = {file: digest for file, digest in sorted(digests.items()) if _runs(PurePosixPath(file))}
+    return {_option(role): json.dumps(code)} if code else {}
 
 
 def check_code(folder: Path, role: str, options: Mapping[str, Option]) -> None:
-    """Raise `StageError` unless the Python files in a model's folder are those that were pinned, and no other."""
+    """Raise `StageError` unless what can run code in a model's folder is as it was pinned. Where Python is part of the
+    model, no other Python may be there."""
     pinned: dict[str, str] = json.loads(str(options.get(_option(role), "{}")))
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob(f"*{_SUFFIX}")}
-    for file in sorted({*pinned, *found}):
-        if file not in found:
+    if any(file.endswith(_PYTHON) for file in pinned):
+        for path in sorted(folder.rglob(f"*{_PYTHON}")):
+            if path.relative_to(folder).as_posix() not in pinned:
+                raise _refusal(f"{path} is no part of it")
+    for file, expected in pinned.items():
+        if not (folder / file).is_file():
             raise _refusal(f"{file} is missing in {folder}")
-        if file not in pinned:
-            raise _refusal(f"{found[file]} is no part of it")
-        if (digest := sha256_of(found[file])) != pinned[file]:
-            raise _refusal(f"{found[file]} has the sha256 {digest[:12]}, expected {pinned[file][:12]}")
+        if (digest := sha256_of(folder / file)) != expected:
+            raise _refusal(f"{folder / file} has the sha256 {digest[:12]}, expected {expected[:12]}")
+
+
+def _runs(file: PurePosixPath) -> bool:
+    return file.suffix == _PYTHON or file.suffix in _PICKLES or (file.suffix == ".bin" and file.stem.startswith(_TORCH))
 
 
 def _option(role: str) -> str:
@@ -42,6 +52,6 @@ def _option(role: str) -> str:
 def _refusal(what: str) -> StageError:
     return StageError(
         "model.code",
-        f"the model's code is not what the lock knows, so nothing of it was run: {what}",
+        f"what the model could run is not what the lock knows, so nothing of it was run: {what}",
         "run `./reel models verify --repair` for the model",
     )

@@ -84,8 +84,7 @@ class Backend:
     `load_params` names the parameters of the stage that decide how the backend loads: they reach `load` as
     `Device.options`, and another value of one means another worker. `neutral_params` names those that never change
     the bytes of its outputs (a batch size, where the library rounds the same in any batch): they are not part of the
-    result's key. `oom_ladder` is tried in its order when memory runs out. `runs_code`
-    says that its models bring Python code along, which `load` checks by `shared.model_code` before any of it may run.
+    result's key. `oom_ladder` is tried in its order when memory runs out.
     """
 
     module: str
@@ -100,7 +99,6 @@ class Backend:
     load_params: tuple[str, ...] = ()
     neutral_params: tuple[str, ...] = ()
     oom_ladder: tuple[Rung, ...] = ()
-    runs_code: bool = False
     service: Service | None = None  # None: it works without a network
 
 

@@ -288,7 +288,6 @@ STAGE = Stage(
             summary="AI4Bharat's IndicTrans2, between English and 22 languages of India in every direction",
             models=("en-indic", "indic-en", "indic-indic"),
             resources=_TRANSFORMERS,
-            runs_code=True,
             load_params=("dtype",),
             oom_ladder=_LADDER,
             neutral_params=LANGUAGE_MODEL_PARAMS,

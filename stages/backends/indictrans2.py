@@ -32,8 +32,6 @@ class IndicTransModel:
     def __init__(self, folders: Mapping[str, Path], device: Device) -> None:
         self._folders, self._device = folders, device
         self._loaded: dict[str, tuple[PreTrainedModel, PreTrainedTokenizerBase]] = {}
-        for role, folder in folders.items():
-            check_code(folder, role, device.options)
         if len(folders) == 1:
             self._model(next(iter(folders)))
 

@@ -54,6 +54,22 @@ def test_anything_else_is_refused_by_name(folder: Path, harm: Callable[[Path], N
     assert said in refusal.value.message
 
 
-def test_code_that_nobody_pinned_is_refused(folder: Path) -> None:
-    with pytest.raises(StageError, match="is no part of it"):
-        check_code(folder, "indic-en", PINNED)
+@pytest.mark.parametrize(
+    "name", ["pytorch_model.bin", "embedding/pytorch_model.bin", "a.pt", "a.pth", "955717e8.th", "x.ckpt", "v2.nemo"]
+)
+def test_a_pickle_is_pinned_too_and_refused_when_it_has_changed(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"weights")
+    pinned = pinned_code("embedder", {name: hashlib.sha256(b"weights").hexdigest(), "config.json": "0" * 64})
+    check_code(tmp_path, "embedder", pinned)
+    file.write_bytes(b"Weights")
+    with pytest.raises(StageError, match="has the sha256"):
+        check_code(tmp_path, "embedder", pinned)
+
+
+def test_what_cannot_run_code_is_not_read_at_all(tmp_path: Path) -> None:
+    digests = dict.fromkeys(("model.bin", "model.safetensors", "weights.npz", "model.onnx", "a.json"), "0" * 64)
+    assert pinned_code("whisper", digests) == {}
+    (tmp_path / "helper.py").write_text("")  # whoever brings no Python has none imported either
+    check_code(tmp_path, "whisper", {})
