@@ -113,8 +113,10 @@ def test_every_command_that_a_reader_is_told_to_type_works(document: Path, reel:
         if told.exit_code == EXIT_OK:
             for argument in getattr(parsed, "media", None) or getattr(parsed, "inputs", []):
                 provide(argument, reel.folder)
-            if film := getattr(parsed, "film", None):
-                provide(film, reel.folder)
+            for beside in filter(None, (getattr(parsed, name, None) for name in ("film", "reference"))):
+                provide(beside, reel.folder)
+            if glossary := getattr(parsed, "glossary", None):
+                (reel.folder / glossary).write_text(glossary_of(document))
             if manifest := getattr(parsed, "manifest", None):
                 provide_manifest(document, reel.folder / manifest)
         reel(*told.words, extra={"REEL_STUB": "true", **told.variables}, expect=told.exit_code)
@@ -126,6 +128,12 @@ def provide_manifest(document: Path, place: Path) -> None:
     place.write_text(shown)
     for line in shown.splitlines():
         provide(json.loads(line)["media"], place.parent)
+
+
+def glossary_of(document: Path) -> str:
+    """The table of terms that the page shows."""
+    (shown,) = re.findall(r"^```text\n(source,.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+    return str(shown)
 
 
 def copy_of_models(folder: Path) -> Path:
