@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.app import App
 from pipeline.executors import ray_cluster
 from tests.conftest import ROOT, Reel
 from tests.hosts import PORT, Machine, two_machines
@@ -30,8 +31,10 @@ LABEL = "accelerator"
 
 
 @pytest.fixture(scope="module")
-def machines(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[tuple[Machine, Machine]]:
-    """Two machines in one cluster; the second has the label."""
+def machines(real_app: App, tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[tuple[Machine, Machine]]:
+    """Two machines in one cluster, from where no package index can be reached; the second has the label."""
+    for family in (ray_cluster.FAMILY, *real_app.needed_environments()):
+        real_app.environments.ensure(family, lambda event: None)
     with two_machines(Reel(tmp_path_factory.mktemp("cluster"), home)) as (one, other):
         one("cluster", "up", "--node", one.address)
         other("cluster", "up", "--node", other.address, "--join", ADDRESS, "--label", f"{LABEL}=1")
