@@ -31,6 +31,9 @@ from shared.stage import Fact
 from tests.conftest import ROOT
 from tests.fakes.served import serve_app
 from tests.real.cases import Case, Material
+from tests.real.witness import read_only, witness
+
+__all__ = ("read_only", "witness")  # fixtures
 
 StageInputs = Mapping[str, Path | tuple[Path, ...]]
 
@@ -204,6 +207,20 @@ def speech_regions(run_stage: Stages, speech_clip: Path) -> Path:
 def material(run_stage: Stages, demo: Path) -> Material:
     """What jobs are made from, out of the whole sample."""
     return Material(demo, run_stage)
+
+
+@pytest.fixture(scope="session")
+def two_media(ffmpeg: Path, run_stage: Stages, tmp_path_factory: pytest.TempPathFactory) -> tuple[Material, Material]:
+    """Two parts of the sample, of different length and with different first speakers."""
+    folder = tmp_path_factory.mktemp("parts")
+
+    def part(name: str, start: str, length: str) -> Material:
+        media = folder / f"{name}.mp4"
+        demo = ROOT / "samples" / "demo.mp4"
+        call(ffmpeg, "-nostdin", "-loglevel", "error", "-ss", start, "-t", length, "-i", demo, media)
+        return Material(media, run_stage)
+
+    return part("one", "3", "9"), part("two", "14", "13")
 
 
 CaseApp = Callable[[Case], App]

@@ -1,0 +1,126 @@
+"""Each backend at work once, seen from every side that tests ask about: a worker costs up to a minute of imports."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.app import App
+from pipeline.model_cache.cache import ModelCache
+from tests.fakes.leaks import detect_leaks
+from tests.real.cases import Case, Material
+
+if TYPE_CHECKING:
+    from tests.real.conftest import CaseApp, MakeStages, StageRun
+
+NOBODY = "http://127.0.0.1:9"  # the port of a service that no machine has
+Digests = dict[str, str]
+Mount = Callable[[Path], Path]
+
+
+@dataclass(frozen=True)
+class Witnessed:
+    """A case on two media. `forward` and `backward` are of one warm worker, which was listened to: whom it tried to
+    reach, and which files it left where models lie. `elsewhere` is of a cold worker with the cache under another roof,
+    where nobody can write."""
+
+    forward: list[Digests]
+    backward: list[Digests]
+    elsewhere: list[Digests]
+    attempts: list[str]
+    left_behind: set[Path]
+
+
+Witness = Callable[[Case], Witnessed]
+
+
+@pytest.fixture(scope="session")
+def witness(
+    make_stages: MakeStages, case_app: CaseApp, two_media: tuple[Material, Material], read_only: Mount,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Witness:  # fmt: skip
+    """Does a case's jobs, once."""
+    seen: dict[Case, Witnessed] = {}
+    one, two = two_media
+
+    def watch(case: Case) -> Witnessed:
+        if case in seen:
+            return seen[case]
+        app = case_app(case)
+        for media in two_media:
+            case.job(media)  # what a job is made from is made before anybody listens
+        before = _files_of_libraries(app.project.cache)
+        with detect_leaks(case.allowed) as leaks:
+            warm = make_stages(app, leaks.variables)
+            forward = [_digests(case.run(warm, media)) for media in (one, two)]
+            backward = [_digests(case.run(warm, media)) for media in (two, one)][::-1]
+            warm.close()  # here, so that nothing is told after the end either
+        assert bool(leaks.passed) == bool(case.allowed), "a service was not asked, or not by way of the detector"
+        left_behind = _files_of_libraries(app.project.cache) - before
+        cold = make_stages(_moved(app, read_only(app.project.cache), tmp_path_factory.mktemp("results")))
+        elsewhere = [_digests(case.run(cold, media)) for media in (two, one)][::-1]
+        cold.close()
+        seen[case] = Witnessed(forward, backward, elsewhere, leaks.attempts, left_behind)
+        return seen[case]
+
+    return watch
+
+
+@pytest.fixture(scope="session")
+def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:
+    """Moves the models of a cache and mounts them read-only; without the right to mount, closes folders."""
+    undo: list[Callable[[], object]] = []
+
+    def mount(cache: Path) -> Path:
+        folder = tmp_path_factory.mktemp("elsewhere")
+        moved, seen = folder / "moved", folder / "a cache"
+        for name in ("huggingface", "models"):
+            if (cache / name).exists():
+                shutil.copytree(cache / name, moved / name, symlinks=True, copy_function=os.link)
+        seen.mkdir()
+        bind = ["mount", "--bind", str(moved), str(seen)]
+        if os.geteuid() == 0 and subprocess.run(bind, capture_output=True).returncode == 0:
+            undo.append(lambda: subprocess.run(["umount", str(seen)], check=True))
+            subprocess.run(["mount", "-o", "remount,bind,ro", str(seen)], check=True)
+        else:
+            seen.rmdir()
+            moved.rename(seen)
+            folders = [Path(root) for root, _, _ in os.walk(seen)]  # a hard link shares its mode with the original
+            undo.append(lambda: _set_mode(folders, 0o755))
+            _set_mode(folders, 0o555)
+        with pytest.raises(OSError, match=r"Read-only|denied"):
+            (seen / "written").touch()
+        return seen
+
+    yield mount
+    for action in undo:
+        action()
+
+
+def _moved(app: App, cache: Path, results: Path) -> App:
+    project = replace(app.project, cache=cache, results=results)
+    assert project.scratch.is_relative_to(results)
+    return replace(app, project=project, models=ModelCache(cache, app.models.models, app.models.locked, NOBODY))
+
+
+def _digests(run: StageRun) -> Digests:
+    return {name: hashlib.sha256(content).hexdigest() for name, content in run.content().items()}
+
+
+def _set_mode(folders: list[Path], mode: int) -> None:
+    for folder in folders:
+        folder.chmod(mode)
+
+
+def _files_of_libraries(cache: Path) -> set[Path]:
+    """Every file where some library keeps models, and in what the stage sees as its home."""
+    places = ("huggingface", "models", "torch", "nemo", "nltk_data", "tiktoken", "home")
+    return {path for place in places for path in (cache / place).rglob("*") if path.is_file()}
