@@ -13,13 +13,15 @@ from shared.language import parse_language
 
 
 class LanguageFile(Frozen):
-    """One file of `config/languages`: what recognisers invent, sounds of hesitation, what labels are called, and the
-    numbers from 0 on that are written out (an empty word for one that depends on what is counted)."""
+    """One file of `config/languages`: what recognisers invent, sounds of hesitation, what labels are called, the
+    numbers from 0 on that are written out (an empty word for one that depends on what is counted), and words that turn
+    a sentence round."""
 
     stock_phrases: tuple[str, ...] = ()
     filler_words: tuple[str, ...] = ()
     label_words: dict[str, str] = {}
     number_words: tuple[str, ...] = ()
+    negation_words: tuple[str, ...] = ()
 
 
 def load_languages(folder: Path) -> dict[str, JsonValue]:

@@ -6,20 +6,22 @@ whose new text is no likely one, stays as it was. So does all the rest once the 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 from shared.glossary import Glossary
-from shared.language_model import LanguageModelParams, Usage
+from shared.language_model import LanguageModelParams
 from shared.stage import Fact
 from shared.transcript import Segment, Transcript
 from shared.translation import TranslatedSegment, Translation
+from stages.backends.llm_condense import Condenser
 from stages.backends.llm_lines import (
+    Accept,
     Line,
+    Outcome,
+    Progress,
     Task,
     Window,
     correcting,
@@ -37,23 +39,6 @@ from stages.backends.word_times import rewritten
 from stages.refine import Refined, RefineParams
 
 _HEAR_EVERY_S = 0.25  # how often a job that waits looks whether it was cancelled
-
-Accept = Callable[[Line, str], bool]
-Progress = Callable[[float], None]
-
-
-@dataclass
-class Outcome:
-    """Texts by id, and how many lines keep theirs, by reason."""
-
-    texts: dict[int, str] = field(default_factory=dict)
-    kept: Counter[str] = field(default_factory=Counter)
-    usage: Usage = field(default_factory=Usage)
-
-    def warnings(self, what: str) -> tuple[str, ...]:
-        """What the user should know, a sentence for each reason."""
-        total = len(self.texts) + self.kept.total()
-        return tuple(f"{count} of {total} lines keep their {what} text: {why}" for why, count in self.kept.items())
 
 
 class ToTranslate(Protocol):
@@ -77,8 +62,8 @@ class ToTranslate(Protocol):
     def note(self) -> Callable[[str, Fact], None]: ...
 
 
-class LanguageModelEngine:
-    """A model that refines and translates. It keeps nothing from one job to the next."""
+class LanguageModelEngine(Condenser):
+    """A model that refines, translates and condenses. It keeps nothing from one job to the next."""
 
     def __init__(self, model: LanguageModel, at_once: int | None = None) -> None:
         """`at_once` bounds what the user allows, for a model that computes here."""
