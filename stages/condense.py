@@ -81,12 +81,13 @@ class Work:
 
 @dataclass(frozen=True)
 class Condensed:
-    """What a backend made."""
+    """What a backend made; `makeshift` says what may be better another time."""
 
     transcript: Transcript
     translation: Translation | None
     warnings: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
+    makeshift: str = ""
 
 
 class Engine(Protocol):
@@ -119,6 +120,8 @@ def run(engine: Engine, job: CondenseJob) -> CondenseOutputs:
         job.note(name, value)
     for warning in done.warnings:
         job.warn(warning)
+    if done.makeshift:
+        job.makeshift(done.makeshift)
     return _write(job, done.transcript, done.translation)
 
 

@@ -50,13 +50,15 @@ RefineJob = Job[RefineInputs, RefineParams]
 
 @dataclass(frozen=True)
 class Refined:
-    """What a backend made. `usage` is None where it asked no language model."""
+    """What a backend made. `usage` is None where it asked no language model; `makeshift` says what may be
+    better another time."""
 
     transcript: Transcript
     translation: Translation | None
     warnings: tuple[str, ...] = ()
     facts: dict[str, Fact] = field(default_factory=dict)
     usage: Usage | None = None
+    makeshift: str = ""
 
 
 class Engine(Protocol):
@@ -84,6 +86,8 @@ def run(engine: Engine, job: RefineJob) -> RefineOutputs:
         job.note("cost", refined.usage.cost(job.params))
     for warning in refined.warnings:
         job.warn(warning)
+    if refined.makeshift:
+        job.makeshift(refined.makeshift)
     return _write(job, refined.transcript, refined.translation)
 
 

@@ -62,8 +62,8 @@ TranslateJob = Job[TranslateInputs, TranslateParams]
 @dataclass(frozen=True)
 class Work:
     """What a backend is to do. `source` and `target` are BCP-47; each term of `glossary` has a rendering in `target`.
-    `progress` takes the part that is done, and is called often; `warn` takes what the user should know, and
-    `note` what is kept with the result."""
+    `progress` takes the part that is done, and is called often; `warn` takes what the user should know, `makeshift`
+    what may be better another time, and `note` what is kept with the result."""
 
     audio: Path
     segments: Sequence[Segment]
@@ -73,6 +73,7 @@ class Work:
     glossary: Glossary
     progress: Callable[[float], None]
     warn: Callable[[str], None]
+    makeshift: Callable[[str], None]
     note: Callable[[str, Fact], None]
 
 
@@ -160,7 +161,7 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
         raise _no_such_pair(job.backend, source, target)
     work = Work(
         job.inputs.audio, transcript.segments, source, target, job.params, glossary, job.progress, job.warn,
-        job.note,
+        job.makeshift, job.note,
     )  # fmt: skip
     found = [text.strip() for text in engine.translate(work)]
     if untranslated := found.count(""):

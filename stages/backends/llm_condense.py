@@ -41,16 +41,17 @@ class Condenser(Protocol):
         guard = Guard(work.language, work.params.keep, frozenset(work.negations), work.terms)
         task = Task(condensing(work.language), work.params.instructions, work.terms)
         outcome = self.ask(lines, task, work.params, guard.accepts, work.progress)
-        warnings = outcome.warnings("longer")
+        warnings, makeshift = outcome.warnings("longer"), outcome.makeshift("longer")
         if work.translation:
             shorter = tuple(
                 one.model_copy(update={"text": outcome.texts.get(one.id, one.text)})
                 for one in work.translation.segments
             )
             translation = work.translation.model_copy(update={"segments": shorter})
-            return Condensed(work.transcript, translation, warnings, outcome.usage)
+            return Condensed(work.transcript, translation, warnings, outcome.usage, makeshift)
         said = tuple(rewritten(one, outcome.texts.get(one.id, one.text)) for one in spoken)
-        return Condensed(work.transcript.model_copy(update={"segments": said}), None, warnings, outcome.usage)
+        shortened = work.transcript.model_copy(update={"segments": said})
+        return Condensed(shortened, None, warnings, outcome.usage, makeshift)
 
 
 def condensing(language: str) -> str:

@@ -111,16 +111,24 @@ class Window:
 
 @dataclass
 class Outcome:
-    """Texts by id, and how many lines keep theirs, by reason."""
+    """Texts by id, and how many lines keep theirs, by reason. `away` is the one of the reasons that may pass."""
 
     texts: dict[int, str] = field(default_factory=dict)
     kept: Counter[str] = field(default_factory=Counter)
+    away: str | None = None
     usage: Usage = field(default_factory=Usage)
 
     def warnings(self, what: str) -> tuple[str, ...]:
-        """What the user should know, a sentence for each reason."""
+        """What the user should know, a sentence for each reason that stays."""
+        return tuple(self._told(what, why) for why in self.kept if why != self.away)
+
+    def makeshift(self, what: str) -> str:
+        """What may be better another time; empty where nothing is."""
+        return self._told(what, self.away) if self.away else ""
+
+    def _told(self, what: str, why: str) -> str:
         total = len(self.texts) + self.kept.total()
-        return tuple(f"{count} of {total} lines keep their {what} text: {why}" for why, count in self.kept.items())
+        return f"{self.kept[why]} of {total} lines keep their {what} text: {why}"
 
 
 class _Text(BaseModel):

@@ -49,7 +49,7 @@ class Half:
             made = tuple(
                 one.model_copy(update={"text": shorter(one.id, one.text)}) for one in work.translation.segments
             )
-            return Condensed(work.transcript, work.translation.model_copy(update={"segments": made}), (), usage)
+            return Condensed(work.transcript, work.translation.model_copy(update={"segments": made}), (), usage, "away")
         said = tuple(one.model_copy(update={"text": shorter(one.id, one.text)}) for one in work.transcript.segments)
         return Condensed(work.transcript.model_copy(update={"segments": said}), None, ("shorter",), usage)
 
@@ -93,7 +93,9 @@ def test_a_translation_is_shortened_with_its_own_terms(tmp_path: Path) -> None:
     segments = tuple(TranslatedSegment(id=n, text=text) for n, text in enumerate(texts))
     german = Translation(source="en", target="de", segments=segments)
     engine = Half()
-    outputs = run(engine, a_job(tmp_path, translation=german))
+    job = a_job(tmp_path, translation=german)
+    outputs = run(engine, job)
+    assert job.facts["makeshift"] == "away"
     assert outputs.translation is not None
     assert [one.text for one in Translation.read(outputs.translation).segments][::2] == [texts[0], texts[2]]
     assert [term.source for term in engine.asked[0].terms.terms] == ["Jahre"]
