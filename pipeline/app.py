@@ -89,7 +89,7 @@ class App:
         backends = [
             STAGES[name].backends[filled.backend]
             for name, filled in self.profile.profile.stages.items()
-            if filled.backend in STAGES[name].backends
+            if filled.backend in STAGES[name].backends and not filled.is_spare
         ]
         families = dict.fromkeys(backend.environment for backend in backends)
         tool = (self.tool.family,) if self.tool.family else ()

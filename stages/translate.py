@@ -13,10 +13,9 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from shared.document import DocumentError
 from shared.files import write_atomically
 from shared.flores import INDICTRANS2, NLLB
-from shared.glossary import Glossary
+from shared.glossary import Glossary, glossary_of
 from shared.language import UNDETERMINED, english_name, parse_language, primary
 from shared.language_model import CONNECTION_PARAMS, LANGUAGE_MODEL_PARAMS, PACE_PARAMS, LanguageModelParams
 from shared.stage import Backend, Fact, Files, Job, Resources, Rung, Service, Stage, StageError
@@ -63,8 +62,8 @@ TranslateJob = Job[TranslateInputs, TranslateParams]
 @dataclass(frozen=True)
 class Work:
     """What a backend is to do. `source` and `target` are BCP-47; each term of `glossary` has a rendering in `target`.
-    `progress` takes the part that is done, and is called often; `warn` takes what the user should know, and
-    `note` what is kept with the result."""
+    `progress` takes the part that is done, and is called often; `warn` takes what the user should know, `makeshift`
+    what may be better another time, and `note` what is kept with the result."""
 
     audio: Path
     segments: Sequence[Segment]
@@ -74,6 +73,7 @@ class Work:
     glossary: Glossary
     progress: Callable[[float], None]
     warn: Callable[[str], None]
+    makeshift: Callable[[str], None]
     note: Callable[[str, Fact], None]
 
 
@@ -154,14 +154,14 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     transcript = Transcript.read(job.inputs.transcript)
     target = _target(job)
     source = transcript.language
-    glossary = _glossary(job, target)
+    glossary = glossary_of(job.inputs.glossary).into(target)
     if not transcript.segments or primary(source) == primary(target):
         return _write(job, transcript, target, [segment.text for segment in transcript.segments])
     if not translates(job.backend, source, target):
         raise _no_such_pair(job.backend, source, target)
     work = Work(
         job.inputs.audio, transcript.segments, source, target, job.params, glossary, job.progress, job.warn,
-        job.note,
+        job.makeshift, job.note,
     )  # fmt: skip
     found = [text.strip() for text in engine.translate(work)]
     if untranslated := found.count(""):
@@ -171,17 +171,6 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     job.note("untranslated", untranslated)
     _report_terms(job, glossary, transcript, texts, target)
     return _write(job, transcript, target, texts)
-
-
-def _glossary(job: TranslateJob, target: str) -> Glossary:
-    if job.inputs.glossary is None:
-        return Glossary()
-    try:
-        return Glossary.read(job.inputs.glossary).into(target)
-    except DocumentError as error:
-        raise StageError(
-            "glossary.invalid", str(error), "correct the table; its columns are in the reference"
-        ) from error
 
 
 def _report_terms(
