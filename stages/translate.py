@@ -26,11 +26,13 @@ from shared.translation import TranslatedSegment, Translation
 
 class TranslateInputs(Files):
     """`audio`: 16 kHz mono 16-bit WAV, for a backend that listens; `transcript`: `shared.transcript.Transcript`;
-    `glossary`: `shared.glossary.Glossary`, the terms that are to be written as it says."""
+    `glossary`: `shared.glossary.Glossary`, the terms that are to be written as it says; `names`: another one, which
+    counts where that says nothing: what stage `entities` proposes."""
 
     audio: Path
     transcript: Path
     glossary: Path | None = None
+    names: Path | None = None
 
 
 class TranslateParams(LanguageModelParams):
@@ -175,10 +177,11 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
 
 
 def _glossary(job: TranslateJob, target: str) -> Glossary:
-    if job.inputs.glossary is None:
-        return Glossary()
+    terms = Glossary()
     try:
-        return Glossary.read(job.inputs.glossary).into(target)
+        for path in filter(None, (job.inputs.glossary, job.inputs.names)):
+            terms = terms.beside(Glossary.read(path))
+        return terms.into(target)
     except DocumentError as error:
         raise StageError(
             "glossary.invalid", str(error), "correct the table; its columns are in the reference"
@@ -189,7 +192,7 @@ def _report_terms(
     job: TranslateJob, glossary: Glossary, transcript: Transcript, texts: Sequence[str], target: str
 ) -> None:
     """How often the glossary's terms were said, and how often they are written as it says."""
-    if job.inputs.glossary is None:
+    if job.inputs.glossary is None and job.inputs.names is None:
         return
     said = " ".join(segment.text for segment in transcript.segments)
     counts = glossary.kept(said, " ".join(texts), target)
