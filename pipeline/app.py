@@ -89,7 +89,7 @@ class App:
         backends = [
             STAGES[name].backends[filled.backend]
             for name, filled in self.profile.profile.stages.items()
-            if filled.backend in STAGES[name].backends
+            if filled.backend in STAGES[name].backends and not filled.is_spare
         ]
         families = dict.fromkeys(backend.environment for backend in backends)
         tool = (self.tool.family,) if self.tool.family else ()
@@ -101,7 +101,7 @@ class App:
         profile = self.profile
         if "profile" in overrides:
             profile = _profile(settings.profile, self.models, self.hardware)
-        return replace(self, settings=settings, project=replace(self.project, settings=settings), profile=profile)
+        return replace(self, settings=settings, profile=profile)
 
     def plan(self) -> Plan:
         """The plan for one media under these settings; the same for each."""

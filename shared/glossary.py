@@ -30,6 +30,7 @@ from shared.document import DocumentError, Frozen
 from shared.files import write_atomically
 from shared.language import parse_language, primary
 from shared.reading import is_spaceless
+from shared.stage import StageError
 
 Match = Literal["word", "any-case", "part"]
 KEEP = "="
@@ -145,6 +146,18 @@ class Glossary(Frozen):
             counts[source] = times, min(times, found[renderings[source]])
             found[renderings[source]] -= counts[source][1]
         return counts
+
+
+def glossary_of(table: Path | None) -> Glossary:
+    """What a job's table holds, nothing where it has none. Raises `StageError`."""
+    if table is None:
+        return Glossary()
+    try:
+        return Glossary.read(table)
+    except DocumentError as error:
+        raise StageError(
+            "glossary.invalid", str(error), "correct the table; its columns are in the reference"
+        ) from error
 
 
 def count_in(text: str, renderings: Iterable[str]) -> Counter[str]:

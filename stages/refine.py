@@ -9,11 +9,10 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from shared.document import DocumentError
 from shared.files import write_atomically
-from shared.glossary import Glossary
+from shared.glossary import Glossary, glossary_of
 from shared.language_model import CONNECTION_PARAMS, LANGUAGE_MODEL_PARAMS, PACE_PARAMS, LanguageModelParams, Usage
-from shared.stage import CORE_ENVIRONMENT, Backend, Fact, Files, Job, Resources, Service, Stage, StageError
+from shared.stage import CORE_ENVIRONMENT, Backend, Fact, Files, Job, Resources, Service, Stage
 from shared.transcript import Transcript
 from shared.translation import Translation
 
@@ -104,15 +103,8 @@ def _read(job: RefineJob) -> tuple[Transcript, Translation | None]:
 
 def _glossary(job: RefineJob, translation: Translation | None) -> Glossary:
     """The terms; for a translation, those that the user has said something about in its language."""
-    if job.inputs.glossary is None:
-        return Glossary()
-    try:
-        glossary = Glossary.read(job.inputs.glossary)
-    except DocumentError as error:
-        raise StageError("glossary.invalid", str(error), "correct the table") from error
-    if translation is None:
-        return glossary
-    return Glossary(terms=tuple(term for term in glossary.terms if term.rendering(translation.target)))
+    glossary = glossary_of(job.inputs.glossary)
+    return glossary.into(translation.target) if translation else glossary
 
 
 def _texts(document: Transcript | Translation) -> list[tuple[int, str]]:

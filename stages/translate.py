@@ -13,10 +13,9 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from shared.document import DocumentError
 from shared.files import write_atomically
 from shared.flores import INDICTRANS2, NLLB
-from shared.glossary import Glossary
+from shared.glossary import Glossary, glossary_of
 from shared.language import UNDETERMINED, english_name, parse_language, primary
 from shared.language_model import CONNECTION_PARAMS, LANGUAGE_MODEL_PARAMS, PACE_PARAMS, LanguageModelParams
 from shared.stage import Backend, Fact, Files, Job, Resources, Rung, Service, Stage, StageError
@@ -157,7 +156,7 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     transcript = Transcript.read(job.inputs.transcript)
     target = _target(job)
     source = transcript.language
-    glossary = _glossary(job, target)
+    glossary = glossary_of(job.inputs.glossary).beside(glossary_of(job.inputs.names)).into(target)
     if not transcript.segments or primary(source) == primary(target):
         return _write(job, transcript, target, [segment.text for segment in transcript.segments])
     if not translates(job.backend, source, target):
@@ -174,18 +173,6 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     job.note("untranslated", untranslated)
     _report_terms(job, glossary, transcript, texts, target)
     return _write(job, transcript, target, texts)
-
-
-def _glossary(job: TranslateJob, target: str) -> Glossary:
-    terms = Glossary()
-    try:
-        for path in filter(None, (job.inputs.glossary, job.inputs.names)):
-            terms = terms.beside(Glossary.read(path))
-        return terms.into(target)
-    except DocumentError as error:
-        raise StageError(
-            "glossary.invalid", str(error), "correct the table; its columns are in the reference"
-        ) from error
 
 
 def _report_terms(

@@ -124,6 +124,17 @@ class Breaks:
     pause_ms: list[int]
 
 
+def function_words(language: str) -> frozenset[str]:
+    """The words of a language's lists: they join others and name nothing."""
+    words = _LISTS.get(primary(language), _NONE)
+    return words.conjunctions | words.binding | words.leaning
+
+
+def capitals_are_names(language: str) -> bool:
+    """Whether a capital inside a sentence begins a name."""
+    return _LISTS.get(primary(language), _NONE).capitals_are_names
+
+
 def breaks_of(pieces: Sequence[Piece], language: str) -> Breaks:
     """What breaking before each piece costs."""
     words = _LISTS.get(primary(language), _NONE)

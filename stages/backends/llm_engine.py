@@ -8,20 +8,22 @@ makeshift, and is made again another time.
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 from shared.glossary import Glossary
-from shared.language_model import LanguageModelParams, Usage
+from shared.language_model import LanguageModelParams
 from shared.stage import Fact
 from shared.transcript import Segment, Transcript
 from shared.translation import TranslatedSegment, Translation
+from stages.backends.llm_condense import Condenser
 from stages.backends.llm_lines import (
+    Accept,
     Line,
+    Outcome,
+    Progress,
     Task,
     Window,
     correcting,
@@ -40,32 +42,8 @@ from stages.refine import Refined, RefineParams
 
 _HEAR_EVERY_S = 0.25  # how often a job that waits looks whether it was cancelled
 
-Accept = Callable[[Line, str], bool]
-Progress = Callable[[float], None]
 _Given = tuple[dict[int, str], GivenUp | None]
 """Texts by id, and why no more were asked for, where that is so."""
-
-
-@dataclass
-class Outcome:
-    """Texts by id, and how many lines keep theirs, by reason. `away` is the one of the reasons that may pass."""
-
-    texts: dict[int, str] = field(default_factory=dict)
-    kept: Counter[str] = field(default_factory=Counter)
-    away: str | None = None
-    usage: Usage = field(default_factory=Usage)
-
-    def warnings(self, what: str) -> tuple[str, ...]:
-        """What the user should know, a sentence for each reason that stays."""
-        return tuple(self._told(what, why) for why in self.kept if why != self.away)
-
-    def makeshift(self, what: str) -> str:
-        """What may be better another time; empty where nothing is."""
-        return self._told(what, self.away) if self.away else ""
-
-    def _told(self, what: str, why: str) -> str:
-        total = len(self.texts) + self.kept.total()
-        return f"{self.kept[why]} of {total} lines keep their {what} text: {why}"
 
 
 class ToTranslate(Protocol):
@@ -91,8 +69,8 @@ class ToTranslate(Protocol):
     def note(self) -> Callable[[str, Fact], None]: ...
 
 
-class LanguageModelEngine:
-    """A model that refines and translates. It keeps nothing from one job to the next."""
+class LanguageModelEngine(Condenser):
+    """A model that refines, translates and condenses. It keeps nothing from one job to the next."""
 
     def __init__(self, model: LanguageModel, at_once: int | None = None) -> None:
         """`at_once` bounds what the user allows, for a model that computes here."""
