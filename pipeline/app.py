@@ -101,7 +101,7 @@ class App:
         profile = self.profile
         if "profile" in overrides:
             profile = _profile(settings.profile, self.models, self.hardware)
-        return replace(self, settings=settings, project=replace(self.project, settings=settings), profile=profile)
+        return replace(self, settings=settings, profile=profile)
 
     def plan(self) -> Plan:
         """The plan for one media under these settings; the same for each."""

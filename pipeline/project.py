@@ -16,7 +16,6 @@ CONFIG = CODE_ROOT / "config"
 class Project:
     """The folders of one project, absolute and with links resolved, so that no working directory changes them."""
 
-    settings: Settings
     cache: Path
     results: Path
     index: Path
@@ -47,7 +46,6 @@ def open_project(settings: Settings) -> Project:
         return (CODE_ROOT / Path(folder).expanduser()).resolve()
 
     return Project(
-        settings=settings,
         cache=place(settings.cache_dir),
         results=place(settings.results_dir),
         index=place(settings.index_dir or settings.results_dir),
