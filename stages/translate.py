@@ -241,7 +241,7 @@ _DECODING = tuple(
 
 STAGE = Stage(
     name="translate",
-    version=2,
+    version=3,
     summary="translate a transcript, segment by segment, sentence by sentence",
     inputs=TranslateInputs,
     params=TranslateParams,

@@ -13,11 +13,11 @@ from itertools import accumulate, pairwise
 
 from shared.guide import Limits
 from shared.reading import places
+from stages.backends.cue_marks import DIALOGUE_MARK
 from stages.backends.cue_times import LAG_MS, Laid, needed_ms
 from stages.backends.cue_words import Piece
 from stages.backends.line_breaks import Breaks, breaks_of
 
-DIALOGUE_MARK = "-"
 # What weighs how much. Only the order matters: keeping a limit goes before language, language before shape. A second
 # sentence in a cue costs a little more than the cue it saves, so sentences share one only to be readable.
 _CUE, _SECOND_SENTENCE, _DIALOGUE = 5.0, 6.0, 6.0

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from shared.reading import clusters, is_cluster_edge, is_spaceless, places
-from shared.sentence import ends_sentence
+from shared.sentence import OPENERS, ends_sentence
 from shared.transcript import Segment, Transcript
 from shared.translation import Translation
 
 CLAUSE_ENDS = frozenset(",;:–—，、；：､،؛")
-OPENERS = "\"'“‘«([「『（【《〈¿¡"
 # What a line of Japanese or Chinese may not begin with, beside closers and marks: JIS X 4051, in short.
 _NEVER_FIRST = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶーゝゞ々〻・‐゠〜～ๆະາะาๅ")
 _NEVER_LAST = frozenset("เแโใไເແໂໃໄ")  # vowels written before the consonant that they follow
