@@ -16,6 +16,7 @@ from pipeline.errors import UsageError
 from pipeline.profile import AUTO, Profile, ProfileStage
 from pipeline.recipe import GLOSSARY, MEDIA, Recipe, RecipeStep
 from pipeline.registry import stage_named
+from pipeline.settings import MODEL_SETTINGS
 from pipeline.translator import choose_translator, needed_roles, spoken
 from shared.glossary import Glossary
 from shared.guide import ReadingParams
@@ -24,6 +25,7 @@ from shared.language_data import LanguageParams
 from shared.model_code import pinned_code
 from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, Files, Option, Params, Rung, Stage
 
+_NO_PARAMS = {"backend", *MODEL_SETTINGS}  # among the settings of a stage
 STUB = Backend(module="", environment=CORE_ENVIRONMENT, summary="valid outputs without a model")
 
 
@@ -313,7 +315,7 @@ def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None
     tables = choices.languages if issubclass(stage.params, LanguageParams) else {}
     by_language = {name: table for name, table in tables.items() if name in stage.params.model_fields}
     words = _hotwords(choices) if "hotwords" in stage.params.model_fields else {}
-    users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name != "backend"}
+    users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name not in _NO_PARAMS}
     values: dict[str, JsonValue] = {
         **guide, **by_language, **words, **(filled.params if filled else {}), **step.params, **users
     }  # fmt: skip

@@ -41,7 +41,7 @@ _LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 _CODE = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
 _SPAN = re.compile(r"`([^`\n]+)`")
 _OURS = re.compile(r"(REEL_\w+=\S* )*\./(reel|scripts/|bootstrap\.sh|cache-models\.sh)")
-_MADE_HERE = {"config/hardware_cache.json"}  # by a command, on each machine
+_MADE_HERE = {"config/hardware_cache.json", "config/own", "config/own/models.toml"}  # by a command, on each machine
 _SUBTITLES = {".srt", ".vtt"}
 _MEDIA = {".mkv", ".mp4", ".mp3", ".wav", ".m4a", ".webm"}
 
