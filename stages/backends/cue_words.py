@@ -64,6 +64,9 @@ def _said(transcript: Transcript) -> Iterator[Piece]:
 
 
 def _spread(tokens: Sequence[tuple[str, bool]], start_ms: int, end_ms: int, speaker: str | None) -> Iterator[Piece]:
+    if len(tokens) == 1:  # nearly always
+        yield Piece(tokens[0][0], start_ms, end_ms, tokens[0][1], speaker)
+        return
     total = sum(max(places(token), 1) for token, _ in tokens)
     done = 0
     for token, joined in tokens:
