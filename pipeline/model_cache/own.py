@@ -56,10 +56,11 @@ def add_folder(
 ) -> OwnModels:
     """Declare the files of a folder as the model `name`, and lock their bytes; again, where they have changed since.
     Raises `UsageError` and `BadInput`."""
-    if not _NAME.fullmatch(name) or name in declared:
-        what = "is the name of another model" if name in declared else "is no name for a model"
-        hint = "take another one, of small letters, digits, `.`, `_` and `-`"
-        raise UsageError("models.taken" if name in declared else "models.name", f"`{name}` {what}", hint=hint)
+    another = "take another one, of small letters, digits, `.`, `_` and `-`"
+    if not _NAME.fullmatch(name):
+        raise UsageError("models.name", f"`{name}` is no name for a model", hint=another)
+    if name in declared:
+        raise UsageError("models.taken", f"`{name}` is the name of another model", hint=another)
     model = Model(
         summary=f"your own, from {source.name}",
         stages=stages,
