@@ -16,13 +16,16 @@ from pipeline.errors import UsageError
 from pipeline.profile import AUTO, Profile, ProfileStage
 from pipeline.recipe import GLOSSARY, MEDIA, Recipe, RecipeStep
 from pipeline.registry import stage_named
+from pipeline.settings import MODEL_SETTINGS
 from pipeline.translator import choose_translator, needed_roles, spoken
+from shared.glossary import Glossary
 from shared.guide import ReadingParams
 from shared.language import english_name
 from shared.language_data import LanguageParams
 from shared.model_code import pinned_code
 from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, Files, Option, Params, Rung, Stage
 
+_NO_PARAMS = {"backend", *MODEL_SETTINGS}  # among the settings of a stage
 STUB = Backend(module="", environment=CORE_ENVIRONMENT, summary="valid outputs without a model")
 
 
@@ -305,14 +308,17 @@ def _translator(choices: Choices, filled: ProfileStage, source: str | None, targ
 
 
 def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None) -> Params:
-    """The parameters: the stage's defaults < the guide < the profile < the recipe < the user."""
+    """The parameters: the stage's defaults < the guide and the glossary < the profile < the recipe < the user."""
     filled = choices.profile.stages.get(stage.name)
     limits = choices.guide if issubclass(stage.params, ReadingParams) else {}
     guide = {name: limit for name, limit in limits.items() if name in stage.params.model_fields}
     tables = choices.languages if issubclass(stage.params, LanguageParams) else {}
     by_language = {name: table for name, table in tables.items() if name in stage.params.model_fields}
-    users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name != "backend"}
-    values: dict[str, JsonValue] = {**guide, **by_language, **(filled.params if filled else {}), **step.params, **users}
+    words = _hotwords(choices) if "hotwords" in stage.params.model_fields else {}
+    users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name not in _NO_PARAMS}
+    values: dict[str, JsonValue] = {
+        **guide, **by_language, **words, **(filled.params if filled else {}), **step.params, **users
+    }  # fmt: skip
     if target and "target" in stage.params.model_fields:
         values["target"] = target
     try:
@@ -326,6 +332,14 @@ def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None
             f"`{stage.name}.{name}` cannot be {first['input']!r}: {first['msg']}",
             hint=f"the parameters of {stage.name} are {known}",
         ) from error
+
+
+def _hotwords(choices: Choices) -> Mapping[str, JsonValue]:
+    """What a recogniser hears of the glossary: the terms alone, so that what becomes of them in another language does
+    not make it listen again."""
+    if choices.glossary is None:
+        return {}
+    return {"hotwords": Glossary.parse(choices.glossary.content, choices.glossary.name).hotwords or None}
 
 
 def takes_several(files: type[Files], role: str) -> bool:

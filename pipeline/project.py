@@ -21,6 +21,7 @@ class Project:
     index: Path
     environments: Path
     output: Path
+    own_models: Path
 
     @property
     def runs(self) -> Path:
@@ -51,4 +52,5 @@ def open_project(settings: Settings) -> Project:
         index=place(settings.index_dir or settings.results_dir),
         environments=place(settings.environments_dir),
         output=Path(settings.output_dir).expanduser().absolute(),
+        own_models=place(settings.own_models_dir),
     )

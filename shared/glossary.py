@@ -124,6 +124,16 @@ class Glossary(Frozen):
         """The terms that have a rendering in a language."""
         return Glossary(terms=tuple(term for term in self.terms if term.rendering(language)))
 
+    def beside(self, others: Glossary) -> Glossary:
+        """With the terms of others that this one says nothing about."""
+        known = {term.source for term in self.terms}
+        return Glossary(terms=(*self.terms, *(term for term in others.terms if term.source not in known)))
+
+    @property
+    def hotwords(self) -> str:
+        """The terms as a recogniser takes them, in their order: it has room for some hundred, the first ones."""
+        return ", ".join(term.source for term in self.terms)
+
     def kept(self, said: str, written: str, language: str) -> dict[str, tuple[int, int]]:
         """For each term that was said: how often, and how often its rendering stands in the translation, at most as
         often as it was said."""

@@ -63,7 +63,9 @@ class AsrParams(Params):
     beam_size: int = Field(5, ge=1, le=20, description="hypotheses kept while decoding")
     patience: float = Field(1.0, gt=0, description="beam search patience")
     initial_prompt: str | None = Field(None, description="text before the first words of each pack, as an example")
-    hotwords: str | None = Field(None, description="names and terms that the decoder should prefer")
+    hotwords: str | None = Field(
+        None, description="names and terms that the decoder should prefer; by default those of the glossary"
+    )
     compute_type: ComputeType | None = Field(
         None, description="precision of the weights; by default int8 on the processor and float16 on a GPU"
     )
@@ -396,6 +398,9 @@ def _write(
     )
 
 
+# What Whisper is told of, and those who are not asked in words hear nothing of.
+_DECODING = ("beam_size", "patience", "initial_prompt", "hotwords", "compute_type", "batch_size")
+
 STAGE = Stage(
     name="asr",
     version=3,
@@ -411,6 +416,7 @@ STAGE = Stage(
             models=("whisper",),
             resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
             load_params=("compute_type",),
+            neutral_params=("batch_size",),
             oom_ladder=(
                 Rung("two hypotheses", {"beam_size": 2}),
                 Rung("8-bit weights", {"beam_size": 2, "compute_type": "int8"}),
@@ -425,6 +431,7 @@ STAGE = Stage(
             resources=Resources(cpus=2, memory_gib=4.0, time_per_media_s=10.0),
             platforms=("darwin", "linux"),
             load_params=("compute_type",),
+            neutral_params=("beam_size", "patience", "batch_size"),
             oom_ladder=(Rung("the processor", device="cpu"),),
         ),
         "nemo-parakeet": Backend(
@@ -433,6 +440,7 @@ STAGE = Stage(
             summary="Parakeet, a transducer that times its words; v2 hears English, v3 25 European languages",
             models=("recognizer",),
             resources=Resources(cpus=2, memory_gib=8.0, gpu_memory_gib=6.0, time_base_s=600.0, time_per_media_s=10.0),
+            neutral_params=_DECODING,
             oom_ladder=(Rung("the processor", device="cpu"),),
         ),
         "nemo-canary": Backend(
@@ -441,6 +449,7 @@ STAGE = Stage(
             summary="Canary-Qwen, a speech encoder that Qwen3 reads; English; stage align times the words",
             models=("recognizer", "tokenizer"),
             resources=Resources(cpus=2, memory_gib=16.0, gpu_memory_gib=12.0, time_base_s=600.0, time_per_media_s=30.0),
+            neutral_params=_DECODING,
             oom_ladder=(Rung("the processor", device="cpu"),),
         ),
         "whisperx": Backend(

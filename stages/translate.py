@@ -25,11 +25,13 @@ from shared.translation import TranslatedSegment, Translation
 
 class TranslateInputs(Files):
     """`audio`: 16 kHz mono 16-bit WAV, for a backend that listens; `transcript`: `shared.transcript.Transcript`;
-    `glossary`: `shared.glossary.Glossary`, the terms that are to be written as it says."""
+    `glossary`: `shared.glossary.Glossary`, the terms that are to be written as it says; `names`: another one, which
+    counts where that says nothing: what stage `entities` proposes."""
 
     audio: Path
     transcript: Path
     glossary: Path | None = None
+    names: Path | None = None
 
 
 class TranslateParams(LanguageModelParams):
@@ -154,7 +156,7 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     transcript = Transcript.read(job.inputs.transcript)
     target = _target(job)
     source = transcript.language
-    glossary = glossary_of(job.inputs.glossary).into(target)
+    glossary = glossary_of(job.inputs.glossary).beside(glossary_of(job.inputs.names)).into(target)
     if not transcript.segments or primary(source) == primary(target):
         return _write(job, transcript, target, [segment.text for segment in transcript.segments])
     if not translates(job.backend, source, target):
@@ -177,7 +179,7 @@ def _report_terms(
     job: TranslateJob, glossary: Glossary, transcript: Transcript, texts: Sequence[str], target: str
 ) -> None:
     """How often the glossary's terms were said, and how often they are written as it says."""
-    if job.inputs.glossary is None:
+    if job.inputs.glossary is None and job.inputs.names is None:
         return
     said = " ".join(segment.text for segment in transcript.segments)
     counts = glossary.kept(said, " ".join(texts), target)
@@ -239,7 +241,7 @@ _DECODING = tuple(
 
 STAGE = Stage(
     name="translate",
-    version=2,
+    version=3,
     summary="translate a transcript, segment by segment, sentence by sentence",
     inputs=TranslateInputs,
     params=TranslateParams,

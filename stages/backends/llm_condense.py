@@ -17,8 +17,7 @@ from shared.glossary import Glossary
 from shared.language import english_name
 from shared.language_model import LanguageModelParams
 from shared.reading import places
-from shared.sentence import ends_sentence
-from stages.backends.cue_words import OPENERS
+from shared.sentence import OPENERS, ends_sentence
 from stages.backends.line_breaks import capitals_are_names, function_words
 from stages.backends.llm_lines import NO_TERMS, Accept, Line, Outcome, Progress, Task, keeps_numbers
 from stages.backends.word_times import bare, rewritten, tokens_of
