@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from pipeline import events
 from pipeline.errors import Missing, UsageError
 from pipeline.events import Emit
-from pipeline.installing import install
+from pipeline.installing import install, reason_in
 from pipeline.project import CODE_ROOT
 from pipeline.torch_build import COMPILED_PARTS, LOCKED, TORCH, TorchBuild
 from shared.document import Frozen
@@ -267,7 +267,7 @@ class Environments:
         log = self._root / f"{family}.log"
         variables = installer_environment(self._cache, os.environ)
         if not install(command, variables, log, f"environment {family}", emit):
-            why = "the setting `offline` forbids to download its packages" if offline else _reason(log)
+            why = "the setting `offline` forbids to download its packages" if offline else reason_in(log)
             raise Missing(
                 "environment.build",
                 f"the environment {family} could not be built: {why}",
@@ -299,10 +299,3 @@ class Environments:
 def wheel_folder(cache: Path) -> Path:
     """Where packages lie that an archive has brought, until an environment is built from them."""
     return cache / "wheels"
-
-
-def _reason(log: Path) -> str:
-    """The line of an installer's log that says what went wrong."""
-    lines = [line.strip(" ×╰─▶│├·") for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    told = [line.removeprefix("error: ") for line in lines if line]
-    return told[-1] if told else "the installer gave no reason"

@@ -70,7 +70,7 @@ class ItemRun:
         tries = descent(step, surroundings.device, surroundings.rungs)
         works = [keyed(one, digests, surroundings) for one in _distinct(step, tries[0])]
         for work in works:
-            if found := record.app.store.lookup(work.key):
+            if found := record.app.store.reusable(work.key):
                 record.reused(step, found)
                 return
         work = works[-1]

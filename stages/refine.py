@@ -9,11 +9,10 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from shared.document import DocumentError
 from shared.files import write_atomically
-from shared.glossary import Glossary
+from shared.glossary import Glossary, glossary_of
 from shared.language_model import CONNECTION_PARAMS, LANGUAGE_MODEL_PARAMS, PACE_PARAMS, LanguageModelParams, Usage
-from shared.stage import CORE_ENVIRONMENT, Backend, Fact, Files, Job, Resources, Service, Stage, StageError
+from shared.stage import CORE_ENVIRONMENT, Backend, Fact, Files, Job, Resources, Service, Stage
 from shared.transcript import Transcript
 from shared.translation import Translation
 
@@ -51,13 +50,15 @@ RefineJob = Job[RefineInputs, RefineParams]
 
 @dataclass(frozen=True)
 class Refined:
-    """What a backend made. `usage` is None where it asked no language model."""
+    """What a backend made. `usage` is None where it asked no language model; `makeshift` says what may be
+    better another time."""
 
     transcript: Transcript
     translation: Translation | None
     warnings: tuple[str, ...] = ()
     facts: dict[str, Fact] = field(default_factory=dict)
     usage: Usage | None = None
+    makeshift: str = ""
 
 
 class Engine(Protocol):
@@ -85,6 +86,8 @@ def run(engine: Engine, job: RefineJob) -> RefineOutputs:
         job.note("cost", refined.usage.cost(job.params))
     for warning in refined.warnings:
         job.warn(warning)
+    if refined.makeshift:
+        job.makeshift(refined.makeshift)
     return _write(job, refined.transcript, refined.translation)
 
 
@@ -100,15 +103,8 @@ def _read(job: RefineJob) -> tuple[Transcript, Translation | None]:
 
 def _glossary(job: RefineJob, translation: Translation | None) -> Glossary:
     """The terms; for a translation, those that the user has said something about in its language."""
-    if job.inputs.glossary is None:
-        return Glossary()
-    try:
-        glossary = Glossary.read(job.inputs.glossary)
-    except DocumentError as error:
-        raise StageError("glossary.invalid", str(error), "correct the table") from error
-    if translation is None:
-        return glossary
-    return Glossary(terms=tuple(term for term in glossary.terms if term.rendering(translation.target)))
+    glossary = glossary_of(job.inputs.glossary)
+    return glossary.into(translation.target) if translation else glossary
 
 
 def _texts(document: Transcript | Translation) -> list[tuple[int, str]]:

@@ -13,10 +13,9 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from shared.document import DocumentError
 from shared.files import write_atomically
 from shared.flores import INDICTRANS2, NLLB
-from shared.glossary import Glossary
+from shared.glossary import Glossary, glossary_of
 from shared.language import UNDETERMINED, english_name, parse_language, primary
 from shared.language_model import CONNECTION_PARAMS, LANGUAGE_MODEL_PARAMS, PACE_PARAMS, LanguageModelParams
 from shared.stage import Backend, Fact, Files, Job, Resources, Rung, Service, Stage, StageError
@@ -26,11 +25,13 @@ from shared.translation import TranslatedSegment, Translation
 
 class TranslateInputs(Files):
     """`audio`: 16 kHz mono 16-bit WAV, for a backend that listens; `transcript`: `shared.transcript.Transcript`;
-    `glossary`: `shared.glossary.Glossary`, the terms that are to be written as it says."""
+    `glossary`: `shared.glossary.Glossary`, the terms that are to be written as it says; `names`: another one, which
+    counts where that says nothing: what stage `entities` proposes."""
 
     audio: Path
     transcript: Path
     glossary: Path | None = None
+    names: Path | None = None
 
 
 class TranslateParams(LanguageModelParams):
@@ -63,8 +64,8 @@ TranslateJob = Job[TranslateInputs, TranslateParams]
 @dataclass(frozen=True)
 class Work:
     """What a backend is to do. `source` and `target` are BCP-47; each term of `glossary` has a rendering in `target`.
-    `progress` takes the part that is done, and is called often; `warn` takes what the user should know, and
-    `note` what is kept with the result."""
+    `progress` takes the part that is done, and is called often; `warn` takes what the user should know, `makeshift`
+    what may be better another time, and `note` what is kept with the result."""
 
     audio: Path
     segments: Sequence[Segment]
@@ -74,6 +75,7 @@ class Work:
     glossary: Glossary
     progress: Callable[[float], None]
     warn: Callable[[str], None]
+    makeshift: Callable[[str], None]
     note: Callable[[str, Fact], None]
 
 
@@ -154,14 +156,14 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     transcript = Transcript.read(job.inputs.transcript)
     target = _target(job)
     source = transcript.language
-    glossary = _glossary(job, target)
+    glossary = glossary_of(job.inputs.glossary).beside(glossary_of(job.inputs.names)).into(target)
     if not transcript.segments or primary(source) == primary(target):
         return _write(job, transcript, target, [segment.text for segment in transcript.segments])
     if not translates(job.backend, source, target):
         raise _no_such_pair(job.backend, source, target)
     work = Work(
         job.inputs.audio, transcript.segments, source, target, job.params, glossary, job.progress, job.warn,
-        job.note,
+        job.makeshift, job.note,
     )  # fmt: skip
     found = [text.strip() for text in engine.translate(work)]
     if untranslated := found.count(""):
@@ -173,22 +175,11 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     return _write(job, transcript, target, texts)
 
 
-def _glossary(job: TranslateJob, target: str) -> Glossary:
-    if job.inputs.glossary is None:
-        return Glossary()
-    try:
-        return Glossary.read(job.inputs.glossary).into(target)
-    except DocumentError as error:
-        raise StageError(
-            "glossary.invalid", str(error), "correct the table; its columns are in the reference"
-        ) from error
-
-
 def _report_terms(
     job: TranslateJob, glossary: Glossary, transcript: Transcript, texts: Sequence[str], target: str
 ) -> None:
     """How often the glossary's terms were said, and how often they are written as it says."""
-    if job.inputs.glossary is None:
+    if job.inputs.glossary is None and job.inputs.names is None:
         return
     said = " ".join(segment.text for segment in transcript.segments)
     counts = glossary.kept(said, " ".join(texts), target)
@@ -250,7 +241,7 @@ _DECODING = tuple(
 
 STAGE = Stage(
     name="translate",
-    version=2,
+    version=3,
     summary="translate a transcript, segment by segment, sentence by sentence",
     inputs=TranslateInputs,
     params=TranslateParams,

@@ -27,6 +27,11 @@ def children(pid: int) -> list[int]:
     return []
 
 
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have."""
+    return [one for child in children(pid) for one in (child, *descendants(child))]
+
+
 def alive(pid: int) -> bool:
     """Whether a process runs; one that has ended and waits for its parent does not."""
     with contextlib.suppress(OSError):

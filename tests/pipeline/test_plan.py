@@ -66,6 +66,24 @@ def test_speech_is_taken_from_separation_where_there_is_one() -> None:
     assert steps["asr"].inputs["audio"] == FirstOf((FromStep("separate", "speech"), FromStep("demux", "speech")))
 
 
+def test_what_is_too_fast_is_shortened_only_where_a_backend_for_it_is_named() -> None:
+    assert not {"draft", "condense"} & {step.id for step in _plan(targets=("pt",)).steps}
+    whole, shortened = FromStep("refine", "transcript"), FromStep("condense", "transcript")
+    plain = {step.id: step for step in _plan(targets=("pt",)).steps}
+    plan = _plan(targets=("pt",), stages={"condense": {"backend": "openai"}})
+    steps = {step.id: step for step in plan.steps}
+    assert plain["subtitle"].inputs["transcript"] == whole
+    assert steps["draft"].inputs["transcript"] == whole
+    assert steps["subtitle"].inputs["transcript"] == FirstOf((shortened, whole))
+    assert steps["subtitle-translated:pt"].inputs["translation"] == FirstOf(
+        (FromStep("condense-translated:pt", "translation"), FromStep("refine-translated:pt", "translation"))
+    )
+    assert steps["translate:pt"].inputs["transcript"] == whole  # what was said, not what is shown
+    limits = steps["condense"].params.model_dump()
+    assert "reading_speeds" in limits
+    assert "line_length" not in limits
+
+
 def test_without_a_target_nothing_is_translated() -> None:
     assert not any(step.stage.name == "translate" for step in _plan().steps)
     with pytest.raises(UsageError, match="needs a target language"):

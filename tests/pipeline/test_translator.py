@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from pipeline.errors import BadInput, UsageError
 from pipeline.job_glossary import load_glossary
@@ -15,6 +16,7 @@ from pipeline.plan import Choices, Plan, make_plan
 from pipeline.profile import load_profiles
 from pipeline.project import CONFIG
 from pipeline.recipe import load_recipe
+from pipeline.registry import stage_named
 from pipeline.translator import choose_translator
 
 INDIC = ("en-indic", "indic-en", "indic-indic")
@@ -90,6 +92,27 @@ def test_a_glossary_is_an_input_by_its_content(tmp_path: Path) -> None:
     assert translate.inputs["glossary"] == glossary
     without = {step.id: step for step in _plan(_choices("indic", "hi")).steps}["translate:hi"]
     assert "glossary" not in without.inputs
+
+
+def test_the_terms_of_a_glossary_are_hotwords_unless_the_user_has_others(tmp_path: Path) -> None:
+    def hotwords(table: str, **settings: JsonValue) -> object:
+        (tmp_path / "terms.tsv").write_text(table)
+        chosen = replace(_choices("starter", "pt"), glossary=load_glossary(str(tmp_path / "terms.tsv")))
+        steps = _plan(replace(chosen, stages={"asr": settings})).steps
+        return next(step for step in steps if step.id == "asr").params.model_dump()["hotwords"]
+
+    assert hotwords("source\tpt\nMarta\tMarta\nKowalski\t\n") == "Marta, Kowalski"
+    assert hotwords("source\thi\nMarta\tमार्टा\nKowalski\t=\n") == "Marta, Kowalski", "whatever becomes of them"
+    assert hotwords("source\nMarta\n", hotwords="Marthe") == "Marthe"
+    assert hotwords("source\nMarta\n", hotwords="") == ""
+    assert hotwords("source\n") is None
+
+
+def test_a_recogniser_that_takes_no_hotwords_is_not_asked_again_for_other_terms() -> None:
+    neutral = {name: backend.neutral_params for name, backend in stage_named("asr").backends.items()}
+    assert {name for name, params in neutral.items() if "hotwords" not in params} == {
+        "faster-whisper", "whisperx", "mlx-whisper",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("content", "code"), [(None, "glossary.unreadable"), (b"term\tpt\n", "glossary.invalid")])

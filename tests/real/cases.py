@@ -158,6 +158,11 @@ def _correct(made: Material) -> Job:
     return {"transcript": made.said, "cues": folder / "subtitles.vtt", "cues_base": folder / "subtitles.srt"}, {}
 
 
+def _condense(made: Material) -> Job:
+    cues = made.subtitles.file("cues")
+    return {"transcript": made.said, "cues": cues}, {"reading_speed": 8.0, "window": 3, "keep": 0.0}
+
+
 def _by_language_model(made: Material) -> Job:
     return {"audio": made.audio, "transcript": made.said}, {"target": "de", "window": 3}
 
@@ -252,6 +257,9 @@ CASES = (
         ),
     ),
     Case("translate", "whisper", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "en"})),
+    Case("condense", "openai", _condense),
+    Case("condense", "anthropic", _condense),
+    Case("condense", "llama-cpp", _condense, tiny={"model": Tiny("qwen-coder-500m", script("tiny_gguf.py"))}),
     Case("subtitle", "pysubs2", lambda made: ({"transcript": made.said}, {})),
     Case(
         "check", "pysubs2",

@@ -193,3 +193,21 @@ def test_a_run_through_a_service_tells_beforehand_and_afterwards_what_it_costs_a
     assert 1 <= step["requests"] <= 3
     assert facts["output_tokens"] / 3 < step["output_tokens"] < facts["output_tokens"] * 3
     assert step["cost"] > 0
+    # The service is away: the text is published as it is, and the next run asks again, and only that.
+    service.always = Fault(status=429, headers={"Retry-After": "0"})
+    changed = (*chosen, "--set", "refine.window=7", "--set", "refine.attempts=2")
+    away = reel("run", *changed, extra={"LLM_API_KEY": KEY})
+    assert "answered 429" in away.stderr
+    assert "the next run does this step again" in away.stderr
+    assert "makeshift" in json.loads(job.read_text())["steps"]["refine"]["facts"]
+    steps = {one["step"]: one for one in json.loads(reel("plan", *changed).stdout)["data"]["items"][0]["steps"]}
+    assert steps["refine"]["verdict"] == "redone"
+    assert steps["refine"]["reason"].startswith("its result is makeshift: ")
+    assert "answered 429" in steps["refine"]["reason"]
+    service.always = None
+    again = json.loads(reel("run", *changed, extra={"LLM_API_KEY": KEY}).stdout)["data"]["items"][0]
+    assert again["steps_run"] < len(steps) - 2, again
+    assert "makeshift" not in json.loads(job.read_text())["steps"]["refine"]["facts"]
+    asked = len(service.requests)
+    assert json.loads(reel("run", *changed, extra={"LLM_API_KEY": KEY}).stdout)["data"]["items"][0]["state"] == "reused"
+    assert len(service.requests) == asked

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.cleaning import Removals
 from shared.speech import Region, SpeechRegions
 from shared.stage import Job, StageError
 from shared.transcript import Transcript
@@ -189,6 +190,9 @@ def test_what_nobody_said_is_left_out_and_reported(tmp_path: Path, invented: Hea
     assert job.facts["left_out"] == 1
     assert isinstance(job.listener, Audience)
     assert job.listener.warnings[0].startswith("left out what nobody seems to have said:")
+    (removal,) = Removals.read(job.out_dir / "left-out.json").removals
+    assert (removal.reason, removal.start_ms, removal.end_ms) == ("no-speech", 0, 900)
+    assert removal.evidence["no_speech_probability"] == invented.no_speech_probability
 
 
 LOOP = heard(*[(" again", at, at + 10) for at in range(0, 900, 10)])
@@ -205,6 +209,9 @@ def test_a_repetition_that_stays_one_is_left_out(tmp_path: Path) -> None:
     job = a_job(tmp_path, [(0, 5_000)])
     assert transcript_of(FakeEngine([LOOP], second=[LOOP]), job).segments == ()
     assert (job.facts["left_out"], job.facts["language"]) == (1, "und")
+    (removal,) = Removals.read(job.out_dir / "left-out.json").removals
+    assert removal.reason == "repetitive"
+    assert removal.evidence["compression_ratio"] > 4
 
 
 def test_the_language_is_told_by_half_a_minute_of_speech(tmp_path: Path) -> None:
