@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REAL = ROOT / "tests" / "real"
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups when it is its turn
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What shares costly fixtures stays in one process where several run tests side by side: a file, or all that is
     asked about the backends of one environment. What builds environments comes first, the many small files even out
