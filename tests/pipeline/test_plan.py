@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.edits import Edit, with_edits
 from pipeline.errors import UsageError
-from pipeline.plan import AllOf, Choices, FirstOf, FromStep, Plan, make_plan
+from pipeline.plan import AllOf, Choices, FirstOf, FromFile, FromStep, Plan, make_plan
 from pipeline.profile import Profile, ProfileChoice, ProfileStage, choose_profile, load_profiles
 from pipeline.project import CONFIG
 from pipeline.recipe import load_recipe
@@ -82,6 +83,18 @@ def test_what_is_too_fast_is_shortened_only_where_a_backend_for_it_is_named() ->
     limits = steps["condense"].params.model_dump()
     assert "reading_speeds" in limits
     assert "line_length" not in limits
+
+
+def test_a_corrected_subtitle_corrects_the_whole_transcript_and_not_a_shortened_one() -> None:
+    plan = _plan(stages={"condense": {"backend": "openai"}})
+    alike = next(step for step in plan.steps if step.id == "refine")
+    edit = Edit(name="film.en.srt", step="subtitle", role="files", sha256="1", base="0")
+    corrected = with_edits(plan, [edit], lambda inputs: replace(alike, id="correct", inputs=inputs))
+    steps = {step.id: step for step in corrected.steps}
+    assert steps["correct"].inputs["transcript"] == FromStep("refine", "transcript")
+    assert steps["condense"].inputs["transcript"] == FromStep("correct", "transcript")
+    assert steps["subtitle"].inputs["edited"] == FromFile("1", "film.en.srt")
+    assert corrected.publications[-1].origin == plan.publications[-1].origin
 
 
 def test_without_a_target_nothing_is_translated() -> None:
