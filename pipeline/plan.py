@@ -15,7 +15,7 @@ from pydantic import JsonValue, ValidationError
 from pipeline.errors import UsageError
 from pipeline.profile import AUTO, Profile, ProfileStage
 from pipeline.recipe import GLOSSARY, MEDIA, Recipe, RecipeStep
-from pipeline.registry import stage_named
+from pipeline.registry import TRANSLATE, stage_named
 from pipeline.settings import MODEL_SETTINGS
 from pipeline.translator import choose_translator, needed_roles, spoken
 from shared.glossary import Glossary
@@ -93,11 +93,19 @@ class Step:
     rung: Rung | None = None  # where it stands on its backend's ladder; None: as it was asked for
     choice: str = ""  # why this backend, where it was chosen for the job
     code: Mapping[str, Option] = field(default_factory=dict)  # pins what can run code in its models
+    direction_models: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by role; the language spoken says which it needs
 
     @property
     def device(self) -> str | None:
         """The kind of device that its rung asks for; None: the one that the settings say."""
         return self.rung.device if self.rung else None
+
+    @property
+    def waits_for_language(self) -> bool:
+        """Whether the language spoken is still to decide which models it works with."""
+        return bool(self.language_models or self.direction_models)
 
     @property
     def load_options(self) -> Mapping[str, Option]:
@@ -238,8 +246,11 @@ def _filled(
     code: dict[str, Option] = {}
     for role, model in {**models, **by_language}.items():
         code |= pinned_code(role, choices.files.get(model, {}))
+    # Of several directions a translation goes into one; which, is known with the transcript.
+    by_direction = models if stage.name == TRANSLATE and len(models) > 1 else {}
     return Step(
-        step_id, stage, name, backend, params, inputs, models, by_language, target, choice=choice, code=code
+        step_id, stage, name, backend, params, inputs, {} if by_direction else models, by_language, target,
+        choice=choice, code=code, direction_models=by_direction,
     )  # fmt: skip
 
 
