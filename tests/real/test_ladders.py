@@ -125,7 +125,6 @@ def test_a_library_that_gets_no_memory_goes_on_from_the_next_rung(
         step = replace(step, backend=replace(step.backend, oom_ladder=wanted.ladder))
     bench = Bench(app, tmp_path)
     before, after = bench.run(step, jobs)
-    print("WARN", bench.warnings)
     assert "rung" not in before.facts
     assert [text for text in bench.warnings if "out of memory" in text], bench.warnings
     assert after.facts["rung"] == wanted.rung
