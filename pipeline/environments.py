@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -47,11 +48,16 @@ class Family(Frozen):
 
     reason: str
     probe: str
-    platforms: tuple[str, ...] = ()
+    python: str = "3.11"  # the oldest that its packages run on
     conflicts: tuple[str, ...] = ()  # families that no set of versions suits together with this one
     holds_back: tuple[str, ...] = ()  # families that would get older packages together with this one
     without: tuple[str, ...] = ()  # packages that its lock must not hold
     builds: tuple[str, ...] = ()  # packages without a wheel, built from their source
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether the Python of this process is new enough."""
+        return sys.version_info >= tuple(map(int, self.python.split(".")))
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,13 @@ class Environments:
         """Make the family usable; does nothing when it is. Raises `Missing`."""
         if self.status(family).state == "ready":
             return
+        if not self._families[family].runs_here:
+            raise Missing(
+                "environment.python",
+                f"the environment {family} needs Python {self._families[family].python} or newer, and this is "
+                f"{platform.python_version()}",
+                hint=f"delete {sys.prefix} and run `REEL_PYTHON=/path/to/python3 ./reel envs ensure {family}`",
+            )
         self._root.mkdir(parents=True, exist_ok=True)
         with FileLock(self._root / f"{family}.lock"):
             if self.status(family).state == "ready":  # somebody else has built it while we waited

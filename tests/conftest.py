@@ -19,6 +19,21 @@ settings.load_profile("unhurried")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+REAL = ROOT / "tests" / "real"
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups when it is its turn
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares costly fixtures stays in one process where several run tests side by side: a file, or all that is
+    asked about the backends of one environment. What builds environments comes first, the many small files even out
+    the end."""
+    for item in items:
+        call = getattr(item, "callspec", None)
+        case = call.params.get("case") if call else None
+        item.add_marker(pytest.mark.xdist_group(case.declared.environment if case else item.path.name))
+    items.sort(key=lambda item: not item.path.is_relative_to(REAL))
+
+
 @pytest.fixture(autouse=True)
 def the_environment_and_the_home_folder_stay_as_they_are(home: Path) -> Iterator[None]:
     """A test that leaves a variable or a file behind fails, whatever else it claims."""
