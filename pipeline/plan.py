@@ -15,9 +15,9 @@ from pydantic import JsonValue, ValidationError
 from pipeline.errors import UsageError
 from pipeline.profile import AUTO, Profile, ProfileStage
 from pipeline.recipe import GLOSSARY, MEDIA, Recipe, RecipeStep
-from pipeline.registry import stage_named
+from pipeline.registry import TRANSLATE, stage_named
 from pipeline.settings import MODEL_SETTINGS
-from pipeline.translator import choose_translator, needed_roles, spoken
+from pipeline.translator import choose_translator, lacking_for, needed_roles, spoken
 from shared.glossary import Glossary
 from shared.guide import ReadingParams
 from shared.language import english_name
@@ -93,11 +93,19 @@ class Step:
     rung: Rung | None = None  # where it stands on its backend's ladder; None: as it was asked for
     choice: str = ""  # why this backend, where it was chosen for the job
     code: Mapping[str, Option] = field(default_factory=dict)  # pins what can run code in its models
+    direction_models: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by role; the language spoken says which it needs
 
     @property
     def device(self) -> str | None:
         """The kind of device that its rung asks for; None: the one that the settings say."""
         return self.rung.device if self.rung else None
+
+    @property
+    def waits_for_language(self) -> bool:
+        """Whether the language spoken is still to decide which models it works with."""
+        return bool(self.language_models or self.direction_models)
 
     @property
     def load_options(self) -> Mapping[str, Option]:
@@ -238,8 +246,11 @@ def _filled(
     code: dict[str, Option] = {}
     for role, model in {**models, **by_language}.items():
         code |= pinned_code(role, choices.files.get(model, {}))
+    # Of several directions a translation goes into one; which, is known with the transcript.
+    by_direction = models if stage.name == TRANSLATE and len(models) > 1 else {}
     return Step(
-        step_id, stage, name, backend, params, inputs, models, by_language, target, choice=choice, code=code
+        step_id, stage, name, backend, params, inputs, {} if by_direction else models, by_language, target,
+        choice=choice, code=code, direction_models=by_direction,
     )  # fmt: skip
 
 
@@ -298,12 +309,21 @@ def _translator(choices: Choices, filled: ProfileStage, source: str | None, targ
     """The backend for a pair of languages and why; the source is known at this time only when the user has said it."""
     if found := choose_translator(source, target, filled.models, choices.incomplete, filled.spare):
         return found.backend, found.reason
-    names = f"{english_name(source)} to {english_name(target)}" if source else f"anything to {english_name(target)}"
+    pair = f"{english_name(source)} into {english_name(target)}" if source else f"into {english_name(target)}"
+    fetches = [
+        f"`./reel models fetch {' '.join(models)}`, for {backend}"
+        for backend, models in lacking_for(source, target, filled.models, choices.incomplete).items()
+    ]
+    if not fetches:
+        raise UsageError(
+            "translate.pair",
+            f"no backend of profile {choices.profile_name} translates {pair}",
+            hint="a language model does: see docs/how-to/use-a-language-model.md",
+        )
     raise UsageError(
         "translate.pair",
-        f"profile {choices.profile_name} does not translate {names}",
-        hint="with `./reel models fetch nllb-600m` it does 200 languages; without, any to English (`--to en`), and"
-        " English from and to Portuguese (`--to pt`)",
+        f"the models with which profile {choices.profile_name} translates {pair} are not here yet",
+        hint=f"once is enough: {', or '.join(fetches)}",
     )
 
 

@@ -114,5 +114,6 @@ def _behind(
     if before is None:
         return StepPreview(step, "new", behind)
     known = ingredients(step, {}, surroundings)
-    changes = tuple(differences({**before, "inputs": {}}, known))
+    open_yet: dict[str, JsonValue] = {"inputs": {}, "models": {}} if step.waits_for_language else {"inputs": {}}
+    changes = tuple(differences({**before, **open_yet}, {**known, **open_yet}))
     return StepPreview(step, "redone", "; ".join([*(change.phrase for change in changes), behind]), changes=changes)

@@ -71,3 +71,4 @@ def stage_named(name: str) -> Stage:
 TRANSLATE = translate.STAGE.name
 translators_for = translate.backends_for
 roles_for = translate.roles_for
+directions_for = translate.directions_for

@@ -140,6 +140,12 @@ def roles_for(backend: str, source: str | None, target: str) -> tuple[str, ...]:
     return tuple(role for role in roles if role in _directions(source, target))
 
 
+def directions_for(backend: str, source: str, target: str) -> tuple[str, ...]:
+    """The roles of the models that a pair works with; none where its texts are copied or nobody here does it."""
+    copied = primary(source) == primary(target)
+    return roles_for(backend, source, target) if translates(backend, source, target) and not copied else ()
+
+
 def indic_direction(source: str, target: str) -> str:
     """IndicTrans2's model for a pair, by its role."""
     if primary(target) == "en":

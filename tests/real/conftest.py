@@ -91,7 +91,7 @@ class Stages:
         stage = stage_named(name)
         choices = replace(self._app.choices(), targets=(), stages={name: dict(params or {})}, guide={})
         step = single_step(stage, choices, {}, backend)
-        if step.language_models:
+        if step.waits_for_language:
             spoken = language_in({role: str(path) for role, path in inputs.items()})
             step = with_model(step, spoken, self._app.models, lambda event: None, name, offline=True)
         set_up([StepPreview(step, "new", "")], self._app, lambda event: None)
