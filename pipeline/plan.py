@@ -17,7 +17,7 @@ from pipeline.profile import AUTO, Profile, ProfileStage
 from pipeline.recipe import GLOSSARY, MEDIA, Recipe, RecipeStep
 from pipeline.registry import TRANSLATE, stage_named
 from pipeline.settings import MODEL_SETTINGS
-from pipeline.translator import choose_translator, needed_roles, spoken
+from pipeline.translator import choose_translator, lacking_for, needed_roles, spoken
 from shared.glossary import Glossary
 from shared.guide import ReadingParams
 from shared.language import english_name
@@ -309,12 +309,21 @@ def _translator(choices: Choices, filled: ProfileStage, source: str | None, targ
     """The backend for a pair of languages and why; the source is known at this time only when the user has said it."""
     if found := choose_translator(source, target, filled.models, choices.incomplete, filled.spare):
         return found.backend, found.reason
-    names = f"{english_name(source)} to {english_name(target)}" if source else f"anything to {english_name(target)}"
+    pair = f"{english_name(source)} into {english_name(target)}" if source else f"into {english_name(target)}"
+    fetches = [
+        f"`./reel models fetch {' '.join(models)}`, for {backend}"
+        for backend, models in lacking_for(source, target, filled.models, choices.incomplete).items()
+    ]
+    if not fetches:
+        raise UsageError(
+            "translate.pair",
+            f"no backend of profile {choices.profile_name} translates {pair}",
+            hint="a language model does: see docs/how-to/use-a-language-model.md",
+        )
     raise UsageError(
         "translate.pair",
-        f"profile {choices.profile_name} does not translate {names}",
-        hint="with `./reel models fetch nllb-600m` it does 200 languages; without, any to English (`--to en`), and"
-        " English from and to Portuguese (`--to pt`)",
+        f"the models with which profile {choices.profile_name} translates {pair} are not here yet",
+        hint=f"once is enough: {', or '.join(fetches)}",
     )
 
 

@@ -125,7 +125,8 @@ class Engine(Protocol):
 
     def duration_ms(self, audio: Path) -> int: ...
 
-    def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]: ...
+    def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
+        """The language that most probably is spoken, and how probably; undetermined where the library does not tell."""
 
     def transcribe(
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
@@ -250,7 +251,9 @@ def _language(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | 
     if wanted or not speech.regions:
         return wanted or UNDETERMINED, 1.0 if wanted else 0.0
     language, probability = engine.identify_language(job.inputs.audio, _first(speech.regions, _LANGUAGE_MS))
-    if probability < job.params.language_detection_threshold:
+    if language == UNDETERMINED:
+        job.warn(f"{job.backend} does not tell which language it heard, so none is recorded; `language` says it")
+    elif probability < job.params.language_detection_threshold:
         job.warn(f"took the language for {language!r}, but is not sure ({probability:.0%}); `language` sets it")
     return language, round(probability, 4)
 

@@ -21,9 +21,9 @@ from shared.cue import Cue, CueSheet
 from shared.glossary import Glossary, Term, glossary_of
 from shared.guide import ReadingParams
 from shared.language_data import LanguageParams, of_language
-from shared.language_model import CONNECTION_PARAMS, PACE_PARAMS, LanguageModelParams, Usage
+from shared.language_model import LanguageModelParams, Usage, language_model_backends
 from shared.reading import places, places_of_lines
-from shared.stage import Backend, Fact, Files, Job, Resources, Service, Stage
+from shared.stage import Fact, Files, Job, Stage
 from shared.transcript import Segment, Transcript
 from shared.translation import Translation
 
@@ -178,8 +178,6 @@ def _write(job: CondenseJob, transcript: Transcript, translation: Translation | 
     return CondenseOutputs(transcript=transcript.write(job.out_dir / "transcript.json"))
 
 
-_ASKING = Resources(cpus=1, memory_gib=0.5, time_base_s=600.0, time_per_media_s=4.0)
-
 STAGE = Stage(
     name="condense",
     version=1,
@@ -187,36 +185,7 @@ STAGE = Stage(
     inputs=CondenseInputs,
     params=CondenseParams,
     outputs=CondenseOutputs,
-    backends={
-        "openai": Backend(
-            module="stages.backends.openai_chat",
-            environment="llm",
-            summary="a language model behind any address that speaks OpenAI's chat interface, on this machine or not",
-            licence_note="the text is sent to the address you configure, under that service's terms",
-            resources=_ASKING,
-            load_params=CONNECTION_PARAMS,
-            neutral_params=PACE_PARAMS,
-            service=Service("https://api.openai.com/v1", "OPENAI_API_KEY"),
-        ),
-        "llama-cpp": Backend(
-            module="stages.backends.llama_cpp",
-            environment="llm",
-            summary="a language model on this machine, by llama.cpp; nothing is sent anywhere",
-            models=("model",),
-            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=3.0, time_base_s=600.0, time_per_media_s=60.0),
-            neutral_params=("model", "address", *PACE_PARAMS),
-        ),
-        "anthropic": Backend(
-            module="stages.backends.anthropic_messages",
-            environment="llm",
-            summary="a language model of Anthropic",
-            licence_note="the text is sent to Anthropic, under its terms",
-            resources=_ASKING,
-            load_params=CONNECTION_PARAMS,
-            neutral_params=PACE_PARAMS,
-            service=Service("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
-        ),
-    },
+    backends=language_model_backends(),
     run=run,
     stub=stub,
 )

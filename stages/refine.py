@@ -11,8 +11,8 @@ from pydantic import Field
 
 from shared.files import write_atomically
 from shared.glossary import Glossary, glossary_of
-from shared.language_model import CONNECTION_PARAMS, LANGUAGE_MODEL_PARAMS, PACE_PARAMS, LanguageModelParams, Usage
-from shared.stage import CORE_ENVIRONMENT, Backend, Fact, Files, Job, Resources, Service, Stage
+from shared.language_model import LANGUAGE_MODEL_PARAMS, LanguageModelParams, Usage, language_model_backends
+from shared.stage import CORE_ENVIRONMENT, Backend, Fact, Files, Job, Resources, Stage
 from shared.transcript import Transcript
 from shared.translation import Translation
 
@@ -123,8 +123,6 @@ def _write(job: RefineJob, transcript: Transcript, translation: Translation | No
     )
 
 
-_ASKING = Resources(cpus=1, memory_gib=0.5, time_base_s=600.0, time_per_media_s=4.0)
-
 STAGE = Stage(
     name="refine",
     version=1,
@@ -140,34 +138,7 @@ STAGE = Stage(
             resources=Resources(cpus=1, memory_gib=0.5),
             neutral_params=(*LANGUAGE_MODEL_PARAMS, "texts", "max_changed"),
         ),
-        "openai": Backend(
-            module="stages.backends.openai_chat",
-            environment="llm",
-            summary="a language model behind any address that speaks OpenAI's chat interface, on this machine or not",
-            licence_note="the text is sent to the address you configure, under that service's terms",
-            resources=_ASKING,
-            load_params=CONNECTION_PARAMS,
-            neutral_params=PACE_PARAMS,
-            service=Service("https://api.openai.com/v1", "OPENAI_API_KEY"),
-        ),
-        "llama-cpp": Backend(
-            module="stages.backends.llama_cpp",
-            environment="llm",
-            summary="a language model on this machine, by llama.cpp; nothing is sent anywhere",
-            models=("model",),
-            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=3.0, time_base_s=600.0, time_per_media_s=60.0),
-            neutral_params=("model", "address", *PACE_PARAMS),
-        ),
-        "anthropic": Backend(
-            module="stages.backends.anthropic_messages",
-            environment="llm",
-            summary="a language model of Anthropic",
-            licence_note="the text is sent to Anthropic, under its terms",
-            resources=_ASKING,
-            load_params=CONNECTION_PARAMS,
-            neutral_params=PACE_PARAMS,
-            service=Service("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
-        ),
+        **language_model_backends(),
     },
     run=run,
     stub=stub,

@@ -17,8 +17,8 @@ from shared.files import write_atomically
 from shared.flores import INDICTRANS2, NLLB
 from shared.glossary import Glossary, glossary_of
 from shared.language import UNDETERMINED, english_name, parse_language, primary
-from shared.language_model import CONNECTION_PARAMS, LANGUAGE_MODEL_PARAMS, PACE_PARAMS, LanguageModelParams
-from shared.stage import Backend, Fact, Files, Job, Resources, Rung, Service, Stage, StageError
+from shared.language_model import LANGUAGE_MODEL_PARAMS, LanguageModelParams, language_model_backends
+from shared.stage import Backend, Fact, Files, Job, Resources, Rung, Stage, StageError
 from shared.transcript import Segment, Transcript
 from shared.translation import TranslatedSegment, Translation
 
@@ -239,7 +239,6 @@ _LADDER = (
     Rung("the processor", {"batch_size": 1, "dtype": "bfloat16"}, device="cpu"),
 )
 
-_ASKING = Resources(cpus=1, memory_gib=0.5, time_base_s=600.0, time_per_media_s=4.0)
 # What the other backends decode by, and no language model hears of.
 _DECODING = tuple(
     name for name in TranslateParams.model_fields if name not in {"target", *LanguageModelParams.model_fields}
@@ -289,34 +288,7 @@ STAGE = Stage(
             oom_ladder=_LADDER,
             neutral_params=LANGUAGE_MODEL_PARAMS,
         ),
-        "openai": Backend(
-            module="stages.backends.openai_chat",
-            environment="llm",
-            summary="a language model behind any address that speaks OpenAI's chat interface, on this machine or not",
-            licence_note="the text is sent to the address you configure, under that service's terms",
-            resources=_ASKING,
-            load_params=CONNECTION_PARAMS,
-            neutral_params=(*PACE_PARAMS, *_DECODING),
-            service=Service("https://api.openai.com/v1", "OPENAI_API_KEY"),
-        ),
-        "llama-cpp": Backend(
-            module="stages.backends.llama_cpp",
-            environment="llm",
-            summary="a language model on this machine, by llama.cpp; nothing is sent anywhere",
-            models=("model",),
-            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=3.0, time_base_s=600.0, time_per_media_s=60.0),
-            neutral_params=("model", "address", *PACE_PARAMS, *_DECODING),
-        ),
-        "anthropic": Backend(
-            module="stages.backends.anthropic_messages",
-            environment="llm",
-            summary="a language model of Anthropic",
-            licence_note="the text is sent to Anthropic, under its terms",
-            resources=_ASKING,
-            load_params=CONNECTION_PARAMS,
-            neutral_params=(*PACE_PARAMS, *_DECODING),
-            service=Service("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
-        ),
+        **language_model_backends(*_DECODING),
     },
     run=run,
     stub=stub,

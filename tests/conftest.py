@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.together import Together
+
 # How long an example takes says how busy the machine is; no claim of ours depends on it.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
@@ -19,19 +21,14 @@ settings.load_profile("unhurried")
 ROOT = Path(__file__).resolve().parent.parent
 
 
-REAL = ROOT / "tests" / "real"
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:
+    """Who runs what, where several processes run tests."""
+    return Together(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups when it is its turn
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares costly fixtures stays in one process where several run tests side by side: a file, or all that is
-    asked about the backends of one environment. What builds environments comes first, the many small files even out
-    the end."""
-    for item in items:
-        call = getattr(item, "callspec", None)
-        case = call.params.get("case") if call else None
-        item.add_marker(pytest.mark.xdist_group(case.declared.environment if case else item.path.name))
-    items.sort(key=lambda item: not item.path.is_relative_to(REAL))
+    """What takes long comes first: the many small files even out the end."""
+    items.sort(key=lambda item: not item.path.is_relative_to(ROOT / "tests" / "real"))
 
 
 @pytest.fixture(autouse=True)

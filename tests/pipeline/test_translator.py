@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,11 +75,25 @@ def test_a_step_has_the_models_of_its_direction_and_the_pins_of_their_code() -> 
     assert json.loads(str(step.load_options["code of en-indic"])) == {"modeling_indictrans.py": "a" * 64}
 
 
-def test_a_pair_that_only_a_missing_model_does_is_refused_with_the_way_to_have_it() -> None:
+@pytest.mark.parametrize("profile", [name for name in load_profiles(CONFIG / "profiles") if name != "indic"])
+def test_a_pair_that_only_a_missing_model_does_is_refused_with_the_command_that_helps(profile: str) -> None:
+    lacking = _choices(profile, "hi")
+    models = lacking.profile.stages["translate"].models
     with pytest.raises(UsageError) as refusal:
-        _plan(replace(_choices("starter", "ja"), incomplete=["nllb-600m"]))
+        _plan(replace(lacking, incomplete=models.values()))
     assert refusal.value.code == "translate.pair"
-    assert "./reel models fetch nllb-600m" in str(refusal.value.hint)
+    told = re.findall(r"`./reel models fetch ([^`]+)`, for (\w+)", str(refusal.value.hint))
+    assert told == [(models["en-indic"], "indictrans2"), (models["nllb"], "nllb")]
+    for name, backend in told:
+        rest = set(models.values()) - {name}
+        (step,) = (step for step in _plan(replace(lacking, incomplete=rest)).steps if step.id == "translate:hi")
+        assert step.backend_name == backend
+
+
+def test_a_pair_that_nobody_does_is_refused_with_the_way_out() -> None:
+    with pytest.raises(UsageError, match="no backend of profile starter translates English into Latin") as refusal:
+        _plan(_choices("starter", "la"))
+    assert "a language model does" in str(refusal.value.hint)
 
 
 def test_a_glossary_is_an_input_by_its_content(tmp_path: Path) -> None:

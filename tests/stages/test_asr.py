@@ -80,6 +80,16 @@ def test_where_nobody_speaks_the_model_hears_nothing(tmp_path: Path) -> None:
     assert transcript_of(engine, a_job(tmp_path, [], language="hi")).language == "hi"
 
 
+def test_a_language_that_nobody_tells_is_recorded_as_unknown_with_what_was_said(tmp_path: Path) -> None:
+    job = a_job(tmp_path, [(10_000, 12_000)])
+    transcript = transcript_of(FakeEngine([HELLO], language=("und", 0.0)), job)
+    assert (transcript.language, transcript.language_probability, transcript.text) == ("und", 0, "Hello there.\n")
+    assert isinstance(job.listener, Audience)
+    assert job.listener.warnings == [
+        "fake does not tell which language it heard, so none is recorded; `language` says it"
+    ]
+
+
 def test_short_pauses_are_decoded_and_long_ones_cut_out() -> None:
     speech = SpeechRegions(duration_ms=60_000, regions=regions((1_000, 2_000), (3_000, 4_000), (20_000, 21_000)))
     assert make_packs(speech, 2_000, 200) == (regions((800, 4_200), (19_800, 21_200)),)
