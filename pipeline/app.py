@@ -32,7 +32,7 @@ from pipeline.settings import Settings, with_overrides
 from pipeline.tools import FFMPEG, Tool, Tools
 from pipeline.torch_build import choose_torch, wheel_folders
 from shared.environment_manager import hub_endpoint
-from shared.stage import CORE_ENVIRONMENT
+from shared.stage import CORE_ENVIRONMENT, DeviceKind
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,13 @@ class App:
     hardware: Hardware
     own: OwnModels
 
+    @property
+    def device(self) -> DeviceKind:
+        """The kind of device for all that can compute there: what the user says, else the best of the machine."""
+        if self.settings.device != "auto":
+            return self.settings.device
+        return "cpu" if self.settings.torch == "cpu" else self.hardware.device
+
     def surroundings(self) -> Surroundings:
         """Digests of everything a step may run with."""
         families = (CORE_ENVIRONMENT, *self.environments.families)
@@ -59,7 +66,6 @@ class App:
             environments={family: self.environments.digest(family) for family in families},
             models={name: self.models.digest(name) for name in self.models.models},
             tools={FFMPEG: self.tool.version},
-            device=self.settings.device,
             torch={
                 family: torch for family in self.environments.families if (torch := self.environments.torch(family))
             },
@@ -81,6 +87,7 @@ class App:
             guide=load_guide(self.settings.guide, CONFIG / "guides").params,
             languages=load_languages(CONFIG / "languages"),
             glossary=load_glossary(self.settings.glossary),
+            device=self.device,
             incomplete=self.models.lacking(self.models.models),
             files={
                 name: {file: entry.sha256 for file, entry in locked.files.items()}

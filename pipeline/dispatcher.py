@@ -381,7 +381,7 @@ class Dispatcher:
                 request.granted.set_exception(trouble)
 
     def _kind(self, step: Step, models: Mapping[str, Path]) -> _Kind:
-        key = _key(step, self._settings.device, max((host.cpus for host in self._host.hosts), default=1))
+        key = _key(step, max((host.cpus for host in self._host.hosts), default=1))
         if key not in self._kinds:
             load = _load_request(step, models, key) if key.stage else None
             resources = step.backend.resources
@@ -417,7 +417,7 @@ def _no_machine(key: WorkerKey, need: Need) -> Missing:
     )
 
 
-def _key(step: Step, device: str, cpus: int) -> WorkerKey:
+def _key(step: Step, cpus: int) -> WorkerKey:
     """A backend with models, load-time choices or labels has workers of its own; the others of an environment share."""
     models, options = tuple(sorted(step.models.items())), tuple(sorted(step.load_options.items()))
     asked = asked_by(step)
@@ -428,7 +428,7 @@ def _key(step: Step, device: str, cpus: int) -> WorkerKey:
         backend=step.backend_name if own else "",
         models=models,
         tools=step.backend.tools,
-        device=step.device or device,
+        device=step.device,
         threads=min(step.backend.resources.cpus, cpus) if own else 1,
         options=options,
         service_key=asked.key if asked else "",

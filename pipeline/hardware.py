@@ -17,6 +17,7 @@ from pathlib import Path
 from pipeline.model_cache.check import available_cores
 from pipeline.profile import Profile
 from shared.document import Document, DocumentError, Frozen
+from shared.stage import DeviceKind
 
 REMEMBERED = "hardware_cache.json"
 _ASK = ("--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
@@ -41,6 +42,11 @@ class Hardware(Document):
     mps: bool
     mlx: bool
     profile: str = ""
+
+    @property
+    def device(self) -> DeviceKind:
+        """The kind of device that computes fastest here."""
+        return "cuda" if self.cuda else "mps" if self.mps else "cpu"
 
     def suits(self, profile: Profile) -> bool:
         """Whether the profile is meant for such a machine."""

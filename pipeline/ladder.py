@@ -11,29 +11,29 @@ from pipeline.plan import Step
 from shared.stage import Rung
 
 
-def rungs_below(step: Step, device: str) -> list[Step]:
-    """The step on each rung of its backend's ladder, from the first to the last. `device` is the kind that the
-    settings say. A rung that asks for what was asked already is passed over.
+def rungs_below(step: Step) -> list[Step]:
+    """The step on each rung of its backend's ladder, from the first to the last. A rung that asks for what was asked
+    already is passed over.
     """
     found: list[Step] = []
     for rung in step.backend.oom_ladder:
         lower = _on(step, rung)
-        if all(_asks(lower, device) != _asks(tried, device) for tried in (step, *found)):
+        if all(_asks(lower) != _asks(tried) for tried in (step, *found)):
             found.append(lower)
     return found
 
 
-def ladder_name(step: Step, device: str) -> str:
+def ladder_name(step: Step) -> str:
     """What a rung is remembered by: the backend with its models, on a kind of device."""
     models = ",".join(f"{role}={model}" for role, model in sorted(step.models.items()))
-    return f"{step.stage.name}/{step.backend_name}/{models}/{device}"
+    return f"{step.stage.name}/{step.backend_name}/{models}/{step.placed}"
 
 
-def descent(step: Step, device: str, rungs: Mapping[str, str]) -> list[Step]:
+def descent(step: Step, rungs: Mapping[str, str]) -> list[Step]:
     """The step as it is to be tried, one after the other: from the rung that its backend was seen to fit on, else as
     it was asked for, down to the last."""
-    below = rungs_below(step, device)
-    seen = rungs.get(ladder_name(step, device))
+    below = rungs_below(step)
+    seen = rungs.get(ladder_name(step))
     at = next((number for number, lower in enumerate(below) if lower.rung and lower.rung.name == seen), None)
     return [step, *below] if at is None else below[at:]
 
@@ -56,6 +56,6 @@ def _at_most(asked: JsonValue, limit: JsonValue) -> JsonValue:
     return min(numbers) if len(numbers) == 2 else limit
 
 
-def _asks(step: Step, device: str) -> tuple[object, ...]:
+def _asks(step: Step) -> tuple[object, ...]:
     """What two rungs differ in, if they differ."""
-    return step.params, dict(step.rung.options) if step.rung else {}, step.device or device
+    return step.params, dict(step.rung.options) if step.rung else {}, step.device

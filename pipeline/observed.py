@@ -62,10 +62,10 @@ class Observed:
         gpu = max(seen.gpu_mb or 0.0, (gpu_mb or 0.0) * _HEADROOM) or None
         self._update(key, job_s=mean, memory_mb=memory, gpu_mb=gpu)
 
-    def fits_on(self, step: Step, device: str) -> None:
+    def fits_on(self, step: Step) -> None:
         """The step was done on its rung after it had run out of memory above."""
         if step.rung:
-            self.rungs[ladder_name(step, device)] = step.rung.name
+            self.rungs[ladder_name(step)] = step.rung.name
 
     def save(self) -> None:
         """Keep it for the next run."""

@@ -23,7 +23,7 @@ from shared.guide import ReadingParams
 from shared.language import english_name
 from shared.language_data import LanguageParams
 from shared.model_code import pinned_code
-from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, Files, Option, Params, Rung, Stage
+from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, DeviceKind, Files, Option, Params, Rung, Stage
 
 _NO_PARAMS = {"backend", *MODEL_SETTINGS}  # among the settings of a stage
 STUB = Backend(module="", environment=CORE_ENVIRONMENT, summary="valid outputs without a model")
@@ -91,6 +91,7 @@ class Step:
     language_models: Mapping[str, str] = field(default_factory=dict)  # by language, until the one spoken is known
     target: str | None = None
     rung: Rung | None = None  # where it stands on its backend's ladder; None: as it was asked for
+    placed: DeviceKind = "cpu"  # where it computes, as long as no rung asks for another
     choice: str = ""  # why this backend, where it was chosen for the job
     code: Mapping[str, Option] = field(default_factory=dict)  # pins what can run code in its models
     direction_models: Mapping[str, str] = field(
@@ -98,9 +99,9 @@ class Step:
     )  # by role; the language spoken says which it needs
 
     @property
-    def device(self) -> str | None:
-        """The kind of device that its rung asks for; None: the one that the settings say."""
-        return self.rung.device if self.rung else None
+    def device(self) -> DeviceKind:
+        """The kind of device it computes on."""
+        return (self.rung.device if self.rung else None) or self.placed
 
     @property
     def waits_for_language(self) -> bool:
@@ -166,6 +167,7 @@ class Choices:
     languages: Mapping[str, JsonValue] = field(default_factory=dict)  # tables by name, for stages that take them
     glossary: FromUser | None = None
     incomplete: Collection[str] = ()  # the models that are not whole
+    device: DeviceKind = "cpu"  # the machine's or the user's, for backends that can compute there
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of each model, by name: its files' sha256
 
 
@@ -250,6 +252,7 @@ def _filled(
     by_direction = models if stage.name == TRANSLATE and len(models) > 1 else {}
     return Step(
         step_id, stage, name, backend, params, inputs, {} if by_direction else models, by_language, target,
+        placed=choices.device if choices.device in backend.accelerators else "cpu",
         choice=choice, code=code, direction_models=by_direction,
     )  # fmt: skip
 

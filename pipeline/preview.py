@@ -62,7 +62,7 @@ def preview(
         parts = ingredients(step, digests, surroundings)
         found = store.lookup(result_key(parts))
         if not found and (step.backend.oom_ladder and surroundings.rungs):
-            parts = ingredients(descent(step, surroundings.device, surroundings.rungs)[0], digests, surroundings)
+            parts = ingredients(descent(step, surroundings.rungs)[0], digests, surroundings)
             found = store.lookup(result_key(parts))
         if found and found.makeshift:
             previews.append(StepPreview(step, "redone", f"its result is makeshift: {found.makeshift}"))

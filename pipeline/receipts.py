@@ -34,7 +34,7 @@ def plan_digest(plan: Plan, app: App, surroundings: Surroundings) -> str:
     """Everything that decides what is published for a media but the media itself."""
     steps: list[JsonValue] = []
     for step in plan.steps:
-        first = descent(step, surroundings.device, surroundings.rungs)[0]
+        first = descent(step, surroundings.rungs)[0]
         # A model for one language that has come since may change what is published.
         by_language = {tag: name for tag, name in step.language_models.items() if name in surroundings.at_hand}
         names = {**step.models, **by_language, **step.direction_models}

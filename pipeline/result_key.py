@@ -28,7 +28,6 @@ class Surroundings:
     environments: Mapping[str, str]  # family to the digest of its lock and Python
     models: Mapping[str, str]  # model to the digest of its lock entry
     tools: Mapping[str, str]  # tool to its version
-    device: str  # the kind: another kind of hardware rounds differently
     torch: Mapping[str, str] = field(default_factory=dict)  # family to the build of torch this machine gives it
     rungs: Mapping[str, str] = field(default_factory=dict)  # where backends were seen to fit; see `pipeline.ladder`
     at_hand: frozenset[str] = frozenset()  # the models for one language that are whole; see `pipeline.spoken`
@@ -49,7 +48,7 @@ def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) ->
         "tools": {tool: surroundings.tools[tool] for tool in step.backend.tools},
         "params": step.params.model_dump(mode="json", exclude=set(step.backend.neutral_params)),
         "inputs": {role: list(digest) if isinstance(digest, list) else digest for role, digest in inputs.items()},
-        "device": step.device or surroundings.device,
+        "device": step.device,  # another kind of hardware rounds differently
     }
     if step.rung and step.rung.options:
         parts["options"] = dict(step.rung.options)

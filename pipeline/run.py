@@ -73,7 +73,7 @@ class ItemRun:
                 record.failed(step, error, time.monotonic() - started)
                 return
         digests: InputDigests = gather(step.inputs, record.item.digest, record.results)
-        tries = descent(step, surroundings.device, surroundings.rungs)
+        tries = descent(step, surroundings.rungs)
         works = [keyed(one, digests, surroundings) for one in _distinct(step, tries[0])]
         for work in works:
             if found := record.app.store.reusable(work.key):

@@ -53,7 +53,7 @@ class Settings(Frozen):
     environments_dir: str
     own_models_dir: str
     progress: Literal["auto", "plain", "none", "json"]
-    device: Literal["cpu", "cuda", "mps"]
+    device: Literal["auto", "cpu", "cuda", "mps"]
     torch: TorchChoice
     torch_wheels: str
     cpus: int

@@ -77,7 +77,7 @@ async def run_step(
                 return found
         else:
             if fell:
-                dispatcher.observed.fits_on(work.step, work.surroundings.device)
+                dispatcher.observed.fits_on(work.step)
             return result
 
 

@@ -54,6 +54,7 @@ def language_model_backends(*neutral: str) -> dict[str, Backend]:
         "llama-cpp": Backend(
             module="stages.backends.llama_cpp",
             environment="llm",
+            accelerators=("mps",),
             summary="a language model on this machine, by llama.cpp; nothing is sent anywhere",
             models=("model",),
             resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=3.0, time_base_s=600.0, time_per_media_s=60.0),

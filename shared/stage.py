@@ -96,6 +96,7 @@ class Backend:
     tools: tuple[str, ...] = ()  # programs on the child's PATH, by name; their versions are part of the key
     resources: Resources = Resources()
     platforms: tuple[str, ...] = ()  # values of `sys.platform`; empty: all
+    accelerators: tuple[DeviceKind, ...] = ()  # where it computes too, beside the processor, with what its lock holds
     licence_note: str | None = None
     load_params: tuple[str, ...] = ()
     neutral_params: tuple[str, ...] = ()

@@ -169,6 +169,7 @@ STAGE = Stage(
         "whisperx": Backend(
             module="stages.backends.whisperx_align",
             environment="speech",
+            accelerators=("cuda", "mps"),
             summary="forced alignment with a wav2vec 2.0 for the language spoken; digits and symbols included",
             by_language=True,
             resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=2.0, time_per_media_s=4.0),

@@ -414,21 +414,21 @@ STAGE = Stage(
     backends={
         "faster-whisper": Backend(
             module="stages.backends.faster_whisper",
-            environment="lite",
+            environment="lite",  # without NVIDIA's libraries, so on the processor; whisperx has them
             summary="Whisper through CTranslate2, window after window, with the decoder's word times",
             models=("whisper",),
-            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
+            resources=Resources(cpus=2, memory_gib=2.0, time_per_media_s=10.0),
             load_params=("compute_type",),
             neutral_params=("batch_size",),
             oom_ladder=(
                 Rung("two hypotheses", {"beam_size": 2}),
                 Rung("8-bit weights", {"beam_size": 2, "compute_type": "int8"}),
-                Rung("the processor", device="cpu"),
             ),
         ),
         "mlx-whisper": Backend(
             module="stages.backends.mlx_whisper",
             environment="mlx",
+            accelerators=("mps",),
             summary="Whisper through MLX, for the GPUs of Apple silicon; greedy",
             models=("whisper",),
             resources=Resources(cpus=2, memory_gib=4.0, time_per_media_s=10.0),
@@ -440,6 +440,7 @@ STAGE = Stage(
         "nemo-parakeet": Backend(
             module="stages.backends.nemo_parakeet",
             environment="nemo",
+            accelerators=("cuda",),
             summary="Parakeet, a transducer that times its words; v2 hears English, v3 25 European languages",
             models=("recognizer",),
             resources=Resources(cpus=2, memory_gib=8.0, gpu_memory_gib=6.0, time_base_s=600.0, time_per_media_s=10.0),
@@ -449,6 +450,7 @@ STAGE = Stage(
         "nemo-canary": Backend(
             module="stages.backends.nemo_canary",
             environment="nemo",
+            accelerators=("cuda",),
             summary="Canary-Qwen, a speech encoder that Qwen3 reads; English; stage align times the words",
             models=("recognizer", "tokenizer"),
             resources=Resources(cpus=2, memory_gib=16.0, gpu_memory_gib=12.0, time_base_s=600.0, time_per_media_s=30.0),
@@ -458,6 +460,7 @@ STAGE = Stage(
         "whisperx": Backend(
             module="stages.backends.whisperx_asr",
             environment="speech",
+            accelerators=("cuda",),
             summary="Whisper through CTranslate2, several windows at once; stage align times the words",
             models=("whisper",),
             resources=Resources(cpus=2, memory_gib=4.0, gpu_memory_gib=4.0, time_per_media_s=10.0),

@@ -168,6 +168,7 @@ STAGE = Stage(
         "wikineural": Backend(
             module="stages.backends.wikineural",
             environment="transformers",
+            accelerators=("cuda", "mps"),
             summary="a multilingual BERT, trained on WikiNEuRal: English, German, Spanish, French, Italian, Dutch, "
             "Polish, Portuguese, Russian",
             models=("names",),

@@ -202,6 +202,7 @@ STAGE = Stage(
         "nanonets": Backend(
             module="stages.backends.nanonets",
             environment="transformers",
+            accelerators=("cuda",),
             summary="Nanonets OCR-s, a vision-language model: more scripts, and much slower",
             models=("reader",),
             tools=("ffmpeg",),

@@ -248,6 +248,7 @@ STAGE = Stage(
         "demucs": Backend(
             module="stages.backends.demucs",
             environment="demucs",
+            accelerators=("cuda", "mps"),
             summary="Demucs takes the mix apart: voice, drums, bass and the rest",
             models=("separator",),
             resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=3.0, time_per_media_s=30.0),

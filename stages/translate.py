@@ -257,7 +257,7 @@ STAGE = Stage(
             environment="lite",
             summary="Whisper listens again and writes English; any language it hears",
             models=("whisper",),
-            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
+            resources=Resources(cpus=2, memory_gib=2.0, time_per_media_s=10.0),
             neutral_params=LANGUAGE_MODEL_PARAMS,
         ),
         "bergamot": Backend(
@@ -271,6 +271,7 @@ STAGE = Stage(
         "nllb": Backend(
             module="stages.backends.nllb",
             environment="translate",
+            accelerators=("cuda", "mps"),
             summary="Meta's NLLB-200, any of 200 languages into any other",
             models=("nllb",),
             resources=_TRANSFORMERS,
@@ -281,6 +282,7 @@ STAGE = Stage(
         "indictrans2": Backend(
             module="stages.backends.indictrans2",
             environment="translate",
+            accelerators=("cuda",),
             summary="AI4Bharat's IndicTrans2, between English and 22 languages of India in every direction",
             models=("en-indic", "indic-en", "indic-indic"),
             resources=_TRANSFORMERS,

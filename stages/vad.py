@@ -161,6 +161,7 @@ STAGE = Stage(
         "pyannote": Backend(
             module="stages.backends.pyannote_vad",
             environment="speech",
+            accelerators=("cuda",),
             summary="pyannote's segmentation 3.0, any of its speakers",
             models=("segmentation",),
             resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=1.0, time_per_media_s=1.0),
@@ -169,6 +170,7 @@ STAGE = Stage(
         "whisperx": Backend(
             module="stages.backends.pyannote_vad",
             environment="speech",
+            accelerators=("cuda",),
             summary="the segmentation network of pyannote that whisperx ships; nothing to fetch",
             resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=1.0, time_per_media_s=1.0),
             oom_ladder=(Rung("the processor", device="cpu"),),

@@ -31,8 +31,8 @@ class LocalHost:
         self._app, self._logs = app, logs
         settings = app.settings
         self._memory_mb = (find_memory_mb() or 0.0) * _MEMORY_SHARE
-        gpus = tuple(find_cards(os.environ.get("PATH"))) if settings.device == "cuda" else ()
-        if settings.device == "mps":
+        gpus = tuple(find_cards(os.environ.get("PATH"))) if app.device == "cuda" else ()
+        if app.device == "mps":
             gpus = (self._memory_mb,)  # the same memory, under another name
         self._host = Host(
             HOST, settings.cpus or available_cores(), self._memory_mb or float("inf"), gpus, settings.labels

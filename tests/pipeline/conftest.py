@@ -50,7 +50,7 @@ class Bench:
             async with local_dispatcher(app, self.logs) as dispatcher:
                 for step in steps:
                     surroundings = replace(app.surroundings(), rungs=dispatcher.observed.rungs)
-                    first, *below = descent(step, surroundings.device, surroundings.rungs)
+                    first, *below = descent(step, surroundings.rungs)
                     work = keyed(first, {"media": None}, surroundings)
                     outcome = await asyncio.gather(
                         run_step(work, below, {}, 1000, app, dispatcher, listening), return_exceptions=True

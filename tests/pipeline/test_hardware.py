@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pipeline.app import open_app
 from pipeline.hardware import Accelerator, Hardware, describe, detect, recall, suggest
 from pipeline.profile import Profile, Suits, load_profiles
 from pipeline.project import CODE_ROOT, CONFIG
+from pipeline.settings import load_settings
 from tests.conftest import Reel
 
 PROFILES = load_profiles(CONFIG / "profiles")
@@ -88,6 +91,21 @@ def test_a_machine_that_nobody_remembers_is_looked_at_without_asking_any_program
     assert recall(tmp_path / "hardware_cache.json", tmp_path / "none").cuda == ()
     _machine(3, 5.0, "cuda").write(tmp_path / "hardware_cache.json")
     assert recall(tmp_path / "hardware_cache.json", tmp_path / "none") == _machine(3, 5.0, "cuda")
+
+
+@pytest.mark.parametrize(
+    ("asked", "torch", "accelerators", "device"),
+    [
+        ("auto", "auto", ("cuda",), "cuda"), ("auto", "auto", ("mps", "mlx"), "mps"), ("auto", "auto", (), "cpu"),
+        ("auto", "cpu", ("cuda",), "cpu"), ("cpu", "auto", ("cuda",), "cpu"), ("cuda", "auto", (), "cuda"),
+    ],
+)  # fmt: skip
+def test_the_device_is_the_users_or_the_best_of_the_machine(
+    asked: str, torch: str, accelerators: tuple[str, ...], device: str
+) -> None:
+    settings = load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, {"device": asked, "torch": torch})
+    app = replace(open_app(settings[0]), hardware=_machine(4, 16.0, *accelerators))
+    assert app.device == app.choices().device == device
 
 
 def test_what_is_remembered_reads_back_the_same(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.registry import STAGES
 from pipeline.result_key import ingredients, result_key
 from pipeline.result_store import StoredResult
 from shared.memory import is_out_of_memory
-from shared.stage import Rung, Stage
+from shared.stage import DeviceKind, Rung, Stage
 from tests.fakes.misbehave import MisbehaveParams
 from tests.pipeline.conftest import Bench
 
@@ -88,45 +88,46 @@ def test_without_a_rung_that_fits_the_failure_says_what_the_library_said(bench: 
 def test_a_rung_asks_for_less_never_for_more(bench: Bench) -> None:
     step = bench.step("well")
     small = replace(step, params=MisbehaveParams(batch=2))
-    assert [lower.rung.name for lower in rungs_below(small, "cuda") if lower.rung] == ["low precision"]
+    assert [lower.rung.name for lower in rungs_below(small) if lower.rung] == ["low precision"]
     least = replace(step, params=MisbehaveParams(batch=1, precision="low"))
-    assert rungs_below(least, "cuda") == []
+    assert rungs_below(least) == []
 
 
 def test_the_processor_is_a_rung_only_where_another_device_was_used(bench: Bench) -> None:
     step = bench.step("well")
     step = replace(step, backend=replace(step.backend, oom_ladder=(Rung("the processor", device="cpu"),)))
-    assert rungs_below(step, "cpu") == []
-    (lower,) = rungs_below(step, "cuda")
+    assert rungs_below(step) == []
+    (lower,) = rungs_below(replace(step, placed="cuda"))
     assert changes_bytes(lower)
-    assert ingredients(lower, {}, replace(bench.app.surroundings(), device="cuda"))["device"] == "cpu"
+    assert ingredients(lower, {}, bench.app.surroundings())["device"] == "cpu"
 
 
 def test_what_was_tried_is_not_tried_again(bench: Bench) -> None:
     step = bench.step("well")
     ladder = (Rung("batches of 4", {"batch": 4}), Rung("again", {"batch": 4}), Rung("the processor", device="cpu"))
     step = replace(step, backend=replace(step.backend, oom_ladder=ladder))
-    assert [lower.rung.name for lower in rungs_below(step, "cpu") if lower.rung] == ["batches of 4"]
-    assert [lower.rung.name for lower in rungs_below(step, "cuda") if lower.rung] == ["batches of 4", "the processor"]
+    assert [lower.rung.name for lower in rungs_below(step) if lower.rung] == ["batches of 4"]
+    on_card = rungs_below(replace(step, placed="cuda"))
+    assert [lower.rung.name for lower in on_card if lower.rung] == ["batches of 4", "the processor"]
 
 
 LADDERS = [
     (stage, name, device)
     for stage in STAGES.values()
     for name, backend in stage.backends.items()
-    for device in ("cpu", "cuda", "mps")
+    for device in ("cpu", *backend.accelerators)
     if backend.oom_ladder
 ]
 
 
 @pytest.mark.parametrize(("stage", "name", "device"), LADDERS, ids=lambda value: getattr(value, "name", value))
 def test_each_rung_of_a_real_ladder_asks_for_something_else_that_the_stage_takes(
-    stage: Stage, name: str, device: str
+    stage: Stage, name: str, device: DeviceKind
 ) -> None:
     """On a card every rung counts, and the last is the processor; there, those with other parameters do."""
     backend = stage.backends[name]
-    step = Step(stage.name, stage, name, backend, stage.params(), {}, {})
-    below = rungs_below(step, device)
+    step = Step(stage.name, stage, name, backend, stage.params(), {}, {}, placed=device)
+    below = rungs_below(step)
     assert [lower.rung for lower in below] == [
         rung for rung in backend.oom_ladder if device != "cpu" or rung.device is None
     ]

@@ -16,6 +16,7 @@ from pipeline.plan import AllOf, Choices, FirstOf, FromFile, FromStep, Plan, mak
 from pipeline.profile import Profile, ProfileChoice, ProfileStage, choose_profile, load_profiles
 from pipeline.project import CONFIG
 from pipeline.recipe import load_recipe
+from pipeline.registry import STAGES
 from pipeline.result_key import Surroundings, differences, ingredients, result_key
 
 PROFILES = load_profiles(CONFIG / "profiles")
@@ -23,7 +24,6 @@ SURROUNDINGS = Surroundings(
     environments={"core": "c", "lite": "l", "bergamot": "b", "ffmpeg": "f"},
     models={"faster-whisper-base": "w", "faster-whisper-small": "s", "ge2e-embedder": "g"},
     tools={"ffmpeg": "5.1"},
-    device="cpu",
 )
 
 
@@ -60,6 +60,24 @@ def test_a_step_for_each_target_takes_its_own_languages_results() -> None:
             FromStep("subtitle-translated:en", "cues"),
         )
     )
+
+
+def test_on_a_card_those_compute_that_can_and_the_others_on_the_processor() -> None:
+    choices = Choices("subtitle", "best", PROFILES["best"], (), {}, device="cuda")
+    placed = {step.id: step.device for step in make_plan(load_recipe("subtitle", CONFIG / "recipes"), choices).steps}
+    assert {step for step, device in placed.items() if device == "cuda"} == {"separate", "asr", "align", "diarize"}
+    assert set(placed.values()) == {"cpu", "cuda"}
+    elsewhere = make_plan(load_recipe("subtitle", CONFIG / "recipes"), replace(choices, device="cpu"))
+    assert {step.device for step in elsewhere.steps} == {"cpu"}
+
+
+def test_a_backend_declares_a_cards_memory_where_it_may_compute_on_one() -> None:
+    for stage in STAGES.values():
+        for name, backend in stage.backends.items():
+            if backend.resources.gpu_memory_gib:
+                assert backend.accelerators, f"{stage.name} by {name} never computes on a card"
+            if "cuda" in backend.accelerators:
+                assert backend.resources.gpu_memory_gib, f"{stage.name} by {name} takes a card's memory unseen"
 
 
 def test_speech_is_taken_from_separation_where_there_is_one() -> None:
@@ -148,7 +166,7 @@ def test_every_ingredient_changes_the_key_and_is_named_when_it_does() -> None:
             asr, {"audio": "a", "speech": "b"}, replace(SURROUNDINGS, models={"faster-whisper-base": "W"})
         ),
         "the device is cuda, was cpu": ingredients(
-            asr, {"audio": "a", "speech": "b"}, replace(SURROUNDINGS, device="cuda")
+            replace(asr, placed="cuda"), {"audio": "a", "speech": "b"}, SURROUNDINGS
         ),
         f"the stage's version is 99, was {asr.stage.version}": ingredients(
             replace(asr, stage=replace(asr.stage, version=99)), {"audio": "a", "speech": "b"}, SURROUNDINGS

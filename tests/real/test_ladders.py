@@ -88,7 +88,7 @@ class Bench:
                     digests = {role: sha256_of(path) for role, path in paths.items()}
                     media = {digests[role]: path for role, path in paths.items()}
                     surroundings = app.surroundings()
-                    first, *below = descent(step, surroundings.device, observed.rungs)
+                    first, *below = descent(step, observed.rungs)
                     work = keyed(first, digests, surroundings)
                     results.append(await run_step(work, below, media, 30_000, app, dispatcher, listening))
         observed.save()
@@ -131,7 +131,6 @@ def test_a_library_that_gets_no_memory_goes_on_from_the_next_rung(
     params = after.ingredients["params"]
     assert isinstance(params, dict)
     assert {name: params[name] for name in wanted.params} == wanted.params
-    device = app.settings.device
-    remembered = descent(step, device, Observed(tmp_path).rungs)[0].rung
+    remembered = descent(step, Observed(tmp_path).rungs)[0].rung
     assert remembered is not None
     assert remembered.name == wanted.rung
