@@ -113,7 +113,7 @@ def cold(clips: list[Path], folder: Path) -> tuple[float, float]:
 
     async def work() -> None:
         nonlocal work_s
-        host = LocalHost(app.project, app.environments, app.tools, app.tool, folder / "logs")
+        host = LocalHost(app, folder / "logs")
         async with ColdDispatcher(host, app.settings, Observed(folder), lambda event: None) as dispatcher:
             history = Runs(app.store, app.project.runs)
             admission = Admission(app, history)

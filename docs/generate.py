@@ -130,7 +130,14 @@ def stages_page() -> str:
         rows = [(f"`{name}`", backend.summary, f"`{backend.environment}`", _wants(backend))
                 for name, backend in stage.backends.items()]  # fmt: skip
         text += table(("backend", "what it is", "environment", "wants"), rows)
+        text += "".join(map(_neutral, stage.backends, stage.backends.values()))
     return text
+
+
+def _neutral(name: str, backend: Backend) -> str:
+    """Which of the stage's parameters a backend does not take, or takes without another result."""
+    names = ", ".join(f"`{param}`" for param in backend.neutral_params)
+    return f"The result of `{name}` does not depend on {names}.\n\n" if names else ""
 
 
 def _kind(field: FieldInfo) -> str:

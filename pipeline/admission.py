@@ -142,4 +142,8 @@ def set_up(previews: Sequence[StepPreview], app: App, emit: Emit) -> None:
         app.tools.ensure(app.tool, emit, offline=offline)
     for family in dict.fromkeys(step.backend.environment for step in due):
         app.environments.ensure(family, emit, offline=offline)
-    require({name for step in due for name in step.models.values()}, app.models, emit, offline=offline)
+    names = {name for step in due for name in step.models.values()}
+    for step in due:  # one of them will do, and nobody knows which; without any there is no use in beginning
+        if offline and len(app.models.incomplete(step.direction_models.values())) == len(step.direction_models):
+            names |= {*step.direction_models.values()}
+    require(names, app.models, emit, offline=offline)

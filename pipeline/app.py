@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from pipeline.chosen_models import with_chosen_models
 from pipeline.edits import EditStore
 from pipeline.environments import Environments, load_families
 from pipeline.guide import load_guide
@@ -17,6 +18,7 @@ from pipeline.job_glossary import load_glossary
 from pipeline.language_data import load_languages
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import load_manifest
+from pipeline.model_cache.own import OwnModels, load_own
 from pipeline.model_cache.token import find_token
 from pipeline.observed import Observed
 from pipeline.plan import Choices, Plan, make_plan
@@ -35,7 +37,8 @@ from shared.stage import CORE_ENVIRONMENT
 
 @dataclass(frozen=True)
 class App:
-    """One project's parts. `tool` is the ffmpeg that stages get, `hardware` the machine as remembered."""
+    """One project's parts. `tool` is the ffmpeg that stages get, `hardware` the machine as remembered, `own` which of
+    the models are the user's."""
 
     settings: Settings
     project: Project
@@ -47,6 +50,7 @@ class App:
     edits: EditStore
     profile: ProfileChoice
     hardware: Hardware
+    own: OwnModels
 
     def surroundings(self) -> Surroundings:
         """Digests of everything a step may run with."""
@@ -89,7 +93,7 @@ class App:
         backends = [
             STAGES[name].backends[filled.backend]
             for name, filled in self.profile.profile.stages.items()
-            if filled.backend in STAGES[name].backends
+            if filled.backend in STAGES[name].backends and not filled.is_spare
         ]
         families = dict.fromkeys(backend.environment for backend in backends)
         tool = (self.tool.family,) if self.tool.family else ()
@@ -101,7 +105,8 @@ class App:
         profile = self.profile
         if "profile" in overrides:
             profile = _profile(settings.profile, self.models, self.hardware)
-        return replace(self, settings=settings, project=replace(self.project, settings=settings), profile=profile)
+        profile = with_chosen_models(profile, settings.stages, self.models.problem)
+        return replace(self, settings=settings, profile=profile)
 
     def plan(self) -> Plan:
         """The plan for one media under these settings; the same for each."""
@@ -117,7 +122,9 @@ def open_app(settings: Settings) -> App:
     environments = Environments(project.environments, CONFIG / "environments", project.cache, families, torch)
     manifest, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
     hub = hub_endpoint(os.environ, settings.hub)
-    models = ModelCache(project.cache, manifest, locked, hub, token=lambda: find_token(os.environ, CONFIG, Path.home()))
+    own = load_own(project.own_models, manifest)
+    everything = {**manifest, **own.models}, {**locked, **own.locked}
+    models = ModelCache(project.cache, *everything, hub, token=lambda: find_token(os.environ, CONFIG, Path.home()))
     tools = Tools(project.scratch, environments, os.environ.get("PATH"))
     return App(
         settings=settings,
@@ -128,8 +135,9 @@ def open_app(settings: Settings) -> App:
         tool=tools.choose(),
         store=ResultStore(project.results, project.index),
         edits=EditStore(project.results / "edits"),
-        profile=_profile(settings.profile, models, hardware),
+        profile=with_chosen_models(_profile(settings.profile, models, hardware), settings.stages, models.problem),
         hardware=hardware,
+        own=own,
     )
 
 

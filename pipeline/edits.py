@@ -180,7 +180,8 @@ def with_edits(plan: Plan, edits: Sequence[Edit], make_correct: Callable[[dict[s
             corrections.setdefault(source, {}).update(document=content, document_base=base)
         elif step.stage.name == _SUBTITLE:
             steps[step.id] = replace(step, inputs={**step.inputs, "edited": content})
-            laid_out = step.inputs.get(_TRANSCRIPT)
+            given = step.inputs.get(_TRANSCRIPT)
+            laid_out = given.sources[-1] if isinstance(given, FirstOf) else given  # a shortened one stands before it
             if isinstance(laid_out, FromStep) and "translation" not in step.inputs:
                 corrections.setdefault(laid_out, {}).update(cues=content, cues_base=base)
     plan = replace(plan, steps=tuple(steps.values()))

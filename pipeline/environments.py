@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ from pydantic import ValidationError
 from pipeline import events
 from pipeline.errors import Missing, UsageError
 from pipeline.events import Emit
-from pipeline.installing import install
+from pipeline.installing import install, reason_in
 from pipeline.project import CODE_ROOT
 from pipeline.torch_build import COMPILED_PARTS, LOCKED, TORCH, TorchBuild
 from shared.document import Frozen
@@ -47,11 +48,16 @@ class Family(Frozen):
 
     reason: str
     probe: str
-    platforms: tuple[str, ...] = ()
+    python: str = "3.11"  # the oldest that its packages run on
     conflicts: tuple[str, ...] = ()  # families that no set of versions suits together with this one
     holds_back: tuple[str, ...] = ()  # families that would get older packages together with this one
     without: tuple[str, ...] = ()  # packages that its lock must not hold
     builds: tuple[str, ...] = ()  # packages without a wheel, built from their source
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether the Python of this process is new enough."""
+        return sys.version_info >= tuple(map(int, self.python.split(".")))
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,13 @@ class Environments:
         """Make the family usable; does nothing when it is. Raises `Missing`."""
         if self.status(family).state == "ready":
             return
+        if not self._families[family].runs_here:
+            raise Missing(
+                "environment.python",
+                f"the environment {family} needs Python {self._families[family].python} or newer, and this is "
+                f"{platform.python_version()}",
+                hint=f"delete {sys.prefix} and run `REEL_PYTHON=/path/to/python3 ./reel envs ensure {family}`",
+            )
         self._root.mkdir(parents=True, exist_ok=True)
         with FileLock(self._root / f"{family}.lock"):
             if self.status(family).state == "ready":  # somebody else has built it while we waited
@@ -267,7 +280,7 @@ class Environments:
         log = self._root / f"{family}.log"
         variables = installer_environment(self._cache, os.environ)
         if not install(command, variables, log, f"environment {family}", emit):
-            why = "the setting `offline` forbids to download its packages" if offline else _reason(log)
+            why = "the setting `offline` forbids to download its packages" if offline else reason_in(log)
             raise Missing(
                 "environment.build",
                 f"the environment {family} could not be built: {why}",
@@ -299,10 +312,3 @@ class Environments:
 def wheel_folder(cache: Path) -> Path:
     """Where packages lie that an archive has brought, until an environment is built from them."""
     return cache / "wheels"
-
-
-def _reason(log: Path) -> str:
-    """The line of an installer's log that says what went wrong."""
-    lines = [line.strip(" ×╰─▶│├·") for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    told = [line.removeprefix("error: ") for line in lines if line]
-    return told[-1] if told else "the installer gave no reason"

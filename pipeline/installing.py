@@ -14,6 +14,10 @@ from pipeline.events import Emit
 # uv says so of packages that are not in its cache and take a while.
 _COMES = re.compile(r"\s*Downloading (?P<package>\S+) \((?P<size>[\d.]+)(?P<unit>[KMG]?i?B)\)")
 _CAME = re.compile(r"\s*Downloaded (?P<package>\S+)")
+# How uv tells of a failure: one error, what caused it, what caused that, and hints.
+_ERROR = re.compile(r"^(?:error:| *×)", re.MULTILINE)
+_CAUSE = re.compile(r"^ *(?:cause:|Caused by:|[╰├]─▶)", re.MULTILINE)
+_HINT = re.compile(r"^[ │]*hint:", re.MULTILINE)
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -31,6 +35,24 @@ def install(command: Sequence[str], variables: Mapping[str, str], log: Path, wha
             kept.write(line)
             packages.hear(line)
         return installer.wait() == 0
+
+
+def reason_in(log: Path) -> str:
+    """What went wrong at last, by an installer's log: the error and what caused it in the end, without the hints, which
+    are for people who call uv themselves."""
+    before, *errors = _ERROR.split(log.read_text(errors="replace"))
+    if errors:
+        what, *causes = _CAUSE.split(_HINT.split(errors[-1], maxsplit=1)[0])
+        parts = [_paragraph(what).removesuffix(":"), *map(_paragraph, causes[-1:])]
+    else:
+        parts = before.strip().splitlines()[-1:]
+    return ": ".join(part for part in parts if part) or "the installer gave no reason"
+
+
+def _paragraph(text: str) -> str:
+    """The first one, on one line."""
+    lines = text.strip().partition("\n\n")[0].splitlines()
+    return " ".join(line.strip(" │") for line in lines)
 
 
 class Packages:

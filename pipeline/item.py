@@ -190,10 +190,11 @@ class ItemRecord:
 def checks_in(folder: Path, item: str) -> tuple[events.Checked, ...]:
     """What was found in the subtitles that a job has published, whether they were made now or before."""
     job = read_job(folder)
+    shown = {origin.rpartition(".")[0] for origin in job.origins.values()} if job else {}
     found = []
     for step, record in job.steps.items() if job else ():
         facts = record["facts"]
-        if isinstance(facts, dict) and "over_limits" in facts:
+        if step in shown and isinstance(facts, dict) and "over_limits" in facts:
             counts = {name: value for name, value in facts.items() if isinstance(value, int)}
             over = counts.pop("over_limits")
             rules = {

@@ -13,16 +13,18 @@ from shared.language import parse_language
 
 
 class LanguageFile(Frozen):
-    """One file of `config/languages`: what recognisers invent, sounds of hesitation, what labels are called, and the
-    numbers from 0 on that are written out (an empty word for one that depends on what is counted)."""
+    """One file of `config/languages`: what recognisers invent, sounds of hesitation, what labels are called, the
+    numbers from 0 on that are written out (an empty word for one that depends on what is counted), and words that turn
+    a sentence round."""
 
     stock_phrases: tuple[str, ...] = ()
     filler_words: tuple[str, ...] = ()
     label_words: dict[str, str] = {}
     number_words: tuple[str, ...] = ()
+    negation_words: tuple[str, ...] = ()
 
 
-def load_languages(folder: Path) -> dict[str, JsonValue]:
+def load_languages(folder: Path) -> dict[str, dict[str, JsonValue]]:
     """Each table by its name, and in it the entries by language. Raises `UsageError` for a file that is none."""
     tables: dict[str, dict[str, JsonValue]] = {name: {} for name in LanguageFile.model_fields}
     for path in sorted(folder.glob("*.toml")):
@@ -33,7 +35,7 @@ def load_languages(folder: Path) -> dict[str, JsonValue]:
             raise UsageError("language.invalid", f"{path} is no file of a language: {_reason(error)}") from error
         for name, value in data.model_dump(mode="json", exclude_unset=True).items():
             tables[name][tag] = value
-    return {name: dict(table) for name, table in tables.items()}
+    return tables
 
 
 def _reason(error: ValueError) -> str:

@@ -244,6 +244,12 @@ def _add_models(commands: Subparsers[argparse.ArgumentParser]) -> None:
     )
     _offline(fetch)
     _progress(fetch)
+    add = _leaf(models, "add", "take a folder of yours as a model", "reel models add my-whisper ~/whisper-finetuned")
+    add.add_argument("name", metavar="NAME", help="what to call it")
+    add.add_argument("folder", metavar="FOLDER", help="its files as a backend wants them; they are copied to the cache")
+    add.add_argument("--stage", action="append", metavar="STAGE", help="a stage that it is for; may be repeated")
+    add.add_argument("--licence", default="your own", metavar="TEXT", help="what results say of it; default: your own")
+    _progress(add)
     _add_upkeep(models)
     lock = _leaf(
         models, "lock", "ask the network for what the lock does not know", "reel models lock faster-whisper-tiny"

@@ -15,14 +15,17 @@ from pydantic import JsonValue, ValidationError
 from pipeline.errors import UsageError
 from pipeline.profile import AUTO, Profile, ProfileStage
 from pipeline.recipe import GLOSSARY, MEDIA, Recipe, RecipeStep
-from pipeline.registry import stage_named
-from pipeline.translator import choose_translator, needed_roles, spoken
-from shared.guide import GuideParams
+from pipeline.registry import TRANSLATE, stage_named
+from pipeline.settings import MODEL_SETTINGS
+from pipeline.translator import choose_translator, lacking_for, needed_roles, spoken
+from shared.glossary import Glossary
+from shared.guide import ReadingParams
 from shared.language import english_name
 from shared.language_data import LanguageParams
 from shared.model_code import pinned_code
 from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, Files, Option, Params, Rung, Stage
 
+_NO_PARAMS = {"backend", *MODEL_SETTINGS}  # among the settings of a stage
 STUB = Backend(module="", environment=CORE_ENVIRONMENT, summary="valid outputs without a model")
 
 
@@ -90,11 +93,19 @@ class Step:
     rung: Rung | None = None  # where it stands on its backend's ladder; None: as it was asked for
     choice: str = ""  # why this backend, where it was chosen for the job
     code: Mapping[str, Option] = field(default_factory=dict)  # pins what can run code in its models
+    direction_models: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by role; the language spoken says which it needs
 
     @property
     def device(self) -> str | None:
         """The kind of device that its rung asks for; None: the one that the settings say."""
         return self.rung.device if self.rung else None
+
+    @property
+    def waits_for_language(self) -> bool:
+        """Whether the language spoken is still to decide which models it works with."""
+        return bool(self.language_models or self.direction_models)
 
     @property
     def load_options(self) -> Mapping[str, Option]:
@@ -166,7 +177,7 @@ def make_plan(recipe: Recipe, choices: Choices) -> Plan:
         )
     steps = {
         step_id: _make_step(step_id, target, recipe, recipe.steps[name], choices)
-        for name, step_id, target in _instances(recipe, choices.targets)
+        for name, step_id, target in _instances(recipe, choices)
     }
     try:
         order = tuple(TopologicalSorter({step_id: sorted(steps[step_id].needs) for step_id in steps}).static_order())
@@ -195,13 +206,19 @@ def single_step(stage: Stage, choices: Choices, inputs: Mapping[str, Source], ba
     return _filled(stage.name, stage, recipe_step, alone, target, inputs)
 
 
-def _instances(recipe: Recipe, targets: tuple[str, ...]) -> list[tuple[str, str, str | None]]:
+def _instances(recipe: Recipe, choices: Choices) -> list[tuple[str, str, str | None]]:
     """Each step's name, its id and its target language: `("translate", "translate:pt", "pt")`."""
     return [
         (name, f"{name}:{target}" if target else name, target)
         for name, step in recipe.steps.items()
-        for target in (targets if step.each else (None,))
+        if _is_wanted(step, choices)
+        for target in (choices.targets if step.each else (None,))
     ]
+
+
+def _is_wanted(step: RecipeStep, choices: Choices) -> bool:
+    """Whether a step stands in the plan: one with a condition only where the user named a backend for it."""
+    return step.only_with is None or "backend" in choices.stages.get(step.only_with, {})
 
 
 def _make_step(step_id: str, target: str | None, recipe: Recipe, step: RecipeStep, choices: Choices) -> Step:
@@ -212,7 +229,7 @@ def _make_step(step_id: str, target: str | None, recipe: Recipe, step: RecipeSte
         sources = tuple(source for name in names for source in _resolve(name, recipe, target, choices))
         if takes_several(stage.inputs, role):
             inputs[role] = AllOf(sources)
-        elif len(sources) == 1 and isinstance(written, str):
+        elif len(sources) == 1:
             inputs[role] = sources[0]
         elif sources:
             inputs[role] = FirstOf(sources)
@@ -229,8 +246,11 @@ def _filled(
     code: dict[str, Option] = {}
     for role, model in {**models, **by_language}.items():
         code |= pinned_code(role, choices.files.get(model, {}))
+    # Of several directions a translation goes into one; which, is known with the transcript.
+    by_direction = models if stage.name == TRANSLATE and len(models) > 1 else {}
     return Step(
-        step_id, stage, name, backend, params, inputs, models, by_language, target, choice=choice, code=code
+        step_id, stage, name, backend, params, inputs, {} if by_direction else models, by_language, target,
+        choice=choice, code=code, direction_models=by_direction,
     )  # fmt: skip
 
 
@@ -240,6 +260,8 @@ def _resolve(reference: str, recipe: Recipe, target: str | None, choices: Choice
     if reference == GLOSSARY:
         return (choices.glossary,) if choices.glossary else ()
     name, _, role = reference.partition(".")
+    if not _is_wanted(recipe.steps[name], choices):
+        return ()
     if not recipe.steps[name].each:
         return (FromStep(name, role),)
     return tuple(FromStep(f"{name}:{tag}", role) for tag in ((target,) if target else choices.targets))
@@ -287,23 +309,36 @@ def _translator(choices: Choices, filled: ProfileStage, source: str | None, targ
     """The backend for a pair of languages and why; the source is known at this time only when the user has said it."""
     if found := choose_translator(source, target, filled.models, choices.incomplete, filled.spare):
         return found.backend, found.reason
-    names = f"{english_name(source)} to {english_name(target)}" if source else f"anything to {english_name(target)}"
+    pair = f"{english_name(source)} into {english_name(target)}" if source else f"into {english_name(target)}"
+    fetches = [
+        f"`./reel models fetch {' '.join(models)}`, for {backend}"
+        for backend, models in lacking_for(source, target, filled.models, choices.incomplete).items()
+    ]
+    if not fetches:
+        raise UsageError(
+            "translate.pair",
+            f"no backend of profile {choices.profile_name} translates {pair}",
+            hint="a language model does: see docs/how-to/use-a-language-model.md",
+        )
     raise UsageError(
         "translate.pair",
-        f"profile {choices.profile_name} does not translate {names}",
-        hint="with `./reel models fetch nllb-600m` it does 200 languages; without, any to English (`--to en`), and"
-        " English from and to Portuguese (`--to pt`)",
+        f"the models with which profile {choices.profile_name} translates {pair} are not here yet",
+        hint=f"once is enough: {', or '.join(fetches)}",
     )
 
 
 def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None) -> Params:
-    """The parameters: the stage's defaults < the guide < the profile < the recipe < the user."""
+    """The parameters: the stage's defaults < the guide and the glossary < the profile < the recipe < the user."""
     filled = choices.profile.stages.get(stage.name)
-    guide = choices.guide if issubclass(stage.params, GuideParams) else {}
+    limits = choices.guide if issubclass(stage.params, ReadingParams) else {}
+    guide = {name: limit for name, limit in limits.items() if name in stage.params.model_fields}
     tables = choices.languages if issubclass(stage.params, LanguageParams) else {}
     by_language = {name: table for name, table in tables.items() if name in stage.params.model_fields}
-    users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name != "backend"}
-    values: dict[str, JsonValue] = {**guide, **by_language, **(filled.params if filled else {}), **step.params, **users}
+    words = _hotwords(choices) if "hotwords" in stage.params.model_fields else {}
+    users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name not in _NO_PARAMS}
+    values: dict[str, JsonValue] = {
+        **guide, **by_language, **words, **(filled.params if filled else {}), **step.params, **users
+    }  # fmt: skip
     if target and "target" in stage.params.model_fields:
         values["target"] = target
     try:
@@ -317,6 +352,14 @@ def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None
             f"`{stage.name}.{name}` cannot be {first['input']!r}: {first['msg']}",
             hint=f"the parameters of {stage.name} are {known}",
         ) from error
+
+
+def _hotwords(choices: Choices) -> Mapping[str, JsonValue]:
+    """What a recogniser hears of the glossary: the terms alone, so that what becomes of them in another language does
+    not make it listen again."""
+    if choices.glossary is None:
+        return {}
+    return {"hotwords": Glossary.parse(choices.glossary.content, choices.glossary.name).hotwords or None}
 
 
 def takes_several(files: type[Files], role: str) -> bool:

@@ -64,6 +64,9 @@ def preview(
         if not found and (step.backend.oom_ladder and surroundings.rungs):
             parts = ingredients(descent(step, surroundings.device, surroundings.rungs)[0], digests, surroundings)
             found = store.lookup(result_key(parts))
+        if found and found.makeshift:
+            previews.append(StepPreview(step, "redone", f"its result is makeshift: {found.makeshift}"))
+            continue
         if found:
             results[step.id] = found
             previews.append(
@@ -111,5 +114,6 @@ def _behind(
     if before is None:
         return StepPreview(step, "new", behind)
     known = ingredients(step, {}, surroundings)
-    changes = tuple(differences({**before, "inputs": {}}, known))
+    open_yet: dict[str, JsonValue] = {"inputs": {}, "models": {}} if step.waits_for_language else {"inputs": {}}
+    changes = tuple(differences({**before, **open_yet}, {**known, **open_yet}))
     return StepPreview(step, "redone", "; ".join([*(change.phrase for change in changes), behind]), changes=changes)

@@ -34,6 +34,11 @@ class ProfileStage(Frozen):
         """The models that the profile is not complete without, by role."""
         return {role: name for role, name in self.models.items() if role not in self.spare}
 
+    @property
+    def is_spare(self) -> bool:
+        """Whether jobs do without the stage, unless they ask for it: all of its models are spare."""
+        return bool(self.models) and not self.needed
+
 
 Accelerators = Literal["cuda", "mps", "mlx"]
 

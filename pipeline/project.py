@@ -16,12 +16,12 @@ CONFIG = CODE_ROOT / "config"
 class Project:
     """The folders of one project, absolute and with links resolved, so that no working directory changes them."""
 
-    settings: Settings
     cache: Path
     results: Path
     index: Path
     environments: Path
     output: Path
+    own_models: Path
 
     @property
     def runs(self) -> Path:
@@ -47,10 +47,10 @@ def open_project(settings: Settings) -> Project:
         return (CODE_ROOT / Path(folder).expanduser()).resolve()
 
     return Project(
-        settings=settings,
         cache=place(settings.cache_dir),
         results=place(settings.results_dir),
         index=place(settings.index_dir or settings.results_dir),
         environments=place(settings.environments_dir),
         output=Path(settings.output_dir).expanduser().absolute(),
+        own_models=place(settings.own_models_dir),
     )

@@ -37,12 +37,21 @@ def plan_digest(plan: Plan, app: App, surroundings: Surroundings) -> str:
         first = descent(step, surroundings.device, surroundings.rungs)[0]
         # A model for one language that has come since may change what is published.
         by_language = {tag: name for tag, name in step.language_models.items() if name in surroundings.at_hand}
-        names = {**step.models, **by_language}
+        names = {**step.models, **by_language, **step.direction_models}
         licences = sorted(f"{name} {app.models.models[name].licence}" for name in names.values())
-        known: list[JsonValue] = [ingredients(first, {}, surroundings), dict(names), list(licences)]
+        known: list[JsonValue] = [
+            ingredients(first, {}, surroundings),
+            _with_digests(names, surroundings),
+            list(licences),
+        ]
         steps.append([step.id, repr(sorted(step.inputs.items())), step.backend.licence_note, *known])
     text = json.dumps([plan.recipe, plan.profile, repr(plan.publications), steps], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _with_digests(names: Mapping[str, str], surroundings: Surroundings) -> JsonValue:
+    """The models by role, each with its bytes: the ingredients hold only those that are decided."""
+    return {role: [name, surroundings.models[name]] for role, name in names.items()}
 
 
 class Receipts:

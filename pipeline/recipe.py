@@ -22,10 +22,14 @@ GLOSSARY = "glossary"
 
 
 class RecipeStep(Frozen):
-    """One step: a stage, its inputs by role, and parameters that this recipe wants."""
+    """One step: a stage, its inputs by role, and parameters that this recipe wants.
+
+    `only_with` names a stage: the step is there only where the user names a backend of it.
+    """
 
     stage: str
     each: Literal["target"] | None = None
+    only_with: str | None = None
     inputs: dict[str, str | list[str]]
     params: dict[str, JsonValue] = {}
 
@@ -54,6 +58,8 @@ class Recipe(Frozen):
                 raise ValueError(f"step `{name}` wants the stage `{step.stage}`; the stages are {', '.join(STAGES)}")
             if unknown := set(step.inputs) - set(stage.inputs.model_fields):
                 raise ValueError(f"step `{name}`: the stage {step.stage} has no input `{sorted(unknown)[0]}`")
+            if step.only_with is not None and step.only_with not in STAGES:
+                raise ValueError(f"step `{name}` is there only with the stage `{step.only_with}`, and there is none")
             for reference in references(step):
                 self._check_reference(name, reference)
             for role, written in step.inputs.items():

@@ -13,6 +13,7 @@ from stages import (
     check,
     clean,
     compare,
+    condense,
     correct,
     demux,
     diarize,
@@ -44,6 +45,7 @@ STAGES: dict[str, Stage] = {
         correct,
         refine,
         translate,
+        condense,
         subtitle,
         entities,
         ocr,
@@ -69,3 +71,4 @@ def stage_named(name: str) -> Stage:
 TRANSLATE = translate.STAGE.name
 translators_for = translate.backends_for
 roles_for = translate.roles_for
+directions_for = translate.directions_for

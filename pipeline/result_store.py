@@ -35,7 +35,7 @@ from pipeline.index import Index, trouble
 from pipeline.result_key import InputDigests
 from shared.document import Document, DocumentError, Frozen
 from shared.files import sha256_of
-from shared.stage import Fact
+from shared.stage import MAKESHIFT, Fact
 
 _DISK_REFUSES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 _WHOLE_SECOND_NS = 1_000_000_000
@@ -79,6 +79,11 @@ class StoredResult(Document):
         for output in self.outputs.values():
             found += (output,) if isinstance(output, StoredFile) else (output or ())
         return tuple(found)
+
+    @property
+    def makeshift(self) -> str:
+        """Why the step is to be done again although its result is there; empty for a result that stays."""
+        return str(self.facts.get(MAKESHIFT, ""))
 
     @property
     def row(self) -> dict[str, JsonValue]:
@@ -174,6 +179,11 @@ class ResultStore:
         if result.key != key or not all(self._is_whole(file) for file in result.files):
             return None
         return result
+
+    def reusable(self, key: str) -> StoredResult | None:
+        """As `lookup`, but for a result that is makeshift."""
+        found = self.lookup(key)
+        return None if found and found.makeshift else found
 
     def ingredients(self, key: str) -> dict[str, JsonValue] | None:
         """What the key of a result was made of, even when its objects are gone."""

@@ -41,8 +41,9 @@ class ItemRun:
         due = {preview.step.id for preview in previews if preview.verdict != "reused"}
         finished = {step.id: asyncio.Event() for step in self._record.plan.steps}
         for step in self._record.plan.steps:
-            if step.id in due and not step.language_models:
-                self._expect(step, 1)
+            if step.id in due:
+                if not step.waits_for_language:
+                    self._expect(step, 1)
                 for leaf in leaves(step.inputs):
                     if isinstance(leaf, FromUser):
                         self._record.app.store.keep(leaf.content)
@@ -58,19 +59,24 @@ class ItemRun:
             else:
                 self._record.skipped(step)
         finally:
-            if expected and not step.language_models:
+            if expected and not step.waits_for_language:
                 self._expect(step, -1)
             finished[step.id].set()
 
     async def _see_to(self, step: Step, reason: str) -> None:
         record, surroundings = self._record, self._shared.surroundings
-        if step.language_models:
-            step = await self._for_language(step)
+        started = time.monotonic()
+        if step.waits_for_language:
+            try:
+                step = await self._for_language(step)
+            except ReelError as error:
+                record.failed(step, error, time.monotonic() - started)
+                return
         digests: InputDigests = gather(step.inputs, record.item.digest, record.results)
         tries = descent(step, surroundings.device, surroundings.rungs)
         works = [keyed(one, digests, surroundings) for one in _distinct(step, tries[0])]
         for work in works:
-            if found := record.app.store.lookup(work.key):
+            if found := record.app.store.reusable(work.key):
                 record.reused(step, found)
                 return
         work = works[-1]
@@ -90,7 +96,7 @@ class ItemRun:
             record.done(step, result, time.monotonic() - started)
 
     async def _for_language(self, step: Step) -> Step:
-        """The step with the model for the language that was heard, which may have to be fetched."""
+        """The step with the models for the language that was heard, which may have to be fetched. Raises `Missing`."""
         record, language = self._record, language_heard(step, self._record.results)
         offline = record.app.settings.offline
         return await asyncio.to_thread(

@@ -71,10 +71,11 @@ def check_service(step: Step, environ: Mapping[str, str], config: Path, *, offli
         return
     name = f"{step.stage.name} ({step.backend_name})"
     if offline and not asked.is_here:
+        local = next(name for name, backend in step.stage.backends.items() if not backend.service)
         raise UsageError(
             "service.offline",
             f"{name} asks {asked.host}, and the setting `offline` forbids the network",
-            hint=f"take another backend (`--set {step.stage.name}.backend=rules`), or a server on this machine",
+            hint=f"take another backend (`--set {step.stage.name}.backend={local}`), or a server on this machine",
         )
     if not step.load_options.get("model"):
         raise UsageError(

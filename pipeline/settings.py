@@ -23,6 +23,7 @@ from shared.language import parse_language
 
 PREFIX = "REEL_"
 _STAGES = "stages"
+MODEL_SETTINGS = frozenset({"models", "languages"})  # tables of models that the settings of a stage may hold
 # Set by the wrapper and for workers; not settings.
 _NOT_SETTINGS = {"REEL_CACHE_ROOT", "REEL_PARENT_PID", "REEL_DEBUG", "REEL_PYTHON"}
 
@@ -50,6 +51,7 @@ class Settings(Frozen):
     results_dir: str
     index_dir: str
     environments_dir: str
+    own_models_dir: str
     progress: Literal["auto", "plain", "none", "json"]
     device: Literal["cpu", "cuda", "mps"]
     torch: TorchChoice
@@ -106,7 +108,11 @@ def load_settings(
                 continue
             for stage, params in _tables(value, origin).items():
                 for param, setting in params.items():
-                    stages.setdefault(stage, {})[param] = setting
+                    known = stages.setdefault(stage, {})
+                    before = known.get(param) if param in MODEL_SETTINGS else None
+                    if isinstance(before, dict) and isinstance(setting, dict):
+                        setting = {**before, **setting}
+                    known[param] = setting
                     origins[f"{_STAGES}.{stage}.{param}"] = origin
     try:
         settings = Settings.model_validate(values | {_STAGES: stages})

@@ -1,7 +1,8 @@
 """Models that depend on the language spoken: which of them a step gets is known once there is a transcript.
 
 They are no condition of a run. One that is not there is fetched when its step's turn comes, if that is allowed; where
-it cannot be had, the step works without it and says so.
+it cannot be had, the step works without it and says so. A translation cannot: without the model of its direction it
+fails.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pipeline import events
 from pipeline.errors import Missing
 from pipeline.model_cache.cache import ModelCache
 from pipeline.plan import FromStep, Step
+from pipeline.registry import directions_for
 from pipeline.result_store import StoredResult
 from shared.document import DocumentError
 from shared.language import primary
@@ -27,12 +29,24 @@ Emit = Callable[[events.Event], None]
 
 
 def for_language(step: Step, language: str, at_hand: Callable[[str], bool]) -> Step:
-    """The step with the model for this language, where there is one at hand; its role is the language."""
-    if not step.language_models:
+    """The step with the model for this language, where there is one at hand, its role the language; and with that of
+    the direction into which it translates from there."""
+    if not step.waits_for_language:
         return step
     name = step.language_models.get(primary(language))
     found = {primary(language): name} if name and at_hand(name) else {}
-    return replace(step, models={**step.models, **found}, language_models={})
+    models = {**step.models, **found, **_of_direction(step, language)}
+    return replace(step, models=models, language_models={}, direction_models={})
+
+
+def _of_direction(step: Step, language: str) -> Mapping[str, str]:
+    """The model that a pair needs; none where the texts are copied, or the stage will refuse the pair. All of them
+    where nobody knows what is spoken."""
+    if not (language and step.direction_models):
+        return step.direction_models
+    target = str(step.params.model_dump()["target"])
+    roles = directions_for(step.backend_name, language, target)
+    return {role: name for role, name in step.direction_models.items() if role in roles}
 
 
 def language_heard(step: Step, results: Mapping[str, StoredResult]) -> str:
@@ -51,7 +65,10 @@ def language_in(inputs: Mapping[str, str | list[str] | None]) -> str:
 
 
 def with_model(step: Step, language: str, models: ModelCache, emit: Emit, item: str, *, offline: bool) -> Step:
-    """As `for_language`, with a try to have the model first."""
+    """As `for_language`, with a try to have the model first. Raises `Missing` where that of a direction cannot be had:
+    there is no translation without."""
+    for needed in _of_direction(step, language).values():
+        models.fetch(needed, emit, offline=offline)
     name = step.language_models.get(primary(language))
     if name and models.problem(name):
         try:
@@ -65,5 +82,5 @@ def with_model(step: Step, language: str, models: ModelCache, emit: Emit, item: 
 def models_used(step: Step, ingredients: Mapping[str, JsonValue]) -> dict[str, str]:
     """The models that a result was made with, by role."""
     roles = ingredients.get("models")
-    known = {**step.language_models, **step.models}
+    known = {**step.language_models, **step.direction_models, **step.models}
     return {role: known[role] for role in roles if role in known} if isinstance(roles, dict) else dict(step.models)

@@ -73,7 +73,7 @@ async def run_step(
                 raise
             listening.warning(f"out of memory, so on with {step.rung.name}: {error.message}")
             work, alone, fell = keyed(step, work.inputs, work.surroundings), False, True
-            if found := app.store.lookup(work.key):
+            if found := app.store.reusable(work.key):
                 return found
         else:
             if fell:

@@ -26,11 +26,7 @@ def choose_translator(
     `incomplete` are the models that are not whole, and `spare` the roles whose models nobody fetches unasked. None
     where no backend does the pair with what there is.
     """
-    lacking: dict[str, list[str]] = {}
-    for backend in translators_for(source, target):
-        roles = roles_for(backend, source, target)
-        if all(role in filled for role in roles):
-            lacking[backend] = [filled[role] for role in roles if filled[role] in incomplete]
+    lacking = lacking_for(source, target, filled, incomplete)
     ready = [backend for backend, models in lacking.items() if not models]
     unasked = [backend for backend in lacking if not set(roles_for(backend, source, target)) & set(spare)]
     if not (ready or unasked):
@@ -39,6 +35,18 @@ def choose_translator(
     better = [backend for backend in lacking if backend != chosen][: list(lacking).index(chosen)]
     told = [f"{backend} would be better and lacks {' and '.join(lacking[backend])}" for backend in better]
     return Translator(chosen, "; ".join([_pair(source, target), *told]))
+
+
+def lacking_for(
+    source: str | None, target: str, filled: Mapping[str, str], incomplete: Collection[str]
+) -> dict[str, list[str]]:
+    """The backends that can do a pair, the best first, each with its models that are not whole."""
+    lacking: dict[str, list[str]] = {}
+    for backend in translators_for(source, target):
+        roles = roles_for(backend, source, target)
+        if all(role in filled for role in roles):
+            lacking[backend] = [filled[role] for role in roles if filled[role] in incomplete]
+    return lacking
 
 
 def spoken(settings: Mapping[str, object]) -> str | None:

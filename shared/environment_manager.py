@@ -152,6 +152,7 @@ def child_environment(
         "OMP_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
+        "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait and spin take the cores from the other workers
     }
     if service_key:
         variables[SERVICE_KEY] = service_key

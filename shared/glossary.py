@@ -30,6 +30,7 @@ from shared.document import DocumentError, Frozen
 from shared.files import write_atomically
 from shared.language import parse_language, primary
 from shared.reading import is_spaceless
+from shared.stage import StageError
 
 Match = Literal["word", "any-case", "part"]
 KEEP = "="
@@ -123,6 +124,16 @@ class Glossary(Frozen):
         """The terms that have a rendering in a language."""
         return Glossary(terms=tuple(term for term in self.terms if term.rendering(language)))
 
+    def beside(self, others: Glossary) -> Glossary:
+        """With the terms of others that this one says nothing about."""
+        known = {term.source for term in self.terms}
+        return Glossary(terms=(*self.terms, *(term for term in others.terms if term.source not in known)))
+
+    @property
+    def hotwords(self) -> str:
+        """The terms as a recogniser takes them, in their order: it has room for some hundred, the first ones."""
+        return ", ".join(term.source for term in self.terms)
+
     def kept(self, said: str, written: str, language: str) -> dict[str, tuple[int, int]]:
         """For each term that was said: how often, and how often its rendering stands in the translation, at most as
         often as it was said."""
@@ -135,6 +146,18 @@ class Glossary(Frozen):
             counts[source] = times, min(times, found[renderings[source]])
             found[renderings[source]] -= counts[source][1]
         return counts
+
+
+def glossary_of(table: Path | None) -> Glossary:
+    """What a job's table holds, nothing where it has none. Raises `StageError`."""
+    if table is None:
+        return Glossary()
+    try:
+        return Glossary.read(table)
+    except DocumentError as error:
+        raise StageError(
+            "glossary.invalid", str(error), "correct the table; its columns are in the reference"
+        ) from error
 
 
 def count_in(text: str, renderings: Iterable[str]) -> Counter[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from shared.language import primary
+from shared.language_data import of_language
 from shared.stage import Params
 
 
@@ -29,16 +29,25 @@ class Limits:
     shot_zone_ms: int
 
 
-class GuideParams(Params):
-    """A guide's limits. Lengths are in places: one for a letter, two for a wide character, none for a mark."""
+class ReadingParams(Params):
+    """How fast a guide lets a text be read. A place is a letter, two are a wide character, a mark takes none."""
 
-    line_length: int = Field(42, ge=10, description="places in a line, in a language not named in `line_lengths`")
-    line_lengths: dict[str, int] = Field({}, description="places in a line, by language")
-    lines: int = Field(2, ge=1, le=3, description="lines in a cue")
     reading_speed: float = Field(
         17.0, gt=0, description="places read in a second, in a language not named in `reading_speeds`"
     )
     reading_speeds: dict[str, float] = Field({}, description="places read in a second, by language")
+
+    def reading_speed_in(self, language: str) -> float:
+        """In a language (BCP-47)."""
+        return of_language(self.reading_speeds, language, self.reading_speed)
+
+
+class GuideParams(ReadingParams):
+    """A guide's limits. Lengths are in places."""
+
+    line_length: int = Field(42, ge=10, description="places in a line, in a language not named in `line_lengths`")
+    line_lengths: dict[str, int] = Field({}, description="places in a line, by language")
+    lines: int = Field(2, ge=1, le=3, description="lines in a cue")
     min_duration_ms: int = Field(834, ge=1, description="a cue stays at least so long")
     max_duration_ms: int = Field(7000, ge=1000, description="a cue stays at most so long")
     gap_frames: int = Field(2, ge=0, description="frames between two cues at least")
@@ -55,14 +64,10 @@ class GuideParams(Params):
 
     def limits(self, language: str, frame_rate: float | None = None) -> Limits:
         """The limits for a language (BCP-47) and a frame rate; a tag with script or region goes before its language."""
-
-        def of(table: dict[str, int] | dict[str, float], otherwise: float) -> float:
-            return table.get(language, table.get(primary(language), otherwise))
-
         return Limits(
-            line_length=max(int(of(self.line_lengths, self.line_length)), 2),
+            line_length=max(of_language(self.line_lengths, language, self.line_length), 2),
             lines=self.lines,
-            reading_speed=of(self.reading_speeds, self.reading_speed),
+            reading_speed=self.reading_speed_in(language),
             min_duration_ms=min(self.min_duration_ms, self.max_duration_ms),
             max_duration_ms=self.max_duration_ms,
             gap_ms=math.ceil(self.gap_frames * 1000 / (frame_rate or self.frame_rate)),

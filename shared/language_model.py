@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from shared.document import Frozen
-from shared.stage import Fact, Params
+from shared.stage import Backend, Fact, Params, Resources, Service
 
 _CHARACTERS_PER_TOKEN = 3.5  # of Latin scripts in the tokenizers of today; others have fewer, so that more are counted
 _OTHER_CHARACTERS_PER_TOKEN = 1.5
@@ -33,11 +33,43 @@ class LanguageModelParams(Params):
 LANGUAGE_MODEL_PARAMS = tuple(LanguageModelParams.model_fields)
 """Their names: parameters that change nothing for a backend that asks no language model."""
 
-CONNECTION_PARAMS = ("model", "address", "timeout_s")
-"""Those that decide how a service is reached, so that they are known when a backend loads."""
+_CONNECTION = ("model", "address", "timeout_s")  # how a service is reached, so that they are known at the load
+_PACE = ("timeout_s", "attempts", "at_once", "input_price", "output_price")  # they change no answer
 
-PACE_PARAMS = ("timeout_s", "attempts", "at_once", "input_price", "output_price")
-"""Those that change no answer."""
+
+def language_model_backends(*neutral: str) -> dict[str, Backend]:
+    """The backends of a stage that asks a language model; `neutral` are parameters of its other backends."""
+    asking = Resources(cpus=1, memory_gib=0.5, time_base_s=600.0, time_per_media_s=4.0)
+    return {
+        "openai": Backend(
+            module="stages.backends.openai_chat",
+            environment="llm",
+            summary="a language model behind any address that speaks OpenAI's chat interface, on this machine or not",
+            licence_note="the text is sent to the address you configure, under that service's terms",
+            resources=asking,
+            load_params=_CONNECTION,
+            neutral_params=(*_PACE, *neutral),
+            service=Service("https://api.openai.com/v1", "OPENAI_API_KEY"),
+        ),
+        "llama-cpp": Backend(
+            module="stages.backends.llama_cpp",
+            environment="llm",
+            summary="a language model on this machine, by llama.cpp; nothing is sent anywhere",
+            models=("model",),
+            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=3.0, time_base_s=600.0, time_per_media_s=60.0),
+            neutral_params=("model", "address", *_PACE, *neutral),
+        ),
+        "anthropic": Backend(
+            module="stages.backends.anthropic_messages",
+            environment="llm",
+            summary="a language model of Anthropic",
+            licence_note="the text is sent to Anthropic, under its terms",
+            resources=asking,
+            load_params=_CONNECTION,
+            neutral_params=(*_PACE, *neutral),
+            service=Service("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+        ),
+    }
 
 
 class Usage(Frozen):

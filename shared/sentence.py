@@ -6,6 +6,24 @@ SENTENCE_ENDS = frozenset(".!?…。！？｡．।॥؟۔")
 CLOSERS = "\"'”’»)]」』）】》〉"
 
 
+OPENERS = "\"'“‘«([「『（【《〈¿¡"
+_SHORTENED = """
+    mr mrs ms dr dra prof profa st sr sra srta sig dott avv mme mlle fr hr vs rev hon capt lt sgt cpl bzw ca vgl evtl
+    ggf inkl nr núm pág г-н г-жа डॉ प्रो श्री
+"""
+SHORTENED = frozenset(_SHORTENED.split())
+"""Shortened words that something always follows: titles, and what stands before an example or a number."""
+
+
 def ends_sentence(text: str) -> bool:
-    """Whether a word stands at the end of a sentence."""
-    return text.rstrip(CLOSERS).endswith(tuple(SENTENCE_ENDS))
+    """Whether a word stands at the end of a sentence. After a full stop an initial, a shortened word and letters with
+    a stop between (`e.g.`) do not: in doubt, two sentences as one do less harm than one cut in two."""
+    if not text.rstrip(CLOSERS).endswith(tuple(SENTENCE_ENDS)):
+        return False
+    word = text.split()[-1].strip(OPENERS + CLOSERS)
+    said = word.removesuffix(".")
+    if said == word or said.endswith("."):  # another mark, or dots that trail off
+        return True
+    initial = len(said) == 1 and said.isupper() and said != "I"
+    letters = "." in said and all(len(part) <= 2 for part in said.split("."))
+    return not (initial or letters or said.lower() in SHORTENED)

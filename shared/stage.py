@@ -31,6 +31,7 @@ Option = str | int | float | bool | None
 DeviceKind = Literal["cpu", "cuda", "mps"]
 
 CORE_ENVIRONMENT = "core"
+MAKESHIFT = "makeshift"  # the fact that says why a result is to be made again, see `Job.makeshift`
 STUB_BACKEND = "stub"
 
 
@@ -162,6 +163,12 @@ class Job(Generic[InputsT, ParamsT]):
     def note(self, name: str, value: Fact) -> None:
         """Keep something measured or chosen with the result."""
         self.facts[name] = value
+
+    def makeshift(self, why: str) -> None:
+        """The result will do for now, and another time there may be a better one: a service was away. The user is told,
+        and the next run does the step again."""
+        self.note(MAKESHIFT, why)
+        self.warn(f"{why}; the next run does this step again")
 
 
 # A stage's own engine type and job type are narrower than this module can name, hence `Any`: the harness only carries

@@ -20,6 +20,7 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
+from shared.cleaning import Removal, Removals
 from shared.language import UNDETERMINED, parse_language, primary
 from shared.sentence import ends_sentence
 from shared.speech import Region, SpeechRegions
@@ -62,7 +63,9 @@ class AsrParams(Params):
     beam_size: int = Field(5, ge=1, le=20, description="hypotheses kept while decoding")
     patience: float = Field(1.0, gt=0, description="beam search patience")
     initial_prompt: str | None = Field(None, description="text before the first words of each pack, as an example")
-    hotwords: str | None = Field(None, description="names and terms that the decoder should prefer")
+    hotwords: str | None = Field(
+        None, description="names and terms that the decoder should prefer; by default those of the glossary"
+    )
     compute_type: ComputeType | None = Field(
         None, description="precision of the weights; by default int8 on the processor and float16 on a GPU"
     )
@@ -81,9 +84,11 @@ class AsrParams(Params):
 
 
 class AsrOutputs(Files):
-    """`transcript`: `shared.transcript.Transcript`, with words."""
+    """`transcript`: `shared.transcript.Transcript`, with words; `left_out`: `shared.cleaning.Removals`, with what the
+    decoder wrote and nobody seems to have said."""
 
     transcript: Path
+    left_out: Path
 
 
 AsrJob = Job[AsrInputs, AsrParams]
@@ -120,7 +125,8 @@ class Engine(Protocol):
 
     def duration_ms(self, audio: Path) -> int: ...
 
-    def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]: ...
+    def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
+        """The language that most probably is spoken, and how probably; undetermined where the library does not tell."""
 
     def transcribe(
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
@@ -133,7 +139,7 @@ def run(engine: Engine, job: AsrJob) -> AsrOutputs:
     speech = SpeechRegions.read(job.inputs.speech) if job.inputs.speech else _everything(engine, job.inputs.audio)
     wanted = _wanted_language(engine, job)
     language, probability = _language(engine, job, speech, wanted)
-    left_out: list[str] = []
+    left_out: list[Removal] = []
     said: list[Segment] = []
     for spoken, pack in _passages(engine, job, speech, language):
         for segment in _said(engine, job, pack, spoken, left_out):
@@ -141,10 +147,11 @@ def run(engine: Engine, job: AsrJob) -> AsrOutputs:
             said.append(segment.model_copy(update={"id": len(said), "language": other}))
             job.progress(segment.end_ms / max(speech.duration_ms, 1))
     if left_out:
-        job.warn(f"left out what nobody seems to have said: {left_out[0]}, {len(left_out)} in all")
+        first = f"{left_out[0].text[:60]!r} at {clock(left_out[0].start_ms)}"
+        job.warn(f"left out what nobody seems to have said: {first}, {len(left_out)} in all; removed.json lists them")
     if not said and not wanted:  # noise sounds like some language too
         language, probability = UNDETERMINED, 0.0
-    outputs = _write(job, speech.duration_ms, language, probability, said)
+    outputs = _write(job, speech.duration_ms, language, probability, said, left_out)
     job.note("left_out", len(left_out))
     return outputs
 
@@ -155,7 +162,7 @@ def stub(job: AsrJob) -> AsrOutputs:
     for index, start in enumerate((500, 2_000)):
         word = Word(text="Hello.", start_ms=start, end_ms=start + 500, probability=0.9)
         said.append(Segment(id=index, text="Hello.", start_ms=start, end_ms=start + 500, words=(word,)))
-    return _write(job, 4_000, job.params.language or "en", 1.0, said)
+    return _write(job, 4_000, job.params.language or "en", 1.0, said, ())
 
 
 def _everything(engine: Engine, audio: Path) -> SpeechRegions:
@@ -244,7 +251,9 @@ def _language(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | 
     if wanted or not speech.regions:
         return wanted or UNDETERMINED, 1.0 if wanted else 0.0
     language, probability = engine.identify_language(job.inputs.audio, _first(speech.regions, _LANGUAGE_MS))
-    if probability < job.params.language_detection_threshold:
+    if language == UNDETERMINED:
+        job.warn(f"{job.backend} does not tell which language it heard, so none is recorded; `language` says it")
+    elif probability < job.params.language_detection_threshold:
         job.warn(f"took the language for {language!r}, but is not sure ({probability:.0%}); `language` sets it")
     return language, round(probability, 4)
 
@@ -260,28 +269,40 @@ def _first(regions: Sequence[Region], limit_ms: int) -> tuple[Region, ...]:
 
 
 def _said(
-    engine: Engine, job: AsrJob, pack: Sequence[Region], language: str, left_out: list[str], again: bool = False
+    engine: Engine, job: AsrJob, pack: Sequence[Region], language: str, left_out: list[Removal], again: bool = False
 ) -> Iterator[Segment]:
     """What was said in a pack. Speech that came back as a repetition is decoded once more, more carefully."""
     for heard in engine.transcribe(job.inputs.audio, pack, primary(language), job.params, again):
         for segment in place(heard, pack):
-            silent, repetitive = judge(heard, segment, job.params)
+            silent, repetitive, evidence = judge(heard, segment, job.params)
             if repetitive and not silent and not again and segment.end_ms > segment.start_ms:
                 stretch = heard.window or Region(start_ms=segment.start_ms, end_ms=segment.end_ms)
                 yield from _said(engine, job, (stretch,), language, left_out, again=True)
             elif silent or repetitive:
-                left_out.append(f"{segment.text[:60]!r} at {clock(segment.start_ms)}")
+                left_out.append(
+                    Removal(
+                        start_ms=segment.start_ms, end_ms=segment.end_ms, text=segment.text,
+                        reason="no-speech" if silent else "repetitive", evidence=evidence,
+                    )
+                )  # fmt: skip
             else:
                 yield from _sentences(segment) if heard.window else (segment,)
 
 
-def judge(heard: Heard, segment: Segment, params: AsrParams) -> tuple[bool, bool]:
-    """Whether a segment is likely to be text on silence, and whether it is a repetition."""
+def judge(heard: Heard, segment: Segment, params: AsrParams) -> tuple[bool, bool, dict[str, float]]:
+    """Whether a segment is likely to be text on silence, whether it is a repetition, and the numbers that say so."""
     word_probability = sum(word.probability for word in segment.words) / len(segment.words)
     unsure = heard.average_log_probability < params.log_prob_threshold or word_probability < _UNSURE_WORDS
-    repetitive = compression_ratio(segment.text) > params.compression_ratio_threshold
+    ratio = compression_ratio(segment.text)
+    repetitive = ratio > params.compression_ratio_threshold
     silent = heard.no_speech_probability > params.no_speech_threshold and (unsure or repetitive)
-    return silent, repetitive
+    evidence = {
+        "no_speech_probability": heard.no_speech_probability,
+        "average_log_probability": heard.average_log_probability,
+        "word_probability": word_probability,
+        "compression_ratio": ratio,
+    }
+    return silent, repetitive, {name: round(value, 4) for name, value in evidence.items()}
 
 
 def compression_ratio(text: str) -> float:
@@ -359,7 +380,14 @@ def _words(heard: Iterable[HeardWord], index: int, pack: Sequence[Region]) -> It
         joined = True
 
 
-def _write(job: AsrJob, duration_ms: int, language: str, probability: float, segments: Sequence[Segment]) -> AsrOutputs:
+def _write(
+    job: AsrJob,
+    duration_ms: int,
+    language: str,
+    probability: float,
+    segments: Sequence[Segment],
+    left_out: Sequence[Removal],
+) -> AsrOutputs:
     transcript = Transcript(
         language=language, language_probability=probability, duration_ms=duration_ms, segments=tuple(segments)
     )
@@ -367,12 +395,18 @@ def _write(job: AsrJob, duration_ms: int, language: str, probability: float, seg
     job.note("language_probability", probability)
     job.note("segments", len(segments))
     job.note("words", sum(len(segment.words) for segment in segments))
-    return AsrOutputs(transcript=transcript.write(job.out_dir / "transcript.json"))
+    return AsrOutputs(
+        transcript=transcript.write(job.out_dir / "transcript.json"),
+        left_out=Removals(removals=tuple(left_out)).write(job.out_dir / "left-out.json"),
+    )
 
+
+# What Whisper is told of, and those who are not asked in words hear nothing of.
+_DECODING = ("beam_size", "patience", "initial_prompt", "hotwords", "compute_type", "batch_size")
 
 STAGE = Stage(
     name="asr",
-    version=2,
+    version=3,
     summary="transcribe speech, with a time for each word",
     inputs=AsrInputs,
     params=AsrParams,
@@ -385,6 +419,7 @@ STAGE = Stage(
             models=("whisper",),
             resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
             load_params=("compute_type",),
+            neutral_params=("batch_size",),
             oom_ladder=(
                 Rung("two hypotheses", {"beam_size": 2}),
                 Rung("8-bit weights", {"beam_size": 2, "compute_type": "int8"}),
@@ -399,6 +434,7 @@ STAGE = Stage(
             resources=Resources(cpus=2, memory_gib=4.0, time_per_media_s=10.0),
             platforms=("darwin", "linux"),
             load_params=("compute_type",),
+            neutral_params=("beam_size", "patience", "batch_size"),
             oom_ladder=(Rung("the processor", device="cpu"),),
         ),
         "nemo-parakeet": Backend(
@@ -407,6 +443,7 @@ STAGE = Stage(
             summary="Parakeet, a transducer that times its words; v2 hears English, v3 25 European languages",
             models=("recognizer",),
             resources=Resources(cpus=2, memory_gib=8.0, gpu_memory_gib=6.0, time_base_s=600.0, time_per_media_s=10.0),
+            neutral_params=_DECODING,
             oom_ladder=(Rung("the processor", device="cpu"),),
         ),
         "nemo-canary": Backend(
@@ -415,6 +452,7 @@ STAGE = Stage(
             summary="Canary-Qwen, a speech encoder that Qwen3 reads; English; stage align times the words",
             models=("recognizer", "tokenizer"),
             resources=Resources(cpus=2, memory_gib=16.0, gpu_memory_gib=12.0, time_base_s=600.0, time_per_media_s=30.0),
+            neutral_params=_DECODING,
             oom_ladder=(Rung("the processor", device="cpu"),),
         ),
         "whisperx": Backend(

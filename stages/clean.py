@@ -32,9 +32,11 @@ _SHOWN = 40  # characters of a text in a message
 
 
 class CleanInputs(Files):
-    """`transcript`; `speech`: `shared.speech.SpeechRegions`, and `sounds`: `shared.sound.Sounds`, of its audio."""
+    """`transcript`; `speech`: `shared.speech.SpeechRegions`, and `sounds`: `shared.sound.Sounds`, of its audio;
+    `left_out`: `shared.cleaning.Removals`, with what the recogniser itself did not put into the transcript."""
 
     transcript: Path
+    left_out: Path | None = None
     speech: Path | None = None
     sounds: Path | None = None
 
@@ -52,7 +54,7 @@ class CleanParams(LanguageParams):
 
 class CleanOutputs(Files):
     """`transcript`: the same without what was taken out; `text`: as plain text, one segment a line; `removed`:
-    `shared.cleaning.Removals`; `labels`: `shared.cleaning.Labels`."""
+    `shared.cleaning.Removals`, of the recogniser too; `labels`: `shared.cleaning.Labels`."""
 
     transcript: Path
     text: Path
@@ -135,6 +137,8 @@ def _tell(job: CleanJob, removals: Sequence[Removal]) -> None:
 
 def _write(job: CleanJob, cleaned: Cleaned) -> CleanOutputs:
     transcript = cleaned.transcript
+    left_out = Removals.read(job.inputs.left_out).removals if job.inputs.left_out else ()
+    removals = sorted((*left_out, *cleaned.removals), key=lambda one: (one.start_ms, one.end_ms))
     if not transcript.segments and transcript.language_probability < 1:  # noise sounds like some language too
         transcript = transcript.model_copy(update={"language": UNDETERMINED, "language_probability": 0.0})
     job.note("language", transcript.language)
@@ -145,14 +149,14 @@ def _write(job: CleanJob, cleaned: Cleaned) -> CleanOutputs:
     return CleanOutputs(
         transcript=transcript.write(job.out_dir / "transcript.json"),
         text=text,
-        removed=Removals(removals=cleaned.removals).write(job.out_dir / "removed.json"),
+        removed=Removals(removals=tuple(removals)).write(job.out_dir / "removed.json"),
         labels=Labels(labels=cleaned.labels).write(job.out_dir / "labels.json"),
     )
 
 
 STAGE = Stage(
     name="clean",
-    version=1,
+    version=2,
     summary="take out what nobody said, and mark what is sung",
     inputs=CleanInputs,
     params=CleanParams,

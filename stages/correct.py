@@ -85,7 +85,7 @@ def _write(job: CorrectJob, transcript: Transcript) -> CorrectOutputs:
 
 STAGE = Stage(
     name="correct",
-    version=1,
+    version=2,
     summary="carry a person's corrections into the transcript",
     inputs=CorrectInputs,
     params=CorrectParams,

@@ -138,10 +138,11 @@ def run(engine: Engine, job: MuxJob) -> MuxOutputs:
     if parts.left_out:
         names = ", ".join(_describe(track) for track in parts.left_out)
         job.warn(f"left out of the video, because {_CALLED[parts.container]} cannot hold it: {names}")
-    if converted := [kept for kept in parts.kept if kept.codec != COPY]:
+    if converted := [kept for kept in parts.kept if kept.codec not in {COPY, ENCODED}]:
         by_index = {track.index: track for track in info.tracks}
         job.note("converted", ", ".join(f"{_describe(by_index[kept.index])} to {kept.codec}" for kept in converted))
-    job.note("subtitles", ", ".join(subtitle.language for subtitle in parts.subtitles))
+    if parts.subtitles:  # none is a track of its own where the only one is burnt in
+        job.note("subtitles", ", ".join(subtitle.language for subtitle in parts.subtitles))
     if parts.burnt:
         job.note("burnt_in", parts.burnt.language)
     for warning in engine.write(parts, job.progress):

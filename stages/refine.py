@@ -9,11 +9,10 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from shared.document import DocumentError
 from shared.files import write_atomically
-from shared.glossary import Glossary
-from shared.language_model import CONNECTION_PARAMS, LANGUAGE_MODEL_PARAMS, PACE_PARAMS, LanguageModelParams, Usage
-from shared.stage import CORE_ENVIRONMENT, Backend, Fact, Files, Job, Resources, Service, Stage, StageError
+from shared.glossary import Glossary, glossary_of
+from shared.language_model import LANGUAGE_MODEL_PARAMS, LanguageModelParams, Usage, language_model_backends
+from shared.stage import CORE_ENVIRONMENT, Backend, Fact, Files, Job, Resources, Stage
 from shared.transcript import Transcript
 from shared.translation import Translation
 
@@ -51,13 +50,15 @@ RefineJob = Job[RefineInputs, RefineParams]
 
 @dataclass(frozen=True)
 class Refined:
-    """What a backend made. `usage` is None where it asked no language model."""
+    """What a backend made. `usage` is None where it asked no language model; `makeshift` says what may be
+    better another time."""
 
     transcript: Transcript
     translation: Translation | None
     warnings: tuple[str, ...] = ()
     facts: dict[str, Fact] = field(default_factory=dict)
     usage: Usage | None = None
+    makeshift: str = ""
 
 
 class Engine(Protocol):
@@ -85,6 +86,8 @@ def run(engine: Engine, job: RefineJob) -> RefineOutputs:
         job.note("cost", refined.usage.cost(job.params))
     for warning in refined.warnings:
         job.warn(warning)
+    if refined.makeshift:
+        job.makeshift(refined.makeshift)
     return _write(job, refined.transcript, refined.translation)
 
 
@@ -100,15 +103,8 @@ def _read(job: RefineJob) -> tuple[Transcript, Translation | None]:
 
 def _glossary(job: RefineJob, translation: Translation | None) -> Glossary:
     """The terms; for a translation, those that the user has said something about in its language."""
-    if job.inputs.glossary is None:
-        return Glossary()
-    try:
-        glossary = Glossary.read(job.inputs.glossary)
-    except DocumentError as error:
-        raise StageError("glossary.invalid", str(error), "correct the table") from error
-    if translation is None:
-        return glossary
-    return Glossary(terms=tuple(term for term in glossary.terms if term.rendering(translation.target)))
+    glossary = glossary_of(job.inputs.glossary)
+    return glossary.into(translation.target) if translation else glossary
 
 
 def _texts(document: Transcript | Translation) -> list[tuple[int, str]]:
@@ -127,8 +123,6 @@ def _write(job: RefineJob, transcript: Transcript, translation: Translation | No
     )
 
 
-_ASKING = Resources(cpus=1, memory_gib=0.5, time_base_s=600.0, time_per_media_s=4.0)
-
 STAGE = Stage(
     name="refine",
     version=1,
@@ -144,34 +138,7 @@ STAGE = Stage(
             resources=Resources(cpus=1, memory_gib=0.5),
             neutral_params=(*LANGUAGE_MODEL_PARAMS, "texts", "max_changed"),
         ),
-        "openai": Backend(
-            module="stages.backends.openai_chat",
-            environment="llm",
-            summary="a language model behind any address that speaks OpenAI's chat interface, on this machine or not",
-            licence_note="the text is sent to the address you configure, under that service's terms",
-            resources=_ASKING,
-            load_params=CONNECTION_PARAMS,
-            neutral_params=PACE_PARAMS,
-            service=Service("https://api.openai.com/v1", "OPENAI_API_KEY"),
-        ),
-        "llama-cpp": Backend(
-            module="stages.backends.llama_cpp",
-            environment="llm",
-            summary="a language model on this machine, by llama.cpp; nothing is sent anywhere",
-            models=("model",),
-            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=3.0, time_base_s=600.0, time_per_media_s=60.0),
-            neutral_params=("model", "address", *PACE_PARAMS),
-        ),
-        "anthropic": Backend(
-            module="stages.backends.anthropic_messages",
-            environment="llm",
-            summary="a language model of Anthropic",
-            licence_note="the text is sent to Anthropic, under its terms",
-            resources=_ASKING,
-            load_params=CONNECTION_PARAMS,
-            neutral_params=PACE_PARAMS,
-            service=Service("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
-        ),
+        **language_model_backends(),
     },
     run=run,
     stub=stub,

@@ -208,7 +208,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str], repor
 
 STAGE = Stage(
     name="subtitle",
-    version=6,
+    version=7,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,

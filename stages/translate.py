@@ -13,24 +13,25 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from shared.document import DocumentError
 from shared.files import write_atomically
 from shared.flores import INDICTRANS2, NLLB
-from shared.glossary import Glossary
+from shared.glossary import Glossary, glossary_of
 from shared.language import UNDETERMINED, english_name, parse_language, primary
-from shared.language_model import CONNECTION_PARAMS, LANGUAGE_MODEL_PARAMS, PACE_PARAMS, LanguageModelParams
-from shared.stage import Backend, Fact, Files, Job, Resources, Rung, Service, Stage, StageError
+from shared.language_model import LANGUAGE_MODEL_PARAMS, LanguageModelParams, language_model_backends
+from shared.stage import Backend, Fact, Files, Job, Resources, Rung, Stage, StageError
 from shared.transcript import Segment, Transcript
 from shared.translation import TranslatedSegment, Translation
 
 
 class TranslateInputs(Files):
     """`audio`: 16 kHz mono 16-bit WAV, for a backend that listens; `transcript`: `shared.transcript.Transcript`;
-    `glossary`: `shared.glossary.Glossary`, the terms that are to be written as it says."""
+    `glossary`: `shared.glossary.Glossary`, the terms that are to be written as it says; `names`: another one, which
+    counts where that says nothing: what stage `entities` proposes."""
 
     audio: Path
     transcript: Path
     glossary: Path | None = None
+    names: Path | None = None
 
 
 class TranslateParams(LanguageModelParams):
@@ -63,8 +64,8 @@ TranslateJob = Job[TranslateInputs, TranslateParams]
 @dataclass(frozen=True)
 class Work:
     """What a backend is to do. `source` and `target` are BCP-47; each term of `glossary` has a rendering in `target`.
-    `progress` takes the part that is done, and is called often; `warn` takes what the user should know, and
-    `note` what is kept with the result."""
+    `progress` takes the part that is done, and is called often; `warn` takes what the user should know, `makeshift`
+    what may be better another time, and `note` what is kept with the result."""
 
     audio: Path
     segments: Sequence[Segment]
@@ -74,6 +75,7 @@ class Work:
     glossary: Glossary
     progress: Callable[[float], None]
     warn: Callable[[str], None]
+    makeshift: Callable[[str], None]
     note: Callable[[str, Fact], None]
 
 
@@ -138,6 +140,12 @@ def roles_for(backend: str, source: str | None, target: str) -> tuple[str, ...]:
     return tuple(role for role in roles if role in _directions(source, target))
 
 
+def directions_for(backend: str, source: str, target: str) -> tuple[str, ...]:
+    """The roles of the models that a pair works with; none where its texts are copied or nobody here does it."""
+    copied = primary(source) == primary(target)
+    return roles_for(backend, source, target) if translates(backend, source, target) and not copied else ()
+
+
 def indic_direction(source: str, target: str) -> str:
     """IndicTrans2's model for a pair, by its role."""
     if primary(target) == "en":
@@ -154,14 +162,14 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     transcript = Transcript.read(job.inputs.transcript)
     target = _target(job)
     source = transcript.language
-    glossary = _glossary(job, target)
+    glossary = glossary_of(job.inputs.glossary).beside(glossary_of(job.inputs.names)).into(target)
     if not transcript.segments or primary(source) == primary(target):
         return _write(job, transcript, target, [segment.text for segment in transcript.segments])
     if not translates(job.backend, source, target):
         raise _no_such_pair(job.backend, source, target)
     work = Work(
         job.inputs.audio, transcript.segments, source, target, job.params, glossary, job.progress, job.warn,
-        job.note,
+        job.makeshift, job.note,
     )  # fmt: skip
     found = [text.strip() for text in engine.translate(work)]
     if untranslated := found.count(""):
@@ -173,22 +181,11 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     return _write(job, transcript, target, texts)
 
 
-def _glossary(job: TranslateJob, target: str) -> Glossary:
-    if job.inputs.glossary is None:
-        return Glossary()
-    try:
-        return Glossary.read(job.inputs.glossary).into(target)
-    except DocumentError as error:
-        raise StageError(
-            "glossary.invalid", str(error), "correct the table; its columns are in the reference"
-        ) from error
-
-
 def _report_terms(
     job: TranslateJob, glossary: Glossary, transcript: Transcript, texts: Sequence[str], target: str
 ) -> None:
     """How often the glossary's terms were said, and how often they are written as it says."""
-    if job.inputs.glossary is None:
+    if job.inputs.glossary is None and job.inputs.names is None:
         return
     said = " ".join(segment.text for segment in transcript.segments)
     counts = glossary.kept(said, " ".join(texts), target)
@@ -242,7 +239,6 @@ _LADDER = (
     Rung("the processor", {"batch_size": 1, "dtype": "bfloat16"}, device="cpu"),
 )
 
-_ASKING = Resources(cpus=1, memory_gib=0.5, time_base_s=600.0, time_per_media_s=4.0)
 # What the other backends decode by, and no language model hears of.
 _DECODING = tuple(
     name for name in TranslateParams.model_fields if name not in {"target", *LanguageModelParams.model_fields}
@@ -250,7 +246,7 @@ _DECODING = tuple(
 
 STAGE = Stage(
     name="translate",
-    version=2,
+    version=3,
     summary="translate a transcript, segment by segment, sentence by sentence",
     inputs=TranslateInputs,
     params=TranslateParams,
@@ -292,34 +288,7 @@ STAGE = Stage(
             oom_ladder=_LADDER,
             neutral_params=LANGUAGE_MODEL_PARAMS,
         ),
-        "openai": Backend(
-            module="stages.backends.openai_chat",
-            environment="llm",
-            summary="a language model behind any address that speaks OpenAI's chat interface, on this machine or not",
-            licence_note="the text is sent to the address you configure, under that service's terms",
-            resources=_ASKING,
-            load_params=CONNECTION_PARAMS,
-            neutral_params=(*PACE_PARAMS, *_DECODING),
-            service=Service("https://api.openai.com/v1", "OPENAI_API_KEY"),
-        ),
-        "llama-cpp": Backend(
-            module="stages.backends.llama_cpp",
-            environment="llm",
-            summary="a language model on this machine, by llama.cpp; nothing is sent anywhere",
-            models=("model",),
-            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=3.0, time_base_s=600.0, time_per_media_s=60.0),
-            neutral_params=("model", "address", *PACE_PARAMS, *_DECODING),
-        ),
-        "anthropic": Backend(
-            module="stages.backends.anthropic_messages",
-            environment="llm",
-            summary="a language model of Anthropic",
-            licence_note="the text is sent to Anthropic, under its terms",
-            resources=_ASKING,
-            load_params=CONNECTION_PARAMS,
-            neutral_params=(*PACE_PARAMS, *_DECODING),
-            service=Service("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
-        ),
+        **language_model_backends(*_DECODING),
     },
     run=run,
     stub=stub,

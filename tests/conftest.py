@@ -12,11 +12,23 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.together import Together
+
 # How long an example takes says how busy the machine is; no claim of ours depends on it.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:
+    """Who runs what, where several processes run tests."""
+    return Together(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first: the many small files even out the end."""
+    items.sort(key=lambda item: not item.path.is_relative_to(ROOT / "tests" / "real"))
 
 
 @pytest.fixture(autouse=True)

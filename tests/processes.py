@@ -39,6 +39,11 @@ def hears(stream: IO[str] | None, text: str) -> None:
     raise AssertionError(f"it never said {text!r}:\n{''.join(lines)}")
 
 
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have."""
+    return [one for child in children(pid) for one in (child, *descendants(child))]
+
+
 def alive(pid: int) -> bool:
     """Whether a process runs; one that has ended and waits for its parent does not."""
     with contextlib.suppress(OSError):

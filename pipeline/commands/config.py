@@ -9,7 +9,12 @@ from pydantic import JsonValue
 
 from pipeline.commands.common import CommandResult, settings_of, table
 from pipeline.errors import UsageError
+from pipeline.guide import load_guide
+from pipeline.language_data import load_languages
+from pipeline.project import CONFIG
 from pipeline.registry import STAGES
+from shared.guide import ReadingParams
+from shared.language_data import LanguageParams
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
@@ -25,13 +30,21 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
             raise UsageError(
                 "stage.unknown", f"there is no stage `{stage}`", hint=f"the stages are {', '.join(STAGES)}"
             )
+    guide, languages = load_guide(settings.guide, CONFIG / "guides").params, load_languages(CONFIG / "languages")
+    long: dict[str, str] = {}
     for stage_name, stage in STAGES.items():
+        users = given.get(stage_name, {})
         for name, field in stage.params.model_fields.items():
-            value = given.get(stage_name, {}).get(name, field.get_default(call_default_factory=True))
             key = f"stages.{stage_name}.{name}"
-            rows.append(
-                (key, json.dumps(value, ensure_ascii=False, default=str), origins.of.get(key, f"stage {stage_name}"))
-            )
+            value, origin = field.get_default(call_default_factory=True), f"stage {stage_name}"
+            if name in users:
+                value, origin = users[name], origins.of.get(key, origin)
+            elif name in guide and issubclass(stage.params, ReadingParams):
+                value, origin = guide[name], f"guide {settings.guide}"
+            elif name in languages and issubclass(stage.params, LanguageParams):
+                value, origin = languages[name], "config/languages"
+                long[key] = f"for {', '.join(languages[name])}: see config/languages"
+            rows.append((key, json.dumps(value, ensure_ascii=False, default=str), origin))
     data: dict[str, JsonValue] = {name: {"value": json.loads(value), "origin": origin} for name, value, origin in rows}
-    shown = rows if arguments.origin else [row[:2] for row in rows]
-    return CommandResult({"settings": data}, table(shown))
+    rows = [(name, long.get(name, value), origin) for name, value, origin in rows]
+    return CommandResult({"settings": data}, table(rows if arguments.origin else [row[:2] for row in rows]))

@@ -1,20 +1,24 @@
-"""`reel models fetch` and `reel models lock`: what brings bytes, and facts about bytes, from elsewhere."""
+"""`reel models fetch`, `add` and `lock`: what brings bytes, and facts about bytes, from elsewhere."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import JsonValue
 
 from pipeline.app import App
 from pipeline.commands.common import CommandResult, megabytes, table
 from pipeline.errors import EXIT_MISSING, EXIT_OK, Missing, ReelError, UsageError
+from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.fetching import fetch_all
 from pipeline.model_cache.manifest import lock_text, stated_bytes
+from pipeline.model_cache.own import add_folder
 from pipeline.model_cache.selection import select_models, with_needs
 from pipeline.project import CONFIG
+from pipeline.registry import stage_named
 from pipeline.reporters import open_reporter
 from shared.files import write_atomically
 
@@ -73,14 +77,34 @@ def _agreed(names: Sequence[str], app: App) -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
+def add(arguments: argparse.Namespace, app: App) -> CommandResult:
+    """Take a folder of the user's as a model, by its bytes, and bring it into the cache."""
+    declared = [name for name in app.models.models if name not in app.own.models]
+    source = Path(arguments.folder).expanduser().absolute()
+    stages = tuple(stage_named(stage).name for stage in arguments.stage or ())
+    own = add_folder(arguments.name, source, arguments.licence, stages, app.own, declared)
+    cache = ModelCache(app.project.cache, own.models, own.locked, app.models.hub)
+    with open_reporter(app.settings.progress) as emit:
+        cache.fetch(arguments.name, emit)
+    locked = own.locked[arguments.name]
+    data: JsonValue = {"name": arguments.name, "files": len(locked.files), "bytes": locked.size, "lock": str(own.lock)}
+    text = f"{arguments.name}: {len(locked.files)} files, {megabytes(locked.size)}, verified and in the cache\n"
+    return CommandResult(data, f"{text}use it for a stage with `--set STAGE.models.ROLE={arguments.name}`")
+
+
 def lock(arguments: argparse.Namespace, app: App) -> CommandResult:
     """Ask the network for what the lock does not know, and write it down; what cannot be had stays as it is."""
     from pipeline.model_cache.resolve import merged, resolve_model, unresolved
 
     cache = app.models
     names = select_models(arguments.names, cache.models) if arguments.names else list(cache.models)
+    declared = {name: entry for name, entry in cache.locked.items() if name not in app.own.models}
+    if mine := [name for name in names if name in app.own.models and arguments.names]:
+        raise UsageError(
+            "models.own", f"`{mine[0]}` is your own model", hint=f"`./reel models add {mine[0]} FOLDER` locks it anew"
+        )
     if not arguments.names:
-        names = unresolved(names, cache.models, cache.locked)
+        names = unresolved(declared, cache.models, cache.locked)
     if arguments.revision and len(arguments.names) != 1:
         raise UsageError("models.revision", "`--revision` is for one model", hint="name the model")
     if app.settings.offline and names:
@@ -96,7 +120,7 @@ def lock(arguments: argparse.Namespace, app: App) -> CommandResult:
                 errors.append(error)
                 rows.append((name, "unresolved", error.code, ""))
     if found:
-        write_atomically(CONFIG / "models.lock.json", lock_text(merged(cache.locked, found)).encode())
+        write_atomically(CONFIG / "models.lock.json", lock_text(merged(declared, found)).encode())
     told = [f"error: {error.message} [{error.code}]" for error in errors]
     text = "\n".join([table(rows), *told]) if rows else "the lock knows every model"
     data: list[JsonValue] = [

@@ -23,6 +23,8 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         return models_archive.execute(arguments, app)
     if arguments.action == "list":
         return _list(app)
+    if arguments.action == "add":
+        return model_fetch.add(arguments, app)
     if arguments.action == "lock":
         return model_fetch.lock(arguments, app)
     return model_fetch.fetch(arguments, app)

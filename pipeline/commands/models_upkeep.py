@@ -105,9 +105,11 @@ def _prune(app: App, yes: bool) -> CommandResult:
 
 
 def _needed(app: App) -> set[str]:
-    """The models that some profile takes, and those that they need in turn."""
+    """The user's own models, those that some profile takes, and those that they need in turn."""
     needed: set[str] = set()
-    more = {name for profile in load_profiles(CONFIG / "profiles").values() for name in profile.models}
+    more = {*app.own.models} | {
+        name for profile in load_profiles(CONFIG / "profiles").values() for name in profile.models
+    }
     while more:
         needed |= more
         more = {other for name in more for other in app.models.models[name].needs} - needed

@@ -40,7 +40,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     step = single_step(stage, app.choices(), {}, arguments.backend)
     warnings: list[str] = []
     with open_reporter(app.settings.progress) as emit:
-        if step.language_models:
+        if step.waits_for_language:
             language = language_in(inputs)
             step = with_model(step, language, app.models, emit, stage.name, offline=app.settings.offline)
         set_up([StepPreview(step, "new", "asked for")], app, emit)

@@ -8,16 +8,14 @@ from pathlib import Path
 
 from pipeline.app import App
 from pipeline.dispatcher import Dispatcher
-from pipeline.environments import Environments
 from pipeline.events import Emit
 from pipeline.executors.handle import WorkerKey
 from pipeline.hardware import find_cards, find_memory_mb
 from pipeline.ledger import Host, Need, Place
 from pipeline.model_cache.check import available_cores
 from pipeline.observed import Observed
-from pipeline.project import CODE_ROOT, CONFIG, Project
+from pipeline.project import CODE_ROOT, CONFIG
 from pipeline.services import find_key
-from pipeline.tools import Tool, Tools
 from pipeline.worker import Launch, Worker
 from shared.environment_manager import ChildPaths, cache_folders, child_environment
 
@@ -29,11 +27,9 @@ HOST = "local"
 class LocalHost:
     """This machine; see `pipeline.executors.handle.WorkerHost`."""
 
-    def __init__(self, project: Project, environments: Environments, tools: Tools, tool: Tool, logs: Path) -> None:
-        self._project, self._environments, self._tools, self._tool, self._logs = (
-            project, environments, tools, tool, logs
-        )  # fmt: skip
-        settings = project.settings
+    def __init__(self, app: App, logs: Path) -> None:
+        self._app, self._logs = app, logs
+        settings = app.settings
         self._memory_mb = (find_memory_mb() or 0.0) * _MEMORY_SHARE
         gpus = tuple(find_cards(os.environ.get("PATH"))) if settings.device == "cuda" else ()
         if settings.device == "mps":
@@ -49,10 +45,11 @@ class LocalHost:
 
     def make(self, key: WorkerKey, place: Place, resident: Need, name: str) -> Worker:
         """A worker that is not started yet."""
-        programs = [self._environments.programs(key.environment)]
+        app, project = self._app, self._app.project
+        programs = [app.environments.programs(key.environment)]
         if key.tools:
-            programs.insert(0, self._tools.folder(self._tool))
-        home, cache, scratch = self._project.home, self._project.cache, self._project.scratch
+            programs.insert(0, app.tools.folder(app.tool))
+        home, cache, scratch = project.home, project.cache, project.scratch
         for folder in (home, *cache_folders(cache, scratch)):
             folder.mkdir(parents=True, exist_ok=True)
         paths = ChildPaths(CODE_ROOT, cache, tuple(programs), home, scratch)
@@ -64,11 +61,11 @@ class LocalHost:
         if place.gpu is not None and key.device == "cuda":
             environment[_VISIBLE_GPUS] = _card_name(place.gpu)
         log_name = "-".join(part for part in (name, key.environment, *key.tools, key.stage) if part)
-        wanted = self._project.settings.memory_limit_gib
+        wanted = app.settings.memory_limit_gib
         return Worker(
             Launch(
                 name=key.label,
-                python=self._environments.python(key.environment),
+                python=app.environments.python(key.environment),
                 environment=environment,
                 folder=home,
                 log=self._logs / f"{log_name}.log",
@@ -81,7 +78,7 @@ def local_dispatcher(
     app: App, logs: Path, observed: Observed | None = None, emit: Emit = lambda event: None
 ) -> Dispatcher:
     """The dispatcher of a project on this machine."""
-    host = LocalHost(app.project, app.environments, app.tools, app.tool, logs)
+    host = LocalHost(app, logs)
     return Dispatcher(host, app.settings, observed or Observed(app.project.results), emit)
 
 

@@ -123,7 +123,7 @@ class StageProcess:
         app = self._app
         try:
             await asyncio.to_thread(_prepare, app, self._wanted)
-            host = LocalHost(app.project, app.environments, app.tools, app.tool, self._logs)
+            host = LocalHost(app, self._logs)
             # The card is in the variable that Ray has set for this actor, and the process inherits it.
             self._worker = host.make(self._key, Place(HOST), Need(), self._name)
             await self._worker.start()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from types import TracebackType
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
@@ -47,15 +46,6 @@ class Bars:
         self._bars: dict[tuple[str, str], TaskID] = {}
         self._paces: dict[tuple[str, str], Pace] = {}
         self._started: dict[tuple[str, str], tuple[float, int | None]] = {}
-
-    def __enter__(self) -> Bars:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     @property
     def tasks(self) -> Sequence[Task]:

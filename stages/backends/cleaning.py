@@ -23,6 +23,7 @@ from pathlib import Path
 from shared.cleaning import Label, Reason, Removal
 from shared.stage import Device
 from shared.transcript import Segment, Transcript, Word
+from stages.backends.cue_marks import NOTES
 from stages.backends.spans import Spans
 from stages.clean import Cleaned, Evidence, Wanted
 
@@ -34,7 +35,7 @@ _SUNG, _SUNG_AMONG_SUNG = 0.5, 0.25
 _SONG_PAUSE_MS = 5_000
 _MAIN_SCRIPT = 0.8
 _LONG_MUSIC_MS = 3_000  # shorter than this between two words it needs no telling
-_NOTES = "\u2669-\u266f#"  # what songs are marked with
+_NOTES = f"{NOTES}#"  # what recognisers mark songs with
 _DESCRIPTION = re.compile(rf"\s*(?:(?:\[[^\[\]]*\]|\([^()]*\)|（[^（）]*）|【[^【】]*】|\*[^*]+\*|[{_NOTES}])[\s.]*)+")
 _BRACKETS = "[]()（）【】*\u2669\u266a\u266b\u266c# ."
 _ENDS = ".!?…。！？।॥؟"

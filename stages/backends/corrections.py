@@ -7,7 +7,6 @@ a changed cue stays as it is, so corrections hold on a transcript that another m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -15,16 +14,12 @@ from itertools import groupby
 from pathlib import Path
 
 from shared.cue import Cue, ReadCues
-from shared.reading import clusters
 from shared.stage import Device
 from shared.transcript import Segment, Transcript, Word
+from stages.backends.cue_marks import said_in
 from stages.backends.subtitle_reader import read
+from stages.backends.word_times import bare, by_length, rewritten, tokens_of
 
-# Scripts without spaces between words: there every cluster is compared by itself.
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-# What subtitles add to what is said: the hyphen of a dialogue, sounds in brackets, notes of music.
-_ADDED = re.compile(r"^\s*-\s*|\[[^\]]*\]|[\u266a\u266b]", re.MULTILINE)
-_MARKS = re.compile(r"[\W_]+")
 _NEW_WORD_MS = 300
 
 
@@ -43,7 +38,7 @@ class _Token:
     @property
     def heard(self) -> str:
         """What two tokens are compared by: a change of a comma alone moves no word."""
-        return _MARKS.sub("", self.text).casefold() or self.text
+        return bare(self.text)
 
 
 class Corrections:
@@ -62,7 +57,8 @@ class Corrections:
             text = _joined(segment.words)
             if segment.words and text != segment.text.strip():
                 if old is not None and old.words == segment.words:
-                    segment = _with_words(segment, _follow(segment, segment.text))
+                    before_it = segment.model_copy(update={"text": text})
+                    segment = _with_words(segment, rewritten(before_it, segment.text, probability=1.0).words)
                 else:
                     segment = segment.model_copy(update={"text": text})
             segments.append(segment)
@@ -79,6 +75,8 @@ class Corrections:
                 continue
             first, last = _place(tokens, old[i1:i2] or new[j1:j2], by_text=i1 < i2)
             wanted = [token for cue in new[j1:j2] for token in _tokens_in(cue)]
+            if not wanted and not any(said_in(cue.lines) for cue in old[i1:i2]):
+                continue  # sounds alone: no word was there, and none is
             made = _align(tokens[first:last], wanted, new[j1:j2])
             if made == tokens[first:last]:
                 continue
@@ -97,22 +95,12 @@ def _key(cue: Cue) -> tuple[int, int, tuple[str, ...]]:
     return cue.start_ms, cue.end_ms, cue.lines
 
 
-def _split(text: str) -> Iterator[tuple[str, bool]]:
-    """A text's tokens, each with whether it stands without a space before it."""
-    for part in text.split():
-        if not _UNSPACED.search(part):
-            yield part, False
-            continue
-        for number, cluster in enumerate(clusters(part)):
-            yield cluster, number > 0
-
-
 def _tokens_of(segment: Segment, number: int) -> Iterator[_Token]:
     """A segment's words; where it has none, its text, in equal parts of its time."""
-    words = segment.words or tuple(_spread(list(_split(segment.text)), segment.start_ms, segment.end_ms))
+    words = segment.words or tuple(_spread(tokens_of(segment.text), segment.start_ms, segment.end_ms))
     for word in words:
         kept = word if segment.words else None
-        parts = clusters(word.text) if _UNSPACED.search(word.text) else [word.text]
+        parts = [part for part, _ in tokens_of(word.text)]
         length = word.end_ms - word.start_ms
         for place, part in enumerate(parts):
             yield _Token(
@@ -122,7 +110,7 @@ def _tokens_of(segment: Segment, number: int) -> Iterator[_Token]:
 
 
 def _tokens_in(cue: Cue) -> Iterator[_Token]:
-    for text, joined in _split(_ADDED.sub(" ", "\n".join(cue.lines))):
+    for text, joined in tokens_of(said_in(cue.lines)):
         yield _Token(text, cue.start_ms, cue.end_ms, joined, speaker=cue.speaker)
 
 
@@ -202,21 +190,12 @@ def _fill(
 
 
 def _spread(texts: Sequence[tuple[str, bool]], start_ms: int, end_ms: int) -> list[Word]:
-    """Words over a stretch of time, by their lengths."""
-    total, done, words = sum(len(text) for text, _ in texts), 0, []
-    for text, joined in texts:
-        at_ms = start_ms + (end_ms - start_ms) * done // total
-        done += len(text)
-        until_ms = start_ms + (end_ms - start_ms) * done // total
-        words.append(Word(text=text, start_ms=at_ms, end_ms=until_ms, probability=1.0, joined=joined))
-    return words
-
-
-def _follow(segment: Segment, text: str) -> list[Word]:
-    """The words of a segment's new text, with times from its old words."""
-    cue = Cue(start_ms=segment.start_ms, end_ms=max(segment.end_ms, segment.start_ms + 1), lines=(text,))
-    wanted = [_Token(part, cue.start_ms, cue.end_ms, joined) for part, joined in _split(text)]
-    return [_word(token) for token in _align(list(_tokens_of(segment, 0)), wanted, (cue,))]
+    """Words over a stretch of time, as sure as a person is."""
+    times = by_length([text for text, _ in texts], start_ms, end_ms)
+    return [
+        Word(text=text, start_ms=at_ms, end_ms=until_ms, probability=1.0, joined=joined)
+        for (text, joined), (at_ms, until_ms) in zip(texts, times, strict=True)
+    ]
 
 
 def _word(token: _Token) -> Word:

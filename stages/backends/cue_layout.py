@@ -6,18 +6,18 @@ length of the text only. Whatever a recogniser took for a segment does not matte
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from shared.guide import Limits
 from shared.reading import places
+from stages.backends.cue_marks import DIALOGUE_MARK
 from stages.backends.cue_times import LAG_MS, Laid, needed_ms
 from stages.backends.cue_words import Piece
 from stages.backends.line_breaks import Breaks, breaks_of
 
-DIALOGUE_MARK = "-"
 # What weighs how much. Only the order matters: keeping a limit goes before language, language before shape. A second
 # sentence in a cue costs a little more than the cue it saves, so sentences share one only to be readable.
 _CUE, _SECOND_SENTENCE, _DIALOGUE = 5.0, 6.0, 6.0
@@ -91,40 +91,47 @@ def _laid(text: _Text, start: int, second: int, end: int) -> Laid:
 def _best_cues(text: _Text) -> list[tuple[int, int]]:
     """For the place before each piece: where the cue that ends there begins, and where its second speaker does."""
     pieces, limits, breaks = text.pieces, text.limits, text.breaks
-    at, space, pauses, sentences = text.at, text.space, text.pauses, text.sentences
+    at, pauses, sentences = text.at, text.pauses, text.sentences
+    begins = [before + blank for before, blank in zip(at, text.space, strict=True)]
     line, widest, longest = limits.line_length, limits.line_length * limits.lines, limits.max_duration_ms
     needs = [needed_ms(width, limits) for width in range(widest + 1)]
     starts = [piece.start_ms for piece in pieces]
     count = len(pieces)
     best = [0.0] + [_NEVER] * count
     came_from = [(0, 0)] * (count + 1)
+    turn = 0  # where whoever speaks now began to
     for end in range(1, count + 1):
         last = pieces[end - 1]
         price = _CUE + _CUE_BREAK * breaks.cue[end]
         latest = _latest(text, end)
         least = _NEVER
-        start = end - 1
-        while start >= 0 and pieces[start].speaker == last.speaker:
-            width = at[end] - at[start] - space[start]
-            if start < end - 1 and (width > widest or last.end_ms - starts[start] > longest):
-                break
+        if end > 1 and last.speaker != pieces[end - 2].speaker:
+            turn = end - 1
+        fitting = max(turn, bisect_left(begins, at[end] - widest), bisect_left(starts, last.end_ms - longest))
+        fitting = min(fitting, end - 1)  # a single piece has to do, however wide and long it is
+        said = sentences[end - 1]
+        # Every part of a cost is positive, so what is too dear already is not looked at further. Long cues come first:
+        # they are mostly the better ones. Of two that cost the same the shorter one is taken.
+        for start in range(fitting, end):
             cost = best[start] + price + pauses[end - 1] - pauses[start]
-            # Every part of a cost is positive, so what is too dear already is not looked at further.
-            if cost < least:
-                cost += _SECOND_SENTENCE * (sentences[end - 1] - sentences[start])
-                needed = needs[width] if width <= widest else needs[widest]
-                if (available := latest - starts[start]) < needed:
-                    cost += _hurry(needed, available)
-                if width < line and not (breaks.sentence[start] and breaks.sentence[end]):
-                    cost += _SCRAP * (1 - width / line)
-                if cost < least and width > line:
-                    cost += _line_edges(text, start, end, limits.lines)[0]
-                if cost < least:
-                    least = cost
-                    came_from[end] = (start, 0)
-            start -= 1
-        if start >= 0 and pieces[start].speaker != last.speaker and limits.lines > 1:
-            least = _try_dialogue(text, best, start + 1, end, latest, least, came_from)
+            if cost > least:
+                continue
+            width = at[end] - begins[start]
+            cost += _SECOND_SENTENCE * (said - sentences[start])
+            needed = needs[width] if width <= widest else needs[widest]
+            if (available := latest - starts[start]) < needed:  # `_hurry`, written out: it is asked for all the time
+                cost += _TOO_FAST + (_FASTER * (1 - available / needed) if available > 0 else _FASTER)
+            if width < line and not (breaks.sentence[start] and breaks.sentence[end]):
+                cost += _SCRAP * (1 - width / line)
+            if width > line and start < end - 1:
+                if cost + _SECOND_LINE > least:
+                    continue
+                cost += _line_edges(text, start, end, limits.lines)[0]
+            if cost <= least:
+                least = cost
+                came_from[end] = (start, 0)
+        if turn and fitting == turn and limits.lines > 1:
+            least = _try_dialogue(text, best, turn, end, latest, least, came_from)
         best[end] = least
     return came_from
 

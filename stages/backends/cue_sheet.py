@@ -18,13 +18,13 @@ from shared.reading import places
 from shared.transcript import Transcript
 from shared.translation import Translation
 from stages.backends.cue_layout import lay_out
+from stages.backends.cue_marks import NOTE, between_notes, bracketed
 from stages.backends.cue_shots import keep_to_shots
 from stages.backends.cue_times import Laid, needed_ms, set_times
 from stages.backends.cue_words import Piece, pieces_of
 from stages.backends.numbers import write_out
 from stages.subtitle import Wishes
 
-NOTE = "\u266a"
 _LABEL_MS = 2_000  # a sound is told of for so long, however long it lasts
 
 
@@ -55,9 +55,7 @@ def _as_song(laid: Laid, wishes: Wishes) -> Laid:
         return replace(laid, italic=True)
     if wishes.songs != "mark":
         return laid
-    *before, last = laid.lines
-    first, *others = [*before, f"{last} {NOTE}"]
-    return replace(laid, lines=(f"{NOTE} {first}", *others))
+    return replace(laid, lines=between_notes(laid.lines))
 
 
 class _Names:
@@ -77,7 +75,7 @@ class _Names:
                 yield piece
                 continue
             self._last = piece.speaker
-            name = f"[{self._name(piece.speaker)}]"
+            name = bracketed(self._name(piece.speaker))
             together = f"{name} {piece.text}"
             if places(together) <= self._line_length:  # a line must not end between them
                 yield replace(piece, text=together, joined=False)
@@ -94,7 +92,7 @@ class _Names:
 def _labels(labels: Sequence[Label], music: str, limits: Limits, end_ms: int) -> Iterator[Laid]:
     """A cue for each sound that fits into a line."""
     for label in labels:
-        text = f"[{music if label.heard == 'music' else label.text}]"
+        text = bracketed(music if label.heard == "music" else label.text)
         if places(text) <= limits.line_length and label.start_ms < end_ms:
             stays = max(needed_ms(places(text), limits), _LABEL_MS)
             last = min(max(label.end_ms, label.start_ms + 1), label.start_ms + stays, end_ms)

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from shared.reading import clusters, is_cluster_edge, is_spaceless, places
-from shared.sentence import ends_sentence
+from shared.sentence import OPENERS, ends_sentence
 from shared.transcript import Segment, Transcript
 from shared.translation import Translation
 
 CLAUSE_ENDS = frozenset(",;:–—，、；：､،؛")
-OPENERS = "\"'“‘«([「『（【《〈¿¡"
 # What a line of Japanese or Chinese may not begin with, beside closers and marks: JIS X 4051, in short.
 _NEVER_FIRST = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶーゝゞ々〻・‐゠〜～ๆະາะาๅ")
 _NEVER_LAST = frozenset("เแโใไເແໂໃໄ")  # vowels written before the consonant that they follow
@@ -65,6 +64,9 @@ def _said(transcript: Transcript) -> Iterator[Piece]:
 
 
 def _spread(tokens: Sequence[tuple[str, bool]], start_ms: int, end_ms: int, speaker: str | None) -> Iterator[Piece]:
+    if len(tokens) == 1:  # nearly always
+        yield Piece(tokens[0][0], start_ms, end_ms, tokens[0][1], speaker)
+        return
     total = sum(max(places(token), 1) for token, _ in tokens)
     done = 0
     for token, joined in tokens:

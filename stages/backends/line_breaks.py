@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from shared.language import primary
 from shared.reading import is_spaceless
-from shared.sentence import CLOSERS, SENTENCE_ENDS
-from stages.backends.cue_words import CLAUSE_ENDS, OPENERS, Piece
+from shared.sentence import CLOSERS, OPENERS, ends_sentence
+from stages.backends.cue_words import CLAUSE_ENDS, Piece
 
 SENTENCE, CLAUSE, CONJUNCTION, PREPOSITION, UNKNOWN, LOOSE, NAME, BOUND = 0.0, 2.0, 3.5, 4.5, 8.0, 12.0, 12.0, 16.0
 _FORCED = 40.0  # inside a word that is wider than a line
@@ -124,6 +124,17 @@ class Breaks:
     pause_ms: list[int]
 
 
+def function_words(language: str) -> frozenset[str]:
+    """The words of a language's lists: they join others and name nothing."""
+    words = _LISTS.get(primary(language), _NONE)
+    return words.conjunctions | words.binding | words.leaning
+
+
+def capitals_are_names(language: str) -> bool:
+    """Whether a capital inside a sentence begins a name."""
+    return _LISTS.get(primary(language), _NONE).capitals_are_names
+
+
 def breaks_of(pieces: Sequence[Piece], language: str) -> Breaks:
     """What breaking before each piece costs."""
     words = _LISTS.get(primary(language), _NONE)
@@ -146,7 +157,7 @@ def _cost(before: str, after: Piece, words: _Words, *, at_start: bool) -> float:
     bare = before.rstrip(CLOSERS)
     mark = bare[-1:]
     last, first = _bare(before), _bare(after.text)
-    if mark in SENTENCE_ENDS and mark and not (mark == "." and last in words.binding and len(last) > 1):
+    if ends_sentence(before):
         return SENTENCE
     if (mark and mark in CLAUSE_ENDS) or after.text[:1] in {"–", "—"}:
         return CLAUSE

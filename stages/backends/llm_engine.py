@@ -1,25 +1,29 @@
 """What a language model does for the stages that ask one: windows of lines, several under way at once.
 
 A window whose answer cannot be used is asked for once more in two halves; what then is still missing, and each line
-whose new text is no likely one, stays as it was. So does all the rest once the service is away.
+whose new text is no likely one, stays as it was. So does all the rest once the service is away; then the result is
+makeshift, and is made again another time.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 from shared.glossary import Glossary
-from shared.language_model import LanguageModelParams, Usage
+from shared.language_model import LanguageModelParams
 from shared.stage import Fact
 from shared.transcript import Segment, Transcript
 from shared.translation import TranslatedSegment, Translation
+from stages.backends.llm_condense import Condenser
 from stages.backends.llm_lines import (
+    Accept,
     Line,
+    Outcome,
+    Progress,
     Task,
     Window,
     correcting,
@@ -31,29 +35,15 @@ from stages.backends.llm_lines import (
     translating,
     windows_of,
 )
-from stages.backends.llm_service import Away, Insistence, LanguageModel, Unusable
+from stages.backends.llm_service import Away, GivenUp, Insistence, LanguageModel, Unusable
 from stages.backends.text_rules import by_rules
 from stages.backends.word_times import rewritten
 from stages.refine import Refined, RefineParams
 
 _HEAR_EVERY_S = 0.25  # how often a job that waits looks whether it was cancelled
 
-Accept = Callable[[Line, str], bool]
-Progress = Callable[[float], None]
-
-
-@dataclass
-class Outcome:
-    """Texts by id, and how many lines keep theirs, by reason."""
-
-    texts: dict[int, str] = field(default_factory=dict)
-    kept: Counter[str] = field(default_factory=Counter)
-    usage: Usage = field(default_factory=Usage)
-
-    def warnings(self, what: str) -> tuple[str, ...]:
-        """What the user should know, a sentence for each reason."""
-        total = len(self.texts) + self.kept.total()
-        return tuple(f"{count} of {total} lines keep their {what} text: {why}" for why, count in self.kept.items())
+_Given = tuple[dict[int, str], GivenUp | None]
+"""Texts by id, and why no more were asked for, where that is so."""
 
 
 class ToTranslate(Protocol):
@@ -74,11 +64,13 @@ class ToTranslate(Protocol):
     @property
     def warn(self) -> Callable[[str], None]: ...
     @property
+    def makeshift(self) -> Callable[[str], None]: ...
+    @property
     def note(self) -> Callable[[str, Fact], None]: ...
 
 
-class LanguageModelEngine:
-    """A model that refines and translates. It keeps nothing from one job to the next."""
+class LanguageModelEngine(Condenser):
+    """A model that refines, translates and condenses. It keeps nothing from one job to the next."""
 
     def __init__(self, model: LanguageModel, at_once: int | None = None) -> None:
         """`at_once` bounds what the user allows, for a model that computes here."""
@@ -108,15 +100,14 @@ class LanguageModelEngine:
         task = Task(text, params.instructions, glossary, translation.target if translation else None)
         outcome = self.ask([line for line in lines if _says_something(line)], task, params, accept, progress)
         facts = {"kept": outcome.kept.total()}
-        warnings = outcome.warnings("unrefined")
+        warnings, makeshift = outcome.warnings("unrefined"), outcome.makeshift("unrefined")
         if tidy.translation is not None:
             improved = tuple(_translated(one, outcome.texts) for one in tidy.translation.segments)
             better = tidy.translation.model_copy(update={"segments": improved})
-            return Refined(transcript, better, warnings, dict(facts), outcome.usage)
+            return Refined(transcript, better, warnings, dict(facts), outcome.usage, makeshift)
         said = tuple(rewritten(one, outcome.texts.get(one.id, one.text)) for one in tidy.transcript.segments)
-        return Refined(
-            tidy.transcript.model_copy(update={"segments": said}), None, warnings, dict(facts), outcome.usage
-        )
+        better_said = tidy.transcript.model_copy(update={"segments": said})
+        return Refined(better_said, None, warnings, dict(facts), outcome.usage, makeshift)
 
     def translate(self, work: ToTranslate) -> Sequence[str]:
         """One text for each segment; an empty one where the model gave none that can be a translation."""
@@ -130,6 +121,8 @@ class LanguageModelEngine:
         outcome = self.ask(lines, task, work.params, accept, work.progress)
         for warning in outcome.warnings("untranslated"):
             work.warn(warning)
+        if makeshift := outcome.makeshift("untranslated"):
+            work.makeshift(makeshift)
         for name, count in outcome.usage.model_dump().items():
             work.note(name, count)
         work.note("cost", outcome.usage.cost(work.params))
@@ -146,7 +139,7 @@ class LanguageModelEngine:
         done = 0
         try:
             asked = {threads.submit(_texts, window, task, insistence): window for window in windows}
-            waiting: set[Future[dict[int, str]]] = set(asked)
+            waiting: set[Future[_Given]] = set(asked)
             while waiting:
                 finished, waiting = wait(waiting, _HEAR_EVERY_S, FIRST_COMPLETED)
                 for future in finished:
@@ -161,12 +154,12 @@ class LanguageModelEngine:
         return outcome
 
 
-def _take(future: Future[dict[int, str]], window: Window, accept: Accept, outcome: Outcome) -> None:
+def _take(future: Future[_Given], window: Window, accept: Accept, outcome: Outcome) -> None:
     """Take what a window gave, and count what it did not."""
-    try:
-        texts, why = future.result(), "the model left them out, or its answers could not be used"
-    except Away as error:
-        texts, why = {}, str(error)
+    texts, given_up = future.result()
+    why = str(given_up) if given_up else "the model left them out, or its answers could not be used"
+    if isinstance(given_up, Away):
+        outcome.away = why
     for line in window.lines:
         if line.id not in texts:
             outcome.kept[why] += 1
@@ -176,25 +169,24 @@ def _take(future: Future[dict[int, str]], window: Window, accept: Accept, outcom
             outcome.kept["the model changed more than it may"] += 1
 
 
-def _texts(window: Window, task: Task, insistence: Insistence) -> dict[int, str]:
-    """A window's texts; those of its halves, where it gives none. Raises `Away` where there is nothing at all."""
+def _texts(window: Window, task: Task, insistence: Insistence) -> _Given:
+    """A window's texts; those of its halves, where it gives none."""
 
     def ask(part: Window) -> dict[int, str]:
         return insistence.ask(question(task, part), partial(read_answer, window=part))
 
+    found: dict[int, str] = {}
     try:
-        return ask(window)
-    except Unusable:
-        found: dict[int, str] = {}
-    for half in window.halves():
         try:
-            found |= ask(half)
+            return ask(window), None
         except Unusable:
-            continue
-        except Away:
-            if not found:
-                raise
-    return found
+            pass
+        for half in window.halves():
+            with contextlib.suppress(Unusable):
+                found |= ask(half)
+    except GivenUp as error:
+        return found, error
+    return found, None
 
 
 def _line(segment: Segment, draft: str | None = None) -> Line:

@@ -11,15 +11,15 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from shared.glossary import Glossary, Term
 from shared.language import english_name
-from shared.language_model import LanguageModelParams, tokens_in
+from shared.language_model import LanguageModelParams, Usage, tokens_in
 from stages.backends.llm_service import Question, Unusable
 from stages.backends.word_times import bare, tokens_of
 
@@ -57,12 +57,18 @@ _LONGER, _SHORTER, _SLACK = 4.0, 0.2, 24  # how a text may grow and shrink in an
 
 @dataclass(frozen=True)
 class Line:
-    """A line to work on. `draft` is a translation of it that is to be improved."""
+    """A line to work on. `draft` is a translation of it that is to be improved; `most` is how many characters the new
+    text should have at most."""
 
     id: int
     text: str
     speaker: str | None = None
     draft: str | None = None
+    most: int | None = None
+
+
+Accept = Callable[[Line, str], bool]
+Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,28 @@ class Window:
         return Window(first, self.before, second[: len(self.after)]), Window(
             second, first[len(first) - len(self.before) :] if self.before else (), self.after
         )
+
+
+@dataclass
+class Outcome:
+    """Texts by id, and how many lines keep theirs, by reason. `away` is the one of the reasons that may pass."""
+
+    texts: dict[int, str] = field(default_factory=dict)
+    kept: Counter[str] = field(default_factory=Counter)
+    away: str | None = None
+    usage: Usage = field(default_factory=Usage)
+
+    def warnings(self, what: str) -> tuple[str, ...]:
+        """What the user should know, a sentence for each reason that stays."""
+        return tuple(self._told(what, why) for why in self.kept if why != self.away)
+
+    def makeshift(self, what: str) -> str:
+        """What may be better another time; empty where nothing is."""
+        return self._told(what, self.away) if self.away else ""
+
+    def _told(self, what: str, why: str) -> str:
+        total = len(self.texts) + self.kept.total()
+        return f"{self.kept[why]} of {total} lines keep their {what} text: {why}"
 
 
 class _Text(BaseModel):
@@ -169,6 +197,8 @@ def _shown(line: Line, *, with_id: bool) -> JsonValue:
     shown["text"] = line.text
     if line.draft is not None:
         shown["draft"] = line.draft
+    if line.most is not None:
+        shown["most"] = line.most
     return shown
 
 
@@ -199,7 +229,7 @@ def corrects(before: str, after: str, most: float, glossary: Glossary = NO_TERMS
     old, new = ([bare(token) for token, _ in tokens_of(text)] for text in (before, after))
     terms = [Counter(hit.term.source for hit in glossary.find(text)) for text in (before, after)]
     few = _changes(old, new) <= int(most * len(old))
-    return bool(new) and few and _keeps_numbers(before, after) and terms[0] <= terms[1]
+    return bool(new) and few and keeps_numbers(before, after) and terms[0] <= terms[1]
 
 
 def translates(source: str, text: str, draft: str | None = None) -> bool:
@@ -213,7 +243,7 @@ def translates(source: str, text: str, draft: str | None = None) -> bool:
             len(text) < _SHORTER * len(other) and longer - shorter > _SLACK
         ):
             return False
-    return draft is None or (_scripts(draft) >= _scripts(text) and _keeps_numbers(draft, text))
+    return draft is None or (_scripts(draft) >= _scripts(text) and keeps_numbers(draft, text))
 
 
 def _changes(old: Sequence[str], new: Sequence[str]) -> int:
@@ -222,7 +252,8 @@ def _changes(old: Sequence[str], new: Sequence[str]) -> int:
     return sum(max(i2 - i1, j2 - j1) for kind, i1, i2, j1, j2 in codes if kind != "equal")
 
 
-def _keeps_numbers(before: str, after: str) -> bool:
+def keeps_numbers(before: str, after: str) -> bool:
+    """Whether the digits of a text, if there are any, stand in the other one, and no more."""
     digits = ["".join(str(unicodedata.digit(one)) for one in text if one.isdigit()) for text in (before, after)]
     return not digits[0] or digits[0] == digits[1]
 

@@ -67,8 +67,16 @@ class Unusable(Exception):
     """An answer that is not what was asked for."""
 
 
-class Away(Exception):
-    """The service did not answer, however often it was asked."""
+class GivenUp(Exception):
+    """Nothing more is asked."""
+
+
+class Away(GivenUp):
+    """The service did not answer, however often it was asked. Another time it may."""
+
+
+class Hopeless(GivenUp):
+    """The model has never given anything that could be used, and would not another time."""
 
 
 class Stopped(Exception):
@@ -159,12 +167,12 @@ def pause(stop: threading.Event, seconds: float) -> None:
 
 
 class Insistence:
-    """Asks as often as may be. Once a service was away for one question, it is away for all."""
+    """Asks as often as may be. What is given up for one question is given up for all."""
 
     def __init__(self, model: LanguageModel, attempts: int, random_source: Callable[[], float] = random.random) -> None:
         self._model, self._attempts, self._random = model, attempts, random_source
         self._stop, self._guard = threading.Event(), threading.Lock()
-        self._away: str | None = None
+        self._given_up: GivenUp | None = None
         self._unusable: int | None = 0  # questions in vain; None once there was an answer that could be used
         self.usage = Usage()
 
@@ -173,11 +181,11 @@ class Insistence:
         self._stop.set()
 
     def ask(self, question: Question, read: Callable[[str], T]) -> T:
-        """What `read` makes of the answer. Raises `Unusable` as it does, `Away`, `Stopped`, and `StageError`."""
+        """What `read` makes of the answer. Raises `Unusable` as it does, `GivenUp`, `Stopped`, and `StageError`."""
         material, busy, unusable = question.material, 0, 0
         while True:
-            if self._away is not None:
-                raise Away(self._away)
+            if self._given_up is not None:
+                raise type(self._given_up)(str(self._given_up))  # a new one: several threads raise it
             if self._stop.is_set():
                 raise Stopped
             try:
@@ -188,8 +196,8 @@ class Insistence:
                 busy += 1
                 wait_s = self._wait_s(busy, error.wait_s)
                 if busy >= self._attempts or wait_s is None:
-                    self._away = f"the service was away ({error})"
-                    raise Away(self._away) from error
+                    self._given_up = Away(f"the service was away ({error})")
+                    raise self._given_up from error
                 pause(self._stop, wait_s)
             except Unusable as error:
                 unusable += 1
@@ -203,7 +211,7 @@ class Insistence:
             if self._unusable is not None:
                 self._unusable += 1
                 if self._unusable >= _HOPELESS:
-                    self._away = f"the model gave nothing that could be used ({reason})"
+                    self._given_up = Hopeless(f"the model gave nothing that could be used ({reason})")
 
     def _once(self, question: Question) -> str:
         answer = self._model.ask(question)

@@ -14,8 +14,9 @@ import torch
 from nemo.collections.asr.models import ASRModel
 from omegaconf import open_dict
 
+from shared.language import UNDETERMINED
 from shared.speech import Region
-from shared.stage import Device, StageError
+from shared.stage import Device
 from stages.asr import PACK_MS, AsrParams, Heard, HeardWord
 from stages.backends.waveform import open_speech, read_pack
 
@@ -38,14 +39,8 @@ class ParakeetEngine:
         return open_speech(audio).duration_ms
 
     def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
-        """The one language that it hears. Of several, it does not tell which one it heard."""
-        if len(self.languages) == 1:
-            return next(iter(self.languages)), 1.0
-        raise StageError(
-            "asr.no-identification",
-            f"this model hears {len(self.languages)} languages and does not tell which one is spoken",
-            "say it: `--set asr.language=de`",
-        )
+        """The one language that it hears. Of several it takes the one that is spoken by itself, and tells nobody."""
+        return (next(iter(self.languages)), 1.0) if len(self.languages) == 1 else (UNDETERMINED, 0.0)
 
     def transcribe(
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from shared.reading import is_spaceless, places
-from shared.sentence import CLOSERS, ends_sentence
+from shared.sentence import ends_sentence
 from shared.transcript import Segment
-from stages.backends.cue_words import OPENERS, Piece, spread
+from stages.backends.cue_words import Piece, spread
 from stages.backends.line_breaks import Breaks, breaks_of
 
 _LONGEST_PAUSE_MS = 2_000
@@ -25,9 +25,6 @@ _LONGEST_PAUSE_MS = 2_000
 _LONGEST = 240
 # A tenth of the sentence beside its share hurts as much as a break in a clause, a quarter as one after an article.
 _OFF_SHARE = 400.0
-_TITLES = frozenset(
-    ["mr", "mrs", "ms", "dr", "dra", "prof", "st", "sr", "sra", "srta", "sig", "dott", "mme", "mlle", "fr", "hr", "vs"]
-)
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ def sentences_of(segments: Sequence[Segment], language: str, *, join: bool = Tru
     for passage in _passages(segments) if join else ([index] for index in range(len(segments))):
         owned = [(index, piece) for index in passage for piece in spread(segments[index].text, segments[index])]
         breaks = breaks_of([piece for _, piece in owned], language)
-        ends = [place for place in range(1, len(owned)) if _ends_sentence(owned[place - 1][1].text)]
+        ends = [place for place in range(1, len(owned)) if ends_sentence(owned[place - 1][1].text)]
         if len(passage) > 1 and not ends:  # punctuation ends the passage at best, and tells nothing about its inside
             ends = [place for place in range(1, len(owned)) if owned[place][0] != owned[place - 1][0]]
         for begin, end in pairwise([0, *ends, len(owned)]):
@@ -106,14 +103,6 @@ def _passages(segments: Sequence[Segment]) -> Iterator[list[int]]:
         passage.append(index)
     if passage:
         yield passage
-
-
-def _ends_sentence(word: str) -> bool:
-    """Whether a sentence ends with a word. An initial or a title in doubt does not end it: too long is better here
-    than cut."""
-    bare = word.strip(OPENERS + CLOSERS)
-    initial = len(bare) == 2 and bare[0].isupper() and bare != "I."
-    return ends_sentence(word) and not (bare.endswith(".") and (initial or bare[:-1].lower() in _TITLES))
 
 
 def _bounded(owned: Sequence[tuple[int, Piece]], breaks: Breaks, begin: int, end: int) -> Iterator[tuple[int, int]]:

@@ -27,7 +27,7 @@ _ITALIC_TAGS, _ITALIC_CODES = ("<i>", "</i>"), (r"{\i1}", r"{\i0}")
 _SCRIPT_HEIGHT = 1080  # the unit of ASS: everything is in parts of a picture so high
 _WIDE = 16 / 9
 _FONT = "Arial"  # where it is not installed, players take what looks like it
-_FONT_SIZE = 58
+_FONT_SIZE, _OUTLINE = 58, 3.0
 _LINE_LETTERS, _LETTER_WIDTH, _LINE_SHARE = 42, 0.5, 0.9
 
 
@@ -118,9 +118,11 @@ def _ass(sheet: CueSheet, aspect: float) -> str:
 def _style(width: int, colour: tuple[int, int, int]) -> pysubs2.SSAStyle:
     # A narrow picture gets smaller letters, so that a line of a guide's length still fits.
     size = min(_FONT_SIZE, width * _LINE_SHARE / (_LINE_LETTERS * _LETTER_WIDTH))
+    scale = size / _FONT_SIZE  # in a thick line around small letters nobody can read them
     return pysubs2.SSAStyle(
         fontname=_FONT, fontsize=round(size), primarycolor=pysubs2.Color(*colour), outlinecolor=pysubs2.Color(0, 0, 0),
-        backcolor=pysubs2.Color(0, 0, 0, 96), outline=3, shadow=1, alignment=pysubs2.Alignment.BOTTOM_CENTER,
+        backcolor=pysubs2.Color(0, 0, 0, 96), outline=round(_OUTLINE * scale, 1), shadow=round(scale, 1),
+        alignment=pysubs2.Alignment.BOTTOM_CENTER,
         marginl=round(width * 0.05), marginr=round(width * 0.05), marginv=round(_SCRIPT_HEIGHT * 0.05),
     )  # fmt: skip
 

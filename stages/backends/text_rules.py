@@ -13,6 +13,7 @@ from pathlib import Path
 
 from shared.glossary import Glossary, Term
 from shared.language import primary
+from shared.sentence import SHORTENED
 from shared.stage import Device
 from shared.transcript import Transcript
 from shared.translation import Translation
@@ -36,7 +37,17 @@ _NEVER_TWICE = {
     "de": {"und"},
 }
 _FRENCH = frozenset(";:!?")  # which French sets apart by a space
-_SHORTENED = {"mr", "mrs", "ms", "dr", "st", "vs", "no", "etc", "jr", "sr", "ave", "fig", "inc", "ltd", "vol", "approx"}
+_SHORTENED = SHORTENED | {
+    "no",
+    "etc",
+    "jr",
+    "ave",
+    "fig",
+    "inc",
+    "ltd",
+    "vol",
+    "approx",
+}  # and some that a sentence may end with
 _FIRST_PERSON = re.compile(r"\bi(?=$|[\s,;!?]|'(?:m|ll|ve|d)\b)")
 _CASED = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN")
 _NO_CAPITALS = {"tr", "az", "nl", "ga", "ka"}  # where a first letter's capital is another letter, or two

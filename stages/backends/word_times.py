@@ -52,15 +52,25 @@ def tokens_of(text: str) -> list[tuple[str, bool]]:
     return found
 
 
-def rewritten(segment: Segment, text: str) -> Segment:
-    """The segment with another text. Its own times stay; its words, where it has any, follow the text."""
+def by_length(texts: Sequence[str], start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
+    """A time for each text: its share of a stretch, by its length."""
+    total, done = sum(map(len, texts)), 0
+    for text in texts:
+        at_ms = start_ms + (end_ms - start_ms) * done // total
+        done += len(text)
+        yield at_ms, start_ms + (end_ms - start_ms) * done // total
+
+
+def rewritten(segment: Segment, text: str, probability: float | None = None) -> Segment:
+    """The segment with another text. Its own times stay; its words, where it has any, follow the text. A new word is as
+    probable as the least probable that it replaces, unless `probability` says how sure of it whoever wrote it is."""
     if text == segment.text:
         return segment
-    words = tuple(_follow(segment.words, text)) if segment.words else ()
+    words = tuple(_follow(segment.words, text, probability)) if segment.words else ()
     return segment.model_copy(update={"text": text, "words": words})
 
 
-def _follow(words: Sequence[Word], text: str) -> Iterator[Word]:
+def _follow(words: Sequence[Word], text: str, probability: float | None) -> Iterator[Word]:
     old = [token for unit in _units(words) for token in _parts(unit)]
     new = [_Token(part, joined=joined) for part, joined in tokens_of(text)]
     matcher = SequenceMatcher(None, [one.heard for one in old], [one.heard for one in new], autojunk=False)
@@ -68,7 +78,7 @@ def _follow(words: Sequence[Word], text: str) -> Iterator[Word]:
         if kind == "equal":
             yield from _kept(old[i1:i2], new[j1:j2])
         elif j1 < j2:
-            yield from _spread(new[j1:j2], old[i1:i2], old[max(i1 - 1, 0) : i1], old[i2 : i2 + 1])
+            yield from _spread(new[j1:j2], old[i1:i2], old[max(i1 - 1, 0) : i1], old[i2 : i2 + 1], probability)
 
 
 def _units(words: Sequence[Word]) -> Iterator[tuple[Word, ...]]:
@@ -110,8 +120,9 @@ def _kept(old: Sequence[_Token], new: Sequence[_Token]) -> Iterator[Word]:
 
 
 def _spread(
-    new: Sequence[_Token], over: Sequence[_Token], before: Sequence[_Token], after: Sequence[_Token]
-) -> Iterator[Word]:
+    new: Sequence[_Token], over: Sequence[_Token], before: Sequence[_Token], after: Sequence[_Token],
+    probability: float | None,
+) -> Iterator[Word]:  # fmt: skip
     """New words in the time of those they replace; where they replace none, in the gap between their neighbours."""
     model = (over or before or after)[0].unit[0]
     if over:
@@ -119,12 +130,10 @@ def _spread(
     else:
         start_ms = before[0].end_ms if before else after[0].start_ms
         end_ms = max(after[0].start_ms if after else start_ms, start_ms)
-    probability = min((word.probability for token in over for word in token.unit), default=0.0)
-    total, done = sum(len(token.text) for token in new), 0
-    for token in new:
-        at_ms = start_ms + (end_ms - start_ms) * done // total
-        done += len(token.text)
-        until_ms = start_ms + (end_ms - start_ms) * done // total
+    if probability is None:
+        probability = min((word.probability for token in over for word in token.unit), default=0.0)
+    times = by_length([token.text for token in new], start_ms, end_ms)
+    for token, (at_ms, until_ms) in zip(new, times, strict=True):
         yield Word(
             text=token.text, start_ms=at_ms, end_ms=until_ms, probability=probability, joined=token.joined,
             speaker=model.speaker,

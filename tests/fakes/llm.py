@@ -17,10 +17,12 @@ Mind = Callable[[Lines], Lines]
 
 
 def tidy(lines: Lines) -> Lines:
-    """What a careful model does: a capital in front, a full stop behind."""
+    """What a careful model does: a capital in front, a full stop behind, and no more words than there is room for."""
     done = []
     for line in lines:
         text = str(line.get("draft", line["text"])).strip()
+        while len(text) >= line.get("most", len(text) + 1) and " " in text:
+            text = text.partition(" ")[2]
         done.append({"id": line["id"], "text": text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")})
     return done
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from pipeline import events
-from pipeline.installing import install
+from pipeline.installing import install, reason_in
 from pipeline.reporters.bars import Bars
 from pipeline.reporters.plain import line_of
 
@@ -59,3 +61,63 @@ def test_a_package_that_comes_is_a_line_in_a_pipe_and_a_bar_on_a_terminal() -> N
     assert [task.description for task in bars.tasks] == ["  torch (886 MB)"]
     bars.emit(events.FileEnded("environment speech", "torch", True, 886_361_293, 9.0))
     assert bars.tasks == []
+
+
+_BEFORE = "Using CPython 3.11.7\nerror: something of an earlier try\n  cause: long gone\n"
+_CERTIFICATE = """\
+error: Failed to fetch: https://localhost/simple/numpy/
+  cause: error sending request for url (https://localhost/simple/numpy/)
+  cause: client error (Connect)
+  cause: invalid peer certificate: UnknownIssuer
+
+hint: If you trust the issuer, pass `--system-certs`
+      to use the certificates of this machine.
+"""
+_UNSUITED = """\
+  × No solution found when resolving dependencies:
+  ╰─▶ Because numpy was not found in the cache and you require numpy==2.0,
+      we can conclude that your requirements are unsatisfiable.
+
+      hint: Packages were unavailable because the network was disabled.
+"""
+_BUILD = """\
+error: Failed to build `oldie==1.0`
+  cause: Call to `setuptools.build_meta.build_wheel` failed (exit status: 1)
+
+[stderr]
+SyntaxError: print
+
+hint: This usually indicates a problem with the package.
+"""
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (_CERTIFICATE, "Failed to fetch: https://localhost/simple/numpy/: invalid peer certificate: UnknownIssuer"),
+        (
+            _UNSUITED,
+            "No solution found when resolving dependencies: Because numpy was not found in the cache and you require"
+            " numpy==2.0, we can conclude that your requirements are unsatisfiable.",
+        ),
+        (_BUILD, "Failed to build `oldie==1.0`: Call to `setuptools.build_meta.build_wheel` failed (exit status: 1)"),
+        ("error: No space left on device (os error 28)\n", "No space left on device (os error 28)"),
+        ("error:\n", "the installer gave no reason"),
+    ],
+    ids=["certificate", "unsuited", "build", "disk", "nothing"],
+)
+def test_the_reason_of_a_failure_is_its_cause_and_no_hint(tmp_path: Path, told: str, reason: str) -> None:
+    log = tmp_path / "speech.log"
+    log.write_text(_BEFORE + told)
+    assert reason_in(log) == reason
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"), [("", "the installer gave no reason"), ("Resolved 3 packages\nKilled\n", "Killed")]
+)
+def test_an_installer_that_ends_without_an_error_of_its_own_has_said_its_last_line(
+    tmp_path: Path, told: str, reason: str
+) -> None:
+    log = tmp_path / "speech.log"
+    log.write_text(told)
+    assert reason_in(log) == reason

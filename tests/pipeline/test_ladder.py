@@ -10,10 +10,12 @@ import pytest
 
 from pipeline.errors import OutOfMemory
 from pipeline.ladder import changes_bytes, rungs_below
+from pipeline.plan import Step
+from pipeline.registry import STAGES
 from pipeline.result_key import ingredients, result_key
 from pipeline.result_store import StoredResult
 from shared.memory import is_out_of_memory
-from shared.stage import Rung
+from shared.stage import Rung, Stage
 from tests.fakes.misbehave import MisbehaveParams
 from tests.pipeline.conftest import Bench
 
@@ -106,6 +108,35 @@ def test_what_was_tried_is_not_tried_again(bench: Bench) -> None:
     step = replace(step, backend=replace(step.backend, oom_ladder=ladder))
     assert [lower.rung.name for lower in rungs_below(step, "cpu") if lower.rung] == ["batches of 4"]
     assert [lower.rung.name for lower in rungs_below(step, "cuda") if lower.rung] == ["batches of 4", "the processor"]
+
+
+LADDERS = [
+    (stage, name, device)
+    for stage in STAGES.values()
+    for name, backend in stage.backends.items()
+    for device in ("cpu", "cuda", "mps")
+    if backend.oom_ladder
+]
+
+
+@pytest.mark.parametrize(("stage", "name", "device"), LADDERS, ids=lambda value: getattr(value, "name", value))
+def test_each_rung_of_a_real_ladder_asks_for_something_else_that_the_stage_takes(
+    stage: Stage, name: str, device: str
+) -> None:
+    """On a card every rung counts, and the last is the processor; there, those with other parameters do."""
+    backend = stage.backends[name]
+    step = Step(stage.name, stage, name, backend, stage.params(), {}, {})
+    below = rungs_below(step, device)
+    assert [lower.rung for lower in below] == [
+        rung for rung in backend.oom_ladder if device != "cpu" or rung.device is None
+    ]
+    assert device == "cpu" or below[-1].device == "cpu"
+    for lower in below:
+        assert lower.rung is not None
+        params = lower.params.model_dump(mode="json")
+        assert {param: params[param] for param in lower.rung.params} == dict(lower.rung.params)
+        loads = {param: params[param] for param in backend.load_params}
+        assert {param: lower.load_options[param] for param in loads} == loads
 
 
 def test_another_load_parameter_means_another_worker_and_another_job_parameter_does_not(bench: Bench) -> None:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.edits import Edit, with_edits
 from pipeline.errors import UsageError
-from pipeline.plan import AllOf, Choices, FirstOf, FromStep, Plan, make_plan
+from pipeline.plan import AllOf, Choices, FirstOf, FromFile, FromStep, Plan, make_plan
 from pipeline.profile import Profile, ProfileChoice, ProfileStage, choose_profile, load_profiles
 from pipeline.project import CONFIG
 from pipeline.recipe import load_recipe
@@ -64,6 +65,36 @@ def test_a_step_for_each_target_takes_its_own_languages_results() -> None:
 def test_speech_is_taken_from_separation_where_there_is_one() -> None:
     steps = {step.id: step for step in _plan().steps}
     assert steps["asr"].inputs["audio"] == FirstOf((FromStep("separate", "speech"), FromStep("demux", "speech")))
+
+
+def test_what_is_too_fast_is_shortened_only_where_a_backend_for_it_is_named() -> None:
+    assert not {"draft", "condense"} & {step.id for step in _plan(targets=("pt",)).steps}
+    whole, shortened = FromStep("refine", "transcript"), FromStep("condense", "transcript")
+    plain = {step.id: step for step in _plan(targets=("pt",)).steps}
+    plan = _plan(targets=("pt",), stages={"condense": {"backend": "openai"}})
+    steps = {step.id: step for step in plan.steps}
+    assert plain["subtitle"].inputs["transcript"] == whole
+    assert steps["draft"].inputs["transcript"] == whole
+    assert steps["subtitle"].inputs["transcript"] == FirstOf((shortened, whole))
+    assert steps["subtitle-translated:pt"].inputs["translation"] == FirstOf(
+        (FromStep("condense-translated:pt", "translation"), FromStep("refine-translated:pt", "translation"))
+    )
+    assert steps["translate:pt"].inputs["transcript"] == whole  # what was said, not what is shown
+    limits = steps["condense"].params.model_dump()
+    assert "reading_speeds" in limits
+    assert "line_length" not in limits
+
+
+def test_a_corrected_subtitle_corrects_the_whole_transcript_and_not_a_shortened_one() -> None:
+    plan = _plan(stages={"condense": {"backend": "openai"}})
+    alike = next(step for step in plan.steps if step.id == "refine")
+    edit = Edit(name="film.en.srt", step="subtitle", role="files", sha256="1", base="0")
+    corrected = with_edits(plan, [edit], lambda inputs: replace(alike, id="correct", inputs=inputs))
+    steps = {step.id: step for step in corrected.steps}
+    assert steps["correct"].inputs["transcript"] == FromStep("refine", "transcript")
+    assert steps["condense"].inputs["transcript"] == FromStep("correct", "transcript")
+    assert steps["subtitle"].inputs["edited"] == FromFile("1", "film.en.srt")
+    assert corrected.publications[-1].origin == plan.publications[-1].origin
 
 
 def test_without_a_target_nothing_is_translated() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.plan import Choices, make_plan
+from pipeline.plan import Choices, FromStep, make_plan
 from pipeline.profile import load_profiles
 from pipeline.project import CONFIG
 from pipeline.recipe import load_recipe
@@ -45,6 +45,18 @@ def test_a_circle_is_refused(tmp_path: Path) -> None:
     profile = load_profiles(CONFIG / "profiles")["starter"]
     with pytest.raises(UsageError, match="goes in a circle"):
         make_plan(load_recipe(str(path), CONFIG / "recipes"), Choices("circle", "starter", profile, (), {}))
+
+
+def test_a_recipe_that_finds_names_can_protect_them_in_its_translation(tmp_path: Path) -> None:
+    own = load_recipe("names", CONFIG / "recipes")
+    translate = load_recipe("translate", CONFIG / "recipes").steps["translate"]
+    named = translate.model_copy(update={"inputs": {**translate.inputs, "names": "entities.glossary"}})
+    both = own.model_copy(update={"steps": {**own.steps, "translate": named}})
+    profile = load_profiles(CONFIG / "profiles")["starter"]
+    plan = make_plan(both, Choices("both", "starter", profile, ("pt",), {"asr": {"language": "en"}}))
+    (step,) = (step for step in plan.steps if step.id == "translate:pt")
+    assert step.inputs["names"] == FromStep("entities", "glossary")
+    assert "entities" in step.needs
 
 
 def test_an_unknown_recipe_names_those_there_are() -> None:

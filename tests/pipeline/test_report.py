@@ -6,6 +6,8 @@ import json
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+from pipeline.item import checks_in
+from pipeline.publish import Job
 from pipeline.report.gantt import as_svg, as_text, chart
 from pipeline.report.summary import summarise
 from pipeline.runs import ItemOutcome, LoadRecord, RunDetails, RunRecord, StepRecord, WorkerRecord
@@ -102,3 +104,15 @@ def test_a_run_is_shown_by_step_and_worker_and_drawn(reel: Reel, tmp_path: Path)
     reel("run", "film.mp4", "--set", "diarize.num_speakers=3", extra=stub)
     assert "1 media: 1 reused" in reel("runs", "show").stdout
     assert "nothing to draw" in reel("runs", "show", "--svg", "chart.svg", expect=2).stderr
+
+
+def test_of_subtitles_laid_out_twice_those_that_are_published_count(tmp_path: Path) -> None:
+    facts = {"language": "en", "cues": 9, "over_reading_speed": 1}
+    job = Job(
+        media="film.mkv", media_sha256="0", recipe="subtitle", profile="starter", files={"film.en.srt": "0"},
+        origins={"film.en.srt": "subtitle.files"}, licences={},
+        steps={"draft": {"facts": {**facts, "over_limits": 5}}, "subtitle": {"facts": {**facts, "over_limits": 1}}},
+    )  # fmt: skip
+    job.write(tmp_path / "job.json")
+    (check,) = checks_in(tmp_path, "film")
+    assert (check.step, check.over_limits, check.rules) == ("subtitle", 1, {"reading-speed": 1})

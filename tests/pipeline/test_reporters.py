@@ -46,19 +46,19 @@ def test_a_long_reason_is_cut_and_a_moving_bar_is_no_line() -> None:
 
 
 def test_bars_take_every_event_without_a_terminal() -> None:
-    with Bars() as bars:
-        for event in (
-            events.SetupStarted("model x", 100),
-            events.SetupProgress("model x", 50, 100),
-            events.SetupFinished("model x", 1.0),
-            events.ItemStarted("a", Path("a"), 1),
-            events.StepStarted("a", "asr", "b", "new", 60_000),
-            events.StepProgress("a", "asr", 0.5),
-            events.StepProgress("a", "never started", 0.5),
-            events.StepDone("a", "asr", "b", "k", 1.0, 60_000, {}),
-            events.ItemFinished("a", "done", 1.0, None),
-        ):
-            bars.emit(event)
+    bars = Bars()
+    for event in (
+        events.SetupStarted("model x", 100),
+        events.SetupProgress("model x", 50, 100),
+        events.SetupFinished("model x", 1.0),
+        events.ItemStarted("a", Path("a"), 1),
+        events.StepStarted("a", "asr", "b", "new", 60_000),
+        events.StepProgress("a", "asr", 0.5),
+        events.StepProgress("a", "never started", 0.5),
+        events.StepDone("a", "asr", "b", "k", 1.0, 60_000, {}),
+        events.ItemFinished("a", "done", 1.0, None),
+    ):
+        bars.emit(event)
 
 
 def test_the_pace_of_a_transfer_is_that_of_the_last_seconds() -> None:
@@ -118,11 +118,10 @@ def test_in_a_pipe_a_file_that_is_quick_has_one_line(capsys: pytest.CaptureFixtu
 
 def test_on_a_terminal_each_file_has_a_bar_of_its_own_while_it_comes() -> None:
     bars = Bars(Console(file=io.StringIO(), force_terminal=True, width=100))
-    with bars:
-        shown = []
-        for event in _fetch("weights.safetensors"):
-            bars.emit(event)
-            shown.append([task.description.strip() for task in bars.tasks])
+    shown = []
+    for event in _fetch("weights.safetensors"):
+        bars.emit(event)
+        shown.append([task.description.strip() for task in bars.tasks])
     assert shown == [
         ["setting up model x"],
         *[["setting up model x", "weights.safetensors"]] * 3,
@@ -133,11 +132,11 @@ def test_on_a_terminal_each_file_has_a_bar_of_its_own_while_it_comes() -> None:
 
 def test_a_bar_that_gets_no_more_events_says_by_itself_that_the_transfer_has_stalled() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
-    with Bars(console) as bars:
-        for event in _fetch()[:3]:
-            bars.emit(event)
-        with mock.patch("time.monotonic", return_value=time.monotonic() + 60):
-            console.print(bars.drawn())
+    bars = Bars(console)
+    for event in _fetch()[:3]:
+        bars.emit(event)
+    with mock.patch("time.monotonic", return_value=time.monotonic() + 60):
+        console.print(bars.drawn())
     output = console.file
     assert isinstance(output, io.StringIO)
     assert "stalled: nothing for 1m00s" in output.getvalue()

@@ -286,6 +286,9 @@ def test_config_show_names_the_origin_of_every_value(reel: Reel) -> None:
     assert shown["stub"] == {"value": True, "origin": "variable REEL_STUB"}
     assert shown["stages.asr.beam_size"] == {"value": 2, "origin": "flag stages.asr.beam_size"}
     assert shown["stages.vad.threshold"]["origin"] == "stage vad"
+    assert shown["stages.subtitle.reading_speeds"]["origin"] == "guide netflix"
+    assert shown["stages.subtitle.reading_speeds"]["value"]["hi"] == 22.0
+    assert "um" in shown["stages.clean.filler_words"]["value"]["en"]
     assert "variable REEL_STUB" in reel("config", "show", "--origin", extra=STUB).stdout
 
 

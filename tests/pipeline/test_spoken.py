@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import events
+from pipeline.errors import Missing
 from pipeline.model_cache.cache import ModelCache
 from pipeline.plan import Choices, Step, single_step
 from pipeline.profile import Profile, ProfileStage
@@ -65,3 +66,48 @@ def test_a_result_says_which_model_it_was_made_with(align: Step) -> None:
     assert models_used(align, {"models": {"hi": "digest"}}) == {"hi": "aligner"}
     assert models_used(replace(align, models={"en": "whisper"}), {"models": {"en": "digest"}}) == {"en": "whisper"}
     assert models_used(align, {"models": {}}) == {}
+
+
+@pytest.fixture
+def translate() -> Step:
+    """From a language that nobody has told, into Hindi."""
+    models = {"en-indic": "whisper", "indic-indic": "aligner", "indic-en": "whisper"}
+    profile = Profile(summary="", rank=1, stages={"translate": ProfileStage(backend="indictrans2", models=models)})
+    return single_step(stage_named("translate"), Choices("alone", "test", profile, ("hi",), {}), {}, None)
+
+
+@pytest.mark.parametrize(
+    ("language", "models"),
+    [
+        ("en-IN", {"en-indic": "whisper"}),
+        ("ta", {"indic-indic": "aligner"}),
+        ("hi", {}),
+        ("fr", {}),
+        ("", {"en-indic": "whisper", "indic-indic": "aligner"}),
+    ],
+)
+def test_of_a_translators_directions_the_one_from_the_language_spoken_counts(
+    translate: Step, language: str, models: dict[str, str]
+) -> None:
+    assert translate.waits_for_language
+    assert translate.models == {}
+    spoken = for_language(translate, language, lambda name: False)
+    assert spoken.models == models
+    assert not spoken.waits_for_language
+
+
+def test_a_direction_that_the_user_has_told_is_planned_at_once(translate: Step) -> None:
+    profile = Profile(summary="", rank=1, stages={
+        "translate": ProfileStage(backend="indictrans2", models=dict(translate.direction_models))
+    })  # fmt: skip
+    told = Choices("alone", "test", profile, ("hi",), {"asr": {"language": "en"}})
+    step = single_step(stage_named("translate"), told, {}, None)
+    assert (step.models, step.waits_for_language) == ({"en-indic": "whisper"}, False)
+
+
+def test_a_translation_without_the_model_of_its_direction_fails(translate: Step, tmp_path: Path) -> None:
+    models = ModelCache(fill(tmp_path, "whisper"), MODELS, LOCKED, "http://127.0.0.1:9")
+    found = with_model(translate, "en", models, lambda event: None, "a.mp4", offline=True)
+    assert found.models == {"en-indic": "whisper"}
+    with pytest.raises(Missing, match="aligner"):
+        with_model(translate, "ta", models, lambda event: None, "a.mp4", offline=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from pipeline.errors import BadInput, UsageError
 from pipeline.job_glossary import load_glossary
@@ -15,6 +17,7 @@ from pipeline.plan import Choices, Plan, make_plan
 from pipeline.profile import load_profiles
 from pipeline.project import CONFIG
 from pipeline.recipe import load_recipe
+from pipeline.registry import stage_named
 from pipeline.translator import choose_translator
 
 INDIC = ("en-indic", "indic-en", "indic-indic")
@@ -72,11 +75,25 @@ def test_a_step_has_the_models_of_its_direction_and_the_pins_of_their_code() -> 
     assert json.loads(str(step.load_options["code of en-indic"])) == {"modeling_indictrans.py": "a" * 64}
 
 
-def test_a_pair_that_only_a_missing_model_does_is_refused_with_the_way_to_have_it() -> None:
+@pytest.mark.parametrize("profile", [name for name in load_profiles(CONFIG / "profiles") if name != "indic"])
+def test_a_pair_that_only_a_missing_model_does_is_refused_with_the_command_that_helps(profile: str) -> None:
+    lacking = _choices(profile, "hi")
+    models = lacking.profile.stages["translate"].models
     with pytest.raises(UsageError) as refusal:
-        _plan(replace(_choices("starter", "ja"), incomplete=["nllb-600m"]))
+        _plan(replace(lacking, incomplete=models.values()))
     assert refusal.value.code == "translate.pair"
-    assert "./reel models fetch nllb-600m" in str(refusal.value.hint)
+    told = re.findall(r"`./reel models fetch ([^`]+)`, for (\w+)", str(refusal.value.hint))
+    assert told == [(models["en-indic"], "indictrans2"), (models["nllb"], "nllb")]
+    for name, backend in told:
+        rest = set(models.values()) - {name}
+        (step,) = (step for step in _plan(replace(lacking, incomplete=rest)).steps if step.id == "translate:hi")
+        assert step.backend_name == backend
+
+
+def test_a_pair_that_nobody_does_is_refused_with_the_way_out() -> None:
+    with pytest.raises(UsageError, match="no backend of profile starter translates English into Latin") as refusal:
+        _plan(_choices("starter", "la"))
+    assert "a language model does" in str(refusal.value.hint)
 
 
 def test_a_glossary_is_an_input_by_its_content(tmp_path: Path) -> None:
@@ -90,6 +107,27 @@ def test_a_glossary_is_an_input_by_its_content(tmp_path: Path) -> None:
     assert translate.inputs["glossary"] == glossary
     without = {step.id: step for step in _plan(_choices("indic", "hi")).steps}["translate:hi"]
     assert "glossary" not in without.inputs
+
+
+def test_the_terms_of_a_glossary_are_hotwords_unless_the_user_has_others(tmp_path: Path) -> None:
+    def hotwords(table: str, **settings: JsonValue) -> object:
+        (tmp_path / "terms.tsv").write_text(table)
+        chosen = replace(_choices("starter", "pt"), glossary=load_glossary(str(tmp_path / "terms.tsv")))
+        steps = _plan(replace(chosen, stages={"asr": settings})).steps
+        return next(step for step in steps if step.id == "asr").params.model_dump()["hotwords"]
+
+    assert hotwords("source\tpt\nMarta\tMarta\nKowalski\t\n") == "Marta, Kowalski"
+    assert hotwords("source\thi\nMarta\tमार्टा\nKowalski\t=\n") == "Marta, Kowalski", "whatever becomes of them"
+    assert hotwords("source\nMarta\n", hotwords="Marthe") == "Marthe"
+    assert hotwords("source\nMarta\n", hotwords="") == ""
+    assert hotwords("source\n") is None
+
+
+def test_a_recogniser_that_takes_no_hotwords_is_not_asked_again_for_other_terms() -> None:
+    neutral = {name: backend.neutral_params for name, backend in stage_named("asr").backends.items()}
+    assert {name for name, params in neutral.items() if "hotwords" not in params} == {
+        "faster-whisper", "whisperx", "mlx-whisper",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("content", "code"), [(None, "glossary.unreadable"), (b"term\tpt\n", "glossary.invalid")])

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from pipeline.environments import load_families
+from pipeline.project import CONFIG
 from pipeline.registry import STAGES
 from shared.stage import Backend
 from tests.conftest import ROOT
@@ -158,9 +160,16 @@ def _correct(made: Material) -> Job:
     return {"transcript": made.said, "cues": folder / "subtitles.vtt", "cues_base": folder / "subtitles.srt"}, {}
 
 
+def _condense(made: Material) -> Job:
+    cues = made.subtitles.file("cues")
+    return {"transcript": made.said, "cues": cues}, {"reading_speed": 8.0, "window": 3, "keep": 0.0}
+
+
 def _by_language_model(made: Material) -> Job:
     return {"audio": made.audio, "transcript": made.said}, {"target": "de", "window": 3}
 
+
+FAMILIES = load_families(CONFIG / "environments.toml")
 
 CASES = (
     Case("demux", "ffmpeg", lambda made: ({"media": made.media}, {"full_rate": 48000})),
@@ -247,11 +256,12 @@ CASES = (
     Case(
         "translate", "indictrans2",
         lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "hi", "max_length": 24}),
-        tiny=dict.fromkeys(  # nobody says what is spoken, so both directions are asked for
-            ("en-indic", "indic-indic"), Tiny("indictrans2-en-indic-dist-200m", script("tiny_indictrans2.py"))
-        ),
+        tiny={"en-indic": Tiny("indictrans2-en-indic-dist-200m", script("tiny_indictrans2.py"))},
     ),
     Case("translate", "whisper", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "en"})),
+    Case("condense", "openai", _condense),
+    Case("condense", "anthropic", _condense),
+    Case("condense", "llama-cpp", _condense, tiny={"model": Tiny("qwen-coder-500m", script("tiny_gguf.py"))}),
     Case("subtitle", "pysubs2", lambda made: ({"transcript": made.said}, {})),
     Case(
         "check", "pysubs2",
@@ -268,8 +278,9 @@ CASES = (
 
 
 def runs_here(backend: Backend) -> bool:
-    """Whether this machine's system is one that the backend runs on."""
-    return not backend.platforms or sys.platform in backend.platforms
+    """Whether this machine's system and Python are such as the backend runs on."""
+    family = FAMILIES.get(backend.environment)
+    return (not backend.platforms or sys.platform in backend.platforms) and (family is None or family.runs_here)
 
 
 HERE = tuple(case for case in CASES if runs_here(case.declared))

@@ -83,7 +83,7 @@ class Stages:
         self._dispatcher = local_dispatcher(app, folder / "logs")
         self._count = itertools.count(1)
         self.limit_s = 900.0  # of a job
-        self.on_progress: Callable[[], None] = lambda: None
+        self.instead: Mapping[Path, Path] = {}  # what a worker is given in the place of a file
 
     def __call__(
         self, name: str, inputs: StageInputs, params: Mapping[str, JsonValue] | None = None, backend: str | None = None
@@ -91,14 +91,14 @@ class Stages:
         stage = stage_named(name)
         choices = replace(self._app.choices(), targets=(), stages={name: dict(params or {})}, guide={})
         step = single_step(stage, choices, {}, backend)
-        if step.language_models:
+        if step.waits_for_language:
             spoken = language_in({role: str(path) for role, path in inputs.items()})
             step = with_model(step, spoken, self._app.models, lambda event: None, name, offline=True)
         set_up([StepPreview(step, "new", "")], self._app, lambda event: None)
         out_dir = self._folder / f"{next(self._count):03d}-{name}"
         out_dir.mkdir(parents=True)
         given: protocol.FileNames = {
-            role: str(value) if isinstance(value, Path) else [str(path) for path in value]
+            role: self._given(value) if isinstance(value, Path) else [self._given(path) for path in value]
             for role, value in inputs.items()
         }
         warnings: list[str] = []
@@ -106,8 +106,6 @@ class Stages:
         def hear(event: protocol.Progress | protocol.Notice) -> None:
             if isinstance(event, protocol.Notice):
                 warnings.append(event.text)
-            else:
-                self.on_progress()
 
         models = {role: self._app.models.snapshot(model) for role, model in step.models.items()}
         with mock.patch.dict(os.environ, self._variables):
@@ -115,6 +113,9 @@ class Stages:
                 self._dispatcher.run(step, models, given, out_dir, self.limit_s, lambda worker: None, hear)
             )
         return StageRun(out_dir, done, warnings)
+
+    def _given(self, file: Path) -> str:
+        return str(self.instead.get(file, file))
 
     def close(self) -> None:
         """End the workers; the set is not used again."""

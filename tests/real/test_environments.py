@@ -99,6 +99,15 @@ def test_offline_without_the_packages_fails_at_once_and_says_how_to_go_on(tmp_pa
     assert caught.value.hint == f"correct that, then run `./reel envs ensure {FAMILY}`"
 
 
+def test_packages_that_need_a_newer_python_are_not_installed_and_the_way_out_is_told(tmp_path: Path) -> None:
+    family = Family(reason="", probe="x", python="3.99.1")
+    environments = Environments(tmp_path / "venvs", CONFIG / "environments", tmp_path / "empty", {FAMILY: family})
+    with pytest.raises(Missing, match=r"needs Python 3\.99\.1 or newer, and this is 3\.") as caught:
+        environments.ensure(FAMILY, lambda event: None)
+    assert "REEL_PYTHON" in (caught.value.hint or "")
+    assert not (tmp_path / "venvs").exists()
+
+
 def test_an_unknown_family_names_those_there_are(environments: Environments) -> None:
     with pytest.raises(UsageError, match="there is no environment `torch`"):
         environments.ensure("torch", lambda event: None)

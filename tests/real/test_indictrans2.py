@@ -1,4 +1,4 @@
-"""IndicTrans2's own code is checked before it may run."""
+"""IndicTrans2's own code is checked before it may run, and of its models the one for what is spoken is loaded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.app import App
-from pipeline.errors import StageRefused
+from pipeline.errors import StageRefused, UsageError
+from shared.transcript import Transcript
 from tests.real.cases import CASES, Material
 from tests.real.conftest import CaseApp, MakeStages
 
@@ -37,3 +38,15 @@ def test_code_that_differs_from_the_lock_is_refused_and_never_run(
     assert "modeling_indictrans.py" in refusal.value.message
     assert not ran.exists()
     assert CASE.run(make_stages(app), material).file("translation").exists()
+
+
+def test_the_language_spoken_decides_which_direction_is_loaded(
+    case_app: CaseApp, make_stages: MakeStages, material: Material, tmp_path: Path
+) -> None:
+    """Nobody has told it, so both directions into Hindi are planned; the cache holds the one from English alone."""
+    stages = make_stages(case_app(CASE))
+    inputs, params = CASE.job(material)
+    assert stages(CASE.stage, inputs, params, CASE.backend).facts["source"] == "en"
+    tamil = Transcript.read(material.said).model_copy(update={"language": "ta"}).write(tmp_path / "tamil.json")
+    with pytest.raises(UsageError, match="indic-indic"):
+        stages(CASE.stage, {**inputs, "transcript": tamil}, params, CASE.backend)

@@ -1,17 +1,18 @@
-"""Fifty kills at random times, with real stages: the same bytes, nobody left over, no row lost."""
+"""Kills at random times, with real stages: the same bytes, nobody left over, no row lost."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tests.conftest import ROOT, Reel
 from tests.processes import survives_kills
 from tests.real.conftest import call
 
-KILLS = 50
+KILLS = int(os.environ.get("KILLS", "8"))
 
 
-def test_fifty_kills_change_nothing(reel: Reel, ffmpeg: Path, tmp_path: Path) -> None:
+def test_kills_change_nothing(reel: Reel, ffmpeg: Path, tmp_path: Path) -> None:
     clips = []
     for start in (3, 14, 25):
         clips.append(tmp_path / "clips" / f"clip{start}.mp4")

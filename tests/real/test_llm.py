@@ -166,6 +166,29 @@ def test_a_language_model_translates_with_the_users_terms_and_what_is_none_keeps
     assert any("1 of 3 lines keep their untranslated text" in warning for warning in run.warnings)
 
 
+def test_what_is_too_fast_is_shortened_and_then_keeps_to_the_limit(
+    keyed_stages: Stages, service: Service, tmp_path: Path
+) -> None:
+    text = "well you know the chairs are all in place now and the popcorn is really still very warm"
+    segments = (
+        Segment(id=0, text="Good evening.", start_ms=0, end_ms=1_500, speaker="A"),
+        Segment(id=1, text=text, start_ms=2_000, end_ms=4_000, speaker="B"),
+        Segment(id=2, text="Thank you.", start_ms=5_000, end_ms=6_200, speaker="A"),
+    )
+    said = Transcript(language="en", language_probability=1, duration_ms=9_000, segments=segments)
+    whole, limits = said.write(tmp_path / "said.json"), {"reading_speed": 20.0}
+    draft = keyed_stages("subtitle", {"transcript": whole}, {**limits, "formats": []})
+    params: dict[str, JsonValue] = {**limits, "address": service.address, "model": "m", "timeout_s": 1.0}
+    run = keyed_stages("condense", {"transcript": whole, "cues": draft.file("cues")}, params, "openai")
+    (shown,) = material(service.requests[0])["lines"]
+    assert (shown["id"], shown["text"]) == (1, text)
+    shorter = Transcript.read(run.file("transcript")).segments[1].text
+    assert shown["most"] * 0.8 < len(shorter) <= shown["most"] < len(text)
+    assert (run.facts["too_fast"], run.facts["shortened"], run.facts["requests"]) == (1, 1, 1)
+    again = keyed_stages("subtitle", {"transcript": run.file("transcript")}, limits)
+    assert (draft.facts["over_limits"], again.facts["over_limits"]) == (1, 0)
+
+
 def test_a_run_through_a_service_tells_beforehand_and_afterwards_what_it_costs_and_shows_the_key_to_nobody_else(
     reel: Reel, service: Service, demo: Path
 ) -> None:
@@ -193,3 +216,21 @@ def test_a_run_through_a_service_tells_beforehand_and_afterwards_what_it_costs_a
     assert 1 <= step["requests"] <= 3
     assert facts["output_tokens"] / 3 < step["output_tokens"] < facts["output_tokens"] * 3
     assert step["cost"] > 0
+    # The service is away: the text is published as it is, and the next run asks again, and only that.
+    service.always = Fault(status=429, headers={"Retry-After": "0"})
+    changed = (*chosen, "--set", "refine.window=7", "--set", "refine.attempts=2")
+    away = reel("run", *changed, extra={"LLM_API_KEY": KEY})
+    assert "answered 429" in away.stderr
+    assert "the next run does this step again" in away.stderr
+    assert "makeshift" in json.loads(job.read_text())["steps"]["refine"]["facts"]
+    steps = {one["step"]: one for one in json.loads(reel("plan", *changed).stdout)["data"]["items"][0]["steps"]}
+    assert steps["refine"]["verdict"] == "redone"
+    assert steps["refine"]["reason"].startswith("its result is makeshift: ")
+    assert "answered 429" in steps["refine"]["reason"]
+    service.always = None
+    again = json.loads(reel("run", *changed, extra={"LLM_API_KEY": KEY}).stdout)["data"]["items"][0]
+    assert again["steps_run"] < len(steps) - 2, again
+    assert "makeshift" not in json.loads(job.read_text())["steps"]["refine"]["facts"]
+    asked = len(service.requests)
+    assert json.loads(reel("run", *changed, extra={"LLM_API_KEY": KEY}).stdout)["data"]["items"][0]["state"] == "reused"
+    assert len(service.requests) == asked

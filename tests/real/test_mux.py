@@ -39,6 +39,11 @@ def listing(ffmpeg: Path, media: Path) -> str:
     return subprocess.run(command, check=False, capture_output=True, text=True).stderr
 
 
+def tracks(ffmpeg: Path, media: Path) -> list[tuple[str, str]]:
+    """The languages and codecs of a film's subtitles."""
+    return re.findall(r"\((\w+)\): Subtitle: (\w+)", listing(ffmpeg, media))
+
+
 def first_ms(ffmpeg: Path, media: Path, stream: str) -> int:
     """The time of a track's first packet by the file's own clock, in Matroska's milliseconds."""
     found = call(
@@ -162,22 +167,33 @@ def test_the_default_subtitle_is_the_one_that_was_named(maker: Maker, ffmpeg: Pa
 def test_an_mp4_holds_the_new_subtitles_and_those_that_it_had(maker: Maker, ffmpeg: Path, rich_mp4: Path) -> None:
     video = maker.mux(rich_mp4, container="mp4").outputs["video"]
     assert video.suffix == ".mp4"
-    found = re.findall(r"\((\w+)\): Subtitle: (\w+)", listing(ffmpeg, video))
-    assert found == [("spa", "mov_text"), ("eng", "mov_text"), ("hin", "mov_text")]
+    assert tracks(ffmpeg, video) == [("spa", "mov_text"), ("eng", "mov_text"), ("hin", "mov_text")]
+    replaced = maker.mux(rich_mp4, container="mp4", keep_subtitles=False).outputs["video"]
+    assert tracks(ffmpeg, replaced) == [("eng", "mov_text"), ("hin", "mov_text")]
     assert call(ffmpeg, "-i", video, "-map", "0:s:1", "-f", "srt", "-").strip() == SRT.strip()
 
 
+@pytest.mark.parametrize("container", ["mkv", "mp4"])
 @pytest.mark.parametrize(("kind", "flag"), [("sdh", "(hearing impaired)"), ("forced", "(forced)")])
 def test_players_are_told_what_a_subtitle_is_for(
-    maker: Maker, ffmpeg: Path, rich_mkv: Path, kind: Kind, flag: str
+    maker: Maker, ffmpeg: Path, rich_mkv: Path, kind: Kind, flag: str, container: str
 ) -> None:
-    found = listing(ffmpeg, maker.mux(rich_mkv, ("en",), kind=kind, keep_subtitles=False).outputs["video"])
+    made = maker.mux(rich_mkv, ("en",), kind=kind, keep_subtitles=False, container=container)
+    found = listing(ffmpeg, made.outputs["video"])
     assert [flag in line for line in found.splitlines() if "Subtitle:" in line] == [True]
+    title = {"mkv": "title", "mp4": "handler_name"}[container]
+    named = re.findall(rf"\(eng\): Subtitle:.*\n +Metadata:\n(?: +.*\n)*? +{title} +: (.+)", found)
+    assert named == [{"sdh": "English (SDH)", "forced": "English (forced)"}[kind]]
 
 
-def test_letters_are_burnt_into_the_picture_while_they_are_said(maker: Maker, ffmpeg: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["it's [a] film, 50%: \\one;.mkv", '-"रात" का शो: {x}\n=2.mkv'], ids=["signs", "dash, Hindi, new line"]
+)
+def test_letters_are_burnt_into_the_picture_while_they_are_said(
+    maker: Maker, ffmpeg: Path, tmp_path: Path, name: str
+) -> None:
     black = ("-f", "lavfi", "-i", "color=black:size=320x180:rate=10:duration=4")
-    media = make(ffmpeg, tmp_path / "it's [a] film, 50%: \\one;.mkv", *black, *TONE, "-c:v", "mpeg4", "-c:a", "aac")
+    media = make(ffmpeg, tmp_path / name, *black, *TONE, "-c:v", "mpeg4", "-c:a", "aac")
     video = maker.mux(media, ("en",), burn_in="en").outputs["video"]
     assert "Subtitle:" not in listing(ffmpeg, video)
 

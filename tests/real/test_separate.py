@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import wave
 from pathlib import Path
@@ -13,11 +12,9 @@ import numpy.typing as npt
 import pytest
 
 from pipeline.app import App
-from pipeline.errors import StageRefused, StepFailed
+from pipeline.errors import StageRefused
 from shared.speech import Separation
 from tests.conftest import ROOT
-from tests.fakes.verified import wrong_files
-from tests.processes import children, gone
 from tests.real.cases import HERE
 from tests.real.conftest import CaseApp, MakeStages, Stages, write_wav
 
@@ -143,30 +140,3 @@ def test_a_segment_longer_than_demucs_was_trained_on_is_refused(
     with pytest.raises(StageRefused, match="trained on 2 s at most") as refused:
         demucs("separate", {"audio": speech_clip, "speech": speech_regions}, {"segment": 10}, "demucs")
     assert refused.value.code == "separate.segment"
-
-
-@pytest.mark.parametrize(
-    ("signal_sent", "limit_s", "code"),
-    [(signal.SIGKILL, 900.0, "worker.killed"), (signal.SIGSTOP, 8.0, "worker.timed-out")],
-    ids=["killed", "hanging"],
-)
-def test_a_backend_that_dies_in_its_work_says_how_and_leaves_its_model_whole(
-    signal_sent: signal.Signals, limit_s: float, code: str, case_app: CaseApp, make_stages: MakeStages,
-    speech_clip: Path, speech_regions: Path,
-) -> None:  # fmt: skip
-    before = set(children(os.getpid()))
-    app = case_app(DEMUCS)
-    stages = make_stages(app)
-
-    def strike() -> None:
-        for pid in set(children(os.getpid())) - before:
-            os.kill(pid, signal_sent)
-
-    stages.on_progress, stages.limit_s = strike, limit_s
-    with pytest.raises(StepFailed) as failed:
-        stages("separate", {"audio": speech_clip, "speech": speech_regions}, {}, "demucs")
-    stages.close()
-    assert failed.value.code == code
-    assert "separate (demucs)" in failed.value.message
-    assert gone(list(set(children(os.getpid())) - before))
-    assert wrong_files(app.models, "demucs-htdemucs") == []

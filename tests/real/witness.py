@@ -16,7 +16,9 @@ import pytest
 from pipeline.app import App
 from pipeline.model_cache.cache import ModelCache
 from tests.fakes.leaks import detect_leaks
+from tests.processes import children
 from tests.real.cases import Case, Material
+from tests.real.faults import WITNESSED, Failed, fail
 
 if TYPE_CHECKING:
     from tests.real.conftest import CaseApp, MakeStages, StageRun
@@ -28,15 +30,16 @@ Mount = Callable[[Path], Path]
 
 @dataclass(frozen=True)
 class Witnessed:
-    """A case on two media. `forward` and `backward` are of one warm worker, which was listened to: whom it tried to
-    reach, and which files it left where models lie. `elsewhere` is of a cold worker with the cache under another roof,
-    where nobody can write."""
+    """A case on two media. `forward` and `backward` are of one warm worker, which then came to a bad end, `failed`.
+    `elsewhere` is of the next one, cold and with the cache under another roof, where nobody can write. Both were
+    listened to: whom they tried to reach, and which files the first left where models lie."""
 
     forward: list[Digests]
     backward: list[Digests]
     elsewhere: list[Digests]
     attempts: list[str]
     left_behind: set[Path]
+    failed: Failed | None  # None where the stage looks at a file before it opens it
 
 
 Witness = Callable[[Case], Witnessed]
@@ -57,18 +60,21 @@ def witness(
         app = case_app(case)
         for media in two_media:
             case.job(media)  # what a job is made from is made before anybody listens
-        before = _files_of_libraries(app.project.cache)
+        before, others = _files_of_libraries(app.project.cache), children(os.getpid())
         with detect_leaks(case.allowed) as leaks:
             warm = make_stages(app, leaks.variables)
             forward = [_digests(case.run(warm, media)) for media in (one, two)]
             backward = [_digests(case.run(warm, media)) for media in (two, one)][::-1]
-            warm.close()  # here, so that nothing is told after the end either
+            fault, folder = WITNESSED.get(case), tmp_path_factory.mktemp("fails")
+            failed = fail(case, fault, warm, one, others, folder) if fault else None
+            warm.close()
+            left_behind = _files_of_libraries(app.project.cache) - before
+            moved = _moved(app, read_only(app.project.cache), tmp_path_factory.mktemp("results"))
+            cold = make_stages(moved, leaks.variables)
+            elsewhere = [_digests(case.run(cold, media)) for media in (two, one)][::-1]
+            cold.close()  # here, so that nothing is told after the end either
         assert bool(leaks.passed) == bool(case.allowed), "a service was not asked, or not by way of the detector"
-        left_behind = _files_of_libraries(app.project.cache) - before
-        cold = make_stages(_moved(app, read_only(app.project.cache), tmp_path_factory.mktemp("results")))
-        elsewhere = [_digests(case.run(cold, media)) for media in (two, one)][::-1]
-        cold.close()
-        seen[case] = Witnessed(forward, backward, elsewhere, leaks.attempts, left_behind)
+        seen[case] = Witnessed(forward, backward, elsewhere, leaks.attempts, left_behind, failed)
         return seen[case]
 
     return watch

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.cleaning import Removals
 from shared.speech import Region, SpeechRegions
 from shared.stage import Job, StageError
 from shared.transcript import Transcript
@@ -77,6 +78,16 @@ def test_where_nobody_speaks_the_model_hears_nothing(tmp_path: Path) -> None:
     transcript = transcript_of(engine, a_job(tmp_path, []))
     assert (transcript.language, transcript.segments, engine.calls) == ("und", (), [])
     assert transcript_of(engine, a_job(tmp_path, [], language="hi")).language == "hi"
+
+
+def test_a_language_that_nobody_tells_is_recorded_as_unknown_with_what_was_said(tmp_path: Path) -> None:
+    job = a_job(tmp_path, [(10_000, 12_000)])
+    transcript = transcript_of(FakeEngine([HELLO], language=("und", 0.0)), job)
+    assert (transcript.language, transcript.language_probability, transcript.text) == ("und", 0, "Hello there.\n")
+    assert isinstance(job.listener, Audience)
+    assert job.listener.warnings == [
+        "fake does not tell which language it heard, so none is recorded; `language` says it"
+    ]
 
 
 def test_short_pauses_are_decoded_and_long_ones_cut_out() -> None:
@@ -189,6 +200,9 @@ def test_what_nobody_said_is_left_out_and_reported(tmp_path: Path, invented: Hea
     assert job.facts["left_out"] == 1
     assert isinstance(job.listener, Audience)
     assert job.listener.warnings[0].startswith("left out what nobody seems to have said:")
+    (removal,) = Removals.read(job.out_dir / "left-out.json").removals
+    assert (removal.reason, removal.start_ms, removal.end_ms) == ("no-speech", 0, 900)
+    assert removal.evidence["no_speech_probability"] == invented.no_speech_probability
 
 
 LOOP = heard(*[(" again", at, at + 10) for at in range(0, 900, 10)])
@@ -205,6 +219,9 @@ def test_a_repetition_that_stays_one_is_left_out(tmp_path: Path) -> None:
     job = a_job(tmp_path, [(0, 5_000)])
     assert transcript_of(FakeEngine([LOOP], second=[LOOP]), job).segments == ()
     assert (job.facts["left_out"], job.facts["language"]) == (1, "und")
+    (removal,) = Removals.read(job.out_dir / "left-out.json").removals
+    assert removal.reason == "repetitive"
+    assert removal.evidence["compression_ratio"] > 4
 
 
 def test_the_language_is_told_by_half_a_minute_of_speech(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.language_data import load_languages
-from shared.cleaning import Removals
+from shared.cleaning import Removal, Removals
 from shared.sound import Sound, SoundKind, Sounds
 from shared.speech import Region, SpeechRegions
 from shared.stage import Job
@@ -167,11 +167,14 @@ def test_without_evidence_from_sound_or_repetition_nobodys_words_go(texts: list[
     assert [segment.id for segment in done.transcript.segments] == list(range(len(done.transcript.segments)))
 
 
-def a_job(folder: Path, transcript: Transcript, **params: object) -> Job[CleanInputs, CleanParams]:
+def a_job(
+    folder: Path, transcript: Transcript, left_out: tuple[Removal, ...] = (), **params: object
+) -> Job[CleanInputs, CleanParams]:
     regions = SpeechRegions(duration_ms=END_MS, regions=(Region(start_ms=0, end_ms=END_MS),))
     inputs = CleanInputs(
         transcript=transcript.write(folder / "transcript.json"), speech=regions.write(folder / "speech.json"),
         sounds=Sounds(duration_ms=END_MS, sounds=()).write(folder / "sounds.json"),
+        left_out=Removals(removals=left_out).write(folder / "left-out.json"),
     )  # fmt: skip
     (folder / "out").mkdir()
     languages = load_languages(ROOT / "config" / "languages")
@@ -198,3 +201,15 @@ def test_everything_stays_where_that_is_wanted(tmp_path: Path) -> None:
     before = Transcript(language="en", language_probability=0.4, duration_ms=END_MS, segments=segments)
     outputs = run(Cleaner(), a_job(tmp_path, before, hallucinations="keep"))
     assert Transcript.read(outputs.transcript) == before
+
+
+def test_what_the_recogniser_left_out_itself_is_listed_with_the_rest_and_not_told_of_twice(tmp_path: Path) -> None:
+    segments = (said("Thank you for watching!", 0, 2_000),)
+    before = Transcript(language="en", language_probability=1, duration_ms=END_MS, segments=segments)
+    silent = Removal(start_ms=2_500, end_ms=2_900, text="You", reason="no-speech", evidence={"word_probability": 0.08})
+    job = a_job(tmp_path, before, (silent,))
+    removed = Removals.read(run(Cleaner(), job).removed).removals
+    assert [one.reason for one in removed] == ["stock-phrase", "no-speech"]
+    assert removed[1] == silent
+    assert isinstance(job.listener, Audience)
+    assert len(job.listener.warnings) == 1

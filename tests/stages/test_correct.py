@@ -13,6 +13,7 @@ from shared.cue import Cue
 from shared.stage import Job, StageError
 from shared.transcript import Segment, Transcript, Word
 from stages.backends.corrections import Corrections
+from stages.backends.cue_marks import between_notes, said_in
 from stages.correct import CorrectInputs, CorrectParams, run
 from tests.fakes.listener import Audience
 
@@ -198,3 +199,59 @@ def test_a_transcript_that_is_none_any_more_is_refused_with_its_place(tmp_path: 
     with pytest.raises(StageError, match=r"segments\.0\.words\.1\.start_ms") as caught:
         run(ENGINE, a_job(tmp_path, a_transcript(), document=broken))
     assert caught.value.code == "correct.transcript"
+
+
+def shown_to_who_does_not_hear(transcript: Transcript) -> list[Cue]:
+    """The cues as subtitles of kind `sdh` show them: names, songs, two voices at once, and a sound."""
+    first, second, third, fourth = cues_of(transcript)
+    (one,), (two,) = first.lines, second.lines
+    return [
+        first.model_copy(update={"lines": (f"[Speaker 1] {one}",)}),
+        second.model_copy(update={"lines": (f"-{two[:3]}", f"-{two[4:]}")}),
+        Cue(
+            start_ms=3_950,
+            end_ms=4_300,
+            lines=(
+                "[river",
+                "roars]",
+            ),
+        ),
+        third.model_copy(update={"lines": between_notes(third.lines)}),
+        fourth,
+    ]
+
+
+def test_marks_and_labels_of_subtitles_do_not_become_words() -> None:
+    transcript = a_transcript()
+    told = shown_to_who_does_not_hear(transcript)
+    edited = [cue.model_copy(update={"end_ms": cue.end_ms + 1}) for cue in told]  # each one was touched
+    assert words_of(ENGINE.carry(transcript, told, edited)) == words_of(transcript)
+    named = [
+        cue.model_copy(update={"lines": (cue.lines[0].replace("Speaker 1", "Ann"), *cue.lines[1:])}) for cue in told
+    ]
+    assert ENGINE.carry(transcript, told, named) == transcript
+
+
+def test_a_sound_that_was_deleted_takes_no_word_along() -> None:
+    transcript = a_transcript()
+    told = shown_to_who_does_not_hear(transcript)
+    assert ENGINE.carry(transcript, told, told[:2] + told[3:]) == transcript
+    other = [*told[:2], told[2].model_copy(update={"lines": ("[thunder]",)}), *told[3:]]
+    assert ENGINE.carry(transcript, told, other) == transcript
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (("-5 degrees", "and falling"), "-5 degrees and falling"),
+        (("-5 degrees?", "-Yes."), "5 degrees? Yes."),  # each line begins with the mark of a dialogue
+        (("- Hello.",), "Hello."),
+        (("\u2013 Hello.", "\u2013 You."), "Hello. You."),
+        (("well-known", "-ish"), "well-known ish"),
+        (("\u266a la la \u266a", "[door] who is it? [Ann]"), "la la who is it?"),
+        (("[music]",), ""),
+        ((), ""),
+    ],
+)
+def test_what_a_cue_says_is_its_text_without_marks(lines: tuple[str, ...], said: str) -> None:
+    assert " ".join(said_in(lines).split()) == said

@@ -28,6 +28,7 @@ class Loud:
     """Says everything in capitals. `lose` leaves a segment out."""
 
     lose: bool = False
+    away: str = ""
     glossary: Glossary | None = None
 
     def refine(
@@ -40,7 +41,7 @@ class Loud:
             louder = tuple(one.model_copy(update={"text": one.text.upper()}) for one in translation.segments)
             return Refined(transcript, translation.model_copy(update={"segments": louder}), ("loud",), {}, usage)
         said = tuple(one.model_copy(update={"text": one.text.upper()}) for one in transcript.segments[self.lose :])
-        return Refined(transcript.model_copy(update={"segments": said}), None, ("loud",), {"kept": 0}, usage)
+        return Refined(transcript.model_copy(update={"segments": said}), None, ("loud",), {"kept": 0}, usage, self.away)
 
 
 def a_job(folder: Path, *, translated: bool = False, terms: Glossary | str | None = None, **prices: float) -> RefineJob:
@@ -67,6 +68,14 @@ def test_a_transcript_comes_back_as_one_with_what_it_cost(tmp_path: Path) -> Non
     assert job.facts == {**expected, "cost": 6.0, "language": "en"}
     assert isinstance(job.listener, Audience)
     assert job.listener.warnings == ["loud"]
+
+
+def test_what_may_be_better_another_time_is_told_and_kept_with_the_result(tmp_path: Path) -> None:
+    job = a_job(tmp_path)
+    run(Loud(away="the service was away"), job)
+    assert job.facts["makeshift"] == "the service was away"
+    assert isinstance(job.listener, Audience)
+    assert job.listener.warnings[-1] == "the service was away; the next run does this step again"
 
 
 def test_of_a_translation_the_translation_comes_back(tmp_path: Path) -> None:

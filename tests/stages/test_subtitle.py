@@ -207,6 +207,13 @@ def test_a_sentence_that_spans_two_segments_is_one_cue_and_two_sentences_are_two
     ]  # fmt: skip
 
 
+def test_a_sentence_may_end_with_any_word_but_a_title() -> None:
+    words = talk("You may say that I am, and you are. And he was there with Mr. Brown.", pace_ms=90)
+    assert [" ".join(cue) for cue in shown(*words)] == [
+        "You may say that I am, and you are.", "And he was there with Mr. Brown.",
+    ]  # fmt: skip
+
+
 def test_a_quick_exchange_stands_in_one_cue_with_a_hyphen_for_each_speaker() -> None:
     words = [*talk("Ready?", speaker="A"), *talk("Yes.", speaker="B", start_ms=500)]
     after = talk("Then let us begin with the first question.", speaker="A", start_ms=950)

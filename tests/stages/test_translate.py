@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from shared.flores import INDICTRANS2, NLLB, flores_code
+from shared.glossary import Glossary, Term
 from shared.stage import Job, StageError
 from shared.transcript import Segment, Transcript
 from shared.translation import Translation
@@ -31,9 +32,11 @@ from tests.fakes.listener import Audience
 class FakeEngine:
     texts: Sequence[str]
     calls: list[tuple[str, str]] = field(default_factory=list)
+    terms: tuple[Term, ...] = ()
 
     def translate(self, work: Work) -> Sequence[str]:
         self.calls.append((work.source, work.target))
+        self.terms = work.glossary.terms
         return self.texts
 
 
@@ -80,6 +83,17 @@ def test_the_same_language_is_copied_without_the_backend(tmp_path: Path) -> None
     outputs = run(engine, a_job(tmp_path, "en", "hello", target="en-GB"))
     assert texts_of(outputs.translation) == [(0, "hello")]
     assert engine.calls == []
+
+
+def test_proposed_names_are_protected_unless_the_glossary_says_something_else(tmp_path: Path) -> None:
+    glossary = Glossary(terms=(Term(source="Marta", targets={"en": "Martha"}),)).write(tmp_path / "terms.tsv")
+    names = Glossary(terms=(Term(source="Marta"), Term(source="Lima"))).write(tmp_path / "names.tsv")
+    job = a_job(tmp_path, "es", "Marta vive en Lima")
+    inputs = job.inputs.model_copy(update={"glossary": glossary, "names": names})
+    engine = FakeEngine(["Martha lives in Lima"])
+    run(engine, replace(job, inputs=inputs))
+    assert engine.terms == (Term(source="Marta", targets={"en": "Martha"}), Term(source="Lima"))
+    assert (job.facts["terms_met"], job.facts["terms_kept"]) == (2, 2)
 
 
 def test_nothing_said_is_nothing_translated_whatever_the_pair(tmp_path: Path) -> None:

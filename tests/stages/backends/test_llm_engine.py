@@ -146,6 +146,7 @@ def test_a_model_that_is_of_no_use_is_not_asked_for_every_window() -> None:
     refined = refine(fake, *["One two three."] * 40, window=2, at_once=1)
     assert len(fake.questions) == 12
     assert refined.warnings[-1].startswith("36 of 40 lines keep their unrefined text: the model gave nothing")
+    assert refined.makeshift == "", "it would say the same another time"
     assert texts_of(refined) == ["One two three."] * 40
     assert refined.facts["kept"] == 40
 
@@ -186,7 +187,23 @@ def test_a_service_that_stays_away_leaves_the_text_as_it_was_and_is_left_alone()
     assert len(fake.questions) == 3
     assert texts_of(refined) == ["One two."] * 30
     text = "30 of 30 lines keep their unrefined text: the service was away (https://x answered 503)"
-    assert refined.warnings == (text,)
+    assert refined.warnings == ()
+    assert refined.makeshift == text
+
+
+def test_lines_that_a_service_was_away_for_are_told_apart_from_those_that_a_model_spoiled() -> None:
+    spoiled = json.dumps({"lines": [{"id": 0, "text": "Something else altogether."}]})
+    refined = refine(Fake(lambda lines: Busy("gone"), first=[spoiled]), "One.", "Two.", window=1, at_once=1, attempts=1)
+    assert refined.warnings == ("1 of 2 lines keep their unrefined text: the model changed more than it may",)
+    assert refined.makeshift == "1 of 2 lines keep their unrefined text: the service was away (gone)"
+
+
+def test_the_half_of_a_window_that_a_service_was_away_for_may_be_better_another_time() -> None:
+    half = obeying([{"id": 0, "text": "one"}])
+    fake = Fake(lambda lines: Busy("gone"), first=["what?", "what?", half])
+    refined = refine(fake, "one", "two", attempts=2)
+    assert texts_of(refined) == ["One.", "two"]
+    assert refined.makeshift.startswith("1 of 2 lines")
 
 
 def test_a_service_that_wants_to_be_left_alone_for_an_hour_is_away(nobody_waits: list[float]) -> None:
@@ -328,6 +345,7 @@ class Work:
     params: RefineParams = field(default_factory=RefineParams)
     glossary: Glossary = field(default_factory=Glossary)
     warned: list[str] = field(default_factory=list)
+    away: list[str] = field(default_factory=list)
     noted: dict[str, object] = field(default_factory=dict)
 
     def progress(self, done: float) -> None:
@@ -335,6 +353,9 @@ class Work:
 
     def warn(self, text: str) -> None:
         self.warned.append(text)
+
+    def makeshift(self, why: str) -> None:
+        self.away.append(why)
 
     def note(self, name: str, value: object) -> None:
         self.noted[name] = value
@@ -353,3 +374,10 @@ def test_a_translation_has_a_text_for_each_segment_and_an_empty_one_where_none_c
     assert "from English into German" in fake.questions[0].task
     assert work.noted["requests"] == 1
     assert "1 of 2 lines" in work.warned[0]
+
+
+def test_a_translation_that_a_service_was_away_for_may_be_better_another_time() -> None:
+    work = Work(a_transcript("Good evening.").segments)
+    assert LanguageModelEngine(Fake(lambda lines: Busy("gone", 3600.0))).translate(work) == [""]
+    assert work.away == ["1 of 1 lines keep their untranslated text: the service was away (gone)"]
+    assert work.warned == []

@@ -43,7 +43,8 @@ def work_on(*texts: str, glossary: Glossary | None = None) -> tuple[Work, list[f
     terms = (glossary or Glossary()).into("pt")
     params = TranslateParams(target="pt")
     work = Work(
-        Path("a.wav"), segments, "en", "pt", params, terms, done.append, told.append, lambda name, value: None
+        Path("a.wav"), segments, "en", "pt", params, terms, done.append, told.append, told.append,
+        lambda name, value: None,
     )  # fmt: skip
     return work, done, told
 

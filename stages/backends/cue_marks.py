@@ -1,0 +1,33 @@
+"""The marks that subtitles carry beside what is said: notes around a song, a hyphen before each of two speakers, and
+brackets around sounds and names. Written by the layout, and taken off again where the words alone are wanted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+NOTE = "\u266a"
+NOTES = "\u2669-\u266f"  # what others mark songs with: a range for a regular expression
+DIALOGUE_MARK = "-"
+_BRACKETED = re.compile(r"\[[^\[\]]*\]")
+_NOTES = re.compile(f"[{NOTES}]")
+_OPENED = re.compile(r"^\s*[-\u2010\u2013\u2014]\s*(?=[^\s\d])")  # not the sign of a number
+
+
+def bracketed(text: str) -> str:
+    """A sound, or who speaks."""
+    return f"[{text}]"
+
+
+def between_notes(lines: Sequence[str]) -> tuple[str, ...]:
+    """The lines of a song's cue."""
+    *before, last = lines
+    first, *others = [*before, f"{last} {NOTE}"]
+    return (f"{NOTE} {first}", *others)
+
+
+def said_in(lines: Sequence[str]) -> str:
+    """What a cue's lines say without their marks; empty for one that tells of a sound."""
+    told = _NOTES.sub(" ", _BRACKETED.sub(" ", "\n".join(lines))).splitlines()
+    dialogue = len(told) > 1 and all(line.lstrip().startswith(DIALOGUE_MARK) for line in told)
+    return " ".join(line.lstrip()[1:] if dialogue else _OPENED.sub("", line) for line in told).strip()

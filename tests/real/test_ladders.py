@@ -1,0 +1,137 @@
+"""A real library that gets no more memory from the system goes down its backend's ladder: the next rung is loaded with
+what it asks for, its result says so, and the backend begins there from then on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+
+from pipeline.app import App
+from pipeline.executors.local import local_dispatcher
+from pipeline.ladder import descent
+from pipeline.observed import Observed
+from pipeline.plan import Step, single_step
+from pipeline.registry import STAGES
+from pipeline.result_store import ResultStore, StoredResult
+from pipeline.step import Listening, keyed, run_step
+from shared.files import sha256_of
+from shared.stage import Rung
+from shared.transcript import Transcript
+from tests.processes import children
+from tests.real.cases import HERE, Case, Job, Material
+from tests.real.conftest import CaseApp
+
+_SPARE_BYTES = 1 << 20
+_TIMES = 200
+
+
+@dataclass(frozen=True)
+class Descent:
+    """What a case asks for, near the end of its ladder because each rung costs a start, and where it ends. The tiny
+    Demucs hears less at once than the ladder's rungs, so it gets one of its own."""
+
+    asked: Mapping[str, JsonValue]
+    rung: str
+    params: Mapping[str, JsonValue]
+    ladder: tuple[Rung, ...] | None = None
+    long_winded: bool = False  # the tiny model finds enough memory in what it holds, but for a word without end
+
+
+DESCENTS = {
+    "asr-faster-whisper": Descent({"beam_size": 2}, "8-bit weights", {"beam_size": 2, "compute_type": "int8"}),
+    "diarize-pyannote": Descent({}, "batches of 8", {"segmentation_batch_size": 8, "embedding_batch_size": 8}),
+    "separate-demucs": Descent(
+        {}, "segments of 1 s", {"segment": 1.0}, ladder=(Rung("segments of 1 s", {"segment": 1}),)
+    ),
+    "translate-nllb": Descent(
+        {"batch_size": 1}, "half precision", {"batch_size": 1, "dtype": "bfloat16"}, long_winded=True
+    ),
+}
+CASES = tuple(case for case in HERE if str(case) in DESCENTS)
+
+
+@dataclass
+class Bench:
+    """Runs a case's step as a run does, with a store and memories of its own."""
+
+    app: App
+    folder: Path
+    warnings: list[str] = field(default_factory=list)
+
+    def run(self, step: Step, jobs: list[Job]) -> list[StoredResult]:
+        """The results, all by one set of workers; the last job gets no memory where it is begun first."""
+        return asyncio.run(self._run(step, jobs))
+
+    async def _run(self, step: Step, jobs: list[Job]) -> list[StoredResult]:
+        results, others, observed = [], set(children(os.getpid())), Observed(self.folder)
+        app = replace(self.app, store=ResultStore(self.folder, self.folder))
+        begun: list[str] = []
+
+        def started(worker: str) -> None:
+            begun.append(worker)
+            if len(begun) == len(jobs):
+                for pid in set(children(os.getpid())) - others:
+                    _allow_no_more(pid)
+
+        listening = Listening(lambda what: None, started, lambda done: None, self.warnings.append)
+        with app.store.open_for_writing("a test"):
+            async with local_dispatcher(app, self.folder / "logs", observed) as dispatcher:
+                for inputs, _ in jobs:
+                    paths = {role: given for role, given in inputs.items() if isinstance(given, Path)}
+                    digests = {role: sha256_of(path) for role, path in paths.items()}
+                    media = {digests[role]: path for role, path in paths.items()}
+                    surroundings = app.surroundings()
+                    first, *below = descent(step, surroundings.device, observed.rungs)
+                    work = keyed(first, digests, surroundings)
+                    results.append(await run_step(work, below, media, 30_000, app, dispatcher, listening))
+        observed.save()
+        return results
+
+
+def _allow_no_more(pid: int) -> None:
+    """The system gives the process no memory beyond what it has, but for a little."""
+    held = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.prlimit(pid, resource.RLIMIT_AS, (held + _SPARE_BYTES, resource.RLIM_INFINITY))
+
+
+def _long_winded(job: Job, folder: Path) -> Job:
+    """The job with a first segment of one endless word, which nothing can cut into parts."""
+    inputs, params = job
+    transcript = Transcript.read(Path(str(inputs["transcript"])))
+    first = transcript.segments[0].model_copy(update={"text": "soitgoeson" * _TIMES, "words": ()})
+    longer = transcript.model_copy(update={"segments": (first, *transcript.segments[1:])})
+    return {**inputs, "transcript": longer.write(folder / "longer.json")}, params
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_library_that_gets_no_memory_goes_on_from_the_next_rung(
+    case: Case, case_app: CaseApp, two_media: tuple[Material, Material], tmp_path: Path
+) -> None:
+    wanted, app = DESCENTS[str(case)], case_app(case)
+    jobs = [case.job(made) for made in two_media]
+    if wanted.long_winded:
+        jobs[-1] = _long_winded(jobs[-1], tmp_path)
+    asked = {**jobs[0][1], **wanted.asked}
+    choices = replace(app.choices(), targets=(), stages={case.stage: asked}, guide={})
+    step = single_step(STAGES[case.stage], choices, {}, case.backend)
+    if wanted.ladder:
+        step = replace(step, backend=replace(step.backend, oom_ladder=wanted.ladder))
+    bench = Bench(app, tmp_path)
+    before, after = bench.run(step, jobs)
+    assert "rung" not in before.facts
+    assert [text for text in bench.warnings if "out of memory" in text], bench.warnings
+    assert after.facts["rung"] == wanted.rung
+    params = after.ingredients["params"]
+    assert isinstance(params, dict)
+    assert {name: params[name] for name in wanted.params} == wanted.params
+    device = app.settings.device
+    remembered = descent(step, device, Observed(tmp_path).rungs)[0].rung
+    assert remembered is not None
+    assert remembered.name == wanted.rung
