@@ -39,5 +39,5 @@ if (-not $built) {
 }
 $env:PYDANTIC_DISABLE_PLUGINS = '1'
 $env:PYTHONPATH = $PSScriptRoot
-& $program -P -m pipeline.cli @args
+& $program -P -m pipeline @args
 exit $LASTEXITCODE

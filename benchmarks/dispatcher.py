@@ -83,7 +83,7 @@ def call(arguments: list[str | Path], folder: Path, results: str) -> Call:
         "REEL_RECIPE": str(folder / "ten.toml"),
         "PYTHONPATH": str(ROOT),
     }
-    command = [sys.executable, "-P", "-m", "pipeline.cli", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "pipeline", *map(str, arguments)]
     started = time.perf_counter()
     process = subprocess.Popen(command, env=variables, cwd=folder, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)

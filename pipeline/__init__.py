@@ -1,6 +1,6 @@
 """The orchestrator: it plans, reuses, sets up, runs and publishes, and never imports a stage's library.
 
-    cli, parser, paths, commands/, reporters/            what a person or a program types and sees
+    __main__, cli, parser, paths, commands/, reporters/  what a person or a program types and sees
     errors, events, project, settings, app               the words and parts that all of them share
     registry, recipe, profile, plan, result_key          pure: declarations -> plan -> keys
     result_store, runs, publish                          results by key; the history of runs; files for the user

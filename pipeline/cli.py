@@ -1,4 +1,4 @@
-"""The entry point: parse, dispatch, print, and turn every ending into an exit code.
+"""The command line: parse, dispatch, print, and turn every ending into an exit code.
 
 Data goes to stdout, everything else to stderr. With `--json` stdout holds one document and nothing more:
 `{format, command, status, data, errors}`, whatever happened once the command line was understood.
@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import json
 import os
-import signal
 import sys
 import traceback
 from importlib import import_module
@@ -92,9 +91,3 @@ def _print(
     elif text:
         print(text.rstrip("\n"))
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    code = main()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late to change what the command has come to
-    sys.exit(code)

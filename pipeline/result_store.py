@@ -4,7 +4,7 @@
     manifests/cd/cd34....json a result: its key's ingredients, its files, what the stage noted
     history/<run>.json        a run that has ended: its steps, its workers
     index.sqlite              what can be looked up faster; see `pipeline.index`
-    staging/                  where steps write; swept by the next owner
+    staging/                  where steps write; swept by its owner at both ends
     lock                      held by the kernel for the one writer, as long as it lives
     owner.json                who that is; still there when the last one did not come to its end
 
@@ -143,6 +143,7 @@ class ResultStore:
                 raise self._unwritable(error) from error
             raise
         finally:
+            shutil.rmtree(self.root / "staging", ignore_errors=True)  # an interrupted step may have left a film here
             lock.release()
 
     def refill(self, index: Index) -> None:

@@ -76,7 +76,7 @@ class Reel:
 
     def command(self, *arguments: str | Path) -> list[str]:
         """The words that start it."""
-        return [sys.executable, "-P", "-m", "pipeline.cli", *map(str, arguments)]
+        return [sys.executable, "-P", "-m", "pipeline", *map(str, arguments)]
 
     def start(self, *arguments: str | Path, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """The command in a process group of its own, so that a test can end all of it."""

@@ -35,7 +35,7 @@ class Machine:
     def start(self, *arguments: str | Path, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """A command of ours."""
         return subprocess.Popen(
-            self.command(sys.executable, "-P", "-m", "pipeline.cli", *arguments),
+            self.command(sys.executable, "-P", "-m", "pipeline", *arguments),
             env=self.reel.environment({**self.variables, **(extra or {})}), cwd=self.reel.folder, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip

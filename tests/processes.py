@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from tests.conftest import Reel
 
@@ -25,6 +26,17 @@ def children(pid: int) -> list[int]:
     with contextlib.suppress(OSError):
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
+
+
+def hears(stream: IO[str] | None, text: str) -> None:
+    """Read a process's lines up to one that holds the text."""
+    assert stream
+    lines = []
+    for line in stream:
+        lines.append(line)
+        if text in line:
+            return
+    raise AssertionError(f"it never said {text!r}:\n{''.join(lines)}")
 
 
 def descendants(pid: int) -> list[int]:

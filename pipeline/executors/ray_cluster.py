@@ -70,7 +70,7 @@ def enter(app: App) -> None:
     if Path(sys.prefix) != python.parent.parent:
         sys.stdout.flush()
         variables = {**os.environ, **ray_variables(app), "PYTHONPATH": str(CODE_ROOT)}
-        os.execve(python, [str(python), "-P", "-m", "pipeline.cli", *sys.argv[1:]], variables)
+        os.execve(python, [str(python), "-P", "-m", "pipeline", *sys.argv[1:]], variables)
 
 
 def ray_variables(app: App) -> dict[str, str]:

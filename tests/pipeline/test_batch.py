@@ -18,7 +18,7 @@ from pipeline.app import App
 from pipeline.batch import run_batch
 from pipeline.media_list import Request
 from tests.conftest import Reel
-from tests.processes import children, gone, survives_kills
+from tests.processes import children, gone, hears, survives_kills
 
 STUB = {"REEL_STUB": "true"}
 
@@ -145,25 +145,25 @@ def test_media_that_come_while_others_are_worked_on_are_done_too(make_app: Calla
 
 
 def test_one_interrupt_ends_politely_and_says_how_to_go_on(reel: Reel, films: list[Path]) -> None:
-    with reel.start("run", *films, extra=STUB) as process:
-        workers = _wait_for_workers(process)
+    with reel.start("run", *films, "--progress", "json", extra=STUB) as process:
+        workers = _workers(process)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        hears(process.stderr, "stopping; once more ends everything at once")
+        hears(process.stderr, "the same command goes on from there")
+        process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "stopping; once more ends everything at once" in err
-    assert "the same command goes on from there" in err
     assert gone(workers)
     assert not list(reel.results.glob("staging/*/*"))
     assert json.loads(reel("run", *films, "--json", extra=STUB).stdout)["data"]["counts"].keys() <= {"done", "reused"}
 
 
 def test_a_second_interrupt_waits_for_nobody(reel: Reel, films: list[Path]) -> None:
-    with reel.start("run", *films, extra=STUB) as process:
-        workers = _wait_for_workers(process)
+    with reel.start("run", *films, "--progress", "json", extra=STUB) as process:
+        workers = _workers(process)
         for pid in workers:
             os.kill(pid, signal.SIGSTOP)  # one that hears nothing any more
         process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
+        hears(process.stderr, "stopping; once more ends everything at once")
         started = time.monotonic()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
@@ -176,9 +176,8 @@ def test_kills_at_any_time_lose_nothing_and_leave_nobody(reel: Reel, films: list
     survives_kills(reel, films, STUB, kills=6, longest_s=1.6)
 
 
-def _wait_for_workers(process: subprocess.Popen[str]) -> list[int]:
-    until = time.monotonic() + 20
-    while not children(process.pid) and time.monotonic() < until:
-        time.sleep(0.01)
-    time.sleep(0.15)
-    return children(process.pid)
+def _workers(process: subprocess.Popen[str]) -> list[int]:
+    """The workers, once one of them is at work; none that is still a copy of its parent, which must not be stopped."""
+    hears(process.stderr, "StepStarted")
+    own = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    return [pid for pid in children(process.pid) if Path(f"/proc/{pid}/cmdline").read_bytes() != own]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Reel
+from tests.processes import hears
 
 DEMO = ROOT / "samples" / "demo.mp4"
 STUB = {"REEL_STUB": "true"}
@@ -216,12 +217,28 @@ def test_names_that_look_like_something_else_are_only_names(reel: Reel, media: P
 
 
 def test_an_interrupt_ends_everything_and_the_next_run_goes_on(reel: Reel, media: Path) -> None:
-    with reel.start("run", media, extra=STUB) as process:
-        time.sleep(0.8)
+    with reel.start("run", media, "--progress", "json", extra=STUB) as process:
+        hears(process.stderr, "StepStarted")
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=30)
         assert process.returncode in {130, 0}
     reel("run", media, extra=STUB)
+
+
+@pytest.mark.parametrize(("module", "said"), [("argparse", ""), ("pydantic", "interrupted; what was finished is kept")])
+def test_an_interrupt_while_the_program_is_being_loaded_leaves_without_a_traceback(
+    reel: Reel, media: Path, tmp_path: Path, module: str, said: str
+) -> None:
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / f"{module}.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
+    with reel.start("run", media, extra={"PYTHONPATH": f"{slow}{os.pathsep}{ROOT}"}) as process:
+        hears(process.stdout, "loading")
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said in err if said else err == ""
+    assert "Traceback" not in err
 
 
 def test_a_killed_run_is_finished_by_the_next_with_the_same_bytes(reel: Reel, media: Path, tmp_path: Path) -> None:

@@ -1,0 +1,35 @@
+"""`python -m pipeline`: the command line, for which ^C is an ending like any other from the first import on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+
+INTERRUPTED = 130  # as `errors` has it, which is not imported yet
+
+
+def start() -> int:
+    """Import the command line and run it; returns the exit code."""
+    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else who started us wants it ignored
+    if heard:
+        signal.signal(signal.SIGINT, _leave)
+    from pipeline.cli import main
+
+    try:
+        if heard:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return main()
+    except KeyboardInterrupt:  # before the command line was understood, or after all was said
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late to change what the command has come to
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os._exit(INTERRUPTED)  # nothing is open yet; an exception could get lost in an import
+
+
+if __name__ == "__main__":
+    sys.exit(start())
