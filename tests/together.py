@@ -8,7 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from pipeline.registry import STAGES
 
-_CASE = re.compile(r"\[([a-z]+)-([^\]]+)\]$")
+_CASE = re.compile(r"\[([a-z]+)-([^\]]+)\]$")  # a stage, one of its backends, and what is done to that
 
 
 class Together(LoadScopeScheduling):
@@ -19,7 +19,8 @@ class Together(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, name = nodeid.partition("::")
-        found = _CASE.search(name)
-        if found and found[1] in STAGES and (backend := STAGES[found[1]].backends.get(found[2])):
-            return backend.environment
+        if (found := _CASE.search(name)) and found[1] in STAGES:
+            for backend, declared in STAGES[found[1]].backends.items():
+                if f"{found[2]}-".startswith(f"{backend}-"):
+                    return declared.environment
         return file

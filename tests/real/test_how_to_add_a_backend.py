@@ -64,7 +64,7 @@ def test_the_page_about_adding_a_backend_adds_one_when_it_is_followed(project: P
     regions = SpeechRegions.read(project / "parts" / "speech.json")
     assert 0.3 < regions.speech_ms / regions.duration_ms < 1
     (tests,) = (out for command, out in said.items() if "-k loudness" in command)
-    assert int(re.findall(r"(\d+) passed", tests)[0]) == 3
+    assert int(re.findall(r"(\d+) passed", tests)[0]) == 4
     assert "loudness" in (project / "docs" / "reference" / "stages.md").read_text()
     pinned = json.loads((project / "tests" / "stage_versions.json").read_text())
     assert pinned["vad"] != json.loads((ROOT / "tests" / "stage_versions.json").read_text())["vad"]
