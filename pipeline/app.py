@@ -88,6 +88,7 @@ class App:
             languages=load_languages(CONFIG / "languages"),
             glossary=load_glossary(self.settings.glossary),
             device=self.device,
+            device_is_named=self.settings.device != "auto",
             incomplete=self.models.lacking(self.models.models),
             files={
                 name: {file: entry.sha256 for file, entry in locked.files.items()}

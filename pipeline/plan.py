@@ -168,6 +168,7 @@ class Choices:
     glossary: FromUser | None = None
     incomplete: Collection[str] = ()  # the models that are not whole
     device: DeviceKind = "cpu"  # the machine's or the user's, for backends that can compute there
+    device_is_named: bool = False  # by the user
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of each model, by name: its files' sha256
 
 
@@ -252,9 +253,15 @@ def _filled(
     by_direction = models if stage.name == TRANSLATE and len(models) > 1 else {}
     return Step(
         step_id, stage, name, backend, params, inputs, {} if by_direction else models, by_language, target,
-        placed=choices.device if choices.device in backend.accelerators else "cpu",
+        placed=_placed(backend, choices),
         choice=choice, code=code, direction_models=by_direction,
     )  # fmt: skip
+
+
+def _placed(backend: Backend, choices: Choices) -> DeviceKind:
+    """Where a backend computes, if memory allows it."""
+    known = (*backend.accelerators, *(backend.on_request if choices.device_is_named else ()))
+    return choices.device if choices.device in known else "cpu"
 
 
 def _resolve(reference: str, recipe: Recipe, target: str | None, choices: Choices) -> tuple[Leaf, ...]:

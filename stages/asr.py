@@ -414,15 +414,17 @@ STAGE = Stage(
     backends={
         "faster-whisper": Backend(
             module="stages.backends.faster_whisper",
-            environment="lite",  # without NVIDIA's libraries, so on the processor; whisperx has them
+            environment="lite",
+            on_request=("cuda",),
             summary="Whisper through CTranslate2, window after window, with the decoder's word times",
             models=("whisper",),
-            resources=Resources(cpus=2, memory_gib=2.0, time_per_media_s=10.0),
+            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
             load_params=("compute_type",),
             neutral_params=("batch_size",),
             oom_ladder=(
                 Rung("two hypotheses", {"beam_size": 2}),
                 Rung("8-bit weights", {"beam_size": 2, "compute_type": "int8"}),
+                Rung("the processor", device="cpu"),
             ),
         ),
         "mlx-whisper": Backend(

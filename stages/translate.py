@@ -255,9 +255,10 @@ STAGE = Stage(
         "whisper": Backend(
             module="stages.backends.whisper_translate",
             environment="lite",
+            on_request=("cuda",),
             summary="Whisper listens again and writes English; any language it hears",
             models=("whisper",),
-            resources=Resources(cpus=2, memory_gib=2.0, time_per_media_s=10.0),
+            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
             neutral_params=LANGUAGE_MODEL_PARAMS,
         ),
         "bergamot": Backend(

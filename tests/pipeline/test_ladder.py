@@ -115,7 +115,7 @@ LADDERS = [
     (stage, name, device)
     for stage in STAGES.values()
     for name, backend in stage.backends.items()
-    for device in ("cpu", *backend.accelerators)
+    for device in ("cpu", *backend.accelerators, *backend.on_request)
     if backend.oom_ladder
 ]
 

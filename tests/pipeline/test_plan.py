@@ -71,12 +71,21 @@ def test_on_a_card_those_compute_that_can_and_the_others_on_the_processor() -> N
     assert {step.device for step in elsewhere.steps} == {"cpu"}
 
 
+def test_a_card_that_wants_the_systems_own_libraries_is_used_only_where_the_user_says_so() -> None:
+    choices = Choices("subtitle", "starter", PROFILES["starter"], (), {}, device="cuda")
+    recipe = load_recipe("subtitle", CONFIG / "recipes")
+    assert {step.device for step in make_plan(recipe, choices).steps} == {"cpu"}
+    named = make_plan(recipe, replace(choices, device_is_named=True))
+    assert {step.id for step in named.steps if step.device == "cuda"} == {"asr"}
+
+
 def test_a_backend_declares_a_cards_memory_where_it_may_compute_on_one() -> None:
     for stage in STAGES.values():
         for name, backend in stage.backends.items():
+            cards = {*backend.accelerators, *backend.on_request}
             if backend.resources.gpu_memory_gib:
-                assert backend.accelerators, f"{stage.name} by {name} never computes on a card"
-            if "cuda" in backend.accelerators:
+                assert cards, f"{stage.name} by {name} never computes on a card"
+            if "cuda" in cards:
                 assert backend.resources.gpu_memory_gib, f"{stage.name} by {name} takes a card's memory unseen"
 
 
