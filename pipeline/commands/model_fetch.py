@@ -89,7 +89,20 @@ def add(arguments: argparse.Namespace, app: App) -> CommandResult:
     locked = own.locked[arguments.name]
     data: JsonValue = {"name": arguments.name, "files": len(locked.files), "bytes": locked.size, "lock": str(own.lock)}
     text = f"{arguments.name}: {len(locked.files)} files, {megabytes(locked.size)}, verified and in the cache\n"
-    return CommandResult(data, f"{text}use it for a stage with `--set STAGE.models.ROLE={arguments.name}`")
+    ways = [f"`--set {place}={arguments.name}`" for stage in stages for place in _places(stage)]
+    return CommandResult(
+        data, f"{text}use it with {' or '.join(ways or [f'`--set STAGE.models.ROLE={arguments.name}`'])}"
+    )
+
+
+def _places(stage: str) -> list[str]:
+    """The settings of a stage that a model can be named in."""
+    places = dict[str, None]()
+    for backend in stage_named(stage).backends.values():
+        places |= dict.fromkeys(f"{stage}.models.{role}" for role in backend.models)
+        if backend.by_language:
+            places[f"{stage}.languages.LANGUAGE"] = None
+    return list(places)
 
 
 def lock(arguments: argparse.Namespace, app: App) -> CommandResult:

@@ -1,24 +1,21 @@
-"""One run through five environments: WhisperX, forced alignment, pyannote, Demucs and NLLB, each library in its own,
-all of them from one cache and without a network."""
+"""One command through five environments: WhisperX, forced alignment, pyannote, Demucs and NLLB, each library in its
+own, all of them from one cache and without a network. The models are the user's own, as `reel models add` takes them."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import os
+import shutil
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
-from pydantic import JsonValue
 
-from pipeline import events
 from pipeline.app import App
-from pipeline.batch import BatchResult, run_batch
-from pipeline.edits import EditStore
-from pipeline.media_list import Request
-from pipeline.result_store import ResultStore
 from shared.transcript import Transcript
-from tests.real.cases import CASES, MakeFiles
-from tests.real.conftest import ServeModels, call
+from tests.conftest import Reel
+from tests.real.cases import CASES
+from tests.real.conftest import call
 
 WHISPER = "faster-whisper-base"
 BACKENDS = {
@@ -28,95 +25,100 @@ BACKENDS = {
     "diarize": "pyannote",
     "translate": "nllb",
 }
-FAMILIES = {"lite", "speech", "demucs", "translate", "core"}
-
-
-def _tiny() -> dict[tuple[str, str], tuple[str, str, MakeFiles]]:
-    """The stand-ins of those backends: by stage and role the model's name, its environment, and what makes it."""
-    return {
-        (case.stage, role): (tiny.name, case.declared.environment, tiny.make)
-        for case in CASES
-        if BACKENDS.get(case.stage) == case.backend
-        for role, tiny in case.tiny.items()
-    }
+FAMILIES = ("lite", "speech", "demucs", "translate")  # and the core, which runs the command
 
 
 @pytest.fixture(scope="module")
-def app(real_app: App, serve_models: ServeModels, tmp_path_factory: pytest.TempPathFactory) -> App:
-    """A project with those backends, the models made for the test and a real Whisper."""
-    folder = tmp_path_factory.mktemp("five")
+def reel(real_app: App, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Reel:
+    """The command line with a cache of its own that holds what the project's does."""
     real_app.models.fetch(WHISPER, lambda event: None)
-    models = {WHISPER: real_app.models.snapshot(WHISPER)}
-    roles: dict[str, dict[str, str]] = {"asr": {"whisper": WHISPER}}
-    for (stage, role), (name, environment, make) in _tiny().items():
-        real_app.environments.ensure(environment, lambda event: None)
-        models[name] = folder / name
-        models[name].mkdir()
-        make(real_app.environments.python(environment), models[name])
-        roles.setdefault(stage, {})[role] = name
-    served = serve_models(models, **roles)
-    chosen = {f"stages.{stage}.backend": backend for stage, backend in BACKENDS.items()}
-    # A Demucs without training leaves no voice to be found: all of it is taken for speech.
-    everything: dict[str, JsonValue] = {"stages.vad.threshold": 1e-6, "stages.vad.neg_threshold": 0.0}
-    changed = served.changed({**chosen, **everything, "stages.translate.max_length": 24, "to": ["pt"]})
-    results = folder / "results"
-    project = replace(changed.project, results=results, index=results, output=folder / "out")
-    store, edits = ResultStore(results, results), EditStore(results / "edits")
-    return replace(changed, project=project, store=store, edits=edits)
+    for family in FAMILIES:
+        real_app.environments.ensure(family, lambda event: None)
+    folder = tmp_path_factory.mktemp("five")
+    for name in ("huggingface", "models"):
+        where = real_app.project.cache / name
+        shutil.copytree(where, folder / "cache" / name, symlinks=True, copy_function=os.link)
+    return Reel(folder, home)
 
 
 @pytest.fixture(scope="module")
-def talk(ffmpeg: Path, demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A part of the sample in which both speak."""
+def own(reel: Reel) -> dict[str, str]:
+    """The variables of a user with an own cache and own models, who lets nothing out."""
+    folders = {"REEL_CACHE_DIR": str(reel.folder / "cache"), "REEL_OWN_MODELS_DIR": str(reel.folder / "own")}
+    return {**folders, "REEL_PROFILE": "starter", "REEL_OFFLINE": "true"}
+
+
+@pytest.fixture(scope="module")
+def models(reel: Reel, own: dict[str, str], real_app: App) -> list[str]:
+    """What the user adds, as the words that say where it is used."""
+    words = [f"asr.models.whisper={WHISPER}"]
+    for case in CASES:
+        if BACKENDS.get(case.stage) != case.backend:
+            continue
+        for role, tiny in case.tiny.items():
+            folder = reel.folder / f"tiny {role}"
+            folder.mkdir()
+            tiny.make(real_app.environments.python(case.declared.environment), folder)
+            added = ("--stage", case.stage, "--licence", f"the licence of {role}")
+            told = reel("models", "add", f"own-{role}", folder, *added, extra=own).stdout
+            place = f"{case.stage}.languages" if case.declared.by_language else f"{case.stage}.models"
+            assert f"--set {place}." in told
+            words.append(f"{place}.{role}=own-{role}")
+    return words
+
+
+@pytest.fixture(scope="module")
+def command(models: list[str], ffmpeg: Path, demo: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The one command, for a part of the sample in which both speak."""
     media = tmp_path_factory.mktemp("talk") / "talk.mp4"
     call(ffmpeg, "-nostdin", "-loglevel", "error", "-ss", "14", "-t", "13", "-i", demo, media)
-    return media
+    # A Demucs without training leaves no voice to be found: all of it is taken for speech.
+    everything = ["vad.threshold=1e-6", "vad.neg_threshold=0.0", "translate.max_length=24"]
+    chosen = [f"{stage}.backend={backend}" for stage, backend in BACKENDS.items()]
+    return ["run", str(media), "--to", "pt", *(f"--set={word}" for word in [*chosen, *models, *everything])]
 
 
 @pytest.fixture(scope="module")
-def told() -> list[events.Event]:
-    return []
+def done(reel: Reel, own: dict[str, str], command: list[str]) -> CompletedProcess[str]:
+    return reel(*command, extra=own)
 
 
 @pytest.fixture(scope="module")
-def done(app: App, talk: Path, told: list[events.Event]) -> BatchResult:
-    return run_batch([Request(talk)], app, told.append)
+def out(reel: Reel, done: CompletedProcess[str]) -> Path:
+    return reel.out / "talk"
 
 
-def test_one_command_goes_through_five_environments(app: App, done: BatchResult, told: list[events.Event]) -> None:
-    assert done.failed == (), [event for event in told if isinstance(event, events.StepFailedEvent)]
-    assert {step.backend.environment for step in app.plan().steps} == FAMILIES
-    (item,) = done.items
-    assert item.published
-    names = {path.name for path in item.published.files}
+def test_one_command_goes_through_five_environments(reel: Reel, done: CompletedProcess[str], out: Path) -> None:
+    names = {path.name for path in out.iterdir()}
     assert {"talk.en.srt", "talk.pt.srt", "talk.mkv", "speakers.rttm", "transcript.json"} <= names
-    notices = [event.text for event in told if isinstance(event, events.Notice)]
-    assert not any("aligner" in text or "does without" in text for text in notices)
+    assert "does without" not in done.stderr
+    assert "no aligner" not in done.stderr
+    logs = reel.results.glob("runs/*/*.log")  # one of each worker: its number, its environment, its stage
+    assert {log.stem.split("-")[1] for log in logs} == {*FAMILIES, "core"}
 
 
-def test_the_result_says_which_models_each_step_worked_with(done: BatchResult) -> None:
-    (item,) = done.items
-    assert item.published
-    job = json.loads((item.published.folder / "job.json").read_text())
+def test_the_result_says_which_models_each_step_worked_with(out: Path) -> None:
+    job = json.loads((out / "job.json").read_text())
     used = {name: (step["backend"], step["models"]) for name, step in job["steps"].items()}
     assert used["asr"] == ("whisperx", {"whisper": WHISPER})
-    assert used["align"] == ("whisperx", {"en": "align-en"})
-    assert used["diarize"] == ("pyannote", {"pipeline": "pyannote-community-1"})
-    assert used["separate"] == ("demucs", {"separator": "demucs-htdemucs"})
-    assert job["licences"]["pyannote-community-1"] == "CC-BY-4.0"
-    assert job["licences"]["align-en"] == "MIT"
+    assert used["align"] == ("whisperx", {"en": "own-en"})
+    assert used["diarize"] == ("pyannote", {"pipeline": "own-pipeline"})
+    assert used["separate"] == ("demucs", {"separator": "own-separator"})
+    assert used["translate:pt"] == ("nllb", {"nllb": "own-nllb"})
+    assert job["licences"]["own-pipeline"] == "the licence of pipeline"
+    assert job["licences"][WHISPER] == "MIT"
 
 
-def test_words_were_placed_by_the_aligner_and_given_to_speakers(done: BatchResult) -> None:
-    (item,) = done.items
-    assert item.published
-    transcript = Transcript.read(item.published.folder / "transcript.json")
+def test_words_were_placed_by_the_aligner_and_given_to_speakers(out: Path) -> None:
+    transcript = Transcript.read(out / "transcript.json")
     words = [word for segment in transcript.segments for word in segment.words]
     assert words
     assert not any(word.interpolated for word in words)
     assert all(word.speaker for word in words)
 
 
-def test_a_second_run_does_nothing(app: App, done: BatchResult, talk: Path) -> None:
-    (item,) = run_batch([Request(talk)], app, lambda event: None).items
-    assert (item.state, item.steps_run) == ("reused", 0)
+def test_a_second_run_does_nothing(
+    reel: Reel, own: dict[str, str], command: list[str], done: CompletedProcess[str]
+) -> None:
+    (item,) = json.loads(reel(*command, "--json", extra=own).stdout)["data"]["items"]
+    assert (item["state"], item["steps_run"]) == ("reused", 0)
