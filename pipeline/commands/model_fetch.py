@@ -89,10 +89,9 @@ def add(arguments: argparse.Namespace, app: App) -> CommandResult:
     locked = own.locked[arguments.name]
     data: JsonValue = {"name": arguments.name, "files": len(locked.files), "bytes": locked.size, "lock": str(own.lock)}
     text = f"{arguments.name}: {len(locked.files)} files, {megabytes(locked.size)}, verified and in the cache\n"
-    ways = [f"`--set {place}={arguments.name}`" for stage in stages for place in _places(stage)]
-    return CommandResult(
-        data, f"{text}use it with {' or '.join(ways or [f'`--set STAGE.models.ROLE={arguments.name}`'])}"
-    )
+    places = [place for stage in stages for place in _places(stage)] or ["STAGE.models.ROLE"]
+    ways = " or ".join(f"`--set {place}={arguments.name}`" for place in places)
+    return CommandResult(data, f"{text}use it with {ways}")
 
 
 def _places(stage: str) -> list[str]:

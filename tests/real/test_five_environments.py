@@ -1,5 +1,5 @@
 """One command through five environments: WhisperX, forced alignment, pyannote, Demucs and NLLB, each library in its
-own, all of them from one cache and without a network. The models are the user's own, as `reel models add` takes them."""
+own, all of them from one cache and without a network. The models are a user's own, by `reel models add`."""
 
 from __future__ import annotations
 
