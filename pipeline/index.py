@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS run_loads (
 """
 RUN_TABLES = ("runs", "run_items", "run_steps", "run_workers", "run_loads")
 
+_JSON = json.JSONEncoder(ensure_ascii=False)  # `json.dumps` makes one for each row
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT}
 
 Refill = Callable[["Index"], None]
@@ -139,6 +140,13 @@ class Index:
         """Insert a row, or replace the one with its key; columns that this release does not know are passed over."""
         self._put(table, row, "REPLACE", wait=wait)
 
+    def put_all(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """Insert or replace rows that have the same columns."""
+        if rows:
+            statement = self._insertion(table, rows[0], "REPLACE")
+            with self.one_write():
+                self._writable().executemany(statement, rows)
+
     def query(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
         """One read; empty where there is no index yet. Raises `ReelError` when it is damaged."""
         try:
@@ -194,7 +202,7 @@ class Index:
                 columns = self._columns(table)
                 wanted = f"SELECT {', '.join(columns)} FROM {table} WHERE run = ? ORDER BY rowid"
                 for index, row in enumerate(self._writable().execute(wanted, (run,))):
-                    text = json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False)
+                    text = _JSON.encode(dict(zip(columns, row, strict=True)))
                     stream.write(f"{',' if index else ''}\n {text}")
                 stream.write("]")
             stream.write("}}\n")
@@ -250,13 +258,17 @@ class Index:
         return database
 
     def _put(self, table: str, row: Mapping[str, object], conflict: str, *, wait: bool = False) -> None:
+        self.execute(self._insertion(table, row, conflict), row, wait=wait)
+
+    def _insertion(self, table: str, row: Iterable[str], conflict: str) -> str:
+        """The statement for a row of these columns."""
         shape = (table, conflict, *row)
         if shape not in self._statements:
             columns = self._columns(table)
             known = [name for name in row if name in columns]
             marks = ", ".join(f":{name}" for name in known)
             self._statements[shape] = f"INSERT OR {conflict} INTO {table} ({', '.join(known)}) VALUES ({marks})"
-        self.execute(self._statements[shape], row, wait=wait)
+        return self._statements[shape]
 
     def _columns(self, table: str) -> tuple[str, ...]:
         if table not in self._known:

@@ -128,7 +128,11 @@ class ItemRecord:
         """Everything was done and published before, and nothing of it was touched since."""
         for step in self.plan.steps:
             self.emit(events.StepReused(self.item.name, step.id, step.backend_name, keys[step.id]))
-            self._record(step, keys[step.id], "reused", None)
+        name = self.item.name
+        steps = (
+            StepRecord(name, step.id, step.backend_name, keys[step.id], "reused", None) for step in self.plan.steps
+        )
+        self._run.history.record_all(self._run.id, self.item.digest, steps)
         self._published = published
 
     @property

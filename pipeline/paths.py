@@ -8,8 +8,8 @@ from pathlib import Path
 
 def shown(path: Path) -> str:
     """The path from where the user is, if it lies below, else whole."""
-    here = Path.cwd()
-    return as_text(path.relative_to(here) if path.is_relative_to(here) else path)
+    here, text = os.getcwd(), str(path)  # noqa: PTH109 - as text, since a batch shows thousands
+    return as_text("." if text == here else text.removeprefix(os.path.join(here, "")))
 
 
 def as_text(path: Path | str) -> str:

@@ -10,7 +10,7 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -163,13 +163,19 @@ class Runs:
 
     def record(self, run: str, media_digest: str, step: StepRecord) -> None:
         """Note what became of a step."""
+        self._index.put("run_steps", self._row(run, media_digest, step))
+
+    def record_all(self, run: str, media_digest: str, steps: Iterable[StepRecord]) -> None:
+        """Note what became of several steps of a media at once."""
+        self._index.put_all("run_steps", [self._row(run, media_digest, step) for step in steps])
+
+    def _row(self, run: str, media_digest: str, step: StepRecord) -> dict[str, object]:
         started_ms, worker = self._begun.pop((step.item, step.step), (None, None))
-        row = {
+        return {
             "run": run, "item": step.item, "media": media_digest, "step": step.step, "backend": step.backend,
             "key": step.key, "state": step.state, "seconds": step.seconds,
             "started_ms": started_ms, "ended_ms": _clock_ms(), "worker": worker,
         }  # fmt: skip
-        self._index.put("run_steps", row)
 
     def finish(self, run: str, state: str) -> None:
         """Close a run."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -15,9 +15,12 @@ LOADING = "~"
 _IDLE, _GONE = ".", " "
 _TICKS = 4
 
-# For lines on white and on black alike: the eight colours of Okabe and Ito, told apart by eyes of every kind.
-_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
-_ROW, _BAR, _LEFT, _WIDTH, _TOP = 22, 16, 190, 1000, 30
+# The seven colours of Okabe and Ito, told apart by eyes of every kind; those after the seventh get stripes.
+_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+_STRIPES = ("rotate(45)", "rotate(-45)", "rotate(90)")
+_LOADING_COLOUR = "#BBBBBB"
+_ROW, _BAR, _LEFT, _WIDTH, _TOP, _RIGHT = 22, 16, 190, 1000, 30, 20
+_LETTER = 7  # at most so wide are most letters at the chart's size of text
 
 
 @dataclass(frozen=True)
@@ -100,36 +103,70 @@ def as_text(drawn: Chart, width: int) -> str:
 
 def as_svg(drawn: Chart, title: str) -> str:
     """The chart as a picture that stands alone: a row for each worker; each bar says what it is when pointed at."""
-    colours = {kind: _COLOURS[number % len(_COLOURS)] for number, kind in enumerate(drawn.kinds)}
-    colours[LOADING] = "#BBBBBB"
-    scale = (_WIDTH - _LEFT - 20) / drawn.length_ms
+    fills = {kind: _fill(number) for number, kind in enumerate(drawn.kinds)} | {LOADING: _LOADING_COLOUR}
+    scale = (_WIDTH - _LEFT - _RIGHT) / drawn.length_ms
     bottom = _TOP + _ROW * len(drawn.lanes)
-    height = bottom + 50
+    places = list(_legend(fills, bottom + 26))
+    height = places[-1][2] + 24
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif"'
         ' font-size="11">',
         f"<title>{escape(title)}</title>",
+        f"<defs>{''.join(map(_pattern, range(len(_COLOURS), len(drawn.kinds))))}</defs>",
         f'<rect width="{_WIDTH}" height="{height}" fill="white"/>',
         f'<text x="10" y="18" font-size="13">{escape(title)}</text>',
     ]
     for number, lane in enumerate(drawn.lanes):
         y = _TOP + number * _ROW
-        parts.append(f'<text x="10" y="{y + 12}">{escape(f"{lane.worker} {lane.label}"[:30])}</text>')
-        parts.append(_rectangle(lane.start_ms, lane.end_ms, y, scale, "#EEEEEE", f"{lane.worker} {lane.label}"))
+        name = f"{lane.worker} {lane.label}"
+        parts.append(f'<text x="10" y="{y + 12}">{escape(_cut(name, (_LEFT - 14) // _LETTER))}</text>')
+        parts.append(_rectangle(lane.start_ms, lane.end_ms, y, scale, "#EEEEEE", name))
         for bar in lane.bars:
             what = f"{bar.what}, {span((bar.end_ms - bar.start_ms) / 1000)}"
-            parts.append(_rectangle(bar.start_ms, bar.end_ms, y, scale, colours[bar.kind], what))
+            parts.append(_rectangle(bar.start_ms, bar.end_ms, y, scale, fills[bar.kind], what))
     for number in range(_TICKS + 1):
         at = drawn.length_ms * number / _TICKS
         tick = f"{_LEFT + at * scale:.1f}"
         parts.append(f'<path d="M{tick} {_TOP - 4}V{bottom}" stroke="#CCCCCC" stroke-width="0.5"/>')
-        parts.append(f'<text x="{tick}" y="{bottom + 14}" text-anchor="middle">{span(at / 1000)}</text>')
-    for number, (kind, colour) in enumerate(colours.items()):
-        x = _LEFT + number * (_WIDTH - _LEFT - 20) / max(len(colours), 1)
-        parts.append(f'<rect x="{x:.1f}" y="{bottom + 26}" width="10" height="10" fill="{colour}"/>')
-        name = "loads" if kind == LOADING else kind
-        parts.append(f'<text x="{x + 14:.1f}" y="{bottom + 35}">{escape(name)}</text>')
+        anchor = "end" if number == _TICKS else "middle"
+        parts.append(f'<text x="{tick}" y="{bottom + 14}" text-anchor="{anchor}">{span(at / 1000)}</text>')
+    for kind, x, y in places:
+        parts.append(f'<rect x="{x}" y="{y}" width="10" height="10" fill="{fills[kind]}"/>')
+        parts.append(f'<text x="{x + 14}" y="{y + 9}">{escape(_legend_name(kind))}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _fill(number: int) -> str:
+    return _COLOURS[number] if number < len(_COLOURS) else f"url(#kind{number})"
+
+
+def _pattern(number: int) -> str:
+    """The stripes of a kind that comes after all colours have been used."""
+    turn = _STRIPES[(number // len(_COLOURS) - 1) % len(_STRIPES)]
+    return (
+        f'<pattern id="kind{number}" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="{turn}">'
+        f'<rect width="5" height="5" fill="{_COLOURS[number % len(_COLOURS)]}"/>'
+        '<rect width="1.5" height="5" fill="black"/></pattern>'
+    )
+
+
+def _legend(kinds: Iterable[str], y: int) -> Iterator[tuple[str, int, int]]:
+    """Each kind with the place of its square, in as many lines as they need."""
+    x = _LEFT
+    for kind in kinds:
+        width = 14 + _LETTER * len(_legend_name(kind)) + 12
+        if x > _LEFT and x + width > _WIDTH:
+            x, y = _LEFT, y + 18
+        yield kind, x, y
+        x += width
+
+
+def _legend_name(kind: str) -> str:
+    return "loads" if kind == LOADING else kind
+
+
+def _cut(text: str, letters: int) -> str:
+    return text if len(text) <= letters else f"{text[: letters - 1]}…"
 
 
 def _rectangle(start_ms: int, end_ms: int, y: int, scale: float, colour: str, what: str) -> str:

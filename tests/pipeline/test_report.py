@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from pipeline.item import checks_in
 from pipeline.publish import Job
-from pipeline.report.gantt import as_svg, as_text, chart
+from pipeline.report.gantt import Bar, Chart, Lane, as_svg, as_text, chart
 from pipeline.report.summary import summarise
 from pipeline.runs import ItemOutcome, LoadRecord, RunDetails, RunRecord, StepRecord, WorkerRecord
 from tests.conftest import Reel
 
+SVG = "{http://www.w3.org/2000/svg}"
 BEGAN_MS = 1_700_000_000_000
 
 
@@ -84,9 +86,32 @@ def test_the_picture_is_well_formed_and_says_what_each_bar_is() -> None:
     drawn = chart(run_of(odd, *STEPS))
     assert drawn is not None
     picture = ElementTree.fromstring(as_svg(drawn, "a <run>"))
-    told = [title.text or "" for title in picture.iter("{http://www.w3.org/2000/svg}title")]
+    told = [title.text or "" for title in picture.iter(f"{SVG}title")]
     assert '<film> & "co": asr, 40s' in told
     assert "loading base, 20s" in told
+
+
+def test_in_the_picture_nothing_lies_on_another_and_every_kind_looks_its_own_way() -> None:
+    kinds = [f"a-rather-long-step-{number}" for number in range(20)]
+    bars = tuple(Bar(kind, kind, number * 5000, number * 5000 + 4000) for number, kind in enumerate(kinds))
+    lane = Lane("w01", "asr (faster-whisper), translate (a model of a long name)", 0, 100_000, bars)
+    picture = ElementTree.fromstring(as_svg(Chart(100_000, (lane,)), "a run"))
+    width, height = (float(word) for word in picture.attrib["viewBox"].split()[2:])
+    texts = [one for one in picture.iter(f"{SVG}text") if one.text]
+    boxes = sorted((float(one.attrib["y"]), _begin(one), _begin(one) + 6 * len(one.text or "")) for one in texts)
+    assert all(begin >= 0 and end <= width and y <= height for y, begin, end in boxes)
+    for (y, _, end), (next_y, begin, _) in itertools.pairwise(boxes):
+        assert next_y - y >= 11 or end <= begin
+    shown = {one.attrib["fill"] for one in picture.iter(f"{SVG}rect") if one.attrib.get("width") == "10"}
+    assert len(shown) == len(kinds) + 1  # and loading
+    assert shown >= {f"url(#{one.attrib['id']})" for one in picture.iter(f"{SVG}pattern")}
+    assert "w01 asr (faster-whisper)," in (texts[1].text or "")
+    assert (texts[1].text or "").endswith("…")
+
+
+def _begin(text: ElementTree.Element) -> float:
+    share = {"end": 1.0, "middle": 0.5}.get(text.attrib.get("text-anchor", ""), 0.0)
+    return float(text.attrib["x"]) - share * 6 * len(text.text or "")
 
 
 def test_a_run_is_shown_by_step_and_worker_and_drawn(reel: Reel, tmp_path: Path) -> None:

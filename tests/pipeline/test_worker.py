@@ -39,6 +39,11 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
+def _sleeps(pid: int) -> bool:
+    """Whether the process's main thread waits for a time to pass, as `sleep` does in Python and in C."""
+    return "nanosleep" in Path(f"/proc/{pid}/wchan").read_text()
+
+
 def _gone_within(pid: int, seconds: float) -> bool:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -203,7 +208,8 @@ bench.run(bench.step({how!r}))
             listed = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
             children = [int(pid) for pid in listed.read_text().split()]
         assert children, "the worker did not start"
-        time.sleep(0.3)
+        while not all(_sleeps(pid) for pid in children) and time.monotonic() < until:
+            time.sleep(0.01)
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
         assert all(_gone_within(pid, 3.0) for pid in children)
