@@ -142,10 +142,15 @@ class Index:
 
     def put_all(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
         """Insert or replace rows that have the same columns."""
-        if rows:
-            statement = self._insertion(table, rows[0], "REPLACE")
-            with self.one_write():
-                self._writable().executemany(statement, rows)
+        if not rows:
+            return
+        statement, database = self._insertion(table, rows[0], "REPLACE"), self._writable()
+        if self._gathering:
+            database.executemany(statement, rows)
+            return
+        self._wait_for_disk(database, False)
+        with database:
+            database.executemany(statement, rows)
 
     def query(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
         """One read; empty where there is no index yet. Raises `ReelError` when it is damaged."""
