@@ -20,7 +20,7 @@ from pipeline.plan import Step
 from pipeline.project import CODE_ROOT, CONFIG
 from pipeline.settings import load_settings
 from pipeline.step import Listening, keyed, run_step
-from shared.stage import Resources
+from shared.stage import DeviceKind, Resources
 from tests.fakes import misbehave
 
 
@@ -42,7 +42,8 @@ class Wish:
         )
         backend = replace(misbehave.STAGE.backends["itself"], resources=resources)
         params = misbehave.MisbehaveParams(how=self.how, value=self.value, path=self.path, precision=self.precision)
-        return Step("misbehave", misbehave.STAGE, "itself", backend, params, {}, {})
+        placed: DeviceKind = "cuda" if self.gpu_gib else "cpu"
+        return Step("misbehave", misbehave.STAGE, "itself", backend, params, {}, {}, placed=placed)
 
 
 async def work(app: App, wishes: list[Wish]) -> dict[str, object]:

@@ -145,7 +145,7 @@ def test_a_machine_that_something_else_made_a_part_is_used_and_its_cards_are_sha
     join(other, "--num-gpus", "2", extra=path)
     large = [{"how": "where", "value": n, "precision": f"{n}", "gpu_gib": 5.0} for n in range(2)]
     small = {"how": "where", "value": 3, "precision": "3", "gpu_gib": 2.0}
-    done = run_steps(machines[0], *large, small, REEL_DEVICE="cuda")
+    done = run_steps(machines[0], *large, small)
     where = [outcome["text"].split() for outcome in done["outcomes"]]
     assert {network for network, _ in where} == {other.network()}
     cards = [card for _, card in where]
