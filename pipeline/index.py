@@ -123,13 +123,19 @@ class Index:
         self, statement: str, values: tuple[object, ...] | Mapping[str, object] = (), *, wait: bool = True
     ) -> None:
         """One write. With `wait`, it survives a loss of power when this returns, unless inside `one_write`."""
+        with self._write(wait) as database:
+            database.execute(statement, values)
+
+    @contextlib.contextmanager
+    def _write(self, wait: bool) -> Iterator[sqlite3.Connection]:
+        """A transaction of its own, or a part of the one that `one_write` has begun."""
         database = self._writable()
         if self._gathering:
-            database.execute(statement, values)
+            yield database
             return
         self._wait_for_disk(database, wait)
         with database:
-            database.execute(statement, values)
+            yield database
 
     def _wait_for_disk(self, database: sqlite3.Connection, wait: bool) -> None:
         if wait != self._waits:
@@ -142,15 +148,9 @@ class Index:
 
     def put_all(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
         """Insert or replace rows that have the same columns."""
-        if not rows:
-            return
-        statement, database = self._insertion(table, rows[0], "REPLACE"), self._writable()
-        if self._gathering:
-            database.executemany(statement, rows)
-            return
-        self._wait_for_disk(database, False)
-        with database:
-            database.executemany(statement, rows)
+        if rows:
+            with self._write(wait=False) as database:
+                database.executemany(self._insertion(table, rows[0], "REPLACE"), rows)
 
     def query(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
         """One read; empty where there is no index yet. Raises `ReelError` when it is damaged."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from pydantic import Field
 
@@ -39,16 +40,18 @@ _PACE = ("timeout_s", "attempts", "at_once", "input_price", "output_price")  # t
 
 def language_model_backends(*neutral: str) -> dict[str, Backend]:
     """The backends of a stage that asks a language model; `neutral` are parameters of its other backends."""
-    asking = Resources(cpus=1, memory_gib=0.5, time_base_s=600.0, time_per_media_s=4.0)
+    asked = partial(
+        Backend,
+        environment="llm",
+        resources=Resources(cpus=1, memory_gib=0.5, time_base_s=600.0, time_per_media_s=4.0),
+        load_params=_CONNECTION,
+        neutral_params=(*_PACE, *neutral),
+    )
     return {
-        "openai": Backend(
+        "openai": asked(
             module="stages.backends.openai_chat",
-            environment="llm",
             summary="a language model behind any address that speaks OpenAI's chat interface, on this machine or not",
             licence_note="the text is sent to the address you configure, under that service's terms",
-            resources=asking,
-            load_params=_CONNECTION,
-            neutral_params=(*_PACE, *neutral),
             service=Service("https://api.openai.com/v1", "OPENAI_API_KEY"),
         ),
         "llama-cpp": Backend(
@@ -60,14 +63,10 @@ def language_model_backends(*neutral: str) -> dict[str, Backend]:
             resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=3.0, time_base_s=600.0, time_per_media_s=60.0),
             neutral_params=("model", "address", *_PACE, *neutral),
         ),
-        "anthropic": Backend(
+        "anthropic": asked(
             module="stages.backends.anthropic_messages",
-            environment="llm",
             summary="a language model of Anthropic",
             licence_note="the text is sent to Anthropic, under its terms",
-            resources=asking,
-            load_params=_CONNECTION,
-            neutral_params=(*_PACE, *neutral),
             service=Service("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
         ),
     }
@@ -91,6 +90,12 @@ class Usage(Frozen):
     def noted(cls, facts: Mapping[str, Fact]) -> Usage:
         """What a result's facts say; nothing where its stage asked no language model."""
         return cls.model_validate({name: facts[name] for name in cls.model_fields if facts.get(name)})
+
+    def note(self, note: Callable[[str, Fact], None], params: LanguageModelParams) -> None:
+        """Keep it with a result, and what it cost."""
+        for name, count in self.model_dump().items():
+            note(name, count)
+        note("cost", self.cost(params))
 
     def cost(self, params: LanguageModelParams) -> float | None:
         """At the user's prices, in their currency; None where they gave none."""

@@ -23,7 +23,7 @@ from shared.guide import ReadingParams
 from shared.language_data import LanguageParams, of_language
 from shared.language_model import LanguageModelParams, Usage, language_model_backends
 from shared.reading import places, places_of_lines
-from shared.stage import Fact, Files, Job, Stage
+from shared.stage import Files, Job, Stage
 from shared.transcript import Segment, Transcript
 from shared.translation import Translation
 
@@ -115,9 +115,7 @@ def run(engine: Engine, job: CondenseJob) -> CondenseOutputs:
     assert before.keys() == after.keys(), "a backend changed the segments"
     assert all(before[one] == after[one] for one in before if one not in most), "a backend changed what can be read"
     job.note("shortened", sum(before[one] != after[one] for one in most))
-    facts: dict[str, Fact] = {**done.usage.model_dump(), "cost": done.usage.cost(params)}
-    for name, value in facts.items():
-        job.note(name, value)
+    done.usage.note(job.note, params)
     for warning in done.warnings:
         job.warn(warning)
     if done.makeshift:

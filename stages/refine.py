@@ -81,9 +81,7 @@ def run(engine: Engine, job: RefineJob) -> RefineOutputs:
     for name, value in refined.facts.items():
         job.note(name, value)
     if refined.usage:
-        for name, count in refined.usage.model_dump().items():
-            job.note(name, count)
-        job.note("cost", refined.usage.cost(job.params))
+        refined.usage.note(job.note, job.params)
     for warning in refined.warnings:
         job.warn(warning)
     if refined.makeshift:

@@ -123,9 +123,7 @@ class LanguageModelEngine(Condenser):
             work.warn(warning)
         if makeshift := outcome.makeshift("untranslated"):
             work.makeshift(makeshift)
-        for name, count in outcome.usage.model_dump().items():
-            work.note(name, count)
-        work.note("cost", outcome.usage.cost(work.params))
+        outcome.usage.note(work.note, work.params)
         # What says nothing, a line of dots say, is the same in every language.
         return [outcome.texts.get(one.id, "" if _says_something(_line(one)) else one.text) for one in work.segments]
 
