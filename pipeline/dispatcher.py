@@ -22,7 +22,7 @@ from pipeline.executors.handle import OnEvent, WorkerHandle, WorkerHost, WorkerK
 from pipeline.ledger import Need, Place, clamped
 from pipeline.observed import Observed
 from pipeline.plan import Step
-from pipeline.scheduler import LOADING, Order, Outlook, Waiting, WorkerState, decide
+from pipeline.scheduler import LOADING, Order, Outlook, Pool, Waiting, WorkerState, decide
 from pipeline.services import asked_by
 from pipeline.settings import Settings
 from shared import protocol
@@ -40,6 +40,11 @@ class _Kind:
     load: protocol.Load | None  # None where workers are shared, and each backend is loaded when it is first needed
     resident: Need
     running: Need
+
+    @property
+    def pool(self) -> Pool:
+        """What the schedule calls it."""
+        return self.key.name
 
 
 @dataclass
@@ -75,11 +80,11 @@ class Dispatcher:
     def __init__(self, host: WorkerHost, settings: Settings, observed: Observed, emit: Emit) -> None:
         self._host, self._settings, self._emit = host, settings, emit
         self.observed = observed
-        self._kinds: dict[WorkerKey, _Kind] = {}
+        self._kinds: dict[Pool, _Kind] = {}
         self._workers: dict[str, _Worker] = {}
         self._queue: dict[int, _Request] = {}
-        self._expected: dict[WorkerKey, float] = {}
-        self._doomed: set[WorkerKey] = set()  # could not be started ahead of need; the next job will say why
+        self._expected: dict[Pool, float] = {}
+        self._doomed: set[Pool] = set()  # could not be started ahead of need; the next job will say why
         self._generations: dict[str, int] = {}
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -138,8 +143,8 @@ class Dispatcher:
 
     def expect(self, step: Step, models: Mapping[str, Path], jobs: float) -> None:
         """Say that so many more jobs of this kind are to come, or, negative, no longer are."""
-        key = self._kind(step, models).key
-        self._expected[key] = max(self._expected.get(key, 0.0) + jobs, 0.0)
+        pool = self._kind(step, models).pool
+        self._expected[pool] = max(self._expected.get(pool, 0.0) + jobs, 0.0)
         if jobs > 0:
             self._schedule()
 
@@ -161,7 +166,7 @@ class Dispatcher:
         for request in self._queue.values():
             need = request.waiting.running
             if not request.granted.done() and clamped(need, hosts) is None:
-                request.granted.set_exception(_no_machine(self._kinds[request.waiting.pool].key, need))  # type: ignore[index]
+                request.granted.set_exception(_no_machine(self._kinds[request.waiting.pool].key, need))
         self._schedule()
 
     async def make_room(self) -> bool:
@@ -196,8 +201,8 @@ class Dispatcher:
     async def _lease(self, kind: _Kind, order: Order, on_wait: Callable[[str], None]) -> AsyncIterator[_Worker]:
         """A worker for one job, when it is its turn."""
         ticket = next(self._numbers)
-        self._doomed.discard(kind.key)
-        waiting = Waiting(ticket, kind.key, order, kind.resident, kind.running)
+        self._doomed.discard(kind.pool)
+        waiting = Waiting(ticket, kind.pool, order, kind.resident, kind.running)
         request = _Request(waiting, asyncio.get_running_loop().create_future(), on_wait)
         self._queue[ticket] = request
         self._schedule()
@@ -256,7 +261,7 @@ class Dispatcher:
             worker.state, worker.running = "busy", self._queue[ticket].waiting.running
             self._queue[ticket].granted.set_result(worker)
         for pool, place in decision.start:
-            self._start(self._kinds[pool], place)  # type: ignore[index]
+            self._start(self._kinds[pool], place)
         for name in decision.end:
             self._spawn(self._end(self._workers[name], "evicted"))
         for ticket, what in decision.waits.items():
@@ -268,17 +273,17 @@ class Dispatcher:
             self._ticking = True
             self._spawn(self._tick())
 
-    def _outlook(self) -> dict[object, Outlook]:
-        found: dict[object, Outlook] = {}
-        for key, kind in self._kinds.items():
-            seen = self.observed.of(key)
-            jobs = 0.0 if key in self._doomed else self._expected.get(key, 0.0) * (1 + self.ahead)
-            found[key] = Outlook(jobs, kind.resident, kind.running, seen.job_s, seen.load_s or 0.0)
+    def _outlook(self) -> dict[Pool, Outlook]:
+        found: dict[Pool, Outlook] = {}
+        for pool, kind in self._kinds.items():
+            seen = self.observed.of(kind.key)
+            jobs = 0.0 if pool in self._doomed else self._expected.get(pool, 0.0) * (1 + self.ahead)
+            found[pool] = Outlook(jobs, kind.resident, kind.running, seen.job_s, seen.load_s or 0.0)
         return found
 
     def _state(self, worker: _Worker) -> WorkerState:
         return WorkerState(
-            worker.name, worker.kind.key, worker.place, worker.state, worker.kind.resident, worker.running,
+            worker.name, worker.kind.pool, worker.place, worker.state, worker.kind.resident, worker.running,
             worker.idle_since,
         )  # fmt: skip
 
@@ -298,8 +303,8 @@ class Dispatcher:
                 await self._load(worker, worker.kind.load)
         except ReelError as error:
             await self._end(worker, "crashed", quiet=True)
-            self._doomed.add(worker.kind.key)
-            alike = [r for r in self._queue.values() if r.waiting.pool == worker.kind.key and not r.granted.done()]
+            self._doomed.add(worker.kind.pool)
+            alike = [r for r in self._queue.values() if r.waiting.pool == worker.kind.pool and not r.granted.done()]
             if alike:
                 first = min(alike, key=lambda request: (request.waiting.order, request.waiting.ticket))
                 first.granted.set_exception(error)
@@ -320,9 +325,10 @@ class Dispatcher:
     def _note(self, worker: _Worker, step: Step, done: protocol.Done) -> None:
         """Remember what the job took; a kind that takes more memory than declared is booked with what it takes."""
         self.observed.ran(worker.kind.key, done.seconds, done.memory_mb, done.gpu_memory_mb)
-        kind = self._kinds[worker.kind.key] = self._measured(self._kinds[worker.kind.key])
+        pool = worker.kind.pool
+        kind = self._kinds[pool] = self._measured(self._kinds[pool])
         for alike in self._workers.values():
-            if alike.kind.key == kind.key:
+            if alike.kind.pool == pool:
                 alike.kind = kind
 
     async def _end(self, worker: _Worker, reason: str, *, quiet: bool = False) -> None:
@@ -382,15 +388,15 @@ class Dispatcher:
 
     def _kind(self, step: Step, models: Mapping[str, Path]) -> _Kind:
         key = _key(step, max((host.cpus for host in self._host.hosts), default=1))
-        if key not in self._kinds:
+        if key.name not in self._kinds:
             load = _load_request(step, models, key) if key.stage else None
             resources = step.backend.resources
             gpu_gib = 0.0 if key.device == "cpu" else resources.gpu_memory_gib
             resident = Need(memory_mb=resources.memory_gib * 2**30 / 1e6, gpu_mb=gpu_gib * 2**30 / 1e6)
-            self._kinds[key] = self._measured(
+            self._kinds[key.name] = self._measured(
                 _Kind(key, load, resident, Need(cpus=key.threads, labels=resources.labels))
             )
-        return self._kinds[key]
+        return self._kinds[key.name]
 
     def _measured(self, kind: _Kind) -> _Kind:
         """The kind with what it needs as seen, where something was seen, and never more than there is."""

@@ -77,9 +77,9 @@ class EditStore:
         """Where a correction's content lies; read it, never change it."""
         return self._root / media / sha256
 
-    def files(self, media: str) -> dict[str, Path]:
-        """All contents of a media's corrections by digest."""
-        return {digest: self.path(media, digest) for edit in self.of(media) for digest in (edit.sha256, edit.base)}
+    def files(self, media: str, edits: Sequence[Edit]) -> dict[str, Path]:
+        """The contents of a media's corrections by digest."""
+        return {digest: self.path(media, digest) for edit in edits for digest in (edit.sha256, edit.base)}
 
     def take_in(self, media: str, changed: Sequence[Changed]) -> tuple[Edit, ...]:
         """Keep edited files as corrections. Raises `BadInput` for what cannot be one, and then keeps none of them."""

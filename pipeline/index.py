@@ -105,13 +105,13 @@ class Index:
         return self._database is not None
 
     @contextlib.contextmanager
-    def one_write(self) -> Iterator[None]:
-        """All writes of the block at once: one wait for the disk instead of many."""
+    def one_write(self, *, wait: bool = True) -> Iterator[None]:
+        """All writes of the block at once: one transaction, and at most one wait for the disk, instead of many."""
         database = self._writable()
         if self._gathering:
             yield
             return
-        self._wait_for_disk(database, True)
+        self._wait_for_disk(database, wait)
         with database:
             self._gathering = True
             try:

@@ -98,12 +98,14 @@ class ItemRecord:
         self._accept(step, result, "reused", None)
 
     def done(self, step: Step, result: StoredResult, seconds: float) -> None:
-        """The step was run, within `seconds` of a user's time."""
+        """The step was run, within `seconds` of a user's time; its result is written, and noted here."""
         self._steps_run += 1
         self._asked += Usage.noted(result.facts)
         if isinstance(cost := result.facts.get("cost"), float):
             self._cost = (self._cost or 0.0) + cost
-        self._accept(step, result, "done", seconds)
+        with self.app.store.one_write(wait=False):
+            self.app.store.note(result)
+            self._accept(step, result, "done", seconds)
         self.emit(
             events.StepDone(
                 self.item.name, step.id, step.backend_name, result.key, seconds, self._media_ms, result.facts

@@ -6,7 +6,6 @@ A memory, never an authority: without it jobs are booked with what their backend
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 
 from pipeline.executors.handle import WorkerKey
@@ -48,7 +47,7 @@ class Observed:
 
     def of(self, key: WorkerKey) -> Seen:
         """What was seen of a kind."""
-        return self._kinds.get(_name(key), Seen())
+        return self._kinds.get(key.name, Seen())
 
     def loaded(self, key: WorkerKey, seconds: float) -> None:
         """A worker has loaded a backend."""
@@ -72,10 +71,4 @@ class Observed:
         Memories(kinds=self._kinds, rungs=self.rungs).write(self._file)
 
     def _update(self, key: WorkerKey, **values: float | None) -> None:
-        self._kinds[_name(key)] = self.of(key).model_copy(update=values)
-
-
-def _name(key: WorkerKey) -> str:
-    """The kind as text, the same in every run."""
-    parts = [key.environment, key.stage, key.backend, dict(key.models), key.tools, key.device, key.threads]
-    return json.dumps([*parts, dict(key.options)], sort_keys=True)
+        self._kinds[key.name] = self.of(key).model_copy(update=values)

@@ -108,13 +108,13 @@ class Step:
         """Whether the language spoken is still to decide which models it works with."""
         return bool(self.language_models or self.direction_models)
 
-    @property
+    @cached_property
     def load_options(self) -> Mapping[str, Option]:
         """What decides how its backend loads, beside models and device."""
         params = self.params.model_dump(mode="json", include=set(self.backend.load_params))
         return {**params, **self.code, **(self.rung.options if self.rung else {})}
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:
         """The ids of the steps whose outputs this one takes."""
         return frozenset(source.step for source in leaves(self.inputs) if isinstance(source, FromStep))

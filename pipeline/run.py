@@ -112,7 +112,7 @@ class ItemRun:
             warning=lambda text: record.emit(events.Notice(item.name, step.id, text)),
         )
         order = (-item.priority, -float(item.plan.depths[step.id]), float(item.index))
-        media = {**record.app.edits.files(item.digest), item.digest: item.media}
+        media = {**record.app.edits.files(item.digest, item.edits), item.digest: item.media}
         job = asyncio.create_task(
             run_step(work, below, media, record.length_ms, record.app, self._shared.dispatcher, listening, order)
         )

@@ -10,9 +10,9 @@ plan stage by stage, and each model is loaded once a window.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from pipeline.ledger import Host, Ledger, Need, Place
 
@@ -21,8 +21,8 @@ ROOM_PASSES = 64  # and one that waits for memory: giving way costs a load
 LOADING = Need(cpus=1)
 _NOTHING = Need()
 
-Pool = Hashable
-"""What makes workers interchangeable. A mapping by pool has `Any` for its key, since its type is invariant there."""
+Pool = str
+"""The name of what makes workers interchangeable."""
 Order = tuple[float, ...]
 """A job's place in the queue; the smallest is the first."""
 
@@ -80,7 +80,7 @@ MEMORY, GPU_MEMORY, LABEL = "memory", "memory of a GPU", "the label `{}`"
 
 
 def decide(
-    waiting: Sequence[Waiting], workers: Sequence[WorkerState], outlook: Mapping[Any, Outlook], hosts: Sequence[Host]
+    waiting: Sequence[Waiting], workers: Sequence[WorkerState], outlook: Mapping[Pool, Outlook], hosts: Sequence[Host]
 ) -> Decision:
     """The decisions for this moment. What is started or ended holds its grant until it is told to be gone."""
     return _Moment(waiting, workers, outlook, hosts).decide()
@@ -96,7 +96,7 @@ def is_worth_it(outlook: Outlook, workers: int) -> bool:
 
 class _Moment:
     def __init__(
-        self, waiting: Sequence[Waiting], workers: Sequence[WorkerState], outlook: Mapping[Any, Outlook],
+        self, waiting: Sequence[Waiting], workers: Sequence[WorkerState], outlook: Mapping[Pool, Outlook],
         hosts: Sequence[Host],
     ) -> None:  # fmt: skip
         self._waiting = sorted(waiting, key=lambda one: (one.order, one.ticket))
@@ -121,6 +121,9 @@ class _Moment:
         held_up: list[Waiting] = []
         self._decision.waits = dict.fromkeys((one.ticket for one in self._waiting), A_TURN)
         for one in self._waiting:
+            if one.pool in self._full:
+                self._decision.waits[one.ticket] = A_WORKER
+                continue
             served = self._serve(one)
             if served:
                 self._decision.passed += [earlier.ticket for earlier in held_up]
@@ -136,9 +139,6 @@ class _Moment:
         """True: it was given a worker, or one was started for it. False: something it needs is not free. None: it
         waits for a worker of its own kind, which is no concern of others."""
         waits = self._decision.waits
-        if one.pool in self._full:
-            waits[one.ticket] = A_WORKER
-            return None
         if idle := self._idle.get(one.pool):
             # The one whose host has room; as a rule there is one host.
             for worker in reversed(idle):

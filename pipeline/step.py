@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +57,9 @@ async def run_step(
     work: Keyed, below: Sequence[Step], media: Mapping[str, Path], media_ms: int, app: App, dispatcher: Dispatcher,
     listening: Listening, order: Order = (),
 ) -> StoredResult:  # fmt: skip
-    """Run the step and commit its result; when memory runs out, with nothing else loaded, then as the steps `below` on
-    its backend's ladder. `media` maps digests to the user's own files. Raises `StepFailed` and `StageRefused`;
-    whatever it raises, the store holds nothing half done."""
+    """Run the step and write its result, which the caller notes in the index; when memory runs out, with nothing else
+    loaded, then as the steps `below` on its backend's ladder. `media` maps digests to the user's own files. Raises
+    `StepFailed` and `StageRefused`; whatever it raises, the store holds nothing half done."""
     lower, alone, fell = iter(below), False, False
     while True:
         try:
@@ -116,9 +117,7 @@ async def _run(
             if lost == _MACHINES:
                 raise
             listening.warning(f"{error.message}, so once more on another")
-    result = await asyncio.to_thread(_keep, work, done, tuple(warnings), out_dir, app)
-    app.store.note(result)
-    return result
+    return await asyncio.to_thread(_keep, work, done, tuple(warnings), out_dir, app)
 
 
 def _keep(work: Keyed, done: protocol.Done, warnings: tuple[str, ...], out_dir: Path, app: App) -> StoredResult:
@@ -162,15 +161,23 @@ def _take_in(
             taken[role] = tuple(app.store.take_in(_checked(step, role, name, out_dir)) for name in several)
         else:
             taken[role] = app.store.take_in(_checked(step, role, names, out_dir))
-    shutil.rmtree(out_dir)
+    try:
+        out_dir.rmdir()
+    except OSError:  # something else was left in it
+        shutil.rmtree(out_dir)
     return taken
 
 
 def _checked(step: Step, role: str, name: str, out_dir: Path) -> Path:
     path = out_dir / name
-    if not path.resolve().is_relative_to(out_dir.resolve()):
+    try:
+        is_file = stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        is_file = False
+    # A file's name alone, as nearly all are, leads nowhere else.
+    if not (is_file and path.name == name) and not path.resolve().is_relative_to(out_dir.resolve()):
         raise _lie(step, f"`{role}` is {name}, outside its folder")
-    if path.is_symlink() or not path.is_file():
+    if not is_file:
         raise _lie(step, f"`{role}` is {name}, and there is no such file")
     return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,18 +29,12 @@ class WorkerKey:
     options: tuple[tuple[str, Option], ...] = ()
     service_key: str = ""  # the name of the key that its service wants; empty for one that asks none
 
-    def __hash__(self) -> int:
-        return self._hash
-
     @cached_property
-    def _hash(self) -> int:
-        """Asked for some hundred times a job, so it is computed once."""
-        return hash((self.environment, self.stage, self.backend, self.models, self.device, self.threads, self.options))
-
-    def __getstate__(self) -> dict[str, object]:
-        return {
-            name: value for name, value in vars(self).items() if name != "_hash"
-        }  # another process hashes otherwise
+    def name(self) -> str:
+        """The key as text, the same in every run: what workers that can stand in for each other have in common."""
+        parts = [self.environment, self.stage, self.backend, dict(self.models), self.tools, self.device, self.threads]
+        asks = [self.service_key] if self.service_key else []
+        return json.dumps([*parts, dict(self.options), *asks], sort_keys=True)
 
     @property
     def label(self) -> str:

@@ -93,7 +93,7 @@ def test_what_was_seen_replaces_what_was_declared(make_app: Callable[..., App], 
     assert all(10 < memory_mb < 500 for memory_mb in seen)
     assert ended(heard).count("evicted") == 1, "the first time only, when nothing was known yet"
     made.observed.save()
-    assert Observed(tmp_path).of(next(iter(made._kinds))).memory_mb == seen[0]
+    assert Observed(tmp_path).of(next(iter(made._kinds.values())).key).memory_mb == seen[0]
 
 
 def test_what_will_be_needed_is_started_ahead(make_app: Callable[..., App], bench: Bench, tmp_path: Path) -> None:

@@ -42,7 +42,9 @@ def commit(store: ResultStore, key: str) -> None:
     made_of = {"stage": "asr", "backend": "whisper"}
     outputs = {"out": store.take_in(folder / "out.bin")}
     result = {"key": key, "ingredients": made_of, "outputs": outputs, "facts": {}, "warnings": ()}
-    store.commit(StoredResult.model_validate({**result, "seconds": 1.0, "cpu_s": 1.0, "memory_mb": None}))
+    whole = StoredResult.model_validate({**result, "seconds": 1.0, "cpu_s": 1.0, "memory_mb": None})
+    store.write_manifest(whole)
+    store.note(whole)
 
 
 def rows(store: ResultStore) -> list[tuple[object, ...]]:

@@ -36,7 +36,8 @@ def _commit(store: ResultStore, key: str = KEY, content: bytes = b"content") -> 
     folder = store.make_staging("step")
     (folder / "out.bin").write_bytes(content)
     result = _result(key, {"out": store.take_in(folder / "out.bin"), "none": None})
-    store.commit(result)
+    store.write_manifest(result)
+    store.note(result)
     return result
 
 
