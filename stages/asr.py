@@ -12,8 +12,9 @@ are spread over the speech of that window until stage `align` finds them.
 from __future__ import annotations
 
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Literal, Protocol
@@ -123,6 +124,9 @@ class Engine(Protocol):
     languages: frozenset[str]  # BCP-47
     longest_ms: int  # the longest stretch that it takes
 
+    def hears_prompt(self, text: str) -> bool:
+        """Whether the decoder has room for all of a text before the first words, or takes none at all."""
+
     def duration_ms(self, audio: Path) -> int: ...
 
     def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
@@ -138,6 +142,7 @@ def run(engine: Engine, job: AsrJob) -> AsrOutputs:
     """Transcribe what the regions name; without any, the model is not asked."""
     speech = SpeechRegions.read(job.inputs.speech) if job.inputs.speech else _everything(engine, job.inputs.audio)
     wanted = _wanted_language(engine, job)
+    job = replace(job, params=_with_room(engine, job))
     language, probability = _language(engine, job, speech, wanted)
     left_out: list[Removal] = []
     said: list[Segment] = []
@@ -244,6 +249,30 @@ def _wanted_language(engine: Engine, job: AsrJob) -> str | None:
             "leave the language out to have it identified, or choose another model",
         )
     return tag
+
+
+def _with_room(engine: Engine, job: AsrJob) -> AsrParams:
+    """The parameters with the hotwords that the decoder has room for beside the initial prompt. A library would cut
+    them in the middle of a name, and some of them the first ones."""
+    prompt, hotwords = job.params.initial_prompt or "", job.params.hotwords or ""
+    if not engine.hears_prompt(prompt):
+        job.warn("the decoder hears the end of `initial_prompt` only: it is longer than the room there is")
+    separator = ", " if "," in hotwords else " "
+    words = [word for part in hotwords.split(separator.strip() or None) if (word := part.strip())]
+    if engine.hears_prompt(f"{hotwords} {prompt}".strip()):
+        return job.params
+    taken = bisect_left(
+        range(1, len(words) + 1),
+        True,
+        key=lambda count: not engine.hears_prompt(f"{separator.join(words[:count])} {prompt}".strip()),
+    )
+    if taken < len(words):  # else it was longer by nothing but spaces and commas
+        others = ", and so are those after it" if taken + 1 < len(words) else ""
+        job.warn(
+            f"the decoder has room for {taken} of {len(words)} hotwords: `{words[taken]}` is left out{others}; it takes"
+            " the first ones, so put those that matter most first, in the glossary or in `hotwords`"
+        )
+    return job.params.model_copy(update={"hotwords": separator.join(words[:taken]) or None})
 
 
 def _language(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | None) -> tuple[str, float]:
@@ -406,7 +435,7 @@ _DECODING = ("beam_size", "patience", "initial_prompt", "hotwords", "compute_typ
 
 STAGE = Stage(
     name="asr",
-    version=3,
+    version=4,
     summary="transcribe speech, with a time for each word",
     inputs=AsrInputs,
     params=AsrParams,
