@@ -64,7 +64,6 @@ def require_linux() -> None:
 
 def enter(app: App) -> None:
     """Go on in the environment that has Ray: the same command in its interpreter, in this very process."""
-    require_linux()
     app.environments.ensure(FAMILY, _silent, offline=app.settings.offline)
     python = app.environments.python(FAMILY)
     if Path(sys.prefix) != python.parent.parent:
@@ -88,7 +87,6 @@ def token_file(app: App) -> Path:
 
 def start_node(app: App, node: str, join: str | None, port: int, labels: Mapping[str, float], *, block: bool) -> None:
     """Start this machine's node; `join` is the cluster's address, None for a new one. Raises `StepFailed`."""
-    require_linux()
     app.environments.ensure(FAMILY, _silent, offline=app.settings.offline)
     _have_token(app, join)
     if any(record.node == node for record in nodes()):

@@ -166,6 +166,25 @@ def test_a_machine_with_another_version_of_reel_is_not_used(machines: tuple[Mach
     assert any("(10.77.0.4) has another version of reel" in text for text in told), told
 
 
+def test_machines_that_do_not_see_the_folder_of_the_results_are_not_used(
+    machines: tuple[Machine, Machine], tmp_path: Path
+) -> None:
+    one, _ = machines
+    results = tmp_path / "results"
+    results.mkdir()
+    run = one.reel.command("run", ROOT / "samples" / "demo.mp4", "--cluster", ADDRESS)
+    variables = {**one.variables, "REEL_RESULTS_DIR": str(results)}
+    done = subprocess.run(  # as if the folder were on a disk of the first machine's own
+        one.command("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', results, *run),
+        env=one.reel.environment(variables), cwd=one.reel.folder, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 5, done.stderr
+    for machine in machines:
+        assert f"({machine.address}) does not see the folder {results / 'staging'}" in done.stderr
+    assert "cluster_staging" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def join(machine: Machine, *arguments: str, extra: dict[str, str]) -> None:
     """Make a machine a part of the cluster by Ray's own command."""
     scratch = f"{machine.variables['TMPDIR']}/{machine.address}"
