@@ -25,6 +25,9 @@ def start() -> int:
         return INTERRUPTED
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late to change what the command has come to
+        # An interrupt that came while a text was executed, as dataclasses do it, makes Python end by a signal in place
+        # of our exit code, even if it was seen to; it forgets that with the next text.
+        exec("")
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

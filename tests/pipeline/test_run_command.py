@@ -231,7 +231,8 @@ def test_an_interrupt_while_the_program_is_being_loaded_leaves_without_a_traceba
 ) -> None:
     slow = tmp_path / "slow"
     slow.mkdir()
-    (slow / f"{module}.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
+    # Inside a text that is executed, as dataclasses do it, where Python remembers an interrupt for its own exit code.
+    (slow / f"{module}.py").write_text("import time\nexec(\"print('loading', flush=True); time.sleep(60)\")\n")
     with reel.start("run", media, extra={"PYTHONPATH": f"{slow}{os.pathsep}{ROOT}"}) as process:
         hears(process.stdout, "loading")
         os.killpg(process.pid, signal.SIGINT)
