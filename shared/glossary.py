@@ -131,7 +131,7 @@ class Glossary(Frozen):
 
     @property
     def hotwords(self) -> str:
-        """The terms as a recogniser takes them, in their order: it has room for some hundred, the first ones."""
+        """The terms as a recogniser takes them, in their order: it has room for some dozens, the first ones."""
         return ", ".join(term.source for term in self.terms)
 
     def kept(self, said: str, written: str, language: str) -> dict[str, tuple[int, int]]:
