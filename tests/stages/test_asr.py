@@ -86,7 +86,7 @@ def test_words_land_where_they_were_said(tmp_path: Path) -> None:
         ("Ada,, Bo Li,   Cy,", None, "Ada, Bo Li, Cy", []),
         ("Ada, Bo Li, Cyrus", None, "Ada, Bo Li", ["the decoder has room for 2 of 3 hotwords: `Cyrus` is left out"]),
         ("Ada Bo Cy Dee Eve", None, "Ada Bo Cy Dee", ["the decoder has room for 4 of 5 hotwords: `Eve` is left out"]),
-        ("Ada, Bo, Cy", "Hello, Bo.", "Ada", ["the decoder has room for 1 of 3 hotwords: `Bo` is left out, and so are"]),
+        ("Ada, Bo, Cy", "Hello, Bo.", "Ada", ["room for 1 of 3 hotwords: `Bo` is left out, and so are"]),
         ("Ada", "Hello, my dear Bo.", None, ["the decoder hears the end of `initial_prompt` only", "0 of 1 hotwords"]),
     ],
 )
