@@ -41,7 +41,7 @@ class MlxWhisperEngine:
 
     def hears_prompt(self, text: str) -> bool:
         """Whether a text has fewer tokens than the half of its context that Whisper keeps for what came before."""
-        return len(self._tokenizer.encode(f" {text}")) < self._model.dims.n_text_ctx // 2
+        return len(self._tokenizer.encode(f" {text}")) < int(self._model.dims.n_text_ctx) // 2
 
     def duration_ms(self, audio: Path) -> int:
         return open_speech(audio).duration_ms
