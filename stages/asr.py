@@ -12,7 +12,6 @@ are spread over the speech of that window until stage `align` finds them.
 from __future__ import annotations
 
 import zlib
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
@@ -22,6 +21,7 @@ from typing import Literal, Protocol
 from pydantic import Field
 
 from shared.cleaning import Removal, Removals
+from shared.glossary import cut_hotwords
 from shared.language import UNDETERMINED, parse_language, primary
 from shared.sentence import ends_sentence
 from shared.speech import Region, SpeechRegions
@@ -252,27 +252,17 @@ def _wanted_language(engine: Engine, job: AsrJob) -> str | None:
 
 
 def _with_room(engine: Engine, job: AsrJob) -> AsrParams:
-    """The parameters with the hotwords that the decoder has room for beside the initial prompt. A library would cut
-    them in the middle of a name, and some of them the first ones."""
+    """The parameters with the hotwords that the decoder has room for beside the initial prompt."""
     prompt, hotwords = job.params.initial_prompt or "", job.params.hotwords or ""
     if not engine.hears_prompt(prompt):
         job.warn("the decoder hears the end of `initial_prompt` only: it is longer than the room there is")
-    separator = ", " if "," in hotwords else " "
-    words = [word for part in hotwords.split(separator.strip() or None) if (word := part.strip())]
-    if engine.hears_prompt(f"{hotwords} {prompt}".strip()):
-        return job.params
-    taken = bisect_left(
-        range(1, len(words) + 1),
-        True,
-        key=lambda count: not engine.hears_prompt(f"{separator.join(words[:count])} {prompt}".strip()),
-    )
-    if taken < len(words):  # else it was longer by nothing but spaces and commas
-        others = ", and so are those after it" if taken + 1 < len(words) else ""
+    kept, left = cut_hotwords(hotwords, lambda words: engine.hears_prompt(f"{words} {prompt}".strip()))
+    if left:
         job.warn(
-            f"the decoder has room for {taken} of {len(words)} hotwords: `{words[taken]}` is left out{others}; it takes"
-            " the first ones, so put those that matter most first, in the glossary or in `hotwords`"
+            f"the decoder has no room for {len(left)} of the hotwords, from `{left[0]}` on; it takes the first ones, so"
+            " put those that matter most first, in the glossary or in `hotwords`"
         )
-    return job.params.model_copy(update={"hotwords": separator.join(words[:taken]) or None})
+    return job.params if kept == hotwords else job.params.model_copy(update={"hotwords": kept or None})
 
 
 def _language(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | None) -> tuple[str, float]:

@@ -84,10 +84,15 @@ def test_words_land_where_they_were_said(tmp_path: Path) -> None:
     [
         ("Ada, Bo Li, Cy", None, "Ada, Bo Li, Cy", []),
         ("Ada,, Bo Li,   Cy,", None, "Ada, Bo Li, Cy", []),
-        ("Ada, Bo Li, Cyrus", None, "Ada, Bo Li", ["the decoder has room for 2 of 3 hotwords: `Cyrus` is left out"]),
-        ("Ada Bo Cy Dee Eve", None, "Ada Bo Cy Dee", ["the decoder has room for 4 of 5 hotwords: `Eve` is left out"]),
-        ("Ada, Bo, Cy", "Hello, Bo.", "Ada", ["room for 1 of 3 hotwords: `Bo` is left out, and so are"]),
-        ("Ada", "Hello, my dear Bo.", None, ["the decoder hears the end of `initial_prompt` only", "0 of 1 hotwords"]),
+        ("Ada, Bo Li, Cyrus", None, "Ada, Bo Li", ["no room for 1 of the hotwords, from `Cyrus` on"]),
+        ("Ada Bo Cy Dee Eve", None, "Ada Bo Cy Dee", ["no room for 1 of the hotwords, from `Eve` on"]),
+        ("Ada, Bo, Cy", "Hello, Bo.", "Ada", ["no room for 2 of the hotwords, from `Bo` on"]),
+        (
+            "Ada",
+            "Hello, my dear Bo.",
+            None,
+            ["the decoder hears the end of `initial_prompt` only", "no room for 1 of the hotwords, from `Ada` on"],
+        ),
     ],
 )
 def test_hotwords_that_the_decoder_has_no_room_for_are_left_out_whole_and_told(
