@@ -1,4 +1,4 @@
-"""`python -m pipeline`: the command line, for which ^C is an ending like any other from the first import on."""
+"""`python -m pipeline`: the command line. ^C and SIGTERM are endings like any other, from the first import on."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ INTERRUPTED = 130  # as `errors` has it, which is not imported yet
 
 def start() -> int:
     """Import the command line and run it; returns the exit code."""
-    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else who started us wants it ignored
-    if heard:
-        signal.signal(signal.SIGINT, _leave)
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    heard = [number for number, how in usual.items() if signal.getsignal(number) == how]  # others are to be ignored
+    for number in heard:
+        signal.signal(number, _leave)
     from pipeline.cli import main
 
     try:
-        if heard:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in heard:
+            signal.signal(number, signal.default_int_handler)
         return main()
     except KeyboardInterrupt:  # before the command line was understood, or after all was said
         return INTERRUPTED
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late to change what the command has come to
+        for number in heard:
+            signal.signal(number, signal.SIG_IGN)  # too late to change what the command has come to
+        # An interrupt that came while a text was executed, as dataclasses do it, makes Python end by a signal in place
+        # of our exit code, even if it was seen to; it forgets that with the next text.
+        exec("")
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -31,10 +31,13 @@ def install(command: Sequence[str], variables: Mapping[str, str], log: Path, wha
         ) as installer,
     ):  # fmt: skip
         packages = Packages(what, emit)
-        for line in installer.stdout or ():
-            kept.write(line)
-            packages.hear(line)
-        return installer.wait() == 0
+        try:
+            for line in installer.stdout or ():
+                kept.write(line)
+                packages.hear(line)
+            return installer.wait() == 0
+        finally:
+            installer.kill()  # one that works on: an interrupt may have come to us alone
 
 
 def reason_in(log: Path) -> str:

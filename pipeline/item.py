@@ -20,6 +20,7 @@ from shared.document import DocumentError
 from shared.language_model import NOTHING, Usage
 from shared.media import Media
 
+_MAKESHIFT = "makeshift: this will do for now, and the next run does the step again"
 _LEAST_BYTES_PER_SECOND = 2_000  # of media, for a time limit before its length is known
 
 
@@ -106,6 +107,8 @@ class ItemRecord:
         with self.app.store.one_write(wait=False):
             self.app.store.note(result)
             self._accept(step, result, "done", seconds)
+        if result.makeshift:
+            self.emit(events.Notice(self.item.name, step.id, _MAKESHIFT))
         self.emit(
             events.StepDone(
                 self.item.name, step.id, step.backend_name, result.key, seconds, self._media_ms, result.facts

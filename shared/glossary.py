@@ -19,8 +19,9 @@ import csv
 import io
 import re
 import unicodedata
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -131,7 +132,7 @@ class Glossary(Frozen):
 
     @property
     def hotwords(self) -> str:
-        """The terms as a recogniser takes them, in their order: it has room for some hundred, the first ones."""
+        """The terms as a recogniser takes them, in their order: it has room for some dozens, the first ones."""
         return ", ".join(term.source for term in self.terms)
 
     def kept(self, said: str, written: str, language: str) -> dict[str, tuple[int, int]]:
@@ -158,6 +159,18 @@ def glossary_of(table: Path | None) -> Glossary:
         raise StageError(
             "glossary.invalid", str(error), "correct the table; its columns are in the reference"
         ) from error
+
+
+def cut_hotwords(hotwords: str, fits: Callable[[str], bool]) -> tuple[str, list[str]]:
+    """The first hotwords that fit, whole ones, and those that do not. A library would cut inside a name, and some of
+    them cut away the first ones."""
+    if fits(hotwords):
+        return hotwords, []
+    separator = ", " if "," in hotwords else " "
+    words = [word for part in hotwords.split(separator.strip() or None) if (word := part.strip())]
+    counts = range(1, len(words) + 1)
+    taken = bisect_left(counts, True, key=lambda count: not fits(separator.join(words[:count])))
+    return separator.join(words[:taken]), words[taken:]
 
 
 def count_in(text: str, renderings: Iterable[str]) -> Counter[str]:

@@ -168,9 +168,9 @@ class Job(Generic[InputsT, ParamsT]):
 
     def makeshift(self, why: str) -> None:
         """The result will do for now, and another time there may be a better one: a service was away. The user is told,
-        and the next run does the step again."""
+        and a run does the step again."""
         self.note(MAKESHIFT, why)
-        self.warn(f"{why}; the next run does this step again")
+        self.warn(why)
 
 
 # A stage's own engine type and job type are narrower than this module can name, hence `Any`: the harness only carries

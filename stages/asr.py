@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Literal, Protocol
@@ -21,6 +21,7 @@ from typing import Literal, Protocol
 from pydantic import Field
 
 from shared.cleaning import Removal, Removals
+from shared.glossary import cut_hotwords
 from shared.language import UNDETERMINED, parse_language, primary
 from shared.sentence import ends_sentence
 from shared.speech import Region, SpeechRegions
@@ -123,6 +124,9 @@ class Engine(Protocol):
     languages: frozenset[str]  # BCP-47
     longest_ms: int  # the longest stretch that it takes
 
+    def hears_prompt(self, text: str) -> bool:
+        """Whether the decoder has room for all of a text before the first words, or takes none at all."""
+
     def duration_ms(self, audio: Path) -> int: ...
 
     def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
@@ -138,6 +142,7 @@ def run(engine: Engine, job: AsrJob) -> AsrOutputs:
     """Transcribe what the regions name; without any, the model is not asked."""
     speech = SpeechRegions.read(job.inputs.speech) if job.inputs.speech else _everything(engine, job.inputs.audio)
     wanted = _wanted_language(engine, job)
+    job = replace(job, params=_with_room(engine, job))
     language, probability = _language(engine, job, speech, wanted)
     left_out: list[Removal] = []
     said: list[Segment] = []
@@ -244,6 +249,20 @@ def _wanted_language(engine: Engine, job: AsrJob) -> str | None:
             "leave the language out to have it identified, or choose another model",
         )
     return tag
+
+
+def _with_room(engine: Engine, job: AsrJob) -> AsrParams:
+    """The parameters with the hotwords that the decoder has room for beside the initial prompt."""
+    prompt, hotwords = job.params.initial_prompt or "", job.params.hotwords or ""
+    if not engine.hears_prompt(prompt):
+        job.warn("the decoder hears the end of `initial_prompt` only: it is longer than the room there is")
+    kept, left = cut_hotwords(hotwords, lambda words: engine.hears_prompt(f"{words} {prompt}".strip()))
+    if left:
+        job.warn(
+            f"the decoder has no room for {len(left)} of the hotwords, from `{left[0]}` on; it takes the first ones, so"
+            " put those that matter most first, in the glossary or in `hotwords`"
+        )
+    return job.params if kept == hotwords else job.params.model_copy(update={"hotwords": kept or None})
 
 
 def _language(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | None) -> tuple[str, float]:
@@ -406,7 +425,7 @@ _DECODING = ("beam_size", "patience", "initial_prompt", "hotwords", "compute_typ
 
 STAGE = Stage(
     name="asr",
-    version=3,
+    version=4,
     summary="transcribe speech, with a time for each word",
     inputs=AsrInputs,
     params=AsrParams,

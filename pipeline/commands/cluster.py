@@ -13,6 +13,7 @@ from pipeline.executors import ray_cluster
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
     """Start, show or end."""
+    ray_cluster.require_linux()
     app = app_of(arguments)
     if arguments.action == "up":
         node = arguments.node or ray_cluster.own_address(arguments.join)

@@ -52,6 +52,7 @@ def _failed_before(app: App, arguments: argparse.Namespace) -> list[Request]:
 def join_cluster(app: App) -> None:
     """Reach the cluster that the settings name, if they name one."""
     if app.settings.cluster:
+        ray_cluster.require_linux()
         ray_cluster.check_reachable(app.settings.cluster)
         ray_cluster.enter(app)
 

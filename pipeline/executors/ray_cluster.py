@@ -37,6 +37,7 @@ RAY_VARIABLES = {
     "RAY_memory_monitor_refresh_ms": "0",  # memory is ours to watch: Ray would end a worker that does nothing wrong
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a backend that declares no memory of a card still sees them all
 }
+_FEW_TRIES = {"RAY_NUM_REDIS_GET_RETRIES": "5"}  # a second each; of 20, who has a wrong token would wait for all
 _UP_LIMIT_S = 180.0
 _DOWN_LIMIT_S = 30.0
 _JOIN_LIMIT_S = 60.0
@@ -64,12 +65,11 @@ def require_linux() -> None:
 
 def enter(app: App) -> None:
     """Go on in the environment that has Ray: the same command in its interpreter, in this very process."""
-    require_linux()
     app.environments.ensure(FAMILY, _silent, offline=app.settings.offline)
     python = app.environments.python(FAMILY)
     if Path(sys.prefix) != python.parent.parent:
         sys.stdout.flush()
-        variables = {**os.environ, **ray_variables(app), "PYTHONPATH": str(CODE_ROOT)}
+        variables = {**_FEW_TRIES, **os.environ, **ray_variables(app), "PYTHONPATH": str(CODE_ROOT)}
         os.execve(python, [str(python), "-P", "-m", "pipeline", *sys.argv[1:]], variables)
 
 
@@ -88,7 +88,6 @@ def token_file(app: App) -> Path:
 
 def start_node(app: App, node: str, join: str | None, port: int, labels: Mapping[str, float], *, block: bool) -> None:
     """Start this machine's node; `join` is the cluster's address, None for a new one. Raises `StepFailed`."""
-    require_linux()
     app.environments.ensure(FAMILY, _silent, offline=app.settings.offline)
     _have_token(app, join)
     if any(record.node == node for record in nodes()):

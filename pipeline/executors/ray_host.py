@@ -121,7 +121,11 @@ class RayHost:
         if not self._nodes:
             reasons = "; ".join(self._refused.values()) or "no machine has joined"
             await self.__aexit__()
-            raise Missing("cluster.no-machine", f"no machine of the cluster can be used: {reasons}")
+            raise Missing(
+                "cluster.no-machine", f"no machine of the cluster can be used: {reasons}",
+                hint="have the same files of reel on every machine, and one folder that all see: that of the results,"
+                " or one for `--set cluster_staging=`",
+            )  # fmt: skip
         self._watching = asyncio.create_task(self._watch())
         return self
 

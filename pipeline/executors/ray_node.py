@@ -31,6 +31,7 @@ from shared.stage import CORE_ENVIRONMENT
 _MEASURE_EVERY_S = 2.0
 _OUR_PACKAGES = ("pipeline", "shared", "stages", "config")
 _OURS_TOO = {".py", ".lock", ".toml"}
+_USERS = "config/own"
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,14 @@ def failure(error: ReelError) -> Failure:
     return Failure(type(error).__name__, error.code, error.message, error.hint, error.log)
 
 
-def code_digest() -> str:
-    """Of everything of ours that decides a result: two machines with the same one do the same work."""
+def code_digest(root: Path = CODE_ROOT) -> str:
+    """Of everything of ours that decides a result: two machines with the same one do the same work. Models are
+    compared one by one when they are needed, so the user's own are left out."""
     digest = hashlib.sha256()
     for package in _OUR_PACKAGES:
-        for path in sorted((CODE_ROOT / package).rglob("*")):
-            if path.suffix in _OURS_TOO and path.is_file():
-                digest.update(path.relative_to(CODE_ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+        for path in sorted((root / package).rglob("*")):
+            if path.suffix in _OURS_TOO and path.is_file() and not path.is_relative_to(root / _USERS):
+                digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
@@ -203,9 +205,13 @@ def _prepare(app: App, wanted: Wanted) -> None:
                 hint="have the same ffmpeg on every machine, or none, then reel brings its own",
             )
     names = set(wanted.models.values())
-    for name in names:
-        if app.models.digest(name) != wanted.digests[name]:
-            raise Missing("cluster.model", f"the lock on {here} wants other bytes of the model {name}")
+    for name in sorted(names):
+        if name not in app.models.models or app.models.digest(name) != wanted.digests[name]:
+            raise Missing(
+                "cluster.model",
+                f"{here} does not know the model {name} with the bytes that the run was planned with",
+                hint="have the same locks on every machine, and the same models of your own, `config/own`",
+            )
     require(names, app.models, _nobody, offline=wanted.offline)
 
 

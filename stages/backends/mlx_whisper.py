@@ -12,7 +12,7 @@ from pathlib import Path
 
 import mlx.core as mx
 from mlx_whisper.audio import N_FRAMES, N_SAMPLES, log_mel_spectrogram, pad_or_trim
-from mlx_whisper.tokenizer import LANGUAGES
+from mlx_whisper.tokenizer import LANGUAGES, get_tokenizer
 from mlx_whisper.transcribe import ModelHolder, transcribe
 
 from shared.language import parse_language
@@ -35,8 +35,13 @@ class MlxWhisperEngine:
         self._folder, self._dtype = str(folder), dtype
         self._model = ModelHolder.get_model(self._folder, dtype)
         self._model.set_dtype(dtype)  # of the weights too: the library refuses to mix them
+        self._tokenizer = get_tokenizer(self._model.is_multilingual, num_languages=self._model.num_languages)
         codes = list(LANGUAGES)[: self._model.num_languages] if self._model.is_multilingual else ["en"]
         self.languages = frozenset(parse_language(code) for code in codes)
+
+    def hears_prompt(self, text: str) -> bool:
+        """Whether a text has fewer tokens than the half of its context that Whisper keeps for what came before."""
+        return len(self._tokenizer.encode(f" {text}")) < int(self._model.dims.n_text_ctx) // 2
 
     def duration_ms(self, audio: Path) -> int:
         return open_speech(audio).duration_ms

@@ -33,6 +33,10 @@ class CanaryEngine:
     def __init__(self, model: SALM) -> None:
         self._model = model
 
+    def hears_prompt(self, text: str) -> bool:
+        """It takes none."""
+        return True
+
     def duration_ms(self, audio: Path) -> int:
         return open_speech(audio).duration_ms
 

@@ -35,6 +35,10 @@ class ParakeetEngine:
     def __init__(self, model: ASRModel, languages: Sequence[str]) -> None:
         self._model, self.languages = model, frozenset(languages)
 
+    def hears_prompt(self, text: str) -> bool:
+        """It takes none."""
+        return True
+
     def duration_ms(self, audio: Path) -> int:
         return open_speech(audio).duration_ms
 

@@ -27,6 +27,11 @@ class Whisper:
         self._model = model
         self.languages = languages_of(model)
 
+    def hears_prompt(self, text: str) -> bool:
+        """Whether a text has fewer tokens than the half of its context that Whisper keeps for what came before."""
+        tokens = self._model.hf_tokenizer.encode(f" {text}", add_special_tokens=False).ids
+        return len(tokens) < int(self._model.max_length) // 2
+
     def duration_ms(self, audio: Path) -> int:
         """How long the audio is."""
         return open_speech(audio).duration_ms

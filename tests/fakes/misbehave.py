@@ -100,11 +100,13 @@ def _leave_a_grandchild(job: MisbehaveJob) -> None:
     _hang(job)
 
 
-def _run_a_program(job: MisbehaveJob) -> None:
-    """As a backend does that runs ffmpeg."""
-    child = subprocess.Popen(["sleep", "3600"], preexec_fn=end_with_parent)
-    Path(job.params.path).write_text(str(child.pid))
-    _hang(job)
+def _run_a_program_once(job: MisbehaveJob) -> None:
+    """As a backend does that runs ffmpeg; one that has no end the first time."""
+    told = Path(job.params.path)
+    if not told.exists():
+        child = subprocess.Popen(["sleep", "3600"], preexec_fn=end_with_parent)
+        told.write_text(str(child.pid))
+        _hang(job)
 
 
 def _hold_memory(job: MisbehaveJob) -> None:
@@ -164,7 +166,7 @@ _ACTS: dict[str, Callable[[MisbehaveJob], object]] = {
     "hang politely": _hang_politely,
     "hang in C": _hang_in_c,
     "grandchild": _leave_a_grandchild,
-    "program": _run_a_program,
+    "program once": _run_a_program_once,
     "memory": _hold_memory,
     "leak": _leak,
     "out of memory": _run_out_of_memory,

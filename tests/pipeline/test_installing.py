@@ -11,6 +11,7 @@ from pipeline import events
 from pipeline.installing import install, reason_in
 from pipeline.reporters.bars import Bars
 from pipeline.reporters.plain import line_of
+from tests.processes import gone
 
 SAYS = """\
 Resolved 3 packages in 1.01s
@@ -51,6 +52,21 @@ def test_an_installer_that_fails_leaves_its_words_after_those_of_earlier_ones(tm
     good, heard = _run("print('error: no space left', flush=True); raise SystemExit(2)", log)
     assert (good, heard) == (False, [])
     assert log.read_text() == "made the folder\nerror: no space left\n"
+
+
+def test_an_installer_does_not_outlive_an_interrupt(tmp_path: Path) -> None:
+    at_work = tmp_path / "pid"
+    script = (
+        f"import os, pathlib, sys, time; pathlib.Path({str(at_work)!r}).write_text(str(os.getpid()))\n"
+        "print('Downloading torch (845.3MiB)', flush=True); time.sleep(60)"
+    )
+
+    def interrupted(event: events.Event) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        install([sys.executable, "-c", script], {}, tmp_path / "speech.log", "environment speech", interrupted)
+    assert gone([int(at_work.read_text())])
 
 
 def test_a_package_that_comes_is_a_line_in_a_pipe_and_a_bar_on_a_terminal() -> None:

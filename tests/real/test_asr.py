@@ -100,12 +100,16 @@ def test_hotwords_decide_how_a_name_is_written(run_stage: Stages, backend: str) 
     audio = run_stage("demux", {"media": ROOT / "tests" / "data" / "espeak" / "names.flac"}).file("speech")
     names = Glossary(terms=(Term(source="Katharine Smythe"), Term(source="Reykjavík"))).hotwords
 
-    def heard(params: Mapping[str, str]) -> str:
+    def heard(params: Mapping[str, str]) -> tuple[str, list[str]]:
         done = run_stage("asr", {"audio": audio}, {"language": "en", **params}, backend)
-        return Transcript.read(done.file("transcript")).text
+        return Transcript.read(done.file("transcript")).text, done.warnings
 
-    assert "Katharine" not in heard({})
-    assert "Katharine Smythe" in heard({"hotwords": names})
+    assert "Katharine" not in heard({})[0]
+    more = [f"Ranvir{number}" for number in range(100)]
+    text, warnings = heard({"hotwords": ", ".join([names, *more])})
+    assert "Katharine Smythe" in text
+    (warning,) = warnings
+    assert re.search(r"no room for \d\d of the hotwords, from `Ranvir\d\d` on", warning)
 
 
 def test_a_language_that_this_whisper_does_not_know_is_refused(

@@ -221,7 +221,7 @@ def test_a_run_through_a_service_tells_beforehand_and_afterwards_what_it_costs_a
     changed = (*chosen, "--set", "refine.window=7", "--set", "refine.attempts=2")
     away = reel("run", *changed, extra={"LLM_API_KEY": KEY})
     assert "answered 429" in away.stderr
-    assert "the next run does this step again" in away.stderr
+    assert "the next run does the step again" in away.stderr
     assert "makeshift" in json.loads(job.read_text())["steps"]["refine"]["facts"]
     steps = {one["step"]: one for one in json.loads(reel("plan", *changed).stdout)["data"]["items"][0]["steps"]}
     assert steps["refine"]["verdict"] == "redone"

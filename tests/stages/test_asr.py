@@ -28,6 +28,11 @@ class FakeEngine:
     languages: frozenset[str] = frozenset({"en", "hi", "pt"})
     longest_ms: int = PACK_MS
     calls: list[tuple[str, Sequence[Region], str | bool]] = field(default_factory=list)
+    room: int = 100  # characters
+    told: set[str | None] = field(default_factory=set)
+
+    def hears_prompt(self, text: str) -> bool:
+        return len(text) <= self.room
 
     def duration_ms(self, audio: Path) -> int:
         return 60_000
@@ -40,6 +45,7 @@ class FakeEngine:
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
     ) -> Iterator[Heard]:
         self.calls.append((language, pack, again))
+        self.told.add(params.hotwords)
         yield from self.second if again else self.heard
 
 
@@ -71,6 +77,36 @@ def test_words_land_where_they_were_said(tmp_path: Path) -> None:
     assert (segment.text, segment.start_ms, segment.end_ms) == ("Hello there.", 10_000, 10_700)
     assert [(word.text, word.start_ms) for word in segment.words] == [("Hello", 10_000), ("there.", 10_300)]
     assert job.facts == {"language": "en", "language_probability": 0.9, "segments": 1, "words": 2, "left_out": 0}
+
+
+@pytest.mark.parametrize(
+    ("hotwords", "prompt", "left", "told"),
+    [
+        ("Ada, Bo Li, Cy", None, "Ada, Bo Li, Cy", []),
+        ("Ada,, Bo Li,   Cy,", None, "Ada, Bo Li, Cy", []),
+        ("Ada, Bo Li, Cyrus", None, "Ada, Bo Li", ["no room for 1 of the hotwords, from `Cyrus` on"]),
+        ("Ada Bo Cy Dee Eve", None, "Ada Bo Cy Dee", ["no room for 1 of the hotwords, from `Eve` on"]),
+        ("Ada, Bo, Cy", "Hello, Bo.", "Ada", ["no room for 2 of the hotwords, from `Bo` on"]),
+        (
+            "Ada",
+            "Hello, my dear Bo.",
+            None,
+            ["the decoder hears the end of `initial_prompt` only", "no room for 1 of the hotwords, from `Ada` on"],
+        ),
+    ],
+)
+def test_hotwords_that_the_decoder_has_no_room_for_are_left_out_whole_and_told(
+    tmp_path: Path, hotwords: str, prompt: str | None, left: str | None, told: list[str]
+) -> None:
+    engine = FakeEngine([HELLO], room=14)
+    params = {"hotwords": hotwords, **({"initial_prompt": prompt} if prompt else {})}
+    job = a_job(tmp_path, [(10_000, 12_000)], **params)
+    run(engine, job)
+    assert engine.told == {left}
+    assert isinstance(job.listener, Audience)
+    assert len(job.listener.warnings) == len(told)
+    for warning, expected in zip(job.listener.warnings, told, strict=True):
+        assert expected in warning
 
 
 def test_where_nobody_speaks_the_model_hears_nothing(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_what_may_be_better_another_time_is_told_and_kept_with_the_result(tmp_pa
     run(Loud(away="the service was away"), job)
     assert job.facts["makeshift"] == "the service was away"
     assert isinstance(job.listener, Audience)
-    assert job.listener.warnings[-1] == "the service was away; the next run does this step again"
+    assert job.listener.warnings[-1] == "the service was away"
 
 
 def test_of_a_translation_the_translation_comes_back(tmp_path: Path) -> None:

@@ -61,12 +61,15 @@ def _download(wheel: Wheel, folder: Path, want: Want, before: int, total: int) -
         ) as pip,
     ):  # fmt: skip
         reached = 0
-        for line in pip.stdout or ():
-            if moved := _PROGRESS.match(line):  # pip says so some four times a second
-                reached = int(moved[1])
-                want.emit(events.FileProgress(what, wheel.requirement, reached, wheel.size))
-                want.emit(events.SetupProgress(what, before + reached, total))
-        failed = pip.wait() != 0
+        try:
+            for line in pip.stdout or ():
+                if moved := _PROGRESS.match(line):  # pip says so some four times a second
+                    reached = int(moved[1])
+                    want.emit(events.FileProgress(what, wheel.requirement, reached, wheel.size))
+                    want.emit(events.SetupProgress(what, before + reached, total))
+            failed = pip.wait() != 0
+        finally:
+            pip.kill()  # one that works on: an interrupt may have come to us alone
         complaints.seek(0)
         told = [line for line in complaints if line.startswith("ERROR")] or ["pip gave no reason"]
     reached = reached if failed else wheel.size
