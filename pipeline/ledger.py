@@ -24,7 +24,8 @@ class Need:
 @dataclass(frozen=True)
 class Host:
     """A machine that workers can run on. `gpus` holds the memory of each of its GPUs. One that is not present may come
-    back: what only it can do waits."""
+    back: what only it can do waits. `spare` jobs of one core may run beyond its cores, as `make -j` is told one more
+    than there are: no job keeps all that it was granted busy all the time."""
 
     name: str
     cpus: int
@@ -32,6 +33,7 @@ class Host:
     gpus: tuple[float, ...] = ()
     labels: Mapping[str, float] = field(default_factory=dict)
     present: bool = True
+    spare: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Ledger:
         self._gpus: dict[Place, float] = {}
         self._whole = {host.name: host for host in hosts if host.present}
         for host in self._whole.values():
-            self._cpus[host.name], self._memory[host.name] = host.cpus, host.memory_mb
+            self._cpus[host.name], self._memory[host.name] = host.cpus + host.spare, host.memory_mb
             self._labels |= {(host.name, label): amount for label, amount in host.labels.items()}
             self._gpus |= {Place(host.name, number): memory for number, memory in enumerate(host.gpus)}
 

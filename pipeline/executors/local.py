@@ -35,8 +35,9 @@ class LocalHost:
         if app.device == "mps":
             gpus = (self._memory_mb,)  # the same memory, under another name
         self._host = Host(
-            HOST, settings.cpus or available_cores(), self._memory_mb or float("inf"), gpus, settings.labels
-        )
+            HOST, settings.cpus or available_cores(), self._memory_mb or float("inf"), gpus, settings.labels,
+            spare=0 if settings.cpus else 1,  # who names a number of cores wants no more than that taken
+        )  # fmt: skip
 
     @property
     def hosts(self) -> Sequence[Host]:

@@ -44,6 +44,13 @@ def test_a_job_that_lacks_cores_is_overtaken_a_few_times_and_then_no_more() -> N
     assert decide([replace(large, passed=PASSES), waits(2, "align", 1)], workers, {}, [BOX]).assign == []
 
 
+def test_beside_a_job_that_takes_all_cores_a_small_one_may_run() -> None:
+    workers = [busy("w1", "asr", running=TWO), idle("w2", "align"), idle("w3", "vad")]
+    small = [waits(1, "align", 1), waits(2, "vad", 2)]
+    assert decide(small, workers, {}, [BOX]).assign == []
+    assert decide(small, workers, {}, [replace(BOX, spare=1)]).assign == [(1, "w2")]
+
+
 def test_another_worker_is_added_only_where_the_remaining_work_pays_for_its_load() -> None:
     waiting = [waits(1, "asr", 0)]
     rich = {"asr": Outlook(20, SMALL, job_s=5, load_s=10)}
@@ -169,7 +176,7 @@ class Simulation:
     def _check(self, workers: list[WorkerState]) -> None:
         for host in self.hosts:
             there = [worker for worker in workers if worker.place.host == host.name]
-            assert sum(worker.running.cpus for worker in there) <= host.cpus
+            assert sum(worker.running.cpus for worker in there) <= host.cpus + host.spare
             assert sum(worker.resident.memory_mb for worker in there) <= host.memory_mb
             for number, memory in enumerate(host.gpus):
                 assert sum(w.resident.gpu_mb for w in there if w.place.gpu == number) <= memory
@@ -183,6 +190,7 @@ def simulations(draw: st.DrawFn) -> Simulation:
             draw(st.integers(1, 4)),
             draw(st.integers(200, 1000)),
             tuple(draw(st.lists(st.just(500), max_size=2))),
+            spare=draw(st.integers(0, 1)),
         )
         for n in range(draw(st.integers(1, 2)))
     )
