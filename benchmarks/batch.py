@@ -26,6 +26,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
+
 from pipeline.admission import Admission, set_up
 from pipeline.app import App, open_app
 from pipeline.dispatcher import Dispatcher

@@ -68,7 +68,7 @@ async def _measure(app: App, folder: Path, steps: int) -> tuple[float, float]:
 
 def main() -> None:
     """Print both."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("address")
     parser.add_argument("--steps", type=int, default=200)
     arguments = parser.parse_args()

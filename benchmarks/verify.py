@@ -19,6 +19,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
+
 from pipeline.model_cache.check import available_cores, check_models
 from pipeline.model_cache.layout import layout_of
 from pipeline.model_cache.manifest import LockedFile, LockedModel

@@ -24,6 +24,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
+
 from benchmarks.batch import cut, project
 from pipeline.model_cache.check import available_cores
 from pipeline.project import CODE_ROOT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -18,6 +19,9 @@ def start() -> int:
         signal.signal(number, _leave)
     from pipeline.cli import main
 
+    # A plan for ten thousand media keeps all it makes; to go through that again and again takes a sixth of the time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     try:
         for number in heard:
             signal.signal(number, signal.default_int_handler)

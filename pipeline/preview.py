@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from pydantic import JsonValue
@@ -30,7 +31,7 @@ class StepPreview:
     changes: tuple[Change, ...] = ()  # of its key since it last ran for this media, as far as they are known yet
     key: str | None = None  # of the result that is reused
 
-    @property
+    @cached_property
     def why(self) -> str:
         """The reason, which corrections the step takes in, and what its backend was chosen for."""
         names = dict.fromkeys(leaf.name for leaf in leaves(self.step.inputs) if isinstance(leaf, FromFile))
@@ -53,8 +54,7 @@ def preview(
     results: dict[str, StoredResult] = {}
     previews = []
     for step in plan.steps:
-        waiting = sorted(step.needs - set(results))
-        if waiting:
+        if waiting := sorted(step.needs - results.keys()):
             previews.append(_behind(step, waiting, surroundings, last(step.id)))
             continue
         step = for_language(step, language_heard(step, results), surroundings.at_hand.__contains__)

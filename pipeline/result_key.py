@@ -17,6 +17,8 @@ from pipeline.plan import Step
 
 KEY_FORMAT = 1  # raised when the ingredients change; old results are then simply not found
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 InputDigests = Mapping[str, str | list[str] | None]
 Ingredients = dict[str, JsonValue]
 
@@ -59,8 +61,7 @@ def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) ->
 
 def result_key(parts: Ingredients) -> str:
     """The sha256 of the ingredients as canonical JSON, led by what it is a key of."""
-    canonical = json.dumps(["stage-result", parts], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(["stage-result", parts]).encode()).hexdigest()
 
 
 _PHRASES = {

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import pipeline
 from shared.environment_manager import FORBIDDEN, cache_variables
 from stages import backends
@@ -246,6 +248,15 @@ def test_a_comment_does_not_change_the_digest_and_code_does() -> None:
     told = '"""Told."""\n\n\ndef one() -> str:  # why\n    """One."""\n\n    # because\n    return "# 1"\n'
     assert code_of(plain) == code_of(told)
     assert code_of(plain) != code_of(plain.replace("1", "2"))
+
+
+@pytest.mark.parametrize("program", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_a_benchmark_starts_by_its_name_from_anywhere(program: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", program, "--help"], cwd=tmp_path, env={}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"benchmarks/{program.name}" in done.stdout, "it says itself how it is run"
 
 
 def test_the_scripts_are_valid_shell() -> None:
