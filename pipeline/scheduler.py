@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Literal
 
 from pipeline.ledger import Host, Ledger, Need, Place
@@ -99,7 +100,7 @@ class _Moment:
         self, waiting: Sequence[Waiting], workers: Sequence[WorkerState], outlook: Mapping[Pool, Outlook],
         hosts: Sequence[Host],
     ) -> None:  # fmt: skip
-        self._waiting = sorted(waiting, key=lambda one: (one.order, one.ticket))
+        self._waiting = sorted(waiting, key=attrgetter("order", "ticket"))
         self._outlook, self._workers = outlook, workers
         self._ledger = Ledger(hosts)
         self._cores = sum(host.cpus for host in hosts)
@@ -112,7 +113,6 @@ class _Moment:
                 self._idle.setdefault(worker.pool, []).append(worker)  # the last used is taken first
         self._live = Counter(worker.pool for worker in workers if worker.state != "ending")
         self._starting = Counter(worker.pool for worker in workers if worker.state == "starting")
-        self._queued = Counter(one.pool for one in waiting)
         self._ending = any(worker.state == "ending" for worker in workers)
         self._full: set[Pool] = set()  # whose workers all have work, and that get no other now
         self._decision = Decision()
@@ -146,7 +146,6 @@ class _Moment:
                     idle.remove(worker)
                     self._ledger.take(one.running, worker.place)
                     self._decision.assign.append((one.ticket, worker.name))
-                    self._queued[one.pool] -= 1
                     del waits[one.ticket]
                     return True
             waits[one.ticket] = self._lacking(Need(), one.running)
@@ -208,11 +207,13 @@ class _Moment:
     def _make_room(self, one: Waiting) -> None:
         """End idle workers so that another can live there: first those with nothing to come, then the longest idle."""
         forced = one.passed >= ROOM_PASSES
+        given = {ticket for ticket, _ in self._decision.assign}
+        queued = {other.pool for other in self._waiting if other.ticket not in given}
         spare = [
             worker
             for pool, idle in self._idle.items()
             for worker in idle
-            if pool != one.pool and (forced or not self._queued[pool])
+            if pool != one.pool and (forced or pool not in queued)
         ]
         spare.sort(key=lambda worker: (self._has_future(worker.pool), worker.idle_since))
         if self._ledger.place_for(one.resident, one.running):
