@@ -20,6 +20,8 @@ from pipeline.parser import build_parser
 from pipeline.paths import shown
 
 JSON_FORMAT = 1
+_GOES_ON = "what was finished is kept, the same command goes on from there"
+_KEEPS_NOTHING = {"stage", "plan", "doctor", "config"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,7 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
                 [_error_data(ReelError("reel.interrupted", "the command was interrupted"))],
                 "",
             )
-        print("\ninterrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        goes_on = "" if parsed.command in _KEEPS_NOTHING else f"; {_GOES_ON}"
+        print(f"\ninterrupted{goes_on}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe has gone, `reel runs list | head`
         with contextlib.suppress(OSError):

@@ -86,7 +86,7 @@ class Dispatcher:
         self._expected: dict[Pool, float] = {}
         self._doomed: set[Pool] = set()  # could not be started ahead of need; the next job will say why
         self._generations: dict[str, int] = {}
-        self._numbers = itertools.count(1)
+        self._numbers, self._worker_numbers = itertools.count(1), itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticking = False
         self._trouble: BaseException | None = None
@@ -288,7 +288,7 @@ class Dispatcher:
         )  # fmt: skip
 
     def _start(self, kind: _Kind, place: Place) -> None:
-        name = f"w{next(self._numbers):02d}"
+        name = f"w{next(self._worker_numbers):02d}"
         worker = _Worker(name, kind, self._host.make(kind.key, place, kind.resident, name), place)
         self._workers[name] = worker
         generation = self._generations[kind.key.label] = self._generations.get(kind.key.label, 0) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,16 @@ def test_of_a_makeshift_result_nothing_is_promised_that_only_a_run_does(
     assert json.loads(heard.out)["data"]["warnings"] == ["a service was away"]
     assert "makeshift: this will do for now; nothing is stored, so the same command does the step again" in heard.err
     assert "the next run" not in heard.err
+
+
+@pytest.mark.parametrize(("words", "goes_on"), [("stage vad film.mp4 -o out", False), ("run film.mp4", True)])
+def test_an_interrupt_promises_to_go_on_only_where_something_is_kept(
+    words: str, goes_on: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    command, *rest = words.split()
+    monkeypatch.setattr(import_module(f"pipeline.commands.{command}"), "execute", interrupted)
+    assert main([command, *rest]) == 130
+    assert ("the same command goes on from there" in capsys.readouterr().err) is goes_on
