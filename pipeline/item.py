@@ -96,7 +96,8 @@ class ItemRecord:
     def reused(self, step: Step, result: StoredResult) -> None:
         """The step's result was in the store."""
         self.emit(events.StepReused(self.item.name, step.id, step.backend_name, result.key))
-        self._accept(step, result, "reused", None)
+        self._record(step, result.key, "reused", None)
+        self._accept(step, result)
 
     def done(self, step: Step, result: StoredResult, seconds: float) -> None:
         """The step was run, within `seconds` of a user's time; its result is written, and noted here."""
@@ -106,7 +107,8 @@ class ItemRecord:
             self._cost = (self._cost or 0.0) + cost
         with self.app.store.one_write(wait=False):
             self.app.store.note(result)
-            self._accept(step, result, "done", seconds)
+            self._record(step, result.key, "done", seconds)
+        self._accept(step, result)
         if result.makeshift:
             self.emit(events.Notice(self.item.name, step.id, _MAKESHIFT))
         self.emit(
@@ -181,9 +183,8 @@ class ItemRecord:
         steps_run, asked, cost = self._steps_run, self._asked, self._cost
         return ItemResult(name, self.item.media, state, published, error, steps_run, seconds, asked, cost, checked)
 
-    def _accept(self, step: Step, result: StoredResult, state: str, seconds: float | None) -> None:
+    def _accept(self, step: Step, result: StoredResult) -> None:
         self.results[step.id] = result
-        self._record(step, result.key, state, seconds)
         probed = result.outputs.get("media")
         if isinstance(probed, StoredFile):
             try:

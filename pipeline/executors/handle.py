@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Protocol
 
 from pipeline.ledger import Host, Need, Place
@@ -29,17 +29,22 @@ class WorkerKey:
     options: tuple[tuple[str, Option], ...] = ()
     service_key: str = ""  # the name of the key that its service wants; empty for one that asks none
 
-    @cached_property
+    @property
     def name(self) -> str:
         """The key as text, the same in every run: what workers that can stand in for each other have in common."""
-        parts = [self.environment, self.stage, self.backend, dict(self.models), self.tools, self.device, self.threads]
-        asks = [self.service_key] if self.service_key else []
-        return json.dumps([*parts, dict(self.options), *asks], sort_keys=True)
+        return _name_of(self)
 
     @property
     def label(self) -> str:
         """What a person reads: `asr (faster-whisper)`, `lite`."""
         return f"{self.stage} ({self.backend})" if self.stage else self.environment
+
+
+@lru_cache  # a step's key is made anew whenever it is asked for, and there are few that differ
+def _name_of(key: WorkerKey) -> str:
+    parts = [key.environment, key.stage, key.backend, dict(key.models), key.tools, key.device, key.threads]
+    asks = [key.service_key] if key.service_key else []
+    return json.dumps([*parts, dict(key.options), *asks], sort_keys=True)
 
 
 @dataclass(frozen=True)
