@@ -84,6 +84,7 @@ class App:
             targets=self.settings.to,
             stages=self.settings.stages,
             stub=self.settings.stub,
+            film=self.settings.film,
             guide=load_guide(self.settings.guide, CONFIG / "guides").params,
             languages=load_languages(CONFIG / "languages"),
             glossary=load_glossary(self.settings.glossary),

@@ -127,6 +127,11 @@ def _wishes(leaf: argparse.ArgumentParser) -> None:
         help="subtitle files to write (srt,vtt): srt, vtt, ass, ttml, scc, json, whisper, txt",
     )
     leaf.add_argument("--container", choices=("mkv", "mp4"), help="the film with the subtitles inside (mkv)")
+    leaf.add_argument(
+        "--film",
+        action=argparse.BooleanOptionalAction,
+        help="make a copy of the film with the subtitles inside, or none",
+    )
     leaf.add_argument("--burn-in", metavar="LANGUAGE", help="draw this language's subtitles into the picture")
     leaf.add_argument("-o", "--output", metavar="DIR", help="where the folder for each media goes (out)")
     leaf.add_argument(

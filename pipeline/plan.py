@@ -15,7 +15,7 @@ from pydantic import JsonValue, ValidationError
 from pipeline.errors import UsageError
 from pipeline.profile import AUTO, Profile, ProfileStage
 from pipeline.recipe import GLOSSARY, MEDIA, Recipe, RecipeStep
-from pipeline.registry import TRANSLATE, stage_named
+from pipeline.registry import MUX, TRANSLATE, stage_named
 from pipeline.settings import MODEL_SETTINGS
 from pipeline.translator import choose_translator, lacking_for, needed_roles, spoken
 from shared.glossary import Glossary
@@ -163,6 +163,7 @@ class Choices:
     targets: tuple[str, ...]
     stages: Mapping[str, Mapping[str, JsonValue]]  # settings by stage: `backend` and parameters
     stub: bool = False
+    film: bool = True  # a copy of the film is made, where the recipe makes one
     guide: Mapping[str, JsonValue] = field(default_factory=dict)  # for every stage that takes a guide's limits
     languages: Mapping[str, JsonValue] = field(default_factory=dict)  # tables by name, for stages that take them
     glossary: FromUser | None = None
@@ -220,7 +221,10 @@ def _instances(recipe: Recipe, choices: Choices) -> list[tuple[str, str, str | N
 
 
 def _is_wanted(step: RecipeStep, choices: Choices) -> bool:
-    """Whether a step stands in the plan: one with a condition only where the user named a backend for it."""
+    """Whether a step stands in the plan: one that copies the film only where the user wants such a copy, and one with
+    a condition only where the user named a backend for it."""
+    if step.stage == MUX and not choices.film:
+        return False
     return step.only_with is None or "backend" in choices.stages.get(step.only_with, {})
 
 

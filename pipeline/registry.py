@@ -69,6 +69,7 @@ def stage_named(name: str) -> Stage:
 
 
 TRANSLATE = translate.STAGE.name
+MUX = mux.STAGE.name
 translators_for = translate.backends_for
 roles_for = translate.roles_for
 directions_for = translate.directions_for

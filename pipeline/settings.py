@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -47,6 +47,7 @@ class Settings(Frozen):
     glossary: str
     to: tuple[str, ...]
     output_dir: str
+    film: bool
     cache_dir: str
     results_dir: str
     index_dir: str
@@ -124,10 +125,28 @@ def load_settings(
             f"setting `{key}` from {origins.get(key, 'the settings')} cannot be {first['input']!r}: {first['msg']}",
             hint=f"see `{key}` in config/defaults.toml",
         ) from error
+    check_film(settings.film, "`--no-film`" if "film" in flags else origins["film"], flags)
     return settings, Origins(origins)
 
 
-_OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to")
+_OF_THE_FILM = f"{_STAGES}.mux."
+
+
+def check_film(film: bool, said_by: str, asked: Collection[str]) -> None:
+    """Raise `UsageError` where no film is to be made, and something is asked of it. `said_by` is the origin of `film`,
+    `asked` are the dotted names of what this call, or a line of a list, sets."""
+    of_film = sorted(name for name in asked if name.startswith(_OF_THE_FILM))
+    if film or not of_film:
+        return
+    name = of_film[0].removeprefix(f"{_STAGES}.")
+    raise UsageError(
+        "settings.no-film",
+        f"`{name}` says how the copy of the film is to be, and {said_by} says that none is to be made",
+        hint="leave one of the two out; `--film` makes the copy for this call",
+    )
+
+
+_OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to", "film")
 
 
 def with_overrides(settings: Settings, overrides: Mapping[str, JsonValue]) -> Settings:
@@ -148,12 +167,14 @@ def with_overrides(settings: Settings, overrides: Mapping[str, JsonValue]) -> Se
                 hint=f"what can is {', '.join(_OF_ONE_MEDIA)} and parameters like `asr.language`",
             )
     try:
-        return Settings.model_validate({**settings.model_dump(), **values, _STAGES: stages})
+        changed = Settings.model_validate({**settings.model_dump(), **values, _STAGES: stages})
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(
             "settings.value", f"`{first['loc'][0]}` cannot be {first['input']!r}: {first['msg']}"
         ) from error
+    check_film(changed.film, "`film = false`", overrides)
+    return changed
 
 
 def parse_assignment(text: str) -> tuple[str, JsonValue]:

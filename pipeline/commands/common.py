@@ -25,6 +25,7 @@ _FLAGS = {
     "guide": "guide",
     "glossary": "glossary",
     "output": "output_dir",
+    "film": "film",
     "progress": "progress",
     "cluster": "cluster",
     **SHORT_NAMES,

@@ -23,7 +23,8 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     app = app_of(arguments)
     admission = Admission(app, Runs(app.store, app.project.runs))
     items: list[JsonValue] = []
-    texts = [f"recipe {app.settings.recipe}, profile {app.profile.name}"]
+    without = "" if app.settings.film else ", no copy of the film"
+    texts = [f"recipe {app.settings.recipe}, profile {app.profile.name}{without}"]
     due: list[StepPreview] = []
     asked: list[tuple[str, Estimate]] = []
     for request in requests_of(arguments, Path.cwd()):
@@ -46,6 +47,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     data: JsonValue = {
         "recipe": app.settings.recipe,
         "profile": app.profile.name,
+        "film": app.settings.film,
         "items": items,
         "needs": list(needs),
         "services": [_service(*one) for one in asked],

@@ -98,13 +98,13 @@ class FfmpegMux:
             raise StageError(
                 "mux.no-space",
                 f"{parts.target.parent}: expected room for a copy of {parts.media}, found a full disk",
-                hint="free some space, or leave the mux stage out of the recipe",
+                hint="free some space, or make no copy of the film: `--no-film`",
             )
         if ended.status != 0:
             raise StageError(
                 "mux.failed",
                 f"{parts.media}: expected to write its tracks into a new file, but: {ended.reason()}",
-                hint="the subtitle files are good without it; leave the mux stage out of the recipe",
+                hint="the subtitle files are good without it: `--no-film`",
             )
 
 

@@ -47,6 +47,16 @@ def test_every_step_comes_after_what_it_needs(recipe: str) -> None:
         seen.add(step.id)
 
 
+@pytest.mark.parametrize("recipe", sorted(path.stem for path in (CONFIG / "recipes").glob("*.toml")))
+def test_without_a_film_no_recipe_copies_the_picture_and_nothing_else_changes(recipe: str) -> None:
+    choices = Choices(recipe, "starter", PROFILES["starter"], ("en",), {})
+    made = make_plan(load_recipe(recipe, CONFIG / "recipes"), choices)
+    without = make_plan(load_recipe(recipe, CONFIG / "recipes"), replace(choices, film=False))
+    assert [step for step in made.steps if step.stage.name != "mux"] == list(without.steps)
+    assert [one for one in made.publications if one.step != "mux"] == list(without.publications)
+    assert not any(step.stage.name == "mux" for step in without.steps)
+
+
 def test_a_step_for_each_target_takes_its_own_languages_results() -> None:
     plan = _plan(targets=("pt", "en"))
     steps = {step.id: step for step in plan.steps}

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.project import CONFIG
-from pipeline.settings import load_settings, parse_assignment
+from pipeline.settings import load_settings, parse_assignment, with_overrides
 
 DEFAULTS = CONFIG / "defaults.toml"
 
@@ -69,3 +69,19 @@ def test_an_assignment_reaches_stages_without_their_prefix(text: str, expected: 
 def test_what_is_no_assignment_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no assignment"):
         parse_assignment(text)
+
+
+@pytest.mark.parametrize("asked", ["stages.mux.burn_in", "stages.mux.container", "stages.mux.keep_subtitles"])
+def test_what_is_asked_of_a_film_that_is_not_to_be_made_is_a_mistake(tmp_path: Path, asked: str) -> None:
+    project = tmp_path / "reel.toml"
+    with pytest.raises(UsageError, match=r"`--no-film` says that none") as caught:
+        load_settings(DEFAULTS, project, {}, {"film": False, asked: "en"})
+    assert caught.value.code == "settings.no-film"
+    project.write_text("film = false\n[stages.mux]\nburn_in = 'en'\n")
+    with pytest.raises(UsageError, match=r"reel\.toml says that none"):
+        load_settings(DEFAULTS, project, {}, {asked: "en"})
+    assert load_settings(DEFAULTS, project, {}, {asked: "en", "film": True})[0].film
+    settings, _ = load_settings(DEFAULTS, project, {}, {})  # what the file asks of films holds where one is made
+    with pytest.raises(UsageError, match="none is to be made"):
+        with_overrides(settings, {asked: "en"})
+    assert with_overrides(settings, {asked: "en", "film": True}).film
