@@ -14,7 +14,7 @@ from pipeline.errors import BadInput, ReelError
 from pipeline.events import Emit
 from pipeline.plan import Plan, Step
 from pipeline.publish import PublishedFiles, publish, read_job
-from pipeline.result_store import StoredFile, StoredResult
+from pipeline.result_store import ObjectDamaged, StoredFile, StoredResult
 from pipeline.runs import Runs, StepRecord
 from shared.document import DocumentError
 from shared.language_model import NOTHING, Usage
@@ -155,6 +155,8 @@ class ItemRecord:
             self._published = publish(
                 self.plan, self.results, item.media, item.digest, item.folder, app.store, app.models.models, corrected
             )
+        except ObjectDamaged as error:
+            self.error = error
         except OSError as error:
             self.error = BadInput(
                 "publish.unwritable",
@@ -175,7 +177,7 @@ class ItemRecord:
                 self.emit(check)
             for path in published.files:
                 self.emit(events.Published(name, path))
-        elif error and error.code == "publish.unwritable":
+        elif error and error.code in {"publish.unwritable", "results.content"}:
             self.emit(events.StepFailedEvent(name, "publish", "", error.code, error.message, error.hint, None))
         state = "failed" if error else "done" if self._steps_run else "reused"
         seconds = time.monotonic() - self._started

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
 import unicodedata
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -20,15 +19,15 @@ from pydantic import JsonValue
 from pipeline.edits import Changed, Edit, takes_edits
 from pipeline.model_cache.manifest import Model
 from pipeline.plan import Plan, Publication
-from pipeline.result_store import ResultStore, StoredFile, StoredResult
+from pipeline.result_store import ResultStore, StoredFile, StoredResult, object_damaged
 from pipeline.spoken import models_used
+from shared.copying import copy_verified
 from shared.document import Document, DocumentError
 from shared.files import sha256_of, write_atomically
 from shared.language import UNDETERMINED, in_file_name
 
 JOB = "job.json"
 _TRANSCRIPT = "transcript"
-_LINK_FROM_BYTES = 8 << 20  # smaller files are copied, so that a text editor can do with them what it likes
 
 
 class Job(Document):
@@ -194,24 +193,17 @@ def _is_edited(place: Path, published: str | None, ours: Set[tuple[str, str]], l
 
 
 def _place(source: Path, place: Path, file: StoredFile) -> None:
-    if place.is_file() and (
-        place.samefile(source) or (place.stat().st_size == file.size and sha256_of(place) == file.sha256)
-    ):
+    there = place.is_file() and not place.samefile(source)  # an earlier release published links
+    if there and place.stat().st_size == file.size and sha256_of(place) == file.sha256:
         return
     beside = place.with_name(f".{place.name}.{os.getpid()}.part")
     beside.unlink(missing_ok=True)
-    linked = False
-    if file.size >= _LINK_FROM_BYTES:
-        try:
-            os.link(source, beside)
-            linked = True
-        except OSError:  # another disk, or one without links
-            pass
-    if not linked:
-        shutil.copyfile(source, beside)
-        with open(beside, "rb+") as stream:
-            os.fsync(stream.fileno())
-    os.replace(beside, place)
+    try:
+        if copy_verified(source, beside) != file.sha256:
+            raise object_damaged(file)
+        os.replace(beside, place)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _job(

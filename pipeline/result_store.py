@@ -49,6 +49,24 @@ class StoredFile(Frozen):
     name: str
 
 
+class ObjectDamaged(ReelError):
+    """A stored content is not what its digest says, so that nothing may be made of it. `file` says which."""
+
+    def __init__(self, code: str, message: str, *, hint: str, file: StoredFile) -> None:
+        super().__init__(code, message, hint=hint)
+        self.file = file
+
+
+def object_damaged(file: StoredFile) -> ObjectDamaged:
+    """Make the error for a stored file whose content has another digest than its own."""
+    return ObjectDamaged(
+        "results.content",
+        f"the stored content of {file.name} is damaged: it is not what its digest {file.sha256[:12]} says",
+        hint="`./reel runs repair` drops what is damaged, and the next run makes it again",
+        file=file,
+    )
+
+
 class StoredResult(Document):
     """A result's manifest. Holds nothing that differs between two runs of the same step but times and memory."""
 
@@ -217,7 +235,7 @@ class ResultStore:
             os.fsync(stream.fileno())
             size, digest = os.fstat(stream.fileno()).st_size, hashlib.file_digest(stream, "sha256").hexdigest()
         target = self.object_path(digest)
-        path.chmod(0o444)  # a link to it may be published; an editor that writes in place would change the store
+        path.chmod(0o444)  # contents are never changed; this stops a program that tries to
         try:
             os.replace(path, target)
         except FileNotFoundError:  # the first in its folder

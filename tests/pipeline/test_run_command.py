@@ -174,6 +174,18 @@ def test_a_file_that_somebody_edited_is_kept(reel: Reel, media: Path) -> None:
     assert "film.en.srt was edited since it was published, so it is kept" in done.stderr
 
 
+def test_a_damaged_object_is_not_published(reel: Reel, media: Path) -> None:
+    reel("run", media, extra=STUB)
+    subtitles = reel.out / "film" / "film.en.srt"
+    good = subtitles.read_bytes()
+    stored = next(path for path in (reel.results / "objects").glob("*/*") if path.read_bytes() == good)
+    stored.chmod(0o644)
+    stored.write_bytes(good.replace(b"1", b"2"))
+    shutil.rmtree(reel.out)
+    reel("run", media, extra=STUB, expect=None)
+    assert not subtitles.exists() or subtitles.read_bytes() == good
+
+
 def test_files_of_an_earlier_job_that_this_one_does_not_make_are_taken_away(reel: Reel, media: Path) -> None:
     reel("run", media, "--to", "pt", extra=STUB)
     mine = reel.out / "film" / "notes.txt"
