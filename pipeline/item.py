@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline import events
 from pipeline.app import App
-from pipeline.edits import Edit
+from pipeline.edits import Edit, heard_in
 from pipeline.errors import BadInput, ReelError
 from pipeline.events import Emit
 from pipeline.plan import Plan, Step
@@ -173,6 +173,10 @@ class ItemRecord:
                 text = f"{path.name} was edited since it was published, so it is kept; `--continue` takes in"
                 text += " corrections of subtitles and transcripts, and when you delete it, the new one comes"
                 self.emit(events.Notice(name, None, text))
+            for edit in self.item.edits:
+                made = self.results.get(edit.step)
+                if made and not edit.applies(self.results):
+                    self.emit(events.Notice(name, None, _waits(edit, heard_in(made))))
             for check in checked:
                 self.emit(check)
             for path in published.files:
@@ -197,6 +201,13 @@ class ItemRecord:
     def _record(self, step: Step, key: str | None, state: str, seconds: float | None) -> None:
         record = StepRecord(self.item.name, step.id, step.backend_name, key, state, seconds)
         self._run.history.record(self._run.id, self.item.digest, record)
+
+
+def _waits(edit: Edit, language: str | None) -> str:
+    return (
+        f"{edit.name} was corrected in {edit.language}, and this run is in {language}: the correction is left aside,"
+        f" and applies again when the language is {edit.language}"
+    )
 
 
 def checks_in(folder: Path, item: str) -> tuple[events.Checked, ...]:

@@ -44,10 +44,12 @@ class FromStep:
 
 @dataclass(frozen=True)
 class FromFile:
-    """A file of known content that no step makes: a correction of the published file `name`."""
+    """A file of known content that no step makes: a correction of the published file `name`. It stands only where the
+    transcript that the step takes is in one of `languages`; in any where none is named."""
 
     sha256: str
     name: str
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -13,7 +13,7 @@ from pipeline.ladder import descent
 from pipeline.plan import AllOf, FirstOf, FromFile, FromMedia, FromUser, Leaf, Plan, Source, Step, leaves
 from pipeline.result_key import Change, InputDigests, Surroundings, differences, ingredients, result_key
 from pipeline.result_store import ResultStore, StoredResult
-from pipeline.spoken import for_language, language_heard
+from pipeline.spoken import for_inputs, for_language, language_heard
 
 Verdict = Literal["reused", "new", "redone"]
 LastIngredients = Callable[[str], Mapping[str, JsonValue] | None]
@@ -34,7 +34,11 @@ class StepPreview:
     @cached_property
     def why(self) -> str:
         """The reason, which corrections the step takes in, and what its backend was chosen for."""
-        names = dict.fromkeys(leaf.name for leaf in leaves(self.step.inputs) if isinstance(leaf, FromFile))
+        names = dict.fromkeys(
+            f"{leaf.name} if {' or '.join(leaf.languages)} is spoken" if leaf.languages else leaf.name
+            for leaf in leaves(self.step.inputs)
+            if isinstance(leaf, FromFile)
+        )
         takes = [f"takes in the corrected {' and '.join(names)}"] if names else []
         choice = [self.step.choice] if self.step.choice and self.verdict != "reused" else []
         return "; ".join([self.reason, *takes, *choice])
@@ -57,7 +61,9 @@ def preview(
         if waiting := sorted(step.needs - results.keys()):
             previews.append(_behind(step, waiting, surroundings, last(step.id)))
             continue
-        step = for_language(step, language_heard(step, results), surroundings.at_hand.__contains__)
+        language = language_heard(step.inputs, results)
+        step = replace(step, inputs=for_inputs(step.inputs, language))
+        step = for_language(step, language, surroundings.at_hand.__contains__)
         digests = gather(step.inputs, media_digest, results)
         parts = ingredients(step, digests, surroundings)
         found = store.lookup(result_key(parts))
@@ -84,7 +90,8 @@ def preview(
 
 
 def gather(inputs: Mapping[str, Source], media_digest: str, results: Mapping[str, StoredResult]) -> InputDigests:
-    """The digests of a step's inputs, from the results of the steps before it."""
+    """The digests of a step's inputs, from the results of the steps before it; a correction counts where its language
+    is the one heard."""
 
     def one(source: Leaf) -> str | None:
         if isinstance(source, FromMedia):
@@ -96,7 +103,7 @@ def gather(inputs: Mapping[str, Source], media_digest: str, results: Mapping[str
         return digest
 
     digests: dict[str, str | list[str] | None] = {}
-    for role, source in inputs.items():
+    for role, source in for_inputs(inputs, language_heard(inputs, results)).items():
         if isinstance(source, AllOf):
             digests[role] = [digest for leaf in source.sources if (digest := one(leaf)) is not None]
         elif isinstance(source, FirstOf):

@@ -122,6 +122,8 @@ def publish(
     known = {**before.edits, **before.files} if before else {}
     theirs = {}
     for edit, place in corrected.items():
+        if not edit.applies(results):  # it is of another language, and waits
+            continue
         for name in (name for name, origin in origins.items() if origin == edit.origin):
             if edit.role == _TRANSCRIPT:
                 theirs[name] = wanted[name].sha256
@@ -153,17 +155,25 @@ def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> li
     job = read_job(folder)
     if job is None:
         return []
-    known = {edit.origin: edit for edit in edits}
     found = []
     for name, digest in job.files.items():
         path, origin = folder / name, job.origins.get(name, "")
         if not path.is_file() or not takes_edits(name, origin):
             continue
-        is_lost = name in job.edits and origin not in known  # the corrections were deleted with the cache, say
+        language = _language(job, origin)
+        known = any(edit.origin == origin and edit.corrects(language) for edit in edits)
+        is_lost = name in job.edits and not known  # the corrections were deleted with the cache, say
         if sha256_of(path) != digest or is_lost:
             before = store.object_path(digest)
-            found.append(Changed(path, origin, before if before.is_file() and not is_lost else None))
+            found.append(Changed(path, origin, before if before.is_file() and not is_lost else None, language))
     return found
+
+
+def _language(job: Job, origin: str) -> str | None:
+    """The language of a published file, as the step that made it says."""
+    facts = job.steps.get(origin.rpartition(".")[0], {}).get("facts")
+    language = facts.get("language") if isinstance(facts, dict) else None
+    return str(language) if language else None
 
 
 def published_name(publication: Publication, media: Path, result: StoredResult, file: StoredFile) -> str:

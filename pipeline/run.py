@@ -97,7 +97,7 @@ class ItemRun:
 
     async def _for_language(self, step: Step) -> Step:
         """The step with the models for the language that was heard, which may have to be fetched. Raises `Missing`."""
-        record, language = self._record, language_heard(step, self._record.results)
+        record, language = self._record, language_heard(step.inputs, self._record.results)
         offline = record.app.settings.offline
         return await asyncio.to_thread(
             with_model, step, language, record.app.models, record.emit, record.item.name, offline=offline

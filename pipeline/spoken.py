@@ -7,7 +7,7 @@ fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from pydantic import JsonValue
 from pipeline import events
 from pipeline.errors import Missing
 from pipeline.model_cache.cache import ModelCache
-from pipeline.plan import FromStep, Step
+from pipeline.plan import AllOf, FirstOf, FromFile, FromStep, Leaf, Source, Step
 from pipeline.registry import directions_for
 from pipeline.result_store import StoredResult
 from shared.document import DocumentError
-from shared.language import primary
+from shared.language import is_same, primary
 from shared.transcript import Transcript
 
 _TRANSCRIPT = "transcript"  # the input of a step that says which language is spoken
@@ -49,10 +49,33 @@ def _of_direction(step: Step, language: str) -> Mapping[str, str]:
     return {role: name for role, name in step.direction_models.items() if role in roles}
 
 
-def language_heard(step: Step, results: Mapping[str, StoredResult]) -> str:
-    """The language of the transcript that the step is to work on; empty where it takes none."""
-    source = step.inputs.get(_TRANSCRIPT)
+def language_heard(inputs: Mapping[str, Source], results: Mapping[str, StoredResult]) -> str:
+    """The language of the transcript that a step is to work on; empty where it takes none."""
+    source = inputs.get(_TRANSCRIPT)
+    if isinstance(source, FirstOf) and source.sources:
+        source = source.sources[-1]  # a shortened transcript stands before the whole one, and may not be made
     return str(results[source.step].facts.get("language", "")) if isinstance(source, FromStep) else ""
+
+
+def for_inputs(inputs: Mapping[str, Source], language: str) -> Mapping[str, Source]:
+    """The inputs with the corrections that belong to this language, and without those that belong to another."""
+
+    def decided(leaf: Leaf) -> Iterator[Leaf]:
+        if not isinstance(leaf, FromFile):
+            yield leaf
+        elif not leaf.languages or any(is_same(language, own) for own in leaf.languages):
+            yield replace(leaf, languages=())
+
+    kept: dict[str, Source] = {}
+    for role, source in inputs.items():
+        if isinstance(source, FirstOf | AllOf):
+            left = tuple(one for leaf in source.sources for one in decided(leaf))
+            if left or not source.sources:
+                kept[role] = replace(source, sources=left)
+        else:
+            for one in decided(source):
+                kept[role] = one
+    return kept
 
 
 def language_in(inputs: Mapping[str, str | list[str] | None]) -> str:

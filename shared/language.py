@@ -74,6 +74,11 @@ def language_of_track(text: str | None) -> str | None:
     return None if tag in {UNDETERMINED, "mul", "zxx", "mis"} else tag
 
 
+def is_same(one: str, other: str) -> bool:
+    """Whether two tags name the same language, script and region, whatever the case of their letters."""
+    return one.casefold() == other.casefold()
+
+
 def primary(tag: str) -> str:
     """The language of a tag, without script and region."""
     return tag.partition("-")[0].lower()
@@ -94,6 +99,14 @@ def in_file_name(tag: str) -> str:
     """
     base, dash, rest = tag.partition("-")
     return f"{iso639_2t(base)}{dash}{rest}" if base == "hi" else tag
+
+
+def language_in_file_name(name: str) -> str:
+    """The language that a media server reads from a name: `film.pt-BR.srt`, `film.en.forced.srt`."""
+    parts = [part for part in name.split(".")[1:-1] if part not in {"forced", "sdh", "cc", "default"}]
+    if parts[1:] and parts[-1] == "hi" and language_of_track(parts[-2]):
+        del parts[-1]  # after a language it stands for hearing impaired
+    return language_of_track(parts[-1]) or UNDETERMINED if parts else UNDETERMINED
 
 
 def english_name(tag: str) -> str:

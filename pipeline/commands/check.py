@@ -22,7 +22,7 @@ from pipeline.preview import StepPreview
 from pipeline.registry import stage_named
 from pipeline.reporters import open_reporter
 from shared import protocol
-from shared.language import UNDETERMINED, language_of_track
+from shared.language import language_in_file_name
 from shared.quality import Broken, Comparison, QualityReport
 from shared.timecode import timecode
 
@@ -57,7 +57,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         if not Path(name).is_file():
             raise BadInput("check.missing", f"{name} is not there, or no file")
     app = app_of(arguments)
-    steps = [_step(app, arguments.tag or language_in_name(Path(name))) for name in arguments.inputs]
+    steps = [_step(app, arguments.tag or language_in_file_name(Path(name).name)) for name in arguments.inputs]
     compare = single_step(stage_named(_COMPARE), app.choices(), {}, None) if arguments.reference else None
     with open_reporter(app.settings.progress) as emit:
         needed = [*steps, compare] if compare else steps
@@ -69,14 +69,6 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     data: JsonValue = {"guide": app.settings.guide, "files": [_data(one) for one in checked]}
     text = "\n\n".join(_text(one, app.settings.guide) for one in checked)
     return CommandResult(data, text, errors[0].exit_code if errors else EXIT_FAILED if over else EXIT_OK, errors)
-
-
-def language_in_name(path: Path) -> str:
-    """The language that a media server reads from a name: `film.pt-BR.srt`, `film.en.forced.srt`."""
-    parts = [part for part in path.name.split(".")[1:-1] if part not in {"forced", "sdh", "cc", "default"}]
-    if parts[1:] and parts[-1] == "hi" and language_of_track(parts[-2]):
-        del parts[-1]  # after a language it stands for hearing impaired
-    return language_of_track(parts[-1]) or UNDETERMINED if parts else UNDETERMINED
 
 
 def _step(app: App, language: str) -> Step:

@@ -29,14 +29,17 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
 
 def _list(item: Item, app: App) -> CommandResult:
     waiting = [one.path.name for one in changed_files(item.folder, item.edits, app.store)]
-    states = {edit.name: "taken in" for edit in item.edits} | dict.fromkeys(waiting, "edited, not taken in yet")
-    edits: list[JsonValue] = [{"file": edit.name, "corrects": edit.origin} for edit in item.edits]
+    rows = [(edit.name, edit.language or "any language", "taken in") for edit in item.edits]
+    rows = [row for row in rows if row[0] not in waiting] + [(name, "", "edited, not taken in yet") for name in waiting]
+    edits: list[JsonValue] = [
+        {"file": edit.name, "corrects": edit.origin, "language": edit.language} for edit in item.edits
+    ]
     data: JsonValue = {"media": str(item.media), "edits": edits, "waiting": list[JsonValue](waiting)}
-    return CommandResult(data, table(list(states.items())) if states else "nothing was corrected")
+    return CommandResult(data, table(rows) if rows else "nothing was corrected")
 
 
 def _drop(item: Item, names: list[str], app: App) -> CommandResult:
-    known = [edit.name for edit in item.edits]
+    known = list(dict.fromkeys(edit.name for edit in item.edits))
     if unknown := [name for name in names if name not in known]:
         raise BadInput(
             "edits.unknown",
@@ -44,7 +47,7 @@ def _drop(item: Item, names: list[str], app: App) -> CommandResult:
             hint=f"corrected are {', '.join(known)}" if known else "nothing was corrected",
         )
     with app.store.open_for_writing("reel edits drop"):
-        dropped = [edit.name for edit in app.edits.drop(item.digest, names)]
+        dropped = list(dict.fromkeys(edit.name for edit in app.edits.drop(item.digest, names)))
         forget_edits(item.folder, dropped)
     text = f"dropped: {', '.join(dropped)}; the next run writes what it makes" if dropped else "nothing was corrected"
     return CommandResult({"dropped": list[JsonValue](dropped)}, text)

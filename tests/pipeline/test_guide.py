@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.commands.check import language_in_name
 from pipeline.errors import UsageError
 from pipeline.guide import load_guide
 from pipeline.plan import Choices, Step, make_plan
@@ -15,7 +14,7 @@ from pipeline.profile import load_profiles
 from pipeline.project import CONFIG
 from pipeline.recipe import load_recipe
 from shared.guide import GuideParams
-from shared.language import parse_language
+from shared.language import language_in_file_name, parse_language
 
 GUIDES = sorted(path.stem for path in (CONFIG / "guides").glob("*.toml"))
 
@@ -86,4 +85,4 @@ def test_a_guide_that_is_none_is_refused_in_words(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_the_language_of_a_file_is_read_from_its_name(name: str, language: str) -> None:
-    assert language_in_name(Path(name)) == language
+    assert language_in_file_name(name) == language
