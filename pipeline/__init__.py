@@ -10,7 +10,7 @@
     together                                             what keeps two environments apart, asked of the resolver
     ledger, scheduler, ladder                            pure: what is free, who is next, what to do without memory
     worker, executors/, observed, dispatcher             stage processes: started, given jobs, watched, ended
-    media_list, admission, receipts, preview             which media, and what is to be done for each
+    folder_walk, media_list, admission, receipts, preview  which media, and what is to be done for each
     watch                                                folders as they fill
     step, item, run, window, batch                       from one step up to many media at once
     report/                                              a run in figures and as a chart, after its end

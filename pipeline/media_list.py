@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import csv
 import glob
+import itertools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from pipeline.errors import BadInput, UsageError
+from pipeline.folder_walk import FolderWalk, told
+from pipeline.paths import as_text
 from pipeline.settings import SHORT_NAMES, parse_assignment
+from shared.containers import MEDIA_SUFFIXES
 
-# What a folder is searched for; a file that is named outright is taken whatever its name is.
-_VIDEO = {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv"}
-_VIDEO |= {".ts", ".webm", ".wmv"}
-_AUDIO = {".aac", ".aiff", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"}
-MEDIA_SUFFIXES = _VIDEO | _AUDIO
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,24 +58,85 @@ _ORDERS: dict[str, Callable[[Request], object]] = {
 ORDERS = tuple(_ORDERS)
 
 
-def find_media(arguments: Sequence[str], media_root: Path) -> list[Path]:
-    """The files that arguments name: files, folders (searched through), patterns. Raises `UsageError`."""
+def find_media(arguments: Sequence[str], media_root: Path, walk: FolderWalk) -> list[Path]:
+    """The files that arguments name: files, folders (searched through by `walk`), patterns. A file that is named
+    outright is taken whatever its name is. Raises `UsageError`."""
     found: list[Path] = []
     for argument in arguments:
+        check_name(argument)
         path = media_root / argument
         if path.is_dir():
-            inside = media_in(path)
-            if not inside:
-                raise UsageError("media.none", f"there is no media file in the folder {argument}")
-            found += inside
-        elif path.exists() or not glob.has_magic(argument):
+            found += media_in(path, argument, walk)
+        elif os.path.lexists(path) or not glob.has_magic(argument):
             found.append(path)
         else:
-            matches = [media_root / match for match in sorted(glob.glob(argument, root_dir=media_root, recursive=True))]
-            if not matches:
-                raise UsageError("media.none", f"no file matches {argument}")
-            found += matches
-    return list(dict.fromkeys(absolute(path) for path in found))
+            found += _matching(argument, media_root, walk)
+    return _once(absolute(path) for path in found)
+
+
+def check_name(text: str) -> None:
+    """Raise `UsageError` for what cannot name a file: nothing at all, which would be the folder where the user is, or
+    an address on the network."""
+    if not text.strip():
+        raise UsageError(
+            "media.empty-name",
+            "an empty name was given, expected a file, a folder or a pattern",
+            hint="a variable of the shell that is not set gives an empty name; `.` is the folder you are in",
+        )
+    if _ADDRESS.match(text) and not os.path.lexists(text):
+        raise UsageError(
+            "media.address",
+            f"{as_text(text)} is an address, expected a file or a folder",
+            hint="download it first, for example with yt-dlp, and name the file",
+        )
+
+
+def media_in(folder: Path, name: str, walk: FolderWalk) -> list[Path]:
+    """The media files below a folder that the user called `name`. Raises `UsageError` where there are none."""
+    before = Counter(walk.passed)
+    try:
+        inside = [Path(entry.path) for entry in walk.media(str(absolute(folder)))]
+    except OSError as error:
+        text = f"the folder {as_text(name)} cannot be read: {error.strerror or error}"
+        raise UsageError("media.folder", text, hint="check its permissions") from error
+    if not inside:
+        passed = told(walk.passed - before)
+        raise UsageError(
+            "media.none",
+            f"there is no media file in the folder {as_text(name)}{f'; {passed}' if passed else ''}",
+            hint="a file that is named outright is taken whatever its name is",
+        )
+    return inside
+
+
+def _matching(pattern: str, media_root: Path, walk: FolderWalk) -> list[Path]:
+    """The files that a pattern names, and the media in the folders that it names. A pattern without a suffix at its
+    end, as `films/*`, means media; one with a suffix means what it says."""
+    fixed = media_root.joinpath(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    suffix = Path(pattern).suffix
+    any_suffix = bool(suffix) and not glob.has_magic(suffix)
+    found: list[Path] = []
+    for match in sorted(glob.glob(pattern, root_dir=media_root, recursive=True)):
+        path = media_root / match
+        is_folder = path.is_dir()
+        if not (is_folder or any_suffix or path.suffix.lower() in MEDIA_SUFFIXES) or walk.leaves_alone(path, fixed):
+            continue
+        found += [Path(entry.path) for entry in walk.media(str(absolute(path)))] if is_folder else [path]
+    if not found:
+        passed = told(walk.passed)
+        raise UsageError("media.none", f"no media file matches {as_text(pattern)}{f'; {passed}' if passed else ''}")
+    return found
+
+
+def _once(paths: Iterable[Path]) -> list[Path]:
+    """Each name in a folder once, by whatever way the folder was reached. Two names of one file, by a hard link or a
+    symbolic one, stay two: the user may want something beside each, and the work is done once in any case."""
+    folders: dict[Path, Path] = {}
+    found: dict[tuple[Path, str], Path] = {}
+    for path in paths:
+        folder = folders.get(path.parent) or folders.setdefault(path.parent, path.parent.resolve())
+        found.setdefault((folder, path.name), path)
+    return list(found.values())
 
 
 def absolute(path: Path) -> Path:
@@ -81,20 +144,15 @@ def absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow the link
 
 
-def media_in(folder: Path) -> list[Path]:
-    """The media files below a folder, by their suffixes; links to folders are not followed."""
-    return [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in MEDIA_SUFFIXES and file.is_file()]
-
-
-def read_list(path: Path) -> list[Request]:
-    """The media of a list: JSON lines, or CSV with a head, by its suffix. `media` is a file, from the list's folder;
-    `priority` a number; everything else a setting. Raises `BadInput` with the line."""
+def read_list(path: Path, walk: FolderWalk) -> list[Request]:
+    """The media of a list: JSON lines, or CSV with a head, by its suffix. `media` is a file or a folder, from the
+    list's folder; `priority` a number; everything else a setting. Raises `BadInput` with the line."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput("manifest.unreadable", f"{path} cannot be read as text: {error}") from error
     rows = _csv_rows(text) if path.suffix.lower() == ".csv" else _json_rows(text, path)
-    requests = [_request(row, path, number) for number, row in rows]
+    requests = [request for number, row in rows for request in _requests(row, path, number, walk)]
     if not requests:
         raise BadInput("manifest.empty", f"{path} names no media")
     return requests
@@ -130,9 +188,9 @@ def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, JsonValue]]]:
         yield reader.line_num, values
 
 
-def _request(row: Mapping[str, JsonValue], path: Path, number: int) -> Request:
+def _requests(row: Mapping[str, JsonValue], path: Path, number: int, walk: FolderWalk) -> list[Request]:
     media, priority = row.get("media"), row.get("priority", 0)
-    if not isinstance(media, str) or not media:
+    if not isinstance(media, str) or not media.strip():
         raise _wrong(path, number, 'has no `media`, expected one like {"media": "film.mkv", "to": ["pt"]}')
     if isinstance(priority, bool) or not isinstance(priority, int | float):
         raise _wrong(path, number, f"has the priority {priority!r}, expected a number")
@@ -144,7 +202,13 @@ def _request(row: Mapping[str, JsonValue], path: Path, number: int) -> Request:
             value = [part.strip() for part in value.replace(" ", ",").split(",") if part.strip()]
         full = SHORT_NAMES.get(name, f"stages.{name}" if "." in name and not name.startswith("stages.") else name)
         overrides[full] = value
-    return Request(absolute(path.parent / media), overrides, float(priority))
+    place = absolute(path.parent / media)
+    try:
+        check_name(media)
+        files = media_in(place, media, walk) if place.is_dir() else [place]
+    except UsageError as error:
+        raise _wrong(path, number, f"names no media: {error.message}") from error
+    return [Request(file, overrides, float(priority)) for file in files]
 
 
 def _wrong(path: Path, number: int, what: str) -> BadInput:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.media_list import MEDIA_SUFFIXES, Request
-from pipeline.publish import JOB
+from pipeline.folder_walk import FolderWalk, told
+from pipeline.media_list import Request
 
 LOOK_EVERY_S = 1.0
 _LEAST_REST = 20  # times what a look takes: many files on a slow disk are looked at less often
@@ -37,15 +37,16 @@ class _Sighting:
 
 
 class Watch:
-    """An asynchronous iterator of requests, without an end until `stop`. `skipped` are folders of our own, whose media
-    nobody asked for. `notice` hears of a folder that cannot be read, and of its return."""
+    """An asynchronous iterator of requests, without an end until `stop`. `notice` hears what the first look passes
+    over, of a folder that cannot be read, and of its return."""
 
     def __init__(
-        self, folders: Sequence[Path], settle_s: float, skipped: Collection[Path], notice: Callable[[str], None]
+        self, folders: Sequence[Path], settle_s: float, walk: FolderWalk, notice: Callable[[str], None]
     ) -> None:
         # Names as text: a path for each of ten thousand files at each look would take most of its time.
-        self._folders, self._skipped = [str(folder) for folder in folders], {str(folder) for folder in skipped}
+        self._folders, self._walk = [str(folder) for folder in folders], walk
         self._settle_s, self._notice = settle_s, notice
+        self._has_looked = False
         self._settling: dict[str, _Sighting] = {}
         self._taken: dict[str, Version] = {}  # kept when the file goes: a disk may be away for a while
         self._away: set[str] = set()
@@ -73,11 +74,15 @@ class Watch:
 
     def look(self, now: float) -> list[Path]:
         """What is whole by now: of a version that has not been taken, and unchanged for as long as files settle."""
+        self._walk.passed.clear()
         seen = {path: version for folder in self._folders for path, version in self._versions(folder)}
+        if not self._has_looked and (passed := told(self._walk.passed)):
+            self._notice(passed)
+        self._has_looked = True
         for gone in self._settling.keys() - seen.keys():
             del self._settling[gone]
         whole = []
-        for path, version in sorted(seen.items()):
+        for path, version in seen.items():
             if self._taken.get(path) == version:
                 self._settling.pop(path, None)
                 continue
@@ -92,25 +97,22 @@ class Watch:
 
     def _versions(self, folder: str) -> Iterator[tuple[str, Version]]:
         try:
-            entries = list(os.scandir(folder))
+            for entry in self._walk.media(folder):
+                if version := _version(entry):
+                    yield entry.path, version
         except OSError as error:
-            if folder in self._folders and folder not in self._away:
+            if folder not in self._away:
                 self._away.add(folder)
                 self._notice(f"{folder} cannot be read just now: {error.strerror or error}")
             return
         if folder in self._away:
             self._away.discard(folder)
             self._notice(f"{folder} can be read again")
-        if any(entry.name == JOB for entry in entries):
-            return  # published by reel
-        for entry in entries:
-            if entry.name.startswith(".") or entry.path in self._skipped:
-                continue
-            try:
-                if entry.is_dir(follow_symlinks=False):
-                    yield from self._versions(entry.path)
-                elif os.path.splitext(entry.name)[1].lower() in MEDIA_SUFFIXES and entry.is_file():  # noqa: PTH122
-                    status = entry.stat()
-                    yield entry.path, Version(status.st_size, status.st_mtime_ns)
-            except OSError:  # gone between two looks at it
-                continue
+
+
+def _version(entry: os.DirEntry[str]) -> Version | None:
+    try:
+        status = entry.stat()
+    except OSError:  # gone between two looks at it
+        return None
+    return Version(status.st_size, status.st_mtime_ns)

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from pipeline.app import App, open_app
 from pipeline.errors import EXIT_OK, ReelError, UsageError
+from pipeline.folder_walk import FolderWalk
 from pipeline.media_list import Request, find_media, ordered, read_list
 from pipeline.parser import split_list
 from pipeline.project import CODE_ROOT, CONFIG
@@ -69,11 +70,16 @@ def app_of(arguments: argparse.Namespace) -> App:
     return open_app(settings_of(arguments)[0])
 
 
-def requests_of(arguments: argparse.Namespace, media_root: Path) -> list[Request]:
+def walk_of(app: App) -> FolderWalk:
+    """The walk through folders that all commands share."""
+    return FolderWalk((app.project.results, app.project.cache, app.project.environments))
+
+
+def requests_of(arguments: argparse.Namespace, media_root: Path, walk: FolderWalk) -> list[Request]:
     """The media of this call, in the order to be worked on."""
-    requests = [Request(media) for media in find_media(arguments.media, media_root)]
+    requests = [Request(media) for media in find_media(arguments.media, media_root, walk)]
     if arguments.manifest:
-        requests += read_list(media_root / arguments.manifest)
+        requests += read_list(media_root / arguments.manifest, walk)
     if not requests:
         raise UsageError("media.none", "no media is named", hint="name files, folders or patterns, or a `--manifest`")
     return ordered(requests, arguments.order, arguments.limit)

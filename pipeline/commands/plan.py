@@ -9,8 +9,9 @@ from pydantic import JsonValue
 
 from pipeline.admission import Admission, check_media
 from pipeline.app import App
-from pipeline.commands.common import CommandResult, app_of, megabytes, requests_of, table
+from pipeline.commands.common import CommandResult, app_of, megabytes, requests_of, table, walk_of
 from pipeline.costs import Estimate, estimates
+from pipeline.folder_walk import told
 from pipeline.model_cache.manifest import stated_bytes
 from pipeline.preview import StepPreview, published_before
 from pipeline.result_key import short
@@ -27,7 +28,10 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     texts = [f"recipe {app.settings.recipe}, profile {app.profile.name}{without}"]
     due: list[StepPreview] = []
     asked: list[tuple[str, Estimate]] = []
-    for request in requests_of(arguments, Path.cwd()):
+    walk = walk_of(app)
+    requests = requests_of(arguments, Path.cwd(), walk)
+    texts += [passed] if (passed := told(walk.passed)) else []
+    for request in requests:
         check_media(request.media)
         digest = app.store.media_digest(request.media)
         if before := admission.finished(request, digest):
@@ -49,6 +53,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         "profile": app.profile.name,
         "film": app.settings.film,
         "items": items,
+        "passed_over": dict(walk.passed),
         "needs": list(needs),
         "services": [_service(*one) for one in asked],
     }

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from pipeline.app import App
 from pipeline.batch import run_batch
-from pipeline.commands.common import CommandResult, app_of, requests_of
+from pipeline.commands.common import CommandResult, app_of, requests_of, walk_of
 from pipeline.commands.outcome import asked_of, result_of, summary
 from pipeline.errors import UsageError
 from pipeline.events import Notice
 from pipeline.executors import ray_cluster
+from pipeline.folder_walk import FolderWalk, told
 from pipeline.media_list import Request, ordered
 from pipeline.reporters import open_reporter
 from pipeline.runs import Runs
@@ -22,8 +23,12 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     """Run the recipe for each media."""
     app = app_of(arguments)
     join_cluster(app)
-    requests = _failed_before(app, arguments) if arguments.retry_failed else requests_of(arguments, Path.cwd())
+    walk = walk_of(app)
+    failed = arguments.retry_failed
+    requests = _failed_before(app, arguments, walk) if failed else requests_of(arguments, Path.cwd(), walk)
     with open_reporter(app.settings.progress) as emit:
+        if passed := told(walk.passed):
+            emit(Notice(None, None, passed))
         if advice := advice_of(app):
             emit(Notice(None, None, advice))
         result = run_batch(requests, app, emit, fail_fast=arguments.fail_fast, continuing=arguments.continuing)
@@ -34,14 +39,14 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     return result_of(result)
 
 
-def _failed_before(app: App, arguments: argparse.Namespace) -> list[Request]:
+def _failed_before(app: App, arguments: argparse.Namespace, walk: FolderWalk) -> list[Request]:
     """What failed in the last run: all of it, or those of the media that are named."""
     runs = Runs(app.store, app.project.runs)
     newest = next(iter(runs.all()), None)
     items = runs.details(newest.id).items if newest else ()
     failed = [Path(item.media) for item in items if item.state == "failed" and item.media]
     if arguments.media or arguments.manifest:
-        requests = [request for request in requests_of(arguments, Path.cwd()) if request.media in set(failed)]
+        requests = [request for request in requests_of(arguments, Path.cwd(), walk) if request.media in set(failed)]
     else:
         requests = ordered([Request(media) for media in failed], arguments.order, arguments.limit)
     if not requests:

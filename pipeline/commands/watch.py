@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pipeline.admission import set_up
 from pipeline.batch import run_batch
-from pipeline.commands.common import CommandResult, app_of
+from pipeline.commands.common import CommandResult, app_of, walk_of
 from pipeline.commands.outcome import asked_of, result_of, summary
 from pipeline.commands.run import advice_of, join_cluster
 from pipeline.errors import UsageError
 from pipeline.events import Event, Notice, Published
-from pipeline.media_list import absolute
+from pipeline.media_list import absolute, check_name
 from pipeline.paths import shown
 from pipeline.preview import StepPreview
 from pipeline.reporters import open_reporter
@@ -25,11 +25,12 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     """Take in each media as it comes, until somebody ends it."""
     app = app_of(arguments)
     join_cluster(app)
+    for name in arguments.folders:
+        check_name(name)
     folders = [absolute(Path.cwd() / name) for name in arguments.folders]
     for folder in folders:
         if not folder.is_dir():
             raise UsageError("watch.folder", f"{shown(folder)} is no folder", hint="make it, or correct its name")
-    ours = (app.project.output, app.project.results, app.project.cache)
     if app.project.output in folders:
         raise UsageError(
             "watch.output",
@@ -48,7 +49,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
             emit(Notice(None, None, advice))
         # All of it now: the first media is not to wait for it, and a mistake is to be told while somebody looks.
         set_up([StepPreview(step, "new", "") for step in app.plan().steps], app, emit)
-        watch = Watch(folders, arguments.settle, ours, lambda text: told(Notice(None, None, text)))
+        watch = Watch(folders, arguments.settle, walk_of(app), lambda text: told(Notice(None, None, text)))
         names = ", ".join(shown(folder) for folder in folders)
         told(Notice(None, None, f"watching {names}; Ctrl-C once to finish what is at work and end"))
         result = run_batch(watch, app, told, fail_fast=arguments.fail_fast, stop=watch.stop, purpose="reel watch")

@@ -18,16 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from shared.containers import FORMATS
 from shared.harness import end_with_parent
 from shared.stage import StageError
 
-# Containers that hold their media themselves. Left out on purpose: playlists, `concat`, HLS, DASH, SDP and the picture
-# sequences, which make ffmpeg open files and addresses that nobody named.
-FORMATS = (
-    "3gp", "aac", "ac3", "aiff", "amr", "amrnb", "amrwb", "ape", "asf", "au", "avi", "caf", "dts", "dtshd", "dv",
-    "eac3", "flac", "flv", "gxf", "loas", "m4a", "matroska", "mov", "mp3", "mp4", "mpc", "mpc8", "mpeg", "mpegts",
-    "mxf", "nut", "ogg", "oma", "rm", "tta", "truehd", "voc", "w64", "wav", "webm", "wtv", "wv",
-)  # fmt: skip
 PROTOCOLS = "file"
 NO_SPACE = "No space left on device"
 

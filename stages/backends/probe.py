@@ -16,9 +16,10 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
+from shared.containers import FORMATS
 from shared.language import language_of_track
 from shared.media import Track, TrackKind
-from stages.backends.ffmpeg import FORMATS, PROTOCOLS, address
+from stages.backends.ffmpeg import PROTOCOLS, address
 from stages.demux import Probe, refusal
 
 _KINDS: dict[str, TrackKind] = {

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import BadInput, UsageError
+from pipeline.folder_walk import FolderWalk
 from pipeline.media_list import Request, find_media, ordered, read_list
 
 
@@ -21,14 +22,17 @@ def films(tmp_path: Path) -> Path:
 
 
 def test_a_folder_gives_its_media_and_a_name_is_taken_whatever_it_is(films: Path) -> None:
-    assert [path.name for path in find_media(["."], films)] == ["a.mkv", "b.mp4", "c.MOV"]
-    assert find_media(["notes.txt", "*.mp4", "sub/../b.mp4"], films) == [films / "notes.txt", films / "b.mp4"]
+    assert [path.name for path in find_media(["."], films, FolderWalk())] == ["a.mkv", "b.mp4", "c.MOV"]
+    assert find_media(["notes.txt", "*.mp4", "sub/../b.mp4"], films, FolderWalk()) == [
+        films / "notes.txt",
+        films / "b.mp4",
+    ]
 
 
 def test_links_are_media_of_their_own_and_linked_folders_are_not_walked_in_circles(films: Path) -> None:
     (films / "link.mp4").symlink_to(films / "b.mp4")
     (films / "sub" / "up").symlink_to(films)
-    assert [path.name for path in find_media(["."], films)] == ["a.mkv", "b.mp4", "link.mp4", "c.MOV"]
+    assert [path.name for path in find_media(["."], films, FolderWalk())] == ["a.mkv", "b.mp4", "link.mp4", "c.MOV"]
 
 
 def test_the_order_is_the_users_and_a_priority_goes_before_it(films: Path) -> None:
@@ -53,8 +57,8 @@ def test_json_lines_and_csv_say_the_same(tmp_path: Path) -> None:
         Request(tmp_path / "a.mp4", {"to": ["pt", "en"], "stages.asr.beam_size": 1}, 2.0),
         Request(tmp_path / "sub/b.mp4", {"stages.asr.language": "hi", "recipe": "transcribe"}),
     ]
-    assert read_list(tmp_path / "list.jsonl") == expected
-    assert read_list(tmp_path / "list.csv") == expected
+    assert read_list(tmp_path / "list.jsonl", FolderWalk()) == expected
+    assert read_list(tmp_path / "list.csv", FolderWalk()) == expected
 
 
 @pytest.mark.parametrize(
@@ -71,12 +75,12 @@ def test_a_mistake_in_a_list_is_told_with_its_line(tmp_path: Path, text: str, sa
     place = tmp_path / "list.jsonl"
     place.write_text(text)
     with pytest.raises(BadInput, match=says):
-        read_list(place)
+        read_list(place, FolderWalk())
 
 
 def test_a_list_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "list.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadInput):
-        read_list(tmp_path / "list.jsonl")
+        read_list(tmp_path / "list.jsonl", FolderWalk())
     with pytest.raises(UsageError):
-        find_media(["nothing-*.mp4"], tmp_path)
+        find_media(["nothing-*.mp4"], tmp_path, FolderWalk())

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.folder_walk import FolderWalk
 from pipeline.watch import Watch
 from tests.conftest import Reel
+from tests.pipeline.test_folder_walk import published
 from tests.processes import children, gone
 
 STUB = {"REEL_STUB": "true"}
@@ -23,9 +25,9 @@ SETTLE_S = 3.0
 class Looks:
     """A watch with a clock of its own."""
 
-    def __init__(self, folder: Path, *skipped: Path) -> None:
+    def __init__(self, folder: Path, *ours: Path) -> None:
         self.now, self.told = 0.0, list[str]()
-        self.watch = Watch([folder], SETTLE_S, skipped, self.told.append)
+        self.watch = Watch([folder], SETTLE_S, FolderWalk(ours), self.told.append)
 
     def after(self, seconds: float) -> list[str]:
         self.now += seconds
@@ -73,14 +75,18 @@ def test_what_goes_before_it_is_whole_is_forgotten(inbox: Path) -> None:
 def test_empty_files_hidden_ones_and_what_is_no_media_are_left(inbox: Path, tmp_path: Path) -> None:
     looks = Looks(inbox, inbox / "ours")
     for name in ("empty.mp4", ".film.mp4", "._film.mp4", "film.mp4.part", "notes.txt", ".hidden/film.mp4",
-                 "ours/film.mp4", "film/film.mkv", "film/job.json", "folder.mp4/readme"):  # fmt: skip
+                 "ours/film.mp4", "folder.mp4/readme"):  # fmt: skip
         (inbox / name).parent.mkdir(parents=True, exist_ok=True)
         (inbox / name).write_text("" if name == "empty.mp4" else "content")
+    published(inbox / "film", inbox / "film.mp4", "film.mkv")
     (inbox / "nowhere.mp4").symlink_to(tmp_path / "nothing")
     (inbox / "deep" / "er").mkdir(parents=True)
     (inbox / "deep" / "er" / "FILM.MKV").write_text("film")
     looks.after(0)
     assert looks.after(SETTLE_S) == ["FILM.MKV"]
+    assert looks.told == [
+        "passed over: 1 published by reel, 3 hidden, 1 folder of reel's own, 1 partial download, 1 broken link"
+    ]
 
 
 def test_a_disk_that_is_away_for_a_while_is_told_and_nothing_is_done_twice(inbox: Path, tmp_path: Path) -> None:
