@@ -6,38 +6,49 @@ $lock = Join-Path $PSScriptRoot 'config/environments/core.lock'
 $marker = Join-Path $core 'reel-core.lock'
 $windows = $env:OS -eq 'Windows_NT'
 $program = if ($windows) { Join-Path $core 'Scripts/python.exe' } else { Join-Path $core 'bin/python' }
-foreach ($name in @('PYTHONHOME', 'PYTHONSTARTUP', 'PYTHONDONTWRITEBYTECODE')) {
+# The variables of this session are those of other programs too: what is changed here is put back at the end.
+$before = @{}
+foreach ($name in @('PYTHONHOME', 'PYTHONSTARTUP', 'PYTHONINSPECT', 'PYTHONDONTWRITEBYTECODE', 'PYTHONPATH',
+        'PYDANTIC_DISABLE_PLUGINS')) {
+    $before[$name] = [Environment]::GetEnvironmentVariable($name)
     Remove-Item "Env:$name" -ErrorAction SilentlyContinue
 }
 
-$built = (Test-Path $marker) -and (Test-Path $program)
-if ($built) {
-    $built = (Get-FileHash $marker).Hash -eq (Get-FileHash $lock).Hash
-}
-if (-not $built) {
-    $question = 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
-    $found = $null
-    foreach ($python in @($env:REEL_PYTHON, 'python3', 'python', 'py')) {
-        if ($python -and (Get-Command $python -ErrorAction SilentlyContinue)) {
-            & $python -c $question
-            if ($LASTEXITCODE -eq 0) {
-                $found = $python
-                break
+try {
+    $env:PYTHONPATH = $PSScriptRoot
+    # Looking for plugins of pydantic would take longer than the rest of a start. UTF-8 whatever the code page is.
+    $env:PYDANTIC_DISABLE_PLUGINS = '1'
+    $built = (Test-Path $marker) -and (Test-Path $program)
+    if ($built) {
+        $built = (Get-FileHash $marker).Hash -eq (Get-FileHash $lock).Hash
+    }
+    if (-not $built) {
+        $question = 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
+        $found = $null
+        foreach ($python in @($env:REEL_PYTHON, 'python3', 'python', 'py')) {
+            if ($python -and (Get-Command $python -ErrorAction SilentlyContinue)) {
+                & $python -I -c $question
+                if ($LASTEXITCODE -eq 0) {
+                    $found = $python
+                    break
+                }
             }
         }
+        if (-not $found) {
+            [Console]::Error.WriteLine('error: no Python 3.11, 3.12 or 3.13 was found on the PATH [python.missing]')
+            [Console]::Error.WriteLine('')
+            [Console]::Error.WriteLine('hint: install one, or set $env:REEL_PYTHON to where it is')
+            exit 5
+        }
+        & $found -s -P -X utf8 -m pipeline.setup_core $PSScriptRoot
+        if ($LASTEXITCODE -ne 0) {
+            exit $LASTEXITCODE
+        }
     }
-    if (-not $found) {
-        [Console]::Error.WriteLine('error: no Python 3.11, 3.12 or 3.13 was found on the PATH [python.missing]')
-        [Console]::Error.WriteLine('')
-        [Console]::Error.WriteLine('hint: install one, or set $env:REEL_PYTHON to where it is')
-        exit 5
-    }
-    & $found (Join-Path $PSScriptRoot 'pipeline/setup_core.py') $PSScriptRoot
-    if ($LASTEXITCODE -ne 0) {
-        exit $LASTEXITCODE
+    & $program -P -X utf8 -m pipeline @args
+    exit $LASTEXITCODE
+} finally {
+    foreach ($name in $before.Keys) {
+        [Environment]::SetEnvironmentVariable($name, $before[$name])
     }
 }
-$env:PYDANTIC_DISABLE_PLUGINS = '1'
-$env:PYTHONPATH = $PSScriptRoot
-& $program -P -m pipeline @args
-exit $LASTEXITCODE

@@ -6,7 +6,7 @@
     result_store, runs, publish                          results by key; the history of runs; files for the user
     environments, tools, model_cache/                    what a step needs before it can run: ensured, verified
     hardware                                             what the machine can compute with, and which profiles suit it
-    installing                                           an installer at work, and what it says as events
+    installing, package_index                            an installer at work, what it says, how it reaches an index
     together                                             what keeps two environments apart, asked of the resolver
     ledger, scheduler, ladder                            pure: what is free, who is next, what to do without memory
     worker, executors/, observed, dispatcher             stage processes: started, given jobs, watched, ended
@@ -17,5 +17,6 @@
 
 Direction: `pipeline -> stages (declarations only) -> shared`. Only `registry` imports `stages`, only
 `executors/ray_host` imports Ray. Processes are started by `environments`, `installing`, `together`, `tools`, `worker`,
-`hardware`, `executors/ray_cluster`, the data-wheel source, and `setup_core`, which the wrapper calls; by nothing else.
+`hardware`, `executors/ray_cluster`, the data-wheel source, `package_index`, and `setup_core`, which the wrapper calls;
+by nothing else.
 """

@@ -29,10 +29,11 @@ from pipeline import events
 from pipeline.errors import Missing, UsageError
 from pipeline.events import Emit
 from pipeline.installing import install, reason_in
+from pipeline.package_index import complaint, index_environment, pip_command, uv_command, way_out
 from pipeline.project import CODE_ROOT
 from pipeline.torch_build import COMPILED_PARTS, LOCKED, TORCH, TorchBuild
 from shared.document import Frozen
-from shared.environment_manager import ChildPaths, child_environment, installer_environment
+from shared.environment_manager import ChildPaths, child_environment
 from shared.files import write_atomically
 from shared.stage import CORE_ENVIRONMENT
 
@@ -198,20 +199,21 @@ class Environments:
 
         pip does it, since uv has no such command, and its cache holds unpacked packages that no hash can prove.
         """
-        command = [
-            sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes",
+        command = pip_command(
+            sys.executable, "download", "--no-deps", "--only-binary=:all:", "--require-hashes",
             "--dest", str(folder), "--requirement", str(self._lock(family)),
-        ]  # fmt: skip
+        )  # fmt: skip
         done = subprocess.run(
-            command, env=installer_environment(self._cache, os.environ), capture_output=True, text=True,
-            stdin=subprocess.DEVNULL,
+            command, env=index_environment(self._cache, os.environ), capture_output=True, encoding="utf-8",
+            errors="replace", stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if done.returncode:
-            told = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip gave no reason"]
+            why = complaint(done.stdout + done.stderr)
             raise Missing(
                 "environment.download",
-                f"the packages of the environment {family} were not had: {told[-1].removeprefix('ERROR: ')}",
-                hint="see that pip reaches a package index, or leave --with-environments out",
+                f"the packages of the environment {family} could not be downloaded: {why}",
+                hint=way_out(why, "./reel models export ...")
+                or "see that pip reaches a package index, or leave --with-environments out",
             )
 
     def wheel_digests(self) -> frozenset[str]:
@@ -232,10 +234,8 @@ class Environments:
     def _build(self, family: str, emit: Emit, offline: bool) -> None:
         folder, lock = self._folder(family), self._lock(family).read_text()
         asked, torch = self._torch.name(lock), self._torch if self._torch.name(lock) else LOCKED
-        uv = [sys.executable, "-m", "uv"]
-        self._install(
-            [*uv, "venv", "--no-config", "--no-project", "--python", sys.executable, str(folder)], family, emit
-        )
+        made = uv_command("venv", "--no-config", "--no-project", "--python", sys.executable, str(folder))
+        self._install(made, family, emit)
         try:
             self._fill(family, torch, lock, emit, offline)
         except Missing as error:
@@ -264,7 +264,7 @@ class Environments:
             network = ["--offline"] if offline else []
             if (wheels := wheel_folder(self._cache)).is_dir():  # brought here by an archive; the lock's hashes decide
                 network += ["--find-links", str(wheels)]
-            uv = [sys.executable, "-m", "uv", "pip"]
+            uv = uv_command("pip")
             into = ["--no-config", "--python", str(self.python(family)), *network]
             locked = [*uv, "sync", "--require-hashes", "--only-binary", ":all:", *built, *into, str(wanted)]
             self._install(locked, family, emit, offline)
@@ -278,13 +278,14 @@ class Environments:
 
     def _install(self, command: Sequence[str], family: str, emit: Emit, offline: bool = False) -> None:
         log = self._root / f"{family}.log"
-        variables = installer_environment(self._cache, os.environ)
+        variables = index_environment(self._cache, os.environ)
         if not install(command, variables, log, f"environment {family}", emit):
             why = "the setting `offline` forbids to download its packages" if offline else reason_in(log)
+            again = f"./reel envs ensure {family}"
             raise Missing(
                 "environment.build",
                 f"the environment {family} could not be built: {why}",
-                hint=f"correct that, then run `./reel envs ensure {family}`",
+                hint=way_out(why, again) or f"correct that, then run `{again}`",
                 log=log,
             )
 

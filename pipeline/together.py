@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from pipeline.environments import Family
 from pipeline.errors import Missing
-from shared.environment_manager import installer_environment
+from pipeline.package_index import index_environment, uv_command
 
 _PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*)==(\S+)", re.MULTILINE)
 _UNSUITED, _UNKNOWN = "No solution found", "was not found in"  # the latter without an index: that proves nothing
@@ -52,14 +51,14 @@ class Resolver:
             both = Path(scratch) / "both.lock"
             both.write_text("".join(locks.values()))  # the resolver keeps to what its output file holds already
             done = subprocess.run(
-                [
-                    sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--color", "never", "--universal",
+                uv_command(
+                    "pip", "compile", "--quiet", "--color", "never", "--universal",
                     "--python-version", "3.11", "--no-annotate", "--no-header",
                     "--group", f"{self.groups}:{first}", "--group", f"{self.groups}:{second}",
                     "--output-file", str(both),
-                ],
-                env=installer_environment(self.cache, os.environ), cwd=self.groups.parent,
-                stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                ),
+                env=index_environment(self.cache, os.environ), cwd=self.groups.parent,
+                stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8",
             )  # fmt: skip
             if done.returncode == 0:
                 return Together(held_back=tuple(_held_back(locks, both.read_text())))

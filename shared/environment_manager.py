@@ -191,22 +191,3 @@ def hub_token_file(environ: Mapping[str, str], home: Path) -> Path:
         return Path(folder).expanduser() / "token"
     cache = environ.get("XDG_CACHE_HOME")
     return (Path(cache).expanduser() if cache else home / ".cache") / "huggingface" / "token"
-
-
-def installer_environment(cache_root: Path, parent: Mapping[str, str]) -> dict[str, str]:
-    """The environment of uv and pip: the user's own, so that their index and proxy settings hold, with our caches.
-
-    pip does not read uv's settings nor uv pip's, so each is told apart; neither may look for a project around it.
-    """
-    unwanted = ("VIRTUAL_ENV", "PYTHON", *_TOKEN_VARIABLES)  # an installer has no business with the model hub
-    variables = {name: value for name, value in parent.items() if not name.startswith(unwanted)}
-    variables |= {
-        "UV_CACHE_DIR": str(cache_root / "uv"),  # on the environments' own disk, so that files are linked, not copied
-        "UV_PYTHON_DOWNLOADS": "never",
-        "UV_NO_PROGRESS": "1",
-        "PIP_CACHE_DIR": str(cache_root / "pip"),
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_NO_INPUT": "1",
-        "PYTHONUTF8": "1",
-    }
-    return variables

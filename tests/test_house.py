@@ -28,7 +28,7 @@ RAY_ROOM = "pipeline/executors/ray_host.py"
 STARTERS = {
     "pipeline/environments.py", "pipeline/installing.py", "pipeline/tools.py", "pipeline/together.py",
     "pipeline/worker.py", "pipeline/setup_core.py", "pipeline/hardware.py", "pipeline/executors/ray_cluster.py",
-    "pipeline/model_cache/sources/data_wheel.py",
+    "pipeline/model_cache/sources/data_wheel.py", "pipeline/package_index.py",
     "stages/backends/ffmpeg.py", "stages/backends/ffmpeg_demux.py", "stages/backends/ffmpeg_mux.py",
     "stages/backends/ffmpeg_frames.py",
 }  # fmt: skip
@@ -84,6 +84,21 @@ def test_only_the_registry_of_the_orchestrator_imports_stages() -> None:
     importers = {name_of(path) for path in python_files("pipeline") if "stages" in tops(imports(path))}
     assert importers == {"pipeline/registry.py"}
     assert not any(name.startswith("stages.backends") for name in imports(ROOT / "pipeline" / "registry.py"))
+
+
+def test_what_runs_before_there_is_a_core_environment_imports_the_standard_library_only() -> None:
+    """`setup_core` is run by the machine's own Python, which has none of our libraries."""
+    due, seen = [ROOT / "pipeline" / "setup_core.py"], set()
+    while due:
+        path = due.pop()
+        seen.add(name_of(path))
+        assert not foreign(path), f"{name_of(path)} imports {foreign(path)}"
+        for name in imports(path):
+            module = ROOT.joinpath(*name.split(".")[:-1]).with_suffix(".py")
+            if tops({name}) <= OURS and name_of(module) not in seen:
+                due.append(module)
+    for package in ("pipeline/__init__.py", "shared/__init__.py"):
+        assert not imports(ROOT / package)
 
 
 def test_the_orchestrator_imports_no_library_but_those_of_its_own_environment() -> None:

@@ -9,6 +9,8 @@ import errno
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.package_index import way_out
+
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, GONE, BUSY = 401, 403, 404, 410, 429
 
 
@@ -70,8 +72,9 @@ def hub_refusal(
 
 def unreachable(address: str, error: Exception) -> SourceFailed:
     """Nobody answered at all."""
-    return refusal("hub.down", f"{address} could not be read: {getattr(error, 'reason', error)}",
-                   "see whether the network is there; what has come is kept")  # fmt: skip
+    why = str(getattr(error, "reason", error))
+    way = way_out(why) or "see whether the network is there; what has come is kept"
+    return refusal("hub.down", f"{address} could not be read: {why}", way)
 
 
 def disk_refusal(error: OSError, folder: Path) -> SourceFailed:

