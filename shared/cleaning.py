@@ -7,19 +7,22 @@ from typing import Literal
 from shared.document import Document, Frozen
 
 Reason = Literal[
-    "no-speech", "repetitive", "loop", "stock-phrase", "unheard", "doubted", "other-script", "description", "filler"
-]
+    "no-speech", "repetitive", "loop", "stock-phrase", "unheard", "doubted", "too-fast", "other-script", "description",
+    "filler",
+]  # fmt: skip
 """Why a text was taken out: by stage `asr`, because the decoder heard no speech and doubted its words, or because it
 repeats itself inside, also when it was heard again; by stage `clean`: repeated without end; a phrase that recognisers
-invent, where nobody speaks; text where nobody speaks; text that the decoder itself doubts in every way; text in the
-script of another language; what is heard instead of what is said; a filler, by choice."""
+invent, where nobody speaks; text where nobody speaks; text that the decoder itself doubts in every way; more text than
+a mouth can say in its time; text in the script of another language; what is heard instead of what is said; a filler,
+by choice."""
 
 Heard = Literal["music", "described"]
 
 
 class Removal(Frozen):
     """A text that was taken out. `evidence` holds the numbers that decided: shares of its time and probabilities, 0 to
-    1; for a loop how often it came; of a decoder also its log probability and how well the text compresses."""
+    1; for a loop how often it came; for what is too fast its letters in a second; of a decoder also its log probability
+    and how well the text compresses."""
 
     start_ms: int
     end_ms: int

@@ -156,7 +156,7 @@ def _write(job: CleanJob, cleaned: Cleaned) -> CleanOutputs:
 
 STAGE = Stage(
     name="clean",
-    version=2,
+    version=3,
     summary="take out what nobody said, and mark what is sung",
     inputs=CleanInputs,
     params=CleanParams,

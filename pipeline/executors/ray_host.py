@@ -31,6 +31,7 @@ from pipeline.executors.ray_cluster import node_in
 from pipeline.executors.ray_node import Facts, Failure, Machine, StageProcess, Wanted, code_digest
 from pipeline.executors.staging import stage_job
 from pipeline.ledger import Host, Need, Place
+from pipeline.processor import unlike
 from shared import protocol
 
 T = TypeVar("T")
@@ -100,6 +101,7 @@ class RayHost:
         self._nodes: dict[str, _Node] = {}
         self._refused: dict[str, str] = {}
         self._names: set[str] = set()
+        self._processors: dict[str, str] = {}  # their kinds by the machines' names
         self._code = code_digest()
         self._torch = app.surroundings().torch
         self._secret = uuid.uuid4().hex
@@ -232,6 +234,9 @@ class RayHost:
             self._nodes[node_id] = _Node(node_id, host_of(name, listed["Resources"], facts.cards_mb))
             if self._watching:
                 self._tell(f"{name} has joined the cluster")
+            if told := unlike(name, facts.processor, self._processors):
+                self._tell(told)
+            self._processors[name] = facts.processor
             return True
         return False
 

@@ -22,6 +22,7 @@ from pipeline.executors.local import HOST, LocalHost
 from pipeline.hardware import find_cards
 from pipeline.ledger import Need, Place
 from pipeline.model_cache.fetching import require
+from pipeline.processor import processor_kind
 from pipeline.project import CODE_ROOT, CONFIG
 from pipeline.settings import load_settings
 from pipeline.worker import Worker
@@ -42,6 +43,7 @@ class Facts:
     code: str
     cards_mb: tuple[float, ...]
     sees: str | None
+    processor: str  # its kind
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Machine:
         except OSError:
             sees = None
         cards = await asyncio.to_thread(find_cards, os.environ.get("PATH"))
-        return Facts(socket.gethostname(), code_digest(), tuple(cards), sees)
+        return Facts(socket.gethostname(), code_digest(), tuple(cards), sees, processor_kind())
 
 
 class StageProcess:

@@ -10,7 +10,7 @@ import webvtt
 
 from shared.cleaning import Removals
 from shared.sound import Sounds
-from shared.transcript import Transcript
+from shared.transcript import Segment, Transcript
 from tests.conftest import ROOT, Reel
 from tests.fakes.laughter import make_laughter
 from tests.real.conftest import Stages, call
@@ -41,18 +41,30 @@ def films(reel: Reel, ffmpeg: Path) -> list[Path]:
     return [reel.folder / f"{name}.mp4" for name in (*sounds, "mute")]
 
 
-def test_silence_noise_music_and_laughter_become_no_words_and_no_failure(reel: Reel, films: list[Path]) -> None:
+def test_silence_noise_and_music_become_no_words_and_laughter_none_that_are_in_doubt(
+    reel: Reel, films: list[Path]
+) -> None:
     done = reel("run", *films, "--profile", "starter", "--json", expect=3)
     items = {Path(item["media"]).stem: item for item in json.loads(done.stdout)["data"]["items"]}
     assert items.pop("mute")["error"] == "demux.no-audio"
     assert {item["state"] for item in items.values()} == {"done"}
-    for name in items:
+    laughter = reel.out / "laughter"
+    assert Removals.read(laughter / "removed.json").removals  # what Whisper makes of it
+    assert not [segment for segment in Transcript.read(laughter / "transcript.json").segments if _is_in_doubt(segment)]
+    for name in items.keys() - {"laughter"}:
         folder = reel.out / name
         assert Transcript.read(folder / "transcript.json").segments == (), f"{name} became words"
         assert (folder / f"{name}.und.srt").read_text() == ""
         assert webvtt.read(str(folder / f"{name}.und.vtt")).captions == []
         assert not (folder / f"{name}.mkv").exists()
-    assert Removals.read(reel.out / "laughter" / "removed.json").removals  # what Whisper makes of it
+
+
+def _is_in_doubt(segment: Segment) -> bool:
+    """Tell whether Whisper hears rather no speech and is not sure of its text, or has nine words in 0.4 s. What it
+    makes of laughter is another text on each kind of processor, so the words themselves are not the claim."""
+    words_per_s = len(segment.words) * 1000 / max(segment.end_ms - segment.start_ms, 1)
+    unsure = segment.average_log_probability < -0.8
+    return unsure and (segment.no_speech_probability > 0.4 or (len(segment.words) > 3 and words_per_s > 15))
 
 
 def test_speech_and_music_are_told_apart(run_stage: Stages, films: list[Path]) -> None:

@@ -88,6 +88,69 @@ def test_text_that_the_decoder_doubts_in_every_way_goes() -> None:
     assert reasons(laughter.model_copy(update={"average_log_probability": -0.5}), evidence=SPEECH) == []
 
 
+def decoded(text: str, length_ms: int, no_speech: float, log_probability: float, sure: float) -> Segment:
+    segment = said(text, 5_000, 5_000 + length_ms, sure=sure, no_speech=no_speech)
+    return segment.model_copy(update={"average_log_probability": log_probability})
+
+
+@pytest.mark.parametrize(
+    "invented",
+    [
+        decoded("know what you're talking about.", 440, 0.672, -0.978, 0.42),
+        decoded("I don't know what you're talking about.", 400, 0.672, -0.978, 0.67),
+        decoded("AHHHHHHHHHHHHHHHHHHHHH", 760, 0.46, -1.39, 0.34),
+        decoded("Oh", 440, 0.52, -0.95, 0.01),
+        decoded("going to have to do it.", 352, 0.55, -1.78, 0.28),
+    ],
+    ids=lambda segment: segment.text,
+)
+def test_what_a_decoder_made_of_laughter_goes(invented: Segment) -> None:
+    assert reasons(invented, evidence=SPEECH) == ["doubted"]
+
+
+@pytest.mark.parametrize(
+    ("text", "length_ms", "fast"),
+    [
+        ("I don't know what you're talking about.", 400, True),
+        ("I don't know what you're talking about.", 1_000, False),
+        ("你在说什么我完全不明白", 400, True),
+        ("你在说什么我完全不明白", 1_000, False),
+        ("무슨 말씀을 하시는지 모르겠어요", 400, True),
+        ("무슨 말씀을 하시는지 모르겠어요", 1_500, False),
+        ("No.", 1, False),  # of a short word the times are too rough
+    ],
+)
+def test_more_than_a_mouth_can_say_goes_where_the_decoder_has_its_doubts(text: str, length_ms: int, fast: bool) -> None:
+    for no_speech, log_probability, sure in ((0.45, -0.1, 0.9), (0.1, -0.75, 0.9), (0.1, -0.1, 0.45)):
+        segment = decoded(text, length_ms, no_speech, log_probability, sure)
+        done = cleaned(segment, evidence=SPEECH)
+        assert [removal.reason for removal in done.removals] == ["too-fast"] * fast
+        assert all(removal.evidence["letters_per_second"] > 45 for removal in done.removals)
+    assert left(decoded(text, length_ms, 0.1, -0.1, 0.9), evidence=SPEECH) == [text]
+
+
+@pytest.mark.parametrize(
+    "spoken",
+    [  # played 2.6 times as fast as it was said
+        decoded("Then let us turn off the lights and begin.", 820, 0.49, -0.26, 0.93),
+        decoded("And my sandwich cousin cannot read English.", 900, 0.49, -0.26, 0.74),
+        decoded("He might even have been eating a bomb self.", 1_120, 0.08, -0.70, 0.62),
+    ],
+    ids=lambda segment: segment.text,
+)
+def test_speech_faster_than_anybody_talks_stays(spoken: Segment) -> None:
+    assert left(spoken, evidence=SPEECH) == [spoken.text]
+
+
+def test_times_that_nobody_measured_say_nothing_of_how_fast_a_text_was_said() -> None:
+    segment = decoded("I don't know what you're talking about.", 400, 0.1, -0.9, 0.9)
+    interpolated = tuple(word.model_copy(update={"interpolated": True}) for word in segment.words)
+    assert reasons(segment, evidence=SPEECH) == ["too-fast"]
+    assert reasons(segment.model_copy(update={"words": interpolated}), evidence=SPEECH) == []
+    window = Region(start_ms=0, end_ms=30_000)
+    assert reasons(segment.model_copy(update={"window": window}), evidence=SPEECH) == []
+
+
 def test_a_sentence_that_comes_again_and_again_stays_once() -> None:
     segments = [said("I'll be right back.", 2_000 * at, 2_000 * at + 1_500) for at in range(6)]
     done = cleaned(*segments, evidence=SPEECH)
