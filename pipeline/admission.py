@@ -89,6 +89,14 @@ class Admission:
             self._taking_edits(events.Notice(None, None, text))
         return edits
 
+    def was_published(self, media: Path, plan: Plan) -> bool:
+        """Whether everything of the plan was published for this content of a media, as far as it was ever read."""
+        try:
+            digest = self.app.store.known_digest(media.stat())
+        except OSError:
+            return False
+        return digest is not None and self._receipts.has(media, digest, self._digest_of(plan))
+
     def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, Receipt] | None:
         """The item and its receipt, where everything of it is published as it would be now."""
         if self._taking_edits or self.app.edits.of(digest):

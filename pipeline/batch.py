@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pipeline import events
@@ -11,6 +11,7 @@ from pipeline.app import App
 from pipeline.errors import BadInput, Missing, ReelError, UsageError
 from pipeline.events import Emit
 from pipeline.item import ItemRecord, ItemResult, Run
+from pipeline.library.passing import PassOver, open_pass_over
 from pipeline.media_list import Request
 from pipeline.observed import Observed
 from pipeline.preview import StepPreview
@@ -47,6 +48,7 @@ class Batch:
     run: Run
     admission: Admission
     fail_fast: bool
+    passing: PassOver | None = None
     results: dict[int, ItemResult] = field(default_factory=dict)
     _ready: set[tuple[str, ...]] = field(default_factory=set)
 
@@ -103,6 +105,28 @@ class Batch:
         name = self.admission.name(request.media)
         self.results[index] = ItemResult(name, request.media, "skipped", None, None, 0, 0.0)
 
+    def pass_over(self, requests: Sequence[Request], begin: int = 0) -> list[Request]:
+        """Settle the media that have what is asked for. Returns the requests for what the others lack; the first is
+        that of number `begin`."""
+        if self.passing is None:
+            return list(requests)
+        left = []
+        with self.run.app.store.one_write():
+            self.passing.look_ahead(requests)
+            for index, request in enumerate(requests, begin):
+                lacking, reason = self.passing.decide(request)
+                left.append(lacking)
+                if reason:
+                    self.leave_alone(index, request, reason)
+        return left
+
+    def leave_alone(self, index: int, request: Request, reason: str) -> None:
+        """Nothing is to be done for the media."""
+        name = self.admission.name(request.media)
+        self.run.emit(events.ItemStarted(name, request.media, 0))
+        self.run.emit(events.ItemFinished(name, "skipped", 0.0, None, reason))
+        self.results[index] = ItemResult(name, request.media, "skipped", None, None, 0, 0.0, reason=reason)
+
     def is_file(self, index: int, request: Request) -> bool:
         """Whether the media can be read at all; if not, that is its result."""
         try:
@@ -152,8 +176,9 @@ def run_batch(
         run = Run(history.start(app.settings.recipe, app.profile.name), app, history, history.told(emit))
         admission = Admission(app, history, run.emit if continuing else None)
         run.emit(events.RunStarted(run.id, None if known is None else len(known)))
-        batch, state = Batch(run, admission, fail_fast), "interrupted"
+        state = "interrupted"
         try:
+            batch = Batch(run, admission, fail_fast, open_pass_over(app, admission, run.emit))
             _complete(batch, known if known is not None else requests, stop)  # type: ignore[arg-type]
             state = "failed" if any(result.error for result in batch.results.values()) else "done"
         finally:
@@ -168,11 +193,13 @@ def _complete(batch: Batch, requests: list[Request] | AsyncIterable[Request], st
     first: Begun | None = None
     number = 0
     if isinstance(requests, list):
+        requests = batch.pass_over(requests)
         while number < len(requests) and first is None and not batch.over:
             first, number = _leading(batch, requests, number)
         if first is None:
             for index in range(number, len(requests)):
-                batch.skip(index, requests[index])
+                if index not in batch.results:
+                    batch.skip(index, requests[index])
             return
     from pipeline.window import Window, numbered  # here, because asyncio takes a fifth of a start to import
 
@@ -187,6 +214,8 @@ def _leading(batch: Batch, requests: list[Request], begin: int) -> tuple[Begun |
     with batch.run.app.store.one_write():
         for number in range(begin, end):
             request = requests[number]
+            if number in batch.results:
+                continue
             if batch.is_file(number, request):
                 begun = batch.begin(number, request, batch.run.app.store.media_digest(request.media))
                 if begun:

@@ -247,10 +247,13 @@ class Published:
 
 @dataclass(frozen=True)
 class ItemFinished:
+    """The media is at its end. `reason` says why it was skipped."""
+
     item: str
-    state: str  # done, reused or failed
+    state: str  # done, reused, failed or skipped
     seconds: float
     folder: Path | None
+    reason: str = ""
 
 
 OfSetUp = (

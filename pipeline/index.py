@@ -24,13 +24,16 @@ from pipeline.errors import ReelError
 from shared.document import Document, DocumentError
 from shared.files import write_by_rename
 
-VERSION = 3
+VERSION = 4
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (
     key TEXT PRIMARY KEY, stage TEXT NOT NULL, backend TEXT NOT NULL, bytes INTEGER NOT NULL, seconds REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS media (
     device INTEGER, inode INTEGER, size INTEGER, modified_ns INTEGER, sha256 TEXT NOT NULL,
     PRIMARY KEY (device, inode, size, modified_ns));
+CREATE TABLE IF NOT EXISTS media_tracks (
+    device INTEGER, inode INTEGER, size INTEGER, modified_ns INTEGER, tracks TEXT NOT NULL,
+    PRIMARY KEY (device, inode));
 CREATE TABLE IF NOT EXISTS receipts (
     media TEXT PRIMARY KEY, digest TEXT NOT NULL, plan TEXT NOT NULL, folder TEXT NOT NULL, files TEXT NOT NULL,
     keys TEXT NOT NULL);

@@ -63,6 +63,7 @@ class ItemResult:
     asked: Usage = NOTHING  # of services, by the steps that were run
     cost: float | None = None  # of that, where the user has given prices
     checked: tuple[events.Checked, ...] = ()
+    reason: str = ""  # why it was skipped
 
 
 class ItemRecord:

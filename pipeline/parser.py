@@ -128,6 +128,10 @@ def _wishes(leaf: argparse.ArgumentParser) -> None:
     )
     leaf.add_argument("--container", choices=("mkv", "mp4"), help="the film with the subtitles inside (mkv)")
     leaf.add_argument(
+        "--skip-existing", action=argparse.BooleanOptionalAction,
+        help="pass over media that have text subtitles in the languages asked for, beside them or inside",
+    )  # fmt: skip
+    leaf.add_argument(
         "--film",
         action=argparse.BooleanOptionalAction,
         help="make a copy of the film with the subtitles inside, or none",

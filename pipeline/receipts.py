@@ -60,6 +60,11 @@ class Receipts:
     def __init__(self, store: ResultStore) -> None:
         self._index = store.index
 
+    def has(self, media: Path, digest: str, plan: str) -> bool:
+        """Whether there is a receipt for this content and plan, whatever became of the files since."""
+        wanted = "SELECT 1 FROM receipts WHERE media = ? AND digest = ? AND plan = ?"
+        return bool(self._index.query(wanted, (str(media), digest, plan)))
+
     def find(self, media: Path, digest: str, plan: str) -> Receipt | None:
         """The media's receipt, if it is for this content and plan and no published file was touched since."""
         wanted = "SELECT folder, files, keys FROM receipts WHERE media = ? AND digest = ? AND plan = ?"

@@ -69,7 +69,12 @@ def stage_named(name: str) -> Stage:
 
 
 TRANSLATE = translate.STAGE.name
+ASR = asr.STAGE.name
 MUX = mux.STAGE.name
+DEMUX = demux.STAGE.name
+SUBTITLE = subtitle.STAGE.name
+Probe = demux.Probe
+choose_track = demux.choose_track
 translators_for = translate.backends_for
 roles_for = translate.roles_for
 directions_for = translate.directions_for

@@ -47,6 +47,7 @@ class Settings(Frozen):
     glossary: str
     to: tuple[str, ...]
     output_dir: str
+    skip_existing: bool
     film: bool
     cache_dir: str
     results_dir: str

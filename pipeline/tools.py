@@ -18,11 +18,13 @@ from pathlib import Path
 from pipeline.environments import Environments
 from pipeline.errors import Missing
 from pipeline.events import Emit
+from shared.containers import FORMATS
 from shared.files import write_atomically
 
 FFMPEG = "ffmpeg"
 OLDEST = (5, 1)
 _WHEEL = FFMPEG  # the family that carries the program
+_PATIENCE_S = 30.0  # for one file: a disk that sleeps may have to wake first
 _VERSION = re.compile(r"ffmpeg version n?(\d+)\.(\d+)(\S*)")
 
 
@@ -53,9 +55,30 @@ class Tools:
         digest = self._environments.digest(_WHEEL)
         return Tool(f"wheel {digest[:12]}", "the imageio-ffmpeg wheel", _WHEEL, None)
 
+    def program(self, tool: Tool) -> Path:
+        """The program itself. Raises `Missing` where it is not set up."""
+        return tool.program or self._program_in_wheel()
+
+    def describe(self, tool: Tool, media: Path) -> str:
+        """What ffmpeg says of a user's file, a line for each of its tracks; nothing where it does not answer. Raises
+        `Missing`."""
+        guards = ["-protocol_whitelist", "file", "-format_whitelist", ",".join(FORMATS)]
+        command = [str(self.program(tool)), "-nostdin", "-hide_banner", *guards, "-i", f"file:{media.absolute()}"]
+        try:
+            asked = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                timeout=_PATIENCE_S,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        return asked.stderr.decode(errors="replace")
+
     def folder(self, tool: Tool) -> Path:
         """The folder to put on a child's PATH; made when it is not there."""
-        program = tool.program or self._program_in_wheel()
+        program = self.program(tool)
         folder = self._cache / "tools" / re.sub(r"[^A-Za-z0-9.]+", "-", tool.version)
         link = folder / (FFMPEG + program.suffix if os.name == "nt" else FFMPEG)
         if not (link.exists() and link.samefile(program)):

@@ -152,7 +152,9 @@ class Window:
         if batch.over:
             batch.skip(index, request)
             return
-        if not batch.is_file(index, request):
+        if self._left is None:  # it came just now, so nothing was decided about it
+            [request] = batch.pass_over([request], index)
+        if index in batch.results or not batch.is_file(index, request):
             return
         try:
             status = request.media.stat()

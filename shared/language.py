@@ -49,6 +49,11 @@ _BIBLIOGRAPHIC = {
     "rum": "ro", "slo": "sk", "tib": "bo", "wel": "cy", "iw": "he", "jw": "jv", "in": "id",
 }  # fmt: skip
 _TERMINOLOGIC = {three: tag for tag, (three, _) in _LANGUAGES.items()}
+# Names, and codes that subtitle sites and servers made up for varieties of a language.
+_BY_NAME = {name.lower(): tag for tag, (_, name) in _LANGUAGES.items()}
+_BY_NAME |= {"castilian": "es", "farsi": "fa", "brazilian": "pt-BR", "pob": "pt-BR", "chs": "zh-Hans", "cht": "zh-Hant"}
+_BY_NAME |= {"nb": "no", "nob": "no"}
+_VARIETY = re.compile(r"[a-z]{2}|[a-z]{4}|[0-9]{3}")
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
@@ -61,6 +66,19 @@ def parse_language(text: str) -> str:
     if not _TAG.fullmatch(tag):
         raise ValueError(f"{text!r} is not a language tag; expected one like `en`, `hi` or `zh-Hant`")
     return tag
+
+
+def language_named(word: str) -> str | None:
+    """The tag of a language by a word in a file's name: `en`, `eng`, `ger`, `pt-BR`, `English`; None for any other
+    word."""
+    small = word.lower().replace("_", "-")
+    if small in _BY_NAME:
+        return _BY_NAME[small]
+    base, dash, rest = small.partition("-")
+    tag = _BIBLIOGRAPHIC.get(base, _TERMINOLOGIC.get(base, base))
+    if tag not in _LANGUAGES or (dash and not _VARIETY.fullmatch(rest)):
+        return None
+    return f"{tag}-{rest.title() if len(rest) == 4 else rest.upper()}" if dash else tag
 
 
 def language_of_track(text: str | None) -> str | None:
@@ -82,6 +100,15 @@ def is_same(one: str, other: str) -> bool:
 def primary(tag: str) -> str:
     """The language of a tag, without script and region."""
     return tag.partition("-")[0].lower()
+
+
+def is_covered(wanted: str, there: str) -> bool:
+    """Whether a text in the language `there` serves who wants `wanted`: the same, or either of them names no variety.
+
+    `pt` serves for `pt-BR` and the other way round; `pt-PT` does not.
+    """
+    one, other = wanted.lower(), there.lower()
+    return one == other or (primary(one) == primary(other) and (one == primary(one) or other == primary(other)))
 
 
 def iso639_2t(tag: str) -> str:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
 from shared.document import Document, Frozen
 
 TrackKind = Literal["audio", "video", "subtitle", "attachment", "data"]
+# Codecs of subtitles that are text, not pictures of it.
+TEXT_CODECS = frozenset(
+    {"mov_text", "text", "microdvd", "sami", "subviewer", "subviewer1", "subrip", "ass", "ssa", "webvtt"}
+)
+_COMMENTARY = re.compile(r"\bcomment(ary|aries|aire|aires)\b|\bkommentar\b|\bcomentarios?\b", re.IGNORECASE)
+
+
+def is_commentary(title: str | None) -> bool:
+    """Whether a track's title says that people talk about the film in it."""
+    return bool(title and _COMMENTARY.search(title))
 
 
 class Track(Frozen):

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from shared.cue import CueSheet
 from shared.language import english_name, iso639_2t, parse_language, primary
-from shared.media import Media, Track
+from shared.media import TEXT_CODECS, Media, Track
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
 
 COPY = "copy"
@@ -32,8 +32,7 @@ _HELD: dict[Container, frozenset[str]] = {
     "mp4": frozenset({"h264", "hevc", "av1", "mpeg4", "aac", "ac3", "eac3", "mp3", "alac", "mov_text"}),
 }  # fmt: skip
 _CALLED = {"mkv": "Matroska", "mp4": "MP4"}
-# Subtitles that are text: what the container has for it holds the words, though not every style.
-_TEXT = frozenset({"mov_text", "text", "microdvd", "sami", "subviewer", "subviewer1", "subrip", "ass", "ssa", "webvtt"})
+# What the container has for text: it holds the words, though not every style.
 _TEXT_CODEC: dict[Container, str] = {"mkv": "subrip", "mp4": "mov_text"}
 _TITLES = {"full": "", "sdh": " (SDH)", "forced": " (forced)"}
 _LOSSLESS = "flac"
@@ -255,7 +254,7 @@ def _codec_for(
     if track.kind == "attachment" or track.codec in _HELD[container]:
         return COPY
     if track.kind == "subtitle":
-        if track.codec in _TEXT:
+        if track.codec in TEXT_CODECS:
             return _TEXT_CODEC[container]
         return COPY if holds(media, track, COPY, container) else None
     if holds(media, track, COPY, container):

@@ -27,6 +27,7 @@ _FLAGS = {
     "glossary": "glossary",
     "output": "output_dir",
     "film": "film",
+    "skip_existing": "skip_existing",
     "progress": "progress",
     "cluster": "cluster",
     **SHORT_NAMES,

@@ -45,7 +45,9 @@ def asked_of(result: BatchResult) -> str | None:
 
 
 def _why(item: ItemResult) -> str:
-    return f"{item.error.message.splitlines()[0]} [{item.error.code}]" if item.error else "another failed before it"
+    if item.error:
+        return f"{item.error.message.splitlines()[0]} [{item.error.code}]"
+    return item.reason or "another failed before it"
 
 
 def _exit_code(result: BatchResult) -> int:
@@ -75,7 +77,7 @@ def _item_data(item: ItemResult) -> JsonValue:
         "files": files,
         "checked": [_check_data(check) for check in item.checked],
         "error": item.error.code if item.error else None,
-        "reason": item.error.message if item.error else None,
+        "reason": item.error.message if item.error else item.reason or None,
     }
 
 

@@ -12,6 +12,7 @@ from pipeline.app import App
 from pipeline.commands.common import CommandResult, app_of, megabytes, requests_of, table, walk_of
 from pipeline.costs import Estimate, estimates
 from pipeline.folder_walk import told
+from pipeline.library.passing import PassOver
 from pipeline.model_cache.manifest import stated_bytes
 from pipeline.preview import StepPreview, published_before
 from pipeline.result_key import short
@@ -31,8 +32,17 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     walk = walk_of(app)
     requests = requests_of(arguments, Path.cwd(), walk)
     texts += [passed] if (passed := told(walk.passed)) else []
+    passing = PassOver(app, admission) if app.settings.skip_existing else None
+    if passing:
+        passing.look_ahead(requests)
     for request in requests:
         check_media(request.media)
+        request, skipped = passing.decide(request) if passing else (request, "")
+        if skipped:
+            name = admission.name(request.media)
+            items.append({"name": name, "media": str(request.media), "steps": [], "skipped": skipped})
+            texts.append(f"{name}\nskipped: {skipped}")
+            continue
         digest = app.store.media_digest(request.media)
         if before := admission.finished(request, digest):
             item, previews = before[0], published_before(before[0].plan, before[1].keys)

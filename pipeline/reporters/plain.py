@@ -106,6 +106,8 @@ def line_of(event: Event) -> str | None:
         case events.Checked(_, step, language, cues, over, rules):
             broken = f"{over} over the limits: " + ", ".join(f"{rule} {count}" for rule, count in rules.items())
             return f"  {step:<22} {'check':<18}{cues} cues in {language}, {broken if over else 'all within the limits'}"
+        case events.ItemFinished(item, "skipped", _, _, reason):
+            return f"{item}: skipped, {reason}"
         case events.ItemFinished(item, state, seconds, folder):
             return f"{item}: {state} in {span(seconds)}{f', in {shown(folder)}' if folder else ''}"
         case _:

@@ -18,14 +18,13 @@ from av.video.stream import VideoStream
 
 from shared.containers import FORMATS
 from shared.language import language_of_track
-from shared.media import Track, TrackKind
+from shared.media import Track, TrackKind, is_commentary
 from stages.backends.ffmpeg import PROTOCOLS, address
 from stages.demux import Probe, refusal
 
 _KINDS: dict[str, TrackKind] = {
     "audio": "audio", "video": "video", "subtitle": "subtitle", "attachment": "attachment",
 }  # fmt: skip
-_COMMENTARY = re.compile(r"\bcomment(ary|aries|aire|aires)\b|\bkommentar\b|\bcomentarios?\b", re.IGNORECASE)
 _DESCRIBED = re.compile(r"\baudio[ -]?descri|\bdescriptive\b", re.IGNORECASE)
 # Streams without a container state no length; what ffmpeg then gives is a guess from the first bit rate it meets.
 _LENGTH_IS_GUESSED = frozenset({"aac", "ac3", "amr", "amrnb", "amrwb", "dts", "dtshd", "eac3", "loas", "truehd"})
@@ -78,7 +77,7 @@ def _track(stream: Stream, chapters: int) -> Track:
     disposition = stream.disposition
     audio = stream if isinstance(stream, AudioStream) else None
     video = stream if isinstance(stream, VideoStream) else None
-    commentary = bool(disposition & Disposition.comment) or bool(title and _COMMENTARY.search(title))
+    commentary = bool(disposition & Disposition.comment) or is_commentary(title)
     return Track(
         index=stream.index,
         kind=_KINDS.get(stream.type, "data"),
