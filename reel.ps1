@@ -40,7 +40,7 @@ try {
             [Console]::Error.WriteLine('hint: install one, or set $env:REEL_PYTHON to where it is')
             exit 5
         }
-        & $found -s -P -X utf8 -m pipeline.setup_core $PSScriptRoot
+        & $found -s -P -X utf8 -m pipeline.environments.bootstrap_core $PSScriptRoot
         if ($LASTEXITCODE -ne 0) {
             exit $LASTEXITCODE
         }

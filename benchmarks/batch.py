@@ -28,19 +28,19 @@ from pydantic import JsonValue
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
 
-from pipeline.admission import Admission, set_up
 from pipeline.app import App, open_app
-from pipeline.dispatcher import Dispatcher
-from pipeline.executors.local import LocalHost
-from pipeline.item import ItemRecord, Run
-from pipeline.media_list import Request
-from pipeline.model_cache.check import available_cores
-from pipeline.observed import Observed
-from pipeline.project import CODE_ROOT, CONFIG
-from pipeline.run import ItemRun, Shared
-from pipeline.runs import Runs
-from pipeline.settings import load_settings
-from pipeline.tools import FFMPEG
+from pipeline.base.hardware import available_cores
+from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.settings import load_settings
+from pipeline.engine.admission import Admission, set_up
+from pipeline.engine.item import ItemRecord, Run
+from pipeline.engine.item_run import ItemRun, Shared
+from pipeline.engine.media_list import Request
+from pipeline.environments.ffmpeg import FFMPEG
+from pipeline.store.history import Runs
+from pipeline.store.worker_stats import Observed
+from pipeline.workers.dispatcher import Dispatcher
+from pipeline.workers.local_host import LocalHost
 
 LEAST_RATIO, MOST_OF_BOUND = 5.0, 1.10
 

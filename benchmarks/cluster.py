@@ -22,13 +22,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project i
 from pydantic import JsonValue
 
 from pipeline.app import App, open_app
-from pipeline.executors.choice import open_dispatcher
-from pipeline.executors.ray_cluster import ray_variables
-from pipeline.observed import Observed
-from pipeline.plan import Choices, single_step
-from pipeline.project import CODE_ROOT, CONFIG
-from pipeline.registry import stage_named
-from pipeline.settings import load_settings
+from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.settings import load_settings
+from pipeline.plan.model import Choices, single_step
+from pipeline.plan.registry import stage_named
+from pipeline.store.worker_stats import Observed
+from pipeline.workers.open_dispatcher import open_dispatcher
+from pipeline.workers.ray.cluster import ray_variables
 
 
 def measure(cluster: str, steps: int) -> tuple[float, float]:

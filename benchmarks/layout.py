@@ -16,10 +16,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
 
-from shared.guide import GuideParams
-from shared.transcript import Segment, Transcript, Word
-from stages.backends.cue_sheet import make_cues
-from stages.subtitle import Wishes
+from shared.documents.transcript import Segment, Transcript, Word
+from shared.text.guide_limits import GuideParams
+from stages.subtitle.cue_sheet import make_cues
+from stages.subtitle.stage import Wishes
 
 LIMIT_S = 10.0
 _HOUR_MS = 3_600_000

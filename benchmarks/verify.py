@@ -21,9 +21,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
 
-from pipeline.model_cache.check import available_cores, check_models
+from pipeline.base.hardware import available_cores
 from pipeline.model_cache.layout import layout_of
 from pipeline.model_cache.manifest import LockedFile, LockedModel
+from pipeline.model_cache.upkeep.verify import check_models
 from shared.files import sha256_of
 
 LEAST_RATIO = 0.9

@@ -27,8 +27,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
 
 from benchmarks.batch import cut, project
-from pipeline.model_cache.check import available_cores
-from pipeline.project import CODE_ROOT
+from pipeline.base.hardware import available_cores
+from pipeline.base.project import CODE_ROOT
 from shared.environment_manager import ChildPaths, child_environment
 
 LEAST_RATIO, FROM_CLIPS = 1.5, 3

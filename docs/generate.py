@@ -18,12 +18,12 @@ from typing import Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from pipeline.environments import load_families
+from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.cli.parser import build_parser
+from pipeline.environments.environments import load_families
 from pipeline.model_cache.manifest import load_manifest, stated_bytes
-from pipeline.parser import build_parser
-from pipeline.profile import load_profiles
-from pipeline.project import CODE_ROOT, CONFIG
-from pipeline.registry import STAGES
+from pipeline.plan.profile import load_profiles
+from pipeline.plan.registry import STAGES
 from shared.files import write_atomically
 from shared.stage import CORE_ENVIRONMENT, Backend, Stage
 

@@ -9,28 +9,28 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.chosen_models import with_chosen_models
-from pipeline.edits import EditStore
-from pipeline.environments import Environments, load_families
-from pipeline.guide import load_guide
-from pipeline.hardware import REMEMBERED, Hardware, recall
-from pipeline.job_glossary import load_glossary
-from pipeline.language_data import load_languages
+from pipeline.base.hardware import REMEMBERED, Hardware, recall
+from pipeline.base.project import CONFIG, Project, open_project
+from pipeline.base.settings import Settings, with_overrides
+from pipeline.environments.environments import Environments, load_families
+from pipeline.environments.ffmpeg import FFMPEG, Tool, Tools
+from pipeline.environments.torch_build import choose_torch, wheel_folders
 from pipeline.model_cache.cache import ModelCache
+from pipeline.model_cache.hub_token import find_token
 from pipeline.model_cache.manifest import load_manifest
-from pipeline.model_cache.own import OwnModels, load_own
-from pipeline.model_cache.token import find_token
-from pipeline.observed import Observed
-from pipeline.plan import Choices, Plan, make_plan
-from pipeline.profile import ProfileChoice, choose_profile, load_profiles
-from pipeline.project import CONFIG, Project, open_project
-from pipeline.recipe import load_recipe
-from pipeline.registry import STAGES
-from pipeline.result_key import Surroundings
-from pipeline.result_store import ResultStore
-from pipeline.settings import Settings, with_overrides
-from pipeline.tools import FFMPEG, Tool, Tools
-from pipeline.torch_build import choose_torch, wheel_folders
+from pipeline.model_cache.user_models import OwnModels, load_own
+from pipeline.plan.glossary import load_glossary
+from pipeline.plan.language_tables import load_languages
+from pipeline.plan.model import Choices, Plan, make_plan
+from pipeline.plan.model_overrides import with_chosen_models
+from pipeline.plan.profile import ProfileChoice, choose_profile, load_profiles
+from pipeline.plan.recipe import load_recipe
+from pipeline.plan.registry import STAGES
+from pipeline.plan.result_key import Surroundings
+from pipeline.plan.subtitle_guides import load_guide
+from pipeline.publishing.edits import EditStore
+from pipeline.store.results import ResultStore
+from pipeline.store.worker_stats import Observed
 from shared.environment_manager import hub_endpoint
 from shared.stage import CORE_ENVIRONMENT, DeviceKind
 
@@ -153,5 +153,5 @@ def open_app(settings: Settings) -> App:
 def _profile(wanted: str, models: ModelCache, hardware: Hardware) -> ProfileChoice:
     profiles = load_profiles(CONFIG / "profiles")
     lacking = models.lacking(models.models)
-    unsuited = [name for name, profile in profiles.items() if not hardware.suits(profile)]
+    unsuited = [name for name, profile in profiles.items() if not profile.suits.accepts(hardware)]
     return choose_profile(wanted, profiles, lacking, unsuited)

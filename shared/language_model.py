@@ -7,7 +7,7 @@ from functools import partial
 
 from pydantic import Field
 
-from shared.document import Frozen
+from shared.documents.base import Frozen
 from shared.stage import Backend, Fact, Params, Resources, Service
 
 _CHARACTERS_PER_TOKEN = 3.5  # of Latin scripts in the tokenizers of today; others have fewer, so that more are counted
@@ -49,13 +49,13 @@ def language_model_backends(*neutral: str) -> dict[str, Backend]:
     )
     return {
         "openai": asked(
-            module="stages.backends.openai_chat",
+            module="stages.toolkit.llm.openai_chat",
             summary="a language model behind any address that speaks OpenAI's chat interface, on this machine or not",
             licence_note="the text is sent to the address you configure, under that service's terms",
             service=Service("https://api.openai.com/v1", "OPENAI_API_KEY"),
         ),
         "llama-cpp": Backend(
-            module="stages.backends.llama_cpp",
+            module="stages.toolkit.llm.llama_cpp",
             environment="llm",
             accelerators=("mps",),
             summary="a language model on this machine, by llama.cpp; nothing is sent anywhere",
@@ -64,7 +64,7 @@ def language_model_backends(*neutral: str) -> dict[str, Backend]:
             neutral_params=("model", "address", *_PACE, *neutral),
         ),
         "anthropic": asked(
-            module="stages.backends.anthropic_messages",
+            module="stages.toolkit.llm.anthropic_messages",
             summary="a language model of Anthropic",
             licence_note="the text is sent to Anthropic, under its terms",
             service=Service("https://api.anthropic.com", "ANTHROPIC_API_KEY"),

@@ -1,8 +1,8 @@
 """The stage contract: what a stage declares, what a backend offers, and what a job is.
 
-A stage file (`stages/<name>.py`) declares typed `Inputs`, `Params` and `Outputs`, and ends with its `STAGE`. It is
+A contract (`stages/<name>/stage.py`) declares typed `Inputs`, `Params` and `Outputs`, and ends with its `STAGE`. It is
 imported by the orchestrator, so at module level it imports the standard library, pydantic and `shared` only.
-A backend (`stages/backends/<library>.py`) holds what needs the stage's environment:
+A backend (`stages/<stage>/<library>.py`) holds what needs the stage's environment:
 
     def load(models: Mapping[str, Path], device: Device) -> Engine      once per worker
     Engine.<the methods the stage's Protocol names>                     once or more per job
@@ -20,7 +20,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import JsonValue
 
-from shared.document import Frozen
+from shared.documents.base import Frozen
 
 Fact = str | int | float | bool | None
 """Something a stage measured or chose, kept with the result: the track it took, the language it heard."""

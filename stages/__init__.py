@@ -1,1 +1,2 @@
-"""The stages: one file each, declarations and the work that needs no library; `backends` holds what does."""
+"""The stages, a folder each: `stage.py` is the contract, its siblings are the backends; `toolkit` is what several
+use."""

@@ -2,7 +2,7 @@
 
     .venvs/test/bin/python -m tests.pin_stage_versions      writes tests/stage_versions.json anew
 
-The sources are the stage's file, its backends' modules, and the modules of `stages/backends` that those import.
+The sources are the stage's contract, its backends' modules, and the modules of `stages` that those import.
 Comments, docstrings and blank lines are left out, because they cannot change a result.
 """
 
@@ -16,13 +16,13 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.registry import STAGES
+from pipeline.plan.registry import STAGES
 from shared.files import write_atomically
 from shared.stage import Stage
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = ROOT / "tests" / "stage_versions.json"
-_BACKENDS = "stages.backends"
+_CONTRACT = ".stage"
 
 
 def current_pins() -> dict[str, list[int | str]]:
@@ -49,12 +49,13 @@ def sources(stage: Stage) -> list[Path]:
 
 
 def backend_imports(path: Path) -> Iterator[str]:
-    """The modules of `stages.backends` that a file imports."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == _BACKENDS:
-            yield from (f"{_BACKENDS}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(f"{_BACKENDS}."):
-            yield node.module
+    """Yield the modules below `stages` that a file imports, without the contracts of stages."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stages."):
+            for name in (f"{node.module}.{alias.name}" for alias in node.names):
+                module = name if _file(name).is_file() else str(node.module)
+                if not module.endswith(_CONTRACT):
+                    yield module
 
 
 def code_of(text: str) -> str:

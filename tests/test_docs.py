@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 
 from docs.generate import REFERENCE, leaves, pages
-from pipeline.errors import EXIT_OK
-from pipeline.parser import DESCRIPTION, build_parser
-from pipeline.registry import STAGES
-from pipeline.settings import MODEL_SETTINGS, load_settings
+from pipeline.base.errors import EXIT_OK
+from pipeline.base.settings import MODEL_SETTINGS, load_settings
+from pipeline.cli.parser import DESCRIPTION, build_parser
+from pipeline.plan.registry import STAGES
 from shared.environment_manager import INHERITED, ChildPaths, child_environment
 from tests.conftest import ROOT, Reel
 

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-import pipeline
+from pipeline.plan.registry import STAGES
 from shared.environment_manager import FORBIDDEN, cache_variables
-from stages import backends
 from tests.pin_stage_versions import PINS, code_of, current_pins
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,16 +21,34 @@ PACKAGES = ("pipeline", "shared", "stages")
 FOLDERS = (*PACKAGES, "benchmarks", "config", "docs", "samples", "scripts", "tests")
 OURS = {*FOLDERS}
 CORE_LIBRARIES = {"pydantic", "rich", "filelock"}
-RAY_ROOM = "pipeline/executors/ray_host.py"
-# Where processes may be started; those of the orchestrator are named in the docstring of `pipeline`, and the
-# core environment's own builder, which runs before there is anything else.
+RAY_ROOM = "pipeline/workers/ray/host.py"
+REGISTRY = "pipeline/plan/registry.py"
+# The packages of the orchestrator, from the top down: each imports those after it, and none before it.
+STAIRCASE = (
+    "cli", "engine", "workers", "app", "publishing", "model_cache", "environments", "store", "plan", "base",
+)  # fmt: skip
+# Modules of the toolkit that still import a stage.
+STAGES_KNOWN_TO = {
+    "stages/toolkit/llm/engine.py": {"condense", "refine"},
+    "stages/toolkit/media/probe.py": {"demux"},
+}
+# Where processes may be started. `bootstrap_core` runs before the core environment exists.
 STARTERS = {
-    "pipeline/environments.py", "pipeline/installing.py", "pipeline/tools.py", "pipeline/together.py",
-    "pipeline/worker.py", "pipeline/setup_core.py", "pipeline/hardware.py", "pipeline/executors/ray_cluster.py",
-    "pipeline/model_cache/sources/data_wheel.py", "pipeline/package_index.py",
-    "stages/backends/ffmpeg.py", "stages/backends/ffmpeg_demux.py", "stages/backends/ffmpeg_mux.py",
-    "stages/backends/ffmpeg_frames.py",
-}  # fmt: skip
+    "pipeline/base/hardware.py",
+    "pipeline/environments/bootstrap_core.py",
+    "pipeline/environments/conflicts.py",
+    "pipeline/environments/environments.py",
+    "pipeline/environments/ffmpeg.py",
+    "pipeline/environments/installer.py",
+    "pipeline/environments/package_index.py",
+    "pipeline/model_cache/fetch/data_wheel.py",
+    "pipeline/workers/process.py",
+    "pipeline/workers/ray/cluster.py",
+    "stages/demux/ffmpeg.py",
+    "stages/mux/ffmpeg.py",
+    "stages/toolkit/media/ffmpeg.py",
+    "stages/toolkit/media/frames.py",
+}
 _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\ufe0f]")
 
 
@@ -82,13 +99,31 @@ def foreign(path: Path) -> set[str]:
 
 def test_only_the_registry_of_the_orchestrator_imports_stages() -> None:
     importers = {name_of(path) for path in python_files("pipeline") if "stages" in tops(imports(path))}
-    assert importers == {"pipeline/registry.py"}
-    assert not any(name.startswith("stages.backends") for name in imports(ROOT / "pipeline" / "registry.py"))
+    assert importers == {REGISTRY}
+    imported = {name for name in imports(ROOT / REGISTRY) if name.startswith("stages.")}
+    assert all(name.split(".")[2] == "stage" for name in imported), "the registry imports contracts only"
+
+
+def test_a_package_of_the_orchestrator_imports_those_below_it_and_none_above() -> None:
+    for path in python_files("pipeline"):
+        home = path.relative_to(ROOT / "pipeline").parts[0].removesuffix(".py")
+        if home in {"__init__", "__main__"}:
+            continue
+        known = {name.split(".")[1] for name in imports(path) if name.startswith("pipeline.")}
+        above = set(STAIRCASE[: STAIRCASE.index(home)])
+        assert not known & above, f"{name_of(path)} imports {known & above}"
+        assert known <= {*STAIRCASE}, f"{name_of(path)} imports {known - {*STAIRCASE}}"
+
+
+def test_a_folder_holds_what_a_reader_can_take_in() -> None:
+    assert len([path for path in (ROOT / "pipeline").iterdir() if path.name != "__pycache__"]) <= 12
+    for folder in {path.parent for path in python_files(*PACKAGES)}:
+        assert len(list(folder.glob("*.py"))) <= 20, name_of(folder)
 
 
 def test_what_runs_before_there_is_a_core_environment_imports_the_standard_library_only() -> None:
-    """`setup_core` is run by the machine's own Python, which has none of our libraries."""
-    due, seen = [ROOT / "pipeline" / "setup_core.py"], set()
+    """The machine's own Python runs `bootstrap_core`, and has none of our libraries."""
+    due, seen = [ROOT / "pipeline" / "environments" / "bootstrap_core.py"], set()
     while due:
         path = due.pop()
         seen.add(name_of(path))
@@ -97,7 +132,7 @@ def test_what_runs_before_there_is_a_core_environment_imports_the_standard_libra
             module = ROOT.joinpath(*name.split(".")[:-1]).with_suffix(".py")
             if tops({name}) <= OURS and name_of(module) not in seen:
                 due.append(module)
-    for package in ("pipeline/__init__.py", "shared/__init__.py"):
+    for package in ("pipeline/__init__.py", "pipeline/environments/__init__.py", "shared/__init__.py"):
         assert not imports(ROOT / package)
 
 
@@ -119,18 +154,20 @@ def test_shared_imports_nothing_of_ours_and_pydantic_only() -> None:
         assert tops(imports(path)) & OURS <= {"shared"}, name_of(path)
 
 
-def test_a_stage_file_imports_neither_the_orchestrator_nor_another_stage_nor_a_library() -> None:
-    for path in (ROOT / "stages").glob("*.py"):
+def test_a_contract_imports_neither_the_orchestrator_nor_another_stage_nor_a_library() -> None:
+    contracts = sorted((ROOT / "stages").glob("*/stage.py"))
+    assert [path.parent.name for path in contracts] == sorted(STAGES)
+    for path in contracts:
         assert foreign(path) <= {"pydantic"}, name_of(path)
         assert tops(imports(path)) & OURS <= {"shared"}, name_of(path)
 
 
-def test_a_backend_knows_one_stage_at_most_and_not_the_orchestrator() -> None:
-    for path in (ROOT / "stages" / "backends").glob("*.py"):
+def test_a_stage_imports_its_own_folder_and_the_toolkit_and_the_toolkit_imports_no_stage() -> None:
+    for path in python_files("stages"):
         assert tops(imports(path)) & OURS <= {"shared", "stages"}, name_of(path)
-        known = {name.split(".")[1] for name in imports(path) if name.startswith("stages.")} - {"backends"}
-        assert len(known) <= 1, f"{name_of(path)} imports the stages {known}"
-    assert backends.__doc__
+        home = path.relative_to(ROOT / "stages").parts[0]
+        known = {name.split(".")[1] for name in imports(path) if name.startswith("stages.")}
+        assert known <= {home, "toolkit"} | STAGES_KNOWN_TO.get(name_of(path), set()), f"{name_of(path)}: {known}"
 
 
 def test_the_product_imports_no_data_no_script_and_no_test() -> None:
@@ -220,8 +257,6 @@ def _is_open(name: str) -> bool:
 def test_processes_are_started_where_the_orchestrator_says_and_nowhere_else() -> None:
     starters = {name_of(path) for path in python_files(*PACKAGES) if _starts_processes(path)}
     assert starters <= STARTERS, starters - STARTERS
-    for word in ("environments", "installing", "together", "tools", "worker", "data-wheel"):
-        assert word in (pipeline.__doc__ or "").partition("Only `registry`")[2]
 
 
 def _starts_processes(path: Path) -> bool:

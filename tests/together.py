@@ -6,7 +6,7 @@ import re
 
 from xdist.scheduler import LoadScopeScheduling
 
-from pipeline.registry import STAGES
+from pipeline.plan.registry import STAGES
 
 _CASE = re.compile(r"\[([a-z]+)-([^\]]+)\]$")  # a stage, one of its backends, and what is done to that
 

@@ -15,16 +15,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipeline import events
-from pipeline.errors import Missing, UsageError
-from pipeline.events import Emit
+from pipeline.base import events
+from pipeline.base.errors import Missing, UsageError
+from pipeline.base.events import Emit
+from pipeline.base.secret_file import Token
+from pipeline.model_cache.fetch import Want, fetch_from, no_token
+from pipeline.model_cache.fetch.errors import SourceFailed, disk_refusal, refusal
+from pipeline.model_cache.fetch.retry_policy import PATIENCE, Patience
 from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import UNKNOWN, LockedFile, LockedModel, Model
-from pipeline.model_cache.patience import PATIENCE, Patience
-from pipeline.model_cache.refusal import SourceFailed, disk_refusal, refusal
 from pipeline.model_cache.selection import with_needs
-from pipeline.model_cache.sources import Want, fetch_from, no_token
-from pipeline.secret_file import Token
 from shared.files import sha256_of
 
 _SPARE = 1.05  # what must be free beyond the bytes that are missing

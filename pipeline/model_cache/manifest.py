@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.errors import UsageError
-from shared.document import Document, Frozen
+from pipeline.base.errors import UsageError
+from shared.documents.base import Document, Frozen
 
 UNKNOWN = "unknown"  # in the place of a revision that nobody has locked yet
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipeline.errors import UsageError
+from pipeline.base.errors import UsageError
 from pipeline.model_cache.manifest import Model
 
 

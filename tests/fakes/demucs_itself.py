@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from demucs.api import Separator
 
-from stages.backends.waveform import open_sound
+from stages.toolkit.audio.waveform import open_sound
 
 
 def main(model: Path, wav: Path, folder: Path) -> None:

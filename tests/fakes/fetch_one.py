@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pipeline.errors import Missing
+from pipeline.base.errors import Missing
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import HubSource, Model, ModelLock
 

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shared.harness import end_with_parent
 from shared.stage import CORE_ENVIRONMENT, Backend, Device, Files, Job, Params, Resources, Rung, Stage, StageError
+from shared.worker_main import end_with_parent
 
 
 class MisbehaveInputs(Files):

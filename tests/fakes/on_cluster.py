@@ -11,15 +11,15 @@ import os
 import sys
 from dataclasses import asdict, dataclass, field, replace
 
-from pipeline import events
 from pipeline.app import App, open_app
-from pipeline.errors import ReelError
-from pipeline.executors.choice import open_dispatcher
-from pipeline.observed import Observed
-from pipeline.plan import Step
-from pipeline.project import CODE_ROOT, CONFIG
-from pipeline.settings import load_settings
-from pipeline.step import Listening, keyed, run_step
+from pipeline.base import events
+from pipeline.base.errors import ReelError
+from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.settings import load_settings
+from pipeline.engine.step_run import Listening, keyed, run_step
+from pipeline.plan.model import Step
+from pipeline.store.worker_stats import Observed
+from pipeline.workers.open_dispatcher import open_dispatcher
 from shared.stage import DeviceKind, Resources
 from tests.fakes import misbehave
 

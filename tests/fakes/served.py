@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.app import App
+from pipeline.base.secret_file import Token
 from pipeline.model_cache.cache import ModelCache
-from pipeline.model_cache.fetching import fetch_all
+from pipeline.model_cache.fetch_many import fetch_all
+from pipeline.model_cache.lock_models import taken_by
 from pipeline.model_cache.manifest import HubSource, LockedModel, Model, UrlSource
-from pipeline.model_cache.resolve import taken_by
-from pipeline.profile import ProfileStage
-from pipeline.secret_file import Token
+from pipeline.plan.profile import ProfileStage
 from tests.fakes.hub import serve
 from tests.fakes.models import lock
 from tests.fakes.verified import wrong_files

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.model_cache.cache import ModelCache
-from pipeline.model_cache.check import check_models, drop
+from pipeline.model_cache.upkeep.verify import check_models, drop
 
 
 def wrong_files(cache: ModelCache, name: str) -> list[str]:

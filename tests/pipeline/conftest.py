@@ -11,13 +11,13 @@ import pytest
 from pydantic import JsonValue
 
 from pipeline.app import App, open_app
-from pipeline.executors.local import local_dispatcher
-from pipeline.ladder import descent
-from pipeline.plan import Step
-from pipeline.project import CODE_ROOT, CONFIG
-from pipeline.result_store import StoredResult
-from pipeline.settings import load_settings
-from pipeline.step import Listening, keyed, run_step
+from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.settings import load_settings
+from pipeline.engine.step_run import Listening, keyed, run_step
+from pipeline.plan.model import Step
+from pipeline.plan.oom_fallback import descent
+from pipeline.store.results import StoredResult
+from pipeline.workers.local_host import local_dispatcher
 from shared.stage import Resources
 from tests.fakes import misbehave
 

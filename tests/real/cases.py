@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from pipeline.environments import load_families
-from pipeline.project import CONFIG
-from pipeline.registry import STAGES
+from pipeline.base.project import CONFIG
+from pipeline.environments.environments import load_families
+from pipeline.plan.registry import STAGES
 from shared.stage import Backend
 from tests.conftest import ROOT
 from tests.fakes.llm import Service, serve_llm

@@ -16,16 +16,16 @@ from unittest import mock
 import pytest
 from pydantic import JsonValue
 
-from pipeline.admission import set_up
 from pipeline.app import App, open_app
-from pipeline.executors.local import local_dispatcher
-from pipeline.plan import single_step
-from pipeline.preview import StepPreview
-from pipeline.project import CODE_ROOT, CONFIG
-from pipeline.registry import stage_named
-from pipeline.settings import load_settings
-from pipeline.spoken import language_in, with_model
-from pipeline.tools import FFMPEG
+from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.settings import load_settings
+from pipeline.engine.admission import set_up
+from pipeline.engine.language_models import language_in, with_model
+from pipeline.engine.preview import StepPreview
+from pipeline.environments.ffmpeg import FFMPEG
+from pipeline.plan.model import single_step
+from pipeline.plan.registry import stage_named
+from pipeline.workers.local_host import local_dispatcher
 from shared import protocol
 from shared.stage import Fact
 from tests.conftest import ROOT

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from pipeline import worker
-from pipeline.errors import ReelError, StepFailed
+from pipeline.base.errors import ReelError, StepFailed
+from pipeline.workers import process as worker
 from tests.processes import children, descendants, gone
 from tests.real.cases import HERE, Case, Material
 

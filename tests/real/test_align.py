@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.app import App
-from shared.speech import Region
-from shared.transcript import Segment, Transcript, Word
+from shared.documents.speech import Region
+from shared.documents.transcript import Segment, Transcript, Word
 from tests.real.cases import script
 from tests.real.conftest import MakeStages, ServeModels, StageRun, Stages
 

@@ -10,10 +10,10 @@ import jiwer
 import numpy as np
 import pytest
 
-from pipeline.errors import StageRefused
-from shared.glossary import Glossary, Term
-from shared.speech import Region, SpeechRegions
-from shared.transcript import Transcript
+from pipeline.base.errors import StageRefused
+from shared.documents.speech import Region, SpeechRegions
+from shared.documents.transcript import Transcript
+from shared.text.glossary import Glossary, Term
 from tests.conftest import ROOT
 from tests.real.conftest import Stages, write_wav
 

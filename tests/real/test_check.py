@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.app import App
-from shared.cue import Cue, CueSheet
-from stages.backends.subtitle_writer import render
+from shared.documents.cue import Cue, CueSheet
+from stages.toolkit.formats.writer import render
 from tests.conftest import ROOT, Reel
 
 GOOD = "1\n00:00:01,000 --> 00:00:03,000\nAll is well.\n"

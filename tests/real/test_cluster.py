@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pipeline.app import App
-from pipeline.executors import ray_cluster
+from pipeline.workers.ray import cluster as ray_cluster
 from tests.conftest import ROOT, Reel
 from tests.hosts import PORT, Machine, two_machines
 from tests.real.conftest import call
@@ -289,7 +289,7 @@ def wait_for(condition: Callable[[], bool], limit_s: float) -> None:
 
 def stages_of(machine: Machine) -> list[int]:
     """The stage processes on a machine."""
-    return [pid for pid in machine.pids() if b"shared.harness" in command_line(pid)]
+    return [pid for pid in machine.pids() if b"shared.worker_main" in command_line(pid)]
 
 
 def command_line(pid: int) -> bytes:

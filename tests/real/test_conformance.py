@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.registry import STAGES
+from pipeline.plan.registry import STAGES
 from tests.real.cases import CASES, HERE, Case
 from tests.real.witness import Witness
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.folder_walk import FolderWalk
+from pipeline.engine.folder_walk import FolderWalk
 from shared.containers import CONTAINERS, MEDIA_SUFFIXES, is_ambiguous
 from tests.real.conftest import Stages
 

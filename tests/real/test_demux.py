@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.errors import StageRefused
-from shared.media import Media
+from pipeline.base.errors import StageRefused
+from shared.documents.media import Media
 
 RunStage = Callable[..., Any]
 TONE = ("-f", "lavfi", "-i", "sine=frequency=440:duration=2")

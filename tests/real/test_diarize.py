@@ -14,8 +14,8 @@ from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
 from pipeline.app import App
-from shared.diarization import Diarization, Turn, from_rttm
-from shared.speech import SpeechRegions
+from shared.documents.diarization import Diarization, Turn, from_rttm
+from shared.documents.speech import SpeechRegions
 from tests.conftest import ROOT
 from tests.real.cases import script
 from tests.real.conftest import MakeStages, ServeModels, Stages, call, write_wav

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.transcript import Transcript
+from shared.documents.transcript import Transcript
 from tests.conftest import ROOT, Reel
 
 JOB = ("run", "film.mp4", "--profile", "starter", "--to", "pt")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import events
-from pipeline.environments import MARKER, Environments, Family
-from pipeline.errors import Missing, UsageError
-from pipeline.project import CONFIG
+from pipeline.base import events
+from pipeline.base.errors import Missing, UsageError
+from pipeline.base.project import CONFIG
+from pipeline.environments.environments import MARKER, Environments, Family
 from tests.conftest import ROOT
 
 FAMILY = "bergamot"

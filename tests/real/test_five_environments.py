@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from pipeline.app import App
-from shared.transcript import Transcript
+from shared.documents.transcript import Transcript
 from tests.conftest import Reel
 from tests.real.cases import CASES
 from tests.real.conftest import call

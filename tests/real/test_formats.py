@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.cue import Cue, CueSheet
-from stages.backends.subtitle_writer import render
+from shared.documents.cue import Cue, CueSheet
+from stages.toolkit.formats.writer import render
 from tests.conftest import ROOT
 from tests.real.test_mux import call
-from tests.stages.test_subtitle_formats import ODD, shown
+from tests.stages.subtitle.test_subtitle_formats import ODD, shown
 
 _W3C = "webvtt-parser@2.2.0"  # npm's; the W3C's own, whose errors are those of its validator
 _DIALOGUE = re.compile(r"^Dialogue: \d,(\S+?),(\S+?),[^,]*,[^,]*,\d+,\d+,\d+,[^,]*,(.*)$", re.MULTILINE)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.speech import SpeechRegions
+from shared.documents.speech import SpeechRegions
 from tests.conftest import ROOT
 
 _PAGE = ROOT / "docs" / "how-to" / "add-a-backend.md"

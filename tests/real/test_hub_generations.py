@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.app import App
-from pipeline.project import CODE_ROOT
+from pipeline.base.project import CODE_ROOT
 from shared.environment_manager import ChildPaths, child_environment
 from tests.fakes.leaks import detect_leaks
 from tests.real.conftest import ServeModels, make_environment

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.app import App
-from pipeline.errors import StageRefused, UsageError
-from shared.transcript import Transcript
+from pipeline.base.errors import StageRefused, UsageError
+from shared.documents.transcript import Transcript
 from tests.real.cases import CASES, Material
 from tests.real.conftest import CaseApp, MakeStages
 

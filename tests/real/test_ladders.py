@@ -16,17 +16,17 @@ import pytest
 from pydantic import JsonValue
 
 from pipeline.app import App
-from pipeline.executors.local import LocalHost, local_dispatcher
-from pipeline.ladder import descent
-from pipeline.observed import Observed
-from pipeline.plan import Step, single_step
-from pipeline.registry import STAGES
-from pipeline.result_store import ResultStore, StoredResult
-from pipeline.step import Listening, keyed, run_step
+from pipeline.engine.step_run import Listening, keyed, run_step
+from pipeline.plan.model import Step, single_step
+from pipeline.plan.oom_fallback import descent
+from pipeline.plan.registry import STAGES
+from pipeline.store.results import ResultStore, StoredResult
+from pipeline.store.worker_stats import Observed
+from pipeline.workers.local_host import LocalHost, local_dispatcher
+from shared.documents.transcript import Transcript
 from shared.environment_manager import child_environment
 from shared.files import sha256_of
 from shared.stage import Rung
-from shared.transcript import Transcript
 from tests.processes import children
 from tests.real.cases import HERE, Case, Job, Material
 from tests.real.conftest import CaseApp

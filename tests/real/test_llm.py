@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from pipeline.errors import StageRefused
-from shared.transcript import Segment, Transcript
-from shared.translation import Translation
+from pipeline.base.errors import StageRefused
+from shared.documents.transcript import Segment, Transcript
+from shared.documents.translation import Translation
 from tests.conftest import Reel
 from tests.fakes.llm import Fault, Lines, Service, material, serve_llm, task, tidy
 from tests.real.conftest import MakeStages, StageRun, Stages

@@ -16,8 +16,8 @@ import pysubs2
 import pytest
 import webvtt
 
-from shared.quality import QualityReport
-from shared.transcript import Transcript
+from shared.documents.quality_report import QualityReport
+from shared.documents.transcript import Transcript
 from tests.conftest import ROOT, Reel
 from tests.real.conftest import Stages, call
 

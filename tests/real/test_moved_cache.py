@@ -12,10 +12,10 @@ import pytest
 from pydantic import JsonValue
 
 from pipeline.app import App, open_app
-from pipeline.project import CODE_ROOT, CONFIG
-from pipeline.settings import load_settings
+from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.settings import load_settings
+from shared.documents.transcript import Transcript
 from shared.environment_manager import ChildPaths, child_environment
-from shared.transcript import Transcript
 from tests.conftest import Reel
 from tests.real.conftest import Stages, make_environment
 

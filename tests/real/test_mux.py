@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.cue import Cue, CueSheet, Kind
+from shared.documents.cue import Cue, CueSheet, Kind
 
 RunStage = Callable[..., Any]
 PICTURE = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=4")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import webvtt
 
-from shared.cleaning import Removals
-from shared.sound import Sounds
-from shared.transcript import Segment, Transcript
+from shared.documents.removals import Removals
+from shared.documents.sound import Sounds
+from shared.documents.transcript import Segment, Transcript
 from tests.conftest import ROOT, Reel
 from tests.fakes.laughter import make_laughter
 from tests.real.conftest import Stages, call

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from shared.cue import CueSheet
+from shared.documents.cue import CueSheet
 from tests.real.conftest import Stages, call
 
 TITLES = {"Good evening to all of you": (1, 3), "The film is about to begin": (4, 6)}

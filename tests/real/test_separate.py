@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pytest
 
 from pipeline.app import App
-from pipeline.errors import StageRefused
-from shared.speech import Separation
+from pipeline.base.errors import StageRefused
+from shared.documents.speech import Separation
 from tests.conftest import ROOT
 from tests.real.cases import HERE
 from tests.real.conftest import CaseApp, MakeStages, Stages, write_wav

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.shots import Shots
+from shared.documents.shots import Shots
 from tests.real.conftest import Stages, call
 
 _SOUND = ("-f", "lavfi", "-i", "sine=frequency=300:sample_rate=48000")

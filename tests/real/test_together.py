@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.environments import Family, load_families
-from pipeline.errors import Missing
-from pipeline.project import CODE_ROOT, CONFIG
-from pipeline.together import Resolver, claims
+from pipeline.base.errors import Missing
+from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.environments.conflicts import Resolver, claims
+from pipeline.environments.environments import Family, load_families
 from tests.conftest import ROOT
 
 RESOLVER = Resolver(CODE_ROOT / "pyproject.toml", CONFIG / "environments", ROOT / ".cache")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import StageRefused
-from shared.transcript import Segment, Transcript
-from shared.translation import Translation
+from pipeline.base.errors import StageRefused
+from shared.documents.transcript import Segment, Transcript
+from shared.documents.translation import Translation
 from tests.real.conftest import Stages
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from shared.speech import SpeechRegions
+from shared.documents.speech import SpeechRegions
 from tests.real.conftest import Stages, write_wav
 
 Samples = npt.NDArray[np.float64]

@@ -1,0 +1,1 @@
+"""The ground that every package of the orchestrator stands on: errors, events, settings, folders, the machine."""

@@ -1,0 +1,56 @@
+"""Where things lie: the checkout that holds the code, and the folders its settings name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.base.settings import Settings
+
+CODE_ROOT = Path(__file__).resolve().parent.parent.parent
+CONFIG = CODE_ROOT / "config"
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folders of one project, absolute and with links resolved, so that no working directory changes them."""
+
+    cache: Path
+    results: Path
+    index: Path
+    environments: Path
+    output: Path
+    own_models: Path
+
+    @property
+    def runs(self) -> Path:
+        """The logs of runs, a folder each."""
+        return self.results / "runs"
+
+    @property
+    def scratch(self) -> Path:
+        """Where libraries may write while they work: the cache, or beside the results where it can only be read."""
+        readable_only = self.cache.is_dir() and not os.access(self.cache, os.W_OK)
+        return self.results / "scratch" if readable_only else self.cache
+
+    @property
+    def home(self) -> Path:
+        """What a stage sees as its home folder."""
+        return self.scratch / "home"
+
+
+def open_project(settings: Settings) -> Project:
+    """The project with its folders as the settings say; makes none of them. `output_dir` starts where the user is."""
+
+    def place(folder: str) -> Path:
+        return (CODE_ROOT / Path(folder).expanduser()).resolve()
+
+    return Project(
+        cache=place(settings.cache_dir),
+        results=place(settings.results_dir),
+        index=place(settings.index_dir or settings.results_dir),
+        environments=place(settings.environments_dir),
+        output=Path(settings.output_dir).expanduser().absolute(),
+        own_models=place(settings.own_models_dir),
+    )

@@ -1,0 +1,63 @@
+"""`config/secrets.json`: the user's tokens and keys, which nobody else may be able to read.
+
+A secret is looked for when it is needed, never before, and is kept out of every text by its type.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.base.errors import UsageError
+
+SECRETS = "secrets.json"
+_SHAPE = re.compile(r"[\x21-\x7e]+")  # what a header can hold; anything else would be quoted in an error about it
+
+
+@dataclass(frozen=True)
+class Token:
+    """A secret and where it stands; only `value` gives it away."""
+
+    value: str = field(repr=False)
+    origin: str
+
+
+def from_file(config: Path, entry: str) -> Token | None:
+    """The secret of this name in the file; None where there is none. Raises `UsageError` for a file that others can
+    read, and for what cannot be a secret."""
+    path = config / SECRETS
+    value = _read(path, entry) if path.exists() else ""
+    return checked(value, f"config/{SECRETS}") if value else None
+
+
+def checked(value: str, origin: str) -> Token:
+    """The secret. Raises `UsageError` for what none can be, without showing it."""
+    if not _SHAPE.fullmatch(value):
+        raise UsageError(
+            "token.shape", f"the token from {origin} holds characters that no token has", hint="copy it once more"
+        )
+    return Token(value, origin)
+
+
+def _read(path: Path, entry: str) -> str:
+    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+        raise UsageError(
+            "token.exposed",
+            f"{path} can be read by others on this machine, so no token is taken from it",
+            hint=f"run `chmod 600 {path}`; whoever may have seen the token can use it, so make a new one",
+        )
+    try:
+        held = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        # The parser's words quote nothing, its `doc` would: so the error is not chained.
+        raise UsageError("token.file", f"{path} is not JSON", hint="config/secrets.example.json shows one") from (
+            error if isinstance(error, OSError) else None
+        )
+    value = held.get(entry) if isinstance(held, dict) else None
+    if value is not None and not isinstance(value, str):
+        raise UsageError("token.file", f"`{entry}` in {path} is not text", hint="write it in quotation marks")
+    return (value or "").strip()

@@ -1,0 +1,111 @@
+"""What commands share: their result, settings from flags, and tables as text."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.app import App, open_app
+from pipeline.base.errors import EXIT_OK, ReelError, UsageError
+from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.settings import SHORT_NAMES, Origins, Settings, load_settings, parse_assignment
+from pipeline.cli.parser import split_list
+from pipeline.engine.folder_walk import FolderWalk
+from pipeline.engine.media_list import Request, find_media, ordered, read_list
+
+# A flag's name in the parser, and the setting it sets.
+_FLAGS = {
+    "recipe": "recipe",
+    "profile": "profile",
+    "guide": "guide",
+    "glossary": "glossary",
+    "output": "output_dir",
+    "film": "film",
+    "skip_existing": "skip_existing",
+    "progress": "progress",
+    "cluster": "cluster",
+    **SHORT_NAMES,
+    "container": "stages.mux.container",
+    "burn_in": "stages.mux.burn_in",
+}
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command hands back: data for `--json`, the same as text, the exit code, and errors of single items."""
+
+    data: JsonValue
+    text: str = ""
+    exit_code: int = EXIT_OK
+    errors: tuple[ReelError, ...] = ()
+
+
+def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Origins]:
+    """The settings of this call."""
+    flags: dict[str, JsonValue] = {}
+    for text in getattr(arguments, "set", []):
+        name, value = parse_assignment(text)
+        flags[name] = value
+    for flag, name in _FLAGS.items():
+        value = getattr(arguments, flag, None)
+        if value is not None:
+            flags[name] = value
+    if getattr(arguments, "formats", None):
+        flags["stages.subtitle.formats"] = list(split_list(arguments.formats))
+    if getattr(arguments, "to", None):
+        flags["to"] = list(split_list(arguments.to))
+    for switch in ("offline", "stub"):
+        if getattr(arguments, switch, False):
+            flags[switch] = True
+    return load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, flags)
+
+
+def app_of(arguments: argparse.Namespace) -> App:
+    """The project under this call's settings."""
+    return open_app(settings_of(arguments)[0])
+
+
+def walk_of(app: App) -> FolderWalk:
+    """The walk through folders that all commands share."""
+    return FolderWalk((app.project.results, app.project.cache, app.project.environments))
+
+
+def requests_of(arguments: argparse.Namespace, media_root: Path, walk: FolderWalk) -> list[Request]:
+    """The media of this call, in the order to be worked on."""
+    requests = [Request(media) for media in find_media(arguments.media, media_root, walk)]
+    if arguments.manifest:
+        requests += read_list(media_root / arguments.manifest, walk)
+    if not requests:
+        raise UsageError("media.none", "no media is named", hint="name files, folders or patterns, or a `--manifest`")
+    return ordered(requests, arguments.order, arguments.limit)
+
+
+def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
+    """Columns of text, two spaces apart; the last one may be of any length."""
+    everything = [*([head] if head else []), *rows]
+    if not everything:
+        return ""
+    widths = [max(len(row[column]) for row in everything) for column in range(len(everything[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything
+    ]
+    return "\n".join(lines)
+
+
+def agreed(question: str, shown: str, *, yes: bool) -> bool:
+    """Whether the user wants it done: said by a flag, or asked where a person can answer. Without either, no."""
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return yes
+    print(f"{shown}\n{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def megabytes(size: int) -> str:
+    """`145 MB`, `2.3 GB`: decimal, as disks and providers count."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

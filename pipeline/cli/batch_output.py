@@ -1,0 +1,92 @@
+"""What a batch of media came to, for a person, a script and a program."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pydantic import JsonValue
+
+from pipeline.base.display_paths import as_text, shown
+from pipeline.base.errors import EXIT_OK, EXIT_SOME_FAILED
+from pipeline.base.events import Checked
+from pipeline.cli.arguments import CommandResult, table
+from pipeline.engine.batch import BatchResult
+from pipeline.engine.item import ItemResult
+from shared.language_model import NOTHING
+
+
+def result_of(result: BatchResult) -> CommandResult:
+    """The published files, one a line: what a script wants; everything else for a program; and the exit code."""
+    text = "\n".join(shown(path) for item in result.items if item.published for path in item.published.files)
+    errors = tuple(item.error for item in result.failed if item.error)
+    return CommandResult(_data(result), text, _exit_code(result), errors)
+
+
+def summary(result: BatchResult) -> str:
+    """How many of each, how their subtitles keep to the guide, and why those that failed did."""
+    counts = Counter(item.state for item in result.items)
+    words = [f"{counts[state]} {state}" for state in ("done", "reused", "failed", "skipped") if counts[state]]
+    rows = [(item.name, item.state, _why(item)) for item in result.items if item.state in {"failed", "skipped"}]
+    counted = ": ".join(filter(None, [f"{len(result.items)} media", ", ".join(words)]))
+    checked = [check for item in result.items for check in item.checked]
+    cues, over = sum(check.cues for check in checked), sum(check.over_limits for check in checked)
+    quality = [f"{cues} cues, {over} over the limits of their guide"] if checked else []
+    return "\n".join([counted, *quality, *([table(rows)] if rows else [])])
+
+
+def asked_of(result: BatchResult) -> str | None:
+    """What services were asked for, all of it together; None for nothing."""
+    usage = sum((item.asked for item in result.items), NOTHING)
+    costs = [item.cost for item in result.items if item.cost is not None]
+    if not usage.requests:
+        return None
+    text = f"asked of services: {usage.requests} requests, {usage.input_tokens} tokens sent, {usage.output_tokens} back"
+    return f"{text}, {sum(costs):.4f} at your prices" if costs else text
+
+
+def _why(item: ItemResult) -> str:
+    if item.error:
+        return f"{item.error.message.splitlines()[0]} [{item.error.code}]"
+    return item.reason or "another failed before it"
+
+
+def _exit_code(result: BatchResult) -> int:
+    if not result.failed:
+        return EXIT_OK
+    if len(result.items) > 1:
+        return EXIT_SOME_FAILED
+    error = result.failed[0].error
+    return error.exit_code if error else EXIT_OK
+
+
+def _data(result: BatchResult) -> JsonValue:
+    counts: dict[str, JsonValue] = dict(Counter(item.state for item in result.items))
+    return {"items": [_item_data(item) for item in result.items], "counts": counts}
+
+
+def _item_data(item: ItemResult) -> JsonValue:
+    files: list[JsonValue] = [str(path) for path in item.published.files] if item.published else []
+    return {
+        "name": item.name,
+        "media": as_text(item.media),
+        "state": item.state,
+        "steps_run": item.steps_run,
+        "seconds": round(item.seconds, 3),
+        "services": {**item.asked.model_dump(), "cost": item.cost} if item.asked.requests else None,
+        "folder": str(item.published.folder) if item.published else None,
+        "files": files,
+        "checked": [_check_data(check) for check in item.checked],
+        "error": item.error.code if item.error else None,
+        "reason": item.error.message if item.error else item.reason or None,
+    }
+
+
+def _check_data(check: Checked) -> JsonValue:
+    rules: dict[str, JsonValue] = dict(check.rules)
+    return {
+        "step": check.step,
+        "language": check.language,
+        "cues": check.cues,
+        "over_limits": check.over_limits,
+        "rules": rules,
+    }

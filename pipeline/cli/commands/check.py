@@ -1,0 +1,155 @@
+"""`reel check`: subtitle files against a guide. Like `reel stage`, it always runs, reuses and stores nothing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.app import App
+from pipeline.base.errors import EXIT_FAILED, EXIT_OK, BadInput, ReelError
+from pipeline.cli.arguments import CommandResult, app_of, table
+from pipeline.cli.reporters import open_reporter
+from pipeline.engine.admission import set_up
+from pipeline.engine.preview import StepPreview
+from pipeline.plan.model import Step, single_step
+from pipeline.plan.registry import stage_named
+from pipeline.workers.dispatcher import Dispatcher
+from pipeline.workers.local_host import local_dispatcher
+from shared import protocol
+from shared.documents.quality_report import Broken, Comparison, QualityReport
+from shared.text.language import language_in_file_name
+from shared.text.timecode import timecode
+
+_LIMIT_S = 600.0
+_STAGE = "check"
+_COMPARE = "compare"
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A file with what was found, or with why it could not be read."""
+
+    file: str
+    report: QualityReport | None
+    repairs: tuple[str, ...] = ()
+    error: ReelError | None = None
+    comparison: Comparison | None = None
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What the files are held against: the media they belong to, and a reference."""
+
+    film: str | None
+    reference: str | None
+    compare: Step | None
+
+
+def execute(arguments: argparse.Namespace) -> CommandResult:
+    """Check every file; one that cannot be read does not keep the others from being checked."""
+    for name in [*arguments.inputs, *filter(None, (arguments.film, arguments.reference))]:
+        if not Path(name).is_file():
+            raise BadInput("check.missing", f"{name} is not there, or no file")
+    app = app_of(arguments)
+    steps = [_step(app, arguments.tag or language_in_file_name(Path(name).name)) for name in arguments.inputs]
+    compare = single_step(stage_named(_COMPARE), app.choices(), {}, None) if arguments.reference else None
+    with open_reporter(app.settings.progress) as emit:
+        needed = [*steps, compare] if compare else steps
+        set_up([StepPreview(step, "new", "asked for") for step in needed], app, emit)
+    beside = _Beside(arguments.film, arguments.reference, compare)
+    checked = asyncio.run(_check(arguments.inputs, steps, beside, app))
+    errors = tuple(one.error for one in checked if one.error)
+    over = any(one.report.over_limits for one in checked if one.report)
+    data: JsonValue = {"guide": app.settings.guide, "files": [_data(one) for one in checked]}
+    text = "\n\n".join(_text(one, app.settings.guide) for one in checked)
+    return CommandResult(data, text, errors[0].exit_code if errors else EXIT_FAILED if over else EXIT_OK, errors)
+
+
+def _step(app: App, language: str) -> Step:
+    choices = app.choices()
+    own = {"language": language, **choices.stages.get(_STAGE, {})}
+    return single_step(stage_named(_STAGE), replace(choices, stages={**choices.stages, _STAGE: own}), {}, None)
+
+
+async def _check(files: Sequence[str], steps: Sequence[Step], beside: _Beside, app: App) -> list[_Checked]:
+    checked = []
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        async with local_dispatcher(app, place / "logs") as dispatcher:
+            for number, (file, step) in enumerate(zip(files, steps, strict=True)):
+                one = await _check_one(file, step, beside.film, dispatcher, place / str(number))
+                checked.append(await _compared(one, step, beside, dispatcher, place / str(number)))
+    return checked
+
+
+async def _compared(one: _Checked, check: Step, beside: _Beside, dispatcher: Dispatcher, place: Path) -> _Checked:
+    """The file with its comparison, where a reference was given. That is read as the file is, in its language."""
+    if one.error or not beside.reference or not beside.compare:
+        return one
+    read = await _check_one(beside.reference, check, None, dispatcher, place / "reference")
+    if read.error:
+        return replace(one, error=read.error)
+    out_dir = place / "comparison"
+    out_dir.mkdir()
+    inputs: protocol.FileNames = {
+        "subtitles": str(place / "cues.json"), "reference": str(place / "reference" / "cues.json"),
+    }  # fmt: skip
+    try:
+        await dispatcher.run(beside.compare, {}, inputs, out_dir, _LIMIT_S, lambda worker: None, lambda event: None)
+    except ReelError as error:
+        return replace(one, error=error)
+    return replace(one, comparison=Comparison.read(out_dir / "comparison.json"))
+
+
+async def _check_one(file: str, step: Step, film: str | None, dispatcher: Dispatcher, out_dir: Path) -> _Checked:
+    repairs: list[str] = []
+
+    def hear(event: protocol.Progress | protocol.Notice) -> None:
+        if isinstance(event, protocol.Notice):
+            repairs.append(event.text)
+
+    out_dir.mkdir()
+    inputs: protocol.FileNames = {
+        "subtitles": str(Path(file).absolute()), "media": str(Path(film).absolute()) if film else None,
+    }  # fmt: skip
+    try:
+        await dispatcher.run(step, {}, inputs, out_dir, _LIMIT_S, lambda worker: None, hear)
+    except ReelError as error:
+        return _Checked(file, None, error=error)
+    return _Checked(file, QualityReport.read(out_dir / "report.json"), tuple(repairs))
+
+
+def _data(one: _Checked) -> JsonValue:
+    report = one.report.model_dump(mode="json", exclude={"format"}) if one.report else {}
+    repairs: list[JsonValue] = list(one.repairs)
+    reference = one.comparison.model_dump(mode="json", exclude={"format"}) if one.comparison else None
+    error = one.error.code if one.error else None
+    return {"file": one.file, **report, "repairs": repairs, "reference": reference, "error": error}
+
+
+def _text(one: _Checked, guide: str) -> str:
+    if one.error:
+        return f"{one.file}: {one.error.message} [{one.error.code}]"
+    assert one.report is not None
+    head = f"{one.file}: {one.report.cues} cues, {one.report.over_limits} over the limits of {guide}"
+    lines = [f"{head} ({one.report.language})", *(f"  note: {repair}" for repair in one.repairs)]
+    if one.comparison:
+        lines.append(
+            f"  SubER {one.comparison.suber:.1f} against the reference ({one.comparison.suber_cased:.1f} with case and"
+            f" punctuation): edits in percent of its words and breaks"
+        )
+    for broken in one.report.broken:
+        kind = "" if broken.severity == "error" else ", a warning"
+        lines.append(f"  {broken.rule}: {broken.count}{kind} ({broken.meaning}; the limit is {broken.limit:g})")
+        lines += [f"    {line}" for line in _worst(broken).splitlines()]
+    return "\n".join(lines)
+
+
+def _worst(broken: Broken) -> str:
+    return table([(timecode(one.start_ms), str(one.number), f"{one.found:g}", one.text) for one in broken.worst])

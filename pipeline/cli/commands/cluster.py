@@ -1,0 +1,54 @@
+"""`reel cluster`: this machine as one of several."""
+
+from __future__ import annotations
+
+import argparse
+
+from pydantic import JsonValue
+
+from pipeline.base.errors import UsageError
+from pipeline.cli.arguments import CommandResult, app_of, table
+from pipeline.workers.ray import cluster as ray_cluster
+
+
+def execute(arguments: argparse.Namespace) -> CommandResult:
+    """Start, show or end."""
+    ray_cluster.require_linux()
+    app = app_of(arguments)
+    if arguments.action == "up":
+        node = arguments.node or ray_cluster.own_address(arguments.join)
+        labels = {**app.settings.labels, **dict(arguments.label)}
+        ray_cluster.start_node(app, node, arguments.join, arguments.port, labels, block=arguments.block)
+        address = arguments.join or f"{node}:{arguments.port}"
+        text = f"{node} is up in the cluster {address}\n\nrun on it: ./reel run MEDIA --cluster {address}"
+        if not arguments.join:
+            text += (
+                f"\nmore machines: copy {ray_cluster.token_file(app)} there, then ./reel cluster up --join {address}"
+            )
+        return CommandResult({"node": node, "cluster": address}, text)
+    if arguments.action == "down":
+        ended = ray_cluster.nodes()
+        for record in ended:
+            ray_cluster.stop_node(record)
+        names: list[JsonValue] = [record.node for record in ended]
+        return CommandResult({"ended": names}, f"ended: {', '.join(map(str, names)) or 'nothing was up'}")
+    address = app.settings.cluster or next((record.cluster for record in ray_cluster.nodes()), "")
+    if not address:
+        raise UsageError("cluster.down", "this machine is in no cluster", hint="name one: `--cluster ADDRESS`")
+    ray_cluster.check_reachable(address)
+    ray_cluster.enter(app)
+    from pipeline.workers.ray.host import members  # Ray is in the environment `cluster` alone
+
+    hosts = members(address, ray_cluster.node_in(address))
+    rows = [
+        (host.name, "up" if host.present else "gone", str(host.cpus), f"{host.memory_mb / 1e3:.1f} GB",
+         str(len(host.gpus)), ", ".join(f"{label} {amount:g}" for label, amount in sorted(host.labels.items())) or "-")
+        for host in hosts
+    ]  # fmt: skip
+    data: list[JsonValue] = [
+        {"name": host.name, "up": host.present, "cpus": host.cpus, "memory_mb": host.memory_mb,
+         "gpus": len(host.gpus), "labels": dict(host.labels)}
+        for host in hosts
+    ]  # fmt: skip
+    head = ("MACHINE", "STATE", "CORES", "MEMORY", "GPUS", "LABELS")
+    return CommandResult({"cluster": address, "machines": data}, table(rows, head))

@@ -1,0 +1,76 @@
+"""`reel doctor`: what this machine has, what is set up, and what is wrong with it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+
+from pydantic import JsonValue
+
+from pipeline.base.errors import EXIT_MISSING, EXIT_OK
+from pipeline.base.hardware import REMEMBERED, describe, detect
+from pipeline.base.project import CONFIG
+from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
+from pipeline.plan.profile import load_profiles, suggest_profile
+
+
+def execute(arguments: argparse.Namespace) -> CommandResult:
+    """Look at everything, change nothing; only what the machine has is written down when asked for.
+
+    What the next run builds by itself is no fault; what is broken is. Of the environments only those of the profile
+    are tried, since some take half a minute to import for the first time; `reel envs check` tries all.
+    """
+    app = app_of(arguments)
+    needed_environments = app.needed_environments()
+    rows: list[tuple[str, str, str]] = [
+        ("ok", "system", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{_memory()}"),
+        ("ok", "python", f"{platform.python_version()} in {sys.prefix}"),
+        ("ok", "ffmpeg", f"{app.tool.version} from {app.tool.origin}"),
+    ]
+    free = shutil.disk_usage(
+        next(path for path in (app.project.cache, *app.project.cache.parents) if path.exists())
+    ).free
+    rows.append(("ok" if free > 2e9 else "low", "disk", f"{megabytes(free)} free for {app.project.cache}"))
+    for family in app.environments.families:
+        look = app.environments.check if family in needed_environments else app.environments.status
+        status = look(family)
+        word = {"ready": "ok", "broken": "wrong"}.get(status.state, "later")
+        torch = app.environments.torch(family)
+        detail = status.detail or (f"ready, with torch {torch}" if torch else "ready")
+        rows.append(
+            (
+                word,
+                f"environment {family}",
+                detail if word != "wrong" else f"{detail}; run `./reel envs ensure {family}`",
+            )
+        )
+    incomplete = app.models.incomplete(app.models.models)
+    needed = {name for profile in load_profiles(CONFIG / "profiles").values() for name in profile.models}
+    for name in (name for name in app.models.models if name in needed or name not in incomplete):
+        whole = name not in incomplete
+        rows.append(
+            ("ok" if whole else "later", f"model {name}", "complete" if whole else "it has not been fetched yet")
+        )
+    hardware = detect(os.environ.get("PATH"))
+    hardware = hardware.model_copy(update={"profile": suggest_profile(load_profiles(CONFIG / "profiles"), hardware)})
+    rows.append(("ok", "hardware", describe(hardware)))
+    if arguments.remember:
+        hardware.write(CONFIG / REMEMBERED)
+    rows.append(("ok", "profile", _profile_text(app.profile.name, app.profile.better)))
+    wrong = [row for row in rows if row[0] == "wrong"]
+    data: list[JsonValue] = [{"state": state, "what": what, "detail": detail} for state, what, detail in rows]
+    return CommandResult({"checks": data}, table(rows), EXIT_MISSING if wrong else EXIT_OK)
+
+
+def _profile_text(name: str, better: str | None) -> str:
+    return f"{name}; for {better} run `./reel models fetch --profile {better}`" if better else name
+
+
+def _memory() -> str:
+    try:
+        return f", {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB of memory"
+    except (ValueError, OSError, AttributeError):
+        return ""

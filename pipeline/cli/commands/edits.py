@@ -1,0 +1,53 @@
+"""`reel edits`: what people have corrected in published files."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.app import App
+from pipeline.base.errors import BadInput
+from pipeline.cli.arguments import CommandResult, app_of, table
+from pipeline.engine.admission import Admission, check_media
+from pipeline.engine.item import Item
+from pipeline.engine.media_list import Request
+from pipeline.publishing.publish import changed_files, forget_edits
+from pipeline.store.history import Runs
+
+
+def execute(arguments: argparse.Namespace) -> CommandResult:
+    """List or drop the corrections of one media."""
+    app = app_of(arguments)
+    media = Path(arguments.media).absolute()
+    check_media(media)
+    admission = Admission(app, Runs(app.store, app.project.runs))
+    item = admission.item(Request(media), app.store.media_digest(media))
+    return _drop(item, arguments.names, app) if arguments.action == "drop" else _list(item, app)
+
+
+def _list(item: Item, app: App) -> CommandResult:
+    waiting = [one.path.name for one in changed_files(item.folder, item.edits, app.store)]
+    rows = [(edit.name, edit.language or "any language", "taken in") for edit in item.edits]
+    rows = [row for row in rows if row[0] not in waiting] + [(name, "", "edited, not taken in yet") for name in waiting]
+    edits: list[JsonValue] = [
+        {"file": edit.name, "corrects": edit.origin, "language": edit.language} for edit in item.edits
+    ]
+    data: JsonValue = {"media": str(item.media), "edits": edits, "waiting": list[JsonValue](waiting)}
+    return CommandResult(data, table(rows) if rows else "nothing was corrected")
+
+
+def _drop(item: Item, names: list[str], app: App) -> CommandResult:
+    known = list(dict.fromkeys(edit.name for edit in item.edits))
+    if unknown := [name for name in names if name not in known]:
+        raise BadInput(
+            "edits.unknown",
+            f"there is no correction of {unknown[0]} for {item.name}",
+            hint=f"corrected are {', '.join(known)}" if known else "nothing was corrected",
+        )
+    with app.store.open_for_writing("reel edits drop"):
+        dropped = list(dict.fromkeys(edit.name for edit in app.edits.drop(item.digest, names)))
+        forget_edits(item.folder, dropped)
+    text = f"dropped: {', '.join(dropped)}; the next run writes what it makes" if dropped else "nothing was corrected"
+    return CommandResult({"dropped": list[JsonValue](dropped)}, text)

@@ -1,0 +1,71 @@
+"""`reel envs`: the environments that stages run in."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.base.errors import EXIT_MISSING, EXIT_OK
+from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
+from pipeline.cli.commands import envs_why
+from pipeline.cli.reporters import open_reporter
+from pipeline.environments.environments import Environments, EnvironmentStatus
+from pipeline.plan.registry import STAGES
+
+
+def execute(arguments: argparse.Namespace) -> CommandResult:
+    """List, ensure, check, compare or remove environments."""
+    if arguments.action == "why":
+        return envs_why.execute(arguments)
+    app = app_of(arguments)
+    environments = app.environments
+    names = list(getattr(arguments, "names", []))
+    if arguments.action == "list":
+        return _list(environments)
+    if arguments.action == "ensure":
+        names = names or list(app.needed_environments())
+        with open_reporter(app.settings.progress) as emit:
+            for name in names:
+                environments.ensure(name, emit, offline=app.settings.offline)
+        return _report([environments.status(name) for name in names])
+    if arguments.action == "remove":
+        removed = [name for name in names if environments.remove(name)]
+        return CommandResult({"removed": list(removed)}, f"removed: {', '.join(removed) or 'nothing was there'}")
+    built = [name for name in environments.families if environments.status(name).state != "missing"]
+    return _report([environments.check(name) for name in names or built])
+
+
+def _list(environments: Environments) -> CommandResult:
+    rows, data = [], []
+    for name, family in environments.families.items():
+        status = environments.status(name)
+        size = _size(status.folder) if status.state != "missing" else 0
+        used_by = sorted(
+            {stage.name for stage in STAGES.values() for b in stage.backends.values() if b.environment == name}
+        )
+        used_by += sorted({stage.name for stage in STAGES.values() for b in stage.backends.values() if name in b.tools})
+        rows.append((name, status.state, megabytes(size) if size else "-", ", ".join(used_by), family.reason))
+        item: JsonValue = {
+            "name": name, "state": status.state, "bytes": size, "stages": list(used_by), "reason": family.reason
+        }  # fmt: skip
+        data.append(item)
+    return CommandResult({"environments": data}, table(rows, ("NAME", "STATE", "SIZE", "STAGES", "WHY APART")))
+
+
+def _report(statuses: Sequence[EnvironmentStatus]) -> CommandResult:
+    rows = [(status.family, status.state, status.detail) for status in statuses]
+    data: list[JsonValue] = [{"name": s.family, "state": s.state, "detail": s.detail} for s in statuses]
+    good = all(status.state == "ready" for status in statuses)
+    return CommandResult({"environments": data}, table(rows), EXIT_OK if good else EXIT_MISSING)
+
+
+def _size(folder: Path) -> int:
+    """Bytes below a folder; linked files count here although another environment may share them."""
+    total = 0
+    for root, _, files in os.walk(folder):
+        total += sum(os.lstat(os.path.join(root, file)).st_size for file in files)
+    return total

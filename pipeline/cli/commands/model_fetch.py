@@ -1,0 +1,142 @@
+"""`reel models fetch`, `add` and `lock`: what brings bytes, and facts about bytes, from elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.app import App
+from pipeline.base.errors import EXIT_MISSING, EXIT_OK, Missing, ReelError, UsageError
+from pipeline.base.project import CONFIG
+from pipeline.cli.arguments import CommandResult, megabytes, table
+from pipeline.cli.reporters import open_reporter
+from pipeline.model_cache.cache import ModelCache
+from pipeline.model_cache.fetch_many import fetch_all
+from pipeline.model_cache.manifest import lock_text, stated_bytes
+from pipeline.model_cache.selection import select_models, with_needs
+from pipeline.model_cache.user_models import add_folder
+from pipeline.plan.registry import stage_named
+from shared.files import write_atomically
+
+
+def names_of(arguments: argparse.Namespace, app: App) -> list[str]:
+    """The models that the command is about: those named, all, or the profile's."""
+    if arguments.all:
+        return list(app.models.models)
+    if arguments.names:
+        return select_models(arguments.names, app.models.models)
+    return with_needs(app.profile.profile.models, app.models.models)
+
+
+def fetch(arguments: argparse.Namespace, app: App) -> CommandResult:
+    """Bring models into the cache, and say of each how it ended."""
+    names = names_of(arguments, app)
+    missing = list(app.models.incomplete(names))
+    if arguments.ask and missing and not _agreed(missing, app):
+        data: JsonValue = {"models": [_item(name, app, None) for name in names]}
+        return CommandResult(data, "nothing was fetched; `./reel models fetch` does it when you want it")
+    with open_reporter(app.settings.progress) as emit:
+        failed = fetch_all(names, app.models, emit, offline=app.settings.offline)
+    sizes = {name: megabytes(stated_bytes(app.models.models[name], app.models.locked[name])) for name in names}
+    rows = [(name, sizes[name], _state(name, failed), _why(name, failed)) for name in names]
+    lines = [table(rows, ("MODEL", "SIZE", "STATE", "WHY"))]
+    for error in failed.values():
+        lines.append(f"\nerror: {error.message} [{error.code}]" + (f"\n  hint: {error.hint}" if error.hint else ""))
+    data = {"models": [_item(name, app, failed.get(name)) for name in names]}
+    return CommandResult(data, "\n".join(lines), EXIT_MISSING if failed else EXIT_OK, tuple(failed.values()))
+
+
+def _state(name: str, failed: dict[str, Missing]) -> str:
+    return "missing" if name in failed else "complete"
+
+
+def _why(name: str, failed: dict[str, Missing]) -> str:
+    return failed[name].code if name in failed else ""
+
+
+def _item(name: str, app: App, error: Missing | None) -> JsonValue:
+    return {"name": name, "complete": app.models.problem(name) is None, "code": error.code if error else None}
+
+
+def _agreed(names: Sequence[str], app: App) -> bool:
+    """Ask the person at the terminal, with sizes and licences; where there is none, nobody has agreed."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        print("nobody is at the terminal to be asked, so no model is fetched", file=sys.stderr)
+        return False
+    rows = []
+    for name in names:
+        model, locked = app.models.models[name], app.models.locked[name]
+        size = megabytes(stated_bytes(model, locked))
+        rows.append((name, size, model.licence, model.restriction, "terms to accept" if model.gated else ""))
+    print(table(rows, ("MODEL", "SIZE", "LICENCE", "", "")), file=sys.stderr)
+    print(f"\nFetch {megabytes(app.models.missing_bytes(names))} now? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def add(arguments: argparse.Namespace, app: App) -> CommandResult:
+    """Take a folder of the user's as a model, by its bytes, and bring it into the cache."""
+    declared = [name for name in app.models.models if name not in app.own.models]
+    source = Path(arguments.folder).expanduser().absolute()
+    stages = tuple(stage_named(stage).name for stage in arguments.stage or ())
+    own = add_folder(arguments.name, source, arguments.licence, stages, app.own, declared)
+    cache = ModelCache(app.project.cache, own.models, own.locked, app.models.hub)
+    with open_reporter(app.settings.progress) as emit:
+        cache.fetch(arguments.name, emit)
+    locked = own.locked[arguments.name]
+    data: JsonValue = {"name": arguments.name, "files": len(locked.files), "bytes": locked.size, "lock": str(own.lock)}
+    text = f"{arguments.name}: {len(locked.files)} files, {megabytes(locked.size)}, verified and in the cache\n"
+    places = [place for stage in stages for place in _places(stage)] or ["STAGE.models.ROLE"]
+    ways = " or ".join(f"`--set {place}={arguments.name}`" for place in places)
+    return CommandResult(data, f"{text}use it with {ways}")
+
+
+def _places(stage: str) -> list[str]:
+    """The settings of a stage that a model can be named in."""
+    places = dict[str, None]()
+    for backend in stage_named(stage).backends.values():
+        places |= dict.fromkeys(f"{stage}.models.{role}" for role in backend.models)
+        if backend.by_language:
+            places[f"{stage}.languages.LANGUAGE"] = None
+    return list(places)
+
+
+def lock(arguments: argparse.Namespace, app: App) -> CommandResult:
+    """Ask the network for what the lock does not know, and write it down; what cannot be had stays as it is."""
+    from pipeline.model_cache.lock_models import merged, resolve_model, unresolved
+
+    cache = app.models
+    names = select_models(arguments.names, cache.models) if arguments.names else list(cache.models)
+    declared = {name: entry for name, entry in cache.locked.items() if name not in app.own.models}
+    if mine := [name for name in names if name in app.own.models and arguments.names]:
+        raise UsageError(
+            "models.own", f"`{mine[0]}` is your own model", hint=f"`./reel models add {mine[0]} FOLDER` locks it anew"
+        )
+    if not arguments.names:
+        names = unresolved(declared, cache.models, cache.locked)
+    if arguments.revision and len(arguments.names) != 1:
+        raise UsageError("models.revision", "`--revision` is for one model", hint="name the model")
+    if app.settings.offline and names:
+        raise Missing("models.offline", "the lock is resolved with a network, and the setting `offline` forbids it")
+    found, errors, rows = {}, list[ReelError](), []
+    with open_reporter(app.settings.progress) as emit:
+        for name in names:
+            try:
+                revision = arguments.revision if name in arguments.names else None
+                found[name] = resolve_model(name, revision, cache, emit)
+                rows.append((name, "locked", found[name].revision, megabytes(found[name].size)))
+            except ReelError as error:
+                errors.append(error)
+                rows.append((name, "unresolved", error.code, ""))
+    if found:
+        write_atomically(CONFIG / "models.lock.json", lock_text(merged(declared, found)).encode())
+    told = [f"error: {error.message} [{error.code}]" for error in errors]
+    text = "\n".join([table(rows), *told]) if rows else "the lock knows every model"
+    data: list[JsonValue] = [
+        {"name": name, "revision": entry.revision, "bytes": entry.size, "files": len(entry.files)}
+        for name, entry in found.items()
+    ]
+    return CommandResult({"models": data}, text, EXIT_MISSING if errors else EXIT_OK, tuple(errors))

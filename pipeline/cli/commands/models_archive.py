@@ -1,0 +1,83 @@
+"""`reel models export` and `import`: models and environments for a machine without a network."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.app import App
+from pipeline.base import events
+from pipeline.base.errors import BadInput, Missing
+from pipeline.base.events import Emit
+from pipeline.base.project import CONFIG
+from pipeline.cli.arguments import CommandResult, megabytes
+from pipeline.cli.commands.models_upkeep import present_models
+from pipeline.cli.reporters import open_reporter
+from pipeline.model_cache.upkeep.archive import Contents, export, import_archive
+from pipeline.model_cache.upkeep.verify import metered
+from shared.stage import CORE_ENVIRONMENT
+
+
+def execute(arguments: argparse.Namespace, app: App) -> CommandResult:
+    """Write an archive, or take one in."""
+    file = Path(arguments.file).expanduser().absolute()
+    with open_reporter(app.settings.progress) as emit:
+        if arguments.action == "export":
+            return _export(file, present_models(arguments, app), arguments.with_environments, app, emit)
+        return _import(file, app, emit)
+
+
+def _export(file: Path, names: list[str], with_environments: bool, app: App, emit: Emit) -> CommandResult:
+    if not file.parent.is_dir():
+        raise BadInput("archive.folder", f"{file.parent} is no folder", hint="make it, or write the archive elsewhere")
+    if incomplete := app.models.incomplete(names):
+        name, problem = next(iter(incomplete.items()))
+        raise Missing(
+            "model.missing", f"the model {name} is not complete: {problem}",
+            hint=f"run `./reel models fetch {' '.join(incomplete)}`",
+        )  # fmt: skip
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}-") as folder:
+        if with_environments:
+            for family in _families(app):
+                _download(family, Path(folder), app, emit)
+        wheels = sorted(Path(folder).glob("*.whl"))
+        size = sum(app.models.locked[name].size for name in names) + sum(wheel.stat().st_size for wheel in wheels)
+        with metered(size, emit) as tick:
+            contents = export(file, names, app.project.cache, app.models.locked, CONFIG, wheels, tick)
+    return _result(contents, f"wrote {file}", file)
+
+
+def _families(app: App) -> list[str]:
+    """The core, what the profile needs, and what this machine has built beside: it was needed for something."""
+    built = [name for name in app.environments.families if app.environments.status(name).state == "ready"]
+    return list(dict.fromkeys([CORE_ENVIRONMENT, *app.needed_environments(), *built]))
+
+
+def _download(family: str, folder: Path, app: App, emit: Emit) -> None:
+    started = time.monotonic()
+    emit(events.SetupStarted(f"the packages of environment {family}"))
+    app.environments.download(family, folder)
+    emit(events.SetupFinished(f"the packages of environment {family}", time.monotonic() - started))
+
+
+def _import(file: Path, app: App, emit: Emit) -> CommandResult:
+    size = file.stat().st_size if file.is_file() else 0
+    allowed = app.environments.wheel_digests()
+    with metered(size, emit) as tick:
+        contents = import_archive(file, app.project.cache, app.models.locked, allowed, tick)
+    text = f"imported {file}"
+    if contents.wheels:
+        text += "; `./reel envs ensure --offline` builds the environments"
+    return _result(contents, text, file)
+
+
+def _result(contents: Contents, text: str, file: Path) -> CommandResult:
+    data: JsonValue = {
+        "file": str(file), "models": list(contents.models), "wheels": contents.wheels, "bytes": contents.bytes
+    }  # fmt: skip
+    what = f"{len(contents.models)} models, {contents.wheels} packages, {megabytes(contents.bytes)}"
+    return CommandResult(data, f"{text}\n{what}: {', '.join(contents.models)}")

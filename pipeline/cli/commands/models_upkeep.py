@@ -1,0 +1,165 @@
+"""`reel models verify`, `prune`, `adopt` and `key`: a cache that is looked after."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.app import App
+from pipeline.base.errors import EXIT_MISSING, EXIT_OK, BadInput, ReelError
+from pipeline.base.events import Emit
+from pipeline.base.project import CONFIG
+from pipeline.cli.arguments import CommandResult, agreed, megabytes, table
+from pipeline.cli.commands.model_fetch import names_of
+from pipeline.cli.reporters import open_reporter
+from pipeline.model_cache.fetch_lock import nobody_fetches
+from pipeline.model_cache.upkeep.adopt import Adopted, Adoption, adopt
+from pipeline.model_cache.upkeep.ci_key import cache_key
+from pipeline.model_cache.upkeep.prune import Surplus, delete, find_surplus, repositories
+from pipeline.model_cache.upkeep.verify import Problem, check_models, drop
+from pipeline.plan.profile import load_profiles
+
+_SHOWN_IGNORED = 20
+
+
+def present_models(arguments: argparse.Namespace, app: App) -> list[str]:
+    """As `names_of`; all are those that are there, since nothing can be checked or written of others."""
+    names = names_of(arguments, app)
+    return [name for name in names if app.models.snapshot(name).exists()] if arguments.all else names
+
+
+def execute(arguments: argparse.Namespace, app: App) -> CommandResult:
+    """Do what `arguments.action` says."""
+    if arguments.action == "verify":
+        return _verify(present_models(arguments, app), app, arguments.repair)
+    if arguments.action == "prune":
+        return _prune(app, arguments.yes)
+    if arguments.action == "adopt":
+        return _adopt([Path(folder).expanduser().absolute() for folder in arguments.folders], app)
+    names = names_of(arguments, app)
+    key = cache_key(names, app.models.locked)
+    return CommandResult({"key": key, "models": list(names)}, key)
+
+
+def _verify(names: list[str], app: App, repair: bool) -> CommandResult:
+    errors: list[ReelError] = []
+    with open_reporter(app.settings.progress) as emit:
+        problems = check_models(names, app.project.cache, app.models.locked, emit)
+        if repair and any(problems.values()):
+            errors = _repair(problems, app, emit)
+            again = [name for name, found in problems.items() if found]
+            problems |= check_models(again, app.project.cache, app.models.locked, emit)
+    there = {name: app.models.snapshot(name).exists() for name in names}
+    rows = [(name, _verdict(found, there[name])) for name, found in problems.items()]
+    sentences = [f"{p.model}: {p.sentence}" for name, found in problems.items() if there[name] for p in found]
+    sentences += [f"error: {error.message} [{error.code}]" for error in errors]
+    if any(problems.values()) and not repair:
+        wrong = " ".join(name for name, found in problems.items() if found)
+        sentences.append(f"`./reel models verify {wrong} --repair` fetches what is missing or wrong")
+    data: JsonValue = {
+        "models": [{"name": name, "problems": [p.sentence for p in found]} for name, found in problems.items()]
+    }
+    exit_code = EXIT_MISSING if any(problems.values()) else EXIT_OK
+    return CommandResult(data, "\n".join([table(rows), *sentences]), exit_code, tuple(errors))
+
+
+def _repair(problems: dict[str, list[Problem]], app: App, emit: Emit) -> list[ReelError]:
+    """Every model on its own: one that cannot be had does not keep the others away."""
+    errors: list[ReelError] = []
+    for name, found in problems.items():
+        if found:
+            try:
+                drop(found, app.project.cache, app.models.locked)
+                app.models.fetch(name, emit, offline=app.settings.offline)
+            except ReelError as error:
+                errors.append(error)
+    return errors
+
+
+def _verdict(problems: list[Problem], there: bool) -> str:
+    if not problems:
+        return "verified"
+    return f"{len(problems)} wrong" if there else "not fetched yet"
+
+
+def _prune(app: App, yes: bool) -> CommandResult:
+    cache = app.project.cache
+    needed = _needed(app)
+    found = find_surplus(cache, app.models.locked, needed)
+    if not found:
+        return CommandResult({"surplus": [], "deleted": False}, "nothing to delete")
+    yes = agreed("delete this?", _surplus_text(found), yes=yes)
+    if yes:
+        with nobody_fetches(repositories(cache)):
+            found = find_surplus(cache, app.models.locked, needed)  # somebody may just have fetched or deleted
+            for surplus in found:
+                delete(surplus)
+    data: JsonValue = {
+        "surplus": [{"path": str(s.path), "reason": s.reason, "bytes": s.bytes} for s in found], "deleted": yes
+    }  # fmt: skip
+    last = "deleted" if yes else "nothing was deleted; `./reel models prune --yes` does it"
+    return CommandResult(data, f"{_surplus_text(found)}\n{last}")
+
+
+def _needed(app: App) -> set[str]:
+    """The user's own models, those that some profile takes, and those that they need in turn."""
+    needed: set[str] = set()
+    more = {*app.own.models} | {
+        name for profile in load_profiles(CONFIG / "profiles").values() for name in profile.models
+    }
+    while more:
+        needed |= more
+        more = {other for name in more for other in app.models.models[name].needs} - needed
+    return needed
+
+
+def _surplus_text(found: Sequence[Surplus]) -> str:
+    rows = [(megabytes(surplus.bytes), str(surplus.path), surplus.reason) for surplus in found]
+    return f"{table(rows, ('FREES', 'WHAT', 'WHY'))}\n{megabytes(sum(surplus.bytes for surplus in found))} in all"
+
+
+def _adopt(folders: list[Path], app: App) -> CommandResult:
+    for folder in folders:
+        if not folder.is_dir():
+            raise BadInput("adopt.folder", f"{folder} is no folder", hint="name the cache to take models from")
+    outcome = adopt(folders, app.project.cache, app.models.locked)
+    data: JsonValue = {
+        "adopted": [
+            {
+                "name": a.model, "linked": a.linked, "copied": a.copied, "present": a.present, "bytes": a.bytes,
+                "missing": list(a.missing),
+            }
+            for a in outcome.adopted
+        ],
+        "wrong": list(outcome.wrong),
+        "not_looked_for": dict(outcome.ignored),
+    }  # fmt: skip
+    return CommandResult(data, _adoption_text(outcome))
+
+
+def _adoption_text(outcome: Adoption) -> str:
+    head = ("MODEL", "FILES", "SIZE", "STATE")
+    rows = [(a.model, _how(a), megabytes(a.bytes), _state(a)) for a in outcome.adopted]
+    parts = [table(rows, head) if rows else "no model of the lock was found"]
+    if outcome.wrong:
+        parts.append("\n".join(["wrong, and not taken:", *(f"  {sentence}" for sentence in outcome.wrong)]))
+    if outcome.ignored:
+        largest = sorted(outcome.ignored.items(), key=lambda item: (-item[1], item[0]))
+        ignored = [(f"  {label}", megabytes(size)) for label, size in largest[:_SHOWN_IGNORED]]
+        more = len(largest) - len(ignored)
+        parts.append("\n".join(["not looked for:", table(ignored), *([f"  and {more} more"] if more else [])]))
+    return "\n\n".join(parts)
+
+
+def _how(adopted: Adopted) -> str:
+    counts = {"linked": adopted.linked, "copied": adopted.copied, "there before": adopted.present}
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "none"
+
+
+def _state(adopted: Adopted) -> str:
+    if not adopted.missing:
+        return "complete"
+    return f"without {', '.join(adopted.missing)}; run `./reel models fetch {adopted.model}`"

@@ -1,0 +1,129 @@
+"""`reel plan`: what `run` would do and why."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.app import App
+from pipeline.cli.arguments import CommandResult, app_of, megabytes, requests_of, table, walk_of
+from pipeline.engine.admission import Admission, check_media
+from pipeline.engine.costs import Estimate, estimates
+from pipeline.engine.folder_walk import told
+from pipeline.engine.library.passing import PassOver
+from pipeline.engine.preview import StepPreview, published_before
+from pipeline.model_cache.manifest import stated_bytes
+from pipeline.plan.result_key import short
+from pipeline.store.history import Runs
+from shared.language_model import Usage
+
+
+def execute(arguments: argparse.Namespace) -> CommandResult:
+    """Preview every media; writes nothing."""
+    app = app_of(arguments)
+    admission = Admission(app, Runs(app.store, app.project.runs))
+    items: list[JsonValue] = []
+    without = "" if app.settings.film else ", no copy of the film"
+    texts = [f"recipe {app.settings.recipe}, profile {app.profile.name}{without}"]
+    due: list[StepPreview] = []
+    asked: list[tuple[str, Estimate]] = []
+    walk = walk_of(app)
+    requests = requests_of(arguments, Path.cwd(), walk)
+    texts += [passed] if (passed := told(walk.passed)) else []
+    passing = PassOver(app, admission) if app.settings.skip_existing else None
+    if passing:
+        passing.look_ahead(requests)
+    for request in requests:
+        check_media(request.media)
+        request, skipped = passing.decide(request) if passing else (request, "")
+        if skipped:
+            name = admission.name(request.media)
+            items.append({"name": name, "media": str(request.media), "steps": [], "skipped": skipped})
+            texts.append(f"{name}\nskipped: {skipped}")
+            continue
+        digest = app.store.media_digest(request.media)
+        if before := admission.finished(request, digest):
+            item, previews = before[0], published_before(before[0].plan, before[1].keys)
+        else:
+            item = admission.item(request, digest)
+            previews = admission.preview(item)
+        due += [preview for preview in previews if preview.verdict != "reused"]
+        asked += [(item.name, one) for one in estimates(previews, app.store)]
+        items.append({"name": item.name, "media": str(item.media), "steps": [_data(preview) for preview in previews]})
+        rows = [(p.step.id, p.step.backend_name, p.verdict, p.why) for p in previews]
+        listed = _explained(previews) if arguments.explain else table(rows)
+        texts.append(f"{item.name}\n{listed}")
+    needs = _needs(due, app)
+    texts += [f"to set up first: {', '.join(needs)}"] if needs else []
+    texts += [f"to be asked of services, about:\n{table([_told(*one) for one in asked])}"] if asked else []
+    data: JsonValue = {
+        "recipe": app.settings.recipe,
+        "profile": app.profile.name,
+        "film": app.settings.film,
+        "items": items,
+        "passed_over": dict(walk.passed),
+        "needs": list(needs),
+        "services": [_service(*one) for one in asked],
+    }
+    return CommandResult(data, "\n\n".join(texts))
+
+
+def _explained(previews: list[StepPreview]) -> str:
+    """Each step, and below it every ingredient of its key that is another than when it last ran for this media."""
+    lines = []
+    for preview in previews:
+        lines.append(f"{preview.step.id}  {preview.step.backend_name}  {preview.verdict}")
+        changed = [(f"  {change.place}", f"{short(change.old)} -> {short(change.new)}") for change in preview.changes]
+        lines += table(changed).splitlines() or [f"  {preview.reason}"]
+        if preview.changes and (waiting := sorted(preview.step.needs & _due(previews))):
+            lines.append(f"  and what {', '.join(waiting)} will give")
+    return "\n".join(lines)
+
+
+def _due(previews: list[StepPreview]) -> set[str]:
+    return {preview.step.id for preview in previews if preview.verdict != "reused"}
+
+
+def _data(preview: StepPreview) -> JsonValue:
+    return {
+        "step": preview.step.id,
+        "stage": preview.step.stage.name,
+        "backend": preview.step.backend_name,
+        "choice": preview.step.choice or None,
+        "verdict": preview.verdict,
+        "reason": preview.why,
+        "key": preview.key,
+        "changes": [{"ingredient": one.place, "old": one.old, "new": one.new} for one in preview.changes],
+    }
+
+
+def _told(name: str, estimate: Estimate) -> tuple[str, ...]:
+    """An estimate as a row."""
+    usage = estimate.usage
+    if usage is None:
+        amount = "not known before the media has been read"
+    else:
+        amount = f"{usage.requests} requests, {usage.input_tokens} tokens sent, {usage.output_tokens} back"
+    amount += f", {estimate.cost:.4f} at your prices" if estimate.cost is not None else ""
+    return name, estimate.step, estimate.asked.host, amount
+
+
+def _service(name: str, estimate: Estimate) -> JsonValue:
+    usage = estimate.usage.model_dump() if estimate.usage else dict.fromkeys(Usage.model_fields)
+    return {"name": name, "step": estimate.step, "host": estimate.asked.host, **usage, "cost": estimate.cost}
+
+
+def _needs(due: list[StepPreview], app: App) -> list[str]:
+    """What is not there yet, in words."""
+    steps = [preview.step for preview in due]
+    families = dict.fromkeys(step.backend.environment for step in steps)
+    if app.tool.family and any(step.backend.tools for step in steps):
+        families[app.tool.family] = None
+    needs = [f"environment {family}" for family in families if app.environments.status(family).state != "ready"]
+    models = dict.fromkeys(name for step in steps for name in step.models.values())
+    for name in app.models.incomplete(models):
+        model = app.models.models[name]
+        needs.append(f"model {name} ({megabytes(stated_bytes(model, app.models.locked[name]))}, {model.licence})")
+    return needs

@@ -1,0 +1,73 @@
+"""`reel run`: the main job."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pipeline.app import App
+from pipeline.base.errors import UsageError
+from pipeline.base.events import Notice
+from pipeline.cli.arguments import CommandResult, app_of, requests_of, walk_of
+from pipeline.cli.batch_output import asked_of, result_of, summary
+from pipeline.cli.reporters import open_reporter
+from pipeline.engine.batch import run_batch
+from pipeline.engine.folder_walk import FolderWalk, told
+from pipeline.engine.media_list import Request, ordered
+from pipeline.store.history import Runs
+from pipeline.workers.ray import cluster as ray_cluster
+
+
+def execute(arguments: argparse.Namespace) -> CommandResult:
+    """Run the recipe for each media."""
+    app = app_of(arguments)
+    join_cluster(app)
+    walk = walk_of(app)
+    failed = arguments.retry_failed
+    requests = _failed_before(app, arguments, walk) if failed else requests_of(arguments, Path.cwd(), walk)
+    with open_reporter(app.settings.progress) as emit:
+        if passed := told(walk.passed):
+            emit(Notice(None, None, passed))
+        if advice := advice_of(app):
+            emit(Notice(None, None, advice))
+        result = run_batch(requests, app, emit, fail_fast=arguments.fail_fast, continuing=arguments.continuing)
+        if asked := asked_of(result):
+            emit(Notice(None, None, asked))
+    if len(result.items) > 1 and app.settings.progress in {"auto", "plain"}:
+        print(summary(result), file=sys.stderr)
+    return result_of(result)
+
+
+def _failed_before(app: App, arguments: argparse.Namespace, walk: FolderWalk) -> list[Request]:
+    """What failed in the last run: all of it, or those of the media that are named."""
+    runs = Runs(app.store, app.project.runs)
+    newest = next(iter(runs.all()), None)
+    items = runs.details(newest.id).items if newest else ()
+    failed = [Path(item.media) for item in items if item.state == "failed" and item.media]
+    if arguments.media or arguments.manifest:
+        requests = [request for request in requests_of(arguments, Path.cwd(), walk) if request.media in set(failed)]
+    else:
+        requests = ordered([Request(media) for media in failed], arguments.order, arguments.limit)
+    if not requests:
+        raise UsageError("runs.none-failed", "nothing of this failed in the last run", hint="`./reel runs show` tells")
+    return requests
+
+
+def join_cluster(app: App) -> None:
+    """Reach the cluster that the settings name, if they name one."""
+    if app.settings.cluster:
+        ray_cluster.require_linux()
+        ray_cluster.check_reachable(app.settings.cluster)
+        ray_cluster.enter(app)
+
+
+def advice_of(app: App) -> str | None:
+    """What a better profile would need; None where there is none."""
+    if not app.profile.better or app.settings.stub:
+        return None
+    size = sum(app.models.locked[name].size for name in app.profile.better_needs)
+    return (
+        f"profile {app.profile.name}; {app.profile.better} would be better and needs {size / 1e6:.0f} MB more:"
+        f" ./reel models fetch --profile {app.profile.better}"
+    )

@@ -1,0 +1,121 @@
+"""`reel runs repair` and `prune`: a result store that is looked after."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.app import App
+from pipeline.base import events
+from pipeline.base.display_paths import shown
+from pipeline.base.errors import UsageError
+from pipeline.cli.arguments import CommandResult, agreed, megabytes, table
+from pipeline.cli.reporters import open_reporter
+from pipeline.publishing.prune_results import Survey, delete, repair, survey
+
+_AGE_S = {"h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
+_BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SHOWN = 20
+
+
+def execute(arguments: argparse.Namespace, app: App) -> CommandResult:
+    """Do what `arguments.action` says."""
+    return _repair(app) if arguments.action == "repair" else _prune(arguments, app)
+
+
+def parse_age(text: str) -> float:
+    """`12h`, `30d` or `2w` in seconds; raises `UsageError`."""
+    if found := re.fullmatch(r"(\d+)\s*([hdw])", text.strip()):
+        return int(found[1]) * _AGE_S[found[2]]
+    raise UsageError("prune.age", f"`{text}` is no age", hint="write `12h`, `30d` or `2w`")
+
+
+def parse_size(text: str) -> int:
+    """`500MB` or `20GB` in bytes; raises `UsageError`."""
+    if found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MGT]B)", text.strip().upper()):
+        return int(float(found[1]) * _BYTES[found[2]])
+    raise UsageError("prune.size", f"`{text}` is no size", hint="write `500MB` or `20GB`")
+
+
+def _repair(app: App) -> CommandResult:
+    with open_reporter(app.settings.progress) as emit, app.store.open_for_writing("reel runs repair"):
+        started, size = time.monotonic(), 0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal size
+            if not size:
+                emit(events.CheckStarted(total))
+            size = total
+            emit(events.CheckProgress(done, total))
+
+        found = repair(app.store, progress)
+        if size:
+            emit(events.CheckFinished(size, time.monotonic() - started))
+    lines = [f"{found.results} results are whole"]
+    if found.index:
+        lines.append(f"the index was damaged: {found.index}")
+    lines.append("the index was made anew")
+    for what, many in (
+        ("unreadable manifests were taken away", found.unreadable),
+        ("damaged contents were taken away", found.damaged),
+        ("results are without some of their contents; they are made again when they are needed", found.incomplete),
+    ):
+        lines += [f"{len(many)} {what}"] if many else []
+    data: JsonValue = {
+        "index": found.index, "results": found.results, "unreadable": [str(path) for path in found.unreadable],
+        "damaged": [str(path) for path in found.damaged], "incomplete": list(found.incomplete),
+    }  # fmt: skip
+    return CommandResult(data, "\n".join(lines))
+
+
+def _prune(arguments: argparse.Namespace, app: App) -> CommandResult:
+    older_than_s = parse_age(arguments.older_than)
+    keep = parse_size(arguments.keep) if arguments.keep else None
+
+    def look() -> Survey:
+        intermediates = arguments.intermediates
+        return survey(app.store, older_than_s, keep, intermediates=intermediates, moved_to=[*map(Path, arguments.jobs)])
+
+    found = look()
+    yes = bool(found.surplus) and agreed("delete this?", _text(found), yes=arguments.yes)
+    if yes:
+        with app.store.open_for_writing("reel runs prune"):
+            found = look()  # a run may just have used one of them, or ended
+            delete(app.store, found.surplus)
+    data: JsonValue = {
+        "surplus": [
+            {name: value for name, value in asdict(one).items() if name != "paths"} for one in found.surplus
+        ],
+        "kept_bytes": found.kept_bytes, "used_bytes": found.used_bytes, "deleted": yes,
+        "lost": [str(folder) for folder in found.lost],
+    }  # fmt: skip
+    if not found.surplus:
+        return CommandResult(data, f"nothing to delete; {_rest(found)}")
+    last = "deleted" if yes else "nothing was deleted; `./reel runs prune --yes` does it"
+    return CommandResult(data, f"{_text(found)}\n{last}")
+
+
+def _text(found: Survey) -> str:
+    rows = [(megabytes(one.bytes), one.what, one.key[:8], one.reason) for one in found.surplus[:_SHOWN]]
+    if (more := len(found.surplus) - _SHOWN) > 0:
+        rows.append((megabytes(sum(one.bytes for one in found.surplus[_SHOWN:])), f"and {more} more", "", ""))
+    total = megabytes(sum(one.bytes for one in found.surplus))
+    lost = f"{_lost(found.lost)}\n" if found.lost else ""
+    return f"{table(rows, ('FREES', 'WHAT', 'RESULT', 'WHY'))}\n{lost}{total} in all; {_rest(found)}"
+
+
+def _lost(folders: Sequence[Path]) -> str:
+    """What a person should know before results of jobs that were only moved are deleted."""
+    first = shown(folders[0])
+    which = f"the job in {first} is" if len(folders) == 1 else f"{len(folders)} jobs, as the one in {first}, are"
+    return f"{which} no longer there, so nothing is kept for it; where it was only moved, say where: `--jobs DIR`"
+
+
+def _rest(found: Survey) -> str:
+    return f"{megabytes(found.kept_bytes)} stay, {megabytes(found.used_bytes)} of them for published jobs"

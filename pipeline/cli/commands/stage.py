@@ -1,0 +1,148 @@
+"""`reel stage`: one stage alone, on plain files, for whoever develops it. Always runs; reuses and stores nothing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.app import App
+from pipeline.base import events
+from pipeline.base.errors import BadInput, ReelError, UsageError
+from pipeline.base.events import Emit
+from pipeline.cli.arguments import CommandResult, app_of
+from pipeline.cli.reporters import open_reporter
+from pipeline.engine.admission import set_up
+from pipeline.engine.language_models import language_in, with_model
+from pipeline.engine.preview import StepPreview
+from pipeline.plan.model import Step, single_step, takes_several
+from pipeline.plan.registry import stage_named
+from pipeline.workers.local_host import local_dispatcher
+from shared import protocol
+from shared.stage import MAKESHIFT, Stage
+
+_MAKESHIFT = "makeshift: this will do for now; nothing is stored, so the same command does the step again"
+_LIMIT_S = 24 * 3600.0  # a developer is there to end it
+
+
+def execute(arguments: argparse.Namespace) -> CommandResult:
+    """Run the stage and leave its outputs in `--output`."""
+    stage = stage_named(arguments.name)
+    inputs = assign_inputs(stage, arguments.inputs)
+    output = Path(arguments.output).absolute()
+    arguments.output = None  # here it is a folder for plain files, not the setting
+    app = app_of(arguments)
+    step = single_step(stage, app.choices(), {}, arguments.backend)
+    warnings: list[str] = []
+    with open_reporter(app.settings.progress) as emit:
+        if step.waits_for_language:
+            language = language_in(inputs)
+            step = with_model(step, language, app.models, emit, stage.name, offline=app.settings.offline)
+        set_up([StepPreview(step, "new", "asked for")], app, emit)
+        done = _run(step, inputs, output, app, emit, warnings)
+    files: dict[str, JsonValue] = {role: _placed(names, output) for role, names in done.outputs.items()}
+    data: JsonValue = {
+        "stage": stage.name,
+        "backend": step.backend_name,
+        "outputs": files,
+        "facts": dict(done.facts),
+        "warnings": list(warnings),
+        "seconds": round(done.seconds, 3),
+        "cpu_s": round(done.cpu_s, 3),
+    }
+    lines = [f"{name}: {value}" for name, value in done.facts.items()]
+    lines += [str(output / name) for names in done.outputs.values() for name in _names(names)]
+    return CommandResult(data, "\n".join(lines))
+
+
+def assign_inputs(stage: Stage, words: Sequence[str]) -> protocol.FileNames:
+    """Files to roles: `role=file` by name, the others in the order of the stage's inputs. Raises `UsageError`."""
+    roles = list(stage.inputs.model_fields)
+    given: dict[str, str | list[str] | None] = {}
+    unnamed = []
+    for word in words:
+        role, equals, path = word.partition("=")
+        if equals and role in roles:
+            _give(stage, given, role, path)
+        else:
+            unnamed.append(word)
+    free = [role for role in roles if role not in given]
+    for position, path in enumerate(unnamed):
+        last = min(position, len(free) - 1)
+        if not free or (position >= len(free) and not takes_several(stage.inputs, free[last])):
+            raise UsageError(
+                "stage.inputs", f"{stage.name} takes {len(roles)} inputs, {path} is one more: {', '.join(roles)}"
+            )
+        _give(stage, given, free[last], path)
+    for role, field in stage.inputs.model_fields.items():
+        if field.is_required() and role not in given:
+            raise UsageError(
+                "stage.inputs",
+                f"{stage.name} needs the input `{role}`",
+                hint=f"its inputs are {', '.join(roles)}; add {role}=FILE",
+            )
+    return {role: given.get(role) for role in roles}
+
+
+def _give(stage: Stage, given: dict[str, str | list[str] | None], role: str, path: str) -> None:
+    place = Path(path).absolute()
+    if not place.exists():
+        raise BadInput("stage.input-missing", f"{path}, for the input `{role}` of {stage.name}, is not there")
+    if takes_several(stage.inputs, role):
+        several = given.setdefault(role, [])
+        assert isinstance(several, list)
+        several.append(str(place))
+    else:
+        given[role] = str(place)
+
+
+def _run(
+    step: Step, inputs: protocol.FileNames, output: Path, app: App, emit: Emit, warnings: list[str]
+) -> protocol.Done:
+    def hear(event: protocol.Progress | protocol.Notice) -> None:
+        if isinstance(event, protocol.Progress):
+            emit(events.StepProgress(step.stage.name, step.id, event.done))
+        else:
+            warnings.append(event.text)
+            emit(events.Notice(step.stage.name, step.id, event.text))
+
+    async def work(staging: Path) -> protocol.Done:
+        models = {role: app.models.snapshot(name) for role, name in step.models.items()}
+        async with local_dispatcher(app, output / "logs") as dispatcher:
+            return await dispatcher.run(step, models, inputs, staging, _LIMIT_S, lambda worker: None, hear)
+
+    output.mkdir(parents=True, exist_ok=True)
+    emit(events.StepStarted(step.stage.name, step.id, step.backend_name, "asked for", None))
+    with tempfile.TemporaryDirectory(dir=output, prefix=".staging-") as folder:
+        try:
+            done = asyncio.run(work(Path(folder)))
+        except ReelError as error:
+            emit(
+                events.StepFailedEvent(
+                    step.stage.name, step.id, step.backend_name, error.code, error.message, error.hint, error.log
+                )
+            )
+            raise
+        for path in sorted(Path(folder).iterdir()):
+            if (output / path.name).is_dir():
+                shutil.rmtree(output / path.name)
+            os.replace(path, output / path.name)
+    if MAKESHIFT in done.facts:
+        emit(events.Notice(step.stage.name, step.id, _MAKESHIFT))
+    emit(events.StepDone(step.stage.name, step.id, step.backend_name, "", done.seconds, None, done.facts))
+    return done
+
+
+def _placed(names: str | list[str] | None, output: Path) -> JsonValue:
+    placed: list[JsonValue] = [str(output / name) for name in _names(names)]
+    return placed if isinstance(names, list) else next(iter(placed), None)
+
+
+def _names(names: str | list[str] | None) -> list[str]:
+    return [names] if isinstance(names, str) else names or []

@@ -1,0 +1,60 @@
+"""`reel watch`: the main job for every media that comes into a folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.base.display_paths import shown
+from pipeline.base.errors import UsageError
+from pipeline.base.events import Event, Notice, Published
+from pipeline.cli.arguments import CommandResult, app_of, walk_of
+from pipeline.cli.batch_output import asked_of, result_of, summary
+from pipeline.cli.commands.run import advice_of, join_cluster
+from pipeline.cli.reporters import open_reporter
+from pipeline.engine.admission import set_up
+from pipeline.engine.batch import run_batch
+from pipeline.engine.media_list import absolute, check_name
+from pipeline.engine.preview import StepPreview
+from pipeline.engine.watch import Watch
+
+
+def execute(arguments: argparse.Namespace) -> CommandResult:
+    """Take in each media as it comes, until somebody ends it."""
+    app = app_of(arguments)
+    join_cluster(app)
+    for name in arguments.folders:
+        check_name(name)
+    folders = [absolute(Path.cwd() / name) for name in arguments.folders]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError("watch.folder", f"{shown(folder)} is no folder", hint="make it, or correct its name")
+    if app.project.output in folders:
+        raise UsageError(
+            "watch.output",
+            f"the results would be published into {shown(app.project.output)}, the folder that is watched",
+            hint="choose another place for them with `-o`",
+        )
+    at_once = not arguments.json and not sys.stdout.isatty()
+    with open_reporter(app.settings.progress) as emit:
+
+        def told(event: Event) -> None:
+            emit(event)
+            if at_once and isinstance(event, Published):
+                print(shown(event.path), flush=True)
+
+        if advice := advice_of(app):
+            emit(Notice(None, None, advice))
+        # All of it now: the first media is not to wait for it, and a mistake is to be told while somebody looks.
+        set_up([StepPreview(step, "new", "") for step in app.plan().steps], app, emit)
+        watch = Watch(folders, arguments.settle, walk_of(app), lambda text: told(Notice(None, None, text)))
+        names = ", ".join(shown(folder) for folder in folders)
+        told(Notice(None, None, f"watching {names}; Ctrl-C once to finish what is at work and end"))
+        result = run_batch(watch, app, told, fail_fast=arguments.fail_fast, stop=watch.stop, purpose="reel watch")
+        if asked := asked_of(result):
+            emit(Notice(None, None, asked))
+    if app.settings.progress in {"auto", "plain"}:
+        print(summary(result), file=sys.stderr)
+    return replace(result_of(result), text="")

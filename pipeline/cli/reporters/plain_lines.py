@@ -1,0 +1,134 @@
+"""One line an event; readable in a pipe, in a log and without colour."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import time
+
+from pipeline.base import events
+from pipeline.base.display_paths import shown
+from pipeline.base.events import Event
+from pipeline.cli.reporters.transfer_rate import Pace
+from shared.stage import Fact
+from shared.text.timecode import clock, span
+
+_FACTS_SHOWN = 3
+_BETWEEN_FILE_LINES_S = 15.0  # in a log that is read later, more is too much
+_SMALL_BYTES = 1_000_000
+_OF_FILES = (events.FileStarted, events.FileProgress, events.FileEnded)
+_LEAST_RATED_S = 0.5  # the rate of something shorter says nothing
+_REASON_LENGTH = 70  # `reel plan` shows all of it
+
+
+class Headings:
+    """Says whose steps the lines below are, whenever that changes: several media are worked on at once."""
+
+    def __init__(self) -> None:
+        self._item: str | None = None
+
+    def above(self, event: Event, line: str) -> str:
+        """The line, below its media's name where the one before was another's."""
+        item = getattr(event, "item", None)
+        if item is None or isinstance(event, events.ItemFinished):
+            return line
+        before, self._item = self._item, item
+        return line if item == before or isinstance(event, events.ItemStarted) else f"{item}\n{line}"
+
+
+class Lines:
+    """Prints what a person wants to know of each event; of a file that takes long, a line now and then."""
+
+    def __init__(self, between_s: float = _BETWEEN_FILE_LINES_S) -> None:
+        self._between_s = between_s
+        self._coming: dict[tuple[str, str], tuple[Pace, float]] = {}
+        self._headings = Headings()
+
+    def emit(self, event: Event) -> None:
+        """Print the event, if it is worth a line."""
+        line = self._of_file(event) if isinstance(event, _OF_FILES) else line_of(event)
+        if line is not None:
+            print(self._headings.above(event, line), file=sys.stderr, flush=True)
+
+    def _of_file(self, event: events.FileStarted | events.FileProgress | events.FileEnded) -> str | None:
+        key, now = (event.what, event.file), time.monotonic()
+        if isinstance(event, events.FileEnded):
+            self._coming.pop(key, None)
+            return line_of(event)
+        if key not in self._coming:
+            self._coming[key] = Pace(event.done_bytes, event.total_bytes), now
+        pace, told = self._coming[key]
+        pace.reach(event.done_bytes)
+        if isinstance(event, events.FileStarted) or now - told < self._between_s:
+            return line_of(event)
+        self._coming[key] = pace, now
+        so_far = f"{_megabytes(event.done_bytes)} of {_megabytes(event.total_bytes)}"
+        return "  " + ", ".join(filter(None, [f"{event.file}: {so_far}", pace.text()]))
+
+
+def line_of(event: Event) -> str | None:
+    """The event as a line; None for those that only move a bar."""
+    match event:
+        case events.SetupStarted(what, size):
+            return f"setting up {what}{f' ({size / 1e6:.0f} MB)' if size else ''}"
+        case events.SetupFinished(what, seconds):
+            return f"set up {what} in {span(seconds)}"
+        case events.SetupFailed(what, code):
+            return f"{what} could not be set up [{code}]"
+        case events.FileStarted(_, file, done, total) if done:
+            return f"  {file}: going on from {_megabytes(done)} of {_megabytes(total)}"
+        case events.PackageStarted(_, package, size):
+            return f"  {package}: {_megabytes(size)} to come"
+        case events.FileEnded(_, file, complete, came, seconds) if complete or came:
+            rate = f", {came / 1e6 / seconds:.1f} MB/s" if seconds >= _LEAST_RATED_S else ""
+            return f"  {file}: {_megabytes(came)} in {span(seconds)}{rate}{'' if complete else ', and then no more'}"
+        case events.CheckStarted(size):
+            return f"checking {size / 1e6:.0f} MB"
+        case events.CheckFinished(size, seconds):
+            rate = f", {size / 1e6 / max(seconds, 0.001):.0f} MB/s" if size else ""
+            return f"checked {size / 1e6:.0f} MB in {span(seconds)}{rate}"
+        case events.ItemStarted(item):
+            return item
+        case events.StepStarted(_, step, backend, reason):
+            return f"  {step:<22} {backend:<18}started   {textwrap.shorten(reason, _REASON_LENGTH, placeholder=' ...')}"
+        case events.StepReused(_, step, backend, key):
+            return f"  {step:<22} {backend:<18}reused    {key[:8]}"
+        case events.StepDone():
+            return f"  {event.step:<22} {event.backend:<18}done      {measured(event)}"
+        case events.StepFailedEvent(_, step, backend, code, message, hint, log):
+            below = [f"hint: {hint}"] * bool(hint) + ([f"log: {shown(log)}"] if log else [])
+            tail = "".join(f"\n  {'':<22} {text}" for text in below)
+            return f"  {step:<22} {backend:<18}failed    {message} [{code}]{tail}"
+        case events.StepSkipped(_, step):
+            return f"  {step:<22} {'':<18}skipped   a step before it failed"
+        case events.Notice(_, step, text):
+            return f"  {step:<22} note: {text}" if step else f"note: {text}"
+        case events.Checked(_, step, language, cues, over, rules):
+            broken = f"{over} over the limits: " + ", ".join(f"{rule} {count}" for rule, count in rules.items())
+            return f"  {step:<22} {'check':<18}{cues} cues in {language}, {broken if over else 'all within the limits'}"
+        case events.ItemFinished(item, "skipped", _, _, reason):
+            return f"{item}: skipped, {reason}"
+        case events.ItemFinished(item, state, seconds, folder):
+            return f"{item}: {state} in {span(seconds)}{f', in {shown(folder)}' if folder else ''}"
+        case _:
+            return None
+
+
+def measured(event: events.StepDone) -> str:
+    """How long a step took, that against the media's length, and the first facts it noted."""
+    parts = [span(event.seconds)]
+    if event.media_ms and event.seconds >= _LEAST_RATED_S:
+        parts.append(f"{event.media_ms / 1000 / max(event.seconds, 0.001):.1f}x real time of {clock(event.media_ms)}")
+    parts += [_fact(name, value) for name, value in list(event.facts.items())[:_FACTS_SHOWN] if value is not None]
+    return ", ".join(parts)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB" if size >= _SMALL_BYTES else f"{size / 1e3:.0f} kB"
+
+
+def _fact(name: str, value: Fact) -> str:
+    words = name.replace("_", " ")
+    if isinstance(value, bool):
+        return words if value else f"not {words}"
+    return f"{words} {value:.3g}" if isinstance(value, float) else f"{words} {value}"

@@ -1,0 +1,43 @@
+"""How fast something comes, how long it will take still, and whether it has stopped coming."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from shared.text.timecode import span
+
+_WINDOW_S = 10.0  # long enough to be steady, short enough to follow a change
+_STALLED_S = 5.0  # a read that is this late is worth a word; the fetch itself waits longer before it asks anew
+_SLOW_BYTES_PER_S = 100_000
+_FIRST_RATE_S = 0.5  # the rate of a moment says nothing
+
+
+class Pace:
+    """Fed with the byte reached, at the times when that changes."""
+
+    def __init__(self, done: int, total: int, now: float | None = None) -> None:
+        started = time.monotonic() if now is None else now
+        self._total, self._moves = total, deque([(started, done)])
+
+    def reach(self, done: int, now: float | None = None) -> None:
+        """The byte reached is `done` now."""
+        at = time.monotonic() if now is None else now
+        if done < self._moves[-1][1]:  # it starts over
+            self._moves.clear()
+        self._moves.append((at, done))
+        while len(self._moves) > 2 and at - self._moves[0][0] > _WINDOW_S:
+            self._moves.popleft()
+
+    def text(self, now: float | None = None) -> str:
+        """`12.3 MB/s, 2m05s left`, or since when nothing has come."""
+        at = time.monotonic() if now is None else now
+        (began, first), (last, done) = self._moves[0], self._moves[-1]
+        if at - last >= _STALLED_S and done < self._total:
+            return f"stalled: nothing for {span(at - last)}"
+        seconds = at - began
+        if seconds < _FIRST_RATE_S or done <= first:
+            return ""
+        rate = (done - first) / seconds
+        shown = f"{rate / 1e6:.1f} MB/s" if rate >= _SLOW_BYTES_PER_S else f"only {rate / 1e3:.1f} kB/s"
+        return f"{shown}, {span((self._total - done) / rate)} left"

@@ -1,0 +1,142 @@
+"""A run in figures: what each kind of step took, how busy each worker was, how often each model was loaded. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.store.history import RunDetails, StepRecord, WorkerRecord
+
+Redone = Collection[tuple[str, str]]
+"""The media and the step of everything that was done although it had been done before."""
+
+
+@dataclass(frozen=True)
+class StageFigures:
+    """All steps of one kind in one backend. Seconds are of the work alone, without the wait for a worker."""
+
+    step: str
+    backend: str
+    done: int
+    redone: int  # of those, how many had been done before
+    reused: int
+    failed: int
+    seconds: float
+    longest_s: float
+    longest_item: str | None
+
+
+@dataclass(frozen=True)
+class WorkerFigures:
+    """One worker: how long it lived, how much of that it worked and loaded, and the most memory it held."""
+
+    worker: str
+    label: str
+    host: str
+    jobs: int
+    lived_s: float
+    worked_s: float
+    loaded_s: float
+    peak_memory_mb: float | None
+    peak_gpu_memory_mb: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class ModelFigures:
+    """One model: how often it was loaded, and within how many seconds in all."""
+
+    name: str
+    loads: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run in figures. `seconds` is from its beginning to its end; None while it is at work, or where it was cut off
+    before anything was noted."""
+
+    seconds: float | None
+    items: Mapping[str, int]  # state to how many
+    stages: tuple[StageFigures, ...]
+    workers: tuple[WorkerFigures, ...]
+    models: tuple[ModelFigures, ...]
+
+
+def summarise(details: RunDetails, redone: Redone = ()) -> Summary:
+    """The figures of a run; kinds of steps in the order in which the first of each ended."""
+    kinds: dict[tuple[str, str], list[StepRecord]] = defaultdict(list)
+    for step in details.steps:
+        kinds[step.step.partition(":")[0], step.backend].append(step)
+    return Summary(
+        seconds=_length_s(details),
+        items=dict(Counter(item.state for item in details.items)),
+        stages=tuple(_stage(*names, steps, redone) for names, steps in kinds.items()),
+        workers=tuple(_worker(worker, details) for worker in details.workers),
+        models=_models(details),
+    )
+
+
+def work_s(step: StepRecord) -> float:
+    """How long a worker was at the step; 0 where none was."""
+    if step.started_ms is None or step.ended_ms is None:
+        return 0.0
+    return (step.ended_ms - step.started_ms) / 1000
+
+
+def last_ms(details: RunDetails, default: int) -> int:
+    """When the last thing that was noted of a run happened."""
+    ends = [step.ended_ms for step in details.steps] + [worker.ended_ms for worker in details.workers]
+    ends += [load.ended_ms for load in details.loads]
+    return max([end for end in ends if end is not None], default=default)
+
+
+def _length_s(details: RunDetails) -> float | None:
+    began = datetime.fromisoformat(details.run.started).timestamp()
+    if details.run.finished:
+        return max(datetime.fromisoformat(details.run.finished).timestamp() - began, 0.0)
+    last = last_ms(details, 0)
+    return max(last / 1000 - began, 0.0) if last else None
+
+
+def _stage(step: str, backend: str, steps: list[StepRecord], redone: Redone) -> StageFigures:
+    states = Counter(one.state for one in steps)
+    longest = max(steps, key=work_s)
+    return StageFigures(
+        step=step,
+        backend=backend,
+        done=states["done"],
+        redone=sum((one.item, one.step) in redone for one in steps),
+        reused=states["reused"],
+        failed=states["failed"],
+        seconds=sum(map(work_s, steps)),
+        longest_s=work_s(longest),
+        longest_item=longest.item if work_s(longest) else None,
+    )
+
+
+def _worker(worker: WorkerRecord, details: RunDetails) -> WorkerFigures:
+    jobs = [step for step in details.steps if step.worker == worker.worker]
+    ended_ms = worker.ended_ms or last_ms(details, worker.started_ms)
+    return WorkerFigures(
+        worker=worker.worker,
+        label=worker.label,
+        host=worker.host,
+        jobs=len(jobs),
+        lived_s=(ended_ms - worker.started_ms) / 1000,
+        worked_s=sum(map(work_s, jobs)),
+        loaded_s=sum(load.seconds for load in details.loads if load.worker == worker.worker),
+        peak_memory_mb=worker.peak_memory_mb,
+        peak_gpu_memory_mb=worker.peak_gpu_memory_mb,
+        reason=worker.reason,
+    )
+
+
+def _models(details: RunDetails) -> tuple[ModelFigures, ...]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for load in details.loads:
+        for name in load.models:
+            found[name].append(load.seconds)
+    return tuple(ModelFigures(name, len(seconds), sum(seconds)) for name, seconds in found.items())

@@ -1,0 +1,1 @@
+"""One run: files in, items, steps, results; many items at once."""

@@ -1,0 +1,157 @@
+"""From a request to an item: is it a file, what is its plan, where is it published, what is to be done and set up."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.app import App
+from pipeline.base import events
+from pipeline.base.display_paths import as_text
+from pipeline.base.errors import BadInput
+from pipeline.base.events import Emit
+from pipeline.base.project import CONFIG
+from pipeline.engine.item import Item
+from pipeline.engine.media_list import Request
+from pipeline.engine.preview import StepPreview, preview
+from pipeline.model_cache.fetch_many import require
+from pipeline.plan.llm_services import check_service
+from pipeline.plan.model import Plan, single_step
+from pipeline.plan.registry import stage_named
+from pipeline.publishing.edits import CORRECT, Edit, beside_transcript, with_edits
+from pipeline.publishing.publish import Folders, PublishedFiles, changed_files
+from pipeline.publishing.up_to_date import Receipt, Receipts, plan_digest
+from pipeline.store.history import Runs
+
+
+def check_media(media: Path) -> None:
+    """Raise `BadInput` for what is no readable file."""
+    if not media.exists():
+        raise BadInput("media.missing", f"{media} is not there", hint="check the spelling; quote names with spaces")
+    if not media.is_file():
+        kind = "a folder" if media.is_dir() else "neither a file nor a folder"
+        raise BadInput("media.not-a-file", f"{media} is {kind}, expected a media file")
+    if media.stat().st_size == 0:
+        raise BadInput("media.empty", f"{media} is empty, expected a media file")
+    try:
+        str(media).encode()
+    except UnicodeEncodeError as error:
+        text = f"the name of {str(media)!r} is not text in UTF-8"
+        raise BadInput("media.name", text, hint="rename the file, or give a link to it") from error
+
+
+class Admission:
+    """Makes items of requests: their names, plans and folders, each its own. Raises `BadInput` and `UsageError`."""
+
+    def __init__(self, app: App, history: Runs, taking_edits: Emit | None = None) -> None:
+        """`taking_edits` says that corrections are to be taken in, and hears of them."""
+        self.app, self._history, self._taking_edits = app, history, taking_edits
+        self.surroundings = app.surroundings()
+        self._names: set[str] = set()
+        self._folders = Folders()
+        self._plans: dict[str, Plan] = {}
+        self._digests: dict[int, str] = {}
+        self._receipts = Receipts(app.store)
+        self.plan_for(Request(Path()))  # a mistake that concerns every media is told before the first
+
+    def plan_for(self, request: Request) -> Plan:
+        """The plan for a media; one for all with the same settings."""
+        name = json.dumps(request.overrides, sort_keys=True) if request.overrides else ""
+        if name not in self._plans:
+            app = self.app.changed(request.overrides) if request.overrides else self.app
+            self._plans[name] = app.plan()
+        return self._plans[name]
+
+    def item(self, request: Request, digest: str, index: int = 0) -> Item:
+        """The item, in a folder that no other media of this run has."""
+        plan = self.plan_for(request)
+        folder = self._folders.take(self.app.project.output, request.media, digest)
+        name = self.name(request.media)
+        if edits := self._edits(name, digest, folder):
+            choices = (self.app.changed(request.overrides) if request.overrides else self.app).choices()
+            plan = with_edits(plan, edits, lambda inputs: single_step(stage_named(CORRECT), choices, inputs, None))
+        return Item(name, request.media, digest, plan, folder, index, request.priority, edits)
+
+    def _edits(self, name: str, digest: str, folder: Path) -> tuple[Edit, ...]:
+        """The corrections that there are of a media, with those that are to be taken in."""
+        edits = self.app.edits.of(digest)
+        changed = changed_files(folder, edits, self.app.store) if self._taking_edits else []
+        if not changed or not self._taking_edits:
+            return edits
+        edits = self.app.edits.take_in(digest, changed)
+        names = [one.path.name for one in changed]
+        text = f"{name}: taken in as corrections: {', '.join(names)}; `./reel edits drop` undoes that"
+        self._taking_edits(events.Notice(None, None, text))
+        if others := beside_transcript(edits, names):
+            text = f"{name}: {', '.join(others)} was corrected by hand and stays so; correct it too where it differs"
+            self._taking_edits(events.Notice(None, None, text))
+        return edits
+
+    def was_published(self, media: Path, plan: Plan) -> bool:
+        """Whether everything of the plan was published for this content of a media, as far as it was ever read."""
+        try:
+            digest = self.app.store.known_digest(media.stat())
+        except OSError:
+            return False
+        return digest is not None and self._receipts.has(media, digest, self._digest_of(plan))
+
+    def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, Receipt] | None:
+        """The item and its receipt, where everything of it is published as it would be now."""
+        if self._taking_edits or self.app.edits.of(digest):
+            return None  # receipts know nothing of corrections
+        plan = self.plan_for(request)
+        receipt = self._receipts.find(request.media, digest, self._digest_of(plan))
+        if receipt is None or receipt.published.folder.parent != self.app.project.output:
+            return None
+        folder = receipt.published.folder
+        if not self._folders.take_again(folder, request.media):
+            return None
+        return Item(self.name(request.media), request.media, digest, plan, folder, index, request.priority), receipt
+
+    def note(self, item: Item, published: PublishedFiles, keys: Mapping[str, str]) -> None:
+        """Remember what was published for an item."""
+        if not item.edits:
+            self._receipts.note(item.media, item.digest, self._digest_of(item.plan), published, keys)
+
+    def _digest_of(self, plan: Plan) -> str:
+        if id(plan) not in self._digests:
+            self._digests[id(plan)] = plan_digest(plan, self.app.models.models, self.surroundings)
+        return self._digests[id(plan)]
+
+    def name(self, media: Path) -> str:
+        """What the user reads: the file's name, as far as no other has it."""
+        name = as_text(media.name)
+        if name in self._names:
+            name = as_text(media)
+        number = 2
+        while name in self._names:
+            name, number = f"{as_text(media)} ({number})", number + 1
+        self._names.add(name)
+        return name
+
+    def preview(self, item: Item) -> list[StepPreview]:
+        """What a run would do for one item."""
+        store, last = self.app.store, self._history.last_ingredients
+        return preview(item.plan, item.digest, store, self.surroundings, lambda step: last(item.digest, step))
+
+
+def set_up(previews: Sequence[StepPreview], app: App, emit: Emit) -> None:
+    """Have everything that the steps to be run need: tools, environments, models. Raises `Missing`.
+
+    All of it before the first step, so that a run does not fail in its middle for a reason known at its start.
+    """
+    offline = app.settings.offline
+    due = [preview.step for preview in previews if preview.verdict != "reused"]
+    for step in due:
+        check_service(step, os.environ, CONFIG, offline=offline)
+    if any(step.backend.tools for step in due):
+        app.tools.ensure(app.tool, emit, offline=offline)
+    for family in dict.fromkeys(step.backend.environment for step in due):
+        app.environments.ensure(family, emit, offline=offline)
+    names = {name for step in due for name in step.models.values()}
+    for step in due:  # one of them will do, and nobody knows which; without any there is no use in beginning
+        if offline and len(app.models.incomplete(step.direction_models.values())) == len(step.direction_models):
+            names |= {*step.direction_models.values()}
+    require(names, app.models, emit, offline=offline)

@@ -1,0 +1,225 @@
+"""Many media in one call: each admitted in its turn and worked on beside the others; one that fails stops none."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.app import App
+from pipeline.base import events
+from pipeline.base.errors import BadInput, Missing, ReelError, UsageError
+from pipeline.base.events import Emit
+from pipeline.engine.admission import Admission, check_media, set_up
+from pipeline.engine.item import ItemRecord, ItemResult, Run
+from pipeline.engine.library.passing import PassOver, open_pass_over
+from pipeline.engine.media_list import Request
+from pipeline.engine.preview import StepPreview
+from pipeline.store.history import Runs
+from pipeline.store.worker_stats import Observed
+
+_AT_ONCE = 500  # items between two waits for the disk
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What became of each item, in the order they were given."""
+
+    items: tuple[ItemResult, ...]
+
+    @property
+    def failed(self) -> tuple[ItemResult, ...]:
+        """The items that were not finished because of an error."""
+        return tuple(item for item in self.items if item.error)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An item of which something has to be run."""
+
+    index: int
+    record: ItemRecord
+    previews: list[StepPreview]
+
+
+@dataclass
+class Batch:
+    """The items of one run, from request to result. `over` once nothing more is to begin."""
+
+    run: Run
+    admission: Admission
+    fail_fast: bool
+    passing: PassOver | None = None
+    results: dict[int, ItemResult] = field(default_factory=dict)
+    _ready: set[tuple[str, ...]] = field(default_factory=set)
+
+    @property
+    def over(self) -> bool:
+        """Whether a failure ends the run."""
+        return self.fail_fast and any(result.error for result in self.results.values())
+
+    def begin(self, index: int, request: Request, digest: str) -> Begun | None:
+        """Admit an item whose content has this digest. None where it is finished already: everything is reused, or
+        nothing can be done."""
+        try:
+            if before := self.admission.finished(request, digest, index):
+                record = ItemRecord(before[0], self.run)
+                record.recall(before[1].keys, before[1].published)
+                self.results[index] = record.finish()
+                return None
+            item = self.admission.item(request, digest, index)
+            previews = self.admission.preview(item)
+            self._set_up(previews)
+        except (BadInput, UsageError, Missing) as error:
+            if isinstance(error, Missing) and not request.overrides:
+                raise  # it concerns every media
+            self.refuse(index, request, error)
+            return None
+        record = ItemRecord(item, self.run)
+        reused = {preview.step.id: preview.result for preview in previews if preview.result}
+        if len(reused) < len(previews):
+            return Begun(index, record, previews)
+        with self.run.app.store.one_write():
+            for step in item.plan.steps:
+                record.reused(step, reused[step.id])
+            record.publish()
+            self.finish(index, record)
+        return None
+
+    def finish(self, index: int, record: ItemRecord) -> None:
+        """The item is at its end; what was published is remembered, unless something of it is to be done again."""
+        self.results[index] = record.finish()
+        if record.published and not any(result.makeshift for result in record.results.values()):
+            keys = {step: result.key for step, result in record.results.items()}
+            self.admission.note(record.item, record.published, keys)
+
+    def refuse(self, index: int, request: Request, error: ReelError) -> None:
+        """The media cannot be worked on."""
+        name = self.admission.name(request.media)
+        self.run.emit(events.ItemStarted(name, request.media, 0))
+        self.run.emit(events.StepFailedEvent(name, "media", "", error.code, error.message, error.hint, None))
+        self.run.emit(events.ItemFinished(name, "failed", 0.0, None))
+        self.results[index] = ItemResult(name, request.media, "failed", None, error, 0, 0.0)
+
+    def skip(self, index: int, request: Request) -> None:
+        """The media is not begun, or not finished, because another has failed."""
+        name = self.admission.name(request.media)
+        self.results[index] = ItemResult(name, request.media, "skipped", None, None, 0, 0.0)
+
+    def pass_over(self, requests: Sequence[Request], begin: int = 0) -> list[Request]:
+        """Settle the media that have what is asked for. Returns the requests for what the others lack; the first is
+        that of number `begin`."""
+        if self.passing is None:
+            return list(requests)
+        left = []
+        with self.run.app.store.one_write():
+            self.passing.look_ahead(requests)
+            for index, request in enumerate(requests, begin):
+                lacking, reason = self.passing.decide(request)
+                left.append(lacking)
+                if reason:
+                    self.leave_alone(index, request, reason)
+        return left
+
+    def leave_alone(self, index: int, request: Request, reason: str) -> None:
+        """Nothing is to be done for the media."""
+        name = self.admission.name(request.media)
+        self.run.emit(events.ItemStarted(name, request.media, 0))
+        self.run.emit(events.ItemFinished(name, "skipped", 0.0, None, reason))
+        self.results[index] = ItemResult(name, request.media, "skipped", None, None, 0, 0.0, reason=reason)
+
+    def is_file(self, index: int, request: Request) -> bool:
+        """Whether the media can be read at all; if not, that is its result."""
+        try:
+            check_media(request.media)
+            with open(request.media, "rb"):
+                return True
+        except BadInput as error:
+            self.refuse(index, request, error)
+        except OSError as error:
+            self.unreadable(index, request, error)
+        return False
+
+    def unreadable(self, index: int, request: Request, error: OSError) -> None:
+        """The media's file cannot be read."""
+        text = f"{request.media} cannot be read: {error.strerror or error}"
+        self.refuse(index, request, BadInput("media.unreadable", text))
+
+    def _set_up(self, previews: list[StepPreview]) -> None:
+        """What was set up for one item is there for the next."""
+        due = tuple(preview.step.id for preview in previews if preview.verdict != "reused")
+        plans = tuple(preview.step.backend_name for preview in previews)
+        if due and (*due, *plans) not in self._ready:
+            set_up(previews, self.run.app, self.run.emit)
+            self._ready.add((*due, *plans))
+
+
+def run_batch(
+    requests: Iterable[Request] | AsyncIterable[Request],
+    app: App,
+    emit: Emit,
+    *,
+    fail_fast: bool = False,
+    continuing: bool = False,
+    stop: Callable[[], None] | None = None,
+    purpose: str = "reel run",
+) -> BatchResult:
+    """Run the plan of each media. Holds the store; one item's failure does not stop the others, unless `fail_fast`.
+    `continuing`: what somebody has corrected in published files since is taken in first.
+
+    Requests may come while others are worked on. With `stop`, the user's first interrupt calls that, so that no more
+    come, and what is at work is finished. Raises `KeyboardInterrupt` when the user ends what is at work. `purpose` is
+    told to others who want the store.
+    """
+    known = list(requests) if isinstance(requests, Iterable) else None
+    with app.store.open_for_writing(purpose):
+        history = Runs(app.store, app.project.runs)
+        run = Run(history.start(app.settings.recipe, app.profile.name), app, history, history.told(emit))
+        admission = Admission(app, history, run.emit if continuing else None)
+        run.emit(events.RunStarted(run.id, None if known is None else len(known)))
+        state = "interrupted"
+        try:
+            batch = Batch(run, admission, fail_fast, open_pass_over(app, admission, run.emit))
+            _complete(batch, known if known is not None else requests, stop)  # type: ignore[arg-type]
+            state = "failed" if any(result.error for result in batch.results.values()) else "done"
+        finally:
+            history.finish(run.id, state)
+            history.sweep_logs()
+        return BatchResult(tuple(batch.results[index] for index in sorted(batch.results)))
+
+
+def _complete(batch: Batch, requests: list[Request] | AsyncIterable[Request], stop: Callable[[], None] | None) -> None:
+    """See to all of them. The first media are dealt with here for as long as everything of them is reused, or nothing
+    can be: a batch without work starts neither an event loop nor a worker."""
+    first: Begun | None = None
+    number = 0
+    if isinstance(requests, list):
+        requests = batch.pass_over(requests)
+        while number < len(requests) and first is None and not batch.over:
+            first, number = _leading(batch, requests, number)
+        if first is None:
+            for index in range(number, len(requests)):
+                if index not in batch.results:
+                    batch.skip(index, requests[index])
+            return
+    from pipeline.engine.concurrency import Window, numbered  # here, because asyncio takes a fifth of a start to import
+
+    left = len(requests) - number if isinstance(requests, list) else None
+    Window(batch, Observed(batch.run.app.project.results), left, stop).work(first, numbered(requests, number))
+
+
+def _leading(batch: Batch, requests: list[Request], begin: int) -> tuple[Begun | None, int]:
+    """The first item of which something is to be run, and how far that was. All that is noted of those before it is
+    written at once, so that the disk is waited for once."""
+    end = min(begin + _AT_ONCE, len(requests))
+    with batch.run.app.store.one_write():
+        for number in range(begin, end):
+            request = requests[number]
+            if number in batch.results:
+                continue
+            if batch.is_file(number, request):
+                begun = batch.begin(number, request, batch.run.app.store.media_digest(request.media))
+                if begun:
+                    return begun, number + 1
+            if batch.over:
+                return None, number + 1
+    return None, end

@@ -1,0 +1,184 @@
+"""The items that are at work at once: as many as keep the workers busy, and no more than the disk holds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from dataclasses import replace
+
+from pipeline.base import events
+from pipeline.engine.batch import Batch, Begun
+from pipeline.engine.item import ItemResult
+from pipeline.engine.item_run import ItemRun, Shared
+from pipeline.engine.media_list import Request
+from pipeline.store.worker_stats import Observed
+from pipeline.workers.open_dispatcher import open_dispatcher
+from shared.files import sha256_of
+
+_STAGE_BY_STAGE = 32  # items at once where the models take turns in memory: each turn costs a load
+_LEAST_FREE_BYTES = 1 << 30
+_LEAST_FREE_OF_MEDIA = 3  # times its size, for what is cut out of it and put together again
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+Numbered = tuple[int, Request]
+
+
+async def numbered(requests: Sequence[Request] | AsyncIterable[Request], begin: int) -> AsyncIterator[Numbered]:
+    """The requests from number `begin` on, each with its number."""
+    if isinstance(requests, Sequence):
+        for index in range(begin, len(requests)):
+            yield index, requests[index]
+    else:
+        index = begin
+        async for request in requests:
+            yield index, request
+            index += 1
+
+
+class Window:
+    """Works on the items of a batch. `left` is how many are still to be admitted; None while nobody knows. `stop` ends
+    the coming of more, where that is what a first interrupt asks for."""
+
+    def __init__(
+        self, batch: Batch, observed: Observed, left: int | None, stop: Callable[[], None] | None = None
+    ) -> None:
+        self._batch, self._observed, self._left, self._stop = batch, observed, left, stop
+        self._interrupts = 0  # of the work
+        self._at_work: dict[asyncio.Task[None], Begun] = {}
+
+    def work(self, first: Begun | None, requests: AsyncIterator[Numbered]) -> None:
+        """See to all of them. Raises `KeyboardInterrupt` when the user ended it."""
+        with asyncio.Runner() as loop:
+            loop.run(self._work(first, requests))
+        if self._interrupts:
+            raise KeyboardInterrupt
+
+    async def _work(self, first: Begun | None, requests: AsyncIterator[Numbered]) -> None:
+        batch, run = self._batch, self._batch.run
+        loop = asyncio.get_running_loop()
+        surroundings = batch.admission.surroundings = replace(batch.admission.surroundings, rungs=self._observed.rungs)
+        async with open_dispatcher(run.app, run.history.folder(run.id), self._observed, run.emit) as dispatcher:
+            shared = Shared(dispatcher, surroundings)
+            work = asyncio.create_task(self._all(first, requests, shared))
+
+            def interrupt(politely: bool) -> None:
+                if politely and self._stop:
+                    run.emit(events.Notice(None, None, "finishing what is at work; once more stops that too"))
+                    self._stop()
+                    self._stop = None
+                    return
+                self._interrupts += 1
+                if self._interrupts > 1:
+                    dispatcher.kill_now()
+                else:
+                    run.emit(events.Notice(None, None, "stopping; once more ends everything at once"))
+                    dispatcher.begin_no_more()
+                    work.cancel()
+
+            with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
+                for number in _SIGNALS:
+                    # Who sends SIGTERM, as a system that shuts down does, waits for a few seconds only.
+                    loop.add_signal_handler(number, interrupt, number == signal.SIGINT)
+            try:
+                await work
+            except asyncio.CancelledError:
+                if not self._interrupts:
+                    raise
+            finally:
+                await dispatcher.close()
+                self._observed.save()
+                with contextlib.suppress(NotImplementedError):
+                    for number in _SIGNALS:
+                        loop.remove_signal_handler(number)
+
+    async def _all(self, first: Begun | None, requests: AsyncIterator[Numbered], shared: Shared) -> None:
+        """Admit one after the other, never more than the window holds. What goes wrong with the run ends it."""
+        if first:
+            self._start(first, shared)
+        arriving: asyncio.Task[Numbered | None] | None = asyncio.create_task(_next(requests))
+        try:
+            while arriving or self._at_work:
+                if arriving and arriving.done() and self._has_room(arriving.result(), shared):
+                    arrived = arriving.result()
+                    arriving = None if arrived is None else asyncio.create_task(_next(requests))
+                    if arrived is not None:
+                        await self._admit(*arrived, shared)
+                    continue
+                awaited = {*self._at_work, *([arriving] if arriving and not arriving.done() else [])}
+                done, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+                for task in [one for one in self._at_work if one in done]:
+                    del self._at_work[task]
+                    task.result()  # raises what is no item's failure
+                if self._batch.over:
+                    await self._leave()
+        finally:
+            tasks = [*self._at_work, *([arriving] if arriving else [])]
+            for one in tasks:
+                one.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _leave(self) -> None:
+        """End what is at work, because another item has failed."""
+        left, self._at_work = self._at_work, {}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        for begun in left.values():
+            item = begun.record.item
+            self._batch.results[begun.index] = ItemResult(item.name, item.media, "skipped", None, None, 0, 0.0)
+
+    def _has_room(self, arrived: Numbered | None, shared: Shared) -> bool:
+        """Whether another item may begin beside those at work."""
+        if arrived is None or not self._at_work:
+            return True
+        settings = self._batch.run.app.settings
+        fitting = 2 * shared.dispatcher.cpus + 2 if shared.dispatcher.all_fit() else _STAGE_BY_STAGE
+        if len(self._at_work) >= (settings.look_ahead or fitting):
+            return False
+        _, request = arrived
+        try:
+            wanted = max(_LEAST_FREE_BYTES, _LEAST_FREE_OF_MEDIA * request.media.stat().st_size)
+        except OSError:
+            wanted = _LEAST_FREE_BYTES
+        return shutil.disk_usage(self._batch.run.app.store.root).free >= wanted
+
+    async def _admit(self, index: int, request: Request, shared: Shared) -> None:
+        batch, store = self._batch, self._batch.run.app.store
+        if self._left is not None:
+            self._left -= 1
+        if batch.over:
+            batch.skip(index, request)
+            return
+        if self._left is None:  # it came just now, so nothing was decided about it
+            [request] = batch.pass_over([request], index)
+        if index in batch.results or not batch.is_file(index, request):
+            return
+        try:
+            status = request.media.stat()
+            digest = store.known_digest(status)
+            if digest is None:
+                digest = await asyncio.to_thread(sha256_of, request.media)
+                store.remember_digest(request.media, status, digest)
+        except OSError as error:
+            batch.unreadable(index, request, error)
+            return
+        if begun := batch.begin(index, request, digest):
+            self._start(begun, shared)
+        shared.dispatcher.ahead = self._left / max(len(self._at_work), 1) if self._left else 0.0
+
+    def _start(self, begun: Begun, shared: Shared) -> None:
+        self._at_work[asyncio.create_task(self._one(begun, shared))] = begun
+
+    async def _one(self, begun: Begun, shared: Shared) -> None:
+        record = begun.record
+        await ItemRun(record, shared).complete(begun.previews)
+        if not record.error:
+            await asyncio.to_thread(record.publish)
+        self._batch.finish(begun.index, record)
+
+
+async def _next(requests: AsyncIterator[Numbered]) -> Numbered | None:
+    return await anext(requests, None)

@@ -1,0 +1,65 @@
+"""What the steps of a plan will ask of services, estimated before anything is sent.
+
+The text is taken where it is known already: the transcript that a step will get, else an earlier one of the same media,
+else the media's length at the pace of speech. All of it is an estimate: tokenizers differ, and so do retries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pipeline.engine.preview import StepPreview
+from pipeline.plan.llm_services import Asked, asked_by
+from pipeline.plan.model import FromStep
+from pipeline.store.results import ResultStore, StoredFile, StoredResult
+from shared.documents.base import DocumentError
+from shared.documents.media import Media
+from shared.documents.transcript import Transcript
+from shared.language_model import LanguageModelParams, Usage, expected_usage, tokens_in
+
+_TOKENS_PER_SECOND, _SECONDS_PER_LINE = 4.0, 4.0  # of speech, with its pauses
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a step will ask of a service; `usage` is None as long as nobody knows how long the media is."""
+
+    step: str
+    asked: Asked
+    usage: Usage | None
+    cost: float | None
+
+
+def estimates(previews: Sequence[StepPreview], store: ResultStore) -> list[Estimate]:
+    """An estimate for each step that is to be run and asks a service."""
+    results = {preview.step.id: preview.result for preview in previews if preview.result}
+    found = []
+    for preview in previews:
+        step = preview.step
+        asked = asked_by(step) if preview.verdict != "reused" else None
+        if asked is None or not isinstance(step.params, LanguageModelParams):
+            continue
+        source = step.inputs.get("transcript")
+        direct = results.get(source.step) if isinstance(source, FromStep) else None
+        text = _text([*filter(None, [direct]), *reversed(results.values())], store)
+        usage = expected_usage(*text, step.params) if text else None
+        found.append(Estimate(step.id, asked, usage, usage.cost(step.params) if usage else None))
+    return found
+
+
+def _text(results: Iterable[StoredResult], store: ResultStore) -> tuple[int, float] | None:
+    """Lines and tokens of the first transcript; else as many as are said in a media of that length."""
+    length_ms: int | None = None
+    for result in results:
+        try:
+            if isinstance(file := result.outputs.get("transcript"), StoredFile):
+                texts = [segment.text for segment in Transcript.read(store.path(file)).segments]
+                return len(texts), sum(map(tokens_in, texts))
+            if isinstance(file := result.outputs.get("media"), StoredFile):
+                length_ms = Media.read(store.path(file)).decoded_ms
+        except DocumentError:
+            continue
+    if length_ms is None:
+        return None
+    return round(length_ms / 1000 / _SECONDS_PER_LINE) or 1, length_ms / 1000 * _TOKENS_PER_SECOND

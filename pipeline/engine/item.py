@@ -1,0 +1,230 @@
+"""One media of a batch: its steps as they end, told to the user, kept in the history, and published."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.app import App
+from pipeline.base import events
+from pipeline.base.errors import BadInput, ReelError
+from pipeline.base.events import Emit
+from pipeline.plan.model import Plan, Step
+from pipeline.publishing.edits import Edit, heard_in
+from pipeline.publishing.publish import PublishedFiles, publish, read_job
+from pipeline.store.history import Runs, StepRecord
+from pipeline.store.results import ObjectDamaged, StoredFile, StoredResult
+from shared.documents.base import DocumentError
+from shared.documents.media import Media
+from shared.language_model import NOTHING, Usage
+
+_MAKESHIFT = "makeshift: this will do for now, and the next run does the step again"
+_LEAST_BYTES_PER_SECOND = 2_000  # of media, for a time limit before its length is known
+
+
+@dataclass(frozen=True)
+class Item:
+    """One media to work on: `name` is what the user reads, `digest` the content's, `folder` where it is published.
+    `index` is its place among all; a higher `priority` goes before."""
+
+    name: str
+    media: Path
+    digest: str
+    plan: Plan
+    folder: Path
+    index: int = 0
+    priority: float = 0.0
+    edits: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution, for however many media."""
+
+    id: str
+    app: App
+    history: Runs
+    emit: Emit
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """What became of an item. `error` is the first that kept it from being finished."""
+
+    name: str
+    media: Path
+    state: str  # done, reused, failed or skipped
+    published: PublishedFiles | None
+    error: ReelError | None
+    steps_run: int
+    seconds: float
+    asked: Usage = NOTHING  # of services, by the steps that were run
+    cost: float | None = None  # of that, where the user has given prices
+    checked: tuple[events.Checked, ...] = ()
+    reason: str = ""  # why it was skipped
+
+
+class ItemRecord:
+    """Collects the results of an item's steps, in one run."""
+
+    def __init__(self, item: Item, run: Run) -> None:
+        self.item, self.plan, self.app, self.emit = item, item.plan, run.app, run.emit
+        self.results: dict[str, StoredResult] = {}
+        self.error: ReelError | None = None
+        self._run = run
+        self._steps_run = 0
+        self._asked = NOTHING
+        self._cost: float | None = None
+        self._published: PublishedFiles | None = None
+        self._media_ms: int | None = None
+        self._started = time.monotonic()
+        plan = tuple(step.id for step in self.plan.steps)
+        self.emit(events.ItemStarted(item.name, item.media, len(plan), plan))
+
+    @property
+    def length_ms(self) -> int:
+        """How long the media is; before that is known, how long it may be at most."""
+        if self._media_ms is not None:
+            return self._media_ms
+        return self.item.media.stat().st_size * 1000 // _LEAST_BYTES_PER_SECOND
+
+    def started(self, step: Step, reason: str, worker: str) -> None:
+        """A worker begins with the step."""
+        self.emit(events.StepStarted(self.item.name, step.id, step.backend_name, reason, self._media_ms, worker))
+
+    def reused(self, step: Step, result: StoredResult) -> None:
+        """The step's result was in the store."""
+        self.emit(events.StepReused(self.item.name, step.id, step.backend_name, result.key))
+        self._record(step, result.key, "reused", None)
+        self._accept(step, result)
+
+    def done(self, step: Step, result: StoredResult, seconds: float) -> None:
+        """The step was run, within `seconds` of a user's time; its result is written, and noted here."""
+        self._steps_run += 1
+        self._asked += Usage.noted(result.facts)
+        if isinstance(cost := result.facts.get("cost"), float):
+            self._cost = (self._cost or 0.0) + cost
+        with self.app.store.one_write(wait=False):
+            self.app.store.note(result)
+            self._record(step, result.key, "done", seconds)
+        self._accept(step, result)
+        if result.makeshift:
+            self.emit(events.Notice(self.item.name, step.id, _MAKESHIFT))
+        self.emit(
+            events.StepDone(
+                self.item.name, step.id, step.backend_name, result.key, seconds, self._media_ms, result.facts
+            )
+        )
+
+    def failed(self, step: Step, error: ReelError, seconds: float) -> None:
+        """The step did not deliver. The first error is the item's."""
+        self.error = self.error or error
+        self._record(step, None, "failed", seconds)
+        self.emit(
+            events.StepFailedEvent(
+                self.item.name, step.id, step.backend_name, error.code, error.message, error.hint, error.log
+            )
+        )
+
+    def skipped(self, step: Step) -> None:
+        """The step was not begun, because another has failed."""
+        self.emit(events.StepSkipped(self.item.name, step.id))
+
+    def recall(self, keys: Mapping[str, str], published: PublishedFiles) -> None:
+        """Everything was done and published before, and nothing of it was touched since."""
+        for step in self.plan.steps:
+            self.emit(events.StepReused(self.item.name, step.id, step.backend_name, keys[step.id]))
+        name = self.item.name
+        steps = (
+            StepRecord(name, step.id, step.backend_name, keys[step.id], "reused", None) for step in self.plan.steps
+        )
+        self._run.history.record_all(self._run.id, self.item.digest, steps)
+        self._published = published
+
+    @property
+    def published(self) -> PublishedFiles | None:
+        """What lies in the item's folder now."""
+        return self._published
+
+    def publish(self) -> None:
+        """Bring the files to where the user looks for them. Touches the disk only, so that a thread can do it."""
+        item, app = self.item, self.app
+        try:
+            corrected = {edit: app.edits.path(item.digest, edit.sha256) for edit in item.edits}
+            self._published = publish(
+                self.plan, self.results, item.media, item.digest, item.folder, app.store, app.models.models, corrected
+            )
+        except ObjectDamaged as error:
+            self.error = error
+        except OSError as error:
+            self.error = BadInput(
+                "publish.unwritable",
+                f"nothing can be written to {item.folder}: {error.strerror or error}",
+                hint="choose another folder with `-o`; all results are kept, so that nothing has to be done again",
+            )
+
+    def finish(self) -> ItemResult:
+        """Say how it went."""
+        published, error, name = self._published, self.error, self.item.name
+        checked = checks_in(published.folder, name) if published else ()
+        if published:
+            for path in published.edited:
+                text = f"{path.name} was edited since it was published, so it is kept; `--continue` takes in"
+                text += " corrections of subtitles and transcripts, and when you delete it, the new one comes"
+                self.emit(events.Notice(name, None, text))
+            for edit in self.item.edits:
+                made = self.results.get(edit.step)
+                if made and not edit.applies(self.results):
+                    self.emit(events.Notice(name, None, _waits(edit, heard_in(made))))
+            for check in checked:
+                self.emit(check)
+            for path in published.files:
+                self.emit(events.Published(name, path))
+        elif error and error.code in {"publish.unwritable", "results.content"}:
+            self.emit(events.StepFailedEvent(name, "publish", "", error.code, error.message, error.hint, None))
+        state = "failed" if error else "done" if self._steps_run else "reused"
+        seconds = time.monotonic() - self._started
+        self.emit(events.ItemFinished(name, state, seconds, published.folder if published else None))
+        steps_run, asked, cost = self._steps_run, self._asked, self._cost
+        return ItemResult(name, self.item.media, state, published, error, steps_run, seconds, asked, cost, checked)
+
+    def _accept(self, step: Step, result: StoredResult) -> None:
+        self.results[step.id] = result
+        probed = result.outputs.get("media")
+        if isinstance(probed, StoredFile):
+            try:
+                self._media_ms = Media.read(self.app.store.path(probed)).decoded_ms
+            except DocumentError:
+                self._media_ms = None
+
+    def _record(self, step: Step, key: str | None, state: str, seconds: float | None) -> None:
+        record = StepRecord(self.item.name, step.id, step.backend_name, key, state, seconds)
+        self._run.history.record(self._run.id, self.item.digest, record)
+
+
+def _waits(edit: Edit, language: str | None) -> str:
+    return (
+        f"{edit.name} was corrected in {edit.language}, and this run is in {language}: the correction is left aside,"
+        f" and applies again when the language is {edit.language}"
+    )
+
+
+def checks_in(folder: Path, item: str) -> tuple[events.Checked, ...]:
+    """What was found in the subtitles that a job has published, whether they were made now or before."""
+    job = read_job(folder)
+    shown = {origin.rpartition(".")[0] for origin in job.origins.values()} if job else {}
+    found = []
+    for step, record in job.steps.items() if job else ():
+        facts = record["facts"]
+        if step in shown and isinstance(facts, dict) and "over_limits" in facts:
+            counts = {name: value for name, value in facts.items() if isinstance(value, int)}
+            over = counts.pop("over_limits")
+            rules = {
+                name.removeprefix("over_").replace("_", "-"): count
+                for name, count in counts.items()
+                if name.startswith("over_")
+            }
+            found.append(events.Checked(item, step, str(facts["language"]), counts["cues"], over, rules))
+    return tuple(found)

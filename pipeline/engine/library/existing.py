@@ -1,0 +1,124 @@
+"""Films that have subtitles already: which of the languages that are asked for lie beside a film or inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.engine.library.beside import own_names
+from pipeline.engine.library.sidecars import Sidecar, Sidecars
+from pipeline.engine.library.tracks import InnerTrack, TrackIndex
+from pipeline.plan.model import Plan
+from pipeline.plan.registry import ASR, DEMUX, SUBTITLE, Probe, choose_track
+from shared.documents.media import Track
+from shared.stage import Params, StageError
+from shared.text.language import is_covered, language_of_track
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The subtitles that a job is for. Without a target it is the language spoken: `spoken`, where the user has said
+    it, or that of the audio track that `sound` (parameters of `demux`) chooses."""
+
+    targets: tuple[str, ...]
+    spoken: str | None
+    sound: Params
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a film has of a wish: `missing` are the targets that it lacks, `reason` says why nothing is to be done."""
+
+    missing: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Subtitle:
+    """A full text subtitle: its language where that is known, and how to tell the user of it."""
+
+    language: str | None
+    told: str
+
+
+def wish_of(plan: Plan) -> Wish | None:
+    """What a plan is for; None where it makes no subtitle files."""
+    published = {publication.step for publication in plan.publications if publication.role == "files"}
+    steps = [step for step in plan.steps if step.stage.name == SUBTITLE and step.id in published]
+    sound = next((step.params for step in plan.steps if step.stage.name == DEMUX), None)
+    if not steps or sound is None:
+        return None
+    heard = next((step.params for step in plan.steps if step.stage.name == ASR), None)
+    targets = dict.fromkeys(step.target for step in steps if step.target)
+    return Wish(tuple(targets), language_of_track(getattr(heard, "language", None)), sound)
+
+
+class Existing:
+    """Looks for subtitles that somebody else has made. What reel wrote itself is not among them."""
+
+    def __init__(self, sidecars: Sidecars, tracks: TrackIndex) -> None:
+        self._sidecars, self._tracks = sidecars, tracks
+
+    def look_ahead(self, films: Iterable[tuple[Path, Wish]]) -> None:
+        """Begin anew, with what lies on the disk now: look into all the films at once that have to be opened."""
+        self._sidecars.forget()
+        self._tracks.look_into([film for film, wish in films if not self._by_names(film, wish)])
+
+    def find(self, film: Path, wish: Wish) -> Found:
+        """What the film has of the wish."""
+        if found := self._by_names(film, wish):
+            return found
+        tracks = self._tracks.of(film)
+        inside = [_Subtitle(one.language, "a track inside") for one in tracks if one.is_full_text]
+        spoken = wish.spoken or language_of_sound(film, tracks, wish.sound)
+        return _compare(wish, spoken, [*self._beside(film), *inside])
+
+    def _by_names(self, film: Path, wish: Wish) -> Found | None:
+        """What the names of the files beside it tell, where that is enough to pass over the film."""
+        if not wish.targets and wish.spoken is None:
+            return None
+        found = _compare(wish, wish.spoken, self._beside(film))
+        return found if found.reason else None
+
+    def _beside(self, film: Path) -> list[_Subtitle]:
+        found = [one for one in self._sidecars.of(str(film.parent), film.name) if not one.forced]
+        ours = own_names(film) if found else frozenset()
+        return [_Subtitle(one.language, one.name) for one in found if not _is_ours(one, ours)]
+
+
+def _is_ours(sidecar: Sidecar, ours: frozenset[str]) -> bool:
+    return sidecar.name in ours
+
+
+def _compare(wish: Wish, spoken: str | None, there: Sequence[_Subtitle]) -> Found:
+    if not wish.targets:
+        serving = [one for one in there if spoken is None or one.language is None or is_covered(spoken, one.language)]
+        return Found(reason=_told(serving[:1])) if serving else Found()
+    serving, missing = [], []
+    for target in wish.targets:
+        having = [one for one in there if one.language and is_covered(target, one.language)]
+        serving += having[:1]
+        missing += [] if having else [target]
+    return Found(missing=tuple(missing)) if missing else Found(reason=_told(serving))
+
+
+def _told(serving: Sequence[_Subtitle]) -> str:
+    words = [f"{one.told} ({one.language})" if one.language else one.told for one in serving]
+    return f"has subtitles already: {', '.join(words)}"
+
+
+def language_of_sound(film: Path, tracks: Sequence[InnerTrack], sound: Params) -> str | None:
+    """The language that the file states for the audio track which a run would take; None where it states none."""
+    audio = [
+        Track(
+            index=number, kind="audio", codec=one.codec, language=one.language, title=one.title or None,
+            default="default" in one.flags, commentary=one.is_aside,
+        )
+        for number, one in enumerate(track for track in tracks if track.kind == "audio")
+    ]  # fmt: skip
+    probe = Probe(container="", start_ms=0, duration_ms=None, tracks=tuple(audio))
+    try:
+        return choose_track(film, probe, sound)[0].language  # type: ignore[arg-type]
+    except StageError:  # the run itself will say that there is no such track
+        return None

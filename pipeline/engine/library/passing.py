@@ -1,0 +1,72 @@
+"""`skip_existing`: which media of a run are passed over, because they have the subtitles that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from pipeline.app import App
+from pipeline.base.errors import BadInput, Missing, UsageError
+from pipeline.base.events import Emit
+from pipeline.base.hardware import available_cores
+from pipeline.engine.admission import Admission
+from pipeline.engine.library.existing import Existing, Wish, wish_of
+from pipeline.engine.library.sidecars import Sidecars
+from pipeline.engine.library.tracks import TrackIndex
+from pipeline.engine.media_list import Request
+
+
+class PassOver:
+    """Decides about the media of one run. Reads names and the index; opens a film that it does not know."""
+
+    def __init__(self, app: App, admission: Admission) -> None:
+        self._admission = admission
+        tracks = TrackIndex(app.store.index, _describer(app), app.settings.cpus or available_cores())
+        self._existing = Existing(Sidecars(), tracks)
+        self._wishes: dict[int, Wish | None] = {}
+
+    def look_ahead(self, requests: Sequence[Request]) -> None:
+        """Look into the films that have to be opened, several at once."""
+        wishes = ((request.media, self._wish(request)) for request in requests)
+        self._existing.look_ahead((media, wish) for media, wish in wishes if wish)
+
+    def decide(self, request: Request) -> tuple[Request, str]:
+        """The request, without the targets that are there already, and the reason where it is to be passed over."""
+        wish = self._wish(request)
+        if wish is None:
+            return request, ""
+        found = self._existing.find(request.media, wish)
+        if found.reason or found.missing == wish.targets:
+            return request, found.reason
+        return replace(request, overrides={**request.overrides, "to": list(found.missing)}), ""
+
+    def _wish(self, request: Request) -> Wish | None:
+        """What is asked for; None for a media that is not to be passed over, whatever lies there."""
+        try:
+            plan = self._admission.plan_for(request)
+        except (BadInput, UsageError, Missing):  # told when its turn comes
+            return None
+        if not request.media.is_file() or self._admission.was_published(request.media, plan):
+            return None
+        if id(plan) not in self._wishes:
+            self._wishes[id(plan)] = wish_of(plan)
+        return self._wishes[id(plan)]
+
+
+def _describer(app: App) -> Callable[[Path], str] | None:
+    """How ffmpeg is asked; None where it is not set up: a plan sets nothing up, and sees what lies beside films."""
+    try:
+        app.tools.program(app.tool)
+    except Missing:
+        return None
+    return partial(app.tools.describe, app.tool)
+
+
+def open_pass_over(app: App, admission: Admission, emit: Emit) -> PassOver | None:
+    """The decision for a run; None where the settings want none. Raises `Missing`."""
+    if not app.settings.skip_existing:
+        return None
+    app.tools.ensure(app.tool, emit, offline=app.settings.offline)
+    return PassOver(app, admission)

@@ -1,0 +1,158 @@
+"""Subtitle files beside a film, by the names that media servers and people give them.
+
+Film (2020).en.srt, Film (2020).eng.forced.ass, Film (2020).English.sdh.vtt, Film (2020).srt
+Subs/Film (2020).en.srt, Subs/Film (2020)/2_English.srt, and Subs/English.srt where the folder holds one film
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from shared.containers import MEDIA_SUFFIXES
+from shared.text.language import language_named
+
+# Subtitles that are text. Pictures (`.sup`, `.sub` beside `.idx`) cannot be searched, restyled or translated.
+_TEXT = frozenset({".ass", ".dfxp", ".sbv", ".scc", ".smi", ".srt", ".ssa", ".sub", ".ttml", ".usf", ".vtt"})
+_PICTURES_OF = ".idx"
+_FOLDERS = frozenset({"sub", "subs", "subtitle", "subtitles"})
+_FORCED = frozenset({"forced", "foreign"})
+_HEARING_IMPAIRED = frozenset({"sdh", "cc", "hi"})
+_FLAGS = _FORCED | _HEARING_IMPAIRED | {"default", "full"}
+_WORDS = re.compile(r"[^._ \-()\[\]]+")
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """A subtitle file: its name from the film's folder, its language where the name tells one, and whether it holds
+    the foreign parts alone."""
+
+    name: str
+    language: str | None
+    forced: bool
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The names in one folder."""
+
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
+def listing_of(folder: str) -> Listing:
+    """What lies in a folder; nothing where it cannot be read."""
+    files: list[str] = []
+    folders: list[str] = []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            (folders if entry.is_dir() else files).append(entry.name)
+    return Listing(tuple(sorted(files)), tuple(sorted(folders)))
+
+
+class Sidecars:
+    """Finds the subtitle files of films. Each folder is read once, for all the films in it."""
+
+    def __init__(self) -> None:
+        self._listings: dict[str, Listing] = {}
+
+    def forget(self) -> None:
+        """Read the folders again from now on."""
+        self._listings.clear()
+
+    def of(self, folder: str, film: str) -> list[Sidecar]:
+        """The subtitle files of `film`, a file name in `folder`."""
+        here = self._listing(folder)
+        stem = _alike(_split(film)[0])
+        stems = {_alike(_split(name)[0]) for name in here.files if _split(name)[1] in MEDIA_SUFFIXES} | {stem}
+        found = _named_after(stem, stems, here.files, "")
+        for name in here.folders:
+            if name.lower() in _FOLDERS:
+                found += self._inside(os.path.join(folder, name), name, stem, stems)
+        return found
+
+    def _inside(self, path: str, name: str, stem: str, stems: set[str]) -> list[Sidecar]:
+        """Those in a folder for subtitles: by the film's name, or in a folder of its name, or all, for one film."""
+        inside = self._listing(path)
+        found = _named_after(stem, stems, inside.files, f"{name}/")
+        if len(stems) == 1:
+            known = {sidecar.name for sidecar in found}
+            every = _free_names(inside.files, f"{name}/")
+            found += [sidecar for sidecar in every if sidecar.name not in known]
+        for below in inside.folders:
+            if _alike(below) == stem:
+                files = self._listing(os.path.join(path, below)).files
+                found += _free_names(files, f"{name}/{below}/")
+        return found
+
+    def _listing(self, folder: str) -> Listing:
+        if folder not in self._listings:
+            self._listings[folder] = listing_of(folder)
+        return self._listings[folder]
+
+
+def _named_after(stem: str, stems: set[str], files: Sequence[str], prefix: str) -> list[Sidecar]:
+    """Those whose names begin with the film's, and not with that of another film whose name goes on from there."""
+    longer = [other for other in stems if other != stem and other.startswith(stem)]
+    found = []
+    for name in _text_subtitles(files):
+        base = _alike(_split(name)[0])
+        if not base.startswith(stem) or any(base == other or base.startswith(f"{other}.") for other in longer):
+            continue
+        rest = base[len(stem) :]
+        words = _WORDS.findall(rest)
+        # Servers take a dot; people also write `film-en.srt`. There every word has to be one that says something.
+        if not rest or rest[0] == "." or (rest[0] in "-_ ([" and words and all(map(_says_something, words))):
+            found.append(_sidecar(f"{prefix}{name}", _parts(rest)))
+    return found
+
+
+def _free_names(files: Sequence[str], prefix: str) -> list[Sidecar]:
+    """Subtitles that need not have the film's name: `2_English.srt`."""
+    return [_sidecar(f"{prefix}{name}", _parts(_alike(_split(name)[0]))) for name in _text_subtitles(files)]
+
+
+def _text_subtitles(files: Sequence[str]) -> Iterator[str]:
+    names = {name.lower() for name in files}
+    for name in files:
+        base, suffix = _split(name)
+        if name.startswith(".") or suffix not in _TEXT:
+            continue
+        if suffix == ".sub" and f"{base.lower()}{_PICTURES_OF}" in names:
+            continue
+        yield name
+
+
+def _parts(rest: str) -> list[str]:
+    """The words of a name: whole between dots (`pt-br`), and where that says nothing, at every other sign."""
+    found: list[str] = []
+    for part in filter(None, rest.split(".")):
+        found += [part] if _says_something(part) else _WORDS.findall(part)
+    return found
+
+
+def _says_something(word: str) -> bool:
+    return word in _FLAGS or language_named(word) is not None
+
+
+def _sidecar(name: str, words: Sequence[str]) -> Sidecar:
+    """What the words say. `hi` is Hindi where it stands alone, and "hearing impaired" beside another language."""
+    named = [word for word in words if language_named(word)]
+    others = [word for word in named if word not in _FLAGS]
+    language = language_named((others or named)[-1]) if named else None
+    return Sidecar(name, language, any(word in _FORCED for word in words))
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A name and its suffix in small letters; as text, since a library has thousands."""
+    base, suffix = os.path.splitext(name)  # noqa: PTH122
+    return base, suffix.lower()
+
+
+def _alike(name: str) -> str:
+    """The name as servers compare it: in any letter case, and however Unicode composes it."""
+    return unicodedata.normalize("NFC", name).casefold()

@@ -1,0 +1,129 @@
+"""The tracks inside a film as far as they decide whether it has subtitles: asked of ffmpeg once, kept in the index.
+
+The core has no library that reads containers, and a worker would be too much for a question that ffmpeg answers in
+20 ms. What was answered is kept by the file's identity, so that a film that is known costs no process.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.store.index import Index
+from shared.documents.media import TEXT_CODECS, is_commentary
+from shared.text.language import language_of_track
+
+_STREAM = re.compile(
+    r"\s*Stream #\d+:\d+(?:\[0x[0-9a-f]+\])?(?:\((?P<language>[^)]*)\))?: (?P<kind>Audio|Subtitle): (?P<codec>\w+)"
+)
+_TITLE = re.compile(r"\s+title\s*: (?P<title>.*)")
+_FLAG = re.compile(r"\((default|forced|comment|hearing impaired|visual impaired|descriptions|captions)\)")
+_FOREIGN_PARTS = re.compile(r"\bforced\b|\bforeign\b|\bsigns\b", re.IGNORECASE)
+_FIELDS = ("kind", "codec", "language", "title", "flags")
+
+_Identity = tuple[int, int, int, int]  # of a file: its device, inode, size and time of modification
+
+
+@dataclass(frozen=True)
+class InnerTrack:
+    """An audio or subtitle track. `language` is BCP-47, None where the file does not say; `flags` are ffmpeg's."""
+
+    kind: str  # audio or subtitle
+    codec: str
+    language: str | None
+    title: str
+    flags: tuple[str, ...]
+
+    @property
+    def is_full_text(self) -> bool:
+        """Whether it is a subtitle that is text and holds all that is said in the film."""
+        if self.kind != "subtitle" or self.codec not in TEXT_CODECS or "forced" in self.flags:
+            return False
+        return not (is_commentary(self.title) or _FOREIGN_PARTS.search(self.title))
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether it is talk about the film, or tells the picture to the blind."""
+        aside = {"comment", "visual impaired", "descriptions"} & set(self.flags)
+        return bool(aside) or is_commentary(self.title)
+
+
+def parse_tracks(said: str) -> tuple[InnerTrack, ...]:
+    """The tracks in what `ffmpeg -i` says of a file."""
+    found: list[InnerTrack] = []
+    wanted = False
+    for line in said.splitlines():
+        if stream := _STREAM.match(line):
+            flags = tuple(_FLAG.findall(line[stream.end() :]))
+            language = language_of_track(stream["language"])
+            found.append(InnerTrack(stream["kind"].lower(), stream["codec"], language, "", flags))
+            wanted = True
+        elif "Stream #" in line:
+            wanted = False
+        elif wanted and (title := _TITLE.match(line)):
+            last = found[-1]
+            found[-1] = InnerTrack(last.kind, last.codec, last.language, title["title"], last.flags)
+    return tuple(found)
+
+
+class TrackIndex:
+    """The tracks of films, remembered in the index by the films' identity. `describe` gives what ffmpeg says of a file;
+    without it, a film that is not known has none."""
+
+    def __init__(self, index: Index, describe: Callable[[Path], str] | None, at_once: int) -> None:
+        self._index, self._describe, self._at_once = index, describe, at_once
+        self._known: dict[_Identity, tuple[InnerTrack, ...]] = {}
+
+    def of(self, film: Path) -> tuple[InnerTrack, ...]:
+        """The tracks of a film; none where ffmpeg cannot read it."""
+        identity = _identity(film)
+        if identity is None:
+            return ()
+        if identity not in self._known:
+            self.look_into([film])
+        return self._known.get(identity, ())
+
+    def look_into(self, films: Sequence[Path]) -> None:
+        """Have the tracks of these films at hand; of those that are not known yet, several are looked into at once."""
+        unknown: dict[_Identity, Path] = {}
+        for film in films:
+            identity = _identity(film)
+            if identity is None or identity in self._known:
+                continue
+            before = self._remembered(identity)
+            if before is None:
+                unknown[identity] = film
+            else:
+                self._known[identity] = before
+        if not unknown or self._describe is None:
+            return
+        with ThreadPoolExecutor(self._at_once) as pool:
+            for identity, said in zip(unknown, pool.map(self._describe, unknown.values()), strict=True):
+                tracks = parse_tracks(said)
+                self._known[identity] = tracks
+                self._remember(identity, unknown[identity], tracks)
+
+    def _remembered(self, identity: _Identity) -> tuple[InnerTrack, ...] | None:
+        wanted = "SELECT tracks FROM media_tracks WHERE device = ? AND inode = ? AND size = ? AND modified_ns = ?"
+        for row in self._index.query(wanted, identity):
+            rows = [dict(zip(_FIELDS, values, strict=True)) for values in json.loads(str(row[0]))]
+            return tuple(InnerTrack(**{**values, "flags": tuple(values["flags"])}) for values in rows)
+        return None
+
+    def _remember(self, identity: _Identity, film: Path, tracks: tuple[InnerTrack, ...]) -> None:
+        if self._index.is_open and _identity(film) == identity:
+            rows = [[getattr(track, name) for name in _FIELDS] for track in tracks]
+            names = ("device", "inode", "size", "modified_ns", "tracks")
+            self._index.put("media_tracks", dict(zip(names, (*identity, json.dumps(rows)), strict=True)))
+
+
+def _identity(film: Path) -> _Identity | None:
+    try:
+        status = film.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,215 @@
+"""Which media a command is to work on: files, folders and patterns, lists with settings for each, and their order."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import itertools
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.base.display_paths import as_text
+from pipeline.base.errors import BadInput, UsageError
+from pipeline.base.settings import SHORT_NAMES, parse_assignment
+from pipeline.engine.folder_walk import FolderWalk, told
+from shared.containers import MEDIA_SUFFIXES
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One media, with settings of its own by their dotted names. A higher `priority` goes before."""
+
+    media: Path
+    overrides: Mapping[str, JsonValue] = field(default_factory=dict)
+    priority: float = 0.0
+
+
+def _size(request: Request) -> int:
+    try:
+        return request.media.stat().st_size
+    except OSError:
+        return 0
+
+
+def _changed_ns(request: Request) -> int:
+    try:
+        return request.media.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+_ORDERS: dict[str, Callable[[Request], object]] = {
+    "given": lambda request: 0,
+    "name": lambda request: (request.media.name, str(request.media)),
+    "smallest": _size,
+    "largest": lambda request: -_size(request),
+    "oldest": _changed_ns,
+    "newest": lambda request: -_changed_ns(request),
+}
+ORDERS = tuple(_ORDERS)
+
+
+def find_media(arguments: Sequence[str], media_root: Path, walk: FolderWalk) -> list[Path]:
+    """The files that arguments name: files, folders (searched through by `walk`), patterns. A file that is named
+    outright is taken whatever its name is. Raises `UsageError`."""
+    found: list[Path] = []
+    for argument in arguments:
+        check_name(argument)
+        path = media_root / argument
+        if path.is_dir():
+            found += media_in(path, argument, walk)
+        elif os.path.lexists(path) or not glob.has_magic(argument):
+            found.append(path)
+        else:
+            found += _matching(argument, media_root, walk)
+    return _once(absolute(path) for path in found)
+
+
+def check_name(text: str) -> None:
+    """Raise `UsageError` for what cannot name a file: nothing at all, which would be the folder where the user is, or
+    an address on the network."""
+    if not text.strip():
+        raise UsageError(
+            "media.empty-name",
+            "an empty name was given, expected a file, a folder or a pattern",
+            hint="a variable of the shell that is not set gives an empty name; `.` is the folder you are in",
+        )
+    if _ADDRESS.match(text) and not os.path.lexists(text):
+        raise UsageError(
+            "media.address",
+            f"{as_text(text)} is an address, expected a file or a folder",
+            hint="download it first, for example with yt-dlp, and name the file",
+        )
+
+
+def media_in(folder: Path, name: str, walk: FolderWalk) -> list[Path]:
+    """The media files below a folder that the user called `name`. Raises `UsageError` where there are none."""
+    before = Counter(walk.passed)
+    try:
+        inside = [Path(entry.path) for entry in walk.media(str(absolute(folder)))]
+    except OSError as error:
+        text = f"the folder {as_text(name)} cannot be read: {error.strerror or error}"
+        raise UsageError("media.folder", text, hint="check its permissions") from error
+    if not inside:
+        passed = told(walk.passed - before)
+        raise UsageError(
+            "media.none",
+            f"there is no media file in the folder {as_text(name)}{f'; {passed}' if passed else ''}",
+            hint="a file that is named outright is taken whatever its name is",
+        )
+    return inside
+
+
+def _matching(pattern: str, media_root: Path, walk: FolderWalk) -> list[Path]:
+    """The files that a pattern names, and the media in the folders that it names. A pattern without a suffix at its
+    end, as `films/*`, means media; one with a suffix means what it says."""
+    fixed = media_root.joinpath(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    suffix = Path(pattern).suffix
+    any_suffix = bool(suffix) and not glob.has_magic(suffix)
+    found: list[Path] = []
+    for match in sorted(glob.glob(pattern, root_dir=media_root, recursive=True)):
+        path = media_root / match
+        is_folder = path.is_dir()
+        if not (is_folder or any_suffix or path.suffix.lower() in MEDIA_SUFFIXES) or walk.leaves_alone(path, fixed):
+            continue
+        found += [Path(entry.path) for entry in walk.media(str(absolute(path)))] if is_folder else [path]
+    if not found:
+        passed = told(walk.passed)
+        raise UsageError("media.none", f"no media file matches {as_text(pattern)}{f'; {passed}' if passed else ''}")
+    return found
+
+
+def _once(paths: Iterable[Path]) -> list[Path]:
+    """Each name in a folder once, by whatever way the folder was reached. Two names of one file, by a hard link or a
+    symbolic one, stay two: the user may want something beside each, and the work is done once in any case."""
+    folders: dict[Path, Path] = {}
+    found: dict[tuple[Path, str], Path] = {}
+    for path in paths:
+        folder = folders.get(path.parent) or folders.setdefault(path.parent, path.parent.resolve())
+        found.setdefault((folder, path.name), path)
+    return list(found.values())
+
+
+def absolute(path: Path) -> Path:
+    """The path from the root, without `..`. A link stays a link: its own name is the one that the user knows."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow the link
+
+
+def read_list(path: Path, walk: FolderWalk) -> list[Request]:
+    """The media of a list: JSON lines, or CSV with a head, by its suffix. `media` is a file or a folder, from the
+    list's folder; `priority` a number; everything else a setting. Raises `BadInput` with the line."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput("manifest.unreadable", f"{path} cannot be read as text: {error}") from error
+    rows = _csv_rows(text) if path.suffix.lower() == ".csv" else _json_rows(text, path)
+    requests = [request for number, row in rows for request in _requests(row, path, number, walk)]
+    if not requests:
+        raise BadInput("manifest.empty", f"{path} names no media")
+    return requests
+
+
+def ordered(requests: Sequence[Request], order: str, limit: int | None) -> list[Request]:
+    """In the order to be worked on, the first `limit` of them; a higher priority goes first in any order."""
+    placed = sorted(requests, key=_ORDERS[order])  # type: ignore[arg-type]
+    placed.sort(key=lambda request: -request.priority)
+    return placed if limit is None else placed[:limit]
+
+
+def _json_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, JsonValue]]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise _wrong(path, number, f"is not JSON: {error.msg}") from error
+        if not isinstance(row, dict):
+            raise _wrong(path, number, "is not a JSON object")
+        yield number, row
+
+
+def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, JsonValue]]]:
+    reader = csv.DictReader(text.splitlines())
+    for row in reader:
+        values: dict[str, JsonValue] = {}
+        for name, word in row.items():
+            if name and word:
+                values[name.strip()] = word if name.strip() == "media" else parse_assignment(f"x={word}")[1]
+        yield reader.line_num, values
+
+
+def _requests(row: Mapping[str, JsonValue], path: Path, number: int, walk: FolderWalk) -> list[Request]:
+    media, priority = row.get("media"), row.get("priority", 0)
+    if not isinstance(media, str) or not media.strip():
+        raise _wrong(path, number, 'has no `media`, expected one like {"media": "film.mkv", "to": ["pt"]}')
+    if isinstance(priority, bool) or not isinstance(priority, int | float):
+        raise _wrong(path, number, f"has the priority {priority!r}, expected a number")
+    overrides: dict[str, JsonValue] = {}
+    for name, value in row.items():
+        if name in {"media", "priority"}:
+            continue
+        if name == "to" and isinstance(value, str):
+            value = [part.strip() for part in value.replace(" ", ",").split(",") if part.strip()]
+        full = SHORT_NAMES.get(name, f"stages.{name}" if "." in name and not name.startswith("stages.") else name)
+        overrides[full] = value
+    place = absolute(path.parent / media)
+    try:
+        check_name(media)
+        files = media_in(place, media, walk) if place.is_dir() else [place]
+    except UsageError as error:
+        raise _wrong(path, number, f"names no media: {error.message}") from error
+    return [Request(file, overrides, float(priority)) for file in files]
+
+
+def _wrong(path: Path, number: int, what: str) -> BadInput:
+    return BadInput("manifest.line", f"line {number} of {path} {what}")

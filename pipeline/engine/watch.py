@@ -1,0 +1,118 @@
+"""Folders as they fill: each media file once it is whole, and again when its content has changed.
+
+The folders are looked through again and again. What the kernel tells of changes is not used: it says nothing of what
+another machine writes to a network disk, and nothing of when a file is whole. Both are seen by looking twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.engine.folder_walk import FolderWalk, told
+from pipeline.engine.media_list import Request
+
+LOOK_EVERY_S = 1.0
+_LEAST_REST = 20  # times what a look takes: many files on a slow disk are looked at less often
+
+
+class Version(NamedTuple):
+    """What tells one content of a file from another. Not the inode: some network disks give a new one at will."""
+
+    size: int
+    modified_ns: int
+
+
+@dataclass
+class _Sighting:
+    """A version of a file, and since when nothing has changed about it."""
+
+    version: Version
+    since: float
+
+
+class Watch:
+    """An asynchronous iterator of requests, without an end until `stop`. `notice` hears what the first look passes
+    over, of a folder that cannot be read, and of its return."""
+
+    def __init__(
+        self, folders: Sequence[Path], settle_s: float, walk: FolderWalk, notice: Callable[[str], None]
+    ) -> None:
+        # Names as text: a path for each of ten thousand files at each look would take most of its time.
+        self._folders, self._walk = [str(folder) for folder in folders], walk
+        self._settle_s, self._notice = settle_s, notice
+        self._has_looked = False
+        self._settling: dict[str, _Sighting] = {}
+        self._taken: dict[str, Version] = {}  # kept when the file goes: a disk may be away for a while
+        self._away: set[str] = set()
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take nothing more."""
+        self._stopped.set()
+
+    async def __aiter__(self) -> AsyncIterator[Request]:
+        """Each file when it is whole, in the order of their names at each look."""
+        while not self._stopped.is_set():
+            began = time.monotonic()
+            found = await asyncio.to_thread(self.look, began)
+            rest_s = max(LOOK_EVERY_S, _LEAST_REST * (time.monotonic() - began))
+            for path in found:
+                if self._stopped.is_set():
+                    return
+                yield Request(path)
+            try:
+                async with asyncio.timeout(rest_s):
+                    await self._stopped.wait()
+            except TimeoutError:
+                pass
+
+    def look(self, now: float) -> list[Path]:
+        """What is whole by now: of a version that has not been taken, and unchanged for as long as files settle."""
+        self._walk.passed.clear()
+        seen = {path: version for folder in self._folders for path, version in self._versions(folder)}
+        if not self._has_looked and (passed := told(self._walk.passed)):
+            self._notice(passed)
+        self._has_looked = True
+        for gone in self._settling.keys() - seen.keys():
+            del self._settling[gone]
+        whole = []
+        for path, version in seen.items():
+            if self._taken.get(path) == version:
+                self._settling.pop(path, None)
+                continue
+            sighting = self._settling.get(path)
+            if sighting is None or sighting.version != version:
+                self._settling[path] = _Sighting(version, now)
+            elif now - sighting.since >= self._settle_s and version.size:
+                self._taken[path] = version
+                del self._settling[path]
+                whole.append(Path(path))
+        return whole
+
+    def _versions(self, folder: str) -> Iterator[tuple[str, Version]]:
+        try:
+            for entry in self._walk.media(folder):
+                if version := _version(entry):
+                    yield entry.path, version
+        except OSError as error:
+            if folder not in self._away:
+                self._away.add(folder)
+                self._notice(f"{folder} cannot be read just now: {error.strerror or error}")
+            return
+        if folder in self._away:
+            self._away.discard(folder)
+            self._notice(f"{folder} can be read again")
+
+
+def _version(entry: os.DirEntry[str]) -> Version | None:
+    try:
+        status = entry.stat()
+    except OSError:  # gone between two looks at it
+        return None
+    return Version(status.st_size, status.st_mtime_ns)

@@ -1,0 +1,1 @@
+"""One virtual environment for each family of stages, built from its lock."""

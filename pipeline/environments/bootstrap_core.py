@@ -1,0 +1,120 @@
+"""Makes the core environment, in which the orchestrator runs. The wrapper `reel` calls it as a module,
+before any of our dependencies exist: standard library only, as is the one module of ours that it imports.
+
+pip is the machine's own and installs by hash from the committed lock. The environment is made without a pip of its
+own, because some systems ship Python without `ensurepip`; the lock brings one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TextIO
+
+from pipeline.environments.package_index import complaint, index_environment, pip_command, way_out
+
+EXIT_MISSING = 5
+
+
+def main(root: Path) -> int:
+    """Build `.venvs/core` below `root`; returns the exit code."""
+    core, lock = root / ".venvs" / "core", root / "config" / "environments" / "core.lock"
+    marker = core / "reel-core.lock"
+    python = core / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if (target := _out_of_reach(python)) is not None:
+        return _fail(
+            f"the core environment was made with {target}, which your account may not run [core.python]",
+            "take a clone of your own; or let the owner of this one delete .venvs/core and run `./reel doctor` with a "
+            "Python that all may run, REEL_PYTHON=/usr/bin/python3",
+        )
+    try:
+        core.parent.mkdir(parents=True, exist_ok=True)
+        guard = open(core.parent / "core.lock", "w", encoding="utf-8")  # noqa: SIM115 - closed below
+    except OSError as error:
+        return _unwritable(core.parent, error)
+    with guard:
+        _wait_for(guard)  # two first uses at once build one environment
+        try:
+            if marker.exists() and marker.read_bytes() == lock.read_bytes() and python.exists():
+                return 0
+            print("setting up reel: the core environment", file=sys.stderr, flush=True)
+            shutil.rmtree(core, ignore_errors=True)
+            if why := _build(root, core, python, lock):
+                hint = way_out(why, "./reel doctor") or "`python3 -m pip --version` must work and reach a package index"
+                return _fail(f"the core environment could not be made: {why} [core.build]", hint)
+            shutil.copyfile(lock, marker)  # last: without it the environment counts as not built
+        except OSError as error:
+            return _unwritable(core.parent, error)
+    return 0
+
+
+def _build(root: Path, core: Path, python: Path, lock: Path) -> str:
+    """Make the environment and install what the lock holds; returns why that failed, or nothing."""
+    # The interpreter itself, not a name for it: `python3` may be another version tomorrow, and the environment
+    # would then find none of its packages. A version that is gone is noticed, and the environment made again.
+    interpreter = os.path.realpath(sys.executable)
+    install = pip_command(
+        sys.executable, "--python", str(python), "install", "--require-hashes", "--no-deps",
+        "--only-binary=:all:", "--disable-pip-version-check", "--no-input", "--requirement", str(lock),
+    )  # fmt: skip
+    environ = index_environment(root / ".cache", os.environ, sys.executable)
+    for command in ([interpreter, "-I", "-m", "venv", "--without-pip", str(core)], install):
+        done = subprocess.run(
+            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace"
+        )
+        if done.returncode:
+            return complaint(done.stdout + done.stderr)
+    return ""
+
+
+def _out_of_reach(python: Path) -> str | None:
+    """The interpreter of an environment that is there, where this account may not go to it or run it."""
+    if not python.is_symlink():
+        return None
+    target = os.path.realpath(python)
+    try:
+        python.stat()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return target
+    return None if os.access(python, os.X_OK) else target
+
+
+def _unwritable(folder: Path, error: OSError) -> int:
+    return _fail(
+        f"the core environment is not set up, and {folder} cannot be written: {error.strerror or error} "
+        "[core.unwritable]",
+        "let the owner of this checkout run `./reel doctor` once, after which all can use it; or take a clone of "
+        "your own",
+    )
+
+
+def _fail(message: str, hint: str) -> int:
+    print(f"error: {message}\n\nhint: {hint}", file=sys.stderr)
+    return EXIT_MISSING
+
+
+def _wait_for(guard: TextIO) -> None:
+    """Hold the file until this process ends."""
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        return
+    import msvcrt
+
+    while True:
+        try:
+            msvcrt.locking(guard.fileno(), msvcrt.LK_NBLCK, 1)
+            return
+        except OSError:  # another process has it
+            time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,315 @@
+"""One virtual environment per family, built from its committed lock: ensured, checked, found to have drifted, removed.
+
+A virtual environment cannot be moved, so it is built in place, under a lock, and its marker is written last: a folder
+without a marker is rubbish and is built again. The marker holds the digest of the lock it was built from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock
+from pydantic import ValidationError
+
+from pipeline.base import events
+from pipeline.base.errors import Missing, UsageError
+from pipeline.base.events import Emit
+from pipeline.base.project import CODE_ROOT
+from pipeline.environments.installer import install, reason_in
+from pipeline.environments.package_index import complaint, index_environment, pip_command, uv_command, way_out
+from pipeline.environments.torch_build import COMPILED_PARTS, LOCKED, TORCH, TorchBuild
+from shared.documents.base import Frozen
+from shared.environment_manager import ChildPaths, child_environment
+from shared.files import write_atomically
+from shared.stage import CORE_ENVIRONMENT
+
+MARKER = "reel-environment.json"
+State = Literal["ready", "missing", "outdated", "unfinished", "broken"]
+# A distribution that provides one of these would shadow our own packages in a worker.
+_OUR_PACKAGES = ("pipeline", "shared", "stages")
+
+
+class Family(Frozen):
+    """A family as `config/environments.toml` declares it. What its `reason` says is claimed again in a form that can
+    be proved: `conflicts`, `holds_back`, `without`."""
+
+    reason: str
+    probe: str
+    python: str = "3.11"  # the oldest that its packages run on
+    conflicts: tuple[str, ...] = ()  # families that no set of versions suits together with this one
+    holds_back: tuple[str, ...] = ()  # families that would get older packages together with this one
+    without: tuple[str, ...] = ()  # packages that its lock must not hold
+    builds: tuple[str, ...] = ()  # packages without a wheel, built from their source
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether the Python of this process is new enough."""
+        return sys.version_info >= tuple(map(int, self.python.split(".")))
+
+
+@dataclass(frozen=True)
+class EnvironmentStatus:
+    """A family on this machine. `detail` says what is wrong when it is not ready."""
+
+    family: str
+    state: State
+    folder: Path
+    detail: str = ""
+
+
+def load_families(path: Path) -> dict[str, Family]:
+    """The declared families by name."""
+    try:
+        return {name: Family.model_validate(table) for name, table in tomllib.loads(path.read_text()).items()}
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise UsageError("environments.invalid", f"{path} does not declare environments: {error}") from error
+
+
+class Environments:
+    """The environments of one project. `core` is the one this very process runs in; `torch` is the build of torch
+    that environments with torch get on this machine."""
+
+    def __init__(
+        self, root: Path, locks: Path, cache: Path, families: Mapping[str, Family], torch: TorchBuild = LOCKED
+    ) -> None:
+        self._root, self._locks, self._cache = root, locks, cache
+        self._families, self._torch = families, torch
+
+    @property
+    def families(self) -> Mapping[str, Family]:
+        """The declared families by name."""
+        return self._families
+
+    def family(self, name: str) -> Family:
+        """A declared family. Raises `UsageError`."""
+        if name not in self._families:
+            raise UsageError(
+                "environment.unknown",
+                f"there is no environment `{name}`",
+                hint=f"the environments are {', '.join(self._families)}",
+            )
+        return self._families[name]
+
+    def digest(self, family: str) -> str:
+        """What a result's key holds of its environment: the lock's content and the interpreter's minor version."""
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return hashlib.sha256(self._lock(family).read_bytes() + python.encode()).hexdigest()
+
+    def torch(self, family: str) -> str | None:
+        """The torch that a family's environment has, or will have; None where there is none."""
+        asked = self._torch.name(self._lock(family).read_text())
+        built = self._marker(family)
+        return built.get(TORCH, asked) if asked and built and built.get("asked") == asked else asked
+
+    def python(self, family: str) -> Path:
+        """The interpreter of a family's environment."""
+        return self._programs(family) / ("python.exe" if os.name == "nt" else "python")
+
+    def programs(self, family: str) -> Path:
+        """The folder of an environment's programs, to go first on a child's PATH."""
+        return self._programs(family)
+
+    def site_packages(self, family: str) -> Path:
+        """Where an environment's packages lie."""
+        if os.name == "nt":
+            return self._folder(family) / "Lib" / "site-packages"
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        return self._folder(family) / "lib" / version / "site-packages"
+
+    def status(self, family: str) -> EnvironmentStatus:
+        """The state of a family, from its marker: milliseconds."""
+        folder = self._folder(family)
+        if family == CORE_ENVIRONMENT:
+            return EnvironmentStatus(family, "ready", folder)
+        if not folder.exists():
+            return EnvironmentStatus(family, "missing", folder, "it has not been built yet")
+        marker = self._marker(family)
+        if marker is None:
+            return EnvironmentStatus(family, "unfinished", folder, "its building was interrupted")
+        if marker.get("digest") != self.digest(family):
+            return EnvironmentStatus(
+                family, "outdated", folder, "its lock or the Python has changed since it was built"
+            )
+        asked = self._torch.name(self._lock(family).read_text())
+        if marker.get("asked") != asked:
+            return EnvironmentStatus(
+                family, "outdated", folder, f"it was built for torch {marker.get('asked')}, this machine gets {asked}"
+            )
+        if not self.python(family).exists():
+            return EnvironmentStatus(family, "broken", folder, f"{self.python(family)} is not there")
+        return EnvironmentStatus(family, "ready", folder)
+
+    def check(self, family: str) -> EnvironmentStatus:
+        """As `status`, and the family's own import is tried in its interpreter: seconds."""
+        status = self.status(family)
+        if status.state != "ready" or family == CORE_ENVIRONMENT:
+            return status
+        with tempfile.TemporaryDirectory() as scratch:  # some libraries write into the home folder on import
+            places = ChildPaths(CODE_ROOT, Path(scratch), (), Path(scratch))
+            probe = subprocess.run(
+                [self.python(family), "-I", "-c", f"import {self._families[family].probe}"],
+                env=child_environment(places, os.environ, offline=True), cwd=scratch,
+                capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
+            )  # fmt: skip
+        if probe.returncode:
+            last = (probe.stderr.strip().splitlines() or ["no message"])[-1]
+            return EnvironmentStatus(
+                family, "broken", status.folder, f"`import {self._families[family].probe}`: {last}"
+            )
+        return status
+
+    def ensure(self, family: str, emit: Emit, *, offline: bool = False) -> None:
+        """Make the family usable; does nothing when it is. Raises `Missing`."""
+        if self.status(family).state == "ready":
+            return
+        if not self._families[family].runs_here:
+            raise Missing(
+                "environment.python",
+                f"the environment {family} needs Python {self._families[family].python} or newer, and this is "
+                f"{platform.python_version()}",
+                hint=f"delete {sys.prefix} and run `REEL_PYTHON=/path/to/python3 ./reel envs ensure {family}`",
+            )
+        self._root.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._root / f"{family}.lock"):
+            if self.status(family).state == "ready":  # somebody else has built it while we waited
+                return
+            started = time.monotonic()
+            emit(events.SetupStarted(f"environment {family}"))
+            shutil.rmtree(self._folder(family), ignore_errors=True)
+            (self._root / f"{family}.log").unlink(missing_ok=True)
+            self._build(family, emit, offline)
+            emit(events.SetupFinished(f"environment {family}", time.monotonic() - started))
+
+    def download(self, family: str, folder: Path) -> None:
+        """Put the wheels of a family for this platform and Python into `folder`, by its lock. Raises `Missing`.
+
+        pip does it, since uv has no such command, and its cache holds unpacked packages that no hash can prove.
+        """
+        command = pip_command(
+            sys.executable, "download", "--no-deps", "--only-binary=:all:", "--require-hashes",
+            "--dest", str(folder), "--requirement", str(self._lock(family)),
+        )  # fmt: skip
+        done = subprocess.run(
+            command, env=index_environment(self._cache, os.environ), capture_output=True, encoding="utf-8",
+            errors="replace", stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        if done.returncode:
+            why = complaint(done.stdout + done.stderr)
+            raise Missing(
+                "environment.download",
+                f"the packages of the environment {family} could not be downloaded: {why}",
+                hint=way_out(why, "./reel models export ...")
+                or "see that pip reaches a package index, or leave --with-environments out",
+            )
+
+    def wheel_digests(self) -> frozenset[str]:
+        """The sha256 of every package that some lock holds, the core environment's included."""
+        texts = (self._lock(family).read_text() for family in (CORE_ENVIRONMENT, *self._families))
+        return frozenset(digest for text in texts for digest in re.findall(r"--hash=sha256:([0-9a-f]{64})", text))
+
+    def remove(self, family: str) -> bool:
+        """Delete a family's environment; False when there was none."""
+        folder = self._folder(family)
+        if family == CORE_ENVIRONMENT or not folder.exists():
+            return False
+        with FileLock(self._root / f"{family}.lock"):
+            (folder / MARKER).unlink(missing_ok=True)  # first, so that an interrupted removal is no environment
+            shutil.rmtree(folder)
+        return True
+
+    def _build(self, family: str, emit: Emit, offline: bool) -> None:
+        folder, lock = self._folder(family), self._lock(family).read_text()
+        asked, torch = self._torch.name(lock), self._torch if self._torch.name(lock) else LOCKED
+        made = uv_command("venv", "--no-config", "--no-project", "--python", sys.executable, str(folder))
+        self._install(made, family, emit)
+        try:
+            self._fill(family, torch, lock, emit, offline)
+        except Missing as error:
+            if torch.kind != "cpu-index":
+                raise  # an archive brings the whole build, so without a network that one is tried too
+            text = f"torch's own index gave no smaller build ({error.message}), so the whole one is installed"
+            emit(events.Notice(f"environment {family}", None, text))
+            torch = LOCKED
+            self._fill(family, torch, lock, emit, offline)
+        for name in _OUR_PACKAGES:
+            if (self.site_packages(family) / name).exists():
+                raise Missing(
+                    "environment.shadow", f"a distribution in the environment {family} provides `{name}`, our own name"
+                )
+        marker = {"digest": self.digest(family), "python": sys.version.split()[0]}
+        if asked:
+            marker |= {"asked": asked, TORCH: str(torch.name(lock))}
+        write_atomically(folder / MARKER, json.dumps(marker).encode())
+
+    def _fill(self, family: str, torch: TorchBuild, lock: str, emit: Emit, offline: bool) -> None:
+        """Install what the lock holds, with `torch` in place of the locked one."""
+        with tempfile.TemporaryDirectory(dir=self._root, prefix=f".{family}-") as scratch:
+            wanted = Path(scratch) / "lock.txt"
+            wanted.write_text(torch.lock(lock))
+            built = [word for name in self._families[family].builds for word in ("--no-binary", name)]
+            network = ["--offline"] if offline else []
+            if (wheels := wheel_folder(self._cache)).is_dir():  # brought here by an archive; the lock's hashes decide
+                network += ["--find-links", str(wheels)]
+            uv = uv_command("pip")
+            into = ["--no-config", "--python", str(self.python(family)), *network]
+            locked = [*uv, "sync", "--require-hashes", "--only-binary", ":all:", *built, *into, str(wanted)]
+            self._install(locked, family, emit, offline)
+        if torch.kind == "cpu-index":
+            smaller = [*uv, "install", "--no-deps", "--torch-backend", "cpu", *into, *torch.from_index(lock)]
+            self._install(smaller, family, emit, offline)
+        elif torch.wheel is not None:
+            self._install([*uv, "install", "--no-deps", "--no-index", *into, str(torch.wheel)], family, emit, offline)
+            for part in self.site_packages(family).glob(COMPILED_PARTS):
+                part.unlink()
+
+    def _install(self, command: Sequence[str], family: str, emit: Emit, offline: bool = False) -> None:
+        log = self._root / f"{family}.log"
+        variables = index_environment(self._cache, os.environ)
+        if not install(command, variables, log, f"environment {family}", emit):
+            why = "the setting `offline` forbids to download its packages" if offline else reason_in(log)
+            again = f"./reel envs ensure {family}"
+            raise Missing(
+                "environment.build",
+                f"the environment {family} could not be built: {why}",
+                hint=way_out(why, again) or f"correct that, then run `{again}`",
+                log=log,
+            )
+
+    def _marker(self, family: str) -> dict[str, str] | None:
+        """What an environment was built from; None where it was not built to the end."""
+        try:
+            marker: dict[str, str] = json.loads((self._folder(family) / MARKER).read_text())
+        except (OSError, ValueError):
+            return None
+        return marker
+
+    def _folder(self, family: str) -> Path:
+        if family == CORE_ENVIRONMENT:
+            return Path(sys.prefix)
+        self.family(family)
+        return self._root / family
+
+    def _programs(self, family: str) -> Path:
+        return self._folder(family) / ("Scripts" if os.name == "nt" else "bin")
+
+    def _lock(self, family: str) -> Path:
+        return self._locks / f"{family}.lock"
+
+
+def wheel_folder(cache: Path) -> Path:
+    """Where packages lie that an archive has brought, until an environment is built from them."""
+    return cache / "wheels"

@@ -1,0 +1,81 @@
+"""An installer at work: its words go to a log, and what it says of packages that come becomes events."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.base import events
+from pipeline.base.events import Emit
+
+# uv says so of packages that are not in its cache and take a while.
+_COMES = re.compile(r"\s*Downloading (?P<package>\S+) \((?P<size>[\d.]+)(?P<unit>[KMG]?i?B)\)")
+_CAME = re.compile(r"\s*Downloaded (?P<package>\S+)")
+# How uv tells of a failure: one error, what caused it, what caused that, and hints.
+_ERROR = re.compile(r"^(?:error:| *×)", re.MULTILINE)
+_CAUSE = re.compile(r"^ *(?:cause:|Caused by:|[╰├]─▶)", re.MULTILINE)
+_HINT = re.compile(r"^[ │]*hint:", re.MULTILINE)
+_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def install(command: Sequence[str], variables: Mapping[str, str], log: Path, what: str, emit: Emit) -> bool:
+    """Run uv and append what it says to `log`; whether it succeeded."""
+    with (
+        open(log, "a", encoding="utf-8") as kept,
+        subprocess.Popen(
+            command, env=variables, cwd=log.parent, text=True, encoding="utf-8", errors="replace",
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ) as installer,
+    ):  # fmt: skip
+        packages = Packages(what, emit)
+        try:
+            for line in installer.stdout or ():
+                kept.write(line)
+                packages.hear(line)
+            return installer.wait() == 0
+        finally:
+            installer.kill()  # one that works on: an interrupt may have come to us alone
+
+
+def reason_in(log: Path) -> str:
+    """What went wrong at last, by an installer's log: the error and what caused it in the end, without the hints, which
+    are for people who call uv themselves."""
+    before, *errors = _ERROR.split(log.read_text(errors="replace"))
+    if errors:
+        what, *causes = _CAUSE.split(_HINT.split(errors[-1], maxsplit=1)[0])
+        parts = [_paragraph(what).removesuffix(":"), *map(_paragraph, causes[-1:])]
+    else:
+        parts = before.strip().splitlines()[-1:]
+    return ": ".join(part for part in parts if part) or "the installer gave no reason"
+
+
+def _paragraph(text: str) -> str:
+    """The first one, on one line."""
+    lines = text.strip().partition("\n\n")[0].splitlines()
+    return " ".join(line.strip(" │") for line in lines)
+
+
+class Packages:
+    """Which packages come, from what uv says line by line."""
+
+    def __init__(self, what: str, emit: Emit) -> None:
+        self._what, self._emit = what, emit
+        self._sizes: dict[str, int] = {}
+        self._begun: dict[str, float] = {}
+        self._done = 0
+
+    def hear(self, line: str) -> None:
+        """Take a line in."""
+        if told := _COMES.match(line):
+            size = round(float(told["size"]) * _UNITS.get(told["unit"], 1))
+            self._sizes[told["package"]], self._begun[told["package"]] = size, time.monotonic()
+            self._emit(events.PackageStarted(self._what, told["package"], size))
+        elif (told := _CAME.match(line)) and told["package"] in self._begun:
+            package = told["package"]
+            self._done += self._sizes[package]
+            seconds = time.monotonic() - self._begun.pop(package)
+            self._emit(events.FileEnded(self._what, package, True, self._sizes[package], seconds))
+            self._emit(events.SetupProgress(self._what, self._done, sum(self._sizes.values())))

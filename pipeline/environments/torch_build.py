@@ -1,0 +1,125 @@
+"""Which build of torch an environment gets, and what of its lock is then left out.
+
+The locks hold the build that needs NVIDIA's libraries: about 4 GB more than a machine without such a card has any use
+for. There, a processor-only build takes its place. It comes from a folder of wheels where the user has one, else from
+torch's own index of such builds, whose address uv knows. Only 64-bit PCs with Linux have two builds to choose from:
+elsewhere the package index's own torch is the right one.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline.base.settings import TorchChoice
+
+TORCH = "torch"
+
+_ON_TORCH_INDEX = ("torch", "torchaudio", "torchvision")
+_NVIDIA = re.compile(r"(triton|nvidia-.*)")
+# These link what a processor-only torch does not have, and a folder with a torch in it need not hold their like.
+# Nothing that a backend calls is in them: sound is decoded by ffmpeg, and images by pillow.
+_LINKED_TO_TORCH = re.compile(r"(torchvision|torchcodec)")
+COMPILED_PARTS = "torchaudio/lib/*.so"
+"""torchaudio looks for these, and does without them: its resampling, features and models are Python."""
+
+_WHEEL = re.compile(r"torch-(?P<version>[^-]+\+cpu)-(?P<python>cp\d+)-(?P<abi>cp\d+)-(?P<platform>.+)\.whl")
+_REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)")
+
+
+@dataclass(frozen=True)
+class TorchBuild:
+    """A build of torch: as locked, from torch's index of processor-only builds, or from a wheel at hand."""
+
+    kind: Literal["locked", "cpu-index", "cpu-wheel"]
+    wheel: Path | None = None
+
+    def name(self, lock: str) -> str | None:
+        """How results and `doctor` call it, given an environment's lock; None where that holds no torch."""
+        version = locked_version(lock, TORCH)
+        if version is None:
+            return None
+        if self.wheel is not None:
+            return f"{wheel_version(self.wheel)} from a wheel"
+        return f"{version}+cpu" if self.kind == "cpu-index" else version
+
+    def lock(self, lock: str) -> str:
+        """The lock less what does not go with this build."""
+        if self.kind == "locked":
+            return lock
+        return "".join(block for name, block in _blocks(lock) if not self._drops(name))
+
+    def from_index(self, lock: str) -> list[str]:
+        """The requirements to take from torch's own index instead."""
+        return [f"{name}=={version}" for name in _ON_TORCH_INDEX if (version := locked_version(lock, name))]
+
+    def _drops(self, name: str) -> bool:
+        if name == TORCH or _NVIDIA.fullmatch(name):
+            return True
+        if self.kind == "cpu-index":
+            return name in _ON_TORCH_INDEX
+        return bool(_LINKED_TO_TORCH.fullmatch(name))
+
+
+LOCKED = TorchBuild("locked")
+
+
+def choose_torch(choice: TorchChoice, has_card: bool, folders: Iterable[Path]) -> TorchBuild:
+    """The build for this machine. `folders` may hold a wheel; of several, the newest that fits this Python."""
+    if choice == "locked" or not _has_two_builds() or (choice == "auto" and has_card):
+        return LOCKED
+    wheels = [path for folder in folders for path in sorted(folder.glob("torch-*.whl")) if _fits(path)]
+    if wheels:
+        return TorchBuild("cpu-wheel", max(wheels, key=lambda path: _numbers(wheel_version(path))))
+    return TorchBuild("cpu-index")
+
+
+def wheel_folders(setting: str, environ: Mapping[str, str]) -> list[Path]:
+    """Where wheels may lie: the setting `torch_wheels`, then the folders that pip has been told of."""
+    named = [setting, *environ.get("PIP_FIND_LINKS", "").split()]
+    folders = [Path(name.removeprefix("file://")).expanduser() for name in named if name]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def locked_version(lock: str, package: str) -> str | None:
+    """The version of a package that a lock holds; the first where Pythons differ."""
+    begin = f"\n{lock}".find(f"\n{package}==")  # every start of a command asks this of every lock: a search, no pattern
+    found = _REQUIREMENT.match(lock, begin) if begin >= 0 else None
+    return found["version"] if found else None
+
+
+def wheel_version(wheel: Path) -> str:
+    """The version in a wheel's file name."""
+    return wheel.name.split("-")[1]
+
+
+def _has_two_builds() -> bool:
+    return sys.platform == "linux" and platform.machine() == "x86_64"
+
+
+def _fits(wheel: Path) -> bool:
+    found = _WHEEL.fullmatch(wheel.name)
+    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    return bool(found and found["python"] == python and found["platform"].endswith("x86_64"))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version))
+
+
+def _blocks(lock: str) -> list[tuple[str, str]]:
+    """A lock's requirements, each with its lines of hashes, by name; what comes before the first has none."""
+    blocks: list[tuple[str, str]] = []
+    for line in lock.splitlines(keepends=True):
+        if found := _REQUIREMENT.match(line):
+            blocks.append((found["name"].lower(), line))
+        elif blocks:
+            blocks[-1] = blocks[-1][0], blocks[-1][1] + line
+        else:
+            blocks.append(("", line))
+    return blocks

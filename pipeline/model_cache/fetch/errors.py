@@ -1,0 +1,87 @@
+"""Why a source did not deliver, as one value: a stable code, the words, and the way out.
+
+The hub says the same status for different things and different ones for the same; which is which is decided here.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.environments.package_index import way_out
+
+UNAUTHORISED, FORBIDDEN, NOT_FOUND, GONE, BUSY = 401, 403, 404, 410, 429
+
+
+class SourceFailed(Exception):
+    """This source did not deliver; the text says why, and the next one is tried."""
+
+    def __init__(self, message: str, code: str = "model.missing", hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.hint = code, hint
+
+
+def refusal(code: str, message: str, hint: str | None = None) -> SourceFailed:
+    """A refusal with a code of its own."""
+    return SourceFailed(message, code, hint)
+
+
+def hub_refusal(
+    status: int, headers: Mapping[str, str], address: str, *, hub: str, repo: str, token: str | None
+) -> SourceFailed:
+    """What an answer of the hub that is no success means. `token` is where ours came from, None without one."""
+    page, kind = f"{hub}/{repo}", headers.get("x-error-code", "")
+    said = headers.get("x-error-message", "")
+    told = f"{address} answered {status}"
+    if status == UNAUTHORISED and token and kind != "RepoNotFound":
+        return refusal(
+            "hub.bad-token", f"{told}: the hub does not know the token from {token}",
+            f"make a new token at {hub}/settings/tokens and put it there, or take the old one away",
+        )  # fmt: skip
+    if (kind == "GatedRepo" and status == UNAUTHORISED) or (status == UNAUTHORISED and not kind):
+        return refusal(
+            "hub.no-token", f"{told}: {repo} wants to know who asks, and there is no token",
+            f"accept the terms at {page}, make a token at {hub}/settings/tokens, and put it into config/secrets.json",
+        )  # fmt: skip
+    if kind == "GatedRepo":
+        return refusal(
+            "hub.terms", f"{told}: the account of the token has not accepted the terms of {repo}",
+            f"accept them at {page} with the account that the token belongs to",
+        )  # fmt: skip
+    if kind == "RevisionNotFound":
+        return refusal("hub.no-revision", f"{told}: {repo} does not have the locked revision any more", f"see {page}")
+    if kind == "EntryNotFound":
+        return refusal("hub.no-file", f"{told}: {repo} does not have this file at the locked revision", f"see {page}")
+    if status in (UNAUTHORISED, NOT_FOUND, GONE):
+        return refusal(
+            "hub.not-found", f"{told}: {repo} is not there, or is private", f"see whether {page} opens in a browser"
+        )
+    if "disabled" in said.lower():
+        return refusal("hub.disabled", f"{told}: the hub has disabled {repo}", f"{page} says why, if anything does")
+    if status == FORBIDDEN:
+        return refusal(
+            "hub.token-right",
+            f"{told}: " + (f"the token from {token} lacks the right" if token else "the hub refuses to deliver"),
+            f"at {hub}/settings/tokens give it `read access to contents of all public gated repos you can access`",
+        )
+    if status == BUSY:
+        return refusal("hub.busy", f"{told}: too many requests", "try again later; with a token the limit is higher")
+    return refusal("hub.down", f"{told}", "try again later; what has come is kept")
+
+
+def unreachable(address: str, error: Exception) -> SourceFailed:
+    """Nobody answered at all."""
+    why = str(getattr(error, "reason", error))
+    way = way_out(why) or "see whether the network is there; what has come is kept"
+    return refusal("hub.down", f"{address} could not be read: {why}", way)
+
+
+def disk_refusal(error: OSError, folder: Path) -> SourceFailed:
+    """What the disk says while bytes are written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return refusal(
+            "model.no-space", f"the disk of {folder} is full", "free some space; what has come is kept, and a new "
+            "fetch goes on from there",
+        )  # fmt: skip
+    return refusal("model.unwritable", f"{folder} cannot be written: {error.strerror or error}", "see its permissions")

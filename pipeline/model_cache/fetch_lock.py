@@ -1,0 +1,38 @@
+"""Keeps upkeep and fetches out of each other's way: both hold the same lock of a model's folder.
+
+Upkeep never waits: a fetch may take an hour, and what it brings may be just what was to be deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pipeline.base.errors import Locked, Missing
+
+FETCH_LOCK = "fetch.lock"  # the name that a fetch uses
+
+
+@contextlib.contextmanager
+def nobody_fetches(roots: Iterable[Path]) -> Iterator[None]:
+    """Hold the locks of all these folders, made where they are not there; raises `Locked` when one is taken,
+    and `Missing` when a folder is read-only."""
+    with contextlib.ExitStack() as held:
+        for root in sorted(set(roots)):
+            try:
+                root.mkdir(parents=True, exist_ok=True)
+                held.enter_context(FileLock(root / FETCH_LOCK).acquire(timeout=0))
+            except Timeout as error:
+                raise Locked(
+                    "models.locked", f"another process is fetching into {root}",
+                    hint="wait until it has finished, then run the same command again",
+                ) from error  # fmt: skip
+            except OSError as error:
+                raise Missing(
+                    "model.unwritable", f"{root} cannot be changed: {error.strerror}",
+                    hint="a cache that is mounted read-only is looked after where it is writable",
+                ) from error  # fmt: skip
+        yield

@@ -1,0 +1,199 @@
+"""Turns what the lock does not know into facts, with the network: a revision, and each file's size and sha256.
+
+The hub states the sha256 of a large file; a small one is read, compared with the git digest that the hub states for
+it, and hashed. Nothing that the lock knows of the same revision is ever replaced: a difference is an error.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import http.client
+import json
+import re
+import urllib.parse
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from pipeline.base.errors import Missing, UsageError
+from pipeline.base.events import Emit
+from pipeline.base.secret_file import Token
+from pipeline.model_cache.cache import ModelCache
+from pipeline.model_cache.fetch.errors import SourceFailed, hub_refusal, refusal, unreachable
+from pipeline.model_cache.fetch.http_client import Refused, Unreachable, open_once, origin_of, patiently
+from pipeline.model_cache.fetch.hub import address_of
+from pipeline.model_cache.manifest import (
+    UNKNOWN,
+    HubSource,
+    LockedFile,
+    LockedModel,
+    Model,
+    UnknownFile,
+    UrlSource,
+)
+from shared.documents.base import Frozen
+
+MAIN = "main"
+_READ_BYTES = 1 << 20
+_NEXT_PAGE = re.compile(r'<([^>]+)>;\s*rel="next"')
+
+
+class _Large(Frozen, extra="ignore"):
+    oid: str
+    size: int
+
+
+class _Entry(Frozen, extra="ignore"):
+    """A line of the hub's list of files."""
+
+    type: str
+    path: str
+    size: int
+    oid: str
+    lfs: _Large | None = None
+
+
+def resolve_model(name: str, revision: str | None, cache: ModelCache, emit: Emit) -> LockedModel:
+    """The model with everything known. `revision` is a branch, a tag or a commit; None keeps the locked one, or takes
+    `main` where none is. Raises `Missing` with what the server said."""
+    model, locked = cache.models[name], cache.locked[name]
+    try:
+        for source in model.sources:
+            if isinstance(source, HubSource) and locked.repo:
+                wanted = revision or (MAIN if locked.revision == UNKNOWN else locked.revision)
+                found = _Resolver(cache, locked.repo, emit).resolve(source, wanted)
+                return _agreeing(name, locked, found)
+            if isinstance(source, UrlSource):
+                files = {file: _hash_of(address, None, cache, emit) for file, address in source.files.items()}
+                return _agreeing(name, locked, LockedModel(revision=locked.revision, files=files))
+    except SourceFailed as failure:
+        raise Missing(failure.code, f"the model {name} cannot be locked: {failure}", hint=failure.hint) from failure
+    raise UsageError("models.source", f"{name} has no source that could be asked; its lock is written by hand")
+
+
+def merged(locked: Mapping[str, LockedModel], found: Mapping[str, LockedModel]) -> dict[str, LockedModel]:
+    """The lock with the new entries in the place of the old ones."""
+    return {name: found.get(name, entry) for name, entry in locked.items()}
+
+
+def unresolved(names: Iterable[str], models: Mapping[str, Model], locked: Mapping[str, LockedModel]) -> list[str]:
+    """Those of the models that a fetch would refuse."""
+    return [name for name in names if name in models and not locked[name].resolved]
+
+
+def taken_by(source: HubSource, paths: Sequence[str]) -> set[str]:
+    """Those of a repository's files that the manifest wants."""
+
+    def fits(path: str, patterns: Sequence[str]) -> bool:
+        return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+    wanted = {path for path in paths if fits(path, source.allow) and not fits(path, source.ignore)}
+    same = [path for path in source.one_of if path in wanted]
+    return wanted - set(same[1:])
+
+
+@dataclass(frozen=True)
+class _Resolver:
+    """Asks the hub about one repository."""
+
+    cache: ModelCache
+    repo: str
+    emit: Emit
+
+    def resolve(self, source: HubSource, revision: str) -> LockedModel:
+        token, hub = self.cache.token(), self.cache.hub
+        api = f"{hub}/api/models/{self.repo}"
+        told = json.loads(self._read(f"{api}/revision/{urllib.parse.quote(revision, safe='')}", token)[0])
+        commit = str(told.get("sha", ""))
+        files: dict[str, LockedFile] = {}
+        every = [
+            e for e in self._entries(f"{api}/tree/{commit}?recursive=true&expand=false", token) if e.type == "file"
+        ]
+        wanted = taken_by(source, [entry.path for entry in every])
+        for entry in (entry for entry in every if entry.path in wanted):
+            if entry.lfs:
+                files[entry.path] = LockedFile(size=entry.lfs.size, sha256=entry.lfs.oid)
+            else:
+                files[entry.path] = self._small(entry, commit, token)
+        if not files:
+            raise refusal("hub.no-file", f"{self.repo} holds no file that the manifest's patterns take", "correct them")
+        return LockedModel(repo=self.repo, revision=commit, files=files)
+
+    def _entries(self, address: str, token: Token | None) -> Iterable[_Entry]:
+        page: str | None = address
+        while page:
+            body, headers = self._read(page, token if origin_of(page) == origin_of(self.cache.hub) else None)
+            try:
+                yield from (_Entry.model_validate(line) for line in json.loads(body))
+            except (ValueError, ValidationError) as error:
+                raise refusal("hub.answer", f"{page} answered something that is no list of files") from error
+            onward = _NEXT_PAGE.search(headers.get("Link") or "")
+            page = urllib.parse.urljoin(page, onward[1]) if onward else None
+
+    def _small(self, entry: _Entry, commit: str, token: Token | None) -> LockedFile:
+        address = address_of(self.cache.hub, self.repo, commit, entry.path)
+        content, _ = self._read(address, token)
+        git_digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+        if git_digest != entry.oid:
+            raise refusal("model.wrong-bytes", f"{address} has git digest {git_digest}, the hub states {entry.oid}")
+        return LockedFile(size=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+    def _read(self, address: str, token: Token | None) -> tuple[bytes, http.client.HTTPMessage]:
+        def ask() -> tuple[bytes, http.client.HTTPMessage]:
+            with open_once(address, self.cache.patience, token) as answer:
+                return answer.read(), answer.headers
+
+        try:
+            return patiently(ask, self.cache.patience, self.emit)
+        except Refused as refused:
+            raise hub_refusal(
+                refused.status, refused.headers, address,
+                hub=self.cache.hub, repo=self.repo, token=token.origin if token else None,
+            ) from None  # fmt: skip
+        except Unreachable as failure:
+            raise unreachable(address, failure.reason) from failure
+
+
+def _hash_of(address: str, token: Token | None, cache: ModelCache, emit: Emit) -> LockedFile:
+    def ask() -> LockedFile:
+        digest, size = hashlib.sha256(), 0
+        with open_once(address, cache.patience, token, {"Accept-Encoding": "identity"}) as answer:
+            while chunk := answer.read(_READ_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+            if answer.length:  # it ended before the length that it had stated
+                raise ConnectionError(f"{address} ended after {size} bytes")
+        return LockedFile(size=size, sha256=digest.hexdigest())
+
+    try:
+        return patiently(ask, cache.patience, emit)
+    except Refused as refused:
+        raise refusal("url.refused", f"{address} answered {refused.status}") from None
+    except Unreachable as failure:
+        raise unreachable(address, failure.reason) from failure
+
+
+def _agreeing(name: str, locked: LockedModel, found: LockedModel) -> LockedModel:
+    """`found`, if it says of the same revision what the lock says already."""
+    if locked.revision != found.revision:
+        return found
+    facts: dict[str, LockedFile | UnknownFile] = {**locked.unknown, **locked.files}
+    for file, entry in facts.items():
+        now = found.files.get(file)
+        if now is None and entry.size is None and entry.sha256 is None:  # its name was a guess, and a wrong one
+            continue
+        if now is None or not _same(entry, now):
+            what = "is not there any more" if now is None else f"has sha256 {now.sha256} and {now.size} bytes"
+            raise refusal(
+                "model.moved",
+                f"{file} of {name} {what}, the lock says {entry.sha256 or 'nothing of its sha256'}"
+                f" and {'no size' if entry.size is None else f'{entry.size} bytes'} at {locked.revision}",
+                "a commit never changes: find out which of the two is wrong before you trust either",
+            )
+    return found
+
+
+def _same(entry: LockedFile | UnknownFile, now: LockedFile) -> bool:
+    return entry.sha256 in (None, now.sha256) and entry.size in (None, now.size)

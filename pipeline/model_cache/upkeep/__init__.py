@@ -1,0 +1,1 @@
+"""Check, clean, move and adopt the models that lie in the cache."""

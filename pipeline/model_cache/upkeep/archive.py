@@ -1,0 +1,274 @@
+"""One file with models, their lock, and the wheels of environments, for a machine that never sees a network.
+
+    reel-archive.json       what is inside
+    config/models.toml      manifest and lock of the checkout it was made in, for a reader
+    config/models.lock.json
+    blobs/<sha256>          files of models, each once
+    wheels/<name>.whl       packages, if asked for
+
+An import believes none of it. The lock of the importing checkout says which bytes may come and how many, the locks of
+its environments which wheels; everything is put down aside, and into place only when the whole archive was good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import Field, ValidationError
+
+from pipeline.base.errors import BadInput, Missing
+from pipeline.environments.environments import wheel_folder
+from pipeline.model_cache.fetch_lock import nobody_fetches
+from pipeline.model_cache.layout import layout_of
+from pipeline.model_cache.manifest import LockedModel, ModelLock
+from pipeline.model_cache.upkeep import tar_reader
+from pipeline.model_cache.upkeep.verify import Tick, wrong_with
+from shared.documents.base import Document, Frozen
+from shared.files import sha256_of
+
+INDEX = "reel-archive.json"
+_LOCK = "config/models.lock.json"
+_MANIFEST = "config/models.toml"
+_TEXT_BYTES = 16 << 20  # no index, manifest or lock is longer
+_PIECE_BYTES = 1 << 20
+_SPARE = 1.02
+_WHEEL = re.compile(r"[A-Za-z0-9_.+!-]+\.whl")
+
+
+class ArchivedWheel(Frozen):
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class ArchiveIndex(Document):
+    """`reel-archive.json`: the names of the models, and the wheels by file name."""
+
+    models: tuple[str, ...]
+    wheels: dict[str, ArchivedWheel] = {}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an archive held: models that are whole now, and how many packages were put aside for the environments."""
+
+    models: tuple[str, ...]
+    wheels: int
+    bytes: int
+
+
+def export(
+    target: Path, names: Sequence[str], cache: Path, locked: Mapping[str, LockedModel], config: Path,
+    wheels: Sequence[Path], tick: Tick,
+) -> Contents:  # fmt: skip
+    """Write the archive; appears whole or not at all. Raises `Missing` when a model turns out not to be right."""
+    names = sorted(set(names))
+    blobs = {
+        entry.sha256: (name, layout_of(cache, name, locked[name]).snapshot / file, entry.size)
+        for name in names
+        for file, entry in locked[name].files.items()
+    }
+    listed = {
+        wheel.name: ArchivedWheel(size=wheel.stat().st_size, sha256=sha256_of(wheel))
+        for wheel in sorted(wheels, key=lambda wheel: wheel.name)
+    }
+    index = ArchiveIndex(models=tuple(names), wheels=listed)
+    beside = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        with open(beside, "xb") as archive:
+            _write_bytes(archive, INDEX, (index.model_dump_json(indent=1) + "\n").encode())
+            _write_bytes(archive, _MANIFEST, (config / "models.toml").read_bytes())
+            _write_bytes(archive, _LOCK, (config / "models.lock.json").read_bytes())
+            for sha256, (name, place, size) in sorted(blobs.items()):
+                if _write_file(archive, f"blobs/{sha256}", place, size, tick) != sha256:
+                    raise Missing(
+                        "model.missing", f"the model {name} is not complete: {place} is not what the lock says",
+                        hint=f"run `./reel models verify {name} --repair`",
+                    )  # fmt: skip
+            for wheel in sorted(wheels, key=lambda wheel: wheel.name):
+                _write_file(archive, f"wheels/{wheel.name}", wheel, listed[wheel.name].size, tick)
+            archive.write(tar_reader.end())
+            archive.flush()
+            os.fsync(archive.fileno())
+            total = archive.tell()
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+    return Contents(tuple(names), len(listed), total)
+
+
+def _write_bytes(archive: BinaryIO, name: str, data: bytes) -> None:
+    archive.write(tar_reader.header(name, len(data)) + data + tar_reader.padding(len(data)))
+
+
+def _write_file(archive: BinaryIO, name: str, place: Path, size: int, tick: Tick) -> str:
+    """Copy so many bytes of a file; returns their sha256, or nothing when the file has another length."""
+    archive.write(tar_reader.header(name, size))
+    digest, left = hashlib.sha256(), size
+    with open(place, "rb", buffering=0) as stream:
+        while piece := stream.read(_PIECE_BYTES):
+            left -= len(piece)
+            if left < 0:
+                break
+            digest.update(piece)
+            archive.write(piece)
+            tick(len(piece))
+    archive.write(tar_reader.padding(size))
+    return "" if left else digest.hexdigest()
+
+
+def import_archive(
+    source: Path, cache: Path, locked: Mapping[str, LockedModel], allowed_wheels: Collection[str], tick: Tick
+) -> Contents:
+    """Check every byte of the archive, then put its models and wheels into place.
+
+    `allowed_wheels` are the digests in the environments' locks. Raises `BadInput`, and then nothing has changed.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(str(source), "rb") as stream, tempfile.TemporaryDirectory(dir=cache, prefix="import-") as aside:
+            return _Import(stream, Path(aside), cache, locked, allowed_wheels, tick).run()
+    except tar_reader.NotOurs as error:
+        raise _refused(source, str(error)) from error
+    except OSError as error:
+        if error.filename != str(source):
+            raise
+        raise BadInput("archive.unreadable", f"{source} cannot be read: {error.strerror}") from error
+
+
+def _refused(source: Path, why: str) -> BadInput:
+    return BadInput(
+        "archive.refused", f"{source} is not imported: {why}; nothing was changed",
+        hint="copy the archive again, or make it anew with `./reel models export`",
+    )  # fmt: skip
+
+
+class _Import:
+    """One reading of one archive, from its first byte to its last."""
+
+    def __init__(
+        self, stream: BinaryIO, aside: Path, cache: Path, locked: Mapping[str, LockedModel],
+        allowed_wheels: Collection[str], tick: Tick,
+    ) -> None:  # fmt: skip
+        self._stream, self._aside, self._cache, self._locked = stream, aside, cache, locked
+        self._allowed_wheels, self._tick = allowed_wheels, tick
+        self._bytes = 0
+
+    def run(self) -> Contents:
+        """Read, check, and only then put into place."""
+        parts = tar_reader.members(self._stream)
+        index = self._read_index(parts)
+        wanted = self._wanted(index)
+        self._check_space(sum(size for size, _ in wanted.values()))
+        for member in parts:
+            if member.name == _LOCK:
+                self._compare_locks(index, self._read_text(member))
+            elif member.name == _MANIFEST:
+                self._read_text(member)
+            else:
+                self._take(member, wanted)
+        if wanted:
+            raise tar_reader.NotOurs(f"it does not hold `{next(iter(wanted))}`")
+        self._place(index)
+        return Contents(index.models, len(index.wheels), self._bytes)
+
+    def _read_index(self, parts: Iterator[tar_reader.Member]) -> ArchiveIndex:
+        first = next(parts, None)
+        if first is None or first.name != INDEX:
+            raise tar_reader.NotOurs(f"it does not begin with `{INDEX}`")
+        try:
+            return ArchiveIndex.model_validate_json(self._read_text(first))
+        except ValidationError as error:
+            raise tar_reader.NotOurs(f"`{INDEX}`: {error.errors()[0]['msg']}") from error
+
+    def _wanted(self, index: ArchiveIndex) -> dict[str, tuple[int, str]]:
+        """Size and sha256 of every member that may come, by its name: from our own locks wherever they say it."""
+        wanted: dict[str, tuple[int, str]] = {}
+        for name in index.models:
+            if name not in self._locked:
+                raise tar_reader.NotOurs(f"it holds the model {name[:80]!r}, which the lock here does not")
+            for entry in self._locked[name].files.values():
+                wanted[f"blobs/{entry.sha256}"] = entry.size, entry.sha256
+        for name, wheel in index.wheels.items():
+            if not _WHEEL.fullmatch(name):
+                raise tar_reader.NotOurs(f"{name[:80]!r} is no name of a wheel")
+            if wheel.sha256 not in self._allowed_wheels:
+                raise tar_reader.NotOurs(f"no lock of an environment here holds the wheel `{name}`")
+            wanted[f"wheels/{name}"] = wheel.size, wheel.sha256
+        return wanted
+
+    def _read_text(self, member: tar_reader.Member) -> bytes:
+        if member.size > _TEXT_BYTES:
+            raise tar_reader.NotOurs(f"`{member.name}` has {member.size} bytes")
+        return b"".join(tar_reader.content(self._stream, member, _PIECE_BYTES))
+
+    def _compare_locks(self, index: ArchiveIndex, text: bytes) -> None:
+        """A clearer word than that of a missing blob, where the two checkouts are of different releases."""
+        try:
+            theirs = ModelLock.model_validate_json(text).models
+        except ValidationError as error:
+            raise tar_reader.NotOurs(f"its `{_LOCK}` is none") from error
+        for name in index.models:
+            if name not in theirs or theirs[name].digest != self._locked[name].digest:
+                raise tar_reader.NotOurs(f"it was made with another lock of the model {name} than the one here")
+
+    def _take(self, member: tar_reader.Member, wanted: dict[str, tuple[int, str]]) -> None:
+        if member.name not in wanted:
+            raise tar_reader.NotOurs(f"`{member.name}` does not belong in it")
+        size, sha256 = wanted.pop(member.name)
+        if member.size != size:
+            raise tar_reader.NotOurs(f"`{member.name}` has {member.size} bytes, expected {size}")
+        digest = hashlib.sha256()
+        place = self._aside / member.name
+        place.parent.mkdir(exist_ok=True)
+        with open(place, "xb") as file:
+            for piece in tar_reader.content(self._stream, member, _PIECE_BYTES):
+                digest.update(piece)
+                file.write(piece)
+                self._tick(len(piece))
+            file.flush()
+            os.fsync(file.fileno())
+        if digest.hexdigest() != sha256:
+            raise tar_reader.NotOurs(f"`{member.name}` has sha256 {digest.hexdigest()}, expected {sha256}")
+        self._bytes += size
+
+    def _check_space(self, size: int) -> None:
+        free = shutil.disk_usage(self._cache).free
+        if free < size * _SPARE:
+            raise BadInput(
+                "archive.no-space",
+                f"the archive holds {size / 1e6:.0f} MB, and {self._cache} has {free / 1e6:.0f} MB free",
+                hint="free some space, or choose another place with the setting `cache_dir`",
+            )
+
+    def _place(self, index: ArchiveIndex) -> None:
+        layouts = {name: layout_of(self._cache, name, self._locked[name]) for name in index.models}
+        with nobody_fetches(layout.root for layout in layouts.values()):
+            for name, layout in layouts.items():
+                for file, entry in self._locked[name].files.items():
+                    blob = layout.blob(entry.sha256)
+                    if wrong_with(blob, entry, lambda size: None):
+                        _link(self._aside / "blobs" / entry.sha256, blob)
+                    layout.link(file, entry.sha256)
+                layout.write_reference()
+        for wheel in index.wheels:
+            _link(self._aside / "wheels" / wheel, wheel_folder(self._cache) / wheel)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Have the file under a second name, whole at once: two models may hold the same bytes."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        os.link(source, beside)
+    except OSError:
+        shutil.copyfile(source, beside)
+    os.replace(beside, target)

@@ -1,0 +1,123 @@
+"""Finds what the cache could do without: models that no profile needs, other revisions, and what was left half done.
+
+Finding and deleting are apart, so that a person sees first what goes. What is young is left alone: a part of a file
+is worth resuming for a day.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.model_cache.fetch_lock import FETCH_LOCK
+from pipeline.model_cache.layout import Layout, layout_of
+from pipeline.model_cache.manifest import LockedModel
+from shared.environment_manager import hub_folder
+
+KEEP_UNFINISHED_S = 24 * 3600
+_UNFINISHED = (".part", ".incomplete")  # ours, and those of the hub's client, which never comes back to them
+# Folders that fetches, imports and the hub's transfers use while they are at work.
+_SCRATCH = ("wheels-*", "import-*")
+
+
+@dataclass(frozen=True)
+class Surplus:
+    """A file or a folder that may go, with the reason, and what it takes of the disk."""
+
+    path: Path
+    reason: str
+    bytes: int
+
+
+def repositories(cache: Path) -> list[Path]:
+    """The folder of every model there is, locked or not, in the hub's layout and in our own."""
+    folders = [*hub_folder(cache).glob("models--*"), *(cache / "models").glob("*")]
+    return sorted(path for path in folders if path.is_dir() and not path.is_symlink())
+
+
+def find_surplus(cache: Path, locked: Mapping[str, LockedModel], needed: Collection[str]) -> list[Surplus]:
+    """Everything that may go, in order of place. `needed` are the models that some profile takes."""
+    owners: dict[Path, tuple[str, Layout]] = {}
+    for name, entry in locked.items():
+        layout = layout_of(cache, name, entry)
+        if layout.root not in owners or name in needed:  # two models may share a repository
+            owners[layout.root] = name, layout
+    found: list[Surplus] = []
+    for root in repositories(cache):
+        if root not in owners:
+            found += _whole(root, "no model of this project")
+        elif owners[root][0] not in needed:
+            found += _whole(root, f"the model {owners[root][0]}, which no profile needs")
+        elif locked[owners[root][0]].resolved:
+            name, layout = owners[root]
+            found += _inside(layout, locked[name])
+    for folder in (cache, hub_folder(cache).parent):
+        found += [
+            _surplus(path, "left by an import that was interrupted") for path in folder.glob("import-*") if _old(path)
+        ]
+    transfers = hub_folder(cache).parent / "xet"
+    if transfers.is_dir() and _old(transfers):
+        found.append(_surplus(transfers, "pieces of finished transfers"))
+    return found
+
+
+def delete(surplus: Surplus) -> None:
+    """Delete it; its folder's fetch lock must be held."""
+    if surplus.path.is_dir() and not surplus.path.is_symlink():
+        shutil.rmtree(surplus.path)
+    else:
+        surplus.path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # it is not empty: then it is needed
+        surplus.path.parent.rmdir()
+
+
+def _whole(root: Path, reason: str) -> Iterator[Surplus]:
+    if any(path.name != FETCH_LOCK for path in root.iterdir()):
+        yield _surplus(root, reason)
+
+
+def _inside(layout: Layout, locked: LockedModel) -> Iterator[Surplus]:
+    """What a model that is needed has beside its locked revision."""
+    for snapshot in _entries(layout.root / "snapshots"):
+        if snapshot.name != layout.revision:
+            yield _surplus(snapshot, f"another revision than {layout.revision[:12]}")
+    linked = {Path(os.path.realpath(path)) for path in layout.snapshot.rglob("*") if path.is_symlink()}
+    wanted = {file.sha256 for file in locked.files.values()}
+    for blob in _entries(layout.root / "blobs"):
+        if blob.name.endswith(_UNFINISHED):
+            if _old(blob):
+                yield _surplus(blob, "a transfer that was never finished")
+        elif blob.name not in wanted and Path(os.path.realpath(blob)) not in linked:
+            yield _surplus(blob, "no file of the locked revision leads to it")
+    for pattern in _SCRATCH:
+        yield from (
+            _surplus(path, "left by a fetch that was interrupted") for path in layout.root.glob(pattern) if _old(path)
+        )
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _old(path: Path) -> bool:
+    return time.time() - path.lstat().st_mtime > KEEP_UNFINISHED_S
+
+
+def _surplus(path: Path, reason: str) -> Surplus:
+    return Surplus(path, reason, size_on_disk(path))
+
+
+def size_on_disk(path: Path) -> int:
+    """What deleting would give back: links weigh nothing, and neither does a file that has a second name."""
+    total = 0
+    places = [path] if not path.is_dir() or path.is_symlink() else list(path.rglob("*"))
+    for place in places:
+        status = place.lstat()
+        if not place.is_symlink() and place.is_file() and status.st_nlink == 1:
+            total += status.st_size
+    return total

@@ -1,0 +1,149 @@
+"""The deep check: every byte of the cache against the lock, on all cores, and dropping what is wrong.
+
+Nothing is asked of a network. A thread hashes one file at a time, the largest first, since one file cannot be split:
+so the last thread to finish has begun early. Sizes are compared before anything is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.base import events
+from pipeline.base.events import Emit
+from pipeline.base.hardware import available_cores
+from pipeline.model_cache.fetch_lock import nobody_fetches
+from pipeline.model_cache.layout import Layout, layout_of
+from pipeline.model_cache.manifest import LockedFile, LockedModel
+
+_READ_BYTES = 1 << 18  # fits into the cache of a core, beside what others read
+_SECONDS_BETWEEN_EVENTS = 0.1  # a reader needs no more, and at 2 GB/s each event costs something
+LOCK_ITSELF = "the lock"  # where a problem is not with a file
+REFERENCE = "refs/main"  # calls without a revision go by it when they are offline
+Tick = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file of a model that is not what the lock says, and how."""
+
+    model: str
+    file: str
+    sentence: str
+
+
+class _Meter:
+    """Turns bytes counted by many threads into a few events."""
+
+    def __init__(self, total: int, emit: Emit) -> None:
+        self._total, self._emit = total, emit
+        self._done, self._told = 0, 0.0
+        self._guard = threading.Lock()
+
+    def count(self, size: int) -> None:
+        """So many more bytes were read."""
+        with self._guard:
+            self._done += size
+            now = time.monotonic()
+            if now - self._told >= _SECONDS_BETWEEN_EVENTS or self._done == self._total:
+                self._told = now
+                self._emit(events.CheckProgress(self._done, self._total))
+
+
+@contextlib.contextmanager
+def metered(total_bytes: int, emit: Emit) -> Iterator[Tick]:
+    """Tells of a reading of so many bytes: call what it yields with the size of each piece, from any thread."""
+    started = time.monotonic()
+    emit(events.CheckStarted(total_bytes))
+    yield _Meter(total_bytes, emit).count
+    emit(events.CheckFinished(total_bytes, time.monotonic() - started))
+
+
+def check_models(
+    names: Iterable[str], cache: Path, locked: Mapping[str, LockedModel], emit: Emit
+) -> dict[str, list[Problem]]:
+    """What is wrong with each of these models, file by file; an empty list for one that is verified."""
+    found: dict[str, list[Problem]] = {name: [] for name in names}
+    wanted = [
+        (name, file, layout_of(cache, name, locked[name]).snapshot / file, entry)
+        for name in found
+        for file, entry in locked[name].files.items()
+    ]
+    wanted.sort(key=lambda item: -item[3].size)
+    readable = sum(entry.size for _, _, place, entry in wanted if _size_of(place) == entry.size)
+    with metered(readable, emit) as tick, ThreadPoolExecutor(max_workers=available_cores()) as pool:
+        sentences = pool.map(lambda item: wrong_with(item[2], item[3], tick), wanted)
+        for (name, file, _, _), sentence in zip(wanted, sentences, strict=True):
+            if sentence:
+                found[name].append(Problem(name, file, sentence))
+    for name, problems in found.items():
+        if not locked[name].resolved:
+            problems.append(Problem(name, LOCK_ITSELF, "the lock does not know all of its files"))
+        layout = layout_of(cache, name, locked[name])
+        if locked[name].repo and layout.snapshot.is_dir() and (sentence := _wrong_with_reference(layout)):
+            problems.append(Problem(name, REFERENCE, sentence))
+    return found
+
+
+def wrong_with(place: Path, locked: LockedFile, tick: Tick) -> str | None:
+    """What keeps the file at `place` from being the locked one; None when nothing does."""
+    size = _size_of(place)
+    if size is None:
+        return f"{place} leads nowhere" if place.is_symlink() else f"{place} is not there"
+    if size != locked.size:
+        return f"{place} has {size} bytes, expected {locked.size}"
+    try:
+        found = hash_file(place, tick)
+    except OSError as error:
+        return f"{place} cannot be read: {error.strerror}"
+    return None if found == locked.sha256 else f"{place} has sha256 {found}, expected {locked.sha256}"
+
+
+def hash_file(path: Path, tick: Tick) -> str:
+    """The sha256 of a file, told as it is read; reading into one buffer spares an allocation a megabyte."""
+    digest = hashlib.sha256()
+    buffer = bytearray(_READ_BYTES)
+    view = memoryview(buffer)
+    with open(path, "rb", buffering=0) as stream:
+        while size := stream.readinto(buffer):
+            digest.update(view[:size])
+            tick(size)
+    return digest.hexdigest()
+
+
+def drop(problems: Iterable[Problem], cache: Path, locked: Mapping[str, LockedModel]) -> None:
+    """Take away what is wrong, so that a fetch brings it again and nothing else; raises `Locked`."""
+    for problem in problems:
+        layout = layout_of(cache, problem.model, locked[problem.model])
+        with nobody_fetches([layout.root]):
+            if problem.file == REFERENCE:
+                layout.write_reference()
+            if problem.file in {REFERENCE, LOCK_ITSELF}:
+                continue
+            (layout.snapshot / problem.file).unlink(missing_ok=True)
+            blob, entry = layout.blob(locked[problem.model].files[problem.file].sha256), locked[problem.model]
+            # A good blob under a broken link is worth keeping: the fetch then transfers nothing.
+            if blob.is_file() and wrong_with(blob, entry.files[problem.file], lambda size: None):
+                blob.unlink()
+
+
+def _size_of(place: Path) -> int | None:
+    try:
+        return place.stat().st_size if place.is_file() else None
+    except OSError:
+        return None
+
+
+def _wrong_with_reference(layout: Layout) -> str | None:
+    place = layout.root / REFERENCE
+    try:
+        found = place.read_text(errors="replace")
+    except OSError:
+        return f"{place} is not there, so calls without a revision fail offline"
+    return None if found == layout.revision else f"{place} names {found[:40]!r}, expected {layout.revision!r}"

@@ -1,0 +1,28 @@
+"""The glossary that the user names for a job: read and checked before anything runs, and an input of the plan by its
+content."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from pipeline.base.errors import BadInput
+from pipeline.plan.model import FromUser
+from shared.documents.base import DocumentError
+from shared.text.glossary import Glossary
+
+
+def load_glossary(name: str) -> FromUser | None:
+    """The glossary in the file `name`; None for no name. Raises `BadInput`."""
+    if not name:
+        return None
+    path = Path(name)
+    try:
+        content = path.read_bytes()
+        Glossary.parse(content, str(path))
+    except DocumentError as error:
+        raise BadInput("glossary.invalid", str(error), hint="docs/reference/files.md tells what it holds") from error
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise BadInput("glossary.unreadable", f"the glossary {path} cannot be read: {why}") from error
+    return FromUser(hashlib.sha256(content).hexdigest(), path.name, content)

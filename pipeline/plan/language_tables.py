@@ -1,0 +1,45 @@
+"""Tables by language: the files in `config/languages`, turned around for the stages whose parameters name them."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+
+from pipeline.base.errors import UsageError
+from shared.documents.base import Frozen
+from shared.text.language import parse_language
+
+
+class LanguageFile(Frozen):
+    """One file of `config/languages`: what recognisers invent, sounds of hesitation, what labels are called, the
+    numbers from 0 on that are written out (an empty word for one that depends on what is counted), and words that turn
+    a sentence round."""
+
+    stock_phrases: tuple[str, ...] = ()
+    filler_words: tuple[str, ...] = ()
+    label_words: dict[str, str] = {}
+    number_words: tuple[str, ...] = ()
+    negation_words: tuple[str, ...] = ()
+
+
+def load_languages(folder: Path) -> dict[str, dict[str, JsonValue]]:
+    """Each table by its name, and in it the entries by language. Raises `UsageError` for a file that is none."""
+    tables: dict[str, dict[str, JsonValue]] = {name: {} for name in LanguageFile.model_fields}
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            tag = parse_language(path.stem)
+            data = LanguageFile.model_validate(tomllib.loads(path.read_text()))
+        except (ValueError, tomllib.TOMLDecodeError) as error:
+            raise UsageError("language.invalid", f"{path} is no file of a language: {_reason(error)}") from error
+        for name, value in data.model_dump(mode="json", exclude_unset=True).items():
+            tables[name][tag] = value
+    return tables
+
+
+def _reason(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

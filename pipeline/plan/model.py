@@ -1,0 +1,400 @@
+"""Plans: a recipe applied to one media file, every step with its backend, parameters and sources. Pure."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from types import GenericAlias, UnionType
+from typing import get_args, get_origin
+
+from pydantic import JsonValue, ValidationError
+
+from pipeline.base.errors import UsageError
+from pipeline.base.settings import MODEL_SETTINGS
+from pipeline.plan.profile import AUTO, Profile, ProfileStage
+from pipeline.plan.recipe import GLOSSARY, MEDIA, Recipe, RecipeStep
+from pipeline.plan.registry import MUX, TRANSLATE, stage_named
+from pipeline.plan.translation_backends import choose_translator, lacking_for, needed_roles, spoken
+from shared.remote_code import pinned_code
+from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, DeviceKind, Files, Option, Params, Rung, Stage
+from shared.text.glossary import Glossary
+from shared.text.guide_limits import ReadingParams
+from shared.text.language import english_name
+from shared.text.language_params import LanguageParams
+
+_NO_PARAMS = {"backend", *MODEL_SETTINGS}  # among the settings of a stage
+STUB = Backend(module="", environment=CORE_ENVIRONMENT, summary="valid outputs without a model")
+
+
+@dataclass(frozen=True)
+class FromMedia:
+    """The media file itself."""
+
+
+@dataclass(frozen=True)
+class FromStep:
+    """An output of an earlier step."""
+
+    step: str
+    role: str
+
+
+@dataclass(frozen=True)
+class FromFile:
+    """A file of known content that no step makes: a correction of the published file `name`. It stands only where the
+    transcript that the step takes is in one of `languages`; in any where none is named."""
+
+    sha256: str
+    name: str
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FromUser:
+    """A file that the user gave with the job: its glossary. `content` is what was read when the plan was made."""
+
+    sha256: str
+    name: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class FirstOf:
+    """The first of these that exists: an optional output, then what it would replace."""
+
+    sources: tuple[Leaf, ...]
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """All of these that exist, in this order."""
+
+    sources: tuple[Leaf, ...]
+
+
+Leaf = FromMedia | FromStep | FromFile | FromUser
+Source = Leaf | FirstOf | AllOf
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage with everything that decides its result but the content of its inputs."""
+
+    id: str
+    stage: Stage
+    backend_name: str
+    backend: Backend
+    params: Params
+    inputs: Mapping[str, Source]
+    models: Mapping[str, str]  # role to the model's name
+    language_models: Mapping[str, str] = field(default_factory=dict)  # by language, until the one spoken is known
+    target: str | None = None
+    rung: Rung | None = None  # where it stands on its backend's ladder; None: as it was asked for
+    placed: DeviceKind = "cpu"  # where it computes, as long as no rung asks for another
+    choice: str = ""  # why this backend, where it was chosen for the job
+    code: Mapping[str, Option] = field(default_factory=dict)  # pins what can run code in its models
+    direction_models: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by role; the language spoken says which it needs
+
+    @property
+    def device(self) -> DeviceKind:
+        """The kind of device it computes on."""
+        return (self.rung.device if self.rung else None) or self.placed
+
+    @property
+    def waits_for_language(self) -> bool:
+        """Whether the language spoken is still to decide which models it works with."""
+        return bool(self.language_models or self.direction_models)
+
+    @cached_property
+    def load_options(self) -> Mapping[str, Option]:
+        """What decides how its backend loads, beside models and device."""
+        params = self.params.model_dump(mode="json", include=set(self.backend.load_params))
+        return {**params, **self.code, **(self.rung.options if self.rung else {})}
+
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """The ids of the steps whose outputs this one takes."""
+        return frozenset(source.step for source in leaves(self.inputs) if isinstance(source, FromStep))
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A result to publish under a name as in a recipe, see `pipeline.plan.recipe.PublishRule`."""
+
+    step: str
+    role: str
+    name: str
+    corrects: str = ""  # `step.role` where a correction has come between
+
+    @property
+    def origin(self) -> str:
+        """`step.role` of what is published, as it is without corrections."""
+        return self.corrects or f"{self.step}.{self.role}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps in an order in which each comes after what it needs."""
+
+    recipe: str
+    profile: str
+    steps: tuple[Step, ...]
+    publications: tuple[Publication, ...]
+
+    @cached_property
+    def depths(self) -> Mapping[str, int]:
+        """How many steps come before each, on the longest way to it."""
+        found: dict[str, int] = {}
+        for step in self.steps:
+            found[step.id] = max((found[needed] + 1 for needed in step.needs), default=0)
+        return found
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What decides a plan beside the recipe: all of it is the user's or the profile's."""
+
+    recipe_name: str
+    profile_name: str
+    profile: Profile
+    targets: tuple[str, ...]
+    stages: Mapping[str, Mapping[str, JsonValue]]  # settings by stage: `backend` and parameters
+    stub: bool = False
+    film: bool = True  # a copy of the film is made, where the recipe makes one
+    guide: Mapping[str, JsonValue] = field(default_factory=dict)  # for every stage that takes a guide's limits
+    languages: Mapping[str, JsonValue] = field(default_factory=dict)  # tables by name, for stages that take them
+    glossary: FromUser | None = None
+    incomplete: Collection[str] = ()  # the models that are not whole
+    device: DeviceKind = "cpu"  # the machine's or the user's, for backends that can compute there
+    device_is_named: bool = False  # by the user
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of each model, by name: its files' sha256
+
+
+def make_plan(recipe: Recipe, choices: Choices) -> Plan:
+    """The plan; raises `UsageError` for parameters or pairs of languages that no backend takes."""
+    if recipe.needs_target and not choices.targets:
+        raise UsageError(
+            "plan.no-target", f"the recipe {choices.recipe_name} needs a target language", hint="add `--to en`, say"
+        )
+    steps = {
+        step_id: _make_step(step_id, target, recipe, recipe.steps[name], choices)
+        for name, step_id, target in _instances(recipe, choices)
+    }
+    try:
+        order = tuple(TopologicalSorter({step_id: sorted(steps[step_id].needs) for step_id in steps}).static_order())
+    except CycleError as error:
+        raise UsageError(
+            "recipe.cycle", f"the recipe {choices.recipe_name} goes in a circle: {error.args[1]}"
+        ) from error
+    publications = tuple(
+        Publication(source.step, source.role, rule.name)
+        for rule in recipe.publish
+        for source in _resolve(rule.file, recipe, None, choices)
+        if isinstance(source, FromStep)
+    )
+    return Plan(choices.recipe_name, choices.profile_name, tuple(steps[step_id] for step_id in order), publications)
+
+
+def single_step(stage: Stage, choices: Choices, inputs: Mapping[str, Source], backend: str | None) -> Step:
+    """A step that stands alone, for a developer who runs one stage."""
+    recipe_step = RecipeStep(stage=stage.name, inputs={})
+    target = choices.targets[0] if choices.targets else None
+    overridden = {
+        **choices.stages,
+        stage.name: {**choices.stages.get(stage.name, {}), **({"backend": backend} if backend else {})},
+    }
+    alone = replace(choices, stages=overridden)
+    return _filled(stage.name, stage, recipe_step, alone, target, inputs)
+
+
+def _instances(recipe: Recipe, choices: Choices) -> list[tuple[str, str, str | None]]:
+    """Each step's name, its id and its target language: `("translate", "translate:pt", "pt")`."""
+    return [
+        (name, f"{name}:{target}" if target else name, target)
+        for name, step in recipe.steps.items()
+        if _is_wanted(step, choices)
+        for target in (choices.targets if step.each else (None,))
+    ]
+
+
+def _is_wanted(step: RecipeStep, choices: Choices) -> bool:
+    """Whether a step stands in the plan: one that copies the film only where the user wants such a copy, and one with
+    a condition only where the user named a backend for it."""
+    if step.stage == MUX and not choices.film:
+        return False
+    return step.only_with is None or "backend" in choices.stages.get(step.only_with, {})
+
+
+def _make_step(step_id: str, target: str | None, recipe: Recipe, step: RecipeStep, choices: Choices) -> Step:
+    stage = stage_named(step.stage)
+    inputs: dict[str, Source] = {}
+    for role, written in step.inputs.items():
+        names = [written] if isinstance(written, str) else written
+        sources = tuple(source for name in names for source in _resolve(name, recipe, target, choices))
+        if takes_several(stage.inputs, role):
+            inputs[role] = AllOf(sources)
+        elif len(sources) == 1:
+            inputs[role] = sources[0]
+        elif sources:
+            inputs[role] = FirstOf(sources)
+    return _filled(step_id, stage, step, choices, target, inputs)
+
+
+def _filled(
+    step_id: str, stage: Stage, step: RecipeStep, choices: Choices, target: str | None, inputs: Mapping[str, Source]
+) -> Step:
+    """The step with its backend, models and parameters."""
+    name, backend, models, choice = _backend(stage, choices, target)
+    params = _params(stage, step, choices, target)
+    by_language = _language_models(stage, backend, choices)
+    code: dict[str, Option] = {}
+    for role, model in {**models, **by_language}.items():
+        code |= pinned_code(role, choices.files.get(model, {}))
+    # Of several directions a translation goes into one; which, is known with the transcript.
+    by_direction = models if stage.name == TRANSLATE and len(models) > 1 else {}
+    return Step(
+        step_id, stage, name, backend, params, inputs, {} if by_direction else models, by_language, target,
+        placed=_placed(backend, choices),
+        choice=choice, code=code, direction_models=by_direction,
+    )  # fmt: skip
+
+
+def _placed(backend: Backend, choices: Choices) -> DeviceKind:
+    """Where a backend computes, if memory allows it."""
+    known = (*backend.accelerators, *(backend.on_request if choices.device_is_named else ()))
+    return choices.device if choices.device in known else "cpu"
+
+
+def _resolve(reference: str, recipe: Recipe, target: str | None, choices: Choices) -> tuple[Leaf, ...]:
+    if reference == MEDIA:
+        return (FromMedia(),)
+    if reference == GLOSSARY:
+        return (choices.glossary,) if choices.glossary else ()
+    name, _, role = reference.partition(".")
+    if not _is_wanted(recipe.steps[name], choices):
+        return ()
+    if not recipe.steps[name].each:
+        return (FromStep(name, role),)
+    return tuple(FromStep(f"{name}:{tag}", role) for tag in ((target,) if target else choices.targets))
+
+
+def _backend(stage: Stage, choices: Choices, target: str | None) -> tuple[str, Backend, Mapping[str, str], str]:
+    """The backend's name, its declaration, the model for each role that is needed, and why it was chosen, if it was."""
+    if choices.stub:
+        return STUB_BACKEND, STUB, {}, ""
+    filled = choices.profile.stages.get(stage.name, ProfileStage(backend=next(iter(stage.backends))))
+    name = str(choices.stages.get(stage.name, {}).get("backend", filled.backend))
+    source, choice = spoken(choices.stages.get("asr", {})), ""
+    target = target or str(choices.stages.get(stage.name, {}).get("target", "en"))
+    if name == AUTO:
+        name, choice = _translator(choices, filled, source, target)
+    backend = stage.backends.get(name)
+    if backend is None:
+        raise UsageError(
+            "backend.unknown",
+            f"the stage {stage.name} has no backend `{name}`",
+            hint=f"its backends are {', '.join(stage.backends)}",
+        )
+    if backend.platforms and sys.platform not in backend.platforms:
+        raise UsageError(
+            "backend.platform", f"the backend {name} runs on {', '.join(backend.platforms)}, and this is {sys.platform}"
+        )
+    roles = needed_roles(stage.name, name, source, target)
+    unfilled = [role for role in roles if role not in filled.models]
+    if unfilled:
+        raise UsageError(
+            "backend.models",
+            f"profile {choices.profile_name} names no model for `{unfilled[0]}` of the backend {name}",
+            hint=f"add it under `[stages.{stage.name}.models]` in the profile",
+        )
+    return name, backend, {role: filled.models[role] for role in roles}, choice
+
+
+def _language_models(stage: Stage, backend: Backend, choices: Choices) -> Mapping[str, str]:
+    """The models of which the step will get one, by language."""
+    filled = choices.profile.stages.get(stage.name)
+    return filled.languages if filled and backend.by_language else {}
+
+
+def _translator(choices: Choices, filled: ProfileStage, source: str | None, target: str) -> tuple[str, str]:
+    """The backend for a pair of languages and why; the source is known at this time only when the user has said it."""
+    if found := choose_translator(source, target, filled.models, choices.incomplete, filled.spare):
+        return found.backend, found.reason
+    pair = f"{english_name(source)} into {english_name(target)}" if source else f"into {english_name(target)}"
+    fetches = [
+        f"`./reel models fetch {' '.join(models)}`, for {backend}"
+        for backend, models in lacking_for(source, target, filled.models, choices.incomplete).items()
+    ]
+    if not fetches:
+        raise UsageError(
+            "translate.pair",
+            f"no backend of profile {choices.profile_name} translates {pair}",
+            hint="a language model does: see docs/how-to/use-a-language-model.md",
+        )
+    raise UsageError(
+        "translate.pair",
+        f"the models with which profile {choices.profile_name} translates {pair} are not here yet",
+        hint=f"once is enough: {', or '.join(fetches)}",
+    )
+
+
+def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None) -> Params:
+    """The parameters: the stage's defaults < the guide and the glossary < the profile < the recipe < the user."""
+    filled = choices.profile.stages.get(stage.name)
+    limits = choices.guide if issubclass(stage.params, ReadingParams) else {}
+    guide = {name: limit for name, limit in limits.items() if name in stage.params.model_fields}
+    tables = choices.languages if issubclass(stage.params, LanguageParams) else {}
+    by_language = {name: table for name, table in tables.items() if name in stage.params.model_fields}
+    words = _hotwords(choices) if "hotwords" in stage.params.model_fields else {}
+    users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name not in _NO_PARAMS}
+    values: dict[str, JsonValue] = {
+        **guide, **by_language, **words, **(filled.params if filled else {}), **step.params, **users
+    }  # fmt: skip
+    if target and "target" in stage.params.model_fields:
+        values["target"] = target
+    try:
+        return stage.params.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(stage.params.model_fields) or "none"
+        raise UsageError(
+            "params.invalid",
+            f"`{stage.name}.{name}` cannot be {first['input']!r}: {first['msg']}",
+            hint=f"the parameters of {stage.name} are {known}",
+        ) from error
+
+
+def _hotwords(choices: Choices) -> Mapping[str, JsonValue]:
+    """What a recogniser hears of the glossary: the terms alone, so that what becomes of them in another language does
+    not make it listen again."""
+    if choices.glossary is None:
+        return {}
+    return {"hotwords": Glossary.parse(choices.glossary.content, choices.glossary.name).hotwords or None}
+
+
+def takes_several(files: type[Files], role: str) -> bool:
+    """Whether a role takes a tuple of files."""
+    annotation = files.model_fields[role].annotation
+    options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    return any(isinstance(option, GenericAlias) and get_origin(option) is tuple for option in options)
+
+
+def leaves(inputs: Mapping[str, Source]) -> list[Leaf]:
+    """Everything that inputs name, one by one."""
+    found: list[Leaf] = []
+    for source in inputs.values():
+        found += source.sources if isinstance(source, FirstOf | AllOf) else (source,)
+    return found
+
+
+def models_used(step: Step, ingredients: Mapping[str, JsonValue]) -> dict[str, str]:
+    """Return the models that a result was made with, by role."""
+    roles = ingredients.get("models")
+    known = {**step.language_models, **step.direction_models, **step.models}
+    return {role: known[role] for role in roles if role in known} if isinstance(roles, dict) else dict(step.models)

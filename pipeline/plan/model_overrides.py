@@ -1,0 +1,68 @@
+"""Models that the user names for a stage, in the place of the profile's: `asr.models.whisper = "my-whisper"`, and
+`align.languages.cy = "my-welsh"` where a model is for one language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from pydantic import JsonValue
+
+from pipeline.base.errors import UsageError
+from pipeline.base.settings import MODEL_SETTINGS
+from pipeline.plan.profile import ProfileChoice, ProfileStage
+from pipeline.plan.registry import stage_named
+from shared.stage import Stage
+from shared.text.language import parse_language, primary
+
+Check = Callable[[str], object]
+"""Raises `UsageError` for a name that no model has."""
+
+
+def with_chosen_models(
+    choice: ProfileChoice, stages: Mapping[str, Mapping[str, JsonValue]], check: Check
+) -> ProfileChoice:
+    """The profile with the models that the settings of stages name. Raises `UsageError`."""
+    filled = dict(choice.profile.stages)
+    for name, settings in stages.items():
+        if MODEL_SETTINGS.isdisjoint(settings):
+            continue
+        stage = stage_named(name)
+        before = filled.get(name, ProfileStage(backend=next(iter(stage.backends))))
+        models = {role: model for role, model in _named(name, "models", settings) if _has_role(stage, role)}
+        languages = {_language(name, tag): model for tag, model in _named(name, "languages", settings)}
+        for model in (*models.values(), *languages.values()):
+            check(model)
+        filled[name] = before.model_copy(
+            update={"models": {**before.models, **models}, "languages": {**before.languages, **languages}}
+        )
+    return replace(choice, profile=choice.profile.model_copy(update={"stages": filled}))
+
+
+def _named(stage: str, setting: str, settings: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
+    table = settings.get(setting, {})
+    if not isinstance(table, dict) or not all(isinstance(model, str) for model in table.values()):
+        raise UsageError(
+            "settings.models",
+            f"`{stage}.{setting}` cannot be {table!r}, expected names of models",
+            hint=f"write `--set {stage}.{setting}.NAME=MODEL`; `./reel models list` shows the models",
+        )
+    return [(name, str(model)) for name, model in table.items()]
+
+
+def _has_role(stage: Stage, role: str) -> bool:
+    roles = sorted({known for backend in stage.backends.values() for known in backend.models})
+    if role not in roles:
+        raise UsageError(
+            "settings.models",
+            f"no backend of the stage {stage.name} takes a model as `{role}`",
+            hint=f"what they take is {', '.join(roles) or 'none'}",
+        )
+    return True
+
+
+def _language(stage: str, tag: str) -> str:
+    try:
+        return primary(parse_language(tag))
+    except ValueError as error:
+        raise UsageError("settings.models", f"`{stage}.languages.{tag}`: {error}") from error

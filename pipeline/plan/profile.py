@@ -1,0 +1,142 @@
+"""Profiles: which backend does each stage's work, and which models fill its roles."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue, ValidationError
+
+from pipeline.base.errors import UsageError
+from pipeline.base.hardware import Hardware
+from shared.documents.base import Frozen
+
+AUTO = "auto"
+
+
+class ProfileStage(Frozen):
+    """How a profile fills one stage. `backend = "auto"` leaves the choice to what the job needs.
+
+    `models` fills the backend's roles; `languages` names models of which a job gets the one for the language spoken.
+    Roles in `spare` are of other backends, or of a stage that no usual recipe has: the profile is complete without.
+    """
+
+    backend: str
+    models: dict[str, str] = {}
+    languages: dict[str, str] = {}
+    spare: tuple[str, ...] = ()
+    params: dict[str, JsonValue] = {}
+
+    @property
+    def needed(self) -> dict[str, str]:
+        """The models that the profile is not complete without, by role."""
+        return {role: name for role, name in self.models.items() if role not in self.spare}
+
+    @property
+    def is_spare(self) -> bool:
+        """Whether jobs do without the stage, unless they ask for it: all of its models are spare."""
+        return bool(self.models) and not self.needed
+
+
+Accelerators = Literal["cuda", "mps", "mlx"]
+
+
+class Suits(Frozen):
+    """The machines that a profile is meant for: enough memory, and one of the accelerators or else enough processors.
+
+    Without `cpus` no number of processors replaces an accelerator; without anything, every machine suits.
+    """
+
+    accelerators: tuple[Accelerators, ...] = ()
+    cpus: int | None = None
+    memory_gib: float = 0.0
+
+    def accepts(self, hardware: Hardware) -> bool:
+        """Return whether the machine has enough memory, and an accelerator or enough cores."""
+        if hardware.memory_gib is not None and hardware.memory_gib < self.memory_gib:
+            return False
+        found = {name for name in ("cuda", "mps", "mlx") if getattr(hardware, name)}
+        if found & set(self.accelerators) or not (self.accelerators or self.cpus):
+            return True
+        return self.cpus is not None and hardware.cpus >= self.cpus
+
+    def __str__(self) -> str:
+        """As a sentence's end: `machines with CUDA or MPS, or 4 cores, and 7 GiB of memory`."""
+        power = [" or ".join(name.upper() for name in self.accelerators)] if self.accelerators else []
+        power += [f"{self.cpus} cores"] if self.cpus else []
+        needs = [", or ".join(power)] if power else []
+        needs += [f"{self.memory_gib:.0f} GiB of memory"] if self.memory_gib else []
+        return f"machines with {', and '.join(needs)}" if needs else "every machine"
+
+
+class Profile(Frozen):
+    """A named choice of backends and models. `auto` takes the one of highest `rank` that suits the machine and whose
+    models are complete."""
+
+    summary: str
+    rank: int
+    suits: Suits = Suits()
+    stages: dict[str, ProfileStage]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that some stage of this profile may need, by name."""
+        return tuple(sorted({name for stage in self.stages.values() for name in stage.needed.values()}))
+
+    @property
+    def language_models(self) -> tuple[str, ...]:
+        """The models that it works better with, each for one language."""
+        return tuple(sorted({name for stage in self.stages.values() for name in stage.languages.values()}))
+
+
+@dataclass(frozen=True)
+class ProfileChoice:
+    """The profile taken, and what a better one would need (empty when there is none better)."""
+
+    name: str
+    profile: Profile
+    better: str | None = None
+    better_needs: tuple[str, ...] = ()
+
+
+def load_profiles(folder: Path) -> dict[str, Profile]:
+    """All profiles by name, best first. Raises `UsageError` for a file that is none."""
+    profiles = {}
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            profiles[path.stem] = Profile.model_validate(tomllib.loads(path.read_text()))
+        except (tomllib.TOMLDecodeError, ValidationError) as error:
+            raise UsageError("profile.invalid", f"{path} is not a profile: {error}") from error
+    return dict(sorted(profiles.items(), key=lambda item: -item[1].rank))
+
+
+def suggest_profile(profiles: Mapping[str, Profile], hardware: Hardware) -> str:
+    """Return the name of the best profile that suits a machine; `profiles` are best first."""
+    return next((name for name, profile in profiles.items() if profile.suits.accepts(hardware)), "")
+
+
+def choose_profile(
+    wanted: str, profiles: Mapping[str, Profile], incomplete: Collection[str], unsuited: Collection[str] = ()
+) -> ProfileChoice:
+    """The profile `wanted`; for `auto`, the best one whose models are complete, else the lowest.
+
+    `profiles` are best first; `incomplete` are the models that are not whole or lack what they need, `unsuited` the
+    profiles that are meant for other machines. Raises `UsageError`.
+    """
+    if wanted != AUTO:
+        if wanted in profiles:
+            return ProfileChoice(wanted, profiles[wanted])
+        raise UsageError(
+            "profile.unknown", f"there is no profile `{wanted}`", hint=f"the profiles are auto, {', '.join(profiles)}"
+        )
+    lowest = list(profiles)[-1]
+    suited = [name for name in profiles if name not in unsuited] or [lowest]
+    chosen = next((name for name in suited if not set(profiles[name].models) & set(incomplete)), lowest)
+    best = suited[0]
+    if chosen == best:
+        return ProfileChoice(chosen, profiles[chosen])
+    needs = tuple(model for model in profiles[best].models if model in incomplete)
+    return ProfileChoice(chosen, profiles[chosen], better=best, better_needs=needs)

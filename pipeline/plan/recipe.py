@@ -1,0 +1,101 @@
+"""Recipes: which stages make up a job, what feeds what, and which results the user gets.
+
+A step's input is `media`, `glossary` (the job's, where it has one), or `<step>.<output>` of another step; a list gives
+the first that exists, or all of them where the stage takes several. A step with `each = "target"` stands once for every
+target language; inside it, a reference to another such step means the one for the same language.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, JsonValue, ValidationError, model_validator
+
+from pipeline.base.errors import UsageError
+from pipeline.plan.registry import STAGES
+from shared.documents.base import Frozen
+
+MEDIA = "media"
+GLOSSARY = "glossary"
+
+
+class RecipeStep(Frozen):
+    """One step: a stage, its inputs by role, and parameters that this recipe wants.
+
+    `only_with` names a stage: the step is there only where the user names a backend of it.
+    """
+
+    stage: str
+    each: Literal["target"] | None = None
+    only_with: str | None = None
+    inputs: dict[str, str | list[str]]
+    params: dict[str, JsonValue] = {}
+
+
+class PublishRule(Frozen):
+    """A result the user gets. `as` may hold `{name}` (the media's), and of the result `{language}`, `{kind}` (`.sdh`,
+    `.forced` or nothing) and `{suffix}` (of the file's own name, with its dot)."""
+
+    file: str
+    name: str = Field(alias="as")
+
+
+class Recipe(Frozen):
+    """The steps by name and what is published."""
+
+    summary: str
+    needs_target: bool = False
+    steps: dict[str, RecipeStep]
+    publish: tuple[PublishRule, ...]
+
+    @model_validator(mode="after")
+    def _everything_exists(self) -> Self:
+        for name, step in self.steps.items():
+            stage = STAGES.get(step.stage)
+            if stage is None:
+                raise ValueError(f"step `{name}` wants the stage `{step.stage}`; the stages are {', '.join(STAGES)}")
+            if unknown := set(step.inputs) - set(stage.inputs.model_fields):
+                raise ValueError(f"step `{name}`: the stage {step.stage} has no input `{sorted(unknown)[0]}`")
+            if step.only_with is not None and step.only_with not in STAGES:
+                raise ValueError(f"step `{name}` is there only with the stage `{step.only_with}`, and there is none")
+            for reference in references(step):
+                self._check_reference(name, reference)
+            for role, written in step.inputs.items():
+                if written == GLOSSARY and stage.inputs.model_fields[role].is_required():
+                    raise ValueError(f"step `{name}` needs its input `{role}`, and a job may have no glossary")
+        for rule in self.publish:
+            self._check_reference("publish", rule.file)
+        return self
+
+    def _check_reference(self, where: str, reference: str) -> None:
+        if reference in {MEDIA, GLOSSARY}:
+            return
+        step, _, role = reference.partition(".")
+        if step not in self.steps:
+            raise ValueError(f"`{reference}` in `{where}` names no step of this recipe")
+        if role not in STAGES[self.steps[step].stage].outputs.model_fields:
+            raise ValueError(f"`{reference}` in `{where}`: the stage {self.steps[step].stage} has no output `{role}`")
+
+
+def references(step: RecipeStep) -> list[str]:
+    """Everything a step takes, as written."""
+    return [name for value in step.inputs.values() for name in ([value] if isinstance(value, str) else value)]
+
+
+def load_recipe(name: str, folder: Path) -> Recipe:
+    """The recipe called `name` in `folder`, or in the file that `name` is a path to. Raises `UsageError`."""
+    path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
+        raise UsageError("recipe.unknown", f"there is no recipe `{name}`", hint=f"the recipes are {known}")
+    try:
+        return Recipe.model_validate(tomllib.loads(path.read_text()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError("recipe.syntax", f"{path} is not TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        text = first["msg"].removeprefix("Value error, ")
+        raise UsageError("recipe.invalid", f"{path}: {f'{place}: ' if place else ''}{text}") from error

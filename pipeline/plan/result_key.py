@@ -1,0 +1,126 @@
+"""The key of a result: the one recipe for it, and what to say when two differ. Pure.
+
+Left out on purpose, because the same result comes out whatever they are: paths and names of files, modification
+times, the batch, threads and worker counts, limits, log levels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from pipeline.plan.model import Step
+
+KEY_FORMAT = 1  # raised when the ingredients change; old results are then simply not found
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+InputDigests = Mapping[str, str | list[str] | None]
+Ingredients = dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a step's result depends on beyond the plan: digests of what it will run with."""
+
+    environments: Mapping[str, str]  # family to the digest of its lock and Python
+    models: Mapping[str, str]  # model to the digest of its lock entry
+    tools: Mapping[str, str]  # tool to its version
+    torch: Mapping[str, str] = field(default_factory=dict)  # family to the build of torch this machine gives it
+    rungs: Mapping[str, str] = field(
+        default_factory=dict
+    )  # where backends were seen to fit; see `pipeline.plan.oom_fallback`
+    at_hand: frozenset[str] = (
+        frozenset()
+    )  # the models for one language that are whole; see `pipeline.engine.language_models`
+
+
+def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Ingredients:
+    """Everything that decides the result of `step`, as canonical JSON can hold it.
+
+    They name what is computed, not what was asked for: a step on a lower rung has the ingredients that its rung gives.
+    """
+    parts: Ingredients = {
+        "format": KEY_FORMAT,
+        "stage": step.stage.name,
+        "version": step.stage.version,
+        "backend": step.backend_name,
+        "environment": surroundings.environments[step.backend.environment],
+        "models": {role: surroundings.models[model] for role, model in step.models.items()},
+        "tools": {tool: surroundings.tools[tool] for tool in step.backend.tools},
+        "params": step.params.model_dump(mode="json", exclude=set(step.backend.neutral_params)),
+        "inputs": {role: list(digest) if isinstance(digest, list) else digest for role, digest in inputs.items()},
+        "device": step.device,  # another kind of hardware rounds differently
+    }
+    if step.rung and step.rung.options:
+        parts["options"] = dict(step.rung.options)
+    if torch := surroundings.torch.get(step.backend.environment):
+        parts["torch"] = torch
+    return parts
+
+
+def result_key(parts: Ingredients) -> str:
+    """The sha256 of the ingredients as canonical JSON, led by what it is a key of."""
+    return hashlib.sha256(_CANONICAL.encode(["stage-result", parts]).encode()).hexdigest()
+
+
+_PHRASES = {
+    "stage": "the stage", "version": "the stage's version", "backend": "the backend", "environment": "the environment",
+    "device": "the device", "torch": "the build of torch", "format": "the format of keys",
+}  # fmt: skip
+_KINDS = {"params": "parameter", "models": "model", "tools": "tool", "options": "option", "inputs": "input"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """An ingredient that differs between two keys: `part` is its place, `params`, and `name` which of those."""
+
+    part: str
+    name: str
+    old: JsonValue
+    new: JsonValue
+
+    @property
+    def place(self) -> str:
+        """Where it stands in the ingredients: `params.beam_size`."""
+        return f"{self.part}.{self.name}" if self.name else self.part
+
+    @property
+    def phrase(self) -> str:
+        """What changed, for a sentence: `parameter beam_size is 3, was 5`."""
+        if self.part == "inputs":
+            return f"input {self.name} changed"
+        what = f"{_KINDS.get(self.part, self.part)} {self.name}" if self.name else _PHRASES.get(self.part, self.part)
+        return f"{what} is {short(self.new)}, was {short(self.old)}"
+
+
+def differences(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> list[Change]:
+    """What changed between two keys' ingredients, in the order of their names."""
+    changes = []
+    for part in sorted(set(old) | set(new)):
+        before, after = old.get(part), new.get(part)
+        if part in _KINDS:
+            was, now = (value if isinstance(value, dict) else {} for value in (before, after))
+            changes += [
+                Change(part, name, was.get(name), now.get(name))
+                for name in sorted(set(was) | set(now))
+                if was.get(name) != now.get(name)
+            ]
+        elif before != after:
+            changes.append(Change(part, "", before, after))
+    return changes
+
+
+def short(value: JsonValue) -> str:
+    """A value of an ingredient in few letters: a digest by its beginning, a long list by its length."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, list):
+        parts = [short(one) for one in value]
+        return f"[{', '.join(parts)}]" if len(parts) <= 3 else f"[{', '.join(parts[:2])} and {len(parts) - 2} more]"
+    text = str(value)
+    return text[:12] if len(text) == 64 else text if len(text) <= 60 else f"{text[:57]}..."

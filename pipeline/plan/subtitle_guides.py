@@ -1,0 +1,41 @@
+"""Subtitling guides: the limits in `config/guides`, handed as parameters to every stage that knows them."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+
+from pipeline.base.errors import UsageError
+from shared.documents.base import Frozen
+from shared.text.guide_limits import GuideParams
+
+
+class Guide(Frozen):
+    """One file of `config/guides`. Its limits are parameters, but for the frame rate, which is the media's."""
+
+    summary: str
+    limits: GuideParams
+
+    @property
+    def params(self) -> dict[str, JsonValue]:
+        """The limits that the guide names, as parameters."""
+        named: dict[str, JsonValue] = self.limits.model_dump(mode="json", exclude_unset=True)
+        return named
+
+
+def load_guide(name: str, folder: Path) -> Guide:
+    """The guide called `name` in `folder`, or in the file that `name` is a path to. Raises `UsageError`."""
+    path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
+        raise UsageError("guide.unknown", f"there is no guide `{name}`", hint=f"the guides are {known}")
+    try:
+        return Guide.model_validate(tomllib.loads(path.read_text()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError("guide.invalid", f"{path} is not TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError("guide.invalid", f"{path}: {place}: {first['msg']}") from error

@@ -1,0 +1,73 @@
+"""Which backend translates: chosen by the pair of languages and by the models that are there. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from pipeline.plan.registry import TRANSLATE, roles_for, stage_named, translators_for
+from shared.text.language import english_name, parse_language, primary
+
+
+@dataclass(frozen=True)
+class Translator:
+    """The backend taken, and why, as a part of a sentence."""
+
+    backend: str
+    reason: str
+
+
+def choose_translator(
+    source: str | None, target: str, filled: Mapping[str, str], incomplete: Collection[str], spare: Collection[str] = ()
+) -> Translator | None:
+    """The best backend for a pair whose models are complete; where none is, the best whose models a run may fetch.
+
+    `source` is None as long as nobody knows what is spoken; `filled` maps the roles of models to their names,
+    `incomplete` are the models that are not whole, and `spare` the roles whose models nobody fetches unasked. None
+    where no backend does the pair with what there is.
+    """
+    lacking = lacking_for(source, target, filled, incomplete)
+    ready = [backend for backend, models in lacking.items() if not models]
+    unasked = [backend for backend in lacking if not set(roles_for(backend, source, target)) & set(spare)]
+    if not (ready or unasked):
+        return None
+    chosen = (ready or unasked)[0]
+    better = [backend for backend in lacking if backend != chosen][: list(lacking).index(chosen)]
+    told = [f"{backend} would be better and lacks {' and '.join(lacking[backend])}" for backend in better]
+    return Translator(chosen, "; ".join([_pair(source, target), *told]))
+
+
+def lacking_for(
+    source: str | None, target: str, filled: Mapping[str, str], incomplete: Collection[str]
+) -> dict[str, list[str]]:
+    """The backends that can do a pair, the best first, each with its models that are not whole."""
+    lacking: dict[str, list[str]] = {}
+    for backend in translators_for(source, target):
+        roles = roles_for(backend, source, target)
+        if all(role in filled for role in roles):
+            lacking[backend] = [filled[role] for role in roles if filled[role] in incomplete]
+    return lacking
+
+
+def spoken(settings: Mapping[str, object]) -> str | None:
+    """The language that the user says is spoken, in the settings of stage `asr`; None where it is to be identified."""
+    said = settings.get("language")
+    try:
+        return parse_language(str(said)) if said else None
+    except ValueError:
+        return None  # the stage refuses it with its own words
+
+
+def needed_roles(stage: str, backend: str, source: str | None, target: str) -> tuple[str, ...]:
+    """The roles of models that a step needs: all of its backend's, but for a translation those of its pair."""
+    if stage == TRANSLATE:
+        return roles_for(backend, source, target)
+    return stage_named(stage).backends[backend].models
+
+
+def _pair(source: str | None, target: str) -> str:
+    if source is None:
+        return f"chosen to translate into {english_name(target)} from a language that is not known yet"
+    if primary(source) == primary(target):
+        return f"all that is said is {english_name(source)} already"
+    return f"chosen to translate from {english_name(source)} into {english_name(target)}"

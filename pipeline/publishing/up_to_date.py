@@ -1,0 +1,93 @@
+"""What was published for a media, and under which plan: enough to see that nothing is to be done, without opening a
+single result. A memory in the index, and no authority: without it the results themselves are asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.model_cache.manifest import Model
+from pipeline.plan.model import Plan
+from pipeline.plan.oom_fallback import descent
+from pipeline.plan.result_key import Surroundings, ingredients
+from pipeline.publishing.publish import JOB, PublishedFiles
+from pipeline.store.results import ResultStore
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What lies in a media's folder, and the key of each step's result."""
+
+    published: PublishedFiles
+    keys: Mapping[str, str]
+
+
+def plan_digest(plan: Plan, models: Mapping[str, Model], surroundings: Surroundings) -> str:
+    """Everything that decides what is published for a media but the media itself."""
+    steps: list[JsonValue] = []
+    for step in plan.steps:
+        first = descent(step, surroundings.rungs)[0]
+        # A model for one language that has come since may change what is published.
+        by_language = {tag: name for tag, name in step.language_models.items() if name in surroundings.at_hand}
+        names = {**step.models, **by_language, **step.direction_models}
+        licences = sorted(f"{name} {models[name].licence}" for name in names.values())
+        known: list[JsonValue] = [
+            ingredients(first, {}, surroundings),
+            _with_digests(names, surroundings),
+            list(licences),
+        ]
+        steps.append([step.id, repr(sorted(step.inputs.items())), step.backend.licence_note, *known])
+    text = json.dumps([plan.recipe, plan.profile, repr(plan.publications), steps], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _with_digests(names: Mapping[str, str], surroundings: Surroundings) -> JsonValue:
+    """The models by role, each with its bytes: the ingredients hold only those that are decided."""
+    return {role: [name, surroundings.models[name]] for role, name in names.items()}
+
+
+class Receipts:
+    """The receipts of one store."""
+
+    def __init__(self, store: ResultStore) -> None:
+        self._index = store.index
+
+    def has(self, media: Path, digest: str, plan: str) -> bool:
+        """Whether there is a receipt for this content and plan, whatever became of the files since."""
+        wanted = "SELECT 1 FROM receipts WHERE media = ? AND digest = ? AND plan = ?"
+        return bool(self._index.query(wanted, (str(media), digest, plan)))
+
+    def find(self, media: Path, digest: str, plan: str) -> Receipt | None:
+        """The media's receipt, if it is for this content and plan and no published file was touched since."""
+        wanted = "SELECT folder, files, keys FROM receipts WHERE media = ? AND digest = ? AND plan = ?"
+        for folder, files, keys in self._index.query(wanted, (str(media), digest, plan)):
+            noted = json.loads(str(files))
+            if all(_state(f"{folder}/{name}") == state for name, state in noted.items()):
+                place = Path(str(folder))
+                paths = tuple(place / name for name in noted if name != JOB)
+                return Receipt(PublishedFiles(place, paths, ()), json.loads(str(keys)))
+        return None
+
+    def note(self, media: Path, digest: str, plan: str, published: PublishedFiles, keys: Mapping[str, str]) -> None:
+        """Keep what was published just now; nothing where somebody keeps an edited file."""
+        if published.edited:
+            return
+        files = [*(path.name for path in published.files), JOB]
+        states = {name: _state(f"{published.folder}/{name}") for name in files}
+        row = {"media": str(media), "digest": digest, "plan": plan, "folder": str(published.folder)}
+        self._index.put("receipts", {**row, "files": json.dumps(states), "keys": json.dumps(dict(keys))})
+
+
+def _state(path: str) -> list[int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - twice as fast for a path that is text, and there are thousands
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]

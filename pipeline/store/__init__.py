@@ -1,0 +1,1 @@
+"""Results by key, their index, and the history of runs."""

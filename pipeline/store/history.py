@@ -1,0 +1,275 @@
+"""The history of runs: which steps each one ran or reused, for which media, in which workers, and how long that took.
+
+It is kept from what the run says of its steps, and from the events of its workers. When a run ends, and when the next
+one finds that it was cut off, it is written as a file too, so that the index can be made anew.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.base import events
+from pipeline.base.display_paths import as_text
+from pipeline.base.errors import UsageError
+from pipeline.store.results import ResultStore
+
+_KEPT_LOGS = 50
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One call of `reel run`."""
+
+    id: str
+    started: str
+    finished: str | None
+    state: str
+    recipe: str
+    profile: str
+
+
+@dataclass(frozen=True)
+class ItemOutcome:
+    """One media of a run; `folder` is where it was published."""
+
+    item: str
+    media: str | None
+    folder: str | None
+    state: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step of a run. The times of its beginning and end are those of a clock on the wall, for comparing steps."""
+
+    item: str
+    step: str
+    backend: str
+    key: str | None
+    state: str
+    seconds: float | None
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    worker: str | None = None
+
+
+@dataclass(frozen=True)
+class WorkerRecord:
+    """One worker process of a run."""
+
+    worker: str
+    label: str
+    host: str
+    generation: int
+    started_ms: int
+    ended_ms: int | None
+    reason: str | None
+    peak_memory_mb: float | None
+    peak_gpu_memory_mb: float | None
+
+
+@dataclass(frozen=True)
+class LoadRecord:
+    """A backend and its models, loaded once by one worker."""
+
+    worker: str
+    stage: str
+    backend: str
+    models: tuple[str, ...]
+    ended_ms: int
+    seconds: float
+    memory_mb: float | None
+
+
+@dataclass(frozen=True)
+class RunDetails:
+    """Everything that is known of a run."""
+
+    run: RunRecord
+    items: tuple[ItemOutcome, ...]
+    steps: tuple[StepRecord, ...]
+    workers: tuple[WorkerRecord, ...]
+    loads: tuple[LoadRecord, ...]
+
+
+class Runs:
+    """The runs in one store."""
+
+    def __init__(self, store: ResultStore, logs: Path) -> None:
+        self._store, self._logs, self._index = store, logs, store.index
+        self._run = ""  # the one that this process is at, if any
+        self._media: dict[str, Path] = {}
+        self._begun: dict[tuple[str, str], tuple[int, str | None]] = {}
+        self._peaks: dict[str, tuple[float, float | None]] = {}
+
+    def start(self, recipe: str, profile: str) -> str:
+        """Begin a run; what an interrupted one left as running is closed. Returns its id, which sorts by time."""
+        run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+        cut_off = [str(row[0]) for row in self._index.query("SELECT run FROM runs WHERE state = 'running'")]
+        begun = {"run": run, "started": _now(), "state": "running", "recipe": recipe, "profile": profile}
+        with self._index.one_write():
+            self._index.execute("UPDATE runs SET state = 'interrupted' WHERE state = 'running'")
+            self._index.put("runs", begun)
+        for old in cut_off:
+            self._keep(old)
+        self._run = run
+        return run
+
+    def told(self, emit: Callable[[events.Event], None]) -> Callable[[events.Event], None]:
+        """`emit`, with this history as the first to hear."""
+
+        def both(event: events.Event) -> None:
+            self.hear(event)
+            emit(event)
+
+        return both
+
+    def hear(self, event: events.Event) -> None:
+        """Note what the run in progress says of its items and workers."""
+        match event:
+            case events.ItemStarted(item, media):
+                self._media[item] = media
+            case events.ItemFinished(item, state, seconds, folder):
+                media_path = self._media.pop(item, None)
+                row = {"run": self._run, "item": item, "state": state, "seconds": seconds}
+                places = {"media": media_path and as_text(media_path), "folder": folder and str(folder)}
+                self._index.put("run_items", {**row, **places})
+            case events.StepStarted():
+                self._begun[event.item, event.step] = _clock_ms(), event.worker
+            case events.WorkerStarted(worker, label, host, generation):
+                row = {"run": self._run, "worker": worker, "label": label, "host": host, "generation": generation}
+                self._index.put("run_workers", {**row, "started_ms": _clock_ms()})
+            case events.WorkerLoaded(worker, stage, backend, models, seconds, memory_mb):
+                row = {"run": self._run, "worker": worker, "stage": stage, "backend": backend}
+                measured = {"ended_ms": _clock_ms(), "seconds": seconds, "memory_mb": memory_mb}
+                self._index.put("run_loads", {**row, "models": json.dumps(models), **measured})
+                self._measured(worker, memory_mb or 0.0, None)
+            case events.WorkerMeasured(worker, _, memory_mb, gpu_memory_mb, peak_mb):
+                self._measured(worker, max(memory_mb, peak_mb or 0.0), gpu_memory_mb)
+            case events.WorkerEnded(worker, reason):
+                self._worker_ended(worker, reason)
+            case _:
+                pass
+
+    def record(self, run: str, media_digest: str, step: StepRecord) -> None:
+        """Note what became of a step."""
+        self._index.put("run_steps", self._row(run, media_digest, step))
+
+    def record_all(self, run: str, media_digest: str, steps: Iterable[StepRecord]) -> None:
+        """Note what became of several steps of a media at once."""
+        self._index.put_all("run_steps", [self._row(run, media_digest, step) for step in steps])
+
+    def _row(self, run: str, media_digest: str, step: StepRecord) -> dict[str, object]:
+        started_ms, worker = self._begun.pop((step.item, step.step), (None, None))
+        return {
+            "run": run, "item": step.item, "media": media_digest, "step": step.step, "backend": step.backend,
+            "key": step.key, "state": step.state, "seconds": step.seconds,
+            "started_ms": started_ms, "ended_ms": _clock_ms(), "worker": worker,
+        }  # fmt: skip
+
+    def finish(self, run: str, state: str) -> None:
+        """Close a run."""
+        for worker in list(self._peaks):
+            self._worker_ended(worker, "finished")
+        self._index.execute("UPDATE runs SET finished = ?, state = ? WHERE run = ?", (_now(), state, run))
+        self._keep(run)
+
+    def folder(self, run: str) -> Path:
+        """Where a run's logs lie."""
+        return self._logs / run
+
+    def sweep_logs(self) -> None:
+        """Delete the logs of all but the newest runs."""
+        for old in sorted(path for path in self._logs.glob("*") if path.is_dir())[:-_KEPT_LOGS]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def all(self) -> list[RunRecord]:
+        """The runs, newest first."""
+        rows = self._index.query("SELECT run, started, finished, state, recipe, profile FROM runs ORDER BY run DESC")
+        return [RunRecord(*row) for row in rows]  # type: ignore[arg-type]
+
+    def details(self, run: str) -> RunDetails:
+        """What is known of a run, its steps by the order they ended in; raises `UsageError` when there is no such run.
+        The beginning of its id is enough."""
+        found = [record for record in self.all() if record.id.startswith(run)]
+        if len(found) != 1:
+            what = f"there is no run `{run}`" if not found else f"`{run}` begins the names of {len(found)} runs"
+            raise UsageError("runs.unknown", what, hint="`./reel runs list` shows them")
+        name = found[0].id
+        return RunDetails(
+            run=found[0],
+            items=tuple(ItemOutcome(**row) for row in self._rows("run_items", name)),  # type: ignore[arg-type]
+            steps=tuple(StepRecord(**row) for row in self._rows("run_steps", name, "media")),  # type: ignore[arg-type]
+            workers=tuple(WorkerRecord(**row) for row in self._rows("run_workers", name)),  # type: ignore[arg-type]
+            loads=tuple(
+                LoadRecord(**{**row, "models": tuple(json.loads(str(row["models"])))})  # type: ignore[arg-type]
+                for row in self._rows("run_loads", name)
+            ),
+        )
+
+    def redone(self, run: str) -> set[tuple[str, str]]:
+        """The media and step of all that was done in a run although it had been done or reused in one before."""
+        rows = self._index.query(
+            "SELECT item, step FROM run_steps AS now WHERE run = ? AND state = 'done' AND EXISTS (SELECT 1 FROM"
+            " run_steps AS old WHERE old.media = now.media AND old.step = now.step AND old.run < now.run"
+            " AND old.key IS NOT NULL)",
+            (run,),
+        )
+        return {(str(item), str(step)) for item, step in rows}
+
+    def last_ingredients(self, media_digest: str, step: str) -> Mapping[str, JsonValue] | None:
+        """The ingredients of the key that a step had when it last ran for a media; None when it never did."""
+        rows = self._index.query(
+            "SELECT key FROM run_steps WHERE media = ? AND step = ? AND key IS NOT NULL"
+            " ORDER BY ended_ms DESC, rowid DESC LIMIT 1",
+            (media_digest, step),
+        )
+        for (key,) in rows:
+            return self._store.ingredients(str(key))
+        return None
+
+    def _rows(self, table: str, run: str, *without: str) -> list[dict[str, JsonValue]]:
+        left_out = {"run", *without}
+        return [
+            {name: value for name, value in row.items() if name not in left_out} for row in self._index.rows(table, run)
+        ]
+
+    def _measured(self, worker: str, memory_mb: float, gpu_memory_mb: float | None) -> None:
+        """Note a new peak at once: who kills this process gives no notice."""
+        memory, gpu = self._peaks.get(worker, (0.0, None))
+        if gpu_memory_mb is not None:
+            gpu = max(gpu or 0.0, gpu_memory_mb)
+        before, self._peaks[worker] = (memory, gpu), (max(memory, memory_mb), gpu)
+        if self._peaks[worker] != before:
+            self._index.execute(
+                "UPDATE run_workers SET peak_memory_mb = ?, peak_gpu_memory_mb = ? WHERE run = ? AND worker = ?",
+                (*self._peaks[worker], self._run, worker), wait=False,
+            )  # fmt: skip
+
+    def _worker_ended(self, worker: str, reason: str) -> None:
+        self._peaks.pop(worker, None)
+        self._index.execute(
+            "UPDATE run_workers SET ended_ms = ?, reason = ? WHERE run = ? AND worker = ?",
+            (_clock_ms(), reason, self._run, worker), wait=False,
+        )  # fmt: skip
+
+    def _keep(self, run: str) -> None:
+        self._index.write_run(run, self._store.history / f"{run}.json")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _clock_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,345 @@
+"""Results by key: objects named by their content, a manifest for each result, and an index that can be rebuilt.
+
+    objects/ab/ab12...        a file's content under its sha256, never changed
+    manifests/cd/cd34....json a result: its key's ingredients, its files, what the stage noted
+    history/<run>.json        a run that has ended: its steps, its workers
+    index.sqlite              what can be looked up faster; see `pipeline.store.index`
+    staging/                  where steps write; swept by its owner at both ends
+    lock                      held by the kernel for the one writer, as long as it lives
+    owner.json                who that is; still there when the last one did not come to its end
+
+A result comes to be in this order: object, manifest, row. So a row without its objects cannot be, and whatever a
+killed process leaves behind is either complete or not found. A complete result that has no row yet gets one from the
+next owner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import JsonValue
+
+from pipeline.base.errors import Locked, ReelError
+from pipeline.plan.result_key import InputDigests
+from pipeline.store.index import Index, trouble
+from shared.documents.base import Document, DocumentError, Frozen
+from shared.files import sha256_of
+from shared.stage import MAKESHIFT, Fact
+
+_DISK_REFUSES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_WHOLE_SECOND_NS = 1_000_000_000
+
+
+class StoredFile(Frozen):
+    """A file of a result, by its content. `name` is what the stage called it."""
+
+    sha256: str
+    size: int
+    name: str
+
+
+class ObjectDamaged(ReelError):
+    """A stored content is not what its digest says, so that nothing may be made of it. `file` says which."""
+
+    def __init__(self, code: str, message: str, *, hint: str, file: StoredFile) -> None:
+        super().__init__(code, message, hint=hint)
+        self.file = file
+
+
+def object_damaged(file: StoredFile) -> ObjectDamaged:
+    """Make the error for a stored file whose content has another digest than its own."""
+    return ObjectDamaged(
+        "results.content",
+        f"the stored content of {file.name} is damaged: it is not what its digest {file.sha256[:12]} says",
+        hint="`./reel runs repair` drops what is damaged, and the next run makes it again",
+        file=file,
+    )
+
+
+class StoredResult(Document):
+    """A result's manifest. Holds nothing that differs between two runs of the same step but times and memory."""
+
+    key: str
+    ingredients: dict[str, JsonValue]
+    outputs: dict[str, StoredFile | tuple[StoredFile, ...] | None]
+    facts: dict[str, Fact]
+    warnings: tuple[str, ...]
+    seconds: float
+    cpu_s: float
+    memory_mb: float | None
+
+    def as_text(self) -> str:
+        """As other documents stand in a file; by the faster way, since there is one for each step."""
+        return self.model_dump_json(indent=1) + "\n"
+
+    def digests(self, role: str) -> str | list[str] | None:
+        """What a step that takes this output puts into its own key."""
+        output = self.outputs[role]
+        if output is None:
+            return None
+        return output.sha256 if isinstance(output, StoredFile) else [file.sha256 for file in output]
+
+    @property
+    def files(self) -> tuple[StoredFile, ...]:
+        """All files of the result."""
+        found: list[StoredFile] = []
+        for output in self.outputs.values():
+            found += (output,) if isinstance(output, StoredFile) else (output or ())
+        return tuple(found)
+
+    @property
+    def makeshift(self) -> str:
+        """Why the step is to be done again although its result is there; empty for a result that stays."""
+        return str(self.facts.get(MAKESHIFT, ""))
+
+    @property
+    def row(self) -> dict[str, JsonValue]:
+        """The result as the index knows it."""
+        return {
+            "key": self.key,
+            "stage": self.ingredients["stage"],
+            "backend": self.ingredients["backend"],
+            "bytes": sum(file.size for file in self.files),
+            "seconds": self.seconds,
+        }
+
+
+class ResultStore:
+    """The store below one folder. `open_for_writing` makes this process its one writer; reading needs no lock."""
+
+    def __init__(self, root: Path, index_folder: Path | None = None) -> None:
+        self.root = root
+        # As text: putting paths together from their parts is a tenth of the time of a plan for many media.
+        self._objects, self._manifests = str(root / "objects"), str(root / "manifests")
+        self.index = Index((index_folder or root) / "index.sqlite")
+
+    @property
+    def history(self) -> Path:
+        """Where runs that have ended lie as files."""
+        return self.root / "history"
+
+    @contextlib.contextmanager
+    def open_for_writing(self, purpose: str) -> Iterator[None]:
+        """Hold the store for the life of the block. Raises `Locked` while another process does, and `ReelError` when
+        the disk refuses or the index is damaged, also in the middle of the block."""
+        owner = self.root / "owner.json"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / "lock", timeout=0)
+            lock.acquire()
+        except Timeout as error:
+            raise Locked(
+                "results.locked",
+                f"another process is at work here: {self._owner()}",
+                hint="wait until it has finished, or end it",
+            ) from error
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            cut_off = owner.exists()
+            # For people, and for the next owner to see how this one ended: not worth waiting for the disk.
+            owner.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "does": purpose}))
+            shutil.rmtree(self.root / "staging", ignore_errors=True)
+            with self.index.open_for_writing(self.refill):
+                if cut_off:
+                    self._adopt()
+                yield
+            owner.unlink(missing_ok=True)
+        except sqlite3.DatabaseError as error:
+            raise trouble(self.index.file, error) from error
+        except OSError as error:
+            if error.errno in _DISK_REFUSES:
+                raise self._unwritable(error) from error
+            raise
+        finally:
+            shutil.rmtree(self.root / "staging", ignore_errors=True)  # an interrupted step may have left a film here
+            lock.release()
+
+    def refill(self, index: Index) -> None:
+        """Everything that the files of the store tell, into an empty index."""
+        for path in self.manifests():
+            with contextlib.suppress(OSError, DocumentError):
+                index.put("results", StoredResult.read(path).row)
+        for file in sorted(self.history.glob("*.json")):
+            index.read_run(file)
+
+    def manifests(self) -> list[Path]:
+        """The file of every result, whole or not."""
+        return sorted((self.root / "manifests").glob("*/*.json"))
+
+    def _adopt(self) -> None:
+        """Bring the rows in line with the manifests, where the last owner was cut off between the two."""
+        known = {str(row[0]) for row in self.index.query("SELECT key FROM results")}
+        written = {path.stem: path for path in self.manifests()}
+        with self.index.one_write():
+            for key in written.keys() - known:
+                with contextlib.suppress(OSError, DocumentError):
+                    self.index.put("results", StoredResult.read(written[key]).row)
+            for key in known - written.keys():
+                self.index.execute("DELETE FROM results WHERE key = ?", (key,))
+
+    def lookup(self, key: str) -> StoredResult | None:
+        """The result, if its manifest and all of its objects are there whole."""
+        try:
+            result = StoredResult.read(self._manifest(key))
+        except (FileNotFoundError, DocumentError):
+            return None
+        if result.key != key or not all(self._is_whole(file) for file in result.files):
+            return None
+        return result
+
+    def reusable(self, key: str) -> StoredResult | None:
+        """As `lookup`, but for a result that is makeshift."""
+        found = self.lookup(key)
+        return None if found and found.makeshift else found
+
+    def ingredients(self, key: str) -> dict[str, JsonValue] | None:
+        """What the key of a result was made of, even when its objects are gone."""
+        try:
+            return StoredResult.read(self._manifest(key)).ingredients
+        except (FileNotFoundError, DocumentError):
+            return None
+
+    def path(self, file: StoredFile) -> Path:
+        """Where the content of a stored file lies; read it, never change it."""
+        return self.object_path(file.sha256)
+
+    def object_path(self, sha256: str) -> Path:
+        """Where the content with this digest lies."""
+        return Path(f"{self._objects}/{sha256[:2]}/{sha256}")
+
+    def make_staging(self, name: str) -> Path:
+        """An empty folder for a step to write into, on the store's own disk."""
+        folder = self.root / "staging" / name
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:  # an attempt before this one
+            shutil.rmtree(folder)
+            folder.mkdir()
+        return folder
+
+    def take_in(self, path: Path) -> StoredFile:
+        """Move a file into the store. Its content is on the disk when this returns."""
+        with open(path, "rb") as stream:
+            os.fsync(stream.fileno())
+            size, digest = os.fstat(stream.fileno()).st_size, hashlib.file_digest(stream, "sha256").hexdigest()
+        target = self.object_path(digest)
+        path.chmod(0o444)  # contents are never changed; this stops a program that tries to
+        try:
+            os.replace(path, target)
+        except FileNotFoundError:  # the first in its folder
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, target)
+        _flush_folder(target.parent)
+        return StoredFile(sha256=digest, size=size, name=path.name)
+
+    def keep(self, content: bytes) -> None:
+        """Have a content in the store, where `as_input` finds it by its digest."""
+        if not self.object_path(hashlib.sha256(content).hexdigest()).exists():
+            beside = self.make_staging(f"keep-{os.getpid()}") / "content"
+            beside.write_bytes(content)
+            self.take_in(beside)
+            beside.parent.rmdir()
+
+    def write_manifest(self, result: StoredResult) -> None:
+        """Make the result findable; its objects must be in the store. Waits for the disk: any thread may do it."""
+        path = self._manifest(result.key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        result.write(path)
+        _flush_folder(path.parent)
+
+    def note(self, result: StoredResult) -> None:
+        """Give a result that is written its row in the index."""
+        self.index.put("results", result.row)
+
+    def media_digest(self, path: Path) -> str:
+        """The sha256 of a user's file, remembered by what the file system says of it."""
+        status = path.stat()
+        digest = self.known_digest(status)
+        if digest is None:
+            digest = sha256_of(path)
+            self.remember_digest(path, status, digest)
+        return digest
+
+    def known_digest(self, status: os.stat_result) -> str | None:
+        """The sha256 of a user's file that was read before, by what the file system says of it."""
+        wanted = "SELECT sha256 FROM media WHERE device = ? AND inode = ? AND size = ? AND modified_ns = ?"
+        for row in self.index.query(wanted, _identity(status)):
+            return str(row[0])
+        return None
+
+    def remember_digest(self, path: Path, status: os.stat_result, digest: str) -> None:
+        """Note the sha256 of a user's file, whose `status` was taken before it was read."""
+        # A file that was changed within this very second may change again under the same time stamp.
+        settled = (
+            path.stat().st_mtime_ns == status.st_mtime_ns and status.st_ctime_ns < time.time_ns() - _WHOLE_SECOND_NS
+        )
+        if self.index.is_open and settled:
+            names = ("device", "inode", "size", "modified_ns", "sha256")
+            self.index.put("media", dict(zip(names, (*_identity(status), digest), strict=True)))
+
+    def one_write(self, *, wait: bool = True) -> contextlib.AbstractContextManager[None]:
+        """All writes of the block to the index at once; see `Index.one_write`."""
+        return self.index.one_write(wait=wait)
+
+    def _manifest(self, key: str) -> Path:
+        return Path(f"{self._manifests}/{key[:2]}/{key}.json")
+
+    def _is_whole(self, file: StoredFile) -> bool:
+        try:
+            return self.path(file).stat().st_size == file.size
+        except OSError:
+            return False
+
+    def _unwritable(self, error: OSError) -> ReelError:
+        why = error.strerror or str(error)
+        return ReelError(
+            "results.unwritable",
+            f"the result store {self.root} cannot be written: {why}",
+            hint="free some space, or choose another place with `--set results_dir=...`; what is stored is kept",
+        )
+
+    def _owner(self) -> str:
+        try:
+            owner = json.loads((self.root / "owner.json").read_text())
+        except (OSError, ValueError):
+            return "its process is not known"
+        elsewhere = f" on {owner.get('host')}" if owner.get("host") not in {None, platform.node()} else ""
+        return f"`{owner.get('does')}`, process {owner.get('pid')}{elsewhere}"
+
+
+def as_input(digests: InputDigests, store: ResultStore, media: Mapping[str, Path]) -> dict[str, str | list[str] | None]:
+    """Digests of inputs as paths a worker can open; `media` maps the digests of the user's own files to them."""
+
+    def place(digest: str) -> str:
+        return str(media.get(digest) or store.object_path(digest))
+
+    return {
+        role: None if value is None else place(value) if isinstance(value, str) else [place(one) for one in value]
+        for role, value in digests.items()
+    }
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,454 @@
+"""Gives every job a worker: queues jobs, starts, keeps and ends workers, and remembers what each kind took.
+
+What to do is decided by `pipeline.workers.scheduler`; this module holds the state, carries the decisions out and asks
+again whenever something changes. It runs in one event loop, whose thread starts every process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pipeline.base import events
+from pipeline.base.errors import Missing, ReelError, StageRaised
+from pipeline.base.events import Emit
+from pipeline.base.settings import Settings
+from pipeline.plan.llm_services import asked_by
+from pipeline.plan.model import Step
+from pipeline.store.worker_stats import Observed
+from pipeline.workers.capacity import Need, Place, clamped
+from pipeline.workers.interfaces import OnEvent, WorkerHandle, WorkerHost, WorkerKey
+from pipeline.workers.scheduler import LOADING, Order, Outlook, Pool, Waiting, WorkerState, decide
+from shared import protocol
+
+_LOAD_LIMIT_S = 600.0
+_GROWTH_FACTOR, _GROWTH_MB = 1.5, 1500.0  # a worker that holds so much more than after its first job is replaced
+_MEASURE_EVERY_S = 2.0
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A pool: what its workers are, and what each needs."""
+
+    key: WorkerKey
+    load: protocol.Load | None  # None where workers are shared, and each backend is loaded when it is first needed
+    resident: Need
+    running: Need
+
+    @property
+    def pool(self) -> Pool:
+        """What the schedule calls it."""
+        return self.key.name
+
+
+@dataclass
+class _Worker:
+    """A worker with its place in the books."""
+
+    name: str
+    kind: _Kind
+    handle: WorkerHandle
+    place: Place
+    state: Literal["starting", "idle", "busy", "ending"] = "starting"
+    running: Need = LOADING
+    loaded: set[tuple[str, str]] = field(default_factory=set)
+    idle_since: float = 0.0
+    first_mb: float | None = None
+    cpu_s: float = 0.0
+    measured_at: float = field(default_factory=time.monotonic)
+
+
+@dataclass
+class _Request:
+    """A job in the queue; `granted` gets its worker, or what kept one from starting."""
+
+    waiting: Waiting
+    granted: asyncio.Future[_Worker]
+    on_wait: Callable[[str], None]
+    waits_for: str = ""
+
+
+class Dispatcher:
+    """Runs steps in workers of `host`. `close` ends all of them; use it as an asynchronous context."""
+
+    def __init__(self, host: WorkerHost, settings: Settings, observed: Observed, emit: Emit) -> None:
+        self._host, self._settings, self._emit = host, settings, emit
+        self.observed = observed
+        self._kinds: dict[Pool, _Kind] = {}
+        self._workers: dict[str, _Worker] = {}
+        self._queue: dict[int, _Request] = {}
+        self._expected: dict[Pool, float] = {}
+        self._doomed: set[Pool] = set()  # could not be started ahead of need; the next job will say why
+        self._generations: dict[str, int] = {}
+        self._numbers, self._worker_numbers = itertools.count(1), itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ticking = False
+        self._trouble: BaseException | None = None
+        self._closing = False
+        self._deciding = False
+        self.ahead = 0.0  # media that nobody has begun, for each that somebody has
+
+    @property
+    def cpus(self) -> int:
+        """The cores of all machines."""
+        return sum(host.cpus for host in self._host.hosts)
+
+    async def __aenter__(self) -> Dispatcher:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def run(
+        self,
+        step: Step,
+        models: Mapping[str, Path],
+        inputs: protocol.FileNames,
+        out_dir: Path,
+        limit_s: float,
+        on_start: Callable[[str], None],
+        on_event: OnEvent,
+        order: Order = (),
+        on_wait: Callable[[str], None] = lambda what: None,
+    ) -> protocol.Done:
+        """Do one step's work. `models` maps roles to verified snapshots; `on_start` hears the worker's name, `on_wait`
+        before that what it waits for, whenever that changes. Raises `StageRefused` or a `StepFailed`."""
+        factor = self._settings.time_limit_factor
+        async with self._lease(self._kind(step, models), order, on_wait) as worker:
+            load = _load_request(step, models, worker.kind.key)
+            if (step.stage.name, step.backend_name) not in worker.loaded:
+                await self._load(worker, load)
+            on_start(worker.name)
+            request = protocol.Run(
+                id=next(self._numbers),
+                stage=step.stage.name,
+                backend=step.backend_name,
+                inputs=inputs,
+                params=step.params.model_dump(mode="json"),
+                out_dir=str(out_dir),
+            )
+            try:
+                done = await worker.handle.run(request, limit_s * factor, on_event)
+            except StageRaised:
+                worker.handle.usable = False  # nobody knows in which state the exception left the library
+                raise
+            self._note(worker, step, done)
+            return done
+
+    def expect(self, step: Step, models: Mapping[str, Path], jobs: float) -> None:
+        """Say that so many more jobs of this kind are to come, or, negative, no longer are."""
+        pool = self._kind(step, models).pool
+        self._expected[pool] = max(self._expected.get(pool, 0.0) + jobs, 0.0)
+        if jobs > 0:
+            self._schedule()
+
+    def all_fit(self) -> bool:
+        """Whether a worker of every kind known so far fits beside the others."""
+        memory = sum(host.memory_mb for host in self._host.hosts)
+        gpus = sum(sum(host.gpus) for host in self._host.hosts)
+        kinds = self._kinds.values()
+        return sum(k.resident.memory_mb for k in kinds) <= memory and sum(k.resident.gpu_mb for k in kinds) <= gpus
+
+    def machines_changed(self) -> None:
+        """A machine has come or gone: what was idle on one that has gone is written off, and what nobody can do any
+        more is told."""
+        hosts = self._host.hosts
+        present = {host.name for host in hosts if host.present}
+        for worker in list(self._workers.values()):
+            if worker.state == "idle" and worker.place.host not in present:
+                self._spawn(self._end(worker, "lost"))
+        for request in self._queue.values():
+            need = request.waiting.running
+            if not request.granted.done() and clamped(need, hosts) is None:
+                request.granted.set_exception(_no_machine(self._kinds[request.waiting.pool].key, need))
+        self._schedule()
+
+    async def make_room(self) -> bool:
+        """End the workers that are idle, so that a job that ran out of memory has all there is. Whether any was."""
+        idle = [worker for worker in self._workers.values() if worker.state == "idle" and worker.kind.load]
+        await asyncio.gather(*(self._end(worker, "evicted") for worker in idle))
+        return bool(idle)
+
+    def begin_no_more(self) -> None:
+        """Give no job a worker any more, and start none: all of it is about to end."""
+        self._closing = True
+
+    def kill_now(self) -> None:
+        """Send the end to every worker, whatever it does."""
+        for worker in self._workers.values():
+            worker.handle.kill_now()
+
+    async def close(self) -> None:
+        """End all workers, politely where they are idle. Raises what went wrong behind the jobs' back."""
+        self._closing = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ending = (self._end(worker, "finished") for worker in list(self._workers.values()))
+        troubles = await asyncio.gather(*ending, return_exceptions=True)
+        first = next((trouble for trouble in [self._trouble, *troubles] if trouble), None)
+        self._trouble = None
+        if first:
+            raise first
+
+    @contextlib.asynccontextmanager
+    async def _lease(self, kind: _Kind, order: Order, on_wait: Callable[[str], None]) -> AsyncIterator[_Worker]:
+        """A worker for one job, when it is its turn."""
+        ticket = next(self._numbers)
+        self._doomed.discard(kind.pool)
+        waiting = Waiting(ticket, kind.pool, order, kind.resident, kind.running)
+        request = _Request(waiting, asyncio.get_running_loop().create_future(), on_wait)
+        self._queue[ticket] = request
+        self._schedule()
+        try:
+            worker = await request.granted
+        except asyncio.CancelledError:
+            if request.granted.done() and not request.granted.cancelled() and not request.granted.exception():
+                await self._give_back(request.granted.result())
+            raise
+        finally:
+            self._queue.pop(ticket, None)
+        try:
+            yield worker
+        finally:
+            await self._give_back(worker)
+
+    async def _give_back(self, worker: _Worker) -> None:
+        worker.running, worker.idle_since = Need(), time.monotonic()
+        worker.state = "idle"
+        if not worker.handle.usable:
+            await self._end(worker, "killed" if self._closing else "crashed")
+        elif reason := self._outgrown(worker):
+            await self._end(worker, reason)
+        else:
+            self._schedule()
+
+    def _outgrown(self, worker: _Worker) -> str | None:
+        """Whether the worker holds much more than it did after its first job."""
+        stats = worker.handle.stats()
+        if stats is None:
+            return None
+        if worker.first_mb is None:
+            worker.first_mb = stats.memory_mb
+        return "memory" if stats.memory_mb > worker.first_mb * _GROWTH_FACTOR + _GROWTH_MB else None
+
+    def _schedule(self) -> None:
+        """Something has changed: decide once everything else that happens at this moment has happened too."""
+        if not self._deciding:
+            self._deciding = True
+            asyncio.get_running_loop().call_soon(self._decide)
+
+    def _decide(self) -> None:
+        """Decide, and carry the decisions out."""
+        self._deciding = False
+        if self._closing:
+            return
+        states = [self._state(worker) for worker in self._workers.values()]
+        waiting = [request.waiting for request in self._queue.values() if not request.granted.done()]
+        decision = decide(waiting, states, self._outlook(), self._host.hosts)
+        for ticket in decision.passed:
+            request = self._queue[ticket]
+            old = request.waiting
+            request.waiting = Waiting(old.ticket, old.pool, old.order, old.resident, old.running, old.passed + 1)
+        for ticket, name in decision.assign:
+            worker = self._workers[name]
+            worker.state, worker.running = "busy", self._queue[ticket].waiting.running
+            self._queue[ticket].granted.set_result(worker)
+        for pool, place in decision.start:
+            self._start(self._kinds[pool], place)
+        for name in decision.end:
+            self._spawn(self._end(self._workers[name], "evicted"))
+        for ticket, what in decision.waits.items():
+            request = self._queue[ticket]
+            if what != request.waits_for:
+                request.waits_for = what
+                request.on_wait(what)
+        if not self._ticking and self._workers:
+            self._ticking = True
+            self._spawn(self._tick())
+
+    def _outlook(self) -> dict[Pool, Outlook]:
+        found: dict[Pool, Outlook] = {}
+        for pool, kind in self._kinds.items():
+            seen = self.observed.of(kind.pool)
+            jobs = 0.0 if pool in self._doomed else self._expected.get(pool, 0.0) * (1 + self.ahead)
+            found[pool] = Outlook(jobs, kind.resident, kind.running, seen.job_s, seen.load_s or 0.0)
+        return found
+
+    def _state(self, worker: _Worker) -> WorkerState:
+        return WorkerState(
+            worker.name, worker.kind.pool, worker.place, worker.state, worker.kind.resident, worker.running,
+            worker.idle_since,
+        )  # fmt: skip
+
+    def _start(self, kind: _Kind, place: Place) -> None:
+        name = f"w{next(self._worker_numbers):02d}"
+        worker = _Worker(name, kind, self._host.make(kind.key, place, kind.resident, name), place)
+        self._workers[name] = worker
+        generation = self._generations[kind.key.label] = self._generations.get(kind.key.label, 0) + 1
+        self._emit(events.WorkerStarted(name, kind.key.label, place.host, generation))
+        self._spawn(self._bring_up(worker))
+
+    async def _bring_up(self, worker: _Worker) -> None:
+        """Start and load. What keeps a worker from that is told to the first job that waits for one like it."""
+        try:
+            await worker.handle.start()
+            if worker.kind.load:
+                await self._load(worker, worker.kind.load)
+        except ReelError as error:
+            await self._end(worker, "crashed", quiet=True)
+            self._doomed.add(worker.kind.pool)
+            alike = [r for r in self._queue.values() if r.waiting.pool == worker.kind.pool and not r.granted.done()]
+            if alike:
+                first = min(alike, key=lambda request: (request.waiting.order, request.waiting.ticket))
+                first.granted.set_exception(error)
+            self._schedule()
+            return
+        worker.state, worker.running, worker.idle_since = "idle", Need(), time.monotonic()
+        self._schedule()
+
+    async def _load(self, worker: _Worker, request: protocol.Load) -> None:
+        ready = await worker.handle.load(request, _LOAD_LIMIT_S * self._settings.time_limit_factor)
+        worker.loaded.add((request.stage, request.backend))
+        models = tuple(name for _, name in worker.kind.key.models)
+        self._emit(
+            events.WorkerLoaded(worker.name, request.stage, request.backend, models, ready.load_s, ready.memory_mb)
+        )
+        self.observed.loaded(worker.kind.pool, ready.load_s)
+
+    def _note(self, worker: _Worker, step: Step, done: protocol.Done) -> None:
+        """Remember what the job took; a kind that takes more memory than declared is booked with what it takes."""
+        self.observed.ran(worker.kind.pool, done.seconds, done.memory_mb, done.gpu_memory_mb)
+        pool = worker.kind.pool
+        kind = self._kinds[pool] = self._measured(self._kinds[pool])
+        for alike in self._workers.values():
+            if alike.kind.pool == pool:
+                alike.kind = kind
+
+    async def _end(self, worker: _Worker, reason: str, *, quiet: bool = False) -> None:
+        polite = worker.state == "idle" and worker.handle.usable
+        if self._workers.get(worker.name) is not worker or worker.state == "ending":
+            return
+        worker.state, worker.running = "ending", Need()
+        try:
+            self._measure(worker)
+        finally:
+            await self._gone(worker, reason, polite=polite)
+        if not quiet:
+            self._schedule()
+
+    async def _gone(self, worker: _Worker, reason: str, *, polite: bool) -> None:
+        try:
+            await (worker.handle.stop() if polite else worker.handle.kill())
+        finally:
+            del self._workers[worker.name]
+            self._emit(events.WorkerEnded(worker.name, reason))
+
+    async def _tick(self) -> None:
+        """Tell now and then what workers take, and end those that nobody needed for long."""
+        while True:
+            await asyncio.sleep(_MEASURE_EVERY_S)
+            now = time.monotonic()
+            for worker in list(self._workers.values()):
+                if worker.state == "idle" and now - worker.idle_since > self._settings.idle_worker_s:
+                    self._spawn(self._end(worker, "idle"))
+                else:
+                    self._measure(worker)
+
+    def _measure(self, worker: _Worker) -> None:
+        """Tell what a worker takes, if the system says so."""
+        if not (stats := worker.handle.stats()):
+            return
+        now = time.monotonic()
+        cores = max(stats.cpu_s - worker.cpu_s, 0.0) / max(now - worker.measured_at, 0.01)
+        worker.cpu_s, worker.measured_at = stats.cpu_s, now
+        memory = (stats.memory_mb, stats.gpu_memory_mb, stats.peak_memory_mb)
+        self._emit(events.WorkerMeasured(worker.name, cores, *memory))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        """What nobody waits for has ended. If badly, as on a full disk, everything does: nobody is to wait for ever."""
+        self._tasks.discard(task)
+        if task.cancelled() or not (trouble := task.exception()):
+            return
+        self._trouble = self._trouble or trouble
+        for request in self._queue.values():
+            if not request.granted.done():
+                request.granted.set_exception(trouble)
+
+    def _kind(self, step: Step, models: Mapping[str, Path]) -> _Kind:
+        key = _key(step, max((host.cpus for host in self._host.hosts), default=1))
+        if key.name not in self._kinds:
+            load = _load_request(step, models, key) if key.stage else None
+            resources = step.backend.resources
+            gpu_gib = 0.0 if key.device == "cpu" else resources.gpu_memory_gib
+            resident = Need(memory_mb=resources.memory_gib * 2**30 / 1e6, gpu_mb=gpu_gib * 2**30 / 1e6)
+            self._kinds[key.name] = self._measured(
+                _Kind(key, load, resident, Need(cpus=key.threads, labels=resources.labels))
+            )
+        return self._kinds[key.name]
+
+    def _measured(self, kind: _Kind) -> _Kind:
+        """The kind with what it needs as seen, where something was seen, and never more than there is."""
+        seen = self.observed.of(kind.pool)
+        resident = Need(
+            memory_mb=seen.memory_mb or kind.resident.memory_mb,
+            gpu_mb=(seen.gpu_mb or kind.resident.gpu_mb) if kind.key.device != "cpu" else 0.0,
+        )
+        both = clamped(
+            Need(kind.running.cpus, resident.memory_mb, resident.gpu_mb, kind.running.labels), self._host.hosts
+        )
+        if both is None:
+            raise _no_machine(kind.key, kind.running)
+        resident = Need(memory_mb=both.memory_mb, gpu_mb=both.gpu_mb)
+        return _Kind(kind.key, kind.load, resident, Need(cpus=both.cpus, labels=both.labels))
+
+
+def _no_machine(key: WorkerKey, need: Need) -> Missing:
+    wanted = ", ".join(need.labels) or "a machine"
+    return Missing(
+        "scheduler.label",
+        f"{key.label} needs {wanted}, and no machine has that",
+        hint="say what the machine has in the setting `labels`",
+    )
+
+
+def _key(step: Step, cpus: int) -> WorkerKey:
+    """A backend with models, load-time choices or labels has workers of its own; the others of an environment share."""
+    models, options = tuple(sorted(step.models.items())), tuple(sorted(step.load_options.items()))
+    asked = asked_by(step)
+    own = bool(models or options or step.backend.resources.labels or asked)
+    return WorkerKey(
+        environment=step.backend.environment,
+        stage=step.stage.name if own else "",
+        backend=step.backend_name if own else "",
+        models=models,
+        tools=step.backend.tools,
+        device=step.device,
+        threads=min(step.backend.resources.cpus, cpus) if own else 1,
+        options=options,
+        service_key=asked.key if asked else "",
+    )
+
+
+def _load_request(step: Step, models: Mapping[str, Path], key: WorkerKey) -> protocol.Load:
+    return protocol.Load(
+        stage=step.stage.name,
+        stage_module=step.stage.module,
+        backend=step.backend_name,
+        backend_module=step.backend.module,
+        models={role: str(path) for role, path in models.items()},
+        device=key.device,
+        threads=key.threads,
+        options=dict(step.load_options),
+    )

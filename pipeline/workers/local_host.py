@@ -1,0 +1,89 @@
+"""Workers on this machine: how each is started, where it logs, and what the machine has for all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.app import App
+from pipeline.base.events import Emit
+from pipeline.base.hardware import available_cores, find_cards, find_memory_mb
+from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.plan.llm_services import find_key
+from pipeline.store.worker_stats import Observed
+from pipeline.workers.capacity import Host, Need, Place
+from pipeline.workers.dispatcher import Dispatcher
+from pipeline.workers.interfaces import WorkerKey
+from pipeline.workers.process import Launch, Worker
+from shared.environment_manager import ChildPaths, cache_folders, child_environment
+
+_MEMORY_SHARE = 0.9
+_VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+HOST = "local"
+
+
+class LocalHost:
+    """This machine; see `pipeline.workers.interfaces.WorkerHost`."""
+
+    def __init__(self, app: App, logs: Path) -> None:
+        self._app, self._logs = app, logs
+        settings = app.settings
+        self._memory_mb = (find_memory_mb() or 0.0) * _MEMORY_SHARE
+        gpus = tuple(find_cards(os.environ.get("PATH"))) if app.device == "cuda" else ()
+        if app.device == "mps":
+            gpus = (self._memory_mb,)  # the same memory, under another name
+        self._host = Host(
+            HOST, settings.cpus or available_cores(), self._memory_mb or float("inf"), gpus, settings.labels,
+            spare=0 if settings.cpus else 1,  # who names a number of cores wants no more than that taken
+        )  # fmt: skip
+
+    @property
+    def hosts(self) -> Sequence[Host]:
+        """This machine alone."""
+        return (self._host,)
+
+    def make(self, key: WorkerKey, place: Place, resident: Need, name: str) -> Worker:
+        """A worker that is not started yet."""
+        app, project = self._app, self._app.project
+        programs = [app.environments.programs(key.environment)]
+        if key.tools:
+            programs.insert(0, app.tools.folder(app.tool))
+        home, cache, scratch = project.home, project.cache, project.scratch
+        for folder in (home, *cache_folders(cache, scratch)):
+            folder.mkdir(parents=True, exist_ok=True)
+        paths = ChildPaths(CODE_ROOT, cache, tuple(programs), home, scratch)
+        # Everything a stage is given was verified before it starts, so it never needs the network.
+        secret = find_key(key.service_key, os.environ, CONFIG) if key.service_key else None
+        environment = child_environment(
+            paths, os.environ, offline=True, threads=key.threads, service_key=secret.value if secret else None
+        )
+        if place.gpu is not None and key.device == "cuda":
+            environment[_VISIBLE_GPUS] = _card_name(place.gpu)
+        log_name = "-".join(part for part in (name, key.environment, *key.tools, key.stage) if part)
+        wanted = app.settings.memory_limit_gib
+        return Worker(
+            Launch(
+                name=key.label,
+                python=app.environments.python(key.environment),
+                environment=environment,
+                folder=home,
+                log=self._logs / f"{log_name}.log",
+                memory_limit_bytes=int(wanted * 2**30 if wanted else self._memory_mb * 1e6),
+            )
+        )
+
+
+def local_dispatcher(
+    app: App, logs: Path, observed: Observed | None = None, emit: Emit = lambda event: None
+) -> Dispatcher:
+    """The dispatcher of a project on this machine."""
+    host = LocalHost(app, logs)
+    return Dispatcher(host, app.settings, observed or Observed(app.project.results), emit)
+
+
+def _card_name(number: int) -> str:
+    """A GPU's name for a child, where the user has already chosen among them."""
+    chosen = os.environ.get(_VISIBLE_GPUS, "")
+    names = [name.strip() for name in chosen.split(",") if name.strip()]
+    return names[number] if number < len(names) else str(number)

@@ -1,0 +1,27 @@
+"""Which machines a run works on: this one, or those of the cluster that the settings name."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from pipeline.app import App
+from pipeline.base.events import Emit
+from pipeline.store.worker_stats import Observed
+from pipeline.workers.dispatcher import Dispatcher
+from pipeline.workers.local_host import local_dispatcher
+
+
+@contextlib.asynccontextmanager
+async def open_dispatcher(app: App, logs: Path, observed: Observed, emit: Emit) -> AsyncIterator[Dispatcher]:
+    """The dispatcher of a run; all its workers are ended when the context is left."""
+    if not app.settings.cluster:
+        async with local_dispatcher(app, logs, observed, emit) as dispatcher:
+            yield dispatcher
+        return
+    from pipeline.workers.ray.host import RayHost  # Ray is in the environment `cluster` alone
+
+    async with RayHost(app, logs, emit) as host, Dispatcher(host, app.settings, observed, emit) as dispatcher:
+        host.on_change = dispatcher.machines_changed
+        yield dispatcher

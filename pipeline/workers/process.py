@@ -1,0 +1,314 @@
+"""Starts, feeds, watches and ends one stage process.
+
+Every worker is started from the main thread: the kernel ends a worker with the *thread* that started it. It is the
+leader of a process group of its own, so that what it started goes with it. Its standard error is a file, so nothing
+has to be drained and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.base.errors import (
+    EXIT_BUG,
+    OutOfMemory,
+    ReelError,
+    StageRaised,
+    StageRefused,
+    StepFailed,
+    WorkerCrashed,
+    WorkerKilled,
+    WorkerTimedOut,
+)
+from pipeline.workers.interfaces import OnEvent, WorkerStats
+from shared import protocol
+from shared.process_memory import resident_mb, system_kills, usage
+from shared.text.timecode import span
+
+_START_LIMIT_S = 120.0
+_CANCEL_GRACE_S = 3.0
+_TERMINATE_GRACE_S = 5.0
+_MEMORY_WATCH_S = 0.5
+_LOG_TAIL_BYTES = 64 << 10
+PARENT = "REEL_PARENT_PID"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to start a worker: the interpreter, its whole environment, its folder, its log and its memory limit."""
+
+    name: str  # for messages: `asr (faster-whisper)`
+    python: Path
+    environment: Mapping[str, str]
+    folder: Path
+    log: Path
+    memory_limit_bytes: int
+
+
+class Worker:
+    """One stage process of this machine; see `pipeline.workers.interfaces.WorkerHandle`."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._started: asyncio.subprocess.Process | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._memory_exceeded_mb: float | None = None
+        self._gpu_memory_mb: float | None = None
+        self._peak_mb = 0.0
+        self._system_kills = system_kills()
+        self.usable = True
+
+    @property
+    def _process(self) -> asyncio.subprocess.Process:
+        assert self._started is not None, "the worker is not started"
+        return self._started
+
+    async def start(self) -> None:
+        """Start the process and hear its greeting. Raises `StepFailed`."""
+        launch = self._launch
+        launch.log.parent.mkdir(parents=True, exist_ok=True)
+        with open(launch.log, "ab") as log:
+            self._started = await asyncio.create_subprocess_exec(
+                str(launch.python), "-m", "shared.worker_main",
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
+                env={**launch.environment, PARENT: str(os.getpid())}, cwd=launch.folder,
+                limit=protocol.LINE_BYTES + 1, start_new_session=True,
+            )  # fmt: skip
+        self._watch = asyncio.create_task(self._watch_memory())
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(self.kill)
+            greeting = await self._answer(_START_LIMIT_S, "start")
+            if isinstance(greeting, protocol.NotInjected):
+                raise _Bug(
+                    "worker.not-injected", f"{launch.name} was not given our cache: {'; '.join(greeting.problems)}"
+                )
+            if not isinstance(greeting, protocol.Hello) or greeting.protocol != protocol.PROTOCOL:
+                raise _Bug("worker.protocol", f"{launch.name} speaks another protocol than {protocol.PROTOCOL}")
+            undo.pop_all()
+
+    async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready:
+        """Load a backend. Raises `StageRefused` or a `StepFailed`; the worker is then not usable."""
+        self.usable = False
+        await self._send(request)
+        answer = await self._answer(limit_s, "load its models")
+        if not isinstance(answer, protocol.Ready):
+            raise self._error(answer)
+        self.usable = True
+        self._gpu_memory_mb = answer.gpu_memory_mb
+        return answer
+
+    async def run(self, request: protocol.Run, limit_s: float, on_event: OnEvent) -> protocol.Done:
+        """Do one job. Raises `StageRefused` or a `StepFailed`; when this task is cancelled, so is the job."""
+        try:
+            await self._send(request)
+            async with asyncio.timeout(limit_s):
+                while True:
+                    answer = await self._receive()
+                    if isinstance(answer, protocol.Progress | protocol.Notice):
+                        if answer.id == request.id:
+                            on_event(answer)
+                    elif isinstance(answer, protocol.Done) and answer.id == request.id:
+                        self._gpu_memory_mb = answer.gpu_memory_mb
+                        self._peak_mb = max(self._peak_mb, answer.memory_mb or 0.0)
+                        return answer
+                    elif not isinstance(answer, protocol.Done | protocol.Cancelled):
+                        raise self._error(answer)
+        except TimeoutError as error:
+            self.usable = False
+            await self._end_job(request.id)
+            await self._terminate()
+            raise WorkerTimedOut(
+                "worker.timed-out",
+                f"{self._launch.name} did not finish within {span(limit_s)}",
+                hint="raise `time_limit_factor` if the machine is slow; the log shows what it did last",
+                log=self._launch.log,
+            ) from error
+        except asyncio.CancelledError:
+            self.usable = False
+            if await self._end_job(request.id):
+                self.usable = True
+            else:
+                await self._terminate()
+            raise
+
+    async def stop(self) -> None:
+        """Ask the worker to finish; end it when it does not."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, StepFailed):
+            await self._send(protocol.Stop())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TERMINATE_GRACE_S):
+                await self._process.wait()
+        await self.kill()
+
+    async def kill(self) -> None:
+        """End the worker and everything it started, at once."""
+        self.usable = False
+        if self._started is None:
+            return
+        if self._watch:
+            self._watch.cancel()
+        self._signal(signal.SIGKILL)
+        await self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+
+    def kill_now(self) -> None:
+        """Send the end without waiting for it."""
+        if self._started is not None:
+            self._signal(signal.SIGKILL)
+
+    def stats(self) -> WorkerStats | None:
+        """What it takes just now; None where the system does not tell."""
+        used = usage(self._started.pid) if self._started else None
+        if used is None:
+            return None
+        cpu_s, memory_mb = used
+        self._peak_mb = max(self._peak_mb, memory_mb)
+        return WorkerStats(cpu_s, memory_mb, self._gpu_memory_mb, self._peak_mb)
+
+    async def _end_job(self, job: int) -> bool:
+        """Ask the job to end, and wait a little for it. Whether it did, so that the worker can take another."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError, StepFailed):
+            await self._send(protocol.Cancel(id=job))
+            async with asyncio.timeout(_CANCEL_GRACE_S):
+                while isinstance(answer := await self._receive(), protocol.Progress | protocol.Notice):
+                    pass
+            return isinstance(answer, protocol.Cancelled | protocol.Done)
+        return False
+
+    async def _terminate(self) -> None:
+        """Ask the process to end, then kill it."""
+        self.usable = False
+        with contextlib.suppress(TimeoutError, StepFailed, ReelError):
+            self._signal(signal.SIGTERM)
+            async with asyncio.timeout(_TERMINATE_GRACE_S):
+                await self._process.wait()
+        await self.kill()
+
+    async def _send(self, message: protocol.Message) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(protocol.encode(message))
+            await self._process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise await self._death() from error
+
+    async def _answer(self, limit_s: float, what: str) -> protocol.Event:
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._receive()
+        except TimeoutError as error:
+            await self.kill()
+            raise WorkerTimedOut(
+                "worker.timed-out", f"{self._launch.name} did not {what} within {span(limit_s)}", log=self._launch.log
+            ) from error
+
+    async def _receive(self) -> protocol.Event:
+        assert self._process.stdout is not None
+        try:
+            line = await self._process.stdout.readline()
+        except ValueError as error:  # longer than the limit
+            raise self._protocol_error("a line longer than a megabyte") from error
+        if not line:
+            raise await self._death()
+        try:
+            return protocol.decode_event(line)
+        except protocol.ProtocolError as error:
+            raise self._protocol_error(str(error)) from error
+
+    async def _death(self) -> StepFailed:
+        """Why the worker is gone: each way to die is an error of its own."""
+        self.usable = False
+        status = await self._process.wait()
+        self._signal(signal.SIGKILL)  # what it started may live on
+        name, log = self._launch.name, self._launch.log
+        if self._memory_exceeded_mb is not None:
+            return OutOfMemory(
+                "worker.memory",
+                f"{name} was ended: it held {self._memory_exceeded_mb * 1e6 / 2**30:.1f} GiB, its limit is"
+                f" {self._launch.memory_limit_bytes / 2**30:.1f} GiB",
+                hint="raise `memory_limit_gib`, or take a smaller model",
+                log=log,
+            )
+        if status == -signal.SIGKILL and system_kills() > self._system_kills:
+            return OutOfMemory(
+                "worker.system-memory",
+                f"{name} was killed by the system, because the machine's memory ran out",
+                hint="close other programs, or take a smaller model",
+                log=log,
+            )
+        if status in {-signal.SIGKILL, -signal.SIGTERM}:
+            return WorkerKilled(
+                "worker.killed",
+                f"{name} was killed ({signal.Signals(-status).name}), as a person does, or a system short of memory",
+                hint="close other programs or take a smaller model, then run the same command again",
+                log=log,
+            )
+        how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
+        return WorkerCrashed("worker.crashed", f"{name} ended by itself, {how}, in the middle of its work", log=log)
+
+    def _error(self, answer: protocol.Event) -> ReelError:
+        if isinstance(answer, protocol.Refused):
+            return StageRefused(answer.code, answer.message, hint=answer.hint, log=self._launch.log)
+        if isinstance(answer, protocol.OutOfMemory):
+            self.usable = False
+            return OutOfMemory(
+                "stage.out-of-memory",
+                f"{self._launch.name} ran out of memory: {answer.type}: {answer.message or 'no message'}",
+                hint="close other programs, or take a smaller model",
+                log=self._launch.log,
+            )
+        if isinstance(answer, protocol.Failed):
+            message = f"{self._launch.name} raised {answer.type}: {answer.message or 'no message'}"
+            return StageRaised("stage.raised", message, hint="the log holds the traceback", log=self._launch.log)
+        return self._protocol_error(f"`{answer.ev}` where an answer was due")
+
+    def _protocol_error(self, what: str) -> StepFailed:
+        self.usable = False
+        return WorkerCrashed("worker.protocol", f"{self._launch.name} broke the protocol: {what}", log=self._launch.log)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.name == "posix":
+                os.killpg(self._process.pid, number)
+            else:
+                self._process.kill()
+
+    async def _watch_memory(self) -> None:
+        """End the worker when it holds more than its limit. The address space would be a poor measure: libraries
+        reserve far more than they use."""
+        if sys.platform != "linux" or not self._launch.memory_limit_bytes:
+            return
+        while True:
+            await asyncio.sleep(_MEMORY_WATCH_S)
+            held_mb = resident_mb(self._process.pid)
+            if held_mb is None:
+                return
+            self._peak_mb = max(self._peak_mb, held_mb)
+            if held_mb * 1e6 > self._launch.memory_limit_bytes:
+                self._memory_exceeded_mb = held_mb
+                self._signal(signal.SIGKILL)
+                return
+
+
+class _Bug(ReelError):
+    """Something that only a mistake of ours can bring about."""
+
+    exit_code = EXIT_BUG
+
+
+def log_tail(log: Path) -> str:
+    """The end of a worker's log."""
+    try:
+        with open(log, "rb") as stream:
+            stream.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
+            return stream.read().decode(errors="replace")
+    except OSError:
+        return ""

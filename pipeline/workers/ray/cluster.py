@@ -1,0 +1,236 @@
+"""This machine's part in a Ray cluster: started, found, ended; and the way into the environment that has Ray.
+
+Ray's own processes are started by its command line with everything said that would otherwise be guessed: the address,
+the token, no dashboard, no reports to anybody. `ray stop` would end the nodes of every user of the machine, so each
+node has a parent that we started, and it is that one which is ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pipeline.app import App
+from pipeline.base.errors import Missing, StepFailed, UsageError
+from pipeline.base.events import Event
+from pipeline.base.project import CODE_ROOT
+from shared.documents.base import Frozen
+from shared.files import write_atomically
+
+FAMILY = "cluster"
+PORT = 6379
+RAY_VARIABLES = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_memory_monitor_refresh_ms": "0",  # memory is ours to watch: Ray would end a worker that does nothing wrong
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a backend that declares no memory of a card still sees them all
+}
+_FEW_TRIES = {"RAY_NUM_REDIS_GET_RETRIES": "5"}  # a second each; of 20, who has a wrong token would wait for all
+_UP_LIMIT_S = 180.0
+_DOWN_LIMIT_S = 30.0
+_JOIN_LIMIT_S = 60.0
+_CONNECT_LIMIT_S = 5.0
+_STARTED = "Ray runtime started."
+
+
+class NodeRecord(Frozen):
+    """A node that was started on this machine: its own address, the cluster's, and the process to end."""
+
+    node: str
+    cluster: str
+    pid: int
+    started: str
+
+
+def require_linux() -> None:
+    """Raises `UsageError` elsewhere: Ray's nodes find each other on Linux only."""
+    if not sys.platform.startswith("linux"):
+        raise UsageError(
+            "cluster.platform", f"a cluster needs Linux on every machine, and this is {sys.platform}",
+            hint="run without `--cluster`: one machine needs none",
+        )  # fmt: skip
+
+
+def enter(app: App) -> None:
+    """Go on in the environment that has Ray: the same command in its interpreter, in this very process."""
+    app.environments.ensure(FAMILY, _silent, offline=app.settings.offline)
+    python = app.environments.python(FAMILY)
+    if Path(sys.prefix) != python.parent.parent:
+        sys.stdout.flush()
+        variables = {**_FEW_TRIES, **os.environ, **ray_variables(app), "PYTHONPATH": str(CODE_ROOT)}
+        os.execve(python, [str(python), "-P", "-m", "pipeline", *sys.argv[1:]], variables)
+
+
+def ray_variables(app: App) -> dict[str, str]:
+    """What Ray's processes are told by variables. A token of the user's own, as Kubernetes gives one, is left alone."""
+    variables = dict(RAY_VARIABLES)
+    if not os.environ.get("RAY_AUTH_TOKEN"):
+        variables["RAY_AUTH_TOKEN_PATH"] = os.environ.get("RAY_AUTH_TOKEN_PATH", str(token_file(app)))
+    return variables
+
+
+def token_file(app: App) -> Path:
+    """Where the secret lies that all machines of a cluster share."""
+    return app.project.scratch / "cluster" / "token"
+
+
+def start_node(app: App, node: str, join: str | None, port: int, labels: Mapping[str, float], *, block: bool) -> None:
+    """Start this machine's node; `join` is the cluster's address, None for a new one. Raises `StepFailed`."""
+    app.environments.ensure(FAMILY, _silent, offline=app.settings.offline)
+    _have_token(app, join)
+    if any(record.node == node for record in nodes()):
+        raise UsageError("cluster.up", f"this machine is in a cluster already, as {node}", hint="`./reel cluster down`")
+    if join:
+        _wait_for(join)
+    place = _place()
+    ray = app.environments.programs(FAMILY) / "ray"
+    where = ["--address", join] if join else ["--head", "--port", str(port), "--include-dashboard=false"]
+    command = [
+        str(ray), "start", *where, "--node-ip-address", node, "--resources", json.dumps(dict(labels)), "--block",
+        "--disable-usage-stats", "--include-log-monitor=false", "--temp-dir", str(place / node),
+        *(["--num-cpus", str(app.settings.cpus)] if app.settings.cpus else []),
+    ]  # fmt: skip
+    variables = {**os.environ, **ray_variables(app), "PYTHONPATH": str(CODE_ROOT), "PYDANTIC_DISABLE_PLUGINS": "1"}
+    cluster = join or f"{node}:{port}"
+    if block:
+        _record(node, cluster, os.getpid())
+        os.execve(ray, command, variables)
+    log = place / f"{node}.log"
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            command, env=variables, cwd=CODE_ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+    record = _record(node, cluster, process.pid)
+    until = time.monotonic() + _UP_LIMIT_S
+    while _STARTED not in log.read_text(errors="replace"):
+        if process.poll() is not None or time.monotonic() > until:
+            stop_node(record)
+            told = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+            raise StepFailed(
+                "cluster.start", f"Ray did not start: {told[-1] if told else 'it gave no reason'}", log=log
+            )
+        time.sleep(0.1)
+
+
+def nodes() -> list[NodeRecord]:
+    """The nodes on this machine that live."""
+    found = []
+    for file in sorted(_place().glob("*.json")):
+        with contextlib.suppress(OSError, ValidationError):
+            record = NodeRecord.model_validate_json(file.read_text())
+            if _start_of(record.pid) == record.started:
+                found.append(record)
+    return found
+
+
+def node_in(cluster: str) -> str | None:
+    """This machine's own address in that cluster; None where something else has made it a part."""
+    return next((record.node for record in nodes() if record.cluster == cluster), None)
+
+
+def stop_node(record: NodeRecord) -> None:
+    """End a node with everything on it."""
+    if _start_of(record.pid) == record.started:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(record.pid, signal.SIGTERM)
+        until = time.monotonic() + _DOWN_LIMIT_S
+        while _start_of(record.pid) == record.started and time.monotonic() < until:
+            time.sleep(0.1)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(record.pid, signal.SIGKILL)
+    (_place() / f"{record.node}.json").unlink(missing_ok=True)
+
+
+def check_reachable(address: str) -> None:
+    """Raises `Missing` where nobody listens: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError("cluster.address", f"`{address}` is no address; expected one like `10.0.0.1:{PORT}`")
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_LIMIT_S).close()
+    except OSError as error:
+        raise Missing(
+            "cluster.unreachable", f"nobody answers at {address}: {error.strerror or error}",
+            hint="start the cluster there with `./reel cluster up`, and open the port between the machines",
+        ) from error  # fmt: skip
+
+
+def own_address(cluster: str | None) -> str:
+    """The address of the interface that leads to the cluster, or outside; nothing is sent."""
+    towards = cluster.rpartition(":")[0] if cluster else "192.0.2.1"  # an address for documents, that nobody has
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((towards, 9))
+            return str(probe.getsockname()[0])
+        except OSError as error:
+            raise UsageError("cluster.node", "this machine's address is not known", hint="give it: `--node`") from error
+
+
+def _wait_for(cluster: str) -> None:
+    """The first machine may still be starting when the others join."""
+    until = time.monotonic() + _JOIN_LIMIT_S
+    while True:
+        try:
+            return check_reachable(cluster)
+        except Missing:
+            if time.monotonic() > until:
+                raise
+            time.sleep(1.0)
+
+
+def _record(node: str, cluster: str, pid: int) -> NodeRecord:
+    record = NodeRecord(node=node, cluster=cluster, pid=pid, started=_start_of(pid))
+    write_atomically(_place() / f"{node}.json", record.model_dump_json().encode())
+    return record
+
+
+def _have_token(app: App, join: str | None) -> None:
+    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        return
+    file = token_file(app)
+    if file.exists():
+        return
+    if join:
+        raise Missing(
+            "cluster.token", f"this machine does not have the cluster's token: {file} is not there",
+            hint="copy that file from the machine that started the cluster, readable by you alone",
+        )  # fmt: skip
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.write(secrets.token_hex(32))
+
+
+def _place() -> Path:
+    """Where this machine's nodes have their sockets and logs: on its own disk, and short, since a socket's path must
+    be."""
+    place = Path(tempfile.gettempdir()) / f"reel-cluster-{os.getuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    if place.stat().st_uid != os.getuid():
+        raise UsageError("cluster.folder", f"{place} belongs to another user", hint="set TMPDIR to a folder of yours")
+    return place
+
+
+def _start_of(pid: int) -> str:
+    """When a process began, which tells it from a later one with the same number; empty when there is none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _silent(event: Event) -> None:
+    """The environment is built without a word when another command needs it."""

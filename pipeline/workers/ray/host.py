@@ -1,0 +1,400 @@
+"""The machines of a Ray cluster as a place for workers: who is there, and a handle for each stage process on them.
+
+Ray carries calls and tells who has gone; where a worker lives, in which order jobs run and how often a job is tried
+again are decided by the dispatcher and `pipeline.engine.step_run`, so no actor is ever restarted by Ray.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import itertools
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import ray
+from ray.exceptions import RayActorError, RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from pipeline.app import App
+from pipeline.base import events
+from pipeline.base.errors import Missing, ReelError, WorkerLost, WorkerTimedOut
+from pipeline.base.events import Emit
+from pipeline.base.processor import unlike
+from pipeline.workers.capacity import Host, Need, Place
+from pipeline.workers.interfaces import OnEvent, WorkerKey, WorkerStats
+from pipeline.workers.ray.cluster import node_in
+from pipeline.workers.ray.node import Facts, Failure, Machine, StageProcess, Wanted, code_digest
+from pipeline.workers.ray.staging import stage_job
+from shared import protocol
+
+T = TypeVar("T")
+
+_LOOK_EVERY_S = 1.0
+_FACTS_LIMIT_S = 60.0
+_PATIENCE_S = 300.0  # a machine that has gone may come back, or another in its place
+_START_LIMIT_S = 3600.0  # an environment may have to be built and models fetched
+_STOP_LIMIT_S = 15.0
+_GRACE_S = 30.0  # the machine ends a job that takes too long by itself; this is for one that no longer answers
+_LEAST_SHARE = 0.01  # of a card; Ray counts in parts of ten thousand
+_LOGS = "logs"
+_NOT_LABELS = ("CPU", "GPU", "memory", "object_store_memory", "node:", "accelerator_type:")
+
+Actor = Any  # Ray makes the class of an actor while it runs, so nothing is known of its methods' types
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """Where an actor is to be: the node, its name for people, and the part of one of its cards."""
+
+    node_id: str
+    machine: str
+    share: float
+
+
+@dataclass
+class _Node:
+    """A machine that has joined. `present` while it answers."""
+
+    id: str
+    host: Host
+    gone_since: float | None = None
+
+
+def connect(address: str, node_address: str | None) -> None:
+    """Enter the cluster as a driver. Raises `Missing`."""
+    told = {"_node_ip_address": node_address} if node_address else {}
+    try:
+        ray.init(
+            address=address, namespace="reel", log_to_driver=False, configure_logging=False, logging_level="ERROR",
+            **told,
+        )  # fmt: skip
+    except (RayError, ConnectionError, RuntimeError, ValueError) as error:
+        raise Missing(
+            "cluster.refused",
+            f"the cluster at {address} does not take this machine in: {str(error).strip().splitlines()[0]}",
+            hint="a run is started on a machine of the cluster (`./reel cluster up --join`), with the cluster's token",
+        ) from error
+
+
+def members(address: str, node_address: str | None) -> list[Host]:
+    """All machines that the cluster knows of, with those that have gone."""
+    connect(address, node_address)
+    listed = sorted(ray.nodes(), key=lambda node: (not node["Alive"], node["NodeManagerAddress"]))
+    return [
+        replace(host_of(node["NodeManagerAddress"], node["Resources"], ()), present=node["Alive"]) for node in listed
+    ]
+
+
+class RayHost:
+    """The machines of a cluster; see `pipeline.workers.interfaces.WorkerHost`. `on_change` hears when one comes or
+    goes."""
+
+    def __init__(self, app: App, logs: Path, emit: Emit) -> None:
+        self._app, self._logs, self._emit = app, logs, emit
+        self._nodes: dict[str, _Node] = {}
+        self._refused: dict[str, str] = {}
+        self._names: set[str] = set()
+        self._processors: dict[str, str] = {}  # their kinds by the machines' names
+        self._code = code_digest()
+        self._torch = app.surroundings().torch
+        self._secret = uuid.uuid4().hex
+        staging = app.settings.cluster_staging
+        self._staging = Path(staging).expanduser().absolute() / f"reel-{self._secret}" if staging else None
+        self._probe = (self._staging or app.project.results / "staging") / f"cluster-{self._secret}"
+        self._quiet = contextlib.ExitStack()
+        self._watching: asyncio.Task[None] | None = None
+        self.on_change: Callable[[], None] = lambda: None
+
+    async def __aenter__(self) -> RayHost:
+        address = self._app.settings.cluster
+        # Ray prints what becomes of its processes on the standard output, where our data goes.
+        self._quiet.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        connect(address, node_in(address))
+        self._probe.parent.mkdir(parents=True, exist_ok=True)
+        self._probe.write_text(self._secret)
+        await self._look()
+        if not self._nodes:
+            reasons = "; ".join(self._refused.values()) or "no machine has joined"
+            await self.__aexit__()
+            raise Missing(
+                "cluster.no-machine", f"no machine of the cluster can be used: {reasons}",
+                hint="have the same files of reel on every machine, and one folder that all see: that of the results,"
+                " or one for `--set cluster_staging=`",
+            )  # fmt: skip
+        self._watching = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._watching:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        self._probe.unlink(missing_ok=True)
+        ray.shutdown()
+        self._quiet.close()
+        if self._staging:
+            for log in (self._staging / _LOGS).glob("*"):
+                self._logs.mkdir(parents=True, exist_ok=True)
+                shutil.move(log, self._logs / log.name)
+            shutil.rmtree(self._staging, ignore_errors=True)
+
+    @property
+    def hosts(self) -> Sequence[Host]:
+        """The machines that are there, and those that were a while ago."""
+        return [node.host for node in self._nodes.values()]
+
+    def make(self, key: WorkerKey, place: Place, resident: Need, name: str) -> RayWorker:
+        """A worker that is not started yet."""
+        node = next(node for node in self._nodes.values() if node.host.name == place.host)
+        wanted = Wanted(
+            environment=key.environment,
+            torch=self._torch.get(key.environment),
+            tool=self._app.tool.version if key.tools else None,
+            models=dict(key.models),
+            digests={model: self._app.models.digest(model) for _, model in key.models},
+            offline=self._app.settings.offline,
+        )
+        share = 0.0 if place.gpu is None else gpu_share(resident.gpu_mb, node.host.gpus[place.gpu])
+        staging = self._staging / name if self._staging else None
+        logs = self._staging / _LOGS if self._staging else self._logs
+        return RayWorker(
+            key, _Spot(node.id, node.host.name, share), name, wanted, logs, staging, lambda: self._suspect(node)
+        )
+
+    def _suspect(self, node: _Node) -> None:
+        """A worker there was lost: nothing new begins there until the machine has answered again."""
+        if node.host.present:
+            node.host, node.gone_since = replace(node.host, present=False), time.monotonic()
+            self.on_change()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if await self._look():
+                self.on_change()
+
+    async def _look(self) -> bool:
+        """See who is there; whether anything has changed."""
+        try:
+            listed = {node["NodeID"]: node for node in await asyncio.to_thread(ray.nodes) if node["Alive"]}
+        except RayError:
+            listed = {}
+        changed = False
+        for node in list(self._nodes.values()):
+            if node.id not in listed and node.host.present:
+                node.host, node.gone_since = replace(node.host, present=False), time.monotonic()
+                self._tell(f"{node.host.name} has left the cluster; its steps go elsewhere")
+                changed = True
+            elif node.gone_since is not None and time.monotonic() - node.gone_since > _PATIENCE_S:
+                del self._nodes[node.id]
+                changed = True
+        new = [n for i, n in listed.items() if i not in self._refused and (i not in self._nodes or not self._there(i))]
+        for node_id, facts in zip(
+            [n["NodeID"] for n in new], await asyncio.gather(*(self._ask(n["NodeID"]) for n in new)), strict=True
+        ):
+            changed |= self._admit(listed[node_id], facts)
+        return changed
+
+    def _there(self, node_id: str) -> bool:
+        return self._nodes[node_id].host.present
+
+    async def _ask(self, node_id: str) -> Facts | None:
+        actor = _actor(Machine, node_id, 0.0).remote()
+        try:
+            async with asyncio.timeout(_FACTS_LIMIT_S):
+                facts: Facts = await actor.facts.remote(self._probe)
+                return facts
+        except (RayError, TimeoutError):
+            return None
+        finally:
+            ray.kill(actor)
+
+    def _admit(self, listed: Mapping[str, Any], facts: Facts | None) -> bool:
+        """Take the machine in, if it can be used; Any: Ray's own words for a node."""
+        node_id = listed["NodeID"]
+        if facts is None:
+            return False
+        if known := self._nodes.get(node_id):
+            known.host, known.gone_since = replace(known.host, present=True), None
+            return True
+        where = f"{facts.name} ({listed['NodeManagerAddress']})"
+        if facts.code != self._code:
+            self._refuse(node_id, f"{where} has another version of reel")
+        elif facts.sees != self._secret:
+            self._refuse(node_id, f"{where} does not see the folder {self._probe.parent}")
+        else:
+            name = next(n for n in _numbered(listed["NodeManagerAddress"]) if n not in self._names)
+            self._names.add(name)
+            self._nodes[node_id] = _Node(node_id, host_of(name, listed["Resources"], facts.cards_mb))
+            if self._watching:
+                self._tell(f"{name} has joined the cluster")
+            if told := unlike(name, facts.processor, self._processors):
+                self._tell(told)
+            self._processors[name] = facts.processor
+            return True
+        return False
+
+    def _refuse(self, node_id: str, why: str) -> None:
+        self._refused[node_id] = why
+        self._tell(f"a machine is not used: {why}")
+
+    def _tell(self, text: str) -> None:
+        self._emit(events.Notice(None, None, text))
+
+
+def host_of(name: str, resources: Mapping[str, float], cards_mb: Sequence[float]) -> Host:
+    """A machine as the ledger sees it, from Ray's resources; what Ray does not know by name is a label."""
+    count = int(resources.get("GPU", 0))
+    cards = [*cards_mb, *[float("inf")] * count][:count]
+    labels = {label: amount for label, amount in resources.items() if not label.startswith(_NOT_LABELS)}
+    return Host(name, int(resources.get("CPU", 0)), resources.get("memory", 0.0) / 1e6, tuple(cards), labels)
+
+
+def gpu_share(needed_mb: float, card_mb: float) -> float:
+    """The part of a card that a worker is booked with at Ray, which then says on which card it lives."""
+    return min(max(round(needed_mb / card_mb, 4), _LEAST_SHARE), 1.0)
+
+
+class RayWorker:
+    """One stage process on some machine; see `pipeline.workers.interfaces.WorkerHandle`."""
+
+    def __init__(
+        self, key: WorkerKey, spot: _Spot, name: str, wanted: Wanted, logs: Path, staging: Path | None,
+        on_lost: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._key, self._spot, self._name, self._wanted = key, spot, name, wanted
+        self._logs, self._staging, self._on_lost = logs, staging, on_lost
+        self._actor: Actor = None
+        self._stats: WorkerStats | None = None
+        self.usable = True
+
+    async def start(self) -> None:
+        """Place the actor, have its machine set up, and start the process. Raises `StepFailed` and `Missing`."""
+        self._actor = _actor(StageProcess, self._spot.node_id, self._spot.share).remote(
+            self._key, self._name, self._wanted, self._logs
+        )
+        await self._answer(self._actor.start.remote(), _START_LIMIT_S, "start")
+
+    async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready:
+        """Load a backend, by its models' names: each machine has its own snapshots."""
+        self.usable = False
+        by_name = request.model_copy(update={"models": dict(self._wanted.models)})
+        ready: protocol.Ready = await self._answer(
+            self._actor.load.remote(by_name, limit_s), limit_s, "load its models"
+        )
+        self.usable = True
+        return ready
+
+    async def run(self, request: protocol.Run, limit_s: float, on_event: OnEvent) -> protocol.Done:
+        """Do one job. Raises `StageRefused` or a `StepFailed`; when the calling task is cancelled, so is the job."""
+        if self._staging is None:
+            return await self._run(request, limit_s, on_event)
+        job = await asyncio.to_thread(stage_job, request, self._staging / f"{request.id}")
+        try:
+            done = await self._run(job.request, limit_s, on_event)
+            await asyncio.to_thread(job.bring_back)
+            return done
+        finally:
+            job.remove()
+
+    async def _run(self, request: protocol.Run, limit_s: float, on_event: OnEvent) -> protocol.Done:
+        try:
+            async with asyncio.timeout(limit_s + _GRACE_S):
+                async for reference in self._actor.run.options(num_returns="streaming").remote(request, limit_s):
+                    heard = await reference
+                    if isinstance(heard, protocol.Done):
+                        return heard
+                    if isinstance(heard, Failure):
+                        raise self._failed(heard)
+                    if isinstance(heard, WorkerStats):
+                        self._stats = heard
+                    elif heard is not None:
+                        on_event(heard)
+        except RayActorError as error:
+            raise self._lost() from error
+        except TimeoutError as error:
+            self.usable = False
+            raise WorkerTimedOut(
+                "cluster.silent", f"{self._key.label} on {self._spot.machine} gives no answer"
+            ) from error
+        except asyncio.CancelledError:
+            self.usable = False
+            with contextlib.suppress(RayError, TimeoutError):
+                async with asyncio.timeout(_STOP_LIMIT_S):
+                    await self._actor.cancel.remote()
+            raise
+        raise self._lost()
+
+    async def stop(self) -> None:
+        """Let the idle process finish by itself, and end it when it does not."""
+        await self._finish("stop")
+
+    async def kill(self) -> None:
+        """End the process and everything it started, at once."""
+        await self._finish("kill")
+
+    def kill_now(self) -> None:
+        """Send the end without waiting for it."""
+        if self._actor is not None:
+            ray.kill(self._actor)
+
+    def stats(self) -> WorkerStats | None:
+        """What it took when it last told."""
+        return self._stats
+
+    async def _finish(self, how: str) -> None:
+        self.usable = False
+        if self._actor is None:
+            return
+        with contextlib.suppress(RayError, TimeoutError):
+            async with asyncio.timeout(_STOP_LIMIT_S):
+                await getattr(self._actor, how).remote()
+        ray.kill(self._actor)
+        self._actor = None
+
+    async def _answer(self, reference: Any, limit_s: float, what: str) -> Any:
+        """What the actor answers, whatever that is by its method. Its failures are raised."""
+        try:
+            async with asyncio.timeout(limit_s + _GRACE_S):
+                answer = await reference
+        except RayActorError as error:
+            raise self._lost() from error
+        except TimeoutError as error:
+            self.usable = False
+            raise WorkerTimedOut(
+                "cluster.silent", f"{self._key.label} on {self._spot.machine} did not {what}: it gives no answer"
+            ) from error
+        if isinstance(answer, Failure):
+            raise self._failed(answer)
+        return answer
+
+    def _failed(self, failure: Failure) -> ReelError:
+        """The failure as an exception. Any but a stage's own word costs the worker its use, as the process says."""
+        if failure.kind not in {"StageRefused", "StageRaised"}:
+            self.usable = False
+        return failure.error()
+
+    def _lost(self) -> WorkerLost:
+        self.usable = False
+        self._on_lost()
+        return WorkerLost("cluster.lost", f"{self._key.label} was lost with its machine {self._spot.machine}")
+
+
+def _actor(kind: type[Any], node_id: str, gpu_share: float) -> Actor:
+    """The class of an actor that lives on this machine and nowhere else, and that Ray never restarts: Ray's own
+    retries are used up before it knows that a machine is dead."""
+    return ray.remote(
+        max_restarts=0, max_task_retries=0, num_cpus=0, num_gpus=gpu_share,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False),
+    )(kind)  # fmt: skip
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """The name, then the name with numbers: a machine that comes back is another one."""
+    return itertools.chain([name], (f"{name}#{number}" for number in itertools.count(2)))

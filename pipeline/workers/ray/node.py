@@ -1,0 +1,221 @@
+"""What runs on a machine of a cluster, as Ray actors: one that tells of the machine, and one around each stage process.
+
+A stage process is the same as on one machine: this machine's own environment, cache and limits, the same protocol.
+Ray is only asked where an actor is to be and to carry its calls. What crosses are paths, names and digests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.app import App, open_app
+from pipeline.base import errors
+from pipeline.base.errors import Missing, ReelError, StepFailed
+from pipeline.base.hardware import find_cards
+from pipeline.base.processor import processor_kind
+from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.settings import load_settings
+from pipeline.model_cache.fetch_many import require
+from pipeline.workers.capacity import Need, Place
+from pipeline.workers.interfaces import WorkerKey, WorkerStats
+from pipeline.workers.local_host import HOST, LocalHost
+from pipeline.workers.process import Worker
+from shared import protocol
+from shared.stage import CORE_ENVIRONMENT
+
+_MEASURE_EVERY_S = 2.0
+_OUR_PACKAGES = ("pipeline", "shared", "stages", "config")
+_OURS_TOO = {".py", ".lock", ".toml"}
+_USERS = "config/own"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a machine says of itself. `sees` is what it read where the run's folder should be."""
+
+    name: str
+    code: str
+    cards_mb: tuple[float, ...]
+    sees: str | None
+    processor: str  # its kind
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a worker's machine must have before it starts, and be the same as where the run was planned."""
+
+    environment: str
+    torch: str | None
+    tool: str | None  # the version of ffmpeg; None where none is used
+    models: Mapping[str, str]  # names by role, each with its digest in `digests`
+    digests: Mapping[str, str]
+    offline: bool
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error as a value: Ray would wrap an exception in one of its own, and ours do not survive pickling."""
+
+    kind: str
+    code: str
+    message: str
+    hint: str | None
+    log: Path | None
+
+    def error(self) -> ReelError:
+        """The exception again."""
+        kind = getattr(errors, self.kind, StepFailed)
+        made: ReelError = kind(self.code, self.message, hint=self.hint, log=self.log)
+        return made
+
+
+Heard = protocol.Progress | protocol.Notice | protocol.Done | WorkerStats | Failure | None
+"""What a run tells, in this order: progress and notices, what the worker takes, and at last how it ended."""
+
+
+def failure(error: ReelError) -> Failure:
+    """The error as a value."""
+    return Failure(type(error).__name__, error.code, error.message, error.hint, error.log)
+
+
+def code_digest(root: Path = CODE_ROOT) -> str:
+    """Of everything of ours that decides a result: two machines with the same one do the same work. Models are
+    compared one by one when they are needed, so the user's own are left out."""
+    digest = hashlib.sha256()
+    for package in _OUR_PACKAGES:
+        for path in sorted((root / package).rglob("*")):
+            if path.suffix in _OURS_TOO and path.is_file() and not path.is_relative_to(root / _USERS):
+                digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def node_app() -> App:
+    """The project as this machine's own settings describe it."""
+    return open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, {})[0])
+
+
+class Machine:
+    """Tells of the machine that it is on."""
+
+    async def facts(self, probe: Path) -> Facts:
+        """What is here, and what stands in the file `probe`."""
+        try:
+            sees = probe.read_text()
+        except OSError:
+            sees = None
+        cards = await asyncio.to_thread(find_cards, os.environ.get("PATH"))
+        return Facts(socket.gethostname(), code_digest(), tuple(cards), sees, processor_kind())
+
+
+class StageProcess:
+    """Owns one stage process. Every failure is a value; see `pipeline.workers.interfaces.WorkerHandle`."""
+
+    def __init__(self, key: WorkerKey, name: str, wanted: Wanted, logs: Path) -> None:
+        self._key, self._name, self._wanted, self._logs = key, name, wanted, logs
+        self._app = node_app()
+        self._worker: Worker | None = None
+        self._job: asyncio.Task[protocol.Done] | None = None
+
+    async def start(self) -> Failure | None:
+        """Set up what is missing here, then start the process."""
+        app = self._app
+        try:
+            await asyncio.to_thread(_prepare, app, self._wanted)
+            host = LocalHost(app, self._logs)
+            # The card is in the variable that Ray has set for this actor, and the process inherits it.
+            self._worker = host.make(self._key, Place(HOST), Need(), self._name)
+            await self._worker.start()
+        except ReelError as error:
+            return failure(error)
+        return None
+
+    async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready | Failure:
+        """Load a backend; the request's models are names, and become this machine's snapshots."""
+        snapshots = {role: str(self._app.models.snapshot(name)) for role, name in request.models.items()}
+        try:
+            return await self._process.load(request.model_copy(update={"models": snapshots}), limit_s)
+        except ReelError as error:
+            return failure(error)
+
+    async def run(self, request: protocol.Run, limit_s: float) -> AsyncIterator[Heard]:
+        """Do one job."""
+        told: asyncio.Queue[protocol.Progress | protocol.Notice | None] = asyncio.Queue()
+        job = self._job = asyncio.create_task(self._process.run(request, limit_s, told.put_nowait))
+        job.add_done_callback(lambda _: told.put_nowait(None))
+        while True:
+            try:
+                async with asyncio.timeout(_MEASURE_EVERY_S):
+                    event = await told.get()
+            except TimeoutError:
+                yield self._process.stats()
+                continue
+            if event is None:
+                break
+            yield event
+        yield self._process.stats()
+        try:
+            yield await job
+        except ReelError as error:
+            yield failure(error)
+
+    async def cancel(self) -> None:
+        """End the job in hand, if there is one, and wait for its end."""
+        if self._job and not self._job.done():
+            self._job.cancel()
+            await asyncio.wait([self._job])
+
+    async def stop(self) -> None:
+        """Let the idle process finish by itself."""
+        await self._process.stop()
+
+    async def kill(self) -> None:
+        """End the process and everything it started."""
+        if self._worker:
+            await self._worker.kill()
+
+    @property
+    def _process(self) -> Worker:
+        assert self._worker is not None, "the worker is not started"
+        return self._worker
+
+
+def _prepare(app: App, wanted: Wanted) -> None:
+    """Have what the worker needs, exactly as the run's keys say. Raises `Missing`."""
+    here = socket.gethostname()
+    if wanted.environment != CORE_ENVIRONMENT:
+        app.environments.ensure(wanted.environment, _nobody, offline=wanted.offline)
+    torch = app.environments.torch(wanted.environment) if wanted.environment != CORE_ENVIRONMENT else None
+    if torch != wanted.torch:
+        raise Missing(
+            "cluster.torch",
+            f"{here} has torch {torch} in the environment {wanted.environment}, the run was planned with"
+            f" {wanted.torch}",
+            hint="set `torch` to the same kind on every machine, `locked` for instance",
+        )
+    if wanted.tool is not None:
+        app.tools.ensure(app.tool, _nobody, offline=wanted.offline)
+        if app.tool.version != wanted.tool:
+            raise Missing(
+                "cluster.tool",
+                f"{here} has ffmpeg {app.tool.version}, the run was planned with {wanted.tool}",
+                hint="have the same ffmpeg on every machine, or none, then reel brings its own",
+            )
+    names = set(wanted.models.values())
+    for name in sorted(names):
+        if name not in app.models.models or app.models.digest(name) != wanted.digests[name]:
+            raise Missing(
+                "cluster.model",
+                f"{here} does not know the model {name} with the bytes that the run was planned with",
+                hint="have the same locks on every machine, and the same models of your own, `config/own`",
+            )
+    require(names, app.models, _nobody, offline=wanted.offline)
+
+
+def _nobody(event: object) -> None:
+    """Nobody listens to a machine's setting up; what keeps it from that is an error."""

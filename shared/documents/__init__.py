@@ -1,0 +1,1 @@
+"""The JSON documents that stages exchange: frozen and versioned."""

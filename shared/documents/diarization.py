@@ -1,0 +1,74 @@
+"""Who spoke when: turns, and RTTM, the exchange format of the NIST evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shared.documents.base import Document, Frozen
+
+
+class Turn(Frozen):
+    """A stretch in which one speaker speaks. Turns of different speakers may overlap."""
+
+    start_ms: int
+    end_ms: int
+    speaker: str
+
+
+class Diarization(Document):
+    """The turns of one audio file, in order of time; speakers are named `SPEAKER_00` on, by first appearance.
+
+    Two may speak at once in `turns`. `exclusive` gives such time to one of them, the one whose words were heard there;
+    it is None where the backend never lets two speak at once.
+    """
+
+    turns: tuple[Turn, ...]
+    exclusive: tuple[Turn, ...] | None = None
+
+    @property
+    def one_at_a_time(self) -> tuple[Turn, ...]:
+        """The turns without overlap, for words of which one person said each."""
+        return self.turns if self.exclusive is None else self.exclusive
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """The speakers by first appearance."""
+        return tuple(dict.fromkeys(turn.speaker for turn in self.turns))
+
+
+def speaker_label(index: int) -> str:
+    """The name of the speaker who appears as number `index`, from 0."""
+    return f"SPEAKER_{index:02d}"
+
+
+def speaker_number(label: str) -> int | None:
+    """Which speaker a label of `speaker_label` names; None for a name that somebody gave."""
+    number = label.removeprefix("SPEAKER_")
+    return int(number) if number != label and number.isdecimal() else None
+
+
+def to_rttm(turns: Iterable[Turn], file_id: str) -> str:
+    """RTTM lines: ten fields, times in seconds. White space in `file_id` would shift the fields, so it becomes `_`."""
+    name = "_".join(file_id.split()) or "audio"
+    return "".join(
+        f"SPEAKER {name} 1 {turn.start_ms / 1000:.3f} {(turn.end_ms - turn.start_ms) / 1000:.3f}"
+        f" <NA> <NA> {turn.speaker} <NA> <NA>\n"
+        for turn in turns
+    )
+
+
+def from_rttm(text: str) -> tuple[Turn, ...]:
+    """The turns of an RTTM text, in its order; other types of lines are passed over. Raises `ValueError`."""
+    turns = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        fields = line.split()
+        if not fields or fields[0] != "SPEAKER":
+            continue
+        if len(fields) < 8:
+            raise ValueError(f"line {number} of the RTTM has {len(fields)} fields, expected ten: {line!r}")
+        try:
+            start_ms, length_ms = round(float(fields[3]) * 1000), round(float(fields[4]) * 1000)
+        except (ValueError, OverflowError) as error:
+            raise ValueError(f"line {number} of the RTTM has no times in fields 4 and 5: {line!r}") from error
+        turns.append(Turn(start_ms=start_ms, end_ms=start_ms + length_ms, speaker=fields[7]))
+    return tuple(turns)

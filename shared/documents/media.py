@@ -1,0 +1,66 @@
+"""A media file as probed: its container and its tracks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from shared.documents.base import Document, Frozen
+
+TrackKind = Literal["audio", "video", "subtitle", "attachment", "data"]
+# Codecs of subtitles that are text, not pictures of it.
+TEXT_CODECS = frozenset(
+    {"mov_text", "text", "microdvd", "sami", "subviewer", "subviewer1", "subrip", "ass", "ssa", "webvtt"}
+)
+_COMMENTARY = re.compile(r"\bcomment(ary|aries|aire|aires)\b|\bkommentar\b|\bcomentarios?\b", re.IGNORECASE)
+
+
+def is_commentary(title: str | None) -> bool:
+    """Whether a track's title says that people talk about the film in it."""
+    return bool(title and _COMMENTARY.search(title))
+
+
+class Track(Frozen):
+    """One track. `index` is its position among all tracks of the file, from 0."""
+
+    index: int
+    kind: TrackKind
+    codec: str
+    language: str | None = None  # BCP-47; None where the container does not say
+    title: str | None = None
+    default: bool = False
+    commentary: bool = False
+    start_ms: int = 0
+    duration_ms: int | None = None
+    channels: int | None = None
+    sample_rate: int | None = None
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+    cover: bool = False  # a picture that a container shows as a video track
+
+
+class Media(Document):
+    """A probed file. Times are relative to the container's own clock; `start_ms` is where that begins."""
+
+    container: str
+    start_ms: int
+    duration_ms: int
+    tracks: tuple[Track, ...]
+    audio_track: int  # the index of the track that was taken
+    decoded_ms: int  # the length of the audio that came out
+
+    def of_kind(self, kind: TrackKind) -> tuple[Track, ...]:
+        """The tracks of one kind, in the file's order."""
+        return tuple(track for track in self.tracks if track.kind == kind)
+
+    @property
+    def picture(self) -> Track | None:
+        """The first moving picture; None where there is none."""
+        return next((track for track in self.of_kind("video") if not track.cover), None)
+
+
+def clock_tracks(tracks: Iterable[Track]) -> tuple[int, ...]:
+    """The tracks whose first moments together define time 0: sound and moving picture, as far as they are known."""
+    return tuple(track.index for track in tracks if (track.sample_rate or track.width) and not track.cover)

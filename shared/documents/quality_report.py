@@ -1,0 +1,51 @@
+"""What a check of a subtitle file found, and how far it is from another: what `check` and `compare` hand over."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from shared.documents.base import Document, Frozen
+
+Severity = Literal["error", "warning"]
+
+
+class Offender(Frozen):
+    """A cue that breaks a rule. `number` counts from 1, in the file's order of time.
+
+    `reason` says why the layout could not keep the rule; None for a file from another hand.
+    """
+
+    number: int
+    start_ms: int
+    found: float
+    text: str
+    reason: str | None = None
+
+
+class Broken(Frozen):
+    """A rule that some cues break, how many do, and the worst of them, worst first."""
+
+    rule: str
+    severity: Severity
+    meaning: str
+    limit: float
+    count: int
+    worst: tuple[Offender, ...]
+
+
+class QualityReport(Document):
+    """All rules that are broken. `over_limits` counts the cues that break one whose severity is `error`."""
+
+    language: str
+    cues: int
+    over_limits: int
+    broken: tuple[Broken, ...]
+
+
+class Comparison(Document):
+    """How far subtitles are from a reference of `reference_cues` cues, as SubER in percent of the reference's words and
+    breaks: 0 for the same, without and with letter case and punctuation."""
+
+    reference_cues: int
+    suber: float
+    suber_cased: float

@@ -1,0 +1,52 @@
+"""What was taken out of a transcript and why, and what viewers who do not hear are to be told."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from shared.documents.base import Document, Frozen
+
+Reason = Literal[
+    "no-speech", "repetitive", "loop", "stock-phrase", "unheard", "doubted", "too-fast", "other-script", "description",
+    "filler",
+]  # fmt: skip
+"""Why a text was taken out: by stage `asr`, because the decoder heard no speech and doubted its words, or because it
+repeats itself inside, also when it was heard again; by stage `clean`: repeated without end; a phrase that recognisers
+invent, where nobody speaks; text where nobody speaks; text that the decoder itself doubts in every way; more text than
+a mouth can say in its time; text in the script of another language; what is heard instead of what is said; a filler,
+by choice."""
+
+Heard = Literal["music", "described"]
+
+
+class Removal(Frozen):
+    """A text that was taken out. `evidence` holds the numbers that decided: shares of its time and probabilities, 0 to
+    1; for a loop how often it came; for what is too fast its letters in a second; of a decoder also its log probability
+    and how well the text compresses."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+    reason: Reason
+    evidence: dict[str, float] = {}
+
+
+class Removals(Document):
+    """All that was taken out, in order of time."""
+
+    removals: tuple[Removal, ...]
+
+
+class Label(Frozen):
+    """A sound to tell of: music, or what the recogniser described in words, which `text` then holds."""
+
+    start_ms: int
+    end_ms: int
+    heard: Heard
+    text: str = ""
+
+
+class Labels(Document):
+    """The sounds to tell of, in order of time, none of them while somebody speaks or sings."""
+
+    labels: tuple[Label, ...]

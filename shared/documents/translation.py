@@ -1,0 +1,20 @@
+"""A transcript in another language, segment by segment."""
+
+from __future__ import annotations
+
+from shared.documents.base import Document, Frozen
+
+
+class TranslatedSegment(Frozen):
+    """The text of the transcript's segment `id` in the target language."""
+
+    id: int
+    text: str
+
+
+class Translation(Document):
+    """One translated segment for each segment of the transcript, in its order. Languages are BCP-47."""
+
+    source: str
+    target: str
+    segments: tuple[TranslatedSegment, ...]

@@ -1,0 +1,1 @@
+"""Languages, widths, sentences and glossaries: text without a stage's library."""

@@ -1,0 +1,181 @@
+"""Give each word its place: a transcript in, the same text with times that hold together out.
+
+What follows may rely on it: segments in order and not overlapping; words in order, at least a millisecond long, not
+overlapping and inside their segment. A decoder's own times break each of these now and then. The text, the speakers
+and the ids stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import Field
+
+from shared.documents.transcript import Segment, Transcript, Word
+from shared.stage import CORE_ENVIRONMENT, Backend, Files, Job, Params, Resources, Rung, Stage
+from shared.text.language import english_name, primary
+
+
+class AlignInputs(Files):
+    """`audio`: 16 kHz mono 16-bit WAV; `transcript`: `shared.documents.transcript.Transcript`."""
+
+    audio: Path
+    transcript: Path
+
+
+class AlignParams(Params):
+    """How long a word may be."""
+
+    longest_word_ms: int = Field(
+        2_000, ge=100, description="a longer word is cut: its first part at the head of a segment, else its last"
+    )
+
+
+class AlignOutputs(Files):
+    """`transcript`: `shared.documents.transcript.Transcript`."""
+
+    transcript: Path
+
+
+AlignJob = Job[AlignInputs, AlignParams]
+
+
+class Engine(Protocol):
+    """What a backend offers: for each segment, its words with better times, or with the ones they have."""
+
+    languages: frozenset[str] | None  # whose words it finds, BCP-47; None: any
+
+    def align(self, audio: Path, transcript: Transcript) -> Iterator[Sequence[Word]]: ...
+
+
+def run(engine: Engine, job: AlignJob) -> AlignOutputs:
+    """Take the backend's times and make them hold together."""
+    transcript = Transcript.read(job.inputs.transcript)
+    _warn_of_others(engine, job, transcript)
+    segments: list[Segment] = []
+    for segment, words in zip(transcript.segments, engine.align(job.inputs.audio, transcript), strict=True):
+        found = any(not word.interpolated for word in words)
+        window = None if found else segment.window
+        segments.append(segment.model_copy(update={"words": tuple(words), "window": window}))
+        job.progress(len(segments) / len(transcript.segments))
+    aligned = settle(segments, transcript.duration_ms, job.params.longest_word_ms)
+    return _write(job, transcript, transcript.model_copy(update={"segments": aligned}))
+
+
+def stub(job: AlignJob) -> AlignOutputs:
+    """The transcript's own times, settled; that needs no library."""
+    transcript = Transcript.read(job.inputs.transcript)
+    aligned = settle(transcript.segments, transcript.duration_ms, job.params.longest_word_ms)
+    return _write(job, transcript, transcript.model_copy(update={"segments": aligned}))
+
+
+def _warn_of_others(engine: Engine, job: AlignJob, transcript: Transcript) -> None:
+    """Say for which languages there is nothing to find words with."""
+    if engine.languages is None:
+        return
+    spoken = {primary(segment.language or transcript.language) for segment in transcript.segments}
+    for language in sorted(spoken - engine.languages):
+        job.warn(f"no aligner for {english_name(language)}: its words keep the times that the decoder gave them")
+
+
+def settle(segments: Sequence[Segment], duration_ms: int, longest_word_ms: int) -> tuple[Segment, ...]:
+    """The segments with times that hold together, changed as little as that allows.
+
+    Only where there are more words than milliseconds do times go past `duration_ms`. Settling twice changes nothing.
+    """
+    clipped = [_clip(segment, longest_word_ms) for segment in segments]
+    needs = [max(1, len(segment.words)) for segment in clipped]
+    wants = [(segment.start_ms, segment.end_ms) for segment in clipped]
+    places = fit(wants, needs, 0, max(duration_ms, sum(needs)))
+    return tuple(_place(segment, *place) for segment, place in zip(clipped, places, strict=True))
+
+
+def fit(wants: Sequence[tuple[int, int]], needs: Sequence[int], low: int, high: int) -> list[tuple[int, int]]:
+    """Spans as close to what they want as order, `low`, `high` and the length that each needs allow.
+
+    Two that overlap meet in the middle. Expects `sum(needs) <= high - low`.
+    """
+    latest = [high - rest for rest in reversed(list(accumulate(reversed(needs), initial=0)))]
+    starts = [start for start, _ in wants]
+    ends = [end for _, end in wants]
+    for index in range(1, len(wants)):
+        if ends[index - 1] > starts[index]:
+            ends[index - 1] = starts[index] = (ends[index - 1] + starts[index]) // 2
+    spans: list[tuple[int, int]] = []
+    cursor = low
+    for index, need in enumerate(needs):
+        start = min(max(starts[index], cursor), latest[index])
+        cursor = min(max(ends[index], start + need), latest[index + 1])
+        spans.append((start, cursor))
+    return spans
+
+
+def _clip(segment: Segment, longest_ms: int) -> Segment:
+    """Cut words that are too long, and draw the segment's ends to its words.
+
+    Whisper stretches a word over the silence beside it: the first one to the left, any other to the right.
+    """
+    if not segment.words:
+        return segment
+    words = [
+        word if word.end_ms - word.start_ms <= longest_ms
+        else word.model_copy(update={"end_ms": word.start_ms + longest_ms} if index
+                             else {"start_ms": word.end_ms - longest_ms})
+        for index, word in enumerate(segment.words)
+    ]  # fmt: skip
+    start = words[0].start_ms
+    end = max(start + 1, *(word.end_ms for word in words))
+    return segment.model_copy(update={"words": tuple(words), "start_ms": start, "end_ms": end})
+
+
+def _place(segment: Segment, start: int, end: int) -> Segment:
+    wants = [(word.start_ms, word.end_ms) for word in segment.words]
+    spans = fit(wants, [1] * len(wants), start, end)
+    words = tuple(
+        word.model_copy(update={"start_ms": first, "end_ms": last})
+        for word, (first, last) in zip(segment.words, spans, strict=True)
+    )
+    if words:
+        start, end = words[0].start_ms, words[-1].end_ms
+    return segment.model_copy(update={"words": words, "start_ms": start, "end_ms": end})
+
+
+def _write(job: AlignJob, before: Transcript, after: Transcript) -> AlignOutputs:
+    old = [word for segment in before.segments for word in segment.words]
+    new = [word for segment in after.segments for word in segment.words]
+    job.note("words", len(new))
+    job.note("interpolated", sum(word.interpolated for word in new))
+    job.note("moved", sum(one != other for one, other in zip(old, new, strict=True)))
+    return AlignOutputs(transcript=after.write(job.out_dir / "transcript.json"))
+
+
+STAGE = Stage(
+    name="align",
+    version=2,
+    summary="give each word a time that holds",
+    inputs=AlignInputs,
+    params=AlignParams,
+    outputs=AlignOutputs,
+    backends={
+        "decoder-times": Backend(
+            module="stages.align.decoder_times",
+            environment=CORE_ENVIRONMENT,
+            summary="the times that the speech decoder gave, made to hold together; reads no audio",
+            resources=Resources(cpus=1, memory_gib=0.5, time_per_media_s=0.1),
+        ),
+        "whisperx": Backend(
+            module="stages.align.whisperx",
+            environment="speech",
+            accelerators=("cuda", "mps"),
+            summary="forced alignment with a wav2vec 2.0 for the language spoken; digits and symbols included",
+            by_language=True,
+            resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=2.0, time_per_media_s=4.0),
+            oom_ladder=(Rung("the processor", device="cpu"),),
+        ),
+    },
+    run=run,
+    stub=stub,
+)

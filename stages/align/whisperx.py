@@ -1,0 +1,108 @@
+"""Word times by forced alignment, with WhisperX: a wav2vec 2.0 network for the language says which letter sounds when,
+and the cheapest way through its answer that spells the text says where each word is (Kürzinger et al. 2020).
+
+The library's own `align` cuts text into words and sentences once more, and leaves some out; here the words are those of
+the transcript, all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+import torchaudio
+from whisperx.alignment import DEFAULT_ALIGN_MODELS_TORCH, backtrack, get_trellis, load_align_model, merge_repeats
+
+from shared.documents.transcript import Transcript, Word
+from shared.stage import Device
+from shared.text.language import primary
+from stages.align.ctc_words import WILDCARD, Group, Token, groups_of, place, tokens_of
+from stages.toolkit.audio.waveform import Samples, Waveform, open_speech
+
+_SHORTEST = 400  # samples: what the network's first layers see at once
+_BLANKS = ("[pad]", "<pad>")  # what the blank of CTC is called; without either it is number 0
+
+
+class Aligner:
+    """A loaded network for one language, with its alphabet."""
+
+    def __init__(self, network: torch.nn.Module, metadata: Mapping[str, object], device: torch.device) -> None:
+        self._network, self._device = network.eval(), device
+        self._by_torchaudio = metadata["type"] == "torchaudio"
+        alphabet = metadata["dictionary"]
+        assert isinstance(alphabet, dict)
+        self.alphabet: Mapping[str, int] = alphabet
+        self._blank = next((alphabet[name] for name in _BLANKS if name in alphabet), 0)
+
+    def spans(self, samples: Samples, tokens: Sequence[Token]) -> list[tuple[int, int]] | None:
+        """When each letter sounds, in ms from the beginning; None where they cannot all be said in that time."""
+        emission = self._emission(samples)
+        codes = [token.code if token.code != WILDCARD else emission.size(1) - 1 for token in tokens]
+        if len(codes) > emission.size(0):
+            return None
+        path = backtrack(get_trellis(emission, codes, self._blank), emission, codes, self._blank)
+        if path is None:
+            return None
+        ms = len(samples) / 16 / emission.size(0)
+        letters = merge_repeats(path, [str(token.code) for token in tokens])
+        return [(round(letter.start * ms), round(letter.end * ms)) for letter in letters]
+
+    def _emission(self, samples: Samples) -> torch.Tensor:
+        """float32[frames, letters + 1]: log probabilities; the last is that of the wildcard, the best letter's."""
+        sound = torch.from_numpy(samples)[None]
+        sound = torch.nn.functional.pad(sound, (0, max(_SHORTEST - sound.shape[1], 0))).to(self._device)
+        with torch.inference_mode():
+            raw = self._network(sound)[0] if self._by_torchaudio else self._network(sound).logits
+            emission = torch.log_softmax(raw, dim=-1)[0].cpu()
+        letters = [code for code in range(emission.size(1)) if code != self._blank]
+        return torch.cat([emission, emission[:, letters].max(dim=1, keepdim=True).values], dim=1)
+
+
+class WhisperXAligner:
+    """The aligners there are, by language."""
+
+    def __init__(self, aligners: Mapping[str, Aligner]) -> None:
+        self._aligners = aligners
+        self.languages: frozenset[str] | None = frozenset(aligners)
+
+    def align(self, audio: Path, transcript: Transcript) -> Iterator[Sequence[Word]]:
+        """For each segment its words, at the places where they were found; as they are, where they were not."""
+        waveform = open_speech(audio)
+        for group in groups_of(transcript.segments, waveform.duration_ms):
+            segments = [transcript.segments[number] for number in group.segments]
+            words = [word for segment in segments for word in segment.words]
+            aligner = self._aligners.get(primary(segments[0].language or transcript.language))
+            found = iter(_find(aligner, waveform, group, words) if aligner else words)
+            for segment in segments:
+                yield [next(found) for _ in segment.words]
+
+
+def _find(aligner: Aligner, waveform: Waveform, group: Group, words: Sequence[Word]) -> Sequence[Word]:
+    tokens = tokens_of(words, aligner.alphabet)
+    samples = waveform.read(group.start_ms, group.end_ms)
+    spans = aligner.spans(samples, tokens) if tokens and len(samples) else None
+    if spans is None:
+        return words
+    placed = [(group.start_ms + start, group.start_ms + end) for start, end in spans]
+    return place(words, tokens, placed, group.start_ms, group.end_ms)
+
+
+def load(models: Mapping[str, Path], device: Device) -> WhisperXAligner:
+    """Load the aligner of each language in `models`, from its folder."""
+    torch.set_num_threads(device.threads)
+    return WhisperXAligner({language: _load(language, folder, device) for language, folder in models.items()})
+
+
+def _load(language: str, folder: Path, device: Device) -> Aligner:
+    """A folder with a configuration is one of transformers'; else it holds the file that a torchaudio bundle names."""
+    if (folder / "config.json").exists():
+        network, metadata = load_align_model(language, device.kind, model_name=str(folder), model_cache_only=True)
+    else:
+        names = {file.name for file in folder.iterdir()}
+        bundles = DEFAULT_ALIGN_MODELS_TORCH.values()
+        bundle = next((name for name in bundles if getattr(torchaudio.pipelines, name)._path in names), None)
+        if bundle is None:
+            raise ValueError(f"{folder} holds {', '.join(sorted(names))}, and no torchaudio bundle has such a file")
+        network, metadata = load_align_model(language, device.kind, model_name=bundle, model_dir=str(folder))
+    return Aligner(network, metadata, torch.device(device.kind))

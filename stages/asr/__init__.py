@@ -1,0 +1,1 @@
+"""Recognise speech."""

@@ -1,0 +1,100 @@
+"""Whisper through MLX: Apple's GPUs, and any processor that MLX has a build for.
+
+MLX has no beam search: of `beam_size` and `patience` nothing is taken, decoding is greedy. Hotwords go before the first
+words of a pack, as the initial prompt does. A second try at a repetition is sampled, which MLX repeats by its seed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import mlx.core as mx
+from mlx_whisper.audio import N_FRAMES, N_SAMPLES, log_mel_spectrogram, pad_or_trim
+from mlx_whisper.tokenizer import LANGUAGES, get_tokenizer
+from mlx_whisper.transcribe import ModelHolder, transcribe
+
+from shared.documents.speech import Region
+from shared.stage import Device
+from shared.text.language import parse_language
+from stages.asr.stage import PACK_MS, AsrParams, Heard, HeardWord
+from stages.toolkit.audio.waveform import open_speech, read_pack
+from stages.toolkit.whisper.codes import whisper_code
+
+_AGAIN_TEMPERATURE, _SEED = 0.4, 0
+_NO_PROBABILITY = -100.0
+
+
+class MlxWhisperEngine:
+    """A Whisper that the library holds by its folder."""
+
+    longest_ms = PACK_MS
+
+    def __init__(self, folder: Path, dtype: mx.Dtype) -> None:
+        self._folder, self._dtype = str(folder), dtype
+        self._model = ModelHolder.get_model(self._folder, dtype)
+        self._model.set_dtype(dtype)  # of the weights too: the library refuses to mix them
+        self._tokenizer = get_tokenizer(self._model.is_multilingual, num_languages=self._model.num_languages)
+        codes = list(LANGUAGES)[: self._model.num_languages] if self._model.is_multilingual else ["en"]
+        self.languages = frozenset(parse_language(code) for code in codes)
+
+    def hears_prompt(self, text: str) -> bool:
+        """Whether a text has fewer tokens than the half of its context that Whisper keeps for what came before."""
+        return len(self._tokenizer.encode(f" {text}")) < int(self._model.dims.n_text_ctx) // 2
+
+    def duration_ms(self, audio: Path) -> int:
+        return open_speech(audio).duration_ms
+
+    def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
+        """The language that most probably is spoken, and how probably."""
+        if not self._model.is_multilingual:
+            return "en", 1.0
+        heard = log_mel_spectrogram(read_pack(audio, pack), n_mels=self._model.dims.n_mels, padding=N_SAMPLES)
+        _, probabilities = self._model.detect_language(pad_or_trim(heard, N_FRAMES, axis=-2).astype(self._dtype))
+        code = max(probabilities, key=probabilities.get)
+        return parse_language(code), float(probabilities[code])
+
+    def transcribe(
+        self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
+    ) -> Iterator[Heard]:
+        """Decode a pack. The library gives its segments all at once, so the stage hears of them at the end."""
+        mx.random.seed(_SEED)
+        prompt = " ".join(part for part in (params.hotwords, params.initial_prompt) if part)
+        result = transcribe(
+            read_pack(audio, pack),
+            path_or_hf_repo=self._folder,
+            fp16=self._dtype == mx.float16,
+            language=whisper_code(language),
+            temperature=_AGAIN_TEMPERATURE if again else 0.0,
+            initial_prompt=prompt or None,
+            condition_on_previous_text=False,
+            word_timestamps=True,
+            # The library would skip a silent window without a word; the stage does it, and says so.
+            no_speech_threshold=None,
+            logprob_threshold=None,
+            compression_ratio_threshold=None,
+        )
+        for segment in result["segments"]:
+            yield Heard(
+                words=tuple(
+                    HeardWord(
+                        word["word"], round(word["start"] * 1000), round(word["end"] * 1000), float(word["probability"])
+                    )
+                    for word in segment["words"]
+                ),
+                average_log_probability=_stated(float(segment["avg_logprob"])),
+                no_speech_probability=float(segment["no_speech_prob"]),
+            )
+
+
+def _stated(log_probability: float) -> float:
+    """The library's rules for timestamps can rule out every token; what it then takes has no probability."""
+    return log_probability if math.isfinite(log_probability) else _NO_PROBABILITY
+
+
+def load(models: Mapping[str, Path], device: Device) -> MlxWhisperEngine:
+    """Load the weights, `.safetensors` or `.npz`, from the model's folder: a folder that is there asks no hub."""
+    mx.set_default_device(mx.cpu if device.kind == "cpu" else mx.gpu)
+    single = device.options.get("compute_type") == "float32"
+    return MlxWhisperEngine(models["whisper"], mx.float32 if single else mx.float16)

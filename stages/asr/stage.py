@@ -1,0 +1,500 @@
+"""Transcribe speech: 16 kHz mono audio and its speech regions in, a transcript with timed words out.
+
+Only what the regions name is decoded. Regions that stand close together are bridged, the rest of the silence is cut
+out, and up to five minutes of what remains go to the backend as one pack; times are mapped back here. So the encoder
+runs as often as in a bare call with the library's own speech filter, and ten hours need no more memory than five
+minutes do. What Whisper is known to invent (text on silence, endless repetition) is left out, and said.
+
+A backend that times no words says in which window each text was heard; the text becomes sentences here, and their words
+are spread over the speech of that window until stage `align` finds them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import Field
+
+from shared.documents.removals import Removal, Removals
+from shared.documents.speech import Region, SpeechRegions
+from shared.documents.transcript import Segment, Transcript, Word
+from shared.stage import Backend, Files, Job, Params, Resources, Rung, Stage, StageError
+from shared.text.glossary import cut_hotwords
+from shared.text.language import UNDETERMINED, parse_language, primary
+from shared.text.sentence_end import ends_sentence
+from shared.text.timecode import clock
+
+PACK_MS = 300_000
+# Against a repetition, without sampling. They spoil what repeats itself by intent, so they are for the second try only.
+AGAIN_PENALTY, AGAIN_NGRAM = 1.1, 5
+_LANGUAGE_MS = 30_000  # what Whisper hears at once, and enough to tell the language by
+# `You` on 20 s of silence: log probability -0.8, so sure enough for Whisper's rule, but its word 0.08. Segments of
+# real speech have 0.75 and more, at 0 dB too; where one had 0.16, Whisper was not above `no_speech_threshold`.
+_UNSURE_WORDS = 0.3
+
+
+class AsrInputs(Files):
+    """`audio`: 16 kHz mono 16-bit WAV; `speech`: `shared.documents.speech.SpeechRegions`, without which all of it is
+    heard."""
+
+    audio: Path
+    speech: Path | None = None
+
+
+ComputeType = Literal[
+    "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
+]  # CTranslate2's
+
+
+class AsrParams(Params):
+    """faster-whisper's parameters and defaults. There is no temperature: sampling cannot be repeated."""
+
+    language: str | None = Field(None, description="language that is spoken, BCP-47; by default it is identified")
+    multilingual: bool = Field(False, description="identify the language of every stretch of speech, not only once")
+    language_detection_threshold: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="below it a language counts as unsure: it is warned of, and not taken for a stretch",
+    )
+    beam_size: int = Field(5, ge=1, le=20, description="hypotheses kept while decoding")
+    patience: float = Field(1.0, gt=0, description="beam search patience")
+    initial_prompt: str | None = Field(None, description="text before the first words of each pack, as an example")
+    hotwords: str | None = Field(
+        None, description="names and terms that the decoder should prefer; by default those of the glossary"
+    )
+    compute_type: ComputeType | None = Field(
+        None, description="precision of the weights; by default int8 on the processor and float16 on a GPU"
+    )
+    batch_size: int | None = Field(
+        None,
+        ge=1,
+        description="whisperx: windows decoded at once; by default 4 on the processor and 16 on a GPU",
+    )
+    no_speech_threshold: float = Field(0.6, ge=0, le=1, description="above it, and unsure: taken for no speech")
+    log_prob_threshold: float = Field(-1.0, le=0, description="below it the decoder counts as unsure")
+    # Whisper's own 2.4 only makes it sample again; here the text would be lost. `It was the age of ...` from A Tale of
+    # Two Cities has 2.45, what Whisper invents on noise 13 to 19.
+    compression_ratio_threshold: float = Field(4.0, gt=1, description="text that compresses better is repetition")
+    min_silence_duration_ms: int = Field(2_000, ge=0, description="a pause shorter than this is decoded too")
+    speech_pad_ms: int = Field(200, ge=0, description="added to the speech on both sides of a longer pause")
+
+
+class AsrOutputs(Files):
+    """`transcript`: `shared.documents.transcript.Transcript`, with words; `left_out`:
+    `shared.documents.removals.Removals`, with what the decoder wrote and nobody seems to have said."""
+
+    transcript: Path
+    left_out: Path
+
+
+AsrJob = Job[AsrInputs, AsrParams]
+
+
+@dataclass(frozen=True)
+class HeardWord:
+    """A word as the decoder gave it: `text` begins with a space where one stands before it."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A segment as the decoder gave it. Times count from the beginning of the pack, as if it had no gaps.
+
+    `window` is set by a backend that times no words: what of the audio was heard as a whole, sentence after sentence.
+    """
+
+    words: tuple[HeardWord, ...]
+    average_log_probability: float
+    no_speech_probability: float
+    window: Region | None = None
+
+
+class Engine(Protocol):
+    """What a backend offers. A pack is a tuple of stretches of the audio, heard one after the other without gaps."""
+
+    languages: frozenset[str]  # BCP-47
+    longest_ms: int  # the longest stretch that it takes
+
+    def hears_prompt(self, text: str) -> bool:
+        """Whether the decoder has room for all of a text before the first words, or takes none at all."""
+
+    def duration_ms(self, audio: Path) -> int: ...
+
+    def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
+        """The language that most probably is spoken, and how probably; undetermined where the library does not tell."""
+
+    def transcribe(
+        self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
+    ) -> Iterator[Heard]:
+        """What was heard. `again`: it came back as a repetition before, so discourage one."""
+
+
+def run(engine: Engine, job: AsrJob) -> AsrOutputs:
+    """Transcribe what the regions name; without any, the model is not asked."""
+    speech = SpeechRegions.read(job.inputs.speech) if job.inputs.speech else _everything(engine, job.inputs.audio)
+    wanted = _wanted_language(engine, job)
+    job = replace(job, params=_with_room(engine, job))
+    language, probability = _language(engine, job, speech, wanted)
+    left_out: list[Removal] = []
+    said: list[Segment] = []
+    for spoken, pack in _passages(engine, job, speech, language):
+        for segment in _said(engine, job, pack, spoken, left_out):
+            other = None if spoken == language else spoken
+            said.append(segment.model_copy(update={"id": len(said), "language": other}))
+            job.progress(segment.end_ms / max(speech.duration_ms, 1))
+    if left_out:
+        first = f"{left_out[0].text[:60]!r} at {clock(left_out[0].start_ms)}"
+        job.warn(f"left out what nobody seems to have said: {first}, {len(left_out)} in all; removed.json lists them")
+    if not said and not wanted:  # noise sounds like some language too
+        language, probability = UNDETERMINED, 0.0
+    outputs = _write(job, speech.duration_ms, language, probability, said, left_out)
+    job.note("left_out", len(left_out))
+    return outputs
+
+
+def stub(job: AsrJob) -> AsrOutputs:
+    """A valid transcript of two segments, whatever the audio is."""
+    said = []
+    for index, start in enumerate((500, 2_000)):
+        word = Word(text="Hello.", start_ms=start, end_ms=start + 500, probability=0.9)
+        said.append(Segment(id=index, text="Hello.", start_ms=start, end_ms=start + 500, words=(word,)))
+    return _write(job, 4_000, job.params.language or "en", 1.0, said, ())
+
+
+def _everything(engine: Engine, audio: Path) -> SpeechRegions:
+    duration_ms = engine.duration_ms(audio)
+    return SpeechRegions(duration_ms=duration_ms, regions=(Region(start_ms=0, end_ms=duration_ms),))
+
+
+def _passages(
+    engine: Engine, job: AsrJob, speech: SpeechRegions, language: str
+) -> Iterator[tuple[str, tuple[Region, ...]]]:
+    """What to decode, pack by pack, each with its language. Where several are spoken, a stretch is short enough to hear
+    one of them in; one that could be any of them is taken for the main language."""
+    params = job.params
+    longest = min(engine.longest_ms, _LANGUAGE_MS) if params.multilingual else engine.longest_ms
+
+    def spoken(stretch: Region) -> str:
+        found, probability = engine.identify_language(job.inputs.audio, (stretch,))
+        same = primary(found) == primary(language) or probability < params.language_detection_threshold
+        return language if same else found
+
+    for pack in make_packs(speech, params.min_silence_duration_ms, params.speech_pad_ms, longest):
+        if not params.multilingual:
+            yield language, pack
+            continue
+        for tag, stretches in groupby(pack, key=spoken):
+            yield tag, tuple(stretches)
+
+
+def make_packs(
+    speech: SpeechRegions, bridge_ms: int, pad_ms: int, longest_ms: int = PACK_MS
+) -> tuple[tuple[Region, ...], ...]:
+    """The stretches to decode, none above `longest_ms`, in packs of at most `PACK_MS`. A pack ends between two regions
+    wherever it can."""
+    packs: list[tuple[Region, ...]] = []
+    pack: list[Region] = []
+    for stretch in _stretches(speech, bridge_ms, pad_ms, longest_ms):
+        if pack and sum(one.end_ms - one.start_ms for one in [*pack, stretch]) > PACK_MS:
+            packs.append(tuple(pack))
+            pack = []
+        pack.append(stretch)
+    return (*packs, tuple(pack)) if pack else tuple(packs)
+
+
+def _stretches(speech: SpeechRegions, bridge_ms: int, pad_ms: int, longest_ms: int) -> Iterator[Region]:
+    """The regions, one with the next where the pause is short and both fit into a stretch; then widened."""
+    spans: list[tuple[int, int]] = []
+    for region in speech.regions:
+        start, end = spans[-1] if spans else (0, -bridge_ms)
+        if region.start_ms - end < bridge_ms and region.end_ms - start <= longest_ms - 2 * pad_ms:
+            spans[-1] = start, region.end_ms
+        else:
+            spans.append((region.start_ms, region.end_ms))
+    for index, (start, end) in enumerate(spans):
+        before = (spans[index - 1][1] + start) // 2 if index else 0
+        after = (end + spans[index + 1][0]) // 2 if index + 1 < len(spans) else speech.duration_ms
+        room = min(pad_ms, max(longest_ms - (end - start), 0) // 2)  # what is long enough is not cut for its padding
+        yield from _cut(max(start - room, before), min(end + room, after), longest_ms)
+
+
+def _cut(start: int, end: int, longest_ms: int) -> Iterator[Region]:
+    """In one piece, unless it is longer than a stretch may be; then in equal ones."""
+    pieces = -(-(end - start) // longest_ms)
+    edges = [start + (end - start) * number // pieces for number in range(pieces + 1)]
+    for first, last in pairwise(edges):
+        yield Region(start_ms=first, end_ms=last)
+
+
+def _wanted_language(engine: Engine, job: AsrJob) -> str | None:
+    if job.params.language is None:
+        return None
+    try:
+        tag = parse_language(job.params.language)
+    except ValueError as error:
+        raise StageError("asr.language", str(error), "give a tag like `en`, or leave it out") from error
+    if primary(tag) not in engine.languages:
+        raise StageError(
+            "asr.language",
+            f"{job.backend} with this model does not know {tag!r}; it knows {', '.join(sorted(engine.languages))}",
+            "leave the language out to have it identified, or choose another model",
+        )
+    return tag
+
+
+def _with_room(engine: Engine, job: AsrJob) -> AsrParams:
+    """The parameters with the hotwords that the decoder has room for beside the initial prompt."""
+    prompt, hotwords = job.params.initial_prompt or "", job.params.hotwords or ""
+    if not engine.hears_prompt(prompt):
+        job.warn("the decoder hears the end of `initial_prompt` only: it is longer than the room there is")
+    kept, left = cut_hotwords(hotwords, lambda words: engine.hears_prompt(f"{words} {prompt}".strip()))
+    if left:
+        job.warn(
+            f"the decoder has no room for {len(left)} of the hotwords, from `{left[0]}` on; it takes the first ones, so"
+            " put those that matter most first, in the glossary or in `hotwords`"
+        )
+    return job.params if kept == hotwords else job.params.model_copy(update={"hotwords": kept or None})
+
+
+def _language(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | None) -> tuple[str, float]:
+    """The language that was asked for, else the one that the first half minute of speech sounds like."""
+    if wanted or not speech.regions:
+        return wanted or UNDETERMINED, 1.0 if wanted else 0.0
+    language, probability = engine.identify_language(job.inputs.audio, _first(speech.regions, _LANGUAGE_MS))
+    if language == UNDETERMINED:
+        job.warn(f"{job.backend} does not tell which language it heard, so none is recorded; `language` says it")
+    elif probability < job.params.language_detection_threshold:
+        job.warn(f"took the language for {language!r}, but is not sure ({probability:.0%}); `language` sets it")
+    return language, round(probability, 4)
+
+
+def _first(regions: Sequence[Region], limit_ms: int) -> tuple[Region, ...]:
+    taken: list[Region] = []
+    for region in regions:
+        left = limit_ms - sum(one.end_ms - one.start_ms for one in taken)
+        if left <= 0:
+            break
+        taken.append(Region(start_ms=region.start_ms, end_ms=min(region.end_ms, region.start_ms + left)))
+    return tuple(taken)
+
+
+def _said(
+    engine: Engine, job: AsrJob, pack: Sequence[Region], language: str, left_out: list[Removal], again: bool = False
+) -> Iterator[Segment]:
+    """What was said in a pack. Speech that came back as a repetition is decoded once more, more carefully."""
+    for heard in engine.transcribe(job.inputs.audio, pack, primary(language), job.params, again):
+        for segment in place(heard, pack):
+            silent, repetitive, evidence = judge(heard, segment, job.params)
+            if repetitive and not silent and not again and segment.end_ms > segment.start_ms:
+                stretch = heard.window or Region(start_ms=segment.start_ms, end_ms=segment.end_ms)
+                yield from _said(engine, job, (stretch,), language, left_out, again=True)
+            elif silent or repetitive:
+                left_out.append(
+                    Removal(
+                        start_ms=segment.start_ms, end_ms=segment.end_ms, text=segment.text,
+                        reason="no-speech" if silent else "repetitive", evidence=evidence,
+                    )
+                )  # fmt: skip
+            else:
+                yield from _sentences(segment) if heard.window else (segment,)
+
+
+def judge(heard: Heard, segment: Segment, params: AsrParams) -> tuple[bool, bool, dict[str, float]]:
+    """Whether a segment is likely to be text on silence, whether it is a repetition, and the numbers that say so."""
+    word_probability = sum(word.probability for word in segment.words) / len(segment.words)
+    unsure = heard.average_log_probability < params.log_prob_threshold or word_probability < _UNSURE_WORDS
+    ratio = compression_ratio(segment.text)
+    repetitive = ratio > params.compression_ratio_threshold
+    silent = heard.no_speech_probability > params.no_speech_threshold and (unsure or repetitive)
+    evidence = {
+        "no_speech_probability": heard.no_speech_probability,
+        "average_log_probability": heard.average_log_probability,
+        "word_probability": word_probability,
+        "compression_ratio": ratio,
+    }
+    return silent, repetitive, {name: round(value, 4) for name, value in evidence.items()}
+
+
+def compression_ratio(text: str) -> float:
+    """How well a text compresses: Whisper's measure of repetition."""
+    content = text.encode()
+    return len(content) / len(zlib.compress(content))
+
+
+def place(heard: Heard, pack: Sequence[Region]) -> Iterator[Segment]:
+    """The segment at its place in the audio; cut in two where a silence was cut out inside it, unless nobody measured
+    which of its words stand before that and which after it."""
+    placed = [(_stretch_of((word.start_ms + word.end_ms) // 2, pack), word) for word in heard.words]
+    groups = groupby(placed, key=lambda pair: pair[0])
+    parts: Iterator[tuple[Word, ...]]
+    parts = (tuple(_words((word for _, word in group), index, pack)) for index, group in groups)
+    if heard.window:
+        parts = iter([tuple(word.model_copy(update={"interpolated": True}) for part in parts for word in part)])
+    for words in parts:
+        if words:
+            yield _segment(words, heard.average_log_probability, heard.no_speech_probability, heard.window)
+
+
+def _sentences(segment: Segment) -> Iterator[Segment]:
+    """A segment as its sentences."""
+    words: list[Word] = []
+    for word in segment.words:
+        words.append(word)
+        if ends_sentence(word.text):
+            yield _segment(words, segment.average_log_probability, segment.no_speech_probability, segment.window)
+            words = []
+    if words:
+        yield _segment(words, segment.average_log_probability, segment.no_speech_probability, segment.window)
+
+
+def _segment(words: Sequence[Word], log_probability: float, no_speech: float, window: Region | None) -> Segment:
+    return Segment(
+        id=0,
+        text="".join(word.text if word.joined else f" {word.text}" for word in words).strip(),
+        start_ms=words[0].start_ms,
+        end_ms=max(word.end_ms for word in words),
+        words=tuple(words),
+        average_log_probability=round(log_probability, 4),
+        no_speech_probability=round(no_speech, 4),
+        window=window,
+    )
+
+
+def _stretch_of(time_ms: int, pack: Sequence[Region]) -> int:
+    """Which stretch of the pack is heard at this time."""
+    for index, stretch in enumerate(pack):
+        time_ms -= stretch.end_ms - stretch.start_ms
+        if time_ms < 0:
+            return index
+    return len(pack) - 1
+
+
+def _words(heard: Iterable[HeardWord], index: int, pack: Sequence[Region]) -> Iterator[Word]:
+    """Words of one stretch at their place in the audio, kept inside the stretch."""
+    stretch = pack[index]
+    shift = stretch.start_ms - sum(one.end_ms - one.start_ms for one in pack[:index])
+    joined = False
+    for word in heard:
+        text = "".join(word.text.split())
+        joined = joined and not word.text[:1].isspace()
+        if not text:
+            continue
+        start = min(max(word.start_ms + shift, stretch.start_ms), stretch.end_ms)
+        yield Word(
+            text=text,
+            start_ms=start,
+            end_ms=max(start, min(word.end_ms + shift, stretch.end_ms)),
+            probability=round(word.probability, 4),
+            joined=joined,
+        )
+        joined = True
+
+
+def _write(
+    job: AsrJob,
+    duration_ms: int,
+    language: str,
+    probability: float,
+    segments: Sequence[Segment],
+    left_out: Sequence[Removal],
+) -> AsrOutputs:
+    transcript = Transcript(
+        language=language, language_probability=probability, duration_ms=duration_ms, segments=tuple(segments)
+    )
+    job.note("language", language)
+    job.note("language_probability", probability)
+    job.note("segments", len(segments))
+    job.note("words", sum(len(segment.words) for segment in segments))
+    return AsrOutputs(
+        transcript=transcript.write(job.out_dir / "transcript.json"),
+        left_out=Removals(removals=tuple(left_out)).write(job.out_dir / "left-out.json"),
+    )
+
+
+# What Whisper is told of, and those who are not asked in words hear nothing of.
+_DECODING = ("beam_size", "patience", "initial_prompt", "hotwords", "compute_type", "batch_size")
+
+STAGE = Stage(
+    name="asr",
+    version=4,
+    summary="transcribe speech, with a time for each word",
+    inputs=AsrInputs,
+    params=AsrParams,
+    outputs=AsrOutputs,
+    backends={
+        "faster-whisper": Backend(
+            module="stages.asr.faster_whisper",
+            environment="lite",
+            on_request=("cuda",),
+            summary="Whisper through CTranslate2, window after window, with the decoder's word times",
+            models=("whisper",),
+            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
+            load_params=("compute_type",),
+            neutral_params=("batch_size",),
+            oom_ladder=(
+                Rung("two hypotheses", {"beam_size": 2}),
+                Rung("8-bit weights", {"beam_size": 2, "compute_type": "int8"}),
+                Rung("the processor", device="cpu"),
+            ),
+        ),
+        "mlx-whisper": Backend(
+            module="stages.asr.mlx_whisper",
+            environment="mlx",
+            accelerators=("mps",),
+            summary="Whisper through MLX, for the GPUs of Apple silicon; greedy",
+            models=("whisper",),
+            resources=Resources(cpus=2, memory_gib=4.0, time_per_media_s=10.0),
+            platforms=("darwin", "linux"),
+            load_params=("compute_type",),
+            neutral_params=("beam_size", "patience", "batch_size"),
+            oom_ladder=(Rung("the processor", device="cpu"),),
+        ),
+        "nemo-parakeet": Backend(
+            module="stages.asr.nemo_parakeet",
+            environment="nemo",
+            accelerators=("cuda",),
+            summary="Parakeet, a transducer that times its words; v2 hears English, v3 25 European languages",
+            models=("recognizer",),
+            resources=Resources(cpus=2, memory_gib=8.0, gpu_memory_gib=6.0, time_base_s=600.0, time_per_media_s=10.0),
+            neutral_params=_DECODING,
+            oom_ladder=(Rung("the processor", device="cpu"),),
+        ),
+        "nemo-canary": Backend(
+            module="stages.asr.nemo_canary",
+            environment="nemo",
+            accelerators=("cuda",),
+            summary="Canary-Qwen, a speech encoder that Qwen3 reads; English; stage align times the words",
+            models=("recognizer", "tokenizer"),
+            resources=Resources(cpus=2, memory_gib=16.0, gpu_memory_gib=12.0, time_base_s=600.0, time_per_media_s=30.0),
+            neutral_params=_DECODING,
+            oom_ladder=(Rung("the processor", device="cpu"),),
+        ),
+        "whisperx": Backend(
+            module="stages.asr.whisperx",
+            environment="speech",
+            accelerators=("cuda",),
+            summary="Whisper through CTranslate2, several windows at once; stage align times the words",
+            models=("whisper",),
+            resources=Resources(cpus=2, memory_gib=4.0, gpu_memory_gib=4.0, time_per_media_s=10.0),
+            load_params=("compute_type",),
+            oom_ladder=(
+                Rung("four windows at once", {"batch_size": 4}),
+                Rung("one window at once", {"batch_size": 1}),
+                Rung("8-bit weights", {"batch_size": 1, "compute_type": "int8"}),
+                Rung("the processor", {"batch_size": 1, "compute_type": "int8"}, device="cpu"),
+            ),
+        ),
+    },
+    run=run,
+    stub=stub,
+)

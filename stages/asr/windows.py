@@ -1,0 +1,56 @@
+"""Windows of a pack, for recognizers that hear half a minute as a whole and time no words.
+
+As in WhisperX' own merging (Bain et al. 2023, section 3), a window takes as many regions as fit, with the pauses
+between them, because the encoder costs the same for a second as for thirty.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.documents.speech import Region
+from shared.documents.transcript import Segment
+from stages.asr.stage import Heard, HeardWord
+from stages.toolkit.cues.words import spread
+
+WINDOW_MS = 30_000
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is decoded as a whole: its place in the audio, and in the pack, which has no gaps."""
+
+    audio: Region
+    pack: Span
+
+
+def windows_of(pack: Sequence[Region]) -> list[Window]:
+    """The windows of a pack, none above `WINDOW_MS`, each with as many stretches as fit."""
+    windows: list[Window] = []
+    done = 0
+    for stretch in pack:
+        length = stretch.end_ms - stretch.start_ms
+        last = windows[-1] if windows else None
+        if last and stretch.end_ms - last.audio.start_ms <= WINDOW_MS:
+            wider = Region(start_ms=last.audio.start_ms, end_ms=stretch.end_ms)
+            windows[-1] = Window(wider, (last.pack[0], done + length))
+        else:
+            windows.append(Window(stretch, (done, done + length)))
+        done += length
+    return windows
+
+
+def heard_in(window: Window, text: str, log_probability: float) -> Heard:
+    """The text of a window, its words spread over the speech in it, each in proportion to its length."""
+    start, end = window.pack
+    pieces = spread(text, Segment(id=0, text=text, start_ms=start, end_ms=end))
+    probability = math.exp(min(log_probability, 0.0))
+    words = tuple(
+        HeardWord(piece.text if piece.joined else f" {piece.text}", piece.start_ms, piece.end_ms, probability)
+        for piece in pieces
+    )
+    return Heard(words, log_probability, 0.0, window.audio)

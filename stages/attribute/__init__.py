@@ -1,0 +1,1 @@
+"""Give every word its speaker."""

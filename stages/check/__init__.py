@@ -1,0 +1,1 @@
+"""Measure subtitles against a guide."""

@@ -1,0 +1,106 @@
+"""Check a subtitle file against a guide: every rule that some cue breaks, and the worst of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import Field, field_validator
+
+from shared.documents.cue import Cue, CueSheet, ReadCues
+from shared.documents.quality_report import QualityReport
+from shared.stage import Backend, Files, Job, Resources, Stage
+from shared.text.guide_limits import GuideParams, Limits
+from shared.text.language import UNDETERMINED, parse_language
+
+
+class CheckInputs(Files):
+    """`subtitles`: SubRip, WebVTT, ASS, TTML, SCC or a cue sheet, from any hand; `media`: what they belong to, for its
+    end and its frames."""
+
+    subtitles: Path
+    media: Path | None = None
+
+
+class CheckParams(GuideParams):
+    """The limits to check by."""
+
+    language: str = Field(UNDETERMINED, description="the language of the subtitles, BCP-47; limits depend on it")
+
+    @field_validator("language")
+    @classmethod
+    def _normalise(cls, text: str) -> str:
+        return parse_language(text)
+
+
+class CheckOutputs(Files):
+    """`report`: `shared.documents.quality_report.QualityReport`; `cues`: `shared.documents.cue.CueSheet`, the cues as
+    they were read."""
+
+    report: Path
+    cues: Path
+
+
+CheckJob = Job[CheckInputs, CheckParams]
+
+
+@dataclass(frozen=True)
+class Film:
+    """What a check wants to know of the media; None for what it does not say."""
+
+    end_ms: int | None = None
+    frame_rate: float | None = None
+
+
+class Engine(Protocol):
+    """What a backend offers."""
+
+    def read(self, subtitles: Path) -> ReadCues: ...
+    def film(self, media: Path) -> Film: ...
+    def check(self, cues: Sequence[Cue], language: str, limits: Limits, end_ms: int | None) -> QualityReport: ...
+
+
+def run(engine: Engine, job: CheckJob) -> CheckOutputs:
+    """Read, check and report."""
+    read = engine.read(job.inputs.subtitles)
+    for repair in read.repairs:
+        job.warn(repair)
+    film = engine.film(job.inputs.media) if job.inputs.media else Film()
+    limits = job.params.limits(job.params.language, film.frame_rate)
+    return _write(job, engine.check(read.cues, job.params.language, limits, film.end_ms), read.cues)
+
+
+def stub(job: CheckJob) -> CheckOutputs:
+    """A report on nothing: reading the file is a library's work."""
+    return _write(job, QualityReport(language=job.params.language, cues=0, over_limits=0, broken=()), ())
+
+
+def _write(job: CheckJob, report: QualityReport, cues: Sequence[Cue]) -> CheckOutputs:
+    job.note("language", report.language)
+    job.note("cues", report.cues)
+    job.note("over_limits", report.over_limits)
+    ordered = tuple(sorted(cues, key=lambda cue: (cue.start_ms, cue.end_ms)))
+    sheet = CueSheet(language=report.language, cues=ordered)
+    return CheckOutputs(report=report.write(job.out_dir / "report.json"), cues=sheet.write(job.out_dir / "cues.json"))
+
+
+STAGE = Stage(
+    name="check",
+    version=4,
+    summary="check a subtitle file against a guide",
+    inputs=CheckInputs,
+    params=CheckParams,
+    outputs=CheckOutputs,
+    backends={
+        "pysubs2": Backend(
+            module="stages.check.reader",
+            environment="lite",
+            summary="files read by pysubs2, media by PyAV; the project's own rules",
+            resources=Resources(cpus=1, memory_gib=0.5),
+        ),
+    },
+    run=run,
+    stub=stub,
+)

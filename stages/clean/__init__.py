@@ -1,0 +1,1 @@
+"""Remove from a transcript what was not said."""

@@ -1,0 +1,175 @@
+"""Take out of a transcript what nobody said: a recogniser invents text on silence and music, and repeats itself.
+
+Words alone never decide: each rule wants evidence, from the sound (does anybody speak or sing there?), from the
+decoder's own doubts, or from repetition. What goes is listed with the reason and the numbers. Two rules belong to
+stage `asr`, which can decode again what breaks them: text on silence by the decoder's own word, and repetition inside
+one segment.
+
+Sung text is marked, and sounds are noted for viewers who do not hear.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import Field
+
+from shared.documents.removals import Label, Labels, Removal, Removals
+from shared.documents.sound import Sounds
+from shared.documents.speech import SpeechRegions
+from shared.documents.transcript import Transcript
+from shared.files import write_atomically
+from shared.stage import CORE_ENVIRONMENT, Backend, Files, Job, Resources, Stage
+from shared.text.language import UNDETERMINED
+from shared.text.language_params import LanguageParams, of_language
+from shared.text.timecode import clock
+
+_SHOWN = 40  # characters of a text in a message
+
+
+class CleanInputs(Files):
+    """`transcript`; `speech`: `shared.documents.speech.SpeechRegions`, and `sounds`: `shared.documents.sound.Sounds`,
+    of its audio; `left_out`: `shared.documents.removals.Removals`, with what the recogniser itself did not put into the
+    transcript."""
+
+    transcript: Path
+    left_out: Path | None = None
+    speech: Path | None = None
+    sounds: Path | None = None
+
+
+class CleanParams(LanguageParams):
+    """What to take out."""
+
+    hallucinations: Literal["remove", "keep"] = Field("remove", description="text that nobody said")
+    fillers: Literal["keep", "remove"] = Field("keep", description="words like `um`, which somebody did say")
+    stock_phrases: dict[str, tuple[str, ...]] = Field(
+        {}, description="by language: what recognisers invent; taken out only where nobody speaks"
+    )
+    filler_words: dict[str, tuple[str, ...]] = Field({}, description="by language: the fillers")
+
+
+class CleanOutputs(Files):
+    """`transcript`: the same without what was taken out; `text`: as plain text, one segment a line; `removed`:
+    `shared.documents.removals.Removals`, of the recogniser too; `labels`: `shared.documents.removals.Labels`."""
+
+    transcript: Path
+    text: Path
+    removed: Path
+    labels: Path
+
+
+CleanJob = Job[CleanInputs, CleanParams]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the sound says; None for what nobody has looked at."""
+
+    speech: SpeechRegions | None
+    sounds: Sounds | None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be taken out of a transcript in one language."""
+
+    hallucinations: bool
+    stock_phrases: Sequence[str]
+    fillers: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """A transcript without what was taken out, that, and what is to be told of."""
+
+    transcript: Transcript
+    removals: tuple[Removal, ...]
+    labels: tuple[Label, ...]
+
+
+class Engine(Protocol):
+    """What a backend offers."""
+
+    def clean(self, transcript: Transcript, evidence: Evidence, wanted: Wanted) -> Cleaned: ...
+
+
+def run(engine: Engine, job: CleanJob) -> CleanOutputs:
+    """Clean, and say what was taken out."""
+    transcript, params = Transcript.read(job.inputs.transcript), job.params
+    evidence = Evidence(
+        speech=SpeechRegions.read(job.inputs.speech) if job.inputs.speech else None,
+        sounds=Sounds.read(job.inputs.sounds) if job.inputs.sounds else None,
+    )
+    fillers = of_language(params.filler_words, transcript.language, ())
+    wanted = Wanted(
+        hallucinations=params.hallucinations == "remove",
+        stock_phrases=of_language(params.stock_phrases, transcript.language, ()),
+        fillers=fillers if params.fillers == "remove" else (),
+    )
+    cleaned = engine.clean(transcript, evidence, wanted)
+    if params.fillers == "remove" and not fillers:
+        job.warn(f"no fillers are known in {transcript.language}; `clean.filler_words` names them")
+    _tell(job, cleaned.removals)
+    return _write(job, cleaned)
+
+
+def stub(job: CleanJob) -> CleanOutputs:
+    """The transcript as it is."""
+    return _write(job, Cleaned(Transcript.read(job.inputs.transcript), (), ()))
+
+
+def _tell(job: CleanJob, removals: Sequence[Removal]) -> None:
+    """One line for the user: how many of which kind, and the first. Fillers were asked for, so they are counted."""
+    counts = Counter(removal.reason for removal in removals)
+    for reason, count in counts.items():
+        job.note(f"removed_{reason.replace('-', '_')}", count)
+    invented = [removal for removal in removals if removal.reason not in {"filler", "description"}]
+    if invented:
+        first = invented[0]
+        text = first.text if len(first.text) <= _SHOWN else f"{first.text[:_SHOWN]}..."
+        kinds = ", ".join(f"{counts[reason]} {reason}" for reason in dict.fromkeys(one.reason for one in invented))
+        job.warn(f"took out what nobody said ({kinds}): {text!r} at {clock(first.start_ms)}; removed.json lists all")
+
+
+def _write(job: CleanJob, cleaned: Cleaned) -> CleanOutputs:
+    transcript = cleaned.transcript
+    left_out = Removals.read(job.inputs.left_out).removals if job.inputs.left_out else ()
+    removals = sorted((*left_out, *cleaned.removals), key=lambda one: (one.start_ms, one.end_ms))
+    if not transcript.segments and transcript.language_probability < 1:  # noise sounds like some language too
+        transcript = transcript.model_copy(update={"language": UNDETERMINED, "language_probability": 0.0})
+    job.note("language", transcript.language)
+    job.note("removed", len(cleaned.removals))
+    job.note("sung", sum(segment.sung for segment in transcript.segments))
+    text = job.out_dir / "transcript.txt"
+    write_atomically(text, transcript.text.encode())
+    return CleanOutputs(
+        transcript=transcript.write(job.out_dir / "transcript.json"),
+        text=text,
+        removed=Removals(removals=tuple(removals)).write(job.out_dir / "removed.json"),
+        labels=Labels(labels=cleaned.labels).write(job.out_dir / "labels.json"),
+    )
+
+
+STAGE = Stage(
+    name="clean",
+    version=3,
+    summary="take out what nobody said, and mark what is sung",
+    inputs=CleanInputs,
+    params=CleanParams,
+    outputs=CleanOutputs,
+    backends={
+        "evidence": Backend(
+            module="stages.clean.evidence",
+            environment=CORE_ENVIRONMENT,
+            summary="the project's own rules, each with evidence from the sound or from repetition",
+            resources=Resources(cpus=1, memory_gib=0.5),
+        ),
+    },
+    run=run,
+    stub=stub,
+)

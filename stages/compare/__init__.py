@@ -1,0 +1,1 @@
+"""Compare subtitles with a reference."""

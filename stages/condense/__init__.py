@@ -1,0 +1,1 @@
+"""Shorten segments that are too fast to read."""

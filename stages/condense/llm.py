@@ -1,0 +1,113 @@
+"""What a language model does for stage `condense`, and which of its shorter texts are taken.
+
+A text is taken only where it is shorter and still tells the same, as far as words show that: the numbers, the names and
+the terms are all there, no negation came or went, and of its content words as many are old ones, and of the old ones as
+many are left, as the user wants. Content words are all that a language's lists of small words do not hold.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+from shared.language_model import LanguageModelParams
+from shared.text.glossary import Glossary
+from shared.text.language import english_name
+from shared.text.sentence_end import OPENERS, ends_sentence
+from shared.text.text_width import places
+from stages.condense.stage import Condensed, Work
+from stages.toolkit.cues.line_breaks import capitals_are_names, function_words
+from stages.toolkit.llm.lines import NO_TERMS, Accept, Line, Outcome, Progress, Task, keeps_numbers
+from stages.toolkit.text.word_times import bare, rewritten, tokens_of
+
+
+class Condenser(Protocol):
+    """A model that can be asked for lines, and so shortens them."""
+
+    def ask(
+        self, lines: Sequence[Line], task: Task, params: LanguageModelParams, accept: Accept, progress: Progress
+    ) -> Outcome: ...
+
+    def condense(self, work: Work) -> Condensed:
+        """New texts for the segments that are too long, as far as the model has any that will do."""
+        spoken = work.transcript.segments
+        texts = {one.id: one.text for one in (work.translation or work.transcript).segments}
+        wanted = (one for one in spoken if one.id in work.most)
+        lines = [Line(one.id, texts[one.id], one.speaker, most=work.most[one.id]) for one in wanted]
+        guard = Guard(work.language, work.params.keep, frozenset(work.negations), work.terms)
+        task = Task(condensing(work.language), work.params.instructions, work.terms)
+        outcome = self.ask(lines, task, work.params, guard.accepts, work.progress)
+        warnings, makeshift = outcome.warnings("longer"), outcome.makeshift("longer")
+        if work.translation:
+            shorter = tuple(
+                one.model_copy(update={"text": outcome.texts.get(one.id, one.text)})
+                for one in work.translation.segments
+            )
+            translation = work.translation.model_copy(update={"segments": shorter})
+            return Condensed(work.transcript, translation, warnings, outcome.usage, makeshift)
+        said = tuple(rewritten(one, outcome.texts.get(one.id, one.text)) for one in spoken)
+        shortened = work.transcript.model_copy(update={"segments": said})
+        return Condensed(shortened, None, warnings, outcome.usage, makeshift)
+
+
+def condensing(language: str) -> str:
+    """The task of shortening."""
+    return (
+        f"You shorten subtitles in {english_name(language)} that are spoken faster than anybody reads. Say the same in"
+        " at most as many characters as `most` says, spaces and punctuation counted. Leave out what a viewer does not"
+        " miss: fillers, repetitions, forms of address, what the picture shows. Keep every name, every number and every"
+        " negation, and use the words that are there. Keep the language, the tone and the person who speaks."
+    )
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Tells which shorter texts are taken; see the module."""
+
+    language: str
+    keep: float
+    negations: frozenset[str]
+    terms: Glossary = NO_TERMS
+
+    def accepts(self, line: Line, text: str) -> bool:
+        """Whether a text can stand for a line."""
+        old, new = (self._content(one) for one in (line.text, text))
+        common = (old & new).total()
+        return (
+            0 < places(text) < places(line.text)
+            and keeps_numbers(line.text, text)
+            and self._terms(line.text) <= self._terms(text)
+            and self._names(line.text) <= {bare(token) for token, _ in tokens_of(text)}
+            and self._is_negative(line.text) == self._is_negative(text)
+            and common >= self.keep * max(old.total(), new.total())
+        )
+
+    def _content(self, text: str) -> Counter[str]:
+        small = _bared(function_words(self.language))
+        words = (bare(token) for token, _ in tokens_of(text) if any(map(str.isalnum, token)))
+        return Counter(word for word in words if word not in small)
+
+    def _terms(self, text: str) -> set[str]:
+        return {hit.term.source for hit in self.terms.find(text)}
+
+    def _names(self, text: str) -> set[str]:
+        """Words with a capital that no sentence begins with."""
+        if not capitals_are_names(self.language):
+            return set()
+        small = _bared(function_words(self.language))
+        found = {
+            bare(word)
+            for before, word in pairwise(text.split())
+            if word.lstrip(OPENERS)[:1].isupper() and not ends_sentence(before)
+        }
+        return found - small
+
+    def _is_negative(self, text: str) -> bool:
+        return not _bared(self.negations).isdisjoint(bare(token) for token, _ in tokens_of(text))
+
+
+def _bared(words: Collection[str]) -> frozenset[str]:
+    return frozenset(map(bare, words))

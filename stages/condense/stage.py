@@ -1,0 +1,189 @@
+"""Shorten what is said too fast to be read, by a language model: those segments, and no other.
+
+What is too fast shows in the cues themselves, as they were laid out from the whole text. What a cue holds beyond what
+can be read in its time is counted against the segments that it was made from; each is to lose its share. Ids, times
+and count stay. A segment for which no new text is taken stays as it was, and the check of the subtitles tells of it.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import Field
+
+from shared.documents.cue import Cue, CueSheet
+from shared.documents.transcript import Segment, Transcript
+from shared.documents.translation import Translation
+from shared.language_model import LanguageModelParams, Usage, language_model_backends
+from shared.stage import Files, Job, Stage
+from shared.text.glossary import Glossary, Term, glossary_of
+from shared.text.guide_limits import ReadingParams
+from shared.text.language_params import LanguageParams, of_language
+from shared.text.text_width import places, places_of_lines
+
+
+class CondenseInputs(Files):
+    """`transcript`; `translation` of it, to condense instead; `cues`: `shared.documents.cue.CueSheet`, made from that
+    text; `glossary`: `shared.text.glossary.Glossary`, the terms that must stay."""
+
+    transcript: Path
+    cues: Path
+    translation: Path | None = None
+    glossary: Path | None = None
+
+
+class CondenseParams(LanguageModelParams, ReadingParams, LanguageParams):
+    """What can be read, and how much of a text has to stay."""
+
+    context: int = Field(0, ge=0, le=100, description="other texts to shorten, before and after, that it is shown too")
+    keep: float = Field(
+        0.5, ge=0, le=1, description="the part of a segment's content words that must stay, and of the new ones be old"
+    )
+    negation_words: dict[str, tuple[str, ...]] = Field(
+        {}, description="by language: words that turn a sentence round, so that none may come or go"
+    )
+
+
+class CondenseOutputs(Files):
+    """`transcript` or `translation`, whichever the cues were made from; neither where every cue can be read."""
+
+    transcript: Path | None = None
+    translation: Path | None = None
+
+
+CondenseJob = Job[CondenseInputs, CondenseParams]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be shortened: the translation where there is one. `most` says for each segment that is too long, by
+    its id, how many places it should take; `negations` may neither come nor go, and the `terms` stay as they are."""
+
+    transcript: Transcript
+    translation: Translation | None
+    most: Mapping[int, int]
+    negations: Sequence[str]
+    terms: Glossary
+    params: CondenseParams
+    progress: Callable[[float], None]
+
+    @property
+    def language(self) -> str:
+        """Of the text to shorten."""
+        return self.translation.target if self.translation else self.transcript.language
+
+
+@dataclass(frozen=True)
+class Condensed:
+    """What a backend made; `makeshift` says what may be better another time."""
+
+    transcript: Transcript
+    translation: Translation | None
+    warnings: tuple[str, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    makeshift: str = ""
+
+
+class Engine(Protocol):
+    """What a backend offers."""
+
+    def condense(self, work: Work) -> Condensed: ...
+
+
+def run(engine: Engine, job: CondenseJob) -> CondenseOutputs:
+    """Find what is too long, have it shortened, and see that the backend has kept to the segments."""
+    transcript = Transcript.read(job.inputs.transcript)
+    translation = Translation.read(job.inputs.translation) if job.inputs.translation else None
+    sheet, params = CueSheet.read(job.inputs.cues), job.params
+    before = _texts(transcript, translation)
+    spoken = [one for one in transcript.segments if before.get(one.id, "").strip() and not one.sung]
+    most = too_long(sheet.cues, spoken, before, params.reading_speed_in(sheet.language), params.keep)
+    job.note("language", sheet.language)
+    job.note("too_fast", len(most))
+    if not most:
+        return CondenseOutputs()
+    terms = _terms(glossary_of(job.inputs.glossary), translation)
+    negations = of_language(params.negation_words, sheet.language, ())
+    done = engine.condense(Work(transcript, translation, most, negations, terms, params, job.progress))
+    after = _texts(done.transcript, done.translation)
+    assert before.keys() == after.keys(), "a backend changed the segments"
+    assert all(before[one] == after[one] for one in before if one not in most), "a backend changed what can be read"
+    job.note("shortened", sum(before[one] != after[one] for one in most))
+    done.usage.note(job.note, params)
+    for warning in done.warnings:
+        job.warn(warning)
+    if done.makeshift:
+        job.makeshift(done.makeshift)
+    return _write(job, done.transcript, done.translation)
+
+
+def stub(job: CondenseJob) -> CondenseOutputs:
+    """Every cue can be read."""
+    return CondenseOutputs()
+
+
+def too_long(
+    cues: Sequence[Cue], segments: Sequence[Segment], texts: Mapping[int, str], speed: float, keep: float
+) -> dict[int, int]:
+    """The segments that cues are too fast because of, by id, with the places that each should take.
+
+    `segments` are in order of time. Nobody is asked for less than the part `keep` of a text, which has to stay.
+    """
+    excess: dict[int, float] = {}
+    starts = [segment.start_ms for segment in segments]
+    ends = [*accumulate((segment.end_ms for segment in segments), max)]  # the latest so far, in order though they lap
+    for cue in cues:
+        over = places_of_lines(cue.lines) - int((cue.end_ms - cue.start_ms) * speed / 1000)
+        if over <= 0 or cue.spoken is None:
+            continue
+        heard = cue.spoken
+        first, last = bisect_left(ends, heard.start_ms + 1), bisect_left(starts, heard.end_ms)
+        shares = {
+            one.id: share
+            for one in segments[first:last]
+            if (share := min(one.end_ms, heard.end_ms) - max(one.start_ms, heard.start_ms)) > 0
+        }
+        for number, share in shares.items():
+            excess[number] = excess.get(number, 0.0) + over * share / sum(shares.values())
+    widths = {number: places(texts[number]) for number in excess}
+    return {
+        number: max(math.floor(widths[number] - over), math.ceil(widths[number] * keep))
+        for number, over in sorted(excess.items())
+    }
+
+
+def _terms(glossary: Glossary, translation: Translation | None) -> Glossary:
+    """The terms as they stand in the text."""
+    if translation is None:
+        return glossary
+    written = {term.rendering(translation.target): term for term in glossary.terms}
+    return Glossary(terms=tuple(Term(source=text, match=term.match) for text, term in written.items() if text))
+
+
+def _texts(transcript: Transcript, translation: Translation | None) -> dict[int, str]:
+    return {segment.id: segment.text for segment in (translation or transcript).segments}
+
+
+def _write(job: CondenseJob, transcript: Transcript, translation: Translation | None) -> CondenseOutputs:
+    if translation:
+        return CondenseOutputs(translation=translation.write(job.out_dir / "translation.json"))
+    return CondenseOutputs(transcript=transcript.write(job.out_dir / "transcript.json"))
+
+
+STAGE = Stage(
+    name="condense",
+    version=1,
+    summary="shorten what is said too fast to be read",
+    inputs=CondenseInputs,
+    params=CondenseParams,
+    outputs=CondenseOutputs,
+    backends=language_model_backends(),
+    run=run,
+    stub=stub,
+)

@@ -1,0 +1,1 @@
+"""Take a person's corrections into a transcript."""

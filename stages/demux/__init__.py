@@ -1,0 +1,1 @@
+"""Take the tracks out of a media file."""

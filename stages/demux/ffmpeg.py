@@ -1,0 +1,158 @@
+"""Decodes one audio track with ffmpeg: 16 kHz mono for speech, and stereo beside it, in one pass.
+
+Two things in here are not in any recipe, and both shift a whole transcript when they are missing. For MPEG-TS, ffmpeg
+takes the start of the tracks *it was asked for* as time 0, so the picture is asked for too and thrown away. And when a
+broadcast changes its channels midway, ffmpeg builds the filters anew and `first_pts=0` pads from 0 a second time, so
+such a track is decoded once with its timestamps and padded in a second run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from shared.stage import Device, StageError
+from stages.demux.stage import SPEECH_RATE, Extracted, Extraction, Probe
+from stages.toolkit.media import ffmpeg
+from stages.toolkit.media.probe import probe
+
+_MOST_NAMED_CHANNELS = 8  # beyond 7.1, ffmpeg 5 knows no mix for most layouts
+_STATS = "measure_perchannel=RMS_level:measure_overall=none"
+_LEVEL = re.compile(r"\[astats@(channels|mix) @ (\w+)\] RMS level dB: (\S+)")
+_ON_TIME = "async=1:first_pts=0"
+_WAV = ("-c:a", "pcm_s16le", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact", "-rf64", "auto")
+
+
+class FfmpegDemux:
+    """The engine: holds nothing but the program's path."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+
+    def probe(self, media: Path) -> Probe:
+        """What is in the file."""
+        return probe(media)
+
+    def extract(self, extraction: Extraction, progress: Callable[[float], None]) -> Extracted:
+        """Decode the track, and measure its channels and their mix."""
+        ended = self._run(extraction, extraction_arguments(extraction), progress)
+        levels = _levels(ended.found)
+        if len(levels["channels"]) > 1:
+            return self._extract_changing(extraction, progress)
+        channels = next(iter(levels["channels"].values()), [])
+        mixes = [level for found in levels["mix"].values() for level in found]
+        return Extracted(_complaint(ended), tuple(channels), max(mixes, default=None))
+
+    def _extract_changing(self, extraction: Extraction, progress: Callable[[float], None]) -> Extracted:
+        """The levels stay unknown: they are measured for each stretch between two changes."""
+        between = extraction.speech.with_name("between.mkv")
+        try:
+            ended = self._run(extraction, _timed_arguments(extraction, between), progress)
+            self._run(extraction, _on_time_arguments(extraction, between), progress)
+        finally:
+            between.unlink(missing_ok=True)
+        return Extracted(_complaint(ended))
+
+    def _run(self, extraction: Extraction, arguments: list[str], progress: Callable[[float], None]) -> ffmpeg.Ended:
+        ended = ffmpeg.run(
+            self._program, arguments, duration_ms=extraction.duration_ms, progress=progress, find=_LEVEL, level="info"
+        )
+        if ended.no_space:
+            raise StageError(
+                "demux.no-space",
+                f"{extraction.speech.parent}: expected room for the decoded sound, found a full disk",
+                hint="free some space; sound takes 115 MB an hour, in full 690 MB more",
+            )
+        if ended.status < 0:
+            raise StageError("demux.killed", f"ffmpeg was ended by signal {-ended.status}, not by the file", hint=None)
+        return ended
+
+
+def load(models: Mapping[str, Path], device: Device) -> FfmpegDemux:
+    """The engine; there is no model."""
+    return FfmpegDemux(ffmpeg.find_ffmpeg())
+
+
+def extraction_arguments(extraction: Extraction) -> list[str]:
+    """One pass: the speech, the stereo beside it, and every other track to nowhere, for the clock's sake."""
+    stream = ["-map", f"0:{extraction.track.index}"]
+    speech = ",".join(
+        [
+            f"astats@channels={_STATS}",
+            *_mix(extraction, 1),
+            f"aresample={SPEECH_RATE}:{_ON_TIME}",
+            "aformat=sample_fmts=s16:channel_layouts=mono",
+            f"astats@mix={_STATS}",
+        ]
+    )
+    arguments = [*ffmpeg.reading(extraction.media), *stream, "-af", speech, *_wav(extraction.speech)]
+    if extraction.full is not None:
+        full = [*_mix(extraction, 2), f"aresample={extraction.full_rate}:{_ON_TIME}"]
+        full.append("aformat=sample_fmts=s16:channel_layouts=stereo")
+        arguments += [*stream, "-af", ",".join(full), *_wav(extraction.full)]
+    return arguments + _clock(extraction)
+
+
+def _timed_arguments(extraction: Extraction, between: Path) -> list[str]:
+    """Decode with timestamps into a file of one unchanging format."""
+    arguments = [*ffmpeg.reading(extraction.media)]
+    for rate, layout in _formats(extraction):
+        fixed = f"aresample={rate},aformat=sample_fmts=s16:sample_rates={rate}:channel_layouts={layout}"
+        arguments += ["-map", f"0:{extraction.track.index}", f"-filter:a:{layout == 'stereo':d}", fixed]
+    return [*arguments, "-c:a", "pcm_s16le", "-f", "matroska", ffmpeg.address(between), *_clock(extraction)]
+
+
+def _on_time_arguments(extraction: Extraction, between: Path) -> list[str]:
+    # -copyts: the file's own first timestamp is the very delay that has to become silence.
+    arguments = ["-copyts", "-protocol_whitelist", ffmpeg.PROTOCOLS, "-i", ffmpeg.address(between)]
+    for number, (rate, _) in enumerate(_formats(extraction)):
+        target = extraction.full if number and extraction.full else extraction.speech
+        arguments += ["-map", f"0:{number}", "-af", f"aresample={rate}:{_ON_TIME}", *_wav(target)]
+    return arguments
+
+
+def _formats(extraction: Extraction) -> list[tuple[int, str]]:
+    full = [(extraction.full_rate, "stereo")] if extraction.full else []
+    return [(SPEECH_RATE, "mono"), *full]
+
+
+def _mix(extraction: Extraction, channels: int) -> list[str]:
+    """The filters that choose or average channels, where ffmpeg's own mix is not wanted or not known."""
+    layout = "mono" if channels == 1 else "stereo"
+    if extraction.channel is not None:
+        source = f"c{extraction.channel}"
+    elif (extraction.track.channels or 0) > _MOST_NAMED_CHANNELS:
+        part = 1 / (extraction.track.channels or 1)
+        source = "+".join(f"{part:.6f}*c{number}" for number in range(extraction.track.channels or 1))
+    else:
+        return []
+    return ["|".join([f"pan={layout}", *(f"c{number}={source}" for number in range(channels))])]
+
+
+def _wav(target: Path) -> list[str]:
+    return [*_WAV, "-f", "wav", ffmpeg.address(target)]
+
+
+def _clock(extraction: Extraction) -> list[str]:
+    others = [index for index in extraction.clock_tracks if index != extraction.track.index]
+    if not others:
+        return []
+    maps = [part for index in extraction.clock_tracks for part in ("-map", f"0:{index}")]
+    return [*maps, "-c", "copy", "-f", "null", "-"]
+
+
+def _levels(lines: tuple[str, ...]) -> dict[str, dict[str, list[float]]]:
+    """Levels by measure and by filter: a second filter of a measure means that the track changed its format."""
+    levels: dict[str, dict[str, list[float]]] = {"channels": {}, "mix": {}}
+    for line in lines:
+        if found := _LEVEL.search(line):
+            measure, instance, text = found.groups()
+            if "nan" not in text:  # a filter that saw no sound
+                levels[measure].setdefault(instance, []).append(float(text))
+    return levels
+
+
+def _complaint(ended: ffmpeg.Ended) -> str | None:
+    """What ffmpeg said when it could not go on, None where it went through. Damage inside does not end it."""
+    return None if ended.status == 0 else ended.reason()

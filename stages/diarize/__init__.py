@@ -1,0 +1,1 @@
+"""Find who speaks when."""

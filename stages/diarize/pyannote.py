@@ -1,0 +1,86 @@
+"""pyannote's speaker diarization: a network that hears up to three voices in 10 s, voices compared across the file.
+
+community-1 holds all its parts. 3.1 names its parts by their repositories; they lie in the same cache under the same
+revisions, so that it loads without a network too. pyannote unpickles the weights; the fetch has checked every byte
+against the lock before they get here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pyannote.audio import Pipeline
+from pyannote.core import Annotation
+
+from shared.documents.speech import Region
+from shared.stage import Device
+from stages.diarize.stage import DiarizeJob, Speakers, SpeakerTurn
+from stages.toolkit.audio.pyannote_audio import as_file, torch_device
+from stages.toolkit.audio.waveform import open_speech
+
+PIPELINE = "pipeline"
+# The library's two long steps, each with its share of the whole.
+_SHARES = {"segmentation": (0.0, 0.3), "embeddings": (0.3, 0.7)}
+
+
+class PyannoteEngine:
+    """A loaded pipeline, with the parameters it came with."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._own = pipeline.parameters(instantiated=True)
+        self._batches = pipeline.segmentation_batch_size, pipeline.embedding_batch_size
+
+    def diarize(self, job: DiarizeJob, regions: Sequence[Region]) -> Speakers:
+        """Turns as the pipeline hears them; it finds speech by itself, also where two speak at once.
+
+        Holds the recording as 32-bit floats, 230 MB an hour, and compares all its voices with each other.
+        """
+        params, pipeline = job.params, self._pipeline
+        recording = open_speech(job.inputs.audio)
+        pipeline.instantiate(self._own)
+        pipeline.instantiate(self._asked(job))
+        pipeline.segmentation_batch_size = params.segmentation_batch_size or self._batches[0]
+        pipeline.embedding_batch_size = params.embedding_batch_size or self._batches[1]
+
+        def hook(step: str, *_: object, total: int = 0, completed: int = 0, **__: object) -> None:
+            if total and step in _SHARES:
+                begin, share = _SHARES[step]
+                job.progress(begin + share * completed / total)
+
+        found = pipeline(
+            as_file(recording.read(0, recording.duration_ms)),
+            num_speakers=params.num_speakers,
+            min_speakers=params.min_speakers,
+            max_speakers=params.max_speakers,
+            hook=hook,
+        )
+        heard = found.speaker_diarization
+        if params.num_speakers and len(heard.labels()) < params.num_speakers:
+            job.warn(f"{len(heard.labels())} speakers were heard, and {params.num_speakers} were asked for")
+        numbers = {label: number for number, label in enumerate(heard.labels())}
+        return Speakers(_turns(heard, numbers), _turns(found.exclusive_speaker_diarization, numbers))
+
+    def _asked(self, job: DiarizeJob) -> dict[str, dict[str, float]]:
+        """The pipeline's parameters that the job sets, in its own places."""
+        asked: dict[str, dict[str, float]] = {}
+        if job.params.clustering_threshold is not None:
+            asked["clustering"] = {"threshold": job.params.clustering_threshold}
+        if job.params.min_duration_off is not None:
+            asked["segmentation"] = {"min_duration_off": job.params.min_duration_off}
+        return asked
+
+
+def _turns(annotation: Annotation, numbers: Mapping[str, int]) -> list[SpeakerTurn]:
+    return [
+        SpeakerTurn(round(segment.start * 1000), round(segment.end * 1000), numbers[label])
+        for segment, _, label in annotation.itertracks(yield_label=True)
+    ]
+
+
+def load(models: Mapping[str, Path], device: Device) -> PyannoteEngine:
+    """Load the pipeline from its snapshot; `models` maps the role `pipeline` to it."""
+    pipeline = Pipeline.from_pretrained(models[PIPELINE])
+    pipeline.to(torch_device(device))
+    return PyannoteEngine(pipeline)

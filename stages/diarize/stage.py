@@ -1,0 +1,167 @@
+"""Tell who speaks when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol, Self
+
+from pydantic import Field, model_validator
+
+from shared.documents.diarization import Diarization, Turn, speaker_label, to_rttm
+from shared.documents.speech import Region, SpeechRegions
+from shared.files import write_atomically
+from shared.stage import Backend, Files, Job, Params, Resources, Rung, Stage
+
+
+class DiarizeInputs(Files):
+    """`audio`: 16 kHz mono WAV; `speech`: its speech regions."""
+
+    audio: Path
+    speech: Path
+
+
+class DiarizeParams(Params):
+    """How many people speak, as far as that is known; the other parameters are pyannote's own."""
+
+    num_speakers: int | None = Field(None, ge=1, description="how many people speak; found out when not given")
+    min_speakers: int | None = Field(None, ge=1, description="at least so many people speak")
+    max_speakers: int | None = Field(None, ge=1, description="at most so many people speak")
+
+    clustering_threshold: float | None = Field(
+        None,
+        gt=0,
+        le=2,
+        description="pyannote: voices nearer than this are one speaker; by default as in the model",
+    )
+    min_duration_off: float | None = Field(
+        None,
+        ge=0,
+        description="pyannote: a pause of fewer seconds does not end a turn; by default as in the model",
+    )
+    segmentation_batch_size: int | None = Field(
+        None, ge=1, description="pyannote: stretches of 10 s that it hears at once; by default as in the model"
+    )
+    embedding_batch_size: int | None = Field(
+        None, ge=1, description="pyannote: voices that it describes at once; by default as in the model"
+    )
+
+    @model_validator(mode="after")
+    def _least_below_most(self) -> Self:
+        if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
+            raise ValueError(f"min_speakers {self.min_speakers} is above max_speakers {self.max_speakers}")
+        return self
+
+
+class DiarizeOutputs(Files):
+    """`turns`: `shared.documents.diarization.Diarization`; `rttm`: the same in the exchange format."""
+
+    turns: Path
+    rttm: Path
+
+
+DiarizeJob = Job[DiarizeInputs, DiarizeParams]
+
+
+class SpeakerTurn(NamedTuple):
+    """A turn as a backend gives it: times in ms, the speaker as a number of any kind."""
+
+    start_ms: int
+    end_ms: int
+    speaker: int
+
+
+class Speakers(NamedTuple):
+    """What a backend found. `exclusive` is the same with one speaker at a time, where turns may overlap."""
+
+    turns: Sequence[SpeakerTurn]
+    exclusive: Sequence[SpeakerTurn] | None = None
+
+
+class Engine(Protocol):
+    """What a backend offers."""
+
+    def diarize(self, job: DiarizeJob, regions: Sequence[Region]) -> Speakers: ...
+
+
+def run(engine: Engine, job: DiarizeJob) -> DiarizeOutputs:
+    """Turns for the speech regions; none where nobody speaks."""
+    speech = SpeechRegions.read(job.inputs.speech)
+    found = engine.diarize(job, speech.regions) if speech.regions else Speakers(())
+    return _write(job, found)
+
+
+def stub(job: DiarizeJob) -> DiarizeOutputs:
+    """One speaker, who speaks wherever there is speech."""
+    regions = SpeechRegions.read(job.inputs.speech).regions
+    return _write(job, Speakers([SpeakerTurn(region.start_ms, region.end_ms, 0) for region in regions]))
+
+
+def _write(job: DiarizeJob, found: Speakers) -> DiarizeOutputs:
+    """Number the speakers by first appearance, whatever the backend called them."""
+    numbers: dict[int, int] = {}
+    turns = _named(found.turns, numbers)
+    exclusive = None if found.exclusive is None else _named(found.exclusive, numbers)
+    job.note("speakers", len(numbers))
+    job.note("turns", len(turns))
+    job.note("overlap_ms", _overlap_ms(turns))
+    rttm = job.out_dir / "speakers.rttm"
+    write_atomically(rttm, to_rttm(turns, "audio").encode())
+    return DiarizeOutputs(
+        turns=Diarization(turns=turns, exclusive=exclusive).write(job.out_dir / "turns.json"), rttm=rttm
+    )
+
+
+def _named(found: Sequence[SpeakerTurn], numbers: dict[int, int]) -> tuple[Turn, ...]:
+    """The turns in order of time; a speaker who is new gets the next number."""
+    return tuple(
+        Turn(
+            start_ms=turn.start_ms,
+            end_ms=turn.end_ms,
+            speaker=speaker_label(numbers.setdefault(turn.speaker, len(numbers))),
+        )
+        for turn in sorted(found)
+    )
+
+
+def _overlap_ms(turns: Sequence[Turn]) -> int:
+    """How long more than one person speaks, each beyond the first counted."""
+    overlap = busy_until = 0
+    for turn in turns:
+        overlap += max(min(turn.end_ms, busy_until) - turn.start_ms, 0)
+        busy_until = max(busy_until, turn.end_ms)
+    return overlap
+
+
+STAGE = Stage(
+    name="diarize",
+    version=2,
+    summary="tell who speaks when",
+    inputs=DiarizeInputs,
+    params=DiarizeParams,
+    outputs=DiarizeOutputs,
+    backends={
+        "speaker-clusters": Backend(
+            module="stages.diarize.clusters",
+            environment="lite",
+            summary="voice embeddings (GE2E) of short windows, clustered; no torch",
+            models=("embedder",),
+            resources=Resources(cpus=1, memory_gib=1.0),
+        ),
+        "pyannote": Backend(
+            module="stages.diarize.pyannote",
+            environment="speech",
+            accelerators=("cuda",),
+            summary="pyannote's pipelines, community-1 and 3.1: who speaks, also two at once",
+            models=("pipeline",),
+            resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=2.0, time_per_media_s=30.0),
+            oom_ladder=(
+                Rung("batches of 8", {"segmentation_batch_size": 8, "embedding_batch_size": 8}),
+                Rung("batches of 1", {"segmentation_batch_size": 1, "embedding_batch_size": 1}),
+                Rung("the processor", device="cpu"),
+            ),
+        ),
+    },
+    run=run,
+    stub=stub,
+)

@@ -1,0 +1,1 @@
+"""Find names in a transcript."""

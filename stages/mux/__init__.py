@@ -1,0 +1,1 @@
+"""Put subtitles into the film."""

@@ -1,0 +1,164 @@
+"""Writes a film with ffmpeg: the media's tracks by stream copy, new subtitles and covers beside them.
+
+ffmpeg moves the media's clock so that its presentation begins at 0, which is where the subtitles' clock begins too.
+Covers go in as attachments: as ffmpeg copies them, older versions make a second video track of each.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from shared.documents.media import Track
+from shared.files import write_atomically
+from shared.stage import Device, StageError
+from stages.mux.stage import COPY, ENCODED, Container, Cover, NewSubtitle, Parts
+from stages.toolkit.formats.writer import render
+from stages.toolkit.media import ffmpeg
+
+# Words of the old container about itself; in the new one they would be false.
+_STALE_TAGS = ("major_brand", "minor_version", "compatible_brands")
+_COUNTED = {"audio": "-frames:a", "video": "-frames:v", "subtitle": "-frames:s"}
+# Old AVI files carry no presentation times, and Matroska refuses a packet without one.
+_GENERATE_TIMES = ("-fflags", "+genpts")
+
+
+_FORMATS: dict[Container, str] = {"mkv": "matroska", "mp4": "mp4"}
+_TEXT_CODECS: dict[Container, str] = {"mkv": COPY, "mp4": "mov_text"}
+_FLAGS = {"full": "", "sdh": "+hearing_impaired", "forced": "+forced"}
+_DRAWS = "subtitles"
+_DRAWN = "burn-in.ass"
+# A fixed number of threads, because x264 makes other bytes with another.
+_PICTURE = ("libx264", "-crf", "18", "-preset", "medium", "-pix_fmt", "yuv420p", "-threads", "4")
+_NO_GLYPH = re.compile(r"failed to find any fallback with glyph|no fonts? (found|available)", re.IGNORECASE)
+
+
+class FfmpegMux:
+    """The engine: holds nothing but the program's path."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+
+    def holds(self, media: Path, track: Track, codec: str, container: Container) -> bool:
+        """Whether the container takes the track, tried out on its first packet."""
+        if track.kind not in _COUNTED:
+            return False
+        chosen = ["-map", f"0:{track.index}", "-c", codec, _COUNTED[track.kind], "1"]
+        trial = [*ffmpeg.reading(media, *_GENERATE_TIMES), *chosen, "-f", _FORMATS[container]]
+        # MP4 is written with seeking, which the null device does not do.
+        movable = ["-movflags", "frag_keyframe+empty_moov"] if container == "mp4" else []
+        return ffmpeg.run(self._program, [*trial, *movable, os.devnull]).status == 0
+
+    def write(self, parts: Parts, progress: Callable[[float], None]) -> tuple[str, ...]:
+        """Write the new file, whole or not at all; returns what the user should know."""
+        folder = parts.target.parent
+        pictures = [folder / f"between-{cover.file_name}" for cover in parts.covers]
+        texts = [folder / f"between-{number}.srt" for number in range(len(parts.subtitles))]
+        drawn = folder / _DRAWN
+        try:
+            for cover, picture in zip(parts.covers, pictures, strict=True):
+                self._take_cover(parts, cover, picture)
+            for subtitle, text in zip(parts.subtitles, texts, strict=True):
+                write_atomically(text, render(subtitle.sheet, "srt").encode())
+            if parts.burnt:
+                self._check_libass()
+                write_atomically(drawn, render(parts.burnt, "ass", _aspect(parts.picture)).encode())
+            ended = ffmpeg.run(
+                self._program,
+                mux_arguments(parts, pictures, texts),
+                duration_ms=parts.duration_ms,
+                progress=progress,
+                find=_NO_GLYPH,
+                folder=folder,
+            )
+            self._check(ended, parts)
+        finally:
+            for made in (*pictures, *texts, drawn):
+                made.unlink(missing_ok=True)
+        if ended.found:
+            return ("some letters of the burnt-in subtitles are in no font of this machine; install one that has them",)
+        return ()
+
+    def _check_libass(self) -> None:
+        if not ffmpeg.has_filter(self._program, _DRAWS):
+            raise StageError(
+                "mux.no-libass",
+                "burning in needs an ffmpeg that was built with libass, and this machine's was not",
+                hint="install such a one; where there is none on PATH, reel takes one of its own, which has it",
+            )
+
+    def _take_cover(self, parts: Parts, cover: Cover, picture: Path) -> None:
+        chosen = ["-map", f"0:{cover.index}", "-c", COPY, "-frames:v", "1", "-f", "image2pipe", ffmpeg.address(picture)]
+        self._check(ffmpeg.run(self._program, [*ffmpeg.reading(parts.media), *chosen]), parts)
+
+    def _check(self, ended: ffmpeg.Ended, parts: Parts) -> None:
+        if ended.no_space:
+            raise StageError(
+                "mux.no-space",
+                f"{parts.target.parent}: expected room for a copy of {parts.media}, found a full disk",
+                hint="free some space, or make no copy of the film: `--no-film`",
+            )
+        if ended.status != 0:
+            raise StageError(
+                "mux.failed",
+                f"{parts.media}: expected to write its tracks into a new file, but: {ended.reason()}",
+                hint="the subtitle files are good without it: `--no-film`",
+            )
+
+
+def _aspect(picture: Track | None) -> float | None:
+    return picture.width / picture.height if picture and picture.width and picture.height else None
+
+
+def load(models: Mapping[str, Path], device: Device) -> FfmpegMux:
+    """The engine; there is no model."""
+    return FfmpegMux(ffmpeg.find_ffmpeg())
+
+
+def mux_arguments(parts: Parts, pictures: list[Path], texts: list[Path]) -> list[str]:
+    """The arguments that write the new file; the media's tracks come first, then the new ones.
+
+    The file that is drawn from lies in the folder that ffmpeg works in, so that no name of a user's stands in a graph
+    of filters, where quotes, colons, commas and brackets are signs.
+    """
+    arguments = ffmpeg.reading(parts.media, *_GENERATE_TIMES)
+    for text in texts:
+        arguments += ["-protocol_whitelist", ffmpeg.PROTOCOLS, "-f", "srt", "-i", ffmpeg.address(text)]
+    if parts.burnt and parts.picture:
+        arguments += ["-filter_complex", f"[0:{parts.picture.index}]{_DRAWS}=filename={_DRAWN}[picture]"]
+    for kept in parts.kept:
+        arguments += ["-map", "[picture]" if kept.codec == ENCODED else f"0:{kept.index}"]
+    for number in range(len(texts)):
+        arguments += ["-map", f"{number + 1}:0"]
+    arguments += ["-map_metadata", "0", "-map_chapters", "0"]
+    added = [_TEXT_CODECS[parts.container]] * len(texts)
+    for position, codec in enumerate([kept.codec for kept in parts.kept] + added):
+        words = _PICTURE if codec == ENCODED else (codec,)
+        arguments += [f"-c:{position}", words[0]]
+        arguments += [f"{word}:{position}" if word.startswith("-") else word for word in words[1:]]
+    for position, subtitle in enumerate(parts.subtitles, start=len(parts.kept)):
+        arguments += _told(position, subtitle, parts.container)
+    first = len(parts.kept) + len(parts.subtitles)
+    for position, (cover, picture) in enumerate(zip(parts.covers, pictures, strict=True), start=first):
+        arguments += ["-attach", str(picture.absolute())]
+        arguments += [f"-metadata:s:{position}", f"filename={cover.file_name}"]
+        arguments += [f"-metadata:s:{position}", f"mimetype={cover.mime_type}"]
+    for tag in _STALE_TAGS:
+        arguments += ["-metadata", f"{tag}="]
+    # bitexact: no date, no random segment id, no version of the writer; the same input gives the same bytes.
+    arguments += ["-bitexact", "-fflags", "+bitexact"]
+    # passthrough: tracks without a default flag stay without one. faststart: playing begins before all has come.
+    arguments += ["-default_mode", "passthrough"] if parts.container == "mkv" else ["-movflags", "+faststart"]
+    return [*arguments, "-f", _FORMATS[parts.container], ffmpeg.address(parts.target)]
+
+
+def _told(position: int, subtitle: NewSubtitle, container: Container) -> list[str]:
+    """What a new track says of itself."""
+    flags = ("default" if subtitle.default else "0") + _FLAGS[subtitle.sheet.kind]
+    titles = [f"title={subtitle.title}", *([f"handler_name={subtitle.title}"] if container == "mp4" else [])]
+    words = [f"-disposition:{position}", flags.removeprefix("0+") if flags != "0" else flags]
+    for tag in (f"language={subtitle.language}", *titles):
+        words += [f"-metadata:s:{position}", tag]
+    return words

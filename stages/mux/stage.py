@@ -1,0 +1,308 @@
+"""Put subtitles beside everything a media file holds, in a file of its own; nothing is encoded anew, unless one
+subtitle is to be burnt into the picture.
+
+What the container cannot hold is converted where that loses nothing a viewer sees, else left out with a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import Field, field_validator
+
+from shared.documents.cue import CueSheet
+from shared.documents.media import TEXT_CODECS, Media, Track
+from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
+from shared.text.language import english_name, iso639_2t, parse_language, primary
+
+COPY = "copy"
+ENCODED = "encoded"  # by the codec that the backend has for pictures
+
+Container = Literal["mkv", "mp4"]
+# Codecs known to go into each container; any other is tried out first, on one packet.
+_HELD: dict[Container, frozenset[str]] = {
+    "mkv": frozenset({
+        "h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mpeg2video", "mpeg1video",
+        "aac", "ac3", "eac3", "mp2", "mp3", "opus", "vorbis", "flac", "alac", "dts", "truehd", "pcm_s16le", "pcm_s24le",
+        "subrip", "ass", "ssa", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle",
+    }),
+    "mp4": frozenset({"h264", "hevc", "av1", "mpeg4", "aac", "ac3", "eac3", "mp3", "alac", "mov_text"}),
+}  # fmt: skip
+_CALLED = {"mkv": "Matroska", "mp4": "MP4"}
+# What the container has for text: it holds the words, though not every style.
+_TEXT_CODEC: dict[Container, str] = {"mkv": "subrip", "mp4": "mov_text"}
+_TITLES = {"full": "", "sdh": " (SDH)", "forced": " (forced)"}
+_LOSSLESS = "flac"
+_COVERS = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}
+# An mp4 shows its chapters and its time code as tracks too; both are carried apart, as chapters and as a tag.
+_CARRIED_APART = frozenset({"chapters", "tmcd"})
+
+
+class MuxInputs(Files):
+    """`info`: `shared.documents.media.Media` of `media`; `sheets`: `shared.documents.cue.CueSheet`, the spoken language
+    first."""
+
+    media: Path
+    info: Path
+    sheets: tuple[Path, ...] = ()
+
+
+class MuxParams(Params):
+    """The container, which subtitle is shown unasked or burnt in, and whether the media's own stay."""
+
+    container: Container = Field("mkv", description="the kind of file to write")
+    burn_in: str | None = Field(
+        None, description="language of a new subtitle to draw into the picture, which is encoded anew; unset: none"
+    )
+    default_language: str | None = Field(
+        None, description="language of the new subtitle that players show unasked, BCP-47; unset: the first"
+    )
+    keep_subtitles: bool = Field(True, description="keep the subtitles that the media has already")
+
+    @field_validator("default_language", "burn_in")
+    @classmethod
+    def _normalise(cls, text: str | None) -> str | None:
+        return None if text is None else parse_language(text)
+
+
+class MuxOutputs(Files):
+    """`video`: a film; None where there is no picture or no cue, and the note `skipped` says which."""
+
+    video: Path | None = None
+
+
+MuxJob = Job[MuxInputs, MuxParams]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A track of the media that goes into the new file, as it is or in another codec."""
+
+    index: int
+    codec: str = COPY
+
+
+@dataclass(frozen=True)
+class Cover:
+    """A picture that goes into the new file as an attachment."""
+
+    index: int
+    file_name: str
+    mime_type: str
+
+
+@dataclass(frozen=True)
+class NewSubtitle:
+    """A subtitle to add."""
+
+    sheet: CueSheet
+    language: str  # ISO 639-2/T
+    title: str
+    default: bool
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that goes into the new file. `burnt` is drawn into the pictures of track `picture`."""
+
+    media: Path
+    target: Path
+    container: Container
+    duration_ms: int
+    kept: tuple[Kept, ...]
+    subtitles: tuple[NewSubtitle, ...]
+    covers: tuple[Cover, ...] = ()
+    left_out: tuple[Track, ...] = ()
+    burnt: CueSheet | None = None
+    picture: Track | None = None
+
+
+class Engine(Protocol):
+    """What a module in `stages.toolkit` offers to this stage."""
+
+    def holds(self, media: Path, track: Track, codec: str, container: Container) -> bool: ...
+    def write(self, parts: Parts, progress: Callable[[float], None]) -> tuple[str, ...]: ...
+
+
+def run(engine: Engine, job: MuxJob) -> MuxOutputs:
+    """Write the new file, unless there is nothing to show or nothing to show it on."""
+    info = Media.read(job.inputs.info)
+    sheets = choose_sheets(job)
+    if reason := reason_to_skip(info, sheets):
+        job.note("skipped", reason)
+        return MuxOutputs()
+    parts = choose_parts(job, info, sheets, engine.holds)
+    if parts.left_out:
+        names = ", ".join(_describe(track) for track in parts.left_out)
+        job.warn(f"left out of the video, because {_CALLED[parts.container]} cannot hold it: {names}")
+    if converted := [kept for kept in parts.kept if kept.codec not in {COPY, ENCODED}]:
+        by_index = {track.index: track for track in info.tracks}
+        job.note("converted", ", ".join(f"{_describe(by_index[kept.index])} to {kept.codec}" for kept in converted))
+    if parts.subtitles:  # none is a track of its own where the only one is burnt in
+        job.note("subtitles", ", ".join(subtitle.language for subtitle in parts.subtitles))
+    if parts.burnt:
+        job.note("burnt_in", parts.burnt.language)
+    for warning in engine.write(parts, job.progress):
+        job.warn(warning)
+    job.progress(1.0)
+    return MuxOutputs(video=parts.target)
+
+
+def choose_sheets(job: MuxJob) -> tuple[CueSheet, ...]:
+    """The sheets that have cues, the first of each language: a translation into the spoken one adds nothing."""
+    first: dict[str, CueSheet] = {}
+    for sheet in map(CueSheet.read, job.inputs.sheets):
+        if sheet.cues:
+            first.setdefault(sheet.language, sheet)
+    return tuple(first.values())
+
+
+def _burnt(sheets: tuple[CueSheet, ...], job: MuxJob) -> CueSheet | None:
+    """The sheet to draw into the picture. Raises `StageError` where it is asked for and not there."""
+    wanted = job.params.burn_in
+    if wanted is None:
+        return None
+    found = _nearest([sheet.language for sheet in sheets], wanted)
+    if found is None:
+        raise StageError(
+            "mux.burn-in",
+            f"expected a subtitle in {wanted} to burn in, found {', '.join(sheet.language for sheet in sheets)}",
+            hint=f"add `--to {wanted}`, or choose another language",
+        )
+    return sheets[found]
+
+
+def _new_subtitles(sheets: tuple[CueSheet, ...], job: MuxJob, *, burnt: bool) -> tuple[NewSubtitle, ...]:
+    """The tracks to add, one of them marked as the default; none is where another is burnt in."""
+    default = None if burnt else _default_number([sheet.language for sheet in sheets], job)
+    return tuple(
+        NewSubtitle(
+            sheet, iso639_2t(sheet.language), english_name(sheet.language) + _TITLES[sheet.kind], number == default
+        )
+        for number, sheet in enumerate(sheets)
+    )
+
+
+def _default_number(languages: list[str], job: MuxJob) -> int:
+    wanted = job.params.default_language
+    if wanted is None or not languages:
+        return 0
+    found = _nearest(languages, wanted)
+    if found is None:
+        job.warn(f"no subtitle in {wanted} to show by default; {languages[0]} is shown instead")
+    return found or 0
+
+
+def _nearest(languages: list[str], wanted: str) -> int | None:
+    """The place of a language, or of a variety of it."""
+    near = [number for number, language in enumerate(languages) if primary(language) == primary(wanted)]
+    exact = [number for number in near if languages[number] == wanted]
+    return next(iter(exact or near), None)
+
+
+def reason_to_skip(info: Media, sheets: tuple[CueSheet, ...]) -> str | None:
+    """Why no video is made; None where one is."""
+    if not sheets:
+        return "there is no cue to show"
+    if all(track.cover for track in info.of_kind("video")):
+        return "the media has no picture; the subtitles lie beside it"
+    return None
+
+
+def choose_parts(
+    job: MuxJob, info: Media, sheets: tuple[CueSheet, ...], holds: Callable[[Path, Track, str, Container], bool]
+) -> Parts:
+    """What becomes of each track of the media."""
+    container, burnt = job.params.container, _burnt(sheets, job)
+    picture = next(track for track in info.of_kind("video") if not track.cover)
+    kept: list[Kept] = []
+    covers: list[Cover] = []
+    left_out: list[Track] = []
+    for track in info.tracks:
+        if burnt and track == picture:
+            kept.append(Kept(track.index, ENCODED))
+        elif track.cover and track.codec in _COVERS and container == "mkv":
+            covers.append(_cover(track, len(covers)))
+        elif track.kind == "subtitle" and not job.params.keep_subtitles:
+            continue
+        elif codec := _codec_for(job.inputs.media, track, container, holds):
+            kept.append(Kept(track.index, codec))
+        elif track.codec not in _CARRIED_APART:
+            left_out.append(track)
+    return Parts(
+        media=job.inputs.media,
+        target=job.out_dir / f"video.{container}",
+        container=container,
+        duration_ms=info.duration_ms,
+        kept=tuple(kept),
+        subtitles=_new_subtitles(tuple(sheet for sheet in sheets if sheet != burnt), job, burnt=burnt is not None),
+        covers=tuple(covers),
+        left_out=tuple(left_out),
+        burnt=burnt,
+        picture=picture,
+    )
+
+
+def _codec_for(
+    media: Path, track: Track, container: Container, holds: Callable[[Path, Track, str, Container], bool]
+) -> str | None:
+    """How a track goes into the container: `copy`, another codec, or not at all."""
+    if track.kind == "data" or (track.kind == "attachment" and container != "mkv"):
+        return None
+    if track.kind == "attachment" or track.codec in _HELD[container]:
+        return COPY
+    if track.kind == "subtitle":
+        if track.codec in TEXT_CODECS:
+            return _TEXT_CODEC[container]
+        return COPY if holds(media, track, COPY, container) else None
+    if holds(media, track, COPY, container):
+        return COPY
+    # A film without its sound is no film, so sound in a codec that the container never met keeps its samples.
+    return _LOSSLESS if track.kind == "audio" and holds(media, track, _LOSSLESS, container) else None
+
+
+def _cover(track: Track, number: int) -> Cover:
+    suffix, mime_type = _COVERS[track.codec]
+    return Cover(track.index, f"cover-{number + 1}.{suffix}" if number else f"cover.{suffix}", mime_type)
+
+
+def _describe(track: Track) -> str:
+    parts = [track.codec, *([track.language] if track.language else []), *([track.title] if track.title else [])]
+    return f"track {track.index} ({track.kind}: {', '.join(parts)})"
+
+
+def stub(job: MuxJob) -> MuxOutputs:
+    """Bytes in the place of a video, wherever a real one would be made."""
+    info = Media.read(job.inputs.info)
+    sheets = choose_sheets(job)
+    if not sheets:
+        job.note("skipped", reason_to_skip(info, sheets))
+        return MuxOutputs()
+    video = job.out_dir / f"video.{job.params.container}"
+    names = ", ".join(iso639_2t(sheet.language) for sheet in sheets)
+    video.write_bytes(f"a video with subtitles: {names}\n".encode())
+    return MuxOutputs(video=video)
+
+
+STAGE = Stage(
+    name="mux",
+    version=2,
+    summary="put subtitles into a copy of the media",
+    inputs=MuxInputs,
+    params=MuxParams,
+    outputs=MuxOutputs,
+    backends={
+        "ffmpeg": Backend(
+            module="stages.mux.ffmpeg",
+            environment="lite",
+            summary="stream copy into Matroska or MP4 by ffmpeg; burning in by libass and x264",
+            tools=("ffmpeg",),
+            resources=Resources(cpus=1, memory_gib=1.0, time_base_s=120.0, time_per_media_s=20.0),
+        )
+    },
+    run=run,
+    stub=stub,
+)

@@ -1,0 +1,1 @@
+"""Read text on screen."""

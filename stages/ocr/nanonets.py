@@ -1,0 +1,69 @@
+"""Nanonets OCR-s, a Qwen2.5-VL that writes down what it sees, by transformers.
+
+It says nothing of where a text stands, so its lines have no place. It is slow: a picture that does not differ from the
+one before is not shown to it. The processor class of the model would need torchvision for films that we do not give
+it, so picture and prompt are put together here, as that class does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import torch
+from PIL import Image
+from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+from shared.documents.media import Media
+from shared.stage import Device
+from stages.ocr.stage import Look, OcrParams, Reading
+from stages.toolkit.media.frames import Pixels, frames
+
+_TASK = (
+    "Write down the text that can be read in this picture, line by line, exactly as it stands there. Write nothing"
+    " else. If there is no text, write nothing."
+)
+_PROMPT = "<|im_start|>user\n<|vision_start|>{picture}<|vision_end|>{task}<|im_end|>\n<|im_start|>assistant\n"
+_PICTURE = "<|image_pad|>"
+_MOST_TOKENS = 128  # of what stands in a picture of a film
+_MOST_LINES = 8
+
+
+class Nanonets:
+    """The loaded model."""
+
+    def __init__(self, folder: Path, device: Device) -> None:
+        torch.set_num_threads(device.threads)
+        dtype = torch.float32 if device.kind == "cpu" else torch.bfloat16
+        self._pictures = Qwen2VLImageProcessorPil.from_pretrained(folder, local_files_only=True)
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, local_files_only=True, dtype=dtype)
+        self._model = model.to(device.kind).eval()
+
+    def watch(self, media: Path, info: Media, params: OcrParams, progress: Callable[[float], None]) -> Iterator[Look]:
+        """One picture after the other."""
+        seen: tuple[Reading, ...] = ()
+        for frame in frames(media, info, params.every_s, params.width, params.region):
+            if frame.changed:
+                seen = tuple(Reading(line) for line in self._read(frame.pixels))
+            yield Look(frame.at_ms, seen)
+            progress(frame.at_ms / max(info.duration_ms, 1))
+
+    def _read(self, pixels: Pixels) -> list[str]:
+        picture = self._pictures(Image.fromarray(pixels[:, :, ::-1]), return_tensors="pt")
+        places = int(picture["image_grid_thw"].prod()) // self._pictures.merge_size**2
+        prompt = self._tokenizer(_PROMPT.format(picture=_PICTURE * places, task=_TASK), return_tensors="pt")
+        given = {**prompt, **picture}
+        given["mm_token_type_ids"] = (prompt["input_ids"] == self._model.config.image_token_id).long()
+        given.pop("token_type_ids", None)
+        on_device = {name: value.to(self._model.device) for name, value in given.items()}
+        with torch.inference_mode():
+            written = self._model.generate(**on_device, max_new_tokens=_MOST_TOKENS, do_sample=False)
+        text = self._tokenizer.decode(written[0, prompt["input_ids"].shape[1] :], skip_special_tokens=True)
+        return [line.strip() for line in text.splitlines() if line.strip()][:_MOST_LINES]
+
+
+def load(models: Mapping[str, Path], device: Device) -> Nanonets:
+    """The model from its folder."""
+    return Nanonets(models["reader"], device)

@@ -1,0 +1,1 @@
+"""Separate speech from noise and music."""

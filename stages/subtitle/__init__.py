@@ -1,0 +1,1 @@
+"""Lay a transcript out as subtitle cues."""

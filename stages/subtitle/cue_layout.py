@@ -1,0 +1,204 @@
+"""Cuts a text into cues and lines, by dynamic programming over all of it.
+
+The best way to end a cue before a piece is kept for every piece; a cue holds few pieces, so the work grows with the
+length of the text only. Whatever a recogniser took for a segment does not matter: sentences, pauses and speakers do.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+from shared.text.guide_limits import Limits
+from shared.text.text_width import places
+from stages.subtitle.times import LAG_MS, Laid, needed_ms
+from stages.toolkit.cues.line_breaks import Breaks, breaks_of
+from stages.toolkit.cues.marks import DIALOGUE_MARK
+from stages.toolkit.cues.words import Piece
+
+# What weighs how much. Only the order matters: keeping a limit goes before language, language before shape. A second
+# sentence in a cue costs a little more than the cue it saves, so sentences share one only to be readable.
+_CUE, _SECOND_SENTENCE, _DIALOGUE = 5.0, 6.0, 6.0
+_CUE_BREAK = 1.4  # times the cost of the same break between lines
+_SECOND_LINE, _UNBALANCED, _TOP_HEAVY, _SCRAP = 1.0, 6.0, 1.0, 4.0
+_TOO_FAST, _FASTER = 20.0, 80.0
+_PAUSE_INSIDE_MS, _PAUSE_PER_MS = 500, 1 / 250
+_NEVER = float("inf")
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A text as numbers; `at[i]` is where piece `i` ends if all stood in one line."""
+
+    pieces: Sequence[Piece]
+    breaks: Breaks
+    limits: Limits
+    end_ms: int
+    space: list[int]  # in front of each piece: 1 or 0
+    at: list[int]
+    sentences: list[int]  # how many have ended before each piece
+    pauses: list[float]  # what the pauses before each piece cost, added up
+
+    def width(self, start: int, end: int) -> int:
+        """Places of the pieces from `start` to before `end` in one line."""
+        return self.at[end] - self.at[start] - self.space[start]
+
+    def line(self, start: int, end: int) -> str:
+        """The same as text."""
+        first, *others = self.pieces[start:end]
+        return first.text + "".join(piece.text if piece.joined else f" {piece.text}" for piece in others)
+
+
+def lay_out(pieces: Sequence[Piece], language: str, limits: Limits, end_ms: int) -> list[Laid]:
+    """Cues with their lines and with the time in which their words are spoken. Every piece is in one, in order."""
+    if not pieces:
+        return []
+    text = _measure(pieces, language, limits, end_ms)
+    found: list[Laid] = []
+    end = len(pieces)
+    came_from = _best_cues(text)
+    while end:
+        start, second = came_from[end]
+        found.append(_laid(text, start, second, end))
+        end = start
+    return found[::-1]
+
+
+def _measure(pieces: Sequence[Piece], language: str, limits: Limits, end_ms: int) -> _Text:
+    breaks = breaks_of(pieces, language)
+    space = [0 if piece.joined or not index else 1 for index, piece in enumerate(pieces)]
+    widths = [blank + places(piece.text) for blank, piece in zip(space, pieces, strict=True)]
+    inside = [max(pause - _PAUSE_INSIDE_MS, 0) * _PAUSE_PER_MS for pause in breaks.pause_ms]
+    return _Text(
+        pieces, breaks, limits, end_ms, [*space, 0], [0, *accumulate(widths)],
+        [0, *accumulate(int(ends) for ends in breaks.sentence[1:])], [*accumulate(inside)],
+    )  # fmt: skip
+
+
+def _laid(text: _Text, start: int, second: int, end: int) -> Laid:
+    pieces = text.pieces
+    times = pieces[start].start_ms, max(pieces[end - 1].end_ms, pieces[start].start_ms + 1)
+    if second:
+        lines = tuple(DIALOGUE_MARK + text.line(*part) for part in ((start, second), (second, end)))
+        return Laid(lines, *times, None)
+    edges = [start, *_line_edges(text, start, end, text.limits.lines)[1], end]
+    lines = tuple(text.line(one, other) for one, other in pairwise(edges))
+    return Laid(lines, *times, pieces[start].speaker)
+
+
+def _best_cues(text: _Text) -> list[tuple[int, int]]:
+    """For the place before each piece: where the cue that ends there begins, and where its second speaker does."""
+    pieces, limits, breaks = text.pieces, text.limits, text.breaks
+    at, pauses, sentences = text.at, text.pauses, text.sentences
+    begins = [before + blank for before, blank in zip(at, text.space, strict=True)]
+    line, widest, longest = limits.line_length, limits.line_length * limits.lines, limits.max_duration_ms
+    needs = [needed_ms(width, limits) for width in range(widest + 1)]
+    starts = [piece.start_ms for piece in pieces]
+    count = len(pieces)
+    best = [0.0] + [_NEVER] * count
+    came_from = [(0, 0)] * (count + 1)
+    turn = 0  # where whoever speaks now began to
+    for end in range(1, count + 1):
+        last = pieces[end - 1]
+        price = _CUE + _CUE_BREAK * breaks.cue[end]
+        latest = _latest(text, end)
+        least = _NEVER
+        if end > 1 and last.speaker != pieces[end - 2].speaker:
+            turn = end - 1
+        fitting = max(turn, bisect_left(begins, at[end] - widest), bisect_left(starts, last.end_ms - longest))
+        fitting = min(fitting, end - 1)  # a single piece has to do, however wide and long it is
+        said = sentences[end - 1]
+        # Every part of a cost is positive, so what is too dear already is not looked at further. Long cues come first:
+        # they are mostly the better ones. Of two that cost the same the shorter one is taken.
+        for start in range(fitting, end):
+            cost = best[start] + price + pauses[end - 1] - pauses[start]
+            if cost > least:
+                continue
+            width = at[end] - begins[start]
+            cost += _SECOND_SENTENCE * (said - sentences[start])
+            needed = needs[width] if width <= widest else needs[widest]
+            if (available := latest - starts[start]) < needed:  # `_hurry`, written out: it is asked for all the time
+                cost += _TOO_FAST + (_FASTER * (1 - available / needed) if available > 0 else _FASTER)
+            if width < line and not (breaks.sentence[start] and breaks.sentence[end]):
+                cost += _SCRAP * (1 - width / line)
+            if width > line and start < end - 1:
+                if cost + _SECOND_LINE > least:
+                    continue
+                cost += _line_edges(text, start, end, limits.lines)[0]
+            if cost <= least:
+                least = cost
+                came_from[end] = (start, 0)
+        if turn and fitting == turn and limits.lines > 1:
+            least = _try_dialogue(text, best, turn, end, latest, least, came_from)
+        best[end] = least
+    return came_from
+
+
+def _latest(text: _Text, end: int) -> int:
+    """When a cue that ends before piece `end` must have gone."""
+    hung = min(text.pieces[end - 1].end_ms + LAG_MS, text.end_ms)
+    return min(hung, text.pieces[end].start_ms - text.limits.gap_ms) if end < len(text.pieces) else hung
+
+
+def _hurry(needed: int, available_ms: int) -> float:
+    """What it costs that a cue cannot stay as long as reading it takes."""
+    if available_ms >= needed:
+        return 0.0
+    return _TOO_FAST + (_FASTER * (1 - available_ms / needed) if available_ms > 0 else _FASTER)
+
+
+def _try_dialogue(
+    text: _Text, best: list[float], second: int, end: int, latest: int, least: float, came_from: list[tuple[int, int]]
+) -> float:
+    """Two speakers in one cue, a line each, from whole sentences only; returns the least cost now known."""
+    pieces, breaks, limits = text.pieces, text.breaks, text.limits
+    line = limits.line_length - places(DIALOGUE_MARK)
+    whole = end == len(pieces) or breaks.sentence[end] or pieces[end].speaker != pieces[end - 1].speaker
+    speakers = pieces[second - 1].speaker, pieces[end - 1].speaker
+    if not whole or None in speakers or text.width(second, end) > line:
+        return least
+    for start in range(second - 1, -1, -1):
+        width = text.width(start, second)
+        length = pieces[end - 1].end_ms - pieces[start].start_ms
+        if pieces[start].speaker != speakers[0] or width > line or length > limits.max_duration_ms:
+            break
+        if not (breaks.sentence[start] or (start and pieces[start - 1].speaker != speakers[0])):
+            continue
+        width += text.width(second, end) + 2 * places(DIALOGUE_MARK)
+        needed = needed_ms(width, limits)
+        cost = best[start] + _CUE + _CUE_BREAK * breaks.cue[end] + _DIALOGUE
+        cost += text.pauses[end - 1] - text.pauses[start] + _hurry(needed, latest - pieces[start].start_ms)
+        if cost < least:
+            least = cost
+            came_from[end] = (start, second)
+    return least
+
+
+def _line_edges(text: _Text, start: int, end: int, lines: int) -> tuple[float, tuple[int, ...]]:
+    """What the best lines for these pieces cost, and where each but the first begins."""
+    whole, limit = text.width(start, end), text.limits.line_length
+    if whole <= limit or end - start == 1:
+        return 0.0, ()
+    if lines == 1:
+        return _NEVER, ()
+    least, edges = _NEVER, tuple[int, ...]()
+    at, space, cost_of = text.at, text.space, text.breaks.line
+    from_here, to_here, below, parts = at[start] + space[start], at[end], limit * (lines - 1), lines - 1
+    for cut in range(min(bisect_right(at, limit + from_here, start, end) - 1, end - 1), start, -1):
+        lower = to_here - at[cut] - space[cut]
+        if lower > below:
+            break
+        heavier = (at[cut] - from_here) * parts - lower
+        cost = cost_of[cut] + _SECOND_LINE
+        cost += _UNBALANCED * heavier / whole + _TOP_HEAVY if heavier > 0 else -_UNBALANCED * heavier / whole
+        if cost >= least:
+            continue
+        if lines == 2:
+            least, edges = cost, (cut,)
+            continue
+        further = _line_edges(text, cut, end, parts)
+        if cost + further[0] < least:
+            least, edges = cost + further[0], (cut, *further[1])
+    return least, edges

@@ -1,0 +1,226 @@
+"""Lay a transcript, or its translation, out as subtitles that keep to a guide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import Field
+
+from shared.documents.cue import Cue, CueSheet, Kind, ReadCues
+from shared.documents.media import Media, Track
+from shared.documents.quality_report import QualityReport
+from shared.documents.removals import Label, Labels
+from shared.documents.shots import Shots
+from shared.documents.transcript import Transcript
+from shared.documents.translation import Translation
+from shared.files import write_atomically
+from shared.stage import Backend, Files, Job, Resources, Stage, StageError
+from shared.text.guide_limits import GuideParams, Limits
+from shared.text.language_params import LanguageParams, of_language
+
+Format = Literal["srt", "vtt", "ass", "ttml", "scc", "json", "whisper", "txt"]
+_NAMES: dict[Format, str] = {"json": "subtitles.json", "whisper": "subtitles.whisper.json"}
+
+
+class SubtitleInputs(Files):
+    """`transcript` with word times; `translation` to lay out instead; `info`: `shared.documents.media.Media`, for its
+    frames; `shots`: `shared.documents.shots.Shots` to keep to; `labels`: `shared.documents.removals.Labels` to show for
+    kind `sdh`; `edited`: a subtitle file in any format that a person has corrected, to take as it is."""
+
+    transcript: Path
+    translation: Path | None = None
+    info: Path | None = None
+    shots: Path | None = None
+    labels: Path | None = None
+    edited: Path | None = None
+
+
+Songs = Literal["mark", "italic", "keep", "skip"]
+
+
+class SubtitleParams(GuideParams, LanguageParams):
+    """The limits to keep to, and what is written."""
+
+    formats: tuple[Format, ...] = Field(("srt", "vtt"), description="the files to write")
+    kind: Kind = Field(
+        "full", description="what the file names say: all dialogue, for hearing impaired viewers, or shown unasked"
+    )
+    songs: Songs = Field("mark", description="what is sung: between notes, in italics, like speech, or left out")
+    label_words: dict[str, dict[str, str]] = Field(
+        {}, description="by language: what `music` and a `speaker` without a name are called, for kind `sdh`"
+    )
+    number_words: dict[str, tuple[str, ...]] = Field(
+        {}, description="by language: the numbers from 0 on that are written out, where the guide wants that"
+    )
+
+
+class SubtitleOutputs(Files):
+    """`cues`: `shared.documents.cue.CueSheet`; `files`: the same in each of the formats, UTF-8.
+
+    `report`: `shared.documents.quality_report.QualityReport` with every cue over a limit and the reason.
+    """
+
+    cues: Path
+    report: Path
+    files: tuple[Path, ...] = ()
+
+
+SubtitleJob = Job[SubtitleInputs, SubtitleParams]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a sheet is to be beside within its limits.
+
+    `changes_ms` is where shots begin, `numbers` holds the words for 0 and on, `labels` the sounds to tell of; `speaker`
+    is what a speaker without a name is called, None where nobody is named.
+    """
+
+    changes_ms: Sequence[int] = ()
+    songs: Songs = "mark"
+    numbers: Sequence[str] = ()
+    labels: Sequence[Label] = ()
+    music: str = "music"
+    speaker: str | None = None
+
+
+class Engine(Protocol):
+    """What a backend offers: the layout, a corrected file's cues, a check, and the text of a file in a format."""
+
+    def lay_out(
+        self, transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes
+    ) -> CueSheet: ...
+    def take(self, edited: Path, transcript: Transcript, language: str) -> tuple[CueSheet, ReadCues]: ...
+    def check(self, sheet: CueSheet, limits: Limits, end_ms: int) -> QualityReport: ...
+    def render(self, sheet: CueSheet, kind: str, aspect: float | None) -> str: ...
+    def whisper(self, transcript: Transcript, translation: Translation | None) -> str: ...
+
+
+def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
+    """Lay out, check and write."""
+    transcript, translation = _read(job)
+    language = _language(transcript, translation)
+    picture = _picture(job.inputs.info)
+    limits = job.params.limits(language, picture.frame_rate if picture else None)
+    wishes = _wishes(job, language)
+    if job.inputs.edited:
+        sheet, read = engine.take(job.inputs.edited, transcript, language)
+        for repair in read.repairs:
+            job.warn(f"in the corrected subtitles, {repair}")
+    else:
+        sheet = engine.lay_out(transcript, translation, limits, wishes)
+    sheet = sheet.model_copy(update={"kind": job.params.kind})
+    report = engine.check(sheet, limits, transcript.duration_ms)
+    texts: dict[Format, str] = {}
+    for kind in dict.fromkeys(job.params.formats):
+        try:
+            texts[kind] = _text(kind, sheet, transcript, translation, engine, picture)
+        except StageError as error:  # one format that cannot hold the text does not keep the others from being written
+            job.warn(f"no {kind} file in {language}: {error.message}")
+    outputs = _write(job, sheet, texts, report)
+    if not job.inputs.edited:
+        job.note("on_shot_changes", on_changes(sheet.cues, wishes.changes_ms, limits.gap_ms))
+    for broken in report.broken:
+        if broken.severity == "error":
+            job.note(f"over_{broken.rule.replace('-', '_')}", broken.count)
+    return outputs
+
+
+def _wishes(job: SubtitleJob, language: str) -> Wishes:
+    params, inputs = job.params, job.inputs
+    for_sdh = params.kind == "sdh"
+    called = of_language(params.label_words, language, {})
+    return Wishes(
+        changes_ms=Shots.read(inputs.shots).changes_ms if inputs.shots else (),
+        songs=params.songs,
+        numbers=of_language(params.number_words, language, ()) if params.write_out_numbers else (),
+        labels=Labels.read(inputs.labels).labels if inputs.labels and for_sdh else (),
+        music=called.get("music", "music"),
+        speaker=called.get("speaker", "Speaker") if for_sdh else None,
+    )
+
+
+def _text(
+    kind: Format, sheet: CueSheet, transcript: Transcript, translation: Translation | None, engine: Engine,
+    picture: Track | None,
+) -> str:  # fmt: skip
+    if kind == "json":
+        return sheet.as_text()
+    if kind == "whisper":
+        return engine.whisper(transcript, translation)
+    aspect = picture.width / picture.height if picture and picture.width and picture.height else None
+    return engine.render(sheet, kind, aspect)
+
+
+def on_changes(cues: Sequence[Cue], changes_ms: Sequence[int], gap_ms: int) -> int:
+    """How many cues begin with a shot or end just before one."""
+    begin, end = set(changes_ms), {change - gap_ms for change in changes_ms}
+    return sum(cue.start_ms in begin or cue.end_ms in end for cue in cues)
+
+
+def stub(job: SubtitleJob) -> SubtitleOutputs:
+    """A cue for each segment, and empty subtitle files: writing those is a library's work."""
+    transcript, translation = _read(job)
+    texts = {segment.id: segment.text for segment in translation.segments} if translation else {}
+    cues = tuple(
+        Cue(start_ms=segment.start_ms, end_ms=segment.end_ms, lines=(text,), speaker=segment.speaker)
+        for segment in transcript.segments
+        if (text := texts.get(segment.id, segment.text if translation is None else "").strip())
+    )
+    sheet = CueSheet(language=_language(transcript, translation), cues=cues)
+    empty = {"vtt": "WEBVTT\n\n", "json": sheet.as_text()}
+    report = QualityReport(language=sheet.language, cues=len(cues), over_limits=0, broken=())
+    return _write(job, sheet, {kind: empty.get(kind, "") for kind in job.params.formats}, report)
+
+
+def _read(job: SubtitleJob) -> tuple[Transcript, Translation | None]:
+    translation = Translation.read(job.inputs.translation) if job.inputs.translation else None
+    return Transcript.read(job.inputs.transcript), translation
+
+
+def _language(transcript: Transcript, translation: Translation | None) -> str:
+    return translation.target if translation else transcript.language
+
+
+def _picture(info: Path | None) -> Track | None:
+    """The first moving picture, where the media has one."""
+    return Media.read(info).picture if info else None
+
+
+def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str], report: QualityReport) -> SubtitleOutputs:
+    job.note("language", sheet.language)
+    job.note("cues", report.cues)
+    job.note("over_limits", report.over_limits)
+    job.note("kind", job.params.kind)
+    files = []
+    for kind, text in texts.items():
+        files.append(job.out_dir / _NAMES.get(kind, f"subtitles.{kind}"))
+        write_atomically(files[-1], text.encode())
+    return SubtitleOutputs(
+        cues=sheet.write(job.out_dir / "cues.json"),
+        report=report.write(job.out_dir / "report.json"),
+        files=tuple(files),
+    )
+
+
+STAGE = Stage(
+    name="subtitle",
+    version=7,
+    summary="lay text out as subtitles and write the files",
+    inputs=SubtitleInputs,
+    params=SubtitleParams,
+    outputs=SubtitleOutputs,
+    backends={
+        "pysubs2": Backend(
+            module="stages.subtitle.layout",
+            environment="lite",
+            summary="the project's own layout; files by pysubs2 and ttconv",
+            resources=Resources(cpus=1, memory_gib=0.5),
+        ),
+    },
+    run=run,
+    stub=stub,
+)

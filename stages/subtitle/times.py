@@ -1,0 +1,103 @@
+"""When each cue comes and goes: with its words, then as long as reading takes, as far as its neighbours allow.
+
+What always holds: cues are in order, do not overlap, are inside the media, and stay no longer than the guide allows;
+the smallest gap lies between them wherever the media is long enough for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.documents.cue import Cue
+from shared.documents.speech import Region
+from shared.text.guide_limits import Limits
+from shared.text.text_width import places_of_lines, reading_ms
+
+# How far a cue may be off its words, where reading needs it. Netflix asks for three frames, the BBC allows 1.5 s; a
+# quarter of a second is hardly seen.
+LEAD_MS = 250
+DELAY_MS = 250
+LAG_MS = 1500  # after the last word: the BBC's limit for a subtitle that hangs on
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A cue with its lines and the time in which they are spoken."""
+
+    lines: tuple[str, ...]
+    start_ms: int
+    end_ms: int
+    speaker: str | None
+    italic: bool = False
+
+
+def set_times(laid: Sequence[Laid], limits: Limits, end_ms: int) -> tuple[Cue, ...]:
+    """Cues with their times. `end_ms` is where the media ends; one millisecond for each cue is the least it may be."""
+    end_ms = max(end_ms, len(laid))
+    gap = limits.gap_ms if len(laid) * (limits.gap_ms + 1) <= end_ms else 0
+    needs = [needed_ms(places_of_lines(cue.lines), limits) for cue in laid]
+    latest = _latest_starts(laid, needs, gap, end_ms)
+    # So late may each begin that all after it still find room.
+    last_starts = [end_ms - 1 - (len(laid) - 1 - index) * (gap + 1) for index in range(len(laid))]
+    times: list[tuple[int, int]] = []
+    free = 0
+    for index, cue in enumerate(laid):
+        start = min(max(min(cue.start_ms, latest[index]), free), last_starts[index])
+        hung = min(cue.end_ms + LAG_MS, end_ms)
+        late = min(latest[index + 1] - gap, hung) if index + 1 < len(laid) else hung
+        on_time = min(laid[index + 1].start_ms - gap, late) if index + 1 < len(laid) else hung
+        end = min(max(cue.end_ms, start + needs[index]), on_time)
+        if end - start < needs[index]:
+            end = max(end, min(start + needs[index], late))
+        room = last_starts[index + 1] - gap if index + 1 < len(laid) else end_ms
+        end = min(max(end, start + 1), start + limits.max_duration_ms, room)
+        times.append((start, end))
+        free = end + gap
+    chained = _chain(times, limits, gap)
+    return tuple(
+        Cue(
+            start_ms=start,
+            end_ms=end,
+            lines=cue.lines,
+            speaker=cue.speaker,
+            italic=cue.italic,
+            spoken=Region(start_ms=cue.start_ms, end_ms=cue.end_ms),
+        )
+        for (start, end), cue in zip(chained, laid, strict=True)
+    )
+
+
+def _latest_starts(laid: Sequence[Laid], needs: Sequence[int], gap: int, end_ms: int) -> list[int]:
+    """How late each cue may begin if it and all after it are to be read in time; backwards, as far as that can be.
+
+    A cue that cannot be read in time whatever the others do asks nothing of those before it.
+    """
+    latest = [0] * len(laid)
+    following = end_ms + gap
+    for index in range(len(laid) - 1, -1, -1):
+        cue = laid[index]
+        gone = min(cue.end_ms + LAG_MS, end_ms, following - gap)
+        earliest = max(cue.start_ms - LEAD_MS, 0)
+        if gone - needs[index] >= earliest:
+            following = min(cue.start_ms + DELAY_MS, gone - needs[index])
+        else:
+            following = max(earliest, min(cue.start_ms, gone - 1))
+        latest[index] = following
+    return latest
+
+
+def needed_ms(count: int, limits: Limits) -> int:
+    """How long a cue of so many places should stay."""
+    return min(max(reading_ms(count, limits.reading_speed), limits.min_duration_ms), limits.max_duration_ms)
+
+
+def _chain(times: Sequence[tuple[int, int]], limits: Limits, gap: int) -> list[tuple[int, int]]:
+    """A gap too short to be seen as one is closed to the smallest."""
+    chained = []
+    for index, (start, end) in enumerate(times):
+        following = times[index + 1][0] if index + 1 < len(times) else end
+        if gap < following - end < limits.chain_below_ms:
+            end = max(end, min(following - gap, start + limits.max_duration_ms))
+        chained.append((start, end))
+    return chained

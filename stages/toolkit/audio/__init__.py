@@ -1,0 +1,1 @@
+"""Read sound files as arrays of samples."""

@@ -1,0 +1,1 @@
+"""Marks, limits, words and line breaks of subtitle cues."""

@@ -1,0 +1,1 @@
+"""Ask a language model, in a process or through a service."""

@@ -1,0 +1,1 @@
+"""Run ffmpeg: probe files and decode frames."""

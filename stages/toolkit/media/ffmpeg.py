@@ -1,0 +1,138 @@
+"""Runs ffmpeg: names that cannot be misread, no format that pulls in other files, progress, and a sure end.
+
+Both `demux` and `mux` read a user's file through `reading`, so they see the same tracks and the same clock.
+A name always goes in as `file:` and an absolute path: ffmpeg would read a leading dash as an option, and `x:` as a
+protocol.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from shared.containers import FORMATS
+from shared.stage import StageError
+from shared.worker_main import end_with_parent
+
+PROTOCOLS = "file"
+NO_SPACE = "No space left on device"
+
+_LAST_LINES = 200
+_LOGGED_LINES = 5000  # a damaged film can bring one complaint a packet
+_COMPLAINT = re.compile(r"error|invalid|failed|unable|cannot|could not|not found|no such", re.IGNORECASE)
+_CONVERSION_FAILED = "Conversion failed!"  # ffmpeg's last words, whatever the cause
+_SPEAKER = re.compile(r"^(\[[^\]]*\] ?)+")  # holds an address in memory, another one in every run
+_BASE = ("-nostdin", "-hide_banner", "-nostats", "-y", "-progress", "pipe:1", "-stats_period", "0.25")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run of ffmpeg ended: its exit status, the end of its log, and the lines that were asked for."""
+
+    status: int
+    log: tuple[str, ...]
+    found: tuple[str, ...] = ()
+
+    @property
+    def no_space(self) -> bool:
+        """Whether the disk was full; what was written then is only a part."""
+        return any(NO_SPACE in line for line in self.log)
+
+    def reason(self) -> str:
+        """The last complaints in the log, on one line, for a message."""
+        said = [_SPEAKER.sub("", line) for line in self.log if _COMPLAINT.search(line) and line != _CONVERSION_FAILED]
+        return "; ".join(dict.fromkeys(said[-2:])) or f"ffmpeg ended with status {self.status}"
+
+
+def find_ffmpeg() -> str:
+    """The full path of the ffmpeg on PATH."""
+    found = shutil.which("ffmpeg")
+    if found is None:
+        raise StageError(
+            "ffmpeg.missing", "expected a program `ffmpeg` on PATH, found none", hint="run `./reel doctor`"
+        )
+    return found
+
+
+def has_filter(program: str, name: str) -> bool:
+    """Whether this ffmpeg was built with a filter."""
+    listed = subprocess.run([program, "-hide_banner", "-filters"], check=False, capture_output=True, text=True)
+    return re.search(rf"^\s*\S+\s+{re.escape(name)}\s", listed.stdout, re.MULTILINE) is not None
+
+
+def address(path: Path) -> str:
+    """A file's name as ffmpeg and PyAV take it literally, whatever characters it has."""
+    return f"file:{path.absolute()}"
+
+
+def reading(media: Path, *options: str) -> list[str]:
+    """The arguments that open a user's file as an input."""
+    guards = ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", ",".join(FORMATS)]
+    return [*guards, *options, "-i", address(media)]
+
+
+def run(
+    program: str,
+    arguments: Sequence[str],
+    *,
+    duration_ms: int = 0,
+    progress: Callable[[float], None] = lambda done: None,
+    find: re.Pattern[str] | None = None,
+    level: str = "warning",
+    folder: Path | None = None,
+) -> Ended:
+    """Run ffmpeg to its end, in `folder` where one is given. `progress` may raise: ffmpeg is then killed before the
+    exception goes on."""
+    command = [program, *_BASE, "-loglevel", level, *arguments]
+    process = subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=end_with_parent,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    log: deque[str] = deque(maxlen=_LAST_LINES)
+    found: list[str] = []
+    reader = threading.Thread(target=_read_log, args=(process.stderr, log, found, find), daemon=True)
+    reader.start()
+    try:
+        _follow(process.stdout, duration_ms, progress)
+        status = process.wait()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        reader.join()
+        process.stdout.close()
+        process.stderr.close()
+    return Ended(status, tuple(log), tuple(found))
+
+
+def _follow(stream: IO[bytes], duration_ms: int, progress: Callable[[float], None]) -> None:
+    """Turn ffmpeg's `key=value` lines into parts of the whole. Without a known length it still reports, as 0."""
+    done = 0.0
+    for line in stream:
+        key, _, value = line.decode("ascii", "replace").strip().partition("=")
+        if key == "out_time_us" and duration_ms > 0 and value.lstrip("-").isdigit():  # `N/A` before the first packet
+            done = max(done, min(int(value) / 1000 / duration_ms, 1.0))
+        elif key == "progress":
+            progress(done)
+
+
+def _read_log(stream: IO[bytes], log: deque[str], found: list[str], find: re.Pattern[str] | None) -> None:
+    for number, raw in enumerate(stream):
+        line = raw.decode("utf-8", "replace").rstrip()
+        if find is not None and find.search(line):
+            found.append(line)
+        log.append(line)
+        if number < _LOGGED_LINES:
+            print(line, file=sys.stderr)
+        elif number == _LOGGED_LINES:
+            print("(ffmpeg says more; the rest is left out)", file=sys.stderr)

@@ -1,0 +1,97 @@
+"""Single pictures of a film, one after the other: decoded by ffmpeg, made smaller by it, and never kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.documents.media import Media, clock_tracks
+from shared.stage import StageError
+from shared.worker_main import end_with_parent
+from stages.toolkit.media import ffmpeg
+
+Pixels = NDArray[np.uint8]
+"""Height, width and the colours blue, green, red."""
+
+_UNCHANGED = 6.0  # mean difference of the brightest part of a picture that compression alone brings about, of 255
+_LAST_LINES = 20
+_CELLS = 24  # a picture is compared in so many parts each way, so that a small text counts
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture at a time; `changed` says whether it differs visibly from the one before."""
+
+    at_ms: int
+    pixels: Pixels
+    changed: bool
+
+
+def frames(media: Path, info: Media, every_s: float, width: int, region: str) -> Iterator[Frame]:
+    """A picture every so often, from time 0 on. Damage inside is passed over, as a player does."""
+    picture = info.picture
+    assert picture is not None
+    assert picture.width
+    assert picture.height
+    wide = min(width, picture.width) // 2 * 2
+    full = max(round(picture.height * wide / picture.width) // 2 * 2, 2)
+    high, top = (full, 0) if region == "all" else (full // 3, 0 if region == "top" else full - full // 3)
+    filters = f"fps=fps=1/{every_s}:start_time=0:round=up,scale={wide}:{full},crop={wide}:{high}:0:{top}"
+    command = [
+        ffmpeg.find_ffmpeg(), "-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning",
+        *ffmpeg.reading(media, "-threads", "1"), "-map", f"0:{picture.index}", "-vf", filters,
+        "-pix_fmt", "bgr24", "-f", "rawvideo", "pipe:1",
+    ]  # fmt: skip
+    for index in clock_tracks(info.tracks):
+        if index != picture.index:  # every track that defines time 0 goes to nowhere, for the clock's sake
+            command += ["-map", f"0:{index}", "-c", "copy", "-f", "null", "-"]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=end_with_parent
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said: deque[bytes] = deque(maxlen=_LAST_LINES)
+    reader = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
+    reader.start()
+    number, before = 0, None
+    try:
+        while len(content := process.stdout.read(wide * high * 3)) == wide * high * 3:
+            pixels: Pixels = np.frombuffer(content, np.uint8).reshape(high, wide, 3)
+            cells = _cells(pixels)
+            yield Frame(round(number * every_s * 1000), pixels, before is None or _differ(before, cells))
+            number, before = number + 1, cells
+        status = process.wait()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        reader.join()
+        process.stdout.close()
+        process.stderr.close()
+    for line in said:
+        print(line.decode("utf-8", "replace").rstrip(), file=sys.stderr)
+    if number == 0 and status:
+        last = said[-1].decode("utf-8", "replace").strip() if said else f"ffmpeg ended with status {status}"
+        raise StageError("ocr.unreadable", f"no picture of {media} could be decoded: {last}")
+
+
+def _cells(pixels: Pixels) -> NDArray[np.float32]:
+    """The brightness of the parts of a picture."""
+    grey: NDArray[np.float32] = pixels.mean(axis=2, dtype=np.float32)
+    high, wide = (size // _CELLS * _CELLS for size in grey.shape)
+    if not high or not wide:
+        return grey
+    parts = grey[:high, :wide].reshape(_CELLS, high // _CELLS, _CELLS, wide // _CELLS)
+    return np.asarray(parts.mean(axis=(1, 3)), dtype=np.float32)
+
+
+def _differ(before: NDArray[np.float32], after: NDArray[np.float32]) -> bool:
+    return bool(np.abs(before - after).max() > _UNCHANGED)

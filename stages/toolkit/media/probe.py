@@ -1,0 +1,144 @@
+"""Probes a media file with PyAV: the container, its clock, and every track.
+
+Tags in old files are often in no known encoding; such bytes are replaced, never an error.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from shared.containers import FORMATS
+from shared.documents.media import Track, TrackKind, is_commentary
+from shared.text.language import language_of_track
+from stages.demux.stage import Probe, refusal
+from stages.toolkit.media.ffmpeg import PROTOCOLS, address
+
+_KINDS: dict[str, TrackKind] = {
+    "audio": "audio", "video": "video", "subtitle": "subtitle", "attachment": "attachment",
+}  # fmt: skip
+_DESCRIBED = re.compile(r"\baudio[ -]?descri|\bdescriptive\b", re.IGNORECASE)
+# Streams without a container state no length; what ffmpeg then gives is a guess from the first bit rate it meets.
+_LENGTH_IS_GUESSED = frozenset({"aac", "ac3", "amr", "amrnb", "amrwb", "dts", "dtshd", "eac3", "loas", "truehd"})
+_DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+
+
+def probe(media: Path) -> Probe:
+    """What is in `media`. Raises `StageError` where it is in no container of the allow list."""
+    options = {"protocol_whitelist": PROTOCOLS, "format_whitelist": ",".join(FORMATS)}
+    try:
+        with av.open(address(media), options=options, metadata_errors="replace") as container:
+            return _read(container)
+    except (av.FFmpegError, OSError) as error:
+        raise refusal(
+            "demux.container",
+            media,
+            "a film or a sound file in a known container (mp4, mkv, ts, avi, wav, mp3, ...)",
+            f"something else, or a file whose beginning or end is missing ({_words(error)})",
+            "play the file to see whether it is whole; playlists and picture sequences are refused on purpose",
+        ) from error
+
+
+def _words(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _read(container: InputContainer) -> Probe:
+    chapters = len(container.chapters())
+    tracks = tuple(_track(stream, chapters) for stream in container.streams)
+    name = container.format.name
+    duration_ms = None if container.duration is None else round(container.duration / 1000)
+    return Probe(
+        container=name,
+        start_ms=round((container.start_time or 0) / 1000),
+        duration_ms=duration_ms,
+        length_is_guessed=name in _LENGTH_IS_GUESSED,
+        tracks=tracks,
+        described=frozenset(stream.index for stream in container.streams if _is_described(stream)),
+        low_frequency={
+            stream.index: names.index("LFE")
+            for stream in container.streams
+            if "LFE" in (names := _channel_names(stream))
+        },
+    )
+
+
+def _track(stream: Stream, chapters: int) -> Track:
+    metadata = {key.lower(): value for key, value in stream.metadata.items()}
+    title = metadata.get("title") or None
+    disposition = stream.disposition
+    audio = stream if isinstance(stream, AudioStream) else None
+    video = stream if isinstance(stream, VideoStream) else None
+    commentary = bool(disposition & Disposition.comment) or is_commentary(title)
+    return Track(
+        index=stream.index,
+        kind=_KINDS.get(stream.type, "data"),
+        codec=_codec(stream, chapters),
+        language=language_of_track(metadata.get("language")),
+        title=title,
+        default=bool(disposition & Disposition.default),
+        commentary=commentary,
+        start_ms=_ms(stream.start_time, stream.time_base) or 0,
+        duration_ms=_ms(stream.duration, stream.time_base) or _tagged_ms(metadata.get("duration")),
+        channels=(audio.codec_context.channels or None) if audio and _is_known(audio) else None,
+        sample_rate=(audio.codec_context.sample_rate or None) if audio and _is_known(audio) else None,
+        width=(video.codec_context.width or None) if video and _is_known(video) else None,
+        height=(video.codec_context.height or None) if video and _is_known(video) else None,
+        frame_rate=_frame_rate(video) if video and not disposition & Disposition.attached_pic else None,
+        cover=bool(disposition & Disposition.attached_pic),
+    )
+
+
+def _is_known(stream: Stream) -> bool:
+    # PyAV has no context for a codec that its ffmpeg lacks, though its types promise one.
+    return cast(object, stream.codec_context) is not None
+
+
+def _codec(stream: Stream, chapters: int) -> str:
+    """ffmpeg's name of the codec, without the decoder: `mp3`, where the context says `mp3float`.
+
+    An mp4 keeps its chapters as a track of text, one sample each, which ffmpeg calls `bin_data` like anything strange.
+    """
+    if _is_known(stream):
+        return str(stream.codec_context.codec.canonical_name)
+    name = str(getattr(stream, "name", None) or "unknown")
+    if name == "bin_data" and chapters and stream.frames == chapters:
+        return "chapters"
+    return "tmcd" if name == "unknown" and "timecode" in stream.metadata else name
+
+
+def _is_described(stream: Stream) -> bool:
+    flags = Disposition.visual_impaired | Disposition.descriptions
+    return bool(stream.disposition & flags) or bool(_DESCRIBED.search(stream.metadata.get("title", "")))
+
+
+def _channel_names(stream: Stream) -> list[str]:
+    if not isinstance(stream, AudioStream) or not _is_known(stream):
+        return []
+    return [channel.name for channel in stream.codec_context.layout.channels]
+
+
+def _ms(ticks: int | None, time_base: Fraction | None) -> int | None:
+    return None if ticks is None or time_base is None else round(ticks * time_base * 1000)
+
+
+def _tagged_ms(text: str | None) -> int | None:
+    """Matroska keeps a track's length in a tag: `00:00:05.023000000`."""
+    found = _DURATION_TAG.fullmatch(text.strip()) if text else None
+    if found is None:
+        return None
+    hours, minutes, seconds = found.groups()
+    return round((int(hours) * 3600 + int(minutes) * 60 + float(seconds)) * 1000)
+
+
+def _frame_rate(stream: VideoStream) -> float | None:
+    rate = stream.average_rate or stream.guessed_rate
+    return round(float(rate), 3) if rate else None

@@ -1,0 +1,1 @@
+"""Intervals of time, and words that keep theirs."""

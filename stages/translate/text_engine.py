@@ -1,0 +1,80 @@
+"""The engine of every backend that translates text alone: sentences made of segments, terms protected, no text given
+to the model twice, and a share of what comes back for every segment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from shared.text.language import english_name
+from stages.translate.protected_terms import protected, translate_protected
+from stages.translate.sentences import Sentence, paste, sentences_of, split_back
+from stages.translate.stage import Work
+
+
+class TextModel(Protocol):
+    """A loaded model: texts into as many texts, in order. `tick` is called after each few, with their number."""
+
+    def translate(self, texts: Sequence[str], work: Work, tick: Callable[[int], None]) -> list[str]: ...
+
+
+class TextEngine:
+    """See `stages.translate.Engine`."""
+
+    def __init__(self, model: TextModel) -> None:
+        self._model = model
+
+    def translate(self, work: Work) -> Sequence[str]:
+        """One text for each segment, by way of whole sentences."""
+        return _Translation(self._model, work).by_segment()
+
+
+class _Translation:
+    """The translation of one job."""
+
+    def __init__(self, model: TextModel, work: Work) -> None:
+        self._model, self._work = model, work
+        self._known: dict[str, str] = {}
+        self._asked = self._done = 0
+
+    def by_segment(self) -> list[str]:
+        """One text for each segment: empty where nothing of it came back, with words of the source where a part did
+        not."""
+        work = self._work
+        sentences = sentences_of(work.segments, work.source, join=work.params.join_sentences)
+        self._learn(sentence.text for sentence in sentences)
+        shared = [(sentence, self._shares(sentence)) for sentence in sentences]
+        # What cannot be shared out, and what came back empty, is tried part by part.
+        self._learn(part.text for sentence, shares in shared if not shares for part in sentence.parts)
+        written: list[list[tuple[str, str]]] = [[] for _ in work.segments]  # in each segment: what was said, and became
+        for sentence, shares in shared:
+            texts = shares or [self._known[part.text] for part in sentence.parts]
+            for part, text in zip(sentence.parts, texts, strict=True):
+                written[part.segment].append((part.text, text))
+        partly = sum(any(new for _, new in parts) and not all(new for _, new in parts) for parts in written)
+        if partly:
+            language = english_name(work.source)
+            work.warn(f"{partly} of {len(written)} segments came back in part and keep some of their {language} text")
+        return [paste(new or old for old, new in parts) if any(new for _, new in parts) else "" for parts in written]
+
+    def _shares(self, sentence: Sentence) -> list[str] | None:
+        """What each part has of a sentence's translation; None where it came back empty or is too short for all."""
+        text = self._known[sentence.text]
+        renderings = protected(sentence.text, self._work.glossary, self._work.target).renderings
+        return split_back(text, sentence.parts, self._work.target, renderings) if text else None
+
+    def _learn(self, texts: Iterable[str]) -> None:
+        """Translate those that are not known yet."""
+        new = list(dict.fromkeys(text for text in texts if text not in self._known))
+        apart = [protected(text, self._work.glossary, self._work.target) for text in new]
+        found = translate_protected(apart, self._ask) if new else []
+        self._known |= {text: translation.strip() for text, translation in zip(new, found, strict=True)}
+
+    def _ask(self, texts: list[str]) -> list[str]:
+        self._asked += len(texts)
+        return self._model.translate(texts, self._work, self._tick)
+
+    def _tick(self, done: int) -> None:
+        self._done += done
+        self._work.progress(self._done / self._asked)

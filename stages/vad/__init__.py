@@ -1,0 +1,1 @@
+"""Find the regions that hold speech."""

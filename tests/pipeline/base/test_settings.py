@@ -1,0 +1,87 @@
+"""Settings: which layer wins, and what a wrong one says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.base.errors import UsageError
+from pipeline.base.project import CONFIG
+from pipeline.base.settings import load_settings, parse_assignment, with_overrides
+
+DEFAULTS = CONFIG / "defaults.toml"
+
+
+def test_each_layer_wins_over_the_one_below_and_says_where_a_value_is_from(tmp_path: Path) -> None:
+    project = tmp_path / "reel.toml"
+    project.write_text('recipe = "translate"\nto = ["pt"]\n[stages.asr]\nbeam_size = 4\nlanguage = "hi"\n')
+    environ = {"REEL_TO": "en, hin", "REEL_STAGES__ASR__BEAM_SIZE": "3", "REEL_DEBUG": "1", "PATH": "/bin"}
+    settings, origins = load_settings(DEFAULTS, project, environ, {"stages.asr.beam_size": 2})
+    assert settings.recipe == "translate"
+    assert settings.to == ("en", "hi")
+    assert settings.stages == {"asr": {"beam_size": 2, "language": "hi"}}
+    assert origins.of["recipe"] == "reel.toml"
+    assert origins.of["to"] == "variable REEL_TO"
+    assert origins.of["stages.asr.beam_size"] == "flag stages.asr.beam_size"
+    assert origins.of["profile"] == "config/defaults.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ('recip = "x"', "settings.unknown", "did you mean `recipe`?"),
+        ("progress = 3", "settings.value", "`progress` from reel.toml cannot be 3"),
+        ('to = ["klingonese!"]', "settings.value", "`to`"),
+        ("recipe = ", "settings.syntax", "is not TOML"),
+        ("stages = 3", "settings.stages", "a table for each stage"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_origin(tmp_path: Path, text: str, code: str, says: str) -> None:
+    project = tmp_path / "reel.toml"
+    project.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        load_settings(DEFAULTS, project, {}, {})
+    assert caught.value.code == code
+    assert says in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_an_unknown_variable_of_ours_is_a_mistake() -> None:
+    with pytest.raises(UsageError, match="REEL_RECIPPE"):
+        load_settings(DEFAULTS, Path("none.toml"), {"REEL_RECIPPE": "x"}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("asr.beam_size=3", ("stages.asr.beam_size", 3)),
+        ("stages.asr.beam_size=3", ("stages.asr.beam_size", 3)),
+        ("profile=starter", ("profile", "starter")),
+        ("asr.initial_prompt=a = b", ("stages.asr.initial_prompt", "a = b")),
+        ("offline=true", ("offline", True)),
+    ],
+)
+def test_an_assignment_reaches_stages_without_their_prefix(text: str, expected: tuple[str, object]) -> None:
+    assert parse_assignment(text) == expected
+
+
+@pytest.mark.parametrize("text", ["asr.beam_size", "=3", ""])
+def test_what_is_no_assignment_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no assignment"):
+        parse_assignment(text)
+
+
+@pytest.mark.parametrize("asked", ["stages.mux.burn_in", "stages.mux.container", "stages.mux.keep_subtitles"])
+def test_what_is_asked_of_a_film_that_is_not_to_be_made_is_a_mistake(tmp_path: Path, asked: str) -> None:
+    project = tmp_path / "reel.toml"
+    with pytest.raises(UsageError, match=r"`--no-film` says that none") as caught:
+        load_settings(DEFAULTS, project, {}, {"film": False, asked: "en"})
+    assert caught.value.code == "settings.no-film"
+    project.write_text("film = false\n[stages.mux]\nburn_in = 'en'\n")
+    with pytest.raises(UsageError, match=r"reel\.toml says that none"):
+        load_settings(DEFAULTS, project, {}, {asked: "en"})
+    assert load_settings(DEFAULTS, project, {}, {asked: "en", "film": True})[0].film
+    settings, _ = load_settings(DEFAULTS, project, {}, {})  # what the file asks of films holds where one is made
+    with pytest.raises(UsageError, match="none is to be made"):
+        with_overrides(settings, {asked: "en"})
+    assert with_overrides(settings, {asked: "en", "film": True}).film

@@ -1,0 +1,155 @@
+"""What a person reads of an event."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from rich.console import Console
+
+from pipeline.base import events
+from pipeline.cli.reporters.plain_lines import Headings, Lines, line_of
+from pipeline.cli.reporters.progress_bars import Bars
+from pipeline.cli.reporters.transfer_rate import Pace
+
+
+def test_a_finished_step_tells_its_rate_and_what_it_found() -> None:
+    done = events.StepDone("a", "asr", "faster-whisper", "k" * 64, 12.0, 60_000, {"language": "en", "sure": 0.98765})
+    line = line_of(done)
+    assert (
+        line
+        == "  asr                    faster-whisper    done      12s, 5.0x real time of 1:00, language en, sure 0.988"
+    )
+
+
+def test_the_rate_of_a_moment_is_not_told() -> None:
+    done = events.StepDone("a", "separate", "deepfilternet", "k", 0.02, 60_000, {"snr_db": 23.7, "applied": False})
+    assert line_of(done) == "  separate               deepfilternet     done      0.0s, snr db 23.7, not applied"
+
+
+def test_a_failure_tells_the_way_out_below() -> None:
+    failed = events.StepFailedEvent("a", "demux", "ffmpeg", "demux.no-audio", "no sound", "give another file", None)
+    assert (line_of(failed) or "").splitlines() == [
+        "  demux                  ffmpeg            failed    no sound [demux.no-audio]",
+        "                         hint: give another file",
+    ]
+
+
+def test_a_long_reason_is_cut_and_a_moving_bar_is_no_line() -> None:
+    started = line_of(events.StepStarted("a", "asr", "x", "because " * 40, None))
+    assert started is not None
+    assert len(started) < 130
+    assert line_of(events.StepProgress("a", "asr", 0.5)) is None
+
+
+def test_bars_take_every_event_without_a_terminal() -> None:
+    bars = Bars()
+    for event in (
+        events.SetupStarted("model x", 100),
+        events.SetupProgress("model x", 50, 100),
+        events.SetupFinished("model x", 1.0),
+        events.ItemStarted("a", Path("a"), 1),
+        events.StepStarted("a", "asr", "b", "new", 60_000),
+        events.StepProgress("a", "asr", 0.5),
+        events.StepProgress("a", "never started", 0.5),
+        events.StepDone("a", "asr", "b", "k", 1.0, 60_000, {}),
+        events.ItemFinished("a", "done", 1.0, None),
+    ):
+        bars.emit(event)
+
+
+def test_the_pace_of_a_transfer_is_that_of_the_last_seconds() -> None:
+    pace = Pace(500_000_000, 1_000_000_000, now=0.0)  # an earlier attempt brought the first half
+    assert pace.text(now=0.1) == ""
+    pace.reach(505_000_000, now=1.0)
+    assert pace.text(now=1.0) == "5.0 MB/s, 1m39s left"
+    for second in range(2, 40):
+        pace.reach(505_000_000 + second * 1_000_000, now=float(second))
+    assert pace.text(now=39.0).startswith("1.0 MB/s")
+
+
+def test_a_transfer_that_has_stalled_or_trickles_is_said_to() -> None:
+    pace = Pace(0, 10_000_000, now=0.0)
+    pace.reach(5_000_000, now=2.0)
+    assert pace.text(now=20.0) == "stalled: nothing for 18s"
+    slow = Pace(0, 10_000_000, now=0.0)
+    for second in range(1, 9):
+        slow.reach(second * 100, now=float(second))
+    assert slow.text(now=8.0).startswith("only 0.1 kB/s")
+
+
+def test_a_transfer_that_starts_over_has_a_pace_again() -> None:
+    pace = Pace(9_000_000, 10_000_000, now=0.0)
+    pace.reach(1_000_000, now=1.0)
+    pace.reach(3_000_000, now=2.0)
+    assert pace.text(now=2.0) == "2.0 MB/s, 3.5s left"
+
+
+def _fetch(file: str = "model.bin") -> list[events.Event]:
+    return [
+        events.SetupStarted("model x", 100_000_000),
+        events.FileStarted("model x", file, 40_000_000, 100_000_000),
+        events.FileProgress("model x", file, 60_000_000, 100_000_000),
+        events.SetupProgress("model x", 60_000_000, 100_000_000),
+        events.FileEnded("model x", file, True, 60_000_000, 10.0),
+        events.SetupFinished("model x", 10.0),
+    ]
+
+
+def test_in_a_pipe_a_file_has_lines_that_tell_where_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(between_s=0.0)
+    for event in _fetch():
+        lines.emit(event)
+    told = capsys.readouterr().err.splitlines()
+    assert told[1] == "  model.bin: going on from 40 MB of 100 MB"
+    assert told[2].startswith("  model.bin: 60 MB of 100 MB")
+    assert told[3] == "  model.bin: 60 MB in 10s, 6.0 MB/s"
+
+
+def test_in_a_pipe_a_file_that_is_quick_has_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines()
+    for event in _fetch():
+        lines.emit(event)
+    assert len(capsys.readouterr().err.splitlines()) == 4, "begun, going on, the file, done"
+
+
+def test_on_a_terminal_each_file_has_a_bar_of_its_own_while_it_comes() -> None:
+    bars = Bars(Console(file=io.StringIO(), force_terminal=True, width=100))
+    shown = []
+    for event in _fetch("weights.safetensors"):
+        bars.emit(event)
+        shown.append([task.description.strip() for task in bars.tasks])
+    assert shown == [
+        ["setting up model x"],
+        *[["setting up model x", "weights.safetensors"]] * 3,
+        ["setting up model x"],
+        [],
+    ]
+
+
+def test_a_bar_that_gets_no_more_events_says_by_itself_that_the_transfer_has_stalled() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    bars = Bars(console)
+    for event in _fetch()[:3]:
+        bars.emit(event)
+    with mock.patch("time.monotonic", return_value=time.monotonic() + 60):
+        console.print(bars.drawn())
+    output = console.file
+    assert isinstance(output, io.StringIO)
+    assert "stalled: nothing for 1m00s" in output.getvalue()
+
+
+def test_lines_of_several_media_stand_below_their_names() -> None:
+    headings = Headings()
+
+    def line(event: events.Event) -> str:
+        return headings.above(event, line_of(event) or "")
+
+    assert line(events.ItemStarted("a", Path("a"), 2)) == "a"
+    assert line(events.StepReused("a", "vad", "x", "1")).startswith("  vad")
+    assert line(events.ItemStarted("b", Path("b"), 2)) == "b"
+    assert line(events.StepReused("a", "asr", "x", "1")).startswith("a\n  asr")
+    assert line(events.StepReused("a", "align", "x", "1")).startswith("  align")

@@ -1,0 +1,42 @@
+"""`reel stage`: one stage alone, of which nothing is kept but its files."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.main import main
+from pipeline.plan.registry import STAGES
+from tests.fakes import misbehave
+
+
+def test_of_a_makeshift_result_nothing_is_promised_that_only_a_run_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(STAGES, "misbehave", misbehave.STAGE)
+    for folder in ("cache", "results"):
+        monkeypatch.setenv(f"REEL_{folder.upper()}_DIR", str(tmp_path / folder))
+    media = tmp_path / "film.mp4"
+    media.touch()
+    words = ("--backend", "itself", "--set", "misbehave.how=makeshift", "--json")
+    assert main(["stage", "misbehave", str(media), "-o", str(tmp_path / "out"), *words]) == 0
+    heard = capsys.readouterr()
+    assert json.loads(heard.out)["data"]["warnings"] == ["a service was away"]
+    assert "makeshift: this will do for now; nothing is stored, so the same command does the step again" in heard.err
+    assert "the next run" not in heard.err
+
+
+@pytest.mark.parametrize(("words", "goes_on"), [("stage vad film.mp4 -o out", False), ("run film.mp4", True)])
+def test_an_interrupt_promises_to_go_on_only_where_something_is_kept(
+    words: str, goes_on: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    command, *rest = words.split()
+    monkeypatch.setattr(import_module(f"pipeline.cli.commands.{command}"), "execute", interrupted)
+    assert main([command, *rest]) == 130
+    assert ("the same command goes on from there" in capsys.readouterr().err) is goes_on

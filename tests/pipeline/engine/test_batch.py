@@ -1,0 +1,185 @@
+"""Many media at once, on stub stages: what is shared, what is kept apart, what a failure, a signal or a kill leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import unicodedata
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.app import App
+from pipeline.base import events
+from pipeline.engine.batch import run_batch
+from pipeline.engine.media_list import Request
+from pipeline.workers.process import _CANCEL_GRACE_S, _TERMINATE_GRACE_S
+from tests.conftest import Reel
+from tests.processes import children, gone, hears, survives_kills
+
+STUB = {"REEL_STUB": "true"}
+
+
+def clip(place: Path, content: str) -> Path:
+    """A file that a stub stage takes for a film."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(content)
+    return place
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> list[Path]:
+    return [clip(tmp_path / "films" / f"film{number}.mp4", f"film {number}") for number in range(4)]
+
+
+def items(text: str) -> dict[str, dict[str, object]]:
+    return {item["name"]: item for item in json.loads(text)["data"]["items"]}
+
+
+def test_the_same_content_is_done_once_and_published_under_each_name(reel: Reel, tmp_path: Path) -> None:
+    first = clip(tmp_path / "a.mp4", "the same")
+    clip(tmp_path / "b.mp4", "the same")
+    (tmp_path / "link.mp4").symlink_to(first)
+    done = reel("run", "a.mp4", "b.mp4", "link.mp4", "--json", "--progress", "json", extra=STUB)
+    assert json.loads(done.stdout)["data"]["counts"] == {"done": 1, "reused": 2}
+    steps = json.loads((reel.out / "a" / "job.json").read_text())["steps"]
+    done_once = len({step["key"] for step in steps.values()})  # the second `vad` is the first
+    assert sum('"StepDone"' in line for line in done.stderr.splitlines()) == done_once
+    assert sorted(path.name for path in reel.out.iterdir()) == ["a", "b", "link"]
+    assert (reel.out / "link" / "link.en.srt").read_bytes() == (reel.out / "a" / "a.en.srt").read_bytes()
+
+
+def test_names_that_look_alike_get_folders_apart(reel: Reel, tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "caf\u00e9.mp4") for form in ("NFC", "NFD"))
+    places = [composed, apart, "CAF\u00c9.mp4", f"other/{composed}", "caf\u00e9.mkv"]
+    for number, name in enumerate(places):
+        clip(tmp_path / name, f"film {number}")
+    done = reel("run", *places, "--json", extra=STUB)
+    folders = [unicodedata.normalize("NFC", str(item["folder"])).casefold() for item in items(done.stdout).values()]
+    assert len(set(folders)) == len(places)
+    again = reel("run", *places, "--json", extra=STUB)
+    assert json.loads(again.stdout)["data"]["counts"] == {"reused": len(places)}
+    assert [item["folder"] for item in items(again.stdout).values()] == [
+        item["folder"] for item in items(done.stdout).values()
+    ]
+
+
+def test_a_list_gives_each_media_its_own_settings(reel: Reel, tmp_path: Path) -> None:
+    clip(tmp_path / "a.mp4", "a")
+    clip(tmp_path / "b.mp4", "b")
+    rows = [{"media": "a.mp4", "to": ["pt"]}, {"media": "b.mp4", "recipe": "transcribe"}]
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    reel("run", "--manifest", "list.jsonl", extra=STUB)
+    assert (reel.out / "a" / "a.pt.srt").exists()
+    assert not (reel.out / "b" / "b.en.srt").exists()
+    assert (reel.out / "b" / "transcript.json").exists()
+
+
+def test_a_wrong_setting_fails_its_media_alone(reel: Reel, tmp_path: Path) -> None:
+    clip(tmp_path / "a.mp4", "a")
+    clip(tmp_path / "b.mp4", "b")
+    rows = [{"media": "a.mp4", "asr.beams": 5}, {"media": "b.mp4"}, {"media": "b.mp4", "output_dir": "/"}]
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = reel("run", "--manifest", "list.jsonl", "--json", extra=STUB, expect=3)
+    assert [error["code"] for error in json.loads(done.stdout)["errors"]] == ["params.invalid", "settings.override"]
+    assert json.loads(done.stdout)["data"]["counts"] == {"failed": 2, "done": 1}
+
+
+def test_the_table_at_the_end_says_what_became_of_all(reel: Reel, films: list[Path]) -> None:
+    done = reel("run", films[0], "missing.mkv", films[1], extra=STUB, expect=3)
+    assert "3 media: 2 done, 1 failed" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("missing.mkv  failed  ")
+    assert "[media.missing]" in done.stderr.splitlines()[-1]
+
+
+def test_fail_fast_begins_nothing_more(reel: Reel, films: list[Path]) -> None:
+    done = reel("run", "missing.mkv", *films, "--fail-fast", "--json", extra=STUB, expect=3)
+    assert json.loads(done.stdout)["data"]["counts"] == {"failed": 1, "skipped": 4}
+    reel("run", "missing.mkv", *films, "--fail-fast", "--keep-going", extra=STUB, expect=2)
+
+
+def test_fail_fast_leaves_what_is_at_work(make_app: Callable[..., App], tmp_path: Path) -> None:
+    heard: list[events.Event] = []
+    good = [Request(clip(tmp_path / f"{number}.mp4", str(number))) for number in range(3)]
+    result = run_batch(
+        [good[0], Request(tmp_path / "missing.mp4"), *good[1:]], make_app(stub=True), heard.append, fail_fast=True
+    )
+    assert [item.state for item in result.items] == ["skipped", "failed", "skipped", "skipped"]
+    assert not any(isinstance(event, events.StepDone) for event in heard)
+
+
+def test_retry_failed_takes_what_failed_and_nothing_else(reel: Reel, films: list[Path], tmp_path: Path) -> None:
+    late = tmp_path / "late.mp4"
+    reel("run", late, *films, extra=STUB, expect=3)
+    clip(late, "here now")
+    done = reel("run", "--retry-failed", "--json", extra=STUB)
+    assert list(items(done.stdout)) == ["late.mp4"]
+    assert "nothing of this failed" in reel("run", "--retry-failed", extra=STUB, expect=2).stderr
+
+
+def test_order_and_limit_choose_what_is_begun(reel: Reel, films: list[Path]) -> None:
+    clip(films[2], "the longest of all films")
+    done = reel("run", *films, "--order", "largest", "--limit", "1", "--json", extra=STUB)
+    assert list(items(done.stdout)) == ["film2.mp4"]
+    assert "--limit" in reel("run", *films, "--limit", "0", extra=STUB, expect=2).stderr
+
+
+def test_media_that_come_while_others_are_worked_on_are_done_too(make_app: Callable[..., App], tmp_path: Path) -> None:
+    heard: list[events.Event] = []
+
+    async def arriving() -> AsyncIterator[Request]:
+        yield Request(clip(tmp_path / "first.mp4", "first"))
+        while not any(isinstance(event, events.StepStarted) for event in heard):
+            await asyncio.sleep(0.01)
+        yield Request(clip(tmp_path / "second.mp4", "second"))
+
+    import asyncio
+
+    result = run_batch(arriving(), make_app(stub=True), heard.append)
+    assert [item.state for item in result.items] == ["done", "done"]
+    starts = [event.worker for event in heard if isinstance(event, events.WorkerStarted)]
+    assert len(starts) <= 2, "the second finds the workers of the first"
+
+
+def test_one_interrupt_ends_politely_and_says_how_to_go_on(reel: Reel, films: list[Path]) -> None:
+    with reel.start("run", *films, "--progress", "json", extra=STUB) as process:
+        workers = _workers(process)
+        process.send_signal(signal.SIGINT)
+        hears(process.stderr, "stopping; once more ends everything at once")
+        hears(process.stderr, "the same command goes on from there")
+        process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert gone(workers)
+    assert not list(reel.results.glob("staging/*/*"))
+    assert json.loads(reel("run", *films, "--json", extra=STUB).stdout)["data"]["counts"].keys() <= {"done", "reused"}
+
+
+def test_a_second_interrupt_waits_for_nobody(reel: Reel, films: list[Path]) -> None:
+    with reel.start("run", *films, "--progress", "json", extra=STUB) as process:
+        workers = _workers(process)
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)  # one that hears nothing any more
+        process.send_signal(signal.SIGINT)
+        hears(process.stderr, "stopping; once more ends everything at once")
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        # A stopped worker would use up both of the times that it is given.
+        assert time.monotonic() - started < _CANCEL_GRACE_S + _TERMINATE_GRACE_S
+    assert process.returncode == 130
+    assert gone(workers)
+
+
+def test_kills_at_any_time_lose_nothing_and_leave_nobody(reel: Reel, films: list[Path]) -> None:
+    survives_kills(reel, films, STUB, kills=6, longest_s=1.6)
+
+
+def _workers(process: subprocess.Popen[str]) -> list[int]:
+    """The workers, once one of them is at work; none that is still a copy of its parent, which must not be stopped."""
+    hears(process.stderr, "StepStarted")
+    own = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    return [pid for pid in children(process.pid) if Path(f"/proc/{pid}/cmdline").read_bytes() != own]

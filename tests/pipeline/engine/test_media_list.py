@@ -1,0 +1,86 @@
+"""Which media a call names: folders, patterns, lists with settings of their own, and in which order."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.base.errors import BadInput, UsageError
+from pipeline.engine.folder_walk import FolderWalk
+from pipeline.engine.media_list import Request, find_media, ordered, read_list
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    for name, size in (("b.mp4", 3), ("a.mkv", 2), ("sub/c.MOV", 1), ("notes.txt", 9)):
+        place = tmp_path / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(b"x" * size)
+    return tmp_path
+
+
+def test_a_folder_gives_its_media_and_a_name_is_taken_whatever_it_is(films: Path) -> None:
+    assert [path.name for path in find_media(["."], films, FolderWalk())] == ["a.mkv", "b.mp4", "c.MOV"]
+    assert find_media(["notes.txt", "*.mp4", "sub/../b.mp4"], films, FolderWalk()) == [
+        films / "notes.txt",
+        films / "b.mp4",
+    ]
+
+
+def test_links_are_media_of_their_own_and_linked_folders_are_not_walked_in_circles(films: Path) -> None:
+    (films / "link.mp4").symlink_to(films / "b.mp4")
+    (films / "sub" / "up").symlink_to(films)
+    assert [path.name for path in find_media(["."], films, FolderWalk())] == ["a.mkv", "b.mp4", "link.mp4", "c.MOV"]
+
+
+def test_the_order_is_the_users_and_a_priority_goes_before_it(films: Path) -> None:
+    requests = [Request(films / "b.mp4"), Request(films / "a.mkv"), Request(films / "sub/c.MOV", priority=1)]
+    names = {order: [request.media.name for request in ordered(requests, order, None)] for order in ("given", "name")}
+    assert names == {"given": ["c.MOV", "b.mp4", "a.mkv"], "name": ["c.MOV", "a.mkv", "b.mp4"]}
+    plain = requests[:2]
+    assert [request.media.name for request in ordered(plain, "smallest", None)] == ["a.mkv", "b.mp4"]
+    assert [request.media.name for request in ordered(plain, "largest", 1)] == ["b.mp4"]
+
+
+def test_json_lines_and_csv_say_the_same(tmp_path: Path) -> None:
+    rows = [
+        {"media": "a.mp4", "to": ["pt", "en"], "asr.beam_size": 1, "priority": 2},
+        {"media": "sub/b.mp4", "language": "hi", "recipe": "transcribe"},
+    ]
+    (tmp_path / "list.jsonl").write_text("\n\n".join(json.dumps(row) for row in rows))
+    (tmp_path / "list.csv").write_text(
+        '\ufeffmedia,to,asr.beam_size,priority,language,recipe\na.mp4,"pt,en",1,2,,\nsub/b.mp4,,,,hi,transcribe\n'
+    )
+    expected = [
+        Request(tmp_path / "a.mp4", {"to": ["pt", "en"], "stages.asr.beam_size": 1}, 2.0),
+        Request(tmp_path / "sub/b.mp4", {"stages.asr.language": "hi", "recipe": "transcribe"}),
+    ]
+    assert read_list(tmp_path / "list.jsonl", FolderWalk()) == expected
+    assert read_list(tmp_path / "list.csv", FolderWalk()) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"media": "a.mp4"}\n{"media"', "line 2 of"),
+        ("[1]", "is not a JSON object"),
+        ('{"file": "a.mp4"}', "has no `media`"),
+        ('{"media": "a.mp4", "priority": "high"}', "the priority 'high'"),
+        ("\n", "names no media"),
+    ],
+)
+def test_a_mistake_in_a_list_is_told_with_its_line(tmp_path: Path, text: str, says: str) -> None:
+    place = tmp_path / "list.jsonl"
+    place.write_text(text)
+    with pytest.raises(BadInput, match=says):
+        read_list(place, FolderWalk())
+
+
+def test_a_list_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.jsonl").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadInput):
+        read_list(tmp_path / "list.jsonl", FolderWalk())
+    with pytest.raises(UsageError):
+        find_media(["nothing-*.mp4"], tmp_path, FolderWalk())

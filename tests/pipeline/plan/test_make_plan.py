@@ -1,0 +1,246 @@
+"""Plans and keys: pure functions of recipe, profile and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.base.errors import UsageError
+from pipeline.base.project import CONFIG
+from pipeline.plan.model import AllOf, Choices, FirstOf, FromFile, FromStep, Plan, make_plan
+from pipeline.plan.profile import Profile, ProfileChoice, ProfileStage, choose_profile, load_profiles
+from pipeline.plan.recipe import load_recipe
+from pipeline.plan.registry import STAGES
+from pipeline.plan.result_key import Surroundings, differences, ingredients, result_key
+from pipeline.publishing.edits import Edit, with_edits
+
+PROFILES = load_profiles(CONFIG / "profiles")
+SURROUNDINGS = Surroundings(
+    environments={"core": "c", "lite": "l", "bergamot": "b", "ffmpeg": "f"},
+    models={"faster-whisper-base": "w", "faster-whisper-small": "s", "ge2e-embedder": "g"},
+    tools={"ffmpeg": "5.1"},
+)
+
+
+def _plan(
+    recipe: str = "subtitle",
+    targets: tuple[str, ...] = (),
+    stages: Mapping[str, Mapping[str, str | int]] = MappingProxyType({}),
+) -> Plan:
+    starter = PROFILES["starter"]
+    spare = {starter.stages["translate"].models[role] for role in starter.stages["translate"].spare}
+    settings = {name: dict(v) for name, v in stages.items()}
+    choices = Choices(recipe, "starter", starter, targets, settings, incomplete=spare)
+    return make_plan(load_recipe(recipe, CONFIG / "recipes"), choices)
+
+
+@pytest.mark.parametrize("recipe", ["transcribe", "translate", "subtitle"])
+def test_every_step_comes_after_what_it_needs(recipe: str) -> None:
+    seen: set[str] = set()
+    for step in _plan(recipe, ("pt", "en")).steps:
+        assert step.needs <= seen
+        seen.add(step.id)
+
+
+@pytest.mark.parametrize("recipe", sorted(path.stem for path in (CONFIG / "recipes").glob("*.toml")))
+def test_without_a_film_no_recipe_copies_the_picture_and_nothing_else_changes(recipe: str) -> None:
+    choices = Choices(recipe, "starter", PROFILES["starter"], ("en",), {})
+    made = make_plan(load_recipe(recipe, CONFIG / "recipes"), choices)
+    without = make_plan(load_recipe(recipe, CONFIG / "recipes"), replace(choices, film=False))
+    assert [step for step in made.steps if step.stage.name != "mux"] == list(without.steps)
+    assert [one for one in made.publications if one.step != "mux"] == list(without.publications)
+    assert not any(step.stage.name == "mux" for step in without.steps)
+
+
+def test_a_step_for_each_target_takes_its_own_languages_results() -> None:
+    plan = _plan(targets=("pt", "en"))
+    steps = {step.id: step for step in plan.steps}
+    assert steps["subtitle-translated:pt"].inputs["translation"] == FromStep("refine-translated:pt", "translation")
+    assert steps["translate:pt"].backend_name == "bergamot"
+    assert steps["translate:en"].backend_name == "whisper"
+    assert steps["mux"].inputs["sheets"] == AllOf(
+        (
+            FromStep("subtitle", "cues"),
+            FromStep("subtitle-translated:pt", "cues"),
+            FromStep("subtitle-translated:en", "cues"),
+        )
+    )
+
+
+def test_on_a_card_those_compute_that_can_and_the_others_on_the_processor() -> None:
+    choices = Choices("subtitle", "best", PROFILES["best"], (), {}, device="cuda")
+    placed = {step.id: step.device for step in make_plan(load_recipe("subtitle", CONFIG / "recipes"), choices).steps}
+    assert {step for step, device in placed.items() if device == "cuda"} == {"separate", "asr", "align", "diarize"}
+    assert set(placed.values()) == {"cpu", "cuda"}
+    elsewhere = make_plan(load_recipe("subtitle", CONFIG / "recipes"), replace(choices, device="cpu"))
+    assert {step.device for step in elsewhere.steps} == {"cpu"}
+
+
+def test_a_card_that_wants_the_systems_own_libraries_is_used_only_where_the_user_says_so() -> None:
+    choices = Choices("subtitle", "starter", PROFILES["starter"], (), {}, device="cuda")
+    recipe = load_recipe("subtitle", CONFIG / "recipes")
+    assert {step.device for step in make_plan(recipe, choices).steps} == {"cpu"}
+    named = make_plan(recipe, replace(choices, device_is_named=True))
+    assert {step.id for step in named.steps if step.device == "cuda"} == {"asr"}
+
+
+def test_a_backend_declares_a_cards_memory_where_it_may_compute_on_one() -> None:
+    for stage in STAGES.values():
+        for name, backend in stage.backends.items():
+            cards = {*backend.accelerators, *backend.on_request}
+            if backend.resources.gpu_memory_gib:
+                assert cards, f"{stage.name} by {name} never computes on a card"
+            if "cuda" in cards:
+                assert backend.resources.gpu_memory_gib, f"{stage.name} by {name} takes a card's memory unseen"
+
+
+def test_speech_is_taken_from_separation_where_there_is_one() -> None:
+    steps = {step.id: step for step in _plan().steps}
+    assert steps["asr"].inputs["audio"] == FirstOf((FromStep("separate", "speech"), FromStep("demux", "speech")))
+
+
+def test_what_is_too_fast_is_shortened_only_where_a_backend_for_it_is_named() -> None:
+    assert not {"draft", "condense"} & {step.id for step in _plan(targets=("pt",)).steps}
+    whole, shortened = FromStep("refine", "transcript"), FromStep("condense", "transcript")
+    plain = {step.id: step for step in _plan(targets=("pt",)).steps}
+    plan = _plan(targets=("pt",), stages={"condense": {"backend": "openai"}})
+    steps = {step.id: step for step in plan.steps}
+    assert plain["subtitle"].inputs["transcript"] == whole
+    assert steps["draft"].inputs["transcript"] == whole
+    assert steps["subtitle"].inputs["transcript"] == FirstOf((shortened, whole))
+    assert steps["subtitle-translated:pt"].inputs["translation"] == FirstOf(
+        (FromStep("condense-translated:pt", "translation"), FromStep("refine-translated:pt", "translation"))
+    )
+    assert steps["translate:pt"].inputs["transcript"] == whole  # what was said, not what is shown
+    limits = steps["condense"].params.model_dump()
+    assert "reading_speeds" in limits
+    assert "line_length" not in limits
+
+
+def test_a_corrected_subtitle_corrects_the_whole_transcript_and_not_a_shortened_one() -> None:
+    plan = _plan(stages={"condense": {"backend": "openai"}})
+    alike = next(step for step in plan.steps if step.id == "refine")
+    edit = Edit(name="film.en.srt", step="subtitle", role="files", sha256="1", base="0")
+    corrected = with_edits(plan, [edit], lambda inputs: replace(alike, id="correct", inputs=inputs))
+    steps = {step.id: step for step in corrected.steps}
+    assert steps["correct"].inputs["transcript"] == FromStep("refine", "transcript")
+    assert steps["condense"].inputs["transcript"] == FromStep("correct", "transcript")
+    assert steps["subtitle"].inputs["edited"] == FromFile("1", "film.en.srt")
+    assert corrected.publications[-1].origin == plan.publications[-1].origin
+
+
+def test_without_a_target_nothing_is_translated() -> None:
+    assert not any(step.stage.name == "translate" for step in _plan().steps)
+    with pytest.raises(UsageError, match="needs a target language"):
+        _plan("translate")
+
+
+def test_a_known_source_decides_the_translator() -> None:
+    steps = {step.id: step for step in _plan(targets=("en",), stages={"asr": {"language": "pt"}}).steps}
+    assert steps["translate:en"].backend_name == "bergamot"
+
+
+@pytest.mark.parametrize(
+    ("stages", "targets", "code"),
+    [
+        ({"asr": {"beam_sise": 3}}, (), "params.invalid"),
+        ({"asr": {"beam_size": "many"}}, (), "params.invalid"),
+        ({"asr": {"backend": "parrot"}}, (), "backend.unknown"),
+        ({}, ("hi",), "translate.pair"),
+    ],
+)
+def test_a_wish_nobody_can_fulfil_is_refused_in_words(
+    stages: dict[str, dict[str, str | int]], targets: tuple[str, ...], code: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        _plan(targets=targets, stages=stages)
+    assert caught.value.code == code
+    assert caught.value.hint
+
+
+def test_a_parameter_changes_the_key_of_its_own_step_only() -> None:
+    before = {step.id: step for step in _plan().steps}
+    after = {step.id: step for step in _plan(stages={"asr": {"beam_size": 3}}).steps}
+    for step_id, step in before.items():
+        same = result_key(ingredients(step, {}, SURROUNDINGS)) == result_key(
+            ingredients(after[step_id], {}, SURROUNDINGS)
+        )
+        assert same == (step_id != "asr")
+
+
+def test_every_ingredient_changes_the_key_and_is_named_when_it_does() -> None:
+    asr = next(step for step in _plan().steps if step.id == "asr")
+    base = ingredients(asr, {"audio": "a", "speech": "b"}, SURROUNDINGS)
+    others = {
+        "input audio changed": ingredients(asr, {"audio": "x", "speech": "b"}, SURROUNDINGS),
+        "the environment is L, was l": ingredients(
+            asr, {"audio": "a", "speech": "b"}, replace(SURROUNDINGS, environments={"lite": "L"})
+        ),
+        "model whisper is W, was w": ingredients(
+            asr, {"audio": "a", "speech": "b"}, replace(SURROUNDINGS, models={"faster-whisper-base": "W"})
+        ),
+        "the device is cuda, was cpu": ingredients(
+            replace(asr, placed="cuda"), {"audio": "a", "speech": "b"}, SURROUNDINGS
+        ),
+        f"the stage's version is 99, was {asr.stage.version}": ingredients(
+            replace(asr, stage=replace(asr.stage, version=99)), {"audio": "a", "speech": "b"}, SURROUNDINGS
+        ),
+    }
+    keys = {result_key(parts) for parts in (base, *others.values())}
+    assert len(keys) == len(others) + 1
+    for phrase, parts in others.items():
+        assert [change.phrase for change in differences(base, parts)] == [phrase]
+
+
+def test_swapped_inputs_have_another_key() -> None:
+    asr = next(step for step in _plan().steps if step.id == "asr")
+    one = ingredients(asr, {"audio": "a", "speech": "b"}, SURROUNDINGS)
+    other = ingredients(asr, {"audio": "b", "speech": "a"}, SURROUNDINGS)
+    assert result_key(one) != result_key(other)
+
+
+@given(st.dictionaries(st.text(), st.one_of(st.none(), st.text(), st.lists(st.text())), max_size=5))
+def test_a_key_does_not_depend_on_the_order_of_its_ingredients(inputs: dict[str, str | list[str] | None]) -> None:
+    asr = next(step for step in _plan().steps if step.id == "asr")
+    forward = result_key(ingredients(asr, inputs, SURROUNDINGS))
+    backward = result_key(ingredients(asr, dict(reversed(inputs.items())), SURROUNDINGS))
+    assert forward == backward
+    assert len(forward) == 64
+
+
+def _profile(rank: int, *models: str) -> Profile:
+    return Profile(
+        summary="", rank=rank, stages={str(n): ProfileStage(backend="b", models={"m": m}) for n, m in enumerate(models)}
+    )
+
+
+def test_auto_takes_the_best_complete_profile_and_says_what_a_better_one_needs() -> None:
+    profiles = {"best": _profile(3, "x", "y"), "middle": _profile(2, "x"), "lowest": _profile(1, "z")}
+    assert choose_profile("auto", profiles, {}).name == "best"
+    choice = choose_profile("auto", profiles, {"y": "missing"})
+    assert (choice.name, choice.better, choice.better_needs) == ("middle", "best", ("y",))
+    assert choose_profile("auto", profiles, {"x": "", "y": "", "z": ""}).name == "lowest"
+    assert choose_profile("best", profiles, {"y": ""}).name == "best"
+    with pytest.raises(UsageError, match="there is no profile `worst`"):
+        choose_profile("worst", profiles, {})
+
+
+def test_auto_takes_no_profile_that_is_meant_for_other_machines_and_proposes_none() -> None:
+    profiles = {"best": _profile(3, "x"), "middle": _profile(2, "y"), "lowest": _profile(1, "z")}
+    assert choose_profile("auto", profiles, {}, {"best"}) == ProfileChoice("middle", profiles["middle"])
+    choice = choose_profile("auto", profiles, {"y"}, {"best"})
+    assert (choice.name, choice.better, choice.better_needs) == ("lowest", "middle", ("y",))
+    assert choose_profile("best", profiles, {}, {"best"}).name == "best", "whoever names one gets it"
+    assert choose_profile("auto", profiles, {}, set(profiles)).name == "lowest"
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_plans_every_recipe(name: str) -> None:
+    for recipe in ("transcribe", "translate", "subtitle"):
+        choices = Choices(recipe, name, PROFILES[name], ("en", "pt"), {})
+        assert make_plan(load_recipe(recipe, CONFIG / "recipes"), choices).publications

@@ -1,0 +1,65 @@
+"""Recipes are checked when they are read, not when a step is reached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.base.errors import UsageError
+from pipeline.base.project import CONFIG
+from pipeline.plan.model import Choices, FromStep, make_plan
+from pipeline.plan.profile import load_profiles
+from pipeline.plan.recipe import load_recipe
+
+_VAD = '[steps.vad]\nstage = "vad"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[steps.a]\nstage = "vat"\ninputs = {}\n', "wants the stage `vat`"),
+        (_VAD + 'inputs = { sound = "media" }\n', "has no input `sound`"),
+        (_VAD + 'inputs = { audio = "demux.speech" }\n', "names no step of this recipe"),
+        (_VAD + 'inputs = { audio = "media" }\n[[publish]]\nfile = "vad.words"\nas = "x"\n', "has no output `words`"),
+        (_VAD + 'inputs = { audio = "media" }\ncolour = "red"\n', "colour"),
+        ("steps = 3", "steps"),
+        ("[steps", "is not TOML"),
+    ],
+)
+def test_a_recipe_that_cannot_work_is_refused_with_the_place(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'summary = "mine"\npublish = []\n{text}' if "publish" not in text else f'summary = "mine"\n{text}')
+    with pytest.raises(UsageError) as caught:
+        load_recipe(str(path), CONFIG / "recipes")
+    assert says in caught.value.message
+
+
+def test_a_circle_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "circle.toml"
+    path.write_text(
+        'summary = "circle"\npublish = []\n'
+        '[steps.a]\nstage = "align"\ninputs = { audio = "media", transcript = "b.transcript" }\n'
+        '[steps.b]\nstage = "align"\ninputs = { audio = "media", transcript = "a.transcript" }\n'
+    )
+    profile = load_profiles(CONFIG / "profiles")["starter"]
+    with pytest.raises(UsageError, match="goes in a circle"):
+        make_plan(load_recipe(str(path), CONFIG / "recipes"), Choices("circle", "starter", profile, (), {}))
+
+
+def test_a_recipe_that_finds_names_can_protect_them_in_its_translation(tmp_path: Path) -> None:
+    own = load_recipe("names", CONFIG / "recipes")
+    translate = load_recipe("translate", CONFIG / "recipes").steps["translate"]
+    named = translate.model_copy(update={"inputs": {**translate.inputs, "names": "entities.glossary"}})
+    both = own.model_copy(update={"steps": {**own.steps, "translate": named}})
+    profile = load_profiles(CONFIG / "profiles")["starter"]
+    plan = make_plan(both, Choices("both", "starter", profile, ("pt",), {"asr": {"language": "en"}}))
+    (step,) = (step for step in plan.steps if step.id == "translate:pt")
+    assert step.inputs["names"] == FromStep("entities", "glossary")
+    assert "entities" in step.needs
+
+
+def test_an_unknown_recipe_names_those_there_are() -> None:
+    with pytest.raises(UsageError) as caught:
+        load_recipe("subtitel", CONFIG / "recipes")
+    assert caught.value.hint == "the recipes are names, screen-text, subtitle, transcribe, translate"

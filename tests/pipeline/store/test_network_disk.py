@@ -1,0 +1,48 @@
+"""Which kind of disk a folder lies on, from what the kernel tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.store.network_disk import file_system_of, is_network, network_disk
+
+MOUNTS = r"""
+22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+30 22 0:40 / /home rw,relatime shared:2 - nfs4 server:/home rw,vers=4.2
+31 30 0:41 / /home/me/local rw,relatime - xfs /dev/vdb rw
+32 22 0:42 / /mnt/two\040words rw - cifs //server/share rw
+33 22 0:43 / /mnt/key rw - fuseblk /dev/sdc1 rw
+34 22 0:44 / /mnt/far rw - fuse.sshfs me@far: rw
+35 22 0:45 / /data rw - ext4 /dev/vdd rw
+36 22 0:46 / /data rw - lustre 10.0.0.1@tcp:/data rw
+not a line of this form
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind", "network"),
+    [
+        ("/var/reel", "ext4", False),
+        ("/home/me/reel", "nfs4", True),
+        ("/home/me/local/reel", "xfs", False),
+        ("/homeless", "ext4", False),
+        ("/mnt/two words/x", "cifs", True),
+        ("/mnt/key/x", "fuseblk", False),
+        ("/mnt/far/x", "fuse.sshfs", True),
+        ("/data/x", "lustre", True),  # mounted over the first
+    ],
+)
+def test_the_deepest_mount_that_holds_a_folder_decides(folder: str, kind: str, network: bool) -> None:
+    assert file_system_of(Path(folder), MOUNTS) == kind
+    assert is_network(kind) == network
+
+
+def test_what_the_system_does_not_tell_counts_as_local() -> None:
+    assert file_system_of(Path("/x"), "") == ""
+    assert not is_network("")
+
+
+def test_the_folder_of_a_test_is_on_a_local_disk_even_before_it_is_made(tmp_path: Path) -> None:
+    assert network_disk(tmp_path / "not" / "there") is None

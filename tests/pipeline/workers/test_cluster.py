@@ -1,0 +1,121 @@
+"""What a cluster's machines refuse, and how; with Ray itself, see `tests/real/test_cluster.py`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+import pytest
+
+from pipeline.app import App
+from pipeline.base.errors import Missing
+from pipeline.cli.main import main
+from pipeline.workers.interfaces import WorkerKey
+from pipeline.workers.ray import cluster as ray_cluster
+from pipeline.workers.ray import node as ray_node
+from pipeline.workers.ray.node import StageProcess, Wanted, code_digest
+from pipeline.workers.ray.staging import stage_job
+from shared import protocol
+from shared.stage import CORE_ENVIRONMENT
+
+ADDRESS = "10.77.0.1:6379"
+SPEECH = "speech"
+NOTHING = Wanted(CORE_ENVIRONMENT, torch=None, tool=None, models={}, digests={}, offline=True)
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+@pytest.mark.parametrize(
+    "command",
+    [("cluster", "up"), ("cluster", "status"), ("cluster", "down"), ("run", "a.mp4", "--cluster", ADDRESS)],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_a_cluster_is_refused_where_ray_does_not_know_how(
+    command: tuple[str, ...], platform: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ray_cluster, "sys", SimpleNamespace(platform=platform))
+    assert main([*command]) == 2
+    told = capsys.readouterr().err
+    assert f"a cluster needs Linux on every machine, and this is {platform} [cluster.platform]" in told
+    assert "run without `--cluster`" in told
+
+
+def refused(app: App, wanted: Wanted) -> Missing:
+    """What a machine with this app says to a worker that is to be on it."""
+    key = WorkerKey(wanted.environment, "", "", (), (), "cpu", 1)
+    app_is = mock.patch.object(ray_node, "node_app", return_value=app)
+    with app_is, mock.patch("socket.gethostname", return_value="node7"):
+        failure = asyncio.run(StageProcess(key, "w", wanted, Path("logs")).start())
+    assert failure is not None
+    error = failure.error()
+    assert isinstance(error, Missing)
+    assert error.hint
+    return error
+
+
+def test_a_machine_with_another_build_of_torch_refuses_the_step(make_app: Callable[..., App]) -> None:
+    app = make_app(torch="locked")
+    with mock.patch.object(type(app.environments), "ensure"):
+        error = refused(app, replace(NOTHING, environment=SPEECH, torch="2.8.0+cpu"))
+    locked = app.environments.torch(SPEECH)
+    assert locked
+    assert error.code == "cluster.torch"
+    assert error.message == (
+        f"node7 has torch {locked} in the environment {SPEECH}, the run was planned with 2.8.0+cpu"
+    )
+
+
+def test_a_machine_with_another_ffmpeg_refuses_the_step(make_app: Callable[..., App]) -> None:
+    app = make_app()
+    app = replace(app, tool=replace(app.tool, version="6.1", family=None))
+    error = refused(app, replace(NOTHING, tool="7.0"))
+    assert (error.code, error.message) == ("cluster.tool", "node7 has ffmpeg 6.1, the run was planned with 7.0")
+
+
+@pytest.mark.parametrize("name", ["faster-whisper-tiny", "a-model-of-mine"])
+def test_a_machine_that_knows_a_model_not_at_all_or_as_another_refuses_the_step(
+    make_app: Callable[..., App], name: str
+) -> None:
+    error = refused(make_app(), replace(NOTHING, models={"model": name}, digests={name: "0" * 64}))
+    assert error.code == "cluster.model"
+    assert f"node7 does not know the model {name} with the bytes" in error.message
+
+
+def test_the_users_own_models_are_no_other_version_of_reel(tmp_path: Path) -> None:
+    for package in ("pipeline", "config"):
+        (tmp_path / package).mkdir()
+    (tmp_path / "pipeline" / "plan.py").write_text("A = 1\n")
+    (tmp_path / "config" / "own").mkdir()
+    before = code_digest(tmp_path)
+    (tmp_path / "config" / "own" / "models.toml").write_text("[mine]\n")
+    (tmp_path / "config" / "secrets.json").write_text("{}\n")
+    assert code_digest(tmp_path) == before
+    (tmp_path / "config" / "languages.toml").write_text("[hi]\n")
+    assert code_digest(tmp_path) != before
+
+
+def test_files_of_one_name_pass_the_staging_folder_and_nothing_stays(tmp_path: Path) -> None:
+    media, out, exchange = tmp_path / "media", tmp_path / "out", tmp_path / "exchange"
+    for number in range(2):
+        (media / f"{number}").mkdir(parents=True)
+        (media / f"{number}" / "a.wav").write_text(f"{number}")
+    out.mkdir()
+    names = [str(media / f"{number}" / "a.wav") for number in range(2)]
+    request = protocol.Run(
+        id=1, stage="s", backend="b", inputs={"one": names[0], "all": names, "none": None}, params={}, out_dir=str(out)
+    )
+    job = stage_job(request, exchange)
+    seen = job.request.inputs
+    assert seen["none"] is None
+    assert [Path(str(name)).read_text() for name in (seen["one"], *(seen["all"] or ()))] == ["0", "0", "1"]
+    made = Path(job.request.out_dir)
+    assert made.is_relative_to(exchange)
+    (made / "deep").mkdir()
+    (made / "deep" / "text.txt").write_text("done")
+    job.bring_back()
+    job.remove()
+    assert (out / "deep" / "text.txt").read_text() == "done"
+    assert not exchange.exists()

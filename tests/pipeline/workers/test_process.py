@@ -1,0 +1,215 @@
+"""The process boundary under attack: each way a stage can go wrong is an error of its own, and nothing is left over."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.base.errors import (
+    OutOfMemory,
+    OutputsInvalid,
+    ReelError,
+    StageRaised,
+    StageRefused,
+    WorkerCrashed,
+    WorkerKilled,
+    WorkerTimedOut,
+)
+from pipeline.base.project import CODE_ROOT
+from pipeline.plan.model import Step
+from pipeline.store.results import StoredResult
+from pipeline.workers.local_host import local_dispatcher
+from shared.environment_manager import ChildPaths, child_environment
+from shared.worker_main import EXIT_NOT_INJECTED
+from tests.pipeline.conftest import Bench
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def _sleeps(pid: int) -> bool:
+    """Whether the process's main thread waits for a time to pass, as `sleep` does in Python and in C."""
+    return "nanosleep" in Path(f"/proc/{pid}/wchan").read_text()
+
+
+def _gone_within(pid: int, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not _is_alive(pid):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_worker_serves_many_jobs_and_loads_once(bench: Bench) -> None:
+    outcomes = bench.run(*(bench.step("well", value) for value in range(4)))
+    assert all(isinstance(outcome, StoredResult) for outcome in outcomes)
+    assert bench.log().count("loaded") == 1
+
+
+def test_reset_makes_a_warm_worker_forget_the_last_job(bench: Bench) -> None:
+    outcomes = bench.run(bench.step("well", 1), bench.step("well", 2))
+    assert [outcome.facts["memory"] for outcome in outcomes if isinstance(outcome, StoredResult)] == [1, 1]
+
+
+def test_what_libraries_print_never_reaches_the_protocol(bench: Bench) -> None:
+    outcomes = bench.run(bench.step("noisily"), bench.step("well"))
+    assert all(isinstance(outcome, StoredResult) for outcome in outcomes)
+    log = bench.log()
+    assert "from C" in log
+    assert "child read ''" in log, "a child of the stage must find an empty standard input"
+
+
+def test_warnings_and_progress_are_heard_and_kept_with_the_result(bench: Bench) -> None:
+    (outcome,) = bench.run(bench.step("warn"))
+    assert isinstance(outcome, StoredResult)
+    assert outcome.warnings == ("mind the gap",) == tuple(bench.warnings)
+    assert bench.progress == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("how", "value", "kind", "code", "says"),
+    [
+        ("refuse", 0, StageRefused, "misbehave.refused", "will not do this"),
+        ("raise", 0, StageRaised, "stage.raised", "LookupError: nobody expected this"),
+        ("segfault", 0, WorkerCrashed, "worker.crashed", "SIGSEGV"),
+        ("abort", 0, WorkerCrashed, "worker.crashed", "SIGABRT"),
+        ("exit", 0, WorkerCrashed, "worker.crashed", "exit status 0"),
+        ("sys.exit", 3, WorkerCrashed, "worker.crashed", "exit status 3"),
+        ("killed", 0, WorkerKilled, "worker.killed", "SIGKILL"),
+        ("lie: missing", 0, OutputsInvalid, "outputs.invalid", "no such file"),
+        ("lie: outside", 0, OutputsInvalid, "outputs.invalid", "outside its folder"),
+        ("lie: above", 0, OutputsInvalid, "outputs.invalid", "outside its folder"),
+        ("lie: link", 0, OutputsInvalid, "outputs.invalid", "outside its folder"),
+        ("lie: folder", 0, OutputsInvalid, "outputs.invalid", "no such file"),
+    ],
+)
+def test_each_failure_is_an_error_of_its_own_and_the_next_job_is_done(
+    bench: Bench, how: str, value: int, kind: type[ReelError], code: str, says: str
+) -> None:
+    failed, done = bench.run(bench.step(how, value), bench.step("well"))
+    assert type(failed) is kind
+    assert isinstance(failed, ReelError)
+    assert failed.code == code
+    assert says in failed.message
+    assert isinstance(done, StoredResult)
+
+
+def test_a_crash_is_tried_once_more_in_a_fresh_process(bench: Bench, tmp_path: Path) -> None:
+    (outcome,) = bench.run(bench.step("crash once", path=str(tmp_path / "crashed")))
+    assert isinstance(outcome, StoredResult)
+    assert bench.log().count("loaded") == 2
+
+
+def test_a_crash_leaves_the_stack_in_the_log(bench: Bench) -> None:
+    (failed,) = bench.run(bench.step("segfault"))
+    assert isinstance(failed, ReelError)
+    assert failed.log is not None
+    assert "Segmentation fault" in failed.log.read_text()
+
+
+@pytest.mark.parametrize("how", ["hang", "hang politely", "hang in C"])
+def test_a_job_beyond_its_limit_is_ended_however_it_hangs(bench: Bench, how: str) -> None:
+    bench.run(bench.step("well"))  # so that the limit below is not spent on starting
+    started = time.monotonic()
+    hung, done = bench.run(bench.step(how, limit_s=0.5), bench.step("well"))
+    assert isinstance(hung, WorkerTimedOut)
+    assert "did not finish within 0.5s" in hung.message
+    assert time.monotonic() - started < 20
+    assert isinstance(done, StoredResult)
+
+
+@pytest.mark.parametrize(("how", "loads"), [("hang politely", 1), ("hang in C", 2)])
+def test_a_job_that_ends_when_it_is_told_to_leaves_its_worker_to_the_next(bench: Bench, how: str, loads: int) -> None:
+    async def work() -> None:
+        begun = asyncio.Event()
+
+        async def run(step: Step, name: str) -> None:
+            folder = bench.logs / name
+            folder.mkdir(parents=True)
+            await made.run(step, {}, {"media": None}, folder, 60.0, lambda worker: begun.set(), lambda event: None)
+
+        async with local_dispatcher(bench.app, bench.logs) as made:
+            first = asyncio.create_task(run(bench.step(how), "first"))
+            await begun.wait()
+            await asyncio.sleep(0.2)
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+            await run(bench.step("well"), "second")
+
+    asyncio.run(work())
+    assert bench.log().count("loaded") == loads
+
+
+def test_what_a_stage_started_ends_with_it(bench: Bench, tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    (hung,) = bench.run(bench.step("grandchild", path=str(pid_file), limit_s=2.0))
+    assert isinstance(hung, WorkerTimedOut)
+    assert _gone_within(int(pid_file.read_text()), 2.0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the watch reads /proc")
+def test_a_worker_above_its_memory_limit_is_ended_and_says_so(make_app: object, tmp_path: Path) -> None:
+    assert callable(make_app)
+    bench = Bench(make_app(memory_limit_gib=0.3), tmp_path / "logs")
+    (failed,) = bench.run(bench.step("memory", 600))
+    assert isinstance(failed, OutOfMemory)
+    assert failed.code == "worker.memory"
+    assert "its limit is 0.3 GiB" in failed.message
+
+
+def test_a_worker_refuses_to_start_without_the_injected_cache(tmp_path: Path) -> None:
+    paths = ChildPaths(CODE_ROOT, tmp_path, (), tmp_path)
+    complete = child_environment(paths, {}, offline=True)
+    for broken in (
+        {**complete, "HF_HOME": "/elsewhere"},
+        {**complete, "HF_TOKEN": "secret"},
+        {"PYTHONPATH": str(CODE_ROOT)},
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "shared.worker_main"], env=broken, input=b"", capture_output=True, timeout=60
+        )
+        assert done.returncode == EXIT_NOT_INJECTED
+        assert b"not-injected" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker ends at the end of its input")
+@pytest.mark.parametrize("how", ["hang", "hang in C"])
+def test_a_worker_dies_with_its_parent_even_in_the_middle_of_c(tmp_path: Path, how: str) -> None:
+    script = f"""
+import sys; sys.path.insert(0, {str(CODE_ROOT)!r})
+from pathlib import Path
+from tests.pipeline.conftest import Bench
+from pipeline.app import open_app
+from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.settings import load_settings
+flags = {{"results_dir": {str(tmp_path / "r")!r}, "cache_dir": {str(tmp_path / "c")!r}}}
+app = open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {{}}, flags)[0])
+bench = Bench(app, Path({str(tmp_path / "logs")!r}))
+bench.run(bench.step({how!r}))
+"""
+    with subprocess.Popen([sys.executable, "-c", script], start_new_session=True) as parent:
+        children: list[int] = []
+        until = time.monotonic() + 30
+        while not (children and any(tmp_path.glob("r/staging/*/text.txt"))) and time.monotonic() < until:
+            time.sleep(0.05)
+            listed = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+            children = [int(pid) for pid in listed.read_text().split()]
+        assert children, "the worker did not start"
+        while not all(_sleeps(pid) for pid in children) and time.monotonic() < until:
+            time.sleep(0.01)
+        os.kill(parent.pid, signal.SIGKILL)
+        parent.wait()
+        assert all(_gone_within(pid, 3.0) for pid in children)

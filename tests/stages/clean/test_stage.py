@@ -1,0 +1,278 @@
+"""What is taken out of a transcript, and that nothing goes without evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.plan.language_tables import load_languages
+from shared.documents.removals import Removal, Removals
+from shared.documents.sound import Sound, SoundKind, Sounds
+from shared.documents.speech import Region, SpeechRegions
+from shared.documents.transcript import Segment, Transcript, Word
+from shared.stage import Job
+from stages.clean.evidence import Cleaner
+from stages.clean.stage import Cleaned, CleanInputs, CleanParams, Evidence, Wanted, run
+from tests.conftest import ROOT
+from tests.fakes.listener import Audience
+
+END_MS = 60_000
+WANTED = Wanted(hallucinations=True, stock_phrases=("Thanks for watching", "Bye-bye"), fillers=())
+
+
+def said(text: str, start_ms: int, end_ms: int, *, sure: float = 0.9, no_speech: float = 0.1) -> Segment:
+    parts = text.split()
+    length = (end_ms - start_ms) // max(len(parts), 1)
+    words = tuple(
+        Word(text=part, start_ms=start_ms + length * at, end_ms=start_ms + length * (at + 1), probability=sure)
+        for at, part in enumerate(parts)
+    )
+    return Segment(
+        id=0, text=text, start_ms=start_ms, end_ms=end_ms, words=words, no_speech_probability=no_speech
+    )  # fmt: skip
+
+
+def sounds(*parts: tuple[SoundKind, int, int]) -> Evidence:
+    found = tuple(Sound(kind=kind, start_ms=start, end_ms=end) for kind, start, end in parts)
+    return Evidence(speech=None, sounds=Sounds(duration_ms=END_MS, sounds=found))
+
+
+SPEECH = sounds(("speech", 0, END_MS))
+MUSIC = sounds(("music", 0, END_MS))
+NOTHING = Evidence(speech=None, sounds=None)
+
+
+def cleaned(*segments: Segment, evidence: Evidence, wanted: Wanted = WANTED) -> Cleaned:
+    numbered = tuple(segment.model_copy(update={"id": number}) for number, segment in enumerate(segments))
+    transcript = Transcript(language="en", language_probability=1.0, duration_ms=END_MS, segments=numbered)
+    return Cleaner().clean(transcript, evidence, wanted)
+
+
+def left(*segments: Segment, evidence: Evidence, wanted: Wanted = WANTED) -> list[str]:
+    return [segment.text for segment in cleaned(*segments, evidence=evidence, wanted=wanted).transcript.segments]
+
+
+def reasons(*segments: Segment, evidence: Evidence) -> list[str]:
+    return [removal.reason for removal in cleaned(*segments, evidence=evidence).removals]
+
+
+@pytest.mark.parametrize("evidence", [SPEECH, NOTHING])
+def test_thanks_that_somebody_says_stay(evidence: Evidence) -> None:
+    assert left(said("Thanks for watching!", 0, 2_000), evidence=evidence) == ["Thanks for watching!"]
+
+
+def test_thanks_on_music_go_and_the_numbers_say_why() -> None:
+    removal = cleaned(said("Thanks for watching.", 0, 2_000), evidence=MUSIC).removals[0]
+    assert (removal.reason, removal.text) == ("stock-phrase", "Thanks for watching.")
+    assert removal.evidence == {
+        "no_speech_probability": 0.1, "log_probability": 0.0, "word_probability": 0.9, "speech": 0.0, "singing": 0.0,
+        "music": 1.0,
+    }  # fmt: skip
+
+
+def test_text_where_nobody_speaks_goes_only_where_the_decoder_doubts_it_too() -> None:
+    assert reasons(said("The ship is here.", 0, 2_000, sure=0.3), evidence=MUSIC) == ["unheard"]
+    assert reasons(said("The ship is here.", 0, 2_000, no_speech=0.8), evidence=MUSIC) == ["unheard"]
+    assert reasons(said("The ship is here.", 0, 2_000), evidence=MUSIC) == []
+    assert reasons(said("The ship is here.", 0, 2_000, sure=0.1, no_speech=0.9), evidence=SPEECH) == []
+
+
+def test_text_that_the_decoder_doubts_in_every_way_goes() -> None:
+    laughter = said("I'm sorry, I'm sorry.", 0, 600, no_speech=0.58)
+    assert reasons(laughter.model_copy(update={"average_log_probability": -1.24}), evidence=SPEECH) == ["doubted"]
+    noisy = said("He might have been made still more", 0, 3_000, no_speech=0.22)
+    assert reasons(noisy.model_copy(update={"average_log_probability": -1.3}), evidence=SPEECH) == []
+    assert reasons(laughter.model_copy(update={"average_log_probability": -0.5}), evidence=SPEECH) == []
+
+
+def decoded(text: str, length_ms: int, no_speech: float, log_probability: float, sure: float) -> Segment:
+    segment = said(text, 5_000, 5_000 + length_ms, sure=sure, no_speech=no_speech)
+    return segment.model_copy(update={"average_log_probability": log_probability})
+
+
+@pytest.mark.parametrize(
+    "invented",
+    [
+        decoded("know what you're talking about.", 440, 0.672, -0.978, 0.42),
+        decoded("I don't know what you're talking about.", 400, 0.672, -0.978, 0.67),
+        decoded("AHHHHHHHHHHHHHHHHHHHHH", 760, 0.46, -1.39, 0.34),
+        decoded("Oh", 440, 0.52, -0.95, 0.01),
+        decoded("going to have to do it.", 352, 0.55, -1.78, 0.28),
+    ],
+    ids=lambda segment: segment.text,
+)
+def test_what_a_decoder_made_of_laughter_goes(invented: Segment) -> None:
+    assert reasons(invented, evidence=SPEECH) == ["doubted"]
+
+
+@pytest.mark.parametrize(
+    ("text", "length_ms", "fast"),
+    [
+        ("I don't know what you're talking about.", 400, True),
+        ("I don't know what you're talking about.", 1_000, False),
+        ("你在说什么我完全不明白", 400, True),
+        ("你在说什么我完全不明白", 1_000, False),
+        ("무슨 말씀을 하시는지 모르겠어요", 400, True),
+        ("무슨 말씀을 하시는지 모르겠어요", 1_500, False),
+        ("No.", 1, False),  # of a short word the times are too rough
+    ],
+)
+def test_more_than_a_mouth_can_say_goes_where_the_decoder_has_its_doubts(text: str, length_ms: int, fast: bool) -> None:
+    for no_speech, log_probability, sure in ((0.45, -0.1, 0.9), (0.1, -0.75, 0.9), (0.1, -0.1, 0.45)):
+        segment = decoded(text, length_ms, no_speech, log_probability, sure)
+        done = cleaned(segment, evidence=SPEECH)
+        assert [removal.reason for removal in done.removals] == ["too-fast"] * fast
+        assert all(removal.evidence["letters_per_second"] > 45 for removal in done.removals)
+    assert left(decoded(text, length_ms, 0.1, -0.1, 0.9), evidence=SPEECH) == [text]
+
+
+@pytest.mark.parametrize(
+    "spoken",
+    [  # played 2.6 times as fast as it was said
+        decoded("Then let us turn off the lights and begin.", 820, 0.49, -0.26, 0.93),
+        decoded("And my sandwich cousin cannot read English.", 900, 0.49, -0.26, 0.74),
+        decoded("He might even have been eating a bomb self.", 1_120, 0.08, -0.70, 0.62),
+    ],
+    ids=lambda segment: segment.text,
+)
+def test_speech_faster_than_anybody_talks_stays(spoken: Segment) -> None:
+    assert left(spoken, evidence=SPEECH) == [spoken.text]
+
+
+def test_times_that_nobody_measured_say_nothing_of_how_fast_a_text_was_said() -> None:
+    segment = decoded("I don't know what you're talking about.", 400, 0.1, -0.9, 0.9)
+    interpolated = tuple(word.model_copy(update={"interpolated": True}) for word in segment.words)
+    assert reasons(segment, evidence=SPEECH) == ["too-fast"]
+    assert reasons(segment.model_copy(update={"words": interpolated}), evidence=SPEECH) == []
+    window = Region(start_ms=0, end_ms=30_000)
+    assert reasons(segment.model_copy(update={"window": window}), evidence=SPEECH) == []
+
+
+def test_a_sentence_that_comes_again_and_again_stays_once() -> None:
+    segments = [said("I'll be right back.", 2_000 * at, 2_000 * at + 1_500) for at in range(6)]
+    done = cleaned(*segments, evidence=SPEECH)
+    assert len(done.transcript.segments) == 1
+    assert [removal.reason for removal in done.removals] == ["loop"] * 5
+    assert {removal.evidence["times"] for removal in done.removals} == {6}
+
+
+def test_what_people_do_repeat_stays() -> None:
+    shouts = [said("No!", 1_000 * at, 1_000 * at + 600) for at in range(8)]
+    chorus = [said("Row, row, row your boat.", 2_000 * at, 2_000 * at + 1_500) for at in range(5)]
+    assert left(*shouts, evidence=SPEECH) == ["No!"] * 8
+    assert len(left(*chorus, evidence=sounds(("singing", 0, 20_000), ("music", 0, 20_000)))) == 5
+    assert len(left(*shouts, evidence=MUSIC)) == 1
+
+
+def test_another_script_goes_where_the_decoder_doubts_its_words() -> None:
+    english = [said("This is what all of them say.", 4_000 * at, 4_000 * at + 3_000) for at in (0, 2, 4)]
+    assert reasons(*english, said("Спасибо", 20_000, 21_000, sure=0.3), evidence=SPEECH) == ["other-script"]
+    assert reasons(*english, said("Спасибо", 20_000, 21_000), evidence=SPEECH) == []
+    assert reasons(said("नमस्ते", 0, 900, sure=0.3), said("Hello", 1_000, 2_000, sure=0.3), evidence=SPEECH) == []
+
+
+def test_what_is_heard_rather_than_said_becomes_a_label() -> None:
+    done = cleaned(said("[door slams]", 1_000, 2_000), said("\u266a\u266a", 3_000, 4_000), said("Who?", 5_000, 6_000),
+                   evidence=SPEECH)  # fmt: skip
+    assert [segment.text for segment in done.transcript.segments] == ["Who?"]
+    assert [removal.reason for removal in done.removals] == ["description"] * 2
+    assert [(label.heard, label.text) for label in done.labels] == [("described", "door slams")]
+
+
+def test_music_between_words_is_told_of_and_music_under_them_is_not() -> None:
+    evidence = sounds(("music", 0, 20_000), ("speech", 10_000, 14_000))
+    done = cleaned(said("Over the music.", 10_000, 14_000), evidence=evidence)
+    assert [(label.start_ms, label.end_ms) for label in done.labels] == [(0, 10_000), (14_000, 20_000)]
+
+
+def test_a_song_is_marked() -> None:
+    evidence = sounds(("singing", 0, 5_000), ("music", 0, 20_000), ("speech", 8_000, 12_000))
+    segments = cleaned(said("Daisy, Daisy", 0, 4_000), said("She sings.", 8_000, 9_000), evidence=evidence)
+    assert [segment.sung for segment in segments.transcript.segments] == [True, False]
+
+
+def test_a_line_between_two_sung_ones_need_not_be_sung_so_clearly() -> None:
+    evidence = sounds(("singing", 0, 6_000), ("singing", 9_000, 20_000), ("speech", 5_000, 10_000))
+    lines = [said("La la la la", start, start + 4_000) for start in (0, 5_000, 10_000)]
+    assert [segment.sung for segment in cleaned(*lines, evidence=evidence).transcript.segments] == [True, True, True]
+    assert [segment.sung for segment in cleaned(*lines[:2], evidence=evidence).transcript.segments] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Um, I think so.", "I think so."), ("I, uh, think so.", "I think so."), ("I think so, um.", "I think so."),
+        ("Uh, um, what?", "What?"), ("Umbrellas er help.", "Umbrellas help."), ("Um.", None),
+    ],
+)  # fmt: skip
+def test_fillers_go_by_choice_and_leave_a_sentence(before: str, after: str | None) -> None:
+    wanted = Wanted(hallucinations=True, stock_phrases=(), fillers=("um", "uh", "er"))
+    assert left(said(before, 0, 3_000), evidence=SPEECH, wanted=wanted) == ([after] if after else [])
+    assert left(said(before, 0, 3_000), evidence=SPEECH) == [before]
+
+
+_WORDS = st.sampled_from(["I", "um", "thanks", "for", "watching", "bye-bye", "नमस्ते", "[music]", "no", "\u266a"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.lists(_WORDS, min_size=1, max_size=4), st.floats(0, 1)), max_size=12))
+def test_without_evidence_from_sound_or_repetition_nobodys_words_go(texts: list[tuple[list[str], float]]) -> None:
+    segments = [
+        said(" ".join(words), 2_000 * at, 2_000 * at + 1_500, sure=max(sure, 0.5))
+        for at, (words, sure) in enumerate(texts)
+    ]
+    done = cleaned(*segments, evidence=SPEECH)
+    assert {removal.reason for removal in done.removals} <= {"description", "loop"}
+    assert len(done.transcript.segments) + len(done.removals) == len(segments)
+    assert [segment.id for segment in done.transcript.segments] == list(range(len(done.transcript.segments)))
+
+
+def a_job(
+    folder: Path, transcript: Transcript, left_out: tuple[Removal, ...] = (), **params: object
+) -> Job[CleanInputs, CleanParams]:
+    regions = SpeechRegions(duration_ms=END_MS, regions=(Region(start_ms=0, end_ms=END_MS),))
+    inputs = CleanInputs(
+        transcript=transcript.write(folder / "transcript.json"), speech=regions.write(folder / "speech.json"),
+        sounds=Sounds(duration_ms=END_MS, sounds=()).write(folder / "sounds.json"),
+        left_out=Removals(removals=left_out).write(folder / "left-out.json"),
+    )  # fmt: skip
+    (folder / "out").mkdir()
+    languages = load_languages(ROOT / "config" / "languages")
+    tables = {name: languages[name] for name in ("stock_phrases", "filler_words")}
+    return Job(inputs, CleanParams.model_validate({**tables, **params}), folder / "out", "evidence", Audience())
+
+
+def test_a_transcript_of_nothing_but_inventions_becomes_an_empty_one_in_no_language(tmp_path: Path) -> None:
+    segments = (said("Thank you for watching!", 0, 2_000), said("Bye.", 3_000, 4_000))
+    before = Transcript(language="en", language_probability=0.4, duration_ms=END_MS, segments=segments)
+    job = a_job(tmp_path, before)
+    outputs = run(Cleaner(), job)
+    after = Transcript.read(outputs.transcript)
+    assert (after.segments, after.language) == ((), "und")
+    assert outputs.text.read_text() == ""
+    assert [one.text for one in Removals.read(outputs.removed).removals] == ["Thank you for watching!", "Bye."]
+    assert job.facts["removed"] == job.facts["removed_stock_phrase"] == 2
+    assert isinstance(job.listener, Audience)
+    assert "took out what nobody said (2 stock-phrase): 'Thank you for watching!' at 0:00" in job.listener.warnings[0]
+
+
+def test_everything_stays_where_that_is_wanted(tmp_path: Path) -> None:
+    segments = (said("Thank you for watching!", 0, 2_000),)
+    before = Transcript(language="en", language_probability=0.4, duration_ms=END_MS, segments=segments)
+    outputs = run(Cleaner(), a_job(tmp_path, before, hallucinations="keep"))
+    assert Transcript.read(outputs.transcript) == before
+
+
+def test_what_the_recogniser_left_out_itself_is_listed_with_the_rest_and_not_told_of_twice(tmp_path: Path) -> None:
+    segments = (said("Thank you for watching!", 0, 2_000),)
+    before = Transcript(language="en", language_probability=1, duration_ms=END_MS, segments=segments)
+    silent = Removal(start_ms=2_500, end_ms=2_900, text="You", reason="no-speech", evidence={"word_probability": 0.08})
+    job = a_job(tmp_path, before, (silent,))
+    removed = Removals.read(run(Cleaner(), job).removed).removals
+    assert [one.reason for one in removed] == ["stock-phrase", "no-speech"]
+    assert removed[1] == silent
+    assert isinstance(job.listener, Audience)
+    assert len(job.listener.warnings) == 1

@@ -1,0 +1,145 @@
+"""Speaker clustering on synthetic voices: a sample's value names the speaker, so no model is needed."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stages.diarize.clustering import (
+    MINIMUM_TURN_MS,
+    SAMPLES_PER_MS,
+    Turn,
+    diarize,
+    merge_regions,
+    place_windows,
+    turns_from_embeddings,
+)
+
+DIMENSIONS = 64
+Floats = NDArray[np.float32]
+VOICES: Floats = np.random.default_rng(1).normal(size=(8, DIMENSIONS)).astype(np.float32)
+
+
+def embed(windows: Floats) -> Floats:
+    """The voices in each window, mixed by their share of it, plus noise that depends on nothing but the window."""
+    shares = np.stack([(np.rint(windows) == voice + 1).mean(axis=1) for voice in range(len(VOICES))], axis=1)
+    noise = np.sin(np.outer(windows.sum(axis=1) + 1, np.arange(1, DIMENSIONS + 1) ** 2))
+    vectors: Floats = (shares @ VOICES + 0.3 * noise).astype(np.float32)
+    return vectors
+
+
+def conversation(*turns: tuple[int, int]) -> tuple[Floats, list[tuple[int, int]]]:
+    """Sound and speech regions of (voice, length in ms) turns with half a second of silence around each."""
+    parts, regions, at_ms = [np.zeros(500 * SAMPLES_PER_MS)], [], 500
+    for voice, length_ms in turns:
+        parts += [np.full(length_ms * SAMPLES_PER_MS, voice + 1.0), np.zeros(500 * SAMPLES_PER_MS)]
+        regions.append((at_ms, at_ms + length_ms))
+        at_ms += length_ms + 500
+    sound = np.concatenate(parts)
+    # The hiss makes windows of one voice differ a little, as real ones do.
+    return (sound + np.random.default_rng(2).normal(scale=0.01, size=len(sound))).astype(np.float32), regions
+
+
+FOUR_PEOPLE = conversation(*((voice, 4000 + 500 * voice) for voice in (0, 1, 2, 0, 3, 1, 2, 3, 0)))
+
+
+def count(turns: list[Turn]) -> int:
+    return len({turn.speaker for turn in turns})
+
+
+def test_each_voice_becomes_one_speaker_numbered_by_first_appearance() -> None:
+    samples, regions = FOUR_PEOPLE
+    turns = diarize(samples, regions, embed)
+    assert [turn.speaker for turn in turns] == [0, 1, 2, 0, 3, 1, 2, 3, 0]
+    assert [(turn.start_ms, turn.end_ms) for turn in turns] == regions
+
+
+def test_one_voice_stays_one_speaker() -> None:
+    samples, regions = conversation(*((0, 5000) for _ in range(8)))
+    assert count(diarize(samples, regions, embed)) == 1
+
+
+def test_a_change_inside_a_region_is_found_within_a_quarter_second() -> None:
+    samples = np.repeat(np.array([1, 2, 1], dtype=np.float32), 6000 * SAMPLES_PER_MS)
+    turns = diarize(samples, [(0, 18_000)], embed)
+    assert [turn.speaker for turn in turns] == [0, 1, 0]
+    assert [turn.end_ms for turn in turns] == pytest.approx([6000, 12_000, 18_000], abs=250)
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 3, 4, 6])
+def test_the_number_of_speakers_is_honoured(wanted: int) -> None:
+    samples, regions = FOUR_PEOPLE
+    assert count(diarize(samples, regions, embed, num_speakers=wanted)) == wanted
+
+
+def test_minimum_and_maximum_are_honoured() -> None:
+    samples, regions = FOUR_PEOPLE
+    assert count(diarize(samples, regions, embed, max_speakers=3)) == 3
+    assert count(diarize(samples, regions, embed, min_speakers=5)) == 5
+    assert count(diarize(samples, regions, embed, min_speakers=2, max_speakers=9)) == 4
+
+
+def test_contradictory_limits_are_refused() -> None:
+    samples, regions = FOUR_PEOPLE
+    with pytest.raises(ValueError, match="min 3, max 2"):
+        diarize(samples, regions, embed, min_speakers=3, max_speakers=2)
+
+
+@pytest.mark.parametrize("regions", [[], [(700, 700)], [(99_000, 99_500)]])
+def test_no_speech_gives_no_turns(regions: list[tuple[int, int]]) -> None:
+    assert diarize(np.zeros(16_000, dtype=np.float32), regions, embed) == []
+
+
+def test_a_recording_shorter_than_a_window_gives_one_turn() -> None:
+    assert diarize(np.ones(3200, dtype=np.float32), [(20, 200)], embed) == [Turn(20, 200, 0)]
+
+
+def test_turns_are_ordered_inside_their_regions_and_not_slivers() -> None:
+    random = np.random.default_rng(3)
+    values = random.integers(1, 4, size=400).repeat(150 * SAMPLES_PER_MS).astype(np.float32)
+    regions = [(at, at + int(random.integers(60, 5000))) for at in range(0, 55_000, 6000)]
+    turns = diarize(values, regions, embed, num_speakers=3)
+    assert all(before.end_ms <= after.start_ms for before, after in pairwise(turns))
+    for turn in turns:
+        inside = [region for region in regions if region[0] <= turn.start_ms and turn.end_ms <= region[1]]
+        assert inside
+        assert turn.end_ms - turn.start_ms >= MINIMUM_TURN_MS or inside == [(turn.start_ms, turn.end_ms)]
+
+
+def test_speech_regions_are_covered_completely() -> None:
+    samples, regions = FOUR_PEOPLE
+    spoken_ms = sum(turn.end_ms - turn.start_ms for turn in diarize(samples, regions, embed))
+    assert spoken_ms == sum(end - start for start, end in regions)
+
+
+def test_overlapping_and_unsorted_regions_are_joined() -> None:
+    assert merge_regions([(500, 900), (-5, 100), (90, 300), (400, 400)]) == [(0, 300), (500, 900)]
+
+
+def test_equal_calls_give_equal_turns_whatever_ran_between() -> None:
+    samples, regions = FOUR_PEOPLE
+    first = diarize(samples, regions, embed)
+    diarize(*conversation((5, 3000), (6, 3000)), embed)
+    assert diarize(samples, regions, embed) == first
+
+
+def test_ten_hours_are_clustered_in_seconds_without_a_square_matrix() -> None:
+    regions = [(at, at + 9500) for at in range(0, 36_000_000, 10_000)]
+    windows = place_windows(regions)
+    voices = windows.regions % 5
+    noise = np.random.default_rng(4).normal(size=(len(voices), DIMENSIONS)).astype(np.float32)
+    embeddings = VOICES[voices] + np.float32(0.4) * noise
+    tracemalloc.start()
+    began = time.process_time()
+    turns = turns_from_embeddings(embeddings, windows, regions, 1, 20)
+    elapsed_s = time.process_time() - began
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [turn.speaker for turn in turns] == [index % 5 for index in range(len(regions))]
+    assert elapsed_s < 30  # 6 s on the machine it was written on; the square of 100 000 windows would take hours
+    assert peak_bytes < len(voices) ** 2 / 10  # of at least 4 bytes an entry in a square matrix
