@@ -121,10 +121,11 @@ def cold(clips: list[Path], folder: Path) -> tuple[float, float]:
             admission = Admission(app, history)
             run = Run(history.start("subtitle", "starter"), app, history, lambda event: None)
             for clip in clips:
-                item = admission.item(Request(clip), app.store.media_digest(clip))
+                media = app.store.media(clip)
+                item = admission.item(Request(clip), media.digest)
                 previews = admission.preview(item)
                 set_up(previews, app, lambda event: None)
-                record = ItemRecord(item, run)
+                record = ItemRecord(item, run, media)
                 await ItemRun(record, Shared(dispatcher, admission.surroundings)).complete(previews)
                 assert record.error is None, record.error
                 work_s += sum(result.cpu_s for result in {one.key: one for one in record.results.values()}.values())

@@ -44,3 +44,11 @@ def sha256_of(path: Path) -> str:
         while chunk := stream.read(_READ_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def is_sound(path: Path, sha256: str) -> bool:
+    """Whether the file is there, the disk can read it, and its content has this digest."""
+    try:
+        return sha256_of(path) == sha256
+    except OSError:
+        return False

@@ -3,7 +3,8 @@
 ReelError                    exit 1
 ├── UsageError               exit 2   the command line or a setting is wrong
 ├── BadInput                 exit 4   a file the user gave cannot be used
-│   └── StageRefused                  a stage says so, with its own code
+│   ├── StageRefused                  a stage says so, with its own code
+│   └── MediaChanged                  a media file is no longer what the run began with
 ├── Missing                  exit 5   a model, environment or tool is not there and could not be had
 ├── Locked                   exit 6   another process is at work here
 └── StepFailed               exit 1   a stage was run and did not deliver
@@ -46,6 +47,10 @@ class BadInput(ReelError):
 
 
 class StageRefused(BadInput):
+    pass
+
+
+class MediaChanged(BadInput):
     pass
 
 

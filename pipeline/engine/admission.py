@@ -92,10 +92,10 @@ class Admission:
     def was_published(self, media: Path, plan: Plan) -> bool:
         """Whether everything of the plan was published for this content of a media, as far as it was ever read."""
         try:
-            digest = self.app.store.known_digest(media.stat())
+            known = self.app.store.known_media(media)
         except OSError:
             return False
-        return digest is not None and self._receipts.has(media, digest, self._digest_of(plan))
+        return known is not None and self._receipts.has(media, known.digest, self._digest_of(plan))
 
     def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, Receipt] | None:
         """The item and its receipt, where everything of it is published as it would be now."""
@@ -106,6 +106,8 @@ class Admission:
         if receipt is None or receipt.published.folder.parent != self.app.project.output:
             return None
         folder = receipt.published.folder
+        if not all(step.id in receipt.keys for step in plan.steps):
+            return None  # a damaged index
         if not self._folders.take_again(folder, request.media):
             return None
         return Item(self.name(request.media), request.media, digest, plan, folder, index, request.priority), receipt

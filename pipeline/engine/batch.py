@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pipeline.app import App
 from pipeline.base import events
-from pipeline.base.errors import BadInput, Missing, ReelError, UsageError
+from pipeline.base.errors import BadInput, MediaChanged, Missing, ReelError, UsageError
 from pipeline.base.events import Emit
 from pipeline.engine.admission import Admission, check_media, set_up
 from pipeline.engine.item import ItemRecord, ItemResult, Run
@@ -15,6 +15,7 @@ from pipeline.engine.library.passing import PassOver, open_pass_over
 from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview
 from pipeline.store.history import Runs
+from pipeline.store.media_file import MediaFile
 from pipeline.store.worker_stats import Observed
 
 _AT_ONCE = 500  # items between two waits for the disk
@@ -57,12 +58,13 @@ class Batch:
         """Whether a failure ends the run."""
         return self.fail_fast and any(result.error for result in self.results.values())
 
-    def begin(self, index: int, request: Request, digest: str) -> Begun | None:
-        """Admit an item whose content has this digest. None where it is finished already: everything is reused, or
-        nothing can be done."""
+    def begin(self, index: int, request: Request, media: MediaFile) -> Begun | None:
+        """Admit an item with this content. None where it is finished already: everything is reused, or nothing can be
+        done."""
+        digest = media.digest
         try:
             if before := self.admission.finished(request, digest, index):
-                record = ItemRecord(before[0], self.run)
+                record = ItemRecord(before[0], self.run, media)
                 record.recall(before[1].keys, before[1].published)
                 self.results[index] = record.finish()
                 return None
@@ -74,14 +76,15 @@ class Batch:
                 raise  # it concerns every media
             self.refuse(index, request, error)
             return None
-        record = ItemRecord(item, self.run)
+        record = ItemRecord(item, self.run, media)
         reused = {preview.step.id: preview.result for preview in previews if preview.result}
         if len(reused) < len(previews):
             return Begun(index, record, previews)
         with self.run.app.store.one_write():
             for step in item.plan.steps:
                 record.reused(step, reused[step.id])
-            record.publish()
+            if record.publish():  # something in the store is damaged, and has to be made again
+                return Begun(index, record, previews)
             self.finish(index, record)
         return None
 
@@ -138,6 +141,16 @@ class Batch:
         except OSError as error:
             self.unreadable(index, request, error)
         return False
+
+    def known(self, index: int, request: Request) -> MediaFile | None:
+        """The media's file with its digest, which may have to be read; None where that fails."""
+        try:
+            return self.run.app.store.media(request.media)
+        except MediaChanged as error:
+            self.refuse(index, request, error)
+        except OSError as error:
+            self.unreadable(index, request, error)
+        return None
 
     def unreadable(self, index: int, request: Request, error: OSError) -> None:
         """The media's file cannot be read."""
@@ -217,8 +230,8 @@ def _leading(batch: Batch, requests: list[Request], begin: int) -> tuple[Begun |
             if number in batch.results:
                 continue
             if batch.is_file(number, request):
-                begun = batch.begin(number, request, batch.run.app.store.media_digest(request.media))
-                if begun:
+                media = batch.known(number, request)
+                if media and (begun := batch.begin(number, request, media)):
                     return begun, number + 1
             if batch.over:
                 return None, number + 1

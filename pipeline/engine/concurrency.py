@@ -10,13 +10,14 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
 from pipeline.base import events
+from pipeline.base.errors import MediaChanged
 from pipeline.engine.batch import Batch, Begun
 from pipeline.engine.item import ItemResult
 from pipeline.engine.item_run import ItemRun, Shared
 from pipeline.engine.media_list import Request
+from pipeline.store.media_file import read_media
 from pipeline.store.worker_stats import Observed
 from pipeline.workers.open_dispatcher import open_dispatcher
-from shared.files import sha256_of
 
 _STAGE_BY_STAGE = 32  # items at once where the models take turns in memory: each turn costs a load
 _LEAST_FREE_BYTES = 1 << 30
@@ -157,15 +158,17 @@ class Window:
         if index in batch.results or not batch.is_file(index, request):
             return
         try:
-            status = request.media.stat()
-            digest = store.known_digest(status)
-            if digest is None:
-                digest = await asyncio.to_thread(sha256_of, request.media)
-                store.remember_digest(request.media, status, digest)
+            media = store.known_media(request.media)
+            if media is None:
+                media = await asyncio.to_thread(read_media, request.media)
+                store.remember(media)
+        except MediaChanged as error:
+            batch.refuse(index, request, error)
+            return
         except OSError as error:
             batch.unreadable(index, request, error)
             return
-        if begun := batch.begin(index, request, digest):
+        if begun := batch.begin(index, request, media):
             self._start(begun, shared)
         shared.dispatcher.ahead = self._left / max(len(self._at_work), 1) if self._left else 0.0
 
@@ -174,9 +177,10 @@ class Window:
 
     async def _one(self, begun: Begun, shared: Shared) -> None:
         record = begun.record
-        await ItemRun(record, shared).complete(begun.previews)
+        work = ItemRun(record, shared)
+        await work.complete(begun.previews)
         if not record.error:
-            await asyncio.to_thread(record.publish)
+            await work.publish()
         self._batch.finish(begun.index, record)
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.app import App
 from pipeline.base import events
-from pipeline.base.errors import BadInput, ReelError
+from pipeline.base.errors import BadInput, MediaChanged, ReelError
 from pipeline.base.events import Emit
 from pipeline.plan.model import Plan, Step
 from pipeline.publishing.edits import Edit, heard_in
 from pipeline.publishing.publish import PublishedFiles, publish, read_job
 from pipeline.store.history import Runs, StepRecord
+from pipeline.store.media_file import MediaFile
 from pipeline.store.results import ObjectDamaged, StoredFile, StoredResult
 from shared.documents.base import DocumentError
 from shared.documents.media import Media
+from shared.files import is_sound
 from shared.language_model import NOTHING, Usage
 
 _MAKESHIFT = "makeshift: this will do for now, and the next run does the step again"
@@ -69,8 +71,9 @@ class ItemResult:
 class ItemRecord:
     """Collects the results of an item's steps, in one run."""
 
-    def __init__(self, item: Item, run: Run) -> None:
-        self.item, self.plan, self.app, self.emit = item, item.plan, run.app, run.emit
+    def __init__(self, item: Item, run: Run, media: MediaFile) -> None:
+        self.item, self.plan, self.app, self.emit, self.media = item, item.plan, run.app, run.emit, media
+        self.proven = {media.digest}  # contents that were made in this run, or compared with their digest
         self.results: dict[str, StoredResult] = {}
         self.error: ReelError | None = None
         self._run = run
@@ -78,6 +81,7 @@ class ItemRecord:
         self._asked = NOTHING
         self._cost: float | None = None
         self._published: PublishedFiles | None = None
+        self._publishing_error: ReelError | None = None
         self._media_ms: int | None = None
         self._started = time.monotonic()
         plan = tuple(step.id for step in self.plan.steps)
@@ -94,8 +98,10 @@ class ItemRecord:
         """A worker begins with the step."""
         self.emit(events.StepStarted(self.item.name, step.id, step.backend_name, reason, self._media_ms, worker))
 
-    def reused(self, step: Step, result: StoredResult) -> None:
-        """The step's result was in the store."""
+    def reused(self, step: Step, result: StoredResult, *, fresh: bool = False) -> None:
+        """The step's result was in the store; `fresh` where it was made in this run, for another item."""
+        if fresh:
+            self._prove(result)
         self.emit(events.StepReused(self.item.name, step.id, step.backend_name, result.key))
         self._record(step, result.key, "reused", None)
         self._accept(step, result)
@@ -103,6 +109,7 @@ class ItemRecord:
     def done(self, step: Step, result: StoredResult, seconds: float) -> None:
         """The step was run, within `seconds` of a user's time; its result is written, and noted here."""
         self._steps_run += 1
+        self._prove(result)
         self._asked += Usage.noted(result.facts)
         if isinstance(cost := result.facts.get("cost"), float):
             self._cost = (self._cost or 0.0) + cost
@@ -148,22 +155,55 @@ class ItemRecord:
         """What lies in the item's folder now."""
         return self._published
 
-    def publish(self) -> None:
-        """Bring the files to where the user looks for them. Touches the disk only, so that a thread can do it."""
+    def find_damaged(self, digests: Iterable[str]) -> list[str]:
+        """Read contents that steps are to be given, and return those that are damaged. Touches the disk only, so that
+        a thread can do it."""
+        corrections = self.app.edits.files(self.item.digest, self.item.edits)
+        damaged = []
+        for digest in digests:
+            if is_sound(corrections[digest], digest) if digest in corrections else self.app.store.prove(digest):
+                self.proven.add(digest)
+            else:
+                damaged.append(digest)
+        return damaged
+
+    def publish(self) -> list[str]:
+        """Bring the files to where the user looks for them. Returns contents that are damaged or lost, and have to be
+        made again before all is published. Touches the disk only, so that a thread can do it."""
         item, app = self.item, self.app
         try:
+            self.media.prove()
+            if missing := [place.name for place in self._to_publish() if not place.exists()]:
+                return missing
             corrected = {edit: app.edits.path(item.digest, edit.sha256) for edit in item.edits}
             self._published = publish(
                 self.plan, self.results, item.media, item.digest, item.folder, app.store, app.models.models, corrected
             )
+        except MediaChanged as error:
+            self.not_published(error)
         except ObjectDamaged as error:
-            self.error = error
+            app.store.prove(error.file.sha256)  # which removes it
+            return [error.file.sha256]
         except OSError as error:
-            self.error = BadInput(
-                "publish.unwritable",
-                f"nothing can be written to {item.folder}: {error.strerror or error}",
-                hint="choose another folder with `-o`; all results are kept, so that nothing has to be done again",
+            self.not_published(
+                BadInput(
+                    "publish.unwritable",
+                    f"nothing can be written to {item.folder}: {error.strerror or error}",
+                    hint="choose another folder with `-o`; all results are kept, so that nothing has to be done again",
+                )
             )
+        return []
+
+    def _to_publish(self) -> Iterator[Path]:
+        """Where the contents lie that the plan publishes."""
+        for one in self.plan.publications:
+            digests = self.results[one.step].digests(one.role) if one.step in self.results else None
+            for digest in [digests] if isinstance(digests, str) else digests or ():
+                yield self.app.store.object_path(digest)
+
+    def not_published(self, error: ReelError) -> None:
+        """All results are there, and this kept them from being published."""
+        self.error = self._publishing_error = error
 
     def finish(self) -> ItemResult:
         """Say how it went."""
@@ -182,7 +222,7 @@ class ItemRecord:
                 self.emit(check)
             for path in published.files:
                 self.emit(events.Published(name, path))
-        elif error and error.code in {"publish.unwritable", "results.content"}:
+        elif error and error is self._publishing_error:
             self.emit(events.StepFailedEvent(name, "publish", "", error.code, error.message, error.hint, None))
         state = "failed" if error else "done" if self._steps_run else "reused"
         seconds = time.monotonic() - self._started
@@ -190,12 +230,16 @@ class ItemRecord:
         steps_run, asked, cost = self._steps_run, self._asked, self._cost
         return ItemResult(name, self.item.media, state, published, error, steps_run, seconds, asked, cost, checked)
 
+    def _prove(self, result: StoredResult) -> None:
+        self.proven.update(file.sha256 for file in result.files)
+
     def _accept(self, step: Step, result: StoredResult) -> None:
         self.results[step.id] = result
         probed = result.outputs.get("media")
         if isinstance(probed, StoredFile):
             try:
-                self._media_ms = Media.read(self.app.store.path(probed)).decoded_ms
+                sound = probed.sha256 in self.proven or self.app.store.prove(probed.sha256)
+                self._media_ms = Media.read(self.app.store.path(probed)).decoded_ms if sound else None
             except DocumentError:
                 self._media_ms = None
 

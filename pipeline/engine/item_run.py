@@ -1,23 +1,32 @@
-"""One plan for one media: every step reused or run as soon as what it needs is there."""
+"""One plan for one media: every step reused or run as soon as what it needs is there.
+
+What a step reads of the store is compared with its digest before, once for each item, unless it was made in this run.
+A content that is damaged is removed, and its step is done again: see `ItemRun._make_again`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable
+from collections import Counter
+from collections.abc import Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pipeline.base import events
-from pipeline.base.errors import ReelError
+from pipeline.base.errors import BadInput, MediaChanged, ReelError
+from pipeline.engine.admission import set_up
 from pipeline.engine.item import ItemRecord
 from pipeline.engine.language_models import language_heard, with_model
 from pipeline.engine.preview import StepPreview, gather
-from pipeline.engine.step_run import Keyed, Listening, keyed, run_step
+from pipeline.engine.step_run import Given, Keyed, Listening, keyed, run_step
 from pipeline.plan.model import FromUser, Step, leaves
 from pipeline.plan.oom_fallback import descent
 from pipeline.plan.result_key import InputDigests, Surroundings
 from pipeline.store.results import StoredResult
 from pipeline.workers.dispatcher import Dispatcher
+
+_REPAIRS = 2  # of one content: a disk that damages what was just written is not worth more
 
 
 @dataclass
@@ -34,20 +43,35 @@ class ItemRun:
 
     def __init__(self, record: ItemRecord, shared: Shared) -> None:
         self._record, self._shared = record, shared
+        self._repaired: Counter[str] = Counter()
 
     async def complete(self, previews: list[StepPreview]) -> None:
-        """See to every step of the plan; what became of each is in the record."""
+        """See to every step of the plan that has no result yet; what became of each is in the record."""
         reasons = {preview.step.id: preview.why for preview in previews}
         due = {preview.step.id for preview in previews if preview.verdict != "reused"}
         finished = {step.id: asyncio.Event() for step in self._record.plan.steps}
+        open_yet = [step for step in self._record.plan.steps if step.id not in self._record.results]
         for step in self._record.plan.steps:
+            if step not in open_yet:
+                finished[step.id].set()
             if step.id in due:
                 if not step.waits_for_language:
                     self._expect(step, 1)
                 for leaf in leaves(step.inputs):
                     if isinstance(leaf, FromUser):
                         self._record.app.store.keep(leaf.content)
-        await all_of(self._attend(step, reasons[step.id], finished, step.id in due) for step in self._record.plan.steps)
+        await all_of(self._attend(step, reasons[step.id], finished, step.id in due) for step in open_yet)
+
+    async def publish(self) -> None:
+        """Bring the results to where the user looks for them. What is found damaged then is made again."""
+        record = self._record
+        try:
+            while damaged := await asyncio.to_thread(record.publish):
+                await self._make_again(damaged)
+                if record.error:
+                    return
+        except ReelError as error:
+            record.not_published(error)
 
     async def _attend(self, step: Step, reason: str, finished: dict[str, asyncio.Event], expected: bool) -> None:
         """Wait for what the step needs, then see to it."""
@@ -72,28 +96,78 @@ class ItemRun:
             except ReelError as error:
                 record.failed(step, error, time.monotonic() - started)
                 return
-        digests: InputDigests = gather(step.inputs, record.item.digest, record.results)
-        tries = descent(step, surroundings.rungs)
-        works = [keyed(one, digests, surroundings) for one in _distinct(step, tries[0])]
-        for work in works:
-            if found := record.app.store.reusable(work.key):
-                record.reused(step, found)
+        while True:
+            digests: InputDigests = gather(step.inputs, record.item.digest, record.results)
+            tries = descent(step, surroundings.rungs)
+            works = [keyed(one, digests, surroundings) for one in _distinct(step, tries[0])]
+            for work in works:
+                if found := record.app.store.reusable(work.key):
+                    record.reused(step, found)
+                    return
+            if record.error:
+                record.skipped(step)
                 return
-        work = works[-1]
-        if record.error:
-            record.skipped(step)
-            return
-        started = time.monotonic()
-        at_work = self._shared.jobs.get(work.key)
-        try:
-            if at_work is not None:  # another item with the same content
-                record.reused(step, await asyncio.shield(at_work))
+            work = works[-1]
+            try:
+                if (at_work := self._shared.jobs.get(work.key)) is not None:  # another item with the same content
+                    record.reused(step, await asyncio.shield(at_work), fresh=True)
+                    return
+                if damaged := await self._damaged(digests):
+                    await self._make_again(damaged)
+                elif work.key not in self._shared.jobs:
+                    started = time.monotonic()
+                    result = await self._begin(work, tries[1:], reason)
+                    record.done(step, result, time.monotonic() - started)
+                    return
+            except MediaChanged as error:
+                if at_work is None:
+                    record.failed(step, error, time.monotonic() - started)
+                    return
+                # It was the file of the other item; this one's may be as it was.
+            except ReelError as error:
+                record.failed(step, error, time.monotonic() - started)
                 return
-            result = await self._begin(work, tries[1:], reason)
-        except ReelError as error:
-            record.failed(step, error, time.monotonic() - started)
-        else:
-            record.done(step, result, time.monotonic() - started)
+
+    async def _damaged(self, inputs: InputDigests) -> list[str]:
+        """The contents among these that are not what their digest says, and are therefore gone from the store."""
+        flat = {one for given in inputs.values() for one in (given if isinstance(given, list) else [given]) if one}
+        unproven = sorted(flat - self._record.proven)
+        return await asyncio.to_thread(self._record.find_damaged, unproven) if unproven else []
+
+    async def _make_again(self, damaged: Collection[str]) -> None:
+        """Do the steps again that made these contents. Raises `ReelError` for a correction, which no step makes, and
+        where a content is damaged as often as it is made."""
+        record = self._record
+        if rotten := next((one for one in damaged if self._repaired[one] == _REPAIRS), None):
+            raise _rotten(record.app.store.object_path(rotten))
+        for edit in record.item.edits:
+            if edit.sha256 in damaged or edit.base in damaged:
+                raise BadInput(
+                    "edits.damaged",
+                    f"the correction of {edit.name} is damaged, or was changed where reel keeps it",
+                    hint="correct the published file again, or `./reel edits drop` it",
+                )
+        for leaf in (leaf for step in record.plan.steps for leaf in leaves(step.inputs)):
+            if isinstance(leaf, FromUser) and leaf.sha256 in damaged:
+                record.app.store.keep(leaf.content)
+        for step in record.plan.steps:
+            made = record.results.get(step.id)
+            if made and any(file.sha256 in damaged for file in made.files):
+                text = "a damaged file was found among its results and removed; the step is done again"
+                record.emit(events.Notice(record.item.name, step.id, text))
+                await self._do_again(step, made)
+        self._repaired.update(damaged)
+
+    async def _do_again(self, step: Step, before: StoredResult) -> None:
+        """Do a step that was reused; where it now gives another result, see to all that follows from it."""
+        record, reason = self._record, "its result was damaged"
+        await asyncio.to_thread(set_up, [StepPreview(step, "redone", reason)], record.app, record.emit)
+        await self._see_to(step, reason)
+        changed = {step.id} if record.results[step.id].outputs != before.outputs else set()
+        for later in record.plan.steps:
+            if changed & later.needs and later.id in record.results:
+                await self._see_to(later, f"{step.id} gave another result")
+                changed.add(later.id)
 
     async def _for_language(self, step: Step) -> Step:
         """The step with the models for the language that was heard, which may have to be fetched. Raises `Missing`."""
@@ -112,19 +186,24 @@ class ItemRun:
             warning=lambda text: record.emit(events.Notice(item.name, step.id, text)),
         )
         order = (-item.priority, -float(item.plan.depths[step.id]), float(item.index))
-        media = {**record.app.edits.files(item.digest, item.edits), item.digest: item.media}
-        job = asyncio.create_task(
-            run_step(work, below, media, record.length_ms, record.app, self._shared.dispatcher, listening, order)
-        )
+        given = Given(record.length_ms, record.media, record.app.edits.files(item.digest, item.edits))
+        job = asyncio.create_task(run_step(work, below, given, record.app, self._shared.dispatcher, listening, order))
         jobs[work.key] = job
-        try:
-            return await job
-        finally:
-            del jobs[work.key]
+        job.add_done_callback(lambda _: jobs.pop(work.key))  # before whoever waits for it looks here again
+        return await job
 
     def _expect(self, step: Step, jobs: int) -> None:
         models = {role: self._record.app.models.snapshot(name) for role, name in step.models.items()}
         self._shared.dispatcher.expect(step, models, jobs)
+
+
+def _rotten(place: Path) -> ReelError:
+    """The error for a content that is damaged as soon as it is made."""
+    return ReelError(
+        "results.content",
+        f"the disk gives back other bytes than were written: {place} was made again, and is damaged again",
+        hint="check the disk and the memory of this machine, or choose another place with `--set results_dir=...`",
+    )
 
 
 def _distinct(asked: Step, first: Step) -> list[Step]:

@@ -6,14 +6,26 @@ import asyncio
 import shutil
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.app import App
-from pipeline.base.errors import OutOfMemory, OutputsInvalid, WorkerCrashed, WorkerKilled, WorkerLost
+from pipeline.base.display_paths import as_text
+from pipeline.base.errors import (
+    MediaChanged,
+    OutOfMemory,
+    OutputsInvalid,
+    ReelError,
+    StageRefused,
+    StepFailed,
+    WorkerCrashed,
+    WorkerKilled,
+    WorkerLost,
+)
 from pipeline.plan.model import Step, takes_several
 from pipeline.plan.oom_fallback import changes_bytes
 from pipeline.plan.result_key import InputDigests, Surroundings, ingredients, result_key
+from pipeline.store.media_file import MediaFile
 from pipeline.store.results import StoredFile, StoredResult, as_input
 from pipeline.workers.dispatcher import Dispatcher
 from pipeline.workers.scheduler import Order
@@ -21,6 +33,7 @@ from shared import protocol
 
 _ATTEMPTS = 2  # a native crash or a kill is tried once more, in a fresh process: many are not the file's fault
 _MACHINES = 3  # that may be lost with the step on them: more is no accident
+_READINGS = 3  # of a media file that is touched in the meantime and keeps its content
 
 _OVER_LIMIT = "worker.memory"  # its own limit, whatever others hold
 
@@ -34,6 +47,26 @@ class Listening:
     started: Callable[[str], None]  # by a worker of this name
     progress: Callable[[float], None]
     warning: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the user gave for a step: the media file, how long it is, and other files by the digest of each."""
+
+    media_ms: int
+    media: MediaFile | None = None
+    others: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> Mapping[str, Path]:
+        """All files by digest."""
+        return {**self.others, self.media.digest: self.media.path} if self.media else self.others
+
+    def read_by(self, inputs: InputDigests) -> MediaFile | None:
+        """The media file, if a step with these inputs reads it."""
+        digest = self.media.digest if self.media else ""
+        taken = any(digest == given or (isinstance(given, list) and digest in given) for given in inputs.values())
+        return self.media if taken else None
 
 
 @dataclass(frozen=True)
@@ -54,16 +87,17 @@ def keyed(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Keyed
 
 
 async def run_step(
-    work: Keyed, below: Sequence[Step], media: Mapping[str, Path], media_ms: int, app: App, dispatcher: Dispatcher,
-    listening: Listening, order: Order = (),
+    work: Keyed, below: Sequence[Step], given: Given, app: App, dispatcher: Dispatcher, listening: Listening,
+    order: Order = (),
 ) -> StoredResult:  # fmt: skip
     """Run the step and write its result, which the caller notes in the index; when memory runs out, with nothing else
-    loaded, then as the steps `below` on its backend's ladder. `media` maps digests to the user's own files. Raises
-    `StepFailed` and `StageRefused`; whatever it raises, the store holds nothing half done."""
+    loaded, then as the steps `below` on its backend's ladder. Raises `MediaChanged`, `StepFailed` and `StageRefused`;
+    whatever it raises, the store holds nothing half done, and nothing that was made from another content than its key
+    says."""
     lower, alone, fell = iter(below), False, False
     while True:
         try:
-            result = await _run(work, media, media_ms, app, dispatcher, listening, order)
+            result = await _read_and_run(work, given, app, dispatcher, listening, order)
         except OutOfMemory as error:
             if error.code != _OVER_LIMIT and not alone and await dispatcher.make_room():
                 listening.warning(f"out of memory, so once more with other models unloaded: {error.message}")
@@ -82,10 +116,49 @@ async def run_step(
             return result
 
 
+async def _read_and_run(
+    work: Keyed, given: Given, app: App, dispatcher: Dispatcher, listening: Listening, order: Order
+) -> StoredResult:
+    """Run the step until the media file was left alone while it was read. A touch that leaves the content as it is
+    may hide a content that was there for a moment, so the step is done again."""
+    media = given.read_by(work.inputs)
+    for _ in range(_READINGS):
+        changes = media.changes if media else 0
+        try:
+            done, warnings, out_dir = await _run(work, given, app, dispatcher, listening, order)
+        except (StageRefused, StepFailed):
+            if media:  # the file may have changed under the step: that is the cause then, and not what it says
+                await asyncio.to_thread(media.prove)
+            raise
+        result = await asyncio.to_thread(_keep_if_same, media, changes, work, done, warnings, out_dir, app)
+        if result:
+            return result
+        listening.warning("the media file was touched while it was read, so once more")
+    assert media
+    raise MediaChanged(
+        "media.changed",
+        f"{as_text(media.path)} was touched each of the {_READINGS} times that it was read",
+        hint="run the same command again when nothing changes the file any more",
+    )
+
+
+def _keep_if_same(
+    media: MediaFile | None, changes: int, work: Keyed, done: protocol.Done, warnings: tuple[str, ...], out_dir: Path,
+    app: App,
+) -> StoredResult | None:  # fmt: skip
+    """The result, if the media file that it was made from is as it was before. Raises `MediaChanged`."""
+    try:
+        if media and media.prove() != changes:
+            return None
+        return _keep(work, done, warnings, out_dir, app)
+    finally:
+        _clear(out_dir)
+
+
 async def _run(
-    work: Keyed, media: Mapping[str, Path], media_ms: int, app: App, dispatcher: Dispatcher, listening: Listening,
-    order: Order,
-) -> StoredResult:  # fmt: skip
+    work: Keyed, given: Given, app: App, dispatcher: Dispatcher, listening: Listening, order: Order
+) -> tuple[protocol.Done, tuple[str, ...], Path]:
+    """What a worker made of the step, and the folder that holds it."""
     step = work.step
     warnings: list[str] = []
 
@@ -96,9 +169,9 @@ async def _run(
             warnings.append(event.text)
             listening.warning(event.text)
 
-    limit_s = step.backend.resources.time_base_s + step.backend.resources.time_per_media_s * media_ms / 1000
+    limit_s = step.backend.resources.time_base_s + step.backend.resources.time_per_media_s * given.media_ms / 1000
     models = {role: app.models.snapshot(name) for role, name in step.models.items()}
-    inputs = as_input(work.inputs, app.store, media)
+    inputs = as_input(work.inputs, app.store, given.paths)
     attempt = lost = 0
     while True:
         attempt += 1
@@ -108,7 +181,7 @@ async def _run(
             done = await dispatcher.run(
                 step, models, inputs, out_dir, limit_s, listening.started, hear, order, listening.waiting
             )
-            break
+            return done, tuple(warnings), out_dir
         except (WorkerCrashed, WorkerKilled) as error:
             if attempt == _ATTEMPTS or error.code == "worker.protocol":
                 raise
@@ -117,7 +190,9 @@ async def _run(
             if lost == _MACHINES:
                 raise
             listening.warning(f"{error.message}, so once more on another")
-    return await asyncio.to_thread(_keep, work, done, tuple(warnings), out_dir, app)
+        except ReelError:
+            _clear(out_dir)  # now and not at the end of the run: it may hold half a film
+            raise
 
 
 def _keep(work: Keyed, done: protocol.Done, warnings: tuple[str, ...], out_dir: Path, app: App) -> StoredResult:
@@ -161,11 +236,15 @@ def _take_in(
             taken[role] = tuple(app.store.take_in(_checked(step, role, name, out_dir)) for name in several)
         else:
             taken[role] = app.store.take_in(_checked(step, role, names, out_dir))
+    return taken
+
+
+def _clear(out_dir: Path) -> None:
+    """Remove a step's folder with whatever is left in it."""
     try:
         out_dir.rmdir()
-    except OSError:  # something else was left in it
-        shutil.rmtree(out_dir)
-    return taken
+    except OSError:
+        shutil.rmtree(out_dir, ignore_errors=True)
 
 
 def _checked(step: Step, role: str, name: str, out_dir: Path) -> Path:

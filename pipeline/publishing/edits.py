@@ -13,6 +13,7 @@ a plan holds the corrections in every language, and each step takes those in the
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from pipeline.plan.model import AllOf, FirstOf, FromFile, FromStep, Leaf, Plan, 
 from pipeline.store.results import StoredResult
 from shared.documents.base import Document, DocumentError, Frozen
 from shared.documents.transcript import Transcript
-from shared.files import sha256_of, write_atomically
+from shared.files import is_sound, write_atomically
 from shared.text.language import UNDETERMINED, is_same, language_in_file_name
 
 _LIST = "edits.json"
@@ -164,11 +165,12 @@ class EditStore:
         return edit.model_copy(update={"language": target or named or None})
 
     def _keep(self, media: str, path: Path) -> str:
-        digest = sha256_of(path)
+        content = path.read_bytes()  # once: an editor may save again between two readings
+        digest = hashlib.sha256(content).hexdigest()
         place = self.path(media, digest)
-        if not place.is_file():
+        if not is_sound(place, digest):
             place.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(place, path.read_bytes())
+            write_atomically(place, content)
         return digest
 
     def _write(self, media: str, edits: Sequence[Edit]) -> None:

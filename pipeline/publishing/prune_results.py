@@ -8,6 +8,7 @@ that no run is in progress.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from pathlib import Path
 from pipeline.publishing.publish import JOB, Job, read_job
 from pipeline.store.results import ResultStore, StoredResult
 from shared.documents.base import DocumentError
-from shared.files import sha256_of
+from shared.files import is_sound
 
 _DAY_S = 24 * 3600
 
@@ -31,18 +32,20 @@ class Repaired:
     unreadable: tuple[Path, ...]  # manifests, taken away
     damaged: tuple[Path, ...]  # contents that are not what their name says, taken away
     incomplete: tuple[str, ...]  # keys of results without all of their contents: they are made again when needed
+    histories: tuple[Path, ...]  # files of runs, damaged or lost, written anew from what the index still had
+    lost: tuple[Path, ...]  # damaged files of runs that the index does not have either
 
 
-def repair(store: ResultStore, progress: Callable[[int, int], None]) -> Repaired:
-    """Read every content and every manifest, take away what is not what it says, and make the index anew. `progress`
-    hears of bytes read and bytes in all."""
+def repair(store: ResultStore, damage: str | None, progress: Callable[[int, int], None]) -> Repaired:
+    """Read every content and every manifest, take away what is not what it says, and make the index anew. `damage` is
+    what was wrong with the index before it was opened; `progress` hears of bytes read and bytes in all."""
     contents = sorted((store.root / "objects").glob("*/*"))
-    sizes = {path: path.stat().st_size for path in contents}
+    sizes = {path: path.lstat().st_size for path in contents}
     done, damaged = 0, []
     for path in contents:
-        if sha256_of(path) != path.name:
+        if not is_sound(path, path.name):
             damaged.append(path)
-            path.unlink()
+            _take_away(path)
         done += sizes[path]
         progress(done, sum(sizes.values()))
     unreadable, incomplete, whole = [], [], 0
@@ -50,14 +53,22 @@ def repair(store: ResultStore, progress: Callable[[int, int], None]) -> Repaired
         key = _key_of(path)
         if key is None:
             unreadable.append(path)
-            path.unlink()
+            _take_away(path)
         elif store.lookup(key) is None:
             incomplete.append(key)
         else:
             whole += 1
-    why = store.index.damage()
+    why = damage or store.index.damage()
     store.index.rebuild(store.refill)
-    return Repaired(why, whole, tuple(unreadable), tuple(damaged), tuple(incomplete))
+    histories, lost = store.index.keep_runs(store.history)
+    return Repaired(why, whole, tuple(unreadable), tuple(damaged), tuple(incomplete), tuple(histories), tuple(lost))
+
+
+def _take_away(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 @dataclass(frozen=True)

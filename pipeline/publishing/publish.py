@@ -22,7 +22,7 @@ from pipeline.publishing.edits import Changed, Edit, takes_edits
 from pipeline.store.results import ResultStore, StoredFile, StoredResult, object_damaged
 from shared.copying import copy_verified
 from shared.documents.base import Document, DocumentError
-from shared.files import sha256_of, write_atomically
+from shared.files import is_sound, sha256_of, write_atomically
 from shared.text.language import UNDETERMINED, in_file_name
 
 JOB = "job.json"
@@ -164,7 +164,7 @@ def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> li
         is_lost = name in job.edits and not known  # the corrections were deleted with the cache, say
         if sha256_of(path) != digest or is_lost:
             before = store.object_path(digest)
-            found.append(Changed(path, origin, before if before.is_file() and not is_lost else None, language))
+            found.append(Changed(path, origin, before if not is_lost and is_sound(before, digest) else None, language))
     return found
 
 

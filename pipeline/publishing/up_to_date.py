@@ -68,11 +68,14 @@ class Receipts:
         """The media's receipt, if it is for this content and plan and no published file was touched since."""
         wanted = "SELECT folder, files, keys FROM receipts WHERE media = ? AND digest = ? AND plan = ?"
         for folder, files, keys in self._index.query(wanted, (str(media), digest, plan)):
-            noted = json.loads(str(files))
+            try:
+                noted, made = json.loads(str(files)), json.loads(str(keys))
+            except ValueError:  # a damaged index; the results themselves are asked then
+                return None
             if all(_state(f"{folder}/{name}") == state for name, state in noted.items()):
                 place = Path(str(folder))
                 paths = tuple(place / name for name in noted if name != JOB)
-                return Receipt(PublishedFiles(place, paths, ()), json.loads(str(keys)))
+                return Receipt(PublishedFiles(place, paths, ()), made)
         return None
 
     def note(self, media: Path, digest: str, plan: str, published: PublishedFiles, keys: Mapping[str, str]) -> None:

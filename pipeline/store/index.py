@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,46 +21,27 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.base.errors import ReelError
+from pipeline.store.index_file import (
+    RUN_TABLES,
+    SQL_ERRORS,
+    VERSION,
+    connect,
+    damage_in,
+    is_damage,
+    make_index,
+    open_index,
+    remove_index,
+    salvaged,
+    trouble,
+    unusable,
+    version_of,
+)
 from pipeline.store.network_disk import network_disk
 from shared.documents.base import Document, DocumentError
 from shared.files import write_by_rename
 
-VERSION = 4
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS results (
-    key TEXT PRIMARY KEY, stage TEXT NOT NULL, backend TEXT NOT NULL, bytes INTEGER NOT NULL, seconds REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS media (
-    device INTEGER, inode INTEGER, size INTEGER, modified_ns INTEGER, sha256 TEXT NOT NULL,
-    PRIMARY KEY (device, inode, size, modified_ns));
-CREATE TABLE IF NOT EXISTS media_tracks (
-    device INTEGER, inode INTEGER, size INTEGER, modified_ns INTEGER, tracks TEXT NOT NULL,
-    PRIMARY KEY (device, inode));
-CREATE TABLE IF NOT EXISTS receipts (
-    media TEXT PRIMARY KEY, digest TEXT NOT NULL, plan TEXT NOT NULL, folder TEXT NOT NULL, files TEXT NOT NULL,
-    keys TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS runs (
-    run TEXT PRIMARY KEY, started TEXT NOT NULL, finished TEXT, state TEXT NOT NULL, recipe TEXT, profile TEXT);
-CREATE TABLE IF NOT EXISTS run_items (
-    run TEXT NOT NULL, item TEXT NOT NULL, media TEXT, folder TEXT, state TEXT NOT NULL, seconds REAL,
-    PRIMARY KEY (run, item));
-CREATE TABLE IF NOT EXISTS run_steps (
-    run TEXT NOT NULL, item TEXT NOT NULL, media TEXT NOT NULL, step TEXT NOT NULL, backend TEXT NOT NULL,
-    key TEXT, state TEXT NOT NULL, seconds REAL, started_ms INTEGER, ended_ms INTEGER, worker TEXT,
-    PRIMARY KEY (run, item, step));
-CREATE INDEX IF NOT EXISTS run_steps_media ON run_steps (media, step);
-CREATE INDEX IF NOT EXISTS run_steps_key ON run_steps (key);
-CREATE TABLE IF NOT EXISTS run_workers (
-    run TEXT NOT NULL, worker TEXT NOT NULL, label TEXT NOT NULL, host TEXT NOT NULL, generation INTEGER NOT NULL,
-    started_ms INTEGER NOT NULL, ended_ms INTEGER, reason TEXT, peak_memory_mb REAL, peak_gpu_memory_mb REAL,
-    PRIMARY KEY (run, worker));
-CREATE TABLE IF NOT EXISTS run_loads (
-    run TEXT NOT NULL, worker TEXT NOT NULL, stage TEXT NOT NULL, backend TEXT NOT NULL, models TEXT NOT NULL,
-    ended_ms INTEGER NOT NULL, seconds REAL NOT NULL, memory_mb REAL, PRIMARY KEY (run, worker, stage, backend));
-"""
-RUN_TABLES = ("runs", "run_items", "run_steps", "run_workers", "run_loads")
-
+_RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")  # a run's id
 _JSON = json.JSONEncoder(ensure_ascii=False)  # `json.dumps` makes one for each row
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT}
 
 Refill = Callable[["Index"], None]
 """Puts everything that is known from files into an empty index."""
@@ -84,9 +66,9 @@ class Index:
         self._statements: dict[tuple[str, ...], str] = {}  # that put a row of these columns into this table
 
     @contextlib.contextmanager
-    def open_for_writing(self, refill: Refill) -> Iterator[None]:
-        """Open the index, made anew where it is damaged or of another version. Raises `ReelError` on a disk that
-        SQLite's log is not safe on."""
+    def open_for_writing(self, refill: Refill, *, checked: bool = False) -> Iterator[None]:
+        """Open the index, made anew where it is damaged or of another version; `checked` reads all of it for that.
+        Raises `ReelError` on a disk that SQLite's log is not safe on."""
         if kind := network_disk(self.file.parent):
             raise ReelError(
                 "results.network-disk",
@@ -95,7 +77,7 @@ class Index:
                 " both with `--set results_dir=...`",
             )
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        self._connect(refill)
+        self._connect(refill, checked)
         try:
             yield
         finally:
@@ -164,7 +146,7 @@ class Index:
                 return []
             database = self._reader()
             return database.execute(statement, values).fetchall() if database else []
-        except sqlite3.DatabaseError as error:
+        except SQL_ERRORS as error:
             raise trouble(self.file, error) from error
 
     def _reader(self) -> sqlite3.Connection | None:
@@ -172,16 +154,16 @@ class Index:
         inode = self.file.stat().st_ino
         if self._read is None or self._read[0] != inode:
             database = self._for_reading()
-            if _version(database) != VERSION:
+            if version_of(database) != VERSION:
                 database.close()
                 return None  # the next writer makes it anew
             self._read = inode, database
         return self._read[1]
 
     def _for_reading(self) -> sqlite3.Connection:
-        database = sqlite3.connect(f"{self.file.as_uri()}?mode=ro", uri=True)
+        database = connect(self.file, "ro")
         try:
-            _version(database)
+            version_of(database)
         except sqlite3.OperationalError as error:
             database.close()
             if (
@@ -190,7 +172,7 @@ class Index:
             ):
                 raise
             # On a disk that cannot be written there is no place for SQLite's shared memory, and no writer either.
-            return sqlite3.connect(f"{self.file.as_uri()}?mode=ro&immutable=1", uri=True)
+            return connect(self.file, "ro&immutable=1")
         return database
 
     def rows(self, table: str, run: str) -> list[dict[str, JsonValue]]:
@@ -225,43 +207,73 @@ class Index:
             for row in kept.tables.get(table, ()):
                 self.put(table, row)
 
+    def keep_runs(self, folder: Path) -> tuple[list[Path], list[Path]]:
+        """Write the file of every run that has ended and whose file is damaged or gone. Returns those that were
+        written, and the damaged ones whose runs are not known."""
+        ended = self.query("SELECT run FROM runs WHERE state != 'running' ORDER BY run")
+        known = {folder / f"{run}.json": str(run) for (run,) in ended if _RUN.fullmatch(str(run))}
+        damaged = [file for file in sorted({*known, *folder.glob("*.json")}) if not _is_run(file)]
+        for file in damaged:
+            if file in known:
+                self.write_run(known[file], file)
+        return [file for file in damaged if file in known], [file for file in damaged if file not in known]
+
     def damage(self) -> str | None:
         """What SQLite finds wrong with the file; None for nothing."""
+        if not self.file.exists():
+            return None
         try:
-            found = self.query("PRAGMA quick_check(1)")
-        except ReelError as error:
-            return error.message
-        return None if found in ([], [("ok",)]) else str(found[0][0])
+            with contextlib.closing(self._for_reading()) as database:
+                return damage_in(database)
+        except SQL_ERRORS as error:
+            if not is_damage(error):
+                raise trouble(self.file, error) from error
+            return str(error)
 
     def rebuild(self, refill: Refill) -> None:
         """Make the index anew from files, and keep of the old one what can still be read of runs."""
         self._writable().close()
         self._database, self._waits = self._made_anew(refill), None
 
-    def _connect(self, refill: Refill) -> None:
+    def _connect(self, refill: Refill, checked: bool) -> None:
         database = None
         try:
-            database = _opened(self.file) if self.file.exists() else None
-        except sqlite3.DatabaseError as error:
+            database = open_index(self.file) if self.file.exists() else None
+            if database and checked and damage_in(database):
+                database.close()
+                database = None
+        except SQL_ERRORS as error:
             if not is_damage(error):
                 raise  # the disk is full or read-only: nothing is wrong with the file
+            if database:
+                database.close()
+                database = None
         self._database, self._waits = database or self._made_anew(refill), None
 
     def _made_anew(self, refill: Refill) -> sqlite3.Connection:
         """The new index is filled beside the old one and then takes its place, so that a kill in between loses
         nothing."""
+        try:
+            return self._made_beside(refill)
+        except OSError as error:
+            raise unusable(self.file, f"{error.filename or self.file}: {error.strerror or error}") from error
+
+    def _made_beside(self, refill: Refill) -> sqlite3.Connection:
         beside = self.file.with_name(f"{self.file.name}.new")
-        _remove(beside)
-        with contextlib.closing(_made(beside)) as self._database:
+        remove_index(beside)
+        with contextlib.closing(make_index(beside)) as self._database:
             self._waits = None
             with self.one_write():
                 refill(self)
-                for table, row in _salvaged(self.file):
-                    self._put(table, row, "IGNORE")
+                whole = {str(run) for (run,) in self.query("SELECT run FROM runs")}  # each has a file of its own
+                for table, row in salvaged(self.file):
+                    run = str(row.get("run"))
+                    if run not in whole and _RUN.fullmatch(run) and not row.keys().isdisjoint(self._columns(table)):
+                        self._put(table, row, "IGNORE")
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        _remove(self.file)
+        remove_index(self.file)
         beside.replace(self.file)
-        database = _opened(self.file)
+        database = open_index(self.file)
         assert database is not None, "an index that was just made is of another version"
         return database
 
@@ -288,75 +300,9 @@ class Index:
         return self._database
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether the file is at fault, and not the disk or somebody who holds it."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
-
-
-def trouble(file: Path, error: sqlite3.Error) -> ReelError:
-    """The error for an index that SQLite cannot work with."""
-    if is_damage(error):
-        return ReelError(
-            "results.damaged",
-            f"the index {file} is damaged: {error}",
-            hint="`./reel runs repair` makes it anew from the results themselves; none of them is lost",
-        )
-    return ReelError(
-        "results.unwritable",
-        f"the index {file} cannot be used: {error}",
-        hint="free some space, or choose another place with `--set results_dir=...`; what is stored is kept",
-    )
-
-
-def _opened(file: Path) -> sqlite3.Connection | None:
-    """The index; None where it is empty or of another version. Raises `sqlite3.DatabaseError`."""
-    database = sqlite3.connect(file, timeout=10)
+def _is_run(file: Path) -> bool:
     try:
-        if _version(database) != VERSION:
-            database.close()
-            return None
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("SELECT count(*) FROM sqlite_master")
-    except sqlite3.DatabaseError:
-        database.close()
-        raise
-    return database
-
-
-def _made(file: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(file, timeout=10)
-    database.execute("PRAGMA journal_mode=WAL")
-    database.executescript(_SCHEMA)
-    database.execute(f"PRAGMA user_version={VERSION}")
-    return database
-
-
-def _version(database: sqlite3.Connection) -> int:
-    return int(database.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _salvaged(file: Path) -> Iterator[tuple[str, dict[str, object]]]:
-    """The rows of runs that can still be read from a damaged index, or from one of another version."""
-    if not file.exists():
-        return
-    try:
-        with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as old:
-            for table in RUN_TABLES:
-                yield from _readable(old, table)
-    except sqlite3.DatabaseError:
-        return
-
-
-def _readable(old: sqlite3.Connection, table: str) -> Iterator[tuple[str, dict[str, object]]]:
-    try:
-        cursor = old.execute(f"SELECT * FROM {table}")
-        columns = [column[0] for column in cursor.description]
-        for row in cursor:
-            yield table, dict(zip(columns, row, strict=True))
-    except sqlite3.DatabaseError:
-        return
-
-
-def _remove(file: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        file.with_name(file.name + suffix).unlink(missing_ok=True)
+        RunFile.read(file)
+    except (OSError, DocumentError):
+        return False
+    return True

@@ -23,22 +23,28 @@ import os
 import platform
 import shutil
 import sqlite3
-import time
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, astuple
 from pathlib import Path
+from typing import Self
 
 from filelock import FileLock, Timeout
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from pipeline.base.errors import Locked, ReelError
 from pipeline.plan.result_key import InputDigests
-from pipeline.store.index import Index, trouble
+from pipeline.store.index import Index
+from pipeline.store.index_file import trouble
+from pipeline.store.media_file import MediaFile, identity_of, read_media
 from shared.documents.base import Document, DocumentError, Frozen
-from shared.files import sha256_of
+from shared.files import is_sound
 from shared.stage import MAKESHIFT, Fact
 
 _DISK_REFUSES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-_WHOLE_SECOND_NS = 1_000_000_000
+
+
+# A manifest ends with a checksum of what stands before it: its facts decide names and languages.
+_CHECK, _CHECK_LENGTH, _END = b',\n "check": "', 16, b"\n}"
 
 
 class StoredFile(Frozen):
@@ -79,9 +85,24 @@ class StoredResult(Document):
     cpu_s: float
     memory_mb: float | None
 
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the manifest and compare it with its checksum; those of earlier releases have none. Raises
+        `DocumentError` where it is damaged."""
+        body, mark, check = path.read_bytes().rpartition(_CHECK)
+        if not mark:
+            return super().read(path)
+        if check[:_CHECK_LENGTH].decode(errors="replace") != _check_of(body):
+            raise DocumentError(f"{path} is damaged: its content does not fit its checksum")
+        try:
+            return cls.model_validate_json(body + _END)
+        except ValidationError as error:
+            raise DocumentError(f"{path} is not a {cls.__name__}: {error.errors()[0]['msg']}") from error
+
     def as_text(self) -> str:
-        """As other documents stand in a file; by the faster way, since there is one for each step."""
-        return self.model_dump_json(indent=1) + "\n"
+        """As other documents stand in a file, with a checksum; by the faster way, since there is one for each step."""
+        body = self.model_dump_json(indent=1).encode().removesuffix(_END)
+        return f'{body.decode()}{_CHECK.decode()}{_check_of(body)}"\n}}\n'
 
     def digests(self, role: str) -> str | list[str] | None:
         """What a step that takes this output puts into its own key."""
@@ -130,9 +151,10 @@ class ResultStore:
         return self.root / "history"
 
     @contextlib.contextmanager
-    def open_for_writing(self, purpose: str) -> Iterator[None]:
-        """Hold the store for the life of the block. Raises `Locked` while another process does, and `ReelError` when
-        the disk refuses or the index is damaged, also in the middle of the block."""
+    def open_for_writing(self, purpose: str, *, checked: bool = False) -> Iterator[None]:
+        """Hold the store for the life of the block. An index that is damaged is made anew; `checked`, and a last owner
+        that did not come to its end, have all of it read for that. Raises `Locked` while another process holds the
+        store, and `ReelError` when the disk refuses or the index is damaged in the middle of the block."""
         owner = self.root / "owner.json"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -150,8 +172,8 @@ class ResultStore:
             cut_off = owner.exists()
             # For people, and for the next owner to see how this one ended: not worth waiting for the disk.
             owner.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "does": purpose}))
-            shutil.rmtree(self.root / "staging", ignore_errors=True)
-            with self.index.open_for_writing(self.refill):
+            self._sweep()
+            with self.index.open_for_writing(self.refill, checked=checked or cut_off):
                 if cut_off:
                     self._adopt()
                 yield
@@ -159,12 +181,18 @@ class ResultStore:
         except sqlite3.DatabaseError as error:
             raise trouble(self.index.file, error) from error
         except OSError as error:
-            if error.errno in _DISK_REFUSES:
+            if error.errno in _DISK_REFUSES or str(error.filename).startswith(f"{self.root}{os.sep}"):
                 raise self._unwritable(error) from error
             raise
         finally:
-            shutil.rmtree(self.root / "staging", ignore_errors=True)  # an interrupted step may have left a film here
+            self._sweep()  # an interrupted step may have left a film here
             lock.release()
+
+    def _sweep(self) -> None:
+        staging = self.root / "staging"
+        shutil.rmtree(staging, ignore_errors=True)
+        if not staging.is_dir():
+            staging.unlink(missing_ok=True)  # somebody has put a file in its place
 
     def refill(self, index: Index) -> None:
         """Everything that the files of the store tell, into an empty index."""
@@ -193,7 +221,7 @@ class ResultStore:
         """The result, if its manifest and all of its objects are there whole."""
         try:
             result = StoredResult.read(self._manifest(key))
-        except (FileNotFoundError, DocumentError):
+        except (OSError, DocumentError):
             return None
         if result.key != key or not all(self._is_whole(file) for file in result.files):
             return None
@@ -208,7 +236,7 @@ class ResultStore:
         """What the key of a result was made of, even when its objects are gone."""
         try:
             return StoredResult.read(self._manifest(key)).ingredients
-        except (FileNotFoundError, DocumentError):
+        except (OSError, DocumentError):
             return None
 
     def path(self, file: StoredFile) -> Path:
@@ -218,6 +246,18 @@ class ResultStore:
     def object_path(self, sha256: str) -> Path:
         """Where the content with this digest lies."""
         return Path(f"{self._objects}/{sha256[:2]}/{sha256}")
+
+    def prove(self, sha256: str) -> bool:
+        """Whether the content with this digest is in the store and has it. A damaged one is removed, so that the
+        results it belongs to are made again."""
+        place = self.object_path(sha256)
+        with contextlib.suppress(FileNotFoundError):
+            read = place.stat().st_ino
+            if is_sound(place, sha256):
+                return True
+            if place.stat().st_ino == read:  # and not what another item has just made in its place
+                place.unlink()
+        return False
 
     def make_staging(self, name: str) -> Path:
         """An empty folder for a step to write into, on the store's own disk."""
@@ -263,31 +303,27 @@ class ResultStore:
         """Give a result that is written its row in the index."""
         self.index.put("results", result.row)
 
-    def media_digest(self, path: Path) -> str:
-        """The sha256 of a user's file, remembered by what the file system says of it."""
-        status = path.stat()
-        digest = self.known_digest(status)
-        if digest is None:
-            digest = sha256_of(path)
-            self.remember_digest(path, status, digest)
-        return digest
+    def media(self, path: Path) -> MediaFile:
+        """A user's file with its digest, remembered by what the file system says of it. Raises `OSError`, and
+        `MediaChanged` where it changes while it is read."""
+        known = self.known_media(path)
+        if known is None:
+            known = read_media(path)
+            self.remember(known)
+        return known
 
-    def known_digest(self, status: os.stat_result) -> str | None:
-        """The sha256 of a user's file that was read before, by what the file system says of it."""
+    def known_media(self, path: Path) -> MediaFile | None:
+        """A user's file whose content was read before, by what the file system says of it. Raises `OSError`."""
+        identity = identity_of(path.stat())
         wanted = "SELECT sha256 FROM media WHERE device = ? AND inode = ? AND size = ? AND modified_ns = ?"
-        for row in self.index.query(wanted, _identity(status)):
-            return str(row[0])
+        for row in self.index.query(f"{wanted} AND changed_ns = ?", astuple(identity)):
+            return MediaFile(path, str(row[0]), identity, settled=True)
         return None
 
-    def remember_digest(self, path: Path, status: os.stat_result, digest: str) -> None:
-        """Note the sha256 of a user's file, whose `status` was taken before it was read."""
-        # A file that was changed within this very second may change again under the same time stamp.
-        settled = (
-            path.stat().st_mtime_ns == status.st_mtime_ns and status.st_ctime_ns < time.time_ns() - _WHOLE_SECOND_NS
-        )
-        if self.index.is_open and settled:
-            names = ("device", "inode", "size", "modified_ns", "sha256")
-            self.index.put("media", dict(zip(names, (*_identity(status), digest), strict=True)))
+    def remember(self, media: MediaFile) -> None:
+        """Note the digest of a user's file. One that changed just now may change again under the same times."""
+        if self.index.is_open and media.settled:
+            self.index.put("media", {**asdict(media.identity), "sha256": media.digest})
 
     def one_write(self, *, wait: bool = True) -> contextlib.AbstractContextManager[None]:
         """All writes of the block to the index at once; see `Index.one_write`."""
@@ -304,6 +340,8 @@ class ResultStore:
 
     def _unwritable(self, error: OSError) -> ReelError:
         why = error.strerror or str(error)
+        if (place := error.filename2 or error.filename) and str(place) != str(self.root):
+            why = f"{why}: {place}"
         return ReelError(
             "results.unwritable",
             f"the result store {self.root} cannot be written: {why}",
@@ -319,6 +357,10 @@ class ResultStore:
         return f"`{owner.get('does')}`, process {owner.get('pid')}{elsewhere}"
 
 
+def _check_of(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:_CHECK_LENGTH]
+
+
 def as_input(digests: InputDigests, store: ResultStore, media: Mapping[str, Path]) -> dict[str, str | list[str] | None]:
     """Digests of inputs as paths a worker can open; `media` maps the digests of the user's own files to them."""
 
@@ -329,10 +371,6 @@ def as_input(digests: InputDigests, store: ResultStore, media: Mapping[str, Path
         role: None if value is None else place(value) if isinstance(value, str) else [place(one) for one in value]
         for role, value in digests.items()
     }
-
-
-def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _flush_folder(folder: Path) -> None:

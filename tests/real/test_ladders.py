@@ -16,7 +16,7 @@ import pytest
 from pydantic import JsonValue
 
 from pipeline.app import App
-from pipeline.engine.step_run import Listening, keyed, run_step
+from pipeline.engine.step_run import Given, Listening, keyed, run_step
 from pipeline.plan.model import Step, single_step
 from pipeline.plan.oom_fallback import descent
 from pipeline.plan.registry import STAGES
@@ -97,7 +97,7 @@ class Bench:
                     surroundings = app.surroundings()
                     first, *below = descent(step, observed.rungs)
                     work = keyed(first, digests, surroundings)
-                    results.append(await run_step(work, below, media, 30_000, app, dispatcher, listening))
+                    results.append(await run_step(work, below, Given(30_000, others=media), app, dispatcher, listening))
         observed.save()
         return results
 

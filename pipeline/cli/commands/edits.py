@@ -23,7 +23,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     media = Path(arguments.media).absolute()
     check_media(media)
     admission = Admission(app, Runs(app.store, app.project.runs))
-    item = admission.item(Request(media), app.store.media_digest(media))
+    item = admission.item(Request(media), app.store.media(media).digest)
     return _drop(item, arguments.names, app) if arguments.action == "drop" else _list(item, app)
 
 

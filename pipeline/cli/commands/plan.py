@@ -43,7 +43,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
             items.append({"name": name, "media": str(request.media), "steps": [], "skipped": skipped})
             texts.append(f"{name}\nskipped: {skipped}")
             continue
-        digest = app.store.media_digest(request.media)
+        digest = app.store.media(request.media).digest
         if before := admission.finished(request, digest):
             item, previews = before[0], published_before(before[0].plan, before[1].keys)
         else:

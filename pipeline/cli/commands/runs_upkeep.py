@@ -44,7 +44,11 @@ def parse_size(text: str) -> int:
 
 
 def _repair(app: App) -> CommandResult:
-    with open_reporter(app.settings.progress) as emit, app.store.open_for_writing("reel runs repair"):
+    damage = app.store.index.damage()  # before it is opened, which makes a damaged one anew
+    with (
+        open_reporter(app.settings.progress) as emit,
+        app.store.open_for_writing("reel runs repair", checked=True),
+    ):
         started, size = time.monotonic(), 0
 
         def progress(done: int, total: int) -> None:
@@ -54,7 +58,7 @@ def _repair(app: App) -> CommandResult:
             size = total
             emit(events.CheckProgress(done, total))
 
-        found = repair(app.store, progress)
+        found = repair(app.store, damage, progress)
         if size:
             emit(events.CheckFinished(size, time.monotonic() - started))
     lines = [f"{found.results} results are whole"]
@@ -65,11 +69,14 @@ def _repair(app: App) -> CommandResult:
         ("unreadable manifests were taken away", found.unreadable),
         ("damaged contents were taken away", found.damaged),
         ("results are without some of their contents; they are made again when they are needed", found.incomplete),
+        ("damaged files of the history were written anew from the index", found.histories),
+        ("damaged files of the history hold runs that nothing else knows of, and are passed over", found.lost),
     ):
         lines += [f"{len(many)} {what}"] if many else []
     data: JsonValue = {
         "index": found.index, "results": found.results, "unreadable": [str(path) for path in found.unreadable],
         "damaged": [str(path) for path in found.damaged], "incomplete": list(found.incomplete),
+        "histories": [str(path) for path in found.histories], "lost": [str(path) for path in found.lost],
     }  # fmt: skip
     return CommandResult(data, "\n".join(lines))
 

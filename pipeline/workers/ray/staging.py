@@ -1,17 +1,22 @@
 """The folder through which machines without a common result store give each other a job's files.
 
 Each job has a folder of its own there for as long as it runs, so that no more lies in it than what is at work. Where
-it is on the disk of the results, files are linked into it, else copied.
+it is on the disk of the results, stored contents are linked into it, else copied. A user's file is always copied: a
+link would change the file's own time of change, by which a swap is noticed.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from shared import protocol
+from shared.copying import copy_verified
+
+_CONTENT = re.compile("[0-9a-f]{64}")  # how the store names what it holds
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,12 @@ def stage_job(request: protocol.Run, folder: Path) -> StagedJob:
 def _bring(file: Path, folder: Path) -> str:
     folder.mkdir()
     place = folder / file.name
-    try:
-        os.link(file.resolve(), place)
-    except OSError:  # another disk, or a file system without links
-        shutil.copyfile(file, place)
+    if _CONTENT.fullmatch(file.name):
+        try:
+            os.link(file.resolve(), place)
+        except OSError:  # another disk, or a file system without links
+            pass
+        else:
+            return str(place)
+    copy_verified(file, place)
     return str(place)

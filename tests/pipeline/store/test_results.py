@@ -114,12 +114,49 @@ def test_a_users_file_is_hashed_once_and_again_when_it_changes(store: ResultStor
     media = tmp_path / "film.mkv"
     media.write_bytes(b"one")
     with store.open_for_writing("test"):
-        first = store.media_digest(media)
+        first = store.media(media).digest
         media.write_bytes(b"two")  # within the same second, the same size
-        assert store.media_digest(media) != first
-        time.sleep(1.1)
-        second = store.media_digest(media)
+        assert store.media(media).digest != first
+        while not (seen := store.media(media)).settled:  # its times tell of a later change then
+            time.sleep(0.1)
+        second = seen.digest
         assert store.index.query("SELECT sha256 FROM media") == [(second,)]
+
+
+def test_a_flipped_bit_anywhere_in_a_manifest_makes_it_no_result(store: ResultStore, tmp_path: Path) -> None:
+    with store.open_for_writing("test"):
+        committed = _commit(store)
+    (manifest,) = store.manifests()
+    whole = manifest.read_bytes()
+    for place in range(len(whole) - 1):
+        for bit in (0, 5):
+            flipped = bytearray(whole)
+            flipped[place] ^= 1 << bit
+            manifest.write_bytes(flipped)
+            assert store.lookup(KEY) in (None, committed), (
+                f"bit {bit} of byte {place}: {flipped[place - 9 : place + 9]!r}"
+            )
+    manifest.write_text(committed.model_dump_json(indent=1) + "\n")
+    assert store.lookup(KEY) == committed, "one of an earlier release has no checksum"
+
+
+@pytest.mark.parametrize("name", ["staging", "owner.json", "history", "manifests", "objects", "lock"])
+def test_what_is_no_file_or_folder_of_ours_is_passed_over_or_told_in_a_sentence(
+    store: ResultStore, tmp_path: Path, name: str
+) -> None:
+    place = tmp_path / "results" / name
+    place.parent.mkdir()
+    if name in {"owner.json", "lock"}:
+        place.mkdir()
+    else:
+        place.write_text("in the way")
+    told = None
+    try:
+        with store.open_for_writing("test"):
+            _commit(store)
+    except ReelError as error:
+        told = error
+    assert store.lookup(KEY) if told is None else (told.code == "results.unwritable" and name in told.message)
 
 
 def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:

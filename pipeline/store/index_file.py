@@ -1,0 +1,178 @@
+"""The index as a file: its tables, how it is opened, and what can be wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.base.errors import ReelError
+
+VERSION = 5
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS results (
+    key TEXT PRIMARY KEY, stage TEXT NOT NULL, backend TEXT NOT NULL, bytes INTEGER NOT NULL, seconds REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS media (
+    device INTEGER, inode INTEGER, size INTEGER, modified_ns INTEGER, changed_ns INTEGER, sha256 TEXT NOT NULL,
+    PRIMARY KEY (device, inode));
+CREATE TABLE IF NOT EXISTS media_tracks (
+    device INTEGER, inode INTEGER, size INTEGER, modified_ns INTEGER, tracks TEXT NOT NULL,
+    PRIMARY KEY (device, inode));
+CREATE TABLE IF NOT EXISTS receipts (
+    media TEXT PRIMARY KEY, digest TEXT NOT NULL, plan TEXT NOT NULL, folder TEXT NOT NULL, files TEXT NOT NULL,
+    keys TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS runs (
+    run TEXT PRIMARY KEY, started TEXT NOT NULL, finished TEXT, state TEXT NOT NULL, recipe TEXT, profile TEXT);
+CREATE TABLE IF NOT EXISTS run_items (
+    run TEXT NOT NULL, item TEXT NOT NULL, media TEXT, folder TEXT, state TEXT NOT NULL, seconds REAL,
+    PRIMARY KEY (run, item));
+CREATE TABLE IF NOT EXISTS run_steps (
+    run TEXT NOT NULL, item TEXT NOT NULL, media TEXT NOT NULL, step TEXT NOT NULL, backend TEXT NOT NULL,
+    key TEXT, state TEXT NOT NULL, seconds REAL, started_ms INTEGER, ended_ms INTEGER, worker TEXT,
+    PRIMARY KEY (run, item, step));
+CREATE INDEX IF NOT EXISTS run_steps_media ON run_steps (media, step);
+CREATE INDEX IF NOT EXISTS run_steps_key ON run_steps (key);
+CREATE TABLE IF NOT EXISTS run_workers (
+    run TEXT NOT NULL, worker TEXT NOT NULL, label TEXT NOT NULL, host TEXT NOT NULL, generation INTEGER NOT NULL,
+    started_ms INTEGER NOT NULL, ended_ms INTEGER, reason TEXT, peak_memory_mb REAL, peak_gpu_memory_mb REAL,
+    PRIMARY KEY (run, worker));
+CREATE TABLE IF NOT EXISTS run_loads (
+    run TEXT NOT NULL, worker TEXT NOT NULL, stage TEXT NOT NULL, backend TEXT NOT NULL, models TEXT NOT NULL,
+    ended_ms INTEGER NOT NULL, seconds REAL NOT NULL, memory_mb REAL, PRIMARY KEY (run, worker, stage, backend));
+"""
+RUN_TABLES = ("runs", "run_items", "run_steps", "run_workers", "run_loads")
+
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT}
+SQL_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)  # the second where SQLite's own words hold damaged names
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether the file is at fault, and not the disk or another program that holds it."""
+    return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+
+
+def trouble(file: Path, error: Exception) -> ReelError:
+    """The error for an index that SQLite cannot work with."""
+    if is_damage(error):
+        return ReelError(
+            "results.damaged",
+            f"the index {file} is damaged: {error}",
+            hint="`./reel runs repair` makes it anew from the results themselves; none of them is lost",
+        )
+    for place in _files(file):
+        if place.is_dir():
+            return unusable(file, f"{place} is a folder, expected a file")
+        if place.exists() and not os.access(place, os.R_OK | os.W_OK):
+            return unusable(file, f"this user may not read and write {place}")
+    return ReelError(
+        "results.unwritable",
+        f"the index {file} cannot be used: {error}",
+        hint="free some space, or choose another place with `--set results_dir=...`; what is stored is kept",
+    )
+
+
+def unusable(file: Path, why: str) -> ReelError:
+    """Make the error for an index that another thing than damage keeps from being used."""
+    return ReelError(
+        "results.unwritable",
+        f"the index {file} cannot be used: {why}",
+        hint="move that away, or give this user the right to it; the next command then makes the index anew from the"
+        " results, and none of them is lost",
+    )
+
+
+def connect(file: Path, mode: str = "rwc") -> sqlite3.Connection:
+    """Connect to the file. Text that is damaged is read with marks in it, and not refused with an exception of
+    Python's."""
+    database = sqlite3.connect(f"{file.as_uri()}?mode={mode}", uri=True, timeout=10)
+    database.text_factory = functools.partial(str, encoding="utf-8", errors="replace")
+    return database
+
+
+def open_index(file: Path) -> sqlite3.Connection | None:
+    """The index; None where it is empty or of another version. Raises `sqlite3.DatabaseError`."""
+    database = connect(file)
+    try:
+        if version_of(database) != VERSION:
+            database.close()
+            return None
+        database.execute("PRAGMA journal_mode=WAL")
+        if _schema_of(database) != _schema():
+            database.close()
+            return None
+        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            database.execute(f"SELECT * FROM {name} LIMIT 1").fetchall()
+    except SQL_ERRORS:
+        database.close()
+        raise
+    return database
+
+
+def make_index(file: Path) -> sqlite3.Connection:
+    """Make an empty index."""
+    database = connect(file)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.executescript(_SCHEMA)
+    database.execute(f"PRAGMA user_version={VERSION}")
+    return database
+
+
+def _schema_of(database: sqlite3.Connection) -> set[str]:
+    return {str(row[0]) for row in database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+
+
+@functools.cache
+def _schema() -> set[str]:
+    """The statements of the schema as SQLite keeps them."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(_SCHEMA)
+        return _schema_of(database)
+
+
+def damage_in(database: sqlite3.Connection) -> str | None:
+    """What SQLite finds wrong with the whole of the index."""
+    if version_of(database) == VERSION and _schema_of(database) != _schema():
+        return "its tables are not those of this release"
+    found = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
+    return None if found == "ok" else found
+
+
+def version_of(database: sqlite3.Connection) -> int:
+    """Return the version of the tables; raises `sqlite3.DatabaseError` for what is not a database."""
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def salvaged(file: Path) -> Iterator[tuple[str, dict[str, object]]]:
+    """The rows of runs that can still be read from a damaged index, or from one of another version."""
+    if not file.exists():
+        return
+    try:
+        with contextlib.closing(connect(file, "ro")) as old:
+            for table in RUN_TABLES:
+                yield from _readable(old, table)
+    except SQL_ERRORS:
+        return
+
+
+def _readable(old: sqlite3.Connection, table: str) -> Iterator[tuple[str, dict[str, object]]]:
+    try:
+        cursor = old.execute(f"SELECT * FROM {table}")
+        columns = [column[0] for column in cursor.description]
+        for row in cursor:
+            yield table, dict(zip(columns, row, strict=True))
+    except SQL_ERRORS:
+        return
+
+
+def remove_index(file: Path) -> None:
+    """Remove the index with the files of SQLite beside it."""
+    for place in _files(file):
+        place.unlink(missing_ok=True)
+
+
+def _files(file: Path) -> list[Path]:
+    """The database with the files that SQLite puts beside it."""
+    return [file.with_name(file.name + suffix) for suffix in ("", "-wal", "-shm")]

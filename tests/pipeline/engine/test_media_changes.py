@@ -1,0 +1,269 @@
+"""What was read is what the key says: a media file that changes while a run works on it is stored under no key."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pipeline.app import App
+from pipeline.base import events
+from pipeline.base.errors import MediaChanged
+from pipeline.engine.batch import BatchResult, run_batch
+from pipeline.engine.media_list import Request
+from pipeline.store.media_file import identity_of, read_media
+from pipeline.store.results import StoredResult
+from shared.files import sha256_of
+
+BEFORE, AFTER = b"the film as it was" * 50, b"quite another film" * 50
+READERS = ("demux", "shots", "mux")  # the steps of the recipe that read the media file
+
+
+def rename_over(film: Path) -> None:
+    """Put another file in its place, as a download manager does."""
+    other = film.with_name("other")
+    other.write_bytes(AFTER)
+    os.replace(other, film)
+
+
+def write_into(film: Path) -> None:
+    """Write other content into the same file."""
+    with open(film, "rb+") as stream:
+        stream.write(AFTER)
+
+
+def swap_unseen(film: Path) -> None:
+    """Write other content of the same length, and set the time of modification back."""
+    status = film.stat()
+    write_into(film)
+    os.utime(film, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def cut(film: Path) -> None:
+    """Cut the end off."""
+    os.truncate(film, len(BEFORE) // 2)
+
+
+def grow(film: Path) -> None:
+    """Append, as a copy does that is still going on."""
+    with open(film, "ab") as stream:
+        stream.write(b"more")
+
+
+def point_elsewhere(film: Path) -> None:
+    """Make it a link to another film."""
+    other = film.with_name("elsewhere.bin")
+    other.write_bytes(AFTER)
+    film.unlink()
+    film.symlink_to(other)
+
+
+def remove(film: Path) -> None:
+    """Delete it."""
+    film.unlink()
+
+
+CHANGES = [rename_over, write_into, swap_unseen, cut, grow, point_elsewhere, remove]
+
+
+class Meddler:
+    """Does something to a film as soon as a step of it begins, or is done: by the item's name and the step."""
+
+    def __init__(
+        self,
+        acts: Mapping[tuple[str, str], Callable[[], object]],
+        when: type[events.StepStarted | events.StepDone] = events.StepStarted,
+    ) -> None:
+        self.heard: list[events.Event] = []
+        self._acts, self._when = acts, when
+
+    def __call__(self, event: events.Event) -> None:
+        self.heard.append(event)
+        if isinstance(event, self._when) and (act := self._acts.get((event.item, event.step))):
+            act()
+
+    def codes(self, item: str) -> list[str]:
+        return [event.code for event in self.heard if isinstance(event, events.StepFailedEvent) and event.item == item]
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    place = tmp_path / "films" / "film.mkv"
+    place.parent.mkdir()
+    place.write_bytes(BEFORE)
+    return place
+
+
+def run(app: App, film: Path, emit: Callable[[events.Event], None] = lambda event: None) -> BatchResult:
+    return run_batch([Request(film)], app, emit)
+
+
+def stored(app: App, digest: str) -> set[str]:
+    """The stages whose stored result has read the content with this digest itself."""
+    found = (StoredResult.read(path) for path in app.store.manifests())
+    return {str(one.ingredients["stage"]) for one in found if digest in json.dumps(one.ingredients["inputs"])}
+
+
+def make_films(folder: Path, names: Iterable[str]) -> dict[str, Path]:
+    """A folder with a film of its own for each name, all of one length."""
+    films = {name: folder / name / f"{name}.mkv" for name in names}
+    for number, film in enumerate(films.values()):
+        film.parent.mkdir()
+        film.write_bytes(BEFORE + b"%03d" % number)
+    return films
+
+
+def test_a_film_that_changes_under_a_step_is_stored_under_no_key_and_published_nowhere(
+    make_app: Callable[..., App], tmp_path: Path
+) -> None:
+    app = make_app(stub=True)
+    cases = {f"{change.__name__}-{step}": (change, step) for change in CHANGES for step in READERS}
+    films = make_films(tmp_path, cases)
+    digests = {name: sha256_of(film) for name, film in films.items()}
+    acts = {(f"{name}.mkv", step): partial(change, films[name]) for name, (change, step) in cases.items()}
+    meddler = Meddler(acts)
+    for item in run_batch([Request(film) for film in films.values()], app, meddler).items:
+        name = item.media.stem
+        assert (name, item.state, item.published) == (name, "failed", None)
+        assert item.error
+        assert (item.error.code, item.error.exit_code) == ("media.changed", 4)
+        assert str(item.media) in item.error.message
+        assert meddler.codes(item.name) == ["media.changed"]
+        assert cases[name][1] not in stored(app, digests[name])
+    assert not list((app.project.results / "staging").glob("*"))
+    assert not app.project.output.exists()
+
+
+def test_a_film_that_changes_between_its_readings_is_published_nowhere(
+    make_app: Callable[..., App], tmp_path: Path
+) -> None:
+    app = make_app(stub=True, recipe="transcribe")
+    films = make_films(tmp_path, [change.__name__ for change in CHANGES])
+    kept = {name: film.read_bytes() for name, film in films.items()}
+    acts = {(f"{change.__name__}.mkv", "demux"): partial(change, films[change.__name__]) for change in CHANGES}
+    requests = [Request(film) for film in films.values()]
+    for item in run_batch(requests, app, Meddler(acts, events.StepDone)).items:
+        assert item.error, item.name
+        assert item.error.code == "media.changed"
+    assert not app.project.output.exists()
+    for name, film in films.items():
+        film.unlink(missing_ok=True)
+        film.write_bytes(kept[name])
+    again = run_batch(requests, app, lambda event: None).items
+    assert {item.state for item in again} == {"reused"}, "what was read before the change is right, and kept"
+
+
+def test_the_content_that_was_put_in_its_place_is_worked_on_by_the_next_run(
+    make_app: Callable[..., App], film: Path
+) -> None:
+    app = make_app(stub=True)
+    run(app, film, Meddler({("film.mkv", "mux"): lambda: rename_over(film)}))
+    (item,) = run(app, film).items
+    assert item.state == "done"
+    assert json.loads((app.project.output / "film" / "job.json").read_text())["media_sha256"] == sha256_of(film)
+
+
+def test_a_touch_that_leaves_the_content_costs_another_reading_and_nothing_else(
+    make_app: Callable[..., App], tmp_path: Path
+) -> None:
+    touches: dict[str, Callable[[Path], object]] = {
+        "chmod": lambda film: film.chmod(0o600),
+        "link": lambda film: os.link(film, film.with_name("link")),
+        "touch": Path.touch,
+    }
+    app, films, touched = make_app(stub=True), make_films(tmp_path, touches), set[str]()
+
+    def once(name: str) -> None:
+        if name not in touched:
+            touched.add(name)
+            touches[name](films[name])
+
+    meddler = Meddler({(f"{name}.mkv", "demux"): partial(once, name) for name in touches})
+    for item in run_batch([Request(film) for film in films.values()], app, meddler).items:
+        assert item.state == "done"
+        begun = [one for one in meddler.heard if isinstance(one, events.StepStarted) and one.item == item.name]
+        assert [one.step for one in begun].count("demux") == 2
+    assert sum(isinstance(one, events.Notice) and "once more" in one.text for one in meddler.heard) == len(films)
+
+
+def test_a_film_that_was_another_for_a_moment_is_read_again(make_app: Callable[..., App], film: Path) -> None:
+    app, hidden = make_app(stub=True), film.with_name("hidden")
+
+    def there_and_back() -> None:
+        os.replace(film, hidden)
+        film.write_bytes(AFTER)
+        os.replace(hidden, film)
+
+    meddler = Meddler({("film.mkv", "demux"): there_and_back})
+    (item,) = run(app, film, meddler).items
+    assert item.error
+    assert item.error.code == "media.changed", "it is another at each of the readings"
+    assert "demux" not in stored(app, sha256_of(film))
+
+
+def test_another_film_with_the_same_content_does_not_fail_with_the_first(
+    make_app: Callable[..., App], film: Path
+) -> None:
+    app, twin = make_app(stub=True), film.with_name("twin.mkv")
+    shutil.copyfile(film, twin)
+    changed: list[bool] = []
+
+    def change() -> None:
+        if not changed:
+            rename_over(film)
+            changed.append(True)
+
+    result = run_batch(
+        [Request(film), Request(twin)], app, Meddler({(name, "demux"): change for name in ("film.mkv", "twin.mkv")})
+    )
+    assert {item.name: item.state for item in result.items} == {"film.mkv": "failed", "twin.mkv": "done"}
+
+
+def test_a_swap_that_keeps_size_and_time_is_seen_by_the_next_run(make_app: Callable[..., App], film: Path) -> None:
+    app = make_app(stub=True)
+    old = time.time() - 3600
+    os.utime(film, (old, old))
+    while not read_media(film).settled:  # the system keeps the time of the last change
+        time.sleep(0.1)
+    run(app, film)
+    assert app.store.known_media(film)
+    swap_unseen(film)
+    assert app.store.known_media(film) is None
+    (item,) = run(app, film).items
+    assert item.state == "done"
+
+
+def test_a_file_that_grows_while_it_is_hashed_is_told_to_be_incomplete(tmp_path: Path) -> None:
+    film = tmp_path / "film.mkv"
+    film.write_bytes(b"x" * (64 << 20))
+    script = 'while [ ! -e "$1/stop" ]; do echo more >> "$1/film.mkv"; done'
+    with subprocess.Popen(["sh", "-c", script, "sh", tmp_path]) as writer:
+        try:
+            before = film.stat().st_size
+            while film.stat().st_size == before:
+                pass
+            with pytest.raises(MediaChanged) as caught:
+                read_media(film)
+        finally:
+            (tmp_path / "stop").touch()
+    assert writer.returncode == 0
+    assert caught.value.code == "media.changed"
+    assert "changed while it was read" in caught.value.message
+    assert "still being copied" in (caught.value.hint or "")
+
+
+def test_other_numbers_from_a_network_disk_are_no_change(tmp_path: Path) -> None:
+    film = tmp_path / "film.mkv"
+    film.write_bytes(BEFORE)
+    media = read_media(film)
+    seen = media.identity
+    media.identity = type(seen)(seen.device + 1, seen.inode + 1, seen.size, seen.modified_ns, seen.changed_ns)
+    assert media.prove() == 0
+    assert media.identity == identity_of(film.stat())

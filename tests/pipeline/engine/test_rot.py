@@ -1,0 +1,160 @@
+"""Rot does not go through: a flipped bit in the store is never published, and no step is given it."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+
+from pipeline.app import App
+from pipeline.base import events
+from pipeline.engine.batch import run_batch
+from pipeline.engine.item import ItemResult
+from pipeline.engine.media_list import Request
+from pipeline.store.results import StoredResult
+from shared.files import sha256_of
+
+RUNS = int(os.environ.get("ROT_RUNS", "10"))  # 200 take some minutes
+_CHANGES: tuple[Mapping[str, JsonValue], ...] = ({}, {"stages.diarize.num_speakers": 3}, {"to": ["pt"]})
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    place = tmp_path / "film.mp4"
+    place.write_bytes(b"a film")
+    return place
+
+
+def run(app: App, film: Path, overrides: Mapping[str, JsonValue] | None = None) -> tuple[ItemResult, list[str]]:
+    """What became of the film, and the notices."""
+    heard: list[events.Event] = []
+    (item,) = run_batch([Request(film, overrides or {})], app, heard.append).items
+    return item, [event.text for event in heard if isinstance(event, events.Notice)]
+
+
+def objects(app: App) -> list[Path]:
+    return sorted(path for path in (app.project.results / "objects").glob("*/*") if path.stat().st_size)
+
+
+def flip(place: Path, chance: random.Random) -> None:
+    """Change one bit, as a disk does: no time of the file changes."""
+    status = place.stat()
+    content = bytearray(place.read_bytes())
+    content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    place.chmod(0o644)
+    place.write_bytes(content)
+    place.chmod(0o444)
+    os.utime(place, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def published(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def of_stage(app: App, stage: str) -> list[Path]:
+    """The contents that steps of a stage have made."""
+    results = [StoredResult.read(path) for path in app.store.manifests()]
+    files = [file for one in results if one.ingredients["stage"] == stage for file in one.files if file.size]
+    return [app.store.path(file) for file in files]
+
+
+def test_flips_at_random_places_are_never_published_and_never_consumed(
+    make_app: Callable[..., App], film: Path
+) -> None:
+    app, chance = make_app(stub=True), random.Random(RUNS)
+    folder = app.project.output / "film"
+    expected = []
+    for change in _CHANGES:
+        assert run(app, film, change)[0].state == "done"
+        expected.append(published(folder))
+    repaired = 0
+    for number in range(RUNS):
+        for place in chance.sample(objects(app), chance.randint(1, 4)):
+            flip(place, chance)
+        if chance.random() < 0.8:
+            shutil.rmtree(folder, ignore_errors=True)
+        which = chance.randrange(len(_CHANGES))
+        item, notices = run(app, film, _CHANGES[which])
+        assert not item.error, f"run {number}: {item.error}"
+        assert published(folder) == expected[which], f"run {number}"
+        repaired += sum("damaged file was found" in text for text in notices)
+    assert repaired
+
+
+@pytest.mark.parametrize(
+    ("stage", "change"),
+    [
+        ("demux", {"stages.asr.beam_size": 2}),
+        ("vad", {"stages.diarize.num_speakers": 2}),
+        ("clean", {"stages.subtitle.songs": "skip"}),
+    ],
+)
+def test_a_step_is_given_nothing_damaged_and_what_is_damaged_is_made_again(
+    make_app: Callable[..., App], film: Path, stage: str, change: Mapping[str, JsonValue]
+) -> None:
+    app = make_app(stub=True)
+    run(app, film)
+    damaged = of_stage(app, stage)
+    for place in damaged:
+        flip(place, random.Random(3))
+    item, notices = run(app, film, change)
+    assert not item.error
+    assert any("damaged file was found" in text for text in notices)
+    read = [place for place in damaged if sha256_of(place) == place.name]
+    assert read, "what the step was given is whole again"
+
+
+def test_a_damaged_published_file_is_replaced_from_the_store_or_made_again(
+    make_app: Callable[..., App], film: Path
+) -> None:
+    app = make_app(stub=True)
+    run(app, film)
+    expected = published(app.project.output / "film")
+    for place in of_stage(app, "subtitle"):
+        flip(place, random.Random(4))
+    shutil.rmtree(app.project.output)
+    item, notices = run(app, film)
+    assert item.state == "done"
+    assert published(app.project.output / "film") == expected
+    assert any("damaged file was found" in text for text in notices)
+
+
+def test_a_disk_that_damages_all_that_it_is_given_is_told_and_nothing_is_published(
+    make_app: Callable[..., App], film: Path
+) -> None:
+    app = make_app(stub=True)
+    run(app, film)
+    shutil.rmtree(app.project.output)
+    heard: list[events.Event] = []
+
+    def rot(event: events.Event) -> None:
+        heard.append(event)
+        if isinstance(event, events.StepDone) or not any(isinstance(one, events.StepReused) for one in heard[:-1]):
+            for place in of_stage(app, "subtitle"):
+                flip(place, random.Random(len(heard)))
+
+    (item,) = run_batch([Request(film)], app, rot).items
+    assert item.error
+    assert item.error.code == "results.content"
+    assert "damaged again" in item.error.message
+    assert [event.code for event in heard if isinstance(event, events.StepFailedEvent)] == ["results.content"]
+
+
+def test_a_damaged_glossary_in_the_store_is_written_again(
+    make_app: Callable[..., App], film: Path, tmp_path: Path
+) -> None:
+    glossary = tmp_path / "terms.csv"
+    glossary.write_text("source,pt\nHarbour,Porto\n")
+    app = make_app(stub=True, glossary=str(glossary), to=["pt"])
+    run(app, film)
+    place = app.store.object_path(sha256_of(glossary))
+    assert place.exists()
+    flip(place, random.Random(5))
+    item, _ = run(app, film, {"stages.translate.num_beams": 4})
+    assert not item.error
+    assert sha256_of(place) == place.name
