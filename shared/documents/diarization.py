@@ -1,4 +1,4 @@
-"""Who spoke when: turns, and RTTM, the exchange format of the NIST evaluations."""
+"""Speaker turns, and RTTM, the exchange format of the NIST evaluations."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def speaker_label(index: int) -> str:
 
 
 def speaker_number(label: str) -> int | None:
-    """Which speaker a label of `speaker_label` names; None for a name that somebody gave."""
+    """Return the number in a label of `speaker_label`; None for a name that a person gave."""
     number = label.removeprefix("SPEAKER_")
     return int(number) if number != label and number.isdecimal() else None
 

@@ -1,4 +1,4 @@
-"""What a check of a subtitle file found, and how far it is from another: what `check` and `compare` hand over."""
+"""The findings of `check` in a subtitle file, and the distance that `compare` measures."""
 
 from __future__ import annotations
 

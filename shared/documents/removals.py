@@ -1,4 +1,5 @@
-"""What was taken out of a transcript and why, and what viewers who do not hear are to be told."""
+"""The parts that were removed from a transcript, with the evidence; and the sound labels for viewers who do not
+hear."""
 
 from __future__ import annotations
 

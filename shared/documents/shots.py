@@ -1,4 +1,4 @@
-"""Where the picture changes from one shot to the next."""
+"""The times at which the picture changes from one shot to the next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is heard: where somebody speaks, where somebody sings, and where music plays."""
+"""The stretches of speech, singing and music in a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where somebody speaks, and what was measured of the sound around it."""
+"""The regions of speech, and measurements of the sound around them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SpeechRegions(Document):
 
 
 class Separation(Document):
-    """Whether speech was separated from the rest before it was transcribed, and why."""
+    """The decision whether to separate speech before it is transcribed, with the reason."""
 
     snr_db: float | None  # None: nothing to measure it by (no speech, or nothing but speech)
     applied: bool

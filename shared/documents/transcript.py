@@ -1,4 +1,4 @@
-"""What was said, when, and by whom."""
+"""Segments and words with times and speakers."""
 
 from __future__ import annotations
 

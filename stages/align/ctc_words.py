@@ -1,8 +1,8 @@
-"""What a CTC aligner is to find of a text, and what its answer says about the words. Pure: no network, no audio.
+"""Tokens for a CTC aligner, and word times from its answer. Pure: no network, no audio.
 
-The network knows letters, and not all of them. A digit, a symbol that is spoken or a letter of another script becomes a
-wildcard, which matches whatever sounds there (as in WhisperX); a mark that nobody speaks is left out. A word of which
-nothing is left has no place of its own, and gets one between its neighbours.
+The network knows letters, but not all of them. A digit, a spoken symbol or a letter of another script becomes a
+wildcard, which matches any sound (as in WhisperX); an unspoken mark is left out. A word without any token left gets a
+time between its neighbours.
 """
 
 from __future__ import annotations

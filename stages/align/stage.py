@@ -44,7 +44,7 @@ AlignJob = Job[AlignInputs, AlignParams]
 
 
 class Engine(Protocol):
-    """What a backend offers: for each segment, its words with better times, or with the ones they have."""
+    """A backend: return the words of each segment with better times, or with the times that they have."""
 
     languages: frozenset[str] | None  # whose words it finds, BCP-47; None: any
 

@@ -40,7 +40,7 @@ class MlxWhisperEngine:
         self.languages = frozenset(parse_language(code) for code in codes)
 
     def hears_prompt(self, text: str) -> bool:
-        """Whether a text has fewer tokens than the half of its context that Whisper keeps for what came before."""
+        """Return whether a text fits into the half of its context that Whisper reserves for a prompt."""
         return len(self._tokenizer.encode(f" {text}")) < int(self._model.dims.n_text_ctx) // 2
 
     def duration_ms(self, audio: Path) -> int:

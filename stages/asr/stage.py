@@ -120,13 +120,13 @@ class Heard:
 
 
 class Engine(Protocol):
-    """What a backend offers. A pack is a tuple of stretches of the audio, heard one after the other without gaps."""
+    """A backend. A pack is a tuple of stretches of the audio, decoded one after the other without gaps."""
 
     languages: frozenset[str]  # BCP-47
     longest_ms: int  # the longest stretch that it takes
 
     def hears_prompt(self, text: str) -> bool:
-        """Whether the decoder has room for all of a text before the first words, or takes none at all."""
+        """Return whether the decoder has room for the whole text as a prompt; a decoder without prompts has none."""
 
     def duration_ms(self, audio: Path) -> int: ...
 
@@ -136,7 +136,7 @@ class Engine(Protocol):
     def transcribe(
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
     ) -> Iterator[Heard]:
-        """What was heard. `again`: it came back as a repetition before, so discourage one."""
+        """Yield what the model recognises. `again`: the pack came back as a repetition before, so discourage one."""
 
 
 def run(engine: Engine, job: AsrJob) -> AsrOutputs:
@@ -179,8 +179,8 @@ def _everything(engine: Engine, audio: Path) -> SpeechRegions:
 def _passages(
     engine: Engine, job: AsrJob, speech: SpeechRegions, language: str
 ) -> Iterator[tuple[str, tuple[Region, ...]]]:
-    """What to decode, pack by pack, each with its language. Where several are spoken, a stretch is short enough to hear
-    one of them in; one that could be any of them is taken for the main language."""
+    """Yield the packs to decode, each with its language. Where several languages are spoken, a stretch is short enough
+    to hold one of them; a stretch that could be any of them counts as the main language."""
     params = job.params
     longest = min(engine.longest_ms, _LANGUAGE_MS) if params.multilingual else engine.longest_ms
 
@@ -291,7 +291,7 @@ def _first(regions: Sequence[Region], limit_ms: int) -> tuple[Region, ...]:
 def _said(
     engine: Engine, job: AsrJob, pack: Sequence[Region], language: str, left_out: list[Removal], again: bool = False
 ) -> Iterator[Segment]:
-    """What was said in a pack. Speech that came back as a repetition is decoded once more, more carefully."""
+    """Yield the segments of a pack. A stretch that came back as a repetition is decoded once more, with penalties."""
     for heard in engine.transcribe(job.inputs.audio, pack, primary(language), job.params, again):
         for segment in place(heard, pack):
             silent, repetitive, evidence = judge(heard, segment, job.params)
@@ -310,7 +310,7 @@ def _said(
 
 
 def judge(heard: Heard, segment: Segment, params: AsrParams) -> tuple[bool, bool, dict[str, float]]:
-    """Whether a segment is likely to be text on silence, whether it is a repetition, and the numbers that say so."""
+    """Return whether a segment is likely to be text on silence, whether it is a repetition, and the evidence."""
     word_probability = sum(word.probability for word in segment.words) / len(segment.words)
     unsure = heard.average_log_probability < params.log_prob_threshold or word_probability < _UNSURE_WORDS
     ratio = compression_ratio(segment.text)
@@ -371,7 +371,7 @@ def _segment(words: Sequence[Word], log_probability: float, no_speech: float, wi
 
 
 def _stretch_of(time_ms: int, pack: Sequence[Region]) -> int:
-    """Which stretch of the pack is heard at this time."""
+    """Return the index of the stretch that holds this time of the pack."""
     for index, stretch in enumerate(pack):
         time_ms -= stretch.end_ms - stretch.start_ms
         if time_ms < 0:

@@ -22,7 +22,7 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class Window:
-    """What is decoded as a whole: its place in the audio, and in the pack, which has no gaps."""
+    """A stretch that is decoded as a whole: its place in the audio, and in the pack, which has no gaps."""
 
     audio: Region
     pack: Span

@@ -38,7 +38,7 @@ AttributeJob = Job[AttributeInputs, AttributeParams]
 
 
 class Engine(Protocol):
-    """What a backend offers."""
+    """A backend."""
 
     def attribute(self, transcript: Transcript, turns: Sequence[Turn]) -> Transcript: ...
 

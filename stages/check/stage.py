@@ -48,14 +48,14 @@ CheckJob = Job[CheckInputs, CheckParams]
 
 @dataclass(frozen=True)
 class Film:
-    """What a check wants to know of the media; None for what it does not say."""
+    """Facts about the media file that a check uses; None where the file does not state them."""
 
     end_ms: int | None = None
     frame_rate: float | None = None
 
 
 class Engine(Protocol):
-    """What a backend offers."""
+    """A backend."""
 
     def read(self, subtitles: Path) -> ReadCues: ...
     def film(self, media: Path) -> Film: ...

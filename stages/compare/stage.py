@@ -33,7 +33,7 @@ CompareJob = Job[CompareInputs, CompareParams]
 
 
 class Engine(Protocol):
-    """What a backend offers: the languages that it cannot cut into words, and the edit rate in percent."""
+    """A backend: the languages that it cannot split into words, and the edit rate in percent."""
 
     uncut: frozenset[str]
 

@@ -1,8 +1,8 @@
-"""What a language model does for stage `condense`, and which of its shorter texts are taken.
+"""Shorten segments with a language model, and accept only texts that keep the meaning as far as words can show it.
 
-A text is taken only where it is shorter and still tells the same, as far as words show that: the numbers, the names and
-the terms are all there, no negation came or went, and of its content words as many are old ones, and of the old ones as
-many are left, as the user wants. Content words are all that a language's lists of small words do not hold.
+A text is accepted where it is shorter, keeps every number, name and glossary term, neither adds nor drops a negation,
+and shares enough content words with the original, counted both ways. Content words are those outside the language's
+lists of function words.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Guard:
     terms: Glossary = NO_TERMS
 
     def accepts(self, line: Line, text: str) -> bool:
-        """Whether a text can stand for a line."""
+        """Return whether a text may replace a line."""
         old, new = (self._content(one) for one in (line.text, text))
         common = (old & new).total()
         return (

@@ -39,7 +39,7 @@ class CondenseInputs(Files):
 
 
 class CondenseParams(LanguageModelParams, ReadingParams, LanguageParams):
-    """What can be read, and how much of a text has to stay."""
+    """The reading speed, and how much of a text has to stay."""
 
     context: int = Field(0, ge=0, le=100, description="other texts to shorten, before and after, that it is shown too")
     keep: float = Field(
@@ -62,8 +62,8 @@ CondenseJob = Job[CondenseInputs, CondenseParams]
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be shortened: the translation where there is one. `most` says for each segment that is too long, by
-    its id, how many places it should take; `negations` may neither come nor go, and the `terms` stay as they are."""
+    """The text to shorten: the translation where there is one. `most` maps the id of each segment that is too long to
+    the number of places that it may take; `negations` may neither appear nor vanish, and `terms` stay unchanged."""
 
     transcript: Transcript
     translation: Translation | None
@@ -75,13 +75,13 @@ class Work:
 
     @property
     def language(self) -> str:
-        """Of the text to shorten."""
+        """Return the language of the text to shorten."""
         return self.translation.target if self.translation else self.transcript.language
 
 
 @dataclass(frozen=True)
 class Condensed:
-    """What a backend made; `makeshift` says what may be better another time."""
+    """The result of a backend; `makeshift` says why it may be better another time."""
 
     transcript: Transcript
     translation: Translation | None
@@ -91,7 +91,7 @@ class Condensed:
 
 
 class Engine(Protocol):
-    """What a backend offers."""
+    """A backend."""
 
     def condense(self, work: Work) -> Condensed: ...
 

@@ -56,7 +56,7 @@ class Likeness(Enum):
 
 
 class Windows(NamedTuple):
-    """Where the analysis windows lie: their centres, and the index of the region each belongs to."""
+    """The analysis windows: their centres, and the index of the region that each belongs to."""
 
     centres_ms: Integers
     regions: Integers
@@ -239,7 +239,7 @@ def _polish(centroids: Floats, heads: Floats, weights: Floats) -> Floats:
 
 
 def _compare_closest(centroids: Floats, points: Floats, single: Floats) -> Likeness:
-    """Whether the two closest centroids belong to two people.
+    """Return whether the two closest centroids belong to two people.
 
     The cosine of two means of n noisy vectors is lower than that of the true voices by sqrt(n / (n + c)) each
     (Spearman's attenuation), so small clusters must be further apart. Close pairs are accepted only when they are

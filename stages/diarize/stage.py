@@ -72,14 +72,14 @@ class SpeakerTurn(NamedTuple):
 
 
 class Speakers(NamedTuple):
-    """What a backend found. `exclusive` is the same with one speaker at a time, where turns may overlap."""
+    """The turns that a backend found. `exclusive` holds the same turns with one speaker at a time."""
 
     turns: Sequence[SpeakerTurn]
     exclusive: Sequence[SpeakerTurn] | None = None
 
 
 class Engine(Protocol):
-    """What a backend offers."""
+    """A backend."""
 
     def diarize(self, job: DiarizeJob, regions: Sequence[Region]) -> Speakers: ...
 

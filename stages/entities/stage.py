@@ -22,7 +22,7 @@ Kind = Literal["person", "place", "organisation", "other"]
 
 
 class Mention(Frozen):
-    """Where a name is spoken; `segment` is the transcript's."""
+    """A place where a name is spoken; `segment` is the id of the transcript's segment."""
 
     segment: int
     start_ms: int
@@ -52,7 +52,7 @@ class EntitiesInputs(Files):
 
 
 class EntitiesParams(Params):
-    """What counts as a name, and which are proposed."""
+    """Thresholds: what counts as a name, and which names are proposed."""
 
     min_confidence: float = Field(0.8, ge=0, le=1, description="names that the model is less sure of are left out")
     kinds: tuple[Kind, ...] = Field(("person", "place", "organisation"), description="the kinds of names to find")
@@ -81,7 +81,7 @@ class Span:
 
 
 class Engine(Protocol):
-    """What a backend offers: the names in each text, in order. `progress` takes the part that is done."""
+    """A backend: return the names in each text, in order. `progress` takes the part that is done."""
 
     def find(self, texts: Sequence[str], progress: Callable[[float], None]) -> Sequence[Sequence[Span]]: ...
 

@@ -36,7 +36,7 @@ class OcrInputs(Files):
 
 
 class OcrParams(Params):
-    """Where and how often to look, and what to believe."""
+    """The areas and times to look at, and the confidence to demand."""
 
     every_s: float = Field(2.0, ge=0.1, le=600, description="seconds from one look at the picture to the next")
     region: Literal["all", "top", "bottom"] = Field(
@@ -68,14 +68,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Look:
-    """What stood in the picture at a time."""
+    """The text in the picture at one time."""
 
     at_ms: int
     readings: tuple[Reading, ...]
 
 
 class Engine(Protocol):
-    """What a backend offers: looks in order of time, as many as the parameters want."""
+    """A backend: yield looks in order of time, as many as the parameters want."""
 
     def watch(
         self, media: Path, info: Media, params: OcrParams, progress: Callable[[float], None]

@@ -95,7 +95,8 @@ def tidied(lines: Sequence[str], language: str, terms: Iterable[str] = ()) -> li
 
 
 def _is_odd(term: str) -> bool:
-    """Whether a term cannot be taken for an everyday word: `May` can, `WhisperX` and `Big Buck Bunny` cannot."""
+    """Return whether a term cannot be mistaken for an everyday word: `May` can, `WhisperX` and `Big Buck Bunny`
+    cannot."""
     return term != term.lower() and (" " in term or any(map(str.isupper, term[1:])))
 
 
@@ -144,7 +145,7 @@ def _sentences(line: str, starts: bool) -> Iterator[str]:
 
 
 def _ends_sentence(word: str) -> bool:
-    """Whether a word with its mark ends a sentence: not an abbreviation, an ordinal or a pause."""
+    """Return whether a word with its mark ends a sentence: abbreviations, ordinals and pauses do not."""
     bare = word.rstrip("\"'”’»)")
     if bare[-1:] not in {".", "!", "?"} or bare.endswith(".."):
         return False

@@ -27,7 +27,7 @@ class RefineInputs(Files):
 
 
 class RefineParams(LanguageModelParams):
-    """What is refined, and how much a language model may change."""
+    """The texts to refine, and how much a language model may change."""
 
     texts: Literal["all", "transcript", "translation"] = Field(
         "all", description="what a language model works on; what it does not gets the rules"
@@ -50,8 +50,8 @@ RefineJob = Job[RefineInputs, RefineParams]
 
 @dataclass(frozen=True)
 class Refined:
-    """What a backend made. `usage` is None where it asked no language model; `makeshift` says what may be
-    better another time."""
+    """The result of a backend. `usage` is None where it asked no language model; `makeshift` says why the result may
+    be better another time."""
 
     transcript: Transcript
     translation: Translation | None
@@ -62,7 +62,7 @@ class Refined:
 
 
 class Engine(Protocol):
-    """What a backend offers: the translation refined where there is one, else the transcript."""
+    """A backend: refine the translation where there is one, else the transcript."""
 
     def refine(
         self, transcript: Transcript, translation: Translation | None, glossary: Glossary, params: RefineParams,

@@ -203,7 +203,7 @@ def _blocks_of(tensors: Iterable[torch.Tensor], size: int) -> Iterator[torch.Ten
 
 
 def _mean_and_deviation(blocks: Iterable[Samples]) -> tuple[np.float32, np.float32]:
-    """Of the mean of the channels, over the whole mix, as the library normalizes it."""
+    """Return mean and deviation of the channels' mean over the whole mix, as the library normalises it."""
     count, total, squares = 0, 0.0, 0.0
     for block in blocks:
         mono = block.mean(1, dtype=np.float64)

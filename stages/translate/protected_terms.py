@@ -64,7 +64,7 @@ def translate_protected(texts: Sequence[Protected], translate: Translate) -> lis
 
 
 def _has_all(text: str, wanted: Protected) -> bool:
-    """Whether every rendering stands in the text as often as it must."""
+    """Return whether every rendering stands in the text as often as it must."""
     counts = Counter(wanted.renderings)
     return counts <= count_in(text, counts)
 
@@ -102,5 +102,5 @@ def _in_pieces(text: Protected, translated: Mapping[str, str]) -> str:
 
 
 def _says(piece: str) -> bool:
-    """Whether there is anything to translate."""
+    """Return whether there is anything to translate."""
     return any(character.isalnum() for character in piece)

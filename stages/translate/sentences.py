@@ -29,7 +29,7 @@ _OFF_SHARE = 400.0
 
 @dataclass(frozen=True)
 class Part:
-    """What one segment has of a sentence: `segment` is its place among all, `text` its words."""
+    """The part of a sentence in one segment: `segment` is the index of the segment, `text` its words."""
 
     segment: int
     text: str
@@ -37,7 +37,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Sentence:
-    """What is translated at once: parts of one segment, or of several one after the other."""
+    """A unit of translation: parts of one segment, or of several segments in a row."""
 
     parts: tuple[Part, ...]
 
@@ -158,9 +158,9 @@ def _occurrences(one: str, text: str) -> Iterator[int]:
 
 
 def _cuts(tokens: Sequence[Piece], costs: Sequence[float], weights: Sequence[int]) -> list[int]:
-    """Where the parts begin and end: at least one token each, near their shares, where breaks cost little.
+    """Return where the parts begin and end: at least one token each, near their shares, where breaks cost little.
 
-    The least sum over all ways to cut, by the parts from the first to the last.
+    Dynamic programming finds the least sum of costs over all ways to cut.
     """
     ends = list(accumulate(places(token.text) + (not token.joined) for token in tokens))
     shares = [share * ends[-1] / sum(weights) for share in accumulate(weights)]

@@ -12,7 +12,7 @@ from stages.translate.stage import TranslateParams
 
 
 class Codec(Protocol):
-    """What a model does around decoding: texts to its input tensors, and token ids to texts."""
+    """The parts of a model around decoding: texts to input tensors, and token ids to texts."""
 
     def encode(self, texts: list[str]) -> Mapping[str, torch.Tensor]: ...
 

@@ -63,9 +63,9 @@ TranslateJob = Job[TranslateInputs, TranslateParams]
 
 @dataclass(frozen=True)
 class Work:
-    """What a backend is to do. `source` and `target` are BCP-47; each term of `glossary` has a rendering in `target`.
-    `progress` takes the part that is done, and is called often; `warn` takes what the user should know, `makeshift`
-    what may be better another time, and `note` what is kept with the result."""
+    """The work of a backend. `source` and `target` are BCP-47; each term of `glossary` has a rendering in `target`.
+    `progress` takes the part that is done, and is called often; `warn` takes a sentence for the user, `makeshift` the
+    reason why the result may be better another time, and `note` a fact to keep with the result."""
 
     audio: Path
     segments: Sequence[Segment]
@@ -80,7 +80,7 @@ class Work:
 
 
 class Engine(Protocol):
-    """What a backend offers: one text for each segment, in order; an empty one where it has none."""
+    """A backend: return one text for each segment, in order; an empty one where it has none."""
 
     def translate(self, work: Work) -> Sequence[str]: ...
 
@@ -109,7 +109,8 @@ _LANGUAGE_MODELS = frozenset({"openai", "anthropic", "llama-cpp"})
 
 
 def translates(backend: str, source: str | None, target: str) -> bool:
-    """Whether a backend does this pair of BCP-47 tags. `None`: the source is not known yet, so it may."""
+    """Return whether a backend translates this pair of BCP-47 tags. With source None, which is not known yet, it
+    may."""
     if source is not None and primary(source) == primary(target):
         return True  # the texts are copied
     if backend in _LANGUAGE_MODELS:

@@ -59,7 +59,8 @@ class _Translation:
         return [paste(new or old for old, new in parts) if any(new for _, new in parts) else "" for parts in written]
 
     def _shares(self, sentence: Sentence) -> list[str] | None:
-        """What each part has of a sentence's translation; None where it came back empty or is too short for all."""
+        """Return the translation of each part of a sentence; None where the translation is empty or too short to
+        divide."""
         text = self._known[sentence.text]
         renderings = protected(sentence.text, self._work.glossary, self._work.target).renderings
         return split_back(text, sentence.parts, self._work.target, renderings) if text else None

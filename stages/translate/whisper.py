@@ -84,7 +84,7 @@ class WhisperTranslateEngine:
 
 
 def _stretches(segments: Sequence[Segment], waveform: Waveform) -> Iterator[Region]:
-    """Where each segment is heard: with a little of the pause around it, and nothing of its neighbours."""
+    """Yield the stretch of each segment: with a little of the pause around it, and nothing of its neighbours."""
     for index, segment in enumerate(segments):
         before = segments[index - 1].end_ms if index else 0
         after = segments[index + 1].start_ms if index + 1 < len(segments) else waveform.duration_ms

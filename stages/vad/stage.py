@@ -55,7 +55,7 @@ VadJob = Job[VadInputs, VadParams]
 
 
 class Engine(Protocol):
-    """What a backend offers."""
+    """A backend."""
 
     def duration_ms(self, audio: Path) -> int: ...
 

@@ -1,8 +1,8 @@
-"""What a language model does for the stages that ask one: windows of lines, several under way at once.
+"""Ask a language model for stages: windows of lines, several requests under way at once.
 
-A window whose answer cannot be used is asked for once more in two halves; what then is still missing, and each line
-whose new text is no likely one, stays as it was. So does all the rest once the service is away; then the result is
-makeshift, and is made again another time.
+Where an answer cannot be used, the window is asked for once more in two halves. A line that is still missing, or whose
+new text is implausible, stays as it was. When the service is away, all remaining lines stay as they were, the result is
+marked as makeshift, and the next run makes it again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _Given = tuple[dict[int, str], GivenUp | None]
 
 
 class ToTranslate(Protocol):
-    """What is to be translated: `stages.translate.Work`, which this module may not know beside `stages.refine`."""
+    """The text to translate: the part of `stages.translate.stage.Work` that this module uses."""
 
     @property
     def segments(self) -> Sequence[Segment]: ...
@@ -80,7 +80,7 @@ class LanguageModelEngine(Condenser):
         self, transcript: Transcript, translation: Translation | None, glossary: Glossary, params: RefineParams,
         progress: Progress,
     ) -> Refined:  # fmt: skip
-        """By the rules first, which cost nothing, and then by the model what is to be shown to it."""
+        """Apply the rules first, which cost nothing; then ask the model for the texts that the parameters name."""
         tidy = by_rules(transcript, translation, glossary)
         if params.texts not in {"all", "transcript" if translation is None else "translation"}:
             return tidy
@@ -110,7 +110,7 @@ class LanguageModelEngine(Condenser):
         return Refined(better_said, None, warnings, dict(facts), outcome.usage, makeshift)
 
     def translate(self, work: ToTranslate) -> Sequence[str]:
-        """One text for each segment; an empty one where the model gave none that can be a translation."""
+        """Return one text for each segment; an empty one where the model gave no plausible translation."""
         lines = [line for line in map(_line, work.segments) if _says_something(line)]
         text = translating(work.source, work.target)
         task = Task(text, work.params.instructions, work.glossary, work.target)
@@ -130,7 +130,8 @@ class LanguageModelEngine(Condenser):
     def ask(
         self, lines: Sequence[Line], task: Task, params: LanguageModelParams, accept: Accept, progress: Progress
     ) -> Outcome:
-        """New texts for the lines, as far as there are any to be had. Raises `StageError` where the service refuses."""
+        """Return new texts for the lines, as far as the model gives any. Raises `StageError` where the service
+        refuses."""
         outcome, insistence = Outcome(), Insistence(self._model, params.attempts)
         windows = list(windows_of(lines, params))
         threads = ThreadPoolExecutor(min(params.at_once, self._at_once or params.at_once))
@@ -153,7 +154,7 @@ class LanguageModelEngine(Condenser):
 
 
 def _take(future: Future[_Given], window: Window, accept: Accept, outcome: Outcome) -> None:
-    """Take what a window gave, and count what it did not."""
+    """Take the texts of a window, and count the lines that it left out."""
     texts, given_up = future.result()
     why = str(given_up) if given_up else "the model left them out, or its answers could not be used"
     if isinstance(given_up, Away):
@@ -168,7 +169,7 @@ def _take(future: Future[_Given], window: Window, accept: Accept, outcome: Outco
 
 
 def _texts(window: Window, task: Task, insistence: Insistence) -> _Given:
-    """A window's texts; those of its halves, where it gives none."""
+    """Return a window's texts; those of its halves where the answer to the window cannot be used."""
 
     def ask(part: Window) -> dict[int, str]:
         return insistence.ask(question(task, part), partial(read_answer, window=part))

@@ -73,8 +73,8 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be done with lines. Terms of the glossary that they hold are shown with it: as they are to be written
-    in the language `into`, or as they are where that is None."""
+    """An instruction for lines. Glossary terms in the lines are shown with it: as they are to be written in the
+    language `into`, or unchanged where that is None."""
 
     text: str
     instructions: str = ""
@@ -119,11 +119,11 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
 
     def warnings(self, what: str) -> tuple[str, ...]:
-        """What the user should know, a sentence for each reason that stays."""
+        """Return a sentence for the user for each reason that left lines unchanged."""
         return tuple(self._told(what, why) for why in self.kept if why != self.away)
 
     def makeshift(self, what: str) -> str:
-        """What may be better another time; empty where nothing is."""
+        """Return why the result may be better another time; empty where it may not."""
         return self._told(what, self.away) if self.away else ""
 
     def _told(self, what: str, why: str) -> str:
@@ -176,7 +176,7 @@ def improving(source: str, target: str) -> str:
 
 
 def question(task: Task, window: Window) -> Question:
-    """What is asked for a window."""
+    """Return the question for a window."""
     more = [f"Beside that: {task.instructions.strip()}"] if task.instructions.strip() else []
     more += [_TERMS] if (terms := task.terms(window.lines)) else []
     material: dict[str, JsonValue] = {
@@ -224,8 +224,8 @@ def _plain(text: str) -> str:
 
 
 def corrects(before: str, after: str, most: float, glossary: Glossary = NO_TERMS) -> bool:
-    """Whether a text can be a correction of another: at most this part of its words was changed, no number, and no
-    term of the glossary."""
+    """Return whether a text can be a correction of another: at most the part `most` of its words changed, and no
+    number or glossary term did."""
     old, new = ([bare(token) for token, _ in tokens_of(text)] for text in (before, after))
     terms = [Counter(hit.term.source for hit in glossary.find(text)) for text in (before, after)]
     few = _changes(old, new) <= int(most * len(old))
@@ -233,8 +233,8 @@ def corrects(before: str, after: str, most: float, glossary: Glossary = NO_TERMS
 
 
 def translates(source: str, text: str, draft: str | None = None) -> bool:
-    """Whether a text can be a translation of another: of its length, and in the script of a draft where there is
-    one, with the same numbers as that."""
+    """Return whether a text can be a translation of another: of similar length and, where there is a draft, in the
+    script of the draft and with its numbers."""
     if not text:
         return False
     for other in (source, draft or source):
@@ -253,7 +253,7 @@ def _changes(old: Sequence[str], new: Sequence[str]) -> int:
 
 
 def keeps_numbers(before: str, after: str) -> bool:
-    """Whether the digits of a text, if there are any, stand in the other one, and no more."""
+    """Return whether both texts hold the same digits."""
     digits = ["".join(str(unicodedata.digit(one)) for one in text if one.isdigit()) for text in (before, after)]
     return not digits[0] or digits[0] == digits[1]
 

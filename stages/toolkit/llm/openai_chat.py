@@ -81,7 +81,7 @@ class OpenAiChat:
         return {name: value for name, value in request.items() if name not in self._unknown}
 
     def _learn(self, complaint: str) -> bool:
-        """Whether a request was refused for a parameter that can be left out; it then is, from now on."""
+        """Return whether a request was refused for an optional parameter, and leave that parameter out from now on."""
         named = {
             name
             for name in ("temperature", "seed", "max_tokens", "max_completion_tokens", "response_format")

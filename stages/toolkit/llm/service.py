@@ -93,7 +93,7 @@ class Connection:
     key: str
 
     def clean(self, text: object) -> str:
-        """What a service said, short and without the key: some repeat it."""
+        """Return a service's words, shortened and without the key, which some services repeat."""
         said = " ".join(str(text).split())
         said = said.replace(self.key, "(the key)") if self.key else said
         return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}..."
@@ -148,7 +148,7 @@ def send(library: Any, connection: Connection, request: Callable[[], Any], learn
 
 
 def _is_passing(status: int) -> bool:
-    """Whether a status may be another after a while."""
+    """Return whether a later request may get another status."""
     return status in {408, 409, 425, 429} or status >= 500
 
 
@@ -181,7 +181,8 @@ class Insistence:
         self._stop.set()
 
     def ask(self, question: Question, read: Callable[[str], T]) -> T:
-        """What `read` makes of the answer. Raises `Unusable` as it does, `GivenUp`, `Stopped`, and `StageError`."""
+        """Return what `read` makes of the answer. Raises `Unusable` as `read` does, `GivenUp`, `Stopped` and
+        `StageError`."""
         material, busy, unusable = question.material, 0, 0
         while True:
             if self._given_up is not None:
@@ -222,7 +223,7 @@ class Insistence:
         return answer.text
 
     def _wait_s(self, times: int, asked_s: float | None) -> float | None:
-        """As long as the service asks for; else twice as long each time, and not all at the same moment."""
+        """Return the seconds to wait: as the service asks, else doubled each time, with a random part."""
         if asked_s is not None:
             return asked_s if asked_s <= _LONGEST_ASKED_S else None
         wait_s: float = min(_FIRST_WAIT_S * 2.0 ** (times - 1), _LONGEST_WAIT_S)

@@ -28,7 +28,7 @@ class Spans:
         return iter(zip(self._starts, self._ends, strict=True))
 
     def share(self, start: int, end: int) -> float:
-        """Which part of a stretch they cover, 0 to 1."""
+        """Return the part of a stretch that the intervals cover, 0 to 1."""
         return (self._until(end) - self._until(start)) / max(end - start, 1)
 
     def gaps(self, start: int, end: int) -> Iterator[Span]:

@@ -19,8 +19,8 @@ _MARKS = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True)
 class _Token:
-    """What is compared: a word, or a cluster of a script without spaces. `unit` are the old words that it is of,
-    between spaces or of such a script, and it is the one at `place` of the `size` tokens that they make."""
+    """A unit of comparison: a word, or a grapheme cluster of a script without spaces. `unit` holds the old words that
+    it belongs to; the token is at `place` among the `size` tokens that those words make."""
 
     text: str
     start_ms: int = 0

@@ -28,7 +28,7 @@ class Whisper:
         self.languages = languages_of(model)
 
     def hears_prompt(self, text: str) -> bool:
-        """Whether a text has fewer tokens than the half of its context that Whisper keeps for what came before."""
+        """Return whether a text fits into the half of its context that Whisper reserves for a prompt."""
         tokens = self._model.hf_tokenizer.encode(f" {text}", add_special_tokens=False).ids
         return len(tokens) < int(self._model.max_length) // 2
 
