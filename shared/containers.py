@@ -64,12 +64,12 @@ LOOK_BYTES = 512
 
 
 def is_ambiguous(suffix: str) -> bool:
-    """Whether files of this suffix (with its dot, in small letters) are often something else than media."""
+    """Return whether files of this suffix (with its dot, in small letters) are often something else than media."""
     return suffix in _NOT_TEXT or suffix in _PROGRAM_STREAM
 
 
 def looks_like_media(suffix: str, head: bytes) -> bool:
-    """Whether a file of an ambiguous suffix that begins with `head` (`LOOK_BYTES`, or all of it) can be media.
+    """Return whether a file of an ambiguous suffix that begins with `head` (`LOOK_BYTES`, or all of it) can be media.
 
     A transport stream may begin with anything, also in the middle of a packet; but it is never text. Random bytes have
     a control character in 64 bytes with a chance of 99.8 %.

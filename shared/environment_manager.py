@@ -111,7 +111,7 @@ def cache_variables(cache_root: Path, scratch_root: Path | None = None) -> dict[
 
 
 def hub_folder(cache_root: Path) -> Path:
-    """Where the hub's client keeps its repositories."""
+    """Return the folder in which the hub's client keeps its repositories."""
     return cache_root / _MODEL_FOLDERS["HF_HUB_CACHE"]
 
 
@@ -160,7 +160,7 @@ def child_environment(
 
 
 def missing_injection(environ: Mapping[str, str]) -> list[str]:
-    """What is wrong with a worker's own environment, one clause each; empty when it was injected as it must be."""
+    """Return what is wrong with a worker's own environment, one clause each; empty when it was injected correctly."""
     root = environ.get(CACHE_ROOT)
     if not root:
         return [f"{CACHE_ROOT} is not set"]
@@ -184,7 +184,7 @@ def hub_token_variable(environ: Mapping[str, str]) -> str:
 
 
 def hub_token_file(environ: Mapping[str, str], home: Path) -> Path:
-    """Where the user's own hub client keeps its login, whatever cache we use ourselves."""
+    """Return the file in which the user's own hub client keeps its login, whatever cache we use ourselves."""
     if path := environ.get("HF_TOKEN_PATH"):
         return Path(path).expanduser()
     if folder := environ.get("HF_HOME"):

@@ -1,4 +1,4 @@
-"""What a stage lets its user say of a language model, and what a job will cost there, before and after."""
+"""Parameters of a language model, and the cost of a job there, before and after."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PER_LINE = 12  # tokens of what stands around a text: its id, its speaker, quot
 
 
 class LanguageModelParams(Params):
-    """Which model, where it is, how much it is shown at once, and for how long to insist."""
+    """The model, its address, the size of a request, and the limits on retries."""
 
     model: str = Field("", description="the model's name, as its service has it; a local model needs none")
     address: str = Field("", description="where the service is, up to `/v1`; empty: the provider's own address")
@@ -88,7 +88,7 @@ class Usage(Frozen):
 
     @classmethod
     def noted(cls, facts: Mapping[str, Fact]) -> Usage:
-        """What a result's facts say; nothing where its stage asked no language model."""
+        """Return the usage in a result's facts; zero where its stage asked no language model."""
         return cls.model_validate({name: facts[name] for name in cls.model_fields if facts.get(name)})
 
     def note(self, note: Callable[[str, Fact], None], params: LanguageModelParams) -> None:
@@ -115,7 +115,7 @@ def tokens_in(text: str) -> float:
 
 
 def expected_usage(lines: int, text_tokens: float, params: LanguageModelParams) -> Usage:
-    """What so many lines with so many tokens of text will take, if every request succeeds at once."""
+    """Return the usage to expect for lines and tokens, if every request succeeds the first time."""
     if not lines:
         return Usage()
     requests = -(-lines // params.window)

@@ -25,7 +25,7 @@ _TYPES = {"OutOfMemoryError"}  # torch's, by name: this module runs in every env
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the exception, or one that it came from, says that memory ran out."""
+    """Return whether the exception, or one that it came from, says that memory ran out."""
     return any(_says_so(one) for one in _chain(error))
 
 
@@ -55,7 +55,7 @@ def system_kills() -> int:
 
 
 def resident_mb(pid: int | None = None) -> float | None:
-    """What a process, by default this one, holds in memory, in 10^6 bytes; None where the system does not tell."""
+    """Return the resident memory of a process, by default this one, in 10^6 bytes; None where the system hides it."""
     try:
         pages = int(Path(f"/proc/{pid or 'self'}/statm").read_text().split()[1])
     except (OSError, IndexError):

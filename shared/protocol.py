@@ -1,4 +1,4 @@
-"""What the orchestrator and a worker say to each other: one JSON object a line, at most `LINE_BYTES` long.
+"""The messages between the orchestrator and a worker: one JSON object a line, at most `LINE_BYTES` long.
 
     to the worker      load, run, cancel, stop
     from the worker    hello, ready, progress, warning, done, refused, failed, out-of-memory, cancelled,

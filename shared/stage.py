@@ -45,7 +45,7 @@ class Params(Frozen):
 
 @dataclass(frozen=True)
 class Resources:
-    """What a job of a backend needs. Time is a limit, not an estimate; it grows with the length of the media."""
+    """The resources of a backend's job. The time is a limit, not an estimate; it grows with the length of the file."""
 
     cpus: int = 1
     memory_gib: float = 1.0
@@ -107,8 +107,8 @@ class Backend:
 
 @dataclass(frozen=True)
 class Device:
-    """Where and how a backend computes. `threads` bounds its own thread pools; `options` holds the stage's parameters
-    that `Backend.load_params` names, and what a rung of the ladder adds to them."""
+    """The device that a backend computes on. `threads` bounds its own thread pools; `options` holds the stage's
+    parameters that `Backend.load_params` names, and what a rung of the ladder adds to them."""
 
     kind: DeviceKind = "cpu"
     threads: int = 1
@@ -133,7 +133,7 @@ class JobCancelled(Exception):
 
 
 class Listener(Protocol):
-    """Who hears from a running job."""
+    """The receiver of a running job's messages."""
 
     def progress(self, done: float) -> None: ...
     def warning(self, text: str) -> None: ...

@@ -99,7 +99,7 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
 
 
 def agreed(question: str, shown: str, *, yes: bool) -> bool:
-    """Whether the user wants it done: said by a flag, or asked where a person can answer. Without either, no."""
+    """Return whether the user wants it done: said by a flag, or asked where a person can answer. Without either, no."""
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return yes
     print(f"{shown}\n{question} [y/N] ", end="", file=sys.stderr, flush=True)

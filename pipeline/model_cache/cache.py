@@ -50,13 +50,13 @@ class ModelCache:
         return self._layout(name).snapshot
 
     def digest(self, name: str) -> str:
-        """What a result's key holds of a model: its bytes, and those of the models that it cannot work without."""
+        """Return a model's part of a result key: a digest of its bytes and of those of the models that it needs."""
         self._entry(name)
         digests = [self._entry(one).digest for one in with_needs([name], self.models)]
         return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
     def problem(self, name: str) -> str | None:
-        """What keeps a model from being whole, by names and sizes; None when it is."""
+        """Return what is missing or wrong in a model, by names and sizes; None when it is complete."""
         entry = self._entry(name)
         if not entry.resolved:
             return f"the lock does not know {_unknown_of(entry)}"
@@ -85,7 +85,7 @@ class ModelCache:
         return sum(self._still_missing(name) for name in names if self.problem(name))
 
     def free_bytes(self) -> int:
-        """What the disk of the cache has left."""
+        """Return the free space of the cache's disk."""
         return shutil.disk_usage(next(path for path in (self._cache, *self._cache.parents) if path.exists())).free
 
     def check_space(self, names: Iterable[str]) -> None:
@@ -203,7 +203,7 @@ def _unknown_of(locked: LockedModel) -> str:
 
 
 def _keep_if_good(layout: Layout, file: LockedFile) -> bool:
-    """Whether the blob is there and right; one that is wrong is taken away, so that nobody takes it for the file."""
+    """Return whether the blob is there and correct. A wrong blob is deleted, so that it cannot pass for the file."""
     blob = layout.blob(file.sha256)
     if not blob.is_file():
         return False

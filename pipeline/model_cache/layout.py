@@ -1,5 +1,5 @@
-"""Where a model's files lie below the cache: in the hub's own layout where it has a repository, so that every library
-that looks there by name finds them too.
+"""Paths of a model's files below the cache: in the hub's own layout where the model has a repository, so that every
+library that looks there by name finds them too.
 
     huggingface/hub/models--Org--name/blobs/<sha256>            the bytes
     huggingface/hub/models--Org--name/snapshots/<revision>/...  links to them, or the bytes where links cannot be made
@@ -64,7 +64,7 @@ class Layout:
 
 
 def layout_of(cache: Path, name: str, locked: LockedModel) -> Layout:
-    """Where the model `name` lies."""
+    """Return the paths of the model `name`."""
     if locked.repo is None:
         return Layout(cache / "models" / name, locked.revision)
     hub = hub_folder(cache)

@@ -1,5 +1,5 @@
-"""What models there are: `config/models.toml` says where they come from and under which licence, and
-`config/models.lock.json` which bytes they are. The lock decides: a source is good when its bytes match."""
+"""The models: `config/models.toml` gives their sources and licences, `config/models.lock.json` their files and digests.
+The lock decides: a source is good when its bytes match."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Model(Frozen):
 
     @property
     def restriction(self) -> str:
-        """What a user should know before money is made with it; empty where the licence allows that."""
+        """Return the limit on commercial use; empty where the licence allows it."""
         return {True: "", False: "no commercial use", None: "commercial use unknown"}[self.commercial_use]
 
 
@@ -123,7 +123,7 @@ class LockedModel(Frozen):
 
     @property
     def resolved(self) -> bool:
-        """Whether all of it is known, so that it can be fetched and checked."""
+        """Return whether every file and digest is known, so that the model can be fetched and checked."""
         return bool(self.files) and not self.unknown and self.revision != UNKNOWN
 
     @property
@@ -134,7 +134,7 @@ class LockedModel(Frozen):
 
     @property
     def digest(self) -> str:
-        """What a result's key holds of the model: its files' names and contents."""
+        """Return the model's part of a result key: a digest of its files' names and contents."""
         content = {name: file.sha256 for name, file in self.files.items()}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Which models a command is about: names, patterns as in a shell, a profile's, or all; and what those need."""
+"""Select the models of a command: by names, shell patterns, profile, or all; with the models that those need."""
 
 from __future__ import annotations
 

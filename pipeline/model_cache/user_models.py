@@ -26,12 +26,12 @@ class OwnModels:
 
     @property
     def manifest(self) -> Path:
-        """Where they come from."""
+        """Return the path of the user's manifest."""
         return self.folder / "models.toml"
 
     @property
     def lock(self) -> Path:
-        """Which bytes they are."""
+        """Return the path of the user's lock."""
         return self.folder / "models.lock.json"
 
 

@@ -35,7 +35,7 @@ class Asked:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is on this machine, so that nothing leaves it."""
+        """Return whether it is on this machine, so that nothing leaves it."""
         name = urlsplit(self.address).hostname or ""
         try:
             return ipaddress.ip_address(name).is_loopback

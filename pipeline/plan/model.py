@@ -107,12 +107,12 @@ class Step:
 
     @property
     def waits_for_language(self) -> bool:
-        """Whether the language spoken is still to decide which models it works with."""
+        """Return whether the language spoken is still to decide which models it works with."""
         return bool(self.language_models or self.direction_models)
 
     @cached_property
     def load_options(self) -> Mapping[str, Option]:
-        """What decides how its backend loads, beside models and device."""
+        """Return the options that its backend loads with, beside models and device."""
         params = self.params.model_dump(mode="json", include=set(self.backend.load_params))
         return {**params, **self.code, **(self.rung.options if self.rung else {})}
 
@@ -157,7 +157,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Choices:
-    """What decides a plan beside the recipe: all of it is the user's or the profile's."""
+    """Options that, together with the recipe, determine the plan. They come from the user or the profile."""
 
     recipe_name: str
     profile_name: str
@@ -223,8 +223,8 @@ def _instances(recipe: Recipe, choices: Choices) -> list[tuple[str, str, str | N
 
 
 def _is_wanted(step: RecipeStep, choices: Choices) -> bool:
-    """Whether a step stands in the plan: one that copies the film only where the user wants such a copy, and one with
-    a condition only where the user named a backend for it."""
+    """Return whether a step stands in the plan: one that copies the film only where the user wants such a copy, and one
+    with a condition only where the user named a backend for it."""
     if step.stage == MUX and not choices.film:
         return False
     return step.only_with is None or "backend" in choices.stages.get(step.only_with, {})
@@ -265,7 +265,7 @@ def _filled(
 
 
 def _placed(backend: Backend, choices: Choices) -> DeviceKind:
-    """Where a backend computes, if memory allows it."""
+    """Return the device that a backend computes on, if memory allows it."""
     known = (*backend.accelerators, *(backend.on_request if choices.device_is_named else ()))
     return choices.device if choices.device in known else "cpu"
 
@@ -371,15 +371,15 @@ def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None
 
 
 def _hotwords(choices: Choices) -> Mapping[str, JsonValue]:
-    """What a recogniser hears of the glossary: the terms alone, so that what becomes of them in another language does
-    not make it listen again."""
+    """Return the glossary's terms for a recogniser, without their renderings: a changed rendering must not repeat
+    recognition."""
     if choices.glossary is None:
         return {}
     return {"hotwords": Glossary.parse(choices.glossary.content, choices.glossary.name).hotwords or None}
 
 
 def takes_several(files: type[Files], role: str) -> bool:
-    """Whether a role takes a tuple of files."""
+    """Return whether a role takes a tuple of files."""
     annotation = files.model_fields[role].annotation
     options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     return any(isinstance(option, GenericAlias) and get_origin(option) is tuple for option in options)

@@ -24,7 +24,7 @@ def rungs_below(step: Step) -> list[Step]:
 
 
 def ladder_name(step: Step) -> str:
-    """What a rung is remembered by: the backend with its models, on a kind of device."""
+    """Return the name that a rung is recorded under: the backend with its models, on a kind of device."""
     models = ",".join(f"{role}={model}" for role, model in sorted(step.models.items()))
     return f"{step.stage.name}/{step.backend_name}/{models}/{step.placed}"
 
@@ -39,7 +39,7 @@ def descent(step: Step, rungs: Mapping[str, str]) -> list[Step]:
 
 
 def changes_bytes(step: Step) -> bool:
-    """Whether the rung that the step stands on may give other bytes than what was asked for."""
+    """Return whether the rung that the step stands on may give other bytes than what was asked for."""
     rung = step.rung
     return rung is not None and bool(rung.options or rung.device or set(rung.params) - set(step.backend.neutral_params))
 
@@ -57,5 +57,5 @@ def _at_most(asked: JsonValue, limit: JsonValue) -> JsonValue:
 
 
 def _asks(step: Step) -> tuple[object, ...]:
-    """What two rungs differ in, if they differ."""
+    """Return the properties in which two rungs can differ."""
     return step.params, dict(step.rung.options) if step.rung else {}, step.device

@@ -37,7 +37,7 @@ class ProfileStage(Frozen):
 
     @property
     def is_spare(self) -> bool:
-        """Whether jobs do without the stage, unless they ask for it: all of its models are spare."""
+        """Return whether jobs do without the stage, unless they ask for it: all of its models are spare."""
         return bool(self.models) and not self.needed
 
 
@@ -64,7 +64,7 @@ class Suits(Frozen):
         return self.cpus is not None and hardware.cpus >= self.cpus
 
     def __str__(self) -> str:
-        """As a sentence's end: `machines with CUDA or MPS, or 4 cores, and 7 GiB of memory`."""
+        """Return the end of a sentence: `machines with CUDA or MPS, or 4 cores, and 7 GiB of memory`."""
         power = [" or ".join(name.upper() for name in self.accelerators)] if self.accelerators else []
         power += [f"{self.cpus} cores"] if self.cpus else []
         needs = [", or ".join(power)] if power else []

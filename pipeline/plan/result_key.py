@@ -25,7 +25,7 @@ Ingredients = dict[str, JsonValue]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a step's result depends on beyond the plan: digests of what it will run with."""
+    """The inputs of a result key beyond the plan: digests of environments, models and tools."""
 
     environments: Mapping[str, str]  # family to the digest of its lock and Python
     models: Mapping[str, str]  # model to the digest of its lock entry
@@ -86,12 +86,12 @@ class Change:
 
     @property
     def place(self) -> str:
-        """Where it stands in the ingredients: `params.beam_size`."""
+        """Return its place in the ingredients: `params.beam_size`."""
         return f"{self.part}.{self.name}" if self.name else self.part
 
     @property
     def phrase(self) -> str:
-        """What changed, for a sentence: `parameter beam_size is 3, was 5`."""
+        """Return the change as part of a sentence: `parameter beam_size is 3, was 5`."""
         if self.part == "inputs":
             return f"input {self.name} changed"
         what = f"{_KINDS.get(self.part, self.part)} {self.name}" if self.name else _PHRASES.get(self.part, self.part)
@@ -99,7 +99,7 @@ class Change:
 
 
 def differences(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> list[Change]:
-    """What changed between two keys' ingredients, in the order of their names."""
+    """Return the changes between the ingredients of two keys, in the order of their names."""
     changes = []
     for part in sorted(set(old) | set(new)):
         before, after = old.get(part), new.get(part)

@@ -1,4 +1,4 @@
-"""Which backend translates: chosen by the pair of languages and by the models that are there. Pure."""
+"""Choose the translation backend by the pair of languages and the models that are complete. Pure."""
 
 from __future__ import annotations
 

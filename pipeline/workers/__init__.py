@@ -1,1 +1,1 @@
-"""Where workers run: on this machine, or on those of a Ray cluster."""
+"""Stage processes: scheduled, started, given jobs, watched and ended, on this machine or on many."""

@@ -1,6 +1,6 @@
-"""What the machines have and what is granted of it: cores, memory, memory of each GPU, and labels. Pure arithmetic.
+"""Resource accounting: cores, memory, memory of each GPU, and labels of each machine. Pure arithmetic.
 
-A grant is all or nothing. A worker holds what it needs to live as long as it lives, and what a job needs while it runs.
+A grant is all or nothing. A worker holds its resident share as long as it lives, and a job's share while the job runs.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Host:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a worker lives: a host, and one of its GPUs or none."""
+    """A host, and one of its GPUs or none."""
 
     host: str
     gpu: int | None = None
 
 
 class Ledger:
-    """What is free on each host that is present."""
+    """The free resources of each host that is present."""
 
     def __init__(self, hosts: Iterable[Host]) -> None:
         self._cpus: dict[str, int] = {}
@@ -59,14 +59,14 @@ class Ledger:
             self._gpus |= {Place(host.name, number): memory for number, memory in enumerate(host.gpus)}
 
     def place_for(self, need: Need, later: Need) -> Place | None:
-        """Where so much is free, and `later` could be too: the fullest such GPU, so that the emptier ones stay for
-        larger models."""
+        """Return a place where `need` is free and `later` could be too. Among GPUs it is the fullest one, so that the
+        emptier ones stay free for larger models."""
         places = list(self._gpus) if need.gpu_mb else [Place(name) for name in self._cpus]
         roomy = [place for place in places if self.fits(need, place) and self._could_fit(later, place)]
         return min(roomy, key=lambda place: self._gpus.get(place, 0.0), default=None)
 
     def fits(self, need: Need, place: Place) -> bool:
-        """Whether so much is free there."""
+        """Return whether `need` is free at `place`."""
         return place.host in self._whole and (
             need.cpus <= self._cpus[place.host]
             and need.memory_mb <= self._memory[place.host] + _TOLERANCE

@@ -1,4 +1,4 @@
-"""Gives every job a worker: queues jobs, starts, keeps and ends workers, and remembers what each kind took.
+"""Give every job a worker: queue jobs; start, keep and end workers; record the resources that each pool used.
 
 What to do is decided by `pipeline.workers.scheduler`; this module holds the state, carries the decisions out and asks
 again whenever something changes. It runs in one event loop, whose thread starts every process.
@@ -43,7 +43,7 @@ class _Kind:
 
     @property
     def pool(self) -> Pool:
-        """What the schedule calls it."""
+        """Return the name of the pool in the schedule."""
         return self.key.name
 
 
@@ -149,7 +149,7 @@ class Dispatcher:
             self._schedule()
 
     def all_fit(self) -> bool:
-        """Whether a worker of every kind known so far fits beside the others."""
+        """Return whether a worker of every kind known so far fits beside the others."""
         memory = sum(host.memory_mb for host in self._host.hosts)
         gpus = sum(sum(host.gpus) for host in self._host.hosts)
         kinds = self._kinds.values()
@@ -230,7 +230,7 @@ class Dispatcher:
             self._schedule()
 
     def _outgrown(self, worker: _Worker) -> str | None:
-        """Whether the worker holds much more than it did after its first job."""
+        """Return whether the worker holds much more than it did after its first job."""
         stats = worker.handle.stats()
         if stats is None:
             return None
@@ -296,7 +296,7 @@ class Dispatcher:
         self._spawn(self._bring_up(worker))
 
     async def _bring_up(self, worker: _Worker) -> None:
-        """Start and load. What keeps a worker from that is told to the first job that waits for one like it."""
+        """Start and load. If that fails, the first job that waits for this pool gets the error."""
         try:
             await worker.handle.start()
             if worker.kind.load:
@@ -377,7 +377,8 @@ class Dispatcher:
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        """What nobody waits for has ended. If badly, as on a full disk, everything does: nobody is to wait for ever."""
+        """A background task ended. If it failed, on a full disk for example, fail every queued job, so that no caller
+        blocks forever."""
         self._tasks.discard(task)
         if task.cancelled() or not (trouble := task.exception()):
             return

@@ -1,4 +1,4 @@
-"""What the dispatcher knows of a worker and of the machines that workers run on, whatever is behind them."""
+"""The interfaces between the dispatcher and its workers and machines, whatever runs behind them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OnEvent = Callable[[protocol.Progress | protocol.Notice], None]
 
 @dataclass(frozen=True)
 class WorkerKey:
-    """What a worker can be used again for. Load-time choices only; parameters of a job are not in it."""
+    """The identity of a worker for reuse. It holds load-time choices only, and no parameter of a job."""
 
     environment: str
     stage: str  # empty for a worker that backends without models share
@@ -36,7 +36,7 @@ class WorkerKey:
 
     @property
     def label(self) -> str:
-        """What a person reads: `asr (faster-whisper)`, `lite`."""
+        """Return the name for people: `asr (faster-whisper)`, `lite`."""
         return f"{self.stage} ({self.backend})" if self.stage else self.environment
 
 
@@ -49,7 +49,7 @@ def _name_of(key: WorkerKey) -> str:
 
 @dataclass(frozen=True)
 class WorkerStats:
-    """What a worker takes: processor time since its start, memory now, and the most of it so far."""
+    """The resources that a worker uses: processor time since its start, memory now, and peak memory."""
 
     cpu_s: float
     memory_mb: float
@@ -82,7 +82,7 @@ class WorkerHandle(Protocol):
         """Send the end without waiting for it; `kill` still has to be awaited."""
 
     def stats(self) -> WorkerStats | None:
-        """What it takes just now; None when that is not known."""
+        """Return the current resource use; None when it is not known."""
 
 
 class WorkerHost(Protocol):

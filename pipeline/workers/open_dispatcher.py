@@ -1,4 +1,4 @@
-"""Which machines a run works on: this one, or those of the cluster that the settings name."""
+"""Choose the machines of a run: this one, or the cluster that the settings name."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ class Worker:
             self._signal(signal.SIGKILL)
 
     def stats(self) -> WorkerStats | None:
-        """What it takes just now; None where the system does not tell."""
+        """Return the current resource use; None where the system does not report it."""
         used = usage(self._started.pid) if self._started else None
         if used is None:
             return None

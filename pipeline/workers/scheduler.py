@@ -1,10 +1,10 @@
-"""Which job runs where and next, which workers begin and end: decisions over plain data. Pure.
+"""Decide which job runs next and where, and which workers start and end. Pure: decisions over plain data.
 
-The first in the queue is the first served. A job that lacks cores may be passed by smaller ones, a few times and no
-more, so that it neither leaves cores idle nor waits for ever. A worker is added to the slowest stage where the
-remaining work pays for its load, unless the cores are what everything waits for. Where not all models fit into memory,
-a worker that still has jobs waiting stays, and one that has none makes room: so a window of media goes through the
-plan stage by stage, and each model is loaded once a window.
+The queue is first come, first served. Smaller jobs may overtake a job that lacks cores, but only a few times, so that
+cores do not stay idle and no job waits forever. The slowest stage gets another worker where the remaining work pays for
+its load, unless cores are the bottleneck. Where not all models fit into memory, a worker with waiting jobs stays, and a
+worker without makes room: a group of files then goes through the plan stage by stage, and each model is loaded once a
+group.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class WorkerState:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What is known of a pool: jobs to come with those that wait, seconds each, seconds of a load, and its needs."""
+    """Facts about a pool: jobs to come, waiting ones included; seconds of a job and of a load; needs."""
 
     jobs: float
     resident: Need
@@ -66,8 +66,8 @@ class Outlook:
 
 @dataclass
 class Decision:
-    """What to do now: jobs to workers, workers to start, idle ones to end, who was overtaken, and what each job that is
-    left waits for."""
+    """Jobs to assign, workers to start, idle workers to end, jobs that were overtaken, and what each job left in the
+    queue waits for."""
 
     assign: list[tuple[int, str]] = field(default_factory=list)
     start: list[tuple[Pool, Place]] = field(default_factory=list)
@@ -88,7 +88,7 @@ def decide(
 
 
 def is_worth_it(outlook: Outlook, workers: int) -> bool:
-    """Whether one more worker saves more time than it takes to load."""
+    """Return whether one more worker saves more time than it takes to load."""
     if outlook.job_s is None:
         return False
     remaining = outlook.jobs * outlook.job_s
@@ -167,7 +167,7 @@ class _Moment:
         return False
 
     def _lacking(self, resident: Need, running: Need) -> str:
-        """What a job that fits nowhere now waits for, in a word."""
+        """Return in a word what a job that fits nowhere now waits for."""
         if not self._ledger.place_for(Need(memory_mb=resident.memory_mb), Need()):
             return MEMORY
         if resident.gpu_mb and not self._ledger.place_for(Need(gpu_mb=resident.gpu_mb), Need()):
@@ -178,8 +178,8 @@ class _Moment:
         return A_CORE
 
     def _is_bottleneck(self, pool: Pool) -> bool:
-        """Whether this pool is the last to finish as things stand, later than the cores alone would allow, and another
-        worker pays. As long as nobody knows what some pool takes, nobody knows which is the slowest."""
+        """Return whether this pool would finish last, later than the cores alone would allow, and another worker pays.
+        As long as the cost of some pool is unknown, so is the slowest one, and the answer is no."""
         mine = self._outlook.get(pool)
         if mine is None or not is_worth_it(mine, self._live[pool]):
             return False

@@ -17,7 +17,7 @@ _COMMENTARY = re.compile(r"\bcomment(ary|aries|aire|aires)\b|\bkommentar\b|\bcom
 
 
 def is_commentary(title: str | None) -> bool:
-    """Whether a track's title says that people talk about the film in it."""
+    """Return whether a track's title says that people talk about the film in it."""
     return bool(title and _COMMENTARY.search(title))
 
 

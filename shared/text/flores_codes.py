@@ -1,7 +1,7 @@
-"""Which languages NLLB and IndicTrans2 know, by BCP-47 tag, and the FLORES code that they call each by.
+"""The languages of NLLB and IndicTrans2: BCP-47 tag to FLORES code.
 
-The stage declares by these tables what can be translated; the codes are for the two backends alone. A language without
-a script is in its usual one; another script, or a region that has its own, has its own tag.
+The stage declares with these tables which pairs it translates; only the two backends use the codes. A tag without a
+script means the language's usual script; another script, or a region with its own, has a tag of its own.
 """
 
 from __future__ import annotations

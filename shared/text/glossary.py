@@ -107,8 +107,7 @@ class Glossary(Frozen):
         return text.getvalue()
 
     def find(self, text: str) -> tuple[Found, ...]:
-        """Where terms stand in a text, in order. Where two overlap, the one that begins first counts, and of those the
-        longest."""
+        """Return the places of terms in a text, in order. Of two that overlap, the first counts, then the longest."""
         hits = sorted(
             (hit.start(), -hit.end(), number)
             for number, term in enumerate(self.terms)
@@ -150,7 +149,7 @@ class Glossary(Frozen):
 
 
 def glossary_of(table: Path | None) -> Glossary:
-    """What a job's table holds, nothing where it has none. Raises `StageError`."""
+    """Read a job's table; an empty glossary where there is none. Raises `StageError`."""
     if table is None:
         return Glossary()
     try:
@@ -189,7 +188,7 @@ def _pattern(source: str, match: Match) -> re.Pattern[str]:
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
-    """Whether no letter, digit or mark goes on from the text between; scripts without spaces show no borders."""
+    """Return whether no letter, digit or mark goes on from the text between; scripts without spaces show no borders."""
     return not (start and _goes_on(text[start - 1], text[start])) and not (
         end < len(text) and _goes_on(text[end - 1], text[end])
     )

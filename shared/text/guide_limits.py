@@ -17,7 +17,7 @@ from shared.text.language_params import of_language
 
 @dataclass(frozen=True)
 class Limits:
-    """What a cue must keep to in one language and at one frame rate. Lengths in places, see
+    """The limits for a cue in one language and at one frame rate. Lengths in places, see
     `shared.text.text_width`."""
 
     line_length: int

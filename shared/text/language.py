@@ -93,7 +93,7 @@ def language_of_track(text: str | None) -> str | None:
 
 
 def is_same(one: str, other: str) -> bool:
-    """Whether two tags name the same language, script and region, whatever the case of their letters."""
+    """Return whether two tags name the same language, script and region, whatever the case of their letters."""
     return one.casefold() == other.casefold()
 
 
@@ -103,7 +103,8 @@ def primary(tag: str) -> str:
 
 
 def is_covered(wanted: str, there: str) -> bool:
-    """Whether a text in the language `there` serves who wants `wanted`: the same, or either of them names no variety.
+    """Return whether a text in the language `there` serves who wants `wanted`: the same, or either of them names no
+    variety.
 
     `pt` serves for `pt-BR` and the other way round; `pt-PT` does not.
     """

@@ -1,4 +1,4 @@
-"""What is known of single languages, as parameters of the stages that ask for it.
+"""Facts about single languages, as parameters of the stages that ask for them.
 
 `config/languages` holds a file for each language; the orchestrator hands a stage the tables that its parameters name.
 """

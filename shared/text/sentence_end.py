@@ -1,4 +1,4 @@
-"""Where a sentence ends, as far as its punctuation says, in any script."""
+"""Find the end of a sentence by its punctuation, in any script."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SHORTENED = frozenset(_SHORTENED.split())
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a word stands at the end of a sentence. After a full stop an initial, a shortened word and letters with
-    a stop between (`e.g.`) do not: in doubt, two sentences as one do less harm than one cut in two."""
+    """Return whether a word ends a sentence. An initial, an abbreviation and letters with stops between them (`e.g.`)
+    do not: in doubt, two sentences joined do less harm than one cut in two."""
     if not text.rstrip(CLOSERS).endswith(tuple(SENTENCE_ENDS)):
         return False
     word = text.split()[-1].strip(OPENERS + CLOSERS)

@@ -60,13 +60,13 @@ def clusters(text: str) -> list[str]:
 
 
 def is_cluster_edge(text: str, index: int) -> bool:
-    """Whether the text may be cut before the character at `index`."""
+    """Return whether the text may be cut before the character at `index`."""
     return index <= 0 or index >= len(text) or not _is_one(text, index)
 
 
 @lru_cache(maxsize=1 << 14)
 def is_spaceless(character: str) -> bool:
-    """Whether the character's script puts no spaces between words. Korean is wide, and does."""
+    """Return whether the character's script puts no spaces between words. Korean is wide, and does."""
     if any(first <= character <= last for first, last in _SPACELESS):
         return True
     return unicodedata.east_asian_width(character) in {"W", "F"} and not _is_hangul(character)
@@ -77,7 +77,7 @@ def _is_hangul(character: str) -> bool:
 
 
 def _is_one(text: str, index: int) -> bool:
-    """Whether the character at `index` belongs to the one before it."""
+    """Return whether the character at `index` belongs to the one before it."""
     before, character = text[index - 1], text[index]
     if before.isascii() and character.isascii():
         return before == "\r" and character == "\n"
@@ -105,7 +105,7 @@ def _is_flag_letter(character: str) -> bool:
 
 
 def _are_one_syllable(before: str, character: str) -> bool:
-    """Whether two conjoining letters of Hangul stand in one syllable."""
+    """Return whether two conjoining letters of Hangul stand in one syllable."""
     if "\u1100" <= before <= "\u115f" or "\ua960" <= before <= "\ua97c":
         return (
             "\u1100" <= character <= "\u11a7" or "\uac00" <= character <= "\ud7a3" or "\ua960" <= character <= "\ua97c"

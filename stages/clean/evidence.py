@@ -105,7 +105,7 @@ class _Sound:
         return self._of["singing"].share(segment.start_ms, segment.end_ms) if self._of else 0.0
 
     def is_sung(self, segment: Segment) -> bool:
-        """Whether it is sung rather than spoken."""
+        """Return whether it is sung rather than spoken."""
         return self.singing(segment) >= max(_SUNG, self.speech(segment) or 0.0)
 
     def evidence(self, segment: Segment) -> dict[str, float]:
@@ -229,7 +229,7 @@ def _with_songs(segments: Sequence[Segment], sound: _Sound) -> list[Segment]:
 
 
 def _is_loop(alike: Sequence[Segment], sound: _Sound) -> bool:
-    """Whether segments with the same text, one after the other, are a decoder that goes round in circles."""
+    """Return whether segments with the same text, one after the other, are a decoder that goes round in circles."""
     if len(alike) < _LOOP or any(map(sound.is_sung, alike)):
         return False
     shares = [share for share in map(sound.voice, alike) if share is not None]

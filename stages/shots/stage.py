@@ -98,7 +98,7 @@ def stub(job: ShotsJob) -> ShotsOutputs:
 
 
 def decide(params: ShotsParams, picture: Track | None) -> tuple[bool, str]:
-    """Whether to look, and the reason in words."""
+    """Return whether to look, and the reason in words."""
     if picture is None:
         return False, "there is no picture"
     if params.when != "auto":

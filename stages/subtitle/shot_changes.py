@@ -65,7 +65,7 @@ def keep_to_shots(cues: Sequence[Cue], changes_ms: Sequence[int], limits: Limits
 
 
 def _is_unchained(gap_ms: int, limits: Limits) -> bool:
-    """Whether a gap is one that should have been closed."""
+    """Return whether a gap is one that should have been closed."""
     return limits.gap_ms < gap_ms < limits.chain_below_ms
 
 

@@ -11,7 +11,7 @@ from pipeline.base.events import Emit
 
 @contextlib.contextmanager
 def open_reporter(kind: str) -> Iterator[Emit]:
-    """Where events go: `auto` is bars and a live table on a terminal, and lines elsewhere."""
+    """Open the reporter of a kind: `auto` is bars and a live table on a terminal, and lines elsewhere."""
     if kind == "auto":
         kind = "bars" if sys.stderr.isatty() else "plain"
     if kind == "bars":

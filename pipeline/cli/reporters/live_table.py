@@ -81,7 +81,8 @@ class LiveTable:
             return Group(self._bars.drawn(), draw(board, size.width, size.height, time.monotonic()))
 
     def _line(self, event: Event, total: int | None) -> str | None:
-        """Of one media, every step; of many, what became of each, and what went wrong."""
+        """Return the line for an event. With one file every step gets a line; with many, each file's end and each
+        error."""
         if total != 1 and isinstance(event, _OF_STEPS):
             return None
         line = line_of(event)
@@ -177,8 +178,8 @@ def _in_words(item: ItemAtWork, now: float) -> Text:
 
 
 def _first(rows: Sequence[Row], lines: int, matters: Callable[[Row], bool]) -> list[Row]:
-    """As many rows as there are lines for, those that matter before the others, in their own order: a row that jumps
-    cannot be read."""
+    """Return as many rows as there are lines for, those that matter first, in their own order: a row that jumps cannot
+    be read."""
     kept = sorted(range(len(rows)), key=lambda number: (not matters(rows[number]), number))[:lines]
     return [rows[number] for number in sorted(kept)]
 

@@ -1,6 +1,6 @@
-"""What is going on in a run, gathered from its events: which step each media is at, what workers do, how fast it goes.
+"""The state of a run, gathered from its events: the step of each file, the work of each worker, the pace.
 
-Holds the media at work only, however many there are in all. Times are seconds of a clock that never goes back.
+It holds the files at work only, however many there are in all. Times are seconds of a clock that never goes back.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class WorkerAtWork:
 
 @dataclass
 class _Kind:
-    """What was seen of one kind of step: how often it had to be run, and how long that took."""
+    """Statistics of one kind of step: how often it had to run, and how long that took."""
 
     run: int = 0
     reused: int = 0
@@ -65,7 +65,7 @@ class _Kind:
 
     @property
     def expected_s(self) -> float:
-        """What one more media will take of it, reuse considered."""
+        """Return the seconds that one more file will take, reuse considered."""
         return self.seconds / (self.run + self.reused) if self.run else 0.0
 
 
@@ -151,7 +151,7 @@ class Board:
         return rest * (now - self._began) / spent if spent else None
 
     def waiting(self) -> Counter[str]:
-        """What steps wait for, and how many do."""
+        """Count the steps by what they wait for."""
         cells = (cell for item in self.items.values() for cell in item.cells.values())
         return Counter(cell.waits_for for cell in cells if cell.state == "waits")
 

@@ -1,1 +1,1 @@
-"""What is told of a run after its end, from its history alone; nothing but commands import it."""
+"""Report a run after its end, from its history alone; only commands import it."""

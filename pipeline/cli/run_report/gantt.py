@@ -54,7 +54,7 @@ class Chart:
 
     @property
     def kinds(self) -> list[str]:
-        """What the bars are of, each once."""
+        """Return the kinds of bars, each once."""
         return list(dict.fromkeys(bar.kind for lane in self.lanes for bar in lane.bars if bar.kind != LOADING))
 
 
@@ -186,7 +186,7 @@ def _letters(kinds: Sequence[str]) -> dict[str, str]:
 
 
 def _cells(lane: Lane, drawn: Chart, letters: Mapping[str, str], columns: int) -> str:
-    """What took most of each column's time."""
+    """Return the letter of the longest activity in each column."""
     each = drawn.length_ms / columns
     share: list[dict[str, float]] = [{} for _ in range(columns)]
     waits = Bar(_IDLE, "", lane.start_ms, lane.end_ms)

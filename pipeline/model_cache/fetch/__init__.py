@@ -1,4 +1,4 @@
-"""Where a model's bytes may come from, one module a kind. Any source is good whose bytes match the lock."""
+"""Fetch a model's bytes: one module for each kind of source. A source is good when its bytes match the lock."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def no_token() -> Token | None:
 
 @dataclass(frozen=True)
 class Want:
-    """What to fetch: the files by name with their locked bytes, and where their blobs go."""
+    """A request: the files by name with their locked digests, and the paths of their blobs."""
 
     model: str
     hub: str

@@ -74,11 +74,11 @@ class _Transfer:
 
     @property
     def sha256(self) -> str:
-        """Of what has come so far."""
+        """Return the digest of the bytes received so far."""
         return self._digest.hexdigest()
 
     def is_right(self) -> bool:
-        """Whether what has come is the file."""
+        """Return whether the received bytes are the file."""
         return self.sha256 == self._job.file.sha256
 
     def start_over(self) -> None:
@@ -148,7 +148,7 @@ class _Watch:
 
 @contextlib.contextmanager
 def _disk(folder: Path) -> Iterator[None]:
-    """What the system says about a file is no matter of the network, for which the same class stands."""
+    """Turn an `OSError` about a file into an error of its own, because network errors share that class."""
     try:
         yield
     except OSError as error:

@@ -78,7 +78,7 @@ def unreachable(address: str, error: Exception) -> SourceFailed:
 
 
 def disk_refusal(error: OSError, folder: Path) -> SourceFailed:
-    """What the disk says while bytes are written."""
+    """Return the error for a disk that refuses bytes."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return refusal(
             "model.no-space", f"the disk of {folder} is full", "free some space; what has come is kept, and a new "

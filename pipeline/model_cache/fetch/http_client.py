@@ -92,9 +92,9 @@ def open_once(
 def patiently(
     ask: Callable[[], Answer], patience: Patience, emit: Emit, pause: Callable[[float], None] = time.sleep
 ) -> Answer:
-    """What `ask` returns, asked again as long as there is hope. Raises `Refused` or `Unreachable`.
+    """Return what `ask` returns, and retry passing failures. Raises `Refused` or `Unreachable`.
 
-    Tries are counted while nothing comes: a transfer that is cut every minute and has moved each time goes on.
+    Only attempts without progress count: a transfer that is cut every minute and moved each time goes on.
     """
     tries = 0
     while True:

@@ -50,12 +50,12 @@ def _fetch_files(want: Want, token: Token | None) -> None:
 
 
 def address_of(hub: str, repo: str, revision: str, name: str) -> str:
-    """Where the hub delivers one file."""
+    """Return the address of a file on the hub."""
     return f"{hub}/{repo}/resolve/{revision}/{urllib.parse.quote(name)}"
 
 
 def check_access(hub: str, repo: str, token: Token | None, patience: Patience, emit: Emit) -> SourceFailed | None:
-    """What keeps us from a repository with terms, without fetching a byte of it; None when nothing does."""
+    """Return what bars access to a gated repository, without fetching a byte of it; None when nothing does."""
     address = f"{hub}/api/models/{repo}/auth-check"
     try:
         patiently(lambda: open_once(address, patience, token).close(), patience, emit)

@@ -51,7 +51,7 @@ class Adopted:
 
 @dataclass
 class Adoption:
-    """What came of it: models, files that bear a locked name and hold something else, and what is nobody's."""
+    """The result: adopted models, files whose content does not match the lock, and unknown files."""
 
     adopted: list[Adopted] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -184,7 +184,7 @@ def _copy(source: Path, target: Path) -> str:
 
 
 def _wrong(found: Found, locked: Mapping[str, LockedModel]) -> str | None:
-    """What is wrong with a file that stands where a locked one should; None for a file that is nobody's."""
+    """Return what is wrong with a file in the place of a locked one; None for an unknown file."""
     repository, revision = _repository(found.path), _REVISION.search(str(found.path))
     for model in locked.values():
         if repository and _folder_name(model) != repository:

@@ -58,7 +58,7 @@ class ArchiveIndex(Document):
 
 @dataclass(frozen=True)
 class Contents:
-    """What an archive held: models that are whole now, and how many packages were put aside for the environments."""
+    """The content of an archive: models that are now complete, and the number of packages kept for environments."""
 
     models: tuple[str, ...]
     wheels: int

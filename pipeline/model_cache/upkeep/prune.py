@@ -82,7 +82,7 @@ def _whole(root: Path, reason: str) -> Iterator[Surplus]:
 
 
 def _inside(layout: Layout, locked: LockedModel) -> Iterator[Surplus]:
-    """What a model that is needed has beside its locked revision."""
+    """Yield the files of a needed model that are outside its locked revision."""
     for snapshot in _entries(layout.root / "snapshots"):
         if snapshot.name != layout.revision:
             yield _surplus(snapshot, f"another revision than {layout.revision[:12]}")
@@ -113,7 +113,7 @@ def _surplus(path: Path, reason: str) -> Surplus:
 
 
 def size_on_disk(path: Path) -> int:
-    """What deleting would give back: links weigh nothing, and neither does a file that has a second name."""
+    """Return the bytes that deleting would free: links count nothing, and neither does a file with a second name."""
     total = 0
     places = [path] if not path.is_dir() or path.is_symlink() else list(path.rglob("*"))
     for place in places:

@@ -44,12 +44,12 @@ def header(name: str, size: int) -> bytes:
 
 
 def padding(size: int) -> bytes:
-    """What fills a member up to whole blocks."""
+    """Return the bytes that fill a member up to whole blocks."""
     return bytes(-size % _BLOCK)
 
 
 def end() -> bytes:
-    """What an archive ends with."""
+    """Return the end of an archive."""
     return _END * 2
 
 

@@ -68,7 +68,7 @@ def metered(total_bytes: int, emit: Emit) -> Iterator[Tick]:
 def check_models(
     names: Iterable[str], cache: Path, locked: Mapping[str, LockedModel], emit: Emit
 ) -> dict[str, list[Problem]]:
-    """What is wrong with each of these models, file by file; an empty list for one that is verified."""
+    """Return the problems of each model, file by file; an empty list for a verified model."""
     found: dict[str, list[Problem]] = {name: [] for name in names}
     wanted = [
         (name, file, layout_of(cache, name, locked[name]).snapshot / file, entry)
@@ -92,7 +92,7 @@ def check_models(
 
 
 def wrong_with(place: Path, locked: LockedFile, tick: Tick) -> str | None:
-    """What keeps the file at `place` from being the locked one; None when nothing does."""
+    """Return how the file at `place` differs from the locked one; None when it does not."""
     size = _size_of(place)
     if size is None:
         return f"{place} leads nowhere" if place.is_symlink() else f"{place} is not there"

@@ -74,7 +74,7 @@ def enter(app: App) -> None:
 
 
 def ray_variables(app: App) -> dict[str, str]:
-    """What Ray's processes are told by variables. A token of the user's own, as Kubernetes gives one, is left alone."""
+    """Return the variables for Ray's processes. A token of the user's own, as Kubernetes gives one, stays as it is."""
     variables = dict(RAY_VARIABLES)
     if not os.environ.get("RAY_AUTH_TOKEN"):
         variables["RAY_AUTH_TOKEN_PATH"] = os.environ.get("RAY_AUTH_TOKEN_PATH", str(token_file(app)))
@@ -82,7 +82,7 @@ def ray_variables(app: App) -> dict[str, str]:
 
 
 def token_file(app: App) -> Path:
-    """Where the secret lies that all machines of a cluster share."""
+    """Return the path of the secret that all machines of a cluster share."""
     return app.project.scratch / "cluster" / "token"
 
 
@@ -214,8 +214,8 @@ def _have_token(app: App, join: str | None) -> None:
 
 
 def _place() -> Path:
-    """Where this machine's nodes have their sockets and logs: on its own disk, and short, since a socket's path must
-    be."""
+    """Return the folder for the sockets and logs of this machine's nodes: on its own disk, with a short path, because
+    the length of a socket's path is limited."""
     place = Path(tempfile.gettempdir()) / f"reel-cluster-{os.getuid()}"
     place.mkdir(mode=0o700, exist_ok=True)
     if place.stat().st_uid != os.getuid():

@@ -51,7 +51,7 @@ Actor = Any  # Ray makes the class of an actor while it runs, so nothing is know
 
 @dataclass(frozen=True)
 class _Spot:
-    """Where an actor is to be: the node, its name for people, and the part of one of its cards."""
+    """The place of an actor: the node, its name for people, and the share of one of its cards."""
 
     node_id: str
     machine: str
@@ -345,7 +345,7 @@ class RayWorker:
             ray.kill(self._actor)
 
     def stats(self) -> WorkerStats | None:
-        """What it took when it last told."""
+        """Return the resource use of the last report."""
         return self._stats
 
     async def _finish(self, how: str) -> None:
@@ -359,7 +359,7 @@ class RayWorker:
         self._actor = None
 
     async def _answer(self, reference: Any, limit_s: float, what: str) -> Any:
-        """What the actor answers, whatever that is by its method. Its failures are raised."""
+        """Return the actor's answer to a method, and raise its failures."""
         try:
             async with asyncio.timeout(limit_s + _GRACE_S):
                 answer = await reference

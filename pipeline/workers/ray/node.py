@@ -1,4 +1,4 @@
-"""What runs on a machine of a cluster, as Ray actors: one that tells of the machine, and one around each stage process.
+"""Ray actors on a machine of a cluster: one that describes the machine, and one around each stage process.
 
 A stage process is the same as on one machine: this machine's own environment, cache and limits, the same protocol.
 Ray is only asked where an actor is to be and to carry its calls. What crosses are paths, names and digests.
@@ -37,7 +37,7 @@ _USERS = "config/own"
 
 @dataclass(frozen=True)
 class Facts:
-    """What a machine says of itself. `sees` is what it read where the run's folder should be."""
+    """A machine's description of itself. `sees` is the content that it read in the run's folder."""
 
     name: str
     code: str
@@ -48,7 +48,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a worker's machine must have before it starts, and be the same as where the run was planned."""
+    """Requirements for a worker's machine: they must equal those of the machine that planned the run."""
 
     environment: str
     torch: str | None
@@ -85,8 +85,8 @@ def failure(error: ReelError) -> Failure:
 
 
 def code_digest(root: Path = CODE_ROOT) -> str:
-    """Of everything of ours that decides a result: two machines with the same one do the same work. Models are
-    compared one by one when they are needed, so the user's own are left out."""
+    """Return a digest of all code and configuration that decides a result: two machines with the same digest give the
+    same results. Models are compared one by one when they are needed, so the user's own are left out."""
     digest = hashlib.sha256()
     for package in _OUR_PACKAGES:
         for path in sorted((root / package).rglob("*")):
@@ -104,7 +104,7 @@ class Machine:
     """Tells of the machine that it is on."""
 
     async def facts(self, probe: Path) -> Facts:
-        """What is here, and what stands in the file `probe`."""
+        """Describe this machine, and read the file `probe`."""
         try:
             sees = probe.read_text()
         except OSError:

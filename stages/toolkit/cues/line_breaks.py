@@ -131,7 +131,7 @@ def function_words(language: str) -> frozenset[str]:
 
 
 def capitals_are_names(language: str) -> bool:
-    """Whether a capital inside a sentence begins a name."""
+    """Return whether a capital inside a sentence begins a name."""
     return _LISTS.get(primary(language), _NONE).capitals_are_names
 
 

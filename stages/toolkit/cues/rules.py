@@ -122,5 +122,5 @@ def _broken(cue: Cue, following: Cue | None, limits: Limits, end_ms: int | None)
 
 
 def are_in_order(cues: Sequence[Cue]) -> bool:
-    """Whether every cue begins no sooner than the one before it in the file."""
+    """Return whether every cue begins no sooner than the one before it in the file."""
     return all(one.start_ms <= other.start_ms for one, other in pairwise(cues))

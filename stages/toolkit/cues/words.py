@@ -90,7 +90,7 @@ def _tokens(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _may_part(before: str, after: str) -> bool:
-    """Whether a line may end between two texts that no space parts."""
+    """Return whether a line may end between two texts that no space parts."""
     last, first = before[-1], after[0]
     if not (is_spaceless(last) or is_spaceless(first)) or not is_cluster_edge(last + after, 1):
         return False
