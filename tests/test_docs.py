@@ -113,7 +113,7 @@ def test_every_command_that_a_reader_is_told_to_type_works(document: Path, reel:
         if told.exit_code == EXIT_OK:
             for argument in getattr(parsed, "media", None) or getattr(parsed, "inputs", []):
                 provide(argument, reel.folder)
-            for beside in filter(None, (getattr(parsed, name, None) for name in ("film", "reference"))):
+            for beside in filter(None, (getattr(parsed, name, None) for name in ("of", "reference"))):
                 provide(beside, reel.folder)
             if glossary := getattr(parsed, "glossary", None):
                 (reel.folder / glossary).write_text(glossary_of(document))

@@ -198,7 +198,7 @@ def _add_check(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "reel check film.en.srt --media film.mkv",
     )  # fmt: skip
     check.add_argument("inputs", nargs="+", metavar="FILE", help="subtitles of any format, from any hand")
-    check.add_argument("--media", dest="film", metavar="MEDIA", help="what they belong to, for its end and frame rate")
+    check.add_argument("--media", dest="of", metavar="MEDIA", help="what they belong to, for its end and frame rate")
     check.add_argument("--language", dest="tag", metavar="TAG", help="their language; else as in `film.en.srt`")
     check.add_argument("--reference", metavar="FILE", help="subtitles that are right, to compare with: SubER")
     _guide(check)

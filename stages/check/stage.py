@@ -88,7 +88,7 @@ def _write(job: CheckJob, report: QualityReport, cues: Sequence[Cue]) -> CheckOu
 
 STAGE = Stage(
     name="check",
-    version=4,
+    version=5,
     summary="check a subtitle file against a guide",
     inputs=CheckInputs,
     params=CheckParams,

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from shared.documents.media import Track
 from shared.files import write_atomically
 from shared.stage import Device, StageError
 from stages.mux.stage import COPY, ENCODED, Container, Cover, NewSubtitle, Parts
-from stages.toolkit.formats.writer import render
+from stages.toolkit.formats.writer import lost, render
 from stages.toolkit.media import ffmpeg
 
 # Words of the old container about itself; in the new one they would be false.
@@ -32,6 +32,7 @@ _DRAWS = "subtitles"
 _DRAWN = "burn-in.ass"
 # A fixed number of threads, because x264 makes other bytes with another.
 _PICTURE = ("libx264", "-crf", "18", "-preset", "medium", "-pix_fmt", "yuv420p", "-threads", "4")
+_NO_FONT = "some letters of the burnt-in subtitles are in no font of this machine; install one that has them"
 _NO_GLYPH = re.compile(r"failed to find any fallback with glyph|no fonts? (found|available)", re.IGNORECASE)
 
 
@@ -77,9 +78,7 @@ class FfmpegMux:
         finally:
             for made in (*pictures, *texts, drawn):
                 made.unlink(missing_ok=True)
-        if ended.found:
-            return ("some letters of the burnt-in subtitles are in no font of this machine; install one that has them",)
-        return ()
+        return (*_lost(parts), *([_NO_FONT] if ended.found else []))
 
     def _check_libass(self) -> None:
         if not ffmpeg.has_filter(self._program, _DRAWS):
@@ -115,6 +114,13 @@ def _aspect(picture: Track | None) -> float | None:
 def load(models: Mapping[str, Path], device: Device) -> FfmpegMux:
     """The engine; there is no model."""
     return FfmpegMux(ffmpeg.find_ffmpeg())
+
+
+def _lost(parts: Parts) -> Iterator[str]:
+    """What of the look of the new tracks the container's kind of text cannot hold."""
+    for subtitle in parts.subtitles:
+        if missing := lost(subtitle.sheet, parts.container):
+            yield f"the track {subtitle.title} has no {missing}: its kind of text cannot hold them"
 
 
 def mux_arguments(parts: Parts, pictures: list[Path], texts: list[Path]) -> list[str]:

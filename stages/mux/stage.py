@@ -289,7 +289,7 @@ def stub(job: MuxJob) -> MuxOutputs:
 
 STAGE = Stage(
     name="mux",
-    version=2,
+    version=3,
     summary="put subtitles into a copy of the media",
     inputs=MuxInputs,
     params=MuxParams,

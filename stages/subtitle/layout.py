@@ -17,7 +17,7 @@ from stages.subtitle.stage import Wishes
 from stages.toolkit.cues.rules import check
 from stages.toolkit.formats import whisper_json
 from stages.toolkit.formats.reader import read
-from stages.toolkit.formats.writer import render
+from stages.toolkit.formats.writer import lost, render
 
 PLAIN = Wishes()
 
@@ -47,6 +47,10 @@ class Pysubs2Writer:
     def render(self, sheet: CueSheet, kind: str, aspect: float | None) -> str:
         """See `stages.toolkit.formats.writer.render`."""
         return render(sheet, kind, aspect)
+
+    def lost(self, sheet: CueSheet, kind: str) -> str | None:
+        """See `stages.toolkit.formats.writer.lost`."""
+        return lost(sheet, kind)
 
     def whisper(self, transcript: Transcript, translation: Translation | None) -> str:
         """See `stages.toolkit.formats.whisper_json.write`."""

@@ -22,6 +22,7 @@ from shared.text.guide_limits import GuideParams, Limits
 from shared.text.language_params import LanguageParams, of_language
 
 Format = Literal["srt", "vtt", "ass", "ttml", "scc", "json", "whisper", "txt"]
+_TOLD = 5  # of the markup that goes no farther, so many are named
 _NAMES: dict[Format, str] = {"json": "subtitles.json", "whisper": "subtitles.whisper.json"}
 
 
@@ -96,6 +97,7 @@ class Engine(Protocol):
     def take(self, edited: Path, transcript: Transcript, language: str) -> tuple[CueSheet, ReadCues]: ...
     def check(self, sheet: CueSheet, limits: Limits, end_ms: int) -> QualityReport: ...
     def render(self, sheet: CueSheet, kind: str, aspect: float | None) -> str: ...
+    def lost(self, sheet: CueSheet, kind: str) -> str | None: ...
     def whisper(self, transcript: Transcript, translation: Translation | None) -> str: ...
 
 
@@ -110,6 +112,8 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
         sheet, read = engine.take(job.inputs.edited, transcript, language)
         for repair in read.repairs:
             job.warn(f"in the corrected subtitles, {repair}")
+        if read.left_out:
+            job.warn(f"the corrected subtitles hold what only their own file keeps: {', '.join(read.left_out[:_TOLD])}")
     else:
         sheet = engine.lay_out(transcript, translation, limits, wishes)
     sheet = sheet.model_copy(update={"kind": job.params.kind})
@@ -118,6 +122,8 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
     for kind in dict.fromkeys(job.params.formats):
         try:
             texts[kind] = _text(kind, sheet, transcript, translation, engine, picture)
+            if lost := engine.lost(sheet, kind):
+                job.warn(f"the {kind} file in {language} has no {lost}: the format cannot hold them")
         except StageError as error:  # one format that cannot hold the text does not keep the others from being written
             job.warn(f"no {kind} file in {language}: {error.message}")
     outputs = _write(job, sheet, texts, report)
@@ -208,7 +214,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str], repor
 
 STAGE = Stage(
     name="subtitle",
-    version=7,
+    version=8,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,

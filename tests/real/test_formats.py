@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.documents.cue import Cue, CueSheet
+from shared.text.direction import MARKS
 from stages.toolkit.formats.writer import render
 from tests.conftest import ROOT
 from tests.real.test_mux import call
@@ -36,7 +37,7 @@ PLAIN = a_sheet("The first line|and another", "Olá!", "The last")
 
 
 def lines_of(text: str) -> tuple[str, ...]:
-    return tuple(line for part in text.split("\n") if (line := shown(part)))
+    return tuple(line for part in text.split("\n") if (line := shown(part.lstrip(MARKS))))
 
 
 def told(sheet: CueSheet) -> list[tuple[int, int, tuple[str, ...]]]:

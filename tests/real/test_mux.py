@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from shared.documents.cue import Cue, CueSheet, Kind
+from stages.toolkit.formats.writer import render
 
 RunStage = Callable[..., Any]
 PICTURE = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=4")
@@ -203,6 +204,27 @@ def test_letters_are_burnt_into_the_picture_while_they_are_said(
         return int(float(found.rpartition("=")[2]))
 
     assert [brightest(at_s) > 128 for at_s in ("0.2", "1.0", "1.7", "2.4")] == [False, True, False, True]
+
+
+@pytest.mark.parametrize(("language", "end_at_left"), [("he", True), ("und", True), ("en", False)])
+def test_a_sentence_ends_on_the_side_where_its_language_ends_it(
+    language: str, end_at_left: bool, ffmpeg: Path, tmp_path: Path
+) -> None:
+    """Low dots against a high letter: whatever font draws them, if it is only the outline of a box."""
+    text = "\u05d0\u05d0\u05d0......" if language != "en" else "AAA......"
+    sheet = CueSheet(language=language, cues=(Cue(start_ms=0, end_ms=2000, lines=(text,)),))
+    (tmp_path / "drawn.ass").write_text(render(sheet, "ass"), encoding="utf-8")
+    command = [ffmpeg, "-v", "error", "-f", "lavfi", "-i", "color=black:size=640x360:rate=1:duration=1"]
+    drawn = ["-vf", "subtitles=drawn.ass,format=gray", "-frames:v", "1", "-f", "rawvideo", "-"]
+    picture = subprocess.run([*map(str, command), *drawn], check=True, capture_output=True, cwd=tmp_path).stdout
+    rows = [picture[at : at + 640] for at in range(0, len(picture), 640)]
+    tops = {x: min((y for y in range(360) if rows[y][x] > 128), default=360) for x in range(640)}
+    inked = [x for x in range(640) if tops[x] < 360]
+    if not inked:
+        pytest.skip("this machine has no font at all")
+    quarter = (inked[-1] - inked[0]) // 4
+    left, right = (min(tops[x] for x in inked if abs(x - end) <= quarter) for end in (inked[0], inked[-1]))
+    assert (left > right) is end_at_left
 
 
 def test_sound_that_matroska_cannot_hold_keeps_its_samples(maker: Maker, ffmpeg: Path, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ class _Beside:
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
     """Check every file; one that cannot be read does not keep the others from being checked."""
-    for name in [*arguments.inputs, *filter(None, (arguments.film, arguments.reference))]:
+    for name in [*arguments.inputs, *filter(None, (arguments.of, arguments.reference))]:
         if not Path(name).is_file():
             raise BadInput("check.missing", f"{name} is not there, or no file")
     app = app_of(arguments)
@@ -62,7 +62,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     with open_reporter(app.settings.progress) as emit:
         needed = [*steps, compare] if compare else steps
         set_up([StepPreview(step, "new", "asked for") for step in needed], app, emit)
-    beside = _Beside(arguments.film, arguments.reference, compare)
+    beside = _Beside(arguments.of, arguments.reference, compare)
     checked = asyncio.run(_check(arguments.inputs, steps, beside, app))
     errors = tuple(one.error for one in checked if one.error)
     over = any(one.report.over_limits for one in checked if one.report)

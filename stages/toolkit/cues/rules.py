@@ -10,6 +10,7 @@ from shared.documents.cue import Cue
 from shared.documents.quality_report import Broken, Offender, QualityReport, Severity
 from shared.text.guide_limits import Limits
 from shared.text.text_width import places, places_of_lines, reading_ms
+from stages.toolkit.cues.styles import nearest_anchor
 
 _WORST = 5
 _TEXT_SHOWN = 60
@@ -50,8 +51,7 @@ def check(
     rules = _rules(limits, end_ms)
     found: dict[str, list[Offender]] = {}
     over: set[int] = set()
-    for index, cue in enumerate(ordered):
-        following = ordered[index + 1] if index + 1 < len(ordered) else None
+    for index, (cue, following) in enumerate(zip(ordered, _following(ordered), strict=True)):
         for rule, value in _broken(cue, following, limits, end_ms):
             text = " / ".join(cue.lines)
             offender = Offender(
@@ -67,6 +67,21 @@ def check(
         over_limits=len(over),
         broken=tuple(_summed(name, rules[name], found[name], worst) for name in rules if name in found),
     )
+
+
+def _following(ordered: Sequence[Cue]) -> list[Cue | None]:
+    """For each cue the next one in its place: one at the head of the picture is not in the way of one at the foot, and
+    a sign at a point of its own is in the way of none."""
+    found: list[Cue | None] = []
+    last: dict[int, Cue] = {}
+    for cue in reversed(ordered):
+        if cue.place and cue.place.at:
+            found.append(None)
+            continue
+        anchor = nearest_anchor(cue.place)
+        found.append(last.get(anchor))
+        last[anchor] = cue
+    return found[::-1]
 
 
 def _summed(name: str, rule: _Rule, offenders: Sequence[Offender], worst: int | None) -> Broken:

@@ -50,7 +50,7 @@ def write(sheet: CueSheet) -> str:
 def read(text: str) -> tuple[Cue, ...]:
     """The cues of an SCC file. Raises `StageError` where a line cannot be made out."""
     try:
-        return tuple(timed_text.cues_of(reader.to_model(text)))
+        return tuple(timed_text.cues_of(reader.to_model(text), plain=True))
     except (ValueError, IndexError, KeyError, AttributeError, RuntimeError) as error:
         # What ttconv raises for a damaged line depends on the damage.
         raise StageError("check.format", f"the SCC cannot be made out: {error}", "export it anew") from error
@@ -63,7 +63,7 @@ def _caption(cue: Cue) -> Cue:
     rows = lines if all(len(line) <= _ROW for line in lines) else _rows(" ".join(lines).split())
     if len(rows) > _ROWS or any(len(row) > _ROW for row in rows):
         raise _refused(f"they hold {_ROWS} rows of {_ROW} letters, and {' '.join(rows)!r} is longer")
-    return cue.model_copy(update={"lines": tuple(rows)})
+    return cue.model_copy(update={"lines": tuple(rows), "italic": False, "spans": (), "place": None})
 
 
 def _rows(words: Sequence[str]) -> list[str]:

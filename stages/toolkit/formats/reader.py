@@ -1,40 +1,38 @@
 """Reads subtitle files, whatever has happened to them, or says what cannot be read and where.
 
-SubRip, WebVTT and ASS by pysubs2, TTML and SCC by ttconv, and cue sheets of our own.
+SubRip, WebVTT and cue sheets by the project's own rules, ASS by pysubs2, TTML and SCC by ttconv.
 
-pysubs2 passes over what it does not understand. A check that did so would praise half a file, so the text is first
-brought into a form in which nothing is passed over: one kind of line ends, and times written in full. What was put
-right is told; a time that cannot be made out is refused with its line.
+Most readers pass over what they do not understand. A check that did so would praise half a file. What was put right is
+told here; a time that cannot be made out is refused with its line.
 """
 
 from __future__ import annotations
 
 import codecs
-import html
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pysubs2
 from pydantic import ValidationError
 
-from shared.documents.cue import Cue, CueSheet, ReadCues
+from shared.documents.cue import Cue, CueSheet, ReadCues, Style
 from shared.stage import StageError
+from shared.text.timecode import timecode
 from stages.toolkit.cues.rules import are_in_order
+from stages.toolkit.cues.styles import FOOT
 from stages.toolkit.formats import closed_captions, timed_text
-from stages.toolkit.formats.writer import WORD_JOINER
+from stages.toolkit.formats.markup_reader import read_ass, read_tagged
 
 _MOST_BYTES = 64 << 20
 _ARROW = re.compile(r"-{1,3} ?>|[–—→]>?")
-_TIME = re.compile(r"(?:(\d{1,3})\s*:\s*)?(\d{1,3})\s*:\s*(\d{1,2})(?:\s*[,.:;]\s*(\d{1,3}))?(?![\d:])")
+_TIME = re.compile(r"(?:(-?\d{1,3})\s*:\s*)?(-?\d{1,3})\s*:\s*(-?\d{1,2})(?:\s*[,.:;]\s*(-?\d{1,3}))?(?![\d:])")
+_HUNDRED_HOURS_MS = 100 * 3_600_000
+_CONTROLS = re.compile(r"[\x01-\x08\x0e-\x19\x1b-\x1f\x7f]")  # in no text; \x1a ended files once
 _XML = re.compile(r"<(\?xml|!--|tt\b|\w+:tt\b)")
-# What is a sign of ASS and not a letter; the parts in brackets are kept by `split`.
-_ASS_SIGN = re.compile(r"(\\[Nnh{}]|\{[^}]*\})")
-_ASS_COMMAND = re.compile(rf"\{{\\(?!{WORD_JOINER})[^}}]*\}}")  # many players take these in SubRip too
-_ASS_LETTERS = {r"\N": "\n", r"\n": " ", r"\h": "\u00a0", r"\{": "{", r"\}": "}"}
-_JOINED = re.compile(rf"(?<=[\\<-]){WORD_JOINER}")  # as our own files keep a sign from being a command
-_TAG = re.compile(r"</?[A-Za-z0-9.][^<>\n]*>|<\d[\d:.]*>")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 # A decoder that takes any byte but five, for files from before UTF-8 was everywhere.
 _OLD = "cp1252"
@@ -42,12 +40,20 @@ _OLD = "cp1252"
 
 def read(subtitles: Path) -> ReadCues:
     """The file's cues. Raises `StageError` where it is no subtitle file, or not to be made out."""
-    repairs: list[str] = []
-    text = _text(subtitles, repairs)
-    cues = _READERS[_kind(text)](text, repairs)
+    notes = Notes()
+    text = _text(subtitles, notes.repairs)
+    cues = _READERS[_kind(text)](text, notes)
     if not are_in_order(cues):
-        repairs.append("the cues are not in order of time")
-    return ReadCues(cues=cues, repairs=tuple(repairs))
+        notes.repairs.append("the cues are not in order of time")
+    return ReadCues(cues=cues, repairs=tuple(notes.repairs), left_out=tuple(notes.left_out))
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What is told of a file beside its cues: what was put right, and the markup that has no place in a cue."""
+
+    repairs: list[str] = field(default_factory=list)
+    left_out: dict[str, None] = field(default_factory=dict)
 
 
 def _kind(text: str) -> str:
@@ -80,7 +86,7 @@ def _decoded(data: bytes, repairs: list[str]) -> str:
                 repairs.append("the file is UTF-16; many players want UTF-8")
             return data[len(bom) :].decode(encoding, errors="replace")
     if b"\0" in data:
-        raise _no_subtitles("bytes that are no text")
+        return _without_zeros(data, repairs)
     try:
         return data.decode()
     except UnicodeDecodeError as error:
@@ -88,41 +94,52 @@ def _decoded(data: bytes, repairs: list[str]) -> str:
         return data.decode(_OLD, errors="replace")
 
 
-def _read_timed(kind: str) -> Callable[[str, list[str]], tuple[Cue, ...]]:
-    def read_it(text: str, repairs: list[str]) -> tuple[Cue, ...]:
-        plain = _with_full_times(text, kind, repairs)
-        if not plain:
-            return ()
-        events = pysubs2.SSAFile.from_string(plain, format_=kind, keep_html_tags=True)
-        return tuple(_cue(event, kind) for event in events)
+def _without_zeros(data: bytes, repairs: list[str]) -> str:
+    """The text of a file with bytes of zero: UTF-16 that does not say so, or what a crash or a bad disk left of one."""
+    for encoding, zeros, letters in (("utf-16-le", data[1::2], data[::2]), ("utf-16-be", data[::2], data[1::2])):
+        if zeros.count(0) * 2 > len(zeros) and letters.count(0) * 10 < len(letters):
+            repairs.append("the file is UTF-16 without a mark; many players want UTF-8")
+            return data.decode(encoding, errors="replace")
+    try:
+        text = data.replace(b"\0", b"").decode()
+    except UnicodeDecodeError as error:
+        raise _no_subtitles("bytes that are not text") from error
+    if _CONTROLS.search(text) or (_kind(text) == "srt" and not _ARROW.search(text)):
+        raise _no_subtitles("bytes that are not text")
+    repairs.append(f"{data.count(0)} bytes of zero are left out; text may be lost where they stand")
+    return text
 
-    return read_it
 
-
-def _read_ass(text: str, repairs: list[str]) -> tuple[Cue, ...]:
+def _read_ass(text: str, notes: Notes) -> tuple[Cue, ...]:
     if "[events]" not in text.lower():
         raise _no_subtitles("[Script Info] and no [Events]")
     try:
-        events = pysubs2.SSAFile.from_string(text, format_="ass").get_text_events()
+        file = pysubs2.SSAFile.from_string(text, format_="ass")
+        events = file.get_text_events()
     except (ValueError, pysubs2.Pysubs2Error) as error:
         raise StageError("check.format", f"the ASS cannot be made out: {error}", "export it anew") from error
     if dropped := text.count("\nDialogue:") - len(events):
-        repairs.append(f"{dropped} lines of it are drawings or cannot be made out")
-    return tuple(
-        Cue(start_ms=event.start, end_ms=event.end, lines=_lines(_plain_ass(event.text)), speaker=event.name or None)
-        for event in events
-    )
+        notes.repairs.append(f"{dropped} lines of it are drawings or cannot be made out")
+    # Colour and weight of a style are the look of a file or of a speaker; slanted letters and a place mean something.
+    styles = {name: Style(italic=bool(style.italic)) for name, style in file.styles.items()}
+    screen = tuple(_number(file.info.get(name), usual) for name, usual in (("PlayResX", 384), ("PlayResY", 288)))
+    cues = []
+    for event in events:
+        anchor = int(file.styles[event.style].alignment) if event.style in file.styles else FOOT
+        fields = read_ass(event.text, styles, event.style, anchor, (screen[0], screen[1]), notes.left_out)
+        cues.append(_cue(event, {**fields, "speaker": event.name or None}))
+    return tuple(cues)
 
 
-def _plain_ass(text: str) -> str:
-    """The words of an event: without commands, with the braces that were written as letters."""
-    parts = _ASS_SIGN.split(text)
-    for index in range(1, len(parts), 2):
-        parts[index] = _ASS_LETTERS.get(parts[index], "")
-    return _JOINED.sub("", "".join(parts))
+def _number(text: str | None, usual: int) -> float:
+    """A number of the file's head; what it usually is where it is not given, or no size."""
+    try:
+        return float(text or usual) or usual
+    except ValueError:
+        return usual
 
 
-def _read_json(text: str, repairs: list[str]) -> tuple[Cue, ...]:
+def _read_json(text: str, notes: Notes) -> tuple[Cue, ...]:
     try:
         return CueSheet.model_validate_json(text).cues
     except ValidationError as error:
@@ -131,64 +148,105 @@ def _read_json(text: str, repairs: list[str]) -> tuple[Cue, ...]:
         raise StageError("check.format", f"the cue sheet is wrong at {place}: {first['msg']}", "correct it") from error
 
 
-_READERS: dict[str, Callable[[str, list[str]], tuple[Cue, ...]]] = {
-    "srt": _read_timed("srt"),
-    "vtt": _read_timed("vtt"),
-    "ass": _read_ass,
-    "ttml": lambda text, repairs: timed_text.read(text),
-    "scc": lambda text, repairs: closed_captions.read(text),
-    "json": _read_json,
-}
+def _read_timed(kind: str) -> Callable[[str, Notes], tuple[Cue, ...]]:
+    def read_it(text: str, notes: Notes) -> tuple[Cue, ...]:
+        lines = text.split("\n")
+        times = _times(lines, kind, notes.repairs)
+        if not times and text.strip() and kind == "srt":
+            raise _no_subtitles(f"{text.strip().splitlines()[0][:60]!r} and no time")
+        texts = _texts_of_vtt(lines, times, notes.repairs) if kind == "vtt" else _texts_of_srt(lines, times)
+        return tuple(
+            Cue.model_validate(
+                {
+                    "start_ms": max(time.start_ms, 0),
+                    "end_ms": time.end_ms,
+                    **read_tagged(told.replace(r"\N", "\n"), kind, time.settings, notes.left_out),
+                }
+            )
+            for time, told in zip(times.values(), texts, strict=True)
+            if time.end_ms > 0 or time.start_ms >= 0
+        )
+
+    return read_it
 
 
-def _with_full_times(text: str, kind: str, repairs: list[str]) -> str:
-    """The text from its first time line on, with all of them in one form; empty when it holds no cue."""
-    lines = text.split("\n")
-    found = 0
-    rewritten: list[int] = []
+@dataclass(frozen=True)
+class _Time:
+    """What a time line says; `settings` is what stands behind the times."""
+
+    start_ms: int
+    end_ms: int
+    settings: str
+
+
+def _times(lines: Sequence[str], kind: str, repairs: list[str]) -> dict[int, _Time]:
+    """The time lines by their place. Raises `StageError` for one whose times cannot be made out."""
+    found: dict[int, _Time] = {}
+    wrong: dict[str, list[int]] = {
+        "times are not written in full": [],
+        "times are negative": [],
+        "hours are over 99": [],
+    }
     for number, line in enumerate(lines):
         if not _is_time_line(line):
             continue
-        found += 1
-        times = [_full_time(match) for match in _TIME.finditer(_with_plain_digits(line))]
-        if len(times) < 2 or None in times[:2] or re.match(r"\s*-\s*\d", line):
+        plain = _with_plain_digits(line)
+        matches = list(_TIME.finditer(plain))[:2]
+        times = [_milliseconds(match) for match in matches]
+        if len(times) < 2 or times[0] is None or times[1] is None:
             raise StageError(
                 "check.time",
                 f"line {number + 1} should hold two times like `00:00:01,000 --> 00:00:02,500`,"
                 f" and is {line.strip()[:80]!r}",
                 "correct that line",
             )
-        full = f"{times[0]} --> {times[1]}"
-        if not line.replace(".", ",").startswith(full):
-            rewritten.append(number + 1)
-        lines[number] = full.replace(",", ".") if kind == "vtt" else full
-    if not found and text.strip() and kind == "srt":
-        raise _no_subtitles(f"{text.strip().splitlines()[0][:60]!r} and no time")
-    if rewritten:
-        repairs.append(f"times are not written in full, on line {rewritten[0]} first ({len(rewritten)} lines)")
-    if not found:
-        return ""
-    return "\n".join(_only_cues(lines, repairs) if kind == "vtt" else [*lines, *_end_of_srt(lines)])
+        found[number] = _Time(times[0], times[1], plain[matches[1].end() :].strip() if kind == "vtt" else "")
+        if min(times[0], times[1]) < 0:
+            wrong["times are negative"].append(number + 1)
+        elif max(times[0], times[1]) >= _HUNDRED_HOURS_MS:
+            wrong["hours are over 99"].append(number + 1)
+        elif not line.replace(".", ",").startswith(f"{timecode(times[0])} --> {timecode(times[1])}"):
+            wrong["times are not written in full"].append(number + 1)
+    for what, numbers in wrong.items():
+        if numbers:
+            what += ": what is before the beginning is left out" if "negative" in what else ""
+            repairs.append(f"{what}, on line {numbers[0]} first ({len(numbers)} lines)")
+    return found
 
 
-def _only_cues(lines: list[str], repairs: list[str]) -> list[str]:
-    """The cues of a WebVTT file, each under a number, so that pysubs2 takes no last line of a text for one."""
-    kept, inside, lost = ["WEBVTT", ""], False, []
+def _texts_of_srt(lines: Sequence[str], times: Collection[int]) -> Iterator[str]:
+    """What stands between two time lines, without the number of the second one's cue."""
+    edges = [*times, len(lines)]
+    for start, end in pairwise(edges):
+        told = list(lines[start + 1 : end])
+        while told and not told[-1].strip():
+            del told[-1]
+        # Behind the last cue a number is one only after a blank line, where a file was cut off; else it is a text.
+        is_number = len(told) > 1 and told[-1].strip().isdecimal()
+        if is_number and (end < len(lines) or not told[-2].strip()):
+            del told[-1]
+        yield "\n".join(told).strip()
+
+
+def _texts_of_vtt(lines: Sequence[str], times: Collection[int], repairs: list[str]) -> list[str]:
+    """What stands below each time line up to a blank one."""
+    found: list[list[str]] = []
+    inside, lost = False, []
     for number, line in enumerate(lines):
-        if _is_time_line(line):
-            kept += ["", "0", line]
+        if number in times:
+            found.append([])
             inside = True
         elif inside:
-            kept.append(line)
             inside = bool(line.strip())
-        elif line.strip() and kept[2:] and not _is_aside(lines, number):
+            found[-1].append(line)
+        elif line.strip() and found and not _is_aside(lines, number):
             lost.append(number + 1)
     if lost:
         repairs.append(f"text after a blank line belongs to no cue, on line {lost[0]} first ({len(lost)} lines)")
-    return [*kept, "", "0", ""]
+    return ["\n".join(told).strip() for told in found]
 
 
-def _is_aside(lines: list[str], number: int) -> bool:
+def _is_aside(lines: Sequence[str], number: int) -> bool:
     """Whether a line between two cues is a cue's name, or in a block that starts with a word of its own."""
     following = lines[number + 1] if number + 1 < len(lines) else ""
     if _is_time_line(following):
@@ -199,29 +257,24 @@ def _is_aside(lines: list[str], number: int) -> bool:
     return lines[first].startswith(("NOTE", "STYLE", "REGION"))
 
 
-def _end_of_srt(lines: list[str]) -> list[str]:
-    """A number after the last cue, so that pysubs2 takes no last line of its text for one."""
-    last = next((number for number in range(len(lines) - 1, -1, -1) if lines[number].strip()), 0)
-    is_cut_off = last > 0 and not lines[last - 1].strip() and lines[last].strip().isdecimal()
-    return [] if is_cut_off else ["", "0", ""]
-
-
 def _is_time_line(line: str) -> bool:
     """Whether a line means to say when a cue comes and goes: an arrow, and a digit and a colon before it."""
     arrow = _ARROW.search(line)
-    return arrow is not None and bool(re.match(r"\s*-?(?:\d+\s+)?\d+\s*:\s*\d", line[: arrow.start()]))
+    return arrow is not None and bool(re.match(r"\s*(?:\d+\s+)?[-\u2212]?\d+\s*:\s*-?\d", line[: arrow.start()]))
 
 
 def _with_plain_digits(line: str) -> str:
+    line = line.replace("\u2212", "-")
     return "".join(str(unicodedata.digit(c)) if c.isdigit() and not c.isascii() else c for c in line)
 
 
-def _full_time(match: re.Match[str]) -> str | None:
-    """`1:2.5` as `00:01:02,500`; None for one that no clock shows."""
-    hours, minutes, seconds = int(match[1] or 0), int(match[2]), int(match[3])
-    if hours > 99 or minutes > 59 or seconds > 59:
+def _milliseconds(match: re.Match[str]) -> int | None:
+    """`1:2.5` as 62,500; None for a time that no clock shows."""
+    hours, minutes, seconds, rest = ((part or "0").lstrip("-") for part in match.groups())
+    if int(minutes) > 59 or int(seconds) > 59:
         return None
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d},{(match[4] or '0').ljust(3, '0')}"
+    length = ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 1000 + int(rest.ljust(3, "0"))
+    return -length if any((part or "").startswith("-") for part in match.groups()) else length
 
 
 def _no_subtitles(found: str) -> StageError:
@@ -232,12 +285,15 @@ def _no_subtitles(found: str) -> StageError:
     )
 
 
-def _cue(event: pysubs2.SSAEvent, kind: str) -> Cue:
-    text = event.text.replace(r"\N", "\n")
-    text = _TAG.sub("", text if kind == "vtt" else _ASS_COMMAND.sub("", text))
-    text = _JOINED.sub("", html.unescape(text) if kind == "vtt" else text)
-    return Cue(start_ms=event.start, end_ms=event.end, lines=_lines(text))
+def _cue(event: pysubs2.SSAEvent, fields: Mapping[str, object]) -> Cue:
+    return Cue.model_validate({"start_ms": event.start, "end_ms": event.end, **fields})
 
 
-def _lines(text: str) -> tuple[str, ...]:
-    return tuple(line.strip() for line in text.strip().split("\n") if line.strip())
+_READERS: dict[str, Callable[[str, Notes], tuple[Cue, ...]]] = {
+    "srt": _read_timed("srt"),
+    "vtt": _read_timed("vtt"),
+    "ass": _read_ass,
+    "ttml": lambda text, notes: timed_text.read(text),
+    "scc": lambda text, notes: closed_captions.read(text),
+    "json": _read_json,
+}

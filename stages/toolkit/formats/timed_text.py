@@ -12,24 +12,28 @@ from ttconv.imsc.attributes import TimeExpressionSyntaxEnum
 from ttconv.imsc.config import ContentProfilesSignaling, IMSCWriterConfiguration
 from ttconv.imsc.designators import IMSC_11_TEXT_PROFILE_DESIGNATOR
 from ttconv.style_properties import (
-    CoordinateType,
-    DisplayAlignType,
-    ExtentType,
+    ColorType,
+    DirectionType,
     FontStyleType,
-    LengthType,
-    NamedColors,
+    FontWeightType,
     StyleProperties,
-    TextAlignType,
+    TextDecorationType,
+    UnicodeBidiType,
 )
 
-from shared.documents.cue import Cue, CueSheet
+from shared.documents.cue import Cue, CueSheet, Style
 from shared.stage import StageError
+from shared.text.direction import Direction, base_direction
+from stages.toolkit.cues.styles import PLAIN, Run, runs_of, styled
+from stages.toolkit.formats import ttml_regions
 
+_SLANT, _WEIGHT = StyleProperties.FontStyle, StyleProperties.FontWeight
+_DECORATION, _COLOUR = StyleProperties.TextDecoration, StyleProperties.Color
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def write(sheet: CueSheet) -> str:
-    """The sheet as an IMSC document: one region at the foot of the picture."""
+    """The sheet as an IMSC document: a region for each place where its cues stand."""
     config = IMSCWriterConfiguration(
         time_format=TimeExpressionSyntaxEnum.clock_time, profile_signaling=ContentProfilesSignaling.CONTENT_PROFILES
     )
@@ -57,44 +61,53 @@ def to_model(sheet: CueSheet) -> model.ContentDocument:
     document = model.ContentDocument()
     document.set_lang(sheet.language)
     document.set_content_profiles({IMSC_11_TEXT_PROFILE_DESIGNATOR})
-    region = _region(document)
-    document.put_region(region)
     body = model.Body(document)
-    body.set_region(region)
     document.set_body(body)
+    places = dict.fromkeys(cue.place for cue in sheet.cues) or {None: None}
+    regions = {place: ttml_regions.make(document, place) for place in places}
+    if set(regions) == {None}:
+        body.set_region(regions[None])
     division = model.Div(document)
     body.push_child(division)
     for cue in sheet.cues:
-        division.push_child(_paragraph(document, cue))
+        paragraph = _paragraph(document, cue, base_direction(cue.lines, sheet.language))
+        if body.get_region() is None:  # one of the body would keep the paragraphs out of all others
+            paragraph.set_region(regions[cue.place])
+        division.push_child(paragraph)
     return document
 
 
-def _region(document: model.ContentDocument) -> model.Region:
-    region = model.Region("bottom", document)
-    part = LengthType.Units.pct
-    inset, extent = LengthType(10, part), LengthType(80, part)
-    region.set_style(StyleProperties.Origin, CoordinateType(x=inset, y=inset))
-    region.set_style(StyleProperties.Extent, ExtentType(height=extent, width=extent))
-    region.set_style(StyleProperties.DisplayAlign, DisplayAlignType.after)
-    region.set_style(StyleProperties.TextAlign, TextAlignType.center)
-    region.set_style(StyleProperties.Color, NamedColors.white.value)
-    return region
-
-
-def _paragraph(document: model.ContentDocument, cue: Cue) -> model.P:
+def _paragraph(document: model.ContentDocument, cue: Cue, direction: Direction) -> model.P:
     paragraph = model.P(document)
     paragraph.set_space(model.WhiteSpaceHandling.PRESERVE)
     paragraph.set_begin(Fraction(cue.start_ms, 1000))
     paragraph.set_end(Fraction(cue.end_ms, 1000))
+    if direction == "rtl":
+        paragraph.set_style(StyleProperties.Direction, DirectionType.rtl)
+        paragraph.set_style(StyleProperties.UnicodeBidi, UnicodeBidiType.embed)
     if cue.italic:
         paragraph.set_style(StyleProperties.FontStyle, FontStyleType.italic)
-    for number, line in enumerate(cue.lines):
+    for number, runs in enumerate(runs_of(cue)):
         if number:
             paragraph.push_child(_preserving(model.Br(document)))
-        span = _preserving(model.Span(document))
-        span.push_child(model.Text(document, line))
-        paragraph.push_child(span)
+        for text, style in runs:
+            span = _preserving(model.Span(document))
+            _put_on(span, style)
+            span.push_child(model.Text(document, text))
+            paragraph.push_child(span)
     return paragraph
+
+
+def _put_on(span: model.ContentElement, style: Style) -> None:
+    if style.italic:
+        span.set_style(StyleProperties.FontStyle, FontStyleType.italic)
+    if style.bold:
+        span.set_style(StyleProperties.FontWeight, FontWeightType.bold)
+    if style.underline:
+        span.set_style(StyleProperties.TextDecoration, TextDecorationType(underline=True))
+    if style.colour:
+        parts = (*bytes.fromhex(style.colour[1:]), 255)
+        span.set_style(StyleProperties.Color, ColorType(parts))
 
 
 def _preserving(element: model.ContentElement) -> model.ContentElement:
@@ -102,33 +115,61 @@ def _preserving(element: model.ContentElement) -> model.ContentElement:
     return element
 
 
-def cues_of(document: model.ContentDocument) -> Iterator[Cue]:
-    """A cue for each paragraph with a text; its times are those of all that it stands in, added up."""
+def cues_of(document: model.ContentDocument, *, plain: bool = False) -> Iterator[Cue]:
+    """A cue for each paragraph with a text; its times are those of all that it stands in, added up. `plain` cues have
+    neither look nor place."""
     body = document.get_body()
     if body is not None:
-        yield from _cues_in(body, Fraction(0), None)
+        for cue in _cues_in(body, Fraction(0), None, PLAIN, None):
+            yield cue.model_copy(update={"italic": False, "spans": (), "place": None}) if plain else cue
 
 
-def _cues_in(element: model.ContentElement, offset: Fraction, end: Fraction | None) -> Iterator[Cue]:
+def _cues_in(
+    element: model.ContentElement, offset: Fraction, end: Fraction | None, style: Style, region: model.Region | None
+) -> Iterator[Cue]:
     begin = offset + (element.get_begin() or 0)
     if (own_end := element.get_end()) is not None:
         end = offset + own_end if end is None else min(end, offset + own_end)
+    region = region if (own := element.get_region()) is None else own  # a region without children is false
     if not isinstance(element, model.P):
+        style = _style_of(element, style, with_colour=False)  # the colour of a whole file is no choice for a word
         for child in element:
-            yield from _cues_in(child, begin, end)
+            yield from _cues_in(child, begin, end, style, region)
         return
-    text = "".join(_text(element, preserved=element.get_space() is model.WhiteSpaceHandling.PRESERVE))
-    lines = tuple(line.strip() for line in text.split("\n") if line.strip())
-    if lines and end is not None:
-        yield Cue(start_ms=round(begin * 1000), end_ms=round(end * 1000), lines=lines)
+    preserved = element.get_space() is model.WhiteSpaceHandling.PRESERVE
+    lines: list[list[Run]] = [[]]
+    for text, look in _runs(element, _style_of(element, style), preserved=preserved):
+        first, *others = text.split("\n")
+        lines[-1].append((first, look))
+        lines += [[(other, look)] for other in others]
+    fields = styled(lines)
+    if fields["lines"] and end is not None:
+        place = ttml_regions.place(region) if region is not None else None
+        yield Cue(start_ms=round(begin * 1000), end_ms=round(end * 1000), place=place, **fields)
 
 
-def _text(element: model.ContentElement, *, preserved: bool) -> Iterator[str]:
+def _runs(element: model.ContentElement, style: Style, *, preserved: bool) -> Iterator[Run]:
     for child in element:
         if isinstance(child, model.Br):
-            yield "\n"
+            yield "\n", style
         elif isinstance(child, model.Text):
             text = child.get_text()
-            yield text if preserved else " ".join(f"_{text}_".split())[1:-1]
+            yield text if preserved else " ".join(f"_{text}_".split())[1:-1], style
         else:
-            yield from _text(child, preserved=child.get_space() is model.WhiteSpaceHandling.PRESERVE)
+            is_preserved = child.get_space() is model.WhiteSpaceHandling.PRESERVE
+            yield from _runs(child, _style_of(child, style), preserved=is_preserved)
+
+
+def _style_of(element: model.ContentElement, outer: Style, *, with_colour: bool = True) -> Style:
+    """The style of an element, of what it says itself and what it stands in."""
+    said = {name: element.get_style(name) for name in (_SLANT, _WEIGHT, _DECORATION, _COLOUR)}
+    changed: dict[str, object] = {}
+    if said[_SLANT] is not None:
+        changed["italic"] = said[_SLANT] is not FontStyleType.normal
+    if said[_WEIGHT] is not None:
+        changed["bold"] = said[_WEIGHT] is FontWeightType.bold
+    if said[_DECORATION] is not None and said[_DECORATION].underline is not None:
+        changed["underline"] = said[_DECORATION].underline
+    if with_colour and said[_COLOUR] is not None:
+        changed["colour"] = "#" + bytes(said[_COLOUR].components[:3]).hex()
+    return outer.model_copy(update=changed) if changed else outer

@@ -1,4 +1,4 @@
-"""Cues as the text of subtitle files: SubRip, WebVTT and ASS by pysubs2, TTML and SCC by ttconv, and plain text.
+"""Cues as the text of subtitle files: SubRip, WebVTT and plain text as such, ASS by pysubs2, TTML and SCC by ttconv.
 
 What people say must pass through every format as it is, and every format has signs of its own that it might meet: a
 backslash, a brace, an angle bracket, an arrow. Where a format has no way to write such a sign, a character of no width
@@ -10,25 +10,35 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import pysubs2
 
 from shared.documents.cue import Cue, CueSheet
+from shared.text.direction import base_direction, with_mark
+from shared.text.timecode import timecode
+from stages.toolkit.cues.colours import in_ass, vtt_class
+from stages.toolkit.cues.styles import FOOT, Styled, nearest_anchor, runs_of, styled
 from stages.toolkit.formats import closed_captions, timed_text
+from stages.toolkit.formats.markup_reader import WORD_JOINER
+from stages.toolkit.formats.vtt_settings import vtt_settings
 
-WORD_JOINER = "\u2060"  # of no width
 _TAG_OPENS = re.compile(r"<(?=[A-Za-z0-9./])")  # what some reader takes for the start of a tag, or of a time in one
 _ARROW = "-->"
 
 # The colours that the BBC's subtitle guidelines give to speakers, in their order.
 _SPEAKER_COLOURS = ((255, 255, 255), (255, 255, 0), (0, 255, 255), (0, 255, 0))
-_ITALIC_TAGS, _ITALIC_CODES = ("<i>", "</i>"), (r"{\i1}", r"{\i0}")
 _SCRIPT_HEIGHT = 1080  # the unit of ASS: everything is in parts of a picture so high
 _WIDE = 16 / 9
 _FONT = "Arial"  # where it is not installed, players take what looks like it
 _FONT_SIZE, _OUTLINE = 58, 3.0
+_FIND_DIRECTION = -1  # an encoding: libass takes the direction of each line's first letter, else left to right
 _LINE_LETTERS, _LETTER_WIDTH, _LINE_SHARE = 42, 0.5, 0.9
+# What of a look each kind of file has no way to say. Plain text has none, as everybody knows.
+_ITALICS, _BOLD, _UNDERLINING, _COLOURS = "italics", "bold letters", "underlining", "colours"
+_PLACES, _POINTS = "places on the picture", "points on the picture"
+_LOOKS = (_ITALICS, _BOLD, _UNDERLINING, _COLOURS, _PLACES, _POINTS)
+_CANNOT_HOLD = {"scc": _LOOKS, "srt": (_POINTS,), "mkv": (_POINTS,), "mp4": (_COLOURS, _PLACES, _POINTS)}
 
 
 def render(sheet: CueSheet, kind: str, aspect: float | None = None) -> str:
@@ -39,55 +49,119 @@ def render(sheet: CueSheet, kind: str, aspect: float | None = None) -> str:
     return _KINDS[kind](_clean(sheet), aspect or _WIDE)
 
 
+def lost(sheet: CueSheet, kind: str) -> str | None:
+    """What of the look of the sheet's cues a kind of file, or of film for its tracks, cannot hold; None for nothing."""
+    looks = {name for cue in sheet.cues for name in _looks_of(cue)}
+    found = [name for name in _LOOKS if name in looks and name in _CANNOT_HOLD.get(kind, ())]
+    return " and ".join(filter(None, [", ".join(found[:-1]), *found[-1:]])) or None
+
+
+def _looks_of(cue: Cue) -> Iterator[str]:
+    yield from [_ITALICS] if cue.italic else []
+    for span in cue.spans:
+        yield from [_ITALICS] if span.style.italic else []
+        yield from [_BOLD] if span.style.bold else []
+        yield from [_UNDERLINING] if span.style.underline else []
+        yield from [_COLOURS] if span.style.colour else []
+    if cue.place:
+        yield _POINTS if cue.place.at else _PLACES
+
+
 def _clean(sheet: CueSheet) -> CueSheet:
     """The sheet without characters that no file may hold, and without lines and cues that show nothing."""
     cues = []
     for cue in sheet.cues:
-        lines = tuple(line for line in map(_clean_line, cue.lines) if line)
-        if lines:
-            cues.append(cue.model_copy(update={"lines": lines}))
+        fields: Styled | dict[str, tuple[str, ...]]
+        if cue.spans:
+            fields = styled([[(_clean_text(text), style) for text, style in runs] for runs in runs_of(cue)])
+            fields["italic"] = fields["italic"] or cue.italic
+        else:
+            fields = {"lines": tuple(line for line in (_clean_text(line).strip() for line in cue.lines) if line)}
+        if fields["lines"]:
+            cues.append(cue.model_copy(update=dict(fields)))
     return sheet.model_copy(update={"cues": tuple(cues)})
 
 
-def _clean_line(line: str) -> str:
+def _clean_text(text: str) -> str:
     kept = []
-    for character in line:
+    for character in text:
         kind = unicodedata.category(character)
         if kind in {"Cc", "Zl", "Zp"}:
             kept.append(" ")
         elif kind != "Cs" and character not in "\ufffe\uffff":
             kept.append(character)
-    return "".join(kept).strip()
+    return "".join(kept)
 
 
 def _srt(sheet: CueSheet, aspect: float) -> str:
     # Some readers take any arrow for the one between two times, and most take a tag for one.
-    def escape(line: str) -> str:
-        line = line.replace("\\", f"\\{WORD_JOINER}").replace(_ARROW, f"--{WORD_JOINER}>")
-        return _TAG_OPENS.sub(f"<{WORD_JOINER}", line)
+    def escape(text: str) -> str:
+        text = text.replace("\\", f"\\{WORD_JOINER}").replace(_ARROW, f"--{WORD_JOINER}>")
+        return _TAG_OPENS.sub(f"<{WORD_JOINER}", text)
 
-    return _by_pysubs2(sheet, "srt", escape, _ITALIC_TAGS)
+    def text_of(cue: Cue) -> str:
+        anchor = nearest_anchor(cue.place)
+        placed = f"{{\\an{anchor}}}" if anchor != FOOT else ""
+        return placed + _tagged(cue, escape, lambda colour: (f'<font color="{colour}">', "</font>"))
+
+    return _numbered(sheet.cues, text_of, _times)
 
 
 def _vtt(sheet: CueSheet, aspect: float) -> str:
-    def escape(line: str) -> str:
-        return html.escape(line.replace("\\", f"\\{WORD_JOINER}"), quote=False)
+    """The place of a cue stands behind its times, and colours in a style sheet at the beginning of the file."""
+    used: dict[str, str] = {}
 
-    return _by_pysubs2(sheet, "vtt", escape, _ITALIC_TAGS)
+    def escape(text: str) -> str:
+        return html.escape(text.replace("\\", f"\\{WORD_JOINER}"), quote=False)
+
+    def in_colour(colour: str) -> tuple[str, str]:
+        used[vtt_class(colour)] = colour
+        return f"<c.{vtt_class(colour)}>", "</c>"
+
+    def text_of(cue: Cue) -> str:
+        return _tagged(_marked(cue, sheet.language), escape, in_colour)
+
+    # The order of time is that of the file, as WebVTT demands.
+    in_order = sorted(sheet.cues, key=lambda cue: cue.start_ms)
+    cues = _numbered(in_order, text_of, lambda cue: _times(cue).replace(",", ".") + vtt_settings(cue.place))
+    styles = [f"::cue(.{name}) {{ color: {colour}; }}" for name, colour in used.items()]
+    return "\n".join(["WEBVTT", "", *(["STYLE", *styles, ""] if styles else []), cues])
 
 
-def _by_pysubs2(sheet: CueSheet, kind: str, escape: Callable[[str], str], italic: tuple[str, str]) -> str:
-    subtitles = pysubs2.SSAFile()
-    for cue in sheet.cues:
-        subtitles.append(_event(cue, escape, italic))
-    text: str = subtitles.to_string(kind, keep_ssa_tags=True)
-    return text
+def _marked(cue: Cue, language: str) -> Cue:
+    """The cue with marks of direction where a player would take another one, as far as it looks at first letters."""
+    direction = base_direction(cue.lines, language)
+    lines = tuple(with_mark(line, direction) for line in cue.lines)
+    longer = [len(after) - len(before) for before, after in zip(cue.lines, lines, strict=True)]
+    spans = tuple(
+        span.model_copy(update={"start": span.start + longer[span.line], "end": span.end + longer[span.line]})
+        for span in cue.spans
+    )
+    return cue if lines == cue.lines else cue.model_copy(update={"lines": lines, "spans": spans})
 
 
-def _event(cue: Cue, escape: Callable[[str], str], italic: tuple[str, str]) -> pysubs2.SSAEvent:
-    text = r"\N".join(map(escape, cue.lines))
-    opened, closed = italic if cue.italic else ("", "")
-    return pysubs2.SSAEvent(start=cue.start_ms, end=cue.end_ms, text=f"{opened}{text}{closed}")
+def _tagged(cue: Cue, escape: Callable[[str], str], in_colour: Callable[[str], tuple[str, str]]) -> str:
+    """The text with tags as SubRip and WebVTT have them."""
+    lines = []
+    for runs in runs_of(cue):
+        parts = []
+        for text, style in runs:
+            tags = [in_colour(style.colour)] if style.colour else []
+            flags = (("b", style.bold), ("i", style.italic), ("u", style.underline))
+            tags += [(f"<{name}>", f"</{name}>") for name, is_on in flags if is_on]
+            opened, closed = "".join(tag for tag, _ in tags), "".join(tag for _, tag in reversed(tags))
+            parts.append(f"{opened}{escape(text)}{closed}")
+        lines.append("".join(parts))
+    text = "\n".join(lines)
+    return f"<i>{text}</i>" if cue.italic else text
+
+
+def _numbered(cues: Sequence[Cue], text_of: Callable[[Cue], str], times_of: Callable[[Cue], str]) -> str:
+    return "".join(f"{number}\n{times_of(cue)}\n{text_of(cue)}\n\n" for number, cue in enumerate(cues, 1))
+
+
+def _times(cue: Cue) -> str:
+    return f"{timecode(cue.start_ms)} --> {timecode(cue.end_ms)}"
 
 
 def _ass(sheet: CueSheet, aspect: float) -> str:
@@ -104,15 +178,46 @@ def _ass(sheet: CueSheet, aspect: float) -> str:
     subtitles.styles.clear()
     speakers = list(dict.fromkeys(cue.speaker for cue in sheet.cues if cue.speaker))
     names = {speaker: f"Speaker {number}" if number > 1 else "Default" for number, speaker in enumerate(speakers, 1)}
+    is_right_to_left = any(base_direction(cue.lines, sheet.language) == "rtl" for cue in sheet.cues)
+
+    def marked(cue: Cue) -> Cue:
+        return _marked(cue, sheet.language) if is_right_to_left else cue
+
     for number, name in enumerate(["Default", *list(names.values())[1:]]):
         subtitles.styles[name] = _style(width, _SPEAKER_COLOURS[number % len(_SPEAKER_COLOURS)])
+        if is_right_to_left:
+            subtitles.styles[name].encoding = _FIND_DIRECTION
     for cue in sheet.cues:
-        event = _event(cue, escape, _ITALIC_CODES)
+        event = pysubs2.SSAEvent(start=cue.start_ms, end=cue.end_ms, text=_commanded(marked(cue), escape, width))
         event.style = names.get(cue.speaker or "", "Default")
         event.name = cue.speaker or ""
         subtitles.append(event)
     text: str = subtitles.to_string("ass", header_notice="")
     return text
+
+
+def _commanded(cue: Cue, escape: Callable[[str], str], width: int) -> str:
+    """The text with the commands of ASS, which hold until another one is given."""
+    lines = []
+    for runs in runs_of(cue):
+        parts = []
+        for text, style in runs:
+            on, off = "", ""
+            for name, is_on in (("b", style.bold), ("i", style.italic), ("u", style.underline)):
+                on, off = (f"{on}\\{name}1", f"{off}\\{name}0") if is_on else (on, off)
+            if style.colour:
+                on, off = rf"{on}\c{in_ass(style.colour)}", rf"{off}\c"
+            parts.append(f"{{{on}}}{escape(text)}{{{off}}}" if on else escape(text))
+        lines.append("".join(parts))
+    text = r"\N".join(lines)
+    text = rf"{{\i1}}{text}{{\i0}}" if cue.italic else text
+    if cue.place is None:
+        return text
+    point = ""
+    if cue.place.at:
+        across, down = cue.place.at[0] * width / 10_000, cue.place.at[1] * _SCRIPT_HEIGHT / 10_000
+        point = rf"\pos({across:.3f},{down:.3f})"
+    return rf"{{\an{cue.place.anchor}{point}}}{text}"
 
 
 def _style(width: int, colour: tuple[int, int, int]) -> pysubs2.SSAStyle:

@@ -56,6 +56,11 @@ _SAME_CUES = {
     "words before the first cue": b"Ripped by nobody\n\n" + GOOD.encode(),
     "tags": GOOD.replace("Hello", '{\\an8}<font color="red"><i>Hello</i></font>').encode(),
     "a tag that is not closed": GOOD.replace("Hello", "<i>Hello").encode(),
+    "UTF-16 without a mark": GOOD.encode("utf-16-le"),
+    "UTF-16 without a mark, the other way round": GOOD.encode("utf-16-be"),
+    "zeros between the letters": GOOD.replace("Hello", "Hel\0lo").encode(),
+    "zeros where the end was lost": GOOD.encode() + bytes(4096),
+    "hours of three digits": GOOD.replace("00:00:0", "000:00:0").encode(),
     "WebVTT with short times": (
         b"WEBVTT - a title\n\nNOTE --> is an arrow\n\nSTYLE\n::cue { color: red }\n\nfirst\n"
         b"00:01.000 --> 00:02.000 line:0\n<v Ann>Hello\n\n00:00:03.000 --> 00:00:04.000\n<c.loud>World</c>\n"
@@ -72,18 +77,19 @@ _OTHER_CUES = {
     "a cue without text": (GOOD.replace("Hello\n", "").encode(), 0, (1000, 2000, ())),
     "a cue that goes before it comes": (GOOD.replace("02,000", "00,500").encode(), 0, (1000, 500, ("Hello",))),
     "text that is a number": (GOOD.replace("Hello", "42").encode(), 0, (1000, 2000, ("42",))),
+    "a time before the beginning": (GOOD.replace("00:00:01", "-00:00:01").encode(), 0, (0, 2000, ("Hello",))),
+    "a minus inside a time": (GOOD.replace("00:00:01,000", "00:00:-1,-500").encode(), 0, (0, 2000, ("Hello",))),
+    "100 hours": (GOOD.replace("00:00:02", "100:00:02").encode(), 0, (1000, 360_002_000, ("Hello",))),
     "an arrow in the text": (GOOD.replace("Hello", "Paris --> Rome").encode(), 0, (1000, 2000, ("Paris --> Rome",))),
 }
 
 _REFUSED = {
     "the second time is missing": (GOOD.replace(" --> 00:00:02,000", " -->").encode(), "check.time", "line 2 "),
     "cut off inside a time": (GOOD[: GOOD.index("04,000")].encode(), "check.time", "line 6 "),
-    "a time before the beginning": (GOOD.replace("00:00:01", "-00:00:01").encode(), "check.time", "line 2 "),
     "75 minutes": (GOOD.replace("00:00:01", "00:75:01").encode(), "check.time", "line 2 "),
-    "100 hours": (GOOD.replace("00:00:01", "100:00:01").encode(), "check.time", "line 2 "),
     "plain text": (b"Once upon a time\n", "check.format", "'Once upon a time'"),
     "another kind of subtitles": (b"[Script Info]\nTitle: x\n", "check.format", "[Script Info]"),
-    "a film": (b"\x00\x00\x00\x20ftypisom" + bytes(100), "check.format", "no text"),
+    "a film": (b"\x00\x00\x00\x20ftypisom" + bytes(100), "check.format", "not text"),
 }
 
 
@@ -122,7 +128,17 @@ def test_a_file_for_silence_is_valid_and_has_no_cue(data: bytes, tmp_path: Path)
 def test_what_was_put_right_is_told(tmp_path: Path) -> None:
     assert "line 2" in read(tmp_path / "x.srt", _SAME_CUES["no hours"])[1][0]
     assert "Windows-1252" in read(tmp_path / "x.srt", _OTHER_CUES["bytes of Windows-1252"][0])[1][0]
+    assert "8 bytes of zero" in read(tmp_path / "x.srt", GOOD.encode() + bytes(8))[1][0]
+    assert "negative: what is before the beginning is left out, on line 2" in "".join(
+        read(tmp_path / "x.srt", _OTHER_CUES["a time before the beginning"][0])[1]
+    )
+    assert "hours are over 99, on line 2" in read(tmp_path / "x.srt", _OTHER_CUES["100 hours"][0])[1][0]
     assert "order" in read(tmp_path / "x.srt", (GOOD + GOOD).encode())[1][0]
+
+
+def test_a_cue_that_is_gone_before_the_beginning_is_left_out(tmp_path: Path) -> None:
+    data = GOOD.replace("00:00:01,000 --> 00:00:02,000", "-00:00:02,000 --> -00:00:01,000").encode()
+    assert [cue[2] for cue in read(tmp_path / "x.srt", data)[0]] == [("World",)]
 
 
 def a_cue(start_ms: int, end_ms: int, *lines: str) -> Cue:
@@ -190,3 +206,21 @@ def test_what_was_put_right_is_a_warning_of_the_step(tmp_path: Path) -> None:
 def test_the_stub_reports_nothing(tmp_path: Path) -> None:
     job, _ = a_job(tmp_path, GOOD)
     assert QualityReport.read(stub(job).report).cues == 0
+
+
+def test_a_sign_and_a_cue_in_another_place_are_in_the_way_of_none(tmp_path: Path) -> None:
+    head = "[Script Info]\nPlayResX: 640\nPlayResY: 360\n\n[Events]\n"
+    head += "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+    talk = "Dialogue: 0,0:00:01.00,0:00:04.00,Default,,0,0,0,,Where are we?\n"
+    for other, is_free in (
+        (r"{\pos(320,340)}HOTEL", True),
+        (r"{\move(0,0,9,9)}HOTEL", True),
+        (r"{\an8}HOTEL", True),
+        (r"{\a6}HOTEL", True),
+        (r"{\an2}HOTEL", False),
+        ("HOTEL", False),
+    ):
+        path = tmp_path / "signs.ass"
+        path.write_text(f"{head}{talk}Dialogue: 0,0:00:02.00,0:00:05.00,Default,,0,0,0,,{other}\n")
+        report = check(ENGINE.read(path).cues, "en", LIMITS)
+        assert ("overlap" not in {broken.rule for broken in report.broken}) is is_free, other

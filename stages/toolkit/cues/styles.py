@@ -1,0 +1,93 @@
+"""The look of a cue's letters, as runs of text that look alike: the form in which formats are read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TypedDict
+
+from shared.documents.cue import Cue, Place, Span, Style
+
+Run = tuple[str, Style]
+PLAIN = Style()
+FOOT = 2  # the anchor of a cue without a place
+
+
+class Styled(TypedDict):
+    """The fields of a cue that tell its text and its look."""
+
+    lines: tuple[str, ...]
+    italic: bool
+    spans: tuple[Span, ...]
+
+
+def runs_of(cue: Cue) -> list[list[Run]]:
+    """Each line in runs. Italics of the whole cue are not among their styles."""
+    found: list[list[Run]] = []
+    for number, line in enumerate(cue.lines):
+        runs: list[Run] = []
+        at = 0
+        for span in (span for span in cue.spans if span.line == number):
+            start, end = max(span.start, at), min(span.end, len(line))
+            if start < end:  # a cue sheet that was corrected by hand may say anything
+                runs += [(line[at:start], PLAIN)] if at < start else []
+                runs.append((line[start:end], span.style))
+                at = end
+        if line[at:] or not runs:
+            runs.append((line[at:], PLAIN))
+        found.append(runs)
+    return found
+
+
+def styled(lines: Sequence[Sequence[Run]]) -> Styled:
+    """Text and look of a cue from lines in runs: without blanks at their ends and without empty lines, and in the one
+    form that there is for each look. Italics of every word are those of the cue."""
+    letters = [kept for line in lines if (kept := _stripped([(c, style) for text, style in line for c in text]))]
+    italic = bool(letters) and all(style.italic for line in letters for letter, style in line if not letter.isspace())
+    if italic:
+        letters = [[(letter, style.model_copy(update={"italic": False})) for letter, style in line] for line in letters]
+    return Styled(
+        lines=tuple("".join(letter for letter, _ in line) for line in letters),
+        italic=italic,
+        spans=tuple(span for number, line in enumerate(letters) for span in _spans(number, line)),
+    )
+
+
+def place_of(anchor: int | None, at: tuple[int, int] | None = None) -> Place | None:
+    """The place for an anchor and a point; None for the foot of the picture, where every cue stands by itself."""
+    if at is None and anchor in {None, FOOT}:
+        return None
+    return Place(anchor=anchor or FOOT, at=at)
+
+
+def point_of(across: float, down: float) -> tuple[int, int]:
+    """A point from parts of the picture's width and height."""
+    return round(across * 10_000), round(down * 10_000)
+
+
+def nearest_anchor(place: Place | None) -> int:
+    """The anchor for formats that know no points: of nine parts of the picture, that in which the point is."""
+    if place is None:
+        return FOOT
+    if place.at is None:
+        return place.anchor
+    across, down = (min(max(part * 3 // 10_000, 0), 2) for part in place.at)
+    return (2 - down) * 3 + across + 1
+
+
+def _stripped(letters: list[Run]) -> list[Run]:
+    first, last = 0, len(letters)
+    while first < last and letters[first][0].isspace():
+        first += 1
+    while last > first and letters[last - 1][0].isspace():
+        last -= 1
+    return letters[first:last]
+
+
+def _spans(number: int, letters: Sequence[Run]) -> Iterator[Span]:
+    at = 0
+    for style, group in groupby(letters, key=lambda run: run[1]):
+        end = at + sum(1 for _ in group)
+        if style != PLAIN:
+            yield Span(line=number, start=at, end=end, style=style)
+        at = end

@@ -1,0 +1,95 @@
+"""The regions of TTML: a place on the picture, as a region and from one."""
+
+from __future__ import annotations
+
+import re
+
+from ttconv import model
+from ttconv.style_properties import (
+    CoordinateType,
+    DisplayAlignType,
+    ExtentType,
+    LengthType,
+    NamedColors,
+    StyleProperties,
+    TextAlignType,
+)
+
+from shared.documents.cue import Place
+from stages.toolkit.cues.styles import FOOT, place_of
+
+_FOOT_ID = "bottom"
+_PLACED = re.compile(r"place-([1-9])(?:-(\d+)-(\d+))?")  # our own names, which say all of it
+_ROWS = (DisplayAlignType.after, DisplayAlignType.center, DisplayAlignType.before)
+_COLUMNS = (TextAlignType.start, TextAlignType.center, TextAlignType.end)
+_INSET, _WHOLE = 1_000, 10_000
+_LEAST = 1_000  # a region without any room shows nothing
+
+
+def make(document: model.ContentDocument, place: Place | None) -> model.Region:
+    """The region for a place, put into the document."""
+    region = model.Region(_name(place), document)
+    row, column = divmod((place.anchor if place else FOOT) - 1, 3)
+    across = _INSET, _WHOLE - 2 * _INSET
+    down = across
+    if place and place.at:
+        across, down = _beside(place.at[0], column), _beside(place.at[1], 2 - row)
+    region.set_style(StyleProperties.Origin, CoordinateType(x=_length(across[0]), y=_length(down[0])))
+    region.set_style(StyleProperties.Extent, ExtentType(height=_length(down[1]), width=_length(across[1])))
+    region.set_style(StyleProperties.DisplayAlign, _ROWS[row])
+    region.set_style(StyleProperties.TextAlign, _COLUMNS[column])
+    region.set_style(StyleProperties.Color, NamedColors.white.value)
+    document.put_region(region)
+    return region
+
+
+def place(region: model.Region) -> Place | None:
+    """The place that a region stands for: by its name where it is one of ours, else by its outline."""
+    if ours := _PLACED.fullmatch(str(region.get_id())):
+        return place_of(int(ours[1]), (int(ours[2]), int(ours[3])) if ours[2] else None)
+    if str(region.get_id()) == _FOOT_ID:
+        return None
+    origin, extent = region.get_style(StyleProperties.Origin), region.get_style(StyleProperties.Extent)
+    if origin is None or extent is None:
+        return None
+    left, top, width, height = (_share(one) for one in (origin.x, origin.y, extent.width, extent.height))
+    if None in (left, top, width, height):
+        return None
+    aligned = region.get_style(StyleProperties.DisplayAlign) or DisplayAlignType.before
+    middle = (top or 0.0) + (height or 0.0) * {
+        DisplayAlignType.before: 0.0, DisplayAlignType.center: 0.5, DisplayAlignType.after: 1.0
+    }[aligned]  # fmt: skip
+    row = 2 if middle < 1 / 3 else 1 if middle < 2 / 3 else 0
+    centre = (left or 0.0) + (width or 0.0) / 2
+    column = 0 if centre < 1 / 3 else 1 if centre < 2 / 3 else 2
+    return place_of(row * 3 + column + 1)
+
+
+def _name(place: Place | None) -> str:
+    if place is None:
+        return _FOOT_ID
+    return "-".join(map(str, ["place", place.anchor, *(place.at or ())]))
+
+
+def _beside(point: int, edge: int) -> tuple[int, int]:
+    """Where a region begins and how far it goes, so that its text stands after the point, around it or before it."""
+    point = min(max(point, 0), _WHOLE)
+    if edge == 0:
+        start = min(point, _WHOLE - _LEAST)
+        return start, _WHOLE - start
+    if edge == 2:
+        return 0, max(point, _LEAST)
+    half = max(min(point, _WHOLE - point), _LEAST)
+    return min(max(point - half, 0), _WHOLE - 2 * half), 2 * half
+
+
+def _length(part: int) -> LengthType:
+    value = part / 100
+    return LengthType(int(value) if value.is_integer() else value, LengthType.Units.pct)
+
+
+def _share(length: LengthType) -> float | None:
+    """A length as a part of the picture; None in units that need the picture's size."""
+    if length.units in {LengthType.Units.pct, LengthType.Units.rh, LengthType.Units.rw}:
+        return float(length.value) / 100
+    return None
