@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from pipeline.base.hardware import REMEMBERED, Hardware, recall
 from pipeline.base.project import CONFIG, Project, open_project
 from pipeline.base.settings import Settings, with_overrides
+from pipeline.base.wait_limit import wait_limit_s
 from pipeline.environments.environments import Environments, load_families
 from pipeline.environments.ffmpeg import FFMPEG, Tool, Tools
 from pipeline.environments.torch_build import choose_torch, wheel_folders
@@ -30,6 +31,7 @@ from pipeline.plan.result_key import Surroundings
 from pipeline.plan.subtitle_guides import load_guide
 from pipeline.publishing.edits import EditStore
 from pipeline.store.results import ResultStore
+from pipeline.store.store_lock import Waiting
 from pipeline.store.worker_stats import Observed
 from shared.environment_manager import hub_endpoint
 from shared.stage import CORE_ENVIRONMENT, DeviceKind
@@ -74,6 +76,10 @@ class App:
                 name for name in self.profile.profile.language_models if self.models.problem(name) is None
             ),
         )
+
+    def waiting(self, tell: Callable[[str], None]) -> Waiting:
+        """Say how long to wait for the result store; `tell` hears what is waited for."""
+        return Waiting(wait_limit_s(self.settings.wait), tell)
 
     def choices(self) -> Choices:
         """What the user and the profile decide of a plan."""

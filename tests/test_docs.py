@@ -22,6 +22,7 @@ from docs.generate import REFERENCE, leaves, pages
 from pipeline.base.errors import EXIT_OK
 from pipeline.base.settings import MODEL_SETTINGS, load_settings
 from pipeline.cli.parser import DESCRIPTION, build_parser
+from pipeline.cli.parser import parse as parsed
 from pipeline.plan.registry import STAGES
 from shared.environment_manager import INHERITED, ChildPaths, child_environment
 from tests.conftest import ROOT, Reel
@@ -78,7 +79,7 @@ def commands(document: Path) -> Iterator[Told]:
 
 def parse(words: list[str]) -> argparse.Namespace:
     try:
-        return build_parser().parse_args(words)
+        return parsed(words)
     except SystemExit as error:
         raise AssertionError(f"`./reel {shlex.join(words)}` is no command") from error
 

@@ -17,6 +17,7 @@ from typing import Literal
 from pydantic import JsonValue, ValidationError, field_validator
 
 from pipeline.base.errors import UsageError
+from pipeline.base.wait_limit import FOREVER, wait_limit_s
 from shared.documents.base import Frozen
 from shared.text.language import parse_language
 
@@ -71,7 +72,15 @@ class Settings(Frozen):
     offline: bool
     hub: str
     stub: bool
+    wait: str
     stages: dict[str, dict[str, JsonValue]]
+
+    @field_validator("wait", mode="before")
+    @classmethod
+    def _wait(cls, value: object) -> str:
+        text = {True: FOREVER, False: ""}[value] if isinstance(value, bool) else str(value)
+        wait_limit_s(text)
+        return text
 
     @field_validator("to")
     @classmethod

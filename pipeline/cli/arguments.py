@@ -15,7 +15,7 @@ from pipeline.app import App, open_app
 from pipeline.base.errors import EXIT_OK, ReelError, UsageError
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import SHORT_NAMES, Origins, Settings, load_settings, parse_assignment
-from pipeline.cli.parser import split_list
+from pipeline.cli.flag_values import split_list
 from pipeline.engine.folder_walk import FolderWalk
 from pipeline.engine.media_list import Request, find_media, ordered, read_list
 
@@ -30,6 +30,7 @@ _FLAGS = {
     "skip_existing": "skip_existing",
     "progress": "progress",
     "cluster": "cluster",
+    "wait": "wait",
     **SHORT_NAMES,
     "container": "stages.mux.container",
     "burn_in": "stages.mux.burn_in",
@@ -84,6 +85,11 @@ def requests_of(arguments: argparse.Namespace, media_root: Path, walk: FolderWal
     if not requests:
         raise UsageError("media.none", "no media is named", hint="name files, folders or patterns, or a `--manifest`")
     return ordered(requests, arguments.order, arguments.limit)
+
+
+def say(text: str) -> None:
+    """Tell a person something beside the command's data."""
+    print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:

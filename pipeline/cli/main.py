@@ -17,7 +17,7 @@ from typing import TextIO
 
 from pipeline.base.display_paths import shown
 from pipeline.base.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ReelError
-from pipeline.cli.parser import build_parser
+from pipeline.cli.parser import parse
 
 JSON_FORMAT = 1
 _GOES_ON = "what was finished is kept, the same command goes on from there"
@@ -26,7 +26,7 @@ _KEEPS_NOTHING = {"stage", "plan", "doctor", "config"}
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    parsed = build_parser().parse_args(arguments)
+    parsed = parse(arguments)
     name = " ".join(part for part in (parsed.command, getattr(parsed, "action", None)) if part)
     debug = parsed.debug or bool(os.environ.get("REEL_DEBUG"))
     try:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+
+from pipeline.base.wait_limit import FOREVER
+from pipeline.cli.flag_values import WAIT, count, label, seconds, with_waits_spelled_out
 
 DESCRIPTION = """\
 Transcripts, translations and subtitles from the best open models, each in its own environment.
@@ -43,6 +47,12 @@ def build_parser() -> argparse.ArgumentParser:
     show.add_argument("--origin", action="store_true", help="say where each value comes from")
     _settings(show)
     return parser
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read a command line, by default this process's own."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return build_parser().parse_args(with_waits_spelled_out(words))
 
 
 Subparsers = argparse._SubParsersAction  # the class has no public name
@@ -89,6 +99,13 @@ def _offline(leaf: argparse._ActionsContainer) -> None:
     leaf.add_argument("--offline", action="store_true", help="never use the network; fail when something is missing")
 
 
+def _wait(leaf: argparse.ArgumentParser) -> None:
+    leaf.add_argument(
+        WAIT, nargs="?", const=FOREVER, metavar="TIME",
+        help="while another process is at work in the results, wait for it: as long as it takes, or no longer than 10m",
+    )  # fmt: skip
+
+
 def _progress(leaf: argparse.ArgumentParser) -> None:
     leaf.add_argument(
         "--progress",
@@ -106,7 +123,7 @@ def _job(leaf: argparse.ArgumentParser) -> None:
         "--order", choices=("given", "name", "smallest", "largest", "oldest", "newest"), default="given",
         help="which media come first",
     )  # fmt: skip
-    leaf.add_argument("--limit", type=_count, metavar="N", help="only the first N media")
+    leaf.add_argument("--limit", type=count, metavar="N", help="only the first N media")
     _wishes(leaf)
 
 
@@ -163,6 +180,7 @@ def _add_run(commands: Subparsers[argparse.ArgumentParser]) -> None:
     failing.add_argument("--fail-fast", action="store_true", help="end the run when one fails")
     _cluster(run)
     run.add_argument("--retry-failed", action="store_true", help="only what failed in the last run")
+    _wait(run)
     _progress(run)
 
 
@@ -175,12 +193,13 @@ def _add_watch(commands: Subparsers[argparse.ArgumentParser]) -> None:
     )
     watch.add_argument("folders", nargs="+", metavar="DIR", help="folders; looked through with all below them")
     watch.add_argument(
-        "--settle", type=_seconds, default=3.0, metavar="SECONDS",
+        "--settle", type=seconds, default=3.0, metavar="SECONDS",
         help="how long nothing must have changed about a file before it counts as whole (3)",
     )  # fmt: skip
     _wishes(watch)
     watch.add_argument("--fail-fast", action="store_true", help="end when one media fails")
     _cluster(watch)
+    _wait(watch)
     _progress(watch)
 
 
@@ -315,6 +334,7 @@ def _add_edits(commands: Subparsers[argparse.ArgumentParser]) -> None:
     for leaf in (shown, drop):
         leaf.add_argument("media", metavar="MEDIA", help="the media file")
         leaf.add_argument("-o", "--output", metavar="DIR", help="where the folder for each media is (out)")
+    _wait(drop)
     drop.add_argument("names", nargs="*", metavar="FILE", help="published names, as `film.en.srt`; none: all of them")
 
 
@@ -330,6 +350,7 @@ def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:
     repair = _leaf(
         runs, "repair", "check every byte of the results, drop what is damaged, make the index anew", "reel runs repair"
     )
+    _wait(repair)
     _progress(repair)
     prune = _leaf(
         runs, "prune", "show results that are old and that no published job uses", "reel runs prune --older-than 2w"
@@ -344,6 +365,7 @@ def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "--jobs", action="append", default=[], metavar="DIR",
         help="where published folders were moved to, so that their results count as used; may be repeated",
     )  # fmt: skip
+    _wait(prune)
     prune.add_argument("--yes", action="store_true", help="delete them without a question")
 
 
@@ -354,7 +376,7 @@ def _add_cluster(commands: Subparsers[argparse.ArgumentParser]) -> None:
     up.add_argument("--node", metavar="ADDRESS", help="this machine's own address; none: that of its way outside")
     up.add_argument("--port", type=int, default=6379, metavar="N", help="where the first machine listens (6379)")
     up.add_argument(
-        "--label", action="append", type=_label, default=[], metavar="NAME=N",
+        "--label", action="append", type=label, default=[], metavar="NAME=N",
         help="what this machine has beside cores and memory, as `nvenc=3`; may be repeated",
     )  # fmt: skip
     up.add_argument("--block", action="store_true", help="stay in the foreground, as Slurm and systemd want it")
@@ -366,27 +388,3 @@ def _add_cluster(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 def _cluster(leaf: argparse._ActionsContainer) -> None:
     leaf.add_argument("--cluster", metavar="ADDRESS", help="the cluster, as `reel cluster up` has told its address")
-
-
-def _label(word: str) -> tuple[str, float]:
-    name, _, amount = word.partition("=")
-    return name, float(amount or 1)
-
-
-def _seconds(word: str) -> float:
-    number = float(word)
-    if not 0 <= number < 1e6:
-        raise ValueError(word)
-    return number
-
-
-def _count(word: str) -> int:
-    number = int(word)
-    if number < 1:
-        raise ValueError(word)
-    return number
-
-
-def split_list(text: str) -> Sequence[str]:
-    """`pt, en` as its parts."""
-    return [part.strip() for part in text.split(",") if part.strip()]

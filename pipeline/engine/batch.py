@@ -176,15 +176,17 @@ def run_batch(
     stop: Callable[[], None] | None = None,
     purpose: str = "reel run",
 ) -> BatchResult:
-    """Run the plan of each media. Holds the store; one item's failure does not stop the others, unless `fail_fast`.
+    """Run the plan of each media. Holds the store, which it waits for as the settings say; one item's failure does not
+    stop the others, unless `fail_fast`. Requests that can be counted are looked at once the store is held.
     `continuing`: what somebody has corrected in published files since is taken in first.
 
     Requests may come while others are worked on. With `stop`, the user's first interrupt calls that, so that no more
     come, and what is at work is finished. Raises `KeyboardInterrupt` when the user ends what is at work. `purpose` is
     told to others who want the store.
     """
-    known = list(requests) if isinstance(requests, Iterable) else None
-    with app.store.open_for_writing(purpose):
+    waiting = app.waiting(lambda text: emit(events.Notice(None, None, text)))
+    with app.store.open_for_writing(purpose, waiting):
+        known = list(requests) if isinstance(requests, Iterable) else None
         history = Runs(app.store, app.project.runs)
         run = Run(history.start(app.settings.recipe, app.profile.name), app, history, history.told(emit))
         admission = Admission(app, history, run.emit if continuing else None)

@@ -6,6 +6,7 @@ one finds that it was cut off, it is written as a file too, so that the index ca
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import shutil
@@ -22,7 +23,7 @@ from pipeline.base.display_paths import as_text
 from pipeline.base.errors import UsageError
 from pipeline.store.results import ResultStore
 
-_KEPT_LOGS = 50
+_KEPT_LOGS, _KEPT_LOG_BYTES = 50, 200_000_000
 
 
 @dataclass(frozen=True)
@@ -189,9 +190,15 @@ class Runs:
         return self._logs / run
 
     def sweep_logs(self) -> None:
-        """Delete the logs of all but the newest runs."""
-        for old in sorted(path for path in self._logs.glob("*") if path.is_dir())[:-_KEPT_LOGS]:
-            shutil.rmtree(old, ignore_errors=True)
+        """Delete the logs of all but the newest runs, and of those too what goes beyond a size in all. The newest run
+        keeps its own."""
+        newest_first = sorted((path for path in self._logs.glob("*") if path.is_dir()), reverse=True)
+        size = 0
+        for number, folder in enumerate(newest_first):
+            with contextlib.suppress(FileNotFoundError):  # the user tidies up too
+                size += sum(log.stat().st_size for log in folder.glob("*.log"))
+            if number and (number >= _KEPT_LOGS or size > _KEPT_LOG_BYTES):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def all(self) -> list[RunRecord]:
         """The runs, newest first."""

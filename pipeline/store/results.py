@@ -28,14 +28,14 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Self
 
-from filelock import FileLock, Timeout
 from pydantic import JsonValue, ValidationError
 
-from pipeline.base.errors import Locked, ReelError
+from pipeline.base.errors import ReelError
 from pipeline.plan.result_key import InputDigests
 from pipeline.store.index import Index
 from pipeline.store.index_file import trouble
 from pipeline.store.media_file import MediaFile, identity_of, read_media
+from pipeline.store.store_lock import NOT_AT_ALL, Waiting, take_lock
 from shared.documents.base import Document, DocumentError, Frozen
 from shared.files import is_sound
 from shared.stage import MAKESHIFT, Fact
@@ -151,21 +151,15 @@ class ResultStore:
         return self.root / "history"
 
     @contextlib.contextmanager
-    def open_for_writing(self, purpose: str, *, checked: bool = False) -> Iterator[None]:
+    def open_for_writing(self, purpose: str, waiting: Waiting = NOT_AT_ALL, *, checked: bool = False) -> Iterator[None]:
         """Hold the store for the life of the block. An index that is damaged is made anew; `checked`, and a last owner
-        that did not come to its end, have all of it read for that. Raises `Locked` while another process holds the
-        store, and `ReelError` when the disk refuses or the index is damaged in the middle of the block."""
+        that did not come to its end, have all of it read for that. Raises `Locked` when another process has the store
+        for longer than `waiting` allows, and `ReelError` when the disk refuses or the index is damaged in the middle of
+        the block."""
         owner = self.root / "owner.json"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.root / "lock", timeout=0)
-            lock.acquire()
-        except Timeout as error:
-            raise Locked(
-                "results.locked",
-                f"another process is at work here: {self._owner()}",
-                hint="wait until it has finished, or end it",
-            ) from error
+            lock = take_lock(self.root / "lock", waiting, self._owner)
         except OSError as error:
             raise self._unwritable(error) from error
         try:

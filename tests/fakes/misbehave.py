@@ -78,6 +78,16 @@ def _make_noise(job: MisbehaveJob) -> None:
     sys.stderr.write("x" * 300_000)
 
 
+def _flood(job: MisbehaveJob) -> None:
+    """Write so many MB of lines to the log, as a library does that warns of every frame; then raise, where there is a
+    path."""
+    for number in range(job.params.value * 10):
+        sys.stderr.write(f"warning {number:06d} {'x' * 83}\n" * 1_000)
+    sys.stderr.flush()
+    if job.params.path:
+        raise LookupError("the last straw")
+
+
 def _hang(job: MisbehaveJob) -> None:
     while True:
         time.sleep(0.05)
@@ -162,6 +172,7 @@ def _tell_where(job: MisbehaveJob) -> None:
 
 _ACTS: dict[str, Callable[[MisbehaveJob], object]] = {
     "noisily": _make_noise,
+    "flood": _flood,
     "hang": _hang,
     "hang politely": _hang_politely,
     "hang in C": _hang_in_c,

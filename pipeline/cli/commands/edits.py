@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from pipeline.app import App
 from pipeline.base.errors import BadInput
-from pipeline.cli.arguments import CommandResult, app_of, table
+from pipeline.cli.arguments import CommandResult, app_of, say, table
 from pipeline.engine.admission import Admission, check_media
 from pipeline.engine.item import Item
 from pipeline.engine.media_list import Request
@@ -46,7 +46,7 @@ def _drop(item: Item, names: list[str], app: App) -> CommandResult:
             f"there is no correction of {unknown[0]} for {item.name}",
             hint=f"corrected are {', '.join(known)}" if known else "nothing was corrected",
         )
-    with app.store.open_for_writing("reel edits drop"):
+    with app.store.open_for_writing("reel edits drop", app.waiting(say)):
         dropped = list(dict.fromkeys(edit.name for edit in app.edits.drop(item.digest, names)))
         forget_edits(item.folder, dropped)
     text = f"dropped: {', '.join(dropped)}; the next run writes what it makes" if dropped else "nothing was corrected"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pipeline.app import App
@@ -13,7 +14,7 @@ from pipeline.cli.arguments import CommandResult, app_of, requests_of, walk_of
 from pipeline.cli.batch_output import asked_of, result_of, summary
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.batch import run_batch
-from pipeline.engine.folder_walk import FolderWalk, told
+from pipeline.engine.folder_walk import told
 from pipeline.engine.media_list import Request, ordered
 from pipeline.store.history import Runs
 from pipeline.workers.ray import cluster as ray_cluster
@@ -24,8 +25,10 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     app = app_of(arguments)
     join_cluster(app)
     walk = walk_of(app)
-    failed = arguments.retry_failed
-    requests = _failed_before(app, arguments, walk) if failed else requests_of(arguments, Path.cwd(), walk)
+    named: list[Request] | None = None
+    if arguments.media or arguments.manifest or not arguments.retry_failed:
+        named = requests_of(arguments, Path.cwd(), walk)
+    requests: Iterable[Request] = _failed_before(app, arguments, named) if arguments.retry_failed else named or ()
     with open_reporter(app.settings.progress) as emit:
         if passed := told(walk.passed):
             emit(Notice(None, None, passed))
@@ -39,19 +42,20 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     return result_of(result)
 
 
-def _failed_before(app: App, arguments: argparse.Namespace, walk: FolderWalk) -> list[Request]:
-    """What failed in the last run: all of it, or those of the media that are named."""
+def _failed_before(app: App, arguments: argparse.Namespace, named: Sequence[Request] | None) -> Iterator[Request]:
+    """Yield what failed in the last run: all of it, or those of the media that are named. Looked up when it is asked
+    for, so that a run that was waited for counts."""
     runs = Runs(app.store, app.project.runs)
     newest = next(iter(runs.all()), None)
     items = runs.details(newest.id).items if newest else ()
     failed = [Path(item.media) for item in items if item.state == "failed" and item.media]
-    if arguments.media or arguments.manifest:
-        requests = [request for request in requests_of(arguments, Path.cwd(), walk) if request.media in set(failed)]
+    if named is not None:
+        requests = [request for request in named if request.media in set(failed)]
     else:
         requests = ordered([Request(media) for media in failed], arguments.order, arguments.limit)
     if not requests:
         raise UsageError("runs.none-failed", "nothing of this failed in the last run", hint="`./reel runs show` tells")
-    return requests
+    yield from requests
 
 
 def join_cluster(app: App) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.display_paths import shown
 from pipeline.base.errors import UsageError
-from pipeline.cli.arguments import CommandResult, agreed, megabytes, table
+from pipeline.cli.arguments import CommandResult, agreed, megabytes, say, table
 from pipeline.cli.reporters import open_reporter
 from pipeline.publishing.prune_results import Survey, delete, repair, survey
 
@@ -45,10 +46,9 @@ def parse_size(text: str) -> int:
 
 def _repair(app: App) -> CommandResult:
     damage = app.store.index.damage()  # before it is opened, which makes a damaged one anew
-    with (
-        open_reporter(app.settings.progress) as emit,
-        app.store.open_for_writing("reel runs repair", checked=True),
-    ):
+    with open_reporter(app.settings.progress) as emit, contextlib.ExitStack() as held:
+        waiting = app.waiting(lambda text: emit(events.Notice(None, None, text)))
+        held.enter_context(app.store.open_for_writing("reel runs repair", waiting, checked=True))
         started, size = time.monotonic(), 0
 
         def progress(done: int, total: int) -> None:
@@ -92,7 +92,7 @@ def _prune(arguments: argparse.Namespace, app: App) -> CommandResult:
     found = look()
     yes = bool(found.surplus) and agreed("delete this?", _text(found), yes=arguments.yes)
     if yes:
-        with app.store.open_for_writing("reel runs prune"):
+        with app.store.open_for_writing("reel runs prune", app.waiting(say)):
             found = look()  # a run may just have used one of them, or ended
             delete(app.store, found.surplus)
     data: JsonValue = {

@@ -1,0 +1,46 @@
+"""The values of flags as people write them. Standard library only: the parser takes them from here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.base.wait_limit import FOREVER, is_wait_limit
+
+WAIT = "--wait"
+
+
+def with_waits_spelled_out(words: Sequence[str]) -> list[str]:
+    """Give `--wait` its value where the next word is not one: `--wait film.mkv` waits forever, for a film."""
+    until = words.index("--") if "--" in words else len(words)
+    spelled = list(words)
+    for at, word in enumerate(words[:until]):
+        if word == WAIT and not (at + 1 < until and is_wait_limit(words[at + 1])):
+            spelled[at] = f"{WAIT}={FOREVER}"
+    return spelled
+
+
+def label(word: str) -> tuple[str, float]:
+    """Read `nvenc=3`; one of it where no number is given."""
+    name, _, amount = word.partition("=")
+    return name, float(amount or 1)
+
+
+def seconds(word: str) -> float:
+    """Read a time of up to eleven days."""
+    number = float(word)
+    if not 0 <= number < 1e6:
+        raise ValueError(word)
+    return number
+
+
+def count(word: str) -> int:
+    """Read a number from 1 on."""
+    number = int(word)
+    if number < 1:
+        raise ValueError(word)
+    return number
+
+
+def split_list(text: str) -> Sequence[str]:
+    """`pt, en` as its parts."""
+    return [part.strip() for part in text.split(",") if part.strip()]

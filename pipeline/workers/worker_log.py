@@ -1,0 +1,70 @@
+"""Keeps a worker's log below a size: its beginning and its end stay, and it says how much was left out between them.
+
+The worker writes straight to the file, so its last words are there however it ends, and nothing waits for a reader.
+The file is shortened in place, while its writer is stopped: what it writes next is appended to what was kept.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+CAP_BYTES = 10_000_000
+_HEAD_BYTES, _TAIL_BYTES = 1_000_000, 5_000_000
+_MARK = re.compile(rb"\[reel left out (\d+) bytes here[^\n]*\]\n")
+_MARK_WITHIN = 64 << 10  # of what follows the beginning; a worker may have written in between
+
+
+def is_too_long(log: Path, cap: int = CAP_BYTES) -> bool:
+    """Tell whether a log has grown beyond its size."""
+    try:
+        return log.stat().st_size > cap
+    except FileNotFoundError:  # the user tidied up
+        return False
+
+
+def shorten(log: Path, quoted: Iterable[str] = (), cap: int = CAP_BYTES) -> bool:
+    """Leave out the middle of a log that is larger than `cap`; tell whether it was. Nothing may write to it meanwhile.
+    `quoted` are texts that error messages point to: those that stood in the middle are repeated where it was."""
+    if not is_too_long(log, cap):
+        return False
+    try:
+        with open(log, "a+b", buffering=0) as stream:  # appending: beside the worker, which does so too
+            _leave_out_middle(stream.fileno(), quoted, cap)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _leave_out_middle(file: int, quoted: Iterable[str], cap: int) -> None:
+    head, tail = cap * _HEAD_BYTES // CAP_BYTES, cap * _TAIL_BYTES // CAP_BYTES
+    first = _read(file, head, 0)
+    first = first[: first.rfind(b"\n") + 1] or first
+    size = -1
+    while size != (size := os.fstat(file).st_size):  # a writer that is told to stop may finish a line
+        last = _read(file, tail, size - tail)
+    last = last[last.find(b"\n") + 1 :]
+    gone = size - len(first) - len(last)
+    if earlier := _MARK.search(_read(file, _MARK_WITHIN, len(first))):
+        gone += int(earlier[1]) - len(earlier[0])
+    lines = [text.encode(errors="replace").rstrip(b"\n") + b"\n" for text in quoted]
+    kept = b"".join(line for line in lines if line not in first and line not in last)
+    mark = b"[reel left out %d bytes here%b]\n" % (gone, b", but for what errors tell of" if kept else b"")
+    os.truncate(file, len(first))
+    _write(file, (b"" if first.endswith(b"\n") else b"\n") + mark + kept + last)
+
+
+def _read(file: int, length: int, start: int) -> bytes:
+    os.lseek(file, start, os.SEEK_SET)
+    parts = []
+    while length > 0 and (part := os.read(file, length)):
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
+
+
+def _write(file: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(file, content) :]
