@@ -38,8 +38,8 @@ _CONNECTION = ("model", "address", "timeout_s")  # how a service is reached, so 
 _PACE = ("timeout_s", "attempts", "at_once", "input_price", "output_price")  # they change no answer
 
 
-def language_model_backends(*neutral: str) -> dict[str, Backend]:
-    """The backends of a stage that asks a language model; `neutral` are parameters of its other backends."""
+def language_model_backends(stage: str, *neutral: str) -> dict[str, Backend]:
+    """Return the backends of a stage that asks a language model; `neutral` are parameters of its other backends."""
     asked = partial(
         Backend,
         environment="llm",
@@ -49,13 +49,13 @@ def language_model_backends(*neutral: str) -> dict[str, Backend]:
     )
     return {
         "openai": asked(
-            module="stages.toolkit.llm.openai_chat",
+            module=f"stages.{stage}.openai_chat",
             summary="a language model behind any address that speaks OpenAI's chat interface, on this machine or not",
             licence_note="the text is sent to the address you configure, under that service's terms",
             service=Service("https://api.openai.com/v1", "OPENAI_API_KEY"),
         ),
         "llama-cpp": Backend(
-            module="stages.toolkit.llm.llama_cpp",
+            module=f"stages.{stage}.llama_cpp",
             environment="llm",
             accelerators=("mps",),
             summary="a language model on this machine, by llama.cpp; nothing is sent anywhere",
@@ -64,7 +64,7 @@ def language_model_backends(*neutral: str) -> dict[str, Backend]:
             neutral_params=("model", "address", *_PACE, *neutral),
         ),
         "anthropic": asked(
-            module="stages.toolkit.llm.anthropic_messages",
+            module=f"stages.{stage}.anthropic_messages",
             summary="a language model of Anthropic",
             licence_note="the text is sent to Anthropic, under its terms",
             service=Service("https://api.anthropic.com", "ANTHROPIC_API_KEY"),

@@ -29,7 +29,6 @@ STAIRCASE = (
 )  # fmt: skip
 # Modules of the toolkit that still import a stage.
 STAGES_KNOWN_TO = {
-    "stages/toolkit/llm/engine.py": {"condense", "refine"},
     "stages/toolkit/media/probe.py": {"demux"},
 }
 # Where processes may be started. `bootstrap_core` runs before the core environment exists.

@@ -8,28 +8,23 @@ lists of function words.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
-from shared.language_model import LanguageModelParams
 from shared.text.glossary import Glossary
 from shared.text.language import english_name
 from shared.text.sentence_end import OPENERS, ends_sentence
 from shared.text.text_width import places
 from stages.condense.stage import Condensed, Work
 from stages.toolkit.cues.line_breaks import capitals_are_names, function_words
-from stages.toolkit.llm.lines import NO_TERMS, Accept, Line, Outcome, Progress, Task, keeps_numbers
+from stages.toolkit.llm.engine import LineAsker
+from stages.toolkit.llm.lines import NO_TERMS, Line, Task, keeps_numbers
 from stages.toolkit.text.word_times import bare, rewritten, tokens_of
 
 
-class Condenser(Protocol):
-    """A model that can be asked for lines, and so shortens them."""
-
-    def ask(
-        self, lines: Sequence[Line], task: Task, params: LanguageModelParams, accept: Accept, progress: Progress
-    ) -> Outcome: ...
+class Condenser(LineAsker):
+    """The engine of stage `condense`."""
 
     def condense(self, work: Work) -> Condensed:
         """New texts for the segments that are too long, as far as the model has any that will do."""

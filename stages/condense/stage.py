@@ -183,7 +183,7 @@ STAGE = Stage(
     inputs=CondenseInputs,
     params=CondenseParams,
     outputs=CondenseOutputs,
-    backends=language_model_backends(),
+    backends=language_model_backends("condense"),
     run=run,
     stub=stub,
 )

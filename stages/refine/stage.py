@@ -136,7 +136,7 @@ STAGE = Stage(
             resources=Resources(cpus=1, memory_gib=0.5),
             neutral_params=(*LANGUAGE_MODEL_PARAMS, "texts", "max_changed"),
         ),
-        **language_model_backends(),
+        **language_model_backends("refine"),
     },
     run=run,
     stub=stub,

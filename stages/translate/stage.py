@@ -292,7 +292,7 @@ STAGE = Stage(
             oom_ladder=_LADDER,
             neutral_params=LANGUAGE_MODEL_PARAMS,
         ),
-        **language_model_backends(*_DECODING),
+        **language_model_backends("translate", *_DECODING),
     },
     run=run,
     stub=stub,

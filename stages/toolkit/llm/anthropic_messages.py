@@ -12,7 +12,6 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from shared.language_model import Usage
 from shared.stage import Device
-from stages.toolkit.llm.engine import LanguageModelEngine
 from stages.toolkit.llm.service import Answer, Connection, Question, Unusable, connection_of, send
 
 _OFFICIAL = "https://api.anthropic.com"
@@ -89,6 +88,6 @@ class AnthropicMessages:
         return Answer(said, usage, answered.stop_reason == "max_tokens")
 
 
-def load(models: Mapping[str, Path], device: Device) -> LanguageModelEngine:
-    """Connects to nothing yet."""
-    return LanguageModelEngine(AnthropicMessages(connection_of(device, _OFFICIAL)))
+def connect(models: Mapping[str, Path], device: Device) -> AnthropicMessages:
+    """Return the client; it connects with the first request."""
+    return AnthropicMessages(connection_of(device, _OFFICIAL))

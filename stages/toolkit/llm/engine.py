@@ -8,19 +8,11 @@ marked as makeshift, and the next run makes it again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
-from typing import Protocol
 
-from shared.documents.transcript import Segment, Transcript
-from shared.documents.translation import TranslatedSegment, Translation
 from shared.language_model import LanguageModelParams
-from shared.stage import Fact
-from shared.text.glossary import Glossary
-from stages.condense.llm import Condenser
-from stages.refine.rules import by_rules
-from stages.refine.stage import Refined, RefineParams
 from stages.toolkit.llm.lines import (
     Accept,
     Line,
@@ -28,17 +20,11 @@ from stages.toolkit.llm.lines import (
     Progress,
     Task,
     Window,
-    correcting,
-    corrects,
-    improving,
     question,
     read_answer,
-    translates,
-    translating,
     windows_of,
 )
 from stages.toolkit.llm.service import Away, GivenUp, Insistence, LanguageModel, Unusable
-from stages.toolkit.text.word_times import rewritten
 
 _HEAR_EVERY_S = 0.25  # how often a job that waits looks whether it was cancelled
 
@@ -46,86 +32,12 @@ _Given = tuple[dict[int, str], GivenUp | None]
 """Texts by id, and why no more were asked for, where that is so."""
 
 
-class ToTranslate(Protocol):
-    """The text to translate: the part of `stages.translate.stage.Work` that this module uses."""
-
-    @property
-    def segments(self) -> Sequence[Segment]: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def target(self) -> str: ...
-    @property
-    def params(self) -> LanguageModelParams: ...
-    @property
-    def glossary(self) -> Glossary: ...
-    @property
-    def progress(self) -> Progress: ...
-    @property
-    def warn(self) -> Callable[[str], None]: ...
-    @property
-    def makeshift(self) -> Callable[[str], None]: ...
-    @property
-    def note(self) -> Callable[[str, Fact], None]: ...
-
-
-class LanguageModelEngine(Condenser):
-    """A model that refines, translates and condenses. It keeps nothing from one job to the next."""
+class LineAsker:
+    """Asks a model for lines of text. It keeps nothing from one job to the next."""
 
     def __init__(self, model: LanguageModel, at_once: int | None = None) -> None:
         """`at_once` bounds what the user allows, for a model that computes here."""
         self._model, self._at_once = model, at_once
-
-    def refine(
-        self, transcript: Transcript, translation: Translation | None, glossary: Glossary, params: RefineParams,
-        progress: Progress,
-    ) -> Refined:  # fmt: skip
-        """Apply the rules first, which cost nothing; then ask the model for the texts that the parameters name."""
-        tidy = by_rules(transcript, translation, glossary)
-        if params.texts not in {"all", "transcript" if translation is None else "translation"}:
-            return tidy
-        if translation is None:
-            text, lines = correcting(transcript.language), [_line(one) for one in tidy.transcript.segments]
-        else:
-            assert tidy.translation is not None
-            drafts = {one.id: one.text for one in tidy.translation.segments}
-            text = improving(translation.source, translation.target)
-            lines = [_line(one, drafts.get(one.id)) for one in transcript.segments]
-
-        def accept(line: Line, text: str) -> bool:
-            if line.draft is not None:
-                return translates(line.text, text, line.draft)
-            return corrects(line.text, text, params.max_changed, glossary)
-
-        task = Task(text, params.instructions, glossary, translation.target if translation else None)
-        outcome = self.ask([line for line in lines if _says_something(line)], task, params, accept, progress)
-        facts = {"kept": outcome.kept.total()}
-        warnings, makeshift = outcome.warnings("unrefined"), outcome.makeshift("unrefined")
-        if tidy.translation is not None:
-            improved = tuple(_translated(one, outcome.texts) for one in tidy.translation.segments)
-            better = tidy.translation.model_copy(update={"segments": improved})
-            return Refined(transcript, better, warnings, dict(facts), outcome.usage, makeshift)
-        said = tuple(rewritten(one, outcome.texts.get(one.id, one.text)) for one in tidy.transcript.segments)
-        better_said = tidy.transcript.model_copy(update={"segments": said})
-        return Refined(better_said, None, warnings, dict(facts), outcome.usage, makeshift)
-
-    def translate(self, work: ToTranslate) -> Sequence[str]:
-        """Return one text for each segment; an empty one where the model gave no plausible translation."""
-        lines = [line for line in map(_line, work.segments) if _says_something(line)]
-        text = translating(work.source, work.target)
-        task = Task(text, work.params.instructions, work.glossary, work.target)
-
-        def accept(line: Line, text: str) -> bool:
-            return translates(line.text, text)
-
-        outcome = self.ask(lines, task, work.params, accept, work.progress)
-        for warning in outcome.warnings("untranslated"):
-            work.warn(warning)
-        if makeshift := outcome.makeshift("untranslated"):
-            work.makeshift(makeshift)
-        outcome.usage.note(work.note, work.params)
-        # What says nothing, a line of dots say, is the same in every language.
-        return [outcome.texts.get(one.id, "" if _says_something(_line(one)) else one.text) for one in work.segments]
 
     def ask(
         self, lines: Sequence[Line], task: Task, params: LanguageModelParams, accept: Accept, progress: Progress
@@ -186,15 +98,3 @@ def _texts(window: Window, task: Task, insistence: Insistence) -> _Given:
     except GivenUp as error:
         return found, error
     return found, None
-
-
-def _line(segment: Segment, draft: str | None = None) -> Line:
-    return Line(segment.id, segment.text, segment.speaker, draft)
-
-
-def _says_something(line: Line) -> bool:
-    return any(map(str.isalnum, line.text))
-
-
-def _translated(segment: TranslatedSegment, texts: dict[int, str]) -> TranslatedSegment:
-    return segment.model_copy(update={"text": texts.get(segment.id, segment.text)})

@@ -14,9 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from typing import Self
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from shared.documents.transcript import Segment
 from shared.language_model import LanguageModelParams, Usage, tokens_in
 from shared.text.glossary import Glossary, Term
 from shared.text.language import english_name
@@ -65,6 +67,16 @@ class Line:
     speaker: str | None = None
     draft: str | None = None
     most: int | None = None
+
+    @classmethod
+    def of(cls, segment: Segment, draft: str | None = None) -> Self:
+        """Make the line of a segment."""
+        return cls(segment.id, segment.text, segment.speaker, draft)
+
+    @property
+    def says_something(self) -> bool:
+        """Return whether the text has a letter or a digit; a line of dots reads the same in every language."""
+        return any(map(str.isalnum, self.text))
 
 
 Accept = Callable[[Line, str], bool]

@@ -17,7 +17,6 @@ from pydantic import JsonValue
 
 from shared.language_model import Usage
 from shared.stage import Device, StageError
-from stages.toolkit.llm.engine import LanguageModelEngine
 from stages.toolkit.llm.service import Answer, Question, Unusable
 
 _CONTEXT_TOKENS = 8192
@@ -78,9 +77,9 @@ def _exactly(question: Question) -> Mapping[str, JsonValue]:
     return dict(form)
 
 
-def load(models: Mapping[str, Path], device: Device) -> LanguageModelEngine:
-    """The only GGUF file of the folder."""
+def connect(models: Mapping[str, Path], device: Device) -> LlamaCpp:
+    """Load the only GGUF file of the model's folder. Raises `StageError` where there is another number of them."""
     files = sorted(models["model"].glob("*.gguf"))
     if len(files) != 1:
         raise StageError("llm.model-file", f"expected one GGUF file in {models['model']}, found {len(files)}")
-    return LanguageModelEngine(LlamaCpp(files[0], device), at_once=1)
+    return LlamaCpp(files[0], device)

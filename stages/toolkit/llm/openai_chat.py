@@ -1,7 +1,8 @@
 """A language model behind OpenAI's chat interface, which nearly every service and local server speaks.
 
-Of the client library only what sends a request is used: it neither retries, which is done in `llm_service`, nor follows
-another address than the one it was given. A server that does not know one of the finer parameters is asked without it.
+Of the client library only what sends a request is used: it neither retries, which is done in
+`stages.toolkit.llm.service`, nor follows another address than the one it was given. A server that does not know one of
+the finer parameters is asked without it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from pydantic import BaseModel, ValidationError
 
 from shared.language_model import Usage
 from shared.stage import Device
-from stages.toolkit.llm.engine import LanguageModelEngine
 from stages.toolkit.llm.service import Answer, Connection, Question, Unusable, connection_of, send
 
 _OFFICIAL = "https://api.openai.com/v1"
@@ -106,6 +106,6 @@ class OpenAiChat:
         return Answer(said, usage, choice.finish_reason == "length")
 
 
-def load(models: Mapping[str, Path], device: Device) -> LanguageModelEngine:
-    """Connects to nothing yet."""
-    return LanguageModelEngine(OpenAiChat(connection_of(device, _OFFICIAL)))
+def connect(models: Mapping[str, Path], device: Device) -> OpenAiChat:
+    """Return the client; it connects with the first request."""
+    return OpenAiChat(connection_of(device, _OFFICIAL))

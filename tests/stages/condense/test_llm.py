@@ -9,9 +9,8 @@ import pytest
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.language_model import Usage
 from shared.text.glossary import Glossary, Term
-from stages.condense.llm import Guard
+from stages.condense.llm import Condenser, Guard
 from stages.condense.stage import CondenseParams, Work
-from stages.toolkit.llm.engine import LanguageModelEngine
 from stages.toolkit.llm.lines import Line
 from stages.toolkit.llm.service import Answer, Question
 
@@ -62,7 +61,7 @@ def test_a_model_sees_how_long_each_text_may_be_and_words_that_stay_keep_their_t
             return Answer(json.dumps({"lines": [{"id": 1, "text": "They waited for years"}]}), Usage(requests=1))
 
     work = Work(transcript, None, {1: 20}, (), Glossary(), CondenseParams(), lambda done: None)
-    done = LanguageModelEngine(Model()).condense(work)
+    done = Condenser(Model()).condense(work)
     (question,) = asked
     assert json.loads(question.material) == {"lines": [{"id": 1, "speaker": "A", "text": " ".join(said), "most": 20}]}
     assert done.transcript.segments[0] == segments[0]

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +18,15 @@ from pydantic import JsonValue
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.documents.translation import TranslatedSegment, Translation
 from shared.language_model import Usage
-from shared.stage import JobCancelled, StageError
+from shared.stage import Fact, JobCancelled, StageError
 from shared.text.glossary import Glossary, Term
+from stages.refine.llm import Refiner
 from stages.refine.stage import Refined, RefineParams
 from stages.toolkit.llm import service as llm_service
-from stages.toolkit.llm.engine import LanguageModelEngine
 from stages.toolkit.llm.lines import FORM, Line, Window, corrects, read_answer, translates, windows_of
 from stages.toolkit.llm.service import Answer, Busy, Insistence, Question, Unusable
+from stages.translate.llm import Translator
+from stages.translate.stage import TranslateParams, Work
 from tests.fakes.llm import Lines, tidy
 
 Say = Callable[[Lines], str | Exception]
@@ -74,7 +77,7 @@ def refine(
     fake: Fake, *texts: str, progress: Callable[[float], None] = lambda done: None, **params: JsonValue
 ) -> Refined:
     given = RefineParams.model_validate({"model": "m", **params})
-    return LanguageModelEngine(fake).refine(a_transcript(*texts), None, Glossary(), given, progress)
+    return Refiner(fake).refine(a_transcript(*texts), None, Glossary(), given, progress)
 
 
 def texts_of(refined: Refined) -> list[str]:
@@ -246,15 +249,13 @@ def test_a_draft_is_improved_in_its_script_and_with_its_numbers() -> None:
     translation = Translation(source="en", target="hi", segments=tuple(drafts))
     given = RefineParams(model="m")
     transcript = a_transcript(*["We leave at 13."] * 4)
-    refined = LanguageModelEngine(fake).refine(transcript, translation, Glossary(), given, lambda done: None)
+    refined = Refiner(fake).refine(transcript, translation, Glossary(), given, lambda done: None)
     assert refined.translation is not None
     assert [one.text for one in refined.translation.segments] == [texts[0], *[drafts[0].text] * 3]
     assert refined.transcript == transcript
     assert fake.shown(0)["lines"][0]["draft"] == "हम 13 बजे जाते"
     only = given.model_copy(update={"texts": "transcript"})
-    assert (
-        LanguageModelEngine(Fake()).refine(transcript, translation, Glossary(), only, lambda done: None).usage is None
-    )
+    assert Refiner(Fake()).refine(transcript, translation, Glossary(), only, lambda done: None).usage is None
 
 
 @pytest.mark.parametrize(
@@ -331,34 +332,25 @@ def test_terms_of_a_window_are_shown_with_it_and_a_line_that_loses_one_stays() -
         return json.dumps({"lines": [{"id": line["id"], "text": texts[line["id"]]} for line in lines]})
 
     fake = Fake(respelling)
-    refined = LanguageModelEngine(fake).refine(said, None, glossary, RefineParams(), lambda done: None)
+    refined = Refiner(fake).refine(said, None, glossary, RefineParams(), lambda done: None)
     assert fake.shown(0)["terms"] == [{"term": "Endurance", "write": "Endurance"}]
     assert "`terms`" in fake.questions[0].task
     assert texts_of(refined) == ["the ship was the Endurance", "And the ice was thick."]
 
 
 @dataclass
-class Work:
-    segments: tuple[Segment, ...]
-    source: str = "en"
-    target: str = "de"
-    params: RefineParams = field(default_factory=RefineParams)
-    glossary: Glossary = field(default_factory=Glossary)
+class Told:
+    """What a job was told."""
+
     warned: list[str] = field(default_factory=list)
     away: list[str] = field(default_factory=list)
-    noted: dict[str, object] = field(default_factory=dict)
+    noted: dict[str, Fact] = field(default_factory=dict)
 
-    def progress(self, done: float) -> None:
-        pass
-
-    def warn(self, text: str) -> None:
-        self.warned.append(text)
-
-    def makeshift(self, why: str) -> None:
-        self.away.append(why)
-
-    def note(self, name: str, value: object) -> None:
-        self.noted[name] = value
+    def work(self, *texts: str, glossary: Glossary = Glossary()) -> Work:  # noqa: B008 - frozen
+        return Work(
+            Path("speech.wav"), a_transcript(*texts).segments, "en", "de", TranslateParams(target="de"), glossary,
+            lambda done: None, self.warned.append, self.away.append, self.noted.__setitem__,
+        )  # fmt: skip
 
 
 def test_a_translation_has_a_text_for_each_segment_and_an_empty_one_where_none_can_be_right() -> None:
@@ -368,16 +360,17 @@ def test_a_translation_has_a_text_for_each_segment_and_an_empty_one_where_none_c
     }
     fake = Fake(lambda lines: json.dumps({"lines": [{"id": n, "text": text} for n, text in texts.items()]}))
     glossary = Glossary(terms=(Term(source="Endurance", targets={"de": "Ausdauer"}),))
-    work = Work(a_transcript("Good evening, Endurance.", "...", "Yes.").segments, glossary=glossary)
-    assert LanguageModelEngine(fake).translate(work) == ["Guten Abend, Ausdauer.", "...", ""]
+    told = Told()
+    work = told.work("Good evening, Endurance.", "...", "Yes.", glossary=glossary)
+    assert Translator(fake).translate(work) == ["Guten Abend, Ausdauer.", "...", ""]
     assert fake.shown(0)["terms"] == [{"term": "Endurance", "write": "Ausdauer"}]
     assert "from English into German" in fake.questions[0].task
-    assert work.noted["requests"] == 1
-    assert "1 of 2 lines" in work.warned[0]
+    assert told.noted["requests"] == 1
+    assert "1 of 2 lines" in told.warned[0]
 
 
 def test_a_translation_that_a_service_was_away_for_may_be_better_another_time() -> None:
-    work = Work(a_transcript("Good evening.").segments)
-    assert LanguageModelEngine(Fake(lambda lines: Busy("gone", 3600.0))).translate(work) == [""]
-    assert work.away == ["1 of 1 lines keep their untranslated text: the service was away (gone)"]
-    assert work.warned == []
+    told = Told()
+    assert Translator(Fake(lambda lines: Busy("gone", 3600.0))).translate(told.work("Good evening.")) == [""]
+    assert told.away == ["1 of 1 lines keep their untranslated text: the service was away (gone)"]
+    assert told.warned == []

@@ -1,0 +1,14 @@
+"""Translate through Anthropic's messages interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from shared.stage import Device
+from stages.toolkit.llm.anthropic_messages import connect
+from stages.translate.llm import Translator
+
+
+def load(models: Mapping[str, Path], device: Device) -> Translator:
+    return Translator(connect(models, device))

@@ -1,0 +1,30 @@
+"""Translate a transcript with a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stages.toolkit.llm.engine import LineAsker
+from stages.toolkit.llm.lines import Line, Task, translates, translating
+from stages.translate.stage import Work
+
+
+class Translator(LineAsker):
+    """The engine of stage `translate`."""
+
+    def translate(self, work: Work) -> Sequence[str]:
+        """Return one text for each segment; an empty one where the model gave no plausible translation."""
+        lines = [line for line in map(Line.of, work.segments) if line.says_something]
+        text = translating(work.source, work.target)
+        task = Task(text, work.params.instructions, work.glossary, work.target)
+
+        def accept(line: Line, text: str) -> bool:
+            return translates(line.text, text)
+
+        outcome = self.ask(lines, task, work.params, accept, work.progress)
+        for warning in outcome.warnings("untranslated"):
+            work.warn(warning)
+        if makeshift := outcome.makeshift("untranslated"):
+            work.makeshift(makeshift)
+        outcome.usage.note(work.note, work.params)
+        return [outcome.texts.get(one.id, "" if Line.of(one).says_something else one.text) for one in work.segments]
