@@ -37,6 +37,7 @@ from pipeline.engine.item import ItemRecord, Run
 from pipeline.engine.item_run import ItemRun, Shared
 from pipeline.engine.media_list import Request
 from pipeline.environments.ffmpeg import FFMPEG
+from pipeline.publishing.batch_media import BatchMedia
 from pipeline.store.history import Runs
 from pipeline.store.worker_stats import Observed
 from pipeline.workers.dispatcher import Dispatcher
@@ -118,7 +119,7 @@ def cold(clips: list[Path], folder: Path) -> tuple[float, float]:
         host = LocalHost(app, folder / "logs")
         async with ColdDispatcher(host, app.settings, Observed(folder), lambda event: None) as dispatcher:
             history = Runs(app.store, app.project.runs)
-            admission = Admission(app, history)
+            admission = Admission(app, history, BatchMedia())
             run = Run(history.start("subtitle", "starter"), app, history, lambda event: None)
             for clip in clips:
                 media = app.store.media(clip)

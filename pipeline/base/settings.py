@@ -51,6 +51,7 @@ class Settings(Frozen):
     to: tuple[str, ...]
     output_dir: str
     skip_existing: bool
+    replace: bool
     film: bool
     cache_dir: str
     results_dir: str

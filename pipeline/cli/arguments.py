@@ -61,7 +61,7 @@ def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Origins]:
         flags["stages.subtitle.formats"] = list(split_list(arguments.formats))
     if getattr(arguments, "to", None):
         flags["to"] = list(split_list(arguments.to))
-    for switch in ("offline", "stub"):
+    for switch in ("offline", "stub", "replace"):
         if getattr(arguments, switch, False):
             flags[switch] = True
     return load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, flags)

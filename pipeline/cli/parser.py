@@ -156,6 +156,11 @@ def _wishes(leaf: argparse.ArgumentParser) -> None:
     leaf.add_argument("--burn-in", metavar="LANGUAGE", help="draw this language's subtitles into the picture")
     leaf.add_argument("-o", "--output", metavar="DIR", help="where the folder for each media goes (out)")
     leaf.add_argument(
+        "--replace",
+        action="store_true",
+        help="write over files that reel did not write, where they have the names of its own; never over a media file",
+    )
+    leaf.add_argument(
         "--language", metavar="TAG", help="the spoken language, when you know it better than the recogniser"
     )
     leaf.add_argument("--audio-track", type=int, metavar="N", help="which audio track to take, from 0")

@@ -20,9 +20,12 @@ from pipeline.model_cache.fetch_many import require
 from pipeline.plan.llm_services import check_service
 from pipeline.plan.model import Plan, single_step
 from pipeline.plan.registry import stage_named
+from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.edits import CORRECT, Edit, beside_transcript, with_edits
-from pipeline.publishing.publish import Folders, PublishedFiles, changed_files
-from pipeline.publishing.up_to_date import Receipt, Receipts, plan_digest
+from pipeline.publishing.folders import Folders, OutputDisk
+from pipeline.publishing.names import NameRules
+from pipeline.publishing.publish import PublishedFiles, Rules, changed_files
+from pipeline.publishing.up_to_date import Receipt, Receipts, plan_digest, state_of
 from pipeline.store.history import Runs
 
 
@@ -45,12 +48,16 @@ def check_media(media: Path) -> None:
 class Admission:
     """Makes items of requests: their names, plans and folders, each its own. Raises `BadInput` and `UsageError`."""
 
-    def __init__(self, app: App, history: Runs, taking_edits: Emit | None = None) -> None:
-        """`taking_edits` says that corrections are to be taken in, and hears of them."""
-        self.app, self._history, self._taking_edits = app, history, taking_edits
+    def __init__(
+        self, app: App, history: Runs, batch: BatchMedia, taking_edits: Emit | None = None, *, try_disk: bool = False
+    ) -> None:
+        """`taking_edits` says that corrections are to be taken in, and hears of them. `try_disk`: whether the output
+        folder can be written is found out by writing."""
+        self.app, self._history, self._batch, self._taking_edits = app, history, batch, taking_edits
+        self._disk = OutputDisk(try_it=try_disk)
         self.surroundings = app.surroundings()
         self._names: set[str] = set()
-        self._folders = Folders()
+        self._folders = Folders(app.project.output, batch, replace=app.settings.replace)
         self._plans: dict[str, Plan] = {}
         self._digests: dict[int, str] = {}
         self._receipts = Receipts(app.store)
@@ -67,12 +74,33 @@ class Admission:
     def item(self, request: Request, digest: str, index: int = 0) -> Item:
         """The item, in a folder that no other media of this run has."""
         plan = self.plan_for(request)
-        folder = self._folders.take(self.app.project.output, request.media, digest)
+        names = self._disk.rules(self.app.project.output, request.media)
+        folder = self._folders.take(request.media, digest, names)
+        self._disk.check(folder)
         name = self.name(request.media)
         if edits := self._edits(name, digest, folder):
             choices = (self.app.changed(request.overrides) if request.overrides else self.app).choices()
             plan = with_edits(plan, edits, lambda inputs: single_step(stage_named(CORRECT), choices, inputs, None))
-        return Item(name, request.media, digest, plan, folder, index, request.priority, edits)
+            decided_by = plan_digest(plan, self.app, self.surroundings)
+        else:
+            decided_by = self._digest_of(plan)
+        rules = self._rules(request.media, digest, names)
+        return Item(name, request.media, digest, plan, folder, index, request.priority, edits, decided_by, rules)
+
+    def _rules(self, media: Path, digest: str, names: NameRules) -> Rules:
+        """What holds for what is published of a media file."""
+        self._batch.add(media)
+        states = self._receipts.states(media)
+
+        def untouched(path: Path) -> bool:
+            state = states.get(str(path))
+            return state is not None and state == state_of(str(path))
+
+        return Rules(
+            self.app.store, self.app.models.models, self._batch, names,
+            elsewhere=lambda taken: self._folders.take_other(taken, media, digest, names),
+            untouched=untouched, replace=self.app.settings.replace,
+        )  # fmt: skip
 
     def _edits(self, name: str, digest: str, folder: Path) -> tuple[Edit, ...]:
         """The corrections that there are of a media, with those that are to be taken in."""
@@ -102,7 +130,7 @@ class Admission:
         if self._taking_edits or self.app.edits.of(digest):
             return None  # receipts know nothing of corrections
         plan = self.plan_for(request)
-        receipt = self._receipts.find(request.media, digest, self._digest_of(plan))
+        receipt = self._receipts.find(request.media, digest, self._of_receipt(plan))
         if receipt is None or receipt.published.folder.parent != self.app.project.output:
             return None
         folder = receipt.published.folder
@@ -115,7 +143,11 @@ class Admission:
     def note(self, item: Item, published: PublishedFiles, keys: Mapping[str, str]) -> None:
         """Remember what was published for an item."""
         if not item.edits:
-            self._receipts.note(item.media, item.digest, self._digest_of(item.plan), published, keys)
+            self._receipts.note(item.media, item.digest, self._of_receipt(item.plan), published, keys)
+
+    def _of_receipt(self, plan: Plan) -> str:
+        """The digest under which a receipt is kept: without `--replace`, fewer names may be reel's."""
+        return self._digest_of(plan) + ("+replace" if self.app.settings.replace else "")
 
     def _digest_of(self, plan: Plan) -> str:
         if id(plan) not in self._digests:

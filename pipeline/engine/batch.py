@@ -14,6 +14,8 @@ from pipeline.engine.item import ItemRecord, ItemResult, Run
 from pipeline.engine.library.passing import PassOver, open_pass_over
 from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview
+from pipeline.engine.watch import Watch
+from pipeline.publishing.batch_media import BatchMedia
 from pipeline.store.history import Runs
 from pipeline.store.media_file import MediaFile
 from pipeline.store.worker_stats import Observed
@@ -189,7 +191,9 @@ def run_batch(
         known = list(requests) if isinstance(requests, Iterable) else None
         history = Runs(app.store, app.project.runs)
         run = Run(history.start(app.settings.recipe, app.profile.name), app, history, history.told(emit))
-        admission = Admission(app, history, run.emit if continuing else None)
+        awaits = requests.awaits if isinstance(requests, Watch) else lambda path: False
+        media = BatchMedia((request.media for request in known or ()), awaits)
+        admission = Admission(app, history, media, run.emit if continuing else None, try_disk=True)
         run.emit(events.RunStarted(run.id, None if known is None else len(known)))
         state = "interrupted"
         try:

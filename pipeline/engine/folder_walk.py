@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.publishing.publish import JOB
+from pipeline.publishing.record import JOB
 from shared.containers import LOOK_BYTES, MEDIA_SUFFIXES, is_ambiguous, looks_like_media
 
 PUBLISHED = "published by reel"

@@ -9,11 +9,14 @@ from pathlib import Path
 
 from pipeline.app import App
 from pipeline.base import events
-from pipeline.base.errors import BadInput, MediaChanged, ReelError
+from pipeline.base.display_paths import as_text
+from pipeline.base.errors import MediaChanged, ReelError
 from pipeline.base.events import Emit
 from pipeline.plan.model import Plan, Step
 from pipeline.publishing.edits import Edit, heard_in
-from pipeline.publishing.publish import PublishedFiles, publish, read_job
+from pipeline.publishing.folders import unwritable
+from pipeline.publishing.publish import Made, PublishedFiles, Rules, publish
+from pipeline.publishing.record import read_job
 from pipeline.store.history import Runs, StepRecord
 from pipeline.store.media_file import MediaFile
 from pipeline.store.results import ObjectDamaged, StoredFile, StoredResult
@@ -29,7 +32,8 @@ _LEAST_BYTES_PER_SECOND = 2_000  # of media, for a time limit before its length 
 @dataclass(frozen=True)
 class Item:
     """One media to work on: `name` is what the user reads, `digest` the content's, `folder` where it is published.
-    `index` is its place among all; a higher `priority` goes before."""
+    `index` is its place among all; a higher `priority` goes before. `plan_digest` stands for all that decides what is
+    published but the media; `rules` are None where everything of it is published already."""
 
     name: str
     media: Path
@@ -39,6 +43,8 @@ class Item:
     index: int = 0
     priority: float = 0.0
     edits: tuple[Edit, ...] = ()
+    plan_digest: str = ""
+    rules: Rules | None = None
 
 
 @dataclass(frozen=True)
@@ -171,27 +177,21 @@ class ItemRecord:
         """Bring the files to where the user looks for them. Returns contents that are damaged or lost, and have to be
         made again before all is published. Touches the disk only, so that a thread can do it."""
         item, app = self.item, self.app
+        assert item.rules, "an item that is published already is not published again"
+        made = Made(item.media, item.digest, self.plan, self.results, item.plan_digest)
         try:
             self.media.prove()
             if missing := [place.name for place in self._to_publish() if not place.exists()]:
                 return missing
             corrected = {edit: app.edits.path(item.digest, edit.sha256) for edit in item.edits}
-            self._published = publish(
-                self.plan, self.results, item.media, item.digest, item.folder, app.store, app.models.models, corrected
-            )
+            self._published = publish(made, item.folder, corrected, item.rules)
         except MediaChanged as error:
             self.not_published(error)
         except ObjectDamaged as error:
             app.store.prove(error.file.sha256)  # which removes it
             return [error.file.sha256]
         except OSError as error:
-            self.not_published(
-                BadInput(
-                    "publish.unwritable",
-                    f"nothing can be written to {item.folder}: {error.strerror or error}",
-                    hint="choose another folder with `-o`; all results are kept, so that nothing has to be done again",
-                )
-            )
+            self.not_published(unwritable(item.folder, error))
         return []
 
     def _to_publish(self) -> Iterator[Path]:
@@ -210,9 +210,7 @@ class ItemRecord:
         published, error, name = self._published, self.error, self.item.name
         checked = checks_in(published.folder, name) if published else ()
         if published:
-            for path in published.edited:
-                text = f"{path.name} was edited since it was published, so it is kept; `--continue` takes in"
-                text += " corrections of subtitles and transcripts, and when you delete it, the new one comes"
+            for text in told_of(published, self.item.rules):
                 self.emit(events.Notice(name, None, text))
             for edit in self.item.edits:
                 made = self.results.get(edit.step)
@@ -253,6 +251,29 @@ def _waits(edit: Edit, language: str | None) -> str:
         f"{edit.name} was corrected in {edit.language}, and this run is in {language}: the correction is left aside,"
         f" and applies again when the language is {edit.language}"
     )
+
+
+def told_of(published: PublishedFiles, rules: Rules | None) -> list[str]:
+    """What a person should know of the files that are in the folder now."""
+    texts = [
+        f"{path.name} was edited since it was published, so it is kept; `--continue` takes in corrections of subtitles"
+        " and transcripts, and when you delete it, the new one comes"
+        for path in published.edited
+    ]
+    if published.renamed:
+        media = [path for path in published.theirs if rules and path in rules.batch]
+        text = f"left as they are, for reel did not write them: {_names(published.theirs)}; made beside them:"
+        text += f" {_names(published.renamed)}"
+        if len(media) < len(published.theirs):
+            text += "; `--replace` writes over what is no media file of this run"
+        texts.append(text)
+    if published.shortened:
+        texts.append(f"names too long for the disk were cut: {_names(published.shortened)}")
+    return texts
+
+
+def _names(paths: tuple[Path, ...]) -> str:
+    return ", ".join(as_text(path.name) for path in paths)
 
 
 def checks_in(folder: Path, item: str) -> tuple[events.Checked, ...]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from pipeline.engine.folder_walk import FolderWalk, told
 from pipeline.engine.media_list import Request
+from shared.containers import MEDIA_SUFFIXES
 
 LOOK_EVERY_S = 1.0
 _LEAST_REST = 20  # times what a look takes: many files on a slow disk are looked at less often
@@ -55,6 +56,10 @@ class Watch:
     def stop(self) -> None:
         """Take nothing more."""
         self._stopped.set()
+
+    def awaits(self, path: Path) -> bool:
+        """Tell whether a file will be taken some time, or was: a media file in one of the folders."""
+        return path.suffix.lower() in MEDIA_SUFFIXES and any(path.is_relative_to(folder) for folder in self._folders)
 
     async def __aiter__(self) -> AsyncIterator[Request]:
         """Each file when it is whole, in the order of their names at each look."""

@@ -1,1 +1,1 @@
-"""The only package that writes where the user looks: published files, corrections, what may be deleted."""
+"""Publishes results as files of the user, beside files that are not reel's, and keeps the record of what it wrote."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.publishing.publish import JOB, Job, read_job
+from pipeline.publishing.record import JOB, Job, read_job
 from pipeline.store.results import ResultStore, StoredResult
 from shared.documents.base import DocumentError
 from shared.files import is_sound

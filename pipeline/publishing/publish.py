@@ -1,87 +1,89 @@
 """Published files: results under the names a user expects, in the media's own folder, each by rename.
 
-`job.json` in the folder says which files are ours, what each was made from, and under which licences. It holds no
-times, so the same job publishes the same bytes. A file that somebody has edited since is left as it is.
+`job.json` in the folder says which files are reel's, what each was made from, and under which licences. Files of other
+people, and files that somebody has edited since, stay as they are: `pipeline.publishing.targets` decides.
 """
 
 from __future__ import annotations
 
-import itertools
-import json
-import os
-import unicodedata
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from pipeline.model_cache.manifest import Model
 from pipeline.plan.model import Plan, Publication, models_used
+from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.edits import Changed, Edit, takes_edits
+from pipeline.publishing.folders import may_take
+from pipeline.publishing.looking import Looking
+from pipeline.publishing.names import NameRules, fitted, stem_of
+from pipeline.publishing.placing import held, put_copy, sweep
+from pipeline.publishing.record import JOB, Job, is_regular, read_job, write_job
+from pipeline.publishing.targets import Answer, Published, Target, Targets, Wish
 from pipeline.store.results import ResultStore, StoredFile, StoredResult, object_damaged
-from shared.copying import copy_verified
-from shared.documents.base import Document, DocumentError
-from shared.files import is_sound, sha256_of, write_atomically
+from shared.files import is_sound, sha256_of
 from shared.text.language import UNDETERMINED, in_file_name
 
-JOB = "job.json"
 _TRANSCRIPT = "transcript"
+_TRIES = 5  # where others put files under the chosen names while ours are written
 
 
-class Job(Document):
-    """`job.json`."""
+class FolderTaken(Exception):
+    """The folder holds another media file's job, which a run beside this one has published just now."""
 
-    media: str  # the file's path
-    media_sha256: str
-    recipe: str
-    profile: str
-    files: dict[str, str]  # name to sha256
-    origins: dict[str, str] = {}  # name to the `step.role` that it shows
-    edits: dict[str, str] = {}  # those of the files that are corrections, with their sha256
-    steps: dict[str, dict[str, JsonValue]]
-    licences: dict[str, str]
+
+@dataclass(frozen=True)
+class Made:
+    """What a run has made of a media file. `missing` are the outputs that it could not make, as `step.role`, with the
+    code of the error; `plan_digest` stands for everything that decides the results but the media file."""
+
+    media: Path
+    digest: str
+    plan: Plan
+    results: Mapping[str, StoredResult]
+    plan_digest: str = ""
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for what a run publishes of one media file. `elsewhere` gives another folder for one that another run
+    has taken; `untouched` tells of a file that nothing about it has changed since it was published; with `replace`, the
+    user gives up files of other people that have the names of ours."""
+
+    store: ResultStore
+    models: Mapping[str, Model]
+    batch: BatchMedia
+    names: NameRules
+    elsewhere: Callable[[Path], Path]
+    untouched: Callable[[Path], bool] = lambda path: False
+    replace: bool = False
 
 
 @dataclass(frozen=True)
 class PublishedFiles:
-    """What is in the folder now, and which of our files somebody has edited and so keeps."""
+    """What is in the folder now: all that the user gets; of that, what somebody has edited and so keeps; files of other
+    people that have the names of ours, and how ours are called instead; names that the disk could not take whole."""
 
     folder: Path
     files: tuple[Path, ...]
-    edited: tuple[Path, ...]
+    edited: tuple[Path, ...] = ()
+    theirs: tuple[Path, ...] = ()
+    renamed: tuple[Path, ...] = ()
+    shortened: tuple[Path, ...] = ()
 
 
-class Folders:
-    """Gives each media of a run a folder of its own, whatever others are called: in another letter case, or composed
-    otherwise in Unicode, two names are one on some disks and for every reader."""
+@dataclass(frozen=True)
+class _Wanted:
+    """A file to be published: its content, and where that lies. `edit` is the correction that it is or holds."""
 
-    def __init__(self) -> None:
-        self._taken: dict[str, Path] = {}
-
-    def take_again(self, folder: Path, media: Path) -> bool:
-        """Whether the media may have the folder that it had before."""
-        alike = unicodedata.normalize("NFC", str(folder)).casefold()
-        return self._taken.setdefault(alike, media) == media
-
-    def take(self, output: Path, media: Path, digest: str) -> Path:
-        """The folder for a media: its name; with a part of its digest where another of that name was there first."""
-        for name in (media.stem, *(f"{media.stem}-{digest[:length]}" for length in range(8, 65, 8))):
-            folder = output / name
-            alike = unicodedata.normalize("NFC", str(folder)).casefold()
-            owner = self._taken.get(alike)
-            if owner == media or (owner is None and _is_free(folder, media, digest)):
-                self._taken[alike] = media
-                return folder
-        number = next(n for n in itertools.count(2) if str(output / f"{media.stem}-{n}") not in self._taken)
-        self._taken[str(output / f"{media.stem}-{number}")] = media
-        return output / f"{media.stem}-{number}"
-
-
-def _is_free(folder: Path, media: Path, digest: str) -> bool:
-    job = read_job(folder)
-    moved_here = job and job.media_sha256 == digest and not Path(job.media).exists()
-    return job is None or job.media == str(media) or bool(moved_here)
+    wish: Wish
+    origin: str
+    file: StoredFile
+    source: Path
+    edit: str = ""
 
 
 def forget_edits(folder: Path, names: Sequence[str]) -> None:
@@ -89,64 +91,177 @@ def forget_edits(folder: Path, names: Sequence[str]) -> None:
     job = read_job(folder)
     if job is not None:
         left = {name: digest for name, digest in job.edits.items() if name not in names}
-        _write_job(folder, job.model_copy(update={"edits": left}))
+        write_job(folder, job.model_copy(update={"edits": left}), over=True)
 
 
-def read_job(folder: Path) -> Job | None:
-    """The job that a folder holds; None for none, or one of another release."""
-    try:
-        return Job.read(folder / JOB)
-    except (OSError, DocumentError):
-        return None
-
-
-def publish(
-    plan: Plan, results: Mapping[str, StoredResult], media: Path, media_digest: str, folder: Path,
-    store: ResultStore, models: Mapping[str, Model], corrected: Mapping[Edit, Path],
-) -> PublishedFiles:  # fmt: skip
+def publish(made: Made, folder: Path, corrected: Mapping[Edit, Path], rules: Rules) -> PublishedFiles:
     """Bring every publication of the plan into `folder`, and take away what an earlier job left and this has not.
 
     `corrected` says where the contents of corrections lie: a corrected subtitle is published as its person left it.
+    Raises `ObjectDamaged` for a result that is not what its digest says.
     """
-    wanted: dict[str, StoredFile] = {}
-    origins: dict[str, str] = {}
-    for publication in plan.publications:
-        for file in _files(results[publication.step], publication.role):
-            # A translation into the spoken language adds nothing to the original, which comes first in a recipe.
-            name = published_name(publication, media, results[publication.step], file)
-            if wanted.setdefault(name, file) is file:
-                origins[name] = publication.origin
-    places = {name: store.path(file) for name, file in wanted.items()}
-    before = read_job(folder)
-    known = {**before.edits, **before.files} if before else {}
-    theirs = {}
-    for edit, place in corrected.items():
-        if not edit.applies(results):  # it is of another language, and waits
+    wanted = _wanted(made, corrected, rules)
+    while True:
+        try:
+            return _publish_into(folder, made, wanted, corrected, rules)
+        except FolderTaken:
+            folder = rules.elsewhere(folder)
+
+
+def _publish_into(
+    folder: Path, made: Made, wanted: Sequence[_Wanted], corrected: Mapping[Edit, Path], rules: Rules
+) -> PublishedFiles:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # a file of that name
+        raise FolderTaken from error
+    with held(folder) as is_held:
+        if is_held:
+            sweep(folder)
+        for attempt in range(_TRIES):
+            try:
+                return _Folder(made, folder, corrected, rules).bring(wanted)
+            except FileExistsError:  # one that was not there when it was looked at
+                if attempt == _TRIES - 1:
+                    raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+class _Folder:
+    """One attempt to publish into a folder, on the grounds of what lies in it now."""
+
+    def __init__(self, made: Made, folder: Path, corrected: Mapping[Edit, Path], rules: Rules) -> None:
+        self._made, self._folder, self._rules = made, folder, rules
+        if not may_take(folder, made.media, made.digest, rules.batch, replace=rules.replace):
+            raise FolderTaken
+        self._before = read_job(folder)
+        self._over = is_regular(folder / JOB)
+        self._corrected = {edit.origin for edit in corrected}  # a later one was made on top of the earlier
+        self._looking = Looking(folder, rules.batch, rules.untouched)
+
+    def bring(self, wanted: Sequence[_Wanted]) -> PublishedFiles:
+        """Write the record, then the files that it names, and take away what is left of the job before."""
+        rules, look = self._rules, self._looking
+        published = _published(self._before, self._lost(wanted)) if self._before else Published()
+        targets = Targets(published, look, rules.names, replace=rules.replace, reserved=[JOB])
+        chosen = [(one, targets.choose(one.wish)) for one in wanted]
+        job = self._record(chosen, published.lost)
+        left = targets.left_over(job.files.keys())
+        replaced = [target.name for _, target in chosen if target.answer is Answer.REPLACE]
+        earlier = {name: (look.sha256(name),) for name in (*left, *replaced) if name in published.files}
+        write_job(self._folder, job.model_copy(update={"earlier": earlier}), over=self._over)
+        for one, target in chosen:
+            if target.answer in {Answer.CREATE, Answer.REPLACE}:
+                over = target.answer is Answer.REPLACE
+                if not put_copy(one.source, self._folder / target.name, one.file.sha256, over=over):
+                    raise object_damaged(one.file)
+        for name in left:
+            (self._folder / name).unlink(missing_ok=True)
+        write_job(self._folder, job, over=True)
+        return _told(self._folder, chosen, rules.names)
+
+    def _lost(self, wanted: Sequence[_Wanted]) -> dict[str, str]:
+        """The corrections in the folder that reel does not know any more, or that are of nothing that is made now."""
+        if self._before is None:
+            return {}
+        origins = {fitted(one.wish.stem, one.wish.tail, self._rules.names): one.origin for one in wanted}
+        names = self._before.renamed
+        return {
+            name: digest
+            for name, digest in self._before.edits.items()
+            if origins.get(names.get(name, name)) not in self._corrected
+        }
+
+    def _record(self, chosen: Sequence[tuple[_Wanted, Target]], lost: Mapping[str, str]) -> Job:
+        """The record of what will be in the folder, beside files of other people."""
+        made, before = self._made, self._before
+        ours = [(one, target) for one, target in chosen if target.answer is not Answer.SAME_AS_THEIRS]
+        files = {target.name: one.file.sha256 for one, target in ours}
+        origins = {target.name: one.origin for one, target in ours}
+        steps, licences = _steps(made, self._rules.models)
+        renamed = {target.name: target.wanted for _, target in ours if target.name != target.wanted}
+        if before and before.plan == made.plan_digest and before.media_sha256 == made.digest:
+            # What could not be made this time was made of the same before, so that it is still right.
+            for name in (name for name, origin in before.origins.items() if origin in made.missing):
+                files.setdefault(name, before.files[name])
+                origins.setdefault(name, before.origins[name])
+                step = origins[name].rpartition(".")[0]
+                steps.setdefault(step, before.steps[step])
+                if name in before.renamed:
+                    renamed[name] = before.renamed[name]
+        there = {name: digest for name, digest in lost.items() if (self._folder / name).is_file()}
+        edits = {target.name: one.edit for one, target in ours if one.edit}
+        return Job(
+            media=str(made.media),
+            media_sha256=made.digest,
+            recipe=made.plan.recipe,
+            profile=made.plan.profile,
+            plan=made.plan_digest,
+            files=dict(sorted(files.items())),
+            renamed=dict(sorted(renamed.items())),
+            missing=dict(sorted(made.missing.items())),
+            origins=dict(sorted(origins.items())),
+            edits=dict(sorted({**there, **edits}.items())),
+            steps=steps,
+            licences=dict(sorted(licences.items())),
+        )
+
+
+def _published(job: Job, lost: Mapping[str, str]) -> Published:
+    """What the record of the job before says."""
+    files: dict[str, set[str]] = {}
+    for name, digest in (*job.edits.items(), *job.files.items()):
+        files.setdefault(name, set()).add(digest)
+    for name, digests in job.earlier.items():
+        files.setdefault(name, set()).update(digests)
+    return Published(files, lost, job.renamed)
+
+
+def _told(folder: Path, chosen: Sequence[tuple[_Wanted, Target]], names: NameRules) -> PublishedFiles:
+    """What a user is told of the folder."""
+    renamed = [target for _, target in chosen if target.name != target.wanted]
+    return PublishedFiles(
+        folder,
+        files=tuple(folder / target.name for _, target in chosen),
+        edited=tuple(folder / target.name for _, target in chosen if target.answer is Answer.EDITED),
+        theirs=tuple(folder / target.wanted for target in renamed),
+        renamed=tuple(folder / target.name for target in renamed),
+        shortened=tuple(
+            folder / target.name for one, target in chosen if one.wish.stem + one.wish.tail != target.wanted
+        ),
+    )
+
+
+def _wanted(made: Made, corrected: Mapping[Edit, Path], rules: Rules) -> list[_Wanted]:
+    """Everything that the plan publishes and that was made, under names of its own."""
+    found: dict[str, _Wanted] = {}
+    for publication in made.plan.publications:
+        result = made.results.get(publication.step)
+        if result is None:
             continue
-        for name in (name for name, origin in origins.items() if origin == edit.origin):
-            if edit.role == _TRANSCRIPT:
-                theirs[name] = wanted[name].sha256
-            elif Path(name).suffix == Path(edit.name).suffix:
-                theirs[name] = edit.sha256
-                places[name] = place
-                wanted[name] = StoredFile(sha256=edit.sha256, size=place.stat().st_size, name=name)
-    held = {edit.origin for edit in corrected}  # a later correction of the same output was made on top of the earlier
-    lost = {name: digest for name, digest in (before.edits if before else {}).items() if origins.get(name) not in held}
-    ours = {(name, file.sha256) for name, file in wanted.items()} | {(edit.name, edit.sha256) for edit in corrected}
-    edited = [name for name in wanted if _is_edited(folder / name, known.get(name), ours, lost)]
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".*.part"):  # by a run that was killed while it published
-        left.unlink(missing_ok=True)
-    for name, file in wanted.items():
-        if name not in edited:
-            _place(places[name], folder / name, file)
-    for name, digest in known.items():
-        old = folder / name
-        if name not in wanted and name not in lost and old.is_file() and sha256_of(old) == digest:
-            old.unlink()
-    kept = {name: digest for name, digest in lost.items() if (folder / name).is_file()}
-    _write_job(folder, _job(plan, results, media, media_digest, wanted, models, origins, {**kept, **theirs}))
-    return PublishedFiles(folder, tuple(folder / name for name in wanted), tuple(folder / name for name in edited))
+        for file in _files(result, publication.role):
+            stem, tail = _name_parts(publication, made.media, result, file, rules.names)
+            # A translation into the spoken language adds nothing to the original, which comes first in a recipe.
+            if stem + tail not in found:
+                wish = Wish(stem, tail, file.sha256, file.size)
+                found[stem + tail] = _Wanted(wish, publication.origin, file, rules.store.path(file))
+    return [_with_correction(one, made, corrected) for one in found.values()]
+
+
+def _with_correction(one: _Wanted, made: Made, corrected: Mapping[Edit, Path]) -> _Wanted:
+    """The file as its person has corrected it, or as it was made with corrections."""
+    for edit, place in corrected.items():
+        if edit.origin != one.origin or not edit.applies(made.results):  # it is of another language, and waits
+            continue
+        accepted = one.wish.accepted | {edit.sha256}
+        if edit.role == _TRANSCRIPT:
+            one = replace(one, wish=replace(one.wish, accepted=accepted), edit=one.file.sha256)
+        elif Path(one.wish.tail).suffix == Path(edit.name).suffix:
+            size = place.stat().st_size
+            file = StoredFile(sha256=edit.sha256, size=size, name=one.wish.stem + one.wish.tail)
+            wish = replace(one.wish, sha256=edit.sha256, size=size, accepted=accepted | {one.file.sha256})
+            one = replace(one, wish=wish, file=file, source=place, edit=edit.sha256)
+    return one
 
 
 def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> list[Changed]:
@@ -175,16 +290,22 @@ def _language(job: Job, origin: str) -> str | None:
     return str(language) if language else None
 
 
-def published_name(publication: Publication, media: Path, result: StoredResult, file: StoredFile) -> str:
-    """The name under which a result's file is published."""
+def _name_parts(
+    publication: Publication, media: Path, result: StoredResult, file: StoredFile, names: NameRules
+) -> tuple[str, str]:
+    """The name under which a result's file is published: its stem, which may be cut, and the rest."""
     kind = str(result.facts.get("kind") or "full")
     _, dot, suffix = file.name.partition(".")
-    return publication.name.format(
-        name=media.stem,
-        language=in_file_name(str(result.facts.get("language") or UNDETERMINED)),
-        kind="" if kind == "full" else f".{kind}",
-        suffix=f"{dot}{suffix}",
-    )
+    parts = {
+        "language": in_file_name(str(result.facts.get("language") or UNDETERMINED)),
+        "kind": "" if kind == "full" else f".{kind}",
+        "suffix": f"{dot}{suffix}",
+    }
+    if publication.name.startswith("{name}"):
+        stem = stem_of(media.name, names)
+        return stem, publication.name.removeprefix("{name}").format(name=stem, **parts)
+    stem, dot, tail = publication.name.format(name=stem_of(media.name, names), **parts).partition(".")
+    return stem, dot + tail
 
 
 def _files(result: StoredResult, role: str) -> tuple[StoredFile, ...]:
@@ -192,65 +313,24 @@ def _files(result: StoredResult, role: str) -> tuple[StoredFile, ...]:
     return (output,) if isinstance(output, StoredFile) else output or ()
 
 
-def _is_edited(place: Path, published: str | None, ours: Set[tuple[str, str]], lost: Mapping[str, str]) -> bool:
-    """Whether the file holds none of what we published, are about to or have taken in, or a correction that is not
-    known any more. `ours` are names with digests."""
-    if not place.is_file() or published is None:
-        return False
-    now = sha256_of(place)
-    return (place.name, now) not in ours and (now != published or lost.get(place.name) == now)
-
-
-def _place(source: Path, place: Path, file: StoredFile) -> None:
-    there = place.is_file() and not place.samefile(source)  # an earlier release published links
-    if there and place.stat().st_size == file.size and sha256_of(place) == file.sha256:
-        return
-    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
-    beside.unlink(missing_ok=True)
-    try:
-        if copy_verified(source, beside) != file.sha256:
-            raise object_damaged(file)
-        os.replace(beside, place)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _job(
-    plan: Plan, results: Mapping[str, StoredResult], media: Path, media_digest: str, wanted: Mapping[str, StoredFile],
-    models: Mapping[str, Model], origins: Mapping[str, str], edits: Mapping[str, str],
-) -> Job:  # fmt: skip
+def _steps(made: Made, models: Mapping[str, Model]) -> tuple[dict[str, dict[str, JsonValue]], dict[str, str]]:
+    """What each step was done with, and the licences of that."""
     steps: dict[str, dict[str, JsonValue]] = {}
     licences: dict[str, str] = {}
-    for step in plan.steps:
-        result = results[step.id]
-        facts: dict[str, JsonValue] = dict(result.facts)
-        used: dict[str, JsonValue] = {**models_used(step, result.ingredients)}
+    for step in made.plan.steps:
+        result = made.results.get(step.id)
+        if result is None:
+            continue
+        used = models_used(step, result.ingredients)
         steps[step.id] = {
             "key": result.key,
             "backend": step.backend_name,
-            "models": used,
+            "models": {**used},
             "tools": result.ingredients["tools"],
-            "facts": facts,
+            "facts": dict(result.facts),
             "warnings": list(result.warnings),
         }
-        licences |= {name: models[name].licence for name in models_used(step, result.ingredients).values()}
+        licences |= {name: models[name].licence for name in used.values()}
         if step.backend.licence_note:
             licences[step.backend_name] = step.backend.licence_note
-    return Job(
-        media=str(media),
-        media_sha256=media_digest,
-        recipe=plan.recipe,
-        profile=plan.profile,
-        files={name: file.sha256 for name, file in sorted(wanted.items())},
-        origins=dict(sorted(origins.items())),
-        edits=dict(sorted(edits.items())),
-        steps=steps,
-        licences=dict(sorted(licences.items())),
-    )
-
-
-def _write_job(folder: Path, job: Job) -> None:
-    text = json.dumps(job.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
-    place = folder / JOB
-    if not (place.is_file() and place.read_text() == text):
-        write_atomically(place, text.encode())
+    return steps, licences

@@ -17,7 +17,8 @@ from pipeline.model_cache.manifest import Model
 from pipeline.plan.model import Plan
 from pipeline.plan.oom_fallback import descent
 from pipeline.plan.result_key import Surroundings, ingredients
-from pipeline.publishing.publish import JOB, PublishedFiles
+from pipeline.publishing.publish import PublishedFiles
+from pipeline.publishing.record import JOB
 from pipeline.store.results import ResultStore
 
 
@@ -72,23 +73,32 @@ class Receipts:
                 noted, made = json.loads(str(files)), json.loads(str(keys))
             except ValueError:  # a damaged index; the results themselves are asked then
                 return None
-            if all(_state(f"{folder}/{name}") == state for name, state in noted.items()):
+            if all(state_of(f"{folder}/{name}") == state for name, state in noted.items()):
                 place = Path(str(folder))
                 paths = tuple(place / name for name in noted if name != JOB)
                 return Receipt(PublishedFiles(place, paths, ()), made)
         return None
+
+    def states(self, media: Path) -> dict[str, list[int] | None]:
+        """What the file system said of each file when it was last published for a media file, by its path."""
+        wanted = "SELECT folder, files FROM receipts WHERE media = ?"
+        found: dict[str, list[int] | None] = {}
+        for folder, files in self._index.query(wanted, (str(media),)):
+            found |= {os.path.join(str(folder), name): state for name, state in json.loads(str(files)).items()}
+        return found
 
     def note(self, media: Path, digest: str, plan: str, published: PublishedFiles, keys: Mapping[str, str]) -> None:
         """Keep what was published just now; nothing where somebody keeps an edited file."""
         if published.edited:
             return
         files = [*(path.name for path in published.files), JOB]
-        states = {name: _state(f"{published.folder}/{name}") for name in files}
+        states = {name: state_of(f"{published.folder}/{name}") for name in files}
         row = {"media": str(media), "digest": digest, "plan": plan, "folder": str(published.folder)}
         self._index.put("receipts", {**row, "files": json.dumps(states), "keys": json.dumps(dict(keys))})
 
 
-def _state(path: str) -> list[int] | None:
+def state_of(path: str) -> list[int] | None:
+    """What the file system says of a file, so that a change is seen; None where it is not there."""
     try:
         status = os.stat(path)  # noqa: PTH116 - twice as fast for a path that is text, and there are thousands
     except OSError:

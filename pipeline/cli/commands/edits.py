@@ -13,6 +13,7 @@ from pipeline.cli.arguments import CommandResult, app_of, say, table
 from pipeline.engine.admission import Admission, check_media
 from pipeline.engine.item import Item
 from pipeline.engine.media_list import Request
+from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.publish import changed_files, forget_edits
 from pipeline.store.history import Runs
 
@@ -22,7 +23,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     app = app_of(arguments)
     media = Path(arguments.media).absolute()
     check_media(media)
-    admission = Admission(app, Runs(app.store, app.project.runs))
+    admission = Admission(app, Runs(app.store, app.project.runs), BatchMedia([media]))
     item = admission.item(Request(media), app.store.media(media).digest)
     return _drop(item, arguments.names, app) if arguments.action == "drop" else _list(item, app)
 

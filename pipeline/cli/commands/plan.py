@@ -16,6 +16,7 @@ from pipeline.engine.library.passing import PassOver
 from pipeline.engine.preview import StepPreview, published_before
 from pipeline.model_cache.manifest import stated_bytes
 from pipeline.plan.result_key import short
+from pipeline.publishing.batch_media import BatchMedia
 from pipeline.store.history import Runs
 from shared.language_model import Usage
 
@@ -23,7 +24,6 @@ from shared.language_model import Usage
 def execute(arguments: argparse.Namespace) -> CommandResult:
     """Preview every media; writes nothing."""
     app = app_of(arguments)
-    admission = Admission(app, Runs(app.store, app.project.runs))
     items: list[JsonValue] = []
     without = "" if app.settings.film else ", no copy of the film"
     texts = [f"recipe {app.settings.recipe}, profile {app.profile.name}{without}"]
@@ -32,6 +32,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     walk = walk_of(app)
     requests = requests_of(arguments, Path.cwd(), walk)
     texts += [passed] if (passed := told(walk.passed)) else []
+    admission = Admission(app, Runs(app.store, app.project.runs), BatchMedia(request.media for request in requests))
     passing = PassOver(app, admission) if app.settings.skip_existing else None
     if passing:
         passing.look_ahead(requests)
@@ -51,7 +52,8 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
             previews = admission.preview(item)
         due += [preview for preview in previews if preview.verdict != "reused"]
         asked += [(item.name, one) for one in estimates(previews, app.store)]
-        items.append({"name": item.name, "media": str(item.media), "steps": [_data(preview) for preview in previews]})
+        places: dict[str, JsonValue] = {"media": str(item.media), "folder": str(item.folder)}
+        items.append({"name": item.name, **places, "steps": [_data(preview) for preview in previews]})
         rows = [(p.step.id, p.step.backend_name, p.verdict, p.why) for p in previews]
         listed = _explained(previews) if arguments.explain else table(rows)
         texts.append(f"{item.name}\n{listed}")

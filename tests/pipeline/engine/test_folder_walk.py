@@ -19,7 +19,7 @@ from pipeline.engine import folder_walk
 from pipeline.engine.folder_walk import FolderWalk, told
 from pipeline.engine.media_list import find_media, read_list
 from pipeline.engine.watch import Watch
-from pipeline.publishing.publish import JOB, Job
+from pipeline.publishing.record import JOB, Job
 from tests.conftest import Reel
 
 STUB = {"REEL_STUB": "true"}

@@ -1,0 +1,159 @@
+"""Chooses the folder that a media file's results go to, and finds out what its disk takes before work begins."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import threading
+from pathlib import Path
+
+from pipeline.base.errors import BadInput
+from pipeline.publishing.batch_media import BatchMedia
+from pipeline.publishing.names import NameRules, alike, fitted, is_portable, stem_of
+from pipeline.publishing.placing import temporary_name
+from pipeline.publishing.record import JOB, is_regular, read_job
+
+_USUAL_LONGEST = 255
+
+
+class Folders:
+    """Gives each media file of a run a folder of its own, however names are written: in another letter case, or
+    composed otherwise in Unicode, two names are one on some disks and for every reader. `replace`: a `job.json` of
+    other people, which is no media file of the `batch`, does not keep a folder from being taken."""
+
+    def __init__(self, output: Path, batch: BatchMedia, *, replace: bool = False) -> None:
+        self._output, self._batch, self._replace = output, batch, replace
+        self._taken: dict[str, Path] = {}
+        self._lock = threading.Lock()  # files are published by threads, and some then need another folder
+
+    def take_again(self, folder: Path, media: Path) -> bool:
+        """Tell whether the media file may have the folder that it had before."""
+        return self._taken.setdefault(alike(str(folder)), media) == media
+
+    def take(self, media: Path, digest: str, rules: NameRules) -> Path:
+        """Return a folder for a media file: its name; with a part of its digest where another of that name was there
+        first."""
+        stem = stem_of(media.name, rules)
+        lengths = (f"-{digest[:length]}" for length in range(8, 65, 8))
+        numbers = (f"-{number}" for number in itertools.count(2))
+        with self._lock:
+            for tail in itertools.chain([""], lengths, numbers):
+                folder = self._output / fitted(stem, tail, rules)
+                owner = self._taken.get(alike(str(folder)))
+                if owner == media or (owner is None and self._is_free(folder, media, digest)):
+                    self._taken[alike(str(folder))] = media
+                    return folder
+        raise AssertionError("numbers do not end")
+
+    def take_other(self, folder: Path, media: Path, digest: str, rules: NameRules) -> Path:
+        """Return another folder, because a run beside this one has published into the one that was taken."""
+        with self._lock:
+            self._taken[alike(str(folder))] = folder  # of no media file of this run
+        return self.take(media, digest, rules)
+
+    def _is_free(self, folder: Path, media: Path, digest: str) -> bool:
+        if os.path.lexists(folder) and not folder.is_dir():
+            return False
+        return may_take(folder, media, digest, self._batch, replace=self._replace)
+
+
+def may_take(folder: Path, media: Path, digest: str, batch: BatchMedia, *, replace: bool) -> bool:
+    """Tell whether a media file's results may go to a folder: it holds no job, or the one of this file, which may have
+    been moved since; or, with `replace`, a `job.json` of other people that the user gives up."""
+    if job := read_job(folder):
+        return job.media == str(media) or (job.media_sha256 == digest and not Path(job.media).exists())
+    record = folder / JOB
+    if not os.path.lexists(record):
+        return True
+    return replace and is_regular(record) and record not in batch
+
+
+class OutputDisk:
+    """What the disk of an output folder takes. With `try_it`, it is tried by writing, and all that was written for that
+    is taken away; without, the system is asked. Raises `BadInput` where nothing can be written."""
+
+    def __init__(self, *, try_it: bool) -> None:
+        self._try_it = try_it
+        self._writable: set[Path] = set()
+
+    def check(self, folder: Path) -> None:
+        """Raise `BadInput` unless files can be written into a folder, which need not be there yet."""
+        there = _nearest(folder)
+        if there in self._writable:
+            return
+        try:
+            if not there.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            if self._try_it:
+                _try_writing(folder, there)
+            elif not os.access(there, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        self._writable.add(there)
+
+    def rules(self, folder: Path, media: Path) -> NameRules:
+        """Return what names a folder's disk takes, as far as this media file's name needs to know."""
+        there = _nearest(folder)
+        try:
+            longest = os.pathconf(there, "PC_NAME_MAX") if hasattr(os, "pathconf") else _USUAL_LONGEST
+        except (OSError, ValueError):
+            longest = _USUAL_LONGEST
+        rules = NameRules(longest if longest > 0 else _USUAL_LONGEST)
+        stem = stem_of(media.name, rules)
+        if rules.portable or is_portable(stem) or not self._try_it or not there.is_dir():
+            return rules
+        return NameRules(rules.longest, portable=not _takes_name(there, fitted(stem, "", rules)))
+
+
+def unwritable(folder: Path, error: OSError) -> BadInput:
+    """Make the error for a folder that nothing can be written to."""
+    return BadInput(
+        "publish.unwritable",
+        f"nothing can be written to {folder}: {error.strerror or error}",
+        hint="choose another folder with `-o`; all results are kept, so that nothing has to be done again",
+    )
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def _try_writing(folder: Path, there: Path) -> None:
+    """Write a file as near to the folder as will be possible without leaving anything behind."""
+    missing = [place for place in folder.parents if place.is_relative_to(there) and place != there]
+    made: list[Path] = []
+    try:
+        for place in reversed(missing):
+            place.mkdir()
+            made.append(place)
+        beside = temporary_name(folder.parent if missing else there)
+        beside.touch(exist_ok=False)
+        beside.unlink()
+    finally:
+        for place in reversed(made):
+            with contextlib.suppress(OSError):
+                place.rmdir()
+
+
+def _takes_name(folder: Path, name: str) -> bool:
+    """Tell whether a disk takes a name, by a folder that is hidden and gone again at once."""
+    hidden = temporary_name(folder)
+    try:
+        hidden.mkdir()
+    except OSError:
+        return True  # that it cannot be written is told elsewhere
+    try:
+        (hidden / name).mkdir()
+        (hidden / name).rmdir()
+    except OSError:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            hidden.rmdir()
+    return True

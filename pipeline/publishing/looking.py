@@ -1,0 +1,48 @@
+"""Looks at what lies in a folder, for the decisions of `pipeline.publishing.targets`."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from pipeline.publishing.batch_media import BatchMedia
+from shared.files import sha256_of
+
+Kind = Literal["nothing", "file", "media", "other"]
+
+
+class Looking:
+    """What lies in a folder at the time when it is first asked. `unchanged` tells of a file that nothing about it has
+    changed since reel published it."""
+
+    def __init__(self, folder: Path, batch: BatchMedia, unchanged: Callable[[Path], bool]) -> None:
+        self._folder, self._batch, self._unchanged = folder, batch, unchanged
+        self._digests: dict[str, str] = {}
+
+    def kind(self, name: str) -> Kind:
+        """Tell what lies under a name: a film of the run, a regular file, something else, or nothing."""
+        path = self._folder / name
+        if path in self._batch:
+            return "media"
+        try:
+            status = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return "nothing"
+        return "file" if stat.S_ISREG(status.st_mode) else "other"
+
+    def size(self, name: str) -> int:
+        """Return the size of a file."""
+        return os.lstat(self._folder / name).st_size
+
+    def sha256(self, name: str) -> str:
+        """Return the digest of a file's content; it is read once."""
+        if name not in self._digests:
+            self._digests[name] = sha256_of(self._folder / name)
+        return self._digests[name]
+
+    def is_unchanged(self, name: str) -> bool:
+        """Tell whether nothing about a file has changed since reel published it, so that other bytes are damage."""
+        return self._unchanged(self._folder / name)

@@ -1,0 +1,117 @@
+"""Writes files into folders of the user: whole or not at all, and never over a file that came in between."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import re
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from shared.copying import copy_verified
+
+# The name says whose the file is, and is short whatever it will be called, so that a name as long as the disk allows
+# can still be written.
+_TEMPORARY = re.compile(r"\.reel-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{8}\.part")
+
+
+def temporary_name(folder: Path) -> Path:
+    """Return a hidden path in `folder` that no other process or thread uses."""
+    return folder / f".reel-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.part"
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Keep other processes of this machine from publishing into `folder` at the same time. Yields False where the
+    system or the disk has no locks for folders; whoever publishes is careful without it too."""
+    if sys.platform == "win32":
+        yield False
+        return
+    import fcntl
+
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            is_held = True
+        except OSError:
+            is_held = False
+        yield is_held
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Delete the temporary files that processes of this machine left in `folder` when they were killed. The folder
+    must be held: a process in another container has a number that says nothing here."""
+    for path in folder.iterdir():
+        match = _TEMPORARY.fullmatch(path.name)
+        if match and match[1] == _host() and not _runs(int(match[2])):
+            path.unlink(missing_ok=True)
+
+
+def put_copy(source: Path, target: Path, sha256: str, *, over: bool) -> bool:
+    """Copy a file to `target`; False, and nothing is put there, where the copy has another digest than `sha256`. With
+    `over`, what lies there is replaced; without, a file that lies there stays, and `FileExistsError` is raised."""
+    beside = temporary_name(target.parent)
+    try:
+        is_whole = copy_verified(source, beside) == sha256
+        if is_whole:
+            _move(beside, target, over=over)
+    finally:
+        beside.unlink(missing_ok=True)
+    return is_whole
+
+
+def put_content(content: bytes, target: Path, *, over: bool) -> None:
+    """Write a file as `put_copy` does."""
+    beside = temporary_name(target.parent)
+    try:
+        with open(beside, "xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _move(beside, target, over=over)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _move(beside: Path, target: Path, *, over: bool) -> None:
+    if over:
+        os.replace(beside, target)
+    elif os.name == "nt":
+        beside.rename(target)  # refuses by itself to take another file's place
+    else:
+        try:
+            os.link(beside, target)
+        except FileExistsError:
+            raise
+        except OSError:  # the disk has no links, as exFAT
+            if os.path.lexists(target):
+                raise FileExistsError(target) from None
+            os.replace(beside, target)
+
+
+def _host() -> str:
+    return hashlib.sha256(platform.node().encode(errors="replace")).hexdigest()[:8]
+
+
+def _runs(process: int) -> bool:
+    """Tell whether a process of this number is there; True where that cannot be asked without harm."""
+    if os.name == "nt":
+        return True  # there, signal 0 would interrupt it
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

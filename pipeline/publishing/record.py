@@ -1,0 +1,73 @@
+"""`job.json`: the record of what reel has published into a folder, and the only proof that a file there is reel's.
+
+It holds no times, so that the same job publishes the same bytes. While a job is published, `earlier` holds what files
+of the job before it may still be there: a job that is killed in between leaves no file without a record.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.publishing.placing import put_content
+from shared.documents.base import Document, DocumentError
+
+JOB = "job.json"
+_LARGEST_BYTES = 64 << 20  # a larger one is not reel's, and not worth the memory
+_LEFT_OUT_WHEN_EMPTY = ("renamed", "missing", "earlier")
+
+
+class Job(Document):
+    """`job.json`."""
+
+    media: str  # the file's path
+    media_sha256: str
+    recipe: str
+    profile: str
+    plan: str = ""  # the digest of everything that decides what is published, but the media
+    files: dict[str, str]  # name to sha256
+    renamed: dict[str, str] = {}  # name to the one that it would have, where a file of other people has that
+    missing: dict[str, str] = {}  # `step.role` of what could not be made, to the code of the error
+    earlier: dict[str, tuple[str, ...]] = {}  # name to each sha256 that it may still have, while a job is published
+    origins: dict[str, str] = {}  # name to the `step.role` that it shows
+    edits: dict[str, str] = {}  # those of the files that are corrections, with their sha256
+    steps: dict[str, dict[str, JsonValue]]
+    licences: dict[str, str]
+
+    def as_text(self) -> str:
+        """The document as it stands in a file."""
+        data = self.model_dump(mode="json")
+        data = {name: value for name, value in data.items() if value or name not in _LEFT_OUT_WHEN_EMPTY}
+        return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+
+
+def read_job(folder: Path) -> Job | None:
+    """The job that a folder holds; None where it holds none that this release can read."""
+    path = folder / JOB
+    try:
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_BYTES:
+            return None
+        return Job.read(path)
+    except (OSError, DocumentError):
+        return None
+
+
+def write_job(folder: Path, job: Job, *, over: bool) -> None:
+    """Write the record, unless it is there already. Without `over`, raises `FileExistsError` for any other."""
+    content = job.as_text().encode()
+    if over and is_regular(folder / JOB) and (folder / JOB).read_bytes() == content:
+        return
+    put_content(content, folder / JOB, over=over)
+
+
+def is_regular(path: Path) -> bool:
+    """Tell whether a path is a file itself, and no link to one."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
