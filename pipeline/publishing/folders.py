@@ -113,7 +113,7 @@ def unwritable(folder: Path, error: OSError) -> BadInput:
     return BadInput(
         "publish.unwritable",
         f"nothing can be written to {folder}: {error.strerror or error}",
-        hint="choose another folder with `-o`; all results are kept, so that nothing has to be done again",
+        hint="choose another folder with `-o`, or make this one writable; the results that there are stay",
     )
 
 

@@ -47,7 +47,8 @@ def stem_of(file_name: str, rules: NameRules) -> str:
 def portable(name: str) -> str:
     """The name in characters that every disk takes, and not the name of a device of Windows."""
     name = _NOT_PORTABLE.sub("_", name).rstrip(". ") or "_"
-    return f"{name}_" if name.partition(".")[0].rstrip().upper() in _DEVICES else name
+    first, dot, rest = name.partition(".")
+    return f"{first}_{dot}{rest}" if first.rstrip().upper() in _DEVICES else name
 
 
 def is_portable(name: str) -> bool:

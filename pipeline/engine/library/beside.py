@@ -15,7 +15,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from pipeline.publishing.publish import JOB, read_job
+from pipeline.publishing.record import JOB, read_job
 
 JOBS = ".reel"
 

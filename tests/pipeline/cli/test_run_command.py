@@ -207,11 +207,49 @@ def test_a_second_run_at_the_same_time_is_refused(reel: Reel, media: Path) -> No
         assert "another process is at work here" in done.stderr
 
 
-def test_an_output_folder_that_cannot_be_written_loses_nothing(reel: Reel, media: Path, tmp_path: Path) -> None:
+def test_an_output_folder_that_cannot_be_written_is_refused_before_the_first_step(
+    reel: Reel, media: Path, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
-    done = reel("run", media, "-o", tmp_path / "file" / "out", extra=STUB, expect=4)
-    assert "nothing can be written to" in done.stderr
-    assert _items(reel("run", media, "--json", extra=STUB).stdout)[0]["steps_run"] == 0
+    for command in ("plan", "run"):
+        done = reel(command, media, "-o", tmp_path / "file" / "out", extra=STUB, expect=4)
+        assert "nothing can be written to" in done.stderr
+        assert "[publish.unwritable]" in done.stderr
+        assert " started " not in done.stderr
+
+
+def test_a_film_in_the_layout_of_a_library_stays_as_it_is(reel: Reel, media: Path, tmp_path: Path) -> None:
+    film = tmp_path / "Movies" / "Film (2020)" / "Film (2020).mkv"
+    film.parent.mkdir(parents=True)
+    shutil.copyfile(media, film)
+    mine = film.with_suffix(".en.srt")
+    mine.write_text("mine")
+    for recipe in (("--replace",), (), ("--recipe", "transcribe"), ("--replace",)):
+        done = reel("run", "Movies", "-o", "Movies", *recipe, extra=STUB)
+        assert film.read_bytes() == media.read_bytes()
+        if recipe == ("--replace",):
+            assert mine.read_text() != "mine"
+            mine.write_text("mine")
+            (film.parent / "job.json").unlink()
+        elif not recipe:
+            assert mine.read_text() == "mine"
+            assert (film.parent / "Film (2020).reel.en.srt").exists()
+            assert "left as they are, for reel did not write them: Film (2020).en.srt" in done.stderr
+            assert "`--replace`" in done.stderr
+        else:
+            assert mine.read_text() == "mine"
+            assert not (film.parent / "Film (2020).reel.en.srt").exists(), "of the run before, and not of this one"
+
+
+def test_a_record_that_is_none_costs_its_folder_and_not_the_batch(reel: Reel, media: Path, tmp_path: Path) -> None:
+    other = shutil.copyfile(media, tmp_path / "other.mp4")
+    damaged = reel.out / "film" / "job.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"\xff\xfe{")
+    items = _items(reel("run", media, other, "--json", extra=STUB).stdout)
+    assert [item["state"] for item in items] == ["done", "reused"]
+    assert str(items[0]["folder"]).startswith(f"{reel.out}/film-")
+    assert damaged.read_bytes() == b"\xff\xfe{"
 
 
 def test_names_that_look_like_something_else_are_only_names(reel: Reel, media: Path, tmp_path: Path) -> None:
