@@ -81,14 +81,14 @@ class Admission:
         if edits := self._edits(name, digest, folder):
             choices = (self.app.changed(request.overrides) if request.overrides else self.app).choices()
             plan = with_edits(plan, edits, lambda inputs: single_step(stage_named(CORRECT), choices, inputs, None))
-            decided_by = plan_digest(plan, self.app, self.surroundings)
+            decided_by = plan_digest(plan, self.app.models.models, self.surroundings)
         else:
             decided_by = self._digest_of(plan)
         rules = self._rules(request.media, digest, names)
         return Item(name, request.media, digest, plan, folder, index, request.priority, edits, decided_by, rules)
 
     def _rules(self, media: Path, digest: str, names: NameRules) -> Rules:
-        """What holds for what is published of a media file."""
+        """Return the conditions for what is published of a media file."""
         self._batch.add(media)
         states = self._receipts.states(media)
 
@@ -146,7 +146,7 @@ class Admission:
             self._receipts.note(item.media, item.digest, self._of_receipt(item.plan), published, keys)
 
     def _of_receipt(self, plan: Plan) -> str:
-        """The digest under which a receipt is kept: without `--replace`, fewer names may be reel's."""
+        """Return the digest under which a receipt is kept: without `--replace`, fewer names may be reel's."""
         return self._digest_of(plan) + ("+replace" if self.app.settings.replace else "")
 
     def _digest_of(self, plan: Plan) -> str:

@@ -254,7 +254,7 @@ def _waits(edit: Edit, language: str | None) -> str:
 
 
 def told_of(published: PublishedFiles, rules: Rules | None) -> list[str]:
-    """What a person should know of the files that are in the folder now."""
+    """List what a person should know of the files that are in the folder now."""
     texts = [
         f"{path.name} was edited since it was published, so it is kept; `--continue` takes in corrections of subtitles"
         " and transcripts, and when you delete it, the new one comes"

@@ -11,7 +11,7 @@ from pipeline.publishing.names import alike
 
 
 class BatchMedia:
-    """The media files that a run works on. They are recognised by their paths, however those are written and through
+    """Media files that a run works on. They are recognised by their paths, however those are written and through
     whichever links they lead, and by what the file system says of them, so that a hard link is the file itself.
 
     `awaits` tells of files that the run has not come to yet, where it waits for files in a folder.
@@ -50,7 +50,7 @@ class BatchMedia:
         self._files.add((status.st_dev, status.st_ino))
 
     def _key(self, path: Path) -> str:
-        """The path with its folder's links resolved; its own name may be a link."""
+        """Return the path with its folder's links resolved; its own name may be a link."""
         if path.parent not in self._folders:
             self._folders[path.parent] = os.path.realpath(path.parent)
         return alike(os.path.join(self._folders[path.parent], path.name))

@@ -71,7 +71,7 @@ def may_take(folder: Path, media: Path, digest: str, batch: BatchMedia, *, repla
 
 
 class OutputDisk:
-    """What the disk of an output folder takes. With `try_it`, it is tried by writing, and all that was written for that
+    """Disk of an output folder, and what it takes. With `try_it`, it is tried by writing, and all that was written for that
     is taken away; without, the system is asked. Raises `BadInput` where nothing can be written."""
 
     def __init__(self, *, try_it: bool) -> None:
@@ -118,7 +118,7 @@ def unwritable(folder: Path, error: OSError) -> BadInput:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there."""
+    """Return the folder, or the nearest above it that is there."""
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
     return folder

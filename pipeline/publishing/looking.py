@@ -15,7 +15,7 @@ Kind = Literal["nothing", "file", "media", "other"]
 
 
 class Looking:
-    """What lies in a folder at the time when it is first asked. `unchanged` tells of a file that nothing about it has
+    """Content of a folder at the time when it is first asked. `unchanged` tells of a file that nothing about it has
     changed since reel published it."""
 
     def __init__(self, folder: Path, batch: BatchMedia, unchanged: Callable[[Path], bool]) -> None:

@@ -22,19 +22,19 @@ _DEVICES |= {f"{port}{digit}" for port in ("COM", "LPT") for digit in "012345678
 
 @dataclass(frozen=True)
 class NameRules:
-    """What a disk takes: names of at most `longest` units (bytes; on Windows UTF-16 units), and characters of every
+    """Limits of a disk: names of at most `longest` units (bytes; on Windows UTF-16 units), and characters of every
     kind unless only `portable` ones."""
 
     longest: int = 255
     portable: bool = os.name == "nt"
 
     def size(self, name: str) -> int:
-        """The length of a name as the disk counts it."""
+        """Return the length of a name as the disk counts it."""
         return len(name.encode("utf-16-le")) // 2 if os.name == "nt" else len(os.fsencode(name))
 
 
 def stem_of(file_name: str, rules: NameRules) -> str:
-    """The name that a media file's folder and published files begin with: its own, without the suffix.
+    """Return the name that a media file's folder and published files begin with: its own, without the suffix.
 
     Leading dots go: they hide a name, and names of dots alone mean this folder and the one above it.
     """
@@ -45,7 +45,7 @@ def stem_of(file_name: str, rules: NameRules) -> str:
 
 
 def portable(name: str) -> str:
-    """The name in characters that every disk takes, and not the name of a device of Windows."""
+    """Return the name in characters that every disk takes, and not the name of a device of Windows."""
     name = _NOT_PORTABLE.sub("_", name).rstrip(". ") or "_"
     first, dot, rest = name.partition(".")
     return f"{first}_{dot}{rest}" if first.rstrip().upper() in _DEVICES else name
@@ -75,7 +75,7 @@ def fitted(stem: str, tail: str, rules: NameRules) -> str:
 
 
 def free_names(stem: str, tail: str, rules: NameRules) -> Iterator[str]:
-    """The name, then the names to take where it belongs to other people: `Film.reel.en.srt`, `Film.reel-2.en.srt`."""
+    """Yield the name, then the names to take where it belongs to other people: `Film.reel.en.srt`, `Film.reel-2.en.srt`."""
     yield fitted(stem, tail, rules)
     yield fitted(stem, _MARK + tail, rules)
     for number in itertools.count(2):
@@ -83,5 +83,5 @@ def free_names(stem: str, tail: str, rules: NameRules) -> Iterator[str]:
 
 
 def alike(name: str) -> str:
-    """What two names have in common that are one on some disks and for every reader."""
+    """Return what two names have in common that are one on some disks and for every reader."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

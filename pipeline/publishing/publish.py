@@ -1,7 +1,7 @@
 """Published files: results under the names a user expects, in the media's own folder, each by rename.
 
 `job.json` in the folder says which files are reel's, what each was made from, and under which licences. Files of other
-people, and files that somebody has edited since, stay as they are: `pipeline.publishing.targets` decides.
+people, and files that a person has edited since, stay as they are: `pipeline.publishing.targets` decides.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class FolderTaken(Exception):
 
 @dataclass(frozen=True)
 class Made:
-    """What a run has made of a media file. `missing` are the outputs that it could not make, as `step.role`, with the
+    """Results that a run has made of a media file. `missing` are the outputs that it could not make, as `step.role`, with the
     code of the error; `plan_digest` stands for everything that decides the results but the media file."""
 
     media: Path
@@ -49,7 +49,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds for what a run publishes of one media file. `elsewhere` gives another folder for one that another run
+    """Conditions for all that a run publishes of one media file. `elsewhere` gives another folder for one that another run
     has taken; `untouched` tells of a file that nothing about it has changed since it was published; with `replace`, the
     user gives up files of other people that have the names of ours."""
 
@@ -64,7 +64,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class PublishedFiles:
-    """What is in the folder now: all that the user gets; of that, what somebody has edited and so keeps; files of other
+    """Content of a folder: all that the user gets; of that, what a person has edited and so keeps; files of other
     people that have the names of ours, and how ours are called instead; names that the disk could not take whole."""
 
     folder: Path
@@ -77,7 +77,7 @@ class PublishedFiles:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A file to be published: its content, and where that lies. `edit` is the correction that it is or holds."""
+    """File to be published: its content, and where that lies. `edit` is the correction that it is or holds."""
 
     wish: Wish
     origin: str
@@ -128,7 +128,7 @@ def _publish_into(
 
 
 class _Folder:
-    """One attempt to publish into a folder, on the grounds of what lies in it now."""
+    """Attempt to publish into a folder, on the grounds of what lies in it now."""
 
     def __init__(self, made: Made, folder: Path, corrected: Mapping[Edit, Path], rules: Rules) -> None:
         self._made, self._folder, self._rules = made, folder, rules
@@ -161,7 +161,7 @@ class _Folder:
         return _told(self._folder, chosen, rules.names)
 
     def _lost(self, wanted: Sequence[_Wanted]) -> dict[str, str]:
-        """The corrections in the folder that reel does not know any more, or that are of nothing that is made now."""
+        """Return the corrections in the folder that reel does not know any more, or that are of nothing that is made now."""
         if self._before is None:
             return {}
         origins = {fitted(one.wish.stem, one.wish.tail, self._rules.names): one.origin for one in wanted}
@@ -173,7 +173,7 @@ class _Folder:
         }
 
     def _record(self, chosen: Sequence[tuple[_Wanted, Target]], lost: Mapping[str, str]) -> Job:
-        """The record of what will be in the folder, beside files of other people."""
+        """Return the record of what will be in the folder, beside files of other people."""
         made, before = self._made, self._before
         ours = [(one, target) for one, target in chosen if target.answer is not Answer.SAME_AS_THEIRS]
         files = {target.name: one.file.sha256 for one, target in ours}
@@ -208,7 +208,7 @@ class _Folder:
 
 
 def _published(job: Job, lost: Mapping[str, str]) -> Published:
-    """What the record of the job before says."""
+    """Read what the job before has published out of its record."""
     files: dict[str, set[str]] = {}
     for name, digest in (*job.edits.items(), *job.files.items()):
         files.setdefault(name, set()).add(digest)
@@ -218,7 +218,7 @@ def _published(job: Job, lost: Mapping[str, str]) -> Published:
 
 
 def _told(folder: Path, chosen: Sequence[tuple[_Wanted, Target]], names: NameRules) -> PublishedFiles:
-    """What a user is told of the folder."""
+    """Sum up what a user is told of the folder."""
     renamed = [target for _, target in chosen if target.name != target.wanted]
     return PublishedFiles(
         folder,
@@ -233,7 +233,7 @@ def _told(folder: Path, chosen: Sequence[tuple[_Wanted, Target]], names: NameRul
 
 
 def _wanted(made: Made, corrected: Mapping[Edit, Path], rules: Rules) -> list[_Wanted]:
-    """Everything that the plan publishes and that was made, under names of its own."""
+    """Collect all that the plan publishes and that was made, under names of its own."""
     found: dict[str, _Wanted] = {}
     for publication in made.plan.publications:
         result = made.results.get(publication.step)
@@ -249,7 +249,7 @@ def _wanted(made: Made, corrected: Mapping[Edit, Path], rules: Rules) -> list[_W
 
 
 def _with_correction(one: _Wanted, made: Made, corrected: Mapping[Edit, Path]) -> _Wanted:
-    """The file as its person has corrected it, or as it was made with corrections."""
+    """Return the file as its person has corrected it, or as it was made with corrections."""
     for edit, place in corrected.items():
         if edit.origin != one.origin or not edit.applies(made.results):  # it is of another language, and waits
             continue
@@ -265,7 +265,7 @@ def _with_correction(one: _Wanted, made: Made, corrected: Mapping[Edit, Path]) -
 
 
 def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> list[Changed]:
-    """The published files in a folder that somebody has edited, and that can be taken in as corrections."""
+    """Find the published files in a folder that a person has edited, and that can be taken in as corrections."""
     job = read_job(folder)
     if job is None:
         return []
@@ -284,7 +284,7 @@ def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> li
 
 
 def _language(job: Job, origin: str) -> str | None:
-    """The language of a published file, as the step that made it says."""
+    """Return the language of a published file, as the step that made it says."""
     facts = job.steps.get(origin.rpartition(".")[0], {}).get("facts")
     language = facts.get("language") if isinstance(facts, dict) else None
     return str(language) if language else None
@@ -293,7 +293,7 @@ def _language(job: Job, origin: str) -> str | None:
 def _name_parts(
     publication: Publication, media: Path, result: StoredResult, file: StoredFile, names: NameRules
 ) -> tuple[str, str]:
-    """The name under which a result's file is published: its stem, which may be cut, and the rest."""
+    """Return the name under which a result's file is published: its stem, which may be cut, and the rest."""
     kind = str(result.facts.get("kind") or "full")
     _, dot, suffix = file.name.partition(".")
     parts = {
@@ -314,7 +314,7 @@ def _files(result: StoredResult, role: str) -> tuple[StoredFile, ...]:
 
 
 def _steps(made: Made, models: Mapping[str, Model]) -> tuple[dict[str, dict[str, JsonValue]], dict[str, str]]:
-    """What each step was done with, and the licences of that."""
+    """Describe what each step was done with, and list the licences of that."""
     steps: dict[str, dict[str, JsonValue]] = {}
     licences: dict[str, str] = {}
     for step in made.plan.steps:

@@ -39,14 +39,14 @@ class Job(Document):
     licences: dict[str, str]
 
     def as_text(self) -> str:
-        """The document as it stands in a file."""
+        """Return the document as it stands in a file."""
         data = self.model_dump(mode="json")
         data = {name: value for name, value in data.items() if value or name not in _LEFT_OUT_WHEN_EMPTY}
         return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
 
 
 def read_job(folder: Path) -> Job | None:
-    """The job that a folder holds; None where it holds none that this release can read."""
+    """Read the job that a folder holds; None where it holds none that this release can read."""
     path = folder / JOB
     try:
         status = os.lstat(path)

@@ -1,4 +1,4 @@
-"""The one place that decides where a file may be written and which file may be deleted.
+"""Decides where a file may be written and which file may be deleted, for all that publishes.
 
 A file belongs to reel only where the record in `job.json` holds the very bytes that it has. Everything else that lies
 under a name is of other people and stays: a film of the run, by whatever path; a file with other bytes; a folder, a
@@ -16,7 +16,7 @@ from pipeline.publishing.names import NameRules, alike, fitted, free_names
 
 
 class Sight(Protocol):
-    """What is known of the files under the names of a folder; see `pipeline.publishing.looking`."""
+    """Knowledge of the files under the names of a folder; see `pipeline.publishing.looking`."""
 
     def kind(self, name: str) -> Literal["nothing", "file", "media", "other"]: ...
     def size(self, name: str) -> int: ...
@@ -26,7 +26,7 @@ class Sight(Protocol):
 
 @dataclass(frozen=True)
 class Published:
-    """What the record says of a folder. `files`: each sha256 that reel has published under a name. `lost`: corrections
+    """Content of the record of a folder. `files`: each sha256 that reel has published under a name. `lost`: corrections
     that are in the folder and nowhere else, so that they stay. `renamed`: names to those that they stand in for."""
 
     files: Mapping[str, Set[str]] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Wish:
-    """A file to be published: `stem` and `tail` make its name, `accepted` are contents of reel's that it may replace
+    """File to be published: `stem` and `tail` make its name, `accepted` are contents of reel's that it may replace
     beside those in the record: corrections that were taken in."""
 
     stem: str
@@ -47,12 +47,12 @@ class Wish:
 
 
 class Answer(Enum):
-    """What becomes of a file that is to be published."""
+    """Answers to the question what becomes of a file that is to be published."""
 
     CREATE = "nothing lies under the name"
     REPLACE = "a file of reel's lies under the name, or one that the user gives up"
     THERE = "it lies there already, as reel published it"
-    EDITED = "somebody has edited what reel published, so that stays"
+    EDITED = "a person has edited what reel published, so that stays"
     SAME_AS_THEIRS = "a file of other people has the same content, so nothing is written"
 
 

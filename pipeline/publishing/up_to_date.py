@@ -80,7 +80,7 @@ class Receipts:
         return None
 
     def states(self, media: Path) -> dict[str, list[int] | None]:
-        """What the file system said of each file when it was last published for a media file, by its path."""
+        """Return what the file system said of each file when it was last published for a media file, by its path."""
         wanted = "SELECT folder, files FROM receipts WHERE media = ?"
         found: dict[str, list[int] | None] = {}
         for folder, files in self._index.query(wanted, (str(media),)):
@@ -98,7 +98,7 @@ class Receipts:
 
 
 def state_of(path: str) -> list[int] | None:
-    """What the file system says of a file, so that a change is seen; None where it is not there."""
+    """Return what the file system says of a file, so that a change is seen; None where it is not there."""
     try:
         status = os.stat(path)  # noqa: PTH116 - twice as fast for a path that is text, and there are thousands
     except OSError:
