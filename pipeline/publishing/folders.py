@@ -71,8 +71,8 @@ def may_take(folder: Path, media: Path, digest: str, batch: BatchMedia, *, repla
 
 
 class OutputDisk:
-    """Disk of an output folder, and what it takes. With `try_it`, it is tried by writing, and all that was written for that
-    is taken away; without, the system is asked. Raises `BadInput` where nothing can be written."""
+    """Disk of an output folder, and what it takes. With `try_it`, it is tried by writing, and all that was written for
+    that is taken away; without, the system is asked. Raises `BadInput` where nothing can be written."""
 
     def __init__(self, *, try_it: bool) -> None:
         self._try_it = try_it

@@ -75,7 +75,7 @@ def fitted(stem: str, tail: str, rules: NameRules) -> str:
 
 
 def free_names(stem: str, tail: str, rules: NameRules) -> Iterator[str]:
-    """Yield the name, then the names to take where it belongs to other people: `Film.reel.en.srt`, `Film.reel-2.en.srt`."""
+    """Yield the name, then those to take where it is of other people: `Film.reel.en.srt`, `Film.reel-2.en.srt`."""
     yield fitted(stem, tail, rules)
     yield fitted(stem, _MARK + tail, rules)
     for number in itertools.count(2):

@@ -36,8 +36,8 @@ class FolderTaken(Exception):
 
 @dataclass(frozen=True)
 class Made:
-    """Results that a run has made of a media file. `missing` are the outputs that it could not make, as `step.role`, with the
-    code of the error; `plan_digest` stands for everything that decides the results but the media file."""
+    """Results that a run has made of a media file. `missing` are the outputs that it could not make, as `step.role`,
+    with the code of the error; `plan_digest` stands for everything that decides the results but the media file."""
 
     media: Path
     digest: str
@@ -49,9 +49,9 @@ class Made:
 
 @dataclass(frozen=True)
 class Rules:
-    """Conditions for all that a run publishes of one media file. `elsewhere` gives another folder for one that another run
-    has taken; `untouched` tells of a file that nothing about it has changed since it was published; with `replace`, the
-    user gives up files of other people that have the names of ours."""
+    """Conditions for all that a run publishes of one media file. `elsewhere` gives another folder for one that another
+    run has taken; `untouched` tells of a file that nothing about it has changed since it was published; with `replace`,
+    the user gives up files of other people that have the names of ours."""
 
     store: ResultStore
     models: Mapping[str, Model]
@@ -161,7 +161,7 @@ class _Folder:
         return _told(self._folder, chosen, rules.names)
 
     def _lost(self, wanted: Sequence[_Wanted]) -> dict[str, str]:
-        """Return the corrections in the folder that reel does not know any more, or that are of nothing that is made now."""
+        """Return the corrections in the folder that reel does not know any more, or that nothing made now has."""
         if self._before is None:
             return {}
         origins = {fitted(one.wish.stem, one.wish.tail, self._rules.names): one.origin for one in wanted}
