@@ -120,7 +120,7 @@ def _lost(parts: Parts) -> Iterator[str]:
     """What of the look of the new tracks the container's kind of text cannot hold."""
     for subtitle in parts.subtitles:
         if missing := lost(subtitle.sheet, parts.container):
-            yield f"the track {subtitle.title} has no {missing}: its kind of text cannot hold them"
+            yield f"the track {subtitle.title} goes without {missing}: its kind of text cannot hold them"
 
 
 def mux_arguments(parts: Parts, pictures: list[Path], texts: list[Path]) -> list[str]:

@@ -123,7 +123,7 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
         try:
             texts[kind] = _text(kind, sheet, transcript, translation, engine, picture)
             if lost := engine.lost(sheet, kind):
-                job.warn(f"the {kind} file in {language} has no {lost}: the format cannot hold them")
+                job.warn(f"the {kind} file in {language} goes without {lost}: the format cannot hold them")
         except StageError as error:  # one format that cannot hold the text does not keep the others from being written
             job.warn(f"no {kind} file in {language}: {error.message}")
     outputs = _write(job, sheet, texts, report)

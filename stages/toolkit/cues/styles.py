@@ -40,16 +40,18 @@ def runs_of(cue: Cue) -> list[list[Run]]:
 
 
 def styled(lines: Sequence[Sequence[Run]]) -> Styled:
-    """Text and look of a cue from lines in runs: without blanks at their ends and without empty lines, and in the one
-    form that there is for each look. Italics of every word are those of the cue."""
-    letters = [kept for line in lines if (kept := _stripped([(c, style) for text, style in line for c in text]))]
-    italic = bool(letters) and all(style.italic for line in letters for letter, style in line if not letter.isspace())
+    """Return text and look of a cue from lines in runs, without blanks at their ends and without empty lines.
+
+    There is one form for each look: italics of every word are those of the cue.
+    """
+    kept = [line for line in map(_stripped, lines) if line]
+    italic = bool(kept) and all(style.italic for line in kept for text, style in line if text.strip())
     if italic:
-        letters = [[(letter, style.model_copy(update={"italic": False})) for letter, style in line] for line in letters]
+        kept = [[(text, style.model_copy(update={"italic": False})) for text, style in line] for line in kept]
     return Styled(
-        lines=tuple("".join(letter for letter, _ in line) for line in letters),
+        lines=tuple("".join(text for text, _ in line) for line in kept),
         italic=italic,
-        spans=tuple(span for number, line in enumerate(letters) for span in _spans(number, line)),
+        spans=tuple(span for number, line in enumerate(kept) for span in _spans(number, line)),
     )
 
 
@@ -75,19 +77,23 @@ def nearest_anchor(place: Place | None) -> int:
     return (2 - down) * 3 + across + 1
 
 
-def _stripped(letters: list[Run]) -> list[Run]:
-    first, last = 0, len(letters)
-    while first < last and letters[first][0].isspace():
-        first += 1
-    while last > first and letters[last - 1][0].isspace():
-        last -= 1
-    return letters[first:last]
+def _stripped(line: Sequence[Run]) -> list[Run]:
+    runs = [run for run in line if run[0]]
+    while runs and not (first := runs[0][0].lstrip()):
+        del runs[0]
+    if not runs:
+        return []
+    runs[0] = first, runs[0][1]
+    while not (last := runs[-1][0].rstrip()):
+        del runs[-1]
+    runs[-1] = last, runs[-1][1]
+    return runs
 
 
-def _spans(number: int, letters: Sequence[Run]) -> Iterator[Span]:
+def _spans(number: int, line: Sequence[Run]) -> Iterator[Span]:
     at = 0
-    for style, group in groupby(letters, key=lambda run: run[1]):
-        end = at + sum(1 for _ in group)
-        if style != PLAIN:
+    for style, group in groupby(line, key=lambda run: run[1]):
+        end = at + sum(len(text) for text, _ in group)
+        if style is not PLAIN and style != PLAIN:
             yield Span(line=number, start=at, end=end, style=style)
         at = end

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from shared.documents.cue import Style
 from shared.text.direction import MARKS
 from stages.toolkit.cues.colours import colour_named, colour_of_ass
-from stages.toolkit.cues.styles import Run, place_of, point_of, styled
+from stages.toolkit.cues.styles import PLAIN, Run, place_of, point_of, styled
 from stages.toolkit.formats.vtt_settings import place_of_settings
 
 WORD_JOINER = "\u2060"  # of no width; behind a sign, it keeps it from being read as a command
@@ -32,6 +32,7 @@ _NAME = re.compile(r"</?([A-Za-z0-9]*)([^>]*)>")
 _COLOUR = re.compile(r"""\bcolor\s*=\s*["']?\s*([#\w]+)""", re.IGNORECASE)
 _FLAGS: Mapping[str, str] = {"i": "italic", "em": "italic", "b": "bold", "strong": "bold", "u": "underline"}
 _LEGACY = {1: 1, 2: 2, 3: 3, 5: 7, 6: 8, 7: 9, 9: 4, 10: 5, 11: 6}  # the anchors of `\a`
+_DEEPEST = 64  # tags in tags: more are a mistake, and would cost the square of their number
 _SRT_SCREEN = (384.0, 288.0)  # in which players take the points of SubRip
 _HARMLESS = frozenset({"lang", "v", "fad", "fade", "k", "K", "kf", "ko", "kt", "q"})  # they tell more than looks
 
@@ -53,6 +54,8 @@ class _Look:
         self.style = self.own = self.base
 
     def open(self, name: str, gives: dict[str, object]) -> None:
+        if len(self.opened) == _DEEPEST:
+            return
         self.opened.append((name, gives))
         self._changed()
 
@@ -81,7 +84,7 @@ class _Look:
 def read_tagged(text: str, kind: str, settings: str, left_out: dict[str, None]) -> dict[str, object]:
     """The fields of a cue of SubRip or WebVTT. `settings` are those of a WebVTT cue; `left_out` gets the markup that is
     not kept."""
-    look = _Look(Style(), _SRT_SCREEN, left_out)
+    look = _Look(PLAIN, _SRT_SCREEN, left_out)
     is_vtt = kind == "vtt"
     if settings:
         look.anchor, look.at = place_of_settings(settings)
@@ -104,7 +107,7 @@ def read_ass(
     left_out: dict[str, None],
 ) -> dict[str, object]:  # fmt: skip
     """The fields of a cue of ASS: of an event with this text, in this style, with its anchor."""
-    look = _Look(styles.get(style, Style()), screen, left_out, styles, anchor=anchor)
+    look = _Look(styles.get(style, PLAIN), screen, left_out, styles, anchor=anchor)
 
     def sign(part: str) -> str:
         if part.startswith("{"):
