@@ -8,7 +8,7 @@ $windows = $env:OS -eq 'Windows_NT'
 $program = if ($windows) { Join-Path $core 'Scripts/python.exe' } else { Join-Path $core 'bin/python' }
 # The variables of this session are those of other programs too: what is changed here is put back at the end.
 $before = @{}
-foreach ($name in @('PYTHONHOME', 'PYTHONSTARTUP', 'PYTHONINSPECT', 'PYTHONDONTWRITEBYTECODE', 'PYTHONPATH',
+foreach ($name in @('PYTHONHOME', 'PYTHONSTARTUP', 'PYTHONINSPECT', 'PYTHONPLATLIBDIR', 'PYTHONDONTWRITEBYTECODE', 'PYTHONPATH',
         'PYDANTIC_DISABLE_PLUGINS')) {
     $before[$name] = [Environment]::GetEnvironmentVariable($name)
     Remove-Item "Env:$name" -ErrorAction SilentlyContinue

@@ -155,7 +155,9 @@ def warm(clips: list[Path], folder: Path) -> Warm:
     places = {"REEL_RESULTS_DIR": str(folder / "results"), "REEL_OUTPUT_DIR": str(folder / "out")}
     command = [str(CODE_ROOT / "reel"), "run", *map(str, clips), "--profile", "starter", "--progress", "none", "--json"]
     before, machine, started = _children_s(), _machine_s(), time.perf_counter()
-    done = subprocess.run(command, env={**os.environ, **places}, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        command, env={**os.environ, **places}, check=True, capture_output=True, encoding="utf-8", errors="replace"
+    )
     wall_s, own_s = time.perf_counter() - started, _children_s() - before
     foreign_s = max(_machine_s() - machine - own_s, 0.0)
     assert json.loads(done.stdout)["data"]["counts"] == {"done": len(clips)}, done.stdout
@@ -178,7 +180,7 @@ def _children_s() -> float:
 
 def _machine_s() -> float:
     """Processor time of everything on this machine."""
-    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    fields = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()[1:]
     user, nice, system = (int(field) for field in fields[:3])
     return (user + nice + system) / os.sysconf("SC_CLK_TCK")
 

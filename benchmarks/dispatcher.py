@@ -47,7 +47,9 @@ def main() -> int:
             place.parent.mkdir(exist_ok=True)
             place.write_bytes(b"film %d" % number)
         recipe = folder / "ten.toml"
-        recipe.write_text("\n".join(['summary = "ten steps"', "publish = []", *map(step, range(STEPS))]))
+        recipe.write_text(
+            "\n".join(['summary = "ten steps"', "publish = []", *map(step, range(STEPS))]), encoding="utf-8"
+        )
         few, all_of_them = [folder / "few"], [folder / "few", folder / "more"]
         plan = call(["plan", *all_of_them, *folder.glob("planned")], folder, "none")
         little = call(["run", *few], folder, "few")

@@ -65,7 +65,7 @@ def _write_chain(path: Path, length: int) -> Path:
             lines.append(f"params = {{ min_silence_duration_ms = {100 + number} }}")
         else:
             lines.append(f"params = {{ audio_track = {number} }}")
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 

@@ -66,7 +66,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clips = cut(folder / "clips", max(arguments.clips))
-        (folder / "recipe.toml").write_text(RECIPE)
+        (folder / "recipe.toml").write_text(RECIPE, encoding="utf-8")
         for count in sorted(arguments.clips):
             ours = reel(clips[:count], folder / f"reel{count}", folder / "recipe.toml")
             theirs = whisperx(clips[:count], folder / f"whisperx{count}")
@@ -116,7 +116,7 @@ def whisperx(clips: Sequence[Path], folder: Path) -> Call:
 def call(words: Sequence[str], variables: Mapping[str, str], out: Path, pattern: str, count: int) -> Call:
     """Run the command, and look out for what it writes."""
     before, started, first = used_s(), time.perf_counter(), None
-    with open(out.parent / "log", "w") as log:
+    with open(out.parent / "log", "w", encoding="utf-8") as log:
         process = subprocess.Popen(words, env=variables, stdout=log, stderr=log)
         while process.poll() is None:
             if first is None and any(out.glob(pattern)):
@@ -124,8 +124,10 @@ def call(words: Sequence[str], variables: Mapping[str, str], out: Path, pattern:
             time.sleep(0.05)
     wall_s = time.perf_counter() - started
     written = len(list(out.glob(pattern)))
-    assert process.returncode == 0, (out.parent / "log").read_text()[-2000:]
-    assert written == count, f"{written} transcripts of {count}: {(out.parent / 'log').read_text()[-2000:]}"
+    assert process.returncode == 0, (out.parent / "log").read_text(encoding="utf-8")[-2000:]
+    assert written == count, (
+        f"{written} transcripts of {count}: {(out.parent / 'log').read_text(encoding='utf-8')[-2000:]}"
+    )
     return Call(used_s() - before, wall_s, first or wall_s)
 
 

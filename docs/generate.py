@@ -103,7 +103,7 @@ def settings_page() -> str:
     text = "# Settings\n\nThe defaults stand in `config/defaults.toml`. How to change one, and which of several values "
     text += "wins, is told in [Change a parameter](../how-to/change-a-parameter.md).\n\n"
     rows = []
-    for match in map(_SETTING.fullmatch, (CONFIG / "defaults.toml").read_text().splitlines()):
+    for match in map(_SETTING.fullmatch, (CONFIG / "defaults.toml").read_text(encoding="utf-8").splitlines()):
         if match:
             variable = f"`REEL_{match['name'].upper()}`"
             rows.append((f"`{match['name']}`", f"`{match['value']}`", variable, match["meaning"] or "-"))
@@ -233,7 +233,7 @@ def models_page() -> str:
 
 def environments_page() -> str:
     """`environments.md`, from the families, their groups and their locks."""
-    project = tomllib.loads((CODE_ROOT / "pyproject.toml").read_text())
+    project = tomllib.loads((CODE_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = project["dependency-groups"] | {CORE_ENVIRONMENT: project["project"]["dependencies"]}
     families = load_families(CONFIG / "environments.toml")
     reasons = {CORE_ENVIRONMENT: "the orchestrator itself, and backends that need no library"}
@@ -265,7 +265,7 @@ def _distribution(requirement: str) -> str:
 def _locked_versions(lock: Path) -> dict[str, str]:
     """Each distribution with its versions: more than one where they differ by Python or platform."""
     found: dict[str, list[str]] = {}
-    for name, version in re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", lock.read_text(), re.MULTILINE):
+    for name, version in re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE):
         found.setdefault(name.lower(), []).append(version)
     return {name: " or ".join(dict.fromkeys(versions)) for name, versions in found.items()}
 

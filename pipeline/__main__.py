@@ -1,4 +1,7 @@
-"""`python -m pipeline`: the command line. ^C and SIGTERM are endings like any other, from the first import on."""
+"""`python -m pipeline`: the command line. ^C and SIGTERM are endings like any other, from the first import on.
+
+Names of files are UTF-8 whatever the locale says, as stages have it; the wrapper `reel` starts Python so.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,16 @@ def start() -> int:
         exec("")
 
 
+def _in_utf8() -> None:
+    """Start this process again where Python would take names of files for another encoding than UTF-8."""
+    if os.name == "posix" and sys.getfilesystemencoding() != "utf-8":
+        os.execv(sys.executable, [sys.orig_argv[0], "-X", "utf8", *sys.orig_argv[1:]])
+
+
 def _leave(number: int, frame: FrameType | None) -> None:
     os._exit(INTERRUPTED)  # nothing is open yet; an exception could get lost in an import
 
 
 if __name__ == "__main__":
+    _in_utf8()
     sys.exit(start())

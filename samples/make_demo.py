@@ -49,7 +49,7 @@ class Turn:
 
 def run(command: list[str]) -> None:
     """Run one tool; a failure ends the program with the tool's own last line."""
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if result.returncode != 0:
         lines = result.stderr.strip().splitlines() or ["no message"]
         sys.exit(f"{command[0]} failed: {lines[-1]}")

@@ -48,7 +48,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def system_kills() -> int:
     """How many processes the system has ended so far because memory ran out; 0 where it does not tell."""
     try:
-        lines = Path("/proc/vmstat").read_text().splitlines()
+        lines = Path("/proc/vmstat").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
@@ -57,7 +57,7 @@ def system_kills() -> int:
 def resident_mb(pid: int | None = None) -> float | None:
     """Return the resident memory of a process, by default this one, in 10^6 bytes; None where the system hides it."""
     try:
-        pages = int(Path(f"/proc/{pid or 'self'}/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{pid or 'self'}/statm").read_text(encoding="utf-8").split()[1])
     except (OSError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -66,7 +66,7 @@ def resident_mb(pid: int | None = None) -> float | None:
 def peak_mb() -> float | None:
     """The most that this process has held in memory so far, in 10^6 bytes; None where the system does not tell."""
     try:
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM:")), None)

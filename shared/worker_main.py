@@ -50,7 +50,7 @@ class _Wire:
         os.dup2(nothing, 0, inheritable=True)
         os.close(nothing)
         os.dup2(2, 1, inheritable=True)  # print(), printf() and children go to the log
-        sys.stdin = open(os.devnull)  # noqa: SIM115 - stays open as long as the process
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - stays open as long as the process
         sys.stdout = sys.stderr
         self._lock = threading.Lock()
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pipeline.base.display import one_line
+
 
 def shown(path: Path) -> str:
-    """The path from where the user is, if it lies below, else whole."""
+    """The path from where the user is, if it lies below, else whole, on one line and safe on a terminal."""
     here, text = os.getcwd(), str(path)  # noqa: PTH109 - as text, since a batch shows thousands
-    return as_text("." if text == here else text.removeprefix(os.path.join(here, "")))
+    return one_line(as_text("." if text == here else text.removeprefix(os.path.join(here, ""))))
 
 
 def as_text(path: Path | str) -> str:
-    """The path as text that can be printed and stored; a byte that is no UTF-8 looks like `\\xff`."""
+    """The path as text that can be stored; a byte that is not UTF-8 looks like `\\xff`."""
     return os.fsencode(path).decode(errors="backslashreplace")

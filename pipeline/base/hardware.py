@@ -100,7 +100,7 @@ def find_memory_mb() -> float | None:
         return None
     for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
         with contextlib.suppress(OSError, ValueError):
-            return min(physical, int(limit.read_text()) / 1e6)
+            return min(physical, int(limit.read_text(encoding="utf-8")) / 1e6)
     return physical
 
 
@@ -110,7 +110,12 @@ def _cuda(path: str | None, devices: Path) -> tuple[Accelerator, ...]:
     if program:
         try:
             asked = subprocess.run(
-                [program, *_ASK], capture_output=True, text=True, timeout=_ASK_LIMIT_S, stdin=subprocess.DEVNULL
+                [program, *_ASK],
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=_ASK_LIMIT_S,
+                stdin=subprocess.DEVNULL,
             )
         except (OSError, subprocess.TimeoutExpired):
             return ()

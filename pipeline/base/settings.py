@@ -240,7 +240,7 @@ def _tables(value: JsonValue, origin: str) -> dict[str, dict[str, JsonValue]]:
 
 def _read(path: Path) -> dict[str, JsonValue]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("settings.syntax", f"{path} is not TOML: {error}") from error
 

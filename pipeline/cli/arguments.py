@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.app import App, open_app
+from pipeline.base.display import one_line
 from pipeline.base.errors import EXIT_OK, ReelError, UsageError
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import SHORT_NAMES, Origins, Settings, load_settings, parse_assignment
@@ -94,7 +95,7 @@ def say(text: str) -> None:
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
     """Columns of text, two spaces apart; the last one may be of any length."""
-    everything = [*([head] if head else []), *rows]
+    everything = [[one_line(cell) for cell in row] for row in [*([head] if head else []), *rows]]
     if not everything:
         return ""
     widths = [max(len(row[column]) for row in everything) for column in range(len(everything[0]))]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import sys
 import traceback
 from importlib import import_module
 from typing import TextIO
 
+from pipeline.base.display import guarded_streams, json_text
 from pipeline.base.display_paths import shown
 from pipeline.base.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ReelError
 from pipeline.cli.parser import parse
@@ -26,6 +26,11 @@ _KEEPS_NOTHING = {"stage", "plan", "doctor", "config"}
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    with guarded_streams():
+        return _run(arguments)
+
+
+def _run(arguments: list[str] | None) -> int:
     parsed = parse(arguments)
     name = " ".join(part for part in (parsed.command, getattr(parsed, "action", None)) if part)
     debug = parsed.debug or bool(os.environ.get("REEL_DEBUG"))
@@ -90,7 +95,7 @@ def _print(
 ) -> None:
     if parsed.json:
         document = {"format": JSON_FORMAT, "command": name, "status": status, "data": data, "errors": errors}
-        print(json.dumps(document, ensure_ascii=False, indent=1))
+        print(json_text(document, sys.stdout, indent=1))
     elif text:
         print(text.rstrip("\n"))
     sys.stdout.flush()

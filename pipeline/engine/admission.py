@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.app import App
 from pipeline.base import events
-from pipeline.base.display_paths import as_text
+from pipeline.base.display_paths import as_text, shown
 from pipeline.base.errors import BadInput
 from pipeline.base.events import Emit
 from pipeline.base.project import CONFIG
@@ -31,17 +32,22 @@ from pipeline.store.history import Runs
 
 def check_media(media: Path) -> None:
     """Raise `BadInput` for what is no readable file."""
-    if not media.exists():
-        raise BadInput("media.missing", f"{media} is not there", hint="check the spelling; quote names with spaces")
-    if not media.is_file():
-        kind = "a folder" if media.is_dir() else "neither a file nor a folder"
-        raise BadInput("media.not-a-file", f"{media} is {kind}, expected a media file")
-    if media.stat().st_size == 0:
-        raise BadInput("media.empty", f"{media} is empty, expected a media file")
+    try:
+        mode, size = media.stat().st_mode, media.stat().st_size
+    except (FileNotFoundError, NotADirectoryError) as error:
+        text = f"{shown(media)} is not there"
+        raise BadInput("media.missing", text, hint="check the spelling; quote names with spaces") from error
+    except OSError as error:
+        raise BadInput("media.unreadable", f"{shown(media)} cannot be read: {error.strerror or error}") from error
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "neither a file nor a folder"
+        raise BadInput("media.not-a-file", f"{shown(media)} is {kind}, expected a media file")
+    if size == 0:
+        raise BadInput("media.empty", f"{shown(media)} is empty, expected a media file")
     try:
         str(media).encode()
     except UnicodeEncodeError as error:
-        text = f"the name of {str(media)!r} is not text in UTF-8"
+        text = f"the name of {shown(media)} is not text in UTF-8"
         raise BadInput("media.name", text, hint="rename the file, or give a link to it") from error
 
 

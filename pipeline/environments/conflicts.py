@@ -46,10 +46,12 @@ class Resolver:
 
     def together(self, first: str, second: str) -> Together:
         """Resolve two families as one, each package as its lock has it where that is possible. Raises `Missing`."""
-        locks = {family: (self.locks / f"{family}.lock").read_text() for family in (first, second)}
+        locks = {family: (self.locks / f"{family}.lock").read_text(encoding="utf-8") for family in (first, second)}
         with tempfile.TemporaryDirectory() as scratch:
             both = Path(scratch) / "both.lock"
-            both.write_text("".join(locks.values()))  # the resolver keeps to what its output file holds already
+            both.write_text(
+                "".join(locks.values()), encoding="utf-8"
+            )  # the resolver keeps to what its output file holds already
             done = subprocess.run(
                 uv_command(
                     "pip", "compile", "--quiet", "--color", "never", "--universal",
@@ -61,7 +63,7 @@ class Resolver:
                 stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8",
             )  # fmt: skip
             if done.returncode == 0:
-                return Together(held_back=tuple(_held_back(locks, both.read_text())))
+                return Together(held_back=tuple(_held_back(locks, both.read_text(encoding="utf-8"))))
         if _UNSUITED not in done.stderr or _UNKNOWN in done.stderr:
             raise Missing(
                 "environment.resolve",
@@ -92,7 +94,7 @@ def claims(families: Mapping[str, Family], resolver: Resolver) -> Iterator[Claim
         return asked[pair]
 
     for name, family in families.items():
-        held = newest((resolver.locks / f"{name}.lock").read_text())
+        held = newest((resolver.locks / f"{name}.lock").read_text(encoding="utf-8"))
         for package in family.without:
             found = f"its lock holds {package} {held[package]}" if package in held else "its lock does not hold it"
             yield Claim(name, f"without {package}", package not in held, found)

@@ -74,7 +74,10 @@ class EnvironmentStatus:
 def load_families(path: Path) -> dict[str, Family]:
     """The declared families by name."""
     try:
-        return {name: Family.model_validate(table) for name, table in tomllib.loads(path.read_text()).items()}
+        return {
+            name: Family.model_validate(table)
+            for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items()
+        }
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise UsageError("environments.invalid", f"{path} does not declare environments: {error}") from error
 
@@ -111,7 +114,7 @@ class Environments:
 
     def torch(self, family: str) -> str | None:
         """The torch that a family's environment has, or will have; None where there is none."""
-        asked = self._torch.name(self._lock(family).read_text())
+        asked = self._torch.name(self._lock(family).read_text(encoding="utf-8"))
         built = self._marker(family)
         return built.get(TORCH, asked) if asked and built and built.get("asked") == asked else asked
 
@@ -144,7 +147,7 @@ class Environments:
             return EnvironmentStatus(
                 family, "outdated", folder, "its lock or the Python has changed since it was built"
             )
-        asked = self._torch.name(self._lock(family).read_text())
+        asked = self._torch.name(self._lock(family).read_text(encoding="utf-8"))
         if marker.get("asked") != asked:
             return EnvironmentStatus(
                 family, "outdated", folder, f"it was built for torch {marker.get('asked')}, this machine gets {asked}"
@@ -163,7 +166,7 @@ class Environments:
             probe = subprocess.run(
                 [self.python(family), "-I", "-c", f"import {self._families[family].probe}"],
                 env=child_environment(places, os.environ, offline=True), cwd=scratch,
-                capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
+                capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL, timeout=300,
             )  # fmt: skip
         if probe.returncode:
             last = (probe.stderr.strip().splitlines() or ["no message"])[-1]
@@ -218,7 +221,7 @@ class Environments:
 
     def wheel_digests(self) -> frozenset[str]:
         """The sha256 of every package that some lock holds, the core environment's included."""
-        texts = (self._lock(family).read_text() for family in (CORE_ENVIRONMENT, *self._families))
+        texts = (self._lock(family).read_text(encoding="utf-8") for family in (CORE_ENVIRONMENT, *self._families))
         return frozenset(digest for text in texts for digest in re.findall(r"--hash=sha256:([0-9a-f]{64})", text))
 
     def remove(self, family: str) -> bool:
@@ -232,7 +235,7 @@ class Environments:
         return True
 
     def _build(self, family: str, emit: Emit, offline: bool) -> None:
-        folder, lock = self._folder(family), self._lock(family).read_text()
+        folder, lock = self._folder(family), self._lock(family).read_text(encoding="utf-8")
         asked, torch = self._torch.name(lock), self._torch if self._torch.name(lock) else LOCKED
         made = uv_command("venv", "--no-config", "--no-project", "--python", sys.executable, str(folder))
         self._install(made, family, emit)
@@ -259,7 +262,7 @@ class Environments:
         """Install what the lock holds, with `torch` in place of the locked one."""
         with tempfile.TemporaryDirectory(dir=self._root, prefix=f".{family}-") as scratch:
             wanted = Path(scratch) / "lock.txt"
-            wanted.write_text(torch.lock(lock))
+            wanted.write_text(torch.lock(lock), encoding="utf-8")
             built = [word for name in self._families[family].builds for word in ("--no-binary", name)]
             network = ["--offline"] if offline else []
             if (wheels := wheel_folder(self._cache)).is_dir():  # brought here by an archive; the lock's hashes decide
@@ -292,7 +295,7 @@ class Environments:
     def _marker(self, family: str) -> dict[str, str] | None:
         """What an environment was built from; None where it was not built to the end."""
         try:
-            marker: dict[str, str] = json.loads((self._folder(family) / MARKER).read_text())
+            marker: dict[str, str] = json.loads((self._folder(family) / MARKER).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return marker

@@ -116,7 +116,12 @@ class Tools:
         if identity not in known:
             try:
                 asked = subprocess.run(
-                    [program, "-version"], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL
+                    [program, "-version"],
+                    capture_output=True,
+                    encoding="utf-8",
+                    errors="replace",
+                    timeout=20,
+                    stdin=subprocess.DEVNULL,
                 )
             except (OSError, subprocess.TimeoutExpired):
                 return None
@@ -134,7 +139,7 @@ def _numbers(version: str) -> tuple[int, int]:
 
 def _read(path: Path) -> Mapping[str, str]:
     try:
-        known: Mapping[str, str] = json.loads(path.read_text())
+        known: Mapping[str, str] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return known

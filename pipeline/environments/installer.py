@@ -43,7 +43,7 @@ def install(command: Sequence[str], variables: Mapping[str, str], log: Path, wha
 def reason_in(log: Path) -> str:
     """What went wrong at last, by an installer's log: the error and what caused it in the end, without the hints, which
     are for people who call uv themselves."""
-    before, *errors = _ERROR.split(log.read_text(errors="replace"))
+    before, *errors = _ERROR.split(log.read_text(errors="replace", encoding="utf-8"))
     if errors:
         what, *causes = _CAUSE.split(_HINT.split(errors[-1], maxsplit=1)[0])
         parts = [_paragraph(what).removesuffix(":"), *map(_paragraph, causes[-1:])]

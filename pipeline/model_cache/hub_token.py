@@ -23,7 +23,7 @@ def find_token(environ: Mapping[str, str], config: Path, home: Path) -> Token | 
         return found
     login = hub_token_file(environ, home)
     try:
-        value = login.read_text().strip()
+        value = login.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return None
     return checked(value, str(login)) if value else None

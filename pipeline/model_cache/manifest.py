@@ -170,7 +170,10 @@ def lock_text(models: Mapping[str, LockedModel]) -> str:
 def load_manifest(manifest: Path, lock: Path) -> tuple[dict[str, Model], dict[str, LockedModel]]:
     """The declared models and their locked bytes, by name; raises `UsageError` when the two files do not fit."""
     try:
-        models = {name: Model.model_validate(table) for name, table in tomllib.loads(manifest.read_text()).items()}
+        models = {
+            name: Model.model_validate(table)
+            for name, table in tomllib.loads(manifest.read_text(encoding="utf-8")).items()
+        }
         locked = ModelLock.model_validate_json(lock.read_bytes()).models
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise UsageError("models.manifest", f"{manifest.name} or {lock.name} cannot be read: {error}") from error

@@ -79,7 +79,7 @@ def add_folder(
     # The lock first: a model that is locked and not declared is none, the other way round it would be an error.
     write_atomically(own.lock, lock_text({**own.locked, name: locked}).encode())
     if not known:
-        before = own.manifest.read_text() if own.manifest.exists() else ""
+        before = own.manifest.read_text(encoding="utf-8") if own.manifest.exists() else ""
         write_atomically(own.manifest, f"{before}{_table(name, model, source)}".encode())
     return OwnModels(own.folder, {**own.models, name: known or model}, {**own.locked, name: locked})
 

@@ -30,7 +30,7 @@ def load_languages(folder: Path) -> dict[str, dict[str, JsonValue]]:
     for path in sorted(folder.glob("*.toml")):
         try:
             tag = parse_language(path.stem)
-            data = LanguageFile.model_validate(tomllib.loads(path.read_text()))
+            data = LanguageFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except (ValueError, tomllib.TOMLDecodeError) as error:
             raise UsageError("language.invalid", f"{path} is no file of a language: {_reason(error)}") from error
         for name, value in data.model_dump(mode="json", exclude_unset=True).items():

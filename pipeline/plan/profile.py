@@ -107,7 +107,7 @@ def load_profiles(folder: Path) -> dict[str, Profile]:
     profiles = {}
     for path in sorted(folder.glob("*.toml")):
         try:
-            profiles[path.stem] = Profile.model_validate(tomllib.loads(path.read_text()))
+            profiles[path.stem] = Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except (tomllib.TOMLDecodeError, ValidationError) as error:
             raise UsageError("profile.invalid", f"{path} is not a profile: {error}") from error
     return dict(sorted(profiles.items(), key=lambda item: -item[1].rank))

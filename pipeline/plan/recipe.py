@@ -91,7 +91,7 @@ def load_recipe(name: str, folder: Path) -> Recipe:
         known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
         raise UsageError("recipe.unknown", f"there is no recipe `{name}`", hint=f"the recipes are {known}")
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text()))
+        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("recipe.syntax", f"{path} is not TOML: {error}") from error
     except ValidationError as error:

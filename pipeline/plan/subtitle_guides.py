@@ -32,7 +32,7 @@ def load_guide(name: str, folder: Path) -> Guide:
         known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
         raise UsageError("guide.unknown", f"there is no guide `{name}`", hint=f"the guides are {known}")
     try:
-        return Guide.model_validate(tomllib.loads(path.read_text()))
+        return Guide.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("guide.invalid", f"{path} is not TOML: {error}") from error
     except ValidationError as error:

@@ -43,7 +43,7 @@ def network_disk(folder: Path) -> str | None:
     """The type of the network file system that `folder` lies on, or will when it is made; None for a local disk, and
     where the system does not tell."""
     try:
-        mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+        mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape", encoding="utf-8")
     except OSError:
         return None
     kind = file_system_of(folder.resolve(), mounts)

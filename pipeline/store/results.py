@@ -165,7 +165,9 @@ class ResultStore:
         try:
             cut_off = owner.exists()
             # For people, and for the next owner to see how this one ended: not worth waiting for the disk.
-            owner.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "does": purpose}))
+            owner.write_text(
+                json.dumps({"pid": os.getpid(), "host": platform.node(), "does": purpose}), encoding="utf-8"
+            )
             self._sweep()
             with self.index.open_for_writing(self.refill, checked=checked or cut_off):
                 if cut_off:
@@ -344,7 +346,7 @@ class ResultStore:
 
     def _owner(self) -> str:
         try:
-            owner = json.loads((self.root / "owner.json").read_text())
+            owner = json.loads((self.root / "owner.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return "its process is not known"
         elsewhere = f" on {owner.get('host')}" if owner.get("host") not in {None, platform.node()} else ""

@@ -77,7 +77,7 @@ def load(models: Mapping[str, Path], device: Device) -> CanaryEngine:
     repository; the weights of both are in its one file."""
     torch.set_num_threads(device.threads)
     folder, language_model = models["recognizer"], str(models["tokenizer"])
-    stated = json.loads((folder / "config.json").read_text())
+    stated = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     model = SALM({**stated, "pretrained_llm": language_model, "pretrained_weights": False})
     missing, _ = load_model(model, folder / "model.safetensors", strict=False)
     if lacking := sorted(set(missing) & {name for name, _ in model.named_parameters()}):

@@ -231,7 +231,7 @@ def load(models: Mapping[str, Path], device: Device) -> DemucsEngine:
     torch.set_num_threads(device.threads)
     folder = models["separator"]
     description = next(iter(sorted(folder.glob("*.yaml"))))
-    stated = yaml.safe_load(description.read_text())
+    stated = yaml.safe_load(description.read_text(encoding="utf-8"))
     files = [folder / f"{signature}.safetensors" for signature in stated["models"]]
     if all(file.exists() for file in files):
         parts = [load_safetensors_model(file) for file in files]

@@ -74,7 +74,7 @@ def _arguments(media: Path, info: Media, picture: Track) -> list[str]:
 def _read(scores: Path) -> Iterator[Difference]:
     """The scores in the form that the `metadata` filter prints: a line with the time, then one with the value."""
     time_ms = 0
-    with scores.open() as lines:
+    with scores.open(encoding="utf-8") as lines:
         for line in lines:
             if found := _TIME.search(line):
                 time_ms = round(float(found[1]) * 1000)

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.app import App
+from pipeline.base.display import one_line
 from pipeline.cli.arguments import CommandResult, app_of, megabytes, requests_of, table, walk_of
 from pipeline.engine.admission import Admission, check_media
 from pipeline.engine.costs import Estimate, estimates
@@ -56,7 +57,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         items.append({"name": item.name, **places, "steps": [_data(preview) for preview in previews]})
         rows = [(p.step.id, p.step.backend_name, p.verdict, p.why) for p in previews]
         listed = _explained(previews) if arguments.explain else table(rows)
-        texts.append(f"{item.name}\n{listed}")
+        texts.append(f"{one_line(item.name)}\n{listed}")
     needs = _needs(due, app)
     texts += [f"to set up first: {', '.join(needs)}"] if needs else []
     texts += [f"to be asked of services, about:\n{table([_told(*one) for one in asked])}"] if asked else []

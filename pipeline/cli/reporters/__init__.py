@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 
-from pipeline.base.events import Emit
+from pipeline.base.display import one_line, readable
+from pipeline.base.events import Emit, Event
+
+_TEXTS = {"text", "message", "hint"}  # fields that may go over several lines; every other one is a name
 
 
 @contextlib.contextmanager
@@ -18,7 +22,7 @@ def open_reporter(kind: str) -> Iterator[Emit]:
         from pipeline.cli.reporters.live_table import LiveTable  # rich takes a tenth of a second to import
 
         with LiveTable() as table:
-            yield table.emit
+            yield _escaping(table.emit)
     elif kind == "json":
         from pipeline.cli.reporters.json_lines import emit_json
 
@@ -26,6 +30,36 @@ def open_reporter(kind: str) -> Iterator[Emit]:
     elif kind == "plain":
         from pipeline.cli.reporters.plain_lines import Lines
 
-        yield Lines().emit
+        yield _escaping(Lines().emit)
     else:
         yield lambda event: None
+
+
+def _escaping(emit: Emit) -> Emit:
+    """Tell `emit` of events whose names and texts are safe on a terminal."""
+
+    def heard(event: Event) -> None:
+        emit(escaped(event))
+
+    return heard
+
+
+def escaped(event: Event) -> Event:
+    """The event with every text in it as a person may see it."""
+    changed: dict[str, object] = {}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        safe = _escaped(value, readable if field.name in _TEXTS else one_line)
+        if safe != value:
+            changed[field.name] = safe
+    return replace(event, **changed) if changed else event  # type: ignore[arg-type]
+
+
+def _escaped(value: object, escape: Callable[[str], str]) -> object:
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, tuple):
+        return tuple(_escaped(one, escape) for one in value)
+    if isinstance(value, dict):
+        return {_escaped(name, escape): _escaped(one, escape) for name, one in value.items()}
+    return value

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from pipeline.base.display import json_text
 from pipeline.base.display_paths import as_text
 from pipeline.base.events import Event
 
 
 def emit_json(event: Event) -> None:
     """Print the event with its kind."""
-    line = json.dumps({"event": type(event).__name__, **asdict(event)}, ensure_ascii=False, default=_text)
+    line = json_text({"event": type(event).__name__, **asdict(event)}, sys.stderr, default=_text)
     print(line, file=sys.stderr, flush=True)
 
 

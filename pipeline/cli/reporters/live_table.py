@@ -5,6 +5,7 @@ What is finished stays as a line above. Before a run begins, and where there is 
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.base import events
+from pipeline.base.display import unguarded
 from pipeline.base.events import Event
 from pipeline.cli.reporters.plain_lines import Headings, line_of
 from pipeline.cli.reporters.progress_bars import Bars
@@ -37,7 +39,7 @@ class LiveTable:
     """Takes events and draws. Rich draws in a thread of its own, so what it reads is kept under a lock."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or Console(file=unguarded(sys.stderr))
         self._bars = Bars(self._console)
         self._board: Board | None = None
         self._headings = Headings()

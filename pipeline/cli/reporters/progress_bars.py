@@ -3,6 +3,7 @@ that comes, with its rate, the time left, and a word when it has stalled."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.text import Text
 
 from pipeline.base import events
+from pipeline.base.display import unguarded
 from pipeline.base.events import Event
 from pipeline.cli.reporters.plain_lines import Headings, line_of
 from pipeline.cli.reporters.transfer_rate import Pace
@@ -39,7 +41,7 @@ class Bars:
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:>3.0f}%"),
             _PaceColumn(),
-            console=console or Console(stderr=True),
+            console=console or Console(file=unguarded(sys.stderr)),
             transient=True,
         )
         self._headings = Headings()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from pipeline.base.display import one_line
 from pipeline.cli.run_report.summary import last_ms
 from pipeline.store.history import RunDetails
 from shared.text.timecode import span
@@ -111,15 +112,15 @@ def as_svg(drawn: Chart, title: str) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif"'
         ' font-size="11">',
-        f"<title>{escape(title)}</title>",
+        f"<title>{_xml(title)}</title>",
         f"<defs>{''.join(map(_pattern, range(len(_COLOURS), len(drawn.kinds))))}</defs>",
         f'<rect width="{_WIDTH}" height="{height}" fill="white"/>',
-        f'<text x="10" y="18" font-size="13">{escape(title)}</text>',
+        f'<text x="10" y="18" font-size="13">{_xml(title)}</text>',
     ]
     for number, lane in enumerate(drawn.lanes):
         y = _TOP + number * _ROW
         name = f"{lane.worker} {lane.label}"
-        parts.append(f'<text x="10" y="{y + 12}">{escape(_cut(name, (_LEFT - 14) // _LETTER))}</text>')
+        parts.append(f'<text x="10" y="{y + 12}">{_xml(_cut(name, (_LEFT - 14) // _LETTER))}</text>')
         parts.append(_rectangle(lane.start_ms, lane.end_ms, y, scale, "#EEEEEE", name))
         for bar in lane.bars:
             what = f"{bar.what}, {span((bar.end_ms - bar.start_ms) / 1000)}"
@@ -132,8 +133,13 @@ def as_svg(drawn: Chart, title: str) -> str:
         parts.append(f'<text x="{tick}" y="{bottom + 14}" text-anchor="{anchor}">{span(at / 1000)}</text>')
     for kind, x, y in places:
         parts.append(f'<rect x="{x}" y="{y}" width="10" height="10" fill="{fills[kind]}"/>')
-        parts.append(f'<text x="{x + 14}" y="{y + 9}">{escape(_legend_name(kind))}</text>')
+        parts.append(f'<text x="{x + 14}" y="{y + 9}">{_xml(_legend_name(kind))}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _xml(text: str) -> str:
+    """The text as XML holds it, which has no place for controls, not even escaped."""
+    return escape(one_line(text))
 
 
 def _fill(number: int) -> str:
@@ -172,7 +178,7 @@ def _cut(text: str, letters: int) -> str:
 def _rectangle(start_ms: int, end_ms: int, y: int, scale: float, colour: str, what: str) -> str:
     width = max((end_ms - start_ms) * scale, 0.5)
     place = f'x="{_LEFT + start_ms * scale:.1f}" y="{y}" width="{width:.1f}" height="{_BAR}"'
-    return f'<rect {place} fill="{colour}"><title>{escape(what)}</title></rect>'
+    return f'<rect {place} fill="{colour}"><title>{_xml(what)}</title></rect>'
 
 
 def _letters(kinds: Sequence[str]) -> dict[str, str]:

@@ -143,7 +143,7 @@ def _size_of(place: Path) -> int | None:
 def _wrong_with_reference(layout: Layout) -> str | None:
     place = layout.root / REFERENCE
     try:
-        found = place.read_text(errors="replace")
+        found = place.read_text(errors="replace", encoding="utf-8")
     except OSError:
         return f"{place} is not there, so calls without a revision fail offline"
     return None if found == layout.revision else f"{place} names {found[:40]!r}, expected {layout.revision!r}"

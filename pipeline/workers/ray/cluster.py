@@ -115,10 +115,10 @@ def start_node(app: App, node: str, join: str | None, port: int, labels: Mapping
         )  # fmt: skip
     record = _record(node, cluster, process.pid)
     until = time.monotonic() + _UP_LIMIT_S
-    while _STARTED not in log.read_text(errors="replace"):
+    while _STARTED not in log.read_text(errors="replace", encoding="utf-8"):
         if process.poll() is not None or time.monotonic() > until:
             stop_node(record)
-            told = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+            told = [line for line in log.read_text(errors="replace", encoding="utf-8").splitlines() if line.strip()]
             raise StepFailed(
                 "cluster.start", f"Ray did not start: {told[-1] if told else 'it gave no reason'}", log=log
             )
@@ -130,7 +130,7 @@ def nodes() -> list[NodeRecord]:
     found = []
     for file in sorted(_place().glob("*.json")):
         with contextlib.suppress(OSError, ValidationError):
-            record = NodeRecord.model_validate_json(file.read_text())
+            record = NodeRecord.model_validate_json(file.read_text(encoding="utf-8"))
             if _start_of(record.pid) == record.started:
                 found.append(record)
     return found
@@ -209,7 +209,7 @@ def _have_token(app: App, join: str | None) -> None:
             hint="copy that file from the machine that started the cluster, readable by you alone",
         )  # fmt: skip
     file.parent.mkdir(parents=True, exist_ok=True)
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
         stream.write(secrets.token_hex(32))
 
 
@@ -226,7 +226,7 @@ def _place() -> Path:
 def _start_of(pid: int) -> str:
     """When a process began, which tells it from a later one with the same number; empty when there is none."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return ""
     return "" if fields[0] == "Z" else fields[19]

@@ -118,7 +118,7 @@ class RayHost:
         self._quiet.enter_context(contextlib.redirect_stdout(io.StringIO()))
         connect(address, node_in(address))
         self._probe.parent.mkdir(parents=True, exist_ok=True)
-        self._probe.write_text(self._secret)
+        self._probe.write_text(self._secret, encoding="utf-8")
         await self._look()
         if not self._nodes:
             reasons = "; ".join(self._refused.values()) or "no machine has joined"

@@ -106,7 +106,7 @@ class Machine:
     async def facts(self, probe: Path) -> Facts:
         """Describe this machine, and read the file `probe`."""
         try:
-            sees = probe.read_text()
+            sees = probe.read_text(encoding="utf-8")
         except OSError:
             sees = None
         cards = await asyncio.to_thread(find_cards, os.environ.get("PATH"))

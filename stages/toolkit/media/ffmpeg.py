@@ -64,7 +64,9 @@ def find_ffmpeg() -> str:
 
 def has_filter(program: str, name: str) -> bool:
     """Whether this ffmpeg was built with a filter."""
-    listed = subprocess.run([program, "-hide_banner", "-filters"], check=False, capture_output=True, text=True)
+    listed = subprocess.run(
+        [program, "-hide_banner", "-filters"], check=False, capture_output=True, encoding="utf-8", errors="replace"
+    )
     return re.search(rf"^\s*\S+\s+{re.escape(name)}\s", listed.stdout, re.MULTILINE) is not None
 
 

@@ -1,0 +1,91 @@
+"""Text for a terminal: a character that would control it, or make a name look like another, is shown escaped.
+
+Names come from files that anybody may have made: of a film, of a folder, of a tag in it, of a library's message. All
+that a command prints passes through `guarded_streams`; within a line, a name passes through `one_line`. JSON keeps
+every name exactly, by JSON's own escapes.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import TextIO, cast
+
+# Controls, line separators, embeddings, overrides and isolates of writing direction, and halves of characters, which
+# stand for bytes of a name that are not UTF-8.
+_UNSAFE = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_IN_TEXT, _IN_LINE = re.compile(f"[{_UNSAFE}]"), re.compile(f"[\t\n{_UNSAFE}]")
+_BYTES = range(0xDC80, 0xDD00)  # as Python stands them in for the bytes 0x80 to 0xFF
+
+
+def readable(text: str) -> str:
+    """The text with its line ends and tabs, and everything else that is not for a terminal escaped."""
+    return _IN_TEXT.sub(_escape, text)
+
+
+def one_line(text: str) -> str:
+    """The text on one line: line ends and tabs are escaped as well."""
+    return _IN_LINE.sub(_escape, text)
+
+
+def json_text(
+    document: object, stream: TextIO, *, indent: int | None = None, default: Callable[[object], str] = str
+) -> str:
+    """The document as JSON that says exactly what it holds and is safe on a terminal; ASCII where the stream is not
+    UTF-8."""
+    text = json.dumps(document, ensure_ascii=not _is_utf8(stream), indent=indent, default=default)
+    return _IN_TEXT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+@contextlib.contextmanager
+def guarded_streams() -> Iterator[None]:
+    """For the life of the block, whatever is printed is safe on a terminal and can be written by the stream."""
+    out, err = (cast(TextIO, _Guarded(stream)) for stream in (sys.stdout, sys.stderr))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        yield
+
+
+def unguarded(stream: TextIO) -> TextIO:
+    """The stream itself, for a writer that controls the terminal and passes names through `one_line`."""
+    return stream.inner if isinstance(stream, _Guarded) else stream
+
+
+class _Guarded:
+    """A stream of text that escapes what it is given; in all else the stream that it writes to."""
+
+    def __init__(self, inner: TextIO) -> None:
+        self.inner = inner
+
+    def write(self, text: str) -> int:
+        safe = readable(text)
+        if not _is_utf8(self.inner) and not safe.isascii():
+            encoding = self.inner.encoding or "ascii"
+            safe = safe.encode(encoding, "backslashreplace").decode(encoding)
+        self.inner.write(safe)
+        return len(text)
+
+    def writelines(self, lines: Iterator[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+
+def _is_utf8(stream: TextIO) -> bool:
+    try:
+        return codecs.lookup(getattr(stream, "encoding", None) or "ascii").name == "utf-8"
+    except LookupError:
+        return False
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code in _BYTES:
+        return f"\\x{code - 0xDC00:02x}"
+    named = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(found[0])
+    return named or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
