@@ -1,4 +1,7 @@
-"""Profiles: which backend does each stage's work, and which models fill its roles."""
+"""Profiles: the backend of each stage, and the models that fill its roles.
+
+A profile may extend another: `extends = "starter"`. It then states only what differs.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import JsonValue, ValidationError
 
@@ -103,14 +106,40 @@ class ProfileChoice:
 
 
 def load_profiles(folder: Path) -> dict[str, Profile]:
-    """All profiles by name, best first. Raises `UsageError` for a file that is none."""
+    """Load all profiles by name, best first. Raises `UsageError` for a file that is not a profile."""
+    tables = {path.stem: _read_table(path) for path in sorted(folder.glob("*.toml"))}
     profiles = {}
-    for path in sorted(folder.glob("*.toml")):
+    for name in tables:
         try:
-            profiles[path.stem] = Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (tomllib.TOMLDecodeError, ValidationError) as error:
-            raise UsageError("profile.invalid", f"{path} is not a profile: {error}") from error
+            profiles[name] = Profile.model_validate(_extended(name, tables, ()))
+        except ValidationError as error:
+            raise UsageError("profile.invalid", f"{folder / name}.toml is not a profile: {error}") from error
     return dict(sorted(profiles.items(), key=lambda item: -item[1].rank))
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError("profile.invalid", f"{path} is not TOML: {error}") from error
+
+
+def _extended(name: str, tables: Mapping[str, dict[str, Any]], below: tuple[str, ...]) -> dict[str, Any]:
+    """Return a profile's table over that of the profile that it extends. A stage that names its backend replaces the
+    stage below; otherwise its values replace single values, and its models single roles."""
+    table = dict(tables[name])
+    base = table.pop("extends", None)
+    if base is None:
+        return table
+    if base not in tables or base in (*below, name):
+        known = ", ".join(sorted(tables))
+        raise UsageError("profile.invalid", f"the profile {name} extends `{base}`; expected another of {known}")
+    stages = dict(_extended(base, tables, (*below, name))["stages"])
+    for stage, values in table.get("stages", {}).items():
+        under = {} if "backend" in values else stages.get(stage, {})
+        models = {**under.get("models", {}), **values.get("models", {})}
+        stages[stage] = {**under, **values, **({"models": models} if models else {})}
+    return {**table, "stages": stages}
 
 
 def suggest_profile(profiles: Mapping[str, Profile], hardware: Hardware) -> str:
