@@ -140,7 +140,7 @@ def open_app(settings: Settings) -> App:
     own = load_own(project.own_models, manifest)
     everything = {**manifest, **own.models}, {**locked, **own.locked}
     models = ModelCache(project.cache, *everything, hub, token=lambda: find_token(os.environ, CONFIG, Path.home()))
-    tools = Tools(project.scratch, environments, os.environ.get("PATH"))
+    tools = Tools(project.scratch, environments, os.environ.get("PATH"), settings.ffmpeg)
     return App(
         settings=settings,
         project=project,

@@ -23,6 +23,8 @@ from shared.text.language import parse_language
 
 TorchChoice = Literal["auto", "locked", "cpu"]
 """The values of the setting `torch`."""
+FfmpegChoice = Literal["auto", "system", "own"]
+"""The values of the setting `ffmpeg`."""
 
 PREFIX = "REEL_"
 _STAGES = "stages"
@@ -60,6 +62,7 @@ class Settings(Frozen):
     own_models_dir: str
     progress: Literal["auto", "plain", "none", "json"]
     device: Literal["auto", "cpu", "cuda", "mps"]
+    ffmpeg: FfmpegChoice
     torch: TorchChoice
     torch_wheels: str
     cpus: int

@@ -9,16 +9,29 @@ from typing import Literal
 from shared.documents.base import Document, Frozen
 
 TrackKind = Literal["audio", "video", "subtitle", "attachment", "data"]
+HdrTransfer = Literal["pq", "hlg"]
 # Codecs of subtitles that are text, not pictures of it.
 TEXT_CODECS = frozenset(
     {"mov_text", "text", "microdvd", "sami", "subviewer", "subviewer1", "subrip", "ass", "ssa", "webvtt"}
 )
 _COMMENTARY = re.compile(r"\bcomment(ary|aries|aire|aires)\b|\bkommentar\b|\bcomentarios?\b", re.IGNORECASE)
+_LENGTH_SLACK_MS = 1000
+_LENGTH_SLACK_PART = 0.01
 
 
 def is_commentary(title: str | None) -> bool:
     """Return whether a track's title says that people talk about the film in it."""
     return bool(title and _COMMENTARY.search(title))
+
+
+class Hidden(Frozen):
+    """How much of a track lies in the file and is not shown, because an edit list cuts it away: before the part that is
+    shown, inside it, and after it."""
+
+    start_ms: int = 0
+    inside_ms: int = 0
+    end_ms: int = 0
+    shown_ms: int | None = None  # how long the shown part is, where something is hidden
 
 
 class Track(Frozen):
@@ -39,6 +52,16 @@ class Track(Frozen):
     height: int | None = None
     frame_rate: float | None = None
     cover: bool = False  # a picture that a container shows as a video track
+    shown_width: int | None = None  # of the picture as it is shown: after its pixels' shape and its rotation
+    shown_height: int | None = None
+    hdr: HdrTransfer | None = None  # the transfer function of a picture of high dynamic range
+    hidden: Hidden = Hidden()
+
+    @property
+    def aspect(self) -> float | None:
+        """The width of the picture by its height, as it is shown; None where that is not known."""
+        wide, high = self.shown_width or self.width, self.shown_height or self.height
+        return wide / high if wide and high else None
 
 
 class Media(Document):
@@ -64,3 +87,8 @@ class Media(Document):
 def clock_tracks(tracks: Iterable[Track]) -> tuple[int, ...]:
     """The tracks whose first moments together define time 0: sound and moving picture, as far as they are known."""
     return tuple(track.index for track in tracks if (track.sample_rate or track.width) and not track.cover)
+
+
+def lengths_differ(one_ms: int, other_ms: int) -> bool:
+    """Tell whether two lengths of one media differ by more than containers round: a second, or a hundredth."""
+    return abs(one_ms - other_ms) > max(_LENGTH_SLACK_MS, one_ms * _LENGTH_SLACK_PART)

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from pydantic import Field, field_validator
 
 from shared.documents.base import Frozen
-from shared.documents.media import Media, Track, clock_tracks
+from shared.documents.media import Media, Track, clock_tracks, lengths_differ
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
 from shared.text.language import parse_language, primary
 from shared.text.timecode import clock
@@ -28,8 +28,6 @@ _BYTES_PER_SAMPLE = 2
 # 50 and more where they are equal, in PCM, AAC, MP3, Opus and AC-3.
 CANCELLED_DB = 20.0
 _AUDIBLE_DB = -70.0
-_LENGTH_SLACK_MS = 1000
-_LENGTH_SLACK_PART = 0.01
 
 
 class DemuxInputs(Files):
@@ -244,8 +242,7 @@ def declared_length_ms(probe: Probe, track: Track, decoded_ms: int) -> int | Non
 
 def length_warning(declared_ms: int, decoded_ms: int) -> str | None:
     """What to tell the user where a track is longer or shorter than its container says."""
-    slack = max(_LENGTH_SLACK_MS, declared_ms * _LENGTH_SLACK_PART)
-    if abs(declared_ms - decoded_ms) <= slack:
+    if not lengths_differ(declared_ms, decoded_ms):
         return None
     what = "cut off or damaged" if decoded_ms < declared_ms else "wrongly labelled"
     return f"the file declares {clock(declared_ms)} of sound and holds {clock(decoded_ms)}: it may be {what}"
@@ -331,7 +328,7 @@ def _write_silence(path: Path, channels: int, rate: int) -> Path:
 
 STAGE = Stage(
     name="demux",
-    version=1,
+    version=2,
     summary="take the sound out of a media file",
     inputs=DemuxInputs,
     params=DemuxParams,

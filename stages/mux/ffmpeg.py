@@ -14,6 +14,7 @@ from pathlib import Path
 from shared.documents.media import Track
 from shared.files import write_atomically
 from shared.stage import Device, StageError
+from stages.mux import burn_in
 from stages.mux.stage import COPY, ENCODED, Container, Cover, NewSubtitle, Parts
 from stages.toolkit.formats.writer import lost, render
 from stages.toolkit.media import ffmpeg
@@ -28,10 +29,6 @@ _GENERATE_TIMES = ("-fflags", "+genpts")
 _FORMATS: dict[Container, str] = {"mkv": "matroska", "mp4": "mp4"}
 _TEXT_CODECS: dict[Container, str] = {"mkv": COPY, "mp4": "mov_text"}
 _FLAGS = {"full": "", "sdh": "+hearing_impaired", "forced": "+forced"}
-_DRAWS = "subtitles"
-_DRAWN = "burn-in.ass"
-# A fixed number of threads, because x264 makes other bytes with another.
-_PICTURE = ("libx264", "-crf", "18", "-preset", "medium", "-pix_fmt", "yuv420p", "-threads", "4")
 _NO_FONT = "some letters of the burnt-in subtitles are in no font of this machine; install one that has them"
 _NO_GLYPH = re.compile(r"failed to find any fallback with glyph|no fonts? (found|available)", re.IGNORECASE)
 
@@ -57,15 +54,17 @@ class FfmpegMux:
         folder = parts.target.parent
         pictures = [folder / f"between-{cover.file_name}" for cover in parts.covers]
         texts = [folder / f"between-{number}.srt" for number in range(len(parts.subtitles))]
-        drawn = folder / _DRAWN
+        drawn = folder / burn_in.DRAWN
+        ffmpeg.require_media(parts.media, "mux")
         try:
             for cover, picture in zip(parts.covers, pictures, strict=True):
                 self._take_cover(parts, cover, picture)
             for subtitle, text in zip(parts.subtitles, texts, strict=True):
                 write_atomically(text, render(subtitle.sheet, "srt").encode())
-            if parts.burnt:
-                self._check_libass()
-                write_atomically(drawn, render(parts.burnt, "ass", _aspect(parts.picture)).encode())
+            if parts.burnt and parts.picture:
+                self._check_abilities(parts.picture)
+                script = render(parts.burnt, "ass", parts.picture.aspect)
+                write_atomically(drawn, burn_in.dimmed(script, parts.picture.hdr).encode())
             ended = ffmpeg.run(
                 self._program,
                 mux_arguments(parts, pictures, texts),
@@ -80,12 +79,23 @@ class FfmpegMux:
                 made.unlink(missing_ok=True)
         return (*_lost(parts), *([_NO_FONT] if ended.found else []))
 
-    def _check_libass(self) -> None:
-        if not ffmpeg.has_filter(self._program, _DRAWS):
+    def length_ms(self, video: Path) -> int | None:
+        """How long a film lasts by its container's word."""
+        return ffmpeg.length_ms(self._program, video)
+
+    def _check_abilities(self, picture: Track) -> None:
+        encoder = burn_in.encoding_of(picture).encoder
+        if not ffmpeg.has_filter(self._program, burn_in.DRAWS):
             raise StageError(
                 "mux.no-libass",
-                "burning in needs an ffmpeg that was built with libass, and this machine's was not",
-                hint="install such a one; where there is none on PATH, reel takes one of its own, which has it",
+                f"burning in needs an ffmpeg that was built with libass, and {ffmpeg.named(self._program)} was not",
+                hint=ffmpeg.OTHER,
+            )
+        if not ffmpeg.has_encoder(self._program, encoder):
+            raise StageError(
+                "mux.no-encoder",
+                f"burning in needs an ffmpeg that was built with {encoder}, and {ffmpeg.named(self._program)} was not",
+                hint=ffmpeg.OTHER,
             )
 
     def _take_cover(self, parts: Parts, cover: Cover, picture: Path) -> None:
@@ -100,15 +110,12 @@ class FfmpegMux:
                 hint="free some space, or make no copy of the film: `--no-film`",
             )
         if ended.status != 0:
+            ffmpeg.require_media(parts.media, "mux")
             raise StageError(
                 "mux.failed",
-                f"{parts.media}: expected to write its tracks into a new file, but: {ended.reason()}",
-                hint="the subtitle files are good without it: `--no-film`",
+                f"{parts.media}: expected a film, and {ffmpeg.named(self._program)} cannot write it: {ended.reason()}",
+                hint=f"the subtitle files are good without the film (`--no-film`); or {ffmpeg.OTHER}",
             )
-
-
-def _aspect(picture: Track | None) -> float | None:
-    return picture.width / picture.height if picture and picture.width and picture.height else None
 
 
 def load(models: Mapping[str, Path], device: Device) -> FfmpegMux:
@@ -133,7 +140,7 @@ def mux_arguments(parts: Parts, pictures: list[Path], texts: list[Path]) -> list
     for text in texts:
         arguments += ["-protocol_whitelist", ffmpeg.PROTOCOLS, "-f", "srt", "-i", ffmpeg.address(text)]
     if parts.burnt and parts.picture:
-        arguments += ["-filter_complex", f"[0:{parts.picture.index}]{_DRAWS}=filename={_DRAWN}[picture]"]
+        arguments += ["-filter_complex", f"[0:{parts.picture.index}]{burn_in.drawing(parts.picture)}[picture]"]
     for kept in parts.kept:
         arguments += ["-map", "[picture]" if kept.codec == ENCODED else f"0:{kept.index}"]
     for number in range(len(texts)):
@@ -141,9 +148,7 @@ def mux_arguments(parts: Parts, pictures: list[Path], texts: list[Path]) -> list
     arguments += ["-map_metadata", "0", "-map_chapters", "0"]
     added = [_TEXT_CODECS[parts.container]] * len(texts)
     for position, codec in enumerate([kept.codec for kept in parts.kept] + added):
-        words = _PICTURE if codec == ENCODED else (codec,)
-        arguments += [f"-c:{position}", words[0]]
-        arguments += [f"{word}:{position}" if word.startswith("-") else word for word in words[1:]]
+        arguments += _encoded(position, parts) if codec == ENCODED else [f"-c:{position}", codec]
     for position, subtitle in enumerate(parts.subtitles, start=len(parts.kept)):
         arguments += _told(position, subtitle, parts.container)
     first = len(parts.kept) + len(parts.subtitles)
@@ -157,7 +162,18 @@ def mux_arguments(parts: Parts, pictures: list[Path], texts: list[Path]) -> list
     arguments += ["-bitexact", "-fflags", "+bitexact"]
     # passthrough: tracks without a default flag stay without one. faststart: playing begins before all has come.
     arguments += ["-default_mode", "passthrough"] if parts.container == "mkv" else ["-movflags", "+faststart"]
+    arguments += ["-t", f"{parts.ends_ms / 1000:.3f}"] if parts.ends_ms else []
     return [*arguments, "-f", _FORMATS[parts.container], ffmpeg.address(parts.target)]
+
+
+def _encoded(position: int, parts: Parts) -> list[str]:
+    """How the picture is encoded, for the track at `position`."""
+    assert parts.picture is not None
+    encoding = burn_in.encoding_of(parts.picture)
+    words = [f"-c:{position}", encoding.encoder, f"-pix_fmt:{position}", encoding.pixels]
+    words += [f"{word}:{position}" if word.startswith("-") else word for word in encoding.arguments]
+    # What Apple's players call HEVC in an MP4.
+    return [*words, f"-tag:{position}", "hvc1"] if parts.picture.hdr and parts.container == "mp4" else words
 
 
 def _told(position: int, subtitle: NewSubtitle, container: Container) -> list[str]:

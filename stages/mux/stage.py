@@ -1,5 +1,5 @@
-"""Put subtitles beside everything a media file holds, in a file of its own; nothing is encoded anew, unless one
-subtitle is to be burnt into the picture.
+"""Put subtitles beside everything a media file holds, in a file of its own; nothing is encoded again, unless one
+subtitle is to be burnt into the picture. The film shows what the media shows: what an edit list cuts away stays away.
 
 What the container cannot hold is converted where that loses nothing a viewer sees, else left out with a warning.
 """
@@ -14,9 +14,11 @@ from typing import Literal, Protocol
 from pydantic import Field, field_validator
 
 from shared.documents.cue import CueSheet
-from shared.documents.media import TEXT_CODECS, Media, Track
+from shared.documents.media import TEXT_CODECS, Media, Track, lengths_differ
+from shared.documents.presentation import Cut, cut_of
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
 from shared.text.language import english_name, iso639_2t, parse_language, primary
+from shared.text.timecode import clock
 
 COPY = "copy"
 ENCODED = "encoded"  # by the codec that the backend has for pictures
@@ -55,7 +57,7 @@ class MuxParams(Params):
 
     container: Container = Field("mkv", description="the kind of file to write")
     burn_in: str | None = Field(
-        None, description="language of a new subtitle to draw into the picture, which is encoded anew; unset: none"
+        None, description="language of a new subtitle to draw into the picture, which is encoded again; unset: none"
     )
     default_language: str | None = Field(
         None, description="language of the new subtitle that players show unasked, BCP-47; unset: the first"
@@ -118,6 +120,7 @@ class Parts:
     left_out: tuple[Track, ...] = ()
     burnt: CueSheet | None = None
     picture: Track | None = None
+    ends_ms: int | None = None  # where the film ends, because the media's edit list hides the rest
 
 
 class Engine(Protocol):
@@ -125,19 +128,50 @@ class Engine(Protocol):
 
     def holds(self, media: Path, track: Track, codec: str, container: Container) -> bool: ...
     def write(self, parts: Parts, progress: Callable[[float], None]) -> tuple[str, ...]: ...
+    def length_ms(self, video: Path) -> int | None: ...
 
 
 def run(engine: Engine, job: MuxJob) -> MuxOutputs:
-    """Write the new file, unless there is nothing to show or nothing to show it on."""
+    """Write the new file, unless there is nothing to show, nothing to show it on, or no way to show what the media
+    shows."""
     info = Media.read(job.inputs.info)
     sheets = choose_sheets(job)
     if reason := reason_to_skip(info, sheets):
         job.note("skipped", reason)
         return MuxOutputs()
-    parts = choose_parts(job, info, sheets, engine.holds)
+    burnt = _burnt(sheets, job)
+    cut = cut_of(info)
+    container = container_for(job.params.container, cut, is_encoded=burnt is not None)
+    parts = choose_parts(job, info, (sheets, burnt), container, engine.holds) if container else None
+    if parts is None or (container != job.params.container and _loses_a_clock_track(parts)):
+        return _skip_cut(job, cut)
+    _tell(job, info, parts)
+    for warning in engine.write(parts, job.progress):
+        job.warn(warning)
+    film_ms = engine.length_ms(parts.target)
+    job.note("film_ms", film_ms)
+    media_lengths = (info.duration_ms, info.decoded_ms)  # a file that was cut off holds less than it declares
+    if film_ms is not None and all(lengths_differ(film_ms, media_ms) for media_ms in media_lengths):
+        if cut.is_any:
+            parts.target.unlink()
+            return _skip_cut(job, cut)
+        lasts = f"the film lasts {clock(film_ms)}, and the media {clock(info.duration_ms)}"
+        job.warn(f"{lasts}: play both to see whether they are whole")
+    job.progress(1.0)
+    return MuxOutputs(video=parts.target)
+
+
+def _tell(job: MuxJob, info: Media, parts: Parts) -> None:
+    """Say what becomes of the tracks, before the work."""
     if parts.left_out:
         names = ", ".join(_describe(track) for track in parts.left_out)
         job.warn(f"left out of the video, because {_CALLED[parts.container]} cannot hold it: {names}")
+    if parts.container != job.params.container:
+        job.note("container", parts.container)
+        job.warn(
+            f"the film is an {_CALLED[parts.container]}: the media's edit list hides its beginning (it was cut without "
+            f"encoding), which {_CALLED[job.params.container]} would show again"
+        )
     if converted := [kept for kept in parts.kept if kept.codec not in {COPY, ENCODED}]:
         by_index = {track.index: track for track in info.tracks}
         job.note("converted", ", ".join(f"{_describe(by_index[kept.index])} to {kept.codec}" for kept in converted))
@@ -145,10 +179,35 @@ def run(engine: Engine, job: MuxJob) -> MuxOutputs:
         job.note("subtitles", ", ".join(subtitle.language for subtitle in parts.subtitles))
     if parts.burnt:
         job.note("burnt_in", parts.burnt.language)
-    for warning in engine.write(parts, job.progress):
-        job.warn(warning)
-    job.progress(1.0)
-    return MuxOutputs(video=parts.target)
+        if parts.picture and parts.picture.hdr:
+            job.note("hdr", parts.picture.hdr)
+            job.warn(
+                f"the picture has high dynamic range ({parts.picture.hdr.upper()}): it is encoded as 10-bit HEVC with "
+                "its colours kept, which takes several times as long as H.264; the subtitles are drawn at 203 cd/m2"
+            )
+
+
+def container_for(wanted: Container, cut: Cut, *, is_encoded: bool) -> Container | None:
+    """The container that shows what the media shows; None where a copy in neither does.
+
+    Matroska has no edit lists. MP4 has them, and ffmpeg writes one for a beginning that is hidden, but for nothing
+    inside. A picture that is encoded has no hidden part.
+    """
+    if cut.inside:
+        return None
+    return "mp4" if cut.sound_start or (cut.start and not is_encoded) else wanted
+
+
+def _loses_a_clock_track(parts: Parts) -> bool:
+    return any(track.kind in {"video", "audio"} for track in parts.left_out)
+
+
+def _skip_cut(job: MuxJob, cut: Cut) -> MuxOutputs:
+    where = "parts inside it" if cut.inside else "its beginning or end"
+    reason = f"the media's edit list hides {where}, and a copy would show that again; the subtitles beside it are right"
+    job.note("skipped", reason)
+    job.warn(f"no film was made: {reason}. For a film, encode the media first")
+    return MuxOutputs()
 
 
 def choose_sheets(job: MuxJob) -> tuple[CueSheet, ...]:
@@ -213,10 +272,11 @@ def reason_to_skip(info: Media, sheets: tuple[CueSheet, ...]) -> str | None:
 
 
 def choose_parts(
-    job: MuxJob, info: Media, sheets: tuple[CueSheet, ...], holds: Callable[[Path, Track, str, Container], bool]
-) -> Parts:
-    """What becomes of each track of the media."""
-    container, burnt = job.params.container, _burnt(sheets, job)
+    job: MuxJob, info: Media, shown: tuple[tuple[CueSheet, ...], CueSheet | None], container: Container,
+    holds: Callable[[Path, Track, str, Container], bool],
+) -> Parts:  # fmt: skip
+    """What becomes of each track of the media. `shown`: all sheets, and the one among them to burn in."""
+    sheets, burnt = shown
     picture = next(track for track in info.of_kind("video") if not track.cover)
     kept: list[Kept] = []
     covers: list[Cover] = []
@@ -243,6 +303,7 @@ def choose_parts(
         left_out=tuple(left_out),
         burnt=burnt,
         picture=picture,
+        ends_ms=cut_of(info).end_ms,
     )
 
 

@@ -157,8 +157,7 @@ def _text(
         return sheet.as_text()
     if kind == "whisper":
         return engine.whisper(transcript, translation)
-    aspect = picture.width / picture.height if picture and picture.width and picture.height else None
-    return engine.render(sheet, kind, aspect)
+    return engine.render(sheet, kind, picture.aspect if picture else None)
 
 
 def on_changes(cues: Sequence[Cue], changes_ms: Sequence[int], gap_ms: int) -> int:

@@ -23,12 +23,17 @@ from shared.stage import StageError
 from shared.worker_main import end_with_parent
 
 PROTOCOLS = "file"
+OTHER = (
+    "try the other ffmpeg: `--set ffmpeg=own` takes the one that reel brings, `--set ffmpeg=system` the machine's own"
+)
 NO_SPACE = "No space left on device"
 
 _LAST_LINES = 200
 _LOGGED_LINES = 5000  # a damaged film can bring one complaint a packet
 _COMPLAINT = re.compile(r"error|invalid|failed|unable|cannot|could not|not found|no such", re.IGNORECASE)
 _CONVERSION_FAILED = "Conversion failed!"  # ffmpeg's last words, whatever the cause
+_DURATION = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
+_VERSION = re.compile(r"ffmpeg version n?(\S+)")
 _SPEAKER = re.compile(r"^(\[[^\]]*\] ?)+")  # holds an address in memory, another one in every run
 _BASE = ("-nostdin", "-hide_banner", "-nostats", "-y", "-progress", "pipe:1", "-stats_period", "0.25")
 
@@ -63,11 +68,47 @@ def find_ffmpeg() -> str:
 
 
 def has_filter(program: str, name: str) -> bool:
-    """Whether this ffmpeg was built with a filter."""
+    """Tell whether this ffmpeg was built with a filter."""
+    return _lists(program, "-filters", name)
+
+
+def has_encoder(program: str, name: str) -> bool:
+    """Tell whether this ffmpeg was built with an encoder."""
+    return _lists(program, "-encoders", name)
+
+
+def _lists(program: str, what: str, name: str) -> bool:
     listed = subprocess.run(
-        [program, "-hide_banner", "-filters"], check=False, capture_output=True, encoding="utf-8", errors="replace"
+        [program, "-hide_banner", what], check=False, capture_output=True, encoding="utf-8", errors="replace"
     )
     return re.search(rf"^\s*\S+\s+{re.escape(name)}\s", listed.stdout, re.MULTILINE) is not None
+
+
+def named(program: str) -> str:
+    """Name the program in a message: `ffmpeg 5.1.9-0+deb12u1 (/usr/bin/ffmpeg)`."""
+    asked = subprocess.run([program, "-version"], check=False, capture_output=True, encoding="utf-8", errors="replace")
+    found = _VERSION.match(asked.stdout)
+    return f"ffmpeg {found[1] if found else 'of unknown version'} ({Path(program).resolve()})"
+
+
+def length_ms(program: str, media: Path) -> int | None:
+    """Ask how long a file lasts by its container's word; None where it gives none."""
+    listed = run(program, reading(media), find=_DURATION, level="info").found
+    found = _DURATION.search(listed[0]) if listed else None
+    if found is None:
+        return None
+    hours, minutes, seconds = found.groups()
+    return round((int(hours) * 3600 + int(minutes) * 60 + float(seconds)) * 1000)
+
+
+def require_media(media: Path, stage: str) -> None:
+    """Refuse a media file that is no longer where it was. ffmpeg would only say that it found no such file."""
+    if not media.exists():
+        raise StageError(
+            f"{stage}.gone",
+            f"{media}: expected the media file, found nothing: it was moved, renamed or deleted during the run",
+            hint="run the same command with the name that the file has now; the steps that are done are reused",
+        )
 
 
 def address(path: Path) -> str:

@@ -17,10 +17,11 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from shared.containers import FORMATS
-from shared.documents.media import Track, TrackKind, is_commentary
+from shared.documents.media import Hidden, Track, TrackKind, is_commentary
 from shared.text.language import language_of_track
 from stages.demux.stage import Probe, refusal
 from stages.toolkit.media.ffmpeg import PROTOCOLS, address
+from stages.toolkit.media.probe_picture import hidden_part, with_picture
 
 _KINDS: dict[str, TrackKind] = {
     "audio": "audio", "video": "video", "subtitle": "subtitle", "attachment": "attachment",
@@ -53,7 +54,7 @@ def _words(error: Exception) -> str:
 
 def _read(container: InputContainer) -> Probe:
     chapters = len(container.chapters())
-    tracks = tuple(_track(stream, chapters) for stream in container.streams)
+    tracks = with_picture(container, tuple(_track(stream, chapters) for stream in container.streams))
     name = container.format.name
     duration_ms = None if container.duration is None else round(container.duration / 1000)
     return Probe(
@@ -94,6 +95,7 @@ def _track(stream: Stream, chapters: int) -> Track:
         height=(video.codec_context.height or None) if video and _is_known(video) else None,
         frame_rate=_frame_rate(video) if video and not disposition & Disposition.attached_pic else None,
         cover=bool(disposition & Disposition.attached_pic),
+        hidden=hidden_part(stream) if audio or video else Hidden(),
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from shared.documents.cue import Cue, CueSheet
 from shared.documents.media import Media, Track, TrackKind
 from shared.stage import Job, StageError
+from stages.mux.burn_in import dimmed, drawing
 from stages.mux.ffmpeg import mux_arguments
 from stages.mux.stage import Container, Cover, Kept, MuxInputs, MuxJob, MuxParams, NewSubtitle, Parts, run, stub
 from tests.fakes.listener import Audience
@@ -26,6 +27,7 @@ class FakeEngine:
 
     held: frozenset[str] = frozenset()
     written: list[Parts] = field(default_factory=list)
+    lasts_ms: int | None = 5000
 
     def holds(self, media: Path, track: Track, codec: str, container: Container) -> bool:
         return codec in self.held or (codec == "copy" and track.codec in self.held)
@@ -34,6 +36,9 @@ class FakeEngine:
         self.written.append(parts)
         parts.target.write_bytes(b"video")
         return ()
+
+    def length_ms(self, video: Path) -> int | None:
+        return self.lasts_ms
 
 
 def other(index: int, kind: TrackKind, codec: str, *, cover: bool = False) -> Track:
@@ -200,3 +205,24 @@ def test_a_second_sheet_of_one_language_is_left_out(tmp_path: Path) -> None:
     subtitles = parts_of(twice).subtitles
     assert [s.language for s in subtitles] == ["eng", "por"]
     assert subtitles[0].sheet.cues[0].lines == ("hello",)
+
+
+def test_a_film_of_another_length_than_its_media_is_told(tmp_path: Path) -> None:
+    job, listener = a_job(tmp_path, (VIDEO, SOUND), {"en": 1})
+    assert run(FakeEngine(lasts_ms=9_000), job).video is not None
+    assert "the film lasts 0:09, and the media 0:05" in listener.warnings[0]
+    assert job.facts["film_ms"] == 9_000
+
+
+def test_a_picture_of_high_dynamic_range_gets_dimmer_colours_in_styles_and_codes_and_nowhere_else() -> None:
+    script = "Style: Default,Arial,58,&H00FFFFFF,&H0000FFFF,0\nDialogue: 0,a &HFFFFFF b{\\c&H00FF00&}c\n"
+    dim = "Style: Default,Arial,58,&H00949494,&H00009494,0\nDialogue: 0,a &HFFFFFF b{\\c&H009400&}c\n"
+    assert (dimmed(script, "pq"), dimmed(script, None)) == (dim, script)
+
+
+@pytest.mark.parametrize(
+    ("size", "evened"), [((427, 240), "crop"), ((2, 3), "crop"), ((1, 9), "pad"), ((64, 48), None)]
+)
+def test_a_picture_of_an_odd_size_loses_a_line_unless_it_has_but_one(size: tuple[int, int], evened: str | None) -> None:
+    filters = drawing(Track(index=0, kind="video", codec="ffv1", width=size[0], height=size[1]))
+    assert [name for name in ("crop", "pad") if f"{name}=" in filters] == ([evened] if evened else [])
