@@ -17,6 +17,7 @@ from typing import Literal
 from pydantic import JsonValue, ValidationError, field_validator
 
 from pipeline.base.errors import UsageError
+from pipeline.base.sizes import size_in
 from pipeline.base.wait_limit import FOREVER, wait_limit_s
 from shared.documents.base import Frozen
 from shared.text.language import parse_language
@@ -58,6 +59,7 @@ class Settings(Frozen):
     cache_dir: str
     results_dir: str
     index_dir: str
+    results_limit: str
     environments_dir: str
     own_models_dir: str
     progress: Literal["auto", "plain", "none", "json"]
@@ -90,6 +92,13 @@ class Settings(Frozen):
     @classmethod
     def _languages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(parse_language(tag) for tag in value))
+
+    @field_validator("results_limit")
+    @classmethod
+    def _limit(cls, value: str) -> str:
+        if value not in {"auto", "none"} and size_in(value) is None:
+            raise ValueError("expected a size like 50GB, or auto, or none")
+        return value
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -53,6 +54,7 @@ class Batch:
     fail_fast: bool
     passing: PassOver | None = None
     results: dict[int, ItemResult] = field(default_factory=dict)
+    to_come: Sequence[Request] = ()  # all that the run knows of, whatever became of each
     _ready: set[tuple[str, ...]] = field(default_factory=set)
 
     @property
@@ -109,6 +111,18 @@ class Batch:
         """The media is not begun, or not finished, because another has failed."""
         name = self.admission.name(request.media)
         self.results[index] = ItemResult(name, request.media, "skipped", None, None, 0, 0.0)
+
+    def keys_to_come(self) -> set[str]:
+        """Return the keys of results that earlier runs have made of media that this one has still to begin or to end,
+        as far as their job was not published."""
+        keys: set[str] = set()
+        for index, request in enumerate(self.to_come):
+            if index not in self.results:
+                with contextlib.suppress(ReelError, OSError):
+                    if not self.admission.was_published(request.media, self.admission.plan_for(request)):
+                        known = self.run.app.store.known_media(request.media)
+                        keys |= self.run.history.keys_of(known.digest) if known else set()
+        return keys
 
     def pass_over(self, requests: Sequence[Request], begin: int = 0) -> list[Request]:
         """Settle the media that have what is asked for. Returns the requests for what the others lack; the first is
@@ -212,7 +226,7 @@ def _complete(batch: Batch, requests: list[Request] | AsyncIterable[Request], st
     first: Begun | None = None
     number = 0
     if isinstance(requests, list):
-        requests = batch.pass_over(requests)
+        requests = batch.to_come = batch.pass_over(requests)
         while number < len(requests) and first is None and not batch.over:
             first, number = _leading(batch, requests, number)
         if first is None:

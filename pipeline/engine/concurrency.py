@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import signal
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from pipeline.engine.batch import Batch, Begun
 from pipeline.engine.item import ItemResult
 from pipeline.engine.item_run import ItemRun, Shared
 from pipeline.engine.media_list import Request
+from pipeline.engine.size_limit import SizeLimit
 from pipeline.store.media_file import read_media
 from pipeline.store.worker_stats import Observed
 from pipeline.workers.open_dispatcher import open_dispatcher
@@ -47,6 +47,7 @@ class Window:
         self, batch: Batch, observed: Observed, left: int | None, stop: Callable[[], None] | None = None
     ) -> None:
         self._batch, self._observed, self._left, self._stop = batch, observed, left, stop
+        self._limit = SizeLimit(batch.run.app, batch.run.emit)
         self._interrupts = 0  # of the work
         self._at_work: dict[asyncio.Task[None], Begun] = {}
 
@@ -113,6 +114,7 @@ class Window:
                 for task in [one for one in self._at_work if one in done]:
                     del self._at_work[task]
                     task.result()  # raises what is no item's failure
+                    self._limit.keep(self._needed)
                 if self._batch.over:
                     await self._leave()
         finally:
@@ -144,7 +146,14 @@ class Window:
             wanted = max(_LEAST_FREE_BYTES, _LEAST_FREE_OF_MEDIA * request.media.stat().st_size)
         except OSError:
             wanted = _LEAST_FREE_BYTES
-        return shutil.disk_usage(self._batch.run.app.store.root).free >= wanted
+        return self._limit.free(wanted, self._needed)
+
+    def _needed(self) -> set[str]:
+        """Return the keys of the results that are needed still: by the items at work, and by those to come, which may
+        have been worked on before."""
+        keys = {result.key for begun in self._at_work.values() for result in begun.record.results.values()}
+        keys |= {one.key for begun in self._at_work.values() for one in begun.previews if one.key}
+        return keys | self._batch.keys_to_come()
 
     async def _admit(self, index: int, request: Request, shared: Shared) -> None:
         batch, store = self._batch, self._batch.run.app.store

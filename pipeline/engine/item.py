@@ -167,7 +167,11 @@ class ItemRecord:
         corrections = self.app.edits.files(self.item.digest, self.item.edits)
         damaged = []
         for digest in digests:
-            if is_sound(corrections[digest], digest) if digest in corrections else self.app.store.prove(digest):
+            if (
+                is_sound(corrections[digest], digest)
+                if digest in corrections
+                else self.app.store.contents.prove(digest)
+            ):
                 self.proven.add(digest)
             else:
                 damaged.append(digest)
@@ -188,7 +192,7 @@ class ItemRecord:
         except MediaChanged as error:
             self.not_published(error)
         except ObjectDamaged as error:
-            app.store.prove(error.file.sha256)  # which removes it
+            app.store.contents.prove(error.file.sha256)  # which removes it
             return [error.file.sha256]
         except OSError as error:
             self.not_published(unwritable(item.folder, error))
@@ -236,7 +240,7 @@ class ItemRecord:
         probed = result.outputs.get("media")
         if isinstance(probed, StoredFile):
             try:
-                sound = probed.sha256 in self.proven or self.app.store.prove(probed.sha256)
+                sound = probed.sha256 in self.proven or self.app.store.contents.prove(probed.sha256)
                 self._media_ms = Media.read(self.app.store.path(probed)).decoded_ms if sound else None
             except DocumentError:
                 self._media_ms = None

@@ -8,10 +8,11 @@ that no run is in progress.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from pipeline.publishing.record import JOB, Job, read_job
 from pipeline.store.results import ResultStore, StoredResult
 from shared.documents.base import DocumentError
 from shared.files import is_sound
+from shared.language_model import Usage
 
 _DAY_S = 24 * 3600
+_LARGE_BYTES = 1_000_000  # sound and film; transcripts and subtitles of a long film are smaller
 
 
 @dataclass(frozen=True)
@@ -94,43 +97,78 @@ class Survey:
     lost: tuple[Path, ...]
 
 
-def survey(
-    store: ResultStore, older_than_s: float, keep_bytes: int | None, *, intermediates: bool,
-    moved_to: Sequence[Path] = (),
-) -> Survey:  # fmt: skip
-    """What may go: every result not used for `older_than_s`, then the oldest of the others until no more than
-    `keep_bytes` stay. With `intermediates`, a published job keeps the results that it published, and not those that
-    they were made from. `moved_to` are folders that may hold jobs at any depth."""
+@dataclass(frozen=True)
+class Ask:
+    """How far a survey may go. With `intermediates`, a published job keeps the results that it published, and not those
+    that they were made from. `by_itself` is for a run that nobody watches: it keeps what a service was asked for, and
+    lets go of large published results, whose files lie in the job's folder. `spared` are keys that stay in any case.
+    `moved_to` are folders that may hold jobs at any depth."""
+
+    intermediates: bool = False
+    by_itself: bool = False
+    spared: Collection[str] = ()
+    moved_to: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A result that no published job holds on to."""
+
+    path: Path
+    result: StoredResult
+    used_at: float
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it takes so little that it stays as long as anything larger may go: texts cost the most to make."""
+        return sum(file.size for file in self.result.files) < _LARGE_BYTES
+
+
+def survey(store: ResultStore, older_than_s: float, keep_bytes: int | None, *, ask: Ask) -> Survey:
+    """What may go: every result not used for `older_than_s`, then others until no more than `keep_bytes` stay: first
+    what is large, then the rest, the oldest of each first."""
     results = {path: result for path in store.manifests() if (result := _read(path)) is not None}
-    jobs, lost = _jobs(store, moved_to)
-    used_keys = _in_use(jobs, {result.key: result for result in results.values()}, intermediates)
+    jobs, lost = _jobs(store, ask.moved_to)
+    used_keys = _in_use(jobs, {result.key: result for result in results.values()}, ask)
+    fresh = store.contents.fresh  # a run in progress is about to note these
+    used_keys |= {one.key for one in results.values() if any(file.sha256 in fresh for file in one.files)}
     holders: dict[str, set[Path]] = defaultdict(set)
     for path, result in results.items():
         for file in result.files:
             holders[file.sha256].add(path)
-    sizes = {path.name: path.stat().st_size for path in (store.root / "objects").glob("*/*")}
+    sizes = store.contents.sizes()
     surplus = [_stray(store, name, size) for name, size in sizes.items() if name not in holders]
     now, last_used = time.time(), _last_used(store)
-    by_age = sorted((last_used.get(result.key, path.stat().st_mtime), path) for path, result in results.items())
     total = sum(sizes[name] for name in holders if name in sizes)
-    for used_at, path in by_age:
-        result = results[path]
-        if result.key in used_keys:
-            continue
-        old, too_much = now - used_at > older_than_s, keep_bytes is not None and total > keep_bytes
+    for one in _candidates(results, used_keys, last_used, large_first=keep_bytes is not None):
+        old, too_much = now - one.used_at > older_than_s, keep_bytes is not None and total > keep_bytes
         if not (old or too_much):
             continue
-        names = {file.sha256 for file in result.files}
+        names = {file.sha256 for file in one.result.files}
         for name in names:
-            holders[name].discard(path)
+            holders[name].discard(one.path)
         freed = [name for name in names if not holders[name] and name in sizes]
         size = sum(sizes[name] for name in freed)
         total -= size
-        why = f"not used for {(now - used_at) / _DAY_S:.0f} days" if old else "the oldest of what is too much"
-        what = f"{result.ingredients['stage']} ({result.ingredients['backend']})"
-        surplus.append(Surplus(result.key, what, why, now - used_at, size, (path, *map(store.object_path, freed))))
+        why = f"not used for {(now - one.used_at) / _DAY_S:.0f} days" if old else "the oldest of what is too much"
+        what = f"{one.result.ingredients['stage']} ({one.result.ingredients['backend']})"
+        paths = (one.path, *map(store.object_path, freed))
+        surplus.append(Surplus(one.result.key, what, why, now - one.used_at, size, paths))
     used = {file.sha256 for result in results.values() if result.key in used_keys for file in result.files}
     return Survey(tuple(surplus), total, sum(sizes[name] for name in used if name in sizes), lost)
+
+
+def _candidates(
+    results: Mapping[Path, StoredResult], used_keys: Collection[str], last_used: Mapping[str, float], *,
+    large_first: bool,
+) -> list[_Candidate]:  # fmt: skip
+    """The results that may go, those to go first at the front."""
+    found = [
+        _Candidate(path, result, last_used[result.key] if result.key in last_used else path.stat().st_mtime)
+        for path, result in results.items()
+        if result.key not in used_keys
+    ]
+    return sorted(found, key=lambda one: (large_first and one.is_small, one.used_at, one.path))
 
 
 def delete(store: ResultStore, surplus: Iterable[Surplus]) -> None:
@@ -139,11 +177,14 @@ def delete(store: ResultStore, surplus: Iterable[Surplus]) -> None:
         if one.key:
             store.index.execute("DELETE FROM results WHERE key = ?", (one.key,), wait=False)
         for path in one.paths:
-            path.unlink(missing_ok=True)
+            if path.suffix:
+                path.unlink(missing_ok=True)  # its manifest
+            else:
+                store.contents.remove(path.name)
 
 
-def _jobs(store: ResultStore, moved_to: Sequence[Path]) -> tuple[list[Job], tuple[Path, ...]]:
-    """Every published job that can be found, and the folders from which one has gone without a trace."""
+def _jobs(store: ResultStore, moved_to: Sequence[Path]) -> tuple[dict[Path, Job], tuple[Path, ...]]:
+    """Every published job that can be found, by its folder, and the folders from which one has gone without a trace."""
     told = store.index.query("SELECT DISTINCT folder, media FROM run_items WHERE folder IS NOT NULL")
     published = {Path(str(folder)): str(media) for folder, media in told}
     renamed = (found.parent for folder in {place.parent for place in published} for found in folder.glob(f"*/{JOB}"))
@@ -151,18 +192,32 @@ def _jobs(store: ResultStore, moved_to: Sequence[Path]) -> tuple[list[Job], tupl
     jobs = {place: job for place in {*published, *renamed, *moved} if (job := read_job(place)) is not None}
     there = {job.media for job in jobs.values()}
     lost = sorted(folder for folder, media in published.items() if folder not in jobs and media not in there)
-    return list(jobs.values()), tuple(lost)
+    return jobs, tuple(lost)
 
 
-def _in_use(jobs: Iterable[Job], results: Mapping[str, StoredResult], intermediates: bool) -> set[str]:
-    """The keys that published jobs use; with `intermediates`, only those of what they published."""
-    used: set[str] = set()
-    for job in jobs:
+def _in_use(jobs: Mapping[Path, Job], results: Mapping[str, StoredResult], ask: Ask) -> set[str]:
+    """The keys that stay: those that published jobs use, or only those of what they published."""
+    used = set(ask.spared)
+    for folder, job in jobs.items():
         published = set(job.files.values())
+        if ask.by_itself:
+            published -= _large_copies(folder, job)
         for key in (str(step["key"]) for step in job.steps.values()):
-            if not intermediates or (key in results and published & {file.sha256 for file in results[key].files}):
+            if not ask.intermediates or (key in results and published & {file.sha256 for file in results[key].files}):
                 used.add(key)
+    if ask.by_itself:
+        used |= {key for key, result in results.items() if Usage.noted(result.facts).requests}
     return used
+
+
+def _large_copies(folder: Path, job: Job) -> set[str]:
+    """The digests of large files that lie in the job's folder, and need no second copy in the store."""
+    found = set()
+    for name, digest in job.files.items():
+        with contextlib.suppress(OSError):
+            if (folder / name).stat().st_size >= _LARGE_BYTES:
+                found.add(digest)
+    return found
 
 
 def _last_used(store: ResultStore) -> dict[str, float]:

@@ -245,6 +245,13 @@ class Runs:
             return self._store.ingredients(str(key))
         return None
 
+    def keys_of(self, media_digest: str) -> set[str]:
+        """Return the keys of all results that steps had for a media in any run."""
+        rows = self._index.query(
+            "SELECT DISTINCT key FROM run_steps WHERE media = ? AND key IS NOT NULL", (media_digest,)
+        )
+        return {str(key) for (key,) in rows}
+
     def _rows(self, table: str, run: str, *without: str) -> list[dict[str, JsonValue]]:
         left_out = {"run", *without}
         return [

@@ -32,12 +32,12 @@ from pydantic import JsonValue, ValidationError
 
 from pipeline.base.errors import ReelError
 from pipeline.plan.result_key import InputDigests
+from pipeline.store.contents import Contents, flush_folder
 from pipeline.store.index import Index
 from pipeline.store.index_file import trouble
 from pipeline.store.media_file import MediaFile, identity_of, read_media
 from pipeline.store.store_lock import NOT_AT_ALL, Waiting, take_lock
 from shared.documents.base import Document, DocumentError, Frozen
-from shared.files import is_sound
 from shared.stage import MAKESHIFT, Fact
 
 _DISK_REFUSES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -141,8 +141,8 @@ class ResultStore:
 
     def __init__(self, root: Path, index_folder: Path | None = None) -> None:
         self.root = root
-        # As text: putting paths together from their parts is a tenth of the time of a plan for many media.
-        self._objects, self._manifests = str(root / "objects"), str(root / "manifests")
+        self.contents = Contents(root / "objects")
+        self._manifests = str(root / "manifests")  # as text, which is put together faster
         self.index = Index((index_folder or root) / "index.sqlite")
 
     @property
@@ -241,19 +241,7 @@ class ResultStore:
 
     def object_path(self, sha256: str) -> Path:
         """Where the content with this digest lies."""
-        return Path(f"{self._objects}/{sha256[:2]}/{sha256}")
-
-    def prove(self, sha256: str) -> bool:
-        """Whether the content with this digest is in the store and has it. A damaged one is removed, so that the
-        results it belongs to are made again."""
-        place = self.object_path(sha256)
-        with contextlib.suppress(FileNotFoundError):
-            read = place.stat().st_ino
-            if is_sound(place, sha256):
-                return True
-            if place.stat().st_ino == read:  # and not what another item has just made in its place
-                place.unlink()
-        return False
+        return self.contents.path(sha256)
 
     def make_staging(self, name: str) -> Path:
         """An empty folder for a step to write into, on the store's own disk."""
@@ -267,17 +255,7 @@ class ResultStore:
 
     def take_in(self, path: Path) -> StoredFile:
         """Move a file into the store. Its content is on the disk when this returns."""
-        with open(path, "rb") as stream:
-            os.fsync(stream.fileno())
-            size, digest = os.fstat(stream.fileno()).st_size, hashlib.file_digest(stream, "sha256").hexdigest()
-        target = self.object_path(digest)
-        path.chmod(0o444)  # contents are never changed; this stops a program that tries to
-        try:
-            os.replace(path, target)
-        except FileNotFoundError:  # the first in its folder
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(path, target)
-        _flush_folder(target.parent)
+        digest, size = self.contents.take_in(path)
         return StoredFile(sha256=digest, size=size, name=path.name)
 
     def keep(self, content: bytes) -> None:
@@ -293,11 +271,12 @@ class ResultStore:
         path = self._manifest(result.key)
         path.parent.mkdir(parents=True, exist_ok=True)
         result.write(path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
 
     def note(self, result: StoredResult) -> None:
         """Give a result that is written its row in the index."""
         self.index.put("results", result.row)
+        self.contents.noted(file.sha256 for file in result.files)
 
     def media(self, path: Path) -> MediaFile:
         """A user's file with its digest, remembered by what the file system says of it. Raises `OSError`, and
@@ -367,13 +346,3 @@ def as_input(digests: InputDigests, store: ResultStore, media: Mapping[str, Path
         role: None if value is None else place(value) if isinstance(value, str) else [place(one) for one in value]
         for role, value in digests.items()
     }
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

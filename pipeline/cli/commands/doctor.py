@@ -14,6 +14,7 @@ from pipeline.base.errors import EXIT_MISSING, EXIT_OK
 from pipeline.base.hardware import REMEMBERED, describe, detect
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
+from pipeline.engine.size_limit import limit_of
 from pipeline.plan.profile import load_profiles, suggest_profile
 
 
@@ -34,6 +35,9 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         next(path for path in (app.project.cache, *app.project.cache.parents) if path.exists())
     ).free
     rows.append(("ok" if free > 2e9 else "low", "disk", f"{megabytes(free)} free for {app.project.cache}"))
+    limit, held = limit_of(app.settings.results_limit, app.store), app.store.contents.bytes
+    most = "with no limit" if limit is None else f"of {megabytes(limit)} at most (`results_limit`)"
+    rows.append(("ok" if limit is None or held <= limit else "low", "results", f"{megabytes(held)} {most}"))
     for family in app.environments.families:
         look = app.environments.check if family in needed_environments else app.environments.status
         status = look(family)

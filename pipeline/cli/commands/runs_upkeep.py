@@ -16,12 +16,12 @@ from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.display_paths import shown
 from pipeline.base.errors import UsageError
+from pipeline.base.sizes import size_in
 from pipeline.cli.arguments import CommandResult, agreed, megabytes, say, table
 from pipeline.cli.reporters import open_reporter
-from pipeline.publishing.prune_results import Survey, delete, repair, survey
+from pipeline.publishing.prune_results import Ask, Survey, delete, repair, survey
 
 _AGE_S = {"h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
-_BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SHOWN = 20
 
 
@@ -39,8 +39,8 @@ def parse_age(text: str) -> float:
 
 def parse_size(text: str) -> int:
     """`500MB` or `20GB` in bytes; raises `UsageError`."""
-    if found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MGT]B)", text.strip().upper()):
-        return int(float(found[1]) * _BYTES[found[2]])
+    if (size := size_in(text)) is not None:
+        return size
     raise UsageError("prune.size", f"`{text}` is no size", hint="write `500MB` or `20GB`")
 
 
@@ -87,7 +87,7 @@ def _prune(arguments: argparse.Namespace, app: App) -> CommandResult:
 
     def look() -> Survey:
         intermediates = arguments.intermediates
-        return survey(app.store, older_than_s, keep, intermediates=intermediates, moved_to=[*map(Path, arguments.jobs)])
+        return survey(app.store, older_than_s, keep, ask=Ask(intermediates, moved_to=tuple(map(Path, arguments.jobs))))
 
     found = look()
     yes = bool(found.surplus) and agreed("delete this?", _text(found), yes=arguments.yes)

@@ -1,0 +1,160 @@
+"""The disk stays bounded: what finished jobs leave behind goes while the run works on others, and nothing that is
+needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from pipeline.app import App
+from pipeline.base import events
+from pipeline.base.errors import UsageError
+from pipeline.engine.batch import BatchResult, run_batch
+from pipeline.engine.media_list import Request
+from pipeline.engine.size_limit import limit_of
+from pipeline.plan.registry import STAGES
+from pipeline.store.media_file import read_media
+from tests.fakes import padded
+
+MB = 10**6
+FILMS = int(os.environ.get("LIBRARY_FILMS", "60"))  # 1000 take some minutes
+_SOUND, _COPY = 2 * MB, 3 * MB
+_RECIPE = f"""summary = "a film with much behind it"
+publish = [{{ file = "film.large", as = "{{name}}.mkv" }}, {{ file = "text.text", as = "{{name}}.txt" }}]
+[steps.sound]
+stage = "padded"
+inputs = {{ media = "media" }}
+params = {{ size = {_SOUND} }}
+[steps.text]
+stage = "padded"
+inputs = {{ media = "sound.large" }}
+params = {{ size = 1000 }}
+[steps.film]
+stage = "padded"
+inputs = {{ media = "sound.large" }}
+params = {{ size = {_COPY} }}
+"""
+
+
+@pytest.fixture
+def padded_app(make_app: Callable[..., App], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], App]:
+    monkeypatch.setitem(STAGES, "padded", padded.STAGE)
+    (tmp_path / "padded.toml").write_text(_RECIPE)
+    recipe = str(tmp_path / "padded.toml")
+    return lambda limit: make_app(stub=True, recipe=recipe, results_limit=limit, look_ahead=3)
+
+
+def make_films(folder: Path, count: int) -> list[Request]:
+    folder.mkdir()
+    films = [folder / f"film{number:04d}.mkv" for number in range(count)]
+    for film in films:
+        film.write_text(film.stem)
+    return [Request(film) for film in films]
+
+
+def run(app: App, films: Sequence[Request], emit: Callable[[events.Event], None] = lambda event: None) -> BatchResult:
+    return run_batch(films, app, emit)
+
+
+def size(app: App) -> int:
+    found = 0
+    for folder, _, names in os.walk(app.project.results / "objects"):
+        for name in names:
+            try:
+                found += (Path(folder) / name).stat().st_size
+            except FileNotFoundError:
+                continue
+    return found
+
+
+def stages_run(result: BatchResult) -> int:
+    return sum(item.steps_run for item in result.items)
+
+
+def test_a_library_many_times_larger_than_the_limit_runs_through(
+    padded_app: Callable[[str], App], tmp_path: Path
+) -> None:
+    app, films, most = padded_app("20MB"), make_films(tmp_path / "films", FILMS), [0]
+
+    def watch(event: events.Event) -> None:
+        if isinstance(event, events.StepDone):
+            most.append(size(app))
+
+    result = run(app, films, watch)
+    assert {item.state for item in result.items} == {"done"}
+    at_work = 3 * (_SOUND + _COPY + 1000)
+    assert max(most) <= 20 * MB + 2 * at_work, "the limit, what is at work, and what ended just now"
+    assert size(app) <= 20 * MB
+    assert len(list(app.project.output.glob("*/*.mkv"))) == FILMS
+    again = run(app, films)
+    assert {item.state for item in again.items} == {"reused"}
+    assert stages_run(again) == 0, "everything is published, and nobody asks what it was made from"
+    published = {path for path in app.project.output.rglob("*") if path.suffix == ".txt"}
+    assert len(published) == FILMS
+    shutil.rmtree(app.project.output / "film0000")
+    (film,) = run(app, films[:1]).items
+    assert film.state == "done", "what has left can be made again"
+    assert (app.project.output / "film0000" / "film0000.mkv").stat().st_size == _COPY
+
+
+def test_texts_stay_while_anything_large_can_go_and_what_is_published_stays_longest(
+    padded_app: Callable[[str], App], tmp_path: Path
+) -> None:
+    app, films = padded_app("10MB"), make_films(tmp_path / "films", 8)
+    run(app, films)
+    for film in films:
+        shutil.rmtree(app.project.output / film.media.stem)
+    per_film = [item.steps_run for item in run(padded_app("none"), films).items]
+    assert max(per_film) == 2, "the sound and the film are made again, and the text never"
+
+
+def test_what_items_to_come_have_been_given_before_stays(padded_app: Callable[[str], App], tmp_path: Path) -> None:
+    films = make_films(tmp_path / "films", 12)
+    half, app = films[6:], padded_app("none")
+
+    def change(event: events.Event) -> None:
+        if isinstance(event, events.StepDone) and event.step == "sound":
+            (tmp_path / "films" / event.item).write_text("changed")  # so that it is not published
+
+    assert {item.state for item in run(app, half, change).items} == {"failed"}
+    for film in half:
+        film.media.write_text(film.media.stem)
+    while not all(read_media(film.media).settled for film in half):  # the times tell of a change from then on
+        time.sleep(0.1)
+    with app.store.open_for_writing("test"):
+        for film in half:
+            app.store.media(film.media)
+    result = run(padded_app("15MB"), films)
+    assert [item.steps_run for item in result.items] == [3] * 6 + [0] * 6
+
+
+def test_a_limit_that_cannot_be_kept_is_told_once(padded_app: Callable[[str], App], tmp_path: Path) -> None:
+    app, heard = padded_app("0.001MB"), list[events.Event]()
+    result = run(app, make_films(tmp_path / "films", 6), heard.append)
+    assert {item.state for item in result.items} == {"done"}
+    told = [event.text for event in heard if isinstance(event, events.Notice)]
+    assert sum("results_limit" in text for text in told) == 1
+
+
+def test_without_a_limit_nothing_goes(padded_app: Callable[[str], App], tmp_path: Path) -> None:
+    app = padded_app("none")
+    run(app, make_films(tmp_path / "films", 4))
+    assert size(app) >= 4 * (_SOUND + _COPY)
+
+
+def test_the_limit_is_read_as_people_write_it(make_app: Callable[..., App]) -> None:
+    app = make_app()
+    assert limit_of("none", app.store) is None
+    assert limit_of("50GB", app.store) == 50 * 10**9
+    assert limit_of("1.5 gb", app.store) == 1_500_000_000
+    free = shutil.disk_usage(app.project.results.parent).free
+    app.project.results.mkdir(exist_ok=True)
+    assert limit_of("auto", app.store) == pytest.approx(free / 2, rel=0.2)
+    for wrong in ("", "50", "much", "-1GB"):
+        with pytest.raises(UsageError, match="results_limit"):
+            make_app(results_limit=wrong)
