@@ -27,7 +27,7 @@ _TAG_OR_COMMANDS = {"srt": re.compile(f"({_COMMANDS}|{_TAG})"), "vtt": re.compil
 _ASS_LETTERS = {r"\N": "\n", r"\n": " ", r"\h": "\u00a0", r"\{": "{", r"\}": "}"}
 _JOINED = re.compile(rf"(?<=[\\<-]){WORD_JOINER}")  # as our own files keep a sign from being a command
 _COMMAND = re.compile(r"\\(\d?[A-Za-z]+)(\([^)]*\)|[^\\]*)")  # `\fad(1,2)`, `\b1`, `\c&HFF&`, `\rNote`
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"-?\d{1,6}(?:\.\d{1,6})?")
 _NAME = re.compile(r"</?([A-Za-z0-9]*)([^>]*)>")
 _COLOUR = re.compile(r"""\bcolor\s*=\s*["']?\s*([#\w]+)""", re.IGNORECASE)
 _FLAGS: Mapping[str, str] = {"i": "italic", "em": "italic", "b": "bold", "strong": "bold", "u": "underline"}

@@ -28,8 +28,11 @@ from stages.toolkit.formats import closed_captions, timed_text
 from stages.toolkit.formats.markup_reader import read_ass, read_tagged
 
 _MOST_BYTES = 64 << 20
+_MOST_PIXELS = 100_000
 _ARROW = re.compile(r"-{1,3} ?>|[–—→]>?")
-_TIME = re.compile(r"(?:(-?\d{1,3})\s*:\s*)?(-?\d{1,3})\s*:\s*(-?\d{1,2})(?:\s*[,.:;]\s*(-?\d{1,3}))?(?![\d:])")
+_TIME = re.compile(
+    r"(?<![\d:])(?:(-?\d{1,3})\s*:\s*)?(-?\d{1,3})\s*:\s*(-?\d{1,2})(?:\s*[,.:;]\s*(-?\d{1,3}))?(?![\d:])"
+)
 _HUNDRED_HOURS_MS = 100 * 3_600_000
 _CONTROLS = re.compile(r"[\x01-\x08\x0e-\x19\x1b-\x1f\x7f]")  # in no text; \x1a ended files once
 _XML = re.compile(r"<(\?xml|!--|tt\b|\w+:tt\b)")
@@ -97,7 +100,8 @@ def _decoded(data: bytes, repairs: list[str]) -> str:
 def _without_zeros(data: bytes, repairs: list[str]) -> str:
     """The text of a file with bytes of zero: UTF-16 that does not say so, or what a crash or a bad disk left of one."""
     for encoding, zeros, letters in (("utf-16-le", data[1::2], data[::2]), ("utf-16-be", data[::2], data[1::2])):
-        if zeros.count(0) * 2 > len(zeros) and letters.count(0) * 10 < len(letters):
+        # Of every letter of ASCII one byte is zero, and always the same one; what is lost has zeros in both.
+        if zeros.count(0) * 10 > len(zeros) and letters.count(0) * 20 < zeros.count(0):
             repairs.append("the file is UTF-16 without a mark; many players want UTF-8")
             return data.decode(encoding, errors="replace")
     try:
@@ -134,9 +138,10 @@ def _read_ass(text: str, notes: Notes) -> tuple[Cue, ...]:
 def _number(text: str | None, usual: int) -> float:
     """A number of the file's head; what it usually is where it is not given, or no size."""
     try:
-        return float(text or usual) or usual
+        number = float(text or usual)
     except ValueError:
         return usual
+    return number if 0 < number < _MOST_PIXELS else usual
 
 
 def _read_json(text: str, notes: Notes) -> tuple[Cue, ...]:
@@ -159,7 +164,7 @@ def _read_timed(kind: str) -> Callable[[str, Notes], tuple[Cue, ...]]:
             Cue.model_validate(
                 {
                     "start_ms": max(time.start_ms, 0),
-                    "end_ms": time.end_ms,
+                    "end_ms": max(time.end_ms, 0),
                     **read_tagged(told.replace(r"\N", "\n"), kind, time.settings, notes.left_out),
                 }
             )

@@ -34,7 +34,7 @@ _FONT = "Arial"  # where it is not installed, players take what looks like it
 _FONT_SIZE, _OUTLINE = 58, 3.0
 _FIND_DIRECTION = -1  # an encoding: libass takes the direction of each line's first letter, else left to right
 _LINE_LETTERS, _LETTER_WIDTH, _LINE_SHARE = 42, 0.5, 0.9
-# What of a look each kind of file has no way to say. Plain text has none, as everybody knows.
+# What of a look each kind of file has no way to say. Plain text has none of it, by its nature.
 _ITALICS, _BOLD, _UNDERLINING, _COLOURS = "italics", "bold letters", "underlining", "colours"
 _PLACES, _POINTS = "places on the picture", "points on the picture"
 _LOOKS = (_ITALICS, _BOLD, _UNDERLINING, _COLOURS, _PLACES, _POINTS)

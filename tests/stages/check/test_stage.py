@@ -78,6 +78,11 @@ _OTHER_CUES = {
     "a cue that goes before it comes": (GOOD.replace("02,000", "00,500").encode(), 0, (1000, 500, ("Hello",))),
     "text that is a number": (GOOD.replace("Hello", "42").encode(), 0, (1000, 2000, ("42",))),
     "a time before the beginning": (GOOD.replace("00:00:01", "-00:00:01").encode(), 0, (0, 2000, ("Hello",))),
+    "UTF-16 without a mark, in Arabic": (
+        GOOD.replace("Hello", "\u0645\u0631\u062d\u0628\u0627" * 12).encode("utf-16-le"),
+        0,
+        (1000, 2000, ("\u0645\u0631\u062d\u0628\u0627" * 12,)),
+    ),
     "a minus inside a time": (GOOD.replace("00:00:01,000", "00:00:-1,-500").encode(), 0, (0, 2000, ("Hello",))),
     "100 hours": (GOOD.replace("00:00:02", "100:00:02").encode(), 0, (1000, 360_002_000, ("Hello",))),
     "an arrow in the text": (GOOD.replace("Hello", "Paris --> Rome").encode(), 0, (1000, 2000, ("Paris --> Rome",))),
@@ -87,6 +92,7 @@ _REFUSED = {
     "the second time is missing": (GOOD.replace(" --> 00:00:02,000", " -->").encode(), "check.time", "line 2 "),
     "cut off inside a time": (GOOD[: GOOD.index("04,000")].encode(), "check.time", "line 6 "),
     "75 minutes": (GOOD.replace("00:00:01", "00:75:01").encode(), "check.time", "line 2 "),
+    "hours of four digits": (GOOD.replace("00:00:01", "1000:00:01").encode(), "check.time", "line 2 "),
     "plain text": (b"Once upon a time\n", "check.format", "'Once upon a time'"),
     "another kind of subtitles": (b"[Script Info]\nTitle: x\n", "check.format", "[Script Info]"),
     "a film": (b"\x00\x00\x00\x20ftypisom" + bytes(100), "check.format", "not text"),
@@ -224,3 +230,14 @@ def test_a_sign_and_a_cue_in_another_place_are_in_the_way_of_none(tmp_path: Path
         path.write_text(f"{head}{talk}Dialogue: 0,0:00:02.00,0:00:05.00,Default,,0,0,0,,{other}\n")
         report = check(ENGINE.read(path).cues, "en", LIMITS)
         assert ("overlap" not in {broken.rule for broken in report.broken}) is is_free, other
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "nan", "inf", "1e999", "x", ""])
+@pytest.mark.parametrize("point", ["320,340", "-5,9", "1" * 400 + ",1", "nan,1", "", "7"])
+def test_a_sign_with_numbers_that_make_no_sense_is_a_cue_all_the_same(size: str, point: str, tmp_path: Path) -> None:
+    path = tmp_path / "signs.ass"
+    head = f"[Script Info]\nPlayResX: {size}\n\n[Events]\n"
+    head += "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+    commands = rf"{{\pos({point})\an{'9' * 400}\c&HFFFFFFFFFF&\b{'1' * 400}}}"
+    path.write_text(f"{head}Dialogue: 0,0:00:02.00,0:00:05.00,Default,,0,0,0,,{commands}HOTEL\n")
+    assert [cue.lines for cue in ENGINE.read(path).cues] == [("HOTEL",)]
