@@ -26,9 +26,10 @@ from pipeline.plan.model import Choices, Plan, make_plan
 from pipeline.plan.model_overrides import with_chosen_models
 from pipeline.plan.profile import ProfileChoice, choose_profile, load_profiles
 from pipeline.plan.recipe import load_recipe
-from pipeline.plan.registry import STAGES
+from pipeline.plan.registry import STAGES, SUBTITLE
 from pipeline.plan.result_key import Surroundings
 from pipeline.plan.subtitle_guides import load_guide
+from pipeline.publishing.beside import FORMATS
 from pipeline.publishing.edits import EditStore
 from pipeline.store.results import ResultStore
 from pipeline.store.store_lock import Waiting
@@ -90,7 +91,8 @@ class App:
             targets=self.settings.to,
             stages=self.settings.stages,
             stub=self.settings.stub,
-            film=self.settings.film,
+            film=self.settings.makes_film,
+            defaults={SUBTITLE: {"formats": list(FORMATS)}} if self.settings.beside else {},
             guide=load_guide(self.settings.guide, CONFIG / "guides").params,
             languages=load_languages(CONFIG / "languages"),
             glossary=load_glossary(self.settings.glossary),

@@ -53,6 +53,7 @@ class Settings(Frozen):
     glossary: str
     to: tuple[str, ...]
     output_dir: str
+    beside: bool
     skip_existing: bool
     replace: bool
     film: bool
@@ -80,6 +81,11 @@ class Settings(Frozen):
     stub: bool
     wait: str
     stages: dict[str, dict[str, JsonValue]]
+
+    @property
+    def makes_film(self) -> bool:
+        """Tell whether a copy of the film is made, where the recipe has one."""
+        return self.film and not self.beside
 
     @field_validator("wait", mode="before")
     @classmethod
@@ -150,25 +156,37 @@ def load_settings(
             f"setting `{key}` from {origins.get(key, 'the settings')} cannot be {first['input']!r}: {first['msg']}",
             hint=f"see `{key}` in config/defaults.toml",
         ) from error
-    check_film(settings.film, "`--no-film`" if "film" in flags else origins["film"], flags)
+    check_film(settings, flags)
+    check_output(settings, flags)
     return settings, Origins(origins)
 
 
 _OF_THE_FILM = f"{_STAGES}.mux."
 
 
-def check_film(film: bool, said_by: str, asked: Collection[str]) -> None:
-    """Raise `UsageError` where no film is to be made, and something is asked of it. `said_by` is the origin of `film`,
-    `asked` are the dotted names of what this call, or a line of a list, sets."""
-    of_film = sorted(name for name in asked if name.startswith(_OF_THE_FILM))
-    if film or not of_film:
+def check_film(settings: Settings, asked: Mapping[str, JsonValue]) -> None:
+    """Raise `UsageError` where no film is to be made, and it is asked for, or something is asked of it. `asked` are the
+    dotted names with the values that this call, or a line of a list, sets."""
+    of_film = sorted(name for name in asked if name.startswith(_OF_THE_FILM) or (name == "film" and asked[name]))
+    if settings.makes_film or not of_film:
         return
-    name = of_film[0].removeprefix(f"{_STAGES}.")
+    setting, off, on = ("beside", "true", "--no-beside") if settings.beside else ("film", "false", "--film")
     raise UsageError(
         "settings.no-film",
-        f"`{name}` says how the copy of the film is to be, and {said_by} says that none is to be made",
-        hint="leave one of the two out; `--film` makes the copy for this call",
+        f"`{of_film[0].removeprefix(f'{_STAGES}.')}` concerns the copy of the film, and by `{setting} = {off}` none is"
+        " made",
+        hint=f"leave one of the two out; `{on}` makes the copy for this call",
     )
+
+
+def check_output(settings: Settings, asked: Collection[str]) -> None:
+    """Raise `UsageError` where an output folder is named that nothing would go to."""
+    if settings.beside and "output_dir" in asked:
+        raise UsageError(
+            "settings.beside",
+            "an output folder is named, and by `beside = true` everything lies beside the media",
+            hint="leave `-o` out, or add `--no-beside`",
+        )
 
 
 _OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to", "film")
@@ -198,7 +216,7 @@ def with_overrides(settings: Settings, overrides: Mapping[str, JsonValue]) -> Se
         raise UsageError(
             "settings.value", f"`{first['loc'][0]}` cannot be {first['input']!r}: {first['msg']}"
         ) from error
-    check_film(changed.film, "`film = false`", overrides)
+    check_film(changed, overrides)
     return changed
 
 

@@ -28,6 +28,7 @@ _FLAGS = {
     "glossary": "glossary",
     "output": "output_dir",
     "film": "film",
+    "beside": "beside",
     "skip_existing": "skip_existing",
     "progress": "progress",
     "cluster": "cluster",

@@ -145,6 +145,11 @@ def _wishes(leaf: argparse.ArgumentParser) -> None:
     )
     leaf.add_argument("--container", choices=("mkv", "mp4"), help="the film with the subtitles inside (mkv)")
     leaf.add_argument(
+        "--beside",
+        action=argparse.BooleanOptionalAction,
+        help="subtitles beside each media as media servers name them, all else in a hidden folder there, no film",
+    )
+    leaf.add_argument(
         "--skip-existing", action=argparse.BooleanOptionalAction,
         help="pass over media that have text subtitles in the languages asked for, beside them or inside",
     )  # fmt: skip

@@ -22,6 +22,7 @@ from pipeline.plan.llm_services import check_service
 from pipeline.plan.model import Plan, single_step
 from pipeline.plan.registry import stage_named
 from pipeline.publishing.batch_media import BatchMedia
+from pipeline.publishing.beside import job_folder
 from pipeline.publishing.edits import CORRECT, Edit, beside_transcript, with_edits
 from pipeline.publishing.folders import Folders, OutputDisk
 from pipeline.publishing.names import NameRules
@@ -63,7 +64,8 @@ class Admission:
         self._disk = OutputDisk(try_it=try_disk)
         self.surroundings = app.surroundings()
         self._names: set[str] = set()
-        self._folders = Folders(app.project.output, batch, replace=app.settings.replace)
+        self._beside = app.settings.beside
+        self._folders = Folders(None if self._beside else app.project.output, batch, replace=app.settings.replace)
         self._plans: dict[str, Plan] = {}
         self._digests: dict[int, str] = {}
         self._receipts = Receipts(app.store)
@@ -80,9 +82,13 @@ class Admission:
     def item(self, request: Request, digest: str, index: int = 0) -> Item:
         """The item, in a folder that no other media of this run has."""
         plan = self.plan_for(request)
-        names = self._disk.rules(self.app.project.output, request.media)
-        folder = self._folders.take(request.media, digest, names)
-        self._disk.check(folder)
+        media = request.media
+        names = self._disk.rules(media.parent if self._beside else self.app.project.output, media)
+        folder = self._folders.take(media, digest, names)
+        if self._beside:
+            self._disk.check_beside(media, folder)
+        else:
+            self._disk.check(folder)
         name = self.name(request.media)
         if edits := self._edits(name, digest, folder):
             choices = (self.app.changed(request.overrides) if request.overrides else self.app).choices()
@@ -90,11 +96,12 @@ class Admission:
             decided_by = plan_digest(plan, self.app.models.models, self.surroundings)
         else:
             decided_by = self._digest_of(plan)
-        rules = self._rules(request.media, digest, names)
+        rules = self._rules(request, digest, names)
         return Item(name, request.media, digest, plan, folder, index, request.priority, edits, decided_by, rules)
 
-    def _rules(self, media: Path, digest: str, names: NameRules) -> Rules:
+    def _rules(self, request: Request, digest: str, names: NameRules) -> Rules:
         """Return the conditions for what is published of a media file."""
+        media = request.media
         self._batch.add(media)
         states = self._receipts.states(media)
 
@@ -105,7 +112,7 @@ class Admission:
         return Rules(
             self.app.store, self.app.models.models, self._batch, names,
             elsewhere=lambda taken: self._folders.take_other(taken, media, digest, names),
-            untouched=untouched, replace=self.app.settings.replace,
+            untouched=untouched, replace=self.app.settings.replace, beside=self._beside, has=request.has,
         )  # fmt: skip
 
     def _edits(self, name: str, digest: str, folder: Path) -> tuple[Edit, ...]:
@@ -129,15 +136,16 @@ class Admission:
             known = self.app.store.known_media(media)
         except OSError:
             return False
-        return known is not None and self._receipts.has(media, known.digest, self._digest_of(plan))
+        return known is not None and self._receipts.has(media, known.digest, self._of_receipt(plan, ()))
 
     def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, Receipt] | None:
         """The item and its receipt, where everything of it is published as it would be now."""
         if self._taking_edits or self.app.edits.of(digest):
             return None  # receipts know nothing of corrections
         plan = self.plan_for(request)
-        receipt = self._receipts.find(request.media, digest, self._of_receipt(plan))
-        if receipt is None or receipt.published.folder.parent != self.app.project.output:
+        receipt = self._receipts.find(request.media, digest, self._of_receipt(plan, request.has))
+        place = job_folder(request.media).parent if self._beside else self.app.project.output
+        if receipt is None or receipt.published.folder.parent != place:
             return None
         folder = receipt.published.folder
         if not all(step.id in receipt.keys for step in plan.steps):
@@ -149,11 +157,14 @@ class Admission:
     def note(self, item: Item, published: PublishedFiles, keys: Mapping[str, str]) -> None:
         """Remember what was published for an item."""
         if not item.edits:
-            self._receipts.note(item.media, item.digest, self._of_receipt(item.plan), published, keys)
+            has = item.rules.has if item.rules else ()
+            self._receipts.note(item.media, item.digest, self._of_receipt(item.plan, has), published, keys)
 
-    def _of_receipt(self, plan: Plan) -> str:
-        """Return the digest under which a receipt is kept: without `--replace`, fewer names may be reel's."""
-        return self._digest_of(plan) + ("+replace" if self.app.settings.replace else "")
+    def _of_receipt(self, plan: Plan, has: Sequence[str]) -> str:
+        """Return the digest under which a receipt is kept: without `--replace`, fewer names may be reel's, and
+        subtitles that the media `has` are not published once more."""
+        rules = ["replace"] if self.app.settings.replace else []
+        return "+".join([self._digest_of(plan), *rules, *has])
 
     def _digest_of(self, plan: Plan) -> str:
         if id(plan) not in self._digests:

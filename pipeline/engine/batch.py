@@ -129,14 +129,18 @@ class Batch:
         that of number `begin`."""
         if self.passing is None:
             return list(requests)
-        left = []
-        with self.run.app.store.one_write():
-            self.passing.look_ahead(requests)
-            for index, request in enumerate(requests, begin):
-                lacking, reason = self.passing.decide(request)
-                left.append(lacking)
-                if reason:
-                    self.leave_alone(index, request, reason)
+        if len(requests) > _AT_ONCE:
+            self.run.emit(events.Notice(None, None, f"looking for the subtitles of {len(requests)} media"))
+        left: list[Request] = []
+        for first in range(0, len(requests), _AT_ONCE):
+            some = requests[first : first + _AT_ONCE]
+            with self.run.app.store.one_write():  # what was seen stays, whatever ends the run
+                self.passing.look_ahead(some)
+                for index, request in enumerate(some, begin + first):
+                    lacking, reason = self.passing.decide(request)
+                    left.append(lacking)
+                    if reason:
+                        self.leave_alone(index, request, reason)
         return left
 
     def leave_alone(self, index: int, request: Request, reason: str) -> None:

@@ -18,10 +18,12 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.publishing.beside import JOBS
 from pipeline.publishing.record import JOB
 from shared.containers import LOOK_BYTES, MEDIA_SUFFIXES, is_ambiguous, looks_like_media
 
 PUBLISHED = "published by reel"
+RECORDS = "reel's records beside films"  # one in each folder of a library: not told
 UNREADABLE_JOB = "beside a job.json that cannot be read"
 OWN_FOLDER = "folder of reel's own"
 HIDDEN = "hidden"
@@ -218,6 +220,8 @@ def told(passed: Counter[str]) -> str | None:
 
 
 def _folder_reason(name: str) -> str | None:
+    if name == JOBS:
+        return RECORDS
     if name.startswith("."):
         return HIDDEN
     small = name.lower()

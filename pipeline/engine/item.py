@@ -14,6 +14,7 @@ from pipeline.base.errors import MediaChanged, ReelError
 from pipeline.base.events import Emit
 from pipeline.plan.model import Plan, Step
 from pipeline.publishing.edits import Edit, heard_in
+from pipeline.publishing.film_records import take_over
 from pipeline.publishing.folders import unwritable
 from pipeline.publishing.publish import Made, PublishedFiles, Rules, publish
 from pipeline.publishing.record import read_job
@@ -188,6 +189,8 @@ class ItemRecord:
             if missing := [place.name for place in self._to_publish() if not place.exists()]:
                 return missing
             corrected = {edit: app.edits.path(item.digest, edit.sha256) for edit in item.edits}
+            if item.rules.beside:
+                take_over(item.media, item.digest)
             self._published = publish(made, item.folder, corrected, item.rules)
         except MediaChanged as error:
             self.not_published(error)

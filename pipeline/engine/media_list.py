@@ -26,11 +26,13 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Request:
-    """One media, with settings of its own by their dotted names. A higher `priority` goes before."""
+    """One media, with settings of its own by their dotted names. A higher `priority` goes before. `has` are the
+    languages of subtitles that somebody else has made for it, as far as they were looked for."""
 
     media: Path
     overrides: Mapping[str, JsonValue] = field(default_factory=dict)
     priority: float = 0.0
+    has: tuple[str, ...] = ()
 
 
 def _size(request: Request) -> int:

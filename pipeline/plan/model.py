@@ -166,6 +166,7 @@ class Choices:
     stages: Mapping[str, Mapping[str, JsonValue]]  # settings by stage: `backend` and parameters
     stub: bool = False
     film: bool = True  # a copy of the film is made, where the recipe makes one
+    defaults: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)  # by stage: below all but the guide's
     guide: Mapping[str, JsonValue] = field(default_factory=dict)  # for every stage that takes a guide's limits
     languages: Mapping[str, JsonValue] = field(default_factory=dict)  # tables by name, for stages that take them
     glossary: FromUser | None = None
@@ -223,11 +224,9 @@ def _instances(recipe: Recipe, choices: Choices) -> list[tuple[str, str, str | N
 
 
 def _is_wanted(step: RecipeStep, choices: Choices) -> bool:
-    """Return whether a step stands in the plan: one that copies the film only where the user wants such a copy, and one
-    with a condition only where the user named a backend for it."""
-    if step.stage == MUX and not choices.film:
-        return False
-    return step.only_with is None or "backend" in choices.stages.get(step.only_with, {})
+    """Tell whether a step stands in the plan: one with a condition only where the user named a backend for it."""
+    with_film = choices.film or step.stage != MUX
+    return with_film and (step.only_with is None or "backend" in choices.stages.get(step.only_with, {}))
 
 
 def _make_step(step_id: str, target: str | None, recipe: Recipe, step: RecipeStep, choices: Choices) -> Step:
@@ -351,9 +350,10 @@ def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None
     tables = choices.languages if issubclass(stage.params, LanguageParams) else {}
     by_language = {name: table for name, table in tables.items() if name in stage.params.model_fields}
     words = _hotwords(choices) if "hotwords" in stage.params.model_fields else {}
+    ours = choices.defaults.get(stage.name, {})
     users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name not in _NO_PARAMS}
     values: dict[str, JsonValue] = {
-        **guide, **by_language, **words, **(filled.params if filled else {}), **step.params, **users
+        **guide, **by_language, **words, **ours, **(filled.params if filled else {}), **step.params, **users
     }  # fmt: skip
     if target and "target" in stage.params.model_fields:
         values["target"] = target

@@ -11,19 +11,25 @@ from pathlib import Path
 
 from pipeline.base.errors import BadInput
 from pipeline.publishing.batch_media import BatchMedia
+from pipeline.publishing.beside import is_job_folder, job_folder
 from pipeline.publishing.names import NameRules, alike, fitted, is_portable, stem_of
 from pipeline.publishing.placing import temporary_name
 from pipeline.publishing.record import JOB, is_regular, read_job
 
 _USUAL_LONGEST = 255
+_OTHER_FOLDER = "choose another folder with `-o`, or make this one writable; the results that there are stay"
+_MAKE_WRITABLE = (
+    "make it writable, or leave `--beside` out and name a folder with `-o`; the results that there are stay"
+)
 
 
 class Folders:
     """Gives each media file of a run a folder of its own, however names are written: in another letter case, or
     composed otherwise in Unicode, two names are one on some disks and for every reader. `replace`: a `job.json` of
-    other people, which is no media file of the `batch`, does not keep a folder from being taken."""
+    other people, which is no media file of the `batch`, does not keep a folder from being taken. Without an `output`
+    folder, each lies beside its media file."""
 
-    def __init__(self, output: Path, batch: BatchMedia, *, replace: bool = False) -> None:
+    def __init__(self, output: Path | None, batch: BatchMedia, *, replace: bool = False) -> None:
         self._output, self._batch, self._replace = output, batch, replace
         self._taken: dict[str, Path] = {}
         self._lock = threading.Lock()  # files are published by threads, and some then need another folder
@@ -35,12 +41,13 @@ class Folders:
     def take(self, media: Path, digest: str, rules: NameRules) -> Path:
         """Return a folder for a media file: its name; with a part of its digest where another of that name was there
         first."""
-        stem = stem_of(media.name, rules)
+        place = self._output or job_folder(media).parent
+        stem = stem_of(media.name, rules) if self._output else media.name
         lengths = (f"-{digest[:length]}" for length in range(8, 65, 8))
         numbers = (f"-{number}" for number in itertools.count(2))
         with self._lock:
             for tail in itertools.chain([""], lengths, numbers):
-                folder = self._output / fitted(stem, tail, rules)
+                folder = place / fitted(stem, tail, rules)
                 owner = self._taken.get(alike(str(folder)))
                 if owner == media or (owner is None and self._is_free(folder, media, digest)):
                     self._taken[alike(str(folder))] = media
@@ -63,6 +70,8 @@ def may_take(folder: Path, media: Path, digest: str, batch: BatchMedia, *, repla
     """Tell whether a media file's results may go to a folder: it holds no job, or the one of this file, which may have
     been moved since; or, with `replace`, a `job.json` of other people that the user gives up."""
     if job := read_job(folder):
+        if folder == job_folder(media):  # wherever the film was when that was written
+            return True
         return job.media == str(media) or (job.media_sha256 == digest and not Path(job.media).exists())
     record = folder / JOB
     if not os.path.lexists(record):
@@ -78,7 +87,12 @@ class OutputDisk:
         self._try_it = try_it
         self._writable: set[Path] = set()
 
-    def check(self, folder: Path) -> None:
+    def check_beside(self, media: Path, folder: Path) -> None:
+        """Raise `BadInput` unless files can be written beside a media file, and into the folder for its job."""
+        for place in (media.parent, folder):
+            self.check(place, hint=_MAKE_WRITABLE)
+
+    def check(self, folder: Path, hint: str = _OTHER_FOLDER) -> None:
         """Raise `BadInput` unless files can be written into a folder, which need not be there yet."""
         there = _nearest(folder)
         if there in self._writable:
@@ -91,7 +105,7 @@ class OutputDisk:
             elif not os.access(there, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
-            raise unwritable(folder, error) from error
+            raise unwritable(folder, error, hint) from error
         self._writable.add(there)
 
     def rules(self, folder: Path, media: Path) -> NameRules:
@@ -108,12 +122,12 @@ class OutputDisk:
         return NameRules(rules.longest, portable=not _takes_name(there, fitted(stem, "", rules)))
 
 
-def unwritable(folder: Path, error: OSError) -> BadInput:
+def unwritable(folder: Path, error: OSError, hint: str = "") -> BadInput:
     """Make the error for a folder that nothing can be written to."""
     return BadInput(
         "publish.unwritable",
         f"nothing can be written to {folder}: {error.strerror or error}",
-        hint="choose another folder with `-o`, or make this one writable; the results that there are stay",
+        hint=hint or (_MAKE_WRITABLE if is_job_folder(folder) else _OTHER_FOLDER),
     )
 
 

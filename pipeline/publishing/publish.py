@@ -6,6 +6,7 @@ people, and files that a person has edited since, stay as they are: `pipeline.pu
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic import JsonValue
 from pipeline.model_cache.manifest import Model
 from pipeline.plan.model import Plan, Publication, models_used
 from pipeline.publishing.batch_media import BatchMedia
+from pipeline.publishing.beside import UP, lies_beside, place_of
 from pipeline.publishing.edits import Changed, Edit, takes_edits
 from pipeline.publishing.folders import may_take
 from pipeline.publishing.looking import Looking
@@ -24,7 +26,7 @@ from pipeline.publishing.record import JOB, Job, is_regular, read_job, write_job
 from pipeline.publishing.targets import Answer, Published, Target, Targets, Wish
 from pipeline.store.results import ResultStore, StoredFile, StoredResult, object_damaged
 from shared.files import is_sound, sha256_of
-from shared.text.language import UNDETERMINED, in_file_name
+from shared.text.language import UNDETERMINED, in_file_name, is_covered
 
 _TRANSCRIPT = "transcript"
 _TRIES = 5  # where others put files under the chosen names while ours are written
@@ -51,7 +53,8 @@ class Made:
 class Rules:
     """Conditions for all that a run publishes of one media file. `elsewhere` gives another folder for one that another
     run has taken; `untouched` tells of a file that nothing about it has changed since it was published; with `replace`,
-    the user gives up files of other people that have the names of ours."""
+    the user gives up files of other people that have the names of ours; `beside`: subtitles lie next to the media
+    file, but for those in the languages that it `has` already."""
 
     store: ResultStore
     models: Mapping[str, Model]
@@ -60,6 +63,8 @@ class Rules:
     elsewhere: Callable[[Path], Path]
     untouched: Callable[[Path], bool] = lambda path: False
     replace: bool = False
+    beside: bool = False
+    has: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def forget_edits(folder: Path, names: Sequence[str]) -> None:
     """Let the next job replace these files by what it makes."""
     job = read_job(folder)
     if job is not None:
-        left = {name: digest for name, digest in job.edits.items() if name not in names}
+        left = {name: digest for name, digest in job.edits.items() if Path(name).name not in names}
         write_job(folder, job.model_copy(update={"edits": left}), over=True)
 
 
@@ -115,9 +120,10 @@ def _publish_into(
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:  # a file of that name
         raise FolderTaken from error
-    with held(folder) as is_held:
-        if is_held:
-            sweep(folder)
+    with contextlib.ExitStack() as stack:
+        for place in (folder, *([folder / UP] if rules.beside else [])):
+            if stack.enter_context(held(place)):
+                sweep(place)
         for attempt in range(_TRIES):
             try:
                 return _Folder(made, folder, corrected, rules).bring(wanted)
@@ -222,12 +228,12 @@ def _told(folder: Path, chosen: Sequence[tuple[_Wanted, Target]], names: NameRul
     renamed = [target for _, target in chosen if target.name != target.wanted]
     return PublishedFiles(
         folder,
-        files=tuple(folder / target.name for _, target in chosen),
-        edited=tuple(folder / target.name for _, target in chosen if target.answer is Answer.EDITED),
-        theirs=tuple(folder / target.wanted for target in renamed),
-        renamed=tuple(folder / target.name for target in renamed),
+        files=tuple(place_of(folder, target.name) for _, target in chosen),
+        edited=tuple(place_of(folder, target.name) for _, target in chosen if target.answer is Answer.EDITED),
+        theirs=tuple(place_of(folder, target.wanted) for target in renamed),
+        renamed=tuple(place_of(folder, target.name) for target in renamed),
         shortened=tuple(
-            folder / target.name for one, target in chosen if one.wish.stem + one.wish.tail != target.wanted
+            place_of(folder, target.name) for one, target in chosen if one.wish.stem + one.wish.tail != target.wanted
         ),
     )
 
@@ -241,11 +247,19 @@ def _wanted(made: Made, corrected: Mapping[Edit, Path], rules: Rules) -> list[_W
             continue
         for file in _files(result, publication.role):
             stem, tail = _name_parts(publication, made.media, result, file, rules.names)
+            if rules.beside and lies_beside(publication.role, tail) and not _is_there(result, rules):
+                stem = UP + stem
             # A translation into the spoken language adds nothing to the original, which comes first in a recipe.
             if stem + tail not in found:
                 wish = Wish(stem, tail, file.sha256, file.size)
                 found[stem + tail] = _Wanted(wish, publication.origin, file, rules.store.path(file))
     return [_with_correction(one, made, corrected) for one in found.values()]
+
+
+def _is_there(result: StoredResult, rules: Rules) -> bool:
+    """Tell whether the media file has subtitles in a result's language already."""
+    language = str(result.facts.get("language") or UNDETERMINED)
+    return any(is_covered(language, one) for one in rules.has)
 
 
 def _with_correction(one: _Wanted, made: Made, corrected: Mapping[Edit, Path]) -> _Wanted:
@@ -271,7 +285,7 @@ def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> li
         return []
     found = []
     for name, digest in job.files.items():
-        path, origin = folder / name, job.origins.get(name, "")
+        path, origin = place_of(folder, name), job.origins.get(name, "")
         if not path.is_file() or not takes_edits(name, origin):
             continue
         language = _language(job, origin)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import stat
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from pydantic import JsonValue
 
+from pipeline.publishing.beside import UP, is_job_folder
 from pipeline.publishing.placing import put_content
 from shared.documents.base import Document, DocumentError
 
@@ -52,9 +53,25 @@ def read_job(folder: Path) -> Job | None:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_BYTES:
             return None
-        return Job.read(path)
+        return _without_strangers(folder, Job.read(path))
     except (OSError, DocumentError):
         return None
+
+
+def _without_strangers(folder: Path, job: Job) -> Job:
+    """Return the job without files that lie where no job publishes: a record from elsewhere may name anything."""
+    fields = ("files", "renamed", "earlier", "edits")
+    told: dict[str, dict[str, object]] = {field: getattr(job, field) for field in fields}
+    if all(_is_of(folder, name) for names in told.values() for name in names):
+        return job
+    kept = {field: {name: names[name] for name in names if _is_of(folder, name)} for field, names in told.items()}
+    return job.model_copy(update=kept)
+
+
+def _is_of(folder: Path, name: str) -> bool:
+    """Tell whether a job in this folder may publish under this name: in the folder, or beside its film."""
+    bare = name.removeprefix(UP) if is_job_folder(folder) else name
+    return bare not in {"", ".", ".."} and bare == PurePath(bare).name
 
 
 def write_job(folder: Path, job: Job, *, over: bool) -> None:

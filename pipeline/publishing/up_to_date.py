@@ -17,6 +17,7 @@ from pipeline.model_cache.manifest import Model
 from pipeline.plan.model import Plan
 from pipeline.plan.oom_fallback import descent
 from pipeline.plan.result_key import Surroundings, ingredients
+from pipeline.publishing.beside import place_of
 from pipeline.publishing.publish import PublishedFiles
 from pipeline.publishing.record import JOB
 from pipeline.store.results import ResultStore
@@ -75,7 +76,7 @@ class Receipts:
                 return None
             if all(state_of(f"{folder}/{name}") == state for name, state in noted.items()):
                 place = Path(str(folder))
-                paths = tuple(place / name for name in noted if name != JOB)
+                paths = tuple(place_of(place, name) for name in noted if name != JOB)
                 return Receipt(PublishedFiles(place, paths, ()), made)
         return None
 
@@ -91,7 +92,7 @@ class Receipts:
         """Keep what was published just now; nothing where somebody keeps an edited file."""
         if published.edited:
             return
-        files = [*(path.name for path in published.files), JOB]
+        files = [*(os.path.relpath(path, published.folder) for path in published.files), JOB]
         states = {name: state_of(f"{published.folder}/{name}") for name in files}
         row = {"media": str(media), "digest": digest, "plan": plan, "folder": str(published.folder)}
         self._index.put("receipts", {**row, "files": json.dumps(states), "keys": json.dumps(dict(keys))})

@@ -69,7 +69,7 @@ def parse_language(text: str) -> str:
 
 
 def language_named(word: str) -> str | None:
-    """The tag of a language by a word in a file's name: `en`, `eng`, `ger`, `pt-BR`, `English`; None for any other
+    """Return the language of a word in a file's name: `en`, `eng`, `ger`, `pt-BR`, `English`; None for another
     word."""
     small = word.lower().replace("_", "-")
     if small in _BY_NAME:
@@ -109,7 +109,7 @@ def is_covered(wanted: str, there: str) -> bool:
     `pt` serves for `pt-BR` and the other way round; `pt-PT` does not.
     """
     one, other = wanted.lower(), there.lower()
-    return one == other or (primary(one) == primary(other) and (one == primary(one) or other == primary(other)))
+    return is_same(one, other) or (primary(one) == primary(other) and (one == primary(one) or other == primary(other)))
 
 
 def iso639_2t(tag: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -14,7 +15,9 @@ from pipeline.engine.admission import Admission, check_media
 from pipeline.engine.item import Item
 from pipeline.engine.media_list import Request
 from pipeline.publishing.batch_media import BatchMedia
+from pipeline.publishing.beside import job_folder
 from pipeline.publishing.publish import changed_files, forget_edits
+from pipeline.publishing.record import read_job
 from pipeline.store.history import Runs
 
 
@@ -22,6 +25,8 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     """List or drop the corrections of one media."""
     app = app_of(arguments)
     media = Path(arguments.media).absolute()
+    if arguments.output is None and read_job(job_folder(media)):
+        app = replace(app, settings=app.settings.model_copy(update={"beside": True}))
     check_media(media)
     admission = Admission(app, Runs(app.store, app.project.runs), BatchMedia([media]))
     item = admission.item(Request(media), app.store.media(media).digest)

@@ -26,7 +26,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     """Preview every media; writes nothing."""
     app = app_of(arguments)
     items: list[JsonValue] = []
-    without = "" if app.settings.film else ", no copy of the film"
+    without = "" if app.settings.makes_film else ", no copy of the film"
     texts = [f"recipe {app.settings.recipe}, profile {app.profile.name}{without}"]
     due: list[StepPreview] = []
     asked: list[tuple[str, Estimate]] = []
@@ -64,7 +64,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     data: JsonValue = {
         "recipe": app.settings.recipe,
         "profile": app.profile.name,
-        "film": app.settings.film,
+        "film": app.settings.makes_film,
         "items": items,
         "passed_over": dict(walk.passed),
         "needs": list(needs),

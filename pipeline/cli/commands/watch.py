@@ -31,7 +31,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError("watch.folder", f"{shown(folder)} is no folder", hint="make it, or correct its name")
-    if app.project.output in folders:
+    if app.project.output in folders and not app.settings.beside:
         raise UsageError(
             "watch.output",
             f"the results would be published into {shown(app.project.output)}, the folder that is watched",

@@ -10,6 +10,7 @@ from pipeline.base import events
 from pipeline.base.display_paths import shown
 from pipeline.base.events import Event
 from pipeline.cli.reporters.transfer_rate import Pace
+from pipeline.publishing.beside import is_job_folder
 from shared.stage import Fact
 from shared.text.timecode import clock, span
 
@@ -109,6 +110,8 @@ def line_of(event: Event) -> str | None:
         case events.ItemFinished(item, "skipped", _, _, reason):
             return f"{item}: skipped, {reason}"
         case events.ItemFinished(item, state, seconds, folder):
+            if folder and is_job_folder(folder):  # hidden: what a user looks for lies beside the media
+                folder = folder.parent.parent
             return f"{item}: {state} in {span(seconds)}{f', in {shown(folder)}' if folder else ''}"
         case _:
             return None

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.engine.library.beside import own_names
-from pipeline.engine.library.sidecars import Sidecar, Sidecars
+from pipeline.engine.library.sidecars import Sidecars
 from pipeline.engine.library.tracks import InnerTrack, TrackIndex
 from pipeline.plan.model import Plan
 from pipeline.plan.registry import ASR, DEMUX, SUBTITLE, Probe, choose_track
+from pipeline.publishing.film_records import own_names
+from pipeline.publishing.names import alike
 from shared.documents.media import Track
 from shared.stage import Params, StageError
 from shared.text.language import is_covered, language_of_track
@@ -18,7 +19,7 @@ from shared.text.language import is_covered, language_of_track
 
 @dataclass(frozen=True)
 class Wish:
-    """The subtitles that a job is for. Without a target it is the language spoken: `spoken`, where the user has said
+    """Subtitles that a job is for. Without a target it is the language spoken: `spoken`, where the user has said
     it, or that of the audio track that `sound` (parameters of `demux`) chooses."""
 
     targets: tuple[str, ...]
@@ -28,22 +29,24 @@ class Wish:
 
 @dataclass(frozen=True)
 class Found:
-    """What a film has of a wish: `missing` are the targets that it lacks, `reason` says why nothing is to be done."""
+    """Result of a look at a film: the languages `there`, and of a wish the targets that are `missing`; the `reason`,
+    where nothing is to be done."""
 
+    there: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class _Subtitle:
-    """A full text subtitle: its language where that is known, and how to tell the user of it."""
+    """Full text subtitle: its language where that is known, and how to tell the user of it."""
 
     language: str | None
     told: str
 
 
 def wish_of(plan: Plan) -> Wish | None:
-    """What a plan is for; None where it makes no subtitle files."""
+    """Return what a plan is for; None where it makes no subtitle files."""
     published = {publication.step for publication in plan.publications if publication.role == "files"}
     steps = [step for step in plan.steps if step.stage.name == SUBTITLE and step.id in published]
     sound = next((step.params for step in plan.steps if step.stage.name == DEMUX), None)
@@ -66,7 +69,7 @@ class Existing:
         self._tracks.look_into([film for film, wish in films if not self._by_names(film, wish)])
 
     def find(self, film: Path, wish: Wish) -> Found:
-        """What the film has of the wish."""
+        """Return what the film has of the wish."""
         if found := self._by_names(film, wish):
             return found
         tracks = self._tracks.of(film)
@@ -75,7 +78,7 @@ class Existing:
         return _compare(wish, spoken, [*self._beside(film), *inside])
 
     def _by_names(self, film: Path, wish: Wish) -> Found | None:
-        """What the names of the files beside it tell, where that is enough to pass over the film."""
+        """Return what the names of the files beside it tell, where that is enough to pass over the film."""
         if not wish.targets and wish.spoken is None:
             return None
         found = _compare(wish, wish.spoken, self._beside(film))
@@ -84,23 +87,29 @@ class Existing:
     def _beside(self, film: Path) -> list[_Subtitle]:
         found = [one for one in self._sidecars.of(str(film.parent), film.name) if not one.forced]
         ours = own_names(film) if found else frozenset()
-        return [_Subtitle(one.language, one.name) for one in found if not _is_ours(one, ours)]
+        theirs = [one for one in found if alike(one.name) not in ours and _has_content(film.parent / one.name)]
+        return [_Subtitle(one.language, one.name) for one in theirs]
 
 
-def _is_ours(sidecar: Sidecar, ours: frozenset[str]) -> bool:
-    return sidecar.name in ours
+def _has_content(path: Path) -> bool:
+    """Tell whether there is something in a file: an empty one only keeps a place."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _compare(wish: Wish, spoken: str | None, there: Sequence[_Subtitle]) -> Found:
+    languages = tuple(dict.fromkeys(one.language for one in there if one.language))
     if not wish.targets:
         serving = [one for one in there if spoken is None or one.language is None or is_covered(spoken, one.language)]
-        return Found(reason=_told(serving[:1])) if serving else Found()
+        return Found(languages, reason=_told(serving[:1]) if serving else "")
     serving, missing = [], []
     for target in wish.targets:
         having = [one for one in there if one.language and is_covered(target, one.language)]
         serving += having[:1]
         missing += [] if having else [target]
-    return Found(missing=tuple(missing)) if missing else Found(reason=_told(serving))
+    return Found(languages, tuple(missing), "" if missing else _told(serving))
 
 
 def _told(serving: Sequence[_Subtitle]) -> str:
@@ -109,7 +118,7 @@ def _told(serving: Sequence[_Subtitle]) -> str:
 
 
 def language_of_sound(film: Path, tracks: Sequence[InnerTrack], sound: Params) -> str | None:
-    """The language that the file states for the audio track which a run would take; None where it states none."""
+    """Return the language that the file states for the audio track which a run would take; None for none."""
     audio = [
         Track(
             index=number, kind="audio", codec=one.codec, language=one.language, title=one.title or None,

@@ -1,4 +1,4 @@
-"""`skip_existing`: which media of a run are passed over, because they have the subtitles that are asked for."""
+"""Passes over the media of a run that have the subtitles that are asked for: the setting `skip_existing`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+from pydantic import JsonValue
 
 from pipeline.app import App
 from pipeline.base.errors import BadInput, Missing, UsageError
@@ -33,17 +35,18 @@ class PassOver:
         self._existing.look_ahead((media, wish) for media, wish in wishes if wish)
 
     def decide(self, request: Request) -> tuple[Request, str]:
-        """The request, without the targets that are there already, and the reason where it is to be passed over."""
+        """Return the request, without the targets that are there, and the reason where it is to be passed over."""
         wish = self._wish(request)
         if wish is None:
             return request, ""
         found = self._existing.find(request.media, wish)
-        if found.reason or found.missing == wish.targets:
+        if found.reason:
             return request, found.reason
-        return replace(request, overrides={**request.overrides, "to": list(found.missing)}), ""
+        lacking = {"to": list[JsonValue](found.missing)} if found.missing != wish.targets else {}
+        return replace(request, overrides={**request.overrides, **lacking}, has=found.there), ""
 
     def _wish(self, request: Request) -> Wish | None:
-        """What is asked for; None for a media that is not to be passed over, whatever lies there."""
+        """Return what is asked for; None for a media that is not to be passed over, whatever lies there."""
         try:
             plan = self._admission.plan_for(request)
         except (BadInput, UsageError, Missing):  # told when its turn comes
@@ -56,7 +59,7 @@ class PassOver:
 
 
 def _describer(app: App) -> Callable[[Path], str] | None:
-    """How ffmpeg is asked; None where it is not set up: a plan sets nothing up, and sees what lies beside films."""
+    """Return how ffmpeg is asked; None where it is not set up: a plan sets nothing up, and sees what lies beside."""
     try:
         app.tools.program(app.tool)
     except Missing:
@@ -65,7 +68,7 @@ def _describer(app: App) -> Callable[[Path], str] | None:
 
 
 def open_pass_over(app: App, admission: Admission, emit: Emit) -> PassOver | None:
-    """The decision for a run; None where the settings want none. Raises `Missing`."""
+    """Return who decides in a run; None where the settings want none. Raises `Missing`."""
     if not app.settings.skip_existing:
         return None
     app.tools.ensure(app.tool, emit, offline=app.settings.offline)

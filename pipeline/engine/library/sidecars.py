@@ -1,4 +1,4 @@
-"""Subtitle files beside a film, by the names that media servers and people give them.
+"""Finds the subtitle files beside a film, by the names that media servers and people give them.
 
 Film (2020).en.srt, Film (2020).eng.forced.ass, Film (2020).English.sdh.vtt, Film (2020).srt
 Subs/Film (2020).en.srt, Subs/Film (2020)/2_English.srt, and Subs/English.srt where the folder holds one film
@@ -28,8 +28,8 @@ _WORDS = re.compile(r"[^._ \-()\[\]]+")
 
 @dataclass(frozen=True)
 class Sidecar:
-    """A subtitle file: its name from the film's folder, its language where the name tells one, and whether it holds
-    the foreign parts alone."""
+    """Subtitle file beside a film: its name from the film's folder, its language where the name tells one, and whether
+    it holds the foreign parts alone."""
 
     name: str
     language: str | None
@@ -38,14 +38,14 @@ class Sidecar:
 
 @dataclass(frozen=True)
 class Listing:
-    """The names in one folder."""
+    """Names in one folder."""
 
     files: tuple[str, ...]
     folders: tuple[str, ...]
 
 
 def listing_of(folder: str) -> Listing:
-    """What lies in a folder; nothing where it cannot be read."""
+    """Return what lies in a folder; nothing where it cannot be read."""
     files: list[str] = []
     folders: list[str] = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -65,7 +65,7 @@ class Sidecars:
         self._listings.clear()
 
     def of(self, folder: str, film: str) -> list[Sidecar]:
-        """The subtitle files of `film`, a file name in `folder`."""
+        """Return the subtitle files of `film`, a file name in `folder`."""
         here = self._listing(folder)
         stem = _alike(_split(film)[0])
         stems = {_alike(_split(name)[0]) for name in here.files if _split(name)[1] in MEDIA_SUFFIXES} | {stem}
@@ -76,7 +76,7 @@ class Sidecars:
         return found
 
     def _inside(self, path: str, name: str, stem: str, stems: set[str]) -> list[Sidecar]:
-        """Those in a folder for subtitles: by the film's name, or in a folder of its name, or all, for one film."""
+        """Return those in a folder for subtitles: by the film's name, in a folder of its name, or all, for one film."""
         inside = self._listing(path)
         found = _named_after(stem, stems, inside.files, f"{name}/")
         if len(stems) == 1:
@@ -96,7 +96,7 @@ class Sidecars:
 
 
 def _named_after(stem: str, stems: set[str], files: Sequence[str], prefix: str) -> list[Sidecar]:
-    """Those whose names begin with the film's, and not with that of another film whose name goes on from there."""
+    """Return those whose names begin with the film's, and not with the longer one of another film."""
     longer = [other for other in stems if other != stem and other.startswith(stem)]
     found = []
     for name in _text_subtitles(files):
@@ -112,7 +112,7 @@ def _named_after(stem: str, stems: set[str], files: Sequence[str], prefix: str) 
 
 
 def _free_names(files: Sequence[str], prefix: str) -> list[Sidecar]:
-    """Subtitles that need not have the film's name: `2_English.srt`."""
+    """Return subtitles that need not have the film's name: `2_English.srt`."""
     return [_sidecar(f"{prefix}{name}", _parts(_alike(_split(name)[0]))) for name in _text_subtitles(files)]
 
 
@@ -128,7 +128,7 @@ def _text_subtitles(files: Sequence[str]) -> Iterator[str]:
 
 
 def _parts(rest: str) -> list[str]:
-    """The words of a name: whole between dots (`pt-br`), and where that says nothing, at every other sign."""
+    """Split a name into words: whole between dots (`pt-br`), and where that says nothing, at every other sign."""
     found: list[str] = []
     for part in filter(None, rest.split(".")):
         found += [part] if _says_something(part) else _WORDS.findall(part)
@@ -140,7 +140,7 @@ def _says_something(word: str) -> bool:
 
 
 def _sidecar(name: str, words: Sequence[str]) -> Sidecar:
-    """What the words say. `hi` is Hindi where it stands alone, and "hearing impaired" beside another language."""
+    """Read what the words say. `hi` is Hindi where it stands alone, and "hearing impaired" beside another language."""
     named = [word for word in words if language_named(word)]
     others = [word for word in named if word not in _FLAGS]
     language = language_named((others or named)[-1]) if named else None
@@ -148,11 +148,11 @@ def _sidecar(name: str, words: Sequence[str]) -> Sidecar:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """A name and its suffix in small letters; as text, since a library has thousands."""
+    """Return a name and its suffix in small letters; as text, since a library has thousands."""
     base, suffix = os.path.splitext(name)  # noqa: PTH122
     return base, suffix.lower()
 
 
 def _alike(name: str) -> str:
-    """The name as servers compare it: in any letter case, and however Unicode composes it."""
+    """Return the name as servers compare it: in any letter case, and however Unicode composes it."""
     return unicodedata.normalize("NFC", name).casefold()

@@ -1,4 +1,4 @@
-"""The tracks inside a film as far as they decide whether it has subtitles: asked of ffmpeg once, kept in the index.
+"""Knows the tracks inside films, as far as they decide whether a film has subtitles: asked of ffmpeg once, then kept.
 
 The core has no library that reads containers, and a worker would be too much for a question that ffmpeg answers in
 20 ms. What was answered is kept by the file's identity, so that a film that is known costs no process.
@@ -30,7 +30,7 @@ _Identity = tuple[int, int, int, int]  # of a file: its device, inode, size and 
 
 @dataclass(frozen=True)
 class InnerTrack:
-    """An audio or subtitle track. `language` is BCP-47, None where the file does not say; `flags` are ffmpeg's."""
+    """Audio or subtitle track. `language` is BCP-47, None where the file does not say; `flags` are ffmpeg's."""
 
     kind: str  # audio or subtitle
     codec: str
@@ -40,20 +40,20 @@ class InnerTrack:
 
     @property
     def is_full_text(self) -> bool:
-        """Whether it is a subtitle that is text and holds all that is said in the film."""
+        """Tell whether it is a subtitle that is text and holds all that is said in the film."""
         if self.kind != "subtitle" or self.codec not in TEXT_CODECS or "forced" in self.flags:
             return False
         return not (is_commentary(self.title) or _FOREIGN_PARTS.search(self.title))
 
     @property
     def is_aside(self) -> bool:
-        """Whether it is talk about the film, or tells the picture to the blind."""
+        """Tell whether it is talk about the film, or tells the picture to the blind."""
         aside = {"comment", "visual impaired", "descriptions"} & set(self.flags)
         return bool(aside) or is_commentary(self.title)
 
 
 def parse_tracks(said: str) -> tuple[InnerTrack, ...]:
-    """The tracks in what `ffmpeg -i` says of a file."""
+    """Return the tracks in what `ffmpeg -i` says of a file."""
     found: list[InnerTrack] = []
     wanted = False
     for line in said.splitlines():
@@ -71,7 +71,7 @@ def parse_tracks(said: str) -> tuple[InnerTrack, ...]:
 
 
 class TrackIndex:
-    """The tracks of films, remembered in the index by the films' identity. `describe` gives what ffmpeg says of a file;
+    """Tracks of films, remembered in the index by the films' identity. `describe` gives what ffmpeg says of a file;
     without it, a film that is not known has none."""
 
     def __init__(self, index: Index, describe: Callable[[Path], str] | None, at_once: int) -> None:
@@ -79,7 +79,7 @@ class TrackIndex:
         self._known: dict[_Identity, tuple[InnerTrack, ...]] = {}
 
     def of(self, film: Path) -> tuple[InnerTrack, ...]:
-        """The tracks of a film; none where ffmpeg cannot read it."""
+        """Return the tracks of a film; none where ffmpeg cannot read it."""
         identity = _identity(film)
         if identity is None:
             return ()
@@ -88,7 +88,7 @@ class TrackIndex:
         return self._known.get(identity, ())
 
     def look_into(self, films: Sequence[Path]) -> None:
-        """Have the tracks of these films at hand; of those that are not known yet, several are looked into at once."""
+        """Read the tracks of these films; of those that are not known yet, several are looked into at once."""
         unknown: dict[_Identity, Path] = {}
         for film in films:
             identity = _identity(film)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
-from pipeline.base.settings import load_settings, parse_assignment, with_overrides
+from pipeline.base.settings import Settings, load_settings, parse_assignment, with_overrides
 
 DEFAULTS = CONFIG / "defaults.toml"
 
@@ -72,16 +73,35 @@ def test_what_is_no_assignment_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("asked", ["stages.mux.burn_in", "stages.mux.container", "stages.mux.keep_subtitles"])
-def test_what_is_asked_of_a_film_that_is_not_to_be_made_is_a_mistake(tmp_path: Path, asked: str) -> None:
+@pytest.mark.parametrize(("off", "on"), [({"film": False}, {"film": True}), ({"beside": True}, {"beside": False})])
+def test_what_is_asked_of_a_film_that_is_not_to_be_made_is_a_mistake(
+    tmp_path: Path, asked: str, off: dict[str, JsonValue], on: dict[str, JsonValue]
+) -> None:
     project = tmp_path / "reel.toml"
-    with pytest.raises(UsageError, match=r"`--no-film` says that none") as caught:
-        load_settings(DEFAULTS, project, {}, {"film": False, asked: "en"})
+    [(name, value)] = off.items()
+    with pytest.raises(UsageError, match=f"`{name} = {str(value).lower()}` none is made") as caught:
+        load_settings(DEFAULTS, project, {}, {**off, asked: "en"})
     assert caught.value.code == "settings.no-film"
-    project.write_text("film = false\n[stages.mux]\nburn_in = 'en'\n")
-    with pytest.raises(UsageError, match=r"reel\.toml says that none"):
+    project.write_text(f"{name} = {str(value).lower()}\n[stages.mux]\nburn_in = 'en'\n")
+    with pytest.raises(UsageError, match="none is made"):
         load_settings(DEFAULTS, project, {}, {asked: "en"})
-    assert load_settings(DEFAULTS, project, {}, {asked: "en", "film": True})[0].film
+    assert load_settings(DEFAULTS, project, {}, {asked: "en", **on})[0].makes_film
     settings, _ = load_settings(DEFAULTS, project, {}, {})  # what the file asks of films holds where one is made
-    with pytest.raises(UsageError, match="none is to be made"):
+    with pytest.raises(UsageError, match="none is made"):
         with_overrides(settings, {asked: "en"})
-    assert with_overrides(settings, {asked: "en", "film": True}).film
+
+
+def test_beside_the_media_there_is_no_film_and_no_output_folder(tmp_path: Path) -> None:
+    def load(**flags: JsonValue) -> Settings:
+        return load_settings(DEFAULTS, tmp_path / "none.toml", {}, flags)[0]
+
+    assert not load(beside=True).makes_film
+    assert not load(beside=True, film=False).makes_film
+    with pytest.raises(UsageError, match="`film` concerns the copy"):
+        load(beside=True, film=True)
+    with pytest.raises(UsageError, match="an output folder is named") as caught:
+        load(beside=True, output_dir="done")
+    assert caught.value.code == "settings.beside"
+    with pytest.raises(UsageError, match="none is made"):
+        with_overrides(load(beside=True), {"film": True})
+    assert not with_overrides(load(), {"film": False}).makes_film

@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -107,11 +109,11 @@ def test_a_disk_that_is_away_for_a_while_is_told_and_nothing_is_done_twice(inbox
 class Watching:
     """A `reel watch` that runs, and what it has said so far."""
 
-    def __init__(self, reel: Reel, inbox: Path, *flags: str) -> None:
+    def __init__(self, reel: Reel, inbox: Path, *flags: str, extra: Mapping[str, str] = MappingProxyType(STUB)) -> None:
         self.out, self.err = reel.folder / "stdout", reel.folder / "stderr"
         with open(self.out, "w") as out, open(self.err, "w") as err:
             self.process = subprocess.Popen(
-                reel.command("watch", inbox, "--settle", "0.3", *flags), env=reel.environment(STUB), cwd=reel.folder,
+                reel.command("watch", inbox, "--settle", "0.3", *flags), env=reel.environment(extra), cwd=reel.folder,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
             )  # fmt: skip
         self.says("watching inbox")

@@ -48,15 +48,16 @@ Film = Callable[..., Path]
 
 @pytest.fixture
 def film(reel: Reel) -> Film:
-    """Makes a film below the working folder: its name, the tracks inside, and the files that lie beside it."""
+    """Makes a film below the working folder: its name, the tracks inside, and the files that lie beside it. Films of
+    the same `content` and tracks are worked on once."""
 
-    def make(name: str, *tracks: str, beside: tuple[str, ...] = ()) -> Path:
+    def make(name: str, *tracks: str, beside: tuple[str, ...] = (), content: str = "") -> Path:
         place = reel.folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(f"the film {name}\n{''.join(tracks)}")
-        for other in beside:
-            (place.parent / other).parent.mkdir(exist_ok=True)
+        for other in beside:  # first, since a watch may take the film as soon as it is there
+            (place.parent / other).parent.mkdir(parents=True, exist_ok=True)
             (place.parent / other).write_text(f"made by hand: {other}\n")
+        place.write_text(f"{content or name}\n{''.join(tracks)}")
         return place
 
     return make

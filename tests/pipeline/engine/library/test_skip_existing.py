@@ -27,10 +27,12 @@ def test_each_film_is_passed_over_for_the_language_that_is_spoken_in_it(
     film("films/inside.mkv", ja, TEXT.format("jpn"))
     film("films/other.mkv", ja, TEXT.format("eng"), beside=("other.en.srt",))
     film("films/pictures.mkv", en, PICTURES.format("eng"))
+    film("films/empty.mkv", en)
+    (reel.folder / "films" / "empty.en.srt").touch()
     film("films/forced.mkv", en, FORCED.format("eng"), beside=("forced.en.forced.srt",))
     done = reel(*RUN, extra=fake_ffmpeg.variables)
     expected = {"has": "skipped", "untagged": "skipped", "unknown": "skipped", "inside": "skipped"}
-    expected |= {"other": "done", "pictures": "done", "forced": "done"}
+    expected |= {"empty": "done", "other": "done", "pictures": "done", "forced": "done"}
     assert {name.removesuffix(".mkv"): state for name, state in states(done.stdout).items()} == expected
     reasons = {item["name"]: item["reason"] for item in json.loads(done.stdout)["data"]["items"]}
     assert reasons["has.mkv"] == "has subtitles already: has.en.srt (en)"
@@ -39,7 +41,7 @@ def test_each_film_is_passed_over_for_the_language_that_is_spoken_in_it(
     before = fake_ffmpeg.asked
     again = reel(*RUN, extra=fake_ffmpeg.variables)
     assert set(states(again.stdout).values()) == {"skipped", "reused"}
-    assert fake_ffmpeg.asked == before == 7
+    assert fake_ffmpeg.asked == before == 8
 
 
 def test_of_several_languages_only_those_that_are_missing_are_made(
@@ -56,6 +58,19 @@ def test_of_several_languages_only_those_that_are_missing_are_made(
     assert "translate:en" not in steps
     again = reel(*RUN, "--to", "en,pt", extra=fake_ffmpeg.variables)
     assert states(again.stdout) == {"both.mkv": "skipped", "none.mkv": "reused", "one.mkv": "reused"}
+
+
+def test_beside_a_film_no_subtitles_come_in_a_language_that_it_has(
+    reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg
+) -> None:
+    place = film("films/film.mkv", beside=("film.eng.srt",)).parent
+    for state in ("done", "reused"):
+        done = reel(*RUN, "--to", "en,pt", "--beside", extra=fake_ffmpeg.variables)
+        assert states(done.stdout) == {"film.mkv": state}
+        assert {path.name for path in place.glob("*.srt")} == {"film.eng.srt", "film.pt.srt"}
+    (place / "film.eng.srt").unlink()
+    assert states(reel(*RUN, "--to", "en,pt", "--beside", extra=fake_ffmpeg.variables).stdout) == {"film.mkv": "done"}
+    assert {path.name for path in place.glob("*.srt")} == {"film.en.srt", "film.pt.srt"}
 
 
 def test_a_plan_says_what_would_be_passed_over(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
