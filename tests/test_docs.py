@@ -311,3 +311,28 @@ def test_the_readme_is_short_and_no_document_has_a_gap_in_its_headings() -> None
         assert levels[0] == 1, f"{name_of(document)} has no title"
         assert levels.count(1) == 1, f"{name_of(document)} has two titles"
         assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), name_of(document)
+
+
+def test_the_page_that_follows_a_file_names_functions_that_there_are() -> None:
+    page = (ROOT / "docs" / "explanation" / "one-files-way.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:pipeline|shared|stages)/[\w/]+\.py)`:\s+`(\w+)`", page)
+    assert len({module for module, _ in named}) >= 20
+    for module, name in named:
+        tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
+        defined = {
+            node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        assert name in defined, f"{module} defines no `{name}`"
+    numbers = [int(number) for number in re.findall(r"^(\d+)\. ", page, re.MULTILINE)]
+    assert numbers == list(range(1, 11))
+
+
+def test_the_map_of_the_documents_leads_to_every_page() -> None:
+    page = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    linked = {(ROOT / "docs" / link).resolve() for link in _LINK.findall(page)}
+    pages = {
+        path.resolve()
+        for folder in ("how-to", "explanation", "reference")
+        for path in (ROOT / "docs" / folder).glob("*.md")
+    }
+    assert pages <= linked, sorted(path.name for path in pages - linked)
