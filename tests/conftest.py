@@ -6,13 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from pipeline.base.project import CONFIG
+from pipeline.environments.environments import load_families
+from shared.stage import CORE_ENVIRONMENT
 from tests.together import Together
 
 # How long an example takes says how busy the machine is; no claim of ours depends on it.
@@ -31,9 +34,50 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:
     return Together(config, log)
 
 
+_REAL = ROOT / "tests" / "real"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first: the many small files even out the end."""
-    items.sort(key=lambda item: not item.path.is_relative_to(ROOT / "tests" / "real"))
+    """Mark what is slow by what it uses. What takes long comes first: many small files even out the end."""
+    for item in items:
+        smoke = item.get_closest_marker("smoke") is not None
+        if is_slow(item.path, getattr(item, "fixturenames", ()), smoke=smoke):
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def is_slow(path: Path, fixtures: Collection[str], *, smoke: bool = False) -> bool:
+    """Tell whether a test is slow by what it uses: real libraries and models, or the whole program, of which one run on
+    stubs takes a core for 1.4 s. A few `smoke` tests of the program are quick all the same."""
+    return path.is_relative_to(_REAL) or "stage_environments" in fixtures or ("reel" in fixtures and not smoke)
+
+
+@pytest.fixture(scope="session")
+def stage_environments() -> None:
+    """Set up the environments and the models of the starter profile. A test that asks for them is slow by that."""
+    for words in (["envs", "ensure"], ["models", "fetch", "--profile", "starter"]):
+        done = subprocess.run([ROOT / "reel", *words], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def core_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of environments with the core environment. A file has the place of each other one, so that none is
+    built: a quick test that asks for one fails."""
+    folder = tmp_path_factory.mktemp("environments")
+    (folder / CORE_ENVIRONMENT).symlink_to(ROOT / ".venvs" / CORE_ENVIRONMENT)
+    for family in load_families(CONFIG / "environments.toml"):
+        (folder / family).write_text("a quick test has no stage environment\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def environments(request: pytest.FixtureRequest) -> Path | None:
+    """The folder of environments for one test; None for the project's own, which a test has that asks for it."""
+    if request.node.path.is_relative_to(_REAL) or "stage_environments" in request.fixturenames:
+        return None
+    folder: Path = request.getfixturevalue("core_alone")
+    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -54,10 +98,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class Reel:
-    """The command line with a result store and an output folder of its own; models and environments are shared."""
+    """The command line with a result store and an output folder of its own; models and environments are shared.
+    `environments` is the folder of those, where it is not the project's own."""
 
     folder: Path
     home: Path
+    environments: Path | None = None
 
     @property
     def out(self) -> Path:
@@ -76,6 +122,7 @@ class Reel:
             "PYTHONDONTWRITEBYTECODE": "1",
             "REEL_RESULTS_DIR": str(self.results),
             "REEL_OUTPUT_DIR": str(self.out),
+            **({"REEL_ENVIRONMENTS_DIR": str(self.environments)} if self.environments else {}),
             **(extra or {}),
         }
 
@@ -107,5 +154,5 @@ class Reel:
 
 
 @pytest.fixture
-def reel(tmp_path: Path, home: Path) -> Reel:
-    return Reel(tmp_path, home)
+def reel(tmp_path: Path, home: Path, environments: Path | None) -> Reel:
+    return Reel(tmp_path, home, environments)

@@ -14,6 +14,7 @@ import io
 import json
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from pipeline.plan.registry import STAGES
@@ -48,8 +49,13 @@ def sources(stage: Stage) -> list[Path]:
     return sorted(found)
 
 
-def backend_imports(path: Path) -> Iterator[str]:
-    """Yield the modules below `stages` that a file imports, without the contracts of stages."""
+@cache
+def backend_imports(path: Path) -> tuple[str, ...]:
+    """Return the modules below `stages` that a file imports, without the contracts of stages."""
+    return tuple(_backend_imports(path))
+
+
+def _backend_imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stages."):
             for name in (f"{node.module}.{alias.name}" for alias in node.names):
@@ -58,6 +64,7 @@ def backend_imports(path: Path) -> Iterator[str]:
                     yield module
 
 
+@cache
 def code_of(text: str) -> str:
     """A module's text without comments, docstrings and blank lines; the same under every Python version."""
     lines = text.splitlines()

@@ -27,7 +27,7 @@ from pipeline.plan.registry import STAGES
 from shared.environment_manager import INHERITED, ChildPaths, child_environment
 from tests.conftest import ROOT, Reel
 
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FOLLOWED = ROOT / "docs" / "how-to" / "add-a-backend.md"  # a test in `tests/real` does all that this page says
 TOLD_TO_DO = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 TOLD_TO_DO.remove(FOLLOWED)
@@ -92,6 +92,7 @@ def test_every_command_in_a_document_is_one(document: Path) -> None:
             parse(told.words)
 
 
+@pytest.mark.usefixtures("stage_environments")
 @pytest.mark.parametrize("document", TOLD_TO_DO, ids=name_of)
 def test_every_command_that_a_reader_is_told_to_type_works(document: Path, reel: Reel) -> None:
     (reel.folder / "samples").mkdir()

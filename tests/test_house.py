@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -75,9 +76,15 @@ def text_files() -> Iterator[tuple[Path, str]]:
                 continue
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """A file's syntax; several tests walk through that of every file, and parsing takes most of their time."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path: Path, *, top_level: bool = False) -> set[str]:
     """The dotted names of the modules that a file imports, `from a import b` as `a.b`."""
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     found: set[str] = set()
     for node in tree.body if top_level else ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -194,7 +201,7 @@ def test_at_most_two_places_catch_everything() -> None:
     places = [
         f"{name_of(path)}:{node.lineno}"
         for path in python_files(*PACKAGES, "benchmarks", "samples", "docs")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.ExceptHandler) and _is_broad(node) and not _raises_again(node)
     ]
     assert len(places) <= 2, places
@@ -224,7 +231,7 @@ def test_every_module_and_everything_public_in_it_says_what_it_is_for() -> None:
     silent = [
         f"{name_of(path)}: {name}"
         for path in python_files(*PACKAGES, "benchmarks", "samples", "docs")
-        for name in undocumented(ast.parse(path.read_text()))
+        for name in undocumented(tree_of(path))
     ]
     assert not silent, silent
 
@@ -272,7 +279,7 @@ def _starts_processes(path: Path) -> bool:
     }
     attributes = {
         node.attr
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in {"os", "asyncio"}
     }
     return bool(attributes & names) or bool({"subprocess", "multiprocessing"} & tops(imports(path)))

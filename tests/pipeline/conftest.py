@@ -63,7 +63,7 @@ class Bench:
 
 
 @pytest.fixture
-def make_app(tmp_path: Path) -> Callable[..., App]:
+def make_app(tmp_path: Path, environments: Path | None) -> Callable[..., App]:
     """An app over temporary folders; keyword arguments are settings."""
 
     def make(**settings: JsonValue) -> App:
@@ -71,6 +71,7 @@ def make_app(tmp_path: Path) -> Callable[..., App]:
             "results_dir": str(tmp_path / "results"),
             "cache_dir": str(tmp_path / "cache"),
             "output_dir": str(tmp_path / "out"),
+            **({"environments_dir": str(environments)} if environments else {}),
             **settings,
         }
         return open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])

@@ -35,6 +35,12 @@ from tests.real.witness import read_only, witness
 
 __all__ = ("read_only", "witness")  # fixtures
 
+
+@pytest.fixture(scope="session", autouse=True)
+def starter_is_set_up(stage_environments: None) -> None:
+    """Every test of this folder has the starter profile's environments and models."""
+
+
 StageInputs = Mapping[str, Path | tuple[Path, ...]]
 
 

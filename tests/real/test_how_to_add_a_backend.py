@@ -19,7 +19,7 @@ _PAGE = ROOT / "docs" / "how-to" / "add-a-backend.md"
 _NEW_FILE = re.compile(r"^The new file `(?P<path>[^`]+)`:\n\n```python\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _EDIT = re.compile(r"In\s`(?P<path>[^`]+)`:\n\n```diff\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMANDS = re.compile(r"^```(?:console|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_ALL_TESTS = "./scripts/test"  # it would run this test again
+_ALL_TESTS = "./scripts/test --all"  # it would run this test again
 
 
 @pytest.fixture

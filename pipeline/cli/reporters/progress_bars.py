@@ -103,6 +103,7 @@ class Bars:
         self, key: tuple[str, str], label: str, total: float | None, media_ms: int | None, pace: Pace | None = None,
         done: float = 0,
     ) -> None:  # fmt: skip
+        self._end(key)  # one of the same name that was given up without a word
         self._started[key] = time.monotonic(), media_ms
         if pace:
             self._paces[key] = pace

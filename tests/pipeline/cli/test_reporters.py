@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 from unittest import mock
 
 import pytest
@@ -45,20 +48,38 @@ def test_a_long_reason_is_cut_and_a_moving_bar_is_no_line() -> None:
     assert line_of(events.StepProgress("a", "asr", 0.5)) is None
 
 
-def test_bars_take_every_event_without_a_terminal() -> None:
-    bars = Bars()
-    for event in (
-        events.SetupStarted("model x", 100),
-        events.SetupProgress("model x", 50, 100),
-        events.SetupFinished("model x", 1.0),
-        events.ItemStarted("a", Path("a"), 1),
-        events.StepStarted("a", "asr", "b", "new", 60_000),
-        events.StepProgress("a", "asr", 0.5),
-        events.StepProgress("a", "never started", 0.5),
-        events.StepDone("a", "asr", "b", "k", 1.0, 60_000, {}),
-        events.ItemFinished("a", "done", 1.0, None),
-    ):
-        bars.emit(event)
+def test_bars_take_every_event_without_a_terminal_and_none_is_left_when_all_has_ended() -> None:
+    screen = io.StringIO()
+    bars = Bars(Console(file=screen, width=200))
+    bars.emit(events.StepProgress("a", "never started", 0.5))
+    begun = [kind for kind in get_args(events.Event) if kind.__name__.endswith(("Started", "Progress"))]
+    ended = [kind for kind in get_args(events.Event) if kind not in begun]
+    for kind in begun:
+        bars.emit(example(kind))
+    assert len(bars.tasks) >= 3
+    for kind in ended:
+        bars.emit(example(kind))
+        line = line_of(example(kind))
+        assert line is None or line.splitlines()[0] in screen.getvalue(), kind.__name__
+    assert list(bars.tasks) == []
+
+
+_EXAMPLES: dict[object, object] = {
+    str: "a", int: 1, float: 1.0, bool: True, Path: Path("a"), tuple: (), dict: {}, Mapping: {}
+}  # fmt: skip
+
+
+def example(kind: Any) -> events.Event:
+    """An event of a kind; all that are made by this are about the same step, file and worker."""
+    types = {name: hint for name, hint in get_type_hints(kind).items() if name in kind.__dataclass_fields__}
+    values = {name: _EXAMPLES[get_origin(_first(hint)) or _first(hint)] for name, hint in types.items()}
+    made: events.Event = kind(**values)
+    return made
+
+
+def _first(hint: object) -> object:
+    """The first kind of value where several may stand."""
+    return get_args(hint)[0] if get_origin(hint) in {Union, UnionType} else hint
 
 
 def test_the_pace_of_a_transfer_is_that_of_the_last_seconds() -> None:

@@ -36,6 +36,7 @@ def _items(text: str) -> list[dict[str, object]]:
     return items
 
 
+@pytest.mark.smoke
 def test_a_run_publishes_under_the_names_of_the_readme(reel: Reel, media: Path) -> None:
     done = reel("run", media, "--to", "pt", extra=STUB)
     names = [
@@ -149,7 +150,7 @@ def test_one_bad_item_does_not_stop_the_others(reel: Reel, media: Path, tmp_path
     ("arguments", "code", "says"),
     [
         (["run", "missing.mkv"], 4, "missing.mkv is not there"),
-        (["run", "none-*.mp4"], 2, "no file matches none-*.mp4"),
+        (["run", "none-*.mp4"], 2, "no media file matches none-*.mp4"),
         (["run", "film.mp4", "--recipe", "x"], 2, "there is no recipe `x`"),
         (["run", "film.mp4", "--set", "asr.beam=1"], 2, "the parameters of asr are"),
         (["run", "film.mp4", "--profile", "x"], 2, "there is no profile `x`"),

@@ -54,7 +54,7 @@ def run(script: str, *arguments: str, environment: Mapping[str, str], expect: in
 
 
 @pytest.fixture
-def built() -> None:
+def built(stage_environments: None) -> None:
     assert (ROOT / ".venvs" / "lite" / MARKER).exists(), "`./reel envs ensure` makes it"
 
 

@@ -415,6 +415,7 @@ def test_a_fetch_killed_twenty_times_ends_right_and_fetches_no_byte_twice(hub: H
     print(f"{kills} kills, {twice} bytes of {len(content)} sent twice")
 
 
+@pytest.mark.usefixtures("stage_environments")
 def test_the_hubs_own_client_finds_what_was_fetched_offline_by_name_without_a_revision(
     hub: Hub, tmp_path: Path
 ) -> None:

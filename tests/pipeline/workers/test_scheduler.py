@@ -72,6 +72,12 @@ def test_where_the_cores_are_what_all_wait_for_no_worker_is_added() -> None:
     outlook = {"asr": Outlook(20, SMALL, ONE, 5, 1), "mt": Outlook(20, SMALL, ONE, 5, 1)}
     waiting, workers = [waits(1, "asr", 0)], [busy("w", "asr"), busy("v", "mt")]
     assert decide(waiting, workers, outlook, [BOX]).start == []
+    # With one job of one core more than there are cores there is a place, and still nothing is gained by it.
+    spare = Host("box", 2, 1000, spare=1)
+    assert decide(waiting, workers, outlook, [spare]).start == []
+    assert decide(waiting, workers, {**outlook, "mt": Outlook(1, SMALL, ONE, 5, 1)}, [spare]).start == [
+        ("asr", Place("box"))
+    ]
     assert decide(waiting, workers, outlook, [Host("box", 4, 1000)]).start == [("asr", Place("box"))]
     outlook["vad"] = Outlook(20, SMALL, ONE)  # nobody knows yet how slow it is
     assert ("asr", Place("box")) not in decide(waiting, workers, outlook, [Host("box", 4, 1000)]).start

@@ -128,6 +128,7 @@ def test_equal_calls_give_equal_turns_whatever_ran_between() -> None:
     assert diarize(samples, regions, embed) == first
 
 
+@pytest.mark.slow
 def test_ten_hours_are_clustered_in_seconds_without_a_square_matrix() -> None:
     regions = [(at, at + 9500) for at in range(0, 36_000_000, 10_000)]
     windows = place_windows(regions)
