@@ -240,7 +240,9 @@ def _complete(batch: Batch, requests: list[Request] | AsyncIterable[Request], st
             return
     from pipeline.engine.concurrency import Window, numbered  # here, because asyncio takes a fifth of a start to import
 
-    left = len(requests) - number if isinstance(requests, list) else None
+    left = None
+    if isinstance(requests, list):
+        left = sum(index not in batch.results for index in range(number, len(requests)))
     Window(batch, Observed(batch.run.app.project.results), left, stop).work(first, numbered(requests, number))
 
 

@@ -157,6 +157,8 @@ class Window:
 
     async def _admit(self, index: int, request: Request, shared: Shared) -> None:
         batch, store = self._batch, self._batch.run.app.store
+        if index in batch.results:  # passed over
+            return
         if self._left is not None:
             self._left -= 1
         if batch.over:

@@ -104,6 +104,17 @@ def test_what_reel_wrote_does_not_count(reel: Reel, film: Film, fake_ffmpeg: Fak
     assert states(done.stdout) == {"Film.mkv": "reused"}
 
 
+def test_what_is_passed_over_stays_so_when_another_failure_ends_the_run(
+    reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg
+) -> None:
+    film("good.mkv")
+    film("has.mkv", beside=("has.en.srt",))
+    call = ("run", "good.mkv", "gone.mkv", "has.mkv", "--skip-existing", "--fail-fast", "--json")
+    done = reel(*call, extra=fake_ffmpeg.variables, expect=3)
+    reasons = {item["name"]: item["reason"] for item in json.loads(done.stdout)["data"]["items"]}
+    assert reasons["has.mkv"] == "has subtitles already: has.en.srt (en)"
+
+
 def test_a_list_may_be_wrong_in_one_line(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg, tmp_path: Path) -> None:
     film("films/has.mkv", beside=("has.en.srt",))
     rows = [{"media": "films/has.mkv", "asr.beams": 5}, {"media": "films/has.mkv", "to": ["en"]}, {"media": "gone.mkv"}]

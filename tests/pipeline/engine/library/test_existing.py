@@ -1,0 +1,71 @@
+"""Which languages are asked for, and what a film has of them: the decision alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.engine.library.existing import Existing, Wish, language_of_sound
+from pipeline.engine.library.sidecars import Sidecars
+from pipeline.engine.library.tracks import TrackIndex, parse_tracks
+from pipeline.store.index import Index
+from stages.demux.stage import DemuxParams
+
+INSIDE = """\
+  Stream #0:0(eng): Audio: aac (default) (comment)
+  Stream #0:1(fre): Audio: aac
+    Metadata:
+      title           : Original
+  Stream #0:2(ger): Audio: aac
+  Stream #0:3(ger): Subtitle: subrip (srt)
+"""
+
+
+def found(folder: Path, wish: Wish) -> tuple[tuple[str, ...], bool]:
+    """The targets that the film in a folder lacks, and whether it is passed over."""
+    tracks = TrackIndex(Index(folder / "none.sqlite"), Path.read_text, 1)
+    existing = Existing(Sidecars(), tracks)
+    result = existing.find(folder / "film.mkv", wish)
+    return result.missing, bool(result.reason)
+
+
+@pytest.mark.parametrize(
+    ("params", "language"),
+    [
+        (DemuxParams(), "fr"),
+        (DemuxParams(audio_track=0), "en"),
+        (DemuxParams(audio_language="de"), "de"),
+        (DemuxParams(audio_language="ja"), None),
+        (DemuxParams(audio_track=7), None),
+    ],
+)
+def test_the_language_of_a_film_is_that_of_the_track_that_a_run_would_take(
+    params: DemuxParams, language: str | None
+) -> None:
+    assert language_of_sound(Path("film.mkv"), parse_tracks(INSIDE), params) == language
+
+
+@pytest.mark.parametrize(
+    ("wish", "beside", "expected"),
+    [
+        (Wish((), None, DemuxParams()), [], ((), False)),  # French is spoken, German is inside
+        (Wish((), None, DemuxParams(audio_track=2)), [], ((), True)),
+        (Wish((), "de", DemuxParams()), [], ((), True)),
+        (Wish((), None, DemuxParams()), ["film.fr-CA.srt"], ((), True)),
+        (Wish((), None, DemuxParams()), ["film.srt"], ((), True)),
+        (Wish(("de", "en"), None, DemuxParams()), [], (("en",), False)),
+        (Wish(("de", "en"), None, DemuxParams()), ["film.srt"], (("en",), False)),
+        (Wish(("de", "en"), None, DemuxParams()), ["film.en.forced.srt"], (("en",), False)),
+        (Wish(("de", "en"), None, DemuxParams()), ["film.en.cc.vtt"], ((), True)),
+        (Wish(("zh-Hant",), None, DemuxParams()), ["film.chs.srt"], (("zh-Hant",), False)),
+        (Wish(("zh-Hant",), None, DemuxParams()), ["film.zh.srt"], ((), True)),
+    ],
+)
+def test_a_film_has_what_lies_beside_it_and_inside_it(
+    tmp_path: Path, wish: Wish, beside: list[str], expected: tuple[tuple[str, ...], bool]
+) -> None:
+    (tmp_path / "film.mkv").write_text(INSIDE)
+    for name in beside:
+        (tmp_path / name).write_text("x")
+    assert found(tmp_path, wish) == expected
