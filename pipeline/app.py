@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from pydantic import JsonValue
 
 from pipeline.base.hardware import REMEMBERED, Hardware, recall
-from pipeline.base.project import CONFIG, Project, open_project
+from pipeline.base.project import CONFIG, Project, home_folder, open_project
 from pipeline.base.settings import Settings, with_overrides
 from pipeline.base.wait_limit import wait_limit_s
 from pipeline.environments.environments import Environments, load_families
@@ -141,7 +140,7 @@ def open_app(settings: Settings) -> App:
     hub = hub_endpoint(os.environ, settings.hub)
     own = load_own(project.own_models, manifest)
     everything = {**manifest, **own.models}, {**locked, **own.locked}
-    models = ModelCache(project.cache, *everything, hub, token=lambda: find_token(os.environ, CONFIG, Path.home()))
+    models = ModelCache(project.cache, *everything, hub, token=lambda: find_token(os.environ, CONFIG, home_folder()))
     tools = Tools(project.scratch, environments, os.environ.get("PATH"), settings.ffmpeg)
     return App(
         settings=settings,

@@ -183,11 +183,16 @@ def hub_token_variable(environ: Mapping[str, str]) -> str:
     return next((value for name in _TOKEN_VARIABLES if (value := environ.get(name, "").strip())), "")
 
 
-def hub_token_file(environ: Mapping[str, str], home: Path) -> Path:
-    """Return the file in which the user's own hub client keeps its login, whatever cache we use ourselves."""
+def hub_token_file(environ: Mapping[str, str], home: Path | None) -> Path | None:
+    """Return the file in which the user's own hub client keeps its login, whatever cache we use ourselves; None
+    without a home folder."""
+
+    def place(name: str) -> Path:
+        return Path(os.path.expanduser(name))  # noqa: PTH111 - `Path.expanduser` raises where there is no home folder
+
     if path := environ.get("HF_TOKEN_PATH"):
-        return Path(path).expanduser()
+        return place(path)
     if folder := environ.get("HF_HOME"):
-        return Path(folder).expanduser() / "token"
-    cache = environ.get("XDG_CACHE_HOME")
-    return (Path(cache).expanduser() if cache else home / ".cache") / "huggingface" / "token"
+        return place(folder) / "token"
+    cache = place(name) if (name := environ.get("XDG_CACHE_HOME")) else home and home / ".cache"
+    return cache and cache / "huggingface" / "token"

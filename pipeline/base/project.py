@@ -40,6 +40,12 @@ class Project:
         return self.scratch / "home"
 
 
+def home_folder() -> Path | None:
+    """The user's home folder; None where there is none, as for a container's number without a name."""
+    home = os.path.expanduser("~")  # noqa: PTH111 - `Path.home` raises instead
+    return None if home == "~" else Path(home)
+
+
 def open_project(settings: Settings) -> Project:
     """The project with its folders as the settings say; makes none of them. `output_dir` starts where the user is."""
 

@@ -152,8 +152,9 @@ class Environments:
             return EnvironmentStatus(
                 family, "outdated", folder, f"it was built for torch {marker.get('asked')}, this machine gets {asked}"
             )
-        if not self.python(family).exists():
-            return EnvironmentStatus(family, "broken", folder, f"{self.python(family)} is not there")
+        if not os.access(self.python(family), os.X_OK):
+            why = f"{self.python(family)} is not there, or may not be run by this account"
+            return EnvironmentStatus(family, "broken", folder, why)
         return EnvironmentStatus(family, "ready", folder)
 
     def check(self, family: str) -> EnvironmentStatus:
@@ -186,7 +187,7 @@ class Environments:
                 f"{platform.python_version()}",
                 hint=f"delete {sys.prefix} and run `REEL_PYTHON=/path/to/python3 ./reel envs ensure {family}`",
             )
-        self._root.mkdir(parents=True, exist_ok=True)
+        self._require_writable(family)
         with FileLock(self._root / f"{family}.lock"):
             if self.status(family).state == "ready":  # somebody else has built it while we waited
                 return
@@ -196,6 +197,22 @@ class Environments:
             (self._root / f"{family}.log").unlink(missing_ok=True)
             self._build(family, emit, offline)
             emit(events.SetupFinished(f"environment {family}", time.monotonic() - started))
+
+    def _require_writable(self, family: str) -> None:
+        """Have the folder of all environments. Raises `Missing` where this account may not build in it."""
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            why = "" if os.access(self._root, os.W_OK) else "Permission denied"
+        except OSError as error:
+            why = error.strerror or str(error)
+        if why:
+            raise Missing(
+                "environment.unwritable",
+                f"the environment {family} cannot be used ({self.status(family).detail}), and nothing can be built in "
+                f"{self._root}: {why}",
+                hint=f"let the owner of that folder run `./reel envs ensure {family}`, or choose a folder of "
+                "your own with the variable REEL_ENVIRONMENTS_DIR",
+            )
 
     def download(self, family: str, folder: Path) -> None:
         """Put the wheels of a family for this platform and Python into `folder`, by its lock. Raises `Missing`.

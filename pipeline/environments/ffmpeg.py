@@ -6,6 +6,7 @@ and no other can slip in.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -141,8 +142,9 @@ class Tools:
                 return None
             match = _VERSION.match(asked.stdout)
             known = {**known, identity: "".join((match[1], ".", match[2], match[3])) if match else ""}
-            memory.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(memory, json.dumps(known, indent=1).encode())
+            with contextlib.suppress(OSError):  # a memory only; another account's folder may be for reading
+                memory.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(memory, json.dumps(known, indent=1).encode())
         return known[identity] or None
 
 

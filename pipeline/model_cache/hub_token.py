@@ -14,7 +14,7 @@ from shared.environment_manager import HUB_TOKEN_VARIABLE, hub_token_file, hub_t
 _ENTRY = "hf_token"
 
 
-def find_token(environ: Mapping[str, str], config: Path, home: Path) -> Token | None:
+def find_token(environ: Mapping[str, str], config: Path, home: Path | None) -> Token | None:
     """The first token there is; None when there is none. Raises `UsageError` for a secrets file that others can read,
     and for what cannot be a token."""
     if value := hub_token_variable(environ):
@@ -22,6 +22,8 @@ def find_token(environ: Mapping[str, str], config: Path, home: Path) -> Token | 
     if found := from_file(config, _ENTRY):
         return found
     login = hub_token_file(environ, home)
+    if login is None:
+        return None
     try:
         value = login.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):

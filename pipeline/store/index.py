@@ -166,10 +166,8 @@ class Index:
             version_of(database)
         except sqlite3.OperationalError as error:
             database.close()
-            if (
-                error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN
-                or self.file.with_name(self.file.name + "-wal").exists()
-            ):
+            no_place = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+            if not no_place or self.file.with_name(self.file.name + "-wal").exists():
                 raise
             # On a disk that cannot be written there is no place for SQLite's shared memory, and no writer either.
             return connect(self.file, "ro&immutable=1")
