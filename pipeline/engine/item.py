@@ -99,7 +99,7 @@ class ItemRecord:
         """How long the media is; before that is known, how long it may be at most."""
         if self._media_ms is not None:
             return self._media_ms
-        return self.item.media.stat().st_size * 1000 // _LEAST_BYTES_PER_SECOND
+        return self.media.identity.size * 1000 // _LEAST_BYTES_PER_SECOND
 
     def started(self, step: Step, reason: str, worker: str) -> None:
         """A worker begins with the step."""

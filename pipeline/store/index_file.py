@@ -137,7 +137,7 @@ def damage_in(database: sqlite3.Connection) -> str | None:
     if version_of(database) == VERSION and _schema_of(database) != _schema():
         return "its tables are not those of this release"
     found = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
-    return None if found == "ok" else found
+    return None if found == "ok" else found.splitlines()[-1]  # after the name of the database
 
 
 def version_of(database: sqlite3.Connection) -> int:

@@ -160,6 +160,19 @@ def test_a_film_that_changes_between_its_readings_is_published_nowhere(
     assert {item.state for item in again} == {"reused"}, "what was read before the change is right, and kept"
 
 
+def test_a_film_that_is_gone_before_its_first_step_fails_alone(make_app: Callable[..., App], tmp_path: Path) -> None:
+    films = make_films(tmp_path, ["gone", "stays"])
+
+    def go(event: events.Event) -> None:
+        if isinstance(event, events.ItemStarted):
+            films["gone"].unlink(missing_ok=True)
+
+    result = run_batch([Request(film) for film in films.values()], make_app(stub=True), go)
+    assert {item.media.stem: item.error and item.error.code for item in result.items} == {
+        "gone": "media.changed", "stays": None
+    }  # fmt: skip
+
+
 def test_the_content_that_was_put_in_its_place_is_worked_on_by_the_next_run(
     make_app: Callable[..., App], film: Path
 ) -> None:

@@ -158,3 +158,21 @@ def test_a_damaged_glossary_in_the_store_is_written_again(
     item, _ = run(app, film, {"stages.translate.num_beams": 4})
     assert not item.error
     assert sha256_of(place) == place.name
+
+
+def test_a_damaged_correction_is_told_and_nothing_is_made_of_it(make_app: Callable[..., App], film: Path) -> None:
+    app = make_app(stub=True)
+    run(app, film)
+    subtitles = app.project.output / "film" / "film.en.srt"
+    subtitles.write_text("1\n00:00:00,500 --> 00:00:01,500\nmy own words\n")
+    run_batch([Request(film)], app, lambda event: None, continuing=True)
+    kept = [path for path in (app.project.results / "edits").glob("*/*") if "my own words" in path.read_text()]
+    assert kept
+    for place in kept:
+        flip(place, random.Random(6))
+    shutil.rmtree(app.project.output)
+    item, _ = run(app, film, {"stages.clean.fillers": "remove"})
+    assert item.error
+    assert item.error.code == "edits.damaged"
+    assert "film.en.srt" in item.error.message
+    assert not subtitles.exists()

@@ -97,6 +97,24 @@ def test_the_users_own_models_are_no_other_version_of_reel(tmp_path: Path) -> No
     assert code_digest(tmp_path) != before
 
 
+def test_a_users_file_is_copied_and_its_own_times_stay_as_they_are(tmp_path: Path) -> None:
+    media, content, out = tmp_path / "film.mkv", tmp_path / ("ab" * 32), tmp_path / "out"
+    media.write_text("film")
+    content.write_text("content")
+    out.mkdir()
+    before = media.stat()
+    inputs: protocol.FileNames = {"media": str(media), "audio": str(content)}
+    job = stage_job(
+        protocol.Run(id=1, stage="s", backend="b", inputs=inputs, params={}, out_dir=str(out)), tmp_path / "x"
+    )
+    staged = {role: Path(str(name)) for role, name in job.request.inputs.items()}
+    assert staged["media"].read_text() == "film"
+    assert (media.stat().st_nlink, media.stat().st_ctime_ns) == (1, before.st_ctime_ns), (
+        "a link would look like a change"
+    )
+    assert staged["audio"].samefile(content), "what the store holds is linked"
+
+
 def test_files_of_one_name_pass_the_staging_folder_and_nothing_stays(tmp_path: Path) -> None:
     media, out, exchange = tmp_path / "media", tmp_path / "out", tmp_path / "exchange"
     for number in range(2):
