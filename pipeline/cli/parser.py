@@ -366,7 +366,7 @@ def _add_runs(commands: Subparsers[argparse.ArgumentParser]) -> None:
         runs, "prune", "show results that are old and that no published job uses", "reel runs prune --older-than 2w"
     )
     prune.add_argument("--older-than", metavar="AGE", default="30d", help="not used for so long: 12h, 30d, 2w (30d)")
-    prune.add_argument("--keep", metavar="SIZE", help="and the oldest of the others until so much is left: 20GB")
+    prune.add_argument("--keep", metavar="SIZE", help="and others until so much is left, what is large first: 20GB")
     prune.add_argument(
         "--intermediates", action="store_true",
         help="and what published jobs were made from; the published results themselves stay",

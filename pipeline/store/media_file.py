@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
 import time
 from dataclasses import dataclass
@@ -63,28 +64,30 @@ class MediaFile:
         """Check that the file still has its digest, and return `changes`. Reads the content only where the system
         says that something is different. Raises `MediaChanged`."""
         with self._lock:
-            now = self._look()
-            if now == self.identity and self.settled:
-                return self.changes
-            again = read_media(self.path)
-            if again.digest != self.digest:
-                raise _other_content(self.path, self.identity, again.identity)
-            if not again.identity.is_renumbered(self.identity):
-                self.changes += 1
-            self.identity, self.settled = again.identity, again.settled
-            return self.changes
+            try:
+                return self._prove()
+            except FileNotFoundError as error:
+                raise MediaChanged(
+                    "media.changed",
+                    f"{as_text(self.path)} is no longer there: it was moved or deleted while it was worked on",
+                    hint="run it again under its new name; what was made of it before is reused, whatever the name",
+                ) from error
+            except OSError as error:
+                raise _unreadable(self.path, error.strerror or str(error)) from error
 
-    def _look(self) -> Identity:
-        try:
-            return identity_of(self.path.stat())
-        except FileNotFoundError as error:
-            raise MediaChanged(
-                "media.changed",
-                f"{as_text(self.path)} is no longer there: it was moved or deleted while it was worked on",
-                hint="run it again under its new name; what was made of it before is reused, whatever the name",
-            ) from error
-        except OSError as error:
-            raise _unreadable(self.path, error) from error
+    def _prove(self) -> int:
+        status = self.path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, without an end
+            raise _unreadable(self.path, "it is not a file any more")
+        if identity_of(status) == self.identity and self.settled:
+            return self.changes
+        again = read_media(self.path)
+        if again.digest != self.digest:
+            raise _other_content(self.path, self.identity, again.identity)
+        if not again.identity.is_renumbered(self.identity):
+            self.changes += 1
+        self.identity, self.settled = again.identity, again.settled
+        return self.changes
 
 
 def read_media(path: Path) -> MediaFile:
@@ -127,9 +130,9 @@ def _other_content(path: Path, before: Identity, now: Identity) -> MediaChanged:
     )
 
 
-def _unreadable(path: Path, error: OSError) -> MediaChanged:
+def _unreadable(path: Path, why: str) -> MediaChanged:
     return MediaChanged(
         "media.changed",
-        f"{as_text(path)} can no longer be read, so nothing proves what the steps have read: {error.strerror or error}",
-        hint="run the same command again when the disk of the file is back",
+        f"{as_text(path)} can no longer be read, so nothing proves what the steps have read: {why}",
+        hint="run the same command again when the file is back",
     )

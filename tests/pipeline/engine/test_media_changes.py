@@ -70,7 +70,19 @@ def remove(film: Path) -> None:
     film.unlink()
 
 
-CHANGES = [rename_over, write_into, swap_unseen, cut, grow, point_elsewhere, remove]
+def become_folder(film: Path) -> None:
+    """Put a folder in its place."""
+    film.unlink()
+    film.mkdir()
+
+
+def become_pipe(film: Path) -> None:
+    """Put a pipe in its place, which nothing ever writes to."""
+    film.unlink()
+    os.mkfifo(film)
+
+
+CHANGES = [rename_over, write_into, swap_unseen, cut, grow, point_elsewhere, remove, become_folder, become_pipe]
 
 
 class Meddler:
@@ -154,6 +166,8 @@ def test_a_film_that_changes_between_its_readings_is_published_nowhere(
         assert item.error.code == "media.changed"
     assert not app.project.output.exists()
     for name, film in films.items():
+        if film.is_dir():
+            film.rmdir()
         film.unlink(missing_ok=True)
         film.write_bytes(kept[name])
     again = run_batch(requests, app, lambda event: None).items
