@@ -21,11 +21,12 @@ from pipeline.model_cache.manifest import load_manifest
 from pipeline.model_cache.user_models import OwnModels, load_own
 from pipeline.plan.glossary import load_glossary
 from pipeline.plan.language_tables import load_languages
+from pipeline.plan.languages_asked import check_languages
 from pipeline.plan.model import Choices, Plan, make_plan
 from pipeline.plan.model_overrides import with_chosen_models
 from pipeline.plan.profile import ProfileChoice, choose_profile, load_profiles
 from pipeline.plan.recipe import load_recipe
-from pipeline.plan.registry import STAGES, SUBTITLE
+from pipeline.plan.registry import PARAMETERS, STAGES, SUBTITLE
 from pipeline.plan.result_key import Surroundings
 from pipeline.plan.subtitle_guides import load_guide
 from pipeline.publishing.beside import FORMATS
@@ -117,7 +118,7 @@ class App:
 
     def changed(self, overrides: Mapping[str, JsonValue]) -> App:
         """The same project for one media with settings of its own; `overrides` by their dotted names."""
-        settings = with_overrides(self.settings, overrides)
+        settings = with_overrides(self.settings, overrides, PARAMETERS)
         profile = self.profile
         if "profile" in overrides:
             profile = _profile(settings.profile, self.models, self.hardware)
@@ -126,7 +127,9 @@ class App:
 
     def plan(self) -> Plan:
         """The plan for one media under these settings; the same for each."""
-        return make_plan(load_recipe(self.settings.recipe, CONFIG / "recipes"), self.choices())
+        plan = make_plan(load_recipe(self.settings.recipe, CONFIG / "recipes"), self.choices())
+        check_languages(plan, self.settings.to)
+        return plan
 
 
 def open_app(settings: Settings) -> App:

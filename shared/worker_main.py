@@ -28,6 +28,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared import protocol
 from shared.environment_manager import missing_injection
+from shared.mistakes import first_mistake
 from shared.process_memory import gpu_mb, is_out_of_memory, peak_mb, resident_mb
 from shared.remote_code import check_code
 from shared.stage import STUB_BACKEND, Device, Files, Job, JobCancelled, Stage, StageError
@@ -229,7 +230,7 @@ def _inputs(kind: type[Files], names: Mapping[str, str | list[str] | None]) -> F
     try:
         return kind.model_validate(names)
     except ValidationError as error:
-        raise StageError("stage.inputs", f"the inputs do not fit the stage: {error}") from error
+        raise StageError("stage.inputs", f"the inputs do not fit the stage: {first_mistake(error)}") from error
 
 
 def _names(outputs: BaseModel, out_dir: Path) -> protocol.FileNames:

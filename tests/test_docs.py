@@ -20,7 +20,8 @@ import pytest
 
 from docs.generate import REFERENCE, leaves, pages
 from pipeline.base.errors import EXIT_OK
-from pipeline.base.settings import MODEL_SETTINGS, load_settings
+from pipeline.base.setting_names import MODEL_SETTINGS
+from pipeline.base.settings import load_settings
 from pipeline.cli.parser import DESCRIPTION, build_parser
 from pipeline.cli.parser import parse as parsed
 from pipeline.plan.registry import STAGES

@@ -6,7 +6,6 @@ project file is everybody's. `config/defaults.toml` names every setting, so an u
 
 from __future__ import annotations
 
-import difflib
 import json
 import tomllib
 from collections.abc import Collection, Mapping
@@ -17,10 +16,19 @@ from typing import Literal
 from pydantic import JsonValue, ValidationError, field_validator
 
 from pipeline.base.errors import UsageError
+from pipeline.base.setting_names import (
+    MODEL_SETTINGS,
+    SHORT_NAMES,
+    STAGES,
+    Parameters,
+    check_parameter,
+    nearest_setting,
+)
 from pipeline.base.sizes import size_in
 from pipeline.base.wait_limit import FOREVER, wait_limit_s
 from shared.documents.base import Frozen
-from shared.text.language import parse_language
+from shared.mistakes import first_mistake
+from shared.text.language_names import known_language, split_languages
 
 TorchChoice = Literal["auto", "locked", "cpu"]
 """The values of the setting `torch`."""
@@ -28,20 +36,10 @@ FfmpegChoice = Literal["auto", "system", "own"]
 """The values of the setting `ffmpeg`."""
 
 PREFIX = "REEL_"
-_STAGES = "stages"
-MODEL_SETTINGS = frozenset({"models", "languages"})  # tables of models that the settings of a stage may hold
 # Set by the wrapper and for workers; not settings.
 _NOT_SETTINGS = {"REEL_CACHE_ROOT", "REEL_PARENT_PID", "REEL_DEBUG", "REEL_PYTHON"}
 
-SHORT_NAMES = {
-    "language": "stages.asr.language",
-    "audio_track": "stages.demux.audio_track",
-    "audio_language": "stages.demux.audio_language",
-    "speakers": "stages.diarize.num_speakers",
-    "min_speakers": "stages.diarize.min_speakers",
-    "max_speakers": "stages.diarize.max_speakers",
-}
-"""Parameters of stages that a flag or a line of a list names for short."""
+_OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to", "film")
 
 
 class Settings(Frozen):
@@ -94,10 +92,15 @@ class Settings(Frozen):
         wait_limit_s(text)
         return text
 
+    @field_validator("to", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: JsonValue) -> JsonValue:
+        return list[JsonValue](split_languages(value)) if isinstance(value, str) else value
+
     @field_validator("to")
     @classmethod
     def _languages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(parse_language(tag) for tag in value))
+        return tuple(dict.fromkeys(known_language(tag) for tag in value))
 
     @field_validator("results_limit")
     @classmethod
@@ -119,9 +122,14 @@ Layer = tuple[str, dict[str, JsonValue]]
 
 
 def load_settings(
-    defaults: Path, project_file: Path, environ: Mapping[str, str], flags: Mapping[str, JsonValue]
+    defaults: Path,
+    project_file: Path,
+    environ: Mapping[str, str],
+    flags: Mapping[str, JsonValue],
+    parameters: Parameters | None = None,
 ) -> tuple[Settings, Origins]:
-    """The settings of one call. `flags` maps dotted names to values; raises `UsageError` for what cannot be."""
+    """The settings of one call. `flags` maps dotted names to values; names below `stages` are compared with
+    `parameters` where these are given. Raises `UsageError` for what cannot be."""
     base = _read(defaults)
     layers: list[Layer] = [(f"config/{defaults.name}", base)]
     if project_file.exists():
@@ -134,26 +142,30 @@ def load_settings(
     for origin, layer in layers:
         for key, value in layer.items():
             if key not in base:
-                raise _unknown(key, base, origin)
-            if key != _STAGES:
+                hint = nearest_setting(key, base, parameters or {}, "config/defaults.toml lists every setting")
+                raise UsageError("settings.unknown", f"`{key}` from {origin} is not a setting", hint=hint)
+            if key != STAGES:
                 values[key], origins[key] = value, origin
                 continue
             for stage, params in _tables(value, origin).items():
                 for param, setting in params.items():
+                    if parameters is not None:
+                        check_parameter(stage, param, parameters, f", which {origin} sets")
                     known = stages.setdefault(stage, {})
                     before = known.get(param) if param in MODEL_SETTINGS else None
                     if isinstance(before, dict) and isinstance(setting, dict):
                         setting = {**before, **setting}
                     known[param] = setting
-                    origins[f"{_STAGES}.{stage}.{param}"] = origin
+                    origins[f"{STAGES}.{stage}.{param}"] = origin
     try:
-        settings = Settings.model_validate(values | {_STAGES: stages})
+        settings = Settings.model_validate(values | {STAGES: stages})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = str(first["loc"][0])
+        mistake = first_mistake(error)
+        key = mistake.place.partition(".")[0]
         raise UsageError(
             "settings.value",
-            f"setting `{key}` from {origins.get(key, 'the settings')} cannot be {first['input']!r}: {first['msg']}",
+            f"setting `{mistake.place}` from {origins.get(key, 'the settings')} cannot be {mistake.shown}:"
+            f" {mistake.text}",
             hint=f"see `{key}` in config/defaults.toml",
         ) from error
     check_film(settings, flags)
@@ -161,7 +173,7 @@ def load_settings(
     return settings, Origins(origins)
 
 
-_OF_THE_FILM = f"{_STAGES}.mux."
+_OF_THE_FILM = f"{STAGES}.mux."
 
 
 def check_film(settings: Settings, asked: Mapping[str, JsonValue]) -> None:
@@ -173,7 +185,7 @@ def check_film(settings: Settings, asked: Mapping[str, JsonValue]) -> None:
     setting, off, on = ("beside", "true", "--no-beside") if settings.beside else ("film", "false", "--film")
     raise UsageError(
         "settings.no-film",
-        f"`{of_film[0].removeprefix(f'{_STAGES}.')}` concerns the copy of the film, and by `{setting} = {off}` none is"
+        f"`{of_film[0].removeprefix(f'{STAGES}.')}` concerns the copy of the film, and by `{setting} = {off}` none is"
         " made",
         hint=f"leave one of the two out; `{on}` makes the copy for this call",
     )
@@ -189,33 +201,34 @@ def check_output(settings: Settings, asked: Collection[str]) -> None:
         )
 
 
-_OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to", "film")
+def check_override(name: str, parameters: Parameters) -> None:
+    """Raise `UsageError` for what cannot be set for one media, by its dotted name."""
+    head, *rest = name.split(".")
+    if head == STAGES and len(rest) == 2:
+        check_parameter(rest[0], rest[1], parameters)
+    elif name not in _OF_ONE_MEDIA:
+        known = (*_OF_ONE_MEDIA, *SHORT_NAMES)
+        listed = f"what can is {', '.join(known)} and parameters like `asr.beam_size`"
+        hint = listed if name in Settings.model_fields else nearest_setting(name, known, parameters, listed)
+        raise UsageError("settings.override", f"`{name}` cannot be set for one media", hint=hint)
 
 
-def with_overrides(settings: Settings, overrides: Mapping[str, JsonValue]) -> Settings:
+def with_overrides(settings: Settings, overrides: Mapping[str, JsonValue], parameters: Parameters) -> Settings:
     """The settings with others for one media: what to make of it, by which profile and guide, and parameters of
     stages, by dotted names. Raises `UsageError`."""
     values: dict[str, JsonValue] = {}
     stages = {stage: dict(params) for stage, params in settings.stages.items()}
     for name, value in overrides.items():
-        parts = name.split(".")
-        if len(parts) == 3 and parts[0] == _STAGES:
-            stages.setdefault(parts[1], {})[parts[2]] = value
-        elif name in _OF_ONE_MEDIA:
-            values[name] = value
+        check_override(name, parameters)
+        _, stage, param = name.split(".") if "." in name else ("", "", "")
+        if stage:
+            stages.setdefault(stage, {})[param] = value
         else:
-            raise UsageError(
-                "settings.override",
-                f"`{name}` cannot be set for one media",
-                hint=f"what can is {', '.join(_OF_ONE_MEDIA)} and parameters like `asr.language`",
-            )
+            values[name] = value
     try:
-        changed = Settings.model_validate({**settings.model_dump(), **values, _STAGES: stages})
+        changed = Settings.model_validate({**settings.model_dump(), **values, STAGES: stages})
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(
-            "settings.value", f"`{first['loc'][0]}` cannot be {first['input']!r}: {first['msg']}"
-        ) from error
+        raise UsageError("settings.value", str(first_mistake(error))) from error
     check_film(changed, overrides)
     return changed
 
@@ -226,8 +239,8 @@ def parse_assignment(text: str) -> tuple[str, JsonValue]:
     if not equals or not name:
         raise UsageError("settings.assignment", f"`{text}` is no assignment; expected one like `asr.beam_size=3`")
     head, dot, _ = name.partition(".")
-    if dot and head != _STAGES:
-        name = f"{_STAGES}.{name}"
+    if dot and head != STAGES:
+        name = f"{STAGES}.{name}"
     return name, _value(word)
 
 
@@ -240,7 +253,7 @@ def _value(word: str) -> JsonValue:
 
 
 def _from_variables(environ: Mapping[str, str], base: Mapping[str, JsonValue]) -> list[Layer]:
-    """`REEL_TO=pt,en` and `REEL_STAGES__ASR__BEAM_SIZE=3`, sorted so that the order of the shell does not matter."""
+    """`REEL_TO=pt,en` and `REELSTAGES__ASR__BEAM_SIZE=3`, sorted so that the order of the shell does not matter."""
     layers: list[Layer] = []
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or variable in _NOT_SETTINGS:
@@ -270,15 +283,9 @@ def _tables(value: JsonValue, origin: str) -> dict[str, dict[str, JsonValue]]:
 
 def _read(path: Path) -> dict[str, JsonValue]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
+    except OSError as error:
+        text = f"{path} cannot be read: {error.strerror or error}"
+        raise UsageError("settings.unreadable", text, hint="it is to be a file; mend or remove it") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("settings.syntax", f"{path} is not TOML: {error}") from error
-
-
-def _unknown(key: str, base: Mapping[str, JsonValue], origin: str) -> UsageError:
-    near = difflib.get_close_matches(key, base, n=1)
-    return UsageError(
-        "settings.unknown",
-        f"`{key}` from {origin} is not a setting",
-        hint=f"did you mean `{near[0]}`?" if near else "config/defaults.toml lists every setting",
-    )

@@ -15,10 +15,12 @@ from pipeline.app import App, open_app
 from pipeline.base.display import one_line
 from pipeline.base.errors import EXIT_OK, ReelError, UsageError
 from pipeline.base.project import CODE_ROOT, CONFIG
-from pipeline.base.settings import SHORT_NAMES, Origins, Settings, load_settings, parse_assignment
+from pipeline.base.setting_names import SHORT_NAMES
+from pipeline.base.settings import Origins, Settings, load_settings, parse_assignment
 from pipeline.cli.flag_values import split_list
 from pipeline.engine.folder_walk import FolderWalk
 from pipeline.engine.media_list import Request, find_media, ordered, read_list
+from pipeline.plan.registry import PARAMETERS
 
 # A flag's name in the parser, and the setting it sets.
 _FLAGS = {
@@ -62,11 +64,11 @@ def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Origins]:
     if getattr(arguments, "formats", None):
         flags["stages.subtitle.formats"] = list(split_list(arguments.formats))
     if getattr(arguments, "to", None):
-        flags["to"] = list(split_list(arguments.to))
+        flags["to"] = arguments.to
     for switch in ("offline", "stub", "replace"):
         if getattr(arguments, switch, False):
             flags[switch] = True
-    return load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, flags)
+    return load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, flags, PARAMETERS)
 
 
 def app_of(arguments: argparse.Namespace) -> App:

@@ -133,7 +133,7 @@ def _wishes(leaf: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="what to make: subtitle, transcribe, translate, names, screen-text, or a recipe file",
     )
-    leaf.add_argument("--to", metavar="LANGUAGES", help="target languages, BCP-47, with commas: `pt,en`")
+    leaf.add_argument("--to", metavar="LANGUAGES", help="target languages, as tags or names, with commas: `pt,en`")
     leaf.add_argument(
         "--glossary", metavar="FILE", help="names and terms to be kept, or translated as this table says: TSV or CSV"
     )
@@ -189,7 +189,7 @@ def _add_run(commands: Subparsers[argparse.ArgumentParser]) -> None:
     failing.add_argument("--keep-going", action="store_true", help="go on with the others when one fails (the default)")
     failing.add_argument("--fail-fast", action="store_true", help="end the run when one fails")
     _cluster(run)
-    run.add_argument("--retry-failed", action="store_true", help="only what failed in the last run")
+    run.add_argument("--retry-failed", action="store_true", help="only what failed in the last run that had failures")
     _wait(run)
     _progress(run)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.display_paths import as_text, shown
-from pipeline.base.errors import BadInput
+from pipeline.base.errors import BadInput, UsageError
 from pipeline.base.events import Emit
 from pipeline.base.project import CONFIG
 from pipeline.engine.item import Item
@@ -70,6 +70,14 @@ class Admission:
         self._digests: dict[int, str] = {}
         self._receipts = Receipts(app.store)
         self.plan_for(Request(Path()))  # a mistake that concerns every media is told before the first
+
+    def check(self, requests: Iterable[Request]) -> None:
+        """Raise `UsageError` for settings of single media that cannot be, before anything is done for any."""
+        for request in requests:
+            try:
+                self.plan_for(request)
+            except UsageError as error:
+                raise UsageError(error.code, f"{shown(request.media)}: {error.message}", hint=error.hint) from error
 
     def plan_for(self, request: Request) -> Plan:
         """The plan for a media; one for all with the same settings."""

@@ -208,10 +208,12 @@ def run_batch(
     with app.store.open_for_writing(purpose, waiting):
         known = list(requests) if isinstance(requests, Iterable) else None
         history = Runs(app.store, app.project.runs)
-        run = Run(history.start(app.settings.recipe, app.profile.name), app, history, history.told(emit))
+        heard = history.told(emit)
         awaits = requests.awaits if isinstance(requests, Watch) else lambda path: False
         media = BatchMedia((request.media for request in known or ()), awaits)
-        admission = Admission(app, history, media, run.emit if continuing else None, try_disk=True)
+        admission = Admission(app, history, media, heard if continuing else None, try_disk=True)
+        admission.check(known or ())  # a command that is refused is no run
+        run = Run(history.start(app.settings.recipe, app.profile.name), app, history, heard)
         run.emit(events.RunStarted(run.id, None if known is None else len(known)))
         state = "interrupted"
         try:

@@ -17,9 +17,12 @@ from pydantic import JsonValue
 
 from pipeline.base.display_paths import as_text
 from pipeline.base.errors import BadInput, UsageError
-from pipeline.base.settings import SHORT_NAMES, parse_assignment
+from pipeline.base.setting_names import SHORT_NAMES
+from pipeline.base.settings import check_override, parse_assignment
 from pipeline.engine.folder_walk import FolderWalk, told
+from pipeline.plan.registry import PARAMETERS
 from shared.containers import MEDIA_SUFFIXES
+from shared.text.language_names import split_languages
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -200,10 +203,12 @@ def _requests(row: Mapping[str, JsonValue], path: Path, number: int, walk: Folde
     for name, value in row.items():
         if name in {"media", "priority"}:
             continue
-        if name == "to" and isinstance(value, str):
-            value = [part.strip() for part in value.replace(" ", ",").split(",") if part.strip()]
         full = SHORT_NAMES.get(name, f"stages.{name}" if "." in name and not name.startswith("stages.") else name)
-        overrides[full] = value
+        try:
+            check_override(full, PARAMETERS)
+        except UsageError as error:
+            raise _wrong(path, number, f"sets `{name}`: {error.message}", error.hint) from error
+        overrides[full] = list[JsonValue](split_languages(value)) if full == "to" and isinstance(value, str) else value
     place = absolute(path.parent / media)
     try:
         check_name(media)
@@ -213,5 +218,5 @@ def _requests(row: Mapping[str, JsonValue], path: Path, number: int, walk: Folde
     return [Request(file, overrides, float(priority)) for file in files]
 
 
-def _wrong(path: Path, number: int, what: str) -> BadInput:
-    return BadInput("manifest.line", f"line {number} of {path} {what}")
+def _wrong(path: Path, number: int, what: str, hint: str | None = None) -> BadInput:
+    return BadInput("manifest.line", f"line {number} of {path} {what}", hint=hint)

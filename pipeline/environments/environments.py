@@ -35,6 +35,8 @@ from pipeline.environments.torch_build import COMPILED_PARTS, LOCKED, TORCH, Tor
 from shared.documents.base import Frozen
 from shared.environment_manager import ChildPaths, child_environment
 from shared.files import write_atomically
+from shared.mistakes import first_mistake
+from shared.nearest import suggestion
 from shared.stage import CORE_ENVIRONMENT
 
 MARKER = "reel-environment.json"
@@ -79,7 +81,8 @@ def load_families(path: Path) -> dict[str, Family]:
             for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items()
         }
     except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise UsageError("environments.invalid", f"{path} does not declare environments: {error}") from error
+        why = first_mistake(error) if isinstance(error, ValidationError) else error
+        raise UsageError("environments.invalid", f"{path} does not declare environments: {why}") from error
 
 
 class Environments:
@@ -103,7 +106,7 @@ class Environments:
             raise UsageError(
                 "environment.unknown",
                 f"there is no environment `{name}`",
-                hint=f"the environments are {', '.join(self._families)}",
+                hint=suggestion(name, self._families, f"the environments are {', '.join(self._families)}"),
             )
         return self._families[name]
 

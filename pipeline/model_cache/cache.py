@@ -24,7 +24,7 @@ from pipeline.model_cache.fetch.errors import SourceFailed, disk_refusal, refusa
 from pipeline.model_cache.fetch.retry_policy import PATIENCE, Patience
 from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import UNKNOWN, LockedFile, LockedModel, Model
-from pipeline.model_cache.selection import with_needs
+from pipeline.model_cache.selection import model_hint, with_needs
 from shared.files import sha256_of
 
 _SPARE = 1.05  # what must be free beyond the bytes that are missing
@@ -184,9 +184,7 @@ class ModelCache:
     def _entry(self, name: str) -> LockedModel:
         if name in self.locked and name in self.models:
             return self.locked[name]
-        raise UsageError(
-            "model.unknown", f"there is no model `{name}`", hint=f"the models are {', '.join(self.models)}"
-        )
+        raise UsageError("model.unknown", f"there is no model `{name}`", hint=model_hint(name, self.models))
 
     def _layout(self, name: str) -> Layout:
         return layout_of(self._cache, name, self._entry(name))

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.base.errors import UsageError
 from shared.documents.base import Document, Frozen
+from shared.mistakes import first_mistake
 
 UNKNOWN = "unknown"  # in the place of a revision that nobody has locked yet
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -176,7 +177,8 @@ def load_manifest(manifest: Path, lock: Path) -> tuple[dict[str, Model], dict[st
         }
         locked = ModelLock.model_validate_json(lock.read_bytes()).models
     except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise UsageError("models.manifest", f"{manifest.name} or {lock.name} cannot be read: {error}") from error
+        why = first_mistake(error) if isinstance(error, ValidationError) else error
+        raise UsageError("models.manifest", f"{manifest.name} or {lock.name} cannot be read: {why}") from error
     if unpinned := sorted(set(models) - set(locked)):
         raise UsageError(
             "models.unlocked", f"{lock.name} does not hold `{unpinned[0]}`, which {manifest.name} declares"

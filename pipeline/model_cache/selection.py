@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.base.errors import UsageError
 from pipeline.model_cache.manifest import Model
+from shared.nearest import suggestion
 
 
 def select_models(words: Sequence[str], models: Mapping[str, Model]) -> list[str]:
@@ -15,9 +16,14 @@ def select_models(words: Sequence[str], models: Mapping[str, Model]) -> list[str
     for word in words:
         found = fnmatch.filter(models, word)
         if not found:
-            raise UsageError("model.unknown", f"there is no model `{word}`", hint=f"the models are {', '.join(models)}")
+            raise UsageError("model.unknown", f"there is no model `{word}`", hint=model_hint(word, models))
         wanted |= set(found)
     return with_needs(wanted, models)
+
+
+def model_hint(name: str, models: Iterable[str]) -> str:
+    """What to do after a name that no model has. All the names there are would fill a page."""
+    return suggestion(name, models, "`./reel models list` shows the models")
 
 
 def with_needs(names: Iterable[str], models: Mapping[str, Model]) -> list[str]:

@@ -9,6 +9,7 @@ from pydantic import JsonValue, ValidationError
 
 from pipeline.base.errors import UsageError
 from shared.documents.base import Frozen
+from shared.mistakes import first_mistake
 from shared.text.language import parse_language
 
 
@@ -39,7 +40,4 @@ def load_languages(folder: Path) -> dict[str, dict[str, JsonValue]]:
 
 
 def _reason(error: ValueError) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return str(first_mistake(error)) if isinstance(error, ValidationError) else str(error)

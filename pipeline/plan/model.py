@@ -13,13 +13,16 @@ from typing import get_args, get_origin
 from pydantic import JsonValue, ValidationError
 
 from pipeline.base.errors import UsageError
-from pipeline.base.settings import MODEL_SETTINGS
+from pipeline.base.setting_names import MODEL_SETTINGS
 from pipeline.plan.profile import AUTO, Profile, ProfileStage
 from pipeline.plan.recipe import GLOSSARY, MEDIA, Recipe, RecipeStep
 from pipeline.plan.registry import MUX, TRANSLATE, stage_named
 from pipeline.plan.translation_backends import choose_translator, lacking_for, needed_roles, spoken
+from shared.documents.base import Frozen
+from shared.mistakes import first_mistake
+from shared.nearest import suggestion
 from shared.remote_code import pinned_code
-from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, DeviceKind, Files, Option, Params, Rung, Stage
+from shared.stage import CORE_ENVIRONMENT, STUB_BACKEND, Backend, DeviceKind, Option, Params, Rung, Stage
 from shared.text.glossary import Glossary
 from shared.text.guide_limits import ReadingParams
 from shared.text.language import english_name
@@ -297,7 +300,7 @@ def _backend(stage: Stage, choices: Choices, target: str | None) -> tuple[str, B
         raise UsageError(
             "backend.unknown",
             f"the stage {stage.name} has no backend `{name}`",
-            hint=f"its backends are {', '.join(stage.backends)}",
+            hint=suggestion(name, stage.backends, f"its backends are {', '.join(stage.backends)}"),
         )
     if backend.platforms and sys.platform not in backend.platforms:
         raise UsageError(
@@ -357,16 +360,22 @@ def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None
     }  # fmt: skip
     if target and "target" in stage.params.model_fields:
         values["target"] = target
+    for name, value in values.items():
+        if isinstance(value, str) and name in stage.params.model_fields and takes_several(stage.params, name):
+            values[name] = [part.strip() for part in value.split(",") if part.strip()]
     try:
         return stage.params.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(stage.params.model_fields) or "none"
+        mistake = first_mistake(error)
+        if mistake.unknown:
+            known = ", ".join(stage.params.model_fields) or "none"
+            hint = suggestion(mistake.place, stage.params.model_fields, f"the parameters of {stage.name} are {known}")
+            text = f"the stage {stage.name} has no parameter `{mistake.place}`"
+            raise UsageError("params.invalid", text, hint=hint) from error
         raise UsageError(
             "params.invalid",
-            f"`{stage.name}.{name}` cannot be {first['input']!r}: {first['msg']}",
-            hint=f"the parameters of {stage.name} are {known}",
+            f"`{stage.name}.{mistake.place}` cannot be {mistake.shown}: {mistake.text}",
+            hint=f"docs/reference/stages.md#{stage.name} says what its parameters mean",
         ) from error
 
 
@@ -378,9 +387,9 @@ def _hotwords(choices: Choices) -> Mapping[str, JsonValue]:
     return {"hotwords": Glossary.parse(choices.glossary.content, choices.glossary.name).hotwords or None}
 
 
-def takes_several(files: type[Files], role: str) -> bool:
-    """Return whether a role takes a tuple of files."""
-    annotation = files.model_fields[role].annotation
+def takes_several(record: type[Frozen], name: str) -> bool:
+    """Return whether a field takes a tuple: a role several files, a parameter several values."""
+    annotation = record.model_fields[name].annotation
     options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     return any(isinstance(option, GenericAlias) and get_origin(option) is tuple for option in options)
 

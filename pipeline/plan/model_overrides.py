@@ -9,11 +9,12 @@ from dataclasses import replace
 from pydantic import JsonValue
 
 from pipeline.base.errors import UsageError
-from pipeline.base.settings import MODEL_SETTINGS
+from pipeline.base.setting_names import MODEL_SETTINGS
 from pipeline.plan.profile import ProfileChoice, ProfileStage
 from pipeline.plan.registry import stage_named
 from shared.stage import Stage
-from shared.text.language import parse_language, primary
+from shared.text.language import primary
+from shared.text.language_names import known_language
 
 Check = Callable[[str], object]
 """Raises `UsageError` for a name that no model has."""
@@ -63,6 +64,6 @@ def _has_role(stage: Stage, role: str) -> bool:
 
 def _language(stage: str, tag: str) -> str:
     try:
-        return primary(parse_language(tag))
+        return primary(known_language(tag))
     except ValueError as error:
         raise UsageError("settings.models", f"`{stage}.languages.{tag}`: {error}") from error

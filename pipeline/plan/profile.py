@@ -16,6 +16,8 @@ from pydantic import JsonValue, ValidationError
 from pipeline.base.errors import UsageError
 from pipeline.base.hardware import Hardware
 from shared.documents.base import Frozen
+from shared.mistakes import first_mistake
+from shared.nearest import suggestion
 
 AUTO = "auto"
 
@@ -113,7 +115,9 @@ def load_profiles(folder: Path) -> dict[str, Profile]:
         try:
             profiles[name] = Profile.model_validate(_extended(name, tables, ()))
         except ValidationError as error:
-            raise UsageError("profile.invalid", f"{folder / name}.toml is not a profile: {error}") from error
+            raise UsageError(
+                "profile.invalid", f"{folder / name}.toml is not a profile: {first_mistake(error)}"
+            ) from error
     return dict(sorted(profiles.items(), key=lambda item: -item[1].rank))
 
 
@@ -158,9 +162,9 @@ def choose_profile(
     if wanted != AUTO:
         if wanted in profiles:
             return ProfileChoice(wanted, profiles[wanted])
-        raise UsageError(
-            "profile.unknown", f"there is no profile `{wanted}`", hint=f"the profiles are auto, {', '.join(profiles)}"
-        )
+        names = (AUTO, *profiles)
+        hint = suggestion(wanted, names, f"the profiles are {', '.join(names)}")
+        raise UsageError("profile.unknown", f"there is no profile `{wanted}`", hint=hint)
     lowest = list(profiles)[-1]
     suited = [name for name in profiles if name not in unsuited] or [lowest]
     chosen = next((name for name in suited if not set(profiles[name].models) & set(incomplete)), lowest)

@@ -16,6 +16,8 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 from pipeline.base.errors import UsageError
 from pipeline.plan.registry import STAGES
 from shared.documents.base import Frozen
+from shared.mistakes import first_mistake
+from shared.nearest import suggestion
 
 MEDIA = "media"
 GLOSSARY = "glossary"
@@ -88,14 +90,12 @@ def load_recipe(name: str, folder: Path) -> Recipe:
     """The recipe called `name` in `folder`, or in the file that `name` is a path to. Raises `UsageError`."""
     path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
-        raise UsageError("recipe.unknown", f"there is no recipe `{name}`", hint=f"the recipes are {known}")
+        known = sorted(file.stem for file in folder.glob("*.toml"))
+        hint = suggestion(name, known, f"the recipes are {', '.join(known)}")
+        raise UsageError("recipe.unknown", f"there is no recipe `{name}`", hint=hint)
     try:
         return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("recipe.syntax", f"{path} is not TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        text = first["msg"].removeprefix("Value error, ")
-        raise UsageError("recipe.invalid", f"{path}: {f'{place}: ' if place else ''}{text}") from error
+        raise UsageError("recipe.invalid", f"{path}: {first_mistake(error)}") from error

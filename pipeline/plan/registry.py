@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-
 from pipeline.base.errors import UsageError
+from shared.nearest import suggestion
 from shared.stage import Stage
 from stages.align import stage as align
 from stages.asr import stage as asr
@@ -58,14 +57,11 @@ def stage_named(name: str) -> Stage:
     """The stage called `name`; raises `UsageError` with the nearest name."""
     if name in STAGES:
         return STAGES[name]
-    near = difflib.get_close_matches(name, STAGES, n=1)
-    raise UsageError(
-        "stage.unknown",
-        f"there is no stage `{name}`",
-        hint=f"did you mean `{near[0]}`?" if near else f"the stages are {', '.join(STAGES)}",
-    )
+    hint = suggestion(name, STAGES, f"the stages are {', '.join(STAGES)}")
+    raise UsageError("stage.unknown", f"there is no stage `{name}`", hint=hint)
 
 
+PARAMETERS = {name: tuple(stage.params.model_fields) for name, stage in STAGES.items()}
 TRANSLATE = translate.STAGE.name
 ASR = asr.STAGE.name
 MUX = mux.STAGE.name
@@ -76,3 +72,4 @@ choose_track = demux.choose_track
 translators_for = translate.backends_for
 roles_for = translate.roles_for
 directions_for = translate.directions_for
+translates = translate.translates

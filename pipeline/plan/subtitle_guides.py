@@ -9,6 +9,8 @@ from pydantic import JsonValue, ValidationError
 
 from pipeline.base.errors import UsageError
 from shared.documents.base import Frozen
+from shared.mistakes import first_mistake
+from shared.nearest import suggestion
 from shared.text.guide_limits import GuideParams
 
 
@@ -29,13 +31,12 @@ def load_guide(name: str, folder: Path) -> Guide:
     """The guide called `name` in `folder`, or in the file that `name` is a path to. Raises `UsageError`."""
     path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
-        raise UsageError("guide.unknown", f"there is no guide `{name}`", hint=f"the guides are {known}")
+        known = sorted(file.stem for file in folder.glob("*.toml"))
+        hint = suggestion(name, known, f"the guides are {', '.join(known)}")
+        raise UsageError("guide.unknown", f"there is no guide `{name}`", hint=hint)
     try:
         return Guide.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("guide.invalid", f"{path} is not TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError("guide.invalid", f"{path}: {place}: {first['msg']}") from error
+        raise UsageError("guide.invalid", f"{path}: {first_mistake(error)}") from error

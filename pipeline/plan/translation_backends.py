@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pipeline.plan.registry import TRANSLATE, roles_for, stage_named, translators_for
-from shared.text.language import english_name, parse_language, primary
+from shared.text.language import english_name, primary
+from shared.text.language_names import known_language
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def spoken(settings: Mapping[str, object]) -> str | None:
     """The language that the user says is spoken, in the settings of stage `asr`; None where it is to be identified."""
     said = settings.get("language")
     try:
-        return parse_language(str(said)) if said else None
+        return known_language(str(said)) if said else None
     except ValueError:
         return None  # the stage refuses it with its own words
 

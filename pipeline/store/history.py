@@ -224,6 +224,21 @@ class Runs:
             ),
         )
 
+    def last_failed(self) -> list[str]:
+        """The media that failed in the newest run in which any did, without those that a later run finished."""
+        rows = self._index.query(
+            "SELECT run, media, state FROM run_items WHERE media IS NOT NULL AND state IN ('failed', 'done', 'reused')"
+            " ORDER BY run DESC, rowid"
+        )
+        newest, finished, failed = None, set(), []
+        for run, media, state in rows:
+            if state != "failed":
+                finished.add(str(media))
+            elif media not in finished and newest in {None, run}:
+                newest = run
+                failed.append(str(media))
+        return failed
+
     def redone(self, run: str) -> set[tuple[str, str]]:
         """The media and step of all that was done in a run although it had been done or reused in one before."""
         rows = self._index.query(

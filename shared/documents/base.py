@@ -9,6 +9,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.files import write_atomically
+from shared.mistakes import first_mistake
 
 
 class DocumentError(Exception):
@@ -33,9 +34,7 @@ class Document(Frozen):
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the document"
-            raise DocumentError(f"{path} is not a {cls.__name__}: {place}: {first['msg']}") from error
+            raise DocumentError(f"{path} is not a {cls.__name__}: {first_mistake(error)}") from error
 
     def write(self, path: Path) -> Path:
         """Write the document to `path` by rename, and return `path`."""

@@ -11,7 +11,7 @@ import re
 UNDETERMINED = "und"
 
 # BCP-47 primary subtag: (ISO 639-2/T, English name).
-_LANGUAGES: dict[str, tuple[str, str]] = {
+LANGUAGES: dict[str, tuple[str, str]] = {
     "af": ("afr", "Afrikaans"), "am": ("amh", "Amharic"), "ar": ("ara", "Arabic"), "as": ("asm", "Assamese"),
     "az": ("aze", "Azerbaijani"), "ba": ("bak", "Bashkir"), "be": ("bel", "Belarusian"), "bg": ("bul", "Bulgarian"),
     "bn": ("ben", "Bengali"), "bo": ("bod", "Tibetan"), "br": ("bre", "Breton"), "brx": ("brx", "Bodo"),
@@ -48,9 +48,9 @@ _BIBLIOGRAPHIC = {
     "geo": "ka", "ger": "de", "gre": "el", "ice": "is", "mac": "mk", "mao": "mi", "may": "ms", "per": "fa",
     "rum": "ro", "slo": "sk", "tib": "bo", "wel": "cy", "iw": "he", "jw": "jv", "in": "id",
 }  # fmt: skip
-_TERMINOLOGIC = {three: tag for tag, (three, _) in _LANGUAGES.items()}
+_TERMINOLOGIC = {three: tag for tag, (three, _) in LANGUAGES.items()}
 # Names, and codes that subtitle sites and servers made up for varieties of a language.
-_BY_NAME = {name.lower(): tag for tag, (_, name) in _LANGUAGES.items()}
+_BY_NAME = {name.lower(): tag for tag, (_, name) in LANGUAGES.items()}
 _BY_NAME |= {"castilian": "es", "farsi": "fa", "brazilian": "pt-BR", "pob": "pt-BR", "chs": "zh-Hans", "cht": "zh-Hant"}
 _BY_NAME |= {"nb": "no", "nob": "no"}
 _VARIETY = re.compile(r"[a-z]{2}|[a-z]{4}|[0-9]{3}")
@@ -76,7 +76,7 @@ def language_named(word: str) -> str | None:
         return _BY_NAME[small]
     base, dash, rest = small.partition("-")
     tag = _BIBLIOGRAPHIC.get(base, _TERMINOLOGIC.get(base, base))
-    if tag not in _LANGUAGES or (dash and not _VARIETY.fullmatch(rest)):
+    if tag not in LANGUAGES or (dash and not _VARIETY.fullmatch(rest)):
         return None
     return f"{tag}-{rest.title() if len(rest) == 4 else rest.upper()}" if dash else tag
 
@@ -115,8 +115,8 @@ def is_covered(wanted: str, there: str) -> bool:
 def iso639_2t(tag: str) -> str:
     """The three-letter code that containers want; `und` for a language outside the table."""
     base = primary(tag)
-    if base in _LANGUAGES:
-        return _LANGUAGES[base][0]
+    if base in LANGUAGES:
+        return LANGUAGES[base][0]
     return base if len(base) == 3 else UNDETERMINED
 
 
@@ -140,5 +140,5 @@ def language_in_file_name(name: str) -> str:
 def english_name(tag: str) -> str:
     """A name for people: `Hindi`, `Portuguese (pt-BR)`; the tag itself where no name is known."""
     base = primary(tag)
-    name = _LANGUAGES[base][1] if base in _LANGUAGES else tag
+    name = LANGUAGES[base][1] if base in LANGUAGES else tag
     return name if tag in {base, name} else f"{name} ({tag})"

@@ -16,13 +16,13 @@ from omegaconf import open_dict
 
 from shared.documents.speech import Region
 from shared.stage import Device
+from shared.text.heard_languages import EUROPEAN
 from shared.text.language import UNDETERMINED
 from stages.asr.stage import PACK_MS, AsrParams, Heard, HeardWord
 from stages.toolkit.audio.waveform import open_speech, read_pack
 
 # What an archive does not say, from its page.
-_EUROPEAN = "bg hr cs da nl en et fi fr de el hu it lv lt mt pl pt ro sk sl es sv ru uk"
-_LANGUAGES = {"parakeet-tdt-0.6b-v3": tuple(_EUROPEAN.split())}
+_LANGUAGES = {"parakeet-tdt-0.6b-v3": tuple(EUROPEAN.split())}
 _ENGLISH = ("en",)
 _NO_CONFIDENCE = 0.0
 

@@ -18,14 +18,15 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from shared.documents.removals import Removal, Removals
 from shared.documents.speech import Region, SpeechRegions
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.stage import Backend, Files, Job, Params, Resources, Rung, Stage, StageError
 from shared.text.glossary import cut_hotwords
-from shared.text.language import UNDETERMINED, parse_language, primary
+from shared.text.language import UNDETERMINED, primary
+from shared.text.language_names import known_or_none
 from shared.text.sentence_end import ends_sentence
 from shared.text.timecode import clock
 
@@ -83,6 +84,8 @@ class AsrParams(Params):
     compression_ratio_threshold: float = Field(4.0, gt=1, description="text that compresses better is repetition")
     min_silence_duration_ms: int = Field(2_000, ge=0, description="a pause shorter than this is decoded too")
     speech_pad_ms: int = Field(200, ge=0, description="added to the speech on both sides of a longer pause")
+
+    _known = field_validator("language")(known_or_none)
 
 
 class AsrOutputs(Files):
@@ -237,12 +240,9 @@ def _cut(start: int, end: int, longest_ms: int) -> Iterator[Region]:
 
 
 def _wanted_language(engine: Engine, job: AsrJob) -> str | None:
-    if job.params.language is None:
+    tag = job.params.language
+    if tag is None:
         return None
-    try:
-        tag = parse_language(job.params.language)
-    except ValueError as error:
-        raise StageError("asr.language", str(error), "give a tag like `en`, or leave it out") from error
     if primary(tag) not in engine.languages:
         raise StageError(
             "asr.language",

@@ -13,7 +13,8 @@ from shared.documents.cue import Cue, CueSheet, ReadCues
 from shared.documents.quality_report import QualityReport
 from shared.stage import Backend, Files, Job, Resources, Stage
 from shared.text.guide_limits import GuideParams, Limits
-from shared.text.language import UNDETERMINED, parse_language
+from shared.text.language import UNDETERMINED
+from shared.text.language_names import known_language
 
 
 class CheckInputs(Files):
@@ -29,10 +30,7 @@ class CheckParams(GuideParams):
 
     language: str = Field(UNDETERMINED, description="the language of the subtitles, BCP-47; limits depend on it")
 
-    @field_validator("language")
-    @classmethod
-    def _normalise(cls, text: str) -> str:
-        return parse_language(text)
+    _known = field_validator("language")(known_language)
 
 
 class CheckOutputs(Files):

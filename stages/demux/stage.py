@@ -17,7 +17,8 @@ from pydantic import Field, field_validator
 from shared.documents.base import Frozen
 from shared.documents.media import Media, Track, clock_tracks, lengths_differ
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
-from shared.text.language import parse_language, primary
+from shared.text.language import primary
+from shared.text.language_names import known_or_none
 from shared.text.timecode import clock
 
 SPEECH_RATE = 16_000
@@ -45,10 +46,7 @@ class DemuxParams(Params):
         None, description="also write stereo at this rate, for stages that need more than speech"
     )
 
-    @field_validator("audio_language")
-    @classmethod
-    def _normalise(cls, text: str | None) -> str | None:
-        return None if text is None else parse_language(text)
+    _known = field_validator("audio_language")(known_or_none)
 
 
 class DemuxOutputs(Files):

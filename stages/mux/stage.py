@@ -17,7 +17,8 @@ from shared.documents.cue import CueSheet
 from shared.documents.media import TEXT_CODECS, Media, Track, lengths_differ
 from shared.documents.presentation import Cut, cut_of
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
-from shared.text.language import english_name, iso639_2t, parse_language, primary
+from shared.text.language import english_name, iso639_2t, primary
+from shared.text.language_names import known_or_none
 from shared.text.timecode import clock
 
 COPY = "copy"
@@ -64,10 +65,7 @@ class MuxParams(Params):
     )
     keep_subtitles: bool = Field(True, description="keep the subtitles that the media has already")
 
-    @field_validator("default_language", "burn_in")
-    @classmethod
-    def _normalise(cls, text: str | None) -> str | None:
-        return None if text is None else parse_language(text)
+    _known = field_validator("default_language", "burn_in")(known_or_none)
 
 
 class MuxOutputs(Files):

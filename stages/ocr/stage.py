@@ -13,13 +13,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from shared.documents.cue import Cue, CueSheet
 from shared.documents.media import Media
 from shared.files import write_atomically
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
-from shared.text.language import UNDETERMINED, parse_language
+from shared.text.language import UNDETERMINED
+from shared.text.language_names import known_language
 
 _SAME = 0.8  # two readings so alike are one text: a letter flickers
 _SAME_PLACE = 0.04  # of the picture's height
@@ -45,6 +46,8 @@ class OcrParams(Params):
     width: int = Field(960, ge=160, le=4096, description="pixels that the picture is made narrower to, if it is wider")
     min_confidence: float = Field(0.7, ge=0, le=1, description="a reading below it is left out")
     language: str = Field(UNDETERMINED, description="what the text is in, BCP-47; only for the name of what comes out")
+
+    _known = field_validator("language")(known_language)
 
 
 class OcrOutputs(Files):
@@ -97,7 +100,7 @@ def run(engine: Engine, job: OcrJob) -> OcrOutputs:
     if info.picture is None:
         raise StageError("ocr.no-picture", f"{job.inputs.media} has no moving picture to read text from")
     looks = list(_believed(engine.watch(job.inputs.media, info, params, job.progress), params.min_confidence))
-    sheet = CueSheet(language=_language(params), cues=tuple(cues_of(looks, round(params.every_s * 1000))))
+    sheet = CueSheet(language=params.language, cues=tuple(cues_of(looks, round(params.every_s * 1000))))
     job.note("cues", len(sheet.cues))
     job.note("looks", len(looks))
     return _write(job, sheet)
@@ -105,7 +108,7 @@ def run(engine: Engine, job: OcrJob) -> OcrOutputs:
 
 def stub(job: OcrJob) -> OcrOutputs:
     """No text."""
-    return _write(job, CueSheet(language=_language(job.params), cues=()))
+    return _write(job, CueSheet(language=job.params.language, cues=()))
 
 
 def cues_of(looks: Sequence[Look], step_ms: int) -> Iterator[Cue]:
@@ -166,13 +169,6 @@ def _from_top(one: _Shown) -> tuple[float, float, int]:
         return 0.0, 0.0, one.first_ms
     left, top, _, bottom = one.reading.box
     return round((top + bottom) / 2 / _SAME_PLACE), left, one.first_ms
-
-
-def _language(params: OcrParams) -> str:
-    try:
-        return parse_language(params.language)
-    except ValueError as error:
-        raise StageError("ocr.language", str(error), "give a tag like `en` or `hi`") from error
 
 
 def _write(job: OcrJob, sheet: CueSheet) -> OcrOutputs:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from shared.documents.transcript import Segment, Transcript
 from shared.documents.translation import TranslatedSegment, Translation
@@ -20,7 +20,8 @@ from shared.language_model import LANGUAGE_MODEL_PARAMS, LanguageModelParams, la
 from shared.stage import Backend, Fact, Files, Job, Resources, Rung, Stage, StageError
 from shared.text.flores_codes import INDICTRANS2, NLLB
 from shared.text.glossary import Glossary, glossary_of
-from shared.text.language import UNDETERMINED, english_name, parse_language, primary
+from shared.text.language import UNDETERMINED, english_name, primary
+from shared.text.language_names import known_language
 
 
 class TranslateInputs(Files):
@@ -49,6 +50,8 @@ class TranslateParams(LanguageModelParams):
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="precision of the weights; auto: float16 on a GPU, float32 on the processor"
     )
+
+    _known = field_validator("target")(known_language)
 
 
 class TranslateOutputs(Files):
@@ -161,7 +164,7 @@ def _directions(source: str | None, target: str) -> set[str]:
 def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     """Translate, and keep to the transcript's segments."""
     transcript = Transcript.read(job.inputs.transcript)
-    target = _target(job)
+    target = job.params.target
     source = transcript.language
     glossary = glossary_of(job.inputs.glossary).beside(glossary_of(job.inputs.names)).into(target)
     if not transcript.segments or primary(source) == primary(target):
@@ -199,15 +202,8 @@ def _report_terms(
 def stub(job: TranslateJob) -> TranslateOutputs:
     """Every text with the target in front of it."""
     transcript = Transcript.read(job.inputs.transcript)
-    target = _target(job)
+    target = job.params.target
     return _write(job, transcript, target, [f"[{target}] {segment.text}" for segment in transcript.segments])
-
-
-def _target(job: TranslateJob) -> str:
-    try:
-        return parse_language(job.params.target)
-    except ValueError as error:
-        raise StageError("translate.target", str(error), "give a tag like `en` or `pt`") from error
 
 
 def _no_such_pair(backend: str, source: str, target: str) -> StageError:

@@ -7,7 +7,6 @@ import json
 
 from pydantic import JsonValue
 
-from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, settings_of, table
 from pipeline.plan.language_tables import load_languages
@@ -25,11 +24,6 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     given = values.pop("stages")
     for name, value in values.items():
         rows.append((name, json.dumps(value, ensure_ascii=False), origins.of[name]))
-    for stage in given:
-        if stage not in STAGES:
-            raise UsageError(
-                "stage.unknown", f"there is no stage `{stage}`", hint=f"the stages are {', '.join(STAGES)}"
-            )
     guide, languages = load_guide(settings.guide, CONFIG / "guides").params, load_languages(CONFIG / "languages")
     long: dict[str, str] = {}
     for stage_name, stage in STAGES.items():

@@ -34,6 +34,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     requests = requests_of(arguments, Path.cwd(), walk)
     texts += [passed] if (passed := told(walk.passed)) else []
     admission = Admission(app, Runs(app.store, app.project.runs), BatchMedia(request.media for request in requests))
+    admission.check(requests)
     passing = PassOver(app, admission) if app.settings.skip_existing else None
     if passing:
         passing.look_ahead(requests)

@@ -43,18 +43,16 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
 
 
 def _failed_before(app: App, arguments: argparse.Namespace, named: Sequence[Request] | None) -> Iterator[Request]:
-    """Yield what failed in the last run: all of it, or those of the media that are named. Looked up when it is asked
-    for, so that a run that was waited for counts."""
-    runs = Runs(app.store, app.project.runs)
-    newest = next(iter(runs.all()), None)
-    items = runs.details(newest.id).items if newest else ()
-    failed = [Path(item.media) for item in items if item.state == "failed" and item.media]
+    """Yield what failed and was not finished since: all of it, or those of the media that are named. Looked up when it
+    is asked for, so that a run that was waited for counts."""
+    failed = [Path(media) for media in Runs(app.store, app.project.runs).last_failed()]
     if named is not None:
         requests = [request for request in named if request.media in set(failed)]
     else:
         requests = ordered([Request(media) for media in failed], arguments.order, arguments.limit)
     if not requests:
-        raise UsageError("runs.none-failed", "nothing of this failed in the last run", hint="`./reel runs show` tells")
+        text = "nothing of this failed in the last run that had failures"
+        raise UsageError("runs.none-failed", text, hint="`./reel runs list` shows the runs")
     yield from requests
 
 

@@ -34,6 +34,7 @@ from pipeline.model_cache.upkeep import tar_reader
 from pipeline.model_cache.upkeep.verify import Tick, wrong_with
 from shared.documents.base import Document, Frozen
 from shared.files import sha256_of
+from shared.mistakes import first_mistake
 
 INDEX = "reel-archive.json"
 _LOCK = "config/models.lock.json"
@@ -187,7 +188,7 @@ class _Import:
         try:
             return ArchiveIndex.model_validate_json(self._read_text(first))
         except ValidationError as error:
-            raise tar_reader.NotOurs(f"`{INDEX}`: {error.errors()[0]['msg']}") from error
+            raise tar_reader.NotOurs(f"`{INDEX}`: {first_mistake(error)}") from error
 
     def _wanted(self, index: ArchiveIndex) -> dict[str, tuple[int, str]]:
         """Size and sha256 of every member that may come, by its name: from our own locks wherever they say it."""

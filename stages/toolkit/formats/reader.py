@@ -20,6 +20,7 @@ import pysubs2
 from pydantic import ValidationError
 
 from shared.documents.cue import Cue, CueSheet, ReadCues, Style
+from shared.mistakes import first_mistake
 from shared.stage import StageError
 from shared.text.timecode import timecode
 from stages.toolkit.cues.rules import are_in_order
@@ -148,9 +149,7 @@ def _read_json(text: str, notes: Notes) -> tuple[Cue, ...]:
     try:
         return CueSheet.model_validate_json(text).cues
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the document"
-        raise StageError("check.format", f"the cue sheet is wrong at {place}: {first['msg']}", "correct it") from error
+        raise StageError("check.format", f"the cue sheet is wrong: {first_mistake(error)}", "correct it") from error
 
 
 def _read_timed(kind: str) -> Callable[[str, Notes], tuple[Cue, ...]]:

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
 from pipeline.base.settings import Settings, load_settings, parse_assignment, with_overrides
+from pipeline.plan.registry import PARAMETERS
 
 DEFAULTS = CONFIG / "defaults.toml"
 
@@ -18,7 +19,7 @@ def test_each_layer_wins_over_the_one_below_and_says_where_a_value_is_from(tmp_p
     project = tmp_path / "reel.toml"
     project.write_text('recipe = "translate"\nto = ["pt"]\n[stages.asr]\nbeam_size = 4\nlanguage = "hi"\n')
     environ = {"REEL_TO": "en, hin", "REEL_STAGES__ASR__BEAM_SIZE": "3", "REEL_DEBUG": "1", "PATH": "/bin"}
-    settings, origins = load_settings(DEFAULTS, project, environ, {"stages.asr.beam_size": 2})
+    settings, origins = load_settings(DEFAULTS, project, environ, {"stages.asr.beam_size": 2}, PARAMETERS)
     assert settings.recipe == "translate"
     assert settings.to == ("en", "hi")
     assert settings.stages == {"asr": {"beam_size": 2, "language": "hi"}}
@@ -36,20 +37,62 @@ def test_each_layer_wins_over_the_one_below_and_says_where_a_value_is_from(tmp_p
         ('to = ["klingonese!"]', "settings.value", "`to`"),
         ("recipe = ", "settings.syntax", "is not TOML"),
         ("stages = 3", "settings.stages", "a table for each stage"),
+        ('to = "klingon"', "settings.value", "the nearest is "),
+        ("offline = 3", "settings.value", "expected true or false"),
+        ('device = "gpu"', "settings.value", "expected 'auto', 'cpu', 'cuda' or 'mps'"),
+        ('cpus = "all"', "settings.value", "expected a whole number"),
+        ("to = 3", "settings.value", 'expected a list like ["a", "b"]'),
+        ("beam_size = 3", "settings.unknown", "did you mean `asr.beam_size`?"),
+        ("beem_size = 3", "settings.unknown", "did you mean `asr.beam_size`?"),
+        ("[asr]\nbeam_size = 3", "settings.unknown", "stand below `stages.asr`"),
+        ("[stages.asrr]\nbeam_size = 3", "stage.unknown", "did you mean `asr`?"),
+        ("[stages.asr]\nbeem_size = 3", "params.invalid", "which reel.toml sets did you mean `beam_size`?"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_origin(tmp_path: Path, text: str, code: str, says: str) -> None:
     project = tmp_path / "reel.toml"
     project.write_text(text)
     with pytest.raises(UsageError) as caught:
-        load_settings(DEFAULTS, project, {}, {})
+        load_settings(DEFAULTS, project, {}, {}, PARAMETERS)
     assert caught.value.code == code
     assert says in f"{caught.value.message} {caught.value.hint}"
 
 
+@pytest.mark.parametrize(
+    ("environ", "flags"),
+    [
+        ({"REEL_STAGES__ASRR__BEAM_SIZE": "3"}, {}),
+        ({"REEL_STAGES__ASR__BEEM_SIZE": "3"}, {}),
+        ({}, {"stages.foo.bar": 3}),
+        ({}, {"stages.asr.beem_size": 3}),
+    ],
+)
+def test_a_name_that_there_is_not_is_refused_from_any_source(
+    environ: dict[str, str], flags: dict[str, JsonValue]
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_settings(DEFAULTS, Path("none.toml"), environ, flags, PARAMETERS)
+    assert next(iter(environ or flags)) in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("written", ['"pt"', '"Portuguese"', '["pt"]', '"portugues "', '["PT"]', '"por"'])
+def test_one_language_is_a_list_of_one_and_may_be_a_name(tmp_path: Path, written: str) -> None:
+    project = tmp_path / "reel.toml"
+    project.write_bytes(f"\ufeffto = {written}\n".encode())  # as some editors begin a file
+    assert load_settings(DEFAULTS, project, {}, {}, PARAMETERS)[0].to == ("pt",)
+
+
+def test_settings_that_cannot_be_read_are_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "reel.toml").mkdir()
+    with pytest.raises(UsageError, match="cannot be read: Is a directory") as caught:
+        load_settings(DEFAULTS, tmp_path / "reel.toml", {}, {}, PARAMETERS)
+    assert caught.value.code == "settings.unreadable"
+
+
 def test_an_unknown_variable_of_ours_is_a_mistake() -> None:
     with pytest.raises(UsageError, match="REEL_RECIPPE"):
-        load_settings(DEFAULTS, Path("none.toml"), {"REEL_RECIPPE": "x"}, {})
+        load_settings(DEFAULTS, Path("none.toml"), {"REEL_RECIPPE": "x"}, {}, PARAMETERS)
 
 
 @pytest.mark.parametrize(
@@ -80,20 +123,21 @@ def test_what_is_asked_of_a_film_that_is_not_to_be_made_is_a_mistake(
     project = tmp_path / "reel.toml"
     [(name, value)] = off.items()
     with pytest.raises(UsageError, match=f"`{name} = {str(value).lower()}` none is made") as caught:
-        load_settings(DEFAULTS, project, {}, {**off, asked: "en"})
+        load_settings(DEFAULTS, project, {}, {**off, asked: "en"}, PARAMETERS)
     assert caught.value.code == "settings.no-film"
     project.write_text(f"{name} = {str(value).lower()}\n[stages.mux]\nburn_in = 'en'\n")
     with pytest.raises(UsageError, match="none is made"):
-        load_settings(DEFAULTS, project, {}, {asked: "en"})
-    assert load_settings(DEFAULTS, project, {}, {asked: "en", **on})[0].makes_film
-    settings, _ = load_settings(DEFAULTS, project, {}, {})  # what the file asks of films holds where one is made
+        load_settings(DEFAULTS, project, {}, {asked: "en"}, PARAMETERS)
+    assert load_settings(DEFAULTS, project, {}, {asked: "en", **on}, PARAMETERS)[0].makes_film
+    # What the file asks of films holds where one is made.
+    settings, _ = load_settings(DEFAULTS, project, {}, {}, PARAMETERS)
     with pytest.raises(UsageError, match="none is made"):
-        with_overrides(settings, {asked: "en"})
+        with_overrides(settings, {asked: "en"}, PARAMETERS)
 
 
 def test_beside_the_media_there_is_no_film_and_no_output_folder(tmp_path: Path) -> None:
     def load(**flags: JsonValue) -> Settings:
-        return load_settings(DEFAULTS, tmp_path / "none.toml", {}, flags)[0]
+        return load_settings(DEFAULTS, tmp_path / "none.toml", {}, flags, PARAMETERS)[0]
 
     assert not load(beside=True).makes_film
     assert not load(beside=True, film=False).makes_film
@@ -103,5 +147,5 @@ def test_beside_the_media_there_is_no_film_and_no_output_folder(tmp_path: Path) 
         load(beside=True, output_dir="done")
     assert caught.value.code == "settings.beside"
     with pytest.raises(UsageError, match="none is made"):
-        with_overrides(load(beside=True), {"film": True})
-    assert not with_overrides(load(), {"film": False}).makes_film
+        with_overrides(load(beside=True), {"film": True}, PARAMETERS)
+    assert not with_overrides(load(), {"film": False}, PARAMETERS).makes_film

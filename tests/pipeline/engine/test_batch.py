@@ -79,14 +79,32 @@ def test_a_list_gives_each_media_its_own_settings(reel: Reel, tmp_path: Path) ->
     assert (reel.out / "b" / "transcript.json").exists()
 
 
-def test_a_wrong_setting_fails_its_media_alone(reel: Reel, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("row", "code", "says", "exit_code"),
+    [
+        ({"asr.beams": 5}, "manifest.line", "list.jsonl sets `asr.beams`", 4),
+        ({"asrr.beam_size": 5}, "manifest.line", "did you mean `asr`?", 4),
+        ({"langage": "hi"}, "manifest.line", "did you mean `language`?", 4),
+        ({"output_dir": "/"}, "manifest.line", "`output_dir` cannot be set for one media", 4),
+        ({"asr.beam_size": "many"}, "params.invalid", "b.mp4: `asr.beam_size` cannot be 'many'", 2),
+        ({"language": "klingon"}, "params.invalid", "b.mp4: `asr.language` cannot be 'klingon'", 2),
+        ({"to": "klingon"}, "settings.value", "b.mp4: `to`", 2),
+        ({"recipe": "subtitel"}, "recipe.unknown", "did you mean `subtitle`?", 2),
+    ],
+)
+def test_a_mistake_in_the_settings_of_one_media_is_told_before_the_first_step(
+    reel: Reel, tmp_path: Path, row: dict[str, object], code: str, says: str, exit_code: int
+) -> None:
     clip(tmp_path / "a.mp4", "a")
     clip(tmp_path / "b.mp4", "b")
-    rows = [{"media": "a.mp4", "asr.beams": 5}, {"media": "b.mp4"}, {"media": "b.mp4", "output_dir": "/"}]
+    rows = [{"media": "a.mp4"}, {"media": "b.mp4", **row}]
     (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    done = reel("run", "--manifest", "list.jsonl", "--json", extra=STUB, expect=3)
-    assert [error["code"] for error in json.loads(done.stdout)["errors"]] == ["params.invalid", "settings.override"]
-    assert json.loads(done.stdout)["data"]["counts"] == {"failed": 2, "done": 1}
+    for command in ("plan", "run"):
+        done = reel(command, "--manifest", "list.jsonl", extra=STUB, expect=exit_code)
+        assert f"[{code}]" in done.stderr
+        assert says in done.stderr
+    assert not reel.out.exists()
+    assert json.loads(reel("runs", "list", "--json").stdout)["data"]["runs"] == []
 
 
 def test_the_table_at_the_end_says_what_became_of_all(reel: Reel, films: list[Path]) -> None:
@@ -119,6 +137,21 @@ def test_retry_failed_takes_what_failed_and_nothing_else(reel: Reel, films: list
     done = reel("run", "--retry-failed", "--json", extra=STUB)
     assert list(items(done.stdout)) == ["late.mp4"]
     assert "nothing of this failed" in reel("run", "--retry-failed", extra=STUB, expect=2).stderr
+
+
+def test_a_refused_command_and_a_good_run_do_not_hide_what_failed_before(
+    reel: Reel, films: list[Path], tmp_path: Path
+) -> None:
+    late, never = tmp_path / "late.mp4", tmp_path / "never.mp4"
+    reel("run", late, never, extra=STUB, expect=3)
+    reel("run", late, "--recipe", "subtitel", extra=STUB, expect=2)
+    reel("run", late, "--language", "klingon", extra=STUB, expect=2)
+    reel("run", films[0], extra=STUB)
+    assert len(json.loads(reel("runs", "list", "--json").stdout)["data"]["runs"]) == 2, "a refused command is no run"
+    clip(late, "here now")
+    done = reel("run", "--retry-failed", "--json", extra=STUB, expect=3)
+    assert list(items(done.stdout)) == ["late.mp4", "never.mp4"]
+    assert list(items(reel("run", "--retry-failed", "--json", extra=STUB, expect=4).stdout)) == ["never.mp4"]
 
 
 def test_order_and_limit_choose_what_is_begun(reel: Reel, films: list[Path]) -> None:

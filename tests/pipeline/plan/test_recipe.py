@@ -62,4 +62,7 @@ def test_a_recipe_that_finds_names_can_protect_them_in_its_translation(tmp_path:
 def test_an_unknown_recipe_names_those_there_are() -> None:
     with pytest.raises(UsageError) as caught:
         load_recipe("subtitel", CONFIG / "recipes")
-    assert caught.value.hint == "the recipes are names, screen-text, subtitle, transcribe, translate"
+    assert (
+        caught.value.hint
+        == "did you mean `subtitle`? the recipes are names, screen-text, subtitle, transcribe, translate"
+    )

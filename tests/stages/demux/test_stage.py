@@ -163,7 +163,7 @@ def test_a_file_without_sound_is_refused_with_what_is_in_it() -> None:
 
 
 def test_a_parameter_that_is_no_language_is_refused_before_any_job() -> None:
-    with pytest.raises(ValidationError, match="language tag"):
+    with pytest.raises(ValidationError, match="a language that is known"):
         DemuxParams(audio_language="?!")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from shared.documents.cue import CueSheet
 from shared.documents.media import Media, Track
@@ -83,7 +84,7 @@ def test_media_without_a_picture_is_refused(tmp_path: Path) -> None:
 
 def test_a_language_names_what_comes_out_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
     assert CueSheet.read(stub(a_job(tmp_path, language="hin")).cues).language == "hi"
-    with pytest.raises(StageError, match="not a language tag"):
+    with pytest.raises(ValidationError, match="expected a language that is known"):
         stub(a_job(tmp_path, language="?"))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from shared.documents.transcript import Segment, Transcript
 from shared.documents.translation import Translation
@@ -113,10 +114,10 @@ def test_a_refusal_names_the_backend_that_would_do_it(tmp_path: Path) -> None:
     assert refusal.value.hint == "`nllb` and `bergamot` can; choose one with `--set translate.backend=...`"
 
 
-def test_a_target_that_is_no_language_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StageError) as refusal:
-        run(FakeEngine([]), a_job(tmp_path, "en", "x", target="English please"))
-    assert refusal.value.code == "translate.target"
+def test_a_target_may_be_a_name_and_one_that_is_no_language_is_refused() -> None:
+    assert TranslateParams(target="Brazilian Portuguese").target == "pt-BR"
+    with pytest.raises(ValidationError, match="the nearest is English"):
+        TranslateParams(target="English please")
 
 
 @pytest.mark.parametrize(

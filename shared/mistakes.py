@@ -1,0 +1,89 @@
+"""What is wrong with a value, in our words: the kinds of pydantic's errors that a user can cause, translated once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+_EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "finite_number": "a number that is finite",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a smaller whole number",
+    "int_type": "a whole number",
+    "list_type": 'a list like ["a", "b"]',
+    "tuple_type": 'a list like ["a", "b"]',
+    "path_type": "a path",
+    "string_type": "text",
+    "none_required": "nothing",
+}
+_BOUNDS = {
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("from", "ge"),
+    "less_than": ("below", "lt"),
+    "less_than_equal": ("up to", "le"),
+    "multiple_of": ("a multiple of", "multiple_of"),
+    "string_too_short": ("text of at least so many letters:", "min_length"),
+    "string_too_long": ("text of at most so many letters:", "max_length"),
+    "too_short": ("at least so many entries:", "min_length"),
+    "too_long": ("at most so many entries:", "max_length"),
+}
+_SHOWN = 60
+_OUR_WORDS = ("value_error", "assertion_error")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """The first thing that is wrong: where, and `text` as the end of a sentence about it, without what was found.
+
+    `unknown` is a name that there is not; `missing` says that one must be there."""
+
+    place: str
+    text: str
+    found: object = None
+    unknown: bool = False
+    missing: bool = False
+
+    def __str__(self) -> str:
+        """The whole of it, as `asr.beam_size cannot be 'x', expected a whole number`."""
+        if self.unknown or self.missing:
+            return f"`{self.place}` {self.text}"
+        return f"`{self.place}` cannot be {self.shown}, {self.text}" if self.place else self.text
+
+    @property
+    def shown(self) -> str:
+        """The value that was found, or its beginning where it is long."""
+        text = repr(self.found)
+        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def first_mistake(error: ValidationError) -> Mistake:
+    """The first mistake of a record that did not validate."""
+    one = error.errors(include_url=False)[0]
+    kind, place = one["type"], ".".join(str(part) for part in one["loc"])
+    if kind == "extra_forbidden":
+        return Mistake(place, "is not a name that is known here", one["input"], unknown=True)
+    if kind == "missing":
+        return Mistake(place, "is missing", missing=True)
+    return Mistake(place, _told(kind, one.get("ctx", {}), one["msg"]), one["input"])
+
+
+def _told(kind: str, context: Mapping[str, object], words: str) -> str:
+    if kind in _OUR_WORDS:
+        return words.partition(", ")[2]
+    if kind in _BOUNDS:
+        word, limit = _BOUNDS[kind]
+        return f"expected {word} {context.get(limit)}"
+    if kind in {"literal_error", "enum"}:
+        return f"expected {context.get('expected')}"
+    if kind == "json_invalid":
+        return f"expected JSON: {context.get('error')}"
+    return f"expected {_EXPECTED.get(kind, 'another kind of value')}"

@@ -1,0 +1,156 @@
+"""Languages as people write them: `English`, `hindi`, `Português`, `Brazilian Portuguese`, `zh-hans`.
+
+For what a user types. `shared.text.language.parse_language` alone reads what a container says of its tracks, so that a
+title is not taken for a language.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from shared.nearest import nearest
+from shared.text.language import LANGUAGES, english_name, parse_language, primary
+
+# The languages of ISO 639-1, and of the translators, that no speech recogniser knows.
+_MORE = {
+    "aa": "Afar", "ab": "Abkhazian", "ae": "Avestan", "ak": "Akan", "an": "Aragonese", "ast": "Asturian",
+    "av": "Avaric", "ay": "Aymara", "bho": "Bhojpuri", "bi": "Bislama", "bm": "Bambara", "ce": "Chechen",
+    "ceb": "Cebuano", "ch": "Chamorro", "ckb": "Central Kurdish", "co": "Corsican", "cr": "Cree",
+    "crh": "Crimean Tatar", "cu": "Church Slavonic", "cv": "Chuvash", "dv": "Dhivehi", "dz": "Dzongkha",
+    "ee": "Ewe", "eo": "Esperanto", "ff": "Fulah", "fj": "Fijian", "fur": "Friulian", "fy": "Western Frisian",
+    "gd": "Scottish Gaelic", "gn": "Guarani", "gv": "Manx", "ho": "Hiri Motu", "hz": "Herero", "ia": "Interlingua",
+    "ie": "Interlingue", "ig": "Igbo", "ii": "Sichuan Yi", "ik": "Inupiaq", "ilo": "Ilocano", "io": "Ido",
+    "iu": "Inuktitut", "kab": "Kabyle", "kg": "Kongo", "ki": "Kikuyu", "kj": "Kuanyama", "kl": "Kalaallisut",
+    "kr": "Kanuri", "ku": "Kurdish", "kv": "Komi", "kw": "Cornish", "ky": "Kyrgyz", "lg": "Ganda",
+    "li": "Limburgish", "lij": "Ligurian", "lmo": "Lombard", "lu": "Luba-Katanga", "mh": "Marshallese",
+    "na": "Nauru", "nd": "North Ndebele", "ng": "Ndonga", "nr": "South Ndebele", "nso": "Northern Sotho",
+    "nv": "Navajo", "ny": "Nyanja", "oj": "Ojibwe", "om": "Oromo", "os": "Ossetian", "pap": "Papiamento",
+    "pi": "Pali", "prs": "Dari", "qu": "Quechua", "rm": "Romansh", "rn": "Rundi", "rw": "Kinyarwanda",
+    "sc": "Sardinian", "scn": "Sicilian", "se": "Northern Sami", "sg": "Sango", "sm": "Samoan", "ss": "Swati",
+    "st": "Southern Sotho", "szl": "Silesian", "ti": "Tigrinya", "tn": "Tswana", "to": "Tonga", "tpi": "Tok Pisin",
+    "ts": "Tsonga", "tw": "Twi", "ty": "Tahitian", "ug": "Uyghur", "ve": "Venda", "vec": "Venetian",
+    "vo": "Volapük", "wa": "Walloon", "war": "Waray", "wo": "Wolof", "xh": "Xhosa", "za": "Zhuang", "zu": "Zulu",
+}  # fmt: skip
+
+# Their own names, and other English ones.
+_OTHER_NAMES = """
+    af=Afrikaans am=አማርኛ,Amharigna ar=العربية,عربي as=অসমীয়া az=Azərbaycanca,Azeri ba=башҡортса
+    be=беларуская,Belarussian bg=български bn=বাংলা,Bangla bo=བོད་སྐད brx=बड़ो br=Brezhoneg bs=bosanski
+    ca=català,Valencian cs=čeština,český cy=Cymraeg da=dansk de=Deutsch doi=डोगरी el=ελληνικά
+    es=español,Castilian,castellano et=eesti eu=euskara fa=فارسی,Farsi fi=suomi fo=føroyskt fr=français
+    ga=Gaeilge gl=galego,Gallegan gom=कोंकणी,Konkani gu=ગુજરાતી haw=ʻŌlelo_Hawaiʻi he=עברית,Ivrit
+    hi=हिन्दी,हिंदी hr=hrvatski ht=Kreyòl_ayisyen,Haitian hu=magyar hy=հայերեն id=Bahasa_Indonesia
+    is=íslenska it=italiano ja=日本語 jv=Basa_Jawa ka=ქართული kk=қазақша km=ខ្មែរ kn=ಕನ್ನಡ ko=한국어,조선말
+    ks=कॉशुर la=latina lb=Lëtzebuergesch lo=ລາວ lt=lietuvių lv=latviešu mai=मैथिली mg=malagasy mi=Māori
+    mk=македонски ml=മലയാളം mn=монгол mni=ꯃꯩꯇꯩꯂꯣꯟ,Meitei mr=मराठी ms=Bahasa_Melayu mt=Malti
+    my=မြန်မာ,Myanmar ne=नेपाली nl=Nederlands,Flemish,Vlaams nn=nynorsk no=norsk,bokmål,Norwegian_Bokmål
+    oc=occitan or=ଓଡ଼ିଆ,Oriya pa=ਪੰਜਾਬੀ,Panjabi pl=polski ps=پښتو,Pushto pt=português
+    ro=română,Moldavian,Moldovan ru=русский sa=संस्कृतम् sd=سنڌي si=සිංහල,Sinhalese sk=slovenčina
+    sl=slovenščina,Slovene sn=chiShona so=Soomaali sq=shqip sr=српски,srpski su=Basa_Sunda sv=svenska
+    sw=Kiswahili ta=தமிழ் te=తెలుగు tg=тоҷикӣ th=ไทย tk=türkmençe tl=Pilipino,Filipino tr=Türkçe tt=татарча
+    uk=українська ur=اردو uz=oʻzbekcha vi=Tiếng_Việt yi=ייִדיש yo=Yorùbá yue=粵語,粤语,廣東話
+    zh=中文,汉语,漢語,Mandarin,Mandarin_Chinese pt-BR=Brazilian,português_brasileiro,português_do_Brasil
+    zh-Hans=简体中文 zh-Hant=繁體中文 gd=Gaelic ku=Kurmanji ckb=Sorani dv=Maldivian ny=Chichewa ug=Uighur
+    ky=Kirghiz
+"""
+# What stands before or after the name of a language: `Brazilian Portuguese`, `Chinese (Traditional)`.
+_VARIETIES = """
+    419=Latin_American,Latin_America,Latinoamérica AT=Austrian,Austria AU=Australian,Australia BE=Belgian,Belgium
+    BR=Brazilian,Brazil,Brasil CA=Canadian,Canada CH=Swiss,Switzerland ES=European,Spain GB=British,UK,United_Kingdom
+    IN=Indian,India IE=Ireland MX=Mexican,Mexico PT=European,Portugal TW=Taiwanese,Taiwan HK=Hong_Kong
+    US=American,USA,United_States Hans=Simplified Hant=Traditional Latn=Latin Cyrl=Cyrillic
+"""
+_WORD = re.compile(r"[^\W_]+")
+
+
+def _fold(text: str) -> str:
+    """A name as it compares: words in small letters, without accents and points."""
+    plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    return " ".join(_WORD.findall(plain.replace("ʻ", "").replace("_", " ").casefold()))
+
+
+def _table(text: str) -> Iterator[tuple[str, str]]:
+    for entry in text.split():
+        tag, _, names = entry.partition("=")
+        for name in names.split(","):
+            yield _fold(name), tag
+
+
+_NAMES: dict[str, str] = {
+    **{_fold(name): tag for tag, name in _MORE.items()},
+    **{_fold(name): tag for tag, (_, name) in LANGUAGES.items()},
+    **dict(_table(_OTHER_NAMES)),
+}
+_VARIETY: dict[str, list[str]] = {}
+for _name, _subtag in _table(_VARIETIES):
+    _VARIETY.setdefault(_name, []).append(_subtag)
+_TWO_LETTERS = {tag for tag in (*LANGUAGES, *_MORE, "nb") if len(tag) == 2}
+_ALIKE = 0.5  # of 1; `klingon` is to find something
+_SAME = {"nb": "no", "nob": "no", "cmn": "zh"}  # as recognisers and translators call them
+
+
+def known_language(text: str) -> str:
+    """The BCP-47 tag of a language that a user has written as a tag or by its name. Raises `ValueError` with the
+    nearest one for a language that is not known."""
+    word = text.strip()
+    named = _named(word)
+    if named is not None:
+        return named
+    try:
+        tag = parse_language(re.split(r"[.@]", word)[0])  # a locale may end in its encoding: `pt_BR.UTF-8`
+    except ValueError:
+        raise ValueError(_unknown(word)) from None
+    if len(primary(tag)) == 2 and primary(tag) not in _TWO_LETTERS:
+        raise ValueError(_unknown(word))
+    base, dash, rest = tag.partition("-")
+    return _in_usual_case(f"{_SAME.get(base, base)}{dash}{rest}")
+
+
+def known_or_none(text: str | None) -> str | None:
+    """The tag of a language that a parameter may name."""
+    return None if text is None else known_language(text)
+
+
+def split_languages(text: str) -> list[str]:
+    """The languages of a list in one text: `pt,en`, `pt en`, `Brazilian Portuguese, English`."""
+    found: list[str] = []
+    for part in filter(None, map(str.strip, re.split(r"[,;]", text))):
+        found += [part] if _named(part) else part.split()
+    return found
+
+
+def _named(word: str) -> str | None:
+    """The tag of a name, with that of a variety before or after it; None for what is no name."""
+    folded = _fold(word)
+    if folded in _NAMES:
+        return _NAMES[folded]
+    words = folded.split()
+    for cut in range(1, len(words)):
+        head, tail = " ".join(words[:cut]), " ".join(words[cut:])
+        for variety, name in ((head, tail), (tail, head)):
+            subtags = _VARIETY.get(variety) or ([variety.upper()] if len(variety) == 2 and "(" in word else [])
+            if subtags and name in _NAMES:
+                return _variety(_NAMES[name], subtags)
+    return None
+
+
+def _variety(tag: str, subtags: list[str]) -> str:
+    subtag = tag.upper() if tag.upper() in subtags else subtags[0]
+    return f"{primary(tag)}-{subtag}"
+
+
+def _in_usual_case(tag: str) -> str:
+    """`zh-hans` as `zh-Hans`, `pt-br` as `pt-BR`."""
+    head, *rest = tag.split("-")
+    usual = {2: str.upper, 4: str.title}
+    return "-".join([head, *(usual.get(len(part), str.lower)(part) for part in rest)])
+
+
+def _unknown(word: str) -> str:
+    known = {**{_fold(english_name(tag)): tag for tag in LANGUAGES}, **_NAMES, **{tag: tag for tag in _TWO_LETTERS}}
+    near = nearest(_fold(word), known, _ALIKE) if len(word) > 3 else None  # of two letters anything is near
+    tag = known[near] if near else ""
+    hint = f"; the nearest is {_MORE.get(tag) or english_name(tag)} (`{tag}`)" if near else ""
+    return f"expected a language that is known, by its tag as `en` or its name as `English`{hint}"
