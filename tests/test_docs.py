@@ -269,7 +269,7 @@ def error_codes() -> set[str]:
                     assert _CODE.fullmatch(code), f"{name_of(path)}:{call.lineno}: {code}"
                     codes.add(code)
     # Before there is a core environment, errors are plain text.
-    for early in (ROOT / "reel", ROOT / "pipeline" / "setup_core.py"):
+    for early in (ROOT / "reel", ROOT / "pipeline" / "environments" / "bootstrap_core.py"):
         codes |= set(re.findall(rf"\[({_CODE.pattern})\]", early.read_text()))
     return codes
 

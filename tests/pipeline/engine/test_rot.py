@@ -63,6 +63,7 @@ def of_stage(app: App, stage: str) -> list[Path]:
     return [app.store.path(file) for file in files]
 
 
+@pytest.mark.slow
 def test_flips_at_random_places_are_never_published_and_never_consumed(
     make_app: Callable[..., App], film: Path
 ) -> None:

@@ -213,6 +213,7 @@ def _build(user: dict[str, str], locked: Path, tmp_path: Path, monkeypatch: pyte
 
 @needs_openssl
 @pytest.mark.parametrize("told", ["pip.conf", "PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+@pytest.mark.slow
 def test_uv_and_pip_accept_a_companys_certificate_whichever_of_them_was_told_of_it(
     told: str, index: PackageIndex, user: dict[str, str], person: Path, locked: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -230,6 +231,7 @@ def test_uv_and_pip_accept_a_companys_certificate_whichever_of_them_was_told_of_
 
 
 @needs_openssl
+@pytest.mark.slow
 def test_a_certificate_that_is_not_accepted_ends_with_the_variable_that_helps(
     index: PackageIndex, user: dict[str, str], person: Path, locked: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -283,6 +285,7 @@ def test_a_failure_of_pip_is_told_by_its_cause() -> None:
 
 
 @pytest.mark.skipif(not SYSTEM_PYTHON.exists(), reason="needs the Python that this environment was made with")
+@pytest.mark.slow
 class TestTheCoreEnvironment:
     """`pipeline.environments.bootstrap_core` as the wrapper calls it, with a lock of one small package."""
 

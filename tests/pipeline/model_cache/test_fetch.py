@@ -387,6 +387,7 @@ def test_two_fetches_at_once_share_one_transfer(hub: Hub, tmp_path: Path, lock: 
     assert any("another process is fetching model tiny" in output for output in outputs)
 
 
+@pytest.mark.slow
 def test_a_fetch_killed_twenty_times_ends_right_and_fetches_no_byte_twice(hub: Hub, tmp_path: Path) -> None:
     chance = random.Random(20)
     content = chance.randbytes(12 << 20)

@@ -52,6 +52,7 @@ def rows(store: ResultStore) -> list[tuple[object, ...]]:
     return store.index.query("SELECT key FROM results ORDER BY key")
 
 
+@pytest.mark.slow
 def test_damaged_at_any_place_it_is_told_in_one_sentence_and_made_anew(tmp_path: Path) -> None:
     store, chance = ResultStore(tmp_path / "results"), random.Random(5)
     run = fill(store, tmp_path / "logs", 40)
@@ -141,6 +142,7 @@ with store.open_for_writing("reel run"):
 """
 
 
+@pytest.mark.slow
 def test_kills_in_the_middle_of_commits_lose_no_result_and_leave_no_row_without_one(tmp_path: Path) -> None:
     store, chance = ResultStore(tmp_path / "results"), random.Random(11)
     for round_ in range(12):

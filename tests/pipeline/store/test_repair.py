@@ -67,6 +67,7 @@ def test_an_index_whose_first_page_alone_is_whole_is_made_anew_by_a_run_and_by_a
         assert details(app, run) == told
 
 
+@pytest.mark.slow
 def test_a_repair_mends_an_index_that_is_damaged_anywhere(app: App, tmp_path: Path) -> None:
     run, chance = fill(app.store, tmp_path / "logs", 40), random.Random(8)
     expected, told, file = rows(app.store), details(app, run), app.store.index.file
