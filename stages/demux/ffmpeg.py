@@ -13,12 +13,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from shared.stage import Device, StageError
+from stages.demux.promised import promised_ms
 from stages.demux.stage import SPEECH_RATE, Extracted, Extraction, Probe
 from stages.toolkit.media import ffmpeg
 from stages.toolkit.media.probe import probe
 
 _MOST_NAMED_CHANNELS = 8  # beyond 7.1, ffmpeg 5 knows no mix for most layouts
-_STATS = "measure_perchannel=RMS_level:measure_overall=none"
+_STATS = "measure_perchannel=RMS_level:measure_overall=Number_of_samples"
+_FOUND = re.compile(r"\[astats@(channels|mix) @ ")
+_SAMPLES = re.compile(r"\[astats@channels @ \w+\] Number of samples: (\d+)")
 _LEVEL = re.compile(r"\[astats@(channels|mix) @ (\w+)\] RMS level dB: (\S+)")
 _ON_TIME = "async=1:first_pts=0"
 _WAV = ("-c:a", "pcm_s16le", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact", "-rf64", "auto")
@@ -32,7 +35,7 @@ class FfmpegDemux:
 
     def probe(self, media: Path) -> Probe:
         """What is in the file."""
-        return probe(media)
+        return probe(media).model_copy(update={"promised_ms": promised_ms(media)})
 
     def extract(self, extraction: Extraction, progress: Callable[[float], None]) -> Extracted:
         """Decode the track, and measure its channels and their mix."""
@@ -42,7 +45,8 @@ class FfmpegDemux:
             return self._extract_changing(extraction, progress)
         channels = next(iter(levels["channels"].values()), [])
         mixes = [level for found in levels["mix"].values() for level in found]
-        return Extracted(_complaint(ended), tuple(channels), max(mixes, default=None))
+        samples = [int(counted[1]) for line in ended.found if (counted := _SAMPLES.search(line))]
+        return Extracted(_complaint(ended), tuple(channels), max(mixes, default=None), max(samples, default=None))
 
     def _extract_changing(self, extraction: Extraction, progress: Callable[[float], None]) -> Extracted:
         """The levels stay unknown: they are measured for each stretch between two changes."""
@@ -56,7 +60,7 @@ class FfmpegDemux:
 
     def _run(self, extraction: Extraction, arguments: list[str], progress: Callable[[float], None]) -> ffmpeg.Ended:
         ended = ffmpeg.run(
-            self._program, arguments, duration_ms=extraction.duration_ms, progress=progress, find=_LEVEL, level="info"
+            self._program, arguments, duration_ms=extraction.duration_ms, progress=progress, find=_FOUND, level="info"
         )
         if ended.no_space:
             raise StageError(

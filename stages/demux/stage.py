@@ -67,6 +67,7 @@ class Probe(Frozen):
     start_ms: int
     duration_ms: int | None
     tracks: tuple[Track, ...]
+    promised_ms: int | None = None  # by the header, where ffmpeg tells the length by the size of the file
     length_is_guessed: bool = False  # a stream without a container states no length
     described: frozenset[int] = frozenset()  # indices of the tracks that describe the picture to the blind
     low_frequency: Mapping[int, int] = {}  # by track index: the channel that holds effects only
@@ -93,6 +94,7 @@ class Extracted:
     complaint: str | None = None  # what the decoder said when it could not go on
     channel_db: tuple[float, ...] = ()
     mix_db: float | None = None
+    heard_samples: int | None = None  # that came out of the decoder, before silence is put where there were none
 
 
 class Engine(Protocol):
@@ -134,6 +136,7 @@ def run(engine: Engine, job: DemuxJob) -> DemuxOutputs:
         )
     _rescue_cancelled(engine, job, extraction, extracted, probe.low_frequency.get(track.index))
     _compare_lengths(job, probe, track, decoded_ms, extracted.complaint)
+    _count_missing(job, probe, track, decoded_ms, extracted.heard_samples)
     document = Media(
         container=probe.container,
         start_ms=probe.start_ms,
@@ -232,6 +235,8 @@ def declared_length_ms(probe: Probe, track: Track, decoded_ms: int) -> int | Non
 
     Matroska writers disagree whether a track's length counts the delay before it, so the reading that fits is taken.
     """
+    if probe.promised_ms is not None:
+        return probe.promised_ms
     if probe.length_is_guessed or track.duration_ms is None:
         return None if probe.length_is_guessed else probe.duration_ms
     readings = (track.duration_ms, track.duration_ms + max(track.start_ms - probe.start_ms, 0))
@@ -300,6 +305,26 @@ def _compare_lengths(job: DemuxJob, probe: Probe, track: Track, decoded_ms: int,
         warning = f"the sound could not be decoded to its end: {clock(decoded_ms)} of it are used"
     if warning is not None:
         job.warn(f"{warning} ({complaint})" if complaint else warning)
+
+
+def missing_ms(probe: Probe, track: Track, decoded_ms: int, heard_samples: int | None) -> int:
+    """How much of the sound is silent only because nothing could be decoded there; 0 where it is too little to tell."""
+    if heard_samples is None or not track.sample_rate:
+        return 0
+    delay_ms = max(track.start_ms - probe.start_ms, 0)
+    heard_ms = heard_samples * 1000 // track.sample_rate
+    expected_ms = decoded_ms - delay_ms
+    return expected_ms - heard_ms if heard_ms < expected_ms and lengths_differ(expected_ms, heard_ms) else 0
+
+
+def _count_missing(job: DemuxJob, probe: Probe, track: Track, decoded_ms: int, heard_samples: int | None) -> None:
+    missing = missing_ms(probe, track, decoded_ms, heard_samples)
+    job.note("missing_ms", missing)
+    if missing:
+        job.warn(
+            f"{clock(missing)} of the {clock(decoded_ms)} of sound are not in the file or could not be decoded: "
+            "silence stands there; it may be damaged, or not have been copied whole"
+        )
 
 
 def stub(job: DemuxJob) -> DemuxOutputs:

@@ -48,6 +48,9 @@ SoundsJob = Job[SoundsInputs, SoundsParams]
 Probabilities = tuple[float, float, float]
 """Of speech, of singing, of music."""
 
+SILENT: Probabilities = (0.0, 0.0, 0.0)
+"""Those of a window in a block of silence, about which an engine does not ask its network."""
+
 
 class Engine(Protocol):
     """What a backend offers."""
@@ -76,6 +79,7 @@ def run(engine: Engine, job: SoundsJob) -> SoundsOutputs:
     for block in engine.probabilities(job.inputs.audio):
         heard.extend(block)
         job.progress(len(heard) * WINDOW_MS / max(duration_ms, 1))
+    job.note("silent_ms", min(sum(one is SILENT for one in heard) * WINDOW_MS, duration_ms))
     return _write(job, Sounds(duration_ms=duration_ms, sounds=find_sounds(heard, duration_ms, job.params)))
 
 
@@ -130,7 +134,7 @@ def _write(job: SoundsJob, sounds: Sounds) -> SoundsOutputs:
 
 STAGE = Stage(
     name="sounds",
-    version=1,
+    version=2,
     summary="tell speech, singing and music apart",
     inputs=SoundsInputs,
     params=SoundsParams,

@@ -152,6 +152,32 @@ def test_a_film_cut_off_gives_what_it_holds_with_a_warning(run_stage: RunStage, 
     assert refused(run_stage, part).code == "demux.undecodable"
 
 
+@pytest.mark.parametrize("kind", ["wav", "w64", "aiff", "rf64.wav"])
+def test_a_header_that_promises_more_than_is_there_is_told(
+    run_stage: RunStage, ffmpeg: Path, tmp_path: Path, kind: str
+) -> None:
+    large = ("-rf64", "always") if kind.startswith("rf64") else ()
+    whole = make(ffmpeg, tmp_path / f"whole.{kind}", "-f", "lavfi", "-i", "sine=duration=20", *large)
+    assert run_stage("demux", {"media": whole}).warnings == []
+    part = tmp_path / f"part.{kind}"
+    part.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    result = run_stage("demux", {"media": part})
+    assert (result.facts["declared_ms"], result.facts["decoded_ms"]) == pytest.approx((20_000, 10_000), abs=60)
+    assert "the file declares 0:20 of sound and holds 0:" in result.warnings[0]
+
+
+def test_sound_whose_middle_is_missing_is_told_with_how_much(run_stage: RunStage, ffmpeg: Path, tmp_path: Path) -> None:
+    media = make(ffmpeg, tmp_path / "hole.m4a", "-f", "lavfi", "-i", "sine=duration=20", "-ac", "2", "-c:a", "aac")
+    content = bytearray(media.read_bytes())
+    start = content.index(b"mdat") + 4
+    length = int.from_bytes(content[start - 8 : start - 4], "big")
+    content[start + length // 3 : start + 2 * length // 3] = bytes(2 * length // 3 - length // 3)
+    media.write_bytes(content)
+    result = run_stage("demux", {"media": media})
+    assert result.facts["missing_ms"] == pytest.approx(6_667, abs=400)
+    assert "of the 0:20 of sound are not in the file or could not be decoded" in result.warnings[0]
+
+
 def test_a_song_with_a_cover_is_sound_with_a_picture_that_is_no_film(
     run_stage: RunStage, ffmpeg: Path, tmp_path: Path
 ) -> None:

@@ -219,7 +219,7 @@ def test_a_run_notes_its_track_and_both_lengths(media: Path) -> None:
     outputs = run(FakeEngine(a_probe(audio(1, language="en", title="Main"))), job)
     assert job.facts == {
         "audio_track": 0, "audio_language": "en", "audio_title": "Main", "audio_track_reason": "the only one",
-        "mix": "all channels", "decoded_ms": 1000, "declared_ms": 1000,
+        "mix": "all channels", "decoded_ms": 1000, "declared_ms": 1000, "missing_ms": 0,
     }  # fmt: skip
     assert listener.warnings == []
     assert Media.read(outputs.media).decoded_ms == 1000
