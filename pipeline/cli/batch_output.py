@@ -46,7 +46,9 @@ def asked_of(result: BatchResult) -> str | None:
 
 def _why(item: ItemResult) -> str:
     if item.error:
-        return f"{item.error.message.splitlines()[0]} [{item.error.code}]"
+        told = f"{item.error.message.splitlines()[0]} [{item.error.code}]"
+        without = sorted({origin.rpartition(".")[0] for origin in item.missing})
+        return f"published without {', '.join(without)}: {told}" if item.published and without else told
     return item.reason or "another failed before it"
 
 
@@ -66,6 +68,7 @@ def _data(result: BatchResult) -> JsonValue:
 
 def _item_data(item: ItemResult) -> JsonValue:
     files: list[JsonValue] = [str(path) for path in item.published.files] if item.published else []
+    renamed = zip(item.published.renamed, item.published.theirs, strict=True) if item.published else ()
     return {
         "name": item.name,
         "media": as_text(item.media),
@@ -75,6 +78,8 @@ def _item_data(item: ItemResult) -> JsonValue:
         "services": {**item.asked.model_dump(), "cost": item.cost} if item.asked.requests else None,
         "folder": str(item.published.folder) if item.published else None,
         "files": files,
+        "missing": dict(item.missing),
+        "renamed": {str(ours): str(theirs) for ours, theirs in renamed},
         "checked": [_check_data(check) for check in item.checked],
         "error": item.error.code if item.error else None,
         "reason": item.error.message if item.error else item.reason or None,

@@ -95,7 +95,7 @@ class Batch:
     def finish(self, index: int, record: ItemRecord) -> None:
         """The item is at its end; what was published is remembered, unless something of it is to be done again."""
         self.results[index] = record.finish()
-        if record.published and not any(result.makeshift for result in record.results.values()):
+        if record.published and not record.error and not any(result.makeshift for result in record.results.values()):
             keys = {step: result.key for step, result in record.results.items()}
             self.admission.note(record.item, record.published, keys)
 

@@ -190,7 +190,7 @@ class Window:
         record = begun.record
         work = ItemRun(record, shared)
         await work.complete(begun.previews)
-        if not record.error:
+        if record.is_worth_publishing:
             await work.publish()
         self._batch.finish(begun.index, record)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.app import App
@@ -13,6 +13,7 @@ from pipeline.base.display_paths import as_text
 from pipeline.base.errors import MediaChanged, ReelError
 from pipeline.base.events import Emit
 from pipeline.plan.model import Plan, Step
+from pipeline.plan.remaining import cause, still_of_use
 from pipeline.publishing.edits import Edit, heard_in
 from pipeline.publishing.film_records import take_over
 from pipeline.publishing.folders import unwritable
@@ -73,6 +74,7 @@ class ItemResult:
     cost: float | None = None  # of that, where the user has given prices
     checked: tuple[events.Checked, ...] = ()
     reason: str = ""  # why it was skipped
+    missing: Mapping[str, str] = field(default_factory=dict)  # `step.role` of what was not made, with the error's code
 
 
 class ItemRecord:
@@ -83,6 +85,7 @@ class ItemRecord:
         self.proven = {media.digest}  # contents that were made in this run, or compared with their digest
         self.results: dict[str, StoredResult] = {}
         self.error: ReelError | None = None
+        self._errors: dict[str, ReelError] = {}  # by step
         self._run = run
         self._steps_run = 0
         self._asked = NOTHING
@@ -93,6 +96,36 @@ class ItemRecord:
         self._started = time.monotonic()
         plan = tuple(step.id for step in self.plan.steps)
         self.emit(events.ItemStarted(item.name, item.media, len(plan), plan))
+
+    def may_begin(self, step: Step) -> bool:
+        """Tell whether a step is to be done, after all that has failed."""
+        if not self._errors:
+            return True
+        return self._concerns_all is None and step.id in still_of_use(self.plan, self._errors.keys())
+
+    @property
+    def is_worth_publishing(self) -> bool:
+        """Tell whether there is something to publish: everything, or what does not depend on the steps that failed.
+        Nothing is made of a media file that was not the same from the first step to the last."""
+        if not self.error:
+            return True
+        published = {publication.step for publication in self.plan.publications}
+        return self._concerns_all is None and bool(published & self.results.keys())
+
+    @property
+    def _concerns_all(self) -> MediaChanged | None:
+        return next((error for error in self._errors.values() if isinstance(error, MediaChanged)), None)
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Return what the plan publishes and could not be made, as `step.role`, with the code of the error."""
+        found: dict[str, str] = {}
+        for publication in self.plan.publications if self.error else ():
+            if publication.step not in self.results:
+                failed = cause(self.plan, publication.step, self._errors.keys())
+                error = self._errors[failed] if failed else self.error
+                found[publication.origin] = error.code if error else ""
+        return found
 
     @property
     def length_ms(self) -> int:
@@ -135,6 +168,8 @@ class ItemRecord:
     def failed(self, step: Step, error: ReelError, seconds: float) -> None:
         """The step did not deliver. The first error is the item's."""
         self.error = self.error or error
+        self._errors[step.id] = error
+        self.results.pop(step.id, None)  # it was reused, is damaged, and could not be made again
         self._record(step, None, "failed", seconds)
         self.emit(
             events.StepFailedEvent(
@@ -183,7 +218,7 @@ class ItemRecord:
         made again before all is published. Touches the disk only, so that a thread can do it."""
         item, app = self.item, self.app
         assert item.rules, "an item that is published already is not published again"
-        made = Made(item.media, item.digest, self.plan, self.results, item.plan_digest)
+        made = Made(item.media, item.digest, self.plan, self.results, item.plan_digest, self.missing)
         try:
             self.media.prove()
             if missing := [place.name for place in self._to_publish() if not place.exists()]:
@@ -227,13 +262,20 @@ class ItemRecord:
                 self.emit(check)
             for path in published.files:
                 self.emit(events.Published(name, path))
+            if self.missing:
+                steps = ", ".join(sorted({origin.rpartition(".")[0] for origin in self.missing}))
+                text = f"published without what {steps} would have given; the same command makes only that"
+                self.emit(events.Notice(name, None, text))
         elif error and error is self._publishing_error:
             self.emit(events.StepFailedEvent(name, "publish", "", error.code, error.message, error.hint, None))
         state = "failed" if error else "done" if self._steps_run else "reused"
         seconds = time.monotonic() - self._started
         self.emit(events.ItemFinished(name, state, seconds, published.folder if published else None))
         steps_run, asked, cost = self._steps_run, self._asked, self._cost
-        return ItemResult(name, self.item.media, state, published, error, steps_run, seconds, asked, cost, checked)
+        return ItemResult(
+            name, self.item.media, state, published, error, steps_run, seconds, asked, cost, checked,
+            missing=self.missing,
+        )  # fmt: skip
 
     def _prove(self, result: StoredResult) -> None:
         self.proven.update(file.sha256 for file in result.files)

@@ -39,7 +39,8 @@ class Shared:
 
 
 class ItemRun:
-    """The work on one item. A failed step keeps those behind it from running, and those not begun."""
+    """The work on one item. A failed step keeps those from running that cannot do without it, and those that nothing
+    which is published needs any more; what concerns the media file itself ends the work on it."""
 
     def __init__(self, record: ItemRecord, shared: Shared) -> None:
         self._record, self._shared = record, shared
@@ -68,7 +69,7 @@ class ItemRun:
         try:
             while damaged := await asyncio.to_thread(record.publish):
                 await self._make_again(damaged)
-                if record.error:
+                if not record.is_worth_publishing:
                     return
         except ReelError as error:
             record.not_published(error)
@@ -78,7 +79,7 @@ class ItemRun:
         for needed in step.needs:
             await finished[needed].wait()
         try:
-            if step.needs <= set(self._record.results):
+            if self._record.may_begin(step):
                 await self._see_to(step, reason)
             else:
                 self._record.skipped(step)
@@ -104,7 +105,7 @@ class ItemRun:
                 if found := record.app.store.reusable(work.key):
                     record.reused(step, found)
                     return
-            if record.error:
+            if not record.may_begin(step):  # something has failed while the language was asked for, say
                 record.skipped(step)
                 return
             work = works[-1]
@@ -163,7 +164,8 @@ class ItemRun:
         record, reason = self._record, "its result was damaged"
         await asyncio.to_thread(set_up, [StepPreview(step, "redone", reason)], record.app, record.emit)
         await self._see_to(step, reason)
-        changed = {step.id} if record.results[step.id].outputs != before.outputs else set()
+        after = record.results.get(step.id)
+        changed = {step.id} if after and after.outputs != before.outputs else set()
         for later in record.plan.steps:
             if changed & later.needs and later.id in record.results:
                 await self._see_to(later, f"{step.id} gave another result")

@@ -10,7 +10,19 @@ from typing import Literal
 from pydantic import JsonValue
 
 from pipeline.engine.language_models import for_inputs, for_language, language_heard
-from pipeline.plan.model import AllOf, FirstOf, FromFile, FromMedia, FromUser, Leaf, Plan, Source, Step, leaves
+from pipeline.plan.model import (
+    AllOf,
+    FirstOf,
+    FromFile,
+    FromMedia,
+    FromStep,
+    FromUser,
+    Leaf,
+    Plan,
+    Source,
+    Step,
+    leaves,
+)
 from pipeline.plan.oom_fallback import descent
 from pipeline.plan.result_key import Change, InputDigests, Surroundings, differences, ingredients, result_key
 from pipeline.store.results import ResultStore, StoredResult
@@ -91,7 +103,7 @@ def preview(
 
 def gather(inputs: Mapping[str, Source], media_digest: str, results: Mapping[str, StoredResult]) -> InputDigests:
     """The digests of a step's inputs, from the results of the steps before it; a correction counts where its language
-    is the one heard."""
+    is the one heard. Of several files, those count that could be made."""
 
     def one(source: Leaf) -> str | None:
         if isinstance(source, FromMedia):
@@ -105,7 +117,8 @@ def gather(inputs: Mapping[str, Source], media_digest: str, results: Mapping[str
     digests: dict[str, str | list[str] | None] = {}
     for role, source in for_inputs(inputs, language_heard(inputs, results)).items():
         if isinstance(source, AllOf):
-            digests[role] = [digest for leaf in source.sources if (digest := one(leaf)) is not None]
+            there = [leaf for leaf in source.sources if not isinstance(leaf, FromStep) or leaf.step in results]
+            digests[role] = [digest for leaf in there if (digest := one(leaf)) is not None]
         elif isinstance(source, FirstOf):
             digests[role] = next((digest for leaf in source.sources if (digest := one(leaf)) is not None), None)
         else:

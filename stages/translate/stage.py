@@ -61,6 +61,10 @@ class TranslateOutputs(Files):
     text: Path
 
 
+# A file's name says what most of its text is: with more left in the language spoken, it is not a translation.
+_MOST_UNTRANSLATED = 0.5
+_LEAST_ECHOES = 4  # fewer segments may well have one translation: "yes", "yeah" and "yep"
+
 TranslateJob = Job[TranslateInputs, TranslateParams]
 
 
@@ -175,7 +179,16 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
         job.inputs.audio, transcript.segments, source, target, job.params, glossary, job.progress, job.warn,
         job.makeshift, job.note,
     )  # fmt: skip
-    found = [text.strip() for text in engine.translate(work)]
+    found = _without_echoes([text.strip() for text in engine.translate(work)], transcript)
+    said = [text for text, segment in zip(found, transcript.segments, strict=True) if _says_something(segment.text)]
+    if said.count("") > _MOST_UNTRANSLATED * len(said):
+        raise StageError(
+            "translate.untranslated",
+            f"{said.count('')} of {len(said)} segments could not be translated into {english_name(target)}, so there is"
+            " no translation to publish",
+            "the notes above say why; the next run tries again, or choose another backend with `--set"
+            " translate.backend=...`",
+        )
     if untranslated := found.count(""):
         # A viewer is better served by the words that were said than by an empty screen.
         job.warn(f"{untranslated} of {len(found)} segments came back empty and keep their {english_name(source)} text")
@@ -183,6 +196,22 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     job.note("untranslated", untranslated)
     _report_terms(job, glossary, transcript, texts, target)
     return _write(job, transcript, target, texts)
+
+
+def _without_echoes(found: Sequence[str], transcript: Transcript) -> list[str]:
+    """Return the texts without one that came back for most of the segments, which say different things: an answer about
+    something else, and no translation."""
+    asked: dict[str, set[str]] = {}
+    for text, segment in zip(found, transcript.segments, strict=True):
+        if text and _says_something(segment.text):
+            asked.setdefault(text, set()).add(segment.text.casefold())
+    different = len(set().union(*asked.values())) if asked else 0
+    echoes = {text for text, said in asked.items() if len(said) >= _LEAST_ECHOES and len(said) * 2 > different}
+    return ["" if text in echoes else text for text in found]
+
+
+def _says_something(text: str) -> bool:
+    return any(map(str.isalnum, text))
 
 
 def _report_terms(
@@ -243,7 +272,7 @@ _DECODING = tuple(
 
 STAGE = Stage(
     name="translate",
-    version=3,
+    version=4,
     summary="translate a transcript, segment by segment, sentence by sentence",
     inputs=TranslateInputs,
     params=TranslateParams,

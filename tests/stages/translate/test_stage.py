@@ -72,6 +72,28 @@ def test_a_text_that_came_back_empty_keeps_the_original_and_says_so(tmp_path: Pa
     assert job.listener.warnings == ["1 of 2 segments came back empty and keep their Spanish text"]
 
 
+@pytest.mark.parametrize("texts", [["", "", "bye"], ["", "", ""], ["HACKED"] * 6])
+def test_what_is_mostly_no_translation_is_not_given_out_as_one(tmp_path: Path, texts: list[str]) -> None:
+    said = ("hola", "buenas", "adios", "uno", "dos", "tres")[: len(texts)]
+    job = a_job(tmp_path, "es", *said, target="de", backend="nllb")
+    with pytest.raises(StageError, match="could not be translated into German") as refused:
+        run(FakeEngine(texts), job)
+    assert refused.value.code == "translate.untranslated"
+    assert not (tmp_path / "translation.json").exists()
+
+
+def test_a_few_lines_may_have_one_translation(tmp_path: Path) -> None:
+    lines = [f"linea {number}" for number in range(12)]
+    texts = [*["again"] * 3, *(f"line {number}" for number in range(3, 12))]
+    outputs = run(FakeEngine(texts), a_job(tmp_path, "es", *lines))
+    assert [text for _, text in texts_of(outputs.translation)] == texts
+
+
+def test_a_line_that_says_nothing_needs_no_translation(tmp_path: Path) -> None:
+    job = a_job(tmp_path, "es", "...", "-", "\u266a", "hola")
+    assert texts_of(run(FakeEngine(["", "", "", "hello"]), job).translation)[3] == (3, "hello")
+
+
 @pytest.mark.parametrize("texts", [["one"], ["one", "two", "three"]])
 def test_a_backend_that_loses_or_adds_a_segment_is_caught(tmp_path: Path, texts: list[str]) -> None:
     with pytest.raises((ValueError, IndexError)):

@@ -1,0 +1,118 @@
+"""What is finished is published: a step that fails takes away its own files and what depends on it, and no more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.app import App
+from pipeline.base import events
+from pipeline.base.errors import MediaChanged, ReelError, StepFailed
+from pipeline.cli.batch_output import result_of, summary
+from pipeline.engine.batch import BatchResult, run_batch
+from pipeline.engine.media_list import Request
+from pipeline.workers.dispatcher import Dispatcher
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    film = tmp_path / "film.mp4"
+    film.write_text("a film")
+    return film
+
+
+@pytest.fixture
+def run(
+    make_app: Callable[..., App], film: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[BatchResult, list[events.Event]]]:
+    """Runs the film on stub stages; the steps named in `failing` raise what is given for them."""
+    whole = Dispatcher.run
+
+    def run(failing: dict[str, ReelError], **settings: Any) -> tuple[BatchResult, list[events.Event]]:
+        async def faulty(self: Dispatcher, step: Any, *given: Any) -> Any:
+            if step.id in failing:
+                raise failing[step.id]
+            return await whole(self, step, *given)
+
+        monkeypatch.setattr(Dispatcher, "run", faulty)
+        heard: list[events.Event] = []
+        return run_batch([Request(film)], make_app(stub=True, **settings), heard.append), heard
+
+    return run
+
+
+def published(film: Path) -> set[str]:
+    folder = film.parent / "out" / "film"
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+def job(film: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((film.parent / "out" / "film" / "job.json").read_text())
+    return found
+
+
+FAILED = StepFailed("mux.failed", "the disk is on fire")
+WITHOUT_FILM = {
+    "film.en.srt", "film.en.vtt", "film.en.quality.json", "film.de.srt", "film.de.vtt", "film.de.quality.json",
+    "transcript.json", "speakers.rttm", "removed.json", "job.json",
+}  # fmt: skip
+
+
+def test_a_film_that_cannot_be_put_together_leaves_its_subtitles(run: Any, film: Path) -> None:
+    result, heard = run({"mux": FAILED}, to=["de"])
+    assert published(film) == WITHOUT_FILM
+    (item,) = result.items
+    assert (item.state, dict(item.missing)) == ("failed", {"mux.video": "mux.failed"})
+    assert job(film)["missing"] == {"mux.video": "mux.failed"}
+    command = result_of(result)
+    assert command.exit_code == 1
+    assert "out/film/film.en.srt" in command.text
+    assert "published without mux: the disk is on fire [mux.failed]" in summary(result)
+    assert any(isinstance(one, events.Notice) and "published without what mux" in one.text for one in heard)
+
+    result, _ = run({}, to=["de"])  # the receipt does not call it finished, and only the film is made
+    assert [(one.state, one.steps_run) for one in result.items] == [("done", 1)]
+    assert published(film) == {*WITHOUT_FILM, "film.mkv"}
+    assert "missing" not in job(film)
+
+
+def test_one_translation_that_fails_takes_no_other_away(run: Any, film: Path) -> None:
+    refused = StepFailed("translate.untranslated", "no")
+    result, _ = run({"translate:de": refused}, to=["de", "pt"])
+    names = published(film)
+    assert not {name for name in names if ".de." in name}
+    assert {"film.en.srt", "film.pt.srt", "film.mkv"} <= names
+    missing = {"subtitle-translated:de.files": refused.code, "subtitle-translated:de.report": refused.code}
+    assert dict(result.items[0].missing) == missing
+
+
+def test_a_media_file_that_changed_is_published_nowhere(run: Any, film: Path) -> None:
+    result, _ = run({"shots": MediaChanged("media.changed", "it changed")})
+    assert published(film) == set()
+    assert result.items[0].error.code == "media.changed"
+
+
+def test_nothing_is_touched_where_nothing_could_be_made(run: Any, film: Path) -> None:
+    run({}, to=["de"])
+    before = {path.name: path.read_bytes() for path in (film.parent / "out" / "film").iterdir()}
+    film.write_text("another film")
+    run({"demux": FAILED})
+    assert {path.name: path.read_bytes() for path in (film.parent / "out" / "film").iterdir()} == before
+
+
+def test_the_old_file_of_a_step_that_fails_stays_while_it_is_still_right_and_no_longer(run: Any, film: Path) -> None:
+    run({}, to=["de"])
+    for path in (film.parent / "results" / "manifests").glob("*/*.json"):
+        path.unlink()  # the results are gone, as after `runs prune`
+    (film.parent / "out" / "film" / "film.en.srt").unlink()
+    result, _ = run({"mux": FAILED}, to=["de"])
+    assert dict(result.items[0].missing) == {"mux.video": "mux.failed"}
+    assert "film.mkv" in published(film), "the same job has made it of the same film"
+    assert "film.mkv" in job(film)["files"]
+    film.write_text("another film")
+    run({"mux": FAILED}, to=["de"])
+    assert "film.mkv" not in published(film), "it shows what the film was before"
