@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.publishing.beside import JOBS, UP, job_folder, place_of
@@ -11,35 +12,35 @@ from pipeline.publishing.names import alike
 from pipeline.publishing.record import JOB, read_job, write_job
 
 
-def own_names(film: Path) -> frozenset[str]:
-    """Return the files in the film's folder that reel wrote, for this film or one that differs in its suffix alone, by
-    names as they compare."""
-    folder = film.parent
-    jobs = [place for place in _records(folder) if place.stem == film.stem]
-    jobs += [folder]  # `-o Movies` publishes into the folder of the film itself, where that has its name
+def own_names(folder: Path, records: Iterable[str]) -> frozenset[str]:
+    """Return the files in a folder of films that reel wrote, as names compare, by these of its records and by that of a
+    job that was published into the folder itself, as with `-o Movies`."""
     names: set[str] = set()
-    for place in jobs:
+    for place in (folder, *(folder / JOBS / name for name in records)):
         if (place / JOB).is_file() and (job := read_job(place)):
             names |= {alike(os.path.relpath(place_of(place, name), folder)) for name in {**job.files, **job.edits}}
     return frozenset(names)
 
 
 def take_over(film: Path, digest: str) -> None:
-    """Give a film that was renamed the record of its old name: what reel wrote under that is reel's still, and so it is
-    where it was renamed along with the film."""
+    """Give a film that was renamed, or that came for another of its name, the record of the film that is gone: what
+    reel wrote for that is reel's still, and so it is where it was renamed along with the film."""
     folder = job_folder(film)
     if folder.exists():
         return
-    for place in _records(film.parent):
+    there = {place.name for place in film.parent.iterdir()}
+    gone = [place for place in _records(film.parent) if place.name not in there]
+    for place in sorted(gone, key=lambda place: place.stem != film.stem):
         job = read_job(place)
-        if job is None or job.media_sha256 != digest or (film.parent / place.name).exists():
+        if job is None or (place.stem != film.stem and job.media_sha256 != digest):
             continue
         place.rename(folder)
         old, new = f"{UP}{place.stem}.", f"{UP}{film.stem}."
         renamed = {
             new + name.removeprefix(old): (sha256,) for name, sha256 in job.files.items() if name.startswith(old)
         }
-        write_job(folder, job.model_copy(update={"earlier": {**job.earlier, **renamed}}), over=True)
+        if old != new:
+            write_job(folder, job.model_copy(update={"earlier": {**job.earlier, **renamed}}), over=True)
         return
 
 

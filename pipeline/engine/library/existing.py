@@ -10,6 +10,7 @@ from pipeline.engine.library.sidecars import Sidecars
 from pipeline.engine.library.tracks import InnerTrack, TrackIndex
 from pipeline.plan.model import Plan
 from pipeline.plan.registry import ASR, DEMUX, SUBTITLE, Probe, choose_track
+from pipeline.publishing.beside import JOBS
 from pipeline.publishing.film_records import own_names
 from pipeline.publishing.names import alike
 from shared.documents.media import Track
@@ -86,7 +87,8 @@ class Existing:
 
     def _beside(self, film: Path) -> list[_Subtitle]:
         found = [one for one in self._sidecars.of(str(film.parent), film.name) if not one.forced]
-        ours = own_names(film) if found else frozenset()
+        records = self._sidecars.folders_of(str(film.parent / JOBS), film.name) if found else ()
+        ours = own_names(film.parent, records) if found else frozenset()
         theirs = [one for one in found if alike(one.name) not in ours and _has_content(film.parent / one.name)]
         return [_Subtitle(one.language, one.name) for one in theirs]
 

@@ -10,8 +10,12 @@ import contextlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import TypeVar
 
 from shared.containers import MEDIA_SUFFIXES
 from shared.text.language import language_named
@@ -23,6 +27,7 @@ _FOLDERS = frozenset({"sub", "subs", "subtitle", "subtitles"})
 _FORCED = frozenset({"forced", "foreign"})
 _HEARING_IMPAIRED = frozenset({"sdh", "cc", "hi"})
 _FLAGS = _FORCED | _HEARING_IMPAIRED | {"default", "full"}
+_T = TypeVar("_T")
 _WORDS = re.compile(r"[^._ \-()\[\]]+")
 
 
@@ -38,20 +43,41 @@ class Sidecar:
 
 @dataclass(frozen=True)
 class Listing:
-    """Names in one folder."""
+    """Names in one folder, in an order in which those that begin alike are found at once: a folder may hold thousands.
 
-    files: tuple[str, ...]
-    folders: tuple[str, ...]
+    `stems` are those of media files, `subtitles` pairs of a stem and the file's name; `folders` are by their names, and
+    `folder_stems` by their names without suffixes.
+    """
+
+    stems: tuple[str, ...]
+    subtitles: tuple[tuple[str, str], ...]
+    folders: Mapping[str, Sequence[str]]
+    folder_stems: Mapping[str, Sequence[str]]
+
+    def longer_stems(self, stem: str) -> list[str]:
+        """Return the stems of media that begin with `stem` and go on."""
+        return [other for other in _beginning(self.stems, stem, str) if other != stem]
+
+    def subtitles_of(self, stem: str) -> list[tuple[str, str]]:
+        """Return the subtitles whose names begin with `stem`."""
+        return list(_beginning(self.subtitles, stem, itemgetter(0)))
 
 
 def listing_of(folder: str) -> Listing:
     """Return what lies in a folder; nothing where it cannot be read."""
     files: list[str] = []
-    folders: list[str] = []
+    folders: defaultdict[str, list[str]] = defaultdict(list)
+    folder_stems: defaultdict[str, list[str]] = defaultdict(list)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            (folders if entry.is_dir() else files).append(entry.name)
-    return Listing(tuple(sorted(files)), tuple(sorted(folders)))
+            if entry.is_dir():
+                folders[_alike(entry.name)].append(entry.name)
+                folder_stems[_alike(_split(entry.name)[0])].append(entry.name)
+            else:
+                files.append(entry.name)
+    stems = {_alike(base) for base, suffix in map(_split, files) if suffix in MEDIA_SUFFIXES}
+    subtitles = sorted((_alike(_split(name)[0]), name) for name in _text_subtitles(files))
+    return Listing(tuple(sorted(stems)), tuple(subtitles), folders, folder_stems)
 
 
 class Sidecars:
@@ -68,25 +94,26 @@ class Sidecars:
         """Return the subtitle files of `film`, a file name in `folder`."""
         here = self._listing(folder)
         stem = _alike(_split(film)[0])
-        stems = {_alike(_split(name)[0]) for name in here.files if _split(name)[1] in MEDIA_SUFFIXES} | {stem}
-        found = _named_after(stem, stems, here.files, "")
-        for name in here.folders:
-            if name.lower() in _FOLDERS:
-                found += self._inside(os.path.join(folder, name), name, stem, stems)
+        longer = here.longer_stems(stem)
+        found = _named_after(stem, longer, here, "")
+        for name in sorted(name for kind in _FOLDERS for name in here.folders.get(kind, ())):
+            found += self._inside(os.path.join(folder, name), name, stem, longer)
+            if set(here.stems) <= {stem}:
+                known = {sidecar.name for sidecar in found}
+                every = _free_names(self._listing(os.path.join(folder, name)), f"{name}/")
+                found += [sidecar for sidecar in every if sidecar.name not in known]
         return found
 
-    def _inside(self, path: str, name: str, stem: str, stems: set[str]) -> list[Sidecar]:
-        """Return those in a folder for subtitles: by the film's name, in a folder of its name, or all, for one film."""
+    def folders_of(self, folder: str, film: str) -> Sequence[str]:
+        """Return the folders in `folder` that are called as `film`, but for a suffix."""
+        return self._listing(folder).folder_stems.get(_alike(_split(film)[0]), ())
+
+    def _inside(self, path: str, name: str, stem: str, longer: Sequence[str]) -> list[Sidecar]:
+        """Return those in a folder for subtitles: by the film's name, or in a folder of its name."""
         inside = self._listing(path)
-        found = _named_after(stem, stems, inside.files, f"{name}/")
-        if len(stems) == 1:
-            known = {sidecar.name for sidecar in found}
-            every = _free_names(inside.files, f"{name}/")
-            found += [sidecar for sidecar in every if sidecar.name not in known]
-        for below in inside.folders:
-            if _alike(below) == stem:
-                files = self._listing(os.path.join(path, below)).files
-                found += _free_names(files, f"{name}/{below}/")
+        found = _named_after(stem, longer, inside, f"{name}/")
+        for below in inside.folders.get(stem, ()):
+            found += _free_names(self._listing(os.path.join(path, below)), f"{name}/{below}/")
         return found
 
     def _listing(self, folder: str) -> Listing:
@@ -95,13 +122,19 @@ class Sidecars:
         return self._listings[folder]
 
 
-def _named_after(stem: str, stems: set[str], files: Sequence[str], prefix: str) -> list[Sidecar]:
+def _beginning(ordered: Sequence[_T], start: str, name_of: Callable[[_T], str]) -> Iterator[_T]:
+    """Find those whose names begin with `start`, among all in the order of their names."""
+    for index in range(bisect_left(ordered, start, key=name_of), len(ordered)):
+        if not name_of(ordered[index]).startswith(start):
+            return
+        yield ordered[index]
+
+
+def _named_after(stem: str, longer: Sequence[str], listing: Listing, prefix: str) -> list[Sidecar]:
     """Return those whose names begin with the film's, and not with the longer one of another film."""
-    longer = [other for other in stems if other != stem and other.startswith(stem)]
     found = []
-    for name in _text_subtitles(files):
-        base = _alike(_split(name)[0])
-        if not base.startswith(stem) or any(base == other or base.startswith(f"{other}.") for other in longer):
+    for base, name in listing.subtitles_of(stem):
+        if any(base == other or base.startswith(f"{other}.") for other in longer):
             continue
         rest = base[len(stem) :]
         words = _WORDS.findall(rest)
@@ -111,9 +144,9 @@ def _named_after(stem: str, stems: set[str], files: Sequence[str], prefix: str) 
     return found
 
 
-def _free_names(files: Sequence[str], prefix: str) -> list[Sidecar]:
+def _free_names(listing: Listing, prefix: str) -> list[Sidecar]:
     """Return subtitles that need not have the film's name: `2_English.srt`."""
-    return [_sidecar(f"{prefix}{name}", _parts(_alike(_split(name)[0]))) for name in _text_subtitles(files)]
+    return [_sidecar(f"{prefix}{name}", _parts(base)) for base, name in listing.subtitles]
 
 
 def _text_subtitles(files: Sequence[str]) -> Iterator[str]:

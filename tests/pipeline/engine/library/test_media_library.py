@@ -182,6 +182,19 @@ def test_a_film_that_is_renamed_takes_its_record_along(
     assert {"../../new.en.srt", "../../new.pt.srt"} <= record["files"].keys()
 
 
+def test_a_film_that_came_for_another_of_its_name_gets_subtitles_of_that_name(
+    reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg
+) -> None:
+    old = film("Library/film.avi", content="one")
+    reel("run", "Library", "--beside", extra=fake_ffmpeg.variables)
+    old.unlink()
+    new = film("Library/film.mkv", AUDIO.format("eng"), content="two")
+    done = reel(*CALL, extra=fake_ffmpeg.variables)
+    assert states(done.stdout) == {"film": "done"}
+    assert {path.name for path in new.parent.glob("*.srt")} == {"film.en.srt"}
+    assert {path.name for path in (new.parent / ".reel").iterdir()} == {"film.mkv"}
+
+
 def test_a_record_that_names_files_elsewhere_reaches_none_of_them(
     reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg
 ) -> None:
