@@ -46,7 +46,7 @@ class FfmpegDemux:
         channels = next(iter(levels["channels"].values()), [])
         mixes = [level for found in levels["mix"].values() for level in found]
         samples = [int(counted[1]) for line in ended.found if (counted := _SAMPLES.search(line))]
-        return Extracted(_complaint(ended), tuple(channels), max(mixes, default=None), max(samples, default=None))
+        return Extracted(self._complaint(ended), tuple(channels), max(mixes, default=None), max(samples, default=None))
 
     def _extract_changing(self, extraction: Extraction, progress: Callable[[float], None]) -> Extracted:
         """The levels stay unknown: they are measured for each stretch between two changes."""
@@ -56,7 +56,12 @@ class FfmpegDemux:
             self._run(extraction, _on_time_arguments(extraction, between), progress)
         finally:
             between.unlink(missing_ok=True)
-        return Extracted(_complaint(ended))
+        return Extracted(self._complaint(ended))
+
+    def _complaint(self, ended: ffmpeg.Ended) -> str | None:
+        """Return the reason why ffmpeg could not go on, and which ffmpeg that was: another may decode what this one
+        cannot. None where it went through; damage inside a file does not end it."""
+        return None if ended.status == 0 else f"{ended.reason()}, says {ffmpeg.named(self._program)}"
 
     def _run(self, extraction: Extraction, arguments: list[str], progress: Callable[[float], None]) -> ffmpeg.Ended:
         ended = ffmpeg.run(

@@ -55,7 +55,7 @@ class FfmpegMux:
         pictures = [folder / f"between-{cover.file_name}" for cover in parts.covers]
         texts = [folder / f"between-{number}.srt" for number in range(len(parts.subtitles))]
         drawn = folder / burn_in.DRAWN
-        ffmpeg.require_media(parts.media, "mux")
+        ffmpeg.require_media("mux.gone", parts.media)
         try:
             for cover, picture in zip(parts.covers, pictures, strict=True):
                 self._take_cover(parts, cover, picture)
@@ -110,7 +110,7 @@ class FfmpegMux:
                 hint="free some space, or make no copy of the film: `--no-film`",
             )
         if ended.status != 0:
-            ffmpeg.require_media(parts.media, "mux")
+            ffmpeg.require_media("mux.gone", parts.media)
             raise StageError(
                 "mux.failed",
                 f"{parts.media}: expected a film, and {ffmpeg.named(self._program)} cannot write it: {ended.reason()}",

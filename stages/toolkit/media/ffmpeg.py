@@ -101,11 +101,11 @@ def length_ms(program: str, media: Path) -> int | None:
     return round((int(hours) * 3600 + int(minutes) * 60 + float(seconds)) * 1000)
 
 
-def require_media(media: Path, stage: str) -> None:
+def require_media(code: str, media: Path) -> None:
     """Refuse a media file that is no longer where it was. ffmpeg would only say that it found no such file."""
     if not media.exists():
         raise StageError(
-            f"{stage}.gone",
+            code,
             f"{media}: expected the media file, found nothing: it was moved, renamed or deleted during the run",
             hint="run the same command with the name that the file has now; the steps that are done are reused",
         )
