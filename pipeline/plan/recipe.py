@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
 from pipeline.base.errors import UsageError
 from pipeline.plan.registry import STAGES
@@ -42,6 +42,17 @@ class PublishRule(Frozen):
 
     file: str
     name: str = Field(alias="as")
+
+    @field_validator("name")
+    @classmethod
+    def _is_one_name(cls, name: str) -> str:
+        try:
+            filled = name.format(name="film", language="en", kind="", suffix=".srt")
+        except (LookupError, ValueError) as error:
+            raise ValueError(f"`as = {name!r}` may hold {{name}}, {{language}}, {{kind}} and {{suffix}}") from error
+        if filled.startswith(".") or any(mark in filled for mark in "/\\\0") or not filled:
+            raise ValueError(f"`as = {name!r}` is not the name of a file in the folder of the media file")
+        return name
 
 
 class Recipe(Frozen):

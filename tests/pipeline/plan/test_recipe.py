@@ -35,6 +35,16 @@ def test_a_recipe_that_cannot_work_is_refused_with_the_place(tmp_path: Path, tex
     assert says in caught.value.message
 
 
+@pytest.mark.parametrize("name", ["../{name}.srt", "sub/x.srt", ".hidden", "{title}.srt", "{name", ""])
+def test_a_published_name_is_one_of_a_file_in_the_folder(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "mine.toml"
+    steps = '[steps.vad]\nstage = "vad"\ninputs = { audio = "media" }\n'
+    path.write_text(f'summary = "mine"\n{steps}[[publish]]\nfile = "vad.speech"\nas = "{name}"\n')
+    with pytest.raises(UsageError, match="publish") as caught:
+        load_recipe(str(path), CONFIG / "recipes")
+    assert caught.value.code == "recipe.invalid"
+
+
 def test_a_circle_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "circle.toml"
     path.write_text(

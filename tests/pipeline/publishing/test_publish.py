@@ -1,0 +1,208 @@
+"""What publishing does beside other runs, after kills and over damage."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from pipeline.base.errors import BadInput
+from pipeline.publishing import publish as publishing
+from pipeline.publishing.batch_media import BatchMedia
+from pipeline.publishing.folders import OutputDisk
+from pipeline.publishing.placing import put_copy
+from pipeline.publishing.publish import PublishedFiles
+from pipeline.publishing.record import JOB, read_job
+from pipeline.store.results import ObjectDamaged, StoredResult
+from tests.fakes.publisher import Publisher
+
+SUBTITLES, FILM, TRANSCRIPT = "{name}.{language}{kind}{suffix}", "{name}{suffix}", "transcript.json"
+
+
+def publisher(root: Path, film: str = "film.mkv", content: bytes = b"a film", store: str = "one") -> Publisher:
+    place = root / film
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(content)
+    return Publisher(root / store, place, root / "out")
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def at_once(*works: Callable[[], PublishedFiles]) -> list[PublishedFiles]:
+    """Do all of it in threads that begin together."""
+    ready, done, failed = threading.Barrier(len(works)), list[PublishedFiles](), list[Exception]()
+
+    def one(work: Callable[[], PublishedFiles]) -> None:
+        ready.wait()
+        try:
+            done.append(work())
+        except (OSError, AssertionError) as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=one, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    return done
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_two_films_of_one_name_in_two_runs_at_once_get_a_folder_each(tmp_path: Path, round_: int) -> None:
+    first = publisher(tmp_path, "a/film.mkv", b"one", "store a")
+    second = publisher(tmp_path, "b/film.mkv", b"two", "store b")
+    one, two = at_once(
+        lambda: first.run([SUBTITLES, FILM, TRANSCRIPT], b"1"), lambda: second.run([SUBTITLES, FILM, TRANSCRIPT], b"2")
+    )
+    assert one.folder != two.folder
+    for published in (one, two):
+        assert not published.renamed
+        contents = {path.read_bytes()[:1] for path in published.files}
+        assert len(contents) == 1, "no folder holds files of two films"
+        assert names(published.folder) == {*(path.name for path in published.files), JOB}
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_two_runs_for_one_film_leave_no_file_without_a_record(tmp_path: Path, round_: int) -> None:
+    first, second = publisher(tmp_path, store="store a"), publisher(tmp_path, store="store b")
+    at_once(lambda: first.run([SUBTITLES, FILM], b"1"), lambda: second.run([TRANSCRIPT, FILM], b"2"))
+    folder = tmp_path / "out" / "film"
+    job = read_job(folder)
+    assert job
+    assert names(folder) == {*job.files, JOB}
+    assert not job.earlier
+
+
+@pytest.mark.parametrize("killed_at", range(3))
+def test_a_run_that_was_killed_while_it_published_leaves_nothing_that_is_taken_for_anothers(
+    tmp_path: Path, killed_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = publisher(tmp_path)
+    one.run([SUBTITLES, FILM], b"1")
+    count = iter(range(9))
+
+    def killed(*given: object, **named: object) -> bool:
+        if next(count) == killed_at:
+            raise KeyboardInterrupt
+        return put_copy(*given, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(publishing, "put_copy", killed)
+        with pytest.raises(KeyboardInterrupt):
+            one.run([SUBTITLES, FILM, TRANSCRIPT], b"22")
+    published = one.run([SUBTITLES, TRANSCRIPT], b"333")
+    assert not published.renamed
+    assert not published.edited
+    assert names(tmp_path / "out" / "film") == {"film.en.srt", "film.en.vtt", "transcript.json", JOB}
+    assert all(path.read_bytes().startswith(b"333") for path in published.files)
+
+
+def test_a_published_file_that_rotted_is_replaced_and_one_that_was_edited_is_kept(tmp_path: Path) -> None:
+    one = publisher(tmp_path)
+    made = one.run([SUBTITLES], b"good")
+    rotten, edited = made.files
+    before = rotten.read_bytes()
+    rotten.write_bytes(before.replace(b"g", b"f"))
+    edited.write_bytes(b"better")
+    again = one.run([SUBTITLES], b"good", untouched=frozenset({rotten}))
+    assert rotten.read_bytes() == before
+    assert again.edited == (edited,)
+    assert edited.read_bytes() == b"better"
+
+
+class Rotten(Publisher):
+    """Publishes from a store of which every content is damaged."""
+
+    def result(self, key: str, contents: Iterable[tuple[str, bytes]]) -> StoredResult:
+        made = super().result(key, contents)
+        for file in made.files:
+            self.store.path(file).write_bytes(b"flipped")
+        return made
+
+
+def test_a_damaged_object_takes_the_place_of_no_file(tmp_path: Path) -> None:
+    one = publisher(tmp_path)
+    one.run([FILM], b"1")
+    film = tmp_path / "out" / "film" / "film.mkv"
+    before = film.read_bytes()
+    with pytest.raises(ObjectDamaged):
+        Rotten(tmp_path / "one", one.film, one.output).run([FILM], b"22")
+    assert film.read_bytes() == before
+    assert names(film.parent) == {"film.mkv", JOB}
+
+
+def test_a_published_film_is_a_file_of_its_own(tmp_path: Path) -> None:
+    one = publisher(tmp_path)
+    (film,) = one.run([FILM], b"x" * (9 << 20)).files
+    stored = {path: path.read_bytes() for path in (tmp_path / "one" / "store" / "objects").glob("*/*")}
+    with open(film, "r+b") as stream:  # as mkvpropedit does
+        stream.write(b"tags")
+    assert {path: path.read_bytes() for path in stored} == stored
+
+
+def test_a_free_name_is_kept_until_the_user_insists(tmp_path: Path) -> None:
+    one = publisher(tmp_path)
+    mine = tmp_path / "out" / "film" / "film.en.srt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    for content in (b"1", b"22"):
+        published = one.run([SUBTITLES], content)
+        assert [path.name for path in published.renamed] == ["film.reel.en.srt"]
+    mine.unlink()
+    assert "film.reel.en.srt" in {path.name for path in one.run([SUBTITLES], b"1").files}
+    assert names(mine.parent) == {"film.reel.en.srt", "film.en.vtt", JOB}
+    mine.write_text("mine")
+    one.run([SUBTITLES], b"1", replace=True)
+    assert names(mine.parent) == {"film.en.srt", "film.en.vtt", JOB}
+    assert mine.read_bytes().startswith(b"1")
+
+
+def _ways(film: Path) -> Iterable[Path]:
+    """The paths by which a film may be met."""
+    root = film.parent.parent
+    (root / "linked").symlink_to(film.parent)
+    (root / "link.mkv").symlink_to(film)
+    (root / "hard.mkv").hardlink_to(film)
+    yield from (film, root / "link.mkv", root / "hard.mkv", root / "linked" / film.name)
+    yield film.with_name(film.name.upper())
+    yield film.with_name("cafe\u0301.mkv")
+
+
+def test_a_media_file_of_the_run_is_known_by_any_path(tmp_path: Path) -> None:
+    film = tmp_path / "films" / "caf\u00e9.mkv"
+    film.parent.mkdir()
+    film.write_bytes(b"film")
+    batch = BatchMedia([film])
+    for path in _ways(film):
+        assert path in batch, path
+    other = film.with_name("other.mkv")
+    other.write_bytes(b"film")
+    assert other not in batch
+    film.unlink()
+    assert film in batch, "where it is away for a while, nothing takes its place"
+    batch.add(other)
+    assert other in batch
+
+
+def test_trying_an_output_folder_leaves_nothing_behind(tmp_path: Path) -> None:
+    OutputDisk(try_it=True).check(tmp_path / "a" / "b" / "film")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    for try_it in (True, False):
+        with pytest.raises(BadInput) as caught:
+            OutputDisk(try_it=try_it).check(tmp_path / "file" / "out" / "film")
+        assert caught.value.code == "publish.unwritable"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_rights_is_found_by_trying_and_by_asking(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    for try_it in (True, False):
+        with pytest.raises(BadInput):
+            OutputDisk(try_it=try_it).check(tmp_path / "out")
