@@ -98,6 +98,9 @@ class ItemRun:
                 record.failed(step, error, time.monotonic() - started)
                 return
         while True:
+            if not step.needs <= record.results.keys():  # one was damaged, and could not be made again
+                record.skipped(step)
+                return
             digests: InputDigests = gather(step.inputs, record.item.digest, record.results)
             tries = descent(step, surroundings.rungs)
             works = [keyed(one, digests, surroundings) for one in _distinct(step, tries[0])]

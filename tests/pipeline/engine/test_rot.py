@@ -177,3 +177,27 @@ def test_a_damaged_correction_is_told_and_nothing_is_made_of_it(make_app: Callab
     assert item.error.code == "edits.damaged"
     assert "film.en.srt" in item.error.message
     assert not subtitles.exists()
+
+
+def test_what_is_damaged_and_cannot_be_made_again_ends_its_item_and_no_other(
+    make_app: Callable[..., App], film: Path
+) -> None:
+    app, twin = make_app(stub=True), film.with_name("other.mp4")
+    twin.write_bytes(b"another film")
+    run(app, film)
+    for place in of_stage(app, "demux"):
+        flip(place, random.Random(7))
+    failed: list[str] = []
+
+    def replace(event: events.Event) -> None:
+        if isinstance(event, events.StepStarted) and (event.item, event.step) == (film.name, "demux"):
+            film.write_bytes(b"a film that came in its place")
+        if isinstance(event, events.StepFailedEvent):
+            failed.append(event.code)
+
+    requests = [Request(one, {"stages.asr.beam_size": 2}) for one in (film, twin)]
+    first, second = run_batch(requests, app, replace).items
+    assert first.error
+    assert first.error.code == "media.changed"
+    assert failed == ["media.changed"]
+    assert second.state == "done"
