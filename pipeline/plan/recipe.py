@@ -3,13 +3,16 @@
 A step's input is `media`, `glossary` (the job's, where it has one), or `<step>.<output>` of another step; a list gives
 the first that exists, or all of them where the stage takes several. A step with `each = "target"` stands once for every
 target language; inside it, a reference to another such step means the one for the same language.
+
+A recipe may extend another: `extends = "transcribe"`. It then states the steps that it adds or replaces, and what it
+publishes.
 """
 
 from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
@@ -98,15 +101,30 @@ def references(step: RecipeStep) -> list[str]:
 
 
 def load_recipe(name: str, folder: Path) -> Recipe:
-    """The recipe called `name` in `folder`, or in the file that `name` is a path to. Raises `UsageError`."""
+    """Load the recipe `name` of `folder`, or the file that `name` is a path to. Raises `UsageError`."""
+    path, table = _read_extended(name, folder, ())
+    try:
+        return Recipe.model_validate(table)
+    except ValidationError as error:
+        raise UsageError("recipe.invalid", f"{path}: {first_mistake(error)}") from error
+
+
+def _read_extended(name: str, folder: Path, below: tuple[Path, ...]) -> tuple[Path, dict[str, Any]]:
+    """Return a recipe's path and its table, with the steps of the recipe that it extends before its own. A step of the
+    same name takes the other's place. What is published is not inherited: each recipe states it."""
     path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
     if not path.is_file():
         known = sorted(file.stem for file in folder.glob("*.toml"))
         hint = suggestion(name, known, f"the recipes are {', '.join(known)}")
         raise UsageError("recipe.unknown", f"there is no recipe `{name}`", hint=hint)
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("recipe.syntax", f"{path} is not TOML: {error}") from error
-    except ValidationError as error:
-        raise UsageError("recipe.invalid", f"{path}: {first_mistake(error)}") from error
+    base, steps = table.pop("extends", None), table.get("steps")
+    if base is None or not isinstance(steps, dict):
+        return path, table
+    if not isinstance(base, str) or path.resolve() in below:
+        raise UsageError("recipe.invalid", f"{path} extends `{base}`; expected the name of another recipe")
+    _, under = _read_extended(base, folder, (*below, path.resolve()))
+    return path, {**table, "steps": {**under["steps"], **steps}}

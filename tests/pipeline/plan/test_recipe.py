@@ -76,3 +76,26 @@ def test_an_unknown_recipe_names_those_there_are() -> None:
         caught.value.hint
         == "did you mean `subtitle`? the recipes are names, screen-text, subtitle, transcribe, translate"
     )
+
+
+def test_a_recipe_that_extends_another_has_its_steps_and_its_own_publications(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'summary = "mine"\nextends = "transcribe"\n'
+        '[steps.refine]\nstage = "refine"\ninputs = { transcript = "align.transcript" }\n'
+        '[[publish]]\nfile = "refine.text"\nas = "{name}.txt"\n',
+        encoding="utf-8",
+    )
+    mine, base = (load_recipe(name, CONFIG / "recipes") for name in (str(tmp_path / "mine.toml"), "transcribe"))
+    assert list(mine.steps) == list(base.steps)
+    assert mine.steps["refine"].inputs == {"transcript": "align.transcript"}
+    assert mine.steps["asr"] == base.steps["asr"]
+    assert [rule.file for rule in mine.publish] == ["refine.text"]
+
+
+@pytest.mark.parametrize("base", ['"nothing"', "3", '"{folder}/mine.toml"', '"{folder}/other.toml"'])
+def test_a_recipe_that_extends_nothing_itself_or_a_circle_is_refused(tmp_path: Path, base: str) -> None:
+    text = 'summary = "x"\nextends = {base}\npublish = []\n[steps]\n'
+    (tmp_path / "mine.toml").write_text(text.replace("{base}", base.format(folder=tmp_path)), encoding="utf-8")
+    (tmp_path / "other.toml").write_text(text.replace("{base}", f'"{tmp_path}/mine.toml"'), encoding="utf-8")
+    with pytest.raises(UsageError):
+        load_recipe(str(tmp_path / "mine.toml"), CONFIG / "recipes")
