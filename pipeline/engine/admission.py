@@ -121,6 +121,7 @@ class Admission:
             self.app.store, self.app.models.models, self._batch, names,
             elsewhere=lambda taken: self._folders.take_other(taken, media, digest, names),
             untouched=untouched, replace=self.app.settings.replace, beside=self._beside, has=request.has,
+            foreign_record=self._folders.foreign_records.get(media),
         )  # fmt: skip
 
     def _edits(self, name: str, digest: str, folder: Path) -> tuple[Edit, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.app import App
 from pipeline.base import events
-from pipeline.base.display_paths import as_text
+from pipeline.base.display_paths import as_text, shown
 from pipeline.base.errors import MediaChanged, ReelError
 from pipeline.base.events import Emit
 from pipeline.plan.model import Plan, Step
@@ -316,6 +316,11 @@ def told_of(published: PublishedFiles, rules: Rules | None) -> list[str]:
         if len(media) < len(published.theirs):
             text += "; `--replace` writes over what is no media file of this run"
         texts.append(text)
+    if rules and rules.foreign_record:
+        texts.append(
+            f"{shown(rules.foreign_record)} is not a record of reel's, or is damaged, so it is left as it is, and"
+            f" {shown(published.folder)} is used; `--replace` writes over it"
+        )
     if published.shortened:
         texts.append(f"names too long for the disk were cut: {_names(published.shortened)}")
     return texts

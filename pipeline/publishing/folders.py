@@ -32,6 +32,7 @@ class Folders:
     def __init__(self, output: Path | None, batch: BatchMedia, *, replace: bool = False) -> None:
         self._output, self._batch, self._replace = output, batch, replace
         self._taken: dict[str, Path] = {}
+        self.foreign_records: dict[Path, Path] = {}  # by the media file that got another folder because of it
         self._lock = threading.Lock()  # files are published by threads, and some then need another folder
 
     def take_again(self, folder: Path, media: Path) -> bool:
@@ -63,7 +64,11 @@ class Folders:
     def _is_free(self, folder: Path, media: Path, digest: str) -> bool:
         if os.path.lexists(folder) and not folder.is_dir():
             return False
-        return may_take(folder, media, digest, self._batch, replace=self._replace)
+        if may_take(folder, media, digest, self._batch, replace=self._replace):
+            return True
+        if read_job(folder) is None:
+            self.foreign_records[media] = folder / JOB
+        return False
 
 
 def may_take(folder: Path, media: Path, digest: str, batch: BatchMedia, *, replace: bool) -> bool:

@@ -54,7 +54,7 @@ class Rules:
     """Conditions for all that a run publishes of one media file. `elsewhere` gives another folder for one that another
     run has taken; `untouched` tells of a file that nothing about it has changed since it was published; with `replace`,
     the user gives up files of other people that have the names of ours; `beside`: subtitles lie next to the media
-    file, but for those in the languages that it `has` already."""
+    file, but for those in the languages that it `has` already. `foreign_record` kept it from its usual folder."""
 
     store: ResultStore
     models: Mapping[str, Model]
@@ -65,6 +65,7 @@ class Rules:
     replace: bool = False
     beside: bool = False
     has: tuple[str, ...] = ()
+    foreign_record: Path | None = None
 
 
 @dataclass(frozen=True)

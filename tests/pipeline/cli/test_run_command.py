@@ -247,9 +247,11 @@ def test_a_record_that_is_none_costs_its_folder_and_not_the_batch(reel: Reel, me
     damaged = reel.out / "film" / "job.json"
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"\xff\xfe{")
-    items = _items(reel("run", media, other, "--json", extra=STUB).stdout)
+    done = reel("run", media, other, "--json", extra=STUB)
+    items = _items(done.stdout)
     assert [item["state"] for item in items] == ["done", "reused"]
     assert str(items[0]["folder"]).startswith(f"{reel.out}/film-")
+    assert "out/film/job.json is not a record of reel's" in done.stderr
     assert damaged.read_bytes() == b"\xff\xfe{"
 
 
