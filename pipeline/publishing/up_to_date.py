@@ -4,6 +4,7 @@ single result. A memory in the index, and no authority: without it the results t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -85,7 +86,8 @@ class Receipts:
         wanted = "SELECT folder, files FROM receipts WHERE media = ?"
         found: dict[str, list[int] | None] = {}
         for folder, files in self._index.query(wanted, (str(media),)):
-            found |= {os.path.join(str(folder), name): state for name, state in json.loads(str(files)).items()}
+            with contextlib.suppress(ValueError):  # a damaged index tells nothing
+                found |= {os.path.join(str(folder), name): state for name, state in json.loads(str(files)).items()}
         return found
 
     def note(self, media: Path, digest: str, plan: str, published: PublishedFiles, keys: Mapping[str, str]) -> None:
