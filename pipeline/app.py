@@ -83,7 +83,7 @@ class App:
         return Waiting(wait_limit_s(self.settings.wait), tell)
 
     def choices(self) -> Choices:
-        """What the user and the profile decide of a plan."""
+        """Return the options of a plan that come from the user and the profile."""
         return Choices(
             recipe_name=self.settings.recipe,
             profile_name=self.profile.name,

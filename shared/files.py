@@ -47,7 +47,7 @@ def sha256_of(path: Path) -> str:
 
 
 def is_sound(path: Path, sha256: str) -> bool:
-    """Whether the file is there, the disk can read it, and its content has this digest."""
+    """Return whether the file is there, the disk can read it, and its content has this digest."""
     try:
         return sha256_of(path) == sha256
     except OSError:

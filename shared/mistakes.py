@@ -1,4 +1,4 @@
-"""What is wrong with a value, in our words: the kinds of pydantic's errors that a user can cause, translated once."""
+"""Describe a wrong value in our words: one translation of the pydantic errors that a user can cause."""
 
 from __future__ import annotations
 

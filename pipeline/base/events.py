@@ -1,4 +1,4 @@
-"""What happens during a command, as values: reporters turn them into bars, lines or JSON."""
+"""The events of a command, as values: reporters turn them into bars, lines or JSON."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class WorkerLoaded:
 
 @dataclass(frozen=True)
 class WorkerMeasured:
-    """What a worker takes just now: cores, memory, memory of its GPU where it has one, and the most memory so far."""
+    """The current use of a worker: cores, memory, GPU memory where it has a GPU, and peak memory."""
 
     worker: str
     cores: float
@@ -229,7 +229,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Checked:
-    """What the check of a step's subtitles found: how many cues are over a limit, and how many by rule."""
+    """The result of checking a step's subtitles: the number of cues over a limit, in all and by rule."""
 
     item: str
     step: str

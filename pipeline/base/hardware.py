@@ -1,7 +1,7 @@
-"""What this machine can compute with, and the profile that suits it; remembered in `config/hardware_cache.json`.
+"""The processors, memory and accelerators of this machine, remembered in `config/hardware_cache.json`.
 
-The file is a memory, since asking a card's own tool takes longer than a whole command may: it decides which build of
-torch an environment gets and which profiles `auto` may take. `reel doctor --remember` asks again.
+The file exists because asking a card's own tool takes longer than a whole command may. It decides which build of torch
+an environment gets and which profiles `auto` may take. `reel doctor --remember` asks again.
 """
 
 from __future__ import annotations

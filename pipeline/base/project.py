@@ -1,4 +1,4 @@
-"""Where things lie: the checkout that holds the code, and the folders its settings name."""
+"""The folders of a project: the checkout that holds the code, and those that its settings name."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ class Project:
 
     @property
     def scratch(self) -> Path:
-        """Where libraries may write while they work: the cache, or beside the results where it can only be read."""
+        """Return the folder that libraries write to while they work: the cache, or one beside the results where the
+        cache is read-only."""
         readable_only = self.cache.is_dir() and not os.access(self.cache, os.W_OK)
         return self.results / "scratch" if readable_only else self.cache
 
     @property
     def home(self) -> Path:
-        """What a stage sees as its home folder."""
+        """Return the home folder of stages."""
         return self.scratch / "home"
 
 

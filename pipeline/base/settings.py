@@ -112,7 +112,7 @@ class Settings(Frozen):
 
 @dataclass(frozen=True)
 class Origins:
-    """Where each value comes from: `recipe` or `stages.asr.beam_size` to a phrase."""
+    """The origin of each value: `recipe` or `stages.asr.beam_size` to a phrase."""
 
     of: Mapping[str, str]
 

@@ -1,4 +1,4 @@
-"""What commands share: their result, settings from flags, and tables as text."""
+"""Shared by commands: their result, settings from flags, and tables as text."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _FLAGS = {
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command hands back: data for `--json`, the same as text, the exit code, and errors of single items."""
+    """The result of a command: data for `--json`, the same as text, the exit code, and errors of single items."""
 
     data: JsonValue
     text: str = ""

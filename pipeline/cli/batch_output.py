@@ -1,4 +1,4 @@
-"""What a batch of media came to, for a person, a script and a program."""
+"""The result of a batch, for a person, a script and a program."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def summary(result: BatchResult) -> str:
 
 
 def asked_of(result: BatchResult) -> str | None:
-    """What services were asked for, all of it together; None for nothing."""
+    """Return the total usage of services as a sentence; None where none was asked."""
     usage = sum((item.asked for item in result.items), NOTHING)
     costs = [item.cost for item in result.items if item.cost is not None]
     if not usage.requests:

@@ -1,4 +1,4 @@
-"""What keeps families of environments apart: the resolver's own answer to putting two of them into one."""
+"""Find what keeps two families of environments apart: ask the resolver to put them into one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class HeldBack:
 
 @dataclass(frozen=True)
 class Together:
-    """What comes of resolving two families as one: a `conflict` in the resolver's words, or what would get older."""
+    """The result of resolving two families as one: a `conflict` in the resolver's words, or the downgrades."""
 
     conflict: str | None = None
     held_back: tuple[HeldBack, ...] = ()

@@ -59,7 +59,7 @@ class Family(Frozen):
 
     @property
     def runs_here(self) -> bool:
-        """Whether the Python of this process is new enough."""
+        """Return whether the Python of this process is new enough."""
         return sys.version_info >= tuple(map(int, self.python.split(".")))
 
 
@@ -111,7 +111,7 @@ class Environments:
         return self._families[name]
 
     def digest(self, family: str) -> str:
-        """What a result's key holds of its environment: the lock's content and the interpreter's minor version."""
+        """Return the environment's part of a result key: a digest of its lock and the interpreter's minor version."""
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         return hashlib.sha256(self._lock(family).read_bytes() + python.encode()).hexdigest()
 
@@ -130,7 +130,7 @@ class Environments:
         return self._programs(family)
 
     def site_packages(self, family: str) -> Path:
-        """Where an environment's packages lie."""
+        """Return the folder of an environment's packages."""
         if os.name == "nt":
             return self._folder(family) / "Lib" / "site-packages"
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -161,7 +161,7 @@ class Environments:
         return EnvironmentStatus(family, "ready", folder)
 
     def check(self, family: str) -> EnvironmentStatus:
-        """As `status`, and the family's own import is tried in its interpreter: seconds."""
+        """Return the status, and try the family's own import in its interpreter, which takes seconds."""
         status = self.status(family)
         if status.state != "ready" or family == CORE_ENVIRONMENT:
             return status
@@ -313,7 +313,7 @@ class Environments:
             )
 
     def _marker(self, family: str) -> dict[str, str] | None:
-        """What an environment was built from; None where it was not built to the end."""
+        """Return what an environment was built from; None where the build did not end."""
         try:
             marker: dict[str, str] = json.loads((self._folder(family) / MARKER).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -334,5 +334,5 @@ class Environments:
 
 
 def wheel_folder(cache: Path) -> Path:
-    """Where packages lie that an archive has brought, until an environment is built from them."""
+    """Return the folder for packages from an archive, until an environment is built from them."""
     return cache / "wheels"

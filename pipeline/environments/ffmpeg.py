@@ -75,7 +75,7 @@ class Tools:
         return tool.program or self._program_in_wheel()
 
     def describe(self, tool: Tool, media: Path) -> str:
-        """What ffmpeg says of a user's file, a line for each of its tracks; nothing where it does not answer. Raises
+        """Return ffmpeg's description of a file, a line for each track; an empty text where it does not answer. Raises
         `Missing`."""
         guards = ["-protocol_whitelist", "file", "-format_whitelist", ",".join(FORMATS)]
         command = [str(self.program(tool)), "-nostdin", "-hide_banner", *guards, "-i", f"file:{media.absolute()}"]

@@ -41,8 +41,8 @@ def install(command: Sequence[str], variables: Mapping[str, str], log: Path, wha
 
 
 def reason_in(log: Path) -> str:
-    """What went wrong at last, by an installer's log: the error and what caused it in the end, without the hints, which
-    are for people who call uv themselves."""
+    """Return the error in an installer's log with its root cause, without the hints, which are for people who call uv
+    themselves."""
     before, *errors = _ERROR.split(log.read_text(errors="replace", encoding="utf-8"))
     if errors:
         what, *causes = _CAUSE.split(_HINT.split(errors[-1], maxsplit=1)[0])
@@ -59,7 +59,7 @@ def _paragraph(text: str) -> str:
 
 
 class Packages:
-    """Which packages come, from what uv says line by line."""
+    """The packages that are coming, read from uv's output line by line."""
 
     def __init__(self, what: str, emit: Emit) -> None:
         self._what, self._emit = what, emit

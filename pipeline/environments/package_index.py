@@ -68,7 +68,8 @@ def index_environment(cache_root: Path, parent: Variables, python: str | Path = 
 
 
 def pip_settings(python: str | Path, parent: Variables) -> dict[str, str]:
-    """What the user's and the system's files tell pip of the way to an index; nothing where pip cannot say."""
+    """Return the settings for reaching an index in the user's and the system's pip files; none where pip cannot list
+    them."""
     environ = {name: value for name, value in _kept(parent).items() if not name.upper().startswith("PIP_")}
     environ |= {name: value for name, value in parent.items() if name.upper() == "PIP_CONFIG_FILE"}
     environ |= {"PIP_QUIET": "0", "PIP_VERBOSE": "0", "PIP_NO_COLOR": "1", "PYTHONUTF8": "1"}
@@ -130,7 +131,7 @@ def complaint(said: str) -> str:
 
 
 def way_out(reason: str, command: str = "") -> str | None:
-    """What to do about a certificate that was not accepted, with the `command` to try then; None for other reasons."""
+    """Return the hint for a refused certificate, with the `command` to try then; None for other reasons."""
     if not _CERTIFICATE.search(reason):
         return None
     told = (
@@ -156,7 +157,7 @@ def _option(variable: str) -> str:
 
 
 def _for_uv(variables: Variables, pip: Variables, cert: str | None, bundle: str | None) -> dict[str, str]:
-    """What uv, which reads no settings of pip, is told in its own variables: only what the user has not told it."""
+    """Return the variables that hand pip's settings to uv, which reads none of them, where the user told uv nothing."""
     told: dict[str, str] = {}
     if not any(variables.get(name) for name in _UV_INDEXES):
         if pip.get("no-index", "").lower() in {"1", "true", "yes", "y", "on", "t"}:

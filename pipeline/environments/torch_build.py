@@ -1,4 +1,4 @@
-"""Which build of torch an environment gets, and what of its lock is then left out.
+"""Choose the build of torch for an environment, and the packages of its lock that it then does not need.
 
 The locks hold the build that needs NVIDIA's libraries: about 4 GB more than a machine without such a card has any use
 for. There, a processor-only build takes its place. It comes from a folder of wheels where the user has one, else from
@@ -80,7 +80,7 @@ def choose_torch(choice: TorchChoice, has_card: bool, folders: Iterable[Path]) -
 
 
 def wheel_folders(setting: str, environ: Mapping[str, str]) -> list[Path]:
-    """Where wheels may lie: the setting `torch_wheels`, then the folders that pip has been told of."""
+    """Return the folders to search for wheels: the setting `torch_wheels`, then those in pip's settings."""
     named = [setting, *environ.get("PIP_FIND_LINKS", "").split()]
     folders = [Path(name.removeprefix("file://")).expanduser() for name in named if name]
     return [folder for folder in folders if folder.is_dir()]

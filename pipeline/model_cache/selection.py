@@ -22,7 +22,7 @@ def select_models(words: Sequence[str], models: Mapping[str, Model]) -> list[str
 
 
 def model_hint(name: str, models: Iterable[str]) -> str:
-    """What to do after a name that no model has. All the names there are would fill a page."""
+    """Return the hint for an unknown model name. A list of all names would fill a page."""
     return suggestion(name, models, "`./reel models list` shows the models")
 
 

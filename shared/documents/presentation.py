@@ -16,7 +16,7 @@ _SEEN_INSIDE_MS = 250
 
 @dataclass(frozen=True)
 class Cut:
-    """Where a media file hides something that a copy of its tracks could show again."""
+    """A part that a media file hides, and that a copy of its tracks could show again."""
 
     start: bool = False  # before the picture or the sound
     sound_start: bool = False

@@ -1,4 +1,4 @@
-"""Which languages the recognisers hear, as far as that is known before a model is loaded."""
+"""The languages of the recognisers, as far as they are known before a model is loaded."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ _HEARD = {
 
 
 def hears(backend: str, language: str) -> bool:
-    """Whether a backend with some model of it may know a language (BCP-47); `run` asks the model itself."""
+    """Return whether a backend with some model of it may know a language (BCP-47); `run` asks the model itself."""
     return primary(language) in _HEARD.get(backend, {primary(language)})

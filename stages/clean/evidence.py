@@ -79,7 +79,7 @@ def load(models: Mapping[str, Path], device: Device) -> Cleaner:
 
 
 class _Sound:
-    """What the sound says of a stretch."""
+    """Measurements of the sound of a stretch."""
 
     def __init__(self, evidence: Evidence) -> None:
         regions, sounds = evidence.speech, evidence.sounds
@@ -92,16 +92,16 @@ class _Sound:
         self._voice = Spans([*of["speech"], *of["singing"]]) if of else self._regions
 
     def voice(self, segment: Segment) -> float | None:
-        """Which part of its time somebody speaks or sings; None where nobody has listened."""
+        """Return the part of its time with speech or singing; None where the sound was not analysed."""
         return self._voice.share(segment.start_ms, segment.end_ms) if self._voice else None
 
     def speech(self, segment: Segment) -> float | None:
-        """Which part of its time somebody speaks."""
+        """Return the part of its time with speech."""
         spoken = self._of.get("speech", self._regions)
         return spoken.share(segment.start_ms, segment.end_ms) if spoken else None
 
     def singing(self, segment: Segment) -> float:
-        """Which part of its time somebody sings."""
+        """Return the part of its time with singing."""
         return self._of["singing"].share(segment.start_ms, segment.end_ms) if self._of else 0.0
 
     def is_sung(self, segment: Segment) -> bool:

@@ -43,7 +43,7 @@ class CleanInputs(Files):
 
 
 class CleanParams(LanguageParams):
-    """What to take out."""
+    """The kinds of text to remove."""
 
     hallucinations: Literal["remove", "keep"] = Field("remove", description="text that nobody said")
     fillers: Literal["keep", "remove"] = Field("keep", description="words like `um`, which somebody did say")
@@ -68,7 +68,7 @@ CleanJob = Job[CleanInputs, CleanParams]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the sound says; None for what nobody has looked at."""
+    """Measurements of the sound; None where a measurement is missing."""
 
     speech: SpeechRegions | None
     sounds: Sounds | None
@@ -76,7 +76,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be taken out of a transcript in one language."""
+    """The removals for a transcript in one language."""
 
     hallucinations: bool
     stock_phrases: Sequence[str]
@@ -93,7 +93,7 @@ class Cleaned:
 
 
 class Engine(Protocol):
-    """What a backend offers."""
+    """A backend."""
 
     def clean(self, transcript: Transcript, evidence: Evidence, wanted: Wanted) -> Cleaned: ...
 

@@ -37,7 +37,7 @@ class _Token:
 
     @property
     def heard(self) -> str:
-        """What two tokens are compared by: a change of a comma alone moves no word."""
+        """Return the form that tokens are compared by: a changed comma alone moves no word."""
         return bare(self.text)
 
 
@@ -134,7 +134,7 @@ def _place(tokens: Sequence[_Token], cues: Sequence[Cue], *, by_text: bool) -> t
 
 
 def _same(one: Sequence[str], other: Sequence[str]) -> dict[int, int]:
-    """Which places of `one` are which of `other`."""
+    """Map places of `one` to the same places of `other`."""
     blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
     return {block.a + n: block.b + n for block in blocks for n in range(block.size)}
 

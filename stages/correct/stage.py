@@ -39,7 +39,7 @@ CorrectJob = Job[CorrectInputs, CorrectParams]
 
 
 class Engine(Protocol):
-    """What a backend offers."""
+    """A backend."""
 
     def read(self, subtitles: Path) -> ReadCues: ...
     def adopt(self, base: Transcript, document: Transcript) -> Transcript: ...

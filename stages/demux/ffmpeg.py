@@ -34,7 +34,7 @@ class FfmpegDemux:
         self._program = program
 
     def probe(self, media: Path) -> Probe:
-        """What is in the file."""
+        """Describe the tracks of a file."""
         return probe(media).model_copy(update={"promised_ms": promised_ms(media)})
 
     def extract(self, extraction: Extraction, progress: Callable[[float], None]) -> Extracted:

@@ -38,7 +38,7 @@ class DemuxInputs(Files):
 
 
 class DemuxParams(Params):
-    """Which track to take, and at which rates. A number is stronger than a language."""
+    """The track to take, and its sample rates. A number is stronger than a language."""
 
     audio_track: int | None = Field(None, ge=0, description="number of the audio track, from 0 among the audio tracks")
     audio_language: str | None = Field(None, description="language of the audio track to take, BCP-47")
@@ -61,7 +61,7 @@ DemuxJob = Job[DemuxInputs, DemuxParams]
 
 
 class Probe(Frozen):
-    """What a backend found in a file, before anything is decoded."""
+    """The tracks that a backend found in a file, before anything is decoded."""
 
     container: str
     start_ms: int
@@ -75,7 +75,7 @@ class Probe(Frozen):
 
 @dataclass(frozen=True)
 class Extraction:
-    """What to decode, and to where."""
+    """The track to decode, and the files to write."""
 
     media: Path
     track: Track
@@ -98,7 +98,7 @@ class Extracted:
 
 
 class Engine(Protocol):
-    """What a module in `stages.toolkit` offers to this stage."""
+    """A backend."""
 
     def probe(self, media: Path) -> Probe: ...
     def extract(self, extraction: Extraction, progress: Callable[[float], None]) -> Extracted: ...
@@ -231,7 +231,7 @@ def lone_channel(extracted: Extracted, low_frequency: int | None) -> int | None:
 
 
 def declared_length_ms(probe: Probe, track: Track, decoded_ms: int) -> int | None:
-    """Where the track ends by the container's word, from time 0; None where it gives none.
+    """Return the end of the track as the container declares it, from time 0; None where it declares none.
 
     Matroska writers disagree whether a track's length counts the delay before it, so the reading that fits is taken.
     """
@@ -244,7 +244,7 @@ def declared_length_ms(probe: Probe, track: Track, decoded_ms: int) -> int | Non
 
 
 def length_warning(declared_ms: int, decoded_ms: int) -> str | None:
-    """What to tell the user where a track is longer or shorter than its container says."""
+    """Return the warning for a track that is longer or shorter than its container declares."""
     if not lengths_differ(declared_ms, decoded_ms):
         return None
     what = "cut off or damaged" if decoded_ms < declared_ms else "wrongly labelled"

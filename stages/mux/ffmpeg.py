@@ -40,7 +40,7 @@ class FfmpegMux:
         self._program = program
 
     def holds(self, media: Path, track: Track, codec: str, container: Container) -> bool:
-        """Whether the container takes the track, tried out on its first packet."""
+        """Return whether the container takes the track, tried out on its first packet."""
         if track.kind not in _COUNTED:
             return False
         chosen = ["-map", f"0:{track.index}", "-c", codec, _COUNTED[track.kind], "1"]
@@ -124,7 +124,7 @@ def load(models: Mapping[str, Path], device: Device) -> FfmpegMux:
 
 
 def _lost(parts: Parts) -> Iterator[str]:
-    """What of the look of the new tracks the container's kind of text cannot hold."""
+    """Yield the styles of the new tracks that the container's text format cannot hold."""
     for subtitle in parts.subtitles:
         if missing := lost(subtitle.sheet, parts.container):
             yield f"the track {subtitle.title} goes without {missing}: its kind of text cannot hold them"
@@ -177,7 +177,7 @@ def _encoded(position: int, parts: Parts) -> list[str]:
 
 
 def _told(position: int, subtitle: NewSubtitle, container: Container) -> list[str]:
-    """What a new track says of itself."""
+    """Return the metadata arguments of a new track."""
     flags = ("default" if subtitle.default else "0") + _FLAGS[subtitle.sheet.kind]
     titles = [f"title={subtitle.title}", *([f"handler_name={subtitle.title}"] if container == "mp4" else [])]
     words = [f"-disposition:{position}", flags.removeprefix("0+") if flags != "0" else flags]

@@ -122,7 +122,7 @@ class Parts:
 
 
 class Engine(Protocol):
-    """What a module in `stages.toolkit` offers to this stage."""
+    """A backend."""
 
     def holds(self, media: Path, track: Track, codec: str, container: Container) -> bool: ...
     def write(self, parts: Parts, progress: Callable[[float], None]) -> tuple[str, ...]: ...
@@ -273,7 +273,7 @@ def choose_parts(
     job: MuxJob, info: Media, shown: tuple[tuple[CueSheet, ...], CueSheet | None], container: Container,
     holds: Callable[[Path, Track, str, Container], bool],
 ) -> Parts:  # fmt: skip
-    """What becomes of each track of the media. `shown`: all sheets, and the one among them to burn in."""
+    """Decide for each track of the media file. `shown`: all sheets, and the one among them to burn in."""
     sheets, burnt = shown
     picture = next(track for track in info.of_kind("video") if not track.cover)
     kept: list[Kept] = []

@@ -100,7 +100,7 @@ SeparateJob = Job[SeparateInputs, SeparateParams]
 
 @dataclass(frozen=True)
 class Mix:
-    """What is to be separated: 16 kHz mono, and stereo at a higher rate where there is that."""
+    """The sound to separate: 16 kHz mono, and stereo at a higher rate where available."""
 
     audio: Path
     full: Path | None = None
@@ -108,7 +108,7 @@ class Mix:
 
 @dataclass(frozen=True)
 class Stems:
-    """Where the parts go. `rest` and `sources`, a folder, are for a backend that takes the mix apart."""
+    """The files for the parts. `rest` and `sources`, a folder, are for a backend that takes the mix apart."""
 
     voice: Path
     rest: Path
@@ -116,7 +116,7 @@ class Stems:
 
 
 class Engine(Protocol):
-    """What a backend offers."""
+    """A backend."""
 
     takes_apart: bool  # it gives all parts of the mix, not the voice alone
 
@@ -157,7 +157,7 @@ def stub(job: SeparateJob) -> SeparateOutputs:
 
 
 def decide(params: SeparateParams, speaks: bool, snr_db: float | None) -> tuple[bool, str]:
-    """Whether to separate, and the reason in words."""
+    """Return whether to separate, and the reason in words."""
     if params.when != "auto":
         return params.when == "always", f"`when` is `{params.when}`"
     if not speaks:

@@ -53,7 +53,7 @@ ShotsJob = Job[ShotsInputs, ShotsParams]
 
 @dataclass(frozen=True)
 class Difference:
-    """By how many per cent the picture shown from `time_ms` on differs from the one before it."""
+    """The difference, in per cent, between the picture shown from `time_ms` on and the one before it."""
 
     time_ms: int
     percent: float
@@ -69,7 +69,7 @@ class Looked:
 
 
 class Engine(Protocol):
-    """What a backend offers."""
+    """A backend."""
 
     def look(self, media: Path, info: Media, picture: Track, folder: Path, progress: Callable[[float], None]) -> Looked:
         """Compare each picture with the one before it. `folder` may be written to."""

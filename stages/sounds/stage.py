@@ -53,7 +53,7 @@ SILENT: Probabilities = (0.0, 0.0, 0.0)
 
 
 class Engine(Protocol):
-    """What a backend offers."""
+    """A backend."""
 
     def duration_ms(self, audio: Path) -> int: ...
 

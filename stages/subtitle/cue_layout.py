@@ -143,7 +143,7 @@ def _latest(text: _Text, end: int) -> int:
 
 
 def _hurry(needed: int, available_ms: int) -> float:
-    """What it costs that a cue cannot stay as long as reading it takes."""
+    """Return the cost of a cue that cannot stay as long as reading it takes."""
     if available_ms >= needed:
         return 0.0
     return _TOO_FAST + (_FASTER * (1 - available_ms / needed) if available_ms > 0 else _FASTER)
@@ -177,7 +177,7 @@ def _try_dialogue(
 
 
 def _line_edges(text: _Text, start: int, end: int, lines: int) -> tuple[float, tuple[int, ...]]:
-    """What the best lines for these pieces cost, and where each but the first begins."""
+    """Return the cost of the best lines for these pieces, and where each line but the first begins."""
     whole, limit = text.width(start, end), text.limits.line_length
     if whole <= limit or end - start == 1:
         return 0.0, ()

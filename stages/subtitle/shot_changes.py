@@ -70,28 +70,29 @@ def _is_unchained(gap_ms: int, limits: Limits) -> bool:
 
 
 class _Shots:
-    """Where the times of cues want to be, for the changes alone."""
+    """The preferred times of cues, for the changes alone."""
 
     def __init__(self, changes_ms: Sequence[int], limits: Limits) -> None:
         self._changes, self._zone, self._gap = changes_ms, limits.shot_zone_ms, limits.gap_ms
         self.red_ms = round(limits.shot_zone_ms * _RED)
 
     def start(self, start_ms: int) -> int:
-        """Where a cue that comes at this time should come."""
+        """Return where a cue that starts at this time should start."""
         change = self._nearest(start_ms)
         if self.red_ms < change - start_ms < self._zone:
             return change - self._zone
         return change if abs(start_ms - change) < self._zone else start_ms
 
     def end(self, end_ms: int) -> int:
-        """Where a cue that goes at this time should go."""
+        """Return where a cue that ends at this time should end."""
         change = self._nearest(end_ms)
         if self.red_ms < end_ms - change < self._zone:
             return change + self._zone
         return change - self._gap if abs(end_ms - change) < self._zone else end_ms
 
     def proposals(self, end_ms: int, following_ms: int) -> Iterator[_Times]:
-        """Where one cue could go and the next come, the best first: both as they want, one with the other, alone."""
+        """Yield times for the end of one cue and the start of the next, best first: both as preferred, joined, one
+        alone."""
         end, following = self.end(end_ms), self.start(following_ms)
         yield end, following
         yield following - self._gap, following

@@ -1,4 +1,4 @@
-"""Who speaks in a cue that nobody cut from a transcript."""
+"""Find the speaker of a cue that was not cut from a transcript."""
 
 from __future__ import annotations
 

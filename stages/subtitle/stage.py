@@ -74,10 +74,10 @@ SubtitleJob = Job[SubtitleInputs, SubtitleParams]
 
 @dataclass(frozen=True)
 class Wishes:
-    """What a sheet is to be beside within its limits.
+    """Layout options in addition to the guide's limits.
 
-    `changes_ms` is where shots begin, `numbers` holds the words for 0 and on, `labels` the sounds to tell of; `speaker`
-    is what a speaker without a name is called, None where nobody is named.
+    `changes_ms` are the starts of shots, `numbers` the words for 0, 1, 2 and so on, `labels` the sounds to name;
+    `speaker` is the word for a speaker without a name, None where speakers are not named.
     """
 
     changes_ms: Sequence[int] = ()
@@ -89,7 +89,7 @@ class Wishes:
 
 
 class Engine(Protocol):
-    """What a backend offers: the layout, a corrected file's cues, a check, and the text of a file in a format."""
+    """A backend: lay out cues, read a corrected file, check cues, and render them in a format."""
 
     def lay_out(
         self, transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes

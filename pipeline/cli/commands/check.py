@@ -44,7 +44,7 @@ class _Checked:
 
 @dataclass(frozen=True)
 class _Beside:
-    """What the files are held against: the media they belong to, and a reference."""
+    """The files to compare with: the media file that the subtitles belong to, and a reference."""
 
     film: str | None
     reference: str | None

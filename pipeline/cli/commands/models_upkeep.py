@@ -26,7 +26,8 @@ _SHOWN_IGNORED = 20
 
 
 def present_models(arguments: argparse.Namespace, app: App) -> list[str]:
-    """As `names_of`; all are those that are there, since nothing can be checked or written of others."""
+    """Return the selected models; `--all` means those in the cache, because others can be neither checked nor
+    exported."""
     names = names_of(arguments, app)
     return [name for name in names if app.models.snapshot(name).exists()] if arguments.all else names
 

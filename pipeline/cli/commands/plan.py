@@ -120,7 +120,7 @@ def _service(name: str, estimate: Estimate) -> JsonValue:
 
 
 def _needs(due: list[StepPreview], app: App) -> list[str]:
-    """What is not there yet, in words."""
+    """Return what is missing, in words."""
     steps = [preview.step for preview in due]
     families = dict.fromkeys(step.backend.environment for step in steps)
     if app.tool.family and any(step.backend.tools for step in steps):

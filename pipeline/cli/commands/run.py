@@ -65,7 +65,7 @@ def join_cluster(app: App) -> None:
 
 
 def advice_of(app: App) -> str | None:
-    """What a better profile would need; None where there is none."""
+    """Return what a better profile would need; None where there is none."""
     if not app.profile.better or app.settings.stub:
         return None
     size = sum(app.models.locked[name].size for name in app.profile.better_needs)

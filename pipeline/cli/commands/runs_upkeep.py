@@ -118,7 +118,7 @@ def _text(found: Survey) -> str:
 
 
 def _lost(folders: Sequence[Path]) -> str:
-    """What a person should know before results of jobs that were only moved are deleted."""
+    """Return the warning before results of jobs that were only moved are deleted."""
     first = shown(folders[0])
     which = f"the job in {first} is" if len(folders) == 1 else f"{len(folders)} jobs, as the one in {first}, are"
     return f"{which} no longer there, so nothing is kept for it; where it was only moved, say where: `--jobs DIR`"

@@ -1,4 +1,4 @@
-"""Where a text may be broken, and how much it hurts: punctuation, and short lists of words that hold together.
+"""The cost of breaking a text at each place, by punctuation and by short lists of words that hold together.
 
 The lists are closed classes only: articles, prepositions, auxiliaries, pronouns, titles. A language without a list is
 broken by punctuation, pauses and shape alone. Costs run from 0, the end of a sentence, to 16, between an article and
@@ -136,7 +136,7 @@ def capitals_are_names(language: str) -> bool:
 
 
 def breaks_of(pieces: Sequence[Piece], language: str) -> Breaks:
-    """What breaking before each piece costs."""
+    """Return the cost of a break before each piece."""
     words = _LISTS.get(primary(language), _NONE)
     count = len(pieces)
     found = Breaks([0.0] * (count + 1), [0.0] * (count + 1), [True] * (count + 1), [0] * (count + 1))

@@ -27,7 +27,7 @@ def between_notes(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def said_in(lines: Sequence[str]) -> str:
-    """What a cue's lines say without their marks; empty for one that tells of a sound."""
+    """Return the words of a cue's lines without marks; an empty text for a sound label."""
     told = _NOTES.sub(" ", _BRACKETED.sub(" ", "\n".join(lines))).splitlines()
     dialogue = len(told) > 1 and all(line.lstrip().startswith(DIALOGUE_MARK) for line in told)
     return " ".join(line.lstrip()[1:] if dialogue else _OPENED.sub("", line) for line in told).strip()

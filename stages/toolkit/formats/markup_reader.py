@@ -39,7 +39,7 @@ _HARMLESS = frozenset({"lang", "v", "fad", "fade", "k", "K", "kf", "ko", "kt", "
 
 @dataclass
 class _Look:
-    """What has been opened so far, and what it gives the letters that follow."""
+    """The tags that are open, and the style that they give the following letters."""
 
     base: Style
     screen: tuple[float, float]

@@ -54,7 +54,7 @@ def read(subtitles: Path) -> ReadCues:
 
 @dataclass(frozen=True)
 class Notes:
-    """What is told of a file beside its cues: what was put right, and the markup that has no place in a cue."""
+    """Notes on a file: repairs, and markup that a cue cannot hold."""
 
     repairs: list[str] = field(default_factory=list)
     left_out: dict[str, None] = field(default_factory=dict)
@@ -176,7 +176,7 @@ def _read_timed(kind: str) -> Callable[[str, Notes], tuple[Cue, ...]]:
 
 @dataclass(frozen=True)
 class _Time:
-    """What a time line says; `settings` is what stands behind the times."""
+    """The content of a time line; `settings` follow the times."""
 
     start_ms: int
     end_ms: int
@@ -219,7 +219,7 @@ def _times(lines: Sequence[str], kind: str, repairs: list[str]) -> dict[int, _Ti
 
 
 def _texts_of_srt(lines: Sequence[str], times: Collection[int]) -> Iterator[str]:
-    """What stands between two time lines, without the number of the second one's cue."""
+    """Yield the text between two time lines, without the number of the second one's cue."""
     edges = [*times, len(lines)]
     for start, end in pairwise(edges):
         told = list(lines[start + 1 : end])
@@ -233,7 +233,7 @@ def _texts_of_srt(lines: Sequence[str], times: Collection[int]) -> Iterator[str]
 
 
 def _texts_of_vtt(lines: Sequence[str], times: Collection[int], repairs: list[str]) -> list[str]:
-    """What stands below each time line up to a blank one."""
+    """Return the text below each time line up to a blank line."""
     found: list[list[str]] = []
     inside, lost = False, []
     for number, line in enumerate(lines):
@@ -251,7 +251,7 @@ def _texts_of_vtt(lines: Sequence[str], times: Collection[int], repairs: list[st
 
 
 def _is_aside(lines: Sequence[str], number: int) -> bool:
-    """Whether a line between two cues is a cue's name, or in a block that starts with a word of its own."""
+    """Return whether a line between two cues is a cue's name, or in a block that starts with a word of its own."""
     following = lines[number + 1] if number + 1 < len(lines) else ""
     if _is_time_line(following):
         return True
@@ -262,7 +262,7 @@ def _is_aside(lines: Sequence[str], number: int) -> bool:
 
 
 def _is_time_line(line: str) -> bool:
-    """Whether a line means to say when a cue comes and goes: an arrow, and a digit and a colon before it."""
+    """Return whether a line means to say when a cue comes and goes: an arrow, and a digit and a colon before it."""
     arrow = _ARROW.search(line)
     return arrow is not None and bool(re.match(r"\s*(?:\d+\s+)?[-\u2212]?\d+\s*:\s*-?\d", line[: arrow.start()]))
 

@@ -72,7 +72,7 @@ def _name(place: Place | None) -> str:
 
 
 def _beside(point: int, edge: int) -> tuple[int, int]:
-    """Where a region begins and how far it goes, so that its text stands after the point, around it or before it."""
+    """Return the start and extent of a region whose text stands after the point, around it or before it."""
     point = min(max(point, 0), _WHOLE)
     if edge == 0:
         start = min(point, _WHOLE - _LEAST)

@@ -50,7 +50,7 @@ def render(sheet: CueSheet, kind: str, aspect: float | None = None) -> str:
 
 
 def lost(sheet: CueSheet, kind: str) -> str | None:
-    """What of the look of the sheet's cues a kind of file, or of film for its tracks, cannot hold; None for nothing."""
+    """Return the styles of a sheet's cues that a format cannot hold, as a sentence; None where it holds all of them."""
     looks = {name for cue in sheet.cues for name in _looks_of(cue)}
     found = [name for name in _LOOKS if name in looks and name in _CANNOT_HOLD.get(kind, ())]
     return " and ".join(filter(None, [", ".join(found[:-1]), *found[-1:]])) or None

@@ -48,7 +48,7 @@ class Ended:
 
     @property
     def no_space(self) -> bool:
-        """Whether the disk was full; what was written then is only a part."""
+        """Return whether the disk was full; what was written then is only a part."""
         return any(NO_SPACE in line for line in self.log)
 
     def reason(self) -> str:

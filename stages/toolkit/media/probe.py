@@ -33,7 +33,7 @@ _DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
 def probe(media: Path) -> Probe:
-    """What is in `media`. Raises `StageError` where it is in no container of the allow list."""
+    """Describe the tracks of a file. Raises `StageError` for a container outside the allow list."""
     options = {"protocol_whitelist": PROTOCOLS, "format_whitelist": ",".join(FORMATS)}
     try:
         with av.open(address(media), options=options, metadata_errors="replace") as container:

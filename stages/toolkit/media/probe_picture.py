@@ -34,7 +34,7 @@ def with_picture(container: InputContainer, tracks: tuple[Track, ...]) -> tuple[
 
 
 def hidden_part(stream: Stream) -> Hidden:
-    """What the edit list of a track hides, by the index of its samples.
+    """Return the parts of a track that its edit list hides, by the index of its samples.
 
     An index is in the order of decoding, in which the pictures of an open group that come before a cut stand behind
     the first one shown; so short stretches inside are no cut, and `mux` passes over them.
