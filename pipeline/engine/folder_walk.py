@@ -283,6 +283,7 @@ def _parsed(content: bytes) -> _Record:
         return _Record() if b'"media_sha256"' in content else _NO_RECORD
     if not isinstance(job, dict) or not all(isinstance(job.get(name), kind) for name, kind in _JOB_FIELDS.items()):
         return _NO_RECORD
-    edits = job.get("edits")
-    names = {*job["files"], *(edits if isinstance(edits, dict) else ())}
+    # `earlier` names files that a job which was killed while it published may have left.
+    others = (job.get(field) for field in ("edits", "earlier"))
+    names = {*job["files"], *(name for other in others if isinstance(other, dict) for name in other)}
     return _Record(job["media"], frozenset(map(_composed, names)))

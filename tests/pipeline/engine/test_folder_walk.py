@@ -199,6 +199,15 @@ def test_beside_what_reel_published_the_users_own_film_is_found(tmp_path: Path) 
     assert media_below(tmp_path) == ["Film (2020)/Film (2020).mkv"], "the media of the job is never passed over"
 
 
+def test_what_a_killed_job_may_have_left_is_not_the_users(tmp_path: Path) -> None:
+    """A job that is killed while it publishes names the files of the job before it under `earlier`."""
+    put(tmp_path / "film.mp4")
+    published(tmp_path, tmp_path / "film.avi", "film.mkv")
+    job = Job.read(tmp_path / JOB).model_copy(update={"earlier": {"film.mp4": ("2" * 64,)}})
+    job.write(tmp_path / JOB)
+    assert media_below(tmp_path) == []
+
+
 def test_a_published_name_is_known_however_the_disk_composes_its_accents(tmp_path: Path) -> None:
     name = "Amélie.mkv"
     published(tmp_path / "out", tmp_path / name, unicodedata.normalize("NFC", name))
