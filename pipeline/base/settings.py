@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import JsonValue, ValidationError, field_validator
+from pydantic import Field, JsonValue, NonNegativeFloat, NonNegativeInt, ValidationError, field_validator
 
 from pipeline.base.errors import UsageError
 from pipeline.base.setting_names import (
@@ -28,6 +28,7 @@ from pipeline.base.sizes import size_in
 from pipeline.base.wait_limit import FOREVER, wait_limit_s
 from shared.documents.base import Frozen
 from shared.mistakes import first_mistake
+from shared.text.language import NO_LANGUAGE, primary
 from shared.text.language_names import known_language, split_languages
 
 TorchChoice = Literal["auto", "locked", "cpu"]
@@ -66,14 +67,14 @@ class Settings(Frozen):
     ffmpeg: FfmpegChoice
     torch: TorchChoice
     torch_wheels: str
-    cpus: int
-    memory_limit_gib: float
-    idle_worker_s: float
-    look_ahead: int
-    labels: dict[str, float]
+    cpus: NonNegativeInt
+    memory_limit_gib: NonNegativeFloat
+    idle_worker_s: NonNegativeFloat
+    look_ahead: NonNegativeInt
+    labels: dict[str, NonNegativeFloat]
     cluster: str
     cluster_staging: str
-    time_limit_factor: float
+    time_limit_factor: float = Field(gt=0)
     offline: bool
     hub: str
     stub: bool
@@ -100,13 +101,23 @@ class Settings(Frozen):
     @field_validator("to")
     @classmethod
     def _languages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(known_language(tag) for tag in value))
+        tags = tuple(dict.fromkeys(known_language(tag) for tag in value))
+        if none := next((tag for tag in tags if primary(tag) in NO_LANGUAGE), None):
+            raise ValueError(f"expected languages to translate into, and `{none}` names none")
+        return tags
 
-    @field_validator("results_limit")
+    @field_validator("results_limit", mode="before")
     @classmethod
-    def _limit(cls, value: str) -> str:
-        if value not in {"auto", "none"} and size_in(value) is None:
+    def _limit(cls, value: object) -> str:
+        if value not in {"auto", "none"} and size_in(str(value)) is None:
             raise ValueError("expected a size like 50GB, or auto, or none")
+        return str(value)
+
+    @field_validator("output_dir", "cache_dir", "results_dir", "environments_dir", "own_models_dir")
+    @classmethod
+    def _folder(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("expected a folder; a variable of the shell that is not set gives an empty name")
         return value
 
 
@@ -247,7 +258,7 @@ def parse_assignment(text: str) -> tuple[str, JsonValue]:
 def _value(word: str) -> JsonValue:
     try:
         parsed: JsonValue = json.loads(word)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # the first also for a number of thousands of digits
         return word
     return parsed
 

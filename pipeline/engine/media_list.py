@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import glob
+import io
 import itertools
 import json
+import math
 import os
 import re
 from collections import Counter
@@ -24,6 +26,7 @@ from pipeline.plan.registry import PARAMETERS
 from shared.containers import MEDIA_SUFFIXES
 from shared.text.language_names import split_languages
 
+_LINE_END = re.compile(r"\r\n|\r|\n")  # `splitlines` cuts at others too, which a name may hold
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
@@ -70,13 +73,21 @@ def find_media(arguments: Sequence[str], media_root: Path, walk: FolderWalk) -> 
     for argument in arguments:
         check_name(argument)
         path = media_root / argument
-        if path.is_dir():
+        if _is_folder(path):
             found += media_in(path, argument, walk)
         elif os.path.lexists(path) or not glob.has_magic(argument):
             found.append(path)
         else:
             found += _matching(argument, media_root, walk)
     return _once(absolute(path) for path in found)
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether there is a folder of this name; what the system refuses to look at is told when its turn comes."""
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a folder that may not be looked into
+        return False
 
 
 def check_name(text: str) -> None:
@@ -123,7 +134,7 @@ def _matching(pattern: str, media_root: Path, walk: FolderWalk) -> list[Path]:
     found: list[Path] = []
     for match in sorted(glob.glob(pattern, root_dir=media_root, recursive=True)):
         path = media_root / match
-        is_folder = path.is_dir()
+        is_folder = _is_folder(path)
         if not (is_folder or any_suffix or path.suffix.lower() in MEDIA_SUFFIXES) or walk.leaves_alone(path, fixed):
             continue
         found += [Path(entry.path) for entry in walk.media(str(absolute(path)))] if is_folder else [path]
@@ -153,10 +164,11 @@ def read_list(path: Path, walk: FolderWalk) -> list[Request]:
     """The media of a list: JSON lines, or CSV with a head, by its suffix. `media` is a file or a folder, from the
     list's folder; `priority` a number; everything else a setting. Raises `BadInput` with the line."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with open(path, encoding="utf-8-sig", newline="") as stream:  # a name in quotes may hold an end of line
+            text = stream.read()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput("manifest.unreadable", f"{path} cannot be read as text: {error}") from error
-    rows = _csv_rows(text) if path.suffix.lower() == ".csv" else _json_rows(text, path)
+    rows = _csv_rows(text, path) if path.suffix.lower() == ".csv" else _json_rows(text, path)
     requests = [request for number, row in rows for request in _requests(row, path, number, walk)]
     if not requests:
         raise BadInput("manifest.empty", f"{path} names no media")
@@ -171,33 +183,39 @@ def ordered(requests: Sequence[Request], order: str, limit: int | None) -> list[
 
 
 def _json_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, JsonValue]]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_LINE_END.split(text), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise _wrong(path, number, f"is not JSON: {error.msg}") from error
+        except (ValueError, RecursionError) as error:  # also for a number that is too long
+            raise _wrong(path, number, f"is not JSON: {getattr(error, 'msg', error)}") from error
         if not isinstance(row, dict):
             raise _wrong(path, number, "is not a JSON object")
         yield number, row
 
 
-def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, JsonValue]]]:
-    reader = csv.DictReader(text.splitlines())
-    for row in reader:
-        values: dict[str, JsonValue] = {}
-        for name, word in row.items():
-            if name and word:
-                values[name.strip()] = word if name.strip() == "media" else parse_assignment(f"x={word}")[1]
-        yield reader.line_num, values
+def _csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, JsonValue]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for row in reader:
+            if None in row:
+                what = "has more fields than the first line names; a name that holds a comma stands in quotes"
+                raise _wrong(path, reader.line_num, what)
+            values: dict[str, JsonValue] = {}
+            for name, word in row.items():
+                if name and word:
+                    values[name.strip()] = word if name.strip() == "media" else parse_assignment(f"x={word}")[1]
+            yield reader.line_num, values
+    except csv.Error as error:
+        raise _wrong(path, reader.line_num, f"is not CSV: {error}") from error
 
 
 def _requests(row: Mapping[str, JsonValue], path: Path, number: int, walk: FolderWalk) -> list[Request]:
     media, priority = row.get("media"), row.get("priority", 0)
     if not isinstance(media, str) or not media.strip():
         raise _wrong(path, number, 'has no `media`, expected one like {"media": "film.mkv", "to": ["pt"]}')
-    if isinstance(priority, bool) or not isinstance(priority, int | float):
+    if isinstance(priority, bool) or not isinstance(priority, int | float) or not _is_finite(priority):
         raise _wrong(path, number, f"has the priority {priority!r}, expected a number")
     overrides: dict[str, JsonValue] = {}
     for name, value in row.items():
@@ -209,13 +227,30 @@ def _requests(row: Mapping[str, JsonValue], path: Path, number: int, walk: Folde
         except UsageError as error:
             raise _wrong(path, number, f"sets `{name}`: {error.message}", error.hint) from error
         overrides[full] = list[JsonValue](split_languages(value)) if full == "to" and isinstance(value, str) else value
+    if not _can_be_a_name(media):
+        raise _wrong(path, number, f"names {json.dumps(media)}, which holds what no file's name can hold")
     place = absolute(path.parent / media)
     try:
         check_name(media)
-        files = media_in(place, media, walk) if place.is_dir() else [place]
+        files = media_in(place, media, walk) if _is_folder(place) else [place]
     except UsageError as error:
         raise _wrong(path, number, f"names no media: {error.message}") from error
     return [Request(file, overrides, float(priority)) for file in files]
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
+
+
+def _can_be_a_name(text: str) -> bool:
+    """Return whether the system takes the text as a path: no zero and no half of a character."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _wrong(path: Path, number: int, what: str, hint: str | None = None) -> BadInput:

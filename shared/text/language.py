@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 UNDETERMINED = "und"
+NO_LANGUAGE = frozenset({UNDETERMINED, "mul", "zxx", "mis"})  # tags that name none: not known, several, none, another
 
 # BCP-47 primary subtag: (ISO 639-2/T, English name).
 LANGUAGES: dict[str, tuple[str, str]] = {
@@ -89,7 +90,7 @@ def language_of_track(text: str | None) -> str | None:
         tag = parse_language(text)
     except ValueError:
         return None
-    return None if tag in {UNDETERMINED, "mul", "zxx", "mis"} else tag
+    return None if tag in NO_LANGUAGE else tag
 
 
 def is_same(one: str, other: str) -> bool:

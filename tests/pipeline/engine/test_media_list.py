@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.errors import BadInput, UsageError
+from pipeline.engine.admission import check_media
 from pipeline.engine.folder_walk import FolderWalk
 from pipeline.engine.media_list import Request, find_media, ordered, read_list
 
@@ -69,6 +70,12 @@ def test_json_lines_and_csv_say_the_same(tmp_path: Path) -> None:
         ('{"file": "a.mp4"}', "has no `media`"),
         ('{"media": "a.mp4", "priority": "high"}', "the priority 'high'"),
         ("\n", "names no media"),
+        ('{"media": "a.mp4", "priority": NaN}', "the priority nan"),
+        (f'{{"media": "a.mp4", "priority": {"9" * 400}}}', "the priority 999"),
+        (f'{{"media": "a.mp4", "priority": {"9" * 5000}}}', "is not JSON"),
+        (f"\n{'[' * 100_000}", "line 2 of .* is not JSON"),
+        ('{"media": "a\\u0000b.mp4"}', "no file's name can hold"),
+        ('{"media": "a\\ud800b.mp4"}', "no file's name can hold"),
     ],
 )
 def test_a_mistake_in_a_list_is_told_with_its_line(tmp_path: Path, text: str, says: str) -> None:
@@ -76,6 +83,37 @@ def test_a_mistake_in_a_list_is_told_with_its_line(tmp_path: Path, text: str, sa
     place.write_text(text)
     with pytest.raises(BadInput, match=says):
         read_list(place, FolderWalk())
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("media,to\nMy film, part 2.mp4,pt\n", "line 2 of .* more fields"),
+        ('media,to\n"a.mp4,pt\nb.mp4,\n', "is not CSV"),
+    ],
+)
+def test_a_table_whose_fields_do_not_fit_its_head_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(BadInput, match=says):
+        read_list(tmp_path / "list.csv", FolderWalk())
+
+
+@pytest.mark.parametrize("name", ["two\nlines.mp4", "next\u2028line.mp4", "page\x0c.mp4", "old\x85.mp4"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_name_in_a_list_may_hold_what_looks_like_an_end_of_line(tmp_path: Path, name: str, end: str) -> None:
+    rows = [json.dumps({"media": name}, ensure_ascii=False), "", json.dumps({"media": "b.mp4"})]
+    (tmp_path / "list.jsonl").write_bytes(f"\ufeff{end.join(rows)}".encode())
+    (tmp_path / "list.csv").write_bytes(f'\ufeffmedia,to{end}"{name}",{end}{end}b.mp4,{end}'.encode())
+    for file in ("list.jsonl", "list.csv"):
+        found = read_list(tmp_path / file, FolderWalk())
+        assert [request.media.name for request in found] == [name, "b.mp4"]
+
+
+def test_a_name_that_the_disk_cannot_have_is_told_like_one_that_is_not_there(tmp_path: Path) -> None:
+    for name in (f"{'a' * 300}.mp4", f"{'a/' * 3000}b.mp4"):
+        assert find_media([name], tmp_path, FolderWalk()) == [tmp_path / name]
+        with pytest.raises(BadInput, match="cannot be read"):
+            check_media(tmp_path / name)
 
 
 def test_a_list_that_is_no_text_is_refused(tmp_path: Path) -> None:
