@@ -38,9 +38,9 @@ def source_digest(stage: Stage) -> str:
 
 
 def sources(stage: Stage) -> list[Path]:
-    """The files that decide the stage's results."""
-    found = {_file(stage.module)}
-    waiting = [_file(backend.module) for backend in stage.backends.values()]
+    """Return the files that decide the stage's results."""
+    found: set[Path] = set()
+    waiting = [_file(stage.module), *(_file(backend.module) for backend in stage.backends.values())]
     while waiting:
         path = waiting.pop()
         if path not in found:

@@ -162,11 +162,20 @@ def test_shared_imports_nothing_of_ours_and_pydantic_only() -> None:
 
 
 def test_a_contract_imports_neither_the_orchestrator_nor_another_stage_nor_a_library() -> None:
+    """Nor does a module of its own folder that it imports: the orchestrator reads contracts without any library."""
     contracts = sorted((ROOT / "stages").glob("*/stage.py"))
     assert [path.parent.name for path in contracts] == sorted(STAGES)
-    for path in contracts:
-        assert foreign(path) <= {"pydantic"}, name_of(path)
-        assert tops(imports(path)) & OURS <= {"shared"}, name_of(path)
+    for contract in contracts:
+        due, seen = [contract], set()
+        while due:
+            path = due.pop()
+            seen.add(path)
+            assert foreign(path) <= {"pydantic"}, name_of(path)
+            assert tops(imports(path)) & OURS <= {"shared", "stages"}, name_of(path)
+            for name in (name for name in imports(path) if name.startswith("stages.")):
+                assert name.split(".")[1] == contract.parent.name, f"{name_of(path)} imports {name}"
+                module = ROOT.joinpath(*name.split(".")[:3]).with_suffix(".py")
+                due += [module] if module not in seen else []
 
 
 def test_a_stage_imports_its_own_folder_and_the_toolkit_and_the_toolkit_imports_no_stage() -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from shared.documents.speech import Region
 from shared.stage import Device
-from stages.asr.stage import AGAIN_NGRAM, AGAIN_PENALTY, PACK_MS, AsrParams, Heard, HeardWord
+from stages.asr.heard import Heard, HeardWord
+from stages.asr.packs import PACK_MS
+from stages.asr.stage import AGAIN_NGRAM, AGAIN_PENALTY, AsrParams
 from stages.toolkit.audio.waveform import read_pack
 from stages.toolkit.whisper.codes import whisper_code
 from stages.toolkit.whisper.ctranslate2 import Whisper, load_model

@@ -18,7 +18,9 @@ from mlx_whisper.transcribe import ModelHolder, transcribe
 from shared.documents.speech import Region
 from shared.stage import Device
 from shared.text.language import parse_language
-from stages.asr.stage import PACK_MS, AsrParams, Heard, HeardWord
+from stages.asr.heard import Heard, HeardWord
+from stages.asr.packs import PACK_MS
+from stages.asr.stage import AsrParams
 from stages.toolkit.audio.waveform import open_speech, read_pack
 from stages.toolkit.whisper.codes import whisper_code
 

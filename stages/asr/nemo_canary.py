@@ -16,7 +16,8 @@ from transformers import GenerationConfig
 
 from shared.documents.speech import Region
 from shared.stage import Device
-from stages.asr.stage import AsrParams, Heard
+from stages.asr.heard import Heard
+from stages.asr.stage import AsrParams
 from stages.asr.windows import WINDOW_MS, heard_in, windows_of
 from stages.toolkit.audio.waveform import open_speech
 

@@ -18,7 +18,9 @@ from shared.documents.speech import Region
 from shared.stage import Device
 from shared.text.heard_languages import EUROPEAN
 from shared.text.language import UNDETERMINED
-from stages.asr.stage import PACK_MS, AsrParams, Heard, HeardWord
+from stages.asr.heard import Heard, HeardWord
+from stages.asr.packs import PACK_MS
+from stages.asr.stage import AsrParams
 from stages.toolkit.audio.waveform import open_speech, read_pack
 
 # What an archive does not say, from its page.

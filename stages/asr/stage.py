@@ -12,9 +12,9 @@ are spread over the speech of that window until stage `align` finds them.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -27,10 +27,10 @@ from shared.stage import Backend, Files, Job, Params, Resources, Rung, Stage, St
 from shared.text.glossary import cut_hotwords
 from shared.text.language import UNDETERMINED, primary
 from shared.text.language_names import known_or_none
-from shared.text.sentence_end import ends_sentence
 from shared.text.timecode import clock
+from stages.asr.heard import Heard
+from stages.asr.packs import first, make_packs, place, sentences
 
-PACK_MS = 300_000
 # Against a repetition, without sampling. They spoil what repeats itself by intent, so they are for the second try only.
 AGAIN_PENALTY, AGAIN_NGRAM = 1.1, 5
 _LANGUAGE_MS = 30_000  # what Whisper hears at once, and enough to tell the language by
@@ -97,29 +97,6 @@ class AsrOutputs(Files):
 
 
 AsrJob = Job[AsrInputs, AsrParams]
-
-
-@dataclass(frozen=True)
-class HeardWord:
-    """A word as the decoder gave it: `text` begins with a space where one stands before it."""
-
-    text: str
-    start_ms: int
-    end_ms: int
-    probability: float
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A segment as the decoder gave it. Times count from the beginning of the pack, as if it had no gaps.
-
-    `window` is set by a backend that times no words: what of the audio was heard as a whole, sentence after sentence.
-    """
-
-    words: tuple[HeardWord, ...]
-    average_log_probability: float
-    no_speech_probability: float
-    window: Region | None = None
 
 
 class Engine(Protocol):
@@ -200,45 +177,6 @@ def _passages(
             yield tag, tuple(stretches)
 
 
-def make_packs(
-    speech: SpeechRegions, bridge_ms: int, pad_ms: int, longest_ms: int = PACK_MS
-) -> tuple[tuple[Region, ...], ...]:
-    """The stretches to decode, none above `longest_ms`, in packs of at most `PACK_MS`. A pack ends between two regions
-    wherever it can."""
-    packs: list[tuple[Region, ...]] = []
-    pack: list[Region] = []
-    for stretch in _stretches(speech, bridge_ms, pad_ms, longest_ms):
-        if pack and sum(one.end_ms - one.start_ms for one in [*pack, stretch]) > PACK_MS:
-            packs.append(tuple(pack))
-            pack = []
-        pack.append(stretch)
-    return (*packs, tuple(pack)) if pack else tuple(packs)
-
-
-def _stretches(speech: SpeechRegions, bridge_ms: int, pad_ms: int, longest_ms: int) -> Iterator[Region]:
-    """The regions, one with the next where the pause is short and both fit into a stretch; then widened."""
-    spans: list[tuple[int, int]] = []
-    for region in speech.regions:
-        start, end = spans[-1] if spans else (0, -bridge_ms)
-        if region.start_ms - end < bridge_ms and region.end_ms - start <= longest_ms - 2 * pad_ms:
-            spans[-1] = start, region.end_ms
-        else:
-            spans.append((region.start_ms, region.end_ms))
-    for index, (start, end) in enumerate(spans):
-        before = (spans[index - 1][1] + start) // 2 if index else 0
-        after = (end + spans[index + 1][0]) // 2 if index + 1 < len(spans) else speech.duration_ms
-        room = min(pad_ms, max(longest_ms - (end - start), 0) // 2)  # what is long enough is not cut for its padding
-        yield from _cut(max(start - room, before), min(end + room, after), longest_ms)
-
-
-def _cut(start: int, end: int, longest_ms: int) -> Iterator[Region]:
-    """In one piece, unless it is longer than a stretch may be; then in equal ones."""
-    pieces = -(-(end - start) // longest_ms)
-    edges = [start + (end - start) * number // pieces for number in range(pieces + 1)]
-    for first, last in pairwise(edges):
-        yield Region(start_ms=first, end_ms=last)
-
-
 def _wanted_language(engine: Engine, job: AsrJob) -> str | None:
     tag = job.params.language
     if tag is None:
@@ -270,22 +208,12 @@ def _language(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | 
     """The language that was asked for, else the one that the first half minute of speech sounds like."""
     if wanted or not speech.regions:
         return wanted or UNDETERMINED, 1.0 if wanted else 0.0
-    language, probability = engine.identify_language(job.inputs.audio, _first(speech.regions, _LANGUAGE_MS))
+    language, probability = engine.identify_language(job.inputs.audio, first(speech.regions, _LANGUAGE_MS))
     if language == UNDETERMINED:
         job.warn(f"{job.backend} does not tell which language it heard, so none is recorded; `language` says it")
     elif probability < job.params.language_detection_threshold:
         job.warn(f"took the language for {language!r}, but is not sure ({probability:.0%}); `language` sets it")
     return language, round(probability, 4)
-
-
-def _first(regions: Sequence[Region], limit_ms: int) -> tuple[Region, ...]:
-    taken: list[Region] = []
-    for region in regions:
-        left = limit_ms - sum(one.end_ms - one.start_ms for one in taken)
-        if left <= 0:
-            break
-        taken.append(Region(start_ms=region.start_ms, end_ms=min(region.end_ms, region.start_ms + left)))
-    return tuple(taken)
 
 
 def _said(
@@ -306,7 +234,7 @@ def _said(
                     )
                 )  # fmt: skip
             else:
-                yield from _sentences(segment) if heard.window else (segment,)
+                yield from sentences(segment) if heard.window else (segment,)
 
 
 def judge(heard: Heard, segment: Segment, params: AsrParams) -> tuple[bool, bool, dict[str, float]]:
@@ -329,75 +257,6 @@ def compression_ratio(text: str) -> float:
     """How well a text compresses: Whisper's measure of repetition."""
     content = text.encode()
     return len(content) / len(zlib.compress(content))
-
-
-def place(heard: Heard, pack: Sequence[Region]) -> Iterator[Segment]:
-    """The segment at its place in the audio; cut in two where a silence was cut out inside it, unless nobody measured
-    which of its words stand before that and which after it."""
-    placed = [(_stretch_of((word.start_ms + word.end_ms) // 2, pack), word) for word in heard.words]
-    groups = groupby(placed, key=lambda pair: pair[0])
-    parts: Iterator[tuple[Word, ...]]
-    parts = (tuple(_words((word for _, word in group), index, pack)) for index, group in groups)
-    if heard.window:
-        parts = iter([tuple(word.model_copy(update={"interpolated": True}) for part in parts for word in part)])
-    for words in parts:
-        if words:
-            yield _segment(words, heard.average_log_probability, heard.no_speech_probability, heard.window)
-
-
-def _sentences(segment: Segment) -> Iterator[Segment]:
-    """A segment as its sentences."""
-    words: list[Word] = []
-    for word in segment.words:
-        words.append(word)
-        if ends_sentence(word.text):
-            yield _segment(words, segment.average_log_probability, segment.no_speech_probability, segment.window)
-            words = []
-    if words:
-        yield _segment(words, segment.average_log_probability, segment.no_speech_probability, segment.window)
-
-
-def _segment(words: Sequence[Word], log_probability: float, no_speech: float, window: Region | None) -> Segment:
-    return Segment(
-        id=0,
-        text="".join(word.text if word.joined else f" {word.text}" for word in words).strip(),
-        start_ms=words[0].start_ms,
-        end_ms=max(word.end_ms for word in words),
-        words=tuple(words),
-        average_log_probability=round(log_probability, 4),
-        no_speech_probability=round(no_speech, 4),
-        window=window,
-    )
-
-
-def _stretch_of(time_ms: int, pack: Sequence[Region]) -> int:
-    """Return the index of the stretch that holds this time of the pack."""
-    for index, stretch in enumerate(pack):
-        time_ms -= stretch.end_ms - stretch.start_ms
-        if time_ms < 0:
-            return index
-    return len(pack) - 1
-
-
-def _words(heard: Iterable[HeardWord], index: int, pack: Sequence[Region]) -> Iterator[Word]:
-    """Words of one stretch at their place in the audio, kept inside the stretch."""
-    stretch = pack[index]
-    shift = stretch.start_ms - sum(one.end_ms - one.start_ms for one in pack[:index])
-    joined = False
-    for word in heard:
-        text = "".join(word.text.split())
-        joined = joined and not word.text[:1].isspace()
-        if not text:
-            continue
-        start = min(max(word.start_ms + shift, stretch.start_ms), stretch.end_ms)
-        yield Word(
-            text=text,
-            start_ms=start,
-            end_ms=max(start, min(word.end_ms + shift, stretch.end_ms)),
-            probability=round(word.probability, 4),
-            joined=joined,
-        )
-        joined = True
 
 
 def _write(

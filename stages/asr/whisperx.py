@@ -19,7 +19,8 @@ from whisperx.vads import Vad
 
 from shared.documents.speech import Region
 from shared.stage import Device
-from stages.asr.stage import AGAIN_NGRAM, AGAIN_PENALTY, AsrParams, Heard
+from stages.asr.heard import Heard
+from stages.asr.stage import AGAIN_NGRAM, AGAIN_PENALTY, AsrParams
 from stages.asr.windows import WINDOW_MS, Window, heard_in, windows_of
 from stages.toolkit.audio.waveform import SPEECH_RATE, Waveform, open_speech
 from stages.toolkit.whisper.codes import whisper_code

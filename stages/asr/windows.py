@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from shared.documents.speech import Region
 from shared.documents.transcript import Segment
-from stages.asr.stage import Heard, HeardWord
+from stages.asr.heard import Heard, HeardWord
 from stages.toolkit.cues.words import spread
 
 WINDOW_MS = 30_000

@@ -15,7 +15,9 @@ from shared.documents.removals import Removals
 from shared.documents.speech import Region, SpeechRegions
 from shared.documents.transcript import Transcript
 from shared.stage import Job, StageError
-from stages.asr.stage import PACK_MS, AsrInputs, AsrJob, AsrParams, Heard, HeardWord, make_packs, place, run, stub
+from stages.asr.heard import Heard, HeardWord
+from stages.asr.packs import PACK_MS, make_packs, place
+from stages.asr.stage import AsrInputs, AsrJob, AsrParams, run, stub
 from tests.fakes.listener import Audience
 
 
