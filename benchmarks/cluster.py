@@ -24,7 +24,7 @@ from pydantic import JsonValue
 from pipeline.app import App, open_app
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
-from pipeline.plan.model import Choices, single_step
+from pipeline.plan.make_plan import Choices, single_step
 from pipeline.plan.registry import stage_named
 from pipeline.store.worker_stats import Observed
 from pipeline.workers.open_dispatcher import open_dispatcher

@@ -22,7 +22,8 @@ from pipeline.model_cache.user_models import OwnModels, load_own
 from pipeline.plan.glossary import load_glossary
 from pipeline.plan.language_tables import load_languages
 from pipeline.plan.languages_asked import check_languages
-from pipeline.plan.model import Choices, Plan, make_plan
+from pipeline.plan.make_plan import Choices, make_plan
+from pipeline.plan.model import Plan
 from pipeline.plan.model_overrides import with_chosen_models
 from pipeline.plan.profile import ProfileChoice, choose_profile, load_profiles
 from pipeline.plan.recipe import load_recipe

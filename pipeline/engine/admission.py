@@ -19,7 +19,8 @@ from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview, preview
 from pipeline.model_cache.fetch_many import require
 from pipeline.plan.llm_services import check_service
-from pipeline.plan.model import Plan, single_step
+from pipeline.plan.make_plan import single_step
+from pipeline.plan.model import Plan
 from pipeline.plan.registry import stage_named
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.beside import job_folder

@@ -23,7 +23,7 @@ from pipeline.engine.admission import set_up
 from pipeline.engine.language_models import language_in, with_model
 from pipeline.engine.preview import StepPreview
 from pipeline.environments.ffmpeg import FFMPEG
-from pipeline.plan.model import single_step
+from pipeline.plan.make_plan import single_step
 from pipeline.plan.registry import stage_named
 from pipeline.workers.local_host import local_dispatcher
 from shared import protocol

@@ -17,7 +17,8 @@ from pydantic import JsonValue
 
 from pipeline.app import App
 from pipeline.engine.step_run import Given, Listening, keyed, run_step
-from pipeline.plan.model import Step, single_step
+from pipeline.plan.make_plan import single_step
+from pipeline.plan.model import Step
 from pipeline.plan.oom_fallback import descent
 from pipeline.plan.registry import STAGES
 from pipeline.store.results import ResultStore, StoredResult

@@ -17,7 +17,8 @@ from pipeline.cli.arguments import CommandResult, app_of, table
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.admission import set_up
 from pipeline.engine.preview import StepPreview
-from pipeline.plan.model import Step, single_step
+from pipeline.plan.make_plan import single_step
+from pipeline.plan.model import Step
 from pipeline.plan.registry import stage_named
 from pipeline.workers.dispatcher import Dispatcher
 from pipeline.workers.local_host import local_dispatcher

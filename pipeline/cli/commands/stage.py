@@ -21,7 +21,8 @@ from pipeline.cli.reporters import open_reporter
 from pipeline.engine.admission import set_up
 from pipeline.engine.language_models import language_in, with_model
 from pipeline.engine.preview import StepPreview
-from pipeline.plan.model import Step, single_step, takes_several
+from pipeline.plan.make_plan import single_step
+from pipeline.plan.model import Step, takes_several
 from pipeline.plan.registry import stage_named
 from pipeline.workers.local_host import local_dispatcher
 from shared import protocol

@@ -11,7 +11,8 @@ from pipeline.base import events
 from pipeline.base.errors import Missing
 from pipeline.engine.language_models import for_language, language_in, with_model
 from pipeline.model_cache.cache import ModelCache
-from pipeline.plan.model import Choices, Step, models_used, single_step
+from pipeline.plan.make_plan import Choices, single_step
+from pipeline.plan.model import Step, models_used
 from pipeline.plan.profile import Profile, ProfileStage
 from pipeline.plan.registry import stage_named
 from shared.documents.transcript import Transcript

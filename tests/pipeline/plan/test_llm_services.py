@@ -12,7 +12,8 @@ from pipeline.base.errors import Missing, UsageError
 from pipeline.engine.costs import estimates
 from pipeline.engine.preview import StepPreview
 from pipeline.plan.llm_services import asked_by, check_service, find_key
-from pipeline.plan.model import Choices, FromStep, Step, single_step
+from pipeline.plan.make_plan import Choices, single_step
+from pipeline.plan.model import FromStep, Step
 from pipeline.plan.profile import Profile
 from pipeline.plan.registry import stage_named
 from pipeline.store.results import ResultStore, StoredResult

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
-from pipeline.plan.model import AllOf, Choices, FirstOf, FromFile, FromStep, Plan, make_plan
+from pipeline.plan.make_plan import Choices, make_plan
+from pipeline.plan.model import AllOf, FirstOf, FromFile, FromStep, Plan
 from pipeline.plan.profile import Profile, ProfileChoice, ProfileStage, choose_profile, load_profiles
 from pipeline.plan.recipe import load_recipe
 from pipeline.plan.registry import STAGES

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
-from pipeline.plan.model import Choices, FromStep, make_plan
+from pipeline.plan.make_plan import Choices, make_plan
+from pipeline.plan.model import FromStep
 from pipeline.plan.profile import load_profiles
 from pipeline.plan.recipe import load_recipe
 

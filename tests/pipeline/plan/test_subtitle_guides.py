@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
-from pipeline.plan.model import Choices, Step, make_plan
+from pipeline.plan.make_plan import Choices, make_plan
+from pipeline.plan.model import Step
 from pipeline.plan.profile import load_profiles
 from pipeline.plan.recipe import load_recipe
 from pipeline.plan.subtitle_guides import load_guide

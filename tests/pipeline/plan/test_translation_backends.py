@@ -14,7 +14,8 @@ from pydantic import JsonValue
 from pipeline.base.errors import BadInput, UsageError
 from pipeline.base.project import CONFIG
 from pipeline.plan.glossary import load_glossary
-from pipeline.plan.model import Choices, Plan, make_plan
+from pipeline.plan.make_plan import Choices, make_plan
+from pipeline.plan.model import Plan
 from pipeline.plan.profile import load_profiles
 from pipeline.plan.recipe import load_recipe
 from pipeline.plan.registry import stage_named
