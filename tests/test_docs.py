@@ -315,6 +315,21 @@ def test_the_readme_is_short_and_no_document_has_a_gap_in_its_headings() -> None
         assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), name_of(document)
 
 
+_UNCLEAR = re.compile(
+    r"\b(nobody|somebody|anew)\b"
+    r"|(?<!there )\b(is|are|was|were) no (?!longer\b)"
+    r"|\b(a|one|each|every|which|several) media (?!(file|librar|server|container|player)\w*\b)",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if path.name not in pages()], ids=name_of)
+def test_a_document_says_who_does_what(document: Path) -> None:
+    """`media` has no plural and no singular; "not a" is clearer than "is no"."""
+    prose = " ".join(_SPAN.sub("", _BLOCK.sub("", document.read_text(encoding="utf-8"))).split())
+    assert not (found := _UNCLEAR.search(prose)), f"{name_of(document)}: {prose[max(found.start() - 40, 0) :][:100]}"
+
+
 def test_the_page_that_follows_a_file_names_functions_that_there_are() -> None:
     page = (ROOT / "docs" / "explanation" / "one-files-way.md").read_text(encoding="utf-8")
     named = re.findall(r"`((?:pipeline|shared|stages)/[\w/]+\.py)`:\s+`(\w+)`", page)
