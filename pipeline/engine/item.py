@@ -336,7 +336,7 @@ def checks_in(folder: Path, item: str) -> tuple[events.Checked, ...]:
     shown = {origin.rpartition(".")[0] for origin in job.origins.values()} if job else {}
     found = []
     for step, record in job.steps.items() if job else ():
-        facts = record["facts"]
+        facts = record.get("facts")
         if step in shown and isinstance(facts, dict) and "over_limits" in facts:
             counts = {name: value for name, value in facts.items() if isinstance(value, int)}
             over = counts.pop("over_limits")

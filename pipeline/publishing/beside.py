@@ -34,7 +34,8 @@ def is_job_folder(folder: Path) -> bool:
 
 
 def place_of(folder: Path, name: str) -> Path:
-    """Return where a file that a job names lies."""
+    """Return where a file that a job names lies: beside the film also where the folder of records is a link to one
+    elsewhere, which the system would climb out of by itself."""
     return folder.parent.parent / name.removeprefix(UP) if name.startswith(UP) else folder / name
 
 

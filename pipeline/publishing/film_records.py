@@ -18,7 +18,7 @@ def own_names(folder: Path, records: Iterable[str]) -> frozenset[str]:
     names: set[str] = set()
     for place in (folder, *(folder / JOBS / name for name in records)):
         if (place / JOB).is_file() and (job := read_job(place)):
-            names |= {alike(os.path.relpath(place_of(place, name), folder)) for name in {**job.files, **job.edits}}
+            names |= {alike(os.path.relpath(place_of(place, name), folder)) for name in job.names}
     return frozenset(names)
 
 
@@ -29,13 +29,14 @@ def take_over(film: Path, digest: str) -> None:
     if folder.exists():
         return
     there = {place.name for place in film.parent.iterdir()}
-    gone = [place for place in _records(film.parent) if place.name not in there]
-    for place in sorted(gone, key=lambda place: place.stem != film.stem):
-        job = read_job(place)
-        if job is None or (place.stem != film.stem and job.media_sha256 != digest):
+    jobs = ((place, read_job(place)) for place in _records(film.parent) if place.name not in there)
+    # By the film's name, which that of the record begins with: two films may have one name to some readers.
+    gone = [(place, Path(job.media), job) for place, job in jobs if job and Path(job.media).name not in there]
+    for place, before, job in sorted(gone, key=lambda one: one[1].stem != film.stem):
+        if before.stem != film.stem and job.media_sha256 != digest:
             continue
         place.rename(folder)
-        old, new = f"{UP}{place.stem}.", f"{UP}{film.stem}."
+        old, new = f"{UP}{before.stem}.", f"{UP}{film.stem}."
         renamed = {
             new + name.removeprefix(old): (sha256,) for name, sha256 in job.files.items() if name.startswith(old)
         }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.publishing.batch_media import BatchMedia
+from pipeline.publishing.beside import place_of
 from shared.files import sha256_of
 
 Kind = Literal["nothing", "file", "media", "other"]
@@ -24,7 +25,7 @@ class Looking:
 
     def kind(self, name: str) -> Kind:
         """Tell what lies under a name: a film of the run, a regular file, something else, or nothing."""
-        path = self._folder / name
+        path = place_of(self._folder, name)
         if path in self._batch:
             return "media"
         try:
@@ -35,14 +36,14 @@ class Looking:
 
     def size(self, name: str) -> int:
         """Return the size of a file."""
-        return os.lstat(self._folder / name).st_size
+        return os.lstat(place_of(self._folder, name)).st_size
 
     def sha256(self, name: str) -> str:
         """Return the digest of a file's content; it is read once."""
         if name not in self._digests:
-            self._digests[name] = sha256_of(self._folder / name)
+            self._digests[name] = sha256_of(place_of(self._folder, name))
         return self._digests[name]
 
     def is_unchanged(self, name: str) -> bool:
         """Tell whether nothing about a file has changed since reel published it, so that other bytes are damage."""
-        return self._unchanged(self._folder / name)
+        return self._unchanged(place_of(self._folder, name))

@@ -57,13 +57,15 @@ def is_portable(name: str) -> bool:
 
 
 def fitted(stem: str, tail: str, rules: NameRules) -> str:
-    """`stem` and `tail` as one name, with the stem cut where both are too long for the disk.
+    """Return `stem` and `tail` as one name, with the stem cut where both are too long for the disk. A stem may begin
+    with a folder, which does not count.
 
     A cut stem ends with a part of its digest, so that it is the same at every run and no other stem becomes it.
     """
+    folder, slash, stem = stem.rpartition("/")
     room = rules.longest - rules.size(tail)
     if rules.size(stem) <= room:
-        return stem + tail
+        return folder + slash + stem + tail
     mark = "-" + hashlib.sha256(os.fsencode(stem)).hexdigest()[:_DIGEST_DIGITS]
     room -= rules.size(mark)
     kept = ""
@@ -71,7 +73,7 @@ def fitted(stem: str, tail: str, rules: NameRules) -> str:
         if rules.size(kept + cluster) > room:
             break
         kept += cluster
-    return kept.rstrip(". ") + mark + tail
+    return folder + slash + kept.rstrip(". ") + mark + tail
 
 
 def free_names(stem: str, tail: str, rules: NameRules) -> Iterator[str]:

@@ -50,12 +50,13 @@ def held(folder: Path) -> Iterator[bool]:
 
 
 def sweep(folder: Path) -> None:
-    """Delete the temporary files that processes of this machine left in `folder` when they were killed. The folder
-    must be held: a process in another container has a number that says nothing here."""
+    """Delete the temporary files and folders that processes of this machine left in `folder` when they were killed.
+    The folder must be held: a process in another container has a number that says nothing here."""
     for path in folder.iterdir():
         match = _TEMPORARY.fullmatch(path.name)
         if match and match[1] == _host() and not _runs(int(match[2])):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # one that cannot be deleted keeps nothing from being published
+                path.rmdir() if path.is_dir() else path.unlink()
 
 
 def put_copy(source: Path, target: Path, sha256: str, *, over: bool) -> bool:

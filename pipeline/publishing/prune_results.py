@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.publishing.beside import place_of
 from pipeline.publishing.record import JOB, Job, read_job
 from pipeline.store.results import ResultStore, StoredResult
 from shared.documents.base import DocumentError
@@ -215,7 +216,7 @@ def _large_copies(folder: Path, job: Job) -> set[str]:
     found = set()
     for name, digest in job.files.items():
         with contextlib.suppress(OSError):
-            if (folder / name).stat().st_size >= _LARGE_BYTES:
+            if place_of(folder, name).stat().st_size >= _LARGE_BYTES:
                 found.add(digest)
     return found
 

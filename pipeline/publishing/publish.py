@@ -122,7 +122,7 @@ def _publish_into(
     except FileExistsError as error:  # a file of that name
         raise FolderTaken from error
     with contextlib.ExitStack() as stack:
-        for place in (folder, *([folder / UP] if rules.beside else [])):
+        for place in (folder, *([place_of(folder, UP)] if rules.beside else [])):
             if stack.enter_context(held(place)):
                 sweep(place)
         for attempt in range(_TRIES):
@@ -160,10 +160,10 @@ class _Folder:
         for one, target in chosen:
             if target.answer in {Answer.CREATE, Answer.REPLACE}:
                 over = target.answer is Answer.REPLACE
-                if not put_copy(one.source, self._folder / target.name, one.file.sha256, over=over):
+                if not put_copy(one.source, place_of(self._folder, target.name), one.file.sha256, over=over):
                     raise object_damaged(one.file)
         for name in left:
-            (self._folder / name).unlink(missing_ok=True)
+            place_of(self._folder, name).unlink(missing_ok=True)
         write_job(self._folder, job, over=True)
         return _told(self._folder, chosen, rules.names)
 
@@ -189,14 +189,14 @@ class _Folder:
         renamed = {target.name: target.wanted for _, target in ours if target.name != target.wanted}
         if before and before.plan == made.plan_digest and before.media_sha256 == made.digest:
             # What could not be made this time was made of the same before, so that it is still right.
-            for name in (name for name, origin in before.origins.items() if origin in made.missing):
+            for name in (name for name in before.files if before.origins.get(name) in made.missing):
                 files.setdefault(name, before.files[name])
                 origins.setdefault(name, before.origins[name])
                 step = origins[name].rpartition(".")[0]
-                steps.setdefault(step, before.steps[step])
+                steps.setdefault(step, before.steps.get(step, {}))
                 if name in before.renamed:
                     renamed[name] = before.renamed[name]
-        there = {name: digest for name, digest in lost.items() if (self._folder / name).is_file()}
+        there = {name: digest for name, digest in lost.items() if place_of(self._folder, name).is_file()}
         edits = {target.name: one.edit for one, target in ours if one.edit}
         return Job(
             media=str(made.media),

@@ -39,6 +39,11 @@ class Job(Document):
     steps: dict[str, dict[str, JsonValue]]
     licences: dict[str, str]
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the names of all files that are reel's, also of those that a killed job had yet to take away."""
+        return frozenset({*self.files, *self.edits, *self.earlier})
+
     def as_text(self) -> str:
         """Return the document as it stands in a file."""
         data = self.model_dump(mode="json")
@@ -60,7 +65,7 @@ def read_job(folder: Path) -> Job | None:
 
 def _without_strangers(folder: Path, job: Job) -> Job:
     """Return the job without files that lie where no job publishes: a record from elsewhere may name anything."""
-    fields = ("files", "renamed", "earlier", "edits")
+    fields = ("files", "renamed", "earlier", "edits", "origins")
     told: dict[str, dict[str, object]] = {field: getattr(job, field) for field in fields}
     if all(_is_of(folder, name) for names in told.values() for name in names):
         return job
