@@ -1,1 +1,1 @@
-"""One run: files in, items, steps, results; many items at once."""
+"""Work on many items at once: find files, plan them, run their steps, collect results."""

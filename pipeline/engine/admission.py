@@ -1,4 +1,5 @@
-"""From a request to an item: is it a file, what is its plan, where is it published, what is to be done and set up."""
+"""Prepares an item from a request: checks the file, makes the plan, chooses the folder, previews and sets up the
+steps."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ from pipeline.store.history import Runs
 
 
 def check_media(media: Path) -> None:
-    """Raise `BadInput` for what is no readable file."""
+    """Raise `BadInput` unless the path is a readable media file."""
     try:
         mode, size = media.stat().st_mode, media.stat().st_size
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -54,13 +55,17 @@ def check_media(media: Path) -> None:
 
 
 class Admission:
-    """Makes items of requests: their names, plans and folders, each its own. Raises `BadInput` and `UsageError`."""
+    """Preparation of items from requests: each gets a name, a plan and a folder of its own. Raises `BadInput` and
+    `UsageError`."""
 
     def __init__(
         self, app: App, history: Runs, batch: BatchMedia, taking_edits: Emit | None = None, *, try_disk: bool = False
     ) -> None:
-        """`taking_edits` says that corrections are to be taken in, and hears of them. `try_disk`: whether the output
-        folder can be written is found out by writing."""
+        """Prepare for the media files of `batch`.
+
+        With `taking_edits`, edited published files are taken in as corrections, and it receives the notices about them.
+        With `try_disk`, the output folder is tested by writing to it.
+        """
         self.app, self._history, self._batch, self._taking_edits = app, history, batch, taking_edits
         self._disk = OutputDisk(try_it=try_disk)
         self.surroundings = app.surroundings()
@@ -70,10 +75,10 @@ class Admission:
         self._plans: dict[str, Plan] = {}
         self._digests: dict[int, str] = {}
         self._receipts = Receipts(app.store)
-        self.plan_for(Request(Path()))  # a mistake that concerns every media is told before the first
+        self.plan_for(Request(Path()))  # reports a mistake that concerns every file before the first file
 
     def check(self, requests: Iterable[Request]) -> None:
-        """Raise `UsageError` for settings of single media that cannot be, before anything is done for any."""
+        """Raise `UsageError` for invalid settings of a single file, before work on any file begins."""
         for request in requests:
             try:
                 self.plan_for(request)
@@ -81,7 +86,7 @@ class Admission:
                 raise UsageError(error.code, f"{shown(request.media)}: {error.message}", hint=error.hint) from error
 
     def plan_for(self, request: Request) -> Plan:
-        """The plan for a media; one for all with the same settings."""
+        """Return the plan for a media file. All files with the same settings share one plan."""
         name = json.dumps(request.overrides, sort_keys=True) if request.overrides else ""
         if name not in self._plans:
             app = self.app.changed(request.overrides) if request.overrides else self.app
@@ -89,7 +94,7 @@ class Admission:
         return self._plans[name]
 
     def item(self, request: Request, digest: str, index: int = 0) -> Item:
-        """The item, in a folder that no other media of this run has."""
+        """Return the item, with a folder that no other file of this run has."""
         plan = self.plan_for(request)
         media = request.media
         names = self._disk.rules(media.parent if self._beside else self.app.project.output, media)
@@ -109,7 +114,7 @@ class Admission:
         return Item(name, request.media, digest, plan, folder, index, request.priority, edits, decided_by, rules)
 
     def _rules(self, request: Request, digest: str, names: NameRules) -> Rules:
-        """Return the conditions for what is published of a media file."""
+        """Return the conditions for publishing the results of a media file."""
         media = request.media
         self._batch.add(media)
         states = self._receipts.states(media)
@@ -126,7 +131,7 @@ class Admission:
         )  # fmt: skip
 
     def _edits(self, name: str, digest: str, folder: Path) -> tuple[Edit, ...]:
-        """The corrections that there are of a media, with those that are to be taken in."""
+        """Return the corrections of a media file, after taking in those that are due."""
         edits = self.app.edits.of(digest)
         changed = changed_files(folder, edits, self.app.store) if self._taking_edits else []
         if not changed or not self._taking_edits:
@@ -136,12 +141,12 @@ class Admission:
         text = f"{name}: taken in as corrections: {', '.join(names)}; `./reel edits drop` undoes that"
         self._taking_edits(events.Notice(None, None, text))
         if others := beside_transcript(edits, names):
-            text = f"{name}: {', '.join(others)} was corrected by hand and stays so; correct it too where it differs"
+            text = f"{name}: {', '.join(others)} was corrected by hand and is kept; correct it too if it differs"
             self._taking_edits(events.Notice(None, None, text))
         return edits
 
     def was_published(self, media: Path, plan: Plan) -> bool:
-        """Whether everything of the plan was published for this content of a media, as far as it was ever read."""
+        """Tell whether everything of the plan was published for the content that the index knows of a media file."""
         try:
             known = self.app.store.known_media(media)
         except OSError:
@@ -149,9 +154,9 @@ class Admission:
         return known is not None and self._receipts.has(media, known.digest, self._of_receipt(plan, ()))
 
     def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, Receipt] | None:
-        """The item and its receipt, where everything of it is published as it would be now."""
+        """Return the item and its receipt if all its files are published and up to date, else None."""
         if self._taking_edits or self.app.edits.of(digest):
-            return None  # receipts know nothing of corrections
+            return None  # receipts do not record corrections
         plan = self.plan_for(request)
         receipt = self._receipts.find(request.media, digest, self._of_receipt(plan, request.has))
         place = job_folder(request.media).parent if self._beside else self.app.project.output
@@ -165,14 +170,17 @@ class Admission:
         return Item(self.name(request.media), request.media, digest, plan, folder, index, request.priority), receipt
 
     def note(self, item: Item, published: PublishedFiles, keys: Mapping[str, str]) -> None:
-        """Remember what was published for an item."""
+        """Record what was published for an item."""
         if not item.edits:
             has = item.rules.has if item.rules else ()
             self._receipts.note(item.media, item.digest, self._of_receipt(item.plan, has), published, keys)
 
     def _of_receipt(self, plan: Plan, has: Sequence[str]) -> str:
-        """Return the digest under which a receipt is kept: without `--replace`, fewer names may be reel's, and
-        subtitles that the media `has` are not published once more."""
+        """Return the digest under which a receipt is kept.
+
+        It includes `--replace`, without which fewer names may be reel's, and the subtitles that the media file `has`,
+        which are not published again.
+        """
         rules = ["replace"] if self.app.settings.replace else []
         return "+".join([self._digest_of(plan), *rules, *has])
 
@@ -182,7 +190,7 @@ class Admission:
         return self._digests[id(plan)]
 
     def name(self, media: Path) -> str:
-        """What the user reads: the file's name, as far as no other has it."""
+        """Return the name to show to the user: the file's name if it is unique in the run, else its path."""
         name = as_text(media.name)
         if name in self._names:
             name = as_text(media)
@@ -193,15 +201,16 @@ class Admission:
         return name
 
     def preview(self, item: Item) -> list[StepPreview]:
-        """What a run would do for one item."""
+        """Return what a run would do for one item."""
         store, last = self.app.store, self._history.last_ingredients
         return preview(item.plan, item.digest, store, self.surroundings, lambda step: last(item.digest, step))
 
 
 def set_up(previews: Sequence[StepPreview], app: App, emit: Emit) -> None:
-    """Have everything that the steps to be run need: tools, environments, models. Raises `Missing`.
+    """Set up the tools, environments and models that the steps need. Raises `Missing`.
 
-    All of it before the first step, so that a run does not fail in its middle for a reason known at its start.
+    All of it happens before the first step, so that a run does not fail half-way for a reason that was known at its
+    start.
     """
     offline = app.settings.offline
     due = [preview.step for preview in previews if preview.verdict != "reused"]
@@ -212,7 +221,7 @@ def set_up(previews: Sequence[StepPreview], app: App, emit: Emit) -> None:
     for family in dict.fromkeys(step.backend.environment for step in due):
         app.environments.ensure(family, emit, offline=offline)
     names = {name for step in due for name in step.models.values()}
-    for step in due:  # one of them will do, and nobody knows which; without any there is no use in beginning
+    for step in due:  # one is enough, but which one is not known yet; without any of them the run cannot succeed
         if offline and len(app.models.incomplete(step.direction_models.values())) == len(step.direction_models):
             names |= {*step.direction_models.values()}
     require(names, app.models, emit, offline=offline)

@@ -1,4 +1,5 @@
-"""Many media in one call: each admitted in its turn and worked on beside the others; one that fails stops none."""
+"""Runs many media files in one call. Each is prepared in turn and worked on beside the others; a failure stops no other
+file."""
 
 from __future__ import annotations
 
@@ -21,24 +22,24 @@ from pipeline.store.history import Runs
 from pipeline.store.media_file import MediaFile
 from pipeline.store.worker_stats import Observed
 
-_AT_ONCE = 500  # items between two waits for the disk
+_AT_ONCE = 500  # items noted in one transaction, with one wait for the disk
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What became of each item, in the order they were given."""
+    """Result of each item, in the order of the requests."""
 
     items: tuple[ItemResult, ...]
 
     @property
     def failed(self) -> tuple[ItemResult, ...]:
-        """The items that were not finished because of an error."""
+        """Return the items that an error kept from being finished."""
         return tuple(item for item in self.items if item.error)
 
 
 @dataclass(frozen=True)
 class Begun:
-    """An item of which something has to be run."""
+    """Item with at least one step to run."""
 
     index: int
     record: ItemRecord
@@ -47,24 +48,24 @@ class Begun:
 
 @dataclass
 class Batch:
-    """The items of one run, from request to result. `over` once nothing more is to begin."""
+    """Items of one run, from request to result. The run is `over` once no further item may begin."""
 
     run: Run
     admission: Admission
     fail_fast: bool
     passing: PassOver | None = None
     results: dict[int, ItemResult] = field(default_factory=dict)
-    to_come: Sequence[Request] = ()  # all that the run knows of, whatever became of each
+    to_come: Sequence[Request] = ()  # every request that the run knows of, in any state
     _ready: set[tuple[str, ...]] = field(default_factory=set)
 
     @property
     def over(self) -> bool:
-        """Whether a failure ends the run."""
+        """Tell whether a failure ends the run."""
         return self.fail_fast and any(result.error for result in self.results.values())
 
     def begin(self, index: int, request: Request, media: MediaFile) -> Begun | None:
-        """Admit an item with this content. None where it is finished already: everything is reused, or nothing can be
-        done."""
+        """Prepare an item for this content. Return None if it is finished already: every result is reused, or it cannot
+        be worked on."""
         digest = media.digest
         try:
             if before := self.admission.finished(request, digest, index):
@@ -77,7 +78,7 @@ class Batch:
             self._set_up(previews)
         except (BadInput, UsageError, Missing) as error:
             if isinstance(error, Missing) and not request.overrides:
-                raise  # it concerns every media
+                raise  # it concerns every file
             self.refuse(index, request, error)
             return None
         record = ItemRecord(item, self.run, media)
@@ -87,20 +88,20 @@ class Batch:
         with self.run.app.store.one_write():
             for step in item.plan.steps:
                 record.reused(step, reused[step.id])
-            if record.publish():  # something in the store is damaged, and has to be made again
+            if record.publish():  # a damaged content in the store has to be made again
                 return Begun(index, record, previews)
             self.finish(index, record)
         return None
 
     def finish(self, index: int, record: ItemRecord) -> None:
-        """The item is at its end; what was published is remembered, unless something of it is to be done again."""
+        """Finish an item and record what was published, unless one of its steps has to be done again."""
         self.results[index] = record.finish()
         if record.published and not record.error and not any(result.makeshift for result in record.results.values()):
             keys = {step: result.key for step, result in record.results.items()}
             self.admission.note(record.item, record.published, keys)
 
     def refuse(self, index: int, request: Request, error: ReelError) -> None:
-        """The media cannot be worked on."""
+        """Record that a media file cannot be worked on."""
         name = self.admission.name(request.media)
         self.run.emit(events.ItemStarted(name, request.media, 0))
         self.run.emit(events.StepFailedEvent(name, "media", "", error.code, error.message, error.hint, None))
@@ -108,13 +109,15 @@ class Batch:
         self.results[index] = ItemResult(name, request.media, "failed", None, error, 0, 0.0)
 
     def skip(self, index: int, request: Request) -> None:
-        """The media is not begun, or not finished, because another has failed."""
+        """Record that a media file was not begun, or not finished, because another one failed."""
         name = self.admission.name(request.media)
         self.results[index] = ItemResult(name, request.media, "skipped", None, None, 0, 0.0)
 
     def keys_to_come(self) -> set[str]:
-        """Return the keys of results that earlier runs have made of media that this one has still to begin or to end,
-        as far as their job was not published."""
+        """Return the keys of results that earlier runs made of media files which this run has not finished yet.
+
+        A file whose job was published does not count.
+        """
         keys: set[str] = set()
         for index, request in enumerate(self.to_come):
             if index not in self.results:
@@ -125,16 +128,18 @@ class Batch:
         return keys
 
     def pass_over(self, requests: Sequence[Request], begin: int = 0) -> list[Request]:
-        """Settle the media that have what is asked for. Returns the requests for what the others lack; the first is
-        that of number `begin`."""
+        """Skip the media files that have all requested subtitles.
+
+        Returns the requests, reduced to what each file lacks. The first of them has the number `begin`.
+        """
         if self.passing is None:
             return list(requests)
         if len(requests) > _AT_ONCE:
-            self.run.emit(events.Notice(None, None, f"looking for the subtitles of {len(requests)} media"))
+            self.run.emit(events.Notice(None, None, f"looking for existing subtitles of {len(requests)} files"))
         left: list[Request] = []
         for first in range(0, len(requests), _AT_ONCE):
             some = requests[first : first + _AT_ONCE]
-            with self.run.app.store.one_write():  # what was seen stays, whatever ends the run
+            with self.run.app.store.one_write():  # keeps what was read, even if the run is interrupted
                 self.passing.look_ahead(some)
                 for index, request in enumerate(some, begin + first):
                     lacking, reason = self.passing.decide(request)
@@ -144,14 +149,14 @@ class Batch:
         return left
 
     def leave_alone(self, index: int, request: Request, reason: str) -> None:
-        """Nothing is to be done for the media."""
+        """Record that a media file needs no work."""
         name = self.admission.name(request.media)
         self.run.emit(events.ItemStarted(name, request.media, 0))
         self.run.emit(events.ItemFinished(name, "skipped", 0.0, None, reason))
         self.results[index] = ItemResult(name, request.media, "skipped", None, None, 0, 0.0, reason=reason)
 
     def is_file(self, index: int, request: Request) -> bool:
-        """Whether the media can be read at all; if not, that is its result."""
+        """Tell whether a media file can be read; if not, record that as its result."""
         try:
             check_media(request.media)
             with open(request.media, "rb"):
@@ -163,7 +168,7 @@ class Batch:
         return False
 
     def known(self, index: int, request: Request) -> MediaFile | None:
-        """The media's file with its digest, which may have to be read; None where that fails."""
+        """Return the media file with its digest, reading it if need be. Return None if that fails."""
         try:
             return self.run.app.store.media(request.media)
         except MediaChanged as error:
@@ -173,12 +178,12 @@ class Batch:
         return None
 
     def unreadable(self, index: int, request: Request, error: OSError) -> None:
-        """The media's file cannot be read."""
+        """Record that a media file cannot be read."""
         text = f"{request.media} cannot be read: {error.strerror or error}"
         self.refuse(index, request, BadInput("media.unreadable", text))
 
     def _set_up(self, previews: list[StepPreview]) -> None:
-        """What was set up for one item is there for the next."""
+        """Set up what the steps need, once for all items with the same steps and backends."""
         due = tuple(preview.step.id for preview in previews if preview.verdict != "reused")
         plans = tuple(preview.step.backend_name for preview in previews)
         if due and (*due, *plans) not in self._ready:
@@ -196,13 +201,15 @@ def run_batch(
     stop: Callable[[], None] | None = None,
     purpose: str = "reel run",
 ) -> BatchResult:
-    """Run the plan of each media. Holds the store, which it waits for as the settings say; one item's failure does not
-    stop the others, unless `fail_fast`. Requests that can be counted are looked at once the store is held.
-    `continuing`: what somebody has corrected in published files since is taken in first.
+    """Run the plan of each media file.
 
-    Requests may come while others are worked on. With `stop`, the user's first interrupt calls that, so that no more
-    come, and what is at work is finished. Raises `KeyboardInterrupt` when the user ends what is at work. `purpose` is
-    told to others who want the store.
+    Holds the store, and waits for it as the settings say. A failed item does not stop the others, unless `fail_fast` is
+    set. If the requests can be counted, they are read once the store is held. With `continuing`, files that a person
+    edited since they were published are taken in as corrections first.
+
+    Requests may arrive during the work. With `stop`, the user's first interrupt calls it, so that no more requests
+    arrive, and the items at work are finished. Raises `KeyboardInterrupt` when the user ends the items at work.
+    `purpose` is shown to other processes that wait for the store.
     """
     waiting = app.waiting(lambda text: emit(events.Notice(None, None, text)))
     with app.store.open_for_writing(purpose, waiting):
@@ -212,7 +219,7 @@ def run_batch(
         awaits = requests.awaits if isinstance(requests, Watch) else lambda path: False
         media = BatchMedia((request.media for request in known or ()), awaits)
         admission = Admission(app, history, media, heard if continuing else None, try_disk=True)
-        admission.check(known or ())  # a command that is refused is no run
+        admission.check(known or ())  # a refused command is not recorded as a run
         run = Run(history.start(app.settings.recipe, app.profile.name), app, history, heard)
         run.emit(events.RunStarted(run.id, None if known is None else len(known)))
         state = "interrupted"
@@ -227,8 +234,11 @@ def run_batch(
 
 
 def _complete(batch: Batch, requests: list[Request] | AsyncIterable[Request], stop: Callable[[], None] | None) -> None:
-    """See to all of them. The first media are dealt with here for as long as everything of them is reused, or nothing
-    can be: a batch without work starts neither an event loop nor a worker."""
+    """Work on all requests.
+
+    The first files are handled here for as long as all their results are reused, or they cannot be worked on: a batch
+    without work starts neither an event loop nor a worker.
+    """
     first: Begun | None = None
     number = 0
     if isinstance(requests, list):
@@ -240,7 +250,8 @@ def _complete(batch: Batch, requests: list[Request] | AsyncIterable[Request], st
                 if index not in batch.results:
                     batch.skip(index, requests[index])
             return
-    from pipeline.engine.concurrency import Window, numbered  # here, because asyncio takes a fifth of a start to import
+    # Imported here: importing asyncio takes a fifth of the start-up time.
+    from pipeline.engine.concurrency import Window, numbered
 
     left = None
     if isinstance(requests, list):
@@ -249,8 +260,10 @@ def _complete(batch: Batch, requests: list[Request] | AsyncIterable[Request], st
 
 
 def _leading(batch: Batch, requests: list[Request], begin: int) -> tuple[Begun | None, int]:
-    """The first item of which something is to be run, and how far that was. All that is noted of those before it is
-    written at once, so that the disk is waited for once."""
+    """Return the first item with a step to run, and the number of the next request.
+
+    Everything noted for the items before it is written in one transaction, so that the disk is waited for once.
+    """
     end = min(begin + _AT_ONCE, len(requests))
     with batch.run.app.store.one_write():
         for number in range(begin, end):

@@ -1,4 +1,4 @@
-"""The items that are at work at once: as many as keep the workers busy, and no more than the disk holds."""
+"""Works on many items at once: as many as keep the workers busy, and no more than fit on the disk."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from pipeline.store.media_file import read_media
 from pipeline.store.worker_stats import Observed
 from pipeline.workers.open_dispatcher import open_dispatcher
 
-_STAGE_BY_STAGE = 32  # items at once where the models take turns in memory: each turn costs a load
+_STAGE_BY_STAGE = 32  # items at once if the models do not all fit in memory: each change of model costs a load
 _LEAST_FREE_BYTES = 1 << 30
-_LEAST_FREE_OF_MEDIA = 3  # times its size, for what is cut out of it and put together again
+_LEAST_FREE_OF_MEDIA = 3  # times its size, for the audio and the films that its steps write
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Numbered = tuple[int, Request]
 
 
 async def numbered(requests: Sequence[Request] | AsyncIterable[Request], begin: int) -> AsyncIterator[Numbered]:
-    """The requests from number `begin` on, each with its number."""
+    """Yield the requests from number `begin` on, each with its number."""
     if isinstance(requests, Sequence):
         for index in range(begin, len(requests)):
             yield index, requests[index]
@@ -40,8 +40,11 @@ async def numbered(requests: Sequence[Request] | AsyncIterable[Request], begin: 
 
 
 class Window:
-    """Works on the items of a batch. `left` is how many are still to be admitted; None while nobody knows. `stop` ends
-    the coming of more, where that is what a first interrupt asks for."""
+    """Concurrent work on the items of a batch.
+
+    `left` is how many requests are still to be prepared, or None if that is not known. `stop` ends the arrival of
+    requests; if it is given, the first interrupt calls it.
+    """
 
     def __init__(
         self, batch: Batch, observed: Observed, left: int | None, stop: Callable[[], None] | None = None
@@ -52,7 +55,7 @@ class Window:
         self._at_work: dict[asyncio.Task[None], Begun] = {}
 
     def work(self, first: Begun | None, requests: AsyncIterator[Numbered]) -> None:
-        """See to all of them. Raises `KeyboardInterrupt` when the user ended it."""
+        """Work on all requests. Raises `KeyboardInterrupt` if the user ended the work."""
         with asyncio.Runner() as loop:
             loop.run(self._work(first, requests))
         if self._interrupts:
@@ -68,7 +71,7 @@ class Window:
 
             def interrupt(politely: bool) -> None:
                 if politely and self._stop:
-                    run.emit(events.Notice(None, None, "finishing what is at work; once more stops that too"))
+                    run.emit(events.Notice(None, None, "finishing the files at work; interrupt again to stop"))
                     self._stop()
                     self._stop = None
                     return
@@ -76,13 +79,13 @@ class Window:
                 if self._interrupts > 1:
                     dispatcher.kill_now()
                 else:
-                    run.emit(events.Notice(None, None, "stopping; once more ends everything at once"))
+                    run.emit(events.Notice(None, None, "stopping; interrupt again to end everything at once"))
                     dispatcher.begin_no_more()
                     work.cancel()
 
             with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
                 for number in _SIGNALS:
-                    # Who sends SIGTERM, as a system that shuts down does, waits for a few seconds only.
+                    # The sender of SIGTERM, such as a system that shuts down, waits for a few seconds only.
                     loop.add_signal_handler(number, interrupt, number == signal.SIGINT)
             try:
                 await work
@@ -97,7 +100,8 @@ class Window:
                         loop.remove_signal_handler(number)
 
     async def _all(self, first: Begun | None, requests: AsyncIterator[Numbered], shared: Shared) -> None:
-        """Admit one after the other, never more than the window holds. What goes wrong with the run ends it."""
+        """Prepare one request after the other, and keep at most as many items at work as have room. An error of the run
+        itself ends it."""
         if first:
             self._start(first, shared)
         arriving: asyncio.Task[Numbered | None] | None = asyncio.create_task(_next(requests))
@@ -113,7 +117,7 @@ class Window:
                 done, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
                 for task in [one for one in self._at_work if one in done]:
                     del self._at_work[task]
-                    task.result()  # raises what is no item's failure
+                    task.result()  # raises errors that do not belong to one item
                     self._limit.keep(self._needed)
                 if self._batch.over:
                     await self._leave()
@@ -124,7 +128,7 @@ class Window:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _leave(self) -> None:
-        """End what is at work, because another item has failed."""
+        """Cancel the items at work, because another item failed."""
         left, self._at_work = self._at_work, {}
         for task in left:
             task.cancel()
@@ -134,7 +138,7 @@ class Window:
             self._batch.results[begun.index] = ItemResult(item.name, item.media, "skipped", None, None, 0, 0.0)
 
     def _has_room(self, arrived: Numbered | None, shared: Shared) -> bool:
-        """Whether another item may begin beside those at work."""
+        """Tell whether another item may begin beside those at work."""
         if arrived is None or not self._at_work:
             return True
         settings = self._batch.run.app.settings
@@ -149,8 +153,8 @@ class Window:
         return self._limit.free(wanted, self._needed)
 
     def _needed(self) -> set[str]:
-        """Return the keys of the results that are needed still: by the items at work, and by those to come, which may
-        have been worked on before."""
+        """Return the keys of results that are still needed: by the items at work, and by later ones that an earlier run
+        may have worked on."""
         keys = {result.key for begun in self._at_work.values() for result in begun.record.results.values()}
         keys |= {one.key for begun in self._at_work.values() for one in begun.previews if one.key}
         return keys | self._batch.keys_to_come()
@@ -164,7 +168,7 @@ class Window:
         if batch.over:
             batch.skip(index, request)
             return
-        if self._left is None:  # it came just now, so nothing was decided about it
+        if self._left is None:  # it arrived just now and has not been checked for existing subtitles
             [request] = batch.pass_over([request], index)
         if index in batch.results or not batch.is_file(index, request):
             return

@@ -1,7 +1,7 @@
-"""What the steps of a plan will ask of services, estimated before anything is sent.
+"""Estimates what the steps of a plan will request from services, before anything is sent.
 
-The text is taken where it is known already: the transcript that a step will get, else an earlier one of the same media,
-else the media's length at the pace of speech. All of it is an estimate: tokenizers differ, and so do retries.
+The text is taken from the transcript that a step will get, else from an earlier transcript of the same file, else from
+the file's length at the pace of speech. Every figure is an estimate: tokenizers differ, and so do retries.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _TOKENS_PER_SECOND, _SECONDS_PER_LINE = 4.0, 4.0  # of speech, with its pauses
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a step will ask of a service; `usage` is None as long as nobody knows how long the media is."""
+    """Estimate of a step's requests to a service. `usage` is None as long as the length of the media file is not
+    known."""
 
     step: str
     asked: Asked
@@ -32,7 +33,7 @@ class Estimate:
 
 
 def estimates(previews: Sequence[StepPreview], store: ResultStore) -> list[Estimate]:
-    """An estimate for each step that is to be run and asks a service."""
+    """Return an estimate for each step that will run and uses a service."""
     results = {preview.step.id: preview.result for preview in previews if preview.result}
     found = []
     for preview in previews:
@@ -49,7 +50,7 @@ def estimates(previews: Sequence[StepPreview], store: ResultStore) -> list[Estim
 
 
 def _text(results: Iterable[StoredResult], store: ResultStore) -> tuple[int, float] | None:
-    """Lines and tokens of the first transcript; else as many as are said in a media of that length."""
+    """Return lines and tokens of the first transcript, else as many as people say in a file of that length."""
     length_ms: int | None = None
     for result in results:
         try:

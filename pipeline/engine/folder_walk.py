@@ -1,11 +1,10 @@
-"""The one walk through a folder, for every command: which files in it are media, and what is passed over and why.
+"""Finds the media files in a folder, for every command, and counts what it skips.
 
-Passed over are files that reel has published itself, hidden names, waste bins and other folders that systems keep for
-themselves, downloads that are not complete, and what is no regular file. All of it is counted, so that nothing
-disappears in silence.
+Skipped are files that reel has published itself, hidden names, recycle bins and other system folders, incomplete
+downloads, and everything that is not a regular file. All of it is counted and reported.
 
 A folder with a `job.json` of reel's may hold a film of the user's too: with `reel run Movies -o Movies` each film lies
-beside what was made of it. So only the files that the `job.json` names are passed over, never the folder.
+beside its results. So only the files that the `job.json` names are skipped, never the folder.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from pipeline.publishing.record import JOB
 from shared.containers import LOOK_BYTES, MEDIA_SUFFIXES, is_ambiguous, looks_like_media
 
 PUBLISHED = "published by reel"
-RECORDS = "reel's records beside films"  # one in each folder of a library: not told
+RECORDS = "reel's records beside films"  # one in each folder of a library, so it is not reported
 UNREADABLE_JOB = "beside a job.json that cannot be read"
 OWN_FOLDER = "folder of reel's own"
 HIDDEN = "hidden"
@@ -33,7 +32,7 @@ SPECIAL = "special file"
 BROKEN_LINK = "broken link"
 LINKED_FOLDER = "linked folder"
 UNREADABLE = "folder that cannot be read"
-_PLURALS = {  # in the order in which they are told
+_PLURALS = {  # in the order of the report
     PUBLISHED: PUBLISHED,
     UNREADABLE_JOB: UNREADABLE_JOB,
     HIDDEN: HIDDEN,
@@ -46,23 +45,23 @@ _PLURALS = {  # in the order in which they are told
     UNREADABLE: "folders that cannot be read",
 }
 
-# Folders in which disks, systems and network stores keep what nobody put there as a film. In small letters.
+# Folders in which disks, systems and network stores keep files of their own. In lower case.
 _SYSTEM_FOLDERS = frozenset({
     "$recycle.bin", "recycler", "recycled", "system volume information", "found.000", "lost+found",
     "#recycle", "#snapshot", "@eadir", "@tmp", "@sharebin",  # Synology
     "@recycle", "@recently-snapshot", "@__thumb",  # QNAP
     "~snapshot", "__macosx", "network trash folder", "temporary items",
 })  # fmt: skip
-_UNPACKING = ("_unpack_", "_failed_")  # SABnzbd, while it unpacks and where it could not
+_UNPACKING = ("_unpack_", "_failed_")  # SABnzbd, while it unpacks and after it failed
 
-# What programs append to a name until a download is complete.
+# Suffixes that programs append to a name until a download is complete.
 _PARTIAL_SUFFIXES = frozenset({
     ".!bt", ".!qb", ".!sync", ".!ut", ".aria2", ".bc!", ".bts", ".crdownload", ".filepart", ".incomplete",
     ".opdownload", ".part", ".partial", ".partial~", ".unfinished", ".ytdl",
 })  # fmt: skip
-_PARTIAL_AFTER_MEDIA = frozenset({".download", ".temp", ".tmp"})  # other programs use these for other things
+_PARTIAL_AFTER_MEDIA = frozenset({".download", ".temp", ".tmp"})  # other programs use these for complete files
 _PARTIAL_STEMS = frozenset({".temp", ".tmp"})  # `film.temp.mp4`, while yt-dlp joins picture and sound
-# A file that stands beside the download of its name, which has its final name already.
+# Suffixes of a file beside a download that has its final name already.
 _BESIDE_PARTIAL = (".aria2", ".lftp-pget-status")
 _BESIDE_PLACEHOLDER = (".part", ".crdownload")  # a browser's: the final name is an empty file until then
 
@@ -72,8 +71,8 @@ _JOB_FIELDS = {"media": str, "media_sha256": str, "files": dict, "steps": dict}
 
 @dataclass(frozen=True)
 class _Record:
-    """What a `job.json` of reel's says: the media that it was for, and the names of the files that reel wrote. `names`
-    is None where the file is ours and cannot be read."""
+    """Content of a `job.json` of reel's: the media file that it was for, and the names of the files that reel wrote.
+    `names` is None if the file is reel's and cannot be read."""
 
     media: str = ""
     names: frozenset[str] | None = None
@@ -84,7 +83,7 @@ _NO_RECORD = _Record(names=frozenset())
 
 @dataclass(frozen=True)
 class _Seen:
-    """What tells one state of a file from another, for what was read of it."""
+    """State of a file, for recognising a change since it was read."""
 
     size: int
     modified_ns: int
@@ -92,8 +91,11 @@ class _Seen:
 
 
 class FolderWalk:
-    """Finds the media below folders, and counts in `passed` what it leaves alone. A walk may be made again and again:
-    what was read inside files is remembered as long as they stay as they are. `ours` are folders of reel's own."""
+    """Search for media files below folders.
+
+    `passed` counts what it skips. A walk may be repeated: what was read inside a file is remembered as long as the file
+    does not change. `ours` are folders of reel's own.
+    """
 
     def __init__(self, ours: Iterable[Path] = ()) -> None:
         self._ours = tuple(ours)
@@ -102,8 +104,10 @@ class FolderWalk:
         self._looks: dict[str, tuple[_Seen, bool]] = {}
 
     def media(self, folder: str) -> Iterator[os.DirEntry[str]]:
-        """The media files below a folder, each folder's entries by name. Links to files are followed, links to folders
-        are not. Raises `OSError` where the folder itself cannot be read."""
+        """Yield the media files below a folder, the entries of each folder by name.
+
+        Links to files are followed, links to folders are not. Raises `OSError` if the folder itself cannot be read.
+        """
         ours = [status for place in self._ours if (status := _status(place))]
         waiting = self._inside(folder, ours)
         while waiting:
@@ -120,7 +124,7 @@ class FolderWalk:
                 yield entry
 
     def leaves_alone(self, path: Path, root: Path) -> bool:
-        """Tell whether a walk from `root` passes over a file or folder below it, whatever its suffix, and count it."""
+        """Tell whether a walk from `root` skips a file or folder below it, whatever its suffix, and count it."""
         is_folder = path.is_dir()
         parts = path.relative_to(root).parts
         folders, name = (parts, "") if is_folder else (parts[:-1], path.name)
@@ -131,7 +135,7 @@ class FolderWalk:
         return not is_folder and self._is_published(str(path), name, self._record(path.parent / JOB))
 
     def _inside(self, folder: str, ours: list[os.stat_result]) -> list[os.DirEntry[str]]:
-        """The media files and the folders to be searched in a folder, the last first."""
+        """Return the media files and the folders to search in a folder, the last first."""
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name, reverse=True)
         names = {entry.name for entry in entries}
@@ -146,7 +150,7 @@ class FolderWalk:
             reason = self._file_reason(entry, names) if not is_folder else _folder_reason(entry.name)
             if is_folder and reason is None:
                 reason = LINKED_FOLDER if _is_junction(entry) else OWN_FOLDER if _is_one_of(entry, ours) else None
-        except OSError:  # a link that leads to itself, or a file that went just now
+        except OSError:  # a link to itself, or a file deleted just now
             is_folder, reason = False, BROKEN_LINK if _suffix(entry.name) in MEDIA_SUFFIXES else ""
         if reason:
             self.passed[reason] += 1
@@ -155,7 +159,8 @@ class FolderWalk:
         return is_folder or not self._is_published(entry.path, entry.name, record)
 
     def _file_reason(self, entry: os.DirEntry[str], names: Collection[str]) -> str | None:
-        """Why a file is passed over: None for not at all, an empty word where nobody would take it for media."""
+        """Return why a file is skipped: None if it is not, an empty text if it does not look like a media file at
+        all."""
         suffix = _suffix(entry.name)
         if entry.is_symlink() and entry.is_dir():
             return LINKED_FOLDER
@@ -183,7 +188,7 @@ class FolderWalk:
         return True
 
     def _record(self, place: Path) -> _Record:
-        """What the `job.json` at `place` says; nothing where it is not there, or not one of reel's."""
+        """Return what the `job.json` at `place` records; nothing if it is missing or not one of reel's."""
         try:
             status = place.stat()
             seen = _Seen(status.st_size, status.st_mtime_ns, status.st_ino)
@@ -203,14 +208,14 @@ class FolderWalk:
             try:
                 with open(entry.path, "rb") as stream:
                     is_media = looks_like_media(suffix, stream.read(LOOK_BYTES))
-            except OSError:  # it is found, and told as unreadable when its turn comes
+            except OSError:  # kept, and reported as unreadable when its turn comes
                 is_media = True
             before = self._looks[entry.path] = seen, is_media
         return before[1]
 
 
 def told(passed: Counter[str]) -> str | None:
-    """What was passed over, as one line; None for nothing."""
+    """Return one line about what was skipped; None for nothing."""
     counts = [
         f"{passed[reason]} {plural if passed[reason] > 1 else reason}"
         for reason, plural in _PLURALS.items()
@@ -231,8 +236,8 @@ def _folder_reason(name: str) -> str | None:
 
 
 def _name_reason(name: str) -> str | None:
-    """Why a file is passed over for its name alone."""
-    if name.startswith("."):  # `._film.mp4` too, in which macOS keeps what other disks have no place for
+    """Return why a file is skipped for its name alone."""
+    if name.startswith("."):  # also `._film.mp4`, where macOS keeps attributes that the disk cannot hold
         return HIDDEN
     return PARTIAL if _is_partial_name(name) or _suffix(_split(name)[0]) in _PARTIAL_STEMS else None
 
@@ -243,8 +248,8 @@ def _is_partial_name(name: str) -> bool:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """The name without its suffix, and the suffix in small letters."""
-    # As text, since a look takes thousands of names.
+    """Return the name without its suffix, and the suffix in lower case."""
+    # As text: one walk reads thousands of names.
     stem, end = os.path.splitext(name)  # noqa: PTH122
     return stem, end.lower()
 
@@ -254,7 +259,7 @@ def _suffix(name: str) -> str:
 
 
 def _composed(name: str) -> str:
-    """The name as it compares: some disks give accents back in pieces."""
+    """Return the name in the form for comparison: some disks return accents decomposed."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -266,12 +271,15 @@ def _status(place: Path) -> os.stat_result | None:
 
 
 def _is_junction(entry: os.DirEntry[str]) -> bool:
-    """Whether a folder is Windows' other kind of link; asked for where Python knows it, from 3.12."""
+    """Tell whether a folder is a Windows junction. Python knows that from 3.12 on."""
     return bool(getattr(entry, "is_junction", bool)())
 
 
 def _is_one_of(entry: os.DirEntry[str], known: list[os.stat_result]) -> bool:
-    """By its number first: asking for more of each of thousands of folders would take a second."""
+    """Tell whether a folder is one of the known ones.
+
+    It compares the inode first: a `stat` of each of thousands of folders would take a second.
+    """
     number = entry.inode()
     return any(status.st_ino == number and os.path.samestat(status, entry.stat()) for status in known)
 
@@ -283,7 +291,7 @@ def _parsed(content: bytes) -> _Record:
         return _Record() if b'"media_sha256"' in content else _NO_RECORD
     if not isinstance(job, dict) or not all(isinstance(job.get(name), kind) for name, kind in _JOB_FIELDS.items()):
         return _NO_RECORD
-    # `earlier` names files that a job which was killed while it published may have left.
+    # `earlier` names files that a job may have left when it was killed while publishing.
     others = (job.get(field) for field in ("edits", "earlier"))
     names = {*job["files"], *(name for other in others if isinstance(other, dict) for name in other)}
     return _Record(job["media"], frozenset(map(_composed, names)))

@@ -1,4 +1,4 @@
-"""One media of a batch: its steps as they end, told to the user, kept in the history, and published."""
+"""Tracks one item of a batch: its steps as they end, its events, its history, and the published files."""
 
 from __future__ import annotations
 
@@ -27,15 +27,18 @@ from shared.documents.media import Media
 from shared.files import is_sound
 from shared.language_model import NOTHING, Usage
 
-_MAKESHIFT = "makeshift: this will do for now, and the next run does the step again"
-_LEAST_BYTES_PER_SECOND = 2_000  # of media, for a time limit before its length is known
+_MAKESHIFT = "makeshift: usable for now; the next run does the step again"
+_LEAST_BYTES_PER_SECOND = 2_000  # of media data, for a time limit before the length is known
 
 
 @dataclass(frozen=True)
 class Item:
-    """One media to work on: `name` is what the user reads, `digest` the content's, `folder` where it is published.
-    `index` is its place among all; a higher `priority` goes before. `plan_digest` stands for all that decides what is
-    published but the media; `rules` are None where everything of it is published already."""
+    """Media file to work on.
+
+    `name` is shown to the user, `digest` is that of the content, `folder` is where results are published. `index` is
+    its place among all items; a higher `priority` runs first. `plan_digest` stands for everything but the media file
+    that decides what is published. `rules` is None if all files are published already.
+    """
 
     name: str
     media: Path
@@ -51,7 +54,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Run:
-    """One execution, for however many media."""
+    """One execution for any number of media files."""
 
     id: str
     app: App
@@ -61,7 +64,7 @@ class Run:
 
 @dataclass(frozen=True)
 class ItemResult:
-    """What became of an item. `error` is the first that kept it from being finished."""
+    """Result of an item. `error` is the first error that kept the item from being finished."""
 
     name: str
     media: Path
@@ -70,19 +73,19 @@ class ItemResult:
     error: ReelError | None
     steps_run: int
     seconds: float
-    asked: Usage = NOTHING  # of services, by the steps that were run
-    cost: float | None = None  # of that, where the user has given prices
+    asked: Usage = NOTHING  # usage of services by the steps that ran
+    cost: float | None = None  # of that usage, if the user has given prices
     checked: tuple[events.Checked, ...] = ()
     reason: str = ""  # why it was skipped
-    missing: Mapping[str, str] = field(default_factory=dict)  # `step.role` of what was not made, with the error's code
+    missing: Mapping[str, str] = field(default_factory=dict)  # `step.role` of a missing output: the error's code
 
 
 class ItemRecord:
-    """Collects the results of an item's steps, in one run."""
+    """Progress of one item in a run: it collects the results of the steps, emits events, and publishes."""
 
     def __init__(self, item: Item, run: Run, media: MediaFile) -> None:
         self.item, self.plan, self.app, self.emit, self.media = item, item.plan, run.app, run.emit, media
-        self.proven = {media.digest}  # contents that were made in this run, or compared with their digest
+        self.proven = {media.digest}  # contents made in this run, or compared with their digest
         self.results: dict[str, StoredResult] = {}
         self.error: ReelError | None = None
         self._errors: dict[str, ReelError] = {}  # by step
@@ -98,15 +101,17 @@ class ItemRecord:
         self.emit(events.ItemStarted(item.name, item.media, len(plan), plan))
 
     def may_begin(self, step: Step) -> bool:
-        """Tell whether a step is to be done, after all that has failed."""
+        """Tell whether a step should still be done after the failures so far."""
         if not self._errors:
             return True
         return self._concerns_all is None and step.id in still_of_use(self.plan, self._errors.keys())
 
     @property
     def is_worth_publishing(self) -> bool:
-        """Tell whether there is something to publish: everything, or what does not depend on the steps that failed.
-        Nothing is made of a media file that was not the same from the first step to the last."""
+        """Tell whether the item has something to publish: everything, or what does not depend on failed steps.
+
+        Nothing is published for a media file that changed between the first step and the last.
+        """
         if not self.error:
             return True
         published = {publication.step for publication in self.plan.publications}
@@ -118,7 +123,8 @@ class ItemRecord:
 
     @property
     def missing(self) -> dict[str, str]:
-        """Return what the plan publishes and could not be made, as `step.role`, with the code of the error."""
+        """Return the outputs that the plan publishes and that could not be made, as `step.role`, with the code of the
+        error."""
         found: dict[str, str] = {}
         for publication in self.plan.publications if self.error else ():
             if publication.step not in self.results:
@@ -129,17 +135,17 @@ class ItemRecord:
 
     @property
     def length_ms(self) -> int:
-        """How long the media is; before that is known, how long it may be at most."""
+        """Return the length of the media file; before that is known, the greatest length that it may have."""
         if self._media_ms is not None:
             return self._media_ms
         return self.media.identity.size * 1000 // _LEAST_BYTES_PER_SECOND
 
     def started(self, step: Step, reason: str, worker: str) -> None:
-        """A worker begins with the step."""
+        """Report that a worker begins with the step."""
         self.emit(events.StepStarted(self.item.name, step.id, step.backend_name, reason, self._media_ms, worker))
 
     def reused(self, step: Step, result: StoredResult, *, fresh: bool = False) -> None:
-        """The step's result was in the store; `fresh` where it was made in this run, for another item."""
+        """Record that the step's result was in the store. `fresh`: this run made it, for another item."""
         if fresh:
             self._prove(result)
         self.emit(events.StepReused(self.item.name, step.id, step.backend_name, result.key))
@@ -147,7 +153,7 @@ class ItemRecord:
         self._accept(step, result)
 
     def done(self, step: Step, result: StoredResult, seconds: float) -> None:
-        """The step was run, within `seconds` of a user's time; its result is written, and noted here."""
+        """Record that the step was run, within `seconds` on the user's clock. Its result is written, and noted here."""
         self._steps_run += 1
         self._prove(result)
         self._asked += Usage.noted(result.facts)
@@ -166,10 +172,10 @@ class ItemRecord:
         )
 
     def failed(self, step: Step, error: ReelError, seconds: float) -> None:
-        """The step did not deliver. The first error is the item's."""
+        """Record that the step failed. The first error becomes the item's."""
         self.error = self.error or error
         self._errors[step.id] = error
-        self.results.pop(step.id, None)  # it was reused, is damaged, and could not be made again
+        self.results.pop(step.id, None)  # a reused result that is damaged and could not be made again
         self._record(step, None, "failed", seconds)
         self.emit(
             events.StepFailedEvent(
@@ -178,11 +184,11 @@ class ItemRecord:
         )
 
     def skipped(self, step: Step) -> None:
-        """The step was not begun, because another has failed."""
+        """Report that the step was not begun, because another step failed."""
         self.emit(events.StepSkipped(self.item.name, step.id))
 
     def recall(self, keys: Mapping[str, str], published: PublishedFiles) -> None:
-        """Everything was done and published before, and nothing of it was touched since."""
+        """Record that every step was done and published before, and that no published file was changed since."""
         for step in self.plan.steps:
             self.emit(events.StepReused(self.item.name, step.id, step.backend_name, keys[step.id]))
         name = self.item.name
@@ -194,12 +200,12 @@ class ItemRecord:
 
     @property
     def published(self) -> PublishedFiles | None:
-        """What lies in the item's folder now."""
+        """Return the files in the item's folder."""
         return self._published
 
     def find_damaged(self, digests: Iterable[str]) -> list[str]:
-        """Read contents that steps are to be given, and return those that are damaged. Touches the disk only, so that
-        a thread can do it."""
+        """Read contents that steps are about to use, and return the damaged ones. Touches the disk only, so that a
+        thread can do it."""
         corrections = self.app.edits.files(self.item.digest, self.item.edits)
         damaged = []
         for digest in digests:
@@ -214,8 +220,11 @@ class ItemRecord:
         return damaged
 
     def publish(self) -> list[str]:
-        """Bring the files to where the user looks for them. Returns contents that are damaged or lost, and have to be
-        made again before all is published. Touches the disk only, so that a thread can do it."""
+        """Publish the files of the item.
+
+        Returns contents that are damaged or lost, and have to be made again before all can be published. Touches the
+        disk only, so that a thread can do it.
+        """
         item, app = self.item, self.app
         assert item.rules, "an item that is published already is not published again"
         made = Made(item.media, item.digest, self.plan, self.results, item.plan_digest, self.missing)
@@ -237,18 +246,18 @@ class ItemRecord:
         return []
 
     def _to_publish(self) -> Iterator[Path]:
-        """Where the contents lie that the plan publishes."""
+        """Yield the paths of the contents that the plan publishes."""
         for one in self.plan.publications:
             digests = self.results[one.step].digests(one.role) if one.step in self.results else None
             for digest in [digests] if isinstance(digests, str) else digests or ():
                 yield self.app.store.object_path(digest)
 
     def not_published(self, error: ReelError) -> None:
-        """All results are there, and this kept them from being published."""
+        """Record the error that kept complete results from being published."""
         self.error = self._publishing_error = error
 
     def finish(self) -> ItemResult:
-        """Say how it went."""
+        """Report the outcome of the item, and return its result."""
         published, error, name = self._published, self.error, self.item.name
         checked = checks_in(published.folder, name) if published else ()
         if published:
@@ -264,7 +273,7 @@ class ItemRecord:
                 self.emit(events.Published(name, path))
             if self.missing:
                 steps = ", ".join(sorted({origin.rpartition(".")[0] for origin in self.missing}))
-                text = f"published without what {steps} would have given; the same command makes only that"
+                text = f"published without the results of {steps}; run the same command again to make only these"
                 self.emit(events.Notice(name, None, text))
         elif error and error is self._publishing_error:
             self.emit(events.StepFailedEvent(name, "publish", "", error.code, error.message, error.hint, None))
@@ -297,32 +306,32 @@ class ItemRecord:
 
 def _waits(edit: Edit, language: str | None) -> str:
     return (
-        f"{edit.name} was corrected in {edit.language}, and this run is in {language}: the correction is left aside,"
-        f" and applies again when the language is {edit.language}"
+        f"{edit.name} was corrected in {edit.language}, but this run is in {language}: the correction is not used now,"
+        f" and applies again to a run in {edit.language}"
     )
 
 
 def told_of(published: PublishedFiles, rules: Rules | None) -> list[str]:
-    """List what a person should know of the files that are in the folder now."""
+    """List the notes for the user about the files that are in the folder now."""
     texts = [
-        f"{path.name} was edited since it was published, so it is kept; `--continue` takes in corrections of subtitles"
-        " and transcripts, and when you delete it, the new one comes"
+        f"{path.name} was edited since it was published, so it is kept; `--continue` takes corrections of subtitles"
+        " and transcripts in; delete the file to get the new one"
         for path in published.edited
     ]
     if published.renamed:
         media = [path for path in published.theirs if rules and path in rules.batch]
-        text = f"left as they are, for reel did not write them: {_names(published.theirs)}; made beside them:"
+        text = f"kept, because reel did not write them: {_names(published.theirs)}; written beside them:"
         text += f" {_names(published.renamed)}"
         if len(media) < len(published.theirs):
-            text += "; `--replace` writes over what is no media file of this run"
+            text += "; `--replace` overwrites them, but never a media file of this run"
         texts.append(text)
     if rules and rules.foreign_record:
         texts.append(
-            f"{shown(rules.foreign_record)} is not a record of reel's, or is damaged, so it is left as it is, and"
-            f" {shown(published.folder)} is used; `--replace` writes over it"
+            f"{shown(rules.foreign_record)} is not a record of reel's, or is damaged, so it is kept, and"
+            f" {shown(published.folder)} is used; `--replace` overwrites it"
         )
     if published.shortened:
-        texts.append(f"names too long for the disk were cut: {_names(published.shortened)}")
+        texts.append(f"these names were too long for the disk and were cut: {_names(published.shortened)}")
     return texts
 
 
@@ -331,7 +340,7 @@ def _names(paths: tuple[Path, ...]) -> str:
 
 
 def checks_in(folder: Path, item: str) -> tuple[events.Checked, ...]:
-    """What was found in the subtitles that a job has published, whether they were made now or before."""
+    """Return what the checks found in the subtitles of a published job, made in this run or before."""
     job = read_job(folder)
     shown = {origin.rpartition(".")[0] for origin in job.origins.values()} if job else {}
     found = []

@@ -1,7 +1,7 @@
-"""One plan for one media: every step reused or run as soon as what it needs is there.
+"""Runs the plan of one item: each step is reused or run as soon as its inputs are there.
 
-What a step reads of the store is compared with its digest before, once for each item, unless it was made in this run.
-A content that is damaged is removed, and its step is done again: see `ItemRun._make_again`.
+A step's inputs from the store are compared with their digests first, once for each item, unless this run made them. A
+damaged content is removed, and its step is done again: see `ItemRun._make_again`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from pipeline.plan.result_key import InputDigests, Surroundings
 from pipeline.store.results import StoredResult
 from pipeline.workers.dispatcher import Dispatcher
 
-_REPAIRS = 2  # of one content: a disk that damages what was just written is not worth more
+_REPAIRS = 2  # of one content: a disk that damages fresh data again and again will not stop doing so
 
 
 @dataclass
 class Shared:
-    """What the items of a batch share: the workers, and the jobs in progress, so that none is done twice."""
+    """State that the items of a batch share: the workers, and the jobs in progress, so that none is done twice."""
 
     dispatcher: Dispatcher
     surroundings: Surroundings
@@ -39,15 +39,18 @@ class Shared:
 
 
 class ItemRun:
-    """The work on one item. A failed step keeps those from running that cannot do without it, and those that nothing
-    which is published needs any more; what concerns the media file itself ends the work on it."""
+    """Work on one item.
+
+    A failed step keeps two kinds of steps from running: those that need its result, and those whose results no
+    published file needs any more. An error about the media file itself ends the work on it.
+    """
 
     def __init__(self, record: ItemRecord, shared: Shared) -> None:
         self._record, self._shared = record, shared
         self._repaired: Counter[str] = Counter()
 
     async def complete(self, previews: list[StepPreview]) -> None:
-        """See to every step of the plan that has no result yet; what became of each is in the record."""
+        """Run every step of the plan that has no result yet. The record holds the outcome of each."""
         reasons = {preview.step.id: preview.why for preview in previews}
         due = {preview.step.id for preview in previews if preview.verdict != "reused"}
         finished = {step.id: asyncio.Event() for step in self._record.plan.steps}
@@ -64,7 +67,7 @@ class ItemRun:
         await all_of(self._attend(step, reasons[step.id], finished, step.id in due) for step in open_yet)
 
     async def publish(self) -> None:
-        """Bring the results to where the user looks for them. What is found damaged then is made again."""
+        """Publish the results. Contents found to be damaged at that point are made again."""
         record = self._record
         try:
             while damaged := await asyncio.to_thread(record.publish):
@@ -75,7 +78,7 @@ class ItemRun:
             record.not_published(error)
 
     async def _attend(self, step: Step, reason: str, finished: dict[str, asyncio.Event], expected: bool) -> None:
-        """Wait for what the step needs, then see to it."""
+        """Wait for the inputs of the step, then process it."""
         for needed in step.needs:
             await finished[needed].wait()
         try:
@@ -98,7 +101,7 @@ class ItemRun:
                 record.failed(step, error, time.monotonic() - started)
                 return
         while True:
-            if not step.needs <= record.results.keys():  # one was damaged, and could not be made again
+            if not step.needs <= record.results.keys():  # an input was damaged and could not be made again
                 record.skipped(step)
                 return
             digests: InputDigests = gather(step.inputs, record.item.digest, record.results)
@@ -108,7 +111,7 @@ class ItemRun:
                 if found := record.app.store.reusable(work.key):
                     record.reused(step, found)
                     return
-            if not record.may_begin(step):  # something has failed while the language was asked for, say
+            if not record.may_begin(step):  # another step failed in the meantime, for example during a download
                 record.skipped(step)
                 return
             work = works[-1]
@@ -127,20 +130,23 @@ class ItemRun:
                 if at_work is None:
                     record.failed(step, error, time.monotonic() - started)
                     return
-                # It was the file of the other item; this one's may be as it was.
+                # The file of the other item changed; the file of this item may be unchanged.
             except ReelError as error:
                 record.failed(step, error, time.monotonic() - started)
                 return
 
     async def _damaged(self, inputs: InputDigests) -> list[str]:
-        """The contents among these that are not what their digest says, and are therefore gone from the store."""
+        """Return the contents among these that do not have their digest. They have been removed from the store."""
         flat = {one for given in inputs.values() for one in (given if isinstance(given, list) else [given]) if one}
         unproven = sorted(flat - self._record.proven)
         return await asyncio.to_thread(self._record.find_damaged, unproven) if unproven else []
 
     async def _make_again(self, damaged: Collection[str]) -> None:
-        """Do the steps again that made these contents. Raises `ReelError` for a correction, which no step makes, and
-        where a content is damaged as often as it is made."""
+        """Repeat the steps that made these contents.
+
+        Raises `ReelError` for a correction, which no step makes, and for a content that is damaged each time it is
+        made.
+        """
         record = self._record
         if rotten := next((one for one in damaged if self._repaired[one] == _REPAIRS), None):
             raise _rotten(record.app.store.object_path(rotten))
@@ -148,7 +154,7 @@ class ItemRun:
             if edit.sha256 in damaged or edit.base in damaged:
                 raise BadInput(
                     "edits.damaged",
-                    f"the correction of {edit.name} is damaged, or was changed where reel keeps it",
+                    f"the correction of {edit.name} is damaged, or its copy in reel's store was changed",
                     hint="correct the published file again, or `./reel edits drop` it",
                 )
         for leaf in (leaf for step in record.plan.steps for leaf in leaves(step.inputs)):
@@ -157,13 +163,13 @@ class ItemRun:
         for step in record.plan.steps:
             made = record.results.get(step.id)
             if made and any(file.sha256 in damaged for file in made.files):
-                text = "a damaged file was found among its results and removed; the step is done again"
+                text = "one of its results was damaged and has been removed; the step is done again"
                 record.emit(events.Notice(record.item.name, step.id, text))
                 await self._do_again(step, made)
         self._repaired.update(damaged)
 
     async def _do_again(self, step: Step, before: StoredResult) -> None:
-        """Do a step that was reused; where it now gives another result, see to all that follows from it."""
+        """Repeat a reused step. If its result changes, process every step that depends on it."""
         record, reason = self._record, "its result was damaged"
         await asyncio.to_thread(set_up, [StepPreview(step, "redone", reason)], record.app, record.emit)
         await self._see_to(step, reason)
@@ -175,7 +181,8 @@ class ItemRun:
                 changed.add(later.id)
 
     async def _for_language(self, step: Step) -> Step:
-        """The step with the models for the language that was heard, which may have to be fetched. Raises `Missing`."""
+        """Return the step with the models for the language of the transcript, which may have to be downloaded. Raises
+        `Missing`."""
         record, language = self._record, language_heard(step.inputs, self._record.results)
         offline = record.app.settings.offline
         return await asyncio.to_thread(
@@ -194,7 +201,7 @@ class ItemRun:
         given = Given(record.length_ms, record.media, record.app.edits.files(item.digest, item.edits))
         job = asyncio.create_task(run_step(work, below, given, record.app, self._shared.dispatcher, listening, order))
         jobs[work.key] = job
-        job.add_done_callback(lambda _: jobs.pop(work.key))  # before whoever waits for it looks here again
+        job.add_done_callback(lambda _: jobs.pop(work.key))  # before the coroutines that wait for it look here again
         return await job
 
     def _expect(self, step: Step, jobs: int) -> None:
@@ -203,21 +210,21 @@ class ItemRun:
 
 
 def _rotten(place: Path) -> ReelError:
-    """The error for a content that is damaged as soon as it is made."""
+    """Return the error for a content that is damaged as soon as it is made."""
     return ReelError(
         "results.content",
-        f"the disk gives back other bytes than were written: {place} was made again, and is damaged again",
-        hint="check the disk and the memory of this machine, or choose another place with `--set results_dir=...`",
+        f"the disk returns other bytes than reel wrote: {place} was made again, and is damaged again",
+        hint="check the disk and the memory of this machine, or choose another disk with `--set results_dir=...`",
     )
 
 
 def _distinct(asked: Step, first: Step) -> list[Step]:
-    """As it was asked for, and as it is to be tried first where that is something else."""
+    """Return the requested step, and before running it, the variant to try first if that differs."""
     return [asked] if first is asked else [asked, first]
 
 
 async def all_of(works: Iterable[Coroutine[None, None, None]]) -> None:
-    """Do all of it at once; the first failure ends the others, and is raised as it is."""
+    """Run the coroutines concurrently. The first failure cancels the others, and is raised unchanged."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         await asyncio.gather(*tasks)

@@ -1,7 +1,7 @@
-"""Models that depend on the language spoken: which of them a step gets is known once there is a transcript.
+"""Chooses models that depend on the spoken language, which is known once there is a transcript.
 
-They are no condition of a run. One that is not there is fetched when its step's turn comes, if that is allowed; where
-it cannot be had, the step works without it and says so. A translation cannot: without the model of its direction it
+A run does not require them. A missing one is downloaded when its step's turn comes, if that is allowed; if it cannot be
+downloaded, the step works without it and says so. A translation cannot: without the model for its pair of languages it
 fails.
 """
 
@@ -27,8 +27,8 @@ Emit = Callable[[events.Event], None]
 
 
 def for_language(step: Step, language: str, at_hand: Callable[[str], bool]) -> Step:
-    """The step with the model for this language, where there is one at hand, its role the language; and with that of
-    the direction into which it translates from there."""
+    """Return the step with the models for this language: the one of the language itself, if it is available, with the
+    language as its role, and the one for translating from it."""
     if not step.waits_for_language:
         return step
     name = step.language_models.get(primary(language))
@@ -38,8 +38,11 @@ def for_language(step: Step, language: str, at_hand: Callable[[str], bool]) -> S
 
 
 def _of_direction(step: Step, language: str) -> Mapping[str, str]:
-    """The model that a pair needs; none where the texts are copied, or the stage will refuse the pair. All of them
-    where nobody knows what is spoken."""
+    """Return the models for translating from `language`.
+
+    The result is empty if texts are only copied, or if the stage will refuse the pair; it holds all models if the
+    language is not known.
+    """
     if not (language and step.direction_models):
         return step.direction_models
     target = str(step.params.model_dump()["target"])
@@ -48,15 +51,15 @@ def _of_direction(step: Step, language: str) -> Mapping[str, str]:
 
 
 def language_heard(inputs: Mapping[str, Source], results: Mapping[str, StoredResult]) -> str:
-    """The language of the transcript that a step is to work on; empty where it takes none."""
+    """Return the language of the transcript that a step works on; empty if it takes none."""
     source = inputs.get(_TRANSCRIPT)
     if isinstance(source, FirstOf) and source.sources:
-        source = source.sources[-1]  # a shortened transcript stands before the whole one, and may not be made
+        source = source.sources[-1]  # a shortened transcript comes before the complete one, and may be missing
     return str(results[source.step].facts.get("language", "")) if isinstance(source, FromStep) else ""
 
 
 def for_inputs(inputs: Mapping[str, Source], language: str) -> Mapping[str, Source]:
-    """The inputs with the corrections that belong to this language, and without those that belong to another."""
+    """Return the inputs with the corrections in this language, and without those in other languages."""
 
     def decided(leaf: Leaf) -> Iterator[Leaf]:
         if not isinstance(leaf, FromFile):
@@ -77,7 +80,7 @@ def for_inputs(inputs: Mapping[str, Source], language: str) -> Mapping[str, Sour
 
 
 def language_in(inputs: Mapping[str, str | list[str] | None]) -> str:
-    """The language of the transcript among these files; empty without one that can be read."""
+    """Return the language of the transcript among these files; empty if there is none or it cannot be read."""
     path = inputs.get(_TRANSCRIPT)
     try:
         return Transcript.read(Path(path)).language if isinstance(path, str) else ""
@@ -86,8 +89,10 @@ def language_in(inputs: Mapping[str, str | list[str] | None]) -> str:
 
 
 def with_model(step: Step, language: str, models: ModelCache, emit: Emit, item: str, *, offline: bool) -> Step:
-    """As `for_language`, with a try to have the model first. Raises `Missing` where that of a direction cannot be had:
-    there is no translation without."""
+    """Download the models for the language if need be, then return the step as `for_language` does.
+
+    Raises `Missing` if the model for a pair of languages cannot be downloaded: the translation needs it.
+    """
     for needed in _of_direction(step, language).values():
         models.fetch(needed, emit, offline=offline)
     name = step.language_models.get(primary(language))
@@ -96,5 +101,5 @@ def with_model(step: Step, language: str, models: ModelCache, emit: Emit, item: 
             models.fetch(name, emit, offline=offline)
         except Missing as error:
             hint = f"; {error.hint}" if error.hint else ""
-            emit(events.Notice(item, step.id, f"{step.stage.name} does without a model: {error.message}{hint}"))
+            emit(events.Notice(item, step.id, f"{step.stage.name} runs without a model: {error.message}{hint}"))
     return for_language(step, language, lambda model: models.problem(model) is None)

@@ -1,4 +1,5 @@
-"""Which media a command is to work on: files, folders and patterns, lists with settings for each, and their order."""
+"""Finds the media files for a command: from files, folders, patterns and lists, with settings for each, in the
+requested order."""
 
 from __future__ import annotations
 
@@ -32,8 +33,8 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Request:
-    """One media, with settings of its own by their dotted names. A higher `priority` goes before. `has` are the
-    languages of subtitles that somebody else has made for it, as far as they were looked for."""
+    """Media file to work on, with settings of its own by their dotted names. A higher `priority` runs first. `has` are
+    the languages of existing subtitles that reel did not make, as far as it looked for them."""
 
     media: Path
     overrides: Mapping[str, JsonValue] = field(default_factory=dict)
@@ -67,8 +68,8 @@ ORDERS = tuple(_ORDERS)
 
 
 def find_media(arguments: Sequence[str], media_root: Path, walk: FolderWalk) -> list[Path]:
-    """The files that arguments name: files, folders (searched through by `walk`), patterns. A file that is named
-    outright is taken whatever its name is. Raises `UsageError`."""
+    """Return the files that arguments name: files, folders (searched by `walk`), and patterns. A file that is named
+    directly is accepted with any suffix. Raises `UsageError`."""
     found: list[Path] = []
     for argument in arguments:
         check_name(argument)
@@ -91,13 +92,13 @@ def _is_folder(path: Path) -> bool:
 
 
 def check_name(text: str) -> None:
-    """Raise `UsageError` for what cannot name a file: nothing at all, which would be the folder where the user is, or
-    an address on the network."""
+    """Raise `UsageError` for a text that cannot name a file: an empty one, which would mean the current folder, or a
+    network address."""
     if not text.strip():
         raise UsageError(
             "media.empty-name",
-            "an empty name was given, expected a file, a folder or a pattern",
-            hint="a variable of the shell that is not set gives an empty name; `.` is the folder you are in",
+            "the name of a file is empty, expected a file, a folder or a pattern",
+            hint="a shell variable that is not set gives an empty name; `.` is the current folder",
         )
     if _ADDRESS.match(text) and not os.path.lexists(text):
         raise UsageError(
@@ -108,7 +109,7 @@ def check_name(text: str) -> None:
 
 
 def media_in(folder: Path, name: str, walk: FolderWalk) -> list[Path]:
-    """The media files below a folder that the user called `name`. Raises `UsageError` where there are none."""
+    """Return the media files below a folder that the user called `name`. Raises `UsageError` if it has none."""
     before = Counter(walk.passed)
     try:
         inside = [Path(entry.path) for entry in walk.media(str(absolute(folder)))]
@@ -120,14 +121,17 @@ def media_in(folder: Path, name: str, walk: FolderWalk) -> list[Path]:
         raise UsageError(
             "media.none",
             f"there is no media file in the folder {as_text(name)}{f'; {passed}' if passed else ''}",
-            hint="a file that is named outright is taken whatever its name is",
+            hint="name a file directly to have it accepted with any suffix",
         )
     return inside
 
 
 def _matching(pattern: str, media_root: Path, walk: FolderWalk) -> list[Path]:
-    """The files that a pattern names, and the media in the folders that it names. A pattern without a suffix at its
-    end, as `films/*`, means media; one with a suffix means what it says."""
+    """Return the files that match a pattern, and the media files in matching folders.
+
+    A pattern that does not end with a suffix, such as `films/*`, matches media files only; one with a suffix matches
+    exactly that.
+    """
     fixed = media_root.joinpath(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
     suffix = Path(pattern).suffix
     any_suffix = bool(suffix) and not glob.has_magic(suffix)
@@ -145,8 +149,11 @@ def _matching(pattern: str, media_root: Path, walk: FolderWalk) -> list[Path]:
 
 
 def _once(paths: Iterable[Path]) -> list[Path]:
-    """Each name in a folder once, by whatever way the folder was reached. Two names of one file, by a hard link or a
-    symbolic one, stay two: the user may want something beside each, and the work is done once in any case."""
+    """Return each name in a folder once, however the folder was reached.
+
+    Two names of one file, by a hard or symbolic link, stay two: the user may want results beside each, and the work is
+    done once in any case.
+    """
     folders: dict[Path, Path] = {}
     found: dict[tuple[Path, str], Path] = {}
     for path in paths:
@@ -156,13 +163,16 @@ def _once(paths: Iterable[Path]) -> list[Path]:
 
 
 def absolute(path: Path) -> Path:
-    """The path from the root, without `..`. A link stays a link: its own name is the one that the user knows."""
+    """Return the absolute path without `..`. A link is not resolved: the user knows the file by the link's name."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow the link
 
 
 def read_list(path: Path, walk: FolderWalk) -> list[Request]:
-    """The media of a list: JSON lines, or CSV with a head, by its suffix. `media` is a file or a folder, from the
-    list's folder; `priority` a number; everything else a setting. Raises `BadInput` with the line."""
+    """Read a list of media files: JSON lines, or CSV with a header, by its suffix.
+
+    `media` is a file or a folder, relative to the list's folder; `priority` is a number; every other field is a
+    setting. Raises `BadInput` with the line.
+    """
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:  # a name in quotes may hold an end of line
             text = stream.read()
@@ -171,12 +181,12 @@ def read_list(path: Path, walk: FolderWalk) -> list[Request]:
     rows = _csv_rows(text, path) if path.suffix.lower() == ".csv" else _json_rows(text, path)
     requests = [request for number, row in rows for request in _requests(row, path, number, walk)]
     if not requests:
-        raise BadInput("manifest.empty", f"{path} names no media")
+        raise BadInput("manifest.empty", f"{path} names no media file")
     return requests
 
 
 def ordered(requests: Sequence[Request], order: str, limit: int | None) -> list[Request]:
-    """In the order to be worked on, the first `limit` of them; a higher priority goes first in any order."""
+    """Return the requests in the order of work, the first `limit` of them. A higher priority always comes first."""
     placed = sorted(requests, key=_ORDERS[order])  # type: ignore[arg-type]
     placed.sort(key=lambda request: -request.priority)
     return placed if limit is None else placed[:limit]
@@ -234,7 +244,7 @@ def _requests(row: Mapping[str, JsonValue], path: Path, number: int, walk: Folde
         check_name(media)
         files = media_in(place, media, walk) if _is_folder(place) else [place]
     except UsageError as error:
-        raise _wrong(path, number, f"names no media: {error.message}") from error
+        raise _wrong(path, number, f"names no media file: {error.message}") from error
     return [Request(file, overrides, float(priority)) for file in files]
 
 

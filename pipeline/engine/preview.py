@@ -1,4 +1,4 @@
-"""What a run would do and why, step by step, without doing any of it."""
+"""Tells what a run would do and why, step by step, without doing it."""
 
 from __future__ import annotations
 
@@ -29,44 +29,46 @@ from pipeline.store.results import ResultStore, StoredResult
 
 Verdict = Literal["reused", "new", "redone"]
 LastIngredients = Callable[[str], Mapping[str, JsonValue] | None]
-"""A step's id to the ingredients it had when it last ran for this media; None when it never did."""
+"""Returns, for a step's id, the ingredients of its last run for this file; None if it never ran."""
 
 
 @dataclass(frozen=True)
 class StepPreview:
-    """What would happen to one step. `result` is there when it is reused."""
+    """Decision about one step. `result` is set if it is reused."""
 
     step: Step
     verdict: Verdict
     reason: str
     result: StoredResult | None = None
-    changes: tuple[Change, ...] = ()  # of its key since it last ran for this media, as far as they are known yet
+    changes: tuple[Change, ...] = ()  # of its key since it last ran for this file, as far as they are known yet
     key: str | None = None  # of the result that is reused
 
     @cached_property
     def why(self) -> str:
-        """The reason, which corrections the step takes in, and what its backend was chosen for."""
+        """Return the reason, with the corrections that the step uses and the choice of its backend."""
         names = dict.fromkeys(
             f"{leaf.name} if {' or '.join(leaf.languages)} is spoken" if leaf.languages else leaf.name
             for leaf in leaves(self.step.inputs)
             if isinstance(leaf, FromFile)
         )
-        takes = [f"takes in the corrected {' and '.join(names)}"] if names else []
+        takes = [f"uses the corrected {' and '.join(names)}"] if names else []
         choice = [self.step.choice] if self.step.choice and self.verdict != "reused" else []
         return "; ".join([self.reason, *takes, *choice])
 
 
 def published_before(plan: Plan, keys: Mapping[str, str]) -> list[StepPreview]:
-    """A preview of each step where everything of a media lies published as it would be now: its results are not even
-    looked for, so that those of old jobs may be deleted."""
-    why = "what it was made for is published and untouched"
+    """Return a preview of each step of a file whose results are all published and up to date.
+
+    The results are not looked up, so that those of old jobs may be deleted.
+    """
+    why = "its files are published and unchanged"
     return [StepPreview(step, "reused", why, key=keys[step.id]) for step in plan.steps]
 
 
 def preview(
     plan: Plan, media_digest: str, store: ResultStore, surroundings: Surroundings, last: LastIngredients
 ) -> list[StepPreview]:
-    """A preview of each step, in the plan's order."""
+    """Return a preview of each step, in the plan's order."""
     results: dict[str, StoredResult] = {}
     previews = []
     for step in plan.steps:
@@ -93,7 +95,7 @@ def preview(
             continue
         before = last(step.id)
         if before is None:
-            previews.append(StepPreview(step, "new", "it has not run for this media yet"))
+            previews.append(StepPreview(step, "new", "it has not run for this file yet"))
         else:
             changes = tuple(differences(before, parts))
             reasons = [change.phrase for change in changes] or ["its result is no longer in the store"]
@@ -102,8 +104,10 @@ def preview(
 
 
 def gather(inputs: Mapping[str, Source], media_digest: str, results: Mapping[str, StoredResult]) -> InputDigests:
-    """The digests of a step's inputs, from the results of the steps before it; a correction counts where its language
-    is the one heard. Of several files, those count that could be made."""
+    """Return the digests of a step's inputs, from the results of the steps before it.
+
+    A correction counts if it is in the language of the transcript. An input with several sources gets those that exist.
+    """
 
     def one(source: Leaf) -> str | None:
         if isinstance(source, FromMedia):
@@ -129,7 +133,10 @@ def gather(inputs: Mapping[str, Source], media_digest: str, results: Mapping[str
 def _behind(
     step: Step, waiting: list[str], surroundings: Surroundings, before: Mapping[str, JsonValue] | None
 ) -> StepPreview:
-    """A step whose inputs are not known yet: what can be compared is, the rest follows from what runs before it."""
+    """Return the preview of a step whose inputs are not known yet.
+
+    Known parts of its key are compared; the rest follows from the steps that run before it.
+    """
     behind = f"{', '.join(waiting)} {'runs' if len(waiting) == 1 else 'run'} before it"
     if before is None:
         return StepPreview(step, "new", behind)

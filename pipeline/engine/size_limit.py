@@ -1,7 +1,7 @@
-"""Keeps the results below a size: what finished jobs leave behind goes, while the run works on others.
+"""Keeps the results below a size limit: results of finished jobs are deleted while the run works on others.
 
-Looking through the store takes seconds where it holds many results, so that is done when the limit is passed, and a
-quarter of the limit is then freed at once: about once for every thirty films, and never for one that is done already.
+A survey of a large store takes seconds. It is made when the limit is passed, and then frees a quarter of the limit:
+about once for every thirty films, and never for a film that is done already.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from pipeline.base.sizes import size_in
 from pipeline.publishing.prune_results import Ask, delete, survey
 from pipeline.store.results import ResultStore
 
-_SHARE = 0.5  # of the free disk and what the results hold: the other half is for what is published, and for others
-_KEPT = 0.75  # of the limit, when it was passed
-_PATIENCE = 0.05  # of the limit: how much has to come before the store is looked through once more in vain
+_SHARE = 0.5  # of the free disk and the results: the other half is for published files and for other programs
+_KEPT = 0.75  # of the limit, after it was passed
+_PATIENCE = 0.05  # of the limit: growth after which another survey is made if the last one could not free enough
 NONE, AUTO = "none", "auto"
 
 
 class SizeLimit:
-    """The limit of one run. `bytes` is how much the store holds."""
+    """Size limit of the store in one run."""
 
     def __init__(self, app: App, emit: Emit) -> None:
         self._store, self._emit = app.store, emit
         self._limit = limit_of(app.settings.results_limit, app.store)
-        self._next = self._limit  # the size at which it is worth looking again
+        self._next = self._limit  # the size at which the next survey is made
         self._told = False
 
     def keep(self, in_use: Callable[[], Collection[str]]) -> None:
-        """Delete what is too much, but no result with these keys, nor what a published job would miss."""
+        """Delete results down to the limit, but none with these keys, and none that a published job needs."""
         if self._limit is None or self._next is None or self._store.contents.bytes <= self._next:
             return
         self._shrink(int(self._limit * _KEPT), in_use)
@@ -40,12 +40,12 @@ class SizeLimit:
         self._next = max(self._limit, left + int(self._limit * _PATIENCE))
         if left > self._limit and not self._told:
             self._told = True
-            text = f"the results take {left / 1e9:.1f} GB, more than `results_limit` ({self._limit / 1e9:.1f} GB): the"
-            text += " rest is published, corrected or needed for what is at work"
+            text = f"the results take {left / 1e9:.1f} GB, more than `results_limit` ({self._limit / 1e9:.1f} GB): all"
+            text += " that is left is published, corrected or needed for the files at work"
             self._emit(events.Notice(None, None, text))
 
     def free(self, wanted: int, in_use: Callable[[], Collection[str]]) -> bool:
-        """Delete results to have as many bytes free on their disk, and return whether they are."""
+        """Delete results until the disk has that many bytes free, and return whether it has."""
         free = shutil.disk_usage(self._store.root).free
         if free < wanted and self._limit is not None:
             self._shrink(max(self._store.contents.bytes - (wanted - free), 0), in_use)
@@ -59,7 +59,7 @@ class SizeLimit:
 
 
 def limit_of(setting: str, store: ResultStore) -> int | None:
-    """How many bytes the results may take; None for any number."""
+    """Return how many bytes the results may take; None for no limit."""
     if setting == NONE:
         return None
     if setting != AUTO:

@@ -1,4 +1,4 @@
-"""One step: its key, its result if there is one, else a worker's job, checked and committed."""
+"""Runs one step: computes its key, asks a worker for the result, checks the outputs and stores them."""
 
 from __future__ import annotations
 
@@ -31,27 +31,26 @@ from pipeline.workers.dispatcher import Dispatcher
 from pipeline.workers.scheduler import Order
 from shared import protocol
 
-_ATTEMPTS = 2  # a native crash or a kill is tried once more, in a fresh process: many are not the file's fault
-_MACHINES = 3  # that may be lost with the step on them: more is no accident
-_READINGS = 3  # of a media file that is touched in the meantime and keeps its content
+_ATTEMPTS = 2  # a step whose worker crashed or was killed is tried again in a new process: the file is rarely the cause
+_MACHINES = 3  # machines that may be lost while they run the step: more than that is not an accident
+_READINGS = 3  # of a media file that is touched meanwhile and keeps its content
 
-_OVER_LIMIT = "worker.memory"  # its own limit, whatever others hold
+_OVER_LIMIT = "worker.memory"  # the worker passed its own limit, whatever other workers hold
 
 
 @dataclass(frozen=True)
 class Listening:
-    """Who hears from a step: what it waits for, when a worker begins with it, how far it is, and what the user should
-    know."""
+    """Callbacks of a step: `waiting` gets the reason for a wait, `warning` a text for the user."""
 
     waiting: Callable[[str], None]
-    started: Callable[[str], None]  # by a worker of this name
-    progress: Callable[[float], None]
+    started: Callable[[str], None]  # with the worker's name
+    progress: Callable[[float], None]  # with the share that is done
     warning: Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the user gave for a step: the media file, how long it is, and other files by the digest of each."""
+    """Files that the user gave for a step: the media file with its length, and other files by their digests."""
 
     media_ms: int
     media: MediaFile | None = None
@@ -59,11 +58,11 @@ class Given:
 
     @property
     def paths(self) -> Mapping[str, Path]:
-        """All files by digest."""
+        """Return all files by digest."""
         return {**self.others, self.media.digest: self.media.path} if self.media else self.others
 
     def read_by(self, inputs: InputDigests) -> MediaFile | None:
-        """The media file, if a step with these inputs reads it."""
+        """Return the media file if a step with these inputs reads it."""
         digest = self.media.digest if self.media else ""
         taken = any(digest == given or (isinstance(given, list) and digest in given) for given in inputs.values())
         return self.media if taken else None
@@ -71,7 +70,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Keyed:
-    """A step whose inputs are known, with the key of its result."""
+    """Step whose inputs are known, with the key of its result."""
 
     step: Step
     inputs: InputDigests
@@ -81,7 +80,7 @@ class Keyed:
 
 
 def keyed(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Keyed:
-    """The step with its key."""
+    """Return the step with its key."""
     parts = ingredients(step, inputs, surroundings)
     return Keyed(step, inputs, surroundings, parts, result_key(parts))
 
@@ -90,23 +89,25 @@ async def run_step(
     work: Keyed, below: Sequence[Step], given: Given, app: App, dispatcher: Dispatcher, listening: Listening,
     order: Order = (),
 ) -> StoredResult:  # fmt: skip
-    """Run the step and write its result, which the caller notes in the index; when memory runs out, with nothing else
-    loaded, then as the steps `below` on its backend's ladder. Raises `MediaChanged`, `StepFailed` and `StageRefused`;
-    whatever it raises, the store holds nothing half done, and nothing that was made from another content than its key
-    says."""
+    """Run the step and write its result, which the caller then notes in the index.
+
+    If memory runs out, the step is repeated with nothing else loaded, then as the steps `below`, the fallbacks of its
+    backend. Raises `MediaChanged`, `StepFailed` and `StageRefused`. Even then the store holds no partial result, and no
+    result of another content than its key says.
+    """
     lower, alone, fell = iter(below), False, False
     while True:
         try:
             result = await _read_and_run(work, given, app, dispatcher, listening, order)
         except OutOfMemory as error:
             if error.code != _OVER_LIMIT and not alone and await dispatcher.make_room():
-                listening.warning(f"out of memory, so once more with other models unloaded: {error.message}")
+                listening.warning(f"out of memory, so the step runs again with other models unloaded: {error.message}")
                 alone = True
                 continue
             step = next(lower, None)
             if step is None or step.rung is None:
                 raise
-            listening.warning(f"out of memory, so on with {step.rung.name}: {error.message}")
+            listening.warning(f"out of memory, so the step runs again with {step.rung.name}: {error.message}")
             work, alone, fell = keyed(step, work.inputs, work.surroundings), False, True
             if found := app.store.reusable(work.key):
                 return found
@@ -119,26 +120,28 @@ async def run_step(
 async def _read_and_run(
     work: Keyed, given: Given, app: App, dispatcher: Dispatcher, listening: Listening, order: Order
 ) -> StoredResult:
-    """Run the step until the media file was left alone while it was read. A touch that leaves the content as it is
-    may hide a content that was there for a moment, so the step is done again."""
+    """Run the step until the media file was not touched during the reading.
+
+    A touch may hide another content that was there for a moment, even if the content is the same afterwards.
+    """
     media = given.read_by(work.inputs)
     for _ in range(_READINGS):
         changes = media.changes if media else 0
         try:
             done, warnings, out_dir = await _run(work, given, app, dispatcher, listening, order)
         except (StageRefused, StepFailed):
-            if media:  # the file may have changed under the step: that is the cause then, and not what it says
+            if media:  # if the file changed during the step, that is the cause, not the error that the step reports
                 await asyncio.to_thread(media.prove)
             raise
         result = await asyncio.to_thread(_keep_if_same, media, changes, work, done, warnings, out_dir, app)
         if result:
             return result
-        listening.warning("the media file was touched while it was read, so once more")
+        listening.warning("the media file was touched while it was read, so the step runs again")
     assert media
     raise MediaChanged(
         "media.changed",
-        f"{as_text(media.path)} was touched each of the {_READINGS} times that it was read",
-        hint="run the same command again when nothing changes the file any more",
+        f"{as_text(media.path)} was touched during each of {_READINGS} readings",
+        hint="run the same command again when no program changes the file any more",
     )
 
 
@@ -146,7 +149,8 @@ def _keep_if_same(
     media: MediaFile | None, changes: int, work: Keyed, done: protocol.Done, warnings: tuple[str, ...], out_dir: Path,
     app: App,
 ) -> StoredResult | None:  # fmt: skip
-    """The result, if the media file that it was made from is as it was before. Raises `MediaChanged`."""
+    """Store and return the result if the media file is still as it was before the step, else return None. Raises
+    `MediaChanged`."""
     try:
         if media and media.prove() != changes:
             return None
@@ -158,7 +162,7 @@ def _keep_if_same(
 async def _run(
     work: Keyed, given: Given, app: App, dispatcher: Dispatcher, listening: Listening, order: Order
 ) -> tuple[protocol.Done, tuple[str, ...], Path]:
-    """What a worker made of the step, and the folder that holds it."""
+    """Have a worker run the step, and return what it reports, its warnings, and the folder of its outputs."""
     step = work.step
     warnings: list[str] = []
 
@@ -189,14 +193,14 @@ async def _run(
             attempt, lost = attempt - 1, lost + 1
             if lost == _MACHINES:
                 raise
-            listening.warning(f"{error.message}, so once more on another")
+            listening.warning(f"{error.message}, so the step runs again on another")
         except ReelError:
-            _clear(out_dir)  # now and not at the end of the run: it may hold half a film
+            _clear(out_dir)  # now, not at the end of the run: it may hold half a film
             raise
 
 
 def _keep(work: Keyed, done: protocol.Done, warnings: tuple[str, ...], out_dir: Path, app: App) -> StoredResult:
-    """The result with its files, on the disk. Waits for it, so a thread does it."""
+    """Store the files of the result and write its manifest. Waits for the disk, so a thread does it."""
     step = work.step
     outputs = _take_in(step, done, out_dir, app)
     facts = dict(done.facts)
@@ -221,10 +225,10 @@ def _keep(work: Keyed, done: protocol.Done, warnings: tuple[str, ...], out_dir: 
 def _take_in(
     step: Step, done: protocol.Done, out_dir: Path, app: App
 ) -> dict[str, StoredFile | tuple[StoredFile, ...] | None]:
-    """The outputs, moved into the store; raises `OutputsInvalid` when they are not what the stage declared."""
+    """Move the outputs into the store. Raises `OutputsInvalid` if they are not those that the stage declared."""
     declared = step.stage.outputs.model_fields
     if set(done.outputs) != set(declared):
-        raise _lie(step, f"it returned {sorted(done.outputs)}, declared are {sorted(declared)}")
+        raise _lie(step, f"it returned {sorted(done.outputs)}, expected {sorted(declared)}")
     taken: dict[str, StoredFile | tuple[StoredFile, ...] | None] = {}
     for role, names in done.outputs.items():
         if names is None:
@@ -240,7 +244,7 @@ def _take_in(
 
 
 def _clear(out_dir: Path) -> None:
-    """Remove a step's folder with whatever is left in it."""
+    """Remove a step's folder and everything left in it."""
     try:
         out_dir.rmdir()
     except OSError:
@@ -253,7 +257,7 @@ def _checked(step: Step, role: str, name: str, out_dir: Path) -> Path:
         is_file = stat.S_ISREG(path.lstat().st_mode)
     except OSError:
         is_file = False
-    # A file's name alone, as nearly all are, leads nowhere else.
+    # A plain file name, as nearly all are, cannot lead out of the folder.
     if not (is_file and path.name == name) and not path.resolve().is_relative_to(out_dir.resolve()):
         raise _lie(step, f"`{role}` is {name}, outside its folder")
     if not is_file:
@@ -264,6 +268,6 @@ def _checked(step: Step, role: str, name: str, out_dir: Path) -> Path:
 def _lie(step: Step, what: str) -> OutputsInvalid:
     return OutputsInvalid(
         "outputs.invalid",
-        f"{step.stage.name} ({step.backend_name}) says it is done, but {what}",
-        hint="this is a mistake in the stage; nothing of this result was kept",
+        f"{step.stage.name} ({step.backend_name}) reports success, but {what}",
+        hint="this is an error in the stage; no part of its result was kept",
     )

@@ -1,7 +1,7 @@
-"""Folders as they fill: each media file once it is whole, and again when its content has changed.
+"""Watches folders: yields each media file once it is complete, and again when its content has changed.
 
-The folders are looked through again and again. What the kernel tells of changes is not used: it says nothing of what
-another machine writes to a network disk, and nothing of when a file is whole. Both are seen by looking twice.
+The folders are read again and again. Notifications of the kernel are not used: they miss files that another machine
+writes to a network disk, and do not tell when a file is complete. Two looks at a file show both.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from pipeline.engine.media_list import Request
 from shared.containers import MEDIA_SUFFIXES
 
 LOOK_EVERY_S = 1.0
-_LEAST_REST = 20  # times what a look takes: many files on a slow disk are looked at less often
+_LEAST_REST = 20  # times the duration of a look: many files on a slow disk are looked at less often
 
 
 class Version(NamedTuple):
-    """What tells one content of a file from another. Not the inode: some network disks give a new one at will."""
+    """Size and time that change with a file's content. The inode is left out: some network disks change it at any
+    time."""
 
     size: int
     modified_ns: int
@@ -31,38 +32,38 @@ class Version(NamedTuple):
 
 @dataclass
 class _Sighting:
-    """A version of a file, and since when nothing has changed about it."""
+    """Version of a file, and the time since when it has not changed."""
 
     version: Version
     since: float
 
 
 class Watch:
-    """An asynchronous iterator of requests, without an end until `stop`. `notice` hears what the first look passes
-    over, of a folder that cannot be read, and of its return."""
+    """Asynchronous iterator of requests that ends after `stop`. `notice` receives what the first look skips, and
+    reports about a folder that cannot be read and about its return."""
 
     def __init__(
         self, folders: Sequence[Path], settle_s: float, walk: FolderWalk, notice: Callable[[str], None]
     ) -> None:
-        # Names as text: a path for each of ten thousand files at each look would take most of its time.
+        # Names as text: creating a `Path` for each of ten thousand files would take most of the time of a look.
         self._folders, self._walk = [str(folder) for folder in folders], walk
         self._settle_s, self._notice = settle_s, notice
         self._has_looked = False
         self._settling: dict[str, _Sighting] = {}
-        self._taken: dict[str, Version] = {}  # kept when the file goes: a disk may be away for a while
+        self._taken: dict[str, Version] = {}  # kept when a file disappears: its disk may be absent for a while
         self._away: set[str] = set()
         self._stopped = asyncio.Event()
 
     def stop(self) -> None:
-        """Take nothing more."""
+        """Stop yielding requests."""
         self._stopped.set()
 
     def awaits(self, path: Path) -> bool:
-        """Tell whether a file will be taken some time, or was: a media file in one of the folders."""
+        """Tell whether a file was or may later be yielded: a media file in one of the folders."""
         return path.suffix.lower() in MEDIA_SUFFIXES and any(path.is_relative_to(folder) for folder in self._folders)
 
     async def __aiter__(self) -> AsyncIterator[Request]:
-        """Each file when it is whole, in the order of their names at each look."""
+        """Yield each file once it is complete, at each look in the order of the names."""
         while not self._stopped.is_set():
             began = time.monotonic()
             found = await asyncio.to_thread(self.look, began)
@@ -78,7 +79,8 @@ class Watch:
                 pass
 
     def look(self, now: float) -> list[Path]:
-        """What is whole by now: of a version that has not been taken, and unchanged for as long as files settle."""
+        """Return the files that are complete now: a version that was not yielded yet, unchanged for the settling
+        time."""
         self._walk.passed.clear()
         seen = {path: version for folder in self._folders for path, version in self._versions(folder)}
         if not self._has_looked and (passed := told(self._walk.passed)):
@@ -108,7 +110,7 @@ class Watch:
         except OSError as error:
             if folder not in self._away:
                 self._away.add(folder)
-                self._notice(f"{folder} cannot be read just now: {error.strerror or error}")
+                self._notice(f"{folder} cannot be read at the moment: {error.strerror or error}")
             return
         if folder in self._away:
             self._away.discard(folder)
@@ -118,6 +120,6 @@ class Watch:
 def _version(entry: os.DirEntry[str]) -> Version | None:
     try:
         status = entry.stat()
-    except OSError:  # gone between two looks at it
+    except OSError:  # deleted between the two calls
         return None
     return Version(status.st_size, status.st_mtime_ns)

@@ -57,7 +57,7 @@ def test_a_correction_reaches_all_that_depends_on_it_and_stays_until_it_is_dropp
     assert (done / "film.en.srt").read_bytes() == mine
     assert "bread" in (done / "film.en.vtt").read_text()
     assert "bread" in Transcript.read(done / "transcript.json").text
-    assert "takes in the corrected film.en.srt" in reel("plan", *JOB[1:]).stdout
+    assert "uses the corrected film.en.srt" in reel("plan", *JOB[1:]).stdout
     again = json.loads(reel(*JOB, "--json").stdout)["data"]["items"][0]
     assert again["steps_run"] == 0
 
@@ -87,7 +87,7 @@ def test_a_second_correction_and_one_of_the_transcript_add_to_the_first(reel: Re
     assert "tables" in text
     assert "tables" in (done / "film.en.srt").read_text()
     edit(done / "transcript.json", "Good evening,", "Good morning,")
-    assert "film.en.vtt was corrected by hand and stays so" in reel(*JOB, "--continue").stderr
+    assert "film.en.vtt was corrected by hand and is kept" in reel(*JOB, "--continue").stderr
     found = Transcript.read(done / "transcript.json")
     assert {"morning,", "bread", "tables"} <= {word.text for segment in found.segments for word in segment.words}
     assert found.text.startswith("Good morning,")

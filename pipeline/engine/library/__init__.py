@@ -1,1 +1,1 @@
-"""Films that stay where they are: what lies beside them and inside them, and where reel's own files go."""
+"""Library mode: films stay in place, existing subtitles are found, and reel's files go beside the films."""

@@ -1,4 +1,5 @@
-"""Films that have subtitles already: which of the languages that are asked for lie beside a film or inside it."""
+"""Finds films that already have subtitles: in which of the requested languages, in files beside the film or tracks
+inside it."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ from shared.text.language import is_covered, language_of_track
 
 @dataclass(frozen=True)
 class Wish:
-    """Subtitles that a job is for. Without a target it is the language spoken: `spoken`, where the user has said
-    it, or that of the audio track that `sound` (parameters of `demux`) chooses."""
+    """Subtitles that a job requests. Without a target, the language is that of the speech: `spoken` if the user has
+    named it, else that of the audio track that `sound` (parameters of `demux`) chooses."""
 
     targets: tuple[str, ...]
     spoken: str | None
@@ -30,8 +31,8 @@ class Wish:
 
 @dataclass(frozen=True)
 class Found:
-    """Result of a look at a film: the languages `there`, and of a wish the targets that are `missing`; the `reason`,
-    where nothing is to be done."""
+    """Existing subtitles of a film: the languages `there`, the requested targets that are `missing`, and the `reason`
+    for skipping the film, if any."""
 
     there: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -40,14 +41,14 @@ class Found:
 
 @dataclass(frozen=True)
 class _Subtitle:
-    """Full text subtitle: its language where that is known, and how to tell the user of it."""
+    """Complete text subtitle: its language if that is known, and its description for the user."""
 
     language: str | None
     told: str
 
 
 def wish_of(plan: Plan) -> Wish | None:
-    """Return what a plan is for; None where it makes no subtitle files."""
+    """Return the subtitles that a plan requests; None if it makes no subtitle files."""
     published = {publication.step for publication in plan.publications if publication.role == "files"}
     steps = [step for step in plan.steps if step.stage.name == SUBTITLE and step.id in published]
     sound = next((step.params for step in plan.steps if step.stage.name == DEMUX), None)
@@ -59,18 +60,18 @@ def wish_of(plan: Plan) -> Wish | None:
 
 
 class Existing:
-    """Looks for subtitles that somebody else has made. What reel wrote itself is not among them."""
+    """Search for subtitles that reel did not write itself."""
 
     def __init__(self, sidecars: Sidecars, tracks: TrackIndex) -> None:
         self._sidecars, self._tracks = sidecars, tracks
 
     def look_ahead(self, films: Iterable[tuple[Path, Wish]]) -> None:
-        """Begin anew, with what lies on the disk now: look into all the films at once that have to be opened."""
+        """Forget earlier results, and read all films at once that have to be opened."""
         self._sidecars.forget()
         self._tracks.look_into([film for film, wish in films if not self._by_names(film, wish)])
 
     def find(self, film: Path, wish: Wish) -> Found:
-        """Return what the film has of the wish."""
+        """Return which of the requested subtitles the film has."""
         if found := self._by_names(film, wish):
             return found
         tracks = self._tracks.of(film)
@@ -79,7 +80,7 @@ class Existing:
         return _compare(wish, spoken, [*self._beside(film), *inside])
 
     def _by_names(self, film: Path, wish: Wish) -> Found | None:
-        """Return what the names of the files beside it tell, where that is enough to pass over the film."""
+        """Return what the names of the files beside the film tell, if that is enough to skip it."""
         if not wish.targets and wish.spoken is None:
             return None
         found = _compare(wish, wish.spoken, self._beside(film))
@@ -94,7 +95,7 @@ class Existing:
 
 
 def _has_content(path: Path) -> bool:
-    """Tell whether there is something in a file: an empty one only keeps a place."""
+    """Tell whether a file has content: an empty one is only a placeholder."""
     try:
         return path.stat().st_size > 0
     except OSError:
@@ -131,5 +132,5 @@ def language_of_sound(film: Path, tracks: Sequence[InnerTrack], sound: Params) -
     probe = Probe(container="", start_ms=0, duration_ms=None, tracks=tuple(audio))
     try:
         return choose_track(film, probe, sound)[0].language  # type: ignore[arg-type]
-    except StageError:  # the run itself will say that there is no such track
+    except StageError:  # the run itself reports the missing track
         return None

@@ -1,4 +1,4 @@
-"""Passes over the media of a run that have the subtitles that are asked for: the setting `skip_existing`."""
+"""Skips the media files of a run that have the requested subtitles: the setting `skip_existing`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from pipeline.engine.media_list import Request
 
 
 class PassOver:
-    """Decides about the media of one run. Reads names and the index; opens a film that it does not know."""
+    """Decision for each media file of one run. It reads names and the index, and opens only films that it does not
+    know."""
 
     def __init__(self, app: App, admission: Admission) -> None:
         self._admission = admission
@@ -30,12 +31,12 @@ class PassOver:
         self._wishes: dict[int, Wish | None] = {}
 
     def look_ahead(self, requests: Sequence[Request]) -> None:
-        """Look into the films that have to be opened, several at once."""
+        """Read the films that have to be opened, several at once."""
         wishes = ((request.media, self._wish(request)) for request in requests)
         self._existing.look_ahead((media, wish) for media, wish in wishes if wish)
 
     def decide(self, request: Request) -> tuple[Request, str]:
-        """Return the request, without the targets that are there, and the reason where it is to be passed over."""
+        """Return the request without the targets that exist already, and the reason if the file is to be skipped."""
         wish = self._wish(request)
         if wish is None:
             return request, ""
@@ -46,10 +47,10 @@ class PassOver:
         return replace(request, overrides={**request.overrides, **lacking}, has=found.there), ""
 
     def _wish(self, request: Request) -> Wish | None:
-        """Return what is asked for; None for a media that is not to be passed over, whatever lies there."""
+        """Return the requested subtitles; None for a file that is never skipped."""
         try:
             plan = self._admission.plan_for(request)
-        except (BadInput, UsageError, Missing):  # told when its turn comes
+        except (BadInput, UsageError, Missing):  # reported when its turn comes
             return None
         if not request.media.is_file() or self._admission.was_published(request.media, plan):
             return None
@@ -59,7 +60,8 @@ class PassOver:
 
 
 def _describer(app: App) -> Callable[[Path], str] | None:
-    """Return how ffmpeg is asked; None where it is not set up: a plan sets nothing up, and sees what lies beside."""
+    """Return the function that asks ffmpeg about a file; None if ffmpeg is not set up: a plan sets nothing up, and then
+    sees only the files beside films."""
     try:
         app.tools.program(app.tool)
     except Missing:
@@ -68,7 +70,7 @@ def _describer(app: App) -> Callable[[Path], str] | None:
 
 
 def open_pass_over(app: App, admission: Admission, emit: Emit) -> PassOver | None:
-    """Return who decides in a run; None where the settings want none. Raises `Missing`."""
+    """Return the object that decides in a run; None if the settings request none. Raises `Missing`."""
     if not app.settings.skip_existing:
         return None
     app.tools.ensure(app.tool, emit, offline=app.settings.offline)

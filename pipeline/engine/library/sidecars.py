@@ -33,8 +33,8 @@ _WORDS = re.compile(r"[^._ \-()\[\]]+")
 
 @dataclass(frozen=True)
 class Sidecar:
-    """Subtitle file beside a film: its name from the film's folder, its language where the name tells one, and whether
-    it holds the foreign parts alone."""
+    """Subtitle file beside a film: its name relative to the film's folder, its language if the name tells one, and
+    whether it holds only the foreign parts."""
 
     name: str
     language: str | None
@@ -43,10 +43,10 @@ class Sidecar:
 
 @dataclass(frozen=True)
 class Listing:
-    """Names in one folder, in an order in which those that begin alike are found at once: a folder may hold thousands.
+    """Names in one folder, sorted so that those with a common beginning are found at once: a folder may hold thousands.
 
-    `stems` are those of media files, `subtitles` pairs of a stem and the file's name; `folders` are by their names, and
-    `folder_stems` by their names without suffixes.
+    `stems` are those of media files, `subtitles` are pairs of a stem and a file name. `folders` are keyed by name,
+    `folder_stems` by name without suffix.
     """
 
     stems: tuple[str, ...]
@@ -55,7 +55,7 @@ class Listing:
     folder_stems: Mapping[str, Sequence[str]]
 
     def longer_stems(self, stem: str) -> list[str]:
-        """Return the stems of media that begin with `stem` and go on."""
+        """Return the stems of media files that are longer than `stem` and begin with it."""
         return [other for other in _beginning(self.stems, stem, str) if other != stem]
 
     def subtitles_of(self, stem: str) -> list[tuple[str, str]]:
@@ -64,7 +64,7 @@ class Listing:
 
 
 def listing_of(folder: str) -> Listing:
-    """Return what lies in a folder; nothing where it cannot be read."""
+    """Return the content of a folder; nothing if it cannot be read."""
     files: list[str] = []
     folders: defaultdict[str, list[str]] = defaultdict(list)
     folder_stems: defaultdict[str, list[str]] = defaultdict(list)
@@ -81,7 +81,7 @@ def listing_of(folder: str) -> Listing:
 
 
 class Sidecars:
-    """Finds the subtitle files of films. Each folder is read once, for all the films in it."""
+    """Search for the subtitle files of films. Each folder is read once, for all the films in it."""
 
     def __init__(self) -> None:
         self._listings: dict[str, Listing] = {}
@@ -105,11 +105,11 @@ class Sidecars:
         return found
 
     def folders_of(self, folder: str, film: str) -> Sequence[str]:
-        """Return the folders in `folder` that are called as `film`, but for a suffix."""
+        """Return the folders in `folder` that have the name of `film`, apart from a suffix."""
         return self._listing(folder).folder_stems.get(_alike(_split(film)[0]), ())
 
     def _inside(self, path: str, name: str, stem: str, longer: Sequence[str]) -> list[Sidecar]:
-        """Return those in a folder for subtitles: by the film's name, or in a folder of its name."""
+        """Return the subtitles in a folder for subtitles: by the film's name, or in a folder of that name."""
         inside = self._listing(path)
         found = _named_after(stem, longer, inside, f"{name}/")
         for below in inside.folders.get(stem, ()):
@@ -123,7 +123,7 @@ class Sidecars:
 
 
 def _beginning(ordered: Sequence[_T], start: str, name_of: Callable[[_T], str]) -> Iterator[_T]:
-    """Find those whose names begin with `start`, among all in the order of their names."""
+    """Yield the items whose names begin with `start`. `ordered` is sorted by name."""
     for index in range(bisect_left(ordered, start, key=name_of), len(ordered)):
         if not name_of(ordered[index]).startswith(start):
             return
@@ -131,14 +131,14 @@ def _beginning(ordered: Sequence[_T], start: str, name_of: Callable[[_T], str]) 
 
 
 def _named_after(stem: str, longer: Sequence[str], listing: Listing, prefix: str) -> list[Sidecar]:
-    """Return those whose names begin with the film's, and not with the longer one of another film."""
+    """Return the subtitles whose names begin with the film's name, and not with the longer name of another film."""
     found = []
     for base, name in listing.subtitles_of(stem):
         if any(base == other or base.startswith(f"{other}.") for other in longer):
             continue
         rest = base[len(stem) :]
         words = _WORDS.findall(rest)
-        # Servers take a dot; people also write `film-en.srt`. There every word has to be one that says something.
+        # Servers expect a dot; people also write `film-en.srt`. There every word must be a flag or a language.
         if not rest or rest[0] == "." or (rest[0] in "-_ ([" and words and all(map(_says_something, words))):
             found.append(_sidecar(f"{prefix}{name}", _parts(rest)))
     return found
@@ -161,7 +161,8 @@ def _text_subtitles(files: Sequence[str]) -> Iterator[str]:
 
 
 def _parts(rest: str) -> list[str]:
-    """Split a name into words: whole between dots (`pt-br`), and where that says nothing, at every other sign."""
+    """Split a name into words: at dots (`pt-br` stays one word), and a part that is not known, at every other
+    separator."""
     found: list[str] = []
     for part in filter(None, rest.split(".")):
         found += [part] if _says_something(part) else _WORDS.findall(part)
@@ -173,7 +174,8 @@ def _says_something(word: str) -> bool:
 
 
 def _sidecar(name: str, words: Sequence[str]) -> Sidecar:
-    """Read what the words say. `hi` is Hindi where it stands alone, and "hearing impaired" beside another language."""
+    """Return the subtitle file that the words describe. `hi` alone is Hindi; beside another language it means "hearing
+    impaired"."""
     named = [word for word in words if language_named(word)]
     others = [word for word in named if word not in _FLAGS]
     language = language_named((others or named)[-1]) if named else None
@@ -181,11 +183,11 @@ def _sidecar(name: str, words: Sequence[str]) -> Sidecar:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Return a name and its suffix in small letters; as text, since a library has thousands."""
+    """Return a name and its suffix in lower case. As text, since a library has thousands of names."""
     base, suffix = os.path.splitext(name)  # noqa: PTH122
     return base, suffix.lower()
 
 
 def _alike(name: str) -> str:
-    """Return the name as servers compare it: in any letter case, and however Unicode composes it."""
+    """Return the name in the form that servers compare: without letter case, and in one Unicode composition."""
     return unicodedata.normalize("NFC", name).casefold()

@@ -1,7 +1,7 @@
-"""Knows the tracks inside films, as far as they decide whether a film has subtitles: asked of ffmpeg once, then kept.
+"""Reads the tracks inside films with ffmpeg, once for each file, to see whether a film has subtitles.
 
-The core has no library that reads containers, and a worker would be too much for a question that ffmpeg answers in
-20 ms. What was answered is kept by the file's identity, so that a film that is known costs no process.
+The core has no library for containers, and a worker would be too much for a question that ffmpeg answers in 20 ms.
+Answers are kept by the file's identity, so that a known film costs no process.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _FLAG = re.compile(r"\((default|forced|comment|hearing impaired|visual impaired|
 _FOREIGN_PARTS = re.compile(r"\bforced\b|\bforeign\b|\bsigns\b", re.IGNORECASE)
 _FIELDS = ("kind", "codec", "language", "title", "flags")
 
-_Identity = tuple[int, int, int, int]  # of a file: its device, inode, size and time of modification
+_Identity = tuple[int, int, int, int]  # device, inode, size and modification time of a file
 
 
 @dataclass(frozen=True)
 class InnerTrack:
-    """Audio or subtitle track. `language` is BCP-47, None where the file does not say; `flags` are ffmpeg's."""
+    """Audio or subtitle track. `language` is BCP-47, or None if the file does not state it; `flags` are ffmpeg's."""
 
     kind: str  # audio or subtitle
     codec: str
@@ -40,20 +40,20 @@ class InnerTrack:
 
     @property
     def is_full_text(self) -> bool:
-        """Tell whether it is a subtitle that is text and holds all that is said in the film."""
+        """Tell whether the track is a text subtitle for everything that is said in the film."""
         if self.kind != "subtitle" or self.codec not in TEXT_CODECS or "forced" in self.flags:
             return False
         return not (is_commentary(self.title) or _FOREIGN_PARTS.search(self.title))
 
     @property
     def is_aside(self) -> bool:
-        """Tell whether it is talk about the film, or tells the picture to the blind."""
+        """Tell whether the track is a commentary or an audio description."""
         aside = {"comment", "visual impaired", "descriptions"} & set(self.flags)
         return bool(aside) or is_commentary(self.title)
 
 
 def parse_tracks(said: str) -> tuple[InnerTrack, ...]:
-    """Return the tracks in what `ffmpeg -i` says of a file."""
+    """Return the tracks in the output of `ffmpeg -i`."""
     found: list[InnerTrack] = []
     wanted = False
     for line in said.splitlines():
@@ -71,15 +71,15 @@ def parse_tracks(said: str) -> tuple[InnerTrack, ...]:
 
 
 class TrackIndex:
-    """Tracks of films, remembered in the index by the films' identity. `describe` gives what ffmpeg says of a file;
-    without it, a film that is not known has none."""
+    """Tracks of films, kept in the index by the films' identity. `describe` returns ffmpeg's description of a file;
+    without it, unknown films have no tracks."""
 
     def __init__(self, index: Index, describe: Callable[[Path], str] | None, at_once: int) -> None:
         self._index, self._describe, self._at_once = index, describe, at_once
         self._known: dict[_Identity, tuple[InnerTrack, ...]] = {}
 
     def of(self, film: Path) -> tuple[InnerTrack, ...]:
-        """Return the tracks of a film; none where ffmpeg cannot read it."""
+        """Return the tracks of a film; none if ffmpeg cannot read it."""
         identity = _identity(film)
         if identity is None:
             return ()
@@ -88,7 +88,7 @@ class TrackIndex:
         return self._known.get(identity, ())
 
     def look_into(self, films: Sequence[Path]) -> None:
-        """Read the tracks of these films; of those that are not known yet, several are looked into at once."""
+        """Read the tracks of these films; several unknown ones are read at once."""
         unknown: dict[_Identity, Path] = {}
         for film in films:
             identity = _identity(film)

@@ -106,7 +106,7 @@ def test_an_explained_plan_names_each_ingredient_with_its_old_and_new_value(reel
     assert "  its result" in lines[lines.index("demux  stub  reused") + 1]
     with open(media, "ab") as stream:
         stream.write(b"more")
-    assert "  it has not run for this media yet" in reel("plan", media, "--explain", extra=STUB).stdout
+    assert "  it has not run for this file yet" in reel("plan", media, "--explain", extra=STUB).stdout
 
 
 def test_the_same_content_under_another_name_is_not_done_again(reel: Reel, media: Path, tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_a_film_in_the_layout_of_a_library_stays_as_it_is(reel: Reel, media: Pat
         elif not recipe:
             assert mine.read_text() == "mine"
             assert (film.parent / "Film (2020).reel.en.srt").exists()
-            assert "left as they are, for reel did not write them: Film (2020).en.srt" in done.stderr
+            assert "kept, because reel did not write them: Film (2020).en.srt" in done.stderr
             assert "`--replace`" in done.stderr
         else:
             assert mine.read_text() == "mine"

@@ -182,7 +182,7 @@ def test_one_interrupt_ends_politely_and_says_how_to_go_on(reel: Reel, films: li
     with reel.start("run", *films, "--progress", "json", extra=STUB) as process:
         workers = _workers(process)
         process.send_signal(signal.SIGINT)
-        hears(process.stderr, "stopping; once more ends everything at once")
+        hears(process.stderr, "stopping; interrupt again to end everything at once")
         hears(process.stderr, "the same command goes on from there")
         process.communicate(timeout=30)
     assert process.returncode == 130
@@ -197,7 +197,7 @@ def test_a_second_interrupt_waits_for_nobody(reel: Reel, films: list[Path]) -> N
         for pid in workers:
             os.kill(pid, signal.SIGSTOP)  # one that hears nothing any more
         process.send_signal(signal.SIGINT)
-        hears(process.stderr, "stopping; once more ends everything at once")
+        hears(process.stderr, "stopping; interrupt again to end everything at once")
         started = time.monotonic()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)

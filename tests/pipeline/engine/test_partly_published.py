@@ -72,7 +72,7 @@ def test_a_film_that_cannot_be_put_together_leaves_its_subtitles(run: Any, film:
     assert command.exit_code == 1
     assert "out/film/film.en.srt" in command.text
     assert "published without mux: the disk is on fire [mux.failed]" in summary(result)
-    assert any(isinstance(one, events.Notice) and "published without what mux" in one.text for one in heard)
+    assert any(isinstance(one, events.Notice) and "published without the results of mux" in one.text for one in heard)
 
     result, _ = run({}, to=["de"])  # the receipt does not call it finished, and only the film is made
     assert [(one.state, one.steps_run) for one in result.items] == [("done", 1)]

@@ -101,7 +101,7 @@ def test_a_disk_that_is_away_for_a_while_is_told_and_nothing_is_done_twice(inbox
     (tmp_path / "away").rename(inbox)
     assert looks.after(1) == looks.after(SETTLE_S) == []
     assert [text.rsplit("inbox ", 1)[1] for text in looks.told] == [
-        "cannot be read just now: No such file or directory",
+        "cannot be read at the moment: No such file or directory",
         "can be read again",
     ]
 

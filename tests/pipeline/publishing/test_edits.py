@@ -41,14 +41,14 @@ def test_a_correction_waits_in_another_language_and_comes_back_with_its_own(reel
     mine = CUE.format("GOOD evening")
     place = corrected(reel, film, "film.en.srt", mine)
     told = reel("run", film, "--language", "pt", extra=STUB).stderr
-    assert "film.en.srt was corrected in en, and this run is in pt" in told
+    assert "film.en.srt was corrected in en, but this run is in pt" in told
     assert (reel.out / "film" / "film.pt.srt").read_text() != mine
     assert place.read_text() == mine  # the person's file stays where it is
     elsewhere = {"REEL_OUTPUT_DIR": str(reel.folder / "elsewhere"), **STUB}
     reel("run", film, "--language", "ar", extra=elsewhere)
     assert (reel.folder / "elsewhere" / "film" / "film.ar.srt").read_text() != mine
     told = reel("run", film, extra=elsewhere).stderr
-    assert "left aside" not in told
+    assert "not used now" not in told
     assert (reel.folder / "elsewhere" / "film" / "film.en.srt").read_text() == mine
 
 
@@ -77,7 +77,7 @@ def test_a_corrected_transcript_waits_too_and_its_place_is_free_for_another(reel
     reel("run", film, "--language", "pt", extra=STUB)
     assert Transcript.read(place).language == "pt"
     plan = reel("plan", film, "--language", "pt-BR", extra=STUB).stdout
-    assert "takes in the corrected transcript.json if en is spoken" in plan
+    assert "uses the corrected transcript.json if en is spoken" in plan
 
 
 @pytest.mark.parametrize(
