@@ -43,7 +43,7 @@ class Repaired:
 def repair(store: ResultStore, damage: str | None, progress: Callable[[int, int], None]) -> Repaired:
     """Read every content and every manifest, take away what is not what it says, and make the index anew. `damage` is
     what was wrong with the index before it was opened; `progress` hears of bytes read and bytes in all."""
-    contents = sorted((store.root / "objects").glob("*/*"))
+    contents = store.contents.places()
     sizes = {path: path.lstat().st_size for path in contents}
     done, damaged = 0, []
     for path in contents:
@@ -165,7 +165,7 @@ def _candidates(
 ) -> list[_Candidate]:  # fmt: skip
     """The results that may go, those to go first at the front."""
     found = [
-        _Candidate(path, result, last_used[result.key] if result.key in last_used else path.stat().st_mtime)
+        _Candidate(path, result, last_used[result.key] if result.key in last_used else _written_at(path))
         for path, result in results.items()
         if result.key not in used_keys
     ]
@@ -229,7 +229,15 @@ def _last_used(store: ResultStore) -> dict[str, float]:
 
 def _stray(store: ResultStore, name: str, size: int) -> Surplus:
     path = store.object_path(name)
-    return Surplus("", name[:12], "no result has it", time.time() - path.stat().st_mtime, size, (path,))
+    return Surplus("", name[:12], "no result has it", time.time() - _written_at(path), size, (path,))
+
+
+def _written_at(path: Path) -> float:
+    """Return when a file was written; now, where a run that is under way has taken it away."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()
 
 
 def _key_of(path: Path) -> str | None:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from pipeline.store.place import is_digest
 from shared.files import is_sound
 
 
@@ -87,8 +88,12 @@ class Contents:
         found = {}
         for folder in sorted(Path(self._folder).glob("*")):
             with contextlib.suppress(OSError), os.scandir(folder) as entries:
-                found.update({entry.name: entry.stat().st_size for entry in entries})
+                found.update({entry.name: entry.stat().st_size for entry in entries if is_digest(entry.name)})
         return found
+
+    def places(self) -> list[Path]:
+        """Return where every content lies, and whatever else has the name of one."""
+        return sorted(path for path in Path(self._folder).glob("*/*") if is_digest(path.name))
 
     def _unlink(self, place: Path) -> None:
         with contextlib.suppress(FileNotFoundError):

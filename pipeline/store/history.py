@@ -21,6 +21,7 @@ from pydantic import JsonValue
 from pipeline.base import events
 from pipeline.base.display_paths import as_text
 from pipeline.base.errors import UsageError
+from pipeline.store.place import is_run
 from pipeline.store.results import ResultStore
 
 _KEPT_LOGS, _KEPT_LOG_BYTES = 50, 200_000_000
@@ -192,7 +193,9 @@ class Runs:
     def sweep_logs(self) -> None:
         """Delete the logs of all but the newest runs, and of those too what goes beyond a size in all. The newest run
         keeps its own."""
-        newest_first = sorted((path for path in self._logs.glob("*") if path.is_dir()), reverse=True)
+        newest_first = sorted(
+            (path for path in self._logs.glob("*") if is_run(path.name) and path.is_dir()), reverse=True
+        )
         size = 0
         for number, folder in enumerate(newest_first):
             with contextlib.suppress(FileNotFoundError):  # the user tidies up too

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -37,10 +36,10 @@ from pipeline.store.index_file import (
     version_of,
 )
 from pipeline.store.network_disk import network_disk
+from pipeline.store.place import is_run
 from shared.documents.base import Document, DocumentError
 from shared.files import write_by_rename
 
-_RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")  # a run's id
 _JSON = json.JSONEncoder(ensure_ascii=False)  # `json.dumps` makes one for each row
 
 Refill = Callable[["Index"], None]
@@ -209,7 +208,7 @@ class Index:
         """Write the file of every run that has ended and whose file is damaged or gone. Returns those that were
         written, and the damaged ones whose runs are not known."""
         ended = self.query("SELECT run FROM runs WHERE state != 'running' ORDER BY run")
-        known = {folder / f"{run}.json": str(run) for (run,) in ended if _RUN.fullmatch(str(run))}
+        known = {folder / f"{run}.json": str(run) for (run,) in ended if is_run(str(run))}
         damaged = [file for file in sorted({*known, *folder.glob("*.json")}) if not _is_run(file)]
         for file in damaged:
             if file in known:
@@ -266,7 +265,7 @@ class Index:
                 whole = {str(run) for (run,) in self.query("SELECT run FROM runs")}  # each has a file of its own
                 for table, row in salvaged(self.file):
                     run = str(row.get("run"))
-                    if run not in whole and _RUN.fullmatch(run) and not row.keys().isdisjoint(self._columns(table)):
+                    if run not in whole and is_run(run) and not row.keys().isdisjoint(self._columns(table)):
                         self._put(table, row, "IGNORE")
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         remove_index(self.file)

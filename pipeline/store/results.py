@@ -36,6 +36,7 @@ from pipeline.store.contents import Contents, flush_folder
 from pipeline.store.index import Index
 from pipeline.store.index_file import trouble
 from pipeline.store.media_file import MediaFile, identity_of, read_media
+from pipeline.store.place import check_place, is_digest
 from pipeline.store.store_lock import NOT_AT_ALL, Waiting, take_lock
 from shared.documents.base import Document, DocumentError, Frozen
 from shared.stage import MAKESHIFT, Fact
@@ -153,11 +154,12 @@ class ResultStore:
     @contextlib.contextmanager
     def open_for_writing(self, purpose: str, waiting: Waiting = NOT_AT_ALL, *, checked: bool = False) -> Iterator[None]:
         """Hold the store for the life of the block. An index that is damaged is made anew; `checked`, and a last owner
-        that did not come to its end, have all of it read for that. Raises `Locked` when another process has the store
-        for longer than `waiting` allows, and `ReelError` when the disk refuses or the index is damaged in the middle of
-        the block."""
+        that did not come to its end, have all of it read for that. Raises `UsageError` where the folder is a user's and
+        no store, `Locked` when another process has the store for longer than `waiting` allows, and `ReelError` when the
+        disk refuses or the index is damaged in the middle of the block."""
         owner = self.root / "owner.json"
         try:
+            check_place(self.root)
             self.root.mkdir(parents=True, exist_ok=True)
             lock = take_lock(self.root / "lock", waiting, self._owner)
         except OSError as error:
@@ -200,7 +202,7 @@ class ResultStore:
 
     def manifests(self) -> list[Path]:
         """The file of every result, whole or not."""
-        return sorted((self.root / "manifests").glob("*/*.json"))
+        return sorted(path for path in (self.root / "manifests").glob("*/*.json") if is_digest(path.stem))
 
     def _adopt(self) -> None:
         """Bring the rows in line with the manifests, where the last owner was cut off between the two."""
