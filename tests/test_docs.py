@@ -353,3 +353,11 @@ def test_the_map_of_the_documents_leads_to_every_page() -> None:
         for path in (ROOT / "docs" / folder).glob("*.md")
     }
     assert pages <= linked, sorted(path.name for path in pages - linked)
+
+
+def test_every_decision_has_a_number_of_its_own_and_says_it() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = [path.name[:4] for path in pages]
+    assert numbers == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    for path, number in zip(pages, numbers, strict=True):
+        assert path.read_text(encoding="utf-8").startswith(f"# {number}: "), path.name

@@ -115,7 +115,9 @@ def test_what_is_passed_over_stays_so_when_another_failure_ends_the_run(
     assert reasons["has.mkv"] == "has subtitles already: has.en.srt (en)"
 
 
-def test_a_file_of_a_list_that_is_gone_fails_alone(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg, tmp_path: Path) -> None:
+def test_a_file_of_a_list_that_is_gone_fails_alone(
+    reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg, tmp_path: Path
+) -> None:
     film("films/has.mkv", beside=("has.en.srt",))
     rows = [{"media": "films/has.mkv", "to": ["en"]}, {"media": "gone.mkv"}]
     (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
