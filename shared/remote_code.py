@@ -52,6 +52,6 @@ def _option(role: str) -> str:
 def _refusal(what: str) -> StageError:
     return StageError(
         "model.code",
-        f"what the model could run is not what the lock knows, so nothing of it was run: {what}",
+        f"the model's code does not match the lock, so none of it was run: {what}",
         "run `./reel models verify --repair` for the model",
     )

@@ -38,7 +38,7 @@ def checked(value: str, origin: str) -> Token:
     """The secret. Raises `UsageError` for what none can be, without showing it."""
     if not _SHAPE.fullmatch(value):
         raise UsageError(
-            "token.shape", f"the token from {origin} holds characters that no token has", hint="copy it once more"
+            "token.shape", f"the token from {origin} holds characters that a token cannot contain", hint="copy it again"
         )
     return Token(value, origin)
 

@@ -207,7 +207,7 @@ def check_output(settings: Settings, asked: Collection[str]) -> None:
     if settings.beside and "output_dir" in asked:
         raise UsageError(
             "settings.beside",
-            "an output folder is named, and by `beside = true` everything lies beside the media",
+            "an output folder is named, but `beside = true` puts everything next to the media file",
             hint="leave `-o` out, or add `--no-beside`",
         )
 
@@ -221,7 +221,7 @@ def check_override(name: str, parameters: Parameters) -> None:
         known = (*_OF_ONE_MEDIA, *SHORT_NAMES)
         listed = f"what can is {', '.join(known)} and parameters like `asr.beam_size`"
         hint = listed if name in Settings.model_fields else nearest_setting(name, known, parameters, listed)
-        raise UsageError("settings.override", f"`{name}` cannot be set for one media", hint=hint)
+        raise UsageError("settings.override", f"`{name}` cannot be set for a single media file", hint=hint)
 
 
 def with_overrides(settings: Settings, overrides: Mapping[str, JsonValue], parameters: Parameters) -> Settings:
@@ -248,7 +248,7 @@ def parse_assignment(text: str) -> tuple[str, JsonValue]:
     """`asr.beam_size=3` as a dotted name and a JSON value; what is no JSON is taken as a word. Raises `UsageError`."""
     name, equals, word = text.partition("=")
     if not equals or not name:
-        raise UsageError("settings.assignment", f"`{text}` is no assignment; expected one like `asr.beam_size=3`")
+        raise UsageError("settings.assignment", f"`{text}` is not an assignment; expected one like `asr.beam_size=3`")
     head, dot, _ = name.partition(".")
     if dot and head != STAGES:
         name = f"{STAGES}.{name}"
@@ -297,6 +297,6 @@ def _read(path: Path) -> dict[str, JsonValue]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
     except OSError as error:
         text = f"{path} cannot be read: {error.strerror or error}"
-        raise UsageError("settings.unreadable", text, hint="it is to be a file; mend or remove it") from error
+        raise UsageError("settings.unreadable", text, hint="make it a readable file, or remove it") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("settings.syntax", f"{path} is not TOML: {error}") from error

@@ -87,7 +87,7 @@ def requests_of(arguments: argparse.Namespace, media_root: Path, walk: FolderWal
     if arguments.manifest:
         requests += read_list(media_root / arguments.manifest, walk)
     if not requests:
-        raise UsageError("media.none", "no media is named", hint="name files, folders or patterns, or a `--manifest`")
+        raise UsageError("media.none", "no media file is named", hint="name files, folders, patterns or a `--manifest`")
     return ordered(requests, arguments.order, arguments.limit)
 
 

@@ -27,7 +27,7 @@ from shared.documents.media import Media
 from shared.files import is_sound
 from shared.language_model import NOTHING, Usage
 
-_MAKESHIFT = "makeshift: usable for now; the next run does the step again"
+_MAKESHIFT = "provisional: usable for now; the next run does the step again"
 _LEAST_BYTES_PER_SECOND = 2_000  # of media data, for a time limit before the length is known
 
 

@@ -85,7 +85,7 @@ def preview(
             parts = ingredients(descent(step, surroundings.rungs)[0], digests, surroundings)
             found = store.lookup(result_key(parts))
         if found and found.makeshift:
-            previews.append(StepPreview(step, "redone", f"its result is makeshift: {found.makeshift}"))
+            previews.append(StepPreview(step, "redone", f"its result is provisional: {found.makeshift}"))
             continue
         if found:
             results[step.id] = found

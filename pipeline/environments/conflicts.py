@@ -68,7 +68,7 @@ class Resolver:
             raise Missing(
                 "environment.resolve",
                 f"the environments {first} and {second} were not resolved together: {_words(done.stderr)}",
-                hint="see that a package index can be reached",
+                hint="check that a package index can be reached",
             )
         return Together(conflict=_words(done.stderr))
 
@@ -104,7 +104,7 @@ def claims(families: Mapping[str, Family], resolver: Resolver) -> Iterator[Claim
         for other in family.holds_back:
             older = [each for each in together(name, other).held_back if each.family == other]
             found = ", ".join(f"{each.package} {each.together} for {each.alone}" for each in older)
-            yield Claim(name, f"holds back {other}", bool(older), found or "nothing of it gets older now")
+            yield Claim(name, f"holds back {other}", bool(older), found or "none of its packages gets older now")
 
 
 def newest(lock: str) -> dict[str, str]:

@@ -236,7 +236,7 @@ class Environments:
                 "environment.download",
                 f"the packages of the environment {family} could not be downloaded: {why}",
                 hint=way_out(why, "./reel models export ...")
-                or "see that pip reaches a package index, or leave --with-environments out",
+                or "check that pip can reach a package index, or omit `--with-environments`",
             )
 
     def wheel_digests(self) -> frozenset[str]:
@@ -264,14 +264,15 @@ class Environments:
         except Missing as error:
             if torch.kind != "cpu-index":
                 raise  # an archive brings the whole build, so without a network that one is tried too
-            text = f"torch's own index gave no smaller build ({error.message}), so the whole one is installed"
+            text = f"torch's own index gave no smaller build ({error.message}), so the full one is installed"
             emit(events.Notice(f"environment {family}", None, text))
             torch = LOCKED
             self._fill(family, torch, lock, emit, offline)
         for name in _OUR_PACKAGES:
             if (self.site_packages(family) / name).exists():
                 raise Missing(
-                    "environment.shadow", f"a distribution in the environment {family} provides `{name}`, our own name"
+                    "environment.shadow",
+                    f"a package in the environment {family} provides `{name}`, which is a name of reel",
                 )
         marker = {"digest": self.digest(family), "python": sys.version.split()[0]}
         if asked:
@@ -303,7 +304,7 @@ class Environments:
         log = self._root / f"{family}.log"
         variables = index_environment(self._cache, os.environ)
         if not install(command, variables, log, f"environment {family}", emit):
-            why = "the setting `offline` forbids to download its packages" if offline else reason_in(log)
+            why = "the setting `offline` forbids downloading its packages" if offline else reason_in(log)
             again = f"./reel envs ensure {family}"
             raise Missing(
                 "environment.build",

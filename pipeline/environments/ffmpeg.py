@@ -65,7 +65,7 @@ class Tools:
             raise UsageError(
                 "tool.system",
                 f"`ffmpeg` is `system`: expected ffmpeg {oldest} or newer on PATH, found {found or 'none'}",
-                hint="install one, or leave the setting `ffmpeg` at `auto`",
+                hint="install one, or set `ffmpeg` to `auto`",
             )
         digest = self._environments.digest(_WHEEL)
         return Tool(f"wheel {digest[:12]}", "the imageio-ffmpeg wheel", _WHEEL, None)

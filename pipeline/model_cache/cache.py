@@ -110,7 +110,7 @@ class ModelCache:
                 hint=f"with a network, run `./reel models lock {name}` once, then fetch it",
             )
         if offline:
-            raise self._missing(name, "the setting `offline` forbids to fetch it")
+            raise self._missing(name, "the setting `offline` forbids fetching it")
         try:
             (layout.root / "blobs").mkdir(parents=True, exist_ok=True)
             with self._alone(layout, name, emit):

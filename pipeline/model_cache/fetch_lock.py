@@ -33,6 +33,6 @@ def nobody_fetches(roots: Iterable[Path]) -> Iterator[None]:
             except OSError as error:
                 raise Missing(
                     "model.unwritable", f"{root} cannot be changed: {error.strerror}",
-                    hint="a cache that is mounted read-only is looked after where it is writable",
+                    hint="run the command on a machine where the cache is writable",
                 ) from error  # fmt: skip
         yield

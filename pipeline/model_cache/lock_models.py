@@ -70,7 +70,7 @@ def resolve_model(name: str, revision: str | None, cache: ModelCache, emit: Emit
                 return _agreeing(name, locked, LockedModel(revision=locked.revision, files=files))
     except SourceFailed as failure:
         raise Missing(failure.code, f"the model {name} cannot be locked: {failure}", hint=failure.hint) from failure
-    raise UsageError("models.source", f"{name} has no source that could be asked; its lock is written by hand")
+    raise UsageError("models.source", f"{name} has no source to look up; write its lock by hand")
 
 
 def merged(locked: Mapping[str, LockedModel], found: Mapping[str, LockedModel]) -> dict[str, LockedModel]:
@@ -128,7 +128,7 @@ class _Resolver:
             try:
                 yield from (_Entry.model_validate(line) for line in json.loads(body))
             except (ValueError, ValidationError) as error:
-                raise refusal("hub.answer", f"{page} answered something that is no list of files") from error
+                raise refusal("hub.answer", f"{page} did not answer with a list of files") from error
             onward = _NEXT_PAGE.search(headers.get("Link") or "")
             page = urllib.parse.urljoin(page, onward[1]) if onward else None
 
@@ -188,7 +188,7 @@ def _agreeing(name: str, locked: LockedModel, found: LockedModel) -> LockedModel
             what = "is not there any more" if now is None else f"has sha256 {now.sha256} and {now.size} bytes"
             raise refusal(
                 "model.moved",
-                f"{file} of {name} {what}, the lock says {entry.sha256 or 'nothing of its sha256'}"
+                f"{file} of {name} {what}, the lock says {entry.sha256 or 'no sha256'}"
                 f" and {'no size' if entry.size is None else f'{entry.size} bytes'} at {locked.revision}",
                 "a commit never changes: find out which of the two is wrong before you trust either",
             )

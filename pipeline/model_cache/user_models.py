@@ -46,7 +46,7 @@ def load_own(folder: Path, declared: Collection[str]) -> OwnModels:
     models, locked = load_manifest(none.manifest, none.lock)
     if taken := sorted(set(models) & set(declared)):
         raise UsageError(
-            "models.taken", f"{none.manifest} calls a model `{taken[0]}`, which is another's name", hint="rename it"
+            "models.taken", f"{none.manifest} calls a model `{taken[0]}`, a name already in use", hint="rename it"
         )
     return OwnModels(folder, models, {name: locked[name] for name in models})
 
@@ -56,9 +56,9 @@ def add_folder(
 ) -> OwnModels:
     """Declare the files of a folder as the model `name`, and lock their bytes; again, where they have changed since.
     Raises `UsageError` and `BadInput`."""
-    another = "take another one, of small letters, digits, `.`, `_` and `-`"
+    another = "choose a name of lower-case letters, digits, `.`, `_` and `-`"
     if not _NAME.fullmatch(name):
-        raise UsageError("models.name", f"`{name}` is no name for a model", hint=another)
+        raise UsageError("models.name", f"`{name}` is not a valid model name", hint=another)
     if name in declared:
         raise UsageError("models.taken", f"`{name}` is the name of another model", hint=another)
     model = Model(
@@ -86,7 +86,7 @@ def add_folder(
 
 def _locked(source: Path) -> LockedModel:
     if not source.is_dir():
-        raise BadInput("models.folder", f"{source} is no folder", hint="name the folder that holds the model's files")
+        raise BadInput("models.folder", f"{source} is not a folder", hint="name the folder of the model's files")
     files = {
         path.relative_to(source).as_posix(): LockedFile(size=path.stat().st_size, sha256=sha256_of(path))
         for path in sorted(source.rglob("*"))

@@ -33,7 +33,7 @@ def load_languages(folder: Path) -> dict[str, dict[str, JsonValue]]:
             tag = parse_language(path.stem)
             data = LanguageFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except (ValueError, tomllib.TOMLDecodeError) as error:
-            raise UsageError("language.invalid", f"{path} is no file of a language: {_reason(error)}") from error
+            raise UsageError("language.invalid", f"{path} is not a language file: {_reason(error)}") from error
         for name, value in data.model_dump(mode="json", exclude_unset=True).items():
             tables[name][tag] = value
     return tables

@@ -34,7 +34,7 @@ def _check_heard(step: Step, spoken: str | None) -> None:
     raise UsageError(
         "language.unheard",
         f"the recogniser {step.backend_name} does not know {english_name(spoken)} (`{spoken}`)",
-        hint=f"choose another with `--set asr.backend={able[0]}`" if able else "no recogniser here does",
+        hint=f"choose another with `--set asr.backend={able[0]}`" if able else "no recogniser in reel does",
     )
 
 

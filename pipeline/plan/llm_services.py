@@ -54,11 +54,11 @@ def asked_by(step: Step) -> Asked | None:
     parts = urlsplit(address)
     name = f"{step.stage.name}.address"
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError("service.address", f"`{name}` is {given!r}, expected an address like http://127.0.0.1:8080/v1")
+        raise UsageError("service.address", f"`{name}` is {given!r}; expected an address like http://127.0.0.1:8080/v1")
     if parts.username or parts.password or parts.query:
         raise UsageError(
             "service.address",
-            f"`{name}` holds more than an address: what stands in it is kept with every result",
+            f"`{name}` holds more than an address, and reel stores this setting with every result",
             hint=f"give the key in the variable {OTHER_KEY} or in config/secrets.json",
         )
     return Asked(address, service.key if own else OTHER_KEY, own)
@@ -75,13 +75,13 @@ def check_service(step: Step, environ: Mapping[str, str], config: Path, *, offli
         raise UsageError(
             "service.offline",
             f"{name} asks {asked.host}, and the setting `offline` forbids the network",
-            hint=f"take another backend (`--set {step.stage.name}.backend={local}`), or a server on this machine",
+            hint=f"use another backend (`--set {step.stage.name}.backend={local}`), or a server on this machine",
         )
     if not step.load_options.get("model"):
         raise UsageError(
             "service.model",
             f"{name} needs the name of a model",
-            hint=f"say which, as {asked.host} calls it: `--set {step.stage.name}.model=NAME`",
+            hint=f"give the name that {asked.host} uses: `--set {step.stage.name}.model=NAME`",
         )
     if find_key(asked.key, environ, config) is None and asked.needs_key:
         raise Missing(

@@ -66,7 +66,7 @@ def make_plan(recipe: Recipe, choices: Choices) -> Plan:
     """The plan; raises `UsageError` for parameters or pairs of languages that no backend takes."""
     if recipe.needs_target and not choices.targets:
         raise UsageError(
-            "plan.no-target", f"the recipe {choices.recipe_name} needs a target language", hint="add `--to en`, say"
+            "plan.no-target", f"the recipe {choices.recipe_name} needs a target language", hint="for example `--to en`"
         )
     steps = {
         step_id: _make_step(step_id, target, recipe, recipe.steps[name], choices)
@@ -76,7 +76,7 @@ def make_plan(recipe: Recipe, choices: Choices) -> Plan:
         order = tuple(TopologicalSorter({step_id: sorted(steps[step_id].needs) for step_id in steps}).static_order())
     except CycleError as error:
         raise UsageError(
-            "recipe.cycle", f"the recipe {choices.recipe_name} goes in a circle: {error.args[1]}"
+            "recipe.cycle", f"the recipe {choices.recipe_name} has steps that depend on each other: {error.args[1]}"
         ) from error
     publications = tuple(
         Publication(source.step, source.role, rule.name)
@@ -223,8 +223,8 @@ def _translator(choices: Choices, filled: ProfileStage, source: str | None, targ
         )
     raise UsageError(
         "translate.pair",
-        f"the models with which profile {choices.profile_name} translates {pair} are not here yet",
-        hint=f"once is enough: {', or '.join(fetches)}",
+        f"the models with which profile {choices.profile_name} translates {pair} are not in the cache",
+        hint=f"run once: {', or '.join(fetches)}",
     )
 
 

@@ -70,5 +70,5 @@ def _pair(source: str | None, target: str) -> str:
     if source is None:
         return f"chosen to translate into {english_name(target)} from a language that is not known yet"
     if primary(source) == primary(target):
-        return f"all that is said is {english_name(source)} already"
+        return f"all speech is {english_name(source)} already"
     return f"chosen to translate from {english_name(source)} into {english_name(target)}"

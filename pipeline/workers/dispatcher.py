@@ -419,8 +419,8 @@ def _no_machine(key: WorkerKey, need: Need) -> Missing:
     wanted = ", ".join(need.labels) or "a machine"
     return Missing(
         "scheduler.label",
-        f"{key.label} needs {wanted}, and no machine has that",
-        hint="say what the machine has in the setting `labels`",
+        f"{key.label} needs {wanted}, which no machine has",
+        hint="declare what the machine has in the setting `labels`",
     )
 
 

@@ -90,10 +90,10 @@ class Worker:
             greeting = await self._answer(_START_LIMIT_S, "start")
             if isinstance(greeting, protocol.NotInjected):
                 raise _Bug(
-                    "worker.not-injected", f"{launch.name} was not given our cache: {'; '.join(greeting.problems)}"
+                    "worker.not-injected", f"{launch.name} does not use reel's cache: {'; '.join(greeting.problems)}"
                 )
             if not isinstance(greeting, protocol.Hello) or greeting.protocol != protocol.PROTOCOL:
-                raise _Bug("worker.protocol", f"{launch.name} speaks another protocol than {protocol.PROTOCOL}")
+                raise _Bug("worker.protocol", f"{launch.name} does not speak the protocol {protocol.PROTOCOL}")
             undo.pop_all()
 
     async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready:
@@ -252,7 +252,7 @@ class Worker:
         if status in {-signal.SIGKILL, -signal.SIGTERM}:
             return WorkerKilled(
                 "worker.killed",
-                f"{name} was killed ({signal.Signals(-status).name}), as a person does, or a system short of memory",
+                f"{name} was killed ({signal.Signals(-status).name}), by another process or for lack of memory",
                 hint="close other programs or take a smaller model, then run the same command again",
                 log=log,
             )
@@ -275,7 +275,7 @@ class Worker:
         if isinstance(answer, protocol.Failed):
             message = f"{self._launch.name} raised {answer.type}: {answer.message or 'no message'}"
             return StageRaised("stage.raised", message, hint="the log holds the traceback", log=self._launch.log)
-        return self._protocol_error(f"`{answer.ev}` where an answer was due")
+        return self._protocol_error(f"`{answer.ev}` where an answer was expected")
 
     def _protocol_error(self, what: str) -> StepFailed:
         self.usable = False

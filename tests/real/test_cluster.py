@@ -225,7 +225,7 @@ def test_a_wrong_token_is_refused(machines: tuple[Machine, Machine], tmp_path: P
     wrong.write_text("f" * 64)
     other = machines[1]
     done = other("cluster", "status", extra={"RAY_AUTH_TOKEN_PATH": str(wrong)}, expect=5)
-    assert "does not take this machine in" in done.stderr
+    assert "does not accept this machine" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -225,7 +225,7 @@ def test_a_run_through_a_service_tells_beforehand_and_afterwards_what_it_costs_a
     assert "makeshift" in json.loads(job.read_text())["steps"]["refine"]["facts"]
     steps = {one["step"]: one for one in json.loads(reel("plan", *changed).stdout)["data"]["items"][0]["steps"]}
     assert steps["refine"]["verdict"] == "redone"
-    assert steps["refine"]["reason"].startswith("its result is makeshift: ")
+    assert steps["refine"]["reason"].startswith("its result is provisional: ")
     assert "answered 429" in steps["refine"]["reason"]
     service.always = None
     again = json.loads(reel("run", *changed, extra={"LLM_API_KEY": KEY}).stdout)["data"]["items"][0]

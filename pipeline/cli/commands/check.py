@@ -56,7 +56,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     """Check every file; one that cannot be read does not keep the others from being checked."""
     for name in [*arguments.inputs, *filter(None, (arguments.of, arguments.reference))]:
         if not Path(name).is_file():
-            raise BadInput("check.missing", f"{name} is not there, or no file")
+            raise BadInput("check.missing", f"{name} is not there, or is not a file")
     app = app_of(arguments)
     steps = [_step(app, arguments.tag or language_in_file_name(Path(name).name)) for name in arguments.inputs]
     compare = single_step(stage_named(_COMPARE), app.choices(), {}, None) if arguments.reference else None

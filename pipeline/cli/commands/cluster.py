@@ -34,7 +34,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         return CommandResult({"ended": names}, f"ended: {', '.join(map(str, names)) or 'nothing was up'}")
     address = app.settings.cluster or next((record.cluster for record in ray_cluster.nodes()), "")
     if not address:
-        raise UsageError("cluster.down", "this machine is in no cluster", hint="name one: `--cluster ADDRESS`")
+        raise UsageError("cluster.down", "this machine is not in a cluster", hint="name one: `--cluster ADDRESS`")
     ray_cluster.check_reachable(address)
     ray_cluster.enter(app)
     from pipeline.workers.ray.host import members  # Ray is in the environment `cluster` alone

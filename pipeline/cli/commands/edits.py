@@ -49,7 +49,7 @@ def _drop(item: Item, names: list[str], app: App) -> CommandResult:
     if unknown := [name for name in names if name not in known]:
         raise BadInput(
             "edits.unknown",
-            f"there is no correction of {unknown[0]} for {item.name}",
+            f"there is no correction to {unknown[0]} for {item.name}",
             hint=f"corrected are {', '.join(known)}" if known else "nothing was corrected",
         )
     with app.store.open_for_writing("reel edits drop", app.waiting(say)):

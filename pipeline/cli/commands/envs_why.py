@@ -45,7 +45,7 @@ def _told(first: str, second: str, together: Together) -> str:
     if together.conflict is not None:
         return f"{first} and {second} cannot share an environment. {together.conflict}"
     if not together.held_back:
-        return f"{first} and {second} fit into one environment, and nothing of them would get older."
+        return f"{first} and {second} fit into one environment, and no package would get older."
     rows = [(each.family, each.package, each.alone, each.together) for each in together.held_back]
     shown = table(rows, ("NAME", "PACKAGE", "ALONE", "TOGETHER"))
     return f"{first} and {second} fit into one environment, but hold each other back:\n{shown}"

@@ -65,7 +65,7 @@ def _item(name: str, app: App, error: Missing | None) -> JsonValue:
 def _agreed(names: Sequence[str], app: App) -> bool:
     """Ask the person at the terminal, with sizes and licences; where there is none, nobody has agreed."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        print("nobody is at the terminal to be asked, so no model is fetched", file=sys.stderr)
+        print("no model is fetched, because there is no terminal to ask on", file=sys.stderr)
         return False
     rows = []
     for name in names:
@@ -113,7 +113,7 @@ def lock(arguments: argparse.Namespace, app: App) -> CommandResult:
     declared = {name: entry for name, entry in cache.locked.items() if name not in app.own.models}
     if mine := [name for name in names if name in app.own.models and arguments.names]:
         raise UsageError(
-            "models.own", f"`{mine[0]}` is your own model", hint=f"`./reel models add {mine[0]} FOLDER` locks it anew"
+            "models.own", f"`{mine[0]}` is your own model", hint=f"`./reel models add {mine[0]} FOLDER` locks it again"
         )
     if not arguments.names:
         names = unresolved(declared, cache.models, cache.locked)

@@ -33,7 +33,7 @@ def execute(arguments: argparse.Namespace, app: App) -> CommandResult:
 
 def _export(file: Path, names: list[str], with_environments: bool, app: App, emit: Emit) -> CommandResult:
     if not file.parent.is_dir():
-        raise BadInput("archive.folder", f"{file.parent} is no folder", hint="make it, or write the archive elsewhere")
+        raise BadInput("archive.folder", f"{file.parent} is not a folder", hint="make it, or choose another folder")
     if incomplete := app.models.incomplete(names):
         name, problem = next(iter(incomplete.items()))
         raise Missing(

@@ -125,7 +125,7 @@ def _surplus_text(found: Sequence[Surplus]) -> str:
 def _adopt(folders: list[Path], app: App) -> CommandResult:
     for folder in folders:
         if not folder.is_dir():
-            raise BadInput("adopt.folder", f"{folder} is no folder", hint="name the cache to take models from")
+            raise BadInput("adopt.folder", f"{folder} is not a folder", hint="name the cache to take models from")
     outcome = adopt(folders, app.project.cache, app.models.locked)
     data: JsonValue = {
         "adopted": [
@@ -146,12 +146,12 @@ def _adoption_text(outcome: Adoption) -> str:
     rows = [(a.model, _how(a), megabytes(a.bytes), _state(a)) for a in outcome.adopted]
     parts = [table(rows, head) if rows else "no model of the lock was found"]
     if outcome.wrong:
-        parts.append("\n".join(["wrong, and not taken:", *(f"  {sentence}" for sentence in outcome.wrong)]))
+        parts.append("\n".join(["wrong content, not adopted:", *(f"  {sentence}" for sentence in outcome.wrong)]))
     if outcome.ignored:
         largest = sorted(outcome.ignored.items(), key=lambda item: (-item[1], item[0]))
         ignored = [(f"  {label}", megabytes(size)) for label, size in largest[:_SHOWN_IGNORED]]
         more = len(largest) - len(ignored)
-        parts.append("\n".join(["not looked for:", table(ignored), *([f"  and {more} more"] if more else [])]))
+        parts.append("\n".join(["not searched:", table(ignored), *([f"  and {more} more"] if more else [])]))
     return "\n\n".join(parts)
 
 

@@ -61,7 +61,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         texts.append(f"{one_line(item.name)}\n{listed}")
     needs = _needs(due, app)
     texts += [f"to set up first: {', '.join(needs)}"] if needs else []
-    texts += [f"to be asked of services, about:\n{table([_told(*one) for one in asked])}"] if asked else []
+    texts += [f"estimated use of services:\n{table([_told(*one) for one in asked])}"] if asked else []
     data: JsonValue = {
         "recipe": app.settings.recipe,
         "profile": app.profile.name,
@@ -107,7 +107,7 @@ def _told(name: str, estimate: Estimate) -> tuple[str, ...]:
     """An estimate as a row."""
     usage = estimate.usage
     if usage is None:
-        amount = "not known before the media has been read"
+        amount = "not known until the media file has been read"
     else:
         amount = f"{usage.requests} requests, {usage.input_tokens} tokens sent, {usage.output_tokens} back"
     amount += f", {estimate.cost:.4f} at your prices" if estimate.cost is not None else ""

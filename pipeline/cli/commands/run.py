@@ -51,7 +51,7 @@ def _failed_before(app: App, arguments: argparse.Namespace, named: Sequence[Requ
     else:
         requests = ordered([Request(media) for media in failed], arguments.order, arguments.limit)
     if not requests:
-        text = "nothing of this failed in the last run that had failures"
+        text = "none of these files failed in the last run that had failures"
         raise UsageError("runs.none-failed", text, hint="`./reel runs list` shows the runs")
     yield from requests
 

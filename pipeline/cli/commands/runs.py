@@ -19,5 +19,5 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         return runs_show.execute(arguments, app)
     records = Runs(app.store, app.project.runs).all()
     listed = [(run.id, run.state, run.recipe, run.profile, run.started) for run in records]
-    text = table(listed, ("RUN", "STATE", "RECIPE", "PROFILE", "STARTED")) if listed else "nothing was run yet"
+    text = table(listed, ("RUN", "STATE", "RECIPE", "PROFILE", "STARTED")) if listed else "there are no runs yet"
     return CommandResult({"runs": [asdict(run) for run in records]}, text)

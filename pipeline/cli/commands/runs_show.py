@@ -28,7 +28,7 @@ def execute(arguments: argparse.Namespace, app: App) -> CommandResult:
     runs = Runs(app.store, app.project.runs)
     newest = next(iter(runs.all()), None)
     if newest is None and not arguments.id:
-        raise UsageError("runs.none", "nothing was run yet")
+        raise UsageError("runs.none", "there are no runs yet")
     details = runs.details(arguments.id or (newest.id if newest else ""))
     summary = summarise(details, runs.redone(details.run.id))
     drawn = chart(details)

@@ -34,14 +34,14 @@ def parse_age(text: str) -> float:
     """`12h`, `30d` or `2w` in seconds; raises `UsageError`."""
     if found := re.fullmatch(r"(\d+)\s*([hdw])", text.strip()):
         return int(found[1]) * _AGE_S[found[2]]
-    raise UsageError("prune.age", f"`{text}` is no age", hint="write `12h`, `30d` or `2w`")
+    raise UsageError("prune.age", f"`{text}` is not an age", hint="write `12h`, `30d` or `2w`")
 
 
 def parse_size(text: str) -> int:
     """`500MB` or `20GB` in bytes; raises `UsageError`."""
     if (size := size_in(text)) is not None:
         return size
-    raise UsageError("prune.size", f"`{text}` is no size", hint="write `500MB` or `20GB`")
+    raise UsageError("prune.size", f"`{text}` is not a size", hint="write `500MB` or `20GB`")
 
 
 def _repair(app: App) -> CommandResult:
@@ -61,16 +61,16 @@ def _repair(app: App) -> CommandResult:
         found = repair(app.store, damage, progress)
         if size:
             emit(events.CheckFinished(size, time.monotonic() - started))
-    lines = [f"{found.results} results are whole"]
+    lines = [f"{found.results} results are complete"]
     if found.index:
         lines.append(f"the index was damaged: {found.index}")
-    lines.append("the index was made anew")
+    lines.append("the index was rebuilt")
     for what, many in (
-        ("unreadable manifests were taken away", found.unreadable),
-        ("damaged contents were taken away", found.damaged),
-        ("results are without some of their contents; they are made again when they are needed", found.incomplete),
-        ("damaged files of the history were written anew from the index", found.histories),
-        ("damaged files of the history hold runs that nothing else knows of, and are passed over", found.lost),
+        ("unreadable manifests were deleted", found.unreadable),
+        ("damaged contents were deleted", found.damaged),
+        ("results lack some of their contents; reel makes them again when they are needed", found.incomplete),
+        ("damaged files of the history were restored from the index", found.histories),
+        ("damaged files of the history hold runs that are recorded nowhere else; they are ignored", found.lost),
     ):
         lines += [f"{len(many)} {what}"] if many else []
     data: JsonValue = {

@@ -28,7 +28,7 @@ from pipeline.workers.local_host import local_dispatcher
 from shared import protocol
 from shared.stage import MAKESHIFT, Stage
 
-_MAKESHIFT = "makeshift: this will do for now; nothing is stored, so the same command does the step again"
+_MAKESHIFT = "provisional: `reel stage` stores nothing, so run the same command again for a better result"
 _LIMIT_S = 24 * 3600.0  # a developer is there to end it
 
 
@@ -78,7 +78,7 @@ def assign_inputs(stage: Stage, words: Sequence[str]) -> protocol.FileNames:
         last = min(position, len(free) - 1)
         if not free or (position >= len(free) and not takes_several(stage.inputs, free[last])):
             raise UsageError(
-                "stage.inputs", f"{stage.name} takes {len(roles)} inputs, {path} is one more: {', '.join(roles)}"
+                "stage.inputs", f"{stage.name} takes {len(roles)} inputs, so {path} is too many: {', '.join(roles)}"
             )
         _give(stage, given, free[last], path)
     for role, field in stage.inputs.model_fields.items():

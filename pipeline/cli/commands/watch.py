@@ -30,12 +30,12 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     folders = [absolute(Path.cwd() / name) for name in arguments.folders]
     for folder in folders:
         if not folder.is_dir():
-            raise UsageError("watch.folder", f"{shown(folder)} is no folder", hint="make it, or correct its name")
+            raise UsageError("watch.folder", f"{shown(folder)} is not a folder", hint="make it, or correct its name")
     if app.project.output in folders and not app.settings.beside:
         raise UsageError(
             "watch.output",
             f"the results would be published into {shown(app.project.output)}, the folder that is watched",
-            hint="choose another place for them with `-o`",
+            hint="choose another output folder with `-o`",
         )
     at_once = not arguments.json and not sys.stdout.isatty()
     with open_reporter(app.settings.progress) as emit:
@@ -51,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         set_up([StepPreview(step, "new", "") for step in app.plan().steps], app, emit)
         watch = Watch(folders, arguments.settle, walk_of(app), lambda text: told(Notice(None, None, text)))
         names = ", ".join(shown(folder) for folder in folders)
-        told(Notice(None, None, f"watching {names}; Ctrl-C once to finish what is at work and end"))
+        told(Notice(None, None, f"watching {names}; Ctrl-C once to finish the current files and end"))
         result = run_batch(watch, app, told, fail_fast=arguments.fail_fast, stop=watch.stop, purpose="reel watch")
         if asked := asked_of(result):
             emit(Notice(None, None, asked))

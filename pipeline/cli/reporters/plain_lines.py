@@ -82,7 +82,7 @@ def line_of(event: Event) -> str | None:
             return f"  {package}: {_megabytes(size)} to come"
         case events.FileEnded(_, file, complete, came, seconds) if complete or came:
             rate = f", {came / 1e6 / seconds:.1f} MB/s" if seconds >= _LEAST_RATED_S else ""
-            return f"  {file}: {_megabytes(came)} in {span(seconds)}{rate}{'' if complete else ', and then no more'}"
+            return f"  {file}: {_megabytes(came)} in {span(seconds)}{rate}{'' if complete else ', then stopped'}"
         case events.CheckStarted(size):
             return f"checking {size / 1e6:.0f} MB"
         case events.CheckFinished(size, seconds):

@@ -48,15 +48,15 @@ def download(job: Download, patience: Patience, emit: Emit, moved: Moved) -> Non
     resumed = transfer.reached > 0
     patiently(transfer.go_on, patience, emit)
     if resumed and not transfer.is_right():  # the older part may be at fault, after a power cut say
-        emit(events.Notice(None, None, f"{job.address} does not fit what was fetched before; starting over"))
+        emit(events.Notice(None, None, f"{job.address} does not match the part fetched before; starting over"))
         transfer.start_over()
         patiently(transfer.go_on, patience, emit)
     if not transfer.is_right():
         job.partial.unlink(missing_ok=True)
         raise refusal(
             "model.wrong-bytes",
-            f"{job.address} has sha256 {transfer.sha256}, expected {job.file.sha256}; what came was deleted",
-            "the server, or something between, delivers other bytes than those that were locked",
+            f"{job.address} has sha256 {transfer.sha256}, expected {job.file.sha256}; the download was deleted",
+            "the server, or a proxy, delivers content that does not match the lock",
         )
 
 

@@ -37,11 +37,11 @@ def hub_refusal(
     if status == UNAUTHORISED and token and kind != "RepoNotFound":
         return refusal(
             "hub.bad-token", f"{told}: the hub does not know the token from {token}",
-            f"make a new token at {hub}/settings/tokens and put it there, or take the old one away",
+            f"make a new token at {hub}/settings/tokens and put it there, or remove the old one",
         )  # fmt: skip
     if (kind == "GatedRepo" and status == UNAUTHORISED) or (status == UNAUTHORISED and not kind):
         return refusal(
-            "hub.no-token", f"{told}: {repo} wants to know who asks, and there is no token",
+            "hub.no-token", f"{told}: {repo} requires a token, and there is none",
             f"accept the terms at {page}, make a token at {hub}/settings/tokens, and put it into config/secrets.json",
         )  # fmt: skip
     if kind == "GatedRepo":
@@ -50,7 +50,7 @@ def hub_refusal(
             f"accept them at {page} with the account that the token belongs to",
         )  # fmt: skip
     if kind == "RevisionNotFound":
-        return refusal("hub.no-revision", f"{told}: {repo} does not have the locked revision any more", f"see {page}")
+        return refusal("hub.no-revision", f"{told}: {repo} no longer has the locked revision", f"see {page}")
     if kind == "EntryNotFound":
         return refusal("hub.no-file", f"{told}: {repo} does not have this file at the locked revision", f"see {page}")
     if status in (UNAUTHORISED, NOT_FOUND, GONE):
@@ -58,22 +58,22 @@ def hub_refusal(
             "hub.not-found", f"{told}: {repo} is not there, or is private", f"see whether {page} opens in a browser"
         )
     if "disabled" in said.lower():
-        return refusal("hub.disabled", f"{told}: the hub has disabled {repo}", f"{page} says why, if anything does")
+        return refusal("hub.disabled", f"{told}: the hub has disabled {repo}", f"{page} may say why")
     if status == FORBIDDEN:
         return refusal(
             "hub.token-right",
-            f"{told}: " + (f"the token from {token} lacks the right" if token else "the hub refuses to deliver"),
+            f"{told}: " + (f"the token from {token} lacks permission" if token else "the hub refuses to deliver"),
             f"at {hub}/settings/tokens give it `read access to contents of all public gated repos you can access`",
         )
     if status == BUSY:
         return refusal("hub.busy", f"{told}: too many requests", "try again later; with a token the limit is higher")
-    return refusal("hub.down", f"{told}", "try again later; what has come is kept")
+    return refusal("hub.down", f"{told}", "try again later; the part already downloaded is kept")
 
 
 def unreachable(address: str, error: Exception) -> SourceFailed:
     """Nobody answered at all."""
     why = str(getattr(error, "reason", error))
-    way = way_out(why) or "see whether the network is there; what has come is kept"
+    way = way_out(why) or "check the network connection; the part already downloaded is kept"
     return refusal("hub.down", f"{address} could not be read: {why}", way)
 
 
@@ -81,7 +81,7 @@ def disk_refusal(error: OSError, folder: Path) -> SourceFailed:
     """Return the error for a disk that refuses bytes."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return refusal(
-            "model.no-space", f"the disk of {folder} is full", "free some space; what has come is kept, and a new "
-            "fetch goes on from there",
+            "model.no-space", f"the disk of {folder} is full", "free some space; the part already downloaded is "
+            "kept, and a new fetch continues from there",
         )  # fmt: skip
-    return refusal("model.unwritable", f"{folder} cannot be written: {error.strerror or error}", "see its permissions")
+    return refusal("model.unwritable", f"{folder} is not writable: {error.strerror or error}", "check its permissions")

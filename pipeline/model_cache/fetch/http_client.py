@@ -123,7 +123,7 @@ def patiently(
         if tries >= patience.tries or pause_s > patience.longest_wait_s:
             raise failure
         asked = ", as it asks" if wait_s is not None else ""
-        emit(events.Notice(None, None, f"{told}; waiting {pause_s:.0f} s{asked}, then going on"))
+        emit(events.Notice(None, None, f"{told}; waiting {pause_s:.0f} s{asked}, then continuing"))
         pause(pause_s)
 
 

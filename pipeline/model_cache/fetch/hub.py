@@ -26,7 +26,7 @@ def fetch(want: Want) -> None:
         if failure.code != "hub.bad-token" or want.gated or token is None:
             raise
         # A token that has expired is refused for open repositories too; without one they are delivered.
-        want.emit(events.Notice(None, None, f"the hub does not know the token from {token.origin}; going on without"))
+        want.emit(events.Notice(None, None, f"the hub does not know the token from {token.origin}; continuing without"))
         _fetch_files(want, None)
 
 

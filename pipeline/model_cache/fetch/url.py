@@ -14,7 +14,7 @@ from pipeline.model_cache.manifest import UrlSource
 def fetch(source: UrlSource, want: Want) -> None:
     """Fetch every wanted file; no token is ever shown to such a server."""
     if unknown := sorted(set(want.files) - set(source.files)):
-        raise refusal("models.source", f"no address is given for `{unknown[0]}`")
+        raise refusal("models.source", f"no address is known for `{unknown[0]}`")
     meter = Meter(want)
     for name, file in want.files.items():
         address, partial = source.files[name], want.layout.partial(file.sha256)

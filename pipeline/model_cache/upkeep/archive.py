@@ -148,7 +148,7 @@ def import_archive(
 def _refused(source: Path, why: str) -> BadInput:
     return BadInput(
         "archive.refused", f"{source} is not imported: {why}; nothing was changed",
-        hint="copy the archive again, or make it anew with `./reel models export`",
+        hint="copy the archive again, or make a new one with `./reel models export`",
     )  # fmt: skip
 
 
@@ -200,7 +200,7 @@ class _Import:
                 wanted[f"blobs/{entry.sha256}"] = entry.size, entry.sha256
         for name, wheel in index.wheels.items():
             if not _WHEEL.fullmatch(name):
-                raise tar_reader.NotOurs(f"{name[:80]!r} is no name of a wheel")
+                raise tar_reader.NotOurs(f"{name[:80]!r} is not the name of a wheel")
             if wheel.sha256 not in self._allowed_wheels:
                 raise tar_reader.NotOurs(f"no lock of an environment here holds the wheel `{name}`")
             wanted[f"wheels/{name}"] = wheel.size, wheel.sha256

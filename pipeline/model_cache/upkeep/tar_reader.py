@@ -67,7 +67,7 @@ def members(stream: BinaryIO) -> Iterator[Member]:
         names.add(member.name)
         yield member
         if any(_exactly(stream, -member.size % _BLOCK)):
-            raise NotOurs(f"there is something behind `{member.name}` where nothing should be")
+            raise NotOurs(f"there is unexpected data after `{member.name}`")
     if any(rest := stream.read(1 << 16)) or len(rest) == 1 << 16:
         raise NotOurs("it goes on after its end")
 
@@ -93,7 +93,7 @@ def _check(block: bytes) -> None:
         raise NotOurs("it ends without an end mark" if block else "it is empty, or ends without an end mark")
     unsigned = sum(block) - sum(block[148:156]) + 8 * ord(" ")
     if _octal(block[148:156]) != unsigned:
-        raise NotOurs("it is no plain tar archive, or it is damaged")
+        raise NotOurs("it is not a plain tar archive, or it is damaged")
 
 
 def _long_name(stream: BinaryIO, block: bytes) -> str:
@@ -124,11 +124,11 @@ def _text(field: bytes) -> str:
     try:
         return field.rstrip(b"\0").decode("ascii")
     except UnicodeDecodeError as error:
-        raise NotOurs("it holds a name that is no plain text") from error
+        raise NotOurs("it holds a name that is not plain text") from error
 
 
 def _octal(field: bytes) -> int:
     digits = field.strip(b" \0") or b"0"
     if not _DIGITS.fullmatch(digits):  # `int` would also take a sign and underscores
-        raise NotOurs("it is no plain tar archive, or it is damaged")
+        raise NotOurs("it is not a plain tar archive, or it is damaged")
     return int(digits, 8)

@@ -158,12 +158,12 @@ def check_reachable(address: str) -> None:
     """Raises `Missing` where nobody listens: Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
-        raise UsageError("cluster.address", f"`{address}` is no address; expected one like `10.0.0.1:{PORT}`")
+        raise UsageError("cluster.address", f"`{address}` is not an address; expected one like `10.0.0.1:{PORT}`")
     try:
         socket.create_connection((host, int(port)), _CONNECT_LIMIT_S).close()
     except OSError as error:
         raise Missing(
-            "cluster.unreachable", f"nobody answers at {address}: {error.strerror or error}",
+            "cluster.unreachable", f"no answer from {address}: {error.strerror or error}",
             hint="start the cluster there with `./reel cluster up`, and open the port between the machines",
         ) from error  # fmt: skip
 

@@ -78,8 +78,8 @@ def connect(address: str, node_address: str | None) -> None:
     except (RayError, ConnectionError, RuntimeError, ValueError) as error:
         raise Missing(
             "cluster.refused",
-            f"the cluster at {address} does not take this machine in: {str(error).strip().splitlines()[0]}",
-            hint="a run is started on a machine of the cluster (`./reel cluster up --join`), with the cluster's token",
+            f"the cluster at {address} does not accept this machine: {str(error).strip().splitlines()[0]}",
+            hint="start the run on a machine of the cluster (`./reel cluster up --join`), with the cluster's token",
         ) from error
 
 
@@ -125,8 +125,8 @@ class RayHost:
             await self.__aexit__()
             raise Missing(
                 "cluster.no-machine", f"no machine of the cluster can be used: {reasons}",
-                hint="have the same files of reel on every machine, and one folder that all see: that of the results,"
-                " or one for `--set cluster_staging=`",
+                hint="put the same version of reel on every machine, and share a folder: that of the results,"
+                " or another one with `--set cluster_staging=`",
             )  # fmt: skip
         self._watching = asyncio.create_task(self._watch())
         return self
@@ -321,7 +321,7 @@ class RayWorker:
         except TimeoutError as error:
             self.usable = False
             raise WorkerTimedOut(
-                "cluster.silent", f"{self._key.label} on {self._spot.machine} gives no answer"
+                "cluster.silent", f"{self._key.label} on {self._spot.machine} does not answer"
             ) from error
         except asyncio.CancelledError:
             self.usable = False
@@ -368,7 +368,7 @@ class RayWorker:
         except TimeoutError as error:
             self.usable = False
             raise WorkerTimedOut(
-                "cluster.silent", f"{self._key.label} on {self._spot.machine} did not {what}: it gives no answer"
+                "cluster.silent", f"{self._key.label} on {self._spot.machine} did not {what}: it does not answer"
             ) from error
         if isinstance(answer, Failure):
             raise self._failed(answer)

@@ -204,7 +204,7 @@ def _prepare(app: App, wanted: Wanted) -> None:
             raise Missing(
                 "cluster.tool",
                 f"{here} has ffmpeg {app.tool.version}, the run was planned with {wanted.tool}",
-                hint="have the same ffmpeg on every machine, or none, then reel brings its own",
+                hint="have the same ffmpeg on every machine; on machines without one, reel installs its own",
             )
     names = set(wanted.models.values())
     for name in sorted(names):
@@ -212,7 +212,7 @@ def _prepare(app: App, wanted: Wanted) -> None:
             raise Missing(
                 "cluster.model",
                 f"{here} does not know the model {name} with the bytes that the run was planned with",
-                hint="have the same locks on every machine, and the same models of your own, `config/own`",
+                hint="have the same locks on every machine, and the same models of your own (`config/own`)",
             )
     require(names, app.models, _nobody, offline=wanted.offline)
 

@@ -101,7 +101,7 @@ def _open(path: Path, expected: str, fits: Callable[[int, int], bool]) -> Sound:
         try:
             form, offset, length = _read_header(stream, size)
         except (struct.error, ValueError) as error:
-            raise StageError("audio.format", f"{path.name} is no WAV file: {error}", _HINT) from error
+            raise StageError("audio.format", f"{path.name} is not a WAV file: {error}", _HINT) from error
     coding, channels, rate, _, _, bits = form
     if not fits(rate, channels) or bits != 16 or coding not in {_PCM, _EXTENSIBLE}:
         found = f"{rate} Hz, {channels} channels, {bits} bits, coding {coding}"

@@ -53,7 +53,7 @@ def read(text: str) -> tuple[Cue, ...]:
         return tuple(timed_text.cues_of(reader.to_model(text), plain=True))
     except (ValueError, IndexError, KeyError, AttributeError, RuntimeError) as error:
         # What ttconv raises for a damaged line depends on the damage.
-        raise StageError("check.format", f"the SCC cannot be made out: {error}", "export it anew") from error
+        raise StageError("check.format", f"the SCC cannot be made out: {error}", "export it again") from error
 
 
 def _caption(cue: Cue) -> Cue:

@@ -122,7 +122,7 @@ def _read_ass(text: str, notes: Notes) -> tuple[Cue, ...]:
         file = pysubs2.SSAFile.from_string(text, format_="ass")
         events = file.get_text_events()
     except (ValueError, pysubs2.Pysubs2Error) as error:
-        raise StageError("check.format", f"the ASS cannot be made out: {error}", "export it anew") from error
+        raise StageError("check.format", f"the ASS cannot be made out: {error}", "export it again") from error
     if dropped := text.count("\nDialogue:") - len(events):
         notes.repairs.append(f"{dropped} lines of it are drawings or cannot be made out")
     # Colour and weight of a style are the look of a file or of a speaker; slanted letters and a place mean something.

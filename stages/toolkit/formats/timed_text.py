@@ -52,7 +52,7 @@ def read(text: str) -> tuple[Cue, ...]:
         line, _ = error.position
         raise StageError("check.format", f"line {line} of the TTML is not XML: {error}", "correct that line") from error
     if document is None:
-        raise StageError("check.format", "the file is XML, but no TTML", "convert it to TTML or SubRip first")
+        raise StageError("check.format", "the file is XML, but not TTML", "convert it to TTML or SubRip first")
     return tuple(cues_of(document))
 
 

@@ -127,7 +127,7 @@ def test_an_assignment_reaches_stages_without_their_prefix(text: str, expected: 
 
 @pytest.mark.parametrize("text", ["asr.beam_size", "=3", ""])
 def test_what_is_no_assignment_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no assignment"):
+    with pytest.raises(UsageError, match="is not an assignment"):
         parse_assignment(text)
 
 

@@ -313,7 +313,7 @@ def test_a_killed_run_is_finished_by_the_next_with_the_same_bytes(reel: Reel, me
 
 
 def test_the_history_shows_what_was_done(reel: Reel, media: Path) -> None:
-    assert "nothing was run yet" in reel("runs", "list").stdout
+    assert "there are no runs yet" in reel("runs", "list").stdout
     reel("run", media, extra=STUB)
     runs = json.loads(reel("runs", "list", "--json").stdout)["data"]["runs"]
     assert [run["state"] for run in runs] == ["done"]

@@ -25,7 +25,7 @@ def test_of_a_makeshift_result_nothing_is_promised_that_only_a_run_does(
     assert main(["stage", "misbehave", str(media), "-o", str(tmp_path / "out"), *words]) == 0
     heard = capsys.readouterr()
     assert json.loads(heard.out)["data"]["warnings"] == ["a service was away"]
-    assert "makeshift: this will do for now; nothing is stored, so the same command does the step again" in heard.err
+    assert "provisional: `reel stage` stores nothing, so run the same command again for a better result" in heard.err
     assert "the next run" not in heard.err
 
 

@@ -85,7 +85,7 @@ def test_a_list_gives_each_media_its_own_settings(reel: Reel, tmp_path: Path) ->
         ({"asr.beams": 5}, "manifest.line", "list.jsonl sets `asr.beams`", 4),
         ({"asrr.beam_size": 5}, "manifest.line", "did you mean `asr`?", 4),
         ({"langage": "hi"}, "manifest.line", "did you mean `language`?", 4),
-        ({"output_dir": "/"}, "manifest.line", "`output_dir` cannot be set for one media", 4),
+        ({"output_dir": "/"}, "manifest.line", "`output_dir` cannot be set for a single media file", 4),
         ({"asr.beam_size": "many"}, "params.invalid", "b.mp4: `asr.beam_size` cannot be 'many'", 2),
         ({"language": "klingon"}, "params.invalid", "b.mp4: `asr.language` cannot be 'klingon'", 2),
         ({"to": "klingon"}, "settings.value", "b.mp4: `to`", 2),
@@ -136,7 +136,7 @@ def test_retry_failed_takes_what_failed_and_nothing_else(reel: Reel, films: list
     clip(late, "here now")
     done = reel("run", "--retry-failed", "--json", extra=STUB)
     assert list(items(done.stdout)) == ["late.mp4"]
-    assert "nothing of this failed" in reel("run", "--retry-failed", extra=STUB, expect=2).stderr
+    assert "none of these files failed" in reel("run", "--retry-failed", extra=STUB, expect=2).stderr
 
 
 def test_a_refused_command_and_a_good_run_do_not_hide_what_failed_before(

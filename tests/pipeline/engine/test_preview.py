@@ -23,5 +23,5 @@ def test_a_makeshift_result_is_made_again_and_what_is_behind_it_waits(bench: Ben
     plan = Plan("", "", (well, makeshift, behind), ())
     previews = preview(plan, "digest", store, bench.app.surroundings(), lambda step: results[1].ingredients)
     assert [one.verdict for one in previews] == ["reused", "redone", "redone"]
-    assert previews[1].why == "its result is makeshift: a service was away"
+    assert previews[1].why == "its result is provisional: a service was away"
     assert previews[2].why.endswith("makeshift runs before it")

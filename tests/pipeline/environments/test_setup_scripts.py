@@ -110,7 +110,7 @@ def test_bootstrap_says_which_models_could_not_be_had(environment: dict[str, str
 @pytest.mark.usefixtures("built")
 def test_bootstrap_fetches_nothing_when_nobody_can_be_asked(environment: dict[str, str], hub: Hub) -> None:
     done = run("bootstrap.sh", "--profile", "starter", environment=environment, expect=0)
-    assert "nobody is at the terminal to be asked" in done.stderr
+    assert "there is no terminal to ask on" in done.stderr
     assert hub.requests == []
 
 

@@ -189,7 +189,7 @@ TAMPERED: dict[str, tuple[Callable[[list[Part]], list[Part]], str]] = {
             _part(INDEX, b'{"models": [], "wheels": {"../x.whl": {"size": 1, "sha256": "%s"}}}' % (b"0" * 64)),
             *parts[1:],
         ],
-        "is no name of a wheel",
+        "is not the name of a wheel",
     ),
     "another lock": (
         lambda parts: [
@@ -239,11 +239,11 @@ RAW: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a cut archive": (lambda data: data[: len(data) // 2], "ends in the middle"),
     "no end mark": (lambda data: data[:-1024], "without an end mark"),
     "something behind the end": (lambda data: data + b"x" * 512, "goes on after its end"),
-    "noise": (lambda data: os.urandom(4096), "no plain tar archive"),
-    "a compressed bomb": (lambda data: b"\x1f\x8b" + data[2:], "no plain tar archive"),
+    "noise": (lambda data: os.urandom(4096), "not a plain tar archive"),
+    "a compressed bomb": (lambda data: b"\x1f\x8b" + data[2:], "not a plain tar archive"),
     "a length beyond the archive": (lambda data: bytes(_header(INDEX, 1 << 20)) + b"{", "ends in the middle"),
     "a length beyond any disk": (lambda data: bytes(_header(INDEX, 1 << 62)) + data, "bytes"),
-    "a negative length": (lambda data: _negative() + data, "no plain tar archive"),
+    "a negative length": (lambda data: _negative() + data, "not a plain tar archive"),
     "a long name without end": (
         lambda data: _with_checksum(bytearray(_header("././@LongLink", 1 << 40)[:156] + b"L" + bytes(355))) + data,
         "a name of",

@@ -115,7 +115,7 @@ def test_wrong_bytes_of_the_right_size_are_refused_and_thrown_away(cache: ModelC
     hub.wrong = b"x" * len(FILES["config.json"])
     with pytest.raises(Missing) as caught:
         _fetch(cache)
-    assert "what came was deleted" in caught.value.message
+    assert "the download was deleted" in caught.value.message
     assert cache.problem("tiny")
     assert not list((tmp_path / "cache").rglob("*.part"))
     _fetch(cache)

@@ -99,7 +99,7 @@ def test_a_busy_hub_is_left_alone_for_as_long_as_it_asks_and_that_is_said(hub: H
     started = time.monotonic()
     events = fetched(a_cache(tmp_path, hub))
     assert time.monotonic() - started >= 2
-    assert notices(events).count("the server answered 429; waiting 1 s, as it asks, then going on") == 2
+    assert notices(events).count("the server answered 429; waiting 1 s, as it asks, then continuing") == 2
 
 
 def test_who_is_asked_to_wait_too_long_is_told_so_at_once(hub: Hub, tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_nobody_there_is_said_without_waiting(tmp_path: Path) -> None:
 
 def test_an_open_model_comes_although_the_users_token_has_expired(hub: Hub, tmp_path: Path) -> None:
     events = fetched(a_cache(tmp_path, hub, "hf_old"))
-    assert "does not know the token from a test; going on without" in notices(events)
+    assert "does not know the token from a test; continuing without" in notices(events)
 
 
 def test_a_token_is_shown_to_the_hub_and_not_to_where_it_sends_us(hub: Hub, tmp_path: Path) -> None:
@@ -354,7 +354,7 @@ def test_a_full_disk_is_named_and_the_fetch_goes_on_once_there_is_room(hub: Hub,
         cache.check_space = lambda names: None  # type: ignore[method-assign]  # somebody else fills the disk later
         error = refused(cache)
         assert error.code == "model.no-space"
-        assert list(small.rglob("*.part")), "what has come is kept"
+        assert list(small.rglob("*.part")), "already downloaded is kept"
         (small / "ballast").unlink()
         before = hub.bytes_sent
         fetched(cache)

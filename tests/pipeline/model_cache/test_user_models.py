@@ -88,7 +88,7 @@ def test_what_cannot_be_a_model_is_refused(tuned: Path, tmp_path: Path, name: st
 
 def test_a_name_that_the_checkout_takes_later_is_told(tuned: Path, tmp_path: Path) -> None:
     add_folder(NAME, tuned, "MIT", (), OwnModels(tmp_path / "own"), ())
-    with pytest.raises(UsageError, match="another's name"):
+    with pytest.raises(UsageError, match="a name already in use"):
         load_own(tmp_path / "own", (NAME,))
 
 

@@ -54,7 +54,7 @@ def test_a_circle_is_refused(tmp_path: Path) -> None:
         '[steps.b]\nstage = "align"\ninputs = { audio = "media", transcript = "a.transcript" }\n'
     )
     profile = load_profiles(CONFIG / "profiles")["starter"]
-    with pytest.raises(UsageError, match="goes in a circle"):
+    with pytest.raises(UsageError, match="has steps that depend on each other"):
         make_plan(load_recipe(str(path), CONFIG / "recipes"), Choices("circle", "starter", profile, (), {}))
 
 
