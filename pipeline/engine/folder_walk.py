@@ -134,6 +134,11 @@ class FolderWalk:
             return True
         return not is_folder and self._is_published(str(path), name, self._record(path.parent / JOB))
 
+    def knows_as_ours(self, path: Path) -> bool:
+        """Tell whether the record in a file's folder says that reel published the file. Counts nothing."""
+        record = self._record(path.parent / JOB)
+        return str(path) != record.media and _composed(path.name) in (record.names or ())
+
     def _inside(self, folder: str, ours: list[os.stat_result]) -> list[os.DirEntry[str]]:
         """Return the media files and the folders to search in a folder, the last first."""
         with os.scandir(folder) as found:

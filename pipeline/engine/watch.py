@@ -59,8 +59,11 @@ class Watch:
         self._stopped.set()
 
     def awaits(self, path: Path) -> bool:
-        """Tell whether a file was or may later be yielded: a media file in one of the folders."""
-        return path.suffix.lower() in MEDIA_SUFFIXES and any(path.is_relative_to(folder) for folder in self._folders)
+        """Tell whether a file was or may later be yielded: a media file in one of the folders, unless reel has
+        published it there."""
+        if path.suffix.lower() not in MEDIA_SUFFIXES or not os.path.lexists(path):
+            return False
+        return any(path.is_relative_to(folder) for folder in self._folders) and not self._walk.knows_as_ours(path)
 
     async def __aiter__(self) -> AsyncIterator[Request]:
         """Yield each file once it is complete, at each look in the order of the names."""

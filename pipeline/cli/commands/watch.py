@@ -31,12 +31,6 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError("watch.folder", f"{shown(folder)} is not a folder", hint="make it, or correct its name")
-    if app.project.output in folders and not app.settings.beside:
-        raise UsageError(
-            "watch.output",
-            f"the results would be published into {shown(app.project.output)}, the folder that is watched",
-            hint="choose another output folder with `-o`",
-        )
     at_once = not arguments.json and not sys.stdout.isatty()
     with open_reporter(app.settings.progress) as emit:
 

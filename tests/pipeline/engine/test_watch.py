@@ -181,6 +181,35 @@ def test_a_termination_ends_at_once_and_the_next_watch_goes_on(reel: Reel, inbox
     assert watching.interrupt() == 0
 
 
+def test_in_a_watched_folder_the_users_media_files_are_awaited_and_what_reel_published_is_not(inbox: Path) -> None:
+    film, theirs = inbox / "film" / "film.mp4", inbox / "film" / "theirs.mkv"
+    published(film.parent, film, "film.mkv", "film.en.srt")
+    for path in (film, theirs):
+        path.write_text("of the user")
+    awaits = Looks(inbox).watch.awaits
+    assert awaits(film)
+    assert awaits(theirs)
+    assert not awaits(film.with_suffix(".mkv"))
+    assert not awaits(film.with_name("film.reel.mkv")), "a name is free where nothing lies"
+    assert not awaits(film.with_suffix(".en.srt"))
+
+
+def test_results_may_lie_in_the_watched_folder_itself(reel: Reel, inbox: Path) -> None:
+    film = inbox / "film" / "film.mkv"
+    film.parent.mkdir()
+    film.write_text("the first version")
+    watching = Watching(reel, inbox, "-o", str(inbox))
+    watching.says("film.mkv: done")
+    assert film.with_name("film.reel.mkv").exists()
+    assert watching.interrupt() == 0
+    film.write_text("another version")  # its own files give way to those of this one
+    watching = Watching(reel, inbox, "-o", str(inbox), "--recipe", "transcribe")
+    watching.says("film.mkv: done")
+    assert watching.interrupt() == 0
+    assert "1 media" in watching.err.read_text()
+    assert film.read_text() == "another version"
+    assert {path.name for path in film.parent.glob("film*")} == {"film.mkv", "film.en.txt"}
+
+
 def test_what_cannot_be_watched_is_one_clear_sentence(reel: Reel, inbox: Path) -> None:
     assert "[watch.folder]" in reel("watch", "nowhere", extra=STUB, expect=2).stderr
-    assert "[watch.output]" in reel("watch", inbox, "-o", inbox, extra=STUB, expect=2).stderr
