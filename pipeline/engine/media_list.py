@@ -23,6 +23,7 @@ from pipeline.base.errors import BadInput, UsageError
 from pipeline.base.setting_names import SHORT_NAMES
 from pipeline.base.settings import check_override, parse_assignment
 from pipeline.engine.folder_walk import FolderWalk, told
+from pipeline.engine.patterns import expand
 from pipeline.plan.registry import PARAMETERS
 from shared.containers import MEDIA_SUFFIXES
 from shared.text.language_names import split_languages
@@ -136,11 +137,18 @@ def _matching(pattern: str, media_root: Path, walk: FolderWalk) -> list[Path]:
     suffix = Path(pattern).suffix
     any_suffix = bool(suffix) and not glob.has_magic(suffix)
     found: list[Path] = []
-    for match in sorted(glob.glob(pattern, root_dir=media_root, recursive=True)):
+    searched: set[Path] = set()
+    for match in expand(pattern, media_root):
         path = media_root / match
         is_folder = _is_folder(path)
-        if not (is_folder or any_suffix or path.suffix.lower() in MEDIA_SUFFIXES) or walk.leaves_alone(path, fixed):
+        if (
+            not searched.isdisjoint(path.parents)
+            or not (is_folder or any_suffix or path.suffix.lower() in MEDIA_SUFFIXES)
+            or walk.leaves_alone(path, fixed)
+        ):
             continue
+        if is_folder:
+            searched.add(path)
         found += [Path(entry.path) for entry in walk.media(str(absolute(path)))] if is_folder else [path]
     if not found:
         passed = told(walk.passed)

@@ -36,6 +36,29 @@ def test_links_are_media_of_their_own_and_linked_folders_are_not_walked_in_circl
     assert [path.name for path in find_media(["."], films, FolderWalk())] == ["a.mkv", "b.mp4", "link.mp4", "c.MOV"]
 
 
+def test_a_pattern_of_any_depth_follows_no_links_and_looks_into_each_folder_once(films: Path) -> None:
+    for folder in ("sub", "sub/deep", "other", "[odd]"):
+        (films / folder).mkdir(exist_ok=True)
+        (films / folder / "up").symlink_to("..")  # `glob` would go through them 2 to the power of 40 ways
+        (films / folder / "film.mkv").write_bytes(b"x")
+        (films / folder / ".hidden.mkv").write_bytes(b"x")
+
+    def found(pattern: str) -> tuple[list[str], FolderWalk]:
+        walk = FolderWalk()
+        return [str(path.relative_to(films)) for path in find_media([pattern], films, walk)], walk
+
+    deep = ["[odd]/film.mkv", "other/film.mkv", "sub/deep/film.mkv", "sub/film.mkv"]
+    assert found("**/film.mkv")[0] == deep
+    assert found(f"{films}/**/*.mkv")[0] == [deep[0], "a.mkv", *deep[1:]]
+    assert found("s*/**/*.mkv")[0] == deep[2:]
+    assert found("sub/**/deep/**/*.mkv")[0] == ["sub/deep/film.mkv"]
+    for pattern in ("**", "./**"):
+        names, walk = found(pattern)
+        assert names == [str(path.relative_to(films)) for path in find_media(["."], films, FolderWalk())]
+        assert walk.passed == {"hidden": 4, "linked folder": 4}
+    assert sorted(found("**/*")[0]) == sorted(names)
+
+
 def test_the_order_is_the_users_and_a_priority_goes_before_it(films: Path) -> None:
     requests = [Request(films / "b.mp4"), Request(films / "a.mkv"), Request(films / "sub/c.MOV", priority=1)]
     names = {order: [request.media.name for request in ordered(requests, order, None)] for order in ("given", "name")}
