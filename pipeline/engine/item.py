@@ -322,7 +322,7 @@ def told_of(published: PublishedFiles, rules: Rules | None) -> list[str]:
         media = [path for path in published.theirs if rules and path in rules.batch]
         text = f"kept, because reel did not write them: {_names(published.theirs)}; written beside them:"
         text += f" {_names(published.renamed)}"
-        if len(media) < len(published.theirs):
+        if len(media) < len(published.theirs) and not (rules and rules.replace):
             text += "; `--replace` overwrites them, but never a media file of this run"
         texts.append(text)
     if rules and rules.foreign_record:

@@ -18,6 +18,8 @@ from pipeline.publishing.record import JOB, is_regular, read_job
 
 _USUAL_LONGEST = 255
 _OTHER_FOLDER = "choose another folder with `-o`, or make this one writable; the results that there are stay"
+_MAKE_ROOM = "make room there and give the same command again; the results are kept, so it only publishes"
+_FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 _MAKE_WRITABLE = (
     "make it writable, or leave `--beside` out and name a folder with `-o`; the results that there are stay"
 )
@@ -129,6 +131,8 @@ class OutputDisk:
 
 def unwritable(folder: Path, error: OSError, hint: str = "") -> BadInput:
     """Make the error for a folder that nothing can be written to."""
+    if error.errno in _FULL:
+        hint = _MAKE_ROOM
     return BadInput(
         "publish.unwritable",
         f"nothing can be written to {folder}: {error.strerror or error}",

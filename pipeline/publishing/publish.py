@@ -7,6 +7,7 @@ people, and files that a person has edited since, stay as they are: `pipeline.pu
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -226,7 +227,8 @@ def _published(job: Job, lost: Mapping[str, str]) -> Published:
 
 def _told(folder: Path, chosen: Sequence[tuple[_Wanted, Target]], names: NameRules) -> PublishedFiles:
     """Sum up what a user is told of the folder."""
-    renamed = [target for _, target in chosen if target.name != target.wanted]
+    others = [target for _, target in chosen if target.name != target.wanted]
+    renamed = [target for target in others if os.path.lexists(place_of(folder, target.wanted))]
     return PublishedFiles(
         folder,
         files=tuple(place_of(folder, target.name) for _, target in chosen),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from pipeline.plan.model import Plan, Publication
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.beside import job_folder
 from pipeline.publishing.film_records import own_names, take_over
-from pipeline.publishing.folders import Folders
+from pipeline.publishing.folders import Folders, unwritable
 from pipeline.publishing.names import NameRules, alike
 from pipeline.publishing.placing import sweep, temporary_name
 from pipeline.publishing.publish import Made, PublishedFiles, Rules, publish
@@ -85,6 +87,28 @@ def test_subtitles_lie_beside_the_film_where_the_folder_of_records_is_a_link(tmp
     assert published.files[0].read_text() == "made"
     assert foreign.read_text() == "of somebody else, and not beside the film"
     assert (records / "film.mkv" / JOB).is_file()
+
+
+def test_a_file_that_is_gone_is_not_told_as_kept(tmp_path: Path) -> None:
+    film = film_at(tmp_path / "films" / "film.mkv")
+    films, theirs = BesideFilms(tmp_path, film), film.with_suffix(".en.srt")
+    theirs.write_text("of the user")
+    assert films.run(film, "made").theirs == (theirs,)
+    theirs.unlink()
+
+    again = films.run(film, "made")
+
+    assert again.files == (film.with_suffix(".reel.en.srt"),), "it keeps its name"
+    assert not again.theirs
+    assert not again.renamed
+
+
+def test_on_a_full_disk_the_way_out_is_room(tmp_path: Path) -> None:
+    full, closed = (
+        unwritable(tmp_path, OSError(number, os.strerror(number))) for number in (errno.ENOSPC, errno.EROFS)
+    )
+    assert "make room there" in str(full.hint)
+    assert "make room there" not in str(closed.hint)
 
 
 @pytest.mark.parametrize("length", [237, 244, 248])
