@@ -118,7 +118,7 @@ class App:
         return (*tool, *(family for family in families if family != CORE_ENVIRONMENT))
 
     def changed(self, overrides: Mapping[str, JsonValue]) -> App:
-        """The same project for one media with settings of its own; `overrides` by their dotted names."""
+        """Return the project with the settings of one media file; `overrides` maps dotted names to values."""
         settings = with_overrides(self.settings, overrides, PARAMETERS)
         profile = self.profile
         if "profile" in overrides:
@@ -127,7 +127,7 @@ class App:
         return replace(self, settings=settings, profile=profile)
 
     def plan(self) -> Plan:
-        """The plan for one media under these settings; the same for each."""
+        """Return the plan for a media file under these settings; it is the same for each file."""
         plan = make_plan(load_recipe(self.settings.recipe, CONFIG / "recipes"), self.choices())
         check_languages(plan, self.settings.to)
         return plan

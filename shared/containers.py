@@ -7,7 +7,7 @@ suffixes. So every file that could be opened is found, and nothing is found that
 from __future__ import annotations
 
 # Containers that hold their media themselves. Left out on purpose: playlists, `concat`, HLS, DASH, SDP and the picture
-# sequences, which make ffmpeg open files and addresses that nobody named. ffmpeg gives some formats several names.
+# sequences, which make ffmpeg open files and addresses named in them. ffmpeg gives some formats several names.
 CONTAINERS: dict[str, tuple[str, ...]] = {
     "3gp": (".3g2", ".3ga", ".3gp", ".3gp2", ".3gpp", ".k3g"),
     "aac": (".aac", ".adt", ".adts"),

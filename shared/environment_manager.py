@@ -43,7 +43,7 @@ _WORK_FOLDERS = {
     "XDG_CACHE_HOME": "",  # the root itself: catches every library without a variable of its own
 }
 
-# Nobody phones home from a stage.
+# No library sends usage data from a stage.
 _QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_UPDATE_CHECK": "1",
@@ -77,7 +77,7 @@ FORBIDDEN = (
     "GITHUB_TOKEN",
 )
 
-# A user's token for the model hub, for the one who fetches models and for nobody else.
+# A user's token for the model hub, for fetching models only.
 HUB_TOKEN_VARIABLE = "HF_TOKEN"
 _TOKEN_VARIABLES = (HUB_TOKEN_VARIABLE, "HUGGING_FACE_HUB_TOKEN")
 

@@ -125,7 +125,7 @@ class Refused(Message):
 
 
 class Failed(Message):
-    """An exception nobody expected. The worker stays usable."""
+    """An unexpected exception. The worker stays usable."""
 
     ev: Literal["failed"] = "failed"
     id: int | None

@@ -60,7 +60,7 @@ class Rung:
     """One step down when memory runs out: what to ask for instead of what was asked, all of it relative to that.
 
     `params` are the stage's parameters; a number in them is an upper limit, so that a rung never asks for more than
-    the user did. `options` are load options that are no parameter of the stage.
+    the user did. `options` are load options that are not parameters of the stage.
     """
 
     name: str  # for people, and in the result's facts: `8-bit weights`

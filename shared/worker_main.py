@@ -197,7 +197,7 @@ def _listen(requests: Iterator[protocol.Request], cancelled: set[int]) -> Iterat
                 return
             else:
                 waiting.put(request)
-        _end_at_once()  # end of file: nobody is left to answer, and the main thread may be deep in C
+        _end_at_once()  # end of file: the orchestrator has gone, and the main thread may be deep in C
 
     threading.Thread(target=read, name="requests", daemon=True).start()
     while (request := waiting.get()) is not None:

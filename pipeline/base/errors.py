@@ -8,9 +8,9 @@ ReelError                    exit 1
 ├── Missing                  exit 5   a model, environment or tool is not there and could not be had
 ├── Locked                   exit 6   another process is at work here
 └── StepFailed               exit 1   a stage was run and did not deliver
-    ├── StageRaised                   an exception nobody expected
+    ├── StageRaised                   an unexpected exception
     ├── WorkerCrashed                 the process ended by itself: a native crash, or an exit
-    ├── WorkerKilled                  somebody killed it: out of memory, as a rule
+    ├── WorkerKilled                  a signal killed it: usually for lack of memory
     ├── WorkerLost                    the machine it was on is gone, which says nothing of the step
     ├── OutOfMemory                   the stage or the system says that memory ran out
     ├── WorkerTimedOut                it took longer than its limit

@@ -96,7 +96,7 @@ class CheckFinished:
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A run begins. `items` is how many media it has so far; None while nobody knows."""
+    """A run begins. `items` is the number of files so far; None while it is not known."""
 
     run: str
     items: int | None
@@ -146,7 +146,7 @@ class WorkerEnded:
 
 @dataclass(frozen=True)
 class ItemStarted:
-    """Work on one media begins. `plan` names its steps, each after what it needs."""
+    """Work on a media file begins. `plan` names its steps, each after the steps that it needs."""
 
     item: str
     media: Path
@@ -247,7 +247,7 @@ class Published:
 
 @dataclass(frozen=True)
 class ItemFinished:
-    """The media is at its end. `reason` says why it was skipped."""
+    """Work on a media file has ended. `reason` says why it was skipped."""
 
     item: str
     state: str  # done, reused, failed or skipped

@@ -1,4 +1,4 @@
-"""`config/secrets.json`: the user's tokens and keys, which nobody else may be able to read.
+"""`config/secrets.json`: the user's tokens and keys, which no other user may read.
 
 A secret is looked for when it is needed, never before, and is kept out of every text by its type.
 """

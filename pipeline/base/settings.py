@@ -213,7 +213,7 @@ def check_output(settings: Settings, asked: Collection[str]) -> None:
 
 
 def check_override(name: str, parameters: Parameters) -> None:
-    """Raise `UsageError` for what cannot be set for one media, by its dotted name."""
+    """Raise `UsageError` for a dotted name that cannot be set for a single media file."""
     head, *rest = name.split(".")
     if head == STAGES and len(rest) == 2:
         check_parameter(rest[0], rest[1], parameters)
@@ -225,8 +225,8 @@ def check_override(name: str, parameters: Parameters) -> None:
 
 
 def with_overrides(settings: Settings, overrides: Mapping[str, JsonValue], parameters: Parameters) -> Settings:
-    """The settings with others for one media: what to make of it, by which profile and guide, and parameters of
-    stages, by dotted names. Raises `UsageError`."""
+    """Return the settings with the overrides of one media file, by dotted names: outputs, profile, guide, and
+    parameters of stages. Raises `UsageError`."""
     values: dict[str, JsonValue] = {}
     stages = {stage: dict(params) for stage, params in settings.stages.items()}
     for name, value in overrides.items():
@@ -245,7 +245,7 @@ def with_overrides(settings: Settings, overrides: Mapping[str, JsonValue], param
 
 
 def parse_assignment(text: str) -> tuple[str, JsonValue]:
-    """`asr.beam_size=3` as a dotted name and a JSON value; what is no JSON is taken as a word. Raises `UsageError`."""
+    """Read `asr.beam_size=3` as a dotted name and a JSON value; other text is a string. Raises `UsageError`."""
     name, equals, word = text.partition("=")
     if not equals or not name:
         raise UsageError("settings.assignment", f"`{text}` is not an assignment; expected one like `asr.beam_size=3`")

@@ -82,7 +82,7 @@ def walk_of(app: App) -> FolderWalk:
 
 
 def requests_of(arguments: argparse.Namespace, media_root: Path, walk: FolderWalk) -> list[Request]:
-    """The media of this call, in the order to be worked on."""
+    """Return the media files of this call, in their processing order."""
     requests = [Request(media) for media in find_media(arguments.media, media_root, walk)]
     if arguments.manifest:
         requests += read_list(media_root / arguments.manifest, walk)

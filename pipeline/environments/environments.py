@@ -192,7 +192,7 @@ class Environments:
             )
         self._require_writable(family)
         with FileLock(self._root / f"{family}.lock"):
-            if self.status(family).state == "ready":  # somebody else has built it while we waited
+            if self.status(family).state == "ready":  # another process built it while we waited
                 return
             started = time.monotonic()
             emit(events.SetupStarted(f"environment {family}"))
@@ -250,7 +250,9 @@ class Environments:
         if family == CORE_ENVIRONMENT or not folder.exists():
             return False
         with FileLock(self._root / f"{family}.lock"):
-            (folder / MARKER).unlink(missing_ok=True)  # first, so that an interrupted removal is no environment
+            (folder / MARKER).unlink(
+                missing_ok=True
+            )  # first, so that an interrupted removal does not count as an environment
             shutil.rmtree(folder)
         return True
 

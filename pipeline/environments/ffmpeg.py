@@ -123,7 +123,7 @@ class Tools:
         )
 
     def _version_of(self, program: Path) -> str | None:
-        """`5.1.9-0+deb12u1`, or None for something that is no ffmpeg."""
+        """Return a version like `5.1.9-0+deb12u1`; None if the program is not ffmpeg."""
         status = program.stat()
         identity = f"{program} {status.st_size} {status.st_mtime_ns}"
         memory = self._cache / "tools" / "versions.json"

@@ -53,7 +53,7 @@ Variables = Mapping[str, str]
 
 
 def pip_command(python: str | Path, *arguments: str) -> list[str]:
-    """pip of this interpreter. A file of the folder the user is in, `logging.py` say, is no part of it."""
+    """pip of this interpreter. Files of the current folder, such as `logging.py`, are not imported."""
     return [str(python), "-P", "-m", "pip", *arguments]
 
 

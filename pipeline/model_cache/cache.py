@@ -114,7 +114,7 @@ class ModelCache:
         try:
             (layout.root / "blobs").mkdir(parents=True, exist_ok=True)
             with self._alone(layout, name, emit):
-                if not self.problem(name):  # somebody else has fetched it while we waited
+                if not self.problem(name):  # another process fetched it while we waited
                     return
                 started = time.monotonic()
                 emit(events.SetupStarted(f"model {name}", self._still_missing(name)))

@@ -17,7 +17,7 @@ FETCH_LOCK = "fetch.lock"  # the name that a fetch uses
 
 
 @contextlib.contextmanager
-def nobody_fetches(roots: Iterable[Path]) -> Iterator[None]:
+def hold_fetch_locks(roots: Iterable[Path]) -> Iterator[None]:
     """Hold the locks of all these folders, made where they are not there; raises `Locked` when one is taken,
     and `Missing` when a folder is read-only."""
     with contextlib.ExitStack() as held:

@@ -16,7 +16,7 @@ from pipeline.base.errors import UsageError
 from shared.documents.base import Document, Frozen
 from shared.mistakes import first_mistake
 
-UNKNOWN = "unknown"  # in the place of a revision that nobody has locked yet
+UNKNOWN = "unknown"  # stands for a revision that is not locked yet
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -71,7 +71,7 @@ class Model(Frozen):
     summary: str
     stages: tuple[str, ...] = ()
     licence: str
-    commercial_use: bool | None = None  # None: nobody of us has read the licence
+    commercial_use: bool | None = None  # None: the licence has not been reviewed
     gated: bool = False
     estimate_mb: int | None = None
     needs: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class LockedFile(Frozen):
 
 
 class UnknownFile(Frozen):
-    """A file that belongs to a model and whose bytes nobody has locked; what is known of it is a beginning."""
+    """A file of a model whose content is not locked yet, with the facts known so far."""
 
     size: int | None = Field(default=None, ge=0)
     sha256: Sha256 | None = None

@@ -1,8 +1,7 @@
 """Services on the network that steps ask: where each is, whether it may be asked, and the user's key for it.
 
-A key goes only to whom it belongs: that of a provider to the provider's own address, and `LLM_API_KEY` to any other
-address the user names. A worker finds it in a variable of its own, and nobody else is told.
-"""
+A provider's key goes only to the provider's own address, and `LLM_API_KEY` to any other address that the user names. A
+worker gets the key in a variable of its own; no other process gets it."""
 
 from __future__ import annotations
 
@@ -44,7 +43,7 @@ class Asked:
 
 
 def asked_by(step: Step) -> Asked | None:
-    """The service that a step asks; None for one that works without. Raises `UsageError` for what is no address."""
+    """Return the service that a step asks; None for a step without one. Raises `UsageError` for an invalid address."""
     service = step.backend.service
     if service is None:
         return None

@@ -23,10 +23,9 @@ def choose_translator(
 ) -> Translator | None:
     """The best backend for a pair whose models are complete; where none is, the best whose models a run may fetch.
 
-    `source` is None as long as nobody knows what is spoken; `filled` maps the roles of models to their names,
-    `incomplete` are the models that are not whole, and `spare` the roles whose models nobody fetches unasked. None
-    where no backend does the pair with what there is.
-    """
+    `source` is None while the spoken language is not known; `filled` maps the roles of models to their names,
+    `incomplete` are the models that are not complete, and `spare` the roles whose models are fetched only on request.
+    None if no backend can translate the pair with the models in the cache."""
     lacking = lacking_for(source, target, filled, incomplete)
     ready = [backend for backend, models in lacking.items() if not models]
     unasked = [backend for backend in lacking if not set(roles_for(backend, source, target)) & set(spare)]

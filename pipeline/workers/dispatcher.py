@@ -92,7 +92,7 @@ class Dispatcher:
         self._trouble: BaseException | None = None
         self._closing = False
         self._deciding = False
-        self.ahead = 0.0  # media that nobody has begun, for each that somebody has
+        self.ahead = 0.0  # files not started, per file in progress
 
     @property
     def cpus(self) -> int:
@@ -136,7 +136,7 @@ class Dispatcher:
             try:
                 done = await worker.handle.run(request, limit_s * factor, on_event)
             except StageRaised:
-                worker.handle.usable = False  # nobody knows in which state the exception left the library
+                worker.handle.usable = False  # the exception left the library in an unknown state
                 raise
             self._note(worker, step, done)
             return done
@@ -156,8 +156,8 @@ class Dispatcher:
         return sum(k.resident.memory_mb for k in kinds) <= memory and sum(k.resident.gpu_mb for k in kinds) <= gpus
 
     def machines_changed(self) -> None:
-        """A machine has come or gone: what was idle on one that has gone is written off, and what nobody can do any
-        more is told."""
+        """Handle a machine that has joined or left: write off idle workers on one that left, and fail the jobs that no
+        machine can do any more."""
         hosts = self._host.hosts
         present = {host.name for host in hosts if host.present}
         for worker in list(self._workers.values()):
@@ -351,7 +351,7 @@ class Dispatcher:
             self._emit(events.WorkerEnded(worker.name, reason))
 
     async def _tick(self) -> None:
-        """Tell now and then what workers take, and end those that nobody needed for long."""
+        """Report the resource use of workers from time to time, and end those that were idle for too long."""
         while True:
             await asyncio.sleep(_MEASURE_EVERY_S)
             now = time.monotonic()

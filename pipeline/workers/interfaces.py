@@ -40,7 +40,7 @@ class WorkerKey:
         return f"{self.stage} ({self.backend})" if self.stage else self.environment
 
 
-@lru_cache  # a step's key is made anew whenever it is asked for, and there are few that differ
+@lru_cache  # a step's key is built on every request, and few differ
 def _name_of(key: WorkerKey) -> str:
     parts = [key.environment, key.stage, key.backend, dict(key.models), key.tools, key.device, key.threads]
     asks = [key.service_key] if key.service_key else []

@@ -136,8 +136,8 @@ class _Moment:
         return self._decision
 
     def _serve(self, one: Waiting) -> bool | None:
-        """True: it was given a worker, or one was started for it. False: something it needs is not free. None: it
-        waits for a worker of its own kind, which is no concern of others."""
+        """True: the job got a worker, or one was started for it. False: a resource that it needs is not free. None: it
+        waits for a worker of its own pool, which does not concern other jobs."""
         waits = self._decision.waits
         if idle := self._idle.get(one.pool):
             # The one whose host has room; as a rule there is one host.

@@ -90,5 +90,5 @@ def clock_tracks(tracks: Iterable[Track]) -> tuple[int, ...]:
 
 
 def lengths_differ(one_ms: int, other_ms: int) -> bool:
-    """Tell whether two lengths of one media differ by more than containers round: a second, or a hundredth."""
+    """Tell whether two lengths of a media file differ by more than containers round: a second, or a hundredth."""
     return abs(one_ms - other_ms) > max(_LENGTH_SLACK_MS, one_ms * _LENGTH_SLACK_PART)

@@ -48,6 +48,6 @@ class Label(Frozen):
 
 
 class Labels(Document):
-    """The sounds to tell of, in order of time, none of them while somebody speaks or sings."""
+    """Return the sounds to report, in order of time, without those during speech or singing."""
 
     labels: tuple[Label, ...]

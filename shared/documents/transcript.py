@@ -9,7 +9,7 @@ from shared.documents.speech import Region
 class Word(Frozen):
     """A word with its times. `text` carries no white space; `joined` says that no space stands before it.
 
-    `interpolated` says that nobody measured its times: they were laid between those of its neighbours.
+    `interpolated` says that its times were not measured: they were placed between those of its neighbours.
     """
 
     text: str
@@ -43,7 +43,7 @@ class Segment(Frozen):
 
 
 class Transcript(Document):
-    """A transcript in order of time. `language` is BCP-47, `und` where nobody spoke."""
+    """A transcript in order of time. `language` is BCP-47, `und` if there is no speech."""
 
     language: str
     language_probability: float

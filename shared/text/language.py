@@ -83,7 +83,7 @@ def language_named(word: str) -> str | None:
 
 
 def language_of_track(text: str | None) -> str | None:
-    """The tag a container states for a track; None where it states none or something that is no language."""
+    """The tag a container states for a track; None if it states none, or not a language."""
     if not text:
         return None
     try:

@@ -122,7 +122,7 @@ def split_languages(text: str) -> list[str]:
 
 
 def _named(word: str) -> str | None:
-    """The tag of a name, with that of a variety before or after it; None for what is no name."""
+    """The tag of a name, with that of a variety before or after it; None for other text."""
     folded = _fold(word)
     if folded in _NAMES:
         return _NAMES[folded]

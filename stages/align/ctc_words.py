@@ -18,7 +18,7 @@ WILDCARD = -1
 SEPARATOR = "|"  # how these networks write the end of a word
 _SPOKEN = frozenset("%‰&@#§")  # punctuation by category, and read out
 _LONGEST_MS = 30_000
-_TOUCHING_MS = 300  # between two segments: nobody knows on which side of it the words lie
+_TOUCHING_MS = 300  # between two segments: the side on which the words lie is not known
 _PAD_MS = 200
 _UNPLACED_MS = 100  # for a word at the edge of what was found
 
@@ -90,7 +90,7 @@ def _letters(text: str) -> str:
 
 
 def _code(letter: str, alphabet: Mapping[str, int]) -> int | None:
-    """The letter's number, `WILDCARD` for one that the network does not know, None for what nobody speaks."""
+    """Return the letter's number, `WILDCARD` for one that the network does not know, None for a silent character."""
     if letter in alphabet and letter != SEPARATOR:
         return alphabet[letter]
     heard = letter in _SPOKEN or unicodedata.category(letter)[0] in "LNS"

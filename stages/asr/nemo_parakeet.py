@@ -45,7 +45,8 @@ class ParakeetEngine:
         return open_speech(audio).duration_ms
 
     def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
-        """The one language that it hears. Of several it takes the one that is spoken by itself, and tells nobody."""
+        """Return the only language of the model. A model for several languages identifies the language and does not
+        report it."""
         return (next(iter(self.languages)), 1.0) if len(self.languages) == 1 else (UNDETERMINED, 0.0)
 
     def transcribe(

@@ -90,7 +90,7 @@ class AsrParams(Params):
 
 class AsrOutputs(Files):
     """`transcript`: `shared.documents.transcript.Transcript`, with words; `left_out`:
-    `shared.documents.removals.Removals`, with what the decoder wrote and nobody seems to have said."""
+    `shared.documents.removals.Removals`, with the text that the decoder wrote without speech."""
 
     transcript: Path
     left_out: Path

@@ -13,7 +13,7 @@ from shared.documents.transcript import Segment, Transcript, Word
 from shared.files import write_atomically
 from shared.stage import CORE_ENVIRONMENT, Backend, Files, Job, Params, Resources, Stage
 
-_NEAR_MS = 1_000  # a word just outside every turn belongs to the nearest; one further away to nobody
+_NEAR_MS = 1_000  # a word just outside every turn belongs to the nearest; one further away has no speaker
 
 
 class AttributeInputs(Files):

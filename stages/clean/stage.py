@@ -1,4 +1,4 @@
-"""Take out of a transcript what nobody said: a recogniser invents text on silence and music, and repeats itself.
+"""Remove text from a transcript that was not said: a recogniser invents text on silence and music, and repeats itself.
 
 Words alone never decide: each rule wants evidence, from the sound (does anybody speak or sing there?), from the
 decoder's own doubts, or from repetition. What goes is listed with the reason and the numbers. Two rules belong to

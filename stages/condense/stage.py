@@ -133,7 +133,7 @@ def too_long(
 ) -> dict[int, int]:
     """The segments that cues are too fast because of, by id, with the places that each should take.
 
-    `segments` are in order of time. Nobody is asked for less than the part `keep` of a text, which has to stay.
+    `segments` are in order of time. The part `keep` of a text has to stay, so no request asks for less.
     """
     excess: dict[int, float] = {}
     starts = [segment.start_ms for segment in segments]

@@ -15,7 +15,7 @@ from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageErr
 
 class CorrectInputs(Files):
     """`transcript` as it was made; `document`: the same, corrected; `cues`: subtitles made from it, corrected, in any
-    format. `document_base` and `cues_base` are what those were before somebody changed them."""
+    format. `document_base` and `cues_base` are their versions before the user's changes."""
 
     transcript: Path
     document: Path | None = None

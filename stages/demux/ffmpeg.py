@@ -2,7 +2,7 @@
 
 Two things in here are not in any recipe, and both shift a whole transcript when they are missing. For MPEG-TS, ffmpeg
 takes the start of the tracks *it was asked for* as time 0, so the picture is asked for too and thrown away. And when a
-broadcast changes its channels midway, ffmpeg builds the filters anew and `first_pts=0` pads from 0 a second time, so
+broadcast changes its channels midway, ffmpeg builds the filters again and `first_pts=0` pads from 0 a second time, so
 such a track is decoded once with its timestamps and padded in a second run.
 """
 

@@ -158,7 +158,7 @@ def refusal(code: str, media: Path, expected: str, found: str, hint: str | None 
 
 
 def require_regular_file(media: Path) -> None:
-    """Refuse what is no readable, non-empty, regular file, without opening it: a fifo would wait for ever."""
+    """Refuse anything but a readable, non-empty, regular file, without opening it: a fifo would block forever."""
     try:
         status = media.stat()
     except FileNotFoundError:
@@ -274,7 +274,7 @@ def _preferred(probe: Probe, audio: tuple[Track, ...]) -> tuple[Track, str]:
     if len(audio) == 1:
         return audio[0], "the only one"
 
-    # Before the default flag: many files flag every track, and nobody means a commentary unless they ask for it.
+    # Before the default flag: many files flag every track, and users want a commentary only if they ask for it.
     plain = [track for track in audio if not track.commentary and track.index not in probe.described] or list(audio)
     default = [track for track in plain if track.default]
     reason = "default" if len(default) == 1 else "the first default" if default else "the first"

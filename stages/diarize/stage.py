@@ -85,7 +85,7 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: DiarizeJob) -> DiarizeOutputs:
-    """Turns for the speech regions; none where nobody speaks."""
+    """Turns for the speech regions; none if there is no speech."""
     speech = SpeechRegions.read(job.inputs.speech)
     found = engine.diarize(job, speech.regions) if speech.regions else Speakers(())
     return _write(job, found)

@@ -79,7 +79,7 @@ MuxJob = Job[MuxInputs, MuxParams]
 
 @dataclass(frozen=True)
 class Kept:
-    """A track of the media that goes into the new file, as it is or in another codec."""
+    """A track of the media file that goes into the new file, unchanged or in another codec."""
 
     index: int
     codec: str = COPY
@@ -319,7 +319,7 @@ def _codec_for(
         return COPY if holds(media, track, COPY, container) else None
     if holds(media, track, COPY, container):
         return COPY
-    # A film without its sound is no film, so sound in a codec that the container never met keeps its samples.
+    # A film needs its sound, so sound in a codec that the container does not support is converted without loss.
     return _LOSSLESS if track.kind == "audio" and holds(media, track, _LOSSLESS, container) else None
 
 

@@ -27,7 +27,7 @@ from stages.toolkit.audio.waveform import SPEECH_RATE, Samples, SoundWriter, lev
 
 _VOICE = "vocals"
 _MOST_SHIFT_S = 0.5  # the library's
-_SEED = 0  # of the shifts, which the library draws anew each time
+_SEED = 0  # of the shifts, which the library otherwise draws at random
 _READ_S = 10
 
 

@@ -1,6 +1,6 @@
 """Tell what is heard: speech, singing, music. 16 kHz mono audio in, the stretches of each out.
 
-It is evidence for others: text that nobody spoke or sang was invented by the recogniser, sung text is a song's, and
+It is evidence for others: text without speech or singing was invented by the recogniser, sung text is a song's, and
 viewers who do not hear are told of music. `vad` stays the one who says what is transcribed: it is closer to the words.
 """
 

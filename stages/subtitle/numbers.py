@@ -1,6 +1,6 @@
 """Writes out small numbers, as style guides want them in running text.
 
-Digits stay where a number is no mere count: next to another number, in a name or a title, as a time, with a unit, and
+Digits stay if a number is more than a count: next to another number, in a name or a title, as a time, with a unit, and
 where a sentence begins or ends with it.
 """
 

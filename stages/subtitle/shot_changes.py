@@ -1,4 +1,4 @@
-"""Moves the times of cues to the shot changes near them, as far as that harms nobody.
+"""Moves the times of cues to the shot changes near them, as far as no limit is broken.
 
 After the Netflix Subtitle Timing Guidelines: a cue that comes or goes a little off a change looks like a mistake. So
 one that comes near a change comes with it, or stays a whole zone before it; one that goes near a change goes two frames

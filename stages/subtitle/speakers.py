@@ -11,7 +11,8 @@ from shared.documents.transcript import Transcript
 
 
 def speakers(transcript: Transcript) -> Callable[[Cue], str | None]:
-    """A function that says who speaks longest in a cue's time, by the transcript; None where nobody does."""
+    """Return a function that names the speaker who speaks longest during a cue, by the transcript; None without
+    speech."""
     words = sorted(
         ((word.start_ms, word.end_ms, word.speaker) for segment in transcript.segments for word in segment.words),
         key=lambda word: word[0],

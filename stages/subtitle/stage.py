@@ -191,7 +191,7 @@ def _language(transcript: Transcript, translation: Translation | None) -> str:
 
 
 def _picture(info: Path | None) -> Track | None:
-    """The first moving picture, where the media has one."""
+    """Return the first moving picture; None if the media file has none."""
     return Media.read(info).picture if info else None
 
 

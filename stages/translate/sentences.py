@@ -3,7 +3,7 @@ sentences, and yet every segment gets its own words.
 
 A sentence that one segment begins and the next ends is translated as one. It never goes across a change of speaker or
 a long pause, and a stretch without any punctuation is not joined at all: nothing tells where a sentence would end.
-The way back is by proportion, as nobody knows which word came from which: each segment gets its share of the
+The way back is by proportion, because the words are not aligned: each segment gets its share of the
 translation, cut where a line could be broken (`stages.toolkit.cues.line_breaks`) and never inside a term.
 """
 

@@ -149,7 +149,7 @@ def roles_for(backend: str, source: str | None, target: str) -> tuple[str, ...]:
 
 
 def directions_for(backend: str, source: str, target: str) -> tuple[str, ...]:
-    """The roles of the models that a pair works with; none where its texts are copied or nobody here does it."""
+    """The roles of the models that a pair works with; none if its texts are copied or no backend can translate them."""
     copied = primary(source) == primary(target)
     return roles_for(backend, source, target) if translates(backend, source, target) and not copied else ()
 

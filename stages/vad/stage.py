@@ -1,4 +1,4 @@
-"""Find where somebody speaks: 16 kHz mono audio in, the regions of speech out.
+"""Find speech: takes 16 kHz mono audio, gives the regions of speech.
 
 The backend gives a probability for each window of 32 ms; turning them into regions is done here, by the rules and
 with the names of Silero's own helper, which would hold the whole audio and all of its windows in memory.
@@ -17,7 +17,7 @@ from shared.documents.speech import Region, SpeechRegions
 from shared.stage import Backend, Files, Job, Params, Resources, Rung, Stage
 
 WINDOW_MS = 32
-_SHORTEST_PAUSE_MS = 98  # Silero's: a pause shorter than this is no place to cut
+_SHORTEST_PAUSE_MS = 98  # Silero's: a shorter pause is not a place to cut
 
 
 class VadInputs(Files):

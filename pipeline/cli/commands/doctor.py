@@ -19,11 +19,9 @@ from pipeline.plan.profile import load_profiles, suggest_profile
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
-    """Look at everything, change nothing; only what the machine has is written down when asked for.
-
-    What the next run builds by itself is no fault; what is broken is. Of the environments only those of the profile
-    are tried, since some take half a minute to import for the first time; `reel envs check` tries all.
-    """
+    """Report on everything and change nothing, except that `--remember` writes down the hardware. A part that the next
+    run builds by itself is not a problem; a broken part is. Only the profile's environments are tried, because the
+    first import of some takes half a minute; `reel envs check` tries all."""
     app = app_of(arguments)
     needed_environments = app.needed_environments()
     rows: list[tuple[str, str, str]] = [

@@ -22,7 +22,7 @@ from pipeline.store.history import Runs
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
-    """List or drop the corrections of one media."""
+    """List or drop the corrections of one media file."""
     app = app_of(arguments)
     media = Path(arguments.media).absolute()
     if arguments.output is None and read_job(job_folder(media)):

@@ -63,7 +63,7 @@ def _item(name: str, app: App, error: Missing | None) -> JsonValue:
 
 
 def _agreed(names: Sequence[str], app: App) -> bool:
-    """Ask the person at the terminal, with sizes and licences; where there is none, nobody has agreed."""
+    """Show sizes and licences and ask the user; without a terminal, return no."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         print("no model is fetched, because there is no terminal to ask on", file=sys.stderr)
         return False

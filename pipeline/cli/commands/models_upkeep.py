@@ -15,7 +15,7 @@ from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, agreed, megabytes, table
 from pipeline.cli.commands.model_fetch import names_of
 from pipeline.cli.reporters import open_reporter
-from pipeline.model_cache.fetch_lock import nobody_fetches
+from pipeline.model_cache.fetch_lock import hold_fetch_locks
 from pipeline.model_cache.upkeep.adopt import Adopted, Adoption, adopt
 from pipeline.model_cache.upkeep.ci_key import cache_key
 from pipeline.model_cache.upkeep.prune import Surplus, delete, find_surplus, repositories
@@ -94,8 +94,8 @@ def _prune(app: App, yes: bool) -> CommandResult:
         return CommandResult({"surplus": [], "deleted": False}, "nothing to delete")
     yes = agreed("delete this?", _surplus_text(found), yes=yes)
     if yes:
-        with nobody_fetches(repositories(cache)):
-            found = find_surplus(cache, app.models.locked, needed)  # somebody may just have fetched or deleted
+        with hold_fetch_locks(repositories(cache)):
+            found = find_surplus(cache, app.models.locked, needed)  # another process may just have fetched or deleted
             for surplus in found:
                 delete(surplus)
     data: JsonValue = {

@@ -23,7 +23,7 @@ from shared.language_model import Usage
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
-    """Preview every media; writes nothing."""
+    """Preview the plan of every media file; writes nothing."""
     app = app_of(arguments)
     items: list[JsonValue] = []
     without = "" if app.settings.makes_film else ", no copy of the film"
@@ -75,7 +75,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
 
 
 def _explained(previews: list[StepPreview]) -> str:
-    """Each step, and below it every ingredient of its key that is another than when it last ran for this media."""
+    """Return each step, with every ingredient of its key that has changed since it last ran for this file."""
     lines = []
     for preview in previews:
         lines.append(f"{preview.step.id}  {preview.step.backend_name}  {preview.verdict}")
@@ -104,7 +104,7 @@ def _data(preview: StepPreview) -> JsonValue:
 
 
 def _told(name: str, estimate: Estimate) -> tuple[str, ...]:
-    """An estimate as a row."""
+    """Return an estimate as a row."""
     usage = estimate.usage
     if usage is None:
         amount = "not known until the media file has been read"

@@ -21,7 +21,7 @@ from pipeline.workers.ray import cluster as ray_cluster
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
-    """Run the recipe for each media."""
+    """Run the recipe for each media file."""
     app = app_of(arguments)
     join_cluster(app)
     walk = walk_of(app)
@@ -43,8 +43,8 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
 
 
 def _failed_before(app: App, arguments: argparse.Namespace, named: Sequence[Request] | None) -> Iterator[Request]:
-    """Yield what failed and was not finished since: all of it, or those of the media that are named. Looked up when it
-    is asked for, so that a run that was waited for counts."""
+    """Yield the files that failed and were not finished since: all, or those that the command names. The history is
+    read on demand, so that a run that this one waited for counts."""
     failed = [Path(media) for media in Runs(app.store, app.project.runs).last_failed()]
     if named is not None:
         requests = [request for request in named if request.media in set(failed)]

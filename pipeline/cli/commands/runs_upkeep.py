@@ -45,7 +45,7 @@ def parse_size(text: str) -> int:
 
 
 def _repair(app: App) -> CommandResult:
-    damage = app.store.index.damage()  # before it is opened, which makes a damaged one anew
+    damage = app.store.index.damage()  # before opening it, because that rebuilds a damaged index
     with open_reporter(app.settings.progress) as emit, contextlib.ExitStack() as held:
         waiting = app.waiting(lambda text: emit(events.Notice(None, None, text)))
         held.enter_context(app.store.open_for_writing("reel runs repair", waiting, checked=True))

@@ -1,4 +1,4 @@
-"""`reel watch`: the main job for every media that comes into a folder."""
+"""`reel watch`: run the recipe for every media file that arrives in a folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.engine.watch import Watch
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
-    """Take in each media as it comes, until somebody ends it."""
+    """Process each media file as it arrives, until the user ends the command."""
     app = app_of(arguments)
     join_cluster(app)
     for name in arguments.folders:
@@ -41,7 +41,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
 
         if advice := advice_of(app):
             emit(Notice(None, None, advice))
-        # All of it now: the first media is not to wait for it, and a mistake is to be told while somebody looks.
+        # Set up everything now: the first file then does not wait, and the user sees a mistake at once.
         set_up([StepPreview(step, "new", "") for step in app.plan().steps], app, emit)
         watch = Watch(folders, arguments.settle, walk_of(app), lambda text: told(Notice(None, None, text)))
         names = ", ".join(shown(folder) for folder in folders)

@@ -1,7 +1,7 @@
-"""A run on a terminal: the media at work and their steps, the workers and what they take, drawn a few times a second.
+"""A run on a terminal: the files in progress, their steps, and the workers with their use, drawn a few times a second.
 
-What is finished stays as a line above. Before a run begins, and where there is none, bars are all there is.
-"""
+Finished steps and files stay as lines above the table. Before a run begins, and in commands without one, there are only
+bars."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _WORDS = {"ahead": (".", "dim"), "waits": ("wait", "yellow"), "done": ("ok", "gr
 
 
 class LiveTable:
-    """Takes events and draws. Rich draws in a thread of its own, so what it reads is kept under a lock."""
+    """Take events and draw them. Rich draws in its own thread, so a lock guards the state."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(file=unguarded(sys.stderr))
@@ -57,11 +57,11 @@ class LiveTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            self._board = None  # what is left when the display ends is not worth a last look
+            self._board = None  # the display ends empty, without a last drawing
         self._live.stop()
 
     def emit(self, event: Event) -> None:
-        """Take the event in, and print what is to stay."""
+        """Update the state with the event, and print the lines that stay."""
         with self._lock:
             if isinstance(event, events.RunStarted):
                 self._board = Board()
@@ -74,7 +74,7 @@ class LiveTable:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def drawn(self) -> RenderableType:
-        """The bars of what is being set up, and the table below them."""
+        """Return the bars of the set-up with the table below them."""
         with self._lock:
             board = self._board
             if board is None:
@@ -92,7 +92,7 @@ class LiveTable:
 
 
 def draw(board: Board, width: int, height: int, now: float) -> RenderableType:
-    """The board in no more than `height` lines of `width` columns."""
+    """Return the board in at most `height` lines of `width` columns."""
     room = max(height - 3, 1)  # the headline, and two that the terminal needs for the line above and the prompt
     workers = list(board.workers.values())
     worker_lines = min(len(workers) + 1, max(room // 3, 2)) if workers and room >= 5 else 0
@@ -120,7 +120,7 @@ def _headline(board: Board, now: float) -> Text:
 
 
 def _items(board: Board, width: int, lines: int, now: float) -> Table:
-    """A row for each media, and a column for each kind of step, where they fit."""
+    """Return a row for each file, with a column for each kind of step if they fit."""
     shown = _first(list(board.items.values()), lines - 1, _is_running)
     if (more := len(board.items) - len(shown)) > 0:
         shown, more = shown[:-1], more + 1
@@ -150,7 +150,7 @@ def _items(board: Board, width: int, lines: int, now: float) -> Table:
 
 
 def _of_kind(item: ItemAtWork, kind: str, now: float) -> Text:
-    """The cell of one media and one kind of step; where that is several steps, the one that matters most now."""
+    """Return the cell of a file and a kind of step. Of several steps it shows the one that matters most now."""
     cells = [cell for step, cell in item.cells.items() if kind_of(step) == kind]
     if not cells:
         return Text("")
@@ -170,7 +170,7 @@ def _cell(cell: Cell, now: float) -> Text:
 
 
 def _in_words(item: ItemAtWork, now: float) -> Text:
-    """`5/9 asr 45%, diarize waits`, where there is no room for columns."""
+    """Return `5/9 asr 45%, diarize waits`, for a terminal without room for columns."""
     over = sum(cell.state in OVER for cell in item.cells.values())
     text = Text(f"{over}/{len(item.cells)}")
     for step, cell in item.cells.items():
@@ -191,7 +191,7 @@ def _is_running(item: ItemAtWork) -> bool:
 
 
 def _workers(board: Board, workers: Sequence[WorkerAtWork], width: int, lines: int, now: float) -> Table:
-    """A row for each worker: what it takes of the machine, and what it does."""
+    """Return a row for each worker: its use of the machine, and its current step."""
     shown = _first(workers, lines - 1, lambda worker: worker.job is not None)
     gpu, many_hosts = any(one.gpu_memory_mb for one in workers), len({one.host for one in workers}) > 1
     grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim", show_edge=False)

@@ -23,7 +23,7 @@ _REASON_LENGTH = 70  # `reel plan` shows all of it
 
 
 class Headings:
-    """Says whose steps the lines below are, whenever that changes: several media are worked on at once."""
+    """Print a file's name before its steps, whenever the file changes: several files are in progress at once."""
 
     def __init__(self) -> None:
         self._item: str | None = None

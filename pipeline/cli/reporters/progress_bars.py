@@ -20,7 +20,7 @@ from shared.text.timecode import span
 
 
 class _PaceColumn(ProgressColumn):
-    """Drawn anew several times a second, so a transfer that has stopped is seen although no event tells of it."""
+    """The rate of a transfer. Rich draws it several times a second, so it shows a stalled transfer without an event."""
 
     max_refresh = None
 

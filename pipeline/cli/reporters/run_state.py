@@ -18,7 +18,7 @@ OVER: frozenset[CellState] = frozenset({"done", "reused", "failed", "skipped"})
 
 @dataclass
 class Cell:
-    """One step of one media: since when it is in its state, how far it is, and what it waits for."""
+    """One step of one file: the start of its state, its progress, and what it waits for."""
 
     state: CellState = "ahead"
     since: float = 0.0
@@ -28,7 +28,7 @@ class Cell:
 
 @dataclass
 class ItemAtWork:
-    """A media that is not finished. `media_ms` is its length, once that is known."""
+    """A file that is not finished. `media_ms` is its length, once that is known."""
 
     name: str
     cells: dict[str, Cell]
@@ -43,7 +43,7 @@ class ItemAtWork:
 
 @dataclass
 class WorkerAtWork:
-    """A worker that is there. `job` is the media and the step that it is at."""
+    """A running worker. `job` is the file and the step that it works on."""
 
     name: str
     label: str
@@ -71,14 +71,14 @@ class _Kind:
 
 @dataclass
 class Board:
-    """The state of one run. `total` is how many media it has; None while nobody knows."""
+    """The state of one run. `total` is the number of files; None while it is not known."""
 
     total: int | None = None
     items: dict[str, ItemAtWork] = field(default_factory=dict)
     workers: dict[str, WorkerAtWork] = field(default_factory=dict)
     finished: Counter[str] = field(default_factory=Counter)
-    _began: float | None = None  # the first work that was no reuse
-    _media_s: float = 0.0  # of the media that were worked on and are done
+    _began: float | None = None  # when the first step was computed, not reused
+    _media_s: float = 0.0  # length of the files that were computed and are done
     _kinds: dict[str, _Kind] = field(default_factory=dict)
 
     def hear(self, event: Event, now: float) -> None:
@@ -130,14 +130,14 @@ class Board:
                 pass
 
     def rate(self, now: float) -> float | None:
-        """How fast media are finished, against real time; None while none is."""
+        """Return the speed of finished files against real time; None before the first one."""
         if not self._media_s or self._began is None or now <= self._began:
             return None
         return self._media_s / (now - self._began)
 
     def left_s(self, now: float) -> float | None:
-        """How long the rest will take at the pace so far; None while nobody can know: before the first media is
-        finished, or where more may come."""
+        """Return the time that the rest will take at the pace so far; None before the first file is finished, and where
+        more files may come."""
         if self.total is None or self._began is None or not self.finished["done"]:
             return None
         spent = sum(kind.seconds for kind in self._kinds.values())

@@ -8,7 +8,7 @@ from collections import deque
 from shared.text.timecode import span
 
 _WINDOW_S = 10.0  # long enough to be steady, short enough to follow a change
-_STALLED_S = 5.0  # a read that is this late is worth a word; the fetch itself waits longer before it asks anew
+_STALLED_S = 5.0  # say so after this time; the fetch itself waits longer before it reconnects
 _SLOW_BYTES_PER_S = 100_000
 _FIRST_RATE_S = 0.5  # the rate of a moment says nothing
 

@@ -30,7 +30,7 @@ def refusal(code: str, message: str, hint: str | None = None) -> SourceFailed:
 def hub_refusal(
     status: int, headers: Mapping[str, str], address: str, *, hub: str, repo: str, token: str | None
 ) -> SourceFailed:
-    """What an answer of the hub that is no success means. `token` is where ours came from, None without one."""
+    """Explain an error response of the hub. `token` says where our token came from; None without one."""
     page, kind = f"{hub}/{repo}", headers.get("x-error-code", "")
     said = headers.get("x-error-message", "")
     told = f"{address} answered {status}"
@@ -71,7 +71,7 @@ def hub_refusal(
 
 
 def unreachable(address: str, error: Exception) -> SourceFailed:
-    """Nobody answered at all."""
+    """Return the error for a server that did not answer."""
     why = str(getattr(error, "reason", error))
     way = way_out(why) or "check the network connection; the part already downloaded is kept"
     return refusal("hub.down", f"{address} could not be read: {why}", way)

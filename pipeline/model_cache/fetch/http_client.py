@@ -1,8 +1,7 @@
-"""Requests over HTTP with patience: waits as a busy server says, backs off from a failing one, and shows a token to
-nobody but the origin that it belongs to.
+"""Requests over HTTP with patience: wait as a busy server asks, back off from a failing one, and send a token only to
+the origin that it belongs to.
 
-The standard library's client is enough: what the fetching needs beyond it, resuming and watching, no client has.
-"""
+The standard library's client is enough: what the fetching needs beyond it, resuming and watching, no client has."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ _FAILING = 500  # from here on, the fault is the server's
 
 
 class Refused(Exception):
-    """An answer that is no success, after all patience. The headers' names are in lower case, however they came."""
+    """An error response, after all retries. The headers' names are in lower case, however they came."""
 
     def __init__(self, status: int, headers: Mapping[str, str]) -> None:
         super().__init__(str(status))
@@ -41,7 +40,7 @@ class Refused(Exception):
 
 
 class Unreachable(Exception):
-    """No answer, after all patience. `reason` is what the last try met."""
+    """No answer, after all retries. `reason` is the failure of the last try."""
 
     def __init__(self, reason: Exception) -> None:
         super().__init__(str(reason))

@@ -1,7 +1,7 @@
 """Takes over models from the caches of other tools: whatever their layout, a file is recognised by its content.
 
 Sizes choose what is hashed, the sha256 decides. So one rule serves the hub's layout with `hub/` and without, torch's
-checkpoints, and folders that somebody copied. Files are linked where the disk allows it, and a source is only read.
+checkpoints, and copied folders. Files are linked where the disk allows it. A source is never written to.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.model_cache.fetch_lock import nobody_fetches
+from pipeline.model_cache.fetch_lock import hold_fetch_locks
 from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import LockedFile, LockedModel
 from pipeline.model_cache.upkeep.verify import hash_file
@@ -59,7 +59,8 @@ class Adoption:
 
 
 def adopt(folders: Sequence[Path], cache: Path, locked: Mapping[str, LockedModel]) -> Adoption:
-    """Take over what the folders hold of the locked models. Raises `Locked` while somebody fetches one of them."""
+    """Take over what the folders hold of the locked models. Raises `Locked` while another process fetches one of
+    them."""
     sizes = {entry.size for model in locked.values() for entry in model.files.values()}
     files = list(_files(folders))
 
@@ -122,7 +123,7 @@ def _adopt_model(name: str, model: LockedModel, by_digest: Mapping[str, Sequence
     counts = {"linked": 0, "copied": 0, "present": 0}
     size = 0
     missing: list[str] = list(model.unknown)  # files of which the lock knows no bytes
-    with nobody_fetches([layout.root]):
+    with hold_fetch_locks([layout.root]):
         for file, entry in model.files.items():
             sources = by_digest.get(entry.sha256, ())
             if not sources:

@@ -27,7 +27,7 @@ from pydantic import Field, ValidationError
 
 from pipeline.base.errors import BadInput, Missing
 from pipeline.environments.environments import wheel_folder
-from pipeline.model_cache.fetch_lock import nobody_fetches
+from pipeline.model_cache.fetch_lock import hold_fetch_locks
 from pipeline.model_cache.layout import layout_of
 from pipeline.model_cache.manifest import LockedModel, ModelLock
 from pipeline.model_cache.upkeep import tar_reader
@@ -252,7 +252,7 @@ class _Import:
 
     def _place(self, index: ArchiveIndex) -> None:
         layouts = {name: layout_of(self._cache, name, self._locked[name]) for name in index.models}
-        with nobody_fetches(layout.root for layout in layouts.values()):
+        with hold_fetch_locks(layout.root for layout in layouts.values()):
             for name, layout in layouts.items():
                 for file, entry in self._locked[name].files.items():
                     blob = layout.blob(entry.sha256)

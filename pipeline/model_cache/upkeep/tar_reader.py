@@ -23,7 +23,7 @@ _DIGITS = re.compile(rb"[0-7]+")
 
 
 class NotOurs(Exception):
-    """The archive is not one of ours, or somebody has tampered with it; the text says how."""
+    """The archive is not one of ours, or it was tampered with; the text says how."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from pipeline.base import events
 from pipeline.base.events import Emit
 from pipeline.base.hardware import available_cores
-from pipeline.model_cache.fetch_lock import nobody_fetches
+from pipeline.model_cache.fetch_lock import hold_fetch_locks
 from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import LockedFile, LockedModel
 
@@ -121,7 +121,7 @@ def drop(problems: Iterable[Problem], cache: Path, locked: Mapping[str, LockedMo
     """Take away what is wrong, so that a fetch brings it again and nothing else; raises `Locked`."""
     for problem in problems:
         layout = layout_of(cache, problem.model, locked[problem.model])
-        with nobody_fetches([layout.root]):
+        with hold_fetch_locks([layout.root]):
             if problem.file == REFERENCE:
                 layout.write_reference()
             if problem.file in {REFERENCE, LOCK_ITSELF}:

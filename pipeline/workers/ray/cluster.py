@@ -155,7 +155,7 @@ def stop_node(record: NodeRecord) -> None:
 
 
 def check_reachable(address: str) -> None:
-    """Raises `Missing` where nobody listens: Ray itself would try for minutes."""
+    """Raise `Missing` if nothing listens at the address: Ray itself would retry for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise UsageError("cluster.address", f"`{address}` is not an address; expected one like `10.0.0.1:{PORT}`")
@@ -170,7 +170,7 @@ def check_reachable(address: str) -> None:
 
 def own_address(cluster: str | None) -> str:
     """The address of the interface that leads to the cluster, or outside; nothing is sent."""
-    towards = cluster.rpartition(":")[0] if cluster else "192.0.2.1"  # an address for documents, that nobody has
+    towards = cluster.rpartition(":")[0] if cluster else "192.0.2.1"  # an address reserved for documentation
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((towards, 9))

@@ -189,7 +189,7 @@ def _prepare(app: App, wanted: Wanted) -> None:
     """Have what the worker needs, exactly as the run's keys say. Raises `Missing`."""
     here = socket.gethostname()
     if wanted.environment != CORE_ENVIRONMENT:
-        app.environments.ensure(wanted.environment, _nobody, offline=wanted.offline)
+        app.environments.ensure(wanted.environment, _ignore, offline=wanted.offline)
     torch = app.environments.torch(wanted.environment) if wanted.environment != CORE_ENVIRONMENT else None
     if torch != wanted.torch:
         raise Missing(
@@ -199,7 +199,7 @@ def _prepare(app: App, wanted: Wanted) -> None:
             hint="set `torch` to the same kind on every machine, `locked` for instance",
         )
     if wanted.tool is not None:
-        app.tools.ensure(app.tool, _nobody, offline=wanted.offline)
+        app.tools.ensure(app.tool, _ignore, offline=wanted.offline)
         if app.tool.version != wanted.tool:
             raise Missing(
                 "cluster.tool",
@@ -214,8 +214,8 @@ def _prepare(app: App, wanted: Wanted) -> None:
                 f"{here} does not know the model {name} with the bytes that the run was planned with",
                 hint="have the same locks on every machine, and the same models of your own (`config/own`)",
             )
-    require(names, app.models, _nobody, offline=wanted.offline)
+    require(names, app.models, _ignore, offline=wanted.offline)
 
 
-def _nobody(event: object) -> None:
-    """Nobody listens to a machine's setting up; what keeps it from that is an error."""
+def _ignore(event: object) -> None:
+    """Ignore an event of a machine's set-up, which no reporter shows; a failure is raised as an error."""

@@ -116,7 +116,8 @@ def read_pack(audio: Path, pack: Sequence[Region]) -> Samples:
 
 
 def levels(audio: Path) -> Iterator[Sequence[float]]:
-    """The mean power of each frame of 20 ms of speech, in blocks of a minute; what is left at the end is no frame."""
+    """The mean power of each frame of 20 ms of speech, in blocks of a minute; an incomplete frame at the end is
+    dropped."""
     for block in open_speech(audio).blocks(_LEVEL_BLOCK):
         whole = len(block) // _LEVEL_FRAME * _LEVEL_FRAME
         frames = block[:whole].reshape(-1, _LEVEL_FRAME).astype(np.float64)

@@ -20,7 +20,7 @@ _VTT_CLASSES = ("white", "lime", "cyan", "red", "yellow", "magenta", "blue", "bl
 
 
 def colour_named(text: str) -> str | None:
-    """`#rrggbb` of a name or a number of HTML; None for what is no colour."""
+    """Return `#rrggbb` for an HTML colour name or number; None for other text."""
     text = text.strip().lower()
     if text in _NAMES:
         return _NAMES[text]

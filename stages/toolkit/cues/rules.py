@@ -43,7 +43,7 @@ def _rules(limits: Limits, end_ms: int | None) -> dict[str, _Rule]:
 def check(
     cues: Sequence[Cue], language: str, limits: Limits, end_ms: int | None = None, worst: int | None = _WORST
 ) -> QualityReport:
-    """The report on a file's cues; `end_ms` is where the media ends, None where nobody knows.
+    """The report on a file's cues; `end_ms` is where the media ends, None if that is not known.
 
     Of each rule's offenders the `worst` are named, all of them where that is None.
     """

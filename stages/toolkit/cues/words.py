@@ -152,7 +152,7 @@ def _in_order(pieces: Iterable[Piece], end_ms: int) -> Iterator[Piece]:
 def _with_whole_sentences(pieces: list[Piece]) -> list[Piece]:
     """With a change of speaker at the beginning of a sentence where it was heard a word or two after that.
 
-    Who speaks is known to a few tenths of a second; nobody goes on with a sentence that another has just begun.
+    Who speaks is known to a few tenths of a second; a speaker does not continue a sentence that another has just begun.
     """
     for index in range(1, len(pieces)):
         before, after = pieces[index - 1], pieces[index]

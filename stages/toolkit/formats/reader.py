@@ -43,7 +43,7 @@ _OLD = "cp1252"
 
 
 def read(subtitles: Path) -> ReadCues:
-    """The file's cues. Raises `StageError` where it is no subtitle file, or not to be made out."""
+    """Return the file's cues. Raises `StageError` if it is not a subtitle file, or cannot be read."""
     notes = Notes()
     text = _text(subtitles, notes.repairs)
     cues = _READERS[_kind(text)](text, notes)

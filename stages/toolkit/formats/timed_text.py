@@ -43,7 +43,7 @@ def write(sheet: CueSheet) -> str:
 
 
 def read(text: str) -> tuple[Cue, ...]:
-    """The cues of a TTML document. Raises `StageError` with the line where it is no XML, or no TTML."""
+    """The cues of a TTML document. Raises `StageError` with the line if it is not XML, or not TTML."""
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise StageError("check.format", "the TTML declares entities, which no subtitles need", "remove its DOCTYPE")
     try:

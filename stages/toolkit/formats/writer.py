@@ -223,7 +223,7 @@ def _commanded(cue: Cue, escape: Callable[[str], str], width: int) -> str:
 def _style(width: int, colour: tuple[int, int, int]) -> pysubs2.SSAStyle:
     # A narrow picture gets smaller letters, so that a line of a guide's length still fits.
     size = min(_FONT_SIZE, width * _LINE_SHARE / (_LINE_LETTERS * _LETTER_WIDTH))
-    scale = size / _FONT_SIZE  # in a thick line around small letters nobody can read them
+    scale = size / _FONT_SIZE  # small letters in a thick outline are not legible
     return pysubs2.SSAStyle(
         fontname=_FONT, fontsize=round(size), primarycolor=pysubs2.Color(*colour), outlinecolor=pysubs2.Color(0, 0, 0),
         backcolor=pysubs2.Color(0, 0, 0, 96), outline=round(_OUTLINE * scale, 1), shadow=round(scale, 1),

@@ -1,6 +1,6 @@
 """Lines of dialogue to a language model and back: what is asked, how an answer is read, and which of it is taken.
 
-A line is data. Whatever stands in one is shown to the model inside JSON, as a text of somebody else; what comes back is
+A line is data. The model sees its text inside JSON, as the text of another person; what comes back is
 taken only where it has exactly the ids that were asked for, and each line only where it is a likely new text of the old
 one. So a line that gives orders can at worst be left as it was.
 """

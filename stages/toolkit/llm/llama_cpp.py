@@ -1,6 +1,6 @@
 """A language model on this machine, by llama.cpp, from a GGUF file.
 
-The library serves what it loads on a port of the loopback as well; nobody is told the key for that, and we ask it in
+The library serves what it loads on a port of the loopback as well; only this process knows its key, and we ask it in
 this process. What it remembers of earlier prompts is switched off: it would change the last digits of the next.
 """
 

@@ -80,7 +80,7 @@ class Hopeless(GivenUp):
 
 
 class Stopped(Exception):
-    """Nobody waits for the answer any more."""
+    """The caller no longer waits for the answer."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def hidden_part(stream: Stream) -> Hidden:
     """Return the parts of a track that its edit list hides, by the index of its samples.
 
     An index is in the order of decoding, in which the pictures of an open group that come before a cut stand behind
-    the first one shown; so short stretches inside are no cut, and `mux` passes over them.
+    the first one shown; so short stretches inside are not cuts, and `mux` passes over them.
     """
     if stream.time_base is None:
         return Hidden()

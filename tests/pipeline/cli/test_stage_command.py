@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.main import main
-from pipeline.plan.registry import STAGES
+from pipeline.plan.registry import PARAMETERS, STAGES
 from tests.fakes import misbehave
 
 
@@ -17,6 +17,7 @@ def test_of_a_makeshift_result_nothing_is_promised_that_only_a_run_does(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(STAGES, "misbehave", misbehave.STAGE)
+    monkeypatch.setitem(PARAMETERS, "misbehave", tuple(misbehave.STAGE.params.model_fields))
     for folder in ("cache", "results"):
         monkeypatch.setenv(f"REEL_{folder.upper()}_DIR", str(tmp_path / folder))
     media = tmp_path / "film.mp4"
