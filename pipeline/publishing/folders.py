@@ -148,16 +148,21 @@ def _nearest(folder: Path) -> Path:
 
 
 def _try_writing(folder: Path, there: Path) -> None:
-    """Write a file as near to the folder as will be possible without leaving anything behind."""
-    missing = [place for place in folder.parents if place.is_relative_to(there) and place != there]
+    """Write a file as near to the folder as will be possible without leaving anything behind. The folders on the way
+    are made inside a hidden one: under their own names, another run may be making them, and be disturbed."""
+    missing = folder.parent.relative_to(there).parts if folder != there else ()
+    hidden = temporary_name(there)
+    if not missing:
+        hidden.touch(exist_ok=False)
+        hidden.unlink()
+        return
     made: list[Path] = []
     try:
-        for place in reversed(missing):
+        for place in itertools.accumulate(missing, Path.joinpath, initial=hidden):
             place.mkdir()
             made.append(place)
-        beside = temporary_name(folder.parent if missing else there)
-        beside.touch(exist_ok=False)
-        beside.unlink()
+        (made[-1] / "file").touch()
+        (made[-1] / "file").unlink()
     finally:
         for place in reversed(made):
             with contextlib.suppress(OSError):

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -14,11 +15,11 @@ from pipeline.publishing import publish as publishing
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.folders import OutputDisk
 from pipeline.publishing.placing import put_copy
-from pipeline.publishing.publish import PublishedFiles
 from pipeline.publishing.record import JOB, read_job
 from pipeline.store.results import ObjectDamaged, StoredResult
 from tests.fakes.publisher import Publisher
 
+_T = TypeVar("_T")
 SUBTITLES, FILM, TRANSCRIPT = "{name}.{language}{kind}{suffix}", "{name}{suffix}", "transcript.json"
 
 
@@ -33,15 +34,15 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def at_once(*works: Callable[[], PublishedFiles]) -> list[PublishedFiles]:
+def at_once(*works: Callable[[], _T]) -> list[_T]:
     """Do all of it in threads that begin together."""
-    ready, done, failed = threading.Barrier(len(works)), list[PublishedFiles](), list[Exception]()
+    ready, done, failed = threading.Barrier(len(works)), list[_T](), list[Exception]()
 
-    def one(work: Callable[[], PublishedFiles]) -> None:
+    def one(work: Callable[[], _T]) -> None:
         ready.wait()
         try:
             done.append(work())
-        except (OSError, AssertionError) as error:
+        except (OSError, AssertionError, BadInput) as error:
             failed.append(error)
 
     threads = [threading.Thread(target=one, args=(work,)) for work in works]
@@ -66,6 +67,14 @@ def test_two_films_of_one_name_in_two_runs_at_once_get_a_folder_each(tmp_path: P
         contents = {path.read_bytes()[:1] for path in published.files}
         assert len(contents) == 1, "no folder holds files of two films"
         assert names(published.folder) == {*(path.name for path in published.files), JOB}
+
+
+def test_two_runs_that_try_one_new_output_folder_are_not_in_each_others_way(tmp_path: Path) -> None:
+    for number in range(200):
+        folder = tmp_path / str(number) / "out" / "film"
+        check = OutputDisk(try_it=True).check
+        at_once(lambda: check(folder), lambda: check(folder))  # noqa: B023 - both are done when the next begins
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("round_", range(5))
