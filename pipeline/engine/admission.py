@@ -41,7 +41,7 @@ def check_media(media: Path) -> None:
         text = f"{shown(media)} is not there"
         raise BadInput("media.missing", text, hint="check the spelling; quote names with spaces") from error
     except OSError as error:
-        raise BadInput("media.unreadable", f"{shown(media)} cannot be read: {error.strerror or error}") from error
+        raise unreadable(media, error) from error
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "neither a file nor a folder"
         raise BadInput("media.not-a-file", f"{shown(media)} is {kind}, expected a media file")
@@ -52,6 +52,11 @@ def check_media(media: Path) -> None:
     except UnicodeEncodeError as error:
         text = f"the name of {shown(media)} is not text in UTF-8"
         raise BadInput("media.name", text, hint="rename the file, or give a link to it") from error
+
+
+def unreadable(media: Path, error: OSError) -> BadInput:
+    """Make the error for a media file that the system does not let be read."""
+    return BadInput("media.unreadable", f"{shown(media)} cannot be read: {error.strerror or error}")
 
 
 class Admission:

@@ -11,7 +11,7 @@ from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.errors import BadInput, MediaChanged, Missing, ReelError, UsageError
 from pipeline.base.events import Emit
-from pipeline.engine.admission import Admission, check_media, set_up
+from pipeline.engine.admission import Admission, check_media, set_up, unreadable
 from pipeline.engine.item import ItemRecord, ItemResult, Run
 from pipeline.engine.library.passing import PassOver, open_pass_over
 from pipeline.engine.media_list import Request
@@ -179,8 +179,7 @@ class Batch:
 
     def unreadable(self, index: int, request: Request, error: OSError) -> None:
         """Record that a media file cannot be read."""
-        text = f"{request.media} cannot be read: {error.strerror or error}"
-        self.refuse(index, request, BadInput("media.unreadable", text))
+        self.refuse(index, request, unreadable(request.media, error))
 
     def _set_up(self, previews: list[StepPreview]) -> None:
         """Set up what the steps need, once for all items with the same steps and backends."""

@@ -141,11 +141,10 @@ def _matching(pattern: str, media_root: Path, walk: FolderWalk) -> list[Path]:
     for match in expand(pattern, media_root):
         path = media_root / match
         is_folder = _is_folder(path)
-        if (
-            not searched.isdisjoint(path.parents)
-            or not (is_folder or any_suffix or path.suffix.lower() in MEDIA_SUFFIXES)
-            or walk.leaves_alone(path, fixed)
-        ):
+        if not searched.isdisjoint(path.parents):
+            continue
+        is_wanted = is_folder or any_suffix or path.suffix.lower() in MEDIA_SUFFIXES
+        if not is_wanted or walk.leaves_alone(path, fixed):
             continue
         if is_folder:
             searched.add(path)

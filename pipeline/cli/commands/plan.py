@@ -9,11 +9,15 @@ from pydantic import JsonValue
 
 from pipeline.app import App
 from pipeline.base.display import one_line
+from pipeline.base.display_paths import as_text
+from pipeline.base.errors import EXIT_OK, EXIT_SOME_FAILED, BadInput, ReelError
 from pipeline.cli.arguments import CommandResult, app_of, megabytes, requests_of, table, walk_of
-from pipeline.engine.admission import Admission, check_media
+from pipeline.engine.admission import Admission, check_media, unreadable
 from pipeline.engine.costs import Estimate, estimates
 from pipeline.engine.folder_walk import told
+from pipeline.engine.item import Item
 from pipeline.engine.library.passing import PassOver
+from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview, published_before
 from pipeline.model_cache.manifest import stated_bytes
 from pipeline.plan.result_key import short
@@ -35,30 +39,31 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     texts += [passed] if (passed := told(walk.passed)) else []
     admission = Admission(app, Runs(app.store, app.project.runs), BatchMedia(request.media for request in requests))
     admission.check(requests)
-    passing = PassOver(app, admission) if app.settings.skip_existing else None
-    if passing:
-        passing.look_ahead(requests)
+    passing = _passing(app, admission, requests)
+    refused: list[ReelError] = []
     for request in requests:
-        check_media(request.media)
-        request, skipped = passing.decide(request) if passing else (request, "")
-        if skipped:
-            name = admission.name(request.media)
-            items.append({"name": name, "media": str(request.media), "steps": [], "skipped": skipped})
-            texts.append(f"{name}\nskipped: {skipped}")
+        try:
+            check_media(request.media)
+            request, skipped = passing.decide(request) if passing else (request, "")
+            if skipped:
+                name = admission.name(request.media)
+                items.append({"name": name, "media": str(request.media), "steps": [], "skipped": skipped})
+                texts.append(f"{name}\nskipped: {skipped}")
+                continue
+            item, previews = _look_at(request, app, admission)
+        except (BadInput, OSError) as error:
+            refused.append(error if isinstance(error, BadInput) else unreadable(request.media, error))
+            if len(requests) == 1:
+                raise refused[0] from error
+            name, code = admission.name(request.media), refused[-1].code
+            items.append({"name": name, "media": as_text(request.media), "steps": [], "error": code})
+            texts.append(f"{one_line(name)}\nwould fail: {refused[-1].message} [{code}]")
             continue
-        digest = app.store.media(request.media).digest
-        if before := admission.finished(request, digest):
-            item, previews = before[0], published_before(before[0].plan, before[1].keys)
-        else:
-            item = admission.item(request, digest)
-            previews = admission.preview(item)
         due += [preview for preview in previews if preview.verdict != "reused"]
         asked += [(item.name, one) for one in estimates(previews, app.store)]
         places: dict[str, JsonValue] = {"media": str(item.media), "folder": str(item.folder)}
         items.append({"name": item.name, **places, "steps": [_data(preview) for preview in previews]})
-        rows = [(p.step.id, p.step.backend_name, p.verdict, p.why) for p in previews]
-        listed = _explained(previews) if arguments.explain else table(rows)
-        texts.append(f"{one_line(item.name)}\n{listed}")
+        texts.append(f"{one_line(item.name)}\n{_listed(previews, explain=arguments.explain)}")
     needs = _needs(due, app)
     texts += [f"to set up first: {', '.join(needs)}"] if needs else []
     texts += [f"estimated use of services:\n{table([_told(*one) for one in asked])}"] if asked else []
@@ -71,7 +76,30 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
         "needs": list(needs),
         "services": [_service(*one) for one in asked],
     }
-    return CommandResult(data, "\n\n".join(texts))
+    return CommandResult(data, "\n\n".join(texts), EXIT_SOME_FAILED if refused else EXIT_OK, tuple(refused))
+
+
+def _passing(app: App, admission: Admission, requests: list[Request]) -> PassOver | None:
+    """Return what decides which files are passed over, where the settings ask for that."""
+    if not app.settings.skip_existing:
+        return None
+    passing = PassOver(app, admission)
+    passing.look_ahead(requests)
+    return passing
+
+
+def _look_at(request: Request, app: App, admission: Admission) -> tuple[Item, list[StepPreview]]:
+    """Return the item of a request and what a run would do for it. Raises `BadInput` and `OSError`."""
+    digest = app.store.media(request.media).digest
+    if before := admission.finished(request, digest):
+        return before[0], published_before(before[0].plan, before[1].keys)
+    item = admission.item(request, digest)
+    return item, admission.preview(item)
+
+
+def _listed(previews: list[StepPreview], *, explain: bool) -> str:
+    rows = [(p.step.id, p.step.backend_name, p.verdict, p.why) for p in previews]
+    return _explained(previews) if explain else table(rows)
 
 
 def _explained(previews: list[StepPreview]) -> str:

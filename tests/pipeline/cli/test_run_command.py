@@ -124,6 +124,17 @@ def test_a_plan_writes_nothing(reel: Reel, media: Path) -> None:
     assert not reel.out.exists()
 
 
+def test_a_plan_of_a_folder_tells_of_a_bad_file_and_goes_on(reel: Reel, media: Path) -> None:
+    (media.parent / "empty.mp4").touch()
+    told = reel("plan", media.parent, "--json", extra=STUB, expect=3)
+    assert {str(item["name"]): item.get("error") for item in _items(told.stdout)} == {
+        "empty.mp4": "media.empty",
+        "film.mp4": None,
+    }
+    assert [error["code"] for error in json.loads(told.stdout)["errors"]] == ["media.empty"]
+    reel("plan", media.parent / "empty.mp4", extra=STUB, expect=4)
+
+
 def test_two_media_of_one_name_get_a_folder_each(reel: Reel, media: Path, tmp_path: Path) -> None:
     other = tmp_path / "other" / "film.mp4"
     other.parent.mkdir()
