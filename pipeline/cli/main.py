@@ -59,9 +59,8 @@ def _run(arguments: list[str] | None) -> int:
         goes_on = "" if parsed.command in _KEEPS_NOTHING else f"; {_GOES_ON}"
         print(f"\ninterrupted{goes_on}", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe has gone, `reel runs list | head`
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _let_go_of_stdout()
         return EXIT_OK
     except Exception as error:  # noqa: BLE001 - the other place that catches everything
         traceback.print_exc()
@@ -93,9 +92,18 @@ def _error_data(error: ReelError) -> dict[str, str | None]:
 def _print(
     parsed: argparse.Namespace, name: str, status: str, data: object, errors: list[dict[str, str | None]], text: str
 ) -> None:
-    if parsed.json:
-        document = {"format": JSON_FORMAT, "command": name, "status": status, "data": data, "errors": errors}
-        print(json_text(document, sys.stdout, indent=1))
-    elif text:
-        print(text.rstrip("\n"))
-    sys.stdout.flush()
+    try:
+        if parsed.json:
+            document = {"format": JSON_FORMAT, "command": name, "status": status, "data": data, "errors": errors}
+            print(json_text(document, sys.stdout, indent=1))
+        elif text:
+            print(text.rstrip("\n"))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the exit code stays that of the command
+        _let_go_of_stdout()
+
+
+def _let_go_of_stdout() -> None:
+    """Send what is still to be written to nowhere: the reader of a pipe has gone, as in `reel runs list | head`."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,6 +8,8 @@ import random
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -133,6 +135,23 @@ def test_a_plan_of_a_folder_tells_of_a_bad_file_and_goes_on(reel: Reel, media: P
     }
     assert [error["code"] for error in json.loads(told.stdout)["errors"]] == ["media.empty"]
     reel("plan", media.parent / "empty.mp4", extra=STUB, expect=4)
+
+
+@pytest.mark.parametrize(("media", "code"), [("gone.mp4", 4), ("film.mp4", 0)])
+def test_who_reads_no_further_gets_no_traceback_and_the_commands_exit_code(
+    media: str, code: int, tmp_path: Path
+) -> None:
+    shutil.copyfile(DEMO, tmp_path / "film.mp4")
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open(writes, "wb") as stdout:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", "plan", tmp_path / media, "--json"], stdout=stdout,
+            stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False,
+            env={**os.environ, **STUB, "REEL_RESULTS_DIR": str(tmp_path / "results")},
+        )  # fmt: skip
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
 
 
 def test_two_media_of_one_name_get_a_folder_each(reel: Reel, media: Path, tmp_path: Path) -> None:
