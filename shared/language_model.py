@@ -19,20 +19,20 @@ _PER_LINE = 12  # tokens of what stands around a text: its id, its speaker, quot
 class LanguageModelParams(Params):
     """The model, its address, the size of a request, and the limits on retries."""
 
-    model: str = Field("", description="the model's name, as its service has it; a local model needs none")
+    model: str = Field("", description="the name that the service has for the model; a local model needs none")
     address: str = Field("", description="where the service is, up to `/v1`; empty: the provider's own address")
-    instructions: str = Field("", description="what the model is told beside its task, in your words")
-    window: int = Field(30, ge=1, le=400, description="lines a request asks for")
-    context: int = Field(6, ge=0, le=100, description="lines before and after that it is shown as well")
-    attempts: int = Field(5, ge=1, le=20, description="how often a request is made, until it succeeds")
+    instructions: str = Field("", description="further instructions for the model, in your words")
+    window: int = Field(30, ge=1, le=400, description="lines in a request")
+    context: int = Field(6, ge=0, le=100, description="lines before and after that the request shows as context")
+    attempts: int = Field(5, ge=1, le=20, description="attempts for a request")
     timeout_s: float = Field(120.0, gt=0, le=3600, description="seconds to wait for an answer")
-    at_once: int = Field(4, ge=1, le=64, description="requests under way at the same time")
-    input_price: float = Field(0.0, ge=0, description="what a million tokens cost that are sent; 0: not known")
-    output_price: float = Field(0.0, ge=0, description="what a million tokens cost that come back; 0: not known")
+    at_once: int = Field(4, ge=1, le=64, description="requests at the same time")
+    input_price: float = Field(0.0, ge=0, description="price of a million tokens sent; 0: not known")
+    output_price: float = Field(0.0, ge=0, description="price of a million tokens received; 0: not known")
 
 
 LANGUAGE_MODEL_PARAMS = tuple(LanguageModelParams.model_fields)
-"""Their names: parameters that change nothing for a backend that asks no language model."""
+"""Their names: parameters that have no effect on a backend without a language model."""
 
 _CONNECTION = ("model", "address", "timeout_s")  # how a service is reached, so that they are known at the load
 _PACE = ("timeout_s", "attempts", "at_once", "input_price", "output_price")  # they change no answer

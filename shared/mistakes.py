@@ -14,7 +14,7 @@ _EXPECTED = {
     "model_type": "a table",
     "float_parsing": "a number",
     "float_type": "a number",
-    "finite_number": "a number that is finite",
+    "finite_number": "a finite number",
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
     "int_parsing_size": "a smaller whole number",
@@ -31,10 +31,10 @@ _BOUNDS = {
     "less_than": ("below", "lt"),
     "less_than_equal": ("up to", "le"),
     "multiple_of": ("a multiple of", "multiple_of"),
-    "string_too_short": ("text of at least so many letters:", "min_length"),
-    "string_too_long": ("text of at most so many letters:", "max_length"),
-    "too_short": ("at least so many entries:", "min_length"),
-    "too_long": ("at most so many entries:", "max_length"),
+    "string_too_short": ("text with this minimum length:", "min_length"),
+    "string_too_long": ("text with this maximum length:", "max_length"),
+    "too_short": ("this minimum number of entries:", "min_length"),
+    "too_long": ("this maximum number of entries:", "max_length"),
 }
 _SHOWN = 60
 _OUR_WORDS = ("value_error", "assertion_error")

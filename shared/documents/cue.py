@@ -64,7 +64,7 @@ class ReadCues(Frozen):
 
 
 Kind = Literal["full", "sdh", "forced"]
-"""What a subtitle is for: all that is said, that and sounds for hearing impaired viewers, or what all must be shown."""
+"""The purpose of a subtitle: all dialogue, dialogue and sounds for hearing impaired viewers, or forced text."""
 
 
 class CueSheet(Document):

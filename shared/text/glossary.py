@@ -211,15 +211,15 @@ def _terms(text: str) -> Iterator[Term]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     columns = [_column(name) for name in next(reader, [])]
     if "source" not in columns:
-        raise ValueError(f"expected a head with a column `source`, found {head[:60]!r}")
+        raise ValueError(f"expected a header with a column `source`, found {head[:60]!r}")
     if twice := [name for name in columns if name and columns.count(name) > 1]:
-        raise ValueError(f"the column `{twice[0]}` stands twice in its head")
+        raise ValueError(f"the column `{twice[0]}` appears twice in its header")
     lines: dict[str, int] = {}
     for row in reader:
         if any(cell.strip() for cell in row):
             term = _term(dict(_cells(columns, row, reader.line_num)), reader.line_num)
             if term.source in lines:
-                raise ValueError(f"lines {lines[term.source]} and {reader.line_num} both say what `{term.source}` is")
+                raise ValueError(f"lines {lines[term.source]} and {reader.line_num} both define `{term.source}`")
             lines[term.source] = reader.line_num
             yield term
 
@@ -242,7 +242,7 @@ def _cells(columns: list[str], row: list[str], line: int) -> Iterator[tuple[str,
     for number, cell in enumerate(row):
         if content := " ".join(cell.split()):
             if number >= len(columns) or not columns[number]:
-                raise ValueError(f"line {line} holds `{content[:40]}` below no name of a column")
+                raise ValueError(f"line {line} holds `{content[:40]}` in a column without a name")
             yield columns[number], content
 
 

@@ -49,9 +49,9 @@ class GuideParams(ReadingParams):
     line_length: int = Field(42, ge=10, description="places in a line, in a language not named in `line_lengths`")
     line_lengths: dict[str, int] = Field({}, description="places in a line, by language")
     lines: int = Field(2, ge=1, le=3, description="lines in a cue")
-    min_duration_ms: int = Field(834, ge=1, description="a cue stays at least so long")
-    max_duration_ms: int = Field(7000, ge=1000, description="a cue stays at most so long")
-    gap_frames: int = Field(2, ge=0, description="frames between two cues at least")
+    min_duration_ms: int = Field(834, ge=1, description="shortest time of a cue")
+    max_duration_ms: int = Field(7000, ge=1000, description="longest time of a cue")
+    gap_frames: int = Field(2, ge=0, description="fewest frames between two cues")
     chain_below_ms: int = Field(
         500, ge=0, description="a gap shorter than this is closed to the smallest one; 0: gaps stay as they are"
     )
@@ -59,9 +59,9 @@ class GuideParams(ReadingParams):
     shot_zone_frames: int = Field(
         12,
         ge=0,
-        description="a cue within so many frames of a shot change keeps to it; 0: none does",
+        description="a cue within this many frames of a shot change moves to it; 0: cues do not move",
     )
-    frame_rate: float = Field(24.0, gt=0, description="frames a second, where the media does not say")
+    frame_rate: float = Field(24.0, gt=0, description="frames a second, if the media file does not state it")
 
     def limits(self, language: str, frame_rate: float | None = None) -> Limits:
         """The limits for a language (BCP-47) and a frame rate; a tag with script or region goes before its language."""

@@ -155,7 +155,7 @@ def _write(job: AlignJob, before: Transcript, after: Transcript) -> AlignOutputs
 STAGE = Stage(
     name="align",
     version=2,
-    summary="give each word a time that holds",
+    summary="give each word a reliable time",
     inputs=AlignInputs,
     params=AlignParams,
     outputs=AlignOutputs,
@@ -163,7 +163,7 @@ STAGE = Stage(
         "decoder-times": Backend(
             module="stages.align.decoder_times",
             environment=CORE_ENVIRONMENT,
-            summary="the times that the speech decoder gave, made to hold together; reads no audio",
+            summary="the times that the speech decoder gave, made consistent; reads no audio",
             resources=Resources(cpus=1, memory_gib=0.5, time_per_media_s=0.1),
         ),
         "whisperx": Backend(

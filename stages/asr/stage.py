@@ -61,7 +61,7 @@ class AsrParams(Params):
         0.5,
         ge=0,
         le=1,
-        description="below it a language counts as unsure: it is warned of, and not taken for a stretch",
+        description="below it a language counts as unsure: reel warns of it, and does not use it for a stretch",
     )
     beam_size: int = Field(5, ge=1, le=20, description="hypotheses kept while decoding")
     patience: float = Field(1.0, gt=0, description="beam search patience")
@@ -77,7 +77,7 @@ class AsrParams(Params):
         ge=1,
         description="whisperx: windows decoded at once; by default 4 on the processor and 16 on a GPU",
     )
-    no_speech_threshold: float = Field(0.6, ge=0, le=1, description="above it, and unsure: taken for no speech")
+    no_speech_threshold: float = Field(0.6, ge=0, le=1, description="above it, and unsure: taken as no speech")
     log_prob_threshold: float = Field(-1.0, le=0, description="below it the decoder counts as unsure")
     # Whisper's own 2.4 only makes it sample again; here the text would be lost. `It was the age of ...` from A Tale of
     # Two Cities has 2.45, what Whisper invents on noise 13 to 19.
@@ -134,7 +134,7 @@ def run(engine: Engine, job: AsrJob) -> AsrOutputs:
             job.progress(segment.end_ms / max(speech.duration_ms, 1))
     if left_out:
         first = f"{left_out[0].text[:60]!r} at {clock(left_out[0].start_ms)}"
-        job.warn(f"left out what nobody seems to have said: {first}, {len(left_out)} in all; removed.json lists them")
+        job.warn(f"left out text without speech: {first}, {len(left_out)} in all; removed.json lists them")
     if not said and not wanted:  # noise sounds like some language too
         language, probability = UNDETERMINED, 0.0
     outputs = _write(job, speech.duration_ms, language, probability, said, left_out)
@@ -194,7 +194,7 @@ def _with_room(engine: Engine, job: AsrJob) -> AsrParams:
     """The parameters with the hotwords that the decoder has room for beside the initial prompt."""
     prompt, hotwords = job.params.initial_prompt or "", job.params.hotwords or ""
     if not engine.hears_prompt(prompt):
-        job.warn("the decoder hears the end of `initial_prompt` only: it is longer than the room there is")
+        job.warn("the decoder uses only the end of `initial_prompt`, because it has no room for all of it")
     kept, left = cut_hotwords(hotwords, lambda words: engine.hears_prompt(f"{words} {prompt}".strip()))
     if left:
         job.warn(
@@ -210,9 +210,9 @@ def _language(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | 
         return wanted or UNDETERMINED, 1.0 if wanted else 0.0
     language, probability = engine.identify_language(job.inputs.audio, first(speech.regions, _LANGUAGE_MS))
     if language == UNDETERMINED:
-        job.warn(f"{job.backend} does not tell which language it heard, so none is recorded; `language` says it")
+        job.warn(f"{job.backend} does not report which language it heard, so none is recorded; set `language`")
     elif probability < job.params.language_detection_threshold:
-        job.warn(f"took the language for {language!r}, but is not sure ({probability:.0%}); `language` sets it")
+        job.warn(f"identified the language as {language!r}, but is not sure ({probability:.0%}); `language` sets it")
     return language, round(probability, 4)
 
 

@@ -45,10 +45,10 @@ class CleanInputs(Files):
 class CleanParams(LanguageParams):
     """The kinds of text to remove."""
 
-    hallucinations: Literal["remove", "keep"] = Field("remove", description="text that nobody said")
-    fillers: Literal["keep", "remove"] = Field("keep", description="words like `um`, which somebody did say")
+    hallucinations: Literal["remove", "keep"] = Field("remove", description="text that was not said")
+    fillers: Literal["keep", "remove"] = Field("keep", description="words like `um`, which were said")
     stock_phrases: dict[str, tuple[str, ...]] = Field(
-        {}, description="by language: what recognisers invent; taken out only where nobody speaks"
+        {}, description="by language: phrases that recognisers invent; removed only where there is no speech"
     )
     filler_words: dict[str, tuple[str, ...]] = Field({}, description="by language: the fillers")
 
@@ -133,7 +133,9 @@ def _tell(job: CleanJob, removals: Sequence[Removal]) -> None:
         first = invented[0]
         text = first.text if len(first.text) <= _SHOWN else f"{first.text[:_SHOWN]}..."
         kinds = ", ".join(f"{counts[reason]} {reason}" for reason in dict.fromkeys(one.reason for one in invented))
-        job.warn(f"took out what nobody said ({kinds}): {text!r} at {clock(first.start_ms)}; removed.json lists all")
+        job.warn(
+            f"removed text that was not said ({kinds}): {text!r} at {clock(first.start_ms)}; removed.json lists all"
+        )
 
 
 def _write(job: CleanJob, cleaned: Cleaned) -> CleanOutputs:
@@ -158,7 +160,7 @@ def _write(job: CleanJob, cleaned: Cleaned) -> CleanOutputs:
 STAGE = Stage(
     name="clean",
     version=3,
-    summary="take out what nobody said, and mark what is sung",
+    summary="remove text that was not said, and mark what is sung",
     inputs=CleanInputs,
     params=CleanParams,
     outputs=CleanOutputs,

@@ -179,7 +179,7 @@ def _write(job: CondenseJob, transcript: Transcript, translation: Translation | 
 STAGE = Stage(
     name="condense",
     version=1,
-    summary="shorten what is said too fast to be read",
+    summary="shorten text that is spoken too fast to be read",
     inputs=CondenseInputs,
     params=CondenseParams,
     outputs=CondenseOutputs,

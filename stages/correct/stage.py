@@ -66,7 +66,7 @@ def _read(document: Path) -> Transcript:
         _, _, what = str(error).partition(": ")
         raise StageError(
             "correct.transcript",
-            f"the corrected transcript is none any more: {what}",
+            f"the corrected transcript is no longer valid: {what}",
             "correct that place, or drop the correction with `./reel edits drop`",
         ) from error
 
@@ -86,7 +86,7 @@ def _write(job: CorrectJob, transcript: Transcript) -> CorrectOutputs:
 STAGE = Stage(
     name="correct",
     version=2,
-    summary="carry a person's corrections into the transcript",
+    summary="take a user's corrections into the transcript",
     inputs=CorrectInputs,
     params=CorrectParams,
     outputs=CorrectOutputs,

@@ -74,7 +74,9 @@ class FfmpegDemux:
                 hint="free some space; sound takes 115 MB an hour, in full 690 MB more",
             )
         if ended.status < 0:
-            raise StageError("demux.killed", f"ffmpeg was ended by signal {-ended.status}, not by the file", hint=None)
+            raise StageError(
+                "demux.killed", f"signal {-ended.status} ended ffmpeg; the file is not the cause", hint=None
+            )
         return ended
 
 
@@ -163,5 +165,5 @@ def _levels(lines: tuple[str, ...]) -> dict[str, dict[str, list[float]]]:
 
 
 def _complaint(ended: ffmpeg.Ended) -> str | None:
-    """What ffmpeg said when it could not go on, None where it went through. Damage inside does not end it."""
+    """Return ffmpeg's words if it could not continue; None if it reached the end. Damage inside does not stop it."""
     return None if ended.status == 0 else ended.reason()

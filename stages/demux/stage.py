@@ -132,7 +132,7 @@ def run(engine: Engine, job: DemuxJob) -> DemuxOutputs:
             media,
             f"sound in {describe(track, number)}",
             "nothing that could be decoded" + (f" ({extracted.complaint})" if extracted.complaint else ""),
-            "play the file to see whether it is whole; `audio_track` chooses another track",
+            "play the file to see whether it is complete; `audio_track` chooses another track",
         )
     _rescue_cancelled(engine, job, extraction, extracted, probe.low_frequency.get(track.index))
     _compare_lengths(job, probe, track, decoded_ms, extracted.complaint)
@@ -278,7 +278,7 @@ def _preferred(probe: Probe, audio: tuple[Track, ...]) -> tuple[Track, str]:
     plain = [track for track in audio if not track.commentary and track.index not in probe.described] or list(audio)
     default = [track for track in plain if track.default]
     reason = "default" if len(default) == 1 else "the first default" if default else "the first"
-    skipped = " that is no commentary or description" if len(plain) < len(audio) else ""
+    skipped = " that is not a commentary or description" if len(plain) < len(audio) else ""
     return (default or plain)[0], reason + skipped
 
 
@@ -302,7 +302,7 @@ def _compare_lengths(job: DemuxJob, probe: Probe, track: Track, decoded_ms: int,
     job.note("declared_ms", declared_ms)
     warning = None if declared_ms is None else length_warning(declared_ms, decoded_ms)
     if warning is None and complaint is not None:
-        warning = f"the sound could not be decoded to its end: {clock(decoded_ms)} of it are used"
+        warning = f"the sound could not be decoded to its end: the first {clock(decoded_ms)} are used"
     if warning is not None:
         job.warn(f"{warning} ({complaint})" if complaint else warning)
 
@@ -323,7 +323,7 @@ def _count_missing(job: DemuxJob, probe: Probe, track: Track, decoded_ms: int, h
     if missing:
         job.warn(
             f"{clock(missing)} of the {clock(decoded_ms)} of sound are not in the file or could not be decoded: "
-            "silence stands there; it may be damaged, or not have been copied whole"
+            "silence stands there; it may be damaged, or an incomplete copy"
         )
 
 

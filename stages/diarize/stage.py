@@ -24,9 +24,9 @@ class DiarizeInputs(Files):
 class DiarizeParams(Params):
     """How many people speak, as far as that is known; the other parameters are pyannote's own."""
 
-    num_speakers: int | None = Field(None, ge=1, description="how many people speak; found out when not given")
-    min_speakers: int | None = Field(None, ge=1, description="at least so many people speak")
-    max_speakers: int | None = Field(None, ge=1, description="at most so many people speak")
+    num_speakers: int | None = Field(None, ge=1, description="number of speakers; found automatically if not set")
+    min_speakers: int | None = Field(None, ge=1, description="smallest possible number of speakers")
+    max_speakers: int | None = Field(None, ge=1, description="largest possible number of speakers")
 
     clustering_threshold: float | None = Field(
         None,

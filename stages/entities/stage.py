@@ -54,9 +54,9 @@ class EntitiesInputs(Files):
 class EntitiesParams(Params):
     """Thresholds: what counts as a name, and which names are proposed."""
 
-    min_confidence: float = Field(0.8, ge=0, le=1, description="names that the model is less sure of are left out")
+    min_confidence: float = Field(0.8, ge=0, le=1, description="names with a lower score are left out")
     kinds: tuple[Kind, ...] = Field(("person", "place", "organisation"), description="the kinds of names to find")
-    min_mentions: int = Field(1, ge=1, description="names that are said less often are not proposed for the glossary")
+    min_mentions: int = Field(1, ge=1, description="names said less often are not proposed for the glossary")
 
 
 class EntitiesOutputs(Files):

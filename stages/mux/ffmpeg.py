@@ -29,7 +29,7 @@ _GENERATE_TIMES = ("-fflags", "+genpts")
 _FORMATS: dict[Container, str] = {"mkv": "matroska", "mp4": "mp4"}
 _TEXT_CODECS: dict[Container, str] = {"mkv": COPY, "mp4": "mov_text"}
 _FLAGS = {"full": "", "sdh": "+hearing_impaired", "forced": "+forced"}
-_NO_FONT = "some letters of the burnt-in subtitles are in no font of this machine; install one that has them"
+_NO_FONT = "no font of this machine has some letters of the burnt-in subtitles; install one that has them"
 _NO_GLYPH = re.compile(r"failed to find any fallback with glyph|no fonts? (found|available)", re.IGNORECASE)
 
 
@@ -114,7 +114,7 @@ class FfmpegMux:
             raise StageError(
                 "mux.failed",
                 f"{parts.media}: expected a film, and {ffmpeg.named(self._program)} cannot write it: {ended.reason()}",
-                hint=f"the subtitle files are good without the film (`--no-film`); or {ffmpeg.OTHER}",
+                hint=f"the subtitle files do not need the film (`--no-film`); or {ffmpeg.OTHER}",
             )
 
 

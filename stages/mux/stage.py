@@ -63,7 +63,7 @@ class MuxParams(Params):
     default_language: str | None = Field(
         None, description="language of the new subtitle that players show unasked, BCP-47; unset: the first"
     )
-    keep_subtitles: bool = Field(True, description="keep the subtitles that the media has already")
+    keep_subtitles: bool = Field(True, description="keep the subtitles that the media file already has")
 
     _known = field_validator("default_language", "burn_in")(known_or_none)
 
@@ -153,8 +153,8 @@ def run(engine: Engine, job: MuxJob) -> MuxOutputs:
         if cut.is_any:
             parts.target.unlink()
             return _skip_cut(job, cut)
-        lasts = f"the film lasts {clock(film_ms)}, and the media {clock(info.duration_ms)}"
-        job.warn(f"{lasts}: play both to see whether they are whole")
+        lasts = f"the film lasts {clock(film_ms)}, and the media file {clock(info.duration_ms)}"
+        job.warn(f"{lasts}: play both to see whether they are complete")
     job.progress(1.0)
     return MuxOutputs(video=parts.target)
 
@@ -167,7 +167,7 @@ def _tell(job: MuxJob, info: Media, parts: Parts) -> None:
     if parts.container != job.params.container:
         job.note("container", parts.container)
         job.warn(
-            f"the film is an {_CALLED[parts.container]}: the media's edit list hides its beginning (it was cut without "
+            f"the film is an {_CALLED[parts.container]}: its edit list hides its beginning (it was cut without "
             f"encoding), which {_CALLED[job.params.container]} would show again"
         )
     if converted := [kept for kept in parts.kept if kept.codec not in {COPY, ENCODED}]:
@@ -202,9 +202,11 @@ def _loses_a_clock_track(parts: Parts) -> bool:
 
 def _skip_cut(job: MuxJob, cut: Cut) -> MuxOutputs:
     where = "parts inside it" if cut.inside else "its beginning or end"
-    reason = f"the media's edit list hides {where}, and a copy would show that again; the subtitles beside it are right"
+    reason = (
+        f"the media file's edit list hides {where}, and a copy would show that again; the subtitle files are correct"
+    )
     job.note("skipped", reason)
-    job.warn(f"no film was made: {reason}. For a film, encode the media first")
+    job.warn(f"no film was made: {reason}. For a film, encode the media file first")
     return MuxOutputs()
 
 
@@ -265,7 +267,7 @@ def reason_to_skip(info: Media, sheets: tuple[CueSheet, ...]) -> str | None:
     if not sheets:
         return "there is no cue to show"
     if all(track.cover for track in info.of_kind("video")):
-        return "the media has no picture; the subtitles lie beside it"
+        return "the media file has no picture; the subtitles are next to it"
     return None
 
 
@@ -349,7 +351,7 @@ def stub(job: MuxJob) -> MuxOutputs:
 STAGE = Stage(
     name="mux",
     version=3,
-    summary="put subtitles into a copy of the media",
+    summary="put subtitles into a copy of the media file",
     inputs=MuxInputs,
     params=MuxParams,
     outputs=MuxOutputs,

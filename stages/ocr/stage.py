@@ -43,9 +43,9 @@ class OcrParams(Params):
     region: Literal["all", "top", "bottom"] = Field(
         "all", description="the part of the picture to read: all of it, or a third, where subtitles are burnt in"
     )
-    width: int = Field(960, ge=160, le=4096, description="pixels that the picture is made narrower to, if it is wider")
+    width: int = Field(960, ge=160, le=4096, description="a wider picture is scaled to this width in pixels")
     min_confidence: float = Field(0.7, ge=0, le=1, description="a reading below it is left out")
-    language: str = Field(UNDETERMINED, description="what the text is in, BCP-47; only for the name of what comes out")
+    language: str = Field(UNDETERMINED, description="language of the text, BCP-47; used only in the name of the output")
 
     _known = field_validator("language")(known_language)
 

@@ -69,7 +69,7 @@ class SeparateParams(Params):
         _ATTENUATION_LIMIT_DB,
         ge=0,
         le=100,
-        description="DeepFilterNet: take away at most this much of what is no voice; 100: all of it",
+        description="DeepFilterNet: reduce noise by at most this much; 100: without limit",
     )
     two_stems: Literal["vocals"] | None = Field(
         "vocals", description="Demucs: the voice and the rest; nothing: also each of its sources, stereo at 44.1 kHz"

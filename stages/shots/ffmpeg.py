@@ -40,10 +40,10 @@ class FfmpegShots:
                 raise StageError(
                     "shots.no-space",
                     f"{folder}: expected room for a list of scores, found a full disk",
-                    hint="free some space, or do without: `--set shots.when=never`",
+                    hint="free some space, or skip shot changes: `--set shots.when=never`",
                 )
             if ended.status < 0:
-                raise StageError("shots.killed", f"ffmpeg was ended by signal {-ended.status}, not by the file")
+                raise StageError("shots.killed", f"signal {-ended.status} ended ffmpeg; the file is not the cause")
             complaint = None if ended.status == 0 else ended.reason()
             return Looked(list(_read(scores)) if scores.exists() else [], complaint)
         finally:

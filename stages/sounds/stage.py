@@ -46,7 +46,7 @@ class SoundsOutputs(Files):
 SoundsJob = Job[SoundsInputs, SoundsParams]
 
 Probabilities = tuple[float, float, float]
-"""Of speech, of singing, of music."""
+"""The probabilities of speech, singing and music."""
 
 SILENT: Probabilities = (0.0, 0.0, 0.0)
 """Those of a window in a block of silence, about which an engine does not ask its network."""

@@ -46,7 +46,7 @@ class IndicTransModel:
         if role not in self._folders:
             raise StageError(
                 "translate.direction",
-                f"the model for the direction {role} was not asked for, as another language was expected",
+                f"the model for the direction {role} was not requested, because another language was expected",
                 "say which language is spoken with `--language`",
             )
         if role not in self._loaded:

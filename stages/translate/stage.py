@@ -43,8 +43,12 @@ class TranslateParams(LanguageModelParams):
     join_sentences: bool = Field(True, description="translate a sentence that goes over several segments as one")
     num_beams: int = Field(5, ge=1, le=20, description="hypotheses kept while decoding")
     length_penalty: float = Field(1.0, description="above 0, longer translations are preferred; below, shorter ones")
-    repetition_penalty: float = Field(1.0, ge=1, description="above 1, what was written is less likely to come again")
-    no_repeat_ngram_size: int = Field(0, ge=0, description="no so many words twice in a sentence; 0: no limit")
+    repetition_penalty: float = Field(
+        1.0, ge=1, description="above 1, words already written are less likely to come again"
+    )
+    no_repeat_ngram_size: int = Field(
+        0, ge=0, description="a sequence of this many words may not repeat in a sentence; 0: no limit"
+    )
     max_length: int = Field(256, ge=8, le=1024, description="tokens of a translated sentence, at most")
     batch_size: int = Field(16, ge=1, le=256, description="sentences at once, those of similar length together")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(

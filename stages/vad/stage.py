@@ -147,7 +147,7 @@ def _write(job: VadJob, duration_ms: int, regions: tuple[Region, ...]) -> VadOut
 STAGE = Stage(
     name="vad",
     version=1,
-    summary="find where somebody speaks",
+    summary="find speech",
     inputs=VadInputs,
     params=VadParams,
     outputs=VadOutputs,

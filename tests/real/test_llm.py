@@ -92,7 +92,7 @@ def test_a_service_is_asked_with_its_key_and_every_fault_that_passes_is_waited_o
     [
         (Fault(status=503), "503"),
         (Fault(hang_s=30), "gave no answer in 1 s"),
-        (Fault(cut=True), "was not reached"),
+        (Fault(cut=True), "could not be reached"),
         (Fault(said='{"lines": [{"id": 0, "text": "Good evening to all of you."}]}'), "could not be used"),
         (Fault(stopped=True), "could not be used"),
         (Fault(body="<html>It works!</html>"), "could not be used"),

@@ -76,7 +76,7 @@ class Failure:
 
 
 Heard = protocol.Progress | protocol.Notice | protocol.Done | WorkerStats | Failure | None
-"""What a run tells, in this order: progress and notices, what the worker takes, and at last how it ended."""
+"""The messages of a run, in this order: progress and notices, the worker's resource use, and the outcome."""
 
 
 def failure(error: ReelError) -> Failure:

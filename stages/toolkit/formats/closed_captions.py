@@ -59,7 +59,7 @@ def read(text: str) -> tuple[Cue, ...]:
 def _caption(cue: Cue) -> Cue:
     lines = [line.translate(_SAME) for line in cue.lines]
     if missing := next((letter for line in lines for letter in line if letter not in _LETTERS), None):
-        raise _refused(f"they have no letter {missing!r}")
+        raise _refused(f"they lack the character {missing!r}")
     rows = lines if all(len(line) <= _ROW for line in lines) else _rows(" ".join(lines).split())
     if len(rows) > _ROWS or any(len(row) > _ROW for row in rows):
         raise _refused(f"they hold {_ROWS} rows of {_ROW} letters, and {' '.join(rows)!r} is longer")
@@ -90,7 +90,7 @@ def _in_time(captions: Sequence[Cue]) -> tuple[Cue, ...]:
     for caption in captions:
         start_ms = max(caption.start_ms, round(free_ms + _sending_ms(caption)))
         if start_ms - caption.start_ms > min(_MOST_LATE_MS, (caption.end_ms - caption.start_ms) // 2):
-            raise _refused(f"they cannot be sent as fast as people speak here: {' '.join(caption.lines)!r}")
+            raise _refused(f"they cannot be sent as fast as the speech here: {' '.join(caption.lines)!r}")
         placed.append(caption.model_copy(update={"start_ms": start_ms}))
         free_ms = start_ms + _ERASE * _FRAME_MS
     return tuple(

@@ -87,7 +87,7 @@ def _decoded(data: bytes, repairs: list[str]) -> str:
     for bom, encoding in _BOMS:
         if data.startswith(bom):
             if encoding != "utf-8":
-                repairs.append("the file is UTF-16; many players want UTF-8")
+                repairs.append("the file is UTF-16; many players expect UTF-8")
             return data[len(bom) :].decode(encoding, errors="replace")
     if b"\0" in data:
         return _without_zeros(data, repairs)
@@ -103,7 +103,7 @@ def _without_zeros(data: bytes, repairs: list[str]) -> str:
     for encoding, zeros, letters in (("utf-16-le", data[1::2], data[::2]), ("utf-16-be", data[::2], data[1::2])):
         # Of every letter of ASCII one byte is zero, and always the same one; what is lost has zeros in both.
         if zeros.count(0) * 10 > len(zeros) and letters.count(0) * 20 < zeros.count(0):
-            repairs.append("the file is UTF-16 without a mark; many players want UTF-8")
+            repairs.append("the file is UTF-16 without a mark; many players expect UTF-8")
             return data.decode(encoding, errors="replace")
     try:
         text = data.replace(b"\0", b"").decode()
@@ -213,7 +213,7 @@ def _times(lines: Sequence[str], kind: str, repairs: list[str]) -> dict[int, _Ti
             wrong["times are not written in full"].append(number + 1)
     for what, numbers in wrong.items():
         if numbers:
-            what += ": what is before the beginning is left out" if "negative" in what else ""
+            what += ": text before the beginning is left out" if "negative" in what else ""
             repairs.append(f"{what}, on line {numbers[0]} first ({len(numbers)} lines)")
     return found
 

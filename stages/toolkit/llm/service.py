@@ -104,7 +104,7 @@ class Connection:
         if status in {401, 403}:
             return StageError("llm.key", text, "check the key, in its variable or in config/secrets.json")
         hints = {
-            404: f"check `address` and `model`; the model asked for is `{self.model}`",
+            404: f"check `address` and `model`; the requested model is `{self.model}`",
             413: "make `window` and `context` smaller",
         }
         return StageError("llm.refused", text, hints.get(status))
@@ -141,10 +141,10 @@ def send(library: Any, connection: Connection, request: Callable[[], Any], learn
                 raise Busy(f"{address} answered {status}: {connection.clean(error)}", wait_s) from None
             raise connection.refusal(status, error) from None
         except library.APITimeoutError:
-            raise Busy(f"{connection.address} gave no answer in {connection.timeout_s:g} s") from None
+            raise Busy(f"{connection.address} did not answer within {connection.timeout_s:g} s") from None
         except library.APIConnectionError as error:
             reason = connection.clean(error.__cause__ or error)
-            raise Busy(f"{connection.address} was not reached: {reason}") from None
+            raise Busy(f"{connection.address} could not be reached: {reason}") from None
 
 
 def _is_passing(status: int) -> bool:
@@ -197,7 +197,7 @@ class Insistence:
                 busy += 1
                 wait_s = self._wait_s(busy, error.wait_s)
                 if busy >= self._attempts or wait_s is None:
-                    self._given_up = Away(f"the service was away ({error})")
+                    self._given_up = Away(f"the service was unavailable ({error})")
                     raise self._given_up from error
                 pause(self._stop, wait_s)
             except Unusable as error:
@@ -212,7 +212,7 @@ class Insistence:
             if self._unusable is not None:
                 self._unusable += 1
                 if self._unusable >= _HOPELESS:
-                    self._given_up = Hopeless(f"the model gave nothing that could be used ({reason})")
+                    self._given_up = Hopeless(f"the model gave no usable answer ({reason})")
 
     def _once(self, question: Question) -> str:
         answer = self._model.ask(question)

@@ -44,7 +44,7 @@ def probe(media: Path) -> Probe:
             media,
             "a film or a sound file in a known container (mp4, mkv, ts, avi, wav, mp3, ...)",
             f"something else, or a file whose beginning or end is missing ({_words(error)})",
-            "play the file to see whether it is whole; playlists and picture sequences are refused on purpose",
+            "play the file to see whether it is complete; playlists and picture sequences are refused on purpose",
         ) from error
 
 

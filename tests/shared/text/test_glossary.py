@@ -91,13 +91,13 @@ def test_what_was_said_is_compared_with_what_is_written() -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ("", "expected a head with a column `source`"),
+        ("", "expected a header with a column `source`"),
         ("popcorn\tpipoca\n", "`popcorn` is neither source, match, target, note nor a language"),
-        ("source\thi\thi\nx\n", "the column `hi` stands twice"),
+        ("source\thi\thi\nx\n", "the column `hi` appears twice"),
         ("source\tmatch\npopcorn\tstem\n", "line 2 has the match `stem`, expected one of word, any-case, part"),
         ("source\thi\n\tपॉपकॉर्न\n", "line 2 has no `source`"),
-        ("source\thi\nx\ty\tz\n", "line 2 holds `z` below no name of a column"),
-        ("source\nx\ny\nx\n", "lines 2 and 4 both say what `x` is"),
+        ("source\thi\nx\ty\tz\n", "line 2 holds `z` in a column without a name"),
+        ("source\nx\ny\nx\n", "lines 2 and 4 both define `x`"),
         ('source\n"x\n', "unexpected end of data"),
     ],
 )

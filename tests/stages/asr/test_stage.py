@@ -94,7 +94,7 @@ def test_words_land_where_they_were_said(tmp_path: Path) -> None:
             "Ada",
             "Hello, my dear Bo.",
             None,
-            ["the decoder hears the end of `initial_prompt` only", "no room for 1 of the hotwords, from `Ada` on"],
+            ["the decoder uses only the end of `initial_prompt`", "no room for 1 of the hotwords, from `Ada` on"],
         ),
     ],
 )
@@ -125,7 +125,7 @@ def test_a_language_that_nobody_tells_is_recorded_as_unknown_with_what_was_said(
     assert (transcript.language, transcript.language_probability, transcript.text) == ("und", 0, "Hello there.\n")
     assert isinstance(job.listener, Audience)
     assert job.listener.warnings == [
-        "fake does not tell which language it heard, so none is recorded; `language` says it"
+        "fake does not report which language it heard, so none is recorded; set `language`"
     ]
 
 
@@ -238,7 +238,7 @@ def test_what_nobody_said_is_left_out_and_reported(tmp_path: Path, invented: Hea
     assert transcript_of(engine, job).text == "Hello there.\n"
     assert job.facts["left_out"] == 1
     assert isinstance(job.listener, Audience)
-    assert job.listener.warnings[0].startswith("left out what nobody seems to have said:")
+    assert job.listener.warnings[0].startswith("left out text without speech:")
     (removal,) = Removals.read(job.out_dir / "left-out.json").removals
     assert (removal.reason, removal.start_ms, removal.end_ms) == ("no-speech", 0, 900)
     assert removal.evidence["no_speech_probability"] == invented.no_speech_probability
@@ -269,7 +269,7 @@ def test_the_language_is_told_by_half_a_minute_of_speech(tmp_path: Path) -> None
     assert transcript_of(engine, job).language == "hi"
     assert engine.calls[0] == ("identify", regions((0, 20_000), (25_000, 35_000)), False)
     assert isinstance(job.listener, Audience)
-    assert job.listener.warnings == ["took the language for 'hi', but is not sure (40%); `language` sets it"]
+    assert job.listener.warnings == ["identified the language as 'hi', but is not sure (40%); `language` sets it"]
 
 
 def test_a_given_language_is_not_identified_and_keeps_its_region(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_what_was_put_right_is_told(tmp_path: Path) -> None:
     assert "line 2" in read(tmp_path / "x.srt", _SAME_CUES["no hours"])[1][0]
     assert "Windows-1252" in read(tmp_path / "x.srt", _OTHER_CUES["bytes of Windows-1252"][0])[1][0]
     assert "8 bytes of zero" in read(tmp_path / "x.srt", GOOD.encode() + bytes(8))[1][0]
-    assert "negative: what is before the beginning is left out, on line 2" in "".join(
+    assert "negative: text before the beginning is left out, on line 2" in "".join(
         read(tmp_path / "x.srt", _OTHER_CUES["a time before the beginning"][0])[1]
     )
     assert "hours are over 99, on line 2" in read(tmp_path / "x.srt", _OTHER_CUES["100 hours"][0])[1][0]

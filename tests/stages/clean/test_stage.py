@@ -256,7 +256,8 @@ def test_a_transcript_of_nothing_but_inventions_becomes_an_empty_one_in_no_langu
     assert [one.text for one in Removals.read(outputs.removed).removals] == ["Thank you for watching!", "Bye."]
     assert job.facts["removed"] == job.facts["removed_stock_phrase"] == 2
     assert isinstance(job.listener, Audience)
-    assert "took out what nobody said (2 stock-phrase): 'Thank you for watching!' at 0:00" in job.listener.warnings[0]
+    told = "removed text that was not said (2 stock-phrase): 'Thank you for watching!' at 0:00"
+    assert told in job.listener.warnings[0]
 
 
 def test_everything_stays_where_that_is_wanted(tmp_path: Path) -> None:

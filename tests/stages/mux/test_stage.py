@@ -210,7 +210,7 @@ def test_a_second_sheet_of_one_language_is_left_out(tmp_path: Path) -> None:
 def test_a_film_of_another_length_than_its_media_is_told(tmp_path: Path) -> None:
     job, listener = a_job(tmp_path, (VIDEO, SOUND), {"en": 1})
     assert run(FakeEngine(lasts_ms=9_000), job).video is not None
-    assert "the film lasts 0:09, and the media 0:05" in listener.warnings[0]
+    assert "the film lasts 0:09, and the media file 0:05" in listener.warnings[0]
     assert job.facts["film_ms"] == 9_000
 
 

@@ -148,7 +148,7 @@ def test_a_model_that_is_of_no_use_is_not_asked_for_every_window() -> None:
     fake = Fake(lambda lines: "what?")
     refined = refine(fake, *["One two three."] * 40, window=2, at_once=1)
     assert len(fake.questions) == 12
-    assert refined.warnings[-1].startswith("36 of 40 lines keep their unrefined text: the model gave nothing")
+    assert refined.warnings[-1].startswith("36 of 40 lines keep their unrefined text: the model gave no usable answer")
     assert refined.makeshift == "", "it would say the same another time"
     assert texts_of(refined) == ["One two three."] * 40
     assert refined.facts["kept"] == 40
@@ -189,7 +189,7 @@ def test_a_service_that_stays_away_leaves_the_text_as_it_was_and_is_left_alone()
     refined = refine(fake, *["One two."] * 30, window=3, attempts=3, at_once=1)
     assert len(fake.questions) == 3
     assert texts_of(refined) == ["One two."] * 30
-    text = "30 of 30 lines keep their unrefined text: the service was away (https://x answered 503)"
+    text = "30 of 30 lines keep their unrefined text: the service was unavailable (https://x answered 503)"
     assert refined.warnings == ()
     assert refined.makeshift == text
 
@@ -198,7 +198,7 @@ def test_lines_that_a_service_was_away_for_are_told_apart_from_those_that_a_mode
     spoiled = json.dumps({"lines": [{"id": 0, "text": "Something else altogether."}]})
     refined = refine(Fake(lambda lines: Busy("gone"), first=[spoiled]), "One.", "Two.", window=1, at_once=1, attempts=1)
     assert refined.warnings == ("1 of 2 lines keep their unrefined text: the model changed more than it may",)
-    assert refined.makeshift == "1 of 2 lines keep their unrefined text: the service was away (gone)"
+    assert refined.makeshift == "1 of 2 lines keep their unrefined text: the service was unavailable (gone)"
 
 
 def test_the_half_of_a_window_that_a_service_was_away_for_may_be_better_another_time() -> None:
@@ -372,5 +372,5 @@ def test_a_translation_has_a_text_for_each_segment_and_an_empty_one_where_none_c
 def test_a_translation_that_a_service_was_away_for_may_be_better_another_time() -> None:
     told = Told()
     assert Translator(Fake(lambda lines: Busy("gone", 3600.0))).translate(told.work("Good evening.")) == [""]
-    assert told.away == ["1 of 1 lines keep their untranslated text: the service was away (gone)"]
+    assert told.away == ["1 of 1 lines keep their untranslated text: the service was unavailable (gone)"]
     assert told.warned == []
