@@ -1,6 +1,6 @@
 """Text for a terminal: a character that would control it, or make a name look like another, is shown escaped.
 
-Names come from files that anybody may have made: of a film, of a folder, of a tag in it, of a library's message. All
+Names come from sources that are not trusted: a file's name, a tag in it, a library's message. All
 that a command prints passes through `guarded_streams`; within a line, a name passes through `one_line`. JSON keeps
 every name exactly, by JSON's own escapes.
 """

@@ -1,4 +1,4 @@
-"""Paths as a person reads them."""
+"""Paths as shown to a user."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ EXIT_MISSING, EXIT_LOCKED, EXIT_BUG, EXIT_INTERRUPTED = 5, 6, 70, 130
 
 
 class ReelError(Exception):
-    """Something a person can act on: what, where, expected and found in `message`, the way out in `hint`."""
+    """An error that a user can act on: `message` says what, where, expected and found; `hint` gives the way out."""
 
     exit_code = EXIT_FAILED
 

@@ -56,7 +56,7 @@ class FileProgress:
 
 @dataclass(frozen=True)
 class FileEnded:
-    """No more of the file comes: it is there, or it was given up. `came_bytes` came since it was started."""
+    """The transfer of the file has ended: complete or given up. `came_bytes` is the amount since its start."""
 
     what: str
     file: str
@@ -77,7 +77,7 @@ class PackageStarted:
 
 @dataclass(frozen=True)
 class CheckStarted:
-    """So many bytes are read and compared with the lock."""
+    """This number of bytes is read and compared with the lock."""
 
     bytes: int
 
@@ -166,7 +166,8 @@ class StepStarted:
 
 @dataclass(frozen=True)
 class StepWaiting:
-    """The step could begin, and waits: for its models, memory, a core, a GPU, a worker. Told when that changes."""
+    """The step is ready and waits for its models, memory, a core, a GPU or a worker. Emitted when the reason
+    changes."""
 
     item: str
     step: str
@@ -220,7 +221,7 @@ class StepSkipped:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something the user should know although the work goes on."""
+    """A warning for the user; the work continues."""
 
     item: str | None
     step: str | None

@@ -93,7 +93,7 @@ def find_cards(path: str | None) -> list[float]:
 
 
 def find_memory_mb() -> float | None:
-    """How much memory the machine has, or the container that this process runs in, in 10^6 bytes."""
+    """Return the memory of the machine, or of the container of this process, in 10^6 bytes."""
     try:
         physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
     except (ValueError, OSError, AttributeError):

@@ -1,8 +1,7 @@
 """Typed settings with their origin: flag > variable > project file > defaults.
 
-Flags win because they are typed for this one call; variables come from the shell or a CI job and outlive a call; the
-project file is everybody's. `config/defaults.toml` names every setting, so an unknown key is always a mistake.
-"""
+Flags win because they are typed for this one call; variables come from the shell or a CI job and outlive a call; all
+users share the project file. `config/defaults.toml` names every setting, so an unknown key is always a mistake."""
 
 from __future__ import annotations
 
@@ -188,8 +187,8 @@ _OF_THE_FILM = f"{STAGES}.mux."
 
 
 def check_film(settings: Settings, asked: Mapping[str, JsonValue]) -> None:
-    """Raise `UsageError` where no film is to be made, and it is asked for, or something is asked of it. `asked` are the
-    dotted names with the values that this call, or a line of a list, sets."""
+    """Raise `UsageError` if no film is to be made, but this call requests a film or sets an option of it. `asked` are
+    the dotted names with the values that this call, or a line of a list, sets."""
     of_film = sorted(name for name in asked if name.startswith(_OF_THE_FILM) or (name == "film" and asked[name]))
     if settings.makes_film or not of_film:
         return

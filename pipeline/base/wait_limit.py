@@ -1,4 +1,5 @@
-"""How long a command waits for another one, as people write it. Standard library only: the parser reads it too."""
+"""The time that a command waits for another process, as users write it. Standard library only: the parser reads it
+too."""
 
 from __future__ import annotations
 

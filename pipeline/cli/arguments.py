@@ -52,7 +52,7 @@ class CommandResult:
 
 
 def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Origins]:
-    """The settings of this call."""
+    """Return the settings of this call."""
     flags: dict[str, JsonValue] = {}
     for text in getattr(arguments, "set", []):
         name, value = parse_assignment(text)
@@ -72,12 +72,12 @@ def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Origins]:
 
 
 def app_of(arguments: argparse.Namespace) -> App:
-    """The project under this call's settings."""
+    """Return the project under this call's settings."""
     return open_app(settings_of(arguments)[0])
 
 
 def walk_of(app: App) -> FolderWalk:
-    """The walk through folders that all commands share."""
+    """Return the folder walk that all commands share."""
     return FolderWalk((app.project.results, app.project.cache, app.project.environments))
 
 
@@ -92,7 +92,7 @@ def requests_of(arguments: argparse.Namespace, media_root: Path, walk: FolderWal
 
 
 def say(text: str) -> None:
-    """Tell a person something beside the command's data."""
+    """Print a note for the user on standard error."""
     print(f"note: {text}", file=sys.stderr, flush=True)
 
 
@@ -109,7 +109,7 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
 
 
 def agreed(question: str, shown: str, *, yes: bool) -> bool:
-    """Return whether the user wants it done: said by a flag, or asked where a person can answer. Without either, no."""
+    """Return whether the user agrees, by a flag or by an answer at the terminal. Without both, no."""
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return yes
     print(f"{shown}\n{question} [y/N] ", end="", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The result of a batch, for a person, a script and a program."""
+"""The result of a batch: as text for a user, as paths for a script, as data for a program."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def result_of(result: BatchResult) -> CommandResult:
 
 
 def summary(result: BatchResult) -> str:
-    """How many of each, how their subtitles keep to the guide, and why those that failed did."""
+    """Return the number of files by outcome, the subtitles over the limits of the guide, and the reasons of
+    failures."""
     counts = Counter(item.state for item in result.items)
     words = [f"{counts[state]} {state}" for state in ("done", "reused", "failed", "skipped") if counts[state]]
     rows = [(item.name, item.state, _why(item)) for item in result.items if item.state in {"failed", "skipped"}]

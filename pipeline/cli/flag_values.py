@@ -42,5 +42,5 @@ def count(word: str) -> int:
 
 
 def split_list(text: str) -> Sequence[str]:
-    """`pt, en` as its parts."""
+    """Return the parts of `pt, en`."""
     return [part.strip() for part in text.split(",") if part.strip()]

@@ -72,7 +72,7 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def describe(error: ReelError, stream: TextIO) -> None:
-    """An error as a person reads it: what is wrong, the way out, where to look."""
+    """Return an error as text: the cause, the way out, and where to look."""
     print(f"error: {error.message} [{error.code}]", file=stream)
     if error.hint:
         print(f"\nhint: {error.hint}", file=stream)

@@ -124,7 +124,7 @@ def _held_back(locks: dict[str, str], both: str) -> Iterator[HeldBack]:
 
 
 def _order(version: str) -> tuple[int, ...]:
-    """Enough of a version's order for releases: its numbers."""
+    """Return the numbers of a version, which are enough to order releases."""
     return tuple(int(number) for number in re.findall(r"\d+", version))
 
 

@@ -53,7 +53,7 @@ def reason_in(log: Path) -> str:
 
 
 def _paragraph(text: str) -> str:
-    """The first one, on one line."""
+    """Return the first error, on one line."""
     lines = text.strip().partition("\n\n")[0].splitlines()
     return " ".join(line.strip(" │") for line in lines)
 
@@ -68,7 +68,7 @@ class Packages:
         self._done = 0
 
     def hear(self, line: str) -> None:
-        """Take a line in."""
+        """Read a line."""
         if told := _COMES.match(line):
             size = round(float(told["size"]) * _UNITS.get(told["unit"], 1))
             self._sizes[told["package"]], self._begun[told["package"]] = size, time.monotonic()

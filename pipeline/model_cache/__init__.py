@@ -1,1 +1,1 @@
-"""The one model cache: what belongs in it, where that lies, how it gets there, and whether it is whole."""
+"""The model cache: its models, their paths, how they are fetched, and whether they are complete."""

@@ -1,8 +1,6 @@
-"""The cache of one project: which models are whole, and how the others get there.
-
-Whole means: every file of the lock is there with its size (the quick check, milliseconds, at every start) and its
-sha256 (the deep check, after a fetch and on demand). A folder that exists proves nothing.
-"""
+"""The cache of one project: which models are complete, and how to get the others. Complete means: every file of the
+lock is there with its size (the quick check, milliseconds, at every start) and its sha256 (the deep check, after a
+fetch and on demand). A folder that exists proves nothing."""
 
 from __future__ import annotations
 
@@ -72,16 +70,16 @@ class ModelCache:
         return None
 
     def incomplete(self, names: Iterable[str]) -> dict[str, str]:
-        """Those of the models that are not whole, with what is wrong."""
+        """Return the incomplete models, with the reason for each."""
         return {name: problem for name in names if (problem := self.problem(name))}
 
     def lacking(self, names: Iterable[str]) -> list[str]:
-        """Those of the models that are not whole, or need another that is not."""
+        """Return the models that are incomplete, or need an incomplete one."""
         incomplete = self.incomplete(self.models)
         return [name for name in names if not incomplete.keys().isdisjoint(with_needs([name], self.models))]
 
     def missing_bytes(self, names: Iterable[str]) -> int:
-        """How many bytes a fetch of these would still bring."""
+        """Return the number of bytes that a fetch of these models would download."""
         return sum(self._still_missing(name) for name in names if self.problem(name))
 
     def free_bytes(self) -> int:
@@ -99,7 +97,7 @@ class ModelCache:
             )
 
     def fetch(self, name: str, emit: Emit, *, offline: bool = False) -> None:
-        """Have the model whole. Raises `Missing` with what each source said."""
+        """Ensure that the model is complete. Raises `Missing` with the answer of each source."""
         if not self.problem(name):
             return
         layout, locked = self._layout(name), self._entry(name)

@@ -1,4 +1,4 @@
-"""Fetching many models: what could stop them is asked first and told together, then each comes on its own."""
+"""Fetch many models: check first, and report together, what could stop them; then fetch each on its own."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from shared.text.language import english_name, primary
 
 
 def check_languages(plan: Plan, targets: Sequence[str]) -> None:
-    """Raise `UsageError` for a language that a step of the plan cannot do, or that nothing makes."""
+    """Raise `UsageError` for a language that a step of the plan does not support, or that no step produces."""
     said = {step.stage.name: step.params.model_dump() for step in plan.steps}
     spoken: str | None = said.get(ASR, {}).get("language")
     for step in plan.steps:

@@ -29,7 +29,7 @@ class Asked:
 
     @property
     def host(self) -> str:
-        """The machine, as a person calls it."""
+        """Return the machine's name for messages."""
         return urlsplit(self.address).netloc
 
     @property

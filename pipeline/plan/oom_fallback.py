@@ -12,9 +12,8 @@ from shared.stage import Rung
 
 
 def rungs_below(step: Step) -> list[Step]:
-    """The step on each rung of its backend's ladder, from the first to the last. A rung that asks for what was asked
-    already is passed over.
-    """
+    """Return the step on each rung of its backend's ladder, from the first to the last. Rungs equal to an earlier one
+    are skipped."""
     found: list[Step] = []
     for rung in step.backend.oom_ladder:
         lower = _on(step, rung)

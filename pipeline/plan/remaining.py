@@ -1,4 +1,4 @@
-"""Finds what can still be made of a plan when some of its steps have failed. Pure."""
+"""Find the steps of a plan that can still run after others have failed. Pure."""
 
 from __future__ import annotations
 

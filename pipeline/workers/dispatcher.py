@@ -117,8 +117,8 @@ class Dispatcher:
         order: Order = (),
         on_wait: Callable[[str], None] = lambda what: None,
     ) -> protocol.Done:
-        """Do one step's work. `models` maps roles to verified snapshots; `on_start` hears the worker's name, `on_wait`
-        before that what it waits for, whenever that changes. Raises `StageRefused` or a `StepFailed`."""
+        """Run one step. `models` maps roles to verified snapshots. `on_wait` is called with each reason to wait, then
+        `on_start` with the worker's name. Raises `StageRefused` or a `StepFailed`."""
         factor = self._settings.time_limit_factor
         async with self._lease(self._kind(step, models), order, on_wait) as worker:
             load = _load_request(step, models, worker.kind.key)
@@ -142,7 +142,7 @@ class Dispatcher:
             return done
 
     def expect(self, step: Step, models: Mapping[str, Path], jobs: float) -> None:
-        """Say that so many more jobs of this kind are to come, or, negative, no longer are."""
+        """Add to the number of expected jobs of this kind; a negative number takes some away."""
         pool = self._kind(step, models).pool
         self._expected[pool] = max(self._expected.get(pool, 0.0) + jobs, 0.0)
         if jobs > 0:
@@ -170,13 +170,13 @@ class Dispatcher:
         self._schedule()
 
     async def make_room(self) -> bool:
-        """End the workers that are idle, so that a job that ran out of memory has all there is. Whether any was."""
+        """End the idle workers, so that a job that ran out of memory gets all of it. Return whether there were any."""
         idle = [worker for worker in self._workers.values() if worker.state == "idle" and worker.kind.load]
         await asyncio.gather(*(self._end(worker, "evicted") for worker in idle))
         return bool(idle)
 
     def begin_no_more(self) -> None:
-        """Give no job a worker any more, and start none: all of it is about to end."""
+        """Assign no more jobs and start no more workers, because the run is about to end."""
         self._closing = True
 
     def kill_now(self) -> None:
@@ -185,7 +185,7 @@ class Dispatcher:
             worker.handle.kill_now()
 
     async def close(self) -> None:
-        """End all workers, politely where they are idle. Raises what went wrong behind the jobs' back."""
+        """End all workers; idle ones may finish by themselves. Raises the error of a failed background task."""
         self._closing = True
         for task in self._tasks:
             task.cancel()
@@ -199,7 +199,7 @@ class Dispatcher:
 
     @contextlib.asynccontextmanager
     async def _lease(self, kind: _Kind, order: Order, on_wait: Callable[[str], None]) -> AsyncIterator[_Worker]:
-        """A worker for one job, when it is its turn."""
+        """Yield a worker for one job, once it is the job's turn."""
         ticket = next(self._numbers)
         self._doomed.discard(kind.pool)
         waiting = Waiting(ticket, kind.pool, order, kind.resident, kind.running)
@@ -362,7 +362,7 @@ class Dispatcher:
                     self._measure(worker)
 
     def _measure(self, worker: _Worker) -> None:
-        """Tell what a worker takes, if the system says so."""
+        """Report a worker's resource use, if the system states it."""
         if not (stats := worker.handle.stats()):
             return
         now = time.monotonic()

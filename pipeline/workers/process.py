@@ -178,7 +178,7 @@ class Worker:
         return WorkerStats(cpu_s, memory_mb, self._gpu_memory_mb, self._peak_mb)
 
     async def _end_job(self, job: int) -> bool:
-        """Ask the job to end, and wait a little for it. Whether it did, so that the worker can take another."""
+        """Ask the job to end, and wait briefly. Return whether it ended, so that the worker can take another job."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError, StepFailed):
             await self._send(protocol.Cancel(id=job))
             async with asyncio.timeout(_CANCEL_GRACE_S):
@@ -228,7 +228,7 @@ class Worker:
             raise self._protocol_error(str(error)) from error
 
     async def _death(self) -> StepFailed:
-        """Why the worker is gone: each way to die is an error of its own."""
+        """Return the error for a worker that has ended: each cause has an error of its own."""
         self.usable = False
         status = await self._process.wait()
         self._signal(signal.SIGKILL)  # what it started may live on
@@ -320,6 +320,6 @@ class Worker:
 
 
 class _Bug(ReelError):
-    """Something that only a mistake of ours can bring about."""
+    """A failure that only a bug of ours can cause."""
 
     exit_code = EXIT_BUG

@@ -35,7 +35,7 @@ class CanaryEngine:
         self._model = model
 
     def hears_prompt(self, text: str) -> bool:
-        """It takes none."""
+        """Return true: the model takes no prompt, so none is lost."""
         return True
 
     def duration_ms(self, audio: Path) -> int:

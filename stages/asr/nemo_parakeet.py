@@ -38,7 +38,7 @@ class ParakeetEngine:
         self._model, self.languages = model, frozenset(languages)
 
     def hears_prompt(self, text: str) -> bool:
-        """It takes none."""
+        """Return true: the model takes no prompt, so none is lost."""
         return True
 
     def duration_ms(self, audio: Path) -> int:

@@ -1,4 +1,4 @@
-"""`reel check`: subtitle files against a guide. Like `reel stage`, it always runs, reuses and stores nothing."""
+"""`reel check`: check subtitle files against a guide. Like `reel stage`, it always runs and stores nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COMPARE = "compare"
 
 @dataclass(frozen=True)
 class _Checked:
-    """A file with what was found, or with why it could not be read."""
+    """A file with its report, or with the error that kept it from being read."""
 
     file: str
     report: QualityReport | None
@@ -53,7 +53,7 @@ class _Beside:
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
-    """Check every file; one that cannot be read does not keep the others from being checked."""
+    """Check every file; an unreadable file does not stop the others."""
     for name in [*arguments.inputs, *filter(None, (arguments.of, arguments.reference))]:
         if not Path(name).is_file():
             raise BadInput("check.missing", f"{name} is not there, or is not a file")

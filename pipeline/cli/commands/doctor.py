@@ -1,4 +1,4 @@
-"""`reel doctor`: what this machine has, what is set up, and what is wrong with it."""
+"""`reel doctor`: the machine's hardware, the state of the set-up, and problems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`reel edits`: what people have corrected in published files."""
+"""`reel edits`: the user's corrections in published files."""
 
 from __future__ import annotations
 

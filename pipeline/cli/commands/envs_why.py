@@ -1,4 +1,4 @@
-"""`reel envs why`: what keeps environments apart, asked of the resolver."""
+"""`reel envs why`: ask the resolver why environments cannot be one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`reel models fetch`, `add` and `lock`: what brings bytes, and facts about bytes, from elsewhere."""
+"""`reel models fetch`, `add` and `lock`: bring models, and facts about them, from elsewhere."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def names_of(arguments: argparse.Namespace, app: App) -> list[str]:
 
 
 def fetch(arguments: argparse.Namespace, app: App) -> CommandResult:
-    """Bring models into the cache, and say of each how it ended."""
+    """Bring models into the cache, and report the outcome of each."""
     names = names_of(arguments, app)
     missing = list(app.models.incomplete(names))
     if arguments.ask and missing and not _agreed(missing, app):
@@ -78,7 +78,7 @@ def _agreed(names: Sequence[str], app: App) -> bool:
 
 
 def add(arguments: argparse.Namespace, app: App) -> CommandResult:
-    """Take a folder of the user's as a model, by its bytes, and bring it into the cache."""
+    """Add a folder of the user's as a model, locked by its content, and copy it into the cache."""
     declared = [name for name in app.models.models if name not in app.own.models]
     source = Path(arguments.folder).expanduser().absolute()
     stages = tuple(stage_named(stage).name for stage in arguments.stage or ())
@@ -95,7 +95,7 @@ def add(arguments: argparse.Namespace, app: App) -> CommandResult:
 
 
 def _places(stage: str) -> list[str]:
-    """The settings of a stage that a model can be named in."""
+    """Return the settings of a stage that can name a model."""
     places = dict[str, None]()
     for backend in stage_named(stage).backends.values():
         places |= dict.fromkeys(f"{stage}.models.{role}" for role in backend.models)
@@ -105,7 +105,8 @@ def _places(stage: str) -> list[str]:
 
 
 def lock(arguments: argparse.Namespace, app: App) -> CommandResult:
-    """Ask the network for what the lock does not know, and write it down; what cannot be had stays as it is."""
+    """Look up on the network what the lock lacks, and write it to the lock. Entries that cannot be looked up stay as
+    they are."""
     from pipeline.model_cache.lock_models import merged, resolve_model, unresolved
 
     cache = app.models

@@ -15,7 +15,7 @@ from pipeline.plan.profile import load_profiles
 
 
 def execute(arguments: argparse.Namespace) -> CommandResult:
-    """List, fetch or lock models; what else there is to do has modules of its own."""
+    """List, fetch or lock models; the other actions have modules of their own."""
     app = app_of(arguments)
     if arguments.action in {"verify", "prune", "adopt", "key"}:
         return models_upkeep.execute(arguments, app)

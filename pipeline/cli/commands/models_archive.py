@@ -52,7 +52,8 @@ def _export(file: Path, names: list[str], with_environments: bool, app: App, emi
 
 
 def _families(app: App) -> list[str]:
-    """The core, what the profile needs, and what this machine has built beside: it was needed for something."""
+    """Return the core environment, those of the profile, and others that this machine has built, since a job needed
+    them."""
     built = [name for name in app.environments.families if app.environments.status(name).state == "ready"]
     return list(dict.fromkeys([CORE_ENVIRONMENT, *app.needed_environments(), *built]))
 

@@ -1,4 +1,4 @@
-"""`reel models verify`, `prune`, `adopt` and `key`: a cache that is looked after."""
+"""`reel models verify`, `prune`, `adopt` and `key`: the upkeep of the model cache."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _verify(names: list[str], app: App, repair: bool) -> CommandResult:
 
 
 def _repair(problems: dict[str, list[Problem]], app: App, emit: Emit) -> list[ReelError]:
-    """Every model on its own: one that cannot be had does not keep the others away."""
+    """Delete the wrong files of each model and fetch it again: a model that fails does not stop the others."""
     errors: list[ReelError] = []
     for name, found in problems.items():
         if found:
@@ -106,7 +106,7 @@ def _prune(app: App, yes: bool) -> CommandResult:
 
 
 def _needed(app: App) -> set[str]:
-    """The user's own models, those that some profile takes, and those that they need in turn."""
+    """Return the user's own models, the models of all profiles, and the models that these need."""
     needed: set[str] = set()
     more = {*app.own.models} | {
         name for profile in load_profiles(CONFIG / "profiles").values() for name in profile.models

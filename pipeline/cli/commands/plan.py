@@ -1,4 +1,4 @@
-"""`reel plan`: what `run` would do and why."""
+"""`reel plan`: show what `run` would do and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`reel runs`: what was run before."""
+"""`reel runs`: the history of runs."""
 
 from __future__ import annotations
 

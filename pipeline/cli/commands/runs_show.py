@@ -1,4 +1,4 @@
-"""`reel runs show`: what one run did, when, in which workers, and what that took."""
+"""`reel runs show`: the steps, times, workers and resource use of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`reel runs repair` and `prune`: a result store that is looked after."""
+"""`reel runs repair` and `prune`: the upkeep of the result store."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def execute(arguments: argparse.Namespace, app: App) -> CommandResult:
 
 
 def parse_age(text: str) -> float:
-    """`12h`, `30d` or `2w` in seconds; raises `UsageError`."""
+    """Return `12h`, `30d` or `2w` in seconds; raises `UsageError`."""
     if found := re.fullmatch(r"(\d+)\s*([hdw])", text.strip()):
         return int(found[1]) * _AGE_S[found[2]]
     raise UsageError("prune.age", f"`{text}` is not an age", hint="write `12h`, `30d` or `2w`")
 
 
 def parse_size(text: str) -> int:
-    """`500MB` or `20GB` in bytes; raises `UsageError`."""
+    """Return `500MB` or `20GB` in bytes; raises `UsageError`."""
     if (size := size_in(text)) is not None:
         return size
     raise UsageError("prune.size", f"`{text}` is not a size", hint="write `500MB` or `20GB`")

@@ -1,4 +1,4 @@
-"""`reel stage`: one stage alone, on plain files, for whoever develops it. Always runs; reuses and stores nothing."""
+"""`reel stage`: run a single stage on plain files, for its developer. It always runs, and stores nothing."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
 
 
 def assign_inputs(stage: Stage, words: Sequence[str]) -> protocol.FileNames:
-    """Files to roles: `role=file` by name, the others in the order of the stage's inputs. Raises `UsageError`."""
+    """Return the files by role: `role=file` by name, the others in the order of the stage's inputs. Raises
+    `UsageError`."""
     roles = list(stage.inputs.model_fields)
     given: dict[str, str | list[str] | None] = {}
     unnamed = []

@@ -1,4 +1,4 @@
-"""Events as a person or a program reads them, always on stderr."""
+"""Reporters: show events to a user or a program, always on stderr."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _escaping(emit: Emit) -> Emit:
 
 
 def escaped(event: Event) -> Event:
-    """The event with every text in it as a person may see it."""
+    """Return the event with all its texts safe for a terminal."""
     changed: dict[str, object] = {}
     for field in fields(event):
         value = getattr(event, field.name)

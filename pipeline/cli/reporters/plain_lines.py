@@ -29,7 +29,7 @@ class Headings:
         self._item: str | None = None
 
     def above(self, event: Event, line: str) -> str:
-        """The line, below its media's name where the one before was another's."""
+        """Return the line, after the file's name if the line before belonged to another file."""
         item = getattr(event, "item", None)
         if item is None or isinstance(event, events.ItemFinished):
             return line
@@ -38,7 +38,7 @@ class Headings:
 
 
 class Lines:
-    """Prints what a person wants to know of each event; of a file that takes long, a line now and then."""
+    """Print a line for each event that matters to a user; for a long transfer, a line from time to time."""
 
     def __init__(self, between_s: float = _BETWEEN_FILE_LINES_S) -> None:
         self._between_s = between_s
@@ -68,7 +68,7 @@ class Lines:
 
 
 def line_of(event: Event) -> str | None:
-    """The event as a line; None for those that only move a bar."""
+    """Return the event as a line; None for events that only move a bar."""
     match event:
         case events.SetupStarted(what, size):
             return f"setting up {what}{f' ({size / 1e6:.0f} MB)' if size else ''}"
@@ -118,7 +118,7 @@ def line_of(event: Event) -> str | None:
 
 
 def measured(event: events.StepDone) -> str:
-    """How long a step took, that against the media's length, and the first facts it noted."""
+    """Return the time of a step, its speed against the file's length, and its first facts."""
     parts = [span(event.seconds)]
     if event.media_ms and event.seconds >= _LEAST_RATED_S:
         parts.append(f"{event.media_ms / 1000 / max(event.seconds, 0.001):.1f}x real time of {clock(event.media_ms)}")

@@ -33,7 +33,7 @@ class _PaceColumn(ProgressColumn):
 
 
 class Bars:
-    """Finished steps stay as lines above; what is at work has a bar below them."""
+    """Print finished steps as lines; steps in progress have a bar below them."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._progress = Progress(

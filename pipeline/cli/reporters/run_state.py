@@ -35,7 +35,7 @@ class ItemAtWork:
     media_ms: int | None = None
 
     def rate(self, step: str, now: float) -> float | None:
-        """How fast a step at work is, against real time; None while it has not said how far it is."""
+        """Return the speed of a running step against real time; None before its first progress report."""
         cell = self.cells[step]
         seconds = now - cell.since
         return self.media_ms / 1000 * cell.done / seconds if self.media_ms and cell.done and seconds > 0 else None
@@ -82,7 +82,7 @@ class Board:
     _kinds: dict[str, _Kind] = field(default_factory=dict)
 
     def hear(self, event: Event, now: float) -> None:
-        """Take an event in."""
+        """Update the state with an event."""
         match event:
             case events.RunStarted(_, total):
                 self.total = total

@@ -1,4 +1,4 @@
-"""How fast something comes, how long it will take still, and whether it has stopped coming."""
+"""The rate of a transfer, its remaining time, and whether it has stalled."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _FIRST_RATE_S = 0.5  # the rate of a moment says nothing
 
 
 class Pace:
-    """Fed with the byte reached, at the times when that changes."""
+    """The rate of one transfer, from the bytes reached and the times of each change."""
 
     def __init__(self, done: int, total: int, now: float | None = None) -> None:
         started = time.monotonic() if now is None else now
         self._total, self._moves = total, deque([(started, done)])
 
     def reach(self, done: int, now: float | None = None) -> None:
-        """The byte reached is `done` now."""
+        """Record that the transfer has reached byte `done`."""
         at = time.monotonic() if now is None else now
         if done < self._moves[-1][1]:  # it starts over
             self._moves.clear()
@@ -30,7 +30,7 @@ class Pace:
             self._moves.popleft()
 
     def text(self, now: float | None = None) -> str:
-        """`12.3 MB/s, 2m05s left`, or since when nothing has come."""
+        """Return `12.3 MB/s, 2m05s left`, or how long the transfer has stalled."""
         at = time.monotonic() if now is None else now
         (began, first), (last, done) = self._moves[0], self._moves[-1]
         if at - last >= _STALLED_S and done < self._total:

@@ -1,4 +1,4 @@
-"""When each worker of a run did what: a bar for each step and each load, drawn in letters or as SVG. Pure."""
+"""A chart of a run: for each worker a bar for each step and each load, drawn in letters or as SVG. Pure."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def _rectangle(start_ms: int, end_ms: int, y: int, scale: float, colour: str, wh
 
 
 def _letters(kinds: Sequence[str]) -> dict[str, str]:
-    """A letter of its own for each: the first of its name that is still free, in upper case."""
+    """Return a letter for each kind: the first free one of its name, in upper case."""
     letters: dict[str, str] = {}
     spare = iter(string.ascii_uppercase + string.digits + string.ascii_lowercase)
     for kind in kinds:

@@ -1,4 +1,4 @@
-"""A run in figures: what each kind of step took, how busy each worker was, how often each model was loaded. Pure."""
+"""A run in figures: the time of each kind of step, the load of each worker, the loads of each model. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from pipeline.store.history import RunDetails, StepRecord, WorkerRecord
 
 Redone = Collection[tuple[str, str]]
-"""The media and the step of everything that was done although it had been done before."""
+"""File and step of everything that was computed again."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,14 @@ def summarise(details: RunDetails, redone: Redone = ()) -> Summary:
 
 
 def work_s(step: StepRecord) -> float:
-    """How long a worker was at the step; 0 where none was."""
+    """Return how long a worker ran the step; 0 without one."""
     if step.started_ms is None or step.ended_ms is None:
         return 0.0
     return (step.ended_ms - step.started_ms) / 1000
 
 
 def last_ms(details: RunDetails, default: int) -> int:
-    """When the last thing that was noted of a run happened."""
+    """Return the time of a run's last event."""
     ends = [step.ended_ms for step in details.steps] + [worker.ended_ms for worker in details.workers]
     ends += [load.ended_ms for load in details.loads]
     return max([end for end in ends if end is not None], default=default)

@@ -29,7 +29,7 @@ _BETWEEN_MOVES_S = 0.1  # a bar does not need more, and a log of events less
 
 
 def no_token() -> Token | None:
-    """For whoever has none."""
+    """Return no token, for callers without one."""
     return None
 
 
@@ -50,7 +50,7 @@ class Want:
 
 
 class Meter:
-    """Tells how far the files of a model have come, each and together, not more often than anybody can look."""
+    """Report the progress of a model's files, each and in total, at most a few times a second."""
 
     def __init__(self, want: Want) -> None:
         self._want, self._what, self._done, self._told_at = want, f"model {want.model}", 0, 0.0

@@ -15,7 +15,7 @@ UNAUTHORISED, FORBIDDEN, NOT_FOUND, GONE, BUSY = 401, 403, 404, 410, 429
 
 
 class SourceFailed(Exception):
-    """This source did not deliver; the text says why, and the next one is tried."""
+    """A source failed; the text says why, and the next source is tried."""
 
     def __init__(self, message: str, code: str = "model.missing", hint: str | None = None) -> None:
         super().__init__(message)

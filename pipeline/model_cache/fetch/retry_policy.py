@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Patience:
-    """A test is less patient than a person with 17 GB to fetch."""
+    """The limits of retries. Tests use shorter ones than a user with 17 GB to fetch."""
 
     timeout_s: float = 30.0
     tries: int = 5  # in a row without a single byte

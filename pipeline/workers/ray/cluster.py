@@ -233,4 +233,4 @@ def _start_of(pid: int) -> str:
 
 
 def _silent(event: Event) -> None:
-    """The environment is built without a word when another command needs it."""
+    """Ignore an event: the environment is built silently if another command needs it."""

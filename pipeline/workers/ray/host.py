@@ -396,5 +396,5 @@ def _actor(kind: type[Any], node_id: str, gpu_share: float) -> Actor:
 
 
 def _numbered(name: str) -> Iterator[str]:
-    """The name, then the name with numbers: a machine that comes back is another one."""
+    """Return `name`, `name#2`, ...: a machine that rejoins gets a new name."""
     return itertools.chain([name], (f"{name}#{number}" for number in itertools.count(2)))

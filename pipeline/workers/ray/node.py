@@ -186,7 +186,7 @@ class StageProcess:
 
 
 def _prepare(app: App, wanted: Wanted) -> None:
-    """Have what the worker needs, exactly as the run's keys say. Raises `Missing`."""
+    """Ensure the worker's environment, tool and models, exactly as in the run's keys. Raises `Missing`."""
     here = socket.gethostname()
     if wanted.environment != CORE_ENVIRONMENT:
         app.environments.ensure(wanted.environment, _ignore, offline=wanted.offline)

@@ -37,7 +37,7 @@ class StagedJob:
                 shutil.move(path, place)
 
     def remove(self) -> None:
-        """Leave nothing."""
+        """Delete the job's folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
