@@ -79,11 +79,19 @@ def may_take(folder: Path, media: Path, digest: str, batch: BatchMedia, *, repla
     if job := read_job(folder):
         if folder == job_folder(media):  # wherever the film was when that was written
             return True
-        return job.media == str(media) or (job.media_sha256 == digest and not Path(job.media).exists())
+        return _is_at(media, job.media) or (job.media_sha256 == digest and not Path(job.media).exists())
     record = folder / JOB
     if not os.path.lexists(record):
         return True
     return replace and is_regular(record) and record not in batch
+
+
+def _is_at(media: Path, before: str) -> bool:
+    """Tell whether a media file is the one that had this path, also where a link leads to its folder."""
+    if before == str(media):
+        return True
+    folder, name = os.path.split(before)
+    return name == media.name and os.path.realpath(folder) == os.path.realpath(media.parent)
 
 
 class OutputDisk:

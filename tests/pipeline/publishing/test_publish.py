@@ -215,3 +215,18 @@ def test_a_folder_without_rights_is_found_by_trying_and_by_asking(tmp_path: Path
     for try_it in (True, False):
         with pytest.raises(BadInput):
             OutputDisk(try_it=try_it).check(tmp_path / "out")
+
+
+def test_a_film_that_is_reached_by_a_link_to_its_folder_has_the_folder_that_it_had(tmp_path: Path) -> None:
+    film = tmp_path / "films" / "film.mkv"
+    one = publisher(tmp_path, "films/film.mkv")
+    made = one.run([SUBTITLES], b"1")
+    (tmp_path / "link").symlink_to("films")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "film.mkv").hardlink_to(film)
+
+    by_link = Publisher(tmp_path / "one", tmp_path / "link" / "film.mkv", tmp_path / "out").run([SUBTITLES], b"1")
+    hard_link = Publisher(tmp_path / "one", tmp_path / "other" / "film.mkv", tmp_path / "out").run([SUBTITLES], b"1")
+
+    assert by_link.folder == made.folder
+    assert hard_link.folder != made.folder, "two names of one file stay two"

@@ -226,6 +226,9 @@ def test_a_film_in_a_folder_that_cannot_be_written_fails_before_its_first_step(
     film("Library/bad/bad.mkv", content="bad")
     film("Library/good/good.mkv", content="good")
     (reel.folder / "Library" / "bad" / ".reel").write_text("a file in the way")
+    plan = json.loads(reel("plan", "Library", "--beside", "--json", extra=fake_ffmpeg.variables, expect=3).stdout)
+    bad, good = plan["data"]["items"]
+    assert (bad["error"], bool(good["steps"])) == ("publish.unwritable", True)
     done = reel("run", "Library", "--beside", "--json", "--progress", "json", extra=fake_ffmpeg.variables, expect=3)
     assert states(done.stdout) == {"bad": "failed", "good": "done"}
     events = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
