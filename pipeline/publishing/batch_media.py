@@ -1,4 +1,4 @@
-"""Knows the media files of a run, by any path: nothing is ever written over one of them."""
+"""Recognises the media files of a run by any path: reel never writes over one of them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pipeline.publishing.names import alike
 
 
 class BatchMedia:
-    """Media files that a run works on. They are recognised by their paths, however those are written and through
-    whichever links they lead, and by what the file system says of them, so that a hard link is the file itself.
+    """Media files that a run works on.
 
-    `awaits` tells of files that the run has not come to yet, where it waits for files in a folder.
+    They are recognised by their paths, in any spelling and through any links, and by device and inode, so that a hard
+    link counts as the file itself.
+
+    `awaits` tells whether a path is one that the run will come to later, if it waits for files in a folder.
     """
 
     def __init__(self, paths: Iterable[Path] = (), awaits: Callable[[Path], bool] = lambda path: False) -> None:
@@ -25,7 +27,7 @@ class BatchMedia:
         self._lock = threading.Lock()  # files are published by threads
 
     def add(self, path: Path) -> None:
-        """Take in one more, which came while others were worked on."""
+        """Add a file that arrived while others were worked on."""
         with self._lock:
             self._waiting.append(path)
 
@@ -45,7 +47,7 @@ class BatchMedia:
         self._paths |= {self._key(path), alike(os.path.realpath(path))}
         try:
             status = path.stat()
-        except OSError:  # it is not there, or not any more: its path is all that is known
+        except OSError:  # the file is missing or gone: only its path is known
             return
         self._files.add((status.st_dev, status.st_ino))
 

@@ -19,12 +19,12 @@ UP = "../../"
 # One file a language: a server would list a second format as one more subtitle.
 FORMATS = ("srt",)
 _FILES = "files"  # the role of a result's subtitle files
-# Other files of that role are for programs, or text without times, which Kodi would offer as a subtitle.
+# Other files of that role are for programs, or text without times that Kodi would offer as a subtitle.
 _SHOWN = frozenset({".srt", ".vtt", ".ass", ".ttml", ".scc"})
 
 
 def job_folder(film: Path) -> Path:
-    """Return where a film's `job.json` lies, with all that is no subtitle."""
+    """Return the folder for a film's `job.json` and every result that is not a subtitle."""
     return film.parent / JOBS / film.name
 
 
@@ -34,11 +34,10 @@ def is_job_folder(folder: Path) -> bool:
 
 
 def place_of(folder: Path, name: str) -> Path:
-    """Return where a file that a job names lies: beside the film also where the folder of records is a link to one
-    elsewhere, which the system would climb out of by itself."""
+    """Return the path of a file that a job names."""
     return folder.parent.parent / name.removeprefix(UP) if name.startswith(UP) else folder / name
 
 
 def lies_beside(role: str, tail: str) -> bool:
-    """Tell whether a result is a subtitle for players: by its role in the step, and the end of its name."""
+    """Tell whether a result is a subtitle for players, by its role in the step and the end of its name."""
     return role == _FILES and tail[tail.rfind(".") :] in _SHOWN

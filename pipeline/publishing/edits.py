@@ -1,14 +1,14 @@
-"""Corrections: what people have changed in published files, kept for a media and taken into its plan.
+"""Keeps corrections: changes that people made to published files. They become inputs of the file's plan.
 
-    <results>/edits/<media's sha256>/edits.json      which file was corrected, and what it was before
-    <results>/edits/<media's sha256>/<sha256>        a correction, and what was published before it
+    <results>/edits/<media's sha256>/edits.json      the corrected files, with the digests before and after
+    <results>/edits/<media's sha256>/<sha256>        the content of a correction, or of what it corrects
 
-A correction stands in for what it corrects: it is an input of the steps behind it, by its content, so their keys are
-exact and only they are done again. It stays until its person drops it, whatever is run in between.
+A correction replaces what it corrects. It is an input of the steps that follow, by its content, so their keys are exact
+and only they are done again. It stays until the user drops it.
 
-It belongs to the language that the corrected file was in. Which language is spoken is known when a run has heard it, so
-a plan holds the corrections in every language, and each step takes those in the language of its transcript (see
-`pipeline.engine.language_models`). The others wait.
+It belongs to the language of the corrected file. The spoken language is known only when there is a transcript, so a plan
+holds the corrections in every language, and each step takes those in the language of its transcript (see
+`pipeline.engine.language_models`). The others are not used.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _LIST = "edits.json"
 CORRECT = "correct"
 _SUBTITLE = "subtitle"
 _TRANSCRIPT = "transcript"
-_NOT_TAKEN = (".txt", ".whisper.json")  # they hold less than what would be corrected, or other things
+_NOT_TAKEN = (".txt", ".whisper.json")  # they hold less than the corrected output, or something else
 
 
 class Edit(Frozen):
-    """One correction: the published `name`, the output that it corrects, its content, and that of what it corrects.
+    """Correction of the published file `name`: the output that it corrects, and the digests of its content and the old.
 
-    `language` (BCP-47) is that of what it corrects, None where nothing tells it; `becomes` is the language that a
-    corrected transcript gives itself, where it is another one.
+    `language` (BCP-47) is that of the corrected output, or None if it is not known. `becomes` is the language that a
+    corrected transcript states, if it differs.
     """
 
     name: str
@@ -51,34 +51,34 @@ class Edit(Frozen):
 
     @property
     def origin(self) -> str:
-        """`step.role` of what it corrects."""
+        """Return the corrected output as `step.role`."""
         return f"{self.step}.{self.role}"
 
     def corrects(self, language: str | None) -> bool:
-        """Whether it is a correction of a text in this language; one without a language is of any."""
+        """Tell whether it corrects a text in this language; a correction without a language corrects any."""
         return None in (self.language, language) or is_same(str(self.language), str(language))
 
     def applies(self, results: Mapping[str, StoredResult]) -> bool:
-        """Whether it is of what these results hold."""
+        """Tell whether it corrects one of these results."""
         made = results.get(self.step)
         return made is not None and self.corrects(heard_in(made))
 
 
 def heard_in(made: StoredResult) -> str | None:
-    """The language that a result says it is in."""
+    """Return the language that a result states."""
     language = made.facts.get("language")
     return str(language) if language else None
 
 
 class Edits(Document):
-    """`edits.json`: the corrections of a media, oldest first."""
+    """Content of `edits.json`: the corrections of a media file, oldest first."""
 
     edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True)
 class Changed:
-    """A published file that was edited: where it is, the `step.role` that it shows, what it was, and its language."""
+    """Published file that was edited: its path, the `step.role` that it shows, its content before, and its language."""
 
     path: Path
     origin: str
@@ -87,33 +87,36 @@ class Changed:
 
 
 class EditStore:
-    """The corrections below one folder."""
+    """Store of corrections below one folder."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def of(self, media: str) -> tuple[Edit, ...]:
-        """The corrections of a media, oldest first; `media` is its digest."""
+        """Return the corrections of a media file, oldest first. `media` is its digest."""
         try:
             edits = Edits.read(self._root / media / _LIST).edits
         except FileNotFoundError:
             return ()
         except DocumentError as error:
             raise BadInput(
-                "edits.damaged", str(error), hint="restore the file from a copy; the corrections lie beside it"
+                "edits.damaged",
+                str(error),
+                hint="restore the file from a backup; the corrections themselves are in the same folder",
             ) from error
         return tuple(edit if edit.language else self._with_language(media, edit) for edit in edits)
 
     def path(self, media: str, sha256: str) -> Path:
-        """Where a correction's content lies; read it, never change it."""
+        """Return the path of a correction's content; read it, never change it."""
         return self._root / media / sha256
 
     def files(self, media: str, edits: Sequence[Edit]) -> dict[str, Path]:
-        """The contents of a media's corrections by digest."""
+        """Return the paths of the corrections of a media file, by digest."""
         return {digest: self.path(media, digest) for edit in edits for digest in (edit.sha256, edit.base)}
 
     def take_in(self, media: str, changed: Sequence[Changed]) -> tuple[Edit, ...]:
-        """Keep edited files as corrections. Raises `BadInput` for what cannot be one, and then keeps none of them."""
+        """Keep edited files as corrections. Raises `BadInput` if one of them cannot be a correction, and then keeps
+        none."""
         _check(changed)
         edits = list(self.of(media))
         for one in changed:
@@ -122,7 +125,7 @@ class EditStore:
         return tuple(edits)
 
     def drop(self, media: str, names: Sequence[str]) -> tuple[Edit, ...]:
-        """Forget the corrections of these files, or all where none is named. Returns what was forgotten."""
+        """Delete the corrections of these files, or all if none is named. Returns the deleted ones."""
         edits = self.of(media)
         dropped = tuple(edit for edit in edits if not names or edit.name in names)
         self._write(media, [edit for edit in edits if edit not in dropped])
@@ -138,13 +141,13 @@ class EditStore:
         if older is not None:
             edits.remove(older)
         becomes = _other_language(changed.path, changed.language) if role == _TRANSCRIPT else None
-        if role == _TRANSCRIPT:  # it was made with the corrections in its language that there are, and holds them
+        if role == _TRANSCRIPT:  # it was made with the existing corrections in its language, and contains them
             own = (changed.language, becomes)
             edits = [
                 edit.model_copy(update={"base": edit.sha256}) if any(map(edit.corrects, filter(None, own))) else edit
                 for edit in edits
             ]
-        elif older is not None:  # a correction of a correction: what it corrects is still what was made
+        elif older is not None:  # a correction of a correction: its base is still the output of the step
             base = older.base
         made = Edit(
             name=changed.path.name, step=step, role=role, sha256=digest, base=base, language=changed.language,
@@ -153,7 +156,8 @@ class EditStore:
         return [*edits, made]
 
     def _with_language(self, media: str, edit: Edit) -> Edit:
-        """A correction that was kept before their languages were: from its document, its translation or its name."""
+        """Return a correction from a release that did not keep languages, with the language of its document, its
+        translation or its name."""
         if edit.role == _TRANSCRIPT:
             before, after = (_language_of(self.path(media, digest)) for digest in (edit.base, edit.sha256))
             language = before or after
@@ -165,7 +169,7 @@ class EditStore:
         return edit.model_copy(update={"language": target or named or None})
 
     def _keep(self, media: str, path: Path) -> str:
-        content = path.read_bytes()  # once: an editor may save again between two readings
+        content = path.read_bytes()  # read once: an editor may save again between two readings
         digest = hashlib.sha256(content).hexdigest()
         place = self.path(media, digest)
         if not is_sound(place, digest):
@@ -194,7 +198,7 @@ def _language_of(transcript: Path) -> str | None:
 
 
 def _other_language(transcript: Path, language: str | None) -> str | None:
-    """The language that a transcript names, where it is another one."""
+    """Return the language that a transcript states, if it is another one."""
     named = _language_of(transcript)
     return None if named is None or language is None or is_same(named, language) else named
 
@@ -205,36 +209,36 @@ def _check(changed: Sequence[Changed]) -> None:
         if not one.path.read_bytes().strip():
             raise BadInput(
                 "edits.empty",
-                f"{one.path} was edited and is empty now; expected subtitles or a transcript",
-                hint="delete it, and the next run puts back what was made",
+                f"{one.path} was edited and is now empty, expected subtitles or a transcript",
+                hint="delete it; the next run publishes reel's own version again",
             )
         other = seen.setdefault(one.origin, one.path)
         if other is not one.path:
             raise BadInput(
                 "edits.two",
-                f"{other.name} and {one.path.name} were both edited, and show the same subtitles",
+                f"{other.name} and {one.path.name} were both edited, and contain the same subtitles",
                 hint=f"keep the one that is right, and delete the other in {one.path.parent}",
             )
 
 
 def takes_edits(name: str, origin: str) -> bool:
-    """Whether an edited file can be taken in: a transcript, or a subtitle in a format that holds times and text."""
+    """Tell whether an edited file can be a correction: a transcript, or a subtitle in a format with times and text."""
     role = origin.rpartition(".")[2]
     return role == _TRANSCRIPT or (role == "files" and not name.endswith(_NOT_TAKEN))
 
 
 def beside_transcript(edits: Sequence[Edit], taken_in: Sequence[str]) -> list[str]:
-    """The corrected subtitles that a transcript which has just been taken in does not reach."""
+    """Return the corrected subtitles to which the changes of a new corrected transcript do not apply."""
     if not any(edit.role == _TRANSCRIPT and edit.name in taken_in for edit in edits):
         return []
     return [edit.name for edit in edits if edit.role != _TRANSCRIPT and edit.name not in taken_in]
 
 
 def with_edits(plan: Plan, edits: Sequence[Edit], make_correct: Callable[[dict[str, Source]], Step]) -> Plan:
-    """The plan for a media that has corrections.
+    """Return the plan with the corrections of its media file.
 
-    A corrected subtitle takes the place of the layout. A corrected transcript, and the words of a corrected subtitle in
-    the spoken language, go through the stage `correct`, which then stands between the transcript and all that takes it.
+    A corrected subtitle replaces the layout. A corrected transcript, and the words of a corrected subtitle in the
+    spoken language, go through the stage `correct`, which is inserted between the transcript and the steps that use it.
     """
     steps = {step.id: step for step in plan.steps}
     corrections: dict[FromStep, _Inputs] = {}
@@ -252,7 +256,7 @@ def with_edits(plan: Plan, edits: Sequence[Edit], make_correct: Callable[[dict[s
             content.add("edited", edit, [None if is_translated else edit.language])
             steps[step.id] = replace(step, inputs=content)
             given = step.inputs.get(_TRANSCRIPT)
-            laid_out = given.sources[-1] if isinstance(given, FirstOf) else given  # a shortened one stands before it
+            laid_out = given.sources[-1] if isinstance(given, FirstOf) else given  # a shortened one comes before it
             if isinstance(laid_out, FromStep) and not is_translated:
                 spoken = [edit.language, *(heard for heard, then in becomes.items() if then == edit.language)]
                 spoken = [heard for heard in spoken if becomes.get(heard or "", edit.language) == edit.language]
@@ -265,10 +269,10 @@ def with_edits(plan: Plan, edits: Sequence[Edit], make_correct: Callable[[dict[s
 
 
 class _Inputs(dict[str, Source]):
-    """A step's inputs by role, to which corrections are added."""
+    """Inputs of a step by role, to which corrections are added."""
 
     def add(self, role: str, edit: Edit, languages: Sequence[str | None]) -> None:
-        """The correction for a transcript in one of these languages, and what it was before."""
+        """Add the correction of a transcript in one of these languages, and the content before it."""
         named = tuple(language for language in languages if language)
         self._put(role, FromFile(edit.sha256, edit.name, named))
         if role != "edited":
@@ -281,7 +285,7 @@ class _Inputs(dict[str, Source]):
 
 
 def _corrected(plan: Plan, source: FromStep, correct: Step, number: int) -> Plan:
-    """The plan in which what took `source` takes the corrected one."""
+    """Return the plan in which each step that used `source` uses the corrected output."""
     correct = replace(correct, id=CORRECT if number == 0 else f"{CORRECT}-{number + 1}")
     instead = {FromStep(source.step, role): FromStep(correct.id, role) for role in (source.role, "text")}
 

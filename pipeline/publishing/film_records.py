@@ -1,4 +1,4 @@
-"""Reads reel's records beside films: the files there that it wrote itself, also after a film was renamed."""
+"""Reads reel's records beside films: the files there that it wrote itself, even if a film was renamed since."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from pipeline.publishing.record import JOB, read_job, write_job
 
 
 def own_names(folder: Path, records: Iterable[str]) -> frozenset[str]:
-    """Return the files in a folder of films that reel wrote, as names compare, by these of its records and by that of a
-    job that was published into the folder itself, as with `-o Movies`."""
+    """Return the names of the files in a folder of films that reel wrote, in the form for comparison.
+
+    They come from the given records, and from the record of a job that was published into the folder itself, as with
+    `-o Movies`.
+    """
     names: set[str] = set()
     for place in (folder, *(folder / JOBS / name for name in records)):
         if (place / JOB).is_file() and (job := read_job(place)):
@@ -23,8 +26,10 @@ def own_names(folder: Path, records: Iterable[str]) -> frozenset[str]:
 
 
 def take_over(film: Path, digest: str) -> None:
-    """Give a film that was renamed, or that came for another of its name, the record of the film that is gone: what
-    reel wrote for that is reel's still, and so it is where it was renamed along with the film."""
+    """Give a new or renamed film the record of a film that no longer exists under its name.
+
+    Files that reel wrote for the old film stay reel's, also if they were renamed along with the film.
+    """
     folder = job_folder(film)
     if folder.exists():
         return

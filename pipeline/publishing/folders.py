@@ -1,4 +1,4 @@
-"""Chooses the folder that a media file's results go to, and finds out what its disk takes before work begins."""
+"""Chooses the folder for the results of a media file, and checks what its disk allows before work begins."""
 
 from __future__ import annotations
 
@@ -17,33 +17,32 @@ from pipeline.publishing.placing import temporary_name
 from pipeline.publishing.record import JOB, is_regular, read_job
 
 _USUAL_LONGEST = 255
-_OTHER_FOLDER = "choose another folder with `-o`, or make this one writable; the results that there are stay"
-_MAKE_ROOM = "make room there and give the same command again; the results are kept, so it only publishes"
+_OTHER_FOLDER = "choose another folder with `-o`, or make this one writable; existing results are kept"
+_MAKE_ROOM = "free some space there and run the same command again; the results are kept, so it only publishes"
 _FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
-_MAKE_WRITABLE = (
-    "make it writable, or leave `--beside` out and name a folder with `-o`; the results that there are stay"
-)
+_MAKE_WRITABLE = "make it writable, or leave `--beside` out and name a folder with `-o`; existing results are kept"
 
 
 class Folders:
-    """Gives each media file of a run a folder of its own, however names are written: in another letter case, or
-    composed otherwise in Unicode, two names are one on some disks and for every reader. `replace`: a `job.json` of
-    other people, which is no media file of the `batch`, does not keep a folder from being taken. Without an `output`
-    folder, each lies beside its media file."""
+    """Choice of a separate folder for each media file of a run.
+
+    Names that differ only in letter case or Unicode composition count as one, since some disks and every reader see
+    one. With `replace`, a `job.json` of other people does not keep a folder from being taken, unless it is a media file
+    of the `batch`. Without an `output` folder, each job folder lies beside its media file.
+    """
 
     def __init__(self, output: Path | None, batch: BatchMedia, *, replace: bool = False) -> None:
         self._output, self._batch, self._replace = output, batch, replace
         self._taken: dict[str, Path] = {}
-        self.foreign_records: dict[Path, Path] = {}  # by the media file that got another folder because of it
+        self.foreign_records: dict[Path, Path] = {}  # keyed by the media file that got another folder because of it
         self._lock = threading.Lock()  # files are published by threads, and some then need another folder
 
     def take_again(self, folder: Path, media: Path) -> bool:
-        """Tell whether the media file may have the folder that it had before."""
+        """Tell whether a media file may have its former folder again."""
         return self._taken.setdefault(alike(str(folder)), media) == media
 
     def take(self, media: Path, digest: str, rules: NameRules) -> Path:
-        """Return a folder for a media file: its name; with a part of its digest where another of that name was there
-        first."""
+        """Return a folder for a media file: its name, with a part of its digest if another file has taken that name."""
         place = self._output or job_folder(media).parent
         stem = stem_of(media.name, rules) if self._output else media.name
         lengths = (f"-{digest[:length]}" for length in range(8, 65, 8))
@@ -58,9 +57,9 @@ class Folders:
         raise AssertionError("numbers do not end")
 
     def take_other(self, folder: Path, media: Path, digest: str, rules: NameRules) -> Path:
-        """Return another folder, because a run beside this one has published into the one that was taken."""
+        """Return another folder, because a concurrent run has published into the one that was chosen."""
         with self._lock:
-            self._taken[alike(str(folder))] = folder  # of no media file of this run
+            self._taken[alike(str(folder))] = folder  # of a media file of another run
         return self.take(media, digest, rules)
 
     def _is_free(self, folder: Path, media: Path, digest: str) -> bool:
@@ -74,10 +73,13 @@ class Folders:
 
 
 def may_take(folder: Path, media: Path, digest: str, batch: BatchMedia, *, replace: bool) -> bool:
-    """Tell whether a media file's results may go to a folder: it holds no job, or the one of this file, which may have
-    been moved since; or, with `replace`, a `job.json` of other people that the user gives up."""
+    """Tell whether the results of a media file may go to a folder.
+
+    That is so if it holds no job, or the job of this file, which may have been moved since; or, with `replace`, a
+    `job.json` of other people that the user gives up.
+    """
     if job := read_job(folder):
-        if folder == job_folder(media):  # wherever the film was when that was written
+        if folder == job_folder(media):  # the film may have been elsewhere at that time
             return True
         return _is_at(media, job.media) or (job.media_sha256 == digest and not Path(job.media).exists())
     record = folder / JOB
@@ -95,8 +97,11 @@ def _is_at(media: Path, before: str) -> bool:
 
 
 class OutputDisk:
-    """Disk of an output folder, and what it takes. With `try_it`, it is tried by writing, and all that was written for
-    that is taken away; without, the system is asked. Raises `BadInput` where nothing can be written."""
+    """Check of the disk of an output folder.
+
+    With `try_it`, the check writes files and removes them again; without, it asks the system. Raises `BadInput` if the
+    folder cannot be written.
+    """
 
     def __init__(self, *, try_it: bool) -> None:
         self._try_it = try_it
@@ -108,7 +113,7 @@ class OutputDisk:
             self.check(place, hint=_MAKE_WRITABLE)
 
     def check(self, folder: Path, hint: str = _OTHER_FOLDER) -> None:
-        """Raise `BadInput` unless files can be written into a folder, which need not be there yet."""
+        """Raise `BadInput` unless files can be written into a folder, which need not exist yet."""
         there = _nearest(folder)
         if there in self._writable:
             return
@@ -124,7 +129,7 @@ class OutputDisk:
         self._writable.add(there)
 
     def rules(self, folder: Path, media: Path) -> NameRules:
-        """Return what names a folder's disk takes, as far as this media file's name needs to know."""
+        """Return the names that a folder's disk allows, as far as the name of this media file depends on it."""
         there = _nearest(folder)
         try:
             longest = os.pathconf(there, "PC_NAME_MAX") if hasattr(os, "pathconf") else _USUAL_LONGEST
@@ -138,26 +143,28 @@ class OutputDisk:
 
 
 def unwritable(folder: Path, error: OSError, hint: str = "") -> BadInput:
-    """Make the error for a folder that nothing can be written to."""
+    """Return the error for a folder that cannot be written."""
     if error.errno in _FULL:
         hint = _MAKE_ROOM
     return BadInput(
         "publish.unwritable",
-        f"nothing can be written to {folder}: {error.strerror or error}",
+        f"reel cannot write to {folder}: {error.strerror or error}",
         hint=hint or (_MAKE_WRITABLE if is_job_folder(folder) else _OTHER_FOLDER),
     )
 
 
 def _nearest(folder: Path) -> Path:
-    """Return the folder, or the nearest above it that is there."""
+    """Return the folder, or its nearest parent that exists."""
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
     return folder
 
 
 def _try_writing(folder: Path, there: Path) -> None:
-    """Write a file as near to the folder as will be possible without leaving anything behind. The folders on the way
-    are made inside a hidden one: under their own names, another run may be making them, and be disturbed."""
+    """Write a file as close to the folder as possible without leaving anything behind.
+
+    Missing folders are made inside a hidden one: another run may be making them under their own names.
+    """
     missing = folder.parent.relative_to(there).parts if folder != there else ()
     hidden = temporary_name(there)
     if not missing:
@@ -178,12 +185,12 @@ def _try_writing(folder: Path, there: Path) -> None:
 
 
 def _takes_name(folder: Path, name: str) -> bool:
-    """Tell whether a disk takes a name, by a folder that is hidden and gone again at once."""
+    """Tell whether a disk allows a name, by creating a hidden folder for a moment."""
     hidden = temporary_name(folder)
     try:
         hidden.mkdir()
     except OSError:
-        return True  # that it cannot be written is told elsewhere
+        return True  # `check` reports a folder that cannot be written
     try:
         (hidden / name).mkdir()
         (hidden / name).rmdir()

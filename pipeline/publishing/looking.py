@@ -1,4 +1,4 @@
-"""Looks at what lies in a folder, for the decisions of `pipeline.publishing.targets`."""
+"""Examines the files in a folder, for the decisions of `pipeline.publishing.targets`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Kind = Literal["nothing", "file", "media", "other"]
 
 
 class Looking:
-    """Content of a folder at the time when it is first asked. `unchanged` tells of a file that nothing about it has
-    changed since reel published it."""
+    """Content of a folder, read when it is first needed. `unchanged` tells whether a file is unchanged since reel
+    published it."""
 
     def __init__(self, folder: Path, batch: BatchMedia, unchanged: Callable[[Path], bool]) -> None:
         self._folder, self._batch, self._unchanged = folder, batch, unchanged
         self._digests: dict[str, str] = {}
 
     def kind(self, name: str) -> Kind:
-        """Tell what lies under a name: a film of the run, a regular file, something else, or nothing."""
+        """Return the kind of file under a name: a film of the run, a regular file, something else, or nothing."""
         path = place_of(self._folder, name)
         if path in self._batch:
             return "media"
@@ -45,5 +45,5 @@ class Looking:
         return self._digests[name]
 
     def is_unchanged(self, name: str) -> bool:
-        """Tell whether nothing about a file has changed since reel published it, so that other bytes are damage."""
+        """Tell whether a file is unchanged since reel published it, so that other bytes in it are damage."""
         return self._unchanged(place_of(self._folder, name))

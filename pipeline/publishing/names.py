@@ -1,4 +1,4 @@
-"""Makes names that a disk takes: none that climbs or is too long, and a free one where a name is taken. Pure."""
+"""Makes file names that a disk allows, and a free name if one is taken. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from shared.text.text_width import clusters
 
-_MARK = ".reel"  # stands in a name that gives way to a file of other people
+_MARK = ".reel"  # part of a name that avoids a file of other people
 _DIGEST_DIGITS = 8
 _NOTHING_LEFT = "media"
 _NOT_PORTABLE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
@@ -22,8 +22,8 @@ _DEVICES |= {f"{port}{digit}" for port in ("COM", "LPT") for digit in "012345678
 
 @dataclass(frozen=True)
 class NameRules:
-    """Limits of a disk: names of at most `longest` units (bytes; on Windows UTF-16 units), and characters of every
-    kind unless only `portable` ones."""
+    """Limits of a disk: names of at most `longest` units (bytes; on Windows UTF-16 units), and all characters or only
+    `portable` ones."""
 
     longest: int = 255
     portable: bool = os.name == "nt"
@@ -34,9 +34,9 @@ class NameRules:
 
 
 def stem_of(file_name: str, rules: NameRules) -> str:
-    """Return the name that a media file's folder and published files begin with: its own, without the suffix.
+    """Return the beginning of the names of a media file's folder and published files: its own name without suffix.
 
-    Leading dots go: they hide a name, and names of dots alone mean this folder and the one above it.
+    Leading dots are removed: they hide a file, and a name of dots alone means this folder or its parent.
     """
     stem, _, suffix = file_name.rpartition(".")
     bare = (stem or file_name).lstrip(".")
@@ -45,22 +45,22 @@ def stem_of(file_name: str, rules: NameRules) -> str:
 
 
 def portable(name: str) -> str:
-    """Return the name in characters that every disk takes, and not the name of a device of Windows."""
+    """Return the name in characters that every disk allows, changed if it is the name of a Windows device."""
     name = _NOT_PORTABLE.sub("_", name).rstrip(". ") or "_"
     first, dot, rest = name.partition(".")
     return f"{first}_{dot}{rest}" if first.rstrip().upper() in _DEVICES else name
 
 
 def is_portable(name: str) -> bool:
-    """Tell whether every disk takes the characters of a name."""
+    """Tell whether every disk allows the characters of a name."""
     return portable(name) == name
 
 
 def fitted(stem: str, tail: str, rules: NameRules) -> str:
-    """Return `stem` and `tail` as one name, with the stem cut where both are too long for the disk. A stem may begin
+    """Return Return `stem` and `tail` as one name, with the stem cut if they are too long for the disk. A stem may begin
     with a folder, which does not count.
 
-    A cut stem ends with a part of its digest, so that it is the same at every run and no other stem becomes it.
+    A cut stem ends with a part of its digest, so that it is the same in every run and unique to this stem.
     """
     folder, slash, stem = stem.rpartition("/")
     room = rules.longest - rules.size(tail)
@@ -77,7 +77,7 @@ def fitted(stem: str, tail: str, rules: NameRules) -> str:
 
 
 def free_names(stem: str, tail: str, rules: NameRules) -> Iterator[str]:
-    """Yield the name, then those to take where it is of other people: `Film.reel.en.srt`, `Film.reel-2.en.srt`."""
+    """Yield the name, then the alternatives if it belongs to other people: `Film.reel.en.srt`, `Film.reel-2.en.srt`."""
     yield fitted(stem, tail, rules)
     yield fitted(stem, _MARK + tail, rules)
     for number in itertools.count(2):
@@ -85,5 +85,5 @@ def free_names(stem: str, tail: str, rules: NameRules) -> Iterator[str]:
 
 
 def alike(name: str) -> str:
-    """Return what two names have in common that are one on some disks and for every reader."""
+    """Return the form for comparison: equal for two names that some disks, and every reader, take for one."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

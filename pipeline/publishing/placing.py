@@ -1,4 +1,4 @@
-"""Writes files into folders of the user: whole or not at all, and never over a file that came in between."""
+"""Writes files into folders of the user: complete or not at all, and never over a file that appeared in between."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from shared.copying import copy_verified
 
-# The name says whose the file is, and is short whatever it will be called, so that a name as long as the disk allows
-# can still be written.
+# The name identifies the process, and is short, so that a file whose final name is as long as the disk allows can still
+# be written.
 _TEMPORARY = re.compile(r"\.reel-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{8}\.part")
 
 
@@ -26,8 +26,10 @@ def temporary_name(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[bool]:
-    """Keep other processes of this machine from publishing into `folder` at the same time. Yields False where the
-    system or the disk has no locks for folders; whoever publishes is careful without it too."""
+    """Keep other processes of this machine from publishing into `folder` at the same time.
+
+    Yields False if the system or the disk cannot lock folders; publishing is safe without the lock too.
+    """
     if sys.platform == "win32":
         yield False
         return
@@ -50,8 +52,10 @@ def held(folder: Path) -> Iterator[bool]:
 
 
 def sweep(folder: Path) -> None:
-    """Delete the temporary files and folders that processes of this machine left in `folder` when they were killed.
-    The folder must be held: a process in another container has a number that says nothing here."""
+    """Delete the temporary files that killed processes of this machine left in `folder`.
+
+    The folder must be locked: the process number of another container means nothing here.
+    """
     for path in folder.iterdir():
         match = _TEMPORARY.fullmatch(path.name)
         if match and match[1] == _host() and not _runs(int(match[2])):
@@ -60,8 +64,10 @@ def sweep(folder: Path) -> None:
 
 
 def put_copy(source: Path, target: Path, sha256: str, *, over: bool) -> bool:
-    """Copy a file to `target`; False, and nothing is put there, where the copy has another digest than `sha256`. With
-    `over`, what lies there is replaced; without, a file that lies there stays, and `FileExistsError` is raised."""
+    """Copy a file to `target`. Returns False, without writing the target, if the copy has another digest than `sha256`.
+
+    With `over`, an existing file is replaced; without, it stays, and `FileExistsError` is raised.
+    """
     beside = temporary_name(target.parent)
     try:
         is_whole = copy_verified(source, beside) == sha256
@@ -73,7 +79,7 @@ def put_copy(source: Path, target: Path, sha256: str, *, over: bool) -> bool:
 
 
 def put_content(content: bytes, target: Path, *, over: bool) -> None:
-    """Write a file as `put_copy` does."""
+    """Write a content to `target`; `over` is as in `put_copy`."""
     beside = temporary_name(target.parent)
     try:
         with open(beside, "xb") as stream:
@@ -89,13 +95,13 @@ def _move(beside: Path, target: Path, *, over: bool) -> None:
     if over:
         os.replace(beside, target)
     elif os.name == "nt":
-        beside.rename(target)  # refuses by itself to take another file's place
+        beside.rename(target)  # on Windows, this fails if the target exists
     else:
         try:
             os.link(beside, target)
         except FileExistsError:
             raise
-        except OSError:  # the disk has no links, as exFAT
+        except OSError:  # the disk has no hard links, for example exFAT
             if os.path.lexists(target):
                 raise FileExistsError(target) from None
             os.replace(beside, target)
@@ -106,9 +112,9 @@ def _host() -> str:
 
 
 def _runs(process: int) -> bool:
-    """Tell whether a process of this number is there; True where that cannot be asked without harm."""
+    """Tell whether a process with this number exists; True if that cannot be asked safely."""
     if os.name == "nt":
-        return True  # there, signal 0 would interrupt it
+        return True  # on Windows, signal 0 would interrupt it
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -1,9 +1,9 @@
-"""Looks after a result store: what is damaged in it, and what may go.
+"""Repairs a result store, and finds the results that may be deleted.
 
-A result may go when it is old or the store is too large, and no published job uses it. `job.json` in a job's folder
-says which results it was made from. Such folders are looked for where the history says that jobs were published,
-beside those, and wherever the user says that jobs were moved. Everything here is done by the store's one writer, so
-that no run is in progress.
+A result may be deleted if it is old or the store is too large, and no published job uses it. `job.json` in a job's
+folder names the results that it was made from. The search for such folders covers the places where the history says
+that jobs were published, their neighbours, and the folders to which the user says that jobs were moved. The store's one
+writer does all of this, so that no run is in progress.
 """
 
 from __future__ import annotations
@@ -29,20 +29,22 @@ _LARGE_BYTES = 1_000_000  # sound and film; transcripts and subtitles of a long 
 
 @dataclass(frozen=True)
 class Repaired:
-    """What a repair found. `index` says why the index was made anew; None where it was whole."""
+    """Findings of a repair. `index` says why the index was rebuilt, or is None if it was complete."""
 
     index: str | None
     results: int
-    unreadable: tuple[Path, ...]  # manifests, taken away
-    damaged: tuple[Path, ...]  # contents that are not what their name says, taken away
-    incomplete: tuple[str, ...]  # keys of results without all of their contents: they are made again when needed
-    histories: tuple[Path, ...]  # files of runs, damaged or lost, written anew from what the index still had
-    lost: tuple[Path, ...]  # damaged files of runs that the index does not have either
+    unreadable: tuple[Path, ...]  # removed manifests
+    damaged: tuple[Path, ...]  # removed contents that did not have the digest in their name
+    incomplete: tuple[str, ...]  # keys of results with missing contents: they are made again when needed
+    histories: tuple[Path, ...]  # damaged or lost files of runs, written again from the index
+    lost: tuple[Path, ...]  # damaged files of runs that are not in the index either
 
 
 def repair(store: ResultStore, damage: str | None, progress: Callable[[int, int], None]) -> Repaired:
-    """Read every content and every manifest, take away what is not what it says, and make the index anew. `damage` is
-    what was wrong with the index before it was opened; `progress` hears of bytes read and bytes in all."""
+    """Read every content and every manifest, remove the damaged ones, and rebuild the index.
+
+    `damage` is what was wrong with the index before it was opened. `progress` receives the bytes read and the total.
+    """
     contents = store.contents.places()
     sizes = {path: path.lstat().st_size for path in contents}
     done, damaged = 0, []
@@ -77,20 +79,20 @@ def _take_away(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Surplus:
-    """A result that may go, or contents that no result has. `key` is empty for those."""
+    """Result that may be deleted, or a content that no result uses; then `key` is empty."""
 
     key: str
     what: str
     reason: str
     age_s: float
-    bytes: int  # that deleting it, and all before it in the list, gives back
+    bytes: int  # freed by deleting it, once all before it in the list are deleted
     paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What the store holds: what may go, oldest first, and how much stays, and of that how much for published jobs.
-    `lost` are the folders of jobs that are nowhere to be found: deleted, or moved far away."""
+    """Content of the store: what may be deleted, oldest first, how much stays, and how much of that is for published
+    jobs. `lost` are folders of jobs that cannot be found: deleted, or moved elsewhere."""
 
     surplus: tuple[Surplus, ...]
     kept_bytes: int
@@ -100,10 +102,13 @@ class Survey:
 
 @dataclass(frozen=True)
 class Ask:
-    """How far a survey may go. With `intermediates`, a published job keeps the results that it published, and not those
-    that they were made from. `by_itself` is for a run that nobody watches: it keeps what a service was asked for, and
-    lets go of large published results, whose files lie in the job's folder. `spared` are keys that stay in any case.
-    `moved_to` are folders that may hold jobs at any depth."""
+    """Limits of a survey.
+
+    With `intermediates`, a published job keeps only the results that it published, not those that they were made from.
+    `by_itself` is for a run without a person watching: it keeps results that a service was paid for, and gives up large
+    published results whose files lie in the job's folder. `spared` are keys that always stay. `moved_to` are folders
+    that may hold jobs at any depth.
+    """
 
     intermediates: bool = False
     by_itself: bool = False
@@ -113,7 +118,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A result that no published job holds on to."""
+    """Result that no published job needs."""
 
     path: Path
     result: StoredResult
@@ -121,17 +126,21 @@ class _Candidate:
 
     @property
     def is_small(self) -> bool:
-        """Whether it takes so little that it stays as long as anything larger may go: texts cost the most to make."""
+        """Tell whether it is so small that it stays as long as a larger result may be deleted: texts cost the most to
+        make."""
         return sum(file.size for file in self.result.files) < _LARGE_BYTES
 
 
 def survey(store: ResultStore, older_than_s: float, keep_bytes: int | None, *, ask: Ask) -> Survey:
-    """What may go: every result not used for `older_than_s`, then others until no more than `keep_bytes` stay: first
-    what is large, then the rest, the oldest of each first."""
+    """Return what may be deleted: every result not used for `older_than_s`, then others until at most `keep_bytes`
+    stay.
+
+    Large results come first, then the rest, the oldest of each first.
+    """
     results = {path: result for path in store.manifests() if (result := _read(path)) is not None}
     jobs, lost = _jobs(store, ask.moved_to)
     used_keys = _in_use(jobs, {result.key: result for result in results.values()}, ask)
-    fresh = store.contents.fresh  # a run in progress is about to note these
+    fresh = store.contents.fresh  # a run in progress is about to note results with these contents
     used_keys |= {one.key for one in results.values() if any(file.sha256 in fresh for file in one.files)}
     holders: dict[str, set[Path]] = defaultdict(set)
     for path, result in results.items():
@@ -151,7 +160,7 @@ def survey(store: ResultStore, older_than_s: float, keep_bytes: int | None, *, a
         freed = [name for name in names if not holders[name] and name in sizes]
         size = sum(sizes[name] for name in freed)
         total -= size
-        why = f"not used for {(now - one.used_at) / _DAY_S:.0f} days" if old else "the oldest of what is too much"
+        why = f"not used for {(now - one.used_at) / _DAY_S:.0f} days" if old else "the oldest above the size limit"
         what = f"{one.result.ingredients['stage']} ({one.result.ingredients['backend']})"
         paths = (one.path, *map(store.object_path, freed))
         surplus.append(Surplus(one.result.key, what, why, now - one.used_at, size, paths))
@@ -163,7 +172,7 @@ def _candidates(
     results: Mapping[Path, StoredResult], used_keys: Collection[str], last_used: Mapping[str, float], *,
     large_first: bool,
 ) -> list[_Candidate]:  # fmt: skip
-    """The results that may go, those to go first at the front."""
+    """Return the results that may be deleted, in the order of deletion."""
     found = [
         _Candidate(path, result, last_used[result.key] if result.key in last_used else _written_at(path))
         for path, result in results.items()
@@ -173,7 +182,10 @@ def _candidates(
 
 
 def delete(store: ResultStore, surplus: Iterable[Surplus]) -> None:
-    """Delete them, each from its row over its manifest to its contents, so that a result is never found in part."""
+    """Delete the given results and contents.
+
+    Each loses its row first, then its manifest, then its contents, so that an incomplete result is never found.
+    """
     for one in surplus:
         if one.key:
             store.index.execute("DELETE FROM results WHERE key = ?", (one.key,), wait=False)
@@ -185,7 +197,7 @@ def delete(store: ResultStore, surplus: Iterable[Surplus]) -> None:
 
 
 def _jobs(store: ResultStore, moved_to: Sequence[Path]) -> tuple[dict[Path, Job], tuple[Path, ...]]:
-    """Every published job that can be found, by its folder, and the folders from which one has gone without a trace."""
+    """Return every published job that can be found, by its folder, and the folders of jobs that cannot."""
     told = store.index.query("SELECT DISTINCT folder, media FROM run_items WHERE folder IS NOT NULL")
     published = {Path(str(folder)): str(media) for folder, media in told}
     renamed = (found.parent for folder in {place.parent for place in published} for found in folder.glob(f"*/{JOB}"))
@@ -197,7 +209,7 @@ def _jobs(store: ResultStore, moved_to: Sequence[Path]) -> tuple[dict[Path, Job]
 
 
 def _in_use(jobs: Mapping[Path, Job], results: Mapping[str, StoredResult], ask: Ask) -> set[str]:
-    """The keys that stay: those that published jobs use, or only those of what they published."""
+    """Return the keys that stay: those that published jobs use, or only those of the results that they published."""
     used = set(ask.spared)
     for folder, job in jobs.items():
         published = set(job.files.values())
@@ -212,7 +224,7 @@ def _in_use(jobs: Mapping[Path, Job], results: Mapping[str, StoredResult], ask: 
 
 
 def _large_copies(folder: Path, job: Job) -> set[str]:
-    """The digests of large files that lie in the job's folder, and need no second copy in the store."""
+    """Return the digests of large files that lie in the job's folder, and need no second copy in the store."""
     found = set()
     for name, digest in job.files.items():
         with contextlib.suppress(OSError):
@@ -222,18 +234,18 @@ def _large_copies(folder: Path, job: Job) -> set[str]:
 
 
 def _last_used(store: ResultStore) -> dict[str, float]:
-    """When a run last made or reused each result, in seconds."""
+    """Return when a run last made or reused each result, in seconds."""
     rows = store.index.query("SELECT key, MAX(ended_ms) FROM run_steps WHERE key IS NOT NULL GROUP BY key")
     return {str(key): float(str(at)) / 1000 for key, at in rows if at is not None}
 
 
 def _stray(store: ResultStore, name: str, size: int) -> Surplus:
     path = store.object_path(name)
-    return Surplus("", name[:12], "no result has it", time.time() - _written_at(path), size, (path,))
+    return Surplus("", name[:12], "no result uses it", time.time() - _written_at(path), size, (path,))
 
 
 def _written_at(path: Path) -> float:
-    """Return when a file was written; now, where a run that is under way has taken it away."""
+    """Return when a file was written; the time now if a concurrent run has removed it."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:

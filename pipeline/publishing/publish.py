@@ -1,7 +1,7 @@
-"""Published files: results under the names a user expects, in the media's own folder, each by rename.
+"""Publishes results under the names that a user expects, in the folder of the media file, each by a rename.
 
-`job.json` in the folder says which files are reel's, what each was made from, and under which licences. Files of other
-people, and files that a person has edited since, stay as they are: `pipeline.publishing.targets` decides.
+`job.json` in the folder names reel's files, what each was made from, and the licences. Files of other people, and files
+that a person has edited since, stay as they are: `pipeline.publishing.targets` decides.
 """
 
 from __future__ import annotations
@@ -30,17 +30,20 @@ from shared.files import is_sound, sha256_of
 from shared.text.language import UNDETERMINED, in_file_name, is_covered
 
 _TRANSCRIPT = "transcript"
-_TRIES = 5  # where others put files under the chosen names while ours are written
+_TRIES = 5  # if other programs create files with the chosen names while reel writes its own
 
 
 class FolderTaken(Exception):
-    """The folder holds another media file's job, which a run beside this one has published just now."""
+    """Error: the folder holds the job of another media file, which a concurrent run has just published."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """Results that a run has made of a media file. `missing` are the outputs that it could not make, as `step.role`,
-    with the code of the error; `plan_digest` stands for everything that decides the results but the media file."""
+    """Results that a run has made of a media file.
+
+    `missing` are the outputs that it could not make, as `step.role`, with the code of the error. `plan_digest` stands
+    for everything but the media file that decides the results.
+    """
 
     media: Path
     digest: str
@@ -52,10 +55,13 @@ class Made:
 
 @dataclass(frozen=True)
 class Rules:
-    """Conditions for all that a run publishes of one media file. `elsewhere` gives another folder for one that another
-    run has taken; `untouched` tells of a file that nothing about it has changed since it was published; with `replace`,
-    the user gives up files of other people that have the names of ours; `beside`: subtitles lie next to the media
-    file, but for those in the languages that it `has` already. `foreign_record` kept it from its usual folder."""
+    """Conditions for publishing the results of one media file.
+
+    `elsewhere` returns another folder for one that another run has taken. `untouched` tells whether a file is unchanged
+    since it was published. With `replace`, the user gives up files of other people that have the names of reel's. With
+    `beside`, subtitles lie next to the media file, except for those in the languages that it `has` already.
+    `foreign_record` is the record that kept the file from its usual folder.
+    """
 
     store: ResultStore
     models: Mapping[str, Model]
@@ -71,8 +77,12 @@ class Rules:
 
 @dataclass(frozen=True)
 class PublishedFiles:
-    """Content of a folder: all that the user gets; of that, what a person has edited and so keeps; files of other
-    people that have the names of ours, and how ours are called instead; names that the disk could not take whole."""
+    """Published files of a folder.
+
+    `edited` are those that a person has changed, so that reel kept them. `theirs` are files of other people that have
+    the names of reel's; `renamed` are reel's files under other names for that reason. `shortened` are names that were
+    too long for the disk.
+    """
 
     folder: Path
     files: tuple[Path, ...]
@@ -84,7 +94,7 @@ class PublishedFiles:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """File to be published: its content, and where that lies. `edit` is the correction that it is or holds."""
+    """File to be published: its content, and the path of that. `edit` is the correction that it is or contains."""
 
     wish: Wish
     origin: str
@@ -94,7 +104,7 @@ class _Wanted:
 
 
 def forget_edits(folder: Path, names: Sequence[str]) -> None:
-    """Let the next job replace these files by what it makes."""
+    """Allow the next job to replace these files by its results."""
     job = read_job(folder)
     if job is not None:
         left = {name: digest for name, digest in job.edits.items() if Path(name).name not in names}
@@ -102,10 +112,10 @@ def forget_edits(folder: Path, names: Sequence[str]) -> None:
 
 
 def publish(made: Made, folder: Path, corrected: Mapping[Edit, Path], rules: Rules) -> PublishedFiles:
-    """Bring every publication of the plan into `folder`, and take away what an earlier job left and this has not.
+    """Publish every output of the plan into `folder`, and remove the files of an earlier job that this one lacks.
 
-    `corrected` says where the contents of corrections lie: a corrected subtitle is published as its person left it.
-    Raises `ObjectDamaged` for a result that is not what its digest says.
+    `corrected` holds the paths of corrections: a corrected subtitle is published as the person left it. Raises
+    `ObjectDamaged` for a result that does not have its digest.
     """
     wanted = _wanted(made, corrected, rules)
     while True:
@@ -120,7 +130,7 @@ def _publish_into(
 ) -> PublishedFiles:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:  # a file of that name
+    except FileExistsError as error:  # a file has that name
         raise FolderTaken from error
     with contextlib.ExitStack() as stack:
         for place in (folder, *([place_of(folder, UP)] if rules.beside else [])):
@@ -129,14 +139,14 @@ def _publish_into(
         for attempt in range(_TRIES):
             try:
                 return _Folder(made, folder, corrected, rules).bring(wanted)
-            except FileExistsError:  # one that was not there when it was looked at
+            except FileExistsError:  # a file that appeared after the check
                 if attempt == _TRIES - 1:
                     raise
     raise AssertionError("the last attempt returns or raises")
 
 
 class _Folder:
-    """Attempt to publish into a folder, on the grounds of what lies in it now."""
+    """Attempt to publish into a folder, based on its current content."""
 
     def __init__(self, made: Made, folder: Path, corrected: Mapping[Edit, Path], rules: Rules) -> None:
         self._made, self._folder, self._rules = made, folder, rules
@@ -144,11 +154,11 @@ class _Folder:
             raise FolderTaken
         self._before = read_job(folder)
         self._over = is_regular(folder / JOB)
-        self._corrected = {edit.origin for edit in corrected}  # a later one was made on top of the earlier
+        self._corrected = {edit.origin for edit in corrected}  # a later correction contains the earlier ones
         self._looking = Looking(folder, rules.batch, rules.untouched)
 
     def bring(self, wanted: Sequence[_Wanted]) -> PublishedFiles:
-        """Write the record, then the files that it names, and take away what is left of the job before."""
+        """Write the record, then the files that it names, then remove the remaining files of the earlier job."""
         rules, look = self._rules, self._looking
         published = _published(self._before, self._lost(wanted)) if self._before else Published()
         targets = Targets(published, look, rules.names, replace=rules.replace, reserved=[JOB])
@@ -169,7 +179,7 @@ class _Folder:
         return _told(self._folder, chosen, rules.names)
 
     def _lost(self, wanted: Sequence[_Wanted]) -> dict[str, str]:
-        """Return the corrections in the folder that reel does not know any more, or that nothing made now has."""
+        """Return the corrections in the folder that reel no longer knows, or that no current output contains."""
         if self._before is None:
             return {}
         origins = {fitted(one.wish.stem, one.wish.tail, self._rules.names): one.origin for one in wanted}
@@ -181,7 +191,7 @@ class _Folder:
         }
 
     def _record(self, chosen: Sequence[tuple[_Wanted, Target]], lost: Mapping[str, str]) -> Job:
-        """Return the record of what will be in the folder, beside files of other people."""
+        """Return the record of reel's files in the folder."""
         made, before = self._made, self._before
         ours = [(one, target) for one, target in chosen if target.answer is not Answer.SAME_AS_THEIRS]
         files = {target.name: one.file.sha256 for one, target in ours}
@@ -189,7 +199,7 @@ class _Folder:
         steps, licences = _steps(made, self._rules.models)
         renamed = {target.name: target.wanted for _, target in ours if target.name != target.wanted}
         if before and before.plan == made.plan_digest and before.media_sha256 == made.digest:
-            # What could not be made this time was made of the same before, so that it is still right.
+            # An output that could not be made this time was made from the same inputs before, so it is still correct.
             for name in (name for name in before.files if before.origins.get(name) in made.missing):
                 files.setdefault(name, before.files[name])
                 origins.setdefault(name, before.origins[name])
@@ -216,7 +226,7 @@ class _Folder:
 
 
 def _published(job: Job, lost: Mapping[str, str]) -> Published:
-    """Read what the job before has published out of its record."""
+    """Return the published files of the earlier job, from its record."""
     files: dict[str, set[str]] = {}
     for name, digest in (*job.edits.items(), *job.files.items()):
         files.setdefault(name, set()).add(digest)
@@ -226,7 +236,7 @@ def _published(job: Job, lost: Mapping[str, str]) -> Published:
 
 
 def _told(folder: Path, chosen: Sequence[tuple[_Wanted, Target]], names: NameRules) -> PublishedFiles:
-    """Sum up what a user is told of the folder."""
+    """Return the published files for the report to the user."""
     others = [target for _, target in chosen if target.name != target.wanted]
     renamed = [target for target in others if os.path.lexists(place_of(folder, target.wanted))]
     return PublishedFiles(
@@ -242,7 +252,7 @@ def _told(folder: Path, chosen: Sequence[tuple[_Wanted, Target]], names: NameRul
 
 
 def _wanted(made: Made, corrected: Mapping[Edit, Path], rules: Rules) -> list[_Wanted]:
-    """Collect all that the plan publishes and that was made, under names of its own."""
+    """Return every output that the plan publishes and that was made, each under a name of its own."""
     found: dict[str, _Wanted] = {}
     for publication in made.plan.publications:
         result = made.results.get(publication.step)
@@ -260,15 +270,15 @@ def _wanted(made: Made, corrected: Mapping[Edit, Path], rules: Rules) -> list[_W
 
 
 def _is_there(result: StoredResult, rules: Rules) -> bool:
-    """Tell whether the media file has subtitles in a result's language already."""
+    """Tell whether the media file already has subtitles in the language of a result."""
     language = str(result.facts.get("language") or UNDETERMINED)
     return any(is_covered(language, one) for one in rules.has)
 
 
 def _with_correction(one: _Wanted, made: Made, corrected: Mapping[Edit, Path]) -> _Wanted:
-    """Return the file as its person has corrected it, or as it was made with corrections."""
+    """Return the file as a person has corrected it, or as it was made with corrections."""
     for edit, place in corrected.items():
-        if edit.origin != one.origin or not edit.applies(made.results):  # it is of another language, and waits
+        if edit.origin != one.origin or not edit.applies(made.results):  # a correction in another language is not used
             continue
         accepted = one.wish.accepted | {edit.sha256}
         if edit.role == _TRANSCRIPT:
@@ -282,7 +292,7 @@ def _with_correction(one: _Wanted, made: Made, corrected: Mapping[Edit, Path]) -
 
 
 def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> list[Changed]:
-    """Find the published files in a folder that a person has edited, and that can be taken in as corrections."""
+    """Return the published files in a folder that a person has edited, and that can become corrections."""
     job = read_job(folder)
     if job is None:
         return []
@@ -293,7 +303,7 @@ def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> li
             continue
         language = _language(job, origin)
         known = any(edit.origin == origin and edit.corrects(language) for edit in edits)
-        is_lost = name in job.edits and not known  # the corrections were deleted with the cache, say
+        is_lost = name in job.edits and not known  # for example, the corrections were deleted with the cache
         if sha256_of(path) != digest or is_lost:
             before = store.object_path(digest)
             found.append(Changed(path, origin, before if not is_lost and is_sound(before, digest) else None, language))
@@ -301,7 +311,7 @@ def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> li
 
 
 def _language(job: Job, origin: str) -> str | None:
-    """Return the language of a published file, as the step that made it says."""
+    """Return the language of a published file, as the step that made it states."""
     facts = job.steps.get(origin.rpartition(".")[0], {}).get("facts")
     language = facts.get("language") if isinstance(facts, dict) else None
     return str(language) if language else None
@@ -310,7 +320,7 @@ def _language(job: Job, origin: str) -> str | None:
 def _name_parts(
     publication: Publication, media: Path, result: StoredResult, file: StoredFile, names: NameRules
 ) -> tuple[str, str]:
-    """Return the name under which a result's file is published: its stem, which may be cut, and the rest."""
+    """Return the name of a published file: its stem, which may be cut, and the rest."""
     kind = str(result.facts.get("kind") or "full")
     _, dot, suffix = file.name.partition(".")
     parts = {
@@ -331,7 +341,7 @@ def _files(result: StoredResult, role: str) -> tuple[StoredFile, ...]:
 
 
 def _steps(made: Made, models: Mapping[str, Model]) -> tuple[dict[str, dict[str, JsonValue]], dict[str, str]]:
-    """Describe what each step was done with, and list the licences of that."""
+    """Return a description of what each step used, and the licences of that."""
     steps: dict[str, dict[str, JsonValue]] = {}
     licences: dict[str, str] = {}
     for step in made.plan.steps:

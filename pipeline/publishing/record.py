@@ -1,7 +1,7 @@
-"""`job.json`: the record of what reel has published into a folder, and the only proof that a file there is reel's.
+"""Reads and writes `job.json`: the record of reel's files in a folder, and the only proof that a file is reel's.
 
-It holds no times, so that the same job publishes the same bytes. While a job is published, `earlier` holds what files
-of the job before it may still be there: a job that is killed in between leaves no file without a record.
+It holds no times, so that the same job publishes the same bytes. During publishing, `earlier` holds the files of the
+earlier job that may still exist: a job that is killed meanwhile leaves no file without a record.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _LEFT_OUT_WHEN_EMPTY = ("renamed", "missing", "earlier")
 
 
 class Job(Document):
-    """`job.json`."""
+    """Content of `job.json`."""
 
     media: str  # the file's path
     media_sha256: str
     recipe: str
     profile: str
-    plan: str = ""  # the digest of everything that decides what is published, but the media
+    plan: str = ""  # the digest of everything but the media file that decides what is published
     files: dict[str, str]  # name to sha256
-    renamed: dict[str, str] = {}  # name to the one that it would have, where a file of other people has that
-    missing: dict[str, str] = {}  # `step.role` of what could not be made, to the code of the error
+    renamed: dict[str, str] = {}  # name to the usual name, which a file of other people has
+    missing: dict[str, str] = {}  # `step.role` of a missing output, to the code of the error
     earlier: dict[str, tuple[str, ...]] = {}  # name to each sha256 that it may still have, while a job is published
     origins: dict[str, str] = {}  # name to the `step.role` that it shows
-    edits: dict[str, str] = {}  # those of the files that are corrections, with their sha256
+    edits: dict[str, str] = {}  # the files that are corrections, with their sha256
     steps: dict[str, dict[str, JsonValue]]
     licences: dict[str, str]
 
@@ -45,14 +45,14 @@ class Job(Document):
         return frozenset({*self.files, *self.edits, *self.earlier})
 
     def as_text(self) -> str:
-        """Return the document as it stands in a file."""
+        """Return the document as it is written to a file."""
         data = self.model_dump(mode="json")
         data = {name: value for name, value in data.items() if value or name not in _LEFT_OUT_WHEN_EMPTY}
         return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
 
 
 def read_job(folder: Path) -> Job | None:
-    """Read the job that a folder holds; None where it holds none that this release can read."""
+    """Return the job that a folder holds; None if it holds none that this release can read."""
     path = folder / JOB
     try:
         status = os.lstat(path)
@@ -64,7 +64,7 @@ def read_job(folder: Path) -> Job | None:
 
 
 def _without_strangers(folder: Path, job: Job) -> Job:
-    """Return the job without files that lie where no job publishes: a record from elsewhere may name anything."""
+    """Return the job without files outside the folders where jobs publish: a foreign record may name any file."""
     fields = ("files", "renamed", "earlier", "edits", "origins")
     told: dict[str, dict[str, object]] = {field: getattr(job, field) for field in fields}
     if all(_is_of(folder, name) for names in told.values() for name in names):
@@ -80,7 +80,10 @@ def _is_of(folder: Path, name: str) -> bool:
 
 
 def write_job(folder: Path, job: Job, *, over: bool) -> None:
-    """Write the record, unless it is there already. Without `over`, raises `FileExistsError` for any other."""
+    """Write the record, unless the file already has the same content.
+
+    Without `over`, raises `FileExistsError` if another file is there.
+    """
     content = job.as_text().encode()
     if over and is_regular(folder / JOB) and (folder / JOB).read_bytes() == content:
         return
@@ -88,7 +91,7 @@ def write_job(folder: Path, job: Job, *, over: bool) -> None:
 
 
 def is_regular(path: Path) -> bool:
-    """Tell whether a path is a file itself, and no link to one."""
+    """Tell whether a path is a regular file, not a link to one."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except OSError:

@@ -1,5 +1,6 @@
-"""What was published for a media, and under which plan: enough to see that nothing is to be done, without opening a
-single result. A memory in the index, and no authority: without it the results themselves are asked.
+"""Records what was published for a media file and under which plan, so that a run without work opens no result.
+
+The index keeps these receipts as a cache: without them, the results themselves are read.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ from pipeline.store.results import ResultStore
 
 @dataclass(frozen=True)
 class Receipt:
-    """What lies in a media's folder, and the key of each step's result."""
+    """Published files of a media file, and the key of each step's result."""
 
     published: PublishedFiles
     keys: Mapping[str, str]
 
 
 def plan_digest(plan: Plan, models: Mapping[str, Model], surroundings: Surroundings) -> str:
-    """Everything that decides what is published for a media but the media itself."""
+    """Return the digest of everything but the media file that decides what is published."""
     steps: list[JsonValue] = []
     for step in plan.steps:
         first = descent(step, surroundings.rungs)[0]
-        # A model for one language that has come since may change what is published.
+        # A model for one language that was downloaded since may change what is published.
         by_language = {tag: name for tag, name in step.language_models.items() if name in surroundings.at_hand}
         names = {**step.models, **by_language, **step.direction_models}
         licences = sorted(f"{name} {models[name].licence}" for name in names.values())
@@ -52,28 +53,29 @@ def plan_digest(plan: Plan, models: Mapping[str, Model], surroundings: Surroundi
 
 
 def _with_digests(names: Mapping[str, str], surroundings: Surroundings) -> JsonValue:
-    """The models by role, each with its bytes: the ingredients hold only those that are decided."""
+    """Return the models by role, each with its digest: `ingredients` holds only the models that are decided."""
     return {role: [name, surroundings.models[name]] for role, name in names.items()}
 
 
 class Receipts:
-    """The receipts of one store."""
+    """Receipts of one store."""
 
     def __init__(self, store: ResultStore) -> None:
         self._index = store.index
 
     def has(self, media: Path, digest: str, plan: str) -> bool:
-        """Whether there is a receipt for this content and plan, whatever became of the files since."""
+        """Tell whether there is a receipt for this content and plan, even if the files have changed since."""
         wanted = "SELECT 1 FROM receipts WHERE media = ? AND digest = ? AND plan = ?"
         return bool(self._index.query(wanted, (str(media), digest, plan)))
 
     def find(self, media: Path, digest: str, plan: str) -> Receipt | None:
-        """The media's receipt, if it is for this content and plan and no published file was touched since."""
+        """Return the receipt of a media file if it is for this content and plan, and no published file has changed
+        since."""
         wanted = "SELECT folder, files, keys FROM receipts WHERE media = ? AND digest = ? AND plan = ?"
         for folder, files, keys in self._index.query(wanted, (str(media), digest, plan)):
             try:
                 noted, made = json.loads(str(files)), json.loads(str(keys))
-            except ValueError:  # a damaged index; the results themselves are asked then
+            except ValueError:  # the index is damaged, so the results themselves are read
                 return None
             if all(state_of(f"{folder}/{name}") == state for name, state in noted.items()):
                 place = Path(str(folder))
@@ -82,16 +84,16 @@ class Receipts:
         return None
 
     def states(self, media: Path) -> dict[str, list[int] | None]:
-        """Return what the file system said of each file when it was last published for a media file, by its path."""
+        """Return the recorded size and time of each file published for a media file, by path."""
         wanted = "SELECT folder, files FROM receipts WHERE media = ?"
         found: dict[str, list[int] | None] = {}
         for folder, files in self._index.query(wanted, (str(media),)):
-            with contextlib.suppress(ValueError):  # a damaged index tells nothing
+            with contextlib.suppress(ValueError):  # a damaged index holds nothing of use
                 found |= {os.path.join(str(folder), name): state for name, state in json.loads(str(files)).items()}
         return found
 
     def note(self, media: Path, digest: str, plan: str, published: PublishedFiles, keys: Mapping[str, str]) -> None:
-        """Keep what was published just now; nothing where somebody keeps an edited file."""
+        """Record what was published; nothing if a person's edited file was kept."""
         if published.edited:
             return
         files = [*(os.path.relpath(path, published.folder) for path in published.files), JOB]
@@ -101,7 +103,7 @@ class Receipts:
 
 
 def state_of(path: str) -> list[int] | None:
-    """Return what the file system says of a file, so that a change is seen; None where it is not there."""
+    """Return a file's size and modification time; None if it does not exist."""
     try:
         status = os.stat(path)  # noqa: PTH116 - twice as fast for a path that is text, and there are thousands
     except OSError:
