@@ -41,8 +41,8 @@ from shared.stage import CORE_ENVIRONMENT, DeviceKind
 
 @dataclass(frozen=True)
 class App:
-    """One project's parts. `tool` is the ffmpeg that stages get, `hardware` the machine as remembered, `own` which of
-    the models are the user's."""
+    """Parts of one project. `tool` is the ffmpeg that stages get, `hardware` the machine as remembered, `own` the
+    user's own models."""
 
     settings: Settings
     project: Project
@@ -58,13 +58,13 @@ class App:
 
     @property
     def device(self) -> DeviceKind:
-        """The kind of device for all that can compute there: what the user says, else the best of the machine."""
+        """Return the kind of device for every backend that supports it: the user's choice, else the machine's best."""
         if self.settings.device != "auto":
             return self.settings.device
         return "cpu" if self.settings.torch == "cpu" else self.hardware.device
 
     def surroundings(self) -> Surroundings:
-        """Digests of everything a step may run with."""
+        """Return the digests of everything that a step may run with."""
         families = (CORE_ENVIRONMENT, *self.environments.families)
         return Surroundings(
             environments={family: self.environments.digest(family) for family in families},
@@ -80,7 +80,7 @@ class App:
         )
 
     def waiting(self, tell: Callable[[str], None]) -> Waiting:
-        """Say how long to wait for the result store; `tell` hears what is waited for."""
+        """Return the limit for waiting for the result store. `tell` receives a text about the process that holds it."""
         return Waiting(wait_limit_s(self.settings.wait), tell)
 
     def choices(self) -> Choices:
@@ -107,7 +107,7 @@ class App:
         )
 
     def needed_environments(self) -> tuple[str, ...]:
-        """The environments that jobs under this profile always need, with the tool's where it comes from one."""
+        """Return the environments that jobs with this profile always need, with that of the tool if it has one."""
         backends = [
             STAGES[name].backends[filled.backend]
             for name, filled in self.profile.profile.stages.items()
@@ -134,7 +134,7 @@ class App:
 
 
 def open_app(settings: Settings) -> App:
-    """The parts of the project that `settings` describe. Looks at the disk, changes nothing on it but memories."""
+    """Return the parts of the project that `settings` describe. Reads the disk, and writes only caches to it."""
     project = open_project(settings)
     families = load_families(CONFIG / "environments.toml")
     hardware = recall(CONFIG / REMEMBERED)

@@ -6,8 +6,8 @@
 A correction replaces what it corrects. It is an input of the steps that follow, by its content, so their keys are exact
 and only they are done again. It stays until the user drops it.
 
-It belongs to the language of the corrected file. The spoken language is known only when there is a transcript, so a plan
-holds the corrections in every language, and each step takes those in the language of its transcript (see
+It belongs to the language of the corrected file. The spoken language is known only when there is a transcript, so a
+plan holds the corrections in every language, and each step takes those in the language of its transcript (see
 `pipeline.engine.language_models`). The others are not used.
 """
 

@@ -34,7 +34,7 @@ class NameRules:
 
 
 def stem_of(file_name: str, rules: NameRules) -> str:
-    """Return the beginning of the names of a media file's folder and published files: its own name without suffix.
+    """Return the beginning of the names of a media file's folder and published files: its name without suffix.
 
     Leading dots are removed: they hide a file, and a name of dots alone means this folder or its parent.
     """
@@ -57,8 +57,9 @@ def is_portable(name: str) -> bool:
 
 
 def fitted(stem: str, tail: str, rules: NameRules) -> str:
-    """Return Return `stem` and `tail` as one name, with the stem cut if they are too long for the disk. A stem may begin
-    with a folder, which does not count.
+    """Return `stem` and `tail` as one name, with the stem cut if they are too long for the disk.
+
+    A stem may begin with a folder, which does not count.
 
     A cut stem ends with a part of its digest, so that it is the same in every run and unique to this stem.
     """

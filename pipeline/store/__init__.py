@@ -1,1 +1,1 @@
-"""Results by key, their index, and the history of runs."""
+"""Stores results by key, with their index and the history of runs."""

@@ -1,4 +1,4 @@
-"""The contents of a result store: files named by the sha256 of what they hold, and never changed."""
+"""Stores the contents of results: files named by the sha256 of their bytes, which never change."""
 
 from __future__ import annotations
 
@@ -14,46 +14,48 @@ from shared.files import is_sound
 
 
 class Contents:
-    """The contents below one folder. Threads may put contents in while others are taken away."""
+    """Contents below one folder. Threads may add contents while others remove some."""
 
     def __init__(self, folder: Path) -> None:
-        # As text: putting paths together from their parts is a tenth of the time of a plan for many media.
+        # As text: joining `Path` objects takes a tenth of the time of a plan for many files.
         self._folder = str(folder)
-        self._bytes: int | None = None  # of all, once that was asked for
+        self._bytes: int | None = None  # of all contents, once that was requested
         self._fresh: set[str] = set()
-        self._placing = threading.Lock()  # held while a content is put into its place, or taken away
+        self._placing = threading.Lock()  # held while a content is added or removed
 
     def path(self, sha256: str) -> Path:
-        """Return where the content with this digest lies."""
+        """Return the path of the content with this digest."""
         return Path(f"{self._folder}/{sha256[:2]}/{sha256}")
 
     def prove(self, sha256: str) -> bool:
-        """Return whether the content is there and has its digest. A damaged one is removed, so that the results it
-        belongs to are made again."""
+        """Tell whether the content exists and has its digest.
+
+        A damaged content is removed, so that the results with it are made again.
+        """
         place = self.path(sha256)
         with contextlib.suppress(FileNotFoundError):
             read = place.stat().st_ino
             if is_sound(place, sha256):
                 return True
             with self._placing:
-                if place.stat().st_ino == read:  # and not what another item has just made in its place
+                if place.stat().st_ino == read:  # not a new content that another item has just put there
                     self._unlink(place)
         return False
 
     def take_in(self, path: Path) -> tuple[str, int]:
-        """Move a file to its place and return its digest and size. Its content is on the disk when this returns."""
+        """Move a file into the store, and return its digest and size. Its content is on the disk when this returns."""
         with open(path, "rb") as stream:
             os.fsync(stream.fileno())
             size, digest = os.fstat(stream.fileno()).st_size, hashlib.file_digest(stream, "sha256").hexdigest()
         target = self.path(digest)
-        path.chmod(0o444)  # contents are never changed; this stops a program that tries to
+        path.chmod(0o444)  # contents never change; this stops a program that tries to change one
         with self._placing:
             self._fresh.add(digest)
             if self._bytes is not None and not target.exists():
                 self._bytes += size
             try:
                 os.replace(path, target)
-            except FileNotFoundError:  # the first in its folder
+            except FileNotFoundError:  # the first content in its folder
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, target)
         flush_folder(target.parent)
@@ -61,24 +63,25 @@ class Contents:
 
     @property
     def fresh(self) -> frozenset[str]:
-        """The digests of contents that were taken in for results that are not noted yet."""
+        """Return the digests of contents whose results are not noted yet."""
         with self._placing:
             return frozenset(self._fresh)
 
     def noted(self, digests: Iterable[str]) -> None:
-        """Hear that the result with these contents is noted."""
+        """Record that the result with these contents is noted."""
         with self._placing:
             self._fresh.difference_update(digests)
 
     def remove(self, sha256: str) -> None:
-        """Remove a content, unless a result is just being written that has it."""
+        """Remove a content, unless a result that uses it is just being written."""
         with self._placing:
             if sha256 not in self._fresh:
                 self._unlink(self.path(sha256))
 
     @property
     def bytes(self) -> int:
-        """How much all contents take. Counted once, and then kept up to date by this process, the one writer."""
+        """Return the size of all contents. It is counted once, and then kept up to date by this process, the one
+        writer."""
         if self._bytes is None:
             self._bytes = sum(self.sizes().values())
         return self._bytes
@@ -104,7 +107,7 @@ class Contents:
 
 
 def flush_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
+    """Flush the names in a folder to the disk."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

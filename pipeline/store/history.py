@@ -1,7 +1,7 @@
-"""The history of runs: which steps each one ran or reused, for which media, in which workers, and how long that took.
+"""Records the history of runs: the steps that each one ran or reused, with their files, workers and durations.
 
-It is kept from what the run says of its steps, and from the events of its workers. When a run ends, and when the next
-one finds that it was cut off, it is written as a file too, so that the index can be made anew.
+It is built from the steps that a run reports, and from the events of its workers. When a run ends, and when the next
+one finds that it was interrupted, its history is also written to a file, so that the index can be rebuilt.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _KEPT_LOGS, _KEPT_LOG_BYTES = 50, 200_000_000
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One call of `reel run`."""
+    """Record of one call of `reel run`."""
 
     id: str
     started: str
@@ -41,7 +41,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class ItemOutcome:
-    """One media of a run; `folder` is where it was published."""
+    """Media file of a run; `folder` is where its results were published."""
 
     item: str
     media: str | None
@@ -52,7 +52,7 @@ class ItemOutcome:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One step of a run. The times of its beginning and end are those of a clock on the wall, for comparing steps."""
+    """Step of a run. Its start and end are wall-clock times, for comparing steps."""
 
     item: str
     step: str
@@ -67,7 +67,7 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class WorkerRecord:
-    """One worker process of a run."""
+    """Worker process of a run."""
 
     worker: str
     label: str
@@ -82,7 +82,7 @@ class WorkerRecord:
 
 @dataclass(frozen=True)
 class LoadRecord:
-    """A backend and its models, loaded once by one worker."""
+    """Backend with its models that a worker has loaded."""
 
     worker: str
     stage: str
@@ -95,7 +95,7 @@ class LoadRecord:
 
 @dataclass(frozen=True)
 class RunDetails:
-    """Everything that is known of a run."""
+    """Complete record of a run."""
 
     run: RunRecord
     items: tuple[ItemOutcome, ...]
@@ -105,17 +105,17 @@ class RunDetails:
 
 
 class Runs:
-    """The runs in one store."""
+    """History of the runs in one store."""
 
     def __init__(self, store: ResultStore, logs: Path) -> None:
         self._store, self._logs, self._index = store, logs, store.index
-        self._run = ""  # the one that this process is at, if any
+        self._run = ""  # the run of this process, if any
         self._media: dict[str, Path] = {}
         self._begun: dict[tuple[str, str], tuple[int, str | None]] = {}
         self._peaks: dict[str, tuple[float, float | None]] = {}
 
     def start(self, recipe: str, profile: str) -> str:
-        """Begin a run; what an interrupted one left as running is closed. Returns its id, which sorts by time."""
+        """Begin a run, and close a run that was interrupted. Returns its id; ids sort by time."""
         run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
         cut_off = [str(row[0]) for row in self._index.query("SELECT run FROM runs WHERE state = 'running'")]
         begun = {"run": run, "started": _now(), "state": "running", "recipe": recipe, "profile": profile}
@@ -128,7 +128,7 @@ class Runs:
         return run
 
     def told(self, emit: Callable[[events.Event], None]) -> Callable[[events.Event], None]:
-        """`emit`, with this history as the first to hear."""
+        """Return a function that records an event and then passes it to `emit`."""
 
         def both(event: events.Event) -> None:
             self.hear(event)
@@ -137,7 +137,7 @@ class Runs:
         return both
 
     def hear(self, event: events.Event) -> None:
-        """Note what the run in progress says of its items and workers."""
+        """Record an event of the current run's items and workers."""
         match event:
             case events.ItemStarted(item, media):
                 self._media[item] = media
@@ -164,11 +164,11 @@ class Runs:
                 pass
 
     def record(self, run: str, media_digest: str, step: StepRecord) -> None:
-        """Note what became of a step."""
+        """Record the outcome of a step."""
         self._index.put("run_steps", self._row(run, media_digest, step))
 
     def record_all(self, run: str, media_digest: str, steps: Iterable[StepRecord]) -> None:
-        """Note what became of several steps of a media at once."""
+        """Record the outcomes of several steps of a media file at once."""
         self._index.put_all("run_steps", [self._row(run, media_digest, step) for step in steps])
 
     def _row(self, run: str, media_digest: str, step: StepRecord) -> dict[str, object]:
@@ -187,33 +187,35 @@ class Runs:
         self._keep(run)
 
     def folder(self, run: str) -> Path:
-        """Where a run's logs lie."""
+        """Return the folder of a run's logs."""
         return self._logs / run
 
     def sweep_logs(self) -> None:
-        """Delete the logs of all but the newest runs, and of those too what goes beyond a size in all. The newest run
-        keeps its own."""
+        """Delete the logs of all but the newest runs, and further logs beyond a total size. The newest run keeps its
+        own."""
         newest_first = sorted(
             (path for path in self._logs.glob("*") if is_run(path.name) and path.is_dir()), reverse=True
         )
         size = 0
         for number, folder in enumerate(newest_first):
-            with contextlib.suppress(FileNotFoundError):  # the user tidies up too
+            with contextlib.suppress(FileNotFoundError):  # the user may delete logs too
                 size += sum(log.stat().st_size for log in folder.glob("*.log"))
             if number and (number >= _KEPT_LOGS or size > _KEPT_LOG_BYTES):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def all(self) -> list[RunRecord]:
-        """The runs, newest first."""
+        """Return the runs, newest first."""
         rows = self._index.query("SELECT run, started, finished, state, recipe, profile FROM runs ORDER BY run DESC")
         return [RunRecord(*row) for row in rows]  # type: ignore[arg-type]
 
     def details(self, run: str) -> RunDetails:
-        """What is known of a run, its steps by the order they ended in; raises `UsageError` when there is no such run.
-        The beginning of its id is enough."""
+        """Return the record of a run, with its steps in the order of their ends.
+
+        The beginning of the run's id is enough. Raises `UsageError` if no run, or more than one, has it.
+        """
         found = [record for record in self.all() if record.id.startswith(run)]
         if len(found) != 1:
-            what = f"there is no run `{run}`" if not found else f"`{run}` begins the names of {len(found)} runs"
+            what = f"there is no run `{run}`" if not found else f"`{run}` is the beginning of {len(found)} runs' names"
             raise UsageError("runs.unknown", what, hint="`./reel runs list` shows them")
         name = found[0].id
         return RunDetails(
@@ -228,7 +230,8 @@ class Runs:
         )
 
     def last_failed(self) -> list[str]:
-        """The media that failed in the newest run in which any did, without those that a later run finished."""
+        """Return the media files that failed in the newest run with failures, without those that a later run
+        finished."""
         rows = self._index.query(
             "SELECT run, media, state FROM run_items WHERE media IS NOT NULL AND state IN ('failed', 'done', 'reused')"
             " ORDER BY run DESC, rowid"
@@ -243,7 +246,8 @@ class Runs:
         return failed
 
     def redone(self, run: str) -> set[tuple[str, str]]:
-        """The media and step of all that was done in a run although it had been done or reused in one before."""
+        """Return the item and step of everything that a run did again, although an earlier run had done or reused
+        it."""
         rows = self._index.query(
             "SELECT item, step FROM run_steps AS now WHERE run = ? AND state = 'done' AND EXISTS (SELECT 1 FROM"
             " run_steps AS old WHERE old.media = now.media AND old.step = now.step AND old.run < now.run"
@@ -253,7 +257,7 @@ class Runs:
         return {(str(item), str(step)) for item, step in rows}
 
     def last_ingredients(self, media_digest: str, step: str) -> Mapping[str, JsonValue] | None:
-        """The ingredients of the key that a step had when it last ran for a media; None when it never did."""
+        """Return the ingredients of the key that a step had in its last run for a media file; None if it never ran."""
         rows = self._index.query(
             "SELECT key FROM run_steps WHERE media = ? AND step = ? AND key IS NOT NULL"
             " ORDER BY ended_ms DESC, rowid DESC LIMIT 1",
@@ -264,7 +268,7 @@ class Runs:
         return None
 
     def keys_of(self, media_digest: str) -> set[str]:
-        """Return the keys of all results that steps had for a media in any run."""
+        """Return the keys of all results that steps had for a media file in any run."""
         rows = self._index.query(
             "SELECT DISTINCT key FROM run_steps WHERE media = ? AND key IS NOT NULL", (media_digest,)
         )
@@ -277,7 +281,7 @@ class Runs:
         ]
 
     def _measured(self, worker: str, memory_mb: float, gpu_memory_mb: float | None) -> None:
-        """Note a new peak at once: who kills this process gives no notice."""
+        """Record a new peak at once: this process may be killed without notice."""
         memory, gpu = self._peaks.get(worker, (0.0, None))
         if gpu_memory_mb is not None:
             gpu = max(gpu or 0.0, gpu_memory_mb)

@@ -1,12 +1,12 @@
-"""The index: an SQLite database of what the result store holds and of what was run.
+"""Keeps the index: an SQLite database of the stored results and of the runs.
 
-It is never the only place of anything. Results are copied from their manifests; a run is written as a file when it
-ends, and copied back from there. So a damaged index is made anew, and SQLite's log may live on a local disk while the
-results lie elsewhere.
+No fact is stored only here. Results are copied from their manifests; a run is written to a file when it ends, and
+copied back from there. So a damaged index is rebuilt, and SQLite's log may live on a local disk while the results lie
+elsewhere.
 
-Two grades of waiting for the disk: what ends a run is there when `execute` returns, whatever happens to the power.
-The rows of single steps are not waited for: they survive the end of this process, and after a loss of power the rows
-that are missing are found by their manifests.
+Writes have two levels of safety. A write that ends a run is on the disk when `execute` returns, and survives a loss of
+power. The rows of single steps are not waited for: they survive the end of this process, and after a loss of power,
+missing rows are restored from the manifests.
 """
 
 from __future__ import annotations
@@ -43,31 +43,33 @@ from shared.files import write_by_rename
 _JSON = json.JSONEncoder(ensure_ascii=False)  # `json.dumps` makes one for each row
 
 Refill = Callable[["Index"], None]
-"""Puts everything that is known from files into an empty index."""
+"""Fills an empty index from files."""
 
 
 class RunFile(Document):
-    """A run as a file: the rows of each table that has some of it."""
+    """File of a run: its rows in each table."""
 
     tables: dict[str, tuple[dict[str, JsonValue], ...]]
 
 
 class Index:
-    """One index file. One process writes, between `open` and `close`; others read."""
+    """Index in one file. One process writes, between `open` and `close`; others read."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self._database: sqlite3.Connection | None = None
         self._read: tuple[int, sqlite3.Connection] | None = None
         self._gathering = False
-        self._waits: bool | None = None  # for the disk, as the connection is set now
+        self._waits: bool | None = None  # for the disk: the current setting of the connection
         self._known: dict[str, tuple[str, ...]] = {}
-        self._statements: dict[tuple[str, ...], str] = {}  # that put a row of these columns into this table
+        self._statements: dict[tuple[str, ...], str] = {}  # for inserting a row with these columns into a table
 
     @contextlib.contextmanager
     def open_for_writing(self, refill: Refill, *, checked: bool = False) -> Iterator[None]:
-        """Open the index, made anew where it is damaged or of another version; `checked` reads all of it for that.
-        Raises `ReelError` on a disk that SQLite's log is not safe on."""
+        """Open the index, and rebuild it if it is damaged or has another version.
+
+        With `checked`, all of it is read to find damage. Raises `ReelError` on a disk where SQLite's log is not safe.
+        """
         if kind := network_disk(self.file.parent):
             raise ReelError(
                 "results.network-disk",
@@ -85,12 +87,12 @@ class Index:
 
     @property
     def is_open(self) -> bool:
-        """Whether this process may write."""
+        """Tell whether this process may write."""
         return self._database is not None
 
     @contextlib.contextmanager
     def one_write(self, *, wait: bool = True) -> Iterator[None]:
-        """All writes of the block at once: one transaction, and at most one wait for the disk, instead of many."""
+        """Combine all writes of the block in one transaction, with at most one wait for the disk."""
         database = self._writable()
         if self._gathering:
             yield
@@ -106,13 +108,13 @@ class Index:
     def execute(
         self, statement: str, values: tuple[object, ...] | Mapping[str, object] = (), *, wait: bool = True
     ) -> None:
-        """One write. With `wait`, it survives a loss of power when this returns, unless inside `one_write`."""
+        """Execute one write. With `wait`, it survives a loss of power once this returns, unless inside `one_write`."""
         with self._write(wait) as database:
             database.execute(statement, values)
 
     @contextlib.contextmanager
     def _write(self, wait: bool) -> Iterator[sqlite3.Connection]:
-        """A transaction of its own, or a part of the one that `one_write` has begun."""
+        """Open a transaction, or join the one that `one_write` has begun."""
         database = self._writable()
         if self._gathering:
             yield database
@@ -127,7 +129,7 @@ class Index:
             self._waits = wait
 
     def put(self, table: str, row: Mapping[str, object], *, wait: bool = False) -> None:
-        """Insert a row, or replace the one with its key; columns that this release does not know are passed over."""
+        """Insert a row, or replace the one with its key. Columns that this release does not know are skipped."""
         self._put(table, row, "REPLACE", wait=wait)
 
     def put_all(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
@@ -137,7 +139,7 @@ class Index:
                 database.executemany(self._insertion(table, rows[0], "REPLACE"), rows)
 
     def query(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
-        """One read; empty where there is no index yet. Raises `ReelError` when it is damaged."""
+        """Execute one read. The result is empty if there is no index yet. Raises `ReelError` if it is damaged."""
         try:
             if self._database is not None:
                 return self._database.execute(statement, values).fetchall()
@@ -149,13 +151,14 @@ class Index:
             raise trouble(self.file, error) from error
 
     def _reader(self) -> sqlite3.Connection | None:
-        """The index to read in, kept open for as long as it is the same file; None where it is of another version."""
+        """Return a connection for reading, kept open as long as the index is the same file; None if it has another
+        version."""
         inode = self.file.stat().st_ino
         if self._read is None or self._read[0] != inode:
             database = self._for_reading()
             if version_of(database) != VERSION:
                 database.close()
-                return None  # the next writer makes it anew
+                return None  # the next writer rebuilds it
             self._read = inode, database
         return self._read[1]
 
@@ -168,19 +171,21 @@ class Index:
             no_place = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
             if not no_place or self.file.with_name(self.file.name + "-wal").exists():
                 raise
-            # On a disk that cannot be written there is no place for SQLite's shared memory, and no writer either.
+            # A read-only disk has no place for SQLite's shared memory, and no writer either.
             return connect(self.file, "ro&immutable=1")
         return database
 
     def rows(self, table: str, run: str) -> list[dict[str, JsonValue]]:
-        """What a table holds of a run, in the order it was written."""
+        """Return the rows of a run in a table, in the order of writing."""
         columns = self._columns(table)
         found = self.query(f"SELECT {', '.join(columns)} FROM {table} WHERE run = ? ORDER BY rowid", (run,))
         return [dict(zip(columns, row, strict=True)) for row in found]  # type: ignore[arg-type]
 
     def write_run(self, run: str, file: Path) -> None:
-        """The run as a file, from which `read_run` brings it back; a `RunFile`, written row by row, since the rows of
-        ten thousand media are more than should be held at once."""
+        """Write a run to a file, from which `read_run` restores it.
+
+        The file is a `RunFile`, written row by row: the rows of ten thousand files are too many to hold at once.
+        """
         file.parent.mkdir(parents=True, exist_ok=True)
         with write_by_rename(file) as stream:
             stream.write('{"format": 1, "tables": {')
@@ -195,7 +200,7 @@ class Index:
             stream.write("}}\n")
 
     def read_run(self, file: Path) -> None:
-        """Take a run in from its file; what this release cannot read of it is passed over."""
+        """Restore a run from its file. Parts that this release cannot read are skipped."""
         try:
             kept = RunFile.read(file)
         except (OSError, DocumentError):
@@ -205,8 +210,10 @@ class Index:
                 self.put(table, row)
 
     def keep_runs(self, folder: Path) -> tuple[list[Path], list[Path]]:
-        """Write the file of every run that has ended and whose file is damaged or gone. Returns those that were
-        written, and the damaged ones whose runs are not known."""
+        """Write the file of every ended run whose file is damaged or missing.
+
+        Returns the written files, and the damaged ones whose runs are not in the index.
+        """
         ended = self.query("SELECT run FROM runs WHERE state != 'running' ORDER BY run")
         known = {folder / f"{run}.json": str(run) for (run,) in ended if is_run(str(run))}
         damaged = [file for file in sorted({*known, *folder.glob("*.json")}) if not _is_run(file)]
@@ -216,7 +223,7 @@ class Index:
         return [file for file in damaged if file in known], [file for file in damaged if file not in known]
 
     def damage(self) -> str | None:
-        """What SQLite finds wrong with the file; None for nothing."""
+        """Return the damage that SQLite finds in the file; None if there is none."""
         if not self.file.exists():
             return None
         try:
@@ -228,7 +235,7 @@ class Index:
             return str(error)
 
     def rebuild(self, refill: Refill) -> None:
-        """Make the index anew from files, and keep of the old one what can still be read of runs."""
+        """Rebuild the index from files, and keep the rows of runs that can still be read from the old one."""
         self._writable().close()
         self._database, self._waits = self._made_anew(refill), None
 
@@ -241,15 +248,17 @@ class Index:
                 database = None
         except SQL_ERRORS as error:
             if not is_damage(error):
-                raise  # the disk is full or read-only: nothing is wrong with the file
+                raise  # the disk is full or read-only: the file itself is intact
             if database:
                 database.close()
                 database = None
         self._database, self._waits = database or self._made_anew(refill), None
 
     def _made_anew(self, refill: Refill) -> sqlite3.Connection:
-        """The new index is filled beside the old one and then takes its place, so that a kill in between loses
-        nothing."""
+        """Return a new index.
+
+        It is filled beside the old one and then replaces it, so that a kill in between loses nothing.
+        """
         try:
             return self._made_beside(refill)
         except OSError as error:
@@ -262,7 +271,9 @@ class Index:
             self._waits = None
             with self.one_write():
                 refill(self)
-                whole = {str(run) for (run,) in self.query("SELECT run FROM runs")}  # each has a file of its own
+                whole = {
+                    str(run) for (run,) in self.query("SELECT run FROM runs")
+                }  # restored completely from their own files
                 for table, row in salvaged(self.file):
                     run = str(row.get("run"))
                     if run not in whole and is_run(run) and not row.keys().isdisjoint(self._columns(table)):
@@ -278,7 +289,7 @@ class Index:
         self.execute(self._insertion(table, row, conflict), row, wait=wait)
 
     def _insertion(self, table: str, row: Iterable[str], conflict: str) -> str:
-        """The statement for a row of these columns."""
+        """Return the SQL statement for a row with these columns."""
         shape = (table, conflict, *row)
         if shape not in self._statements:
             columns = self._columns(table)

@@ -1,4 +1,4 @@
-"""The index as a file: its tables, how it is opened, and what can be wrong with it."""
+"""Defines the index file: its tables, how it is opened, and how damage is recognised."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ CREATE TABLE IF NOT EXISTS run_loads (
 RUN_TABLES = ("runs", "run_items", "run_steps", "run_workers", "run_loads")
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT}
-SQL_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)  # the second where SQLite's own words hold damaged names
+SQL_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)  # the second if a message of SQLite's contains damaged names
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether the file is at fault, and not the disk or another program that holds it."""
+    """Tell whether the file itself is damaged, rather than the disk full or the file locked."""
     return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
 def trouble(file: Path, error: Exception) -> ReelError:
-    """The error for an index that SQLite cannot work with."""
+    """Return the error for an index that SQLite cannot use."""
     if is_damage(error):
         return ReelError(
             "results.damaged",
             f"the index {file} is damaged: {error}",
-            hint="`./reel runs repair` makes it anew from the results themselves; none of them is lost",
+            hint="`./reel runs repair` rebuilds it from the results themselves; no result is lost",
         )
     for place in _files(file):
         if place.is_dir():
@@ -75,25 +75,24 @@ def trouble(file: Path, error: Exception) -> ReelError:
 
 
 def unusable(file: Path, why: str) -> ReelError:
-    """Make the error for an index that another thing than damage keeps from being used."""
+    """Return the error for an index that cannot be used for another reason than damage."""
     return ReelError(
         "results.unwritable",
         f"the index {file} cannot be used: {why}",
-        hint="move that away, or give this user the right to it; the next command then makes the index anew from the"
-        " results, and none of them is lost",
+        hint="move that away, or give this user the right to it; the next command then rebuilds the index from the"
+        " results, and no result is lost",
     )
 
 
 def connect(file: Path, mode: str = "rwc") -> sqlite3.Connection:
-    """Connect to the file. Text that is damaged is read with marks in it, and not refused with an exception of
-    Python's."""
+    """Connect to the file. Damaged text is read with replacement characters, instead of raising an exception."""
     database = sqlite3.connect(f"{file.as_uri()}?mode={mode}", uri=True, timeout=10)
     database.text_factory = functools.partial(str, encoding="utf-8", errors="replace")
     return database
 
 
 def open_index(file: Path) -> sqlite3.Connection | None:
-    """The index; None where it is empty or of another version. Raises `sqlite3.DatabaseError`."""
+    """Open the index; None if it is empty or has another version. Raises `sqlite3.DatabaseError`."""
     database = connect(file)
     try:
         if version_of(database) != VERSION:
@@ -112,7 +111,7 @@ def open_index(file: Path) -> sqlite3.Connection | None:
 
 
 def make_index(file: Path) -> sqlite3.Connection:
-    """Make an empty index."""
+    """Create an empty index."""
     database = connect(file)
     database.execute("PRAGMA journal_mode=WAL")
     database.executescript(_SCHEMA)
@@ -126,27 +125,27 @@ def _schema_of(database: sqlite3.Connection) -> set[str]:
 
 @functools.cache
 def _schema() -> set[str]:
-    """The statements of the schema as SQLite keeps them."""
+    """Return the statements of the schema in the form that SQLite keeps."""
     with contextlib.closing(sqlite3.connect(":memory:")) as database:
         database.executescript(_SCHEMA)
         return _schema_of(database)
 
 
 def damage_in(database: sqlite3.Connection) -> str | None:
-    """What SQLite finds wrong with the whole of the index."""
+    """Return the damage that SQLite finds in the whole index; None if there is none."""
     if version_of(database) == VERSION and _schema_of(database) != _schema():
         return "its tables are not those of this release"
     found = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
-    return None if found == "ok" else found.splitlines()[-1]  # after the name of the database
+    return None if found == "ok" else found.splitlines()[-1]  # skips the line with the name of the database
 
 
 def version_of(database: sqlite3.Connection) -> int:
-    """Return the version of the tables; raises `sqlite3.DatabaseError` for what is not a database."""
+    """Return the version of the tables. Raises `sqlite3.DatabaseError` if the file is not a database."""
     return int(database.execute("PRAGMA user_version").fetchone()[0])
 
 
 def salvaged(file: Path) -> Iterator[tuple[str, dict[str, object]]]:
-    """The rows of runs that can still be read from a damaged index, or from one of another version."""
+    """Yield the rows of runs that can still be read from a damaged index, or from one of another version."""
     if not file.exists():
         return
     try:
@@ -174,5 +173,5 @@ def remove_index(file: Path) -> None:
 
 
 def _files(file: Path) -> list[Path]:
-    """The database with the files that SQLite puts beside it."""
+    """Return the database file, and the files that SQLite puts beside it."""
     return [file.with_name(file.name + suffix) for suffix in ("", "-wal", "-shm")]

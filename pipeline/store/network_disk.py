@@ -1,12 +1,12 @@
-"""What kind of disk a folder lies on, as the kernel tells it."""
+"""Finds out whether a folder lies on a network disk, from the kernel's list of mounts."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-# As `/proc/self/mountinfo` names them. FUSE says in its second half what it carries: `fuse.sshfs` goes over the
-# network, `fuseblk` (NTFS on a stick) does not, so a magic number that all of FUSE shares would not do.
+# Types as in `/proc/self/mountinfo`. The type of a FUSE mount names its program: `fuse.sshfs` goes over the network,
+# `fuseblk` (NTFS on a stick) does not, so the magic number that all FUSE mounts share is not enough.
 _NETWORK = {
     "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "fhgfs", "gfs2", "glusterfs", "gpfs", "lustre", "mfs",
     "ncpfs", "nfs", "nfs4", "nfsd", "ocfs2", "panfs", "pvfs2", "smb2", "smb3", "smbfs", "virtiofs", "wekafs",
@@ -19,8 +19,11 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def file_system_of(folder: Path, mounts: str) -> str:
-    """The type of file system that `folder`, absolute and without links, lies on: the deepest mount that holds it, the
-    last of several on one place. `mounts` has the form of `/proc/self/mountinfo`; empty where nothing fits."""
+    """Return the type of the file system of `folder`, an absolute path without links; empty if no mount fits.
+
+    The deepest mount that contains the folder counts, and the last of several at one place. `mounts` has the form of
+    `/proc/self/mountinfo`.
+    """
     deepest, kind = -1, ""
     for line in mounts.splitlines():
         before, separator, after = line.partition(" - ")
@@ -34,14 +37,14 @@ def file_system_of(folder: Path, mounts: str) -> str:
 
 
 def is_network(file_system: str) -> bool:
-    """Whether a file system of this type is, or may be, shared with other machines."""
+    """Tell whether a file system of this type is, or may be, shared with other machines."""
     kind, _, carried = file_system.lower().partition(".")
     return kind in _NETWORK or (kind == "fuse" and carried in _NETWORK_FUSE)
 
 
 def network_disk(folder: Path) -> str | None:
-    """The type of the network file system that `folder` lies on, or will when it is made; None for a local disk, and
-    where the system does not tell."""
+    """Return the type of the network file system of `folder`, which need not exist yet; None for a local disk, and if
+    the system does not tell."""
     try:
         mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape", encoding="utf-8")
     except OSError:

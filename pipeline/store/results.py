@@ -1,16 +1,15 @@
-"""Results by key: objects named by their content, a manifest for each result, and an index that can be rebuilt.
+"""Stores results by key: objects named by content, a manifest for each result, and an index that can be rebuilt.
 
-    objects/ab/ab12...        a file's content under its sha256, never changed
-    manifests/cd/cd34....json a result: its key's ingredients, its files, what the stage noted
-    history/<run>.json        a run that has ended: its steps, its workers
-    index.sqlite              what can be looked up faster; see `pipeline.store.index`
-    staging/                  where steps write; swept by its owner at both ends
-    lock                      held by the kernel for the one writer, as long as it lives
-    owner.json                who that is; still there when the last one did not come to its end
+    objects/ab/ab12...        the content of a file under its sha256, never changed
+    manifests/cd/cd34....json a result: the ingredients of its key, its files, the stage's facts
+    history/<run>.json        an ended run: its steps and workers
+    index.sqlite              the same facts for faster look-ups; see `pipeline.store.index`
+    staging/                  the folders that steps write to; the owner empties it at its start and end
+    lock                      locked by the one writer for as long as its process lives
+    owner.json                names the writer; left behind if the last one was killed
 
-A result comes to be in this order: object, manifest, row. So a row without its objects cannot be, and whatever a
-killed process leaves behind is either complete or not found. A complete result that has no row yet gets one from the
-next owner.
+A result is written in this order: objects, manifest, row. So no row lacks its objects, and a killed process leaves a
+result that is either complete or not found. The next owner adds the row of a complete result that has none.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ _CHECK, _CHECK_LENGTH, _END = b',\n "check": "', 16, b"\n}"
 
 
 class StoredFile(Frozen):
-    """A file of a result, by its content. `name` is what the stage called it."""
+    """File of a result, by its content. `name` is the one that the stage chose."""
 
     sha256: str
     size: int
@@ -57,7 +56,7 @@ class StoredFile(Frozen):
 
 
 class ObjectDamaged(ReelError):
-    """A stored content is not what its digest says, so that nothing may be made of it. `file` says which."""
+    """Error: the content of the stored `file` does not have its digest, so that no step may use it."""
 
     def __init__(self, code: str, message: str, *, hint: str, file: StoredFile) -> None:
         super().__init__(code, message, hint=hint)
@@ -65,17 +64,17 @@ class ObjectDamaged(ReelError):
 
 
 def object_damaged(file: StoredFile) -> ObjectDamaged:
-    """Make the error for a stored file whose content has another digest than its own."""
+    """Return the error for a stored file whose content has another digest than its own."""
     return ObjectDamaged(
         "results.content",
-        f"the stored content of {file.name} is damaged: it is not what its digest {file.sha256[:12]} says",
-        hint="`./reel runs repair` drops what is damaged, and the next run makes it again",
+        f"the stored content of {file.name} is damaged: it does not have its digest {file.sha256[:12]}",
+        hint="`./reel runs repair` removes damaged contents, and the next run makes them again",
         file=file,
     )
 
 
 class StoredResult(Document):
-    """A result's manifest. Holds nothing that differs between two runs of the same step but times and memory."""
+    """Manifest of a result. Two runs of the same step write the same manifest, apart from times and memory."""
 
     key: str
     ingredients: dict[str, JsonValue]
@@ -88,25 +87,30 @@ class StoredResult(Document):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read the manifest and compare it with its checksum; those of earlier releases have none. Raises
-        `DocumentError` where it is damaged."""
+        """Read the manifest and compare it with its checksum; manifests of earlier releases have none.
+
+        Raises `DocumentError` if it is damaged.
+        """
         body, mark, check = path.read_bytes().rpartition(_CHECK)
         if not mark:
             return super().read(path)
         if check[:_CHECK_LENGTH].decode(errors="replace") != _check_of(body):
-            raise DocumentError(f"{path} is damaged: its content does not fit its checksum")
+            raise DocumentError(f"{path} is damaged: its content does not match its checksum")
         try:
             return cls.model_validate_json(body + _END)
         except ValidationError as error:
             raise DocumentError(f"{path} is not a {cls.__name__}: {error.errors()[0]['msg']}") from error
 
     def as_text(self) -> str:
-        """As other documents stand in a file, with a checksum; by the faster way, since there is one for each step."""
+        """Return the text of the file: the document with a checksum.
+
+        It is made in the fastest way, since there is one manifest for each step.
+        """
         body = self.model_dump_json(indent=1).encode().removesuffix(_END)
         return f'{body.decode()}{_CHECK.decode()}{_check_of(body)}"\n}}\n'
 
     def digests(self, role: str) -> str | list[str] | None:
-        """What a step that takes this output puts into its own key."""
+        """Return the digest or digests that a step with this input puts into its own key."""
         output = self.outputs[role]
         if output is None:
             return None
@@ -114,7 +118,7 @@ class StoredResult(Document):
 
     @property
     def files(self) -> tuple[StoredFile, ...]:
-        """All files of the result."""
+        """Return all files of the result."""
         found: list[StoredFile] = []
         for output in self.outputs.values():
             found += (output,) if isinstance(output, StoredFile) else (output or ())
@@ -122,12 +126,12 @@ class StoredResult(Document):
 
     @property
     def makeshift(self) -> str:
-        """Why the step is to be done again although its result is there; empty for a result that stays."""
+        """Return why the step is to be done again although its result exists; empty for a permanent result."""
         return str(self.facts.get(MAKESHIFT, ""))
 
     @property
     def row(self) -> dict[str, JsonValue]:
-        """The result as the index knows it."""
+        """Return the result's row in the index."""
         return {
             "key": self.key,
             "stage": self.ingredients["stage"],
@@ -138,25 +142,27 @@ class StoredResult(Document):
 
 
 class ResultStore:
-    """The store below one folder. `open_for_writing` makes this process its one writer; reading needs no lock."""
+    """Result store in one folder. `open_for_writing` makes this process its one writer; reading needs no lock."""
 
     def __init__(self, root: Path, index_folder: Path | None = None) -> None:
         self.root = root
         self.contents = Contents(root / "objects")
-        self._manifests = str(root / "manifests")  # as text, which is put together faster
+        self._manifests = str(root / "manifests")  # as text, which is joined faster
         self.index = Index((index_folder or root) / "index.sqlite")
 
     @property
     def history(self) -> Path:
-        """Where runs that have ended lie as files."""
+        """Return the folder with the files of ended runs."""
         return self.root / "history"
 
     @contextlib.contextmanager
     def open_for_writing(self, purpose: str, waiting: Waiting = NOT_AT_ALL, *, checked: bool = False) -> Iterator[None]:
-        """Hold the store for the life of the block. An index that is damaged is made anew; `checked`, and a last owner
-        that did not come to its end, have all of it read for that. Raises `UsageError` where the folder is a user's and
-        no store, `Locked` when another process has the store for longer than `waiting` allows, and `ReelError` when the
-        disk refuses or the index is damaged in the middle of the block."""
+        """Hold the store's lock for the duration of the block.
+
+        A damaged index is rebuilt; with `checked`, and after a killed owner, all of it is read to find damage. Raises
+        `UsageError` if the folder is a user's and not a store, `Locked` if another process holds the store for longer
+        than `waiting` allows, and `ReelError` if the disk refuses to write or the index is damaged during the block.
+        """
         owner = self.root / "owner.json"
         try:
             check_place(self.root)
@@ -166,7 +172,7 @@ class ResultStore:
             raise self._unwritable(error) from error
         try:
             cut_off = owner.exists()
-            # For people, and for the next owner to see how this one ended: not worth waiting for the disk.
+            # For people, and to show the next owner whether this one was killed: not worth a wait for the disk.
             owner.write_text(
                 json.dumps({"pid": os.getpid(), "host": platform.node(), "does": purpose}), encoding="utf-8"
             )
@@ -183,17 +189,17 @@ class ResultStore:
                 raise self._unwritable(error) from error
             raise
         finally:
-            self._sweep()  # an interrupted step may have left a film here
+            self._sweep()  # an interrupted step may have left a film there
             lock.release()
 
     def _sweep(self) -> None:
         staging = self.root / "staging"
         shutil.rmtree(staging, ignore_errors=True)
         if not staging.is_dir():
-            staging.unlink(missing_ok=True)  # somebody has put a file in its place
+            staging.unlink(missing_ok=True)  # the user has put a file in its place
 
     def refill(self, index: Index) -> None:
-        """Everything that the files of the store tell, into an empty index."""
+        """Fill an empty index with everything that the files of the store record."""
         for path in self.manifests():
             with contextlib.suppress(OSError, DocumentError):
                 index.put("results", StoredResult.read(path).row)
@@ -201,11 +207,11 @@ class ResultStore:
             index.read_run(file)
 
     def manifests(self) -> list[Path]:
-        """The file of every result, whole or not."""
+        """Return the manifest of every result, complete or not."""
         return sorted(path for path in (self.root / "manifests").glob("*/*.json") if is_digest(path.stem))
 
     def _adopt(self) -> None:
-        """Bring the rows in line with the manifests, where the last owner was cut off between the two."""
+        """Align the rows with the manifests, after the last owner was killed between writing the two."""
         known = {str(row[0]) for row in self.index.query("SELECT key FROM results")}
         written = {path.stem: path for path in self.manifests()}
         with self.index.one_write():
@@ -216,7 +222,7 @@ class ResultStore:
                 self.index.execute("DELETE FROM results WHERE key = ?", (key,))
 
     def lookup(self, key: str) -> StoredResult | None:
-        """The result, if its manifest and all of its objects are there whole."""
+        """Return the result if its manifest and all of its objects exist and are complete."""
         try:
             result = StoredResult.read(self._manifest(key))
         except (OSError, DocumentError):
@@ -226,31 +232,31 @@ class ResultStore:
         return result
 
     def reusable(self, key: str) -> StoredResult | None:
-        """As `lookup`, but for a result that is makeshift."""
+        """Return the result as `lookup` does, unless it is makeshift."""
         found = self.lookup(key)
         return None if found and found.makeshift else found
 
     def ingredients(self, key: str) -> dict[str, JsonValue] | None:
-        """What the key of a result was made of, even when its objects are gone."""
+        """Return the ingredients of a result's key, even if its objects are gone."""
         try:
             return StoredResult.read(self._manifest(key)).ingredients
         except (OSError, DocumentError):
             return None
 
     def path(self, file: StoredFile) -> Path:
-        """Where the content of a stored file lies; read it, never change it."""
+        """Return the path of a stored file's content; read it, never change it."""
         return self.object_path(file.sha256)
 
     def object_path(self, sha256: str) -> Path:
-        """Where the content with this digest lies."""
+        """Return the path of the content with this digest."""
         return self.contents.path(sha256)
 
     def make_staging(self, name: str) -> Path:
-        """An empty folder for a step to write into, on the store's own disk."""
+        """Create an empty folder for a step to write into, on the store's own disk."""
         folder = self.root / "staging" / name
         try:
             folder.mkdir(parents=True)
-        except FileExistsError:  # an attempt before this one
+        except FileExistsError:  # of an earlier attempt
             shutil.rmtree(folder)
             folder.mkdir()
         return folder
@@ -261,7 +267,7 @@ class ResultStore:
         return StoredFile(sha256=digest, size=size, name=path.name)
 
     def keep(self, content: bytes) -> None:
-        """Have a content in the store, where `as_input` finds it by its digest."""
+        """Add a content to the store, where `as_input` finds it by its digest."""
         if not self.object_path(hashlib.sha256(content).hexdigest()).exists():
             beside = self.make_staging(f"keep-{os.getpid()}") / "content"
             beside.write_bytes(content)
@@ -269,20 +275,25 @@ class ResultStore:
             beside.parent.rmdir()
 
     def write_manifest(self, result: StoredResult) -> None:
-        """Make the result findable; its objects must be in the store. Waits for the disk: any thread may do it."""
+        """Write the manifest of a result, so that it can be found.
+
+        Its objects must be in the store. Waits for the disk: any thread may do it.
+        """
         path = self._manifest(result.key)
         path.parent.mkdir(parents=True, exist_ok=True)
         result.write(path)
         flush_folder(path.parent)
 
     def note(self, result: StoredResult) -> None:
-        """Give a result that is written its row in the index."""
+        """Add the row of a written result to the index."""
         self.index.put("results", result.row)
         self.contents.noted(file.sha256 for file in result.files)
 
     def media(self, path: Path) -> MediaFile:
-        """A user's file with its digest, remembered by what the file system says of it. Raises `OSError`, and
-        `MediaChanged` where it changes while it is read."""
+        """Return a user's file with its digest, which is remembered by the file's status.
+
+        Raises `OSError`, and `MediaChanged` if the file changes while it is read.
+        """
         known = self.known_media(path)
         if known is None:
             known = read_media(path)
@@ -290,7 +301,7 @@ class ResultStore:
         return known
 
     def known_media(self, path: Path) -> MediaFile | None:
-        """A user's file whose content was read before, by what the file system says of it. Raises `OSError`."""
+        """Return a user's file with its remembered digest; None if its status is not known. Raises `OSError`."""
         identity = identity_of(path.stat())
         wanted = "SELECT sha256 FROM media WHERE device = ? AND inode = ? AND size = ? AND modified_ns = ?"
         for row in self.index.query(f"{wanted} AND changed_ns = ?", astuple(identity)):
@@ -298,12 +309,13 @@ class ResultStore:
         return None
 
     def remember(self, media: MediaFile) -> None:
-        """Note the digest of a user's file. One that changed just now may change again under the same times."""
+        """Remember the digest of a user's file, unless it changed just now: it may change again within the same time
+        stamp."""
         if self.index.is_open and media.settled:
             self.index.put("media", {**asdict(media.identity), "sha256": media.digest})
 
     def one_write(self, *, wait: bool = True) -> contextlib.AbstractContextManager[None]:
-        """All writes of the block to the index at once; see `Index.one_write`."""
+        """Combine all writes of the block to the index; see `Index.one_write`."""
         return self.index.one_write(wait=wait)
 
     def _manifest(self, key: str) -> Path:
@@ -329,7 +341,7 @@ class ResultStore:
         try:
             owner = json.loads((self.root / "owner.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return "its process is not known"
+            return "an unknown process"
         elsewhere = f" on {owner.get('host')}" if owner.get("host") not in {None, platform.node()} else ""
         return f"`{owner.get('does')}`, process {owner.get('pid')}{elsewhere}"
 
@@ -339,7 +351,7 @@ def _check_of(body: bytes) -> str:
 
 
 def as_input(digests: InputDigests, store: ResultStore, media: Mapping[str, Path]) -> dict[str, str | list[str] | None]:
-    """Digests of inputs as paths a worker can open; `media` maps the digests of the user's own files to them."""
+    """Return paths that a worker can open, for digests of inputs. `media` maps digests to the user's own files."""
 
     def place(digest: str) -> str:
         return str(media.get(digest) or store.object_path(digest))

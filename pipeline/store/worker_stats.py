@@ -1,6 +1,6 @@
-"""What each kind of worker was seen to take: memory, seconds of a load and of a job, and the rung that it fits on.
+"""Measures each kind of worker: its memory, the seconds of a load and of a job, and the fallback that fits in memory.
 
-A memory, never an authority: without it jobs are booked with what their backends declare.
+The measurements are only hints: without them, jobs are scheduled by what their backends declare.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from shared.documents.base import Document, DocumentError, Frozen
 
 FILE = "observed.json"
 _WEIGHT = 0.3  # of the newest job in the running mean
-_HEADROOM = 1.1  # above the most memory that was seen
+_HEADROOM = 1.1  # above the peak memory that was measured
 
 
 class Seen(Frozen):
-    """Of one kind of worker. Memory is in 10^6 bytes, with some room above the most that was seen."""
+    """Measurements of one kind of worker. Memory is in 10^6 bytes, with some room above the measured peak."""
 
     load_s: float | None = None
     job_s: float | None = None
@@ -27,14 +27,14 @@ class Seen(Frozen):
 
 
 class Memories(Document):
-    """`observed.json`."""
+    """Content of `observed.json`."""
 
     kinds: dict[str, Seen] = {}
     rungs: dict[str, str] = {}
 
 
 class Observed:
-    """The memories below one folder."""
+    """Measurements of worker kinds, kept in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE
@@ -45,15 +45,15 @@ class Observed:
             self._kinds, self.rungs = dict(memories.kinds), dict(memories.rungs)
 
     def of(self, pool: str) -> Seen:
-        """What was seen of a kind."""
+        """Return the measurements of a kind."""
         return self._kinds.get(pool, Seen())
 
     def loaded(self, pool: str, seconds: float) -> None:
-        """A worker has loaded a backend."""
+        """Record that a worker has loaded a backend."""
         self._update(pool, load_s=seconds)
 
     def ran(self, pool: str, seconds: float, memory_mb: float | None, gpu_mb: float | None) -> None:
-        """A worker has done a job."""
+        """Record that a worker has finished a job."""
         seen = self.of(pool)
         mean = seconds if seen.job_s is None else seen.job_s * (1 - _WEIGHT) + seconds * _WEIGHT
         memory = max(seen.memory_mb or 0.0, (memory_mb or 0.0) * _HEADROOM) or None
@@ -61,12 +61,12 @@ class Observed:
         self._update(pool, job_s=mean, memory_mb=memory, gpu_mb=gpu)
 
     def fits_on(self, step: Step) -> None:
-        """The step was done on its rung after it had run out of memory above."""
+        """Record that the step succeeded with its fallback after it had run out of memory."""
         if step.rung:
             self.rungs[ladder_name(step)] = step.rung.name
 
     def save(self) -> None:
-        """Keep it for the next run."""
+        """Save the measurements for the next run."""
         Memories(kinds=self._kinds, rungs=self.rungs).write(self._file)
 
     def _update(self, pool: str, **values: float | None) -> None:

@@ -235,7 +235,7 @@ def test_a_second_run_at_the_same_time_is_refused(reel: Reel, media: Path) -> No
         assert first.wait(60) == 0
     assert done.returncode in {0, 6}  # the first may have finished by then
     if done.returncode == 6:
-        assert "another process is at work here" in done.stderr
+        assert "another process is using the result store" in done.stderr
 
 
 def test_an_output_folder_that_cannot_be_written_is_refused_before_the_first_step(
@@ -244,7 +244,7 @@ def test_an_output_folder_that_cannot_be_written_is_refused_before_the_first_ste
     (tmp_path / "file").write_text("")
     for command in ("plan", "run"):
         done = reel(command, media, "-o", tmp_path / "file" / "out", extra=STUB, expect=4)
-        assert "nothing can be written to" in done.stderr
+        assert "reel cannot write to" in done.stderr
         assert "[publish.unwritable]" in done.stderr
         assert " started " not in done.stderr
 

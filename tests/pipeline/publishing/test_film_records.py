@@ -107,8 +107,8 @@ def test_on_a_full_disk_the_way_out_is_room(tmp_path: Path) -> None:
     full, closed = (
         unwritable(tmp_path, OSError(number, os.strerror(number))) for number in (errno.ENOSPC, errno.EROFS)
     )
-    assert "make room there" in str(full.hint)
-    assert "make room there" not in str(closed.hint)
+    assert "free some space there" in str(full.hint)
+    assert "free some space there" not in str(closed.hint)
 
 
 @pytest.mark.parametrize("length", [237, 244, 248])

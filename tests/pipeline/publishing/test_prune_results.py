@@ -118,7 +118,7 @@ def test_contents_that_no_result_has_go(reel: Reel, media: Path) -> None:
     stray = reel.results / "objects" / "ab" / ("ab" * 32)
     stray.parent.mkdir(exist_ok=True)
     stray.write_text("stray")
-    assert [one["reason"] for one in prune(reel, "--yes")["surplus"]] == ["no result has it"]
+    assert [one["reason"] for one in prune(reel, "--yes")["surplus"]] == ["no result uses it"]
     assert not stray.exists()
 
 

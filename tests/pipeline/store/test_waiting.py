@@ -97,7 +97,7 @@ def test_who_waits_says_once_for_whom_and_goes_on_when_the_other_is_done(tmp_pat
         other.release()
 
     take_lock(tmp_path / "lock", Waiting(math.inf, tell), lambda: "`reel watch`, process 7").release()
-    assert told == ["waiting for the result store: another process is at work here: `reel watch`, process 7"]
+    assert told == ["waiting for the result store: another process is using it: `reel watch`, process 7"]
 
 
 @pytest.mark.usefixtures("quickly")
@@ -106,7 +106,7 @@ def test_a_limit_that_passes_is_an_error_that_says_how_long_it_was(tmp_path: Pat
     with pytest.raises(Locked) as caught:
         take_lock(tmp_path / "lock", Waiting(0.1), lambda: "`reel watch`, process 7")
     assert (caught.value.code, caught.value.exit_code) == ("results.locked", 6)
-    assert "after 0.1s another process is still at work here: `reel watch`, process 7" in caught.value.message
+    assert "after 0.1s another process still uses the result store: `reel watch`, process 7" in caught.value.message
     other.release()
 
 
@@ -167,7 +167,7 @@ def test_a_run_waits_for_the_one_before_it_and_then_does_its_work(reel: Reel, tm
     store = ResultStore(reel.results)
     with store.open_for_writing("the night's job"):
         process = reel.start("run", media, "--wait", "--progress", "plain", extra=STUB)
-        hears(process.stderr, f"at work here: `the night's job`, process {os.getpid()}")
+        hears(process.stderr, f"using it: `the night's job`, process {os.getpid()}")
     with process:
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
