@@ -1,4 +1,4 @@
-"""Copies a file and says what was copied: the digest is taken of the very bytes that reach the new file."""
+"""Copy a file and return its digest, which is taken of the bytes that reach the new file."""
 
 from __future__ import annotations
 

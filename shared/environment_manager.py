@@ -19,7 +19,7 @@ CACHE_ROOT = "REEL_CACHE_ROOT"  # says that a child was started by us, and which
 SCRATCH_ROOT = "REEL_SCRATCH_ROOT"  # where a child may write: the same, unless the cache can only be read
 
 # Where each library puts its files, below the one cache. `HF_HUB_CACHE` is stated although it follows from
-# `HF_HOME`, because a user's own value would otherwise split the cache. Nobody reads `MLX_CACHE_DIR` today (mlx
+# `HF_HOME`, because a user's own value would otherwise split the cache. No library reads `MLX_CACHE_DIR` today (mlx
 # follows `HF_HOME`); it is set so that a version which starts to read it cannot leave the cache.
 _MODEL_FOLDERS = {
     "HF_HOME": "huggingface",
@@ -95,7 +95,8 @@ INHERITED = (
 
 @dataclass(frozen=True)
 class ChildPaths:
-    """The places a child may know. All absolute, with links resolved, so that no working directory changes them."""
+    """The folders that a child may use, absolute and with links resolved, so that the working directory does not
+    matter."""
 
     code_root: Path  # where the packages `shared` and `stages` lie
     cache_root: Path  # the one cache
@@ -128,7 +129,7 @@ def cache_folders(cache_root: Path, scratch_root: Path | None = None) -> tuple[P
 def child_environment(
     paths: ChildPaths, parent: Mapping[str, str], *, offline: bool, threads: int = 1, service_key: str | None = None
 ) -> dict[str, str]:
-    """The complete environment of a child; `parent` is looked at only for what `INHERITED` lists.
+    """Return the complete environment of a child. Only the variables in `INHERITED` are taken from `parent`.
 
     `offline` is the answer of the model check for this stage; `threads` bounds the numeric libraries' own pools.
     """

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and their digests."""
+"""Files that appear complete or not at all, and their digests."""
 
 from __future__ import annotations
 

@@ -92,13 +92,13 @@ class Usage(Frozen):
         return cls.model_validate({name: facts[name] for name in cls.model_fields if facts.get(name)})
 
     def note(self, note: Callable[[str, Fact], None], params: LanguageModelParams) -> None:
-        """Keep it with a result, and what it cost."""
+        """Note the usage and its cost with a result."""
         for name, count in self.model_dump().items():
             note(name, count)
         note("cost", self.cost(params))
 
     def cost(self, params: LanguageModelParams) -> float | None:
-        """At the user's prices, in their currency; None where they gave none."""
+        """Return the cost at the user's prices, in their currency; None without prices."""
         if not params.input_price and not params.output_price:
             return None
         cost = (self.input_tokens * params.input_price + self.output_tokens * params.output_price) / 1e6
@@ -109,7 +109,7 @@ NOTHING = Usage()
 
 
 def tokens_in(text: str) -> float:
-    """About how many tokens a text is. Tokenizers differ by a third and more."""
+    """Estimate the number of tokens of a text. Tokenizers differ by a third and more."""
     latin = sum(character < "\u0250" for character in text)
     return latin / _CHARACTERS_PER_TOKEN + (len(text) - latin) / _OTHER_CHARACTERS_PER_TOKEN
 

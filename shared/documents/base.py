@@ -13,7 +13,7 @@ from shared.mistakes import first_mistake
 
 
 class DocumentError(Exception):
-    """A file is not the document it was taken for."""
+    """A file does not hold the expected document."""
 
 
 class Frozen(BaseModel):
@@ -42,5 +42,5 @@ class Document(Frozen):
         return path
 
     def as_text(self) -> str:
-        """The document as it stands in a file."""
+        """Return the document as the text of its file."""
         return json.dumps(self.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"

@@ -1,5 +1,4 @@
-"""The parts that were removed from a transcript, with the evidence; and the sound labels for viewers who do not
-hear."""
+"""The parts that were removed from a transcript, with the evidence; and the sound labels for deaf viewers."""
 
 from __future__ import annotations
 
@@ -11,11 +10,11 @@ Reason = Literal[
     "no-speech", "repetitive", "loop", "stock-phrase", "unheard", "doubted", "too-fast", "other-script", "description",
     "filler",
 ]  # fmt: skip
-"""Why a text was taken out: by stage `asr`, because the decoder heard no speech and doubted its words, or because it
+"""The reason for a removal: by stage `asr`, because the decoder heard no speech and doubted its words, or because it
 repeats itself inside, also when it was heard again; by stage `clean`: repeated without end; a phrase that recognisers
-invent, where nobody speaks; text where nobody speaks; text that the decoder itself doubts in every way; more text than
-a mouth can say in its time; text in the script of another language; what is heard instead of what is said; a filler,
-by choice."""
+invent, without speech; text without speech; text that the decoder itself doubts in every way; more text than a mouth
+can say in its time; text in the script of another language; what is heard instead of what is said; a filler, by
+choice."""
 
 Heard = Literal["music", "described"]
 
@@ -33,13 +32,13 @@ class Removal(Frozen):
 
 
 class Removals(Document):
-    """All that was taken out, in order of time."""
+    """All removed texts, in order of time."""
 
     removals: tuple[Removal, ...]
 
 
 class Label(Frozen):
-    """A sound to tell of: music, or what the recogniser described in words, which `text` then holds."""
+    """A sound to report: music, or what the recogniser described in words, which `text` then holds."""
 
     start_ms: int
     end_ms: int

@@ -20,7 +20,7 @@ class SpeechRegions(Document):
 
     @property
     def speech_ms(self) -> int:
-        """How much speech there is in all."""
+        """Return the total length of speech."""
         return sum(region.end_ms - region.start_ms for region in self.regions)
 
 

@@ -29,7 +29,7 @@ _REVISION = re.compile(r"snapshots[/\\]([0-9a-f]{40})[/\\]")
 
 @dataclass(frozen=True)
 class Found:
-    """A file of a source: where it was seen, where it really lies, and what hashing it said (None: not needed)."""
+    """A file of a source: the path seen, its real path, and its digest (None: not needed)."""
 
     path: Path
     real: Path
@@ -39,7 +39,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Adopted:
-    """A model of which something was found. `missing` are its files that no source has."""
+    """A model of which files were found. `missing` are its files that no source has."""
 
     model: str
     linked: int
@@ -93,7 +93,7 @@ def adopt(folders: Sequence[Path], cache: Path, locked: Mapping[str, LockedModel
 
 
 def _files(folders: Sequence[Path]) -> Iterator[Found]:
-    """Every regular file once, under the name that tells most: links come before what they lead to."""
+    """Yield every regular file once, under its most telling name: links come before their targets."""
     seen: set[tuple[int, int]] = set()
     paths = [Path(root) / name for folder in folders for root, _, names in os.walk(folder) for name in sorted(names)]
     for path in sorted(paths, key=lambda path: (not path.is_symlink(), path)):
@@ -106,7 +106,8 @@ def _files(folders: Sequence[Path]) -> Iterator[Found]:
 
 
 def _is_worth_it(model: LockedModel, by_digest: Mapping[str, Sequence[Found]]) -> bool:
-    """Its largest file is there, or something from its own repository: small files are the same in many models."""
+    """Tell whether its largest file, or a file from its own repository, was found. Small files are the same in many
+    models."""
     if not model.files:
         return False
     largest = max(model.files.values(), key=lambda entry: entry.size)
@@ -148,7 +149,8 @@ def _is_there(layout: Layout, file: str, entry: LockedFile) -> bool:
 
 
 def _place(sources: Iterable[Found], blob: Path, entry: LockedFile) -> str:
-    """Have the blob in place: `linked`, `copied`, `present` when it was there, `changed` when no source holds still."""
+    """Put the blob into place: `linked`, `copied`, `present` if it was there, `changed` if every source changed
+    meanwhile."""
     for found in sources:
         if blob.is_file() and blob.samefile(found.real):
             return "present"
@@ -215,7 +217,7 @@ def _repository(path: Path) -> str | None:
 
 
 def _label(path: Path, folders: Sequence[Path]) -> str:
-    """Under which name a file that was not looked for is counted: its repository, else its place in the source."""
+    """Return the name under which an unknown file is counted: its repository, else its place in the source."""
     if repository := _repository(path):
         return repository
     for folder in folders:

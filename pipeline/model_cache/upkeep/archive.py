@@ -1,4 +1,4 @@
-"""One file with models, their lock, and the wheels of environments, for a machine that never sees a network.
+"""One file with models, their lock, and the wheels of environments, for a machine without a network.
 
     reel-archive.json       what is inside
     config/models.toml      manifest and lock of the checkout it was made in, for a reader
@@ -6,9 +6,9 @@
     blobs/<sha256>          files of models, each once
     wheels/<name>.whl       packages, if asked for
 
-An import believes none of it. The lock of the importing checkout says which bytes may come and how many, the locks of
-its environments which wheels; everything is put down aside, and into place only when the whole archive was good.
-"""
+An import trusts none of it. The lock of the importing checkout decides which content may come, and the locks of its
+environments which wheels. An import writes everything to a folder aside, and moves it into place only when the whole
+archive is correct."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def export(
     target: Path, names: Sequence[str], cache: Path, locked: Mapping[str, LockedModel], config: Path,
     wheels: Sequence[Path], tick: Tick,
 ) -> Contents:  # fmt: skip
-    """Write the archive; appears whole or not at all. Raises `Missing` when a model turns out not to be right."""
+    """Write the archive, which appears complete or not at all. Raises `Missing` if a model is not correct."""
     names = sorted(set(names))
     blobs = {
         entry.sha256: (name, layout_of(cache, name, locked[name]).snapshot / file, entry.size)
@@ -111,7 +111,7 @@ def _write_bytes(archive: BinaryIO, name: str, data: bytes) -> None:
 
 
 def _write_file(archive: BinaryIO, name: str, place: Path, size: int, tick: Tick) -> str:
-    """Copy so many bytes of a file; returns their sha256, or nothing when the file has another length."""
+    """Copy a file of the given size; returns its sha256, or an empty text if the file has another length."""
     archive.write(tar_reader.header(name, size))
     digest, left = hashlib.sha256(), size
     with open(place, "rb", buffering=0) as stream:
@@ -212,11 +212,11 @@ class _Import:
         return b"".join(tar_reader.content(self._stream, member, _PIECE_BYTES))
 
     def _compare_locks(self, index: ArchiveIndex, text: bytes) -> None:
-        """A clearer word than that of a missing blob, where the two checkouts are of different releases."""
+        """Raise a clearer error than a missing blob, if the two checkouts are of different releases."""
         try:
             theirs = ModelLock.model_validate_json(text).models
         except ValidationError as error:
-            raise tar_reader.NotOurs(f"its `{_LOCK}` is none") from error
+            raise tar_reader.NotOurs(f"its `{_LOCK}` is not a lock file") from error
         for name in index.models:
             if name not in theirs or theirs[name].digest != self._locked[name].digest:
                 raise tar_reader.NotOurs(f"it was made with another lock of the model {name} than the one here")
@@ -265,7 +265,7 @@ class _Import:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Have the file under a second name, whole at once: two models may hold the same bytes."""
+    """Give the file a second name, atomically: two models may hold the same bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:

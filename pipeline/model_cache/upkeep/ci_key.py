@@ -1,7 +1,5 @@
-"""The key of a stored cache: the same as long as the lock wants the same bytes, another as soon as it wants others.
-
-It says nothing of what lies on a disk, so a job can ask for it before anything is there.
-"""
+"""The key of a stored cache: it changes exactly when the locked content changes. It does not depend on the disk, so a
+job can ask for it before the cache exists."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ _LAYOUT = 1  # rises when the same bytes come to lie elsewhere, so that no old c
 
 
 def cache_key(names: Iterable[str], locked: Mapping[str, LockedModel]) -> str:
-    """`reel-models-` and 16 hexadecimal digits, for these models in any order."""
+    """Return `reel-models-` and 16 hexadecimal digits, for these models in any order."""
     content = {name: [locked[name].repo, locked[name].revision, locked[name].digest] for name in names}
     text = json.dumps([_LAYOUT, content], sort_keys=True)
     return f"reel-models-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

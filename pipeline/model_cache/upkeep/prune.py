@@ -1,8 +1,6 @@
-"""Finds what the cache could do without: models that no profile needs, other revisions, and what was left half done.
-
-Finding and deleting are apart, so that a person sees first what goes. What is young is left alone: a part of a file
-is worth resuming for a day.
-"""
+"""Find what the cache does not need: models that no profile needs, other revisions, and remains of interrupted work.
+Finding and deleting are separate, so that the user first sees what would go. Recent parts of files stay for a day,
+because a fetch can resume them."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ _SCRATCH = ("wheels-*", "import-*")
 
 @dataclass(frozen=True)
 class Surplus:
-    """A file or a folder that may go, with the reason, and what it takes of the disk."""
+    """A file or a folder that may be deleted, with the reason and its size on the disk."""
 
     path: Path
     reason: str
@@ -41,7 +39,7 @@ def repositories(cache: Path) -> list[Path]:
 
 
 def find_surplus(cache: Path, locked: Mapping[str, LockedModel], needed: Collection[str]) -> list[Surplus]:
-    """Everything that may go, in order of place. `needed` are the models that some profile takes."""
+    """Return everything that may be deleted, in order of path. `needed` are the models that some profile uses."""
     owners: dict[Path, tuple[str, Layout]] = {}
     for name, entry in locked.items():
         layout = layout_of(cache, name, entry)
@@ -67,7 +65,7 @@ def find_surplus(cache: Path, locked: Mapping[str, LockedModel], needed: Collect
 
 
 def delete(surplus: Surplus) -> None:
-    """Delete it; its folder's fetch lock must be held."""
+    """Delete the file or folder; the caller holds the fetch lock of its folder."""
     if surplus.path.is_dir() and not surplus.path.is_symlink():
         shutil.rmtree(surplus.path)
     else:

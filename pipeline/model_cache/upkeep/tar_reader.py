@@ -1,4 +1,4 @@
-"""Plain tar archives of regular files, read with suspicion: what the product's own archives need, and nothing else.
+"""Read plain tar archives of regular files strictly: only what reel's own archives need.
 
 The standard library's reader is not used for what comes from elsewhere: it believes headers (extended ones, of any
 size, are read into memory) and knows links, devices and sparse files. Here a member is a name, a length and so many
@@ -54,7 +54,7 @@ def end() -> bytes:
 
 
 def members(stream: BinaryIO) -> Iterator[Member]:
-    """Each member in turn. The caller reads exactly its bytes with `content` before it asks for the next."""
+    """Yield each member in turn. The caller reads exactly its bytes with `content` before it asks for the next."""
     names: set[str] = set()
     while (block := stream.read(_BLOCK)) != _END:
         long_name = None
@@ -73,7 +73,7 @@ def members(stream: BinaryIO) -> Iterator[Member]:
 
 
 def content(stream: BinaryIO, member: Member, piece_bytes: int) -> Iterator[bytes]:
-    """A member's bytes in pieces."""
+    """Yield a member's bytes in pieces."""
     left = member.size
     while left:
         piece = _exactly(stream, min(left, piece_bytes))
@@ -115,7 +115,7 @@ def _member(block: bytes, long_name: str | None) -> Member:
 
 
 def _length(block: bytes) -> int:
-    """The size that a header claims; from 8 GiB on it is binary."""
+    """Return the size that a header claims; from 8 GiB on it is binary."""
     field = block[124:136]
     return int.from_bytes(field[1:]) if field[0] == 0x80 else _octal(field)
 

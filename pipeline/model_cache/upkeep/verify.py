@@ -1,8 +1,6 @@
-"""The deep check: every byte of the cache against the lock, on all cores, and dropping what is wrong.
-
-Nothing is asked of a network. A thread hashes one file at a time, the largest first, since one file cannot be split:
-so the last thread to finish has begun early. Sizes are compared before anything is read.
-"""
+"""The deep check: compare every byte of the cache with the lock, on all cores, and delete wrong files. It uses no
+network. A thread hashes one file at a time, the largest first, since one file cannot be split: so the last thread to
+finish has begun early. Sizes are compared before anything is read."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ Tick = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Problem:
-    """A file of a model that is not what the lock says, and how."""
+    """A file of a model that differs from the lock, and how."""
 
     model: str
     file: str
@@ -39,7 +37,7 @@ class Problem:
 
 
 class _Meter:
-    """Turns bytes counted by many threads into a few events."""
+    """Turn bytes counted by many threads into a few events."""
 
     def __init__(self, total: int, emit: Emit) -> None:
         self._total, self._emit = total, emit
@@ -47,7 +45,7 @@ class _Meter:
         self._guard = threading.Lock()
 
     def count(self, size: int) -> None:
-        """So many more bytes were read."""
+        """Add to the number of bytes read."""
         with self._guard:
             self._done += size
             now = time.monotonic()
@@ -58,7 +56,8 @@ class _Meter:
 
 @contextlib.contextmanager
 def metered(total_bytes: int, emit: Emit) -> Iterator[Tick]:
-    """Tells of a reading of so many bytes: call what it yields with the size of each piece, from any thread."""
+    """Report the reading of this number of bytes: call the yielded function with the size of each piece, from any
+    thread."""
     started = time.monotonic()
     emit(events.CheckStarted(total_bytes))
     yield _Meter(total_bytes, emit).count
@@ -106,7 +105,7 @@ def wrong_with(place: Path, locked: LockedFile, tick: Tick) -> str | None:
 
 
 def hash_file(path: Path, tick: Tick) -> str:
-    """The sha256 of a file, told as it is read; reading into one buffer spares an allocation a megabyte."""
+    """Return the sha256 of a file and report the progress; reading into one buffer spares an allocation a megabyte."""
     digest = hashlib.sha256()
     buffer = bytearray(_READ_BYTES)
     view = memoryview(buffer)
@@ -118,7 +117,7 @@ def hash_file(path: Path, tick: Tick) -> str:
 
 
 def drop(problems: Iterable[Problem], cache: Path, locked: Mapping[str, LockedModel]) -> None:
-    """Take away what is wrong, so that a fetch brings it again and nothing else; raises `Locked`."""
+    """Delete the wrong files, so that a fetch brings only those again; raises `Locked`."""
     for problem in problems:
         layout = layout_of(cache, problem.model, locked[problem.model])
         with hold_fetch_locks([layout.root]):
