@@ -242,8 +242,15 @@ class ItemRecord:
             app.store.contents.prove(error.file.sha256)  # which removes it
             return [error.file.sha256]
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and (lost := self._lost(error)):
+                return [lost]
             self.not_published(unwritable(item.folder, error))
         return []
+
+    def _lost(self, error: FileNotFoundError) -> str | None:
+        """Return the content that is gone, if it was one: another item has found it damaged just now and removed it."""
+        place = Path(str(error.filename))
+        return place.name if place == self.app.store.object_path(place.name) else None
 
     def _to_publish(self) -> Iterator[Path]:
         """Yield the paths of the contents that the plan publishes."""

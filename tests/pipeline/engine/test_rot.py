@@ -16,6 +16,7 @@ from pipeline.base import events
 from pipeline.engine.batch import run_batch
 from pipeline.engine.item import ItemResult
 from pipeline.engine.media_list import Request
+from pipeline.publishing.publish import PublishedFiles, publish
 from pipeline.store.results import StoredResult
 from shared.files import sha256_of
 
@@ -85,6 +86,33 @@ def test_flips_at_random_places_are_never_published_and_never_consumed(
         assert published(folder) == expected[which], f"run {number}"
         repaired += sum("damaged file was found" in text for text in notices)
     assert repaired
+
+
+@pytest.mark.parametrize("made_again_by_then", [False, True])
+def test_what_another_item_has_removed_while_it_is_published_is_made_again(
+    make_app: Callable[..., App], film: Path, monkeypatch: pytest.MonkeyPatch, made_again_by_then: bool
+) -> None:
+    app = make_app(stub=True)
+    run(app, film)
+    expected, folder = published(app.project.output / "film"), app.project.output / "film"
+    shutil.rmtree(folder)
+    [*_, content] = of_stage(app, "subtitle")
+    whole = content.read_bytes()
+
+    def racing(*given: object) -> PublishedFiles:
+        if content.exists() and not folder.exists():
+            content.unlink()
+            try:
+                return publish(*given)  # type: ignore[arg-type]
+            finally:
+                if made_again_by_then:
+                    content.write_bytes(whole)
+        return publish(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("pipeline.engine.item.publish", racing)
+    item, _ = run(app, film)
+    assert not item.error
+    assert {**published(folder), "job.json": b""} == {**expected, "job.json": b""}
 
 
 @pytest.mark.parametrize(
