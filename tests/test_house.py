@@ -50,6 +50,7 @@ STARTERS = {
     "stages/toolkit/media/ffmpeg.py",
     "stages/toolkit/media/frames.py",
 }
+_RIDDLE = re.compile(r"(What|Whether|Which|Who|Whose|Of|By)\b")  # hides that something is returned
 _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\ufe0f]")
 
 
@@ -243,6 +244,17 @@ def test_every_module_and_everything_public_in_it_says_what_it_is_for() -> None:
         for name in undocumented(tree_of(path))
     ]
     assert not silent, silent
+
+
+def test_a_docstring_opens_with_its_subject_or_a_verb() -> None:
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    riddles = [
+        f"{name_of(path)}: {getattr(node, 'name', 'the module')}"
+        for path in python_files("pipeline", "shared", "stages")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, kinds) and _RIDDLE.match(ast.get_docstring(node) or "")
+    ]
+    assert not riddles, riddles
 
 
 def undocumented(tree: ast.Module) -> Iterator[str]:

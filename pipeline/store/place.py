@@ -1,4 +1,4 @@
-"""Which folder may be a result store, and which files in one are its own: nothing else there is touched."""
+"""The folders that may be a result store, and the files in a store that are its own: nothing else there is touched."""
 
 from __future__ import annotations
 
