@@ -14,10 +14,13 @@ from pathlib import Path, PurePath
 from pydantic import JsonValue
 
 from pipeline.publishing.beside import UP, is_job_folder
+from pipeline.publishing.names import NameRules
 from pipeline.publishing.placing import put_content
 from shared.documents.base import Document, DocumentError
 
 JOB = "job.json"
+_NO_NAME_HAS = "\0"
+_NAMES = NameRules()
 _LARGEST_BYTES = 64 << 20  # a larger one is not reel's, and not worth the memory
 _LEFT_OUT_WHEN_EMPTY = ("renamed", "missing", "earlier")
 
@@ -58,7 +61,8 @@ def read_job(folder: Path) -> Job | None:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_BYTES:
             return None
-        return _without_strangers(folder, Job.read(path))
+        job = Job.read(path)
+        return None if _NO_NAME_HAS in job.media else _without_strangers(folder, job)
     except (OSError, DocumentError):
         return None
 
@@ -74,9 +78,12 @@ def _without_strangers(folder: Path, job: Job) -> Job:
 
 
 def _is_of(folder: Path, name: str) -> bool:
-    """Tell whether a job in this folder may publish under this name: in the folder, or beside its film."""
+    """Tell whether a job in this folder may publish under this name: in the folder, or beside its film, and so that
+    a file can have it."""
     bare = name.removeprefix(UP) if is_job_folder(folder) else name
-    return bare not in {"", ".", ".."} and bare == PurePath(bare).name
+    if bare in {"", ".", ".."} or bare != PurePath(bare).name or _NO_NAME_HAS in bare:
+        return False
+    return _NAMES.size(bare) <= _NAMES.longest
 
 
 def write_job(folder: Path, job: Job, *, over: bool) -> None:

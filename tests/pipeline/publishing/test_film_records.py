@@ -17,7 +17,7 @@ from pipeline.publishing.film_records import own_names, take_over
 from pipeline.publishing.folders import Folders, unwritable
 from pipeline.publishing.names import NameRules, alike
 from pipeline.publishing.placing import sweep, temporary_name
-from pipeline.publishing.publish import Made, PublishedFiles, Rules, publish
+from pipeline.publishing.publish import Made, PublishedFiles, Rules, changed_files, publish
 from pipeline.publishing.record import JOB, Job, read_job
 from pipeline.store.results import ResultStore, StoredFile, StoredResult
 
@@ -145,6 +145,28 @@ def test_a_record_that_a_person_has_changed_costs_no_run(tmp_path: Path) -> None
         job.model_copy(update={"origins": origins, "steps": steps}).write(folder / JOB)
         published = films.run(film, "made", failing=True)
         assert [path.read_text() for path in published.files] == ["made"]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 400, "../../" + "x" * 400, "\u0915" * 100])
+def test_a_record_with_a_name_that_no_file_can_have_costs_no_run(tmp_path: Path, name: str) -> None:
+    film = film_at(tmp_path / "films" / "film.mkv")
+    films = BesideFilms(tmp_path, film)
+    folder = films.run(film, "made").folder
+    job = read_job(folder)
+    assert job
+    job.model_copy(update={"files": {**job.files, name: "0" * 64}, "origins": {name: "step.files"}}).write(folder / JOB)
+
+    assert not changed_files(folder, (), films.store)
+    assert [path.read_text() for path in films.run(film, "made again").files] == ["made again"]
+
+
+def test_a_record_whose_media_file_has_a_name_that_cannot_be_is_none(tmp_path: Path) -> None:
+    film = film_at(tmp_path / "films" / "film.mkv")
+    folder = BesideFilms(tmp_path, film).run(film, "made").folder
+    job = read_job(folder)
+    assert job
+    job.model_copy(update={"media": "/a\0b/film.mkv"}).write(folder / JOB)
+    assert read_job(folder) is None
 
 
 def test_a_folder_that_a_killed_process_has_left_keeps_nothing_from_being_published(tmp_path: Path) -> None:
