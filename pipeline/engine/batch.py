@@ -250,12 +250,12 @@ def _complete(batch: Batch, requests: list[Request] | AsyncIterable[Request], st
                     batch.skip(index, requests[index])
             return
     # Imported here: importing asyncio takes a fifth of the start-up time.
-    from pipeline.engine.concurrency import Window, numbered
+    from pipeline.engine.concurrency import BatchRunner, numbered
 
     left = None
     if isinstance(requests, list):
         left = sum(index not in batch.results for index in range(number, len(requests)))
-    Window(batch, Observed(batch.run.app.project.results), left, stop).work(first, numbered(requests, number))
+    BatchRunner(batch, Observed(batch.run.app.project.results), left, stop).work(first, numbered(requests, number))
 
 
 def _leading(batch: Batch, requests: list[Request], begin: int) -> tuple[Begun | None, int]:

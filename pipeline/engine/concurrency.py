@@ -39,7 +39,7 @@ async def numbered(requests: Sequence[Request] | AsyncIterable[Request], begin: 
             index += 1
 
 
-class Window:
+class BatchRunner:
     """Concurrent work on the items of a batch.
 
     `left` is how many requests are still to be prepared, or None if that is not known. `stop` ends the arrival of
