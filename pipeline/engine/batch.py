@@ -250,12 +250,14 @@ def _complete(batch: Batch, requests: list[Request] | AsyncIterable[Request], st
                     batch.skip(index, requests[index])
             return
     # Imported here: importing asyncio takes a fifth of the start-up time.
-    from pipeline.engine.concurrency import BatchRunner, numbered
+    from pipeline.engine.concurrency import BatchRunner, enumerate_requests
 
     left = None
     if isinstance(requests, list):
         left = sum(index not in batch.results for index in range(number, len(requests)))
-    BatchRunner(batch, Observed(batch.run.app.project.results), left, stop).work(first, numbered(requests, number))
+    BatchRunner(batch, Observed(batch.run.app.project.results), left, stop).work(
+        first, enumerate_requests(requests, number)
+    )
 
 
 def _leading(batch: Batch, requests: list[Request], begin: int) -> tuple[Begun | None, int]:

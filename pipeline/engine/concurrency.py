@@ -27,7 +27,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Numbered = tuple[int, Request]
 
 
-async def numbered(requests: Sequence[Request] | AsyncIterable[Request], begin: int) -> AsyncIterator[Numbered]:
+async def enumerate_requests(
+    requests: Sequence[Request] | AsyncIterable[Request], begin: int
+) -> AsyncIterator[Numbered]:
     """Yield the requests from number `begin` on, each with its number."""
     if isinstance(requests, Sequence):
         for index in range(begin, len(requests)):
