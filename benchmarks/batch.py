@@ -34,7 +34,7 @@ from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 from pipeline.engine.admission import Admission, set_up
 from pipeline.engine.item import ItemRecord, Run
-from pipeline.engine.item_run import ItemRun, Shared
+from pipeline.engine.item_run import ItemRunner, Shared
 from pipeline.engine.media_list import Request
 from pipeline.environments.ffmpeg import FFMPEG
 from pipeline.publishing.batch_media import BatchMedia
@@ -127,7 +127,7 @@ def cold(clips: list[Path], folder: Path) -> tuple[float, float]:
                 previews = admission.preview(item)
                 set_up(previews, app, lambda event: None)
                 record = ItemRecord(item, run, media)
-                await ItemRun(record, Shared(dispatcher, admission.surroundings)).complete(previews)
+                await ItemRunner(record, Shared(dispatcher, admission.surroundings)).complete(previews)
                 assert record.error is None, record.error
                 work_s += sum(result.cpu_s for result in {one.key: one for one in record.results.values()}.values())
 

@@ -12,7 +12,7 @@ from pipeline.base import events
 from pipeline.base.errors import MediaChanged
 from pipeline.engine.batch import Batch, Begun
 from pipeline.engine.item import ItemResult
-from pipeline.engine.item_run import ItemRun, Shared
+from pipeline.engine.item_run import ItemRunner, Shared
 from pipeline.engine.media_list import Request
 from pipeline.engine.size_limit import SizeLimit
 from pipeline.store.media_file import read_media
@@ -194,7 +194,7 @@ class BatchRunner:
 
     async def _one(self, begun: Begun, shared: Shared) -> None:
         record = begun.record
-        work = ItemRun(record, shared)
+        work = ItemRunner(record, shared)
         await work.complete(begun.previews)
         if record.is_worth_publishing:
             await work.publish()

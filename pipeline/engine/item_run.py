@@ -1,7 +1,7 @@
 """Runs the plan of one item: each step is reused or run as soon as its inputs are there.
 
 A step's inputs from the store are compared with their digests first, once for each item, unless this run made them. A
-damaged content is removed, and its step is done again: see `ItemRun._make_again`.
+damaged content is removed, and its step is done again: see `ItemRunner._make_again`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Shared:
     jobs: dict[str, asyncio.Task[StoredResult]] = field(default_factory=dict)
 
 
-class ItemRun:
+class ItemRunner:
     """Work on one item.
 
     A failed step keeps two kinds of steps from running: those that need its result, and those whose results no
