@@ -19,7 +19,7 @@ from pipeline.engine.admission import set_up
 from pipeline.engine.item import ItemRecord
 from pipeline.engine.language_models import language_heard, with_model
 from pipeline.engine.preview import StepPreview, gather
-from pipeline.engine.step_run import Given, Keyed, Listening, keyed, run_step
+from pipeline.engine.step_run import Given, Listening, PreparedStep, keyed, run_step
 from pipeline.plan.model import FromUser, Step, leaves
 from pipeline.plan.oom_fallback import descent
 from pipeline.plan.result_key import InputDigests, Surroundings
@@ -189,7 +189,7 @@ class ItemRunner:
             with_model, step, language, record.app.models, record.emit, record.item.name, offline=offline
         )
 
-    async def _begin(self, work: Keyed, below: list[Step], reason: str) -> StoredResult:
+    async def _begin(self, work: PreparedStep, below: list[Step], reason: str) -> StoredResult:
         record, item, step, jobs = self._record, self._record.item, work.step, self._shared.jobs
         listening = Listening(
             waiting=lambda what: record.emit(events.StepWaiting(item.name, step.id, what)),

@@ -69,7 +69,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Keyed:
+class PreparedStep:
     """Step whose inputs are known, with the key of its result."""
 
     step: Step
@@ -79,14 +79,14 @@ class Keyed:
     key: str
 
 
-def keyed(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Keyed:
+def keyed(step: Step, inputs: InputDigests, surroundings: Surroundings) -> PreparedStep:
     """Return the step with its key."""
     parts = ingredients(step, inputs, surroundings)
-    return Keyed(step, inputs, surroundings, parts, result_key(parts))
+    return PreparedStep(step, inputs, surroundings, parts, result_key(parts))
 
 
 async def run_step(
-    work: Keyed, below: Sequence[Step], given: Given, app: App, dispatcher: Dispatcher, listening: Listening,
+    work: PreparedStep, below: Sequence[Step], given: Given, app: App, dispatcher: Dispatcher, listening: Listening,
     order: Order = (),
 ) -> StoredResult:  # fmt: skip
     """Run the step and write its result, which the caller then notes in the index.
@@ -118,7 +118,7 @@ async def run_step(
 
 
 async def _read_and_run(
-    work: Keyed, given: Given, app: App, dispatcher: Dispatcher, listening: Listening, order: Order
+    work: PreparedStep, given: Given, app: App, dispatcher: Dispatcher, listening: Listening, order: Order
 ) -> StoredResult:
     """Run the step until the media file was not touched during the reading.
 
@@ -146,8 +146,8 @@ async def _read_and_run(
 
 
 def _keep_if_same(
-    media: MediaFile | None, changes: int, work: Keyed, done: protocol.Done, warnings: tuple[str, ...], out_dir: Path,
-    app: App,
+    media: MediaFile | None, changes: int, work: PreparedStep, done: protocol.Done, warnings: tuple[str, ...],
+    out_dir: Path, app: App,
 ) -> StoredResult | None:  # fmt: skip
     """Store and return the result if the media file is still as it was before the step, else return None. Raises
     `MediaChanged`."""
@@ -160,7 +160,7 @@ def _keep_if_same(
 
 
 async def _run(
-    work: Keyed, given: Given, app: App, dispatcher: Dispatcher, listening: Listening, order: Order
+    work: PreparedStep, given: Given, app: App, dispatcher: Dispatcher, listening: Listening, order: Order
 ) -> tuple[protocol.Done, tuple[str, ...], Path]:
     """Have a worker run the step, and return what it reports, its warnings, and the folder of its outputs."""
     step = work.step
@@ -199,7 +199,7 @@ async def _run(
             raise
 
 
-def _keep(work: Keyed, done: protocol.Done, warnings: tuple[str, ...], out_dir: Path, app: App) -> StoredResult:
+def _keep(work: PreparedStep, done: protocol.Done, warnings: tuple[str, ...], out_dir: Path, app: App) -> StoredResult:
     """Store the files of the result and write its manifest. Waits for the disk, so a thread does it."""
     step = work.step
     outputs = _take_in(step, done, out_dir, app)
