@@ -19,7 +19,7 @@ from pipeline.engine.admission import set_up
 from pipeline.engine.item import ItemRecord
 from pipeline.engine.language_models import language_heard, with_model
 from pipeline.engine.preview import StepPreview, gather
-from pipeline.engine.step_run import Given, Listening, PreparedStep, keyed, run_step
+from pipeline.engine.step_run import Given, Listening, PreparedStep, prepare_step, run_step
 from pipeline.plan.model import FromUser, Step, leaves
 from pipeline.plan.oom_fallback import descent
 from pipeline.plan.result_key import InputDigests, Surroundings
@@ -106,7 +106,7 @@ class ItemRunner:
                 return
             digests: InputDigests = gather(step.inputs, record.item.digest, record.results)
             tries = descent(step, surroundings.rungs)
-            works = [keyed(one, digests, surroundings) for one in _distinct(step, tries[0])]
+            works = [prepare_step(one, digests, surroundings) for one in _distinct(step, tries[0])]
             for work in works:
                 if found := record.app.store.reusable(work.key):
                     record.reused(step, found)

@@ -79,7 +79,7 @@ class PreparedStep:
     key: str
 
 
-def keyed(step: Step, inputs: InputDigests, surroundings: Surroundings) -> PreparedStep:
+def prepare_step(step: Step, inputs: InputDigests, surroundings: Surroundings) -> PreparedStep:
     """Return the step with its key."""
     parts = ingredients(step, inputs, surroundings)
     return PreparedStep(step, inputs, surroundings, parts, result_key(parts))
@@ -108,7 +108,7 @@ async def run_step(
             if step is None or step.rung is None:
                 raise
             listening.warning(f"out of memory, so the step runs again with {step.rung.name}: {error.message}")
-            work, alone, fell = keyed(step, work.inputs, work.surroundings), False, True
+            work, alone, fell = prepare_step(step, work.inputs, work.surroundings), False, True
             if found := app.store.reusable(work.key):
                 return found
         else:

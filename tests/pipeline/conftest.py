@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from pipeline.app import App, open_app
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
-from pipeline.engine.step_run import Given, Listening, keyed, run_step
+from pipeline.engine.step_run import Given, Listening, prepare_step, run_step
 from pipeline.plan.model import Step
 from pipeline.plan.oom_fallback import descent
 from pipeline.store.results import StoredResult
@@ -51,7 +51,7 @@ class Bench:
                 for step in steps:
                     surroundings = replace(app.surroundings(), rungs=dispatcher.observed.rungs)
                     first, *below = descent(step, surroundings.rungs)
-                    work = keyed(first, {"media": None}, surroundings)
+                    work = prepare_step(first, {"media": None}, surroundings)
                     outcome = await asyncio.gather(
                         run_step(work, below, Given(1000), app, dispatcher, listening), return_exceptions=True
                     )

@@ -16,7 +16,7 @@ import pytest
 from pydantic import JsonValue
 
 from pipeline.app import App
-from pipeline.engine.step_run import Given, Listening, keyed, run_step
+from pipeline.engine.step_run import Given, Listening, prepare_step, run_step
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Step
 from pipeline.plan.oom_fallback import descent
@@ -97,7 +97,7 @@ class Bench:
                     media = {digests[role]: path for role, path in paths.items()}
                     surroundings = app.surroundings()
                     first, *below = descent(step, observed.rungs)
-                    work = keyed(first, digests, surroundings)
+                    work = prepare_step(first, digests, surroundings)
                     results.append(await run_step(work, below, Given(30_000, others=media), app, dispatcher, listening))
         observed.save()
         return results
