@@ -19,7 +19,7 @@ from pipeline.engine.admission import set_up
 from pipeline.engine.item import ItemRecord
 from pipeline.engine.language_models import language_heard, with_model
 from pipeline.engine.preview import StepPreview, gather
-from pipeline.engine.step_run import Given, Listening, PreparedStep, prepare_step, run_step
+from pipeline.engine.step_run import Given, PreparedStep, StepCallbacks, prepare_step, run_step
 from pipeline.plan.model import FromUser, Step, leaves
 from pipeline.plan.oom_fallback import descent
 from pipeline.plan.result_key import InputDigests, Surroundings
@@ -191,7 +191,7 @@ class ItemRunner:
 
     async def _begin(self, work: PreparedStep, below: list[Step], reason: str) -> StoredResult:
         record, item, step, jobs = self._record, self._record.item, work.step, self._shared.jobs
-        listening = Listening(
+        listening = StepCallbacks(
             waiting=lambda what: record.emit(events.StepWaiting(item.name, step.id, what)),
             started=lambda worker: record.started(step, reason, worker),
             progress=lambda done: record.emit(events.StepProgress(item.name, step.id, done)),

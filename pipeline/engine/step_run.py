@@ -39,7 +39,7 @@ _OVER_LIMIT = "worker.memory"  # the worker passed its own limit, whatever other
 
 
 @dataclass(frozen=True)
-class Listening:
+class StepCallbacks:
     """Callbacks of a step: `waiting` gets the reason for a wait, `warning` a text for the user."""
 
     waiting: Callable[[str], None]
@@ -86,7 +86,7 @@ def prepare_step(step: Step, inputs: InputDigests, surroundings: Surroundings) -
 
 
 async def run_step(
-    work: PreparedStep, below: Sequence[Step], given: Given, app: App, dispatcher: Dispatcher, listening: Listening,
+    work: PreparedStep, below: Sequence[Step], given: Given, app: App, dispatcher: Dispatcher, listening: StepCallbacks,
     order: Order = (),
 ) -> StoredResult:  # fmt: skip
     """Run the step and write its result, which the caller then notes in the index.
@@ -118,7 +118,7 @@ async def run_step(
 
 
 async def _read_and_run(
-    work: PreparedStep, given: Given, app: App, dispatcher: Dispatcher, listening: Listening, order: Order
+    work: PreparedStep, given: Given, app: App, dispatcher: Dispatcher, listening: StepCallbacks, order: Order
 ) -> StoredResult:
     """Run the step until the media file was not touched during the reading.
 
@@ -160,7 +160,7 @@ def _keep_if_same(
 
 
 async def _run(
-    work: PreparedStep, given: Given, app: App, dispatcher: Dispatcher, listening: Listening, order: Order
+    work: PreparedStep, given: Given, app: App, dispatcher: Dispatcher, listening: StepCallbacks, order: Order
 ) -> tuple[protocol.Done, tuple[str, ...], Path]:
     """Have a worker run the step, and return what it reports, its warnings, and the folder of its outputs."""
     step = work.step

@@ -16,7 +16,7 @@ from pipeline.base import events
 from pipeline.base.errors import ReelError
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
-from pipeline.engine.step_run import Given, Listening, prepare_step, run_step
+from pipeline.engine.step_run import Given, StepCallbacks, prepare_step, run_step
 from pipeline.plan.model import Step
 from pipeline.store.worker_stats import Observed
 from pipeline.workers.open_dispatcher import open_dispatcher
@@ -53,7 +53,7 @@ async def work(app: App, wishes: list[Wish]) -> dict[str, object]:
     logs = app.project.results / "runs" / "test"
 
     async def one(wish: Wish) -> dict[str, str]:
-        listening = Listening(lambda what: None, lambda worker: None, lambda done: None, warnings.append)
+        listening = StepCallbacks(lambda what: None, lambda worker: None, lambda done: None, warnings.append)
         try:
             work = prepare_step(wish.step(), {"media": None}, app.surroundings())
             result = await run_step(work, [], Given(1000), app, dispatcher, listening)

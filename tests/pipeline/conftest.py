@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from pipeline.app import App, open_app
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
-from pipeline.engine.step_run import Given, Listening, prepare_step, run_step
+from pipeline.engine.step_run import Given, StepCallbacks, prepare_step, run_step
 from pipeline.plan.model import Step
 from pipeline.plan.oom_fallback import descent
 from pipeline.store.results import StoredResult
@@ -45,7 +45,7 @@ class Bench:
     async def _run(self, steps: tuple[Step, ...]) -> list[StoredResult | BaseException]:
         app = self.app
         outcomes: list[StoredResult | BaseException] = []
-        listening = Listening(lambda what: None, lambda worker: None, self.progress.append, self.warnings.append)
+        listening = StepCallbacks(lambda what: None, lambda worker: None, self.progress.append, self.warnings.append)
         with app.store.open_for_writing("a test"):
             async with local_dispatcher(app, self.logs) as dispatcher:
                 for step in steps:

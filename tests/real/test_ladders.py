@@ -16,7 +16,7 @@ import pytest
 from pydantic import JsonValue
 
 from pipeline.app import App
-from pipeline.engine.step_run import Given, Listening, prepare_step, run_step
+from pipeline.engine.step_run import Given, StepCallbacks, prepare_step, run_step
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Step
 from pipeline.plan.oom_fallback import descent
@@ -88,7 +88,7 @@ class Bench:
                 for pid in set(children(os.getpid())) - others:
                     _allow_no_more(pid)
 
-        listening = Listening(lambda what: None, started, lambda done: None, self.warnings.append)
+        listening = StepCallbacks(lambda what: None, started, lambda done: None, self.warnings.append)
         with app.store.open_for_writing("a test"):
             async with local_dispatcher(app, self.folder / "logs", observed) as dispatcher:
                 for inputs, _ in jobs:
