@@ -64,7 +64,7 @@ class ItemRunner:
                 for leaf in leaves(step.inputs):
                     if isinstance(leaf, FromUser):
                         self._record.app.store.keep(leaf.content)
-        await all_of(self._attend(step, reasons[step.id], finished, step.id in due) for step in open_yet)
+        await gather_or_cancel(self._attend(step, reasons[step.id], finished, step.id in due) for step in open_yet)
 
     async def publish(self) -> None:
         """Publish the results. Contents found to be damaged at that point are made again."""
@@ -223,7 +223,7 @@ def _distinct(asked: Step, first: Step) -> list[Step]:
     return [asked] if first is asked else [asked, first]
 
 
-async def all_of(works: Iterable[Coroutine[None, None, None]]) -> None:
+async def gather_or_cancel(works: Iterable[Coroutine[None, None, None]]) -> None:
     """Run the coroutines concurrently. The first failure cancels the others, and is raised unchanged."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
