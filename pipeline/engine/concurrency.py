@@ -69,7 +69,7 @@ class BatchRunner:
         surroundings = batch.admission.surroundings = replace(batch.admission.surroundings, rungs=self._observed.rungs)
         async with open_dispatcher(run.app, run.history.folder(run.id), self._observed, run.emit) as dispatcher:
             shared = Shared(dispatcher, surroundings)
-            work = asyncio.create_task(self._all(first, requests, shared))
+            work = asyncio.create_task(self._run_all(first, requests, shared))
 
             def interrupt(politely: bool) -> None:
                 if politely and self._stop:
@@ -101,7 +101,7 @@ class BatchRunner:
                     for number in _SIGNALS:
                         loop.remove_signal_handler(number)
 
-    async def _all(self, first: Begun | None, requests: AsyncIterator[Numbered], shared: Shared) -> None:
+    async def _run_all(self, first: Begun | None, requests: AsyncIterator[Numbered], shared: Shared) -> None:
         """Prepare one request after the other, and keep at most as many items at work as have room. An error of the run
         itself ends it."""
         if first:
@@ -122,14 +122,14 @@ class BatchRunner:
                     task.result()  # raises errors that do not belong to one item
                     self._limit.keep(self._needed)
                 if self._batch.over:
-                    await self._leave()
+                    await self._cancel_rest()
         finally:
             tasks = [*self._at_work, *([arriving] if arriving else [])]
             for one in tasks:
                 one.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _leave(self) -> None:
+    async def _cancel_rest(self) -> None:
         """Cancel the items at work, because another item failed."""
         left, self._at_work = self._at_work, {}
         for task in left:
@@ -190,9 +190,9 @@ class BatchRunner:
         shared.dispatcher.ahead = self._left / max(len(self._at_work), 1) if self._left else 0.0
 
     def _start(self, begun: Begun, shared: Shared) -> None:
-        self._at_work[asyncio.create_task(self._one(begun, shared))] = begun
+        self._at_work[asyncio.create_task(self._run_item(begun, shared))] = begun
 
-    async def _one(self, begun: Begun, shared: Shared) -> None:
+    async def _run_item(self, begun: Begun, shared: Shared) -> None:
         record = begun.record
         work = ItemRunner(record, shared)
         await work.complete(begun.previews)

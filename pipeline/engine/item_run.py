@@ -64,7 +64,9 @@ class ItemRunner:
                 for leaf in leaves(step.inputs):
                     if isinstance(leaf, FromUser):
                         self._record.app.store.keep(leaf.content)
-        await gather_or_cancel(self._attend(step, reasons[step.id], finished, step.id in due) for step in open_yet)
+        await gather_or_cancel(
+            self._await_inputs_then_process(step, reasons[step.id], finished, step.id in due) for step in open_yet
+        )
 
     async def publish(self) -> None:
         """Publish the results. Contents found to be damaged at that point are made again."""
@@ -77,13 +79,15 @@ class ItemRunner:
         except ReelError as error:
             record.not_published(error)
 
-    async def _attend(self, step: Step, reason: str, finished: dict[str, asyncio.Event], expected: bool) -> None:
+    async def _await_inputs_then_process(
+        self, step: Step, reason: str, finished: dict[str, asyncio.Event], expected: bool
+    ) -> None:
         """Wait for the inputs of the step, then process it."""
         for needed in step.needs:
             await finished[needed].wait()
         try:
             if self._record.may_begin(step):
-                await self._see_to(step, reason)
+                await self._process_step(step, reason)
             else:
                 self._record.skipped(step)
         finally:
@@ -91,7 +95,7 @@ class ItemRunner:
                 self._expect(step, -1)
             finished[step.id].set()
 
-    async def _see_to(self, step: Step, reason: str) -> None:
+    async def _process_step(self, step: Step, reason: str) -> None:
         record, surroundings = self._record, self._shared.surroundings
         started = time.monotonic()
         if step.waits_for_language:
@@ -106,7 +110,7 @@ class ItemRunner:
                 return
             digests: InputDigests = gather(step.inputs, record.item.digest, record.results)
             tries = descent(step, surroundings.rungs)
-            works = [prepare_step(one, digests, surroundings) for one in _distinct(step, tries[0])]
+            works = [prepare_step(one, digests, surroundings) for one in _candidates(step, tries[0])]
             for work in works:
                 if found := record.app.store.reusable(work.key):
                     record.reused(step, found)
@@ -149,7 +153,7 @@ class ItemRunner:
         """
         record = self._record
         if rotten := next((one for one in damaged if self._repaired[one] == _REPAIRS), None):
-            raise _rotten(record.app.store.object_path(rotten))
+            raise _repeated_damage(record.app.store.object_path(rotten))
         for edit in record.item.edits:
             if edit.sha256 in damaged or edit.base in damaged:
                 raise BadInput(
@@ -172,12 +176,12 @@ class ItemRunner:
         """Repeat a reused step. If its result changes, process every step that depends on it."""
         record, reason = self._record, "its result was damaged"
         await asyncio.to_thread(set_up, [StepPreview(step, "redone", reason)], record.app, record.emit)
-        await self._see_to(step, reason)
+        await self._process_step(step, reason)
         after = record.results.get(step.id)
         changed = {step.id} if after and after.outputs != before.outputs else set()
         for later in record.plan.steps:
             if changed & later.needs and later.id in record.results:
-                await self._see_to(later, f"{step.id} gave another result")
+                await self._process_step(later, f"{step.id} gave another result")
                 changed.add(later.id)
 
     async def _for_language(self, step: Step) -> Step:
@@ -209,7 +213,7 @@ class ItemRunner:
         self._shared.dispatcher.expect(step, models, jobs)
 
 
-def _rotten(place: Path) -> ReelError:
+def _repeated_damage(place: Path) -> ReelError:
     """Return the error for a content that is damaged as soon as it is made."""
     return ReelError(
         "results.content",
@@ -218,7 +222,7 @@ def _rotten(place: Path) -> ReelError:
     )
 
 
-def _distinct(asked: Step, first: Step) -> list[Step]:
+def _candidates(asked: Step, first: Step) -> list[Step]:
     """Return the requested step, and before running it, the variant to try first if that differs."""
     return [asked] if first is asked else [asked, first]
 

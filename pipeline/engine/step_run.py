@@ -154,7 +154,7 @@ def _keep_if_same(
     try:
         if media and media.prove() != changes:
             return None
-        return _keep(work, done, warnings, out_dir, app)
+        return _store_result(work, done, warnings, out_dir, app)
     finally:
         _clear(out_dir)
 
@@ -199,10 +199,12 @@ async def _run(
             raise
 
 
-def _keep(work: PreparedStep, done: protocol.Done, warnings: tuple[str, ...], out_dir: Path, app: App) -> StoredResult:
+def _store_result(
+    work: PreparedStep, done: protocol.Done, warnings: tuple[str, ...], out_dir: Path, app: App
+) -> StoredResult:
     """Store the files of the result and write its manifest. Waits for the disk, so a thread does it."""
     step = work.step
-    outputs = _take_in(step, done, out_dir, app)
+    outputs = _store_outputs(step, done, out_dir, app)
     facts = dict(done.facts)
     if step.rung and changes_bytes(step):
         facts["rung"] = step.rung.name
@@ -222,18 +224,18 @@ def _keep(work: PreparedStep, done: protocol.Done, warnings: tuple[str, ...], ou
     return result
 
 
-def _take_in(
+def _store_outputs(
     step: Step, done: protocol.Done, out_dir: Path, app: App
 ) -> dict[str, StoredFile | tuple[StoredFile, ...] | None]:
     """Move the outputs into the store. Raises `OutputsInvalid` if they are not those that the stage declared."""
     declared = step.stage.outputs.model_fields
     if set(done.outputs) != set(declared):
-        raise _lie(step, f"it returned {sorted(done.outputs)}, expected {sorted(declared)}")
+        raise _invalid_output(step, f"it returned {sorted(done.outputs)}, expected {sorted(declared)}")
     taken: dict[str, StoredFile | tuple[StoredFile, ...] | None] = {}
     for role, names in done.outputs.items():
         if names is None:
             if declared[role].is_required():
-                raise _lie(step, f"it returned nothing for `{role}`")
+                raise _invalid_output(step, f"it returned nothing for `{role}`")
             taken[role] = None
         elif isinstance(names, list) or takes_several(step.stage.outputs, role):
             several = names if isinstance(names, list) else [names]
@@ -259,13 +261,13 @@ def _checked(step: Step, role: str, name: str, out_dir: Path) -> Path:
         is_file = False
     # A plain file name, as nearly all are, cannot lead out of the folder.
     if not (is_file and path.name == name) and not path.resolve().is_relative_to(out_dir.resolve()):
-        raise _lie(step, f"`{role}` is {name}, outside its folder")
+        raise _invalid_output(step, f"`{role}` is {name}, outside its folder")
     if not is_file:
-        raise _lie(step, f"`{role}` is {name}, and there is no such file")
+        raise _invalid_output(step, f"`{role}` is {name}, and there is no such file")
     return path
 
 
-def _lie(step: Step, what: str) -> OutputsInvalid:
+def _invalid_output(step: Step, what: str) -> OutputsInvalid:
     return OutputsInvalid(
         "outputs.invalid",
         f"{step.stage.name} ({step.backend_name}) reports success, but {what}",
