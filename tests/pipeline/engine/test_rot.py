@@ -84,7 +84,7 @@ def test_flips_at_random_places_are_never_published_and_never_consumed(
         item, notices = run(app, film, _CHANGES[which])
         assert not item.error, f"run {number}: {item.error}"
         assert published(folder) == expected[which], f"run {number}"
-        repaired += sum("damaged file was found" in text for text in notices)
+        repaired += sum("was damaged and has been removed" in text for text in notices)
     assert repaired
 
 
@@ -133,7 +133,7 @@ def test_a_step_is_given_nothing_damaged_and_what_is_damaged_is_made_again(
         flip(place, random.Random(3))
     item, notices = run(app, film, change)
     assert not item.error
-    assert any("damaged file was found" in text for text in notices)
+    assert any("was damaged and has been removed" in text for text in notices)
     read = [place for place in damaged if sha256_of(place) == place.name]
     assert read, "what the step was given is whole again"
 
@@ -150,7 +150,7 @@ def test_a_damaged_published_file_is_replaced_from_the_store_or_made_again(
     item, notices = run(app, film)
     assert item.state == "done"
     assert published(app.project.output / "film") == expected
-    assert any("damaged file was found" in text for text in notices)
+    assert any("was damaged and has been removed" in text for text in notices)
 
 
 def test_a_disk_that_damages_all_that_it_is_given_is_told_and_nothing_is_published(
