@@ -161,7 +161,7 @@ def decide(params: SeparateParams, speaks: bool, snr_db: float | None) -> tuple[
     if params.when != "auto":
         return params.when == "always", f"`when` is `{params.when}`"
     if not speaks:
-        return False, "nobody speaks"
+        return False, "no speech"
     if snr_db is None:
         return False, "too little sound to measure the noise by"
     compared = "below" if snr_db < params.snr_below_db else "not below"

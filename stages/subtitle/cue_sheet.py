@@ -1,7 +1,7 @@
 """From a transcript to cues: words, songs, names and sounds, each laid out by its own rule, then timed as one.
 
 After the Netflix guides: a song's cue begins and ends with a note; what is heard and who speaks stands in brackets, a
-sound where nobody's words are shown, and a name where the speaker changes.
+sound where no words are shown, and a name where the speaker changes.
 """
 
 from __future__ import annotations

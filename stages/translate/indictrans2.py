@@ -86,7 +86,7 @@ def _load(folder: Path, role: str, device: Device) -> tuple[PreTrainedModel, Pre
 
 def _drop_stale_copies(folder: Path) -> None:
     """transformers imports a copy of the code, which it takes for fresh by its size and time: one with other bytes
-    goes, and is made anew."""
+    goes, and is made again."""
     init_hf_modules()
     create_dynamic_module(_COPIES)
     spec = find_spec(_COPIES)

@@ -61,7 +61,7 @@ def test_the_first_rung_that_fits_is_taken_and_a_neutral_one_leaves_the_key_alon
     assert "rung" not in result.facts
     surroundings = bench.app.surroundings()
     assert result.key == result_key(ingredients(step, {"media": None}, surroundings))
-    assert "on with batches of 4" in bench.warnings[0]
+    assert "again with batches of 4" in bench.warnings[0]
 
 
 def test_a_rung_that_changes_bytes_is_named_in_the_facts_and_has_the_key_of_what_was_done(bench: Bench) -> None:

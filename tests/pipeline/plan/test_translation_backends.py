@@ -35,7 +35,7 @@ FILLED = {"whisper": "w", "nllb": "n"} | {role: role for role in INDIC}
         ("en", "pt", "n", "bergamot", "nllb would be better and lacks n"),
         (None, "hi", "", "nllb", "from a language that is not known yet"),
         (None, "hi", "n", "indictrans2", "nllb would be better and lacks n"),
-        ("hi", "hi", "", "bergamot", "all that is said is Hindi already"),
+        ("hi", "hi", "", "bergamot", "all speech is Hindi already"),
     ],
 )
 def test_auto_takes_the_best_whose_models_are_there(

@@ -88,7 +88,7 @@ def test_noisy_speech_is_separated_and_the_reason_says_the_ratio(tmp_path: Path)
 
 def test_where_nobody_speaks_there_is_nothing_to_separate(tmp_path: Path) -> None:
     separation = separation_of(run(FakeEngine(NOISY), a_job(tmp_path, ())))
-    assert (separation.snr_db, separation.applied, separation.reason) == (None, False, "nobody speaks")
+    assert (separation.snr_db, separation.applied, separation.reason) == (None, False, "no speech")
 
 
 @pytest.mark.parametrize(("when", "applied"), [("always", True), ("never", False)])
