@@ -55,6 +55,11 @@ class TranslateParams(LanguageModelParams):
         "auto", description="precision of the weights; auto: float16 on a GPU, float32 on the processor"
     )
 
+    # A file's name says what most of its text is: with more left in the language spoken, it is not a translation.
+    max_untranslated: float = Field(
+        0.5, ge=0, le=1, description="the part of the segments that may stay untranslated; above it, the step fails"
+    )
+
     _known = field_validator("target")(known_language)
 
 
@@ -65,8 +70,6 @@ class TranslateOutputs(Files):
     text: Path
 
 
-# A file's name says what most of its text is: with more left in the language spoken, it is not a translation.
-_MOST_UNTRANSLATED = 0.5
 _LEAST_ECHOES = 4  # fewer segments may well have one translation: "yes", "yeah" and "yep"
 
 TranslateJob = Job[TranslateInputs, TranslateParams]
@@ -185,7 +188,7 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     )  # fmt: skip
     found = _without_echoes([text.strip() for text in engine.translate(work)], transcript)
     said = [text for text, segment in zip(found, transcript.segments, strict=True) if _says_something(segment.text)]
-    if said.count("") > _MOST_UNTRANSLATED * len(said):
+    if said.count("") > job.params.max_untranslated * len(said):
         raise StageError(
             "translate.untranslated",
             f"{said.count('')} of {len(said)} segments could not be translated into {english_name(target)}, so there is"

@@ -165,8 +165,14 @@ def _condense(made: Material) -> Job:
     return {"transcript": made.said, "cues": cues}, {"reading_speed": 8.0, "window": 3, "keep": 0.0}
 
 
+def _with_tiny_weights(made: Material) -> Job:
+    """What random weights write need not be a translation."""
+    params: dict[str, JsonValue] = {"target": "hi", "max_length": 24, "max_untranslated": 1.0}
+    return {"audio": made.audio, "transcript": made.said}, params
+
+
 def _by_language_model(made: Material) -> Job:
-    return {"audio": made.audio, "transcript": made.said}, {"target": "de", "window": 3}
+    return {"audio": made.audio, "transcript": made.said}, {"target": "de", "window": 3, "max_untranslated": 1.0}
 
 
 FAMILIES = load_families(CONFIG / "environments.toml")
@@ -250,12 +256,12 @@ CASES = (
     Case("translate", "bergamot", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "pt"})),
     Case(
         "translate", "nllb",
-        lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "hi", "max_length": 24}),
+        _with_tiny_weights,
         tiny={"nllb": Tiny("nllb-600m", script("tiny_nllb.py"))},
     ),
     Case(
         "translate", "indictrans2",
-        lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "hi", "max_length": 24}),
+        _with_tiny_weights,
         tiny={"en-indic": Tiny("indictrans2-en-indic-dist-200m", script("tiny_indictrans2.py"))},
     ),
     Case("translate", "whisper", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "en"})),

@@ -73,7 +73,12 @@ def command(models: list[str], ffmpeg: Path, demo: Path, tmp_path_factory: pytes
     media = tmp_path_factory.mktemp("talk") / "talk.mp4"
     call(ffmpeg, "-nostdin", "-loglevel", "error", "-ss", "14", "-t", "13", "-i", demo, media)
     # A Demucs without training leaves no voice to be found: all of it is taken for speech.
-    everything = ["vad.threshold=1e-6", "vad.neg_threshold=0.0", "translate.max_length=24"]
+    everything = [
+        "vad.threshold=1e-6",
+        "vad.neg_threshold=0.0",
+        "translate.max_length=24",
+        "translate.max_untranslated=1",
+    ]
     chosen = [f"{stage}.backend={backend}" for stage, backend in BACKENDS.items()]
     return ["run", str(media), "--to", "pt", *(f"--set={word}" for word in [*chosen, *models, *everything])]
 
