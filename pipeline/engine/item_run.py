@@ -105,7 +105,9 @@ class ItemRunner:
                 record.failed(step, error, time.monotonic() - started)
                 return
         while True:
-            if not step.needs <= record.results.keys():  # an input was damaged and could not be made again
+            if not record.may_begin(
+                step
+            ):  # an input that it cannot do without was damaged, and could not be made again
                 record.skipped(step)
                 return
             digests: InputDigests = gather(step.inputs, record.item.digest, record.results)

@@ -217,7 +217,7 @@ def test_a_touch_that_leaves_the_content_costs_another_reading_and_nothing_else(
         assert item.state == "done"
         begun = [one for one in meddler.heard if isinstance(one, events.StepStarted) and one.item == item.name]
         assert [one.step for one in begun].count("demux") == 2
-    assert sum(isinstance(one, events.Notice) and "once more" in one.text for one in meddler.heard) == len(films)
+    assert sum(isinstance(one, events.Notice) and "runs again" in one.text for one in meddler.heard) == len(films)
 
 
 def test_a_film_that_was_another_for_a_moment_is_read_again(make_app: Callable[..., App], film: Path) -> None:

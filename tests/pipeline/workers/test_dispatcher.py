@@ -123,4 +123,4 @@ def test_a_label_that_no_machine_has_is_told(bench: Bench) -> None:
     step = bench.step("well")
     step = replace(step, backend=replace(step.backend, resources=Resources(labels={"nvenc": 1})))
     (failed,) = bench.run(step)
-    assert "needs nvenc, and no machine has that" in str(failed)
+    assert "needs nvenc, which no machine has" in str(failed)

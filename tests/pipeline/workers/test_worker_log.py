@@ -103,15 +103,19 @@ def test_a_worker_that_floods_its_log_leaves_a_short_one_and_goes_on(bench: Benc
 
 def test_the_logs_of_all_runs_keep_to_a_size_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.store.history._KEPT_LOG_BYTES", 3_000)
-    for number in range(6):
-        (tmp_path / "runs" / f"run-{number}").mkdir(parents=True)
-        (tmp_path / "runs" / f"run-{number}" / "worker.log").write_bytes(b"x" * (9_000 if number == 5 else 1_000))
+    names = [f"20260101-00000{number}-abcd" for number in range(6)]
+    logs = {name: tmp_path / "runs" / name / "worker.log" for name in names}
+
+    def write(name: str, size: int) -> None:
+        logs[name].parent.mkdir(parents=True, exist_ok=True)
+        logs[name].write_bytes(b"x" * size)
+
+    for name in names:
+        write(name, 9_000 if name == names[5] else 1_000)
     runs = Runs(ResultStore(tmp_path), tmp_path / "runs")
     runs.sweep_logs()
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["run-5"]  # the newest, large as it is
-    (tmp_path / "runs" / "run-5" / "worker.log").write_bytes(b"x" * 1_000)
-    for number in range(5):
-        (tmp_path / "runs" / f"run-{number}").mkdir()
-        (tmp_path / "runs" / f"run-{number}" / "worker.log").write_bytes(b"x" * 1_000)
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == names[5:]  # the newest, large as it is
+    for name in names:
+        write(name, 1_000)
     runs.sweep_logs()
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["run-3", "run-4", "run-5"]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == names[3:]

@@ -144,7 +144,7 @@ def test_a_long_film_goes_into_captions_whole() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("नमस्ते", "no letter"),
+        ("नमस्ते", "lack the character"),
         ("x" * 140, "4 rows of 32"),
         ("\u266a\u266a la", "came out different"),
         ("word " * 24, "as fast"),
