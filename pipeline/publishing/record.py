@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -19,7 +19,7 @@ from pipeline.publishing.placing import put_content
 from shared.documents.base import Document, DocumentError
 
 JOB = "job.json"
-_NO_NAME_HAS = "\0"
+_NO_NAME_HAS = ("\0", "/", "\\", ":") if os.name == "nt" else ("\0", "/")
 _NAMES = NameRules()
 _LARGEST_BYTES = 64 << 20  # a larger one is not reel's, and not worth the memory
 _LEFT_OUT_WHEN_EMPTY = ("renamed", "missing", "earlier")
@@ -62,7 +62,7 @@ def read_job(folder: Path) -> Job | None:
         if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_BYTES:
             return None
         job = Job.read(path)
-        return None if _NO_NAME_HAS in job.media else _without_strangers(folder, job)
+        return None if "\0" in job.media else _without_strangers(folder, job)
     except (OSError, DocumentError):
         return None
 
@@ -71,19 +71,23 @@ def _without_strangers(folder: Path, job: Job) -> Job:
     """Return the job without files outside the folders where jobs publish: a foreign record may name any file."""
     fields = ("files", "renamed", "earlier", "edits", "origins")
     told: dict[str, dict[str, object]] = {field: getattr(job, field) for field in fields}
-    if all(_is_of(folder, name) for names in told.values() for name in names):
+    names = {name for field in told.values() for name in field}
+    up = UP if is_job_folder(folder) else ""
+    strangers = {name for name in names if not _is_file_name(name.removeprefix(up))}
+    if not strangers:
         return job
-    kept = {field: {name: names[name] for name in names if _is_of(folder, name)} for field, names in told.items()}
+    kept = {field: {name: told[field][name] for name in told[field] if name not in strangers} for field in told}
     return job.model_copy(update=kept)
 
 
-def _is_of(folder: Path, name: str) -> bool:
-    """Tell whether a job in this folder may publish under this name: in the folder, or beside its film, and so that
-    a file can have it."""
-    bare = name.removeprefix(UP) if is_job_folder(folder) else name
-    if bare in {"", ".", ".."} or bare != PurePath(bare).name or _NO_NAME_HAS in bare:
+def _is_file_name(name: str) -> bool:
+    """Tell whether a name is that of a file in a folder: it leads nowhere else, and a disk takes it.
+
+    By its text: a path for each of the 14 names of 1,000 records took an eighth of a run that finds all of them done.
+    """
+    if name in {"", ".", ".."} or any(mark in name for mark in _NO_NAME_HAS):
         return False
-    return _NAMES.size(bare) <= _NAMES.longest
+    return _NAMES.size(name) <= _NAMES.longest
 
 
 def write_job(folder: Path, job: Job, *, over: bool) -> None:
