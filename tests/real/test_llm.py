@@ -91,7 +91,7 @@ def test_a_service_is_asked_with_its_key_and_every_fault_that_passes_is_waited_o
     ("always", "said"),
     [
         (Fault(status=503), "503"),
-        (Fault(hang_s=30), "gave no answer in 1 s"),
+        (Fault(hang_s=30), "did not answer within 1 s"),
         (Fault(cut=True), "could not be reached"),
         (Fault(said='{"lines": [{"id": 0, "text": "Good evening to all of you."}]}'), "could not be used"),
         (Fault(stopped=True), "could not be used"),
