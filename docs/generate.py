@@ -36,7 +36,7 @@ _SETTING = re.compile(r"(?P<name>\w+) = (?P<value>[^#]+?)\s*(?:# (?P<meaning>.+)
 
 
 def pages() -> dict[str, str]:
-    """Each generated page's file name and text."""
+    """Return each generated page's file name and text."""
     made: dict[str, Callable[[], str]] = {
         "commands.md": commands_page,
         "settings.md": settings_page,
@@ -48,7 +48,7 @@ def pages() -> dict[str, str]:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, with a blank line after it; a bar inside a cell would end it, so it is escaped."""
+    """Return a Markdown table, with a blank line after it; a bar inside a cell would end it, so it is escaped."""
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in (head, *rows)]
     lines.insert(1, "| " + " | ".join("---" for _ in head) + " |")
     return "\n".join(lines) + "\n\n"
@@ -57,7 +57,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def leaves(
     parser: argparse.ArgumentParser, words: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    """Every command that does something, by its words: `models fetch`."""
+    """Yield every command that does something, by its words: `models fetch`."""
     branches = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     if not branches:
         yield " ".join(words), parser
@@ -67,7 +67,7 @@ def leaves(
 
 
 def commands_page() -> str:
-    """`commands.md`, from the parser."""
+    """Write `commands.md` from the parser."""
     text = "# Commands\n\nWhat each command prints with `--json`, and the events of `--progress json`, stand in "
     text += "[files](files.md); the exit codes in [exit codes](exit-codes.md).\n\n"
     text += "These flags are understood by every command:\n\n"
@@ -99,7 +99,7 @@ def _help(action: argparse.Action) -> str:
 
 
 def settings_page() -> str:
-    """`settings.md`, from the comments of `config/defaults.toml`."""
+    """Write `settings.md` from the comments of `config/defaults.toml`."""
     text = "# Settings\n\nThe defaults stand in `config/defaults.toml`. How to change one, and which of several values "
     text += "wins, is told in [Change a parameter](../how-to/change-a-parameter.md).\n\n"
     rows = []
@@ -115,7 +115,7 @@ def settings_page() -> str:
 
 
 def stages_page() -> str:
-    """`stages.md`, from the stages' own declarations."""
+    """Write `stages.md` from the stages' own declarations."""
     text = "# Stages\n\nEach stage reads files and writes files. How they feed each other in a run is decided by the "
     text += "recipe; `config/recipes` holds those there are. Documents named `shared...` are described in "
     text += "[files](files.md).\n\n"
@@ -135,7 +135,7 @@ def stages_page() -> str:
 
 
 def _neutral(name: str, backend: Backend) -> str:
-    """Which of the stage's parameters a backend does not take, or takes without another result."""
+    """Return the parameters of the stage that a backend does not take, or that do not change its result."""
     names = ", ".join(f"`{param}`" for param in backend.neutral_params)
     return f"The result of `{name}` does not depend on {names}.\n\n" if names else ""
 
@@ -175,7 +175,7 @@ def _wants(backend: Backend) -> str:
 
 
 def models_page() -> str:
-    """`models.md`, from the manifest, its lock and the profiles."""
+    """Write `models.md` from the manifest, its lock and the profiles."""
     models, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
     profiles = load_profiles(CONFIG / "profiles")
     text = "# Models\n\nWhere a model may come from stands in `config/models.toml`, which bytes it is in "
@@ -232,7 +232,7 @@ def models_page() -> str:
 
 
 def environments_page() -> str:
-    """`environments.md`, from the families, their groups and their locks."""
+    """Write `environments.md` from the families, their groups and their locks."""
     project = tomllib.loads((CODE_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = project["dependency-groups"] | {CORE_ENVIRONMENT: project["project"]["dependencies"]}
     families = load_families(CONFIG / "environments.toml")
@@ -263,7 +263,7 @@ def _distribution(requirement: str) -> str:
 
 
 def _locked_versions(lock: Path) -> dict[str, str]:
-    """Each distribution with its versions: more than one where they differ by Python or platform."""
+    """Return each distribution with its versions: more than one where they differ by Python or platform."""
     found: dict[str, list[str]] = {}
     for name, version in re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE):
         found.setdefault(name.lower(), []).append(version)

@@ -23,34 +23,34 @@ _BYTES = range(0xDC80, 0xDD00)  # as Python stands them in for the bytes 0x80 to
 
 
 def readable(text: str) -> str:
-    """The text with its line ends and tabs, and everything else that is not for a terminal escaped."""
+    """Return the text with its line ends and tabs, and everything else that is not for a terminal escaped."""
     return _IN_TEXT.sub(_escape, text)
 
 
 def one_line(text: str) -> str:
-    """The text on one line: line ends and tabs are escaped as well."""
+    """Return the text on one line: line ends and tabs are escaped as well."""
     return _IN_LINE.sub(_escape, text)
 
 
 def json_text(
     document: object, stream: TextIO, *, indent: int | None = None, default: Callable[[object], str] = str
 ) -> str:
-    """The document as JSON that says exactly what it holds and is safe on a terminal; ASCII where the stream is not
-    UTF-8."""
+    """Return the document as JSON that says exactly what it holds and is safe on a terminal; ASCII where the stream
+    is not UTF-8."""
     text = json.dumps(document, ensure_ascii=not _is_utf8(stream), indent=indent, default=default)
     return _IN_TEXT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 @contextlib.contextmanager
 def guarded_streams() -> Iterator[None]:
-    """For the life of the block, whatever is printed is safe on a terminal and can be written by the stream."""
+    """Make everything printed inside the block safe for a terminal and writable in the stream's encoding."""
     out, err = (cast(TextIO, _Guarded(stream)) for stream in (sys.stdout, sys.stderr))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         yield
 
 
 def unguarded(stream: TextIO) -> TextIO:
-    """The stream itself, for a writer that controls the terminal and passes names through `one_line`."""
+    """Return the stream itself, for a writer that controls the terminal and passes names through `one_line`."""
     return stream.inner if isinstance(stream, _Guarded) else stream
 
 

@@ -42,12 +42,12 @@ class Hardware(Document):
 
     @property
     def device(self) -> DeviceKind:
-        """The kind of device that computes fastest here."""
+        """Return the kind of device that computes fastest here."""
         return "cuda" if self.cuda else "mps" if self.mps else "cpu"
 
 
 def recall(remembered: Path, devices: Path = Path("/dev")) -> Hardware:
-    """The machine as remembered; where nothing is, what can be seen without asking any program. Microseconds."""
+    """Return the machine as remembered; where nothing is, what can be seen without asking any program. Microseconds."""
     try:
         return Hardware.read(remembered)
     except (OSError, DocumentError):
@@ -74,7 +74,7 @@ def available_cores() -> int:
 
 
 def describe(hardware: Hardware) -> str:
-    """The machine as a sentence's end: `2 cores, 8 GiB, no accelerator; suits the profile starter`."""
+    """Return a description of the machine: `2 cores, 8 GiB, no accelerator; suits the profile starter`."""
     memory = f", {hardware.memory_gib:.0f} GiB of memory" if hardware.memory_gib else ""
     cards = [f"{a.name}{f' ({a.memory_mib / 1024:.0f} GiB)' if a.memory_mib else ''}" for a in hardware.cuda]
     power = ", ".join(cards) or ("MPS and MLX" if hardware.mps else "no accelerator")
@@ -82,7 +82,7 @@ def describe(hardware: Hardware) -> str:
 
 
 def find_cards(path: str | None) -> list[float]:
-    """The memory of each card that may be used, in 10^6 bytes; infinite where it is not known."""
+    """Return the memory of each card that may be used, in 10^6 bytes; infinite where it is not known."""
     cards = _cuda(path, Path("/dev"))
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     memory = [card.memory_mib * 2**20 / 1e6 if card.memory_mib else float("inf") for card in cards]
@@ -105,7 +105,7 @@ def find_memory_mb() -> float | None:
 
 
 def _cuda(path: str | None, devices: Path) -> tuple[Accelerator, ...]:
-    """The cards that NVIDIA's own tool lists; without it, those that have a device file."""
+    """Return the cards that NVIDIA's own tool lists; without it, those that have a device file."""
     program = shutil.which("nvidia-smi", path=path) if path else None
     if program:
         try:

@@ -25,7 +25,7 @@ class Project:
 
     @property
     def runs(self) -> Path:
-        """The logs of runs, a folder each."""
+        """Return the logs of runs, a folder each."""
         return self.results / "runs"
 
     @property
@@ -42,13 +42,14 @@ class Project:
 
 
 def home_folder() -> Path | None:
-    """The user's home folder; None where there is none, as for a container's number without a name."""
+    """Return the user's home folder; None if the account has none, as a container's user id without a name."""
     home = os.path.expanduser("~")  # noqa: PTH111 - `Path.home` raises instead
     return None if home == "~" else Path(home)
 
 
 def open_project(settings: Settings) -> Project:
-    """The project with its folders as the settings say; makes none of them. `output_dir` starts where the user is."""
+    """Return the project with its folders as the settings say; makes none of them. `output_dir` starts where the
+    user is."""
 
     def place(folder: str) -> Path:
         return (CODE_ROOT / Path(folder).expanduser()).resolve()

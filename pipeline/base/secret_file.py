@@ -27,15 +27,15 @@ class Token:
 
 
 def from_file(config: Path, entry: str) -> Token | None:
-    """The secret of this name in the file; None where there is none. Raises `UsageError` for a file that others can
-    read, and for what cannot be a secret."""
+    """Return the secret of this name in the file; None where there is none. Raises `UsageError` for a file that
+    others can read, and for what cannot be a secret."""
     path = config / SECRETS
     value = _read(path, entry) if path.exists() else ""
     return checked(value, f"config/{SECRETS}") if value else None
 
 
 def checked(value: str, origin: str) -> Token:
-    """The secret. Raises `UsageError` for what none can be, without showing it."""
+    """Return the secret. Raises `UsageError` for a text that cannot be a secret, without showing it."""
     if not _SHAPE.fullmatch(value):
         raise UsageError(
             "token.shape", f"the token from {origin} holds characters that a token cannot contain", hint="copy it again"

@@ -40,7 +40,8 @@ def check_parameter(stage: str, param: str, parameters: Parameters, said: str = 
 
 
 def nearest_setting(name: str, known: Collection[str], parameters: Parameters, otherwise: str) -> str:
-    """The hint after a name that no setting has: the nearest setting or parameter, a parameter with its stages."""
+    """Return the hint after a name that no setting has: the nearest setting or parameter, a parameter with its
+    stages."""
     if name in parameters:
         return f"parameters of the stage {name} stand below `{STAGES}.{name}`"
     owners: dict[str, list[str]] = {}

@@ -138,7 +138,7 @@ def load_settings(
     flags: Mapping[str, JsonValue],
     parameters: Parameters | None = None,
 ) -> tuple[Settings, Origins]:
-    """The settings of one call. `flags` maps dotted names to values; names below `stages` are compared with
+    """Return the settings of one call. `flags` maps dotted names to values; names below `stages` are compared with
     `parameters` where these are given. Raises `UsageError` for what cannot be."""
     base = _read(defaults)
     layers: list[Layer] = [(f"config/{defaults.name}", base)]
@@ -263,7 +263,8 @@ def _value(word: str) -> JsonValue:
 
 
 def _from_variables(environ: Mapping[str, str], base: Mapping[str, JsonValue]) -> list[Layer]:
-    """`REEL_TO=pt,en` and `REELSTAGES__ASR__BEAM_SIZE=3`, sorted so that the order of the shell does not matter."""
+    """Read variables such as `REEL_TO=pt,en` and `REELSTAGES__ASR__BEAM_SIZE=3`, sorted so that the shell's order
+    does not matter."""
     layers: list[Layer] = []
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or variable in _NOT_SETTINGS:

@@ -72,7 +72,7 @@ def _build(root: Path, core: Path, python: Path, lock: Path) -> str:
 
 
 def _out_of_reach(python: Path) -> str | None:
-    """The interpreter of an environment that is there, where this account may not go to it or run it."""
+    """Return the interpreter of an environment that is there, where this account may not go to it or run it."""
     if not python.is_symlink():
         return None
     target = os.path.realpath(python)

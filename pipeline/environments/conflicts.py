@@ -108,7 +108,8 @@ def claims(families: Mapping[str, Family], resolver: Resolver) -> Iterator[Claim
 
 
 def newest(lock: str) -> dict[str, str]:
-    """The packages of a lock with their versions; the newest of those that depend on the machine or the Python."""
+    """Return the packages of a lock with their versions; the newest of those that depend on the machine or the
+    Python."""
     found: dict[str, str] = {}
     for name, version in _PIN.findall(lock):
         found[name] = max(found.get(name, version), version, key=_order)
@@ -129,7 +130,7 @@ def _order(version: str) -> tuple[int, ...]:
 
 
 def _words(message: str) -> str:
-    """The resolver's explanation on one line, without its first line and its hints."""
+    """Return the resolver's explanation on one line, without its first line and its hints."""
     told = message.partition("\nhint:")[0]
     cause = re.split(r"cause:|╰─▶", told, maxsplit=1)[-1]
     return " ".join(cause.split()) or "the resolver gave no reason"

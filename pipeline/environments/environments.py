@@ -74,7 +74,7 @@ class EnvironmentStatus:
 
 
 def load_families(path: Path) -> dict[str, Family]:
-    """The declared families by name."""
+    """Return the declared families by name."""
     try:
         return {
             name: Family.model_validate(table)
@@ -97,11 +97,11 @@ class Environments:
 
     @property
     def families(self) -> Mapping[str, Family]:
-        """The declared families by name."""
+        """Return the declared families by name."""
         return self._families
 
     def family(self, name: str) -> Family:
-        """A declared family. Raises `UsageError`."""
+        """Return a declared family. Raises `UsageError`."""
         if name not in self._families:
             raise UsageError(
                 "environment.unknown",
@@ -116,17 +116,17 @@ class Environments:
         return hashlib.sha256(self._lock(family).read_bytes() + python.encode()).hexdigest()
 
     def torch(self, family: str) -> str | None:
-        """The torch that a family's environment has, or will have; None where there is none."""
+        """Return the torch that a family's environment has or will have; None if it has no torch."""
         asked = self._torch.name(self._lock(family).read_text(encoding="utf-8"))
         built = self._marker(family)
         return built.get(TORCH, asked) if asked and built and built.get("asked") == asked else asked
 
     def python(self, family: str) -> Path:
-        """The interpreter of a family's environment."""
+        """Return the interpreter of a family's environment."""
         return self._programs(family) / ("python.exe" if os.name == "nt" else "python")
 
     def programs(self, family: str) -> Path:
-        """The folder of an environment's programs, to go first on a child's PATH."""
+        """Return the folder of an environment's programs, to go first on a child's PATH."""
         return self._programs(family)
 
     def site_packages(self, family: str) -> Path:
@@ -137,7 +137,7 @@ class Environments:
         return self._folder(family) / "lib" / version / "site-packages"
 
     def status(self, family: str) -> EnvironmentStatus:
-        """The state of a family, from its marker: milliseconds."""
+        """Return the state of a family, from its marker: milliseconds."""
         folder = self._folder(family)
         if family == CORE_ENVIRONMENT:
             return EnvironmentStatus(family, "ready", folder)
@@ -240,7 +240,7 @@ class Environments:
             )
 
     def wheel_digests(self) -> frozenset[str]:
-        """The sha256 of every package that some lock holds, the core environment's included."""
+        """Return the sha256 of every package that some lock holds, the core environment's included."""
         texts = (self._lock(family).read_text(encoding="utf-8") for family in (CORE_ENVIRONMENT, *self._families))
         return frozenset(digest for text in texts for digest in re.findall(r"--hash=sha256:([0-9a-f]{64})", text))
 

@@ -71,7 +71,7 @@ class Tools:
         return Tool(f"wheel {digest[:12]}", "the imageio-ffmpeg wheel", _WHEEL, None)
 
     def program(self, tool: Tool) -> Path:
-        """The program itself. Raises `Missing` where it is not set up."""
+        """Return the program itself. Raises `Missing` where it is not set up."""
         return tool.program or self._program_in_wheel()
 
     def describe(self, tool: Tool, media: Path) -> str:
@@ -92,7 +92,7 @@ class Tools:
         return asked.stderr.decode(errors="replace")
 
     def folder(self, tool: Tool) -> Path:
-        """The folder to put on a child's PATH; made when it is not there."""
+        """Return the folder to put on a child's PATH; made when it is not there."""
         program = self.program(tool)
         folder = self._cache / "tools" / re.sub(r"[^A-Za-z0-9.]+", "-", tool.version)
         link = folder / (FFMPEG + program.suffix if os.name == "nt" else FFMPEG)

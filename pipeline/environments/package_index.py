@@ -53,17 +53,18 @@ Variables = Mapping[str, str]
 
 
 def pip_command(python: str | Path, *arguments: str) -> list[str]:
-    """pip of this interpreter. Files of the current folder, such as `logging.py`, are not imported."""
+    """Return the command for this interpreter's pip. It imports no file of the current folder, such as `logging.py`."""
     return [str(python), "-P", "-m", "pip", *arguments]
 
 
 def uv_command(*arguments: str) -> list[str]:
-    """uv of this process's environment."""
+    """Return the command for the uv of this process's environment."""
     return [sys.executable, "-P", "-m", "uv", *arguments]
 
 
 def index_environment(cache_root: Path, parent: Variables, python: str | Path = sys.executable) -> dict[str, str]:
-    """The environment of pip and uv, with what this interpreter's pip finds in the user's files. Starts pip once."""
+    """Return the environment of pip and uv, with what this interpreter's pip finds in the user's files. Starts pip
+    once."""
     return installer_environment(cache_root, parent, pip_settings(python, parent))
 
 
@@ -87,8 +88,9 @@ def pip_settings(python: str | Path, parent: Variables) -> dict[str, str]:
 def installer_environment(
     cache_root: Path, parent: Variables, settings: Variables, bundles: Sequence[str] = SYSTEM_BUNDLES
 ) -> dict[str, str]:
-    """The environment of pip and uv: the user's own, without secrets, with our caches, and of both their settings
-    only what concerns the way to an index. `settings` are those of pip's files; a variable goes before a file."""
+    """Return the environment of pip and uv: the user's own, without secrets, with our caches, and of both their
+    settings only what concerns the way to an index. `settings` are those of pip's files; a variable goes before a
+    file."""
     kept = _kept(parent)
     variables = {
         name: value for name, value in kept.items() if not name.upper().startswith(("PIP_", "UV_"))
@@ -120,8 +122,8 @@ def installer_environment(
 
 
 def complaint(said: str) -> str:
-    """Why pip failed, in one line, by all that it said: a certificate or a connection that it has only warned of goes
-    before its last error, which is then that there is no such package."""
+    """Return why pip failed, in one line, by all that it said: a certificate or a connection that it has only warned
+    of goes before its last error, which is then that there is no such package."""
     if broken := _NOT_VERIFIED.search(said):
         return " ".join(broken[0].split())
     errors = [line.removeprefix("ERROR: ").strip() for line in said.splitlines() if line.startswith("ERROR")]
@@ -142,7 +144,7 @@ def way_out(reason: str, command: str = "") -> str | None:
 
 
 def _kept(parent: Variables) -> dict[str, str]:
-    """The variables without secrets and without those that lead an installer astray."""
+    """Return the variables without secrets and without those that lead an installer astray."""
     return {
         name: value
         for name, value in parent.items()
@@ -151,7 +153,7 @@ def _kept(parent: Variables) -> dict[str, str]:
 
 
 def _option(variable: str) -> str:
-    """pip's name of the setting that a variable stands for; empty for one that is not pip's."""
+    """Return pip's name of the setting that a variable stands for; empty if the variable is not pip's."""
     name = variable.upper()
     return name.removeprefix("PIP_").lower().replace("_", "-") if name.startswith("PIP_") else ""
 
@@ -183,7 +185,7 @@ def _for_uv(variables: Variables, pip: Variables, cert: str | None, bundle: str 
 
 
 def _existing(values: Variables, *names: str) -> str | None:
-    """The first of these that names a file which is there."""
+    """Return the first of these variables that names an existing file."""
     return _first_file([values[name] for name in names if values.get(name)])
 
 

@@ -40,7 +40,8 @@ class TorchBuild:
     wheel: Path | None = None
 
     def name(self, lock: str) -> str | None:
-        """How results and `doctor` call it, given an environment's lock; None where that holds no torch."""
+        """Return the name of the torch build for results and `doctor`; None if the environment's lock holds no
+        torch."""
         version = locked_version(lock, TORCH)
         if version is None:
             return None
@@ -49,13 +50,13 @@ class TorchBuild:
         return f"{version}+cpu" if self.kind == "cpu-index" else version
 
     def lock(self, lock: str) -> str:
-        """The lock less what does not go with this build."""
+        """Return the lock without the requirements that do not fit this build."""
         if self.kind == "locked":
             return lock
         return "".join(block for name, block in _blocks(lock) if not self._drops(name))
 
     def from_index(self, lock: str) -> list[str]:
-        """The requirements to take from torch's own index instead."""
+        """Return the requirements to take from torch's own index instead."""
         return [f"{name}=={version}" for name in _ON_TORCH_INDEX if (version := locked_version(lock, name))]
 
     def _drops(self, name: str) -> bool:
@@ -70,7 +71,7 @@ LOCKED = TorchBuild("locked")
 
 
 def choose_torch(choice: TorchChoice, has_card: bool, folders: Iterable[Path]) -> TorchBuild:
-    """The build for this machine. `folders` may hold a wheel; of several, the newest that fits this Python."""
+    """Return the build for this machine. `folders` may hold a wheel; of several, the newest that fits this Python."""
     if choice == "locked" or not _has_two_builds() or (choice == "auto" and has_card):
         return LOCKED
     wheels = [path for folder in folders for path in sorted(folder.glob("torch-*.whl")) if _fits(path)]
@@ -87,14 +88,14 @@ def wheel_folders(setting: str, environ: Mapping[str, str]) -> list[Path]:
 
 
 def locked_version(lock: str, package: str) -> str | None:
-    """The version of a package that a lock holds; the first where Pythons differ."""
+    """Return the version of a package that a lock holds; the first where Pythons differ."""
     begin = f"\n{lock}".find(f"\n{package}==")  # every start of a command asks this of every lock: a search, no pattern
     found = _REQUIREMENT.match(lock, begin) if begin >= 0 else None
     return found["version"] if found else None
 
 
 def wheel_version(wheel: Path) -> str:
-    """The version in a wheel's file name."""
+    """Return the version in a wheel's file name."""
     return wheel.name.split("-")[1]
 
 
@@ -113,7 +114,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _blocks(lock: str) -> list[tuple[str, str]]:
-    """A lock's requirements, each with its lines of hashes, by name; what comes before the first has none."""
+    """Return a lock's requirements, each with its lines of hashes, by name; what comes before the first has none."""
     blocks: list[tuple[str, str]] = []
     for line in lock.splitlines(keepends=True):
         if found := _REQUIREMENT.match(line):

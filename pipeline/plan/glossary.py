@@ -13,7 +13,7 @@ from shared.text.glossary import Glossary
 
 
 def load_glossary(name: str) -> FromUser | None:
-    """The glossary in the file `name`; None for no name. Raises `BadInput`."""
+    """Return the glossary in the file `name`; None without a name. Raises `BadInput`."""
     if not name:
         return None
     path = Path(name)

@@ -26,7 +26,7 @@ class LanguageFile(Frozen):
 
 
 def load_languages(folder: Path) -> dict[str, dict[str, JsonValue]]:
-    """Each table by its name, and in it the entries by language. Raises `UsageError` for a file that is none."""
+    """Return each table by name, and its entries by language. Raises `UsageError` for a file that is not a table."""
     tables: dict[str, dict[str, JsonValue]] = {name: {} for name in LanguageFile.model_fields}
     for path in sorted(folder.glob("*.toml")):
         try:

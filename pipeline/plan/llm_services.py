@@ -91,7 +91,7 @@ def check_service(step: Step, environ: Mapping[str, str], config: Path, *, offli
 
 
 def find_key(name: str, environ: Mapping[str, str], config: Path) -> Token | None:
-    """The key from the variable `name`, else from `config/secrets.json`; None where there is none."""
+    """Return the key from the variable `name`, else from `config/secrets.json`; None where there is none."""
     if value := environ.get(name, "").strip():
         return checked(value, f"the variable {name}")
     return from_file(config, name.lower())

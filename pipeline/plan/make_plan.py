@@ -63,7 +63,7 @@ class Choices:
 
 
 def make_plan(recipe: Recipe, choices: Choices) -> Plan:
-    """The plan; raises `UsageError` for parameters or pairs of languages that no backend takes."""
+    """Return the plan; raises `UsageError` for parameters or pairs of languages that no backend takes."""
     if recipe.needs_target and not choices.targets:
         raise UsageError(
             "plan.no-target", f"the recipe {choices.recipe_name} needs a target language", hint="for example `--to en`"
@@ -88,7 +88,7 @@ def make_plan(recipe: Recipe, choices: Choices) -> Plan:
 
 
 def single_step(stage: Stage, choices: Choices, inputs: Mapping[str, Source], backend: str | None) -> Step:
-    """A step that stands alone, for a developer who runs one stage."""
+    """Return a step that stands alone, for a developer who runs one stage."""
     recipe_step = RecipeStep(stage=stage.name, inputs={})
     target = choices.targets[0] if choices.targets else None
     overridden = {
@@ -100,7 +100,7 @@ def single_step(stage: Stage, choices: Choices, inputs: Mapping[str, Source], ba
 
 
 def _instances(recipe: Recipe, choices: Choices) -> list[tuple[str, str, str | None]]:
-    """Each step's name, its id and its target language: `("translate", "translate:pt", "pt")`."""
+    """Return each step's name, its id and its target language: `("translate", "translate:pt", "pt")`."""
     return [
         (name, f"{name}:{target}" if target else name, target)
         for name, step in recipe.steps.items()
@@ -133,7 +133,7 @@ def _make_step(step_id: str, target: str | None, recipe: Recipe, step: RecipeSte
 def _filled(
     step_id: str, stage: Stage, step: RecipeStep, choices: Choices, target: str | None, inputs: Mapping[str, Source]
 ) -> Step:
-    """The step with its backend, models and parameters."""
+    """Return the step with its backend, models and parameters."""
     name, backend, models, choice = _backend(stage, choices, target)
     params = _params(stage, step, choices, target)
     by_language = _language_models(stage, backend, choices)
@@ -169,7 +169,8 @@ def _resolve(reference: str, recipe: Recipe, target: str | None, choices: Choice
 
 
 def _backend(stage: Stage, choices: Choices, target: str | None) -> tuple[str, Backend, Mapping[str, str], str]:
-    """The backend's name, its declaration, the model for each role that is needed, and why it was chosen, if it was."""
+    """Return the backend's name, its declaration, the model for each role that is needed, and why it was chosen, if
+    it was."""
     if choices.stub:
         return STUB_BACKEND, STUB, {}, ""
     filled = choices.profile.stages.get(stage.name, ProfileStage(backend=next(iter(stage.backends))))
@@ -201,13 +202,14 @@ def _backend(stage: Stage, choices: Choices, target: str | None) -> tuple[str, B
 
 
 def _language_models(stage: Stage, backend: Backend, choices: Choices) -> Mapping[str, str]:
-    """The models of which the step will get one, by language."""
+    """Return the models of which the step will get one, by language."""
     filled = choices.profile.stages.get(stage.name)
     return filled.languages if filled and backend.by_language else {}
 
 
 def _translator(choices: Choices, filled: ProfileStage, source: str | None, target: str) -> tuple[str, str]:
-    """The backend for a pair of languages and why; the source is known at this time only when the user has said it."""
+    """Return the backend for a pair of languages and why; the source is known at this time only when the user has
+    said it."""
     if found := choose_translator(source, target, filled.models, choices.incomplete, filled.spare):
         return found.backend, found.reason
     pair = f"{english_name(source)} into {english_name(target)}" if source else f"into {english_name(target)}"
@@ -229,7 +231,8 @@ def _translator(choices: Choices, filled: ProfileStage, source: str | None, targ
 
 
 def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None) -> Params:
-    """The parameters: the stage's defaults < the guide and the glossary < the profile < the recipe < the user."""
+    """Return the parameters: the stage's defaults < the guide and the glossary < the profile < the recipe < the
+    user."""
     filled = choices.profile.stages.get(stage.name)
     limits = choices.guide if issubclass(stage.params, ReadingParams) else {}
     guide = {name: limit for name, limit in limits.items() if name in stage.params.model_fields}

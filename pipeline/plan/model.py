@@ -87,7 +87,7 @@ class Step:
 
     @property
     def device(self) -> DeviceKind:
-        """The kind of device it computes on."""
+        """Return the kind of device it computes on."""
         return (self.rung.device if self.rung else None) or self.placed
 
     @property
@@ -103,7 +103,7 @@ class Step:
 
     @cached_property
     def needs(self) -> frozenset[str]:
-        """The ids of the steps whose outputs this one takes."""
+        """Return the ids of the steps whose outputs this one takes."""
         return frozenset(source.step for source in leaves(self.inputs) if isinstance(source, FromStep))
 
 
@@ -118,7 +118,7 @@ class Publication:
 
     @property
     def origin(self) -> str:
-        """`step.role` of what is published, as it is without corrections."""
+        """Return the `step.role` of a published document as it is named without corrections."""
         return self.corrects or f"{self.step}.{self.role}"
 
 
@@ -133,7 +133,7 @@ class Plan:
 
     @cached_property
     def depths(self) -> Mapping[str, int]:
-        """How many steps come before each, on the longest way to it."""
+        """Return how many steps come before each, on the longest way to it."""
         found: dict[str, int] = {}
         for step in self.steps:
             found[step.id] = max((found[needed] + 1 for needed in step.needs), default=0)
@@ -148,7 +148,7 @@ def takes_several(record: type[Frozen], name: str) -> bool:
 
 
 def leaves(inputs: Mapping[str, Source]) -> list[Leaf]:
-    """Everything that inputs name, one by one."""
+    """Return every name in the inputs, one by one."""
     found: list[Leaf] = []
     for source in inputs.values():
         found += source.sources if isinstance(source, FirstOf | AllOf) else (source,)

@@ -23,7 +23,7 @@ Check = Callable[[str], object]
 def with_chosen_models(
     choice: ProfileChoice, stages: Mapping[str, Mapping[str, JsonValue]], check: Check
 ) -> ProfileChoice:
-    """The profile with the models that the settings of stages name. Raises `UsageError`."""
+    """Return the profile with the models that the settings of stages name. Raises `UsageError`."""
     filled = dict(choice.profile.stages)
     for name, settings in stages.items():
         if MODEL_SETTINGS.isdisjoint(settings):

@@ -29,8 +29,8 @@ def ladder_name(step: Step) -> str:
 
 
 def descent(step: Step, rungs: Mapping[str, str]) -> list[Step]:
-    """The step as it is to be tried, one after the other: from the rung that its backend was seen to fit on, else as
-    it was asked for, down to the last."""
+    """Return the step as it is to be tried, one after the other: from the rung that its backend was seen to fit on,
+    else as it was asked for, down to the last."""
     below = rungs_below(step)
     seen = rungs.get(ladder_name(step))
     at = next((number for number, lower in enumerate(below) if lower.rung and lower.rung.name == seen), None)
@@ -50,7 +50,8 @@ def _on(step: Step, rung: Rung) -> Step:
 
 
 def _at_most(asked: JsonValue, limit: JsonValue) -> JsonValue:
-    """A number is an upper limit; anything else takes the place of what was asked."""
+    """Combine a fallback's value with the asked one: a number is an upper limit, anything else replaces what was
+    asked."""
     numbers = [value for value in (asked, limit) if isinstance(value, int | float) and not isinstance(value, bool)]
     return min(numbers) if len(numbers) == 2 else limit
 

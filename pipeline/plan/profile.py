@@ -37,7 +37,7 @@ class ProfileStage(Frozen):
 
     @property
     def needed(self) -> dict[str, str]:
-        """The models that the profile is not complete without, by role."""
+        """Return the models that the profile is not complete without, by role."""
         return {role: name for role, name in self.models.items() if role not in self.spare}
 
     @property
@@ -88,12 +88,12 @@ class Profile(Frozen):
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The models that some stage of this profile may need, by name."""
+        """Return the models that some stage of this profile may need, by name."""
         return tuple(sorted({name for stage in self.stages.values() for name in stage.needed.values()}))
 
     @property
     def language_models(self) -> tuple[str, ...]:
-        """The models that it works better with, each for one language."""
+        """Return the models that improve the stage, each for one language."""
         return tuple(sorted({name for stage in self.stages.values() for name in stage.languages.values()}))
 
 
@@ -154,7 +154,7 @@ def suggest_profile(profiles: Mapping[str, Profile], hardware: Hardware) -> str:
 def choose_profile(
     wanted: str, profiles: Mapping[str, Profile], incomplete: Collection[str], unsuited: Collection[str] = ()
 ) -> ProfileChoice:
-    """The profile `wanted`; for `auto`, the best one whose models are complete, else the lowest.
+    """Return the profile `wanted`; for `auto`, the best one whose models are complete, else the lowest.
 
     `profiles` are best first; `incomplete` are the models that are not whole or lack what they need, `unsuited` the
     profiles that are meant for other machines. Raises `UsageError`.

@@ -96,7 +96,7 @@ class Recipe(Frozen):
 
 
 def references(step: RecipeStep) -> list[str]:
-    """Everything a step takes, as written."""
+    """Return everything a step takes, as written."""
     return [name for value in step.inputs.values() for name in ([value] if isinstance(value, str) else value)]
 
 

@@ -54,7 +54,7 @@ STAGES: dict[str, Stage] = {
 
 
 def stage_named(name: str) -> Stage:
-    """The stage called `name`; raises `UsageError` with the nearest name."""
+    """Return the stage called `name`; raises `UsageError` with the nearest name."""
     if name in STAGES:
         return STAGES[name]
     hint = suggestion(name, STAGES, f"the stages are {', '.join(STAGES)}")

@@ -40,7 +40,7 @@ class Surroundings:
 
 
 def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Ingredients:
-    """Everything that decides the result of `step`, as canonical JSON can hold it.
+    """Return everything that decides the result of `step`, as canonical JSON can hold it.
 
     They name what is computed, not what was asked for: a step on a lower rung has the ingredients that its rung gives.
     """
@@ -64,7 +64,7 @@ def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) ->
 
 
 def result_key(parts: Ingredients) -> str:
-    """The sha256 of the ingredients as canonical JSON, led by what it is a key of."""
+    """Return the sha256 of the ingredients as canonical JSON, led by what it is a key of."""
     return hashlib.sha256(_CANONICAL.encode(["stage-result", parts]).encode()).hexdigest()
 
 
@@ -116,7 +116,7 @@ def differences(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> l
 
 
 def short(value: JsonValue) -> str:
-    """A value of an ingredient in few letters: a digest by its beginning, a long list by its length."""
+    """Return a value of an ingredient in few letters: a digest by its beginning, a long list by its length."""
     if value is None:
         return "nothing"
     if isinstance(value, list):

@@ -22,13 +22,13 @@ class Guide(Frozen):
 
     @property
     def params(self) -> dict[str, JsonValue]:
-        """The limits that the guide names, as parameters."""
+        """Return the limits that the guide names, as parameters."""
         named: dict[str, JsonValue] = self.limits.model_dump(mode="json", exclude_unset=True)
         return named
 
 
 def load_guide(name: str, folder: Path) -> Guide:
-    """The guide called `name` in `folder`, or in the file that `name` is a path to. Raises `UsageError`."""
+    """Return the guide called `name` in `folder`, or in the file that `name` is a path to. Raises `UsageError`."""
     path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
     if not path.is_file():
         known = sorted(file.stem for file in folder.glob("*.toml"))

@@ -21,11 +21,13 @@ class Translator:
 def choose_translator(
     source: str | None, target: str, filled: Mapping[str, str], incomplete: Collection[str], spare: Collection[str] = ()
 ) -> Translator | None:
-    """The best backend for a pair whose models are complete; where none is, the best whose models a run may fetch.
+    """Return the best backend for a pair whose models are complete; where none is, the best whose models a run may
+    fetch.
 
     `source` is None while the spoken language is not known; `filled` maps the roles of models to their names,
     `incomplete` are the models that are not complete, and `spare` the roles whose models are fetched only on request.
-    None if no backend can translate the pair with the models in the cache."""
+    None if no backend can translate the pair with the models in the cache.
+    """
     lacking = lacking_for(source, target, filled, incomplete)
     ready = [backend for backend, models in lacking.items() if not models]
     unasked = [backend for backend in lacking if not set(roles_for(backend, source, target)) & set(spare)]
@@ -40,7 +42,7 @@ def choose_translator(
 def lacking_for(
     source: str | None, target: str, filled: Mapping[str, str], incomplete: Collection[str]
 ) -> dict[str, list[str]]:
-    """The backends that can do a pair, the best first, each with its models that are not whole."""
+    """Return the backends that can do a pair, the best first, each with its models that are not whole."""
     lacking: dict[str, list[str]] = {}
     for backend in translators_for(source, target):
         roles = roles_for(backend, source, target)
@@ -50,7 +52,8 @@ def lacking_for(
 
 
 def spoken(settings: Mapping[str, object]) -> str | None:
-    """The language that the user says is spoken, in the settings of stage `asr`; None where it is to be identified."""
+    """Return the language that the user says is spoken, in the settings of stage `asr`; None where it is to be
+    identified."""
     said = settings.get("language")
     try:
         return known_language(str(said)) if said else None
@@ -59,7 +62,7 @@ def spoken(settings: Mapping[str, object]) -> str | None:
 
 
 def needed_roles(stage: str, backend: str, source: str | None, target: str) -> tuple[str, ...]:
-    """The roles of models that a step needs: all of its backend's, but for a translation those of its pair."""
+    """Return the roles of models that a step needs: all of its backend's, but for a translation those of its pair."""
     if stage == TRANSLATE:
         return roles_for(backend, source, target)
     return stage_named(stage).backends[backend].models

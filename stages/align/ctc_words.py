@@ -39,7 +39,7 @@ class Group(NamedTuple):
 
 
 def groups_of(segments: Sequence[Segment], duration_ms: int) -> list[Group]:
-    """Segments that were heard in one window, and segments that touch, as far as `_LONGEST_MS` goes."""
+    """Return segments that were heard in one window, and segments that touch, as far as `_LONGEST_MS` goes."""
     found: list[Group] = []
     for window, numbers in groupby(range(len(segments)), key=lambda number: segments[number].window):
         members = list(numbers)
@@ -64,7 +64,7 @@ def _touching(segments: Sequence[Segment], members: Sequence[int]) -> list[Group
 
 
 def _padded(groups: Sequence[Group], index: int, segments: Sequence[Segment], duration_ms: int) -> Group:
-    """With a little of the pauses beside it; a window has its own."""
+    """Extend a stretch by a little of the pauses beside it; a window has its own."""
     group = groups[index]
     if segments[group.segments.start].window:
         return group
@@ -75,7 +75,8 @@ def _padded(groups: Sequence[Group], index: int, segments: Sequence[Segment], du
 
 
 def tokens_of(words: Sequence[Word], alphabet: Mapping[str, int]) -> list[Token]:
-    """The letters of the words, in order; between two words with a space the separator, where the network has one."""
+    """Return the letters of the words, in order; between two words with a space the separator, where the network has
+    one."""
     tokens: list[Token] = []
     for number, word in enumerate(words):
         codes = [code for letter in _letters(word.text) if (code := _code(letter, alphabet)) is not None]
@@ -100,7 +101,7 @@ def _code(letter: str, alphabet: Mapping[str, int]) -> int | None:
 def place(
     words: Sequence[Word], tokens: Sequence[Token], spans: Sequence[tuple[int, int]], start_ms: int, end_ms: int
 ) -> list[Word]:
-    """The words at the places of their letters. `spans` are the tokens' times in ms, `start_ms` and `end_ms` the
+    """Return the words at the places of their letters. `spans` are the tokens' times in ms, `start_ms` and `end_ms` the
     stretch that was searched."""
     found: list[tuple[int, int] | None] = [None] * len(words)
     for token, (start, end) in zip(tokens, spans, strict=True):
@@ -116,7 +117,7 @@ def place(
 
 
 def interpolate(spans: Sequence[tuple[int, int] | None], start_ms: int, end_ms: int) -> list[tuple[int, int]]:
-    """The spans, with what is missing laid evenly between its neighbours. Expects one span at least."""
+    """Return the spans, with what is missing laid evenly between its neighbours. Expects one span at least."""
     filled: list[tuple[int, int]] = []
     for known, run in groupby(range(len(spans)), key=lambda index: spans[index] is not None):
         numbers = list(run)

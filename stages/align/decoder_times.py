@@ -15,7 +15,7 @@ class DecoderTimes:
     languages: frozenset[str] | None = None
 
     def align(self, audio: Path, transcript: Transcript) -> Iterator[Sequence[Word]]:
-        """The words as they are."""
+        """Yield the words unchanged."""
         for segment in transcript.segments:
             yield segment.words
 

@@ -66,7 +66,7 @@ def run(engine: Engine, job: AlignJob) -> AlignOutputs:
 
 
 def stub(job: AlignJob) -> AlignOutputs:
-    """The transcript's own times, settled; that needs no library."""
+    """Return the transcript with its own times, settled; this needs no library."""
     transcript = Transcript.read(job.inputs.transcript)
     aligned = settle(transcript.segments, transcript.duration_ms, job.params.longest_word_ms)
     return _write(job, transcript, transcript.model_copy(update={"segments": aligned}))
@@ -82,7 +82,7 @@ def _warn_of_others(engine: Engine, job: AlignJob, transcript: Transcript) -> No
 
 
 def settle(segments: Sequence[Segment], duration_ms: int, longest_word_ms: int) -> tuple[Segment, ...]:
-    """The segments with times that hold together, changed as little as that allows.
+    """Return the segments with times that hold together, changed as little as that allows.
 
     Only where there are more words than milliseconds do times go past `duration_ms`. Settling twice changes nothing.
     """
@@ -94,7 +94,7 @@ def settle(segments: Sequence[Segment], duration_ms: int, longest_word_ms: int) 
 
 
 def fit(wants: Sequence[tuple[int, int]], needs: Sequence[int], low: int, high: int) -> list[tuple[int, int]]:
-    """Spans as close to what they want as order, `low`, `high` and the length that each needs allow.
+    """Return spans as close to what they want as order, `low`, `high` and the length that each needs allow.
 
     Two that overlap meet in the middle. Expects `sum(needs) <= high - low`.
     """

@@ -36,7 +36,7 @@ class Aligner:
         self._blank = next((alphabet[name] for name in _BLANKS if name in alphabet), 0)
 
     def spans(self, samples: Samples, tokens: Sequence[Token]) -> list[tuple[int, int]] | None:
-        """When each letter sounds, in ms from the beginning; None where they cannot all be said in that time."""
+        """Return when each letter sounds, in ms from the beginning; None if they cannot all be said in that time."""
         emission = self._emission(samples)
         codes = [token.code if token.code != WILDCARD else emission.size(1) - 1 for token in tokens]
         if len(codes) > emission.size(0):
@@ -49,7 +49,8 @@ class Aligner:
         return [(round(letter.start * ms), round(letter.end * ms)) for letter in letters]
 
     def _emission(self, samples: Samples) -> torch.Tensor:
-        """float32[frames, letters + 1]: log probabilities; the last is that of the wildcard, the best letter's."""
+        """Return float32[frames, letters + 1]: log probabilities; the last is the wildcard's, equal to the best
+        letter's."""
         sound = torch.from_numpy(samples)[None]
         sound = torch.nn.functional.pad(sound, (0, max(_SHORTEST - sound.shape[1], 0))).to(self._device)
         with torch.inference_mode():
@@ -67,7 +68,8 @@ class WhisperXAligner:
         self.languages: frozenset[str] | None = frozenset(aligners)
 
     def align(self, audio: Path, transcript: Transcript) -> Iterator[Sequence[Word]]:
-        """For each segment its words, at the places where they were found; as they are, where they were not."""
+        """Return the words of each segment with the times at which they were found; a word that was not found keeps
+        its times."""
         waveform = open_speech(audio)
         for group in groups_of(transcript.segments, waveform.duration_ms):
             segments = [transcript.segments[number] for number in group.segments]
@@ -95,7 +97,8 @@ def load(models: Mapping[str, Path], device: Device) -> WhisperXAligner:
 
 
 def _load(language: str, folder: Path, device: Device) -> Aligner:
-    """A folder with a configuration is one of transformers'; else it holds the file that a torchaudio bundle names."""
+    """Load the network: a folder with a configuration is of transformers; else it holds the file that a torchaudio
+    bundle names."""
     if (folder / "config.json").exists():
         network, metadata = load_align_model(language, device.kind, model_name=str(folder), model_cache_only=True)
     else:

@@ -20,5 +20,5 @@ class OverlapEngine:
 
 
 def load(models: Mapping[str, Path], device: Device) -> OverlapEngine:
-    """Nothing to load."""
+    """Do nothing: this backend has no model."""
     return OverlapEngine()

@@ -44,18 +44,18 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: AttributeJob) -> AttributeOutputs:
-    """The transcript with speakers."""
+    """Return the transcript with speakers."""
     transcript = Transcript.read(job.inputs.transcript)
     return _write(job, engine.attribute(transcript, Diarization.read(job.inputs.turns).one_at_a_time))
 
 
 def stub(job: AttributeJob) -> AttributeOutputs:
-    """The transcript as it is."""
+    """Return the transcript unchanged."""
     return _write(job, Transcript.read(job.inputs.transcript))
 
 
 def attribute(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
-    """The transcript with a speaker for each word, and for each segment the one who speaks most of it.
+    """Return the transcript with a speaker for each word, and for each segment the one who speaks most of it.
 
     Linear in words and turns: both are in order of time, and the turns that can overlap a word start near it.
     """
@@ -82,7 +82,7 @@ def attribute(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
 
 
 def _closeness(turn: Turn, start_ms: int, end_ms: int) -> int:
-    """The overlap in ms; for a turn apart from the word, the gap between them as a negative number."""
+    """Return the overlap in ms; for a turn apart from the word, the gap between them as a negative number."""
     return min(turn.end_ms, end_ms) - max(turn.start_ms, start_ms)
 
 

@@ -22,7 +22,7 @@ class Pysubs2Reader:
         return read(subtitles)
 
     def film(self, media: Path) -> Film:
-        """The media's end and frame rate."""
+        """Return the media's end and frame rate."""
         from stages.toolkit.media.probe import probe  # PyAV takes a third of a second, which most checks can do without
 
         found = probe(media)
@@ -36,5 +36,5 @@ class Pysubs2Reader:
 
 
 def load(models: Mapping[str, Path], device: Device) -> Pysubs2Reader:
-    """Nothing to load."""
+    """Do nothing: this backend has no model."""
     return Pysubs2Reader()

@@ -71,7 +71,7 @@ def run(engine: Engine, job: CheckJob) -> CheckOutputs:
 
 
 def stub(job: CheckJob) -> CheckOutputs:
-    """A report on nothing: reading the file is a library's work."""
+    """Return a report without cues: only the library reads files."""
     return _write(job, QualityReport(language=job.params.language, cues=0, over_limits=0, broken=()), ())
 
 

@@ -59,7 +59,7 @@ class Cleaner:
     """Holds nothing."""
 
     def clean(self, transcript: Transcript, evidence: Evidence, wanted: Wanted) -> Cleaned:
-        """Segments first, each by the first rule that it breaks; then, in those that stay, fillers."""
+        """Remove segments, each by the first rule that it breaks; then remove fillers from those that stay."""
         sound = _Sound(evidence)
         removals: list[Removal] = []
         labels: list[Label] = []
@@ -79,7 +79,7 @@ class Cleaner:
 
 
 def load(models: Mapping[str, Path], device: Device) -> Cleaner:
-    """Nothing to load."""
+    """Do nothing: this backend has no model."""
     return Cleaner()
 
 
@@ -114,7 +114,7 @@ class _Sound:
         return self.singing(segment) >= max(_SUNG, self.speech(segment) or 0.0)
 
     def evidence(self, segment: Segment) -> dict[str, float]:
-        """The numbers for a removal."""
+        """Return the numbers for a removal."""
         found = {
             "no_speech_probability": segment.no_speech_probability,
             "log_probability": segment.average_log_probability,
@@ -127,7 +127,7 @@ class _Sound:
         return {name: round(value, 3) for name, value in found.items()}
 
     def music_between(self, segments: Sequence[Segment]) -> Iterator[Label]:
-        """Music, sung or played, during which no words are shown."""
+        """Yield the stretches of music, sung or played, during which no words are shown."""
         if not self._of:
             return
         shown = Spans((segment.start_ms, segment.end_ms) for segment in segments)
@@ -140,7 +140,7 @@ class _Sound:
 def _without_invented(
     segments: Sequence[Segment], sound: _Sound, wanted: Wanted, removals: list[Removal], labels: list[Label]
 ) -> list[Segment]:
-    """The segments that stay; what goes is added to `removals`, and what it describes to `labels`."""
+    """Return the segments that stay; what goes is added to `removals`, and what it describes to `labels`."""
     phrases = frozenset(map(_plain, wanted.stock_phrases))
     is_foreign = _foreign_to(segments)
     kept: list[Segment] = []
@@ -177,7 +177,7 @@ def _numbers(segment: Segment, reason: Reason, times: int) -> dict[str, float]:
 
 
 def _reason(segment: Segment, sound: _Sound, phrases: frozenset[str], foreign: bool) -> Reason | None:
-    """The rule that a segment breaks; None for one that stays."""
+    """Return the rule that a segment breaks; None for one that stays."""
     if _DESCRIPTION.fullmatch(segment.text):
         return "description"
     voice, speech, certainty = sound.voice(segment), sound.speech(segment), _certainty(segment)
@@ -221,7 +221,8 @@ def _length_ms(segment: Segment) -> int:
 
 
 def _with_songs(segments: Sequence[Segment], sound: _Sound) -> list[Segment]:
-    """The segments, with a mark on those that are sung; a line between two sung ones need not be sung so clearly."""
+    """Return the segments, with a mark on those that are sung; a line between two sung ones need not be sung so
+    clearly."""
     sung = [sound.is_sung(segment) for segment in segments]
 
     def is_in_song(index: int) -> bool:
@@ -244,7 +245,8 @@ def _is_loop(alike: Sequence[Segment], sound: _Sound) -> bool:
 
 
 def _foreign_to(segments: Sequence[Segment]) -> Callable[[Segment], bool]:
-    """Tells segments in another script than nearly all of the transcript; several scripts side by side are none's."""
+    """Return a test for segments in another script than nearly all of the transcript. If several scripts share the
+    text, no segment is foreign."""
     counts = Counter(script for segment in segments for script in _scripts(segment.text))
     main, count = counts.most_common(1)[0] if counts else ("", 0)
 
@@ -261,13 +263,13 @@ def _scripts(text: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1 << 14)
 def _script(character: str) -> str:
-    """The first word of its Unicode name; those that stand side by side in Japanese are one."""
+    """Return the first word of its Unicode name; those that stand side by side in Japanese are one."""
     name = unicodedata.name(character, "UNKNOWN").partition(" ")[0]
     return "CJK" if name in {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"} else name
 
 
 def _certainty(segment: Segment) -> float:
-    """How sure the decoder was of the words, on average; where it gave no words, of all of it."""
+    """Return how sure the decoder was of the words, on average; where it gave no words, of all of it."""
     if not segment.words:
         return 1.0
     return sum(word.probability for word in segment.words) / len(segment.words)
@@ -275,7 +277,7 @@ def _certainty(segment: Segment) -> float:
 
 @lru_cache(maxsize=1 << 12)
 def _plain(text: str) -> str:
-    """The text without case, punctuation and needless space: what two texts that say the same have in common."""
+    """Return the text without case, punctuation and needless space: what two texts that say the same have in common."""
     letters = (character if unicodedata.category(character)[0] in "LMN" else " " for character in text.casefold())
     return " ".join("".join(letters).split())
 
@@ -283,7 +285,8 @@ def _plain(text: str) -> str:
 def _without_fillers(
     segments: Sequence[Segment], fillers: frozenset[str], removals: list[Removal]
 ) -> Iterator[Segment]:
-    """The segments without fillers; one of nothing else goes. What a filler began or ended, its neighbour does."""
+    """Yield the segments without fillers; one of nothing else goes. What a filler began or ended, its neighbour
+    does."""
     for segment in segments:
         words: list[Word] = []
         starts = False  # whether a sentence begins with the next word, because a filler that did is gone

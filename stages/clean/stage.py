@@ -119,12 +119,13 @@ def run(engine: Engine, job: CleanJob) -> CleanOutputs:
 
 
 def stub(job: CleanJob) -> CleanOutputs:
-    """The transcript as it is."""
+    """Return the transcript unchanged."""
     return _write(job, Cleaned(Transcript.read(job.inputs.transcript), (), ()))
 
 
 def _tell(job: CleanJob, removals: Sequence[Removal]) -> None:
-    """One line for the user: how many of which kind, and the first. Fillers were asked for, so they are counted."""
+    """Tell the user in one line how many segments of each kind were removed, and the first. Fillers are only
+    counted: the user asked for their removal."""
     counts = Counter(removal.reason for removal in removals)
     for reason, count in counts.items():
         job.note(f"removed_{reason.replace('-', '_')}", count)

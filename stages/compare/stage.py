@@ -53,7 +53,7 @@ def run(engine: Engine, job: CompareJob) -> CompareOutputs:
 
 
 def stub(job: CompareJob) -> CompareOutputs:
-    """Nothing differs: counting is a library's work."""
+    """Return a report without differences: only the library counts them."""
     return _write(job, Comparison(reference_cues=0, suber=0.0, suber_cased=0.0))
 
 

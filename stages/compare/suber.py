@@ -24,7 +24,7 @@ class Suber:
     uncut = frozenset({"ja", "ko"})  # the package cuts these with dictionaries that this environment does not hold
 
     def rate(self, cues: Sequence[Cue], reference: Sequence[Cue], language: str, *, cased: bool) -> float:
-        """The rate; 0 for the same. Without `cased`, letter case and punctuation do not count."""
+        """Return the rate; 0 for the same. Without `cased`, letter case and punctuation do not count."""
         found: float = calculate_SubER(
             _subtitles(cues), _subtitles(reference), "SubER-cased" if cased else "SubER",
             language=_CHINESE if language == _CHINESE else None,
@@ -33,7 +33,7 @@ class Suber:
 
 
 def load(models: Mapping[str, Path], device: Device) -> Suber:
-    """Nothing to load."""
+    """Do nothing: this backend has no model."""
     return Suber()
 
 

@@ -27,7 +27,7 @@ class Condenser(LineAsker):
     """The engine of stage `condense`."""
 
     def condense(self, work: Work) -> Condensed:
-        """New texts for the segments that are too long, as far as the model has any that will do."""
+        """Return shorter texts for the segments that are too long, where the model gives one that passes the checks."""
         spoken = work.transcript.segments
         texts = {one.id: one.text for one in (work.translation or work.transcript).segments}
         wanted = (one for one in spoken if one.id in work.most)
@@ -49,7 +49,7 @@ class Condenser(LineAsker):
 
 
 def condensing(language: str) -> str:
-    """The task of shortening."""
+    """Return the task of shortening."""
     return (
         f"You shorten subtitles in {english_name(language)} that are spoken faster than anybody reads. Say the same in"
         " at most as many characters as `most` says, spaces and punctuation counted. Leave out what a viewer does not"
@@ -89,7 +89,7 @@ class Guard:
         return {hit.term.source for hit in self.terms.find(text)}
 
     def _names(self, text: str) -> set[str]:
-        """Words with a capital that no sentence begins with."""
+        """Return words with a capital that no sentence begins with."""
         if not capitals_are_names(self.language):
             return set()
         small = _bared(function_words(self.language))

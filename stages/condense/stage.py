@@ -124,14 +124,14 @@ def run(engine: Engine, job: CondenseJob) -> CondenseOutputs:
 
 
 def stub(job: CondenseJob) -> CondenseOutputs:
-    """Every cue can be read."""
+    """Return no changes, as if every cue could be read in time."""
     return CondenseOutputs()
 
 
 def too_long(
     cues: Sequence[Cue], segments: Sequence[Segment], texts: Mapping[int, str], speed: float, keep: float
 ) -> dict[int, int]:
-    """The segments that cues are too fast because of, by id, with the places that each should take.
+    """Return the segments that make cues too fast, by id, with the number of places that each should take.
 
     `segments` are in order of time. The part `keep` of a text has to stay, so no request asks for less.
     """
@@ -159,7 +159,7 @@ def too_long(
 
 
 def _terms(glossary: Glossary, translation: Translation | None) -> Glossary:
-    """The terms as they stand in the text."""
+    """Return the terms as they stand in the text."""
     if translation is None:
         return glossary
     written = {term.rendering(translation.target): term for term in glossary.terms}

@@ -49,7 +49,8 @@ class Corrections:
         return read(subtitles)
 
     def adopt(self, base: Transcript, document: Transcript) -> Transcript:
-        """The corrected document. Where a segment's text was changed and its words were not, they follow the text."""
+        """Return the corrected document. Where a segment's text was changed and its words were not, they follow the
+        text."""
         before = {segment.id: segment for segment in base.segments}
         segments = []
         for segment in document.segments:
@@ -65,7 +66,7 @@ class Corrections:
         return document.model_copy(update={"segments": _in_order(segments)})
 
     def carry(self, transcript: Transcript, base: Sequence[Cue], cues: Sequence[Cue]) -> Transcript:
-        """The transcript with what differs between two versions of the subtitles that were made from it."""
+        """Return the transcript with what differs between two versions of the subtitles that were made from it."""
         tokens = [token for number, one in enumerate(transcript.segments) for token in _tokens_of(one, number)]
         old, new = (sorted(some, key=lambda cue: cue.start_ms) for some in (base, cues))
         matcher = SequenceMatcher(None, [_key(cue) for cue in old], [_key(cue) for cue in new], autojunk=False)
@@ -87,7 +88,7 @@ class Corrections:
 
 
 def load(models: Mapping[str, Path], device: Device) -> Corrections:
-    """Nothing to load."""
+    """Do nothing: this backend has no model."""
     return Corrections()
 
 
@@ -96,7 +97,7 @@ def _key(cue: Cue) -> tuple[int, int, tuple[str, ...]]:
 
 
 def _tokens_of(segment: Segment, number: int) -> Iterator[_Token]:
-    """A segment's words; where it has none, its text, in equal parts of its time."""
+    """Yield a segment's words; where it has none, its text, in equal parts of its time."""
     words = segment.words or tuple(_spread(tokens_of(segment.text), segment.start_ms, segment.end_ms))
     for word in words:
         kept = word if segment.words else None
@@ -115,7 +116,7 @@ def _tokens_in(cue: Cue) -> Iterator[_Token]:
 
 
 def _place(tokens: Sequence[_Token], cues: Sequence[Cue], *, by_text: bool) -> tuple[int, int]:
-    """The tokens that some cues were made from: those in their time, but no farther than their words go."""
+    """Return the tokens that some cues were made from: those in their time, but no farther than their words go."""
     start_ms, end_ms = cues[0].start_ms, max(cue.end_ms for cue in cues)
     inside = [n for n, token in enumerate(tokens) if start_ms <= (token.start_ms + token.end_ms) // 2 < end_ms]
     if not inside:
@@ -140,7 +141,7 @@ def _same(one: Sequence[str], other: Sequence[str]) -> dict[int, int]:
 
 
 def _align(old: Sequence[_Token], new: Sequence[_Token], cues: Sequence[Cue]) -> list[_Token]:
-    """`new`, which has the times of its cues, with the times of those of `old` that are the same words."""
+    """Return `new`, which has the times of its cues, with the times of the same words in `old`."""
     matched = {there: here for here, there in _same([t.heard for t in old], [t.heard for t in new]).items()}
     made: list[_Token | None] = [None] * len(new)
     for place, token in enumerate(new):
@@ -159,7 +160,7 @@ def _fill(
     made: list[_Token | None], places: Sequence[int], new: Sequence[_Token], old: Sequence[_Token],
     matched: Mapping[int, int],
 ) -> None:  # fmt: skip
-    """Times for a run of new words: of the words that they replace, else of the gap, else of their cue."""
+    """Give a run of new words the time of the words that they replace, else of the gap, else of their cue."""
     before = made[places[0] - 1] if places[0] else None
     after = made[places[-1] + 1] if places[-1] + 1 < len(new) else None
     from_old = matched[places[0] - 1] + 1 if places[0] - 1 in matched and before else 0
@@ -190,7 +191,7 @@ def _fill(
 
 
 def _spread(texts: Sequence[tuple[str, bool]], start_ms: int, end_ms: int) -> list[Word]:
-    """Words over a stretch of time, as sure as a person is."""
+    """Return words over a stretch of time, as sure as a person is."""
     times = by_length([text for text, _ in texts], start_ms, end_ms)
     return [
         Word(text=text, start_ms=at_ms, end_ms=until_ms, probability=1.0, joined=joined)
@@ -208,7 +209,8 @@ def _word(token: _Token) -> Word:
 
 
 def _segments(transcript: Transcript, tokens: Sequence[_Token], touched: set[int]) -> Iterator[Segment]:
-    """The segments again: those that nothing touched as they were, the others from their tokens, new ones apart."""
+    """Yield the segments again: those that nothing touched as they were, the others from their tokens, new ones
+    apart."""
     by_segment: dict[int, list[_Token]] = {number: [] for number in touched}
     loose: list[_Token] = []
     for token in tokens:

@@ -47,7 +47,7 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: CorrectJob) -> CorrectOutputs:
-    """The corrected transcript first, then the corrected subtitles: only where those differ from `base`."""
+    """Return the corrected transcript first, then the corrected subtitles: only where those differ from `base`."""
     inputs, transcript = job.inputs, Transcript.read(job.inputs.transcript)
     if inputs.document:
         document = _read(inputs.document)
@@ -72,7 +72,7 @@ def _read(document: Path) -> Transcript:
 
 
 def stub(job: CorrectJob) -> CorrectOutputs:
-    """The transcript as it was made: reading subtitles is a library's work."""
+    """Return the transcript unchanged: only the library reads subtitles."""
     return _write(job, Transcript.read(job.inputs.transcript))
 
 

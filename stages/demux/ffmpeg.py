@@ -49,7 +49,7 @@ class FfmpegDemux:
         return Extracted(self._complaint(ended), tuple(channels), max(mixes, default=None), max(samples, default=None))
 
     def _extract_changing(self, extraction: Extraction, progress: Callable[[float], None]) -> Extracted:
-        """The levels stay unknown: they are measured for each stretch between two changes."""
+        """Return no levels: they are measured for each stretch between two changes."""
         between = extraction.speech.with_name("between.mkv")
         try:
             ended = self._run(extraction, _timed_arguments(extraction, between), progress)
@@ -81,12 +81,13 @@ class FfmpegDemux:
 
 
 def load(models: Mapping[str, Path], device: Device) -> FfmpegDemux:
-    """The engine; there is no model."""
+    """Return the engine; there is no model."""
     return FfmpegDemux(ffmpeg.find_ffmpeg())
 
 
 def extraction_arguments(extraction: Extraction) -> list[str]:
-    """One pass: the speech, the stereo beside it, and every other track to nowhere, for the clock's sake."""
+    """Return ffmpeg's arguments for one pass: the speech, the stereo beside it, and every other track to a null
+    output, because it defines time 0."""
     stream = ["-map", f"0:{extraction.track.index}"]
     speech = ",".join(
         [
@@ -129,7 +130,7 @@ def _formats(extraction: Extraction) -> list[tuple[int, str]]:
 
 
 def _mix(extraction: Extraction, channels: int) -> list[str]:
-    """The filters that choose or average channels, where ffmpeg's own mix is not wanted or not known."""
+    """Return the filters that choose or average channels, where ffmpeg's own mix is not wanted or not known."""
     layout = "mono" if channels == 1 else "stereo"
     if extraction.channel is not None:
         source = f"c{extraction.channel}"
@@ -154,7 +155,7 @@ def _clock(extraction: Extraction) -> list[str]:
 
 
 def _levels(lines: tuple[str, ...]) -> dict[str, dict[str, list[float]]]:
-    """Levels by measure and by filter: a second filter of a measure means that the track changed its format."""
+    """Return levels by measure and by filter: a second filter of a measure means that the track changed its format."""
     levels: dict[str, dict[str, list[float]]] = {"channels": {}, "mix": {}}
     for line in lines:
         if found := _LEVEL.search(line):

@@ -20,7 +20,7 @@ _Chunk = tuple[bytes, int, bytes]
 
 
 def promised_ms(media: Path) -> int | None:
-    """The length that the header promises; None for another kind of file, and where it promises none."""
+    """Return the length that the header promises; None for another kind of file, and where it promises none."""
     try:
         with media.open("rb") as stream:
             head = stream.read(40)

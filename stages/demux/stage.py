@@ -153,7 +153,7 @@ def run(engine: Engine, job: DemuxJob) -> DemuxOutputs:
 
 
 def refusal(code: str, media: Path, expected: str, found: str, hint: str | None = None) -> StageError:
-    """The error that refuses `media`."""
+    """Return the error that refuses `media`."""
     return StageError(code, f"{media}: expected {expected}, found {found}", hint)
 
 
@@ -179,7 +179,7 @@ def require_regular_file(media: Path) -> None:
 
 
 def choose_track(media: Path, probe: Probe, params: DemuxParams) -> tuple[Track, str]:
-    """The audio track to take, and why."""
+    """Return the audio track to take, and why."""
     audio = _audio(probe.tracks)
     if not audio:
         found = ", ".join(f"{track.kind} ({track.codec})" for track in probe.tracks) or "no tracks at all"
@@ -195,7 +195,7 @@ def choose_track(media: Path, probe: Probe, params: DemuxParams) -> tuple[Track,
 
 
 def describe(track: Track, number: int) -> str:
-    """A track as a message names it: `track 1 (hi, ac3, 6 channels, "Director's commentary", default)`."""
+    """Return a track as a message names it: `track 1 (hi, ac3, 6 channels, "Director's commentary", default)`."""
     parts = [track.language or "language unknown", track.codec]
     parts += [f"{track.channels} channels"] if track.channels else []
     parts += [f'"{track.title}"'] if track.title else []
@@ -204,7 +204,8 @@ def describe(track: Track, number: int) -> str:
 
 
 def wav_length_ms(path: Path, bytes_per_second: int) -> int:
-    """The length of a PCM WAV file from its size, which is right where the header's 32 bits are not; 0 for no file.
+    """Return the length of a PCM WAV file from its size, which is right where the header's 32 bits are not; 0 for no
+    file.
 
     `wave` cannot read RF64, which ffmpeg writes above 4 GiB.
     """
@@ -221,7 +222,7 @@ def wav_length_ms(path: Path, bytes_per_second: int) -> int:
 
 
 def lone_channel(extracted: Extracted, low_frequency: int | None) -> int | None:
-    """The channel to take alone, because the mix has lost it; None where the mix is good."""
+    """Return the channel to take alone, because the mix has lost it; None where the mix is good."""
     levels = {n: level for n, level in enumerate(extracted.channel_db) if n != low_frequency}
     if extracted.mix_db is None or len(levels) < 2:
         return None
@@ -270,7 +271,8 @@ def _track_in(language: str, media: Path, probe: Probe, audio: tuple[Track, ...]
 
 
 def _preferred(probe: Probe, audio: tuple[Track, ...]) -> tuple[Track, str]:
-    """Not the most channels: the file's order is its author's choice, and dialogue is the same in stereo and 5.1."""
+    """Return the track to take. More channels do not count: the order is the author's choice, and dialogue is the
+    same in stereo and 5.1."""
     if len(audio) == 1:
         return audio[0], "the only one"
 
@@ -308,7 +310,8 @@ def _compare_lengths(job: DemuxJob, probe: Probe, track: Track, decoded_ms: int,
 
 
 def missing_ms(probe: Probe, track: Track, decoded_ms: int, heard_samples: int | None) -> int:
-    """How much of the sound is silent only because nothing could be decoded there; 0 where it is too little to tell."""
+    """Return how much of the sound is silent only because nothing could be decoded there; 0 if it is too little to
+    report."""
     if heard_samples is None or not track.sample_rate:
         return 0
     delay_ms = max(track.start_ms - probe.start_ms, 0)
@@ -328,7 +331,7 @@ def _count_missing(job: DemuxJob, probe: Probe, track: Track, decoded_ms: int, h
 
 
 def stub(job: DemuxJob) -> DemuxOutputs:
-    """One second of silence, whatever the file."""
+    """Write one second of silence for any file."""
     require_regular_file(job.inputs.media)
     track = Track(index=0, kind="audio", codec="pcm_s16le", duration_ms=1000, channels=1, sample_rate=SPEECH_RATE)
     document = Media(container="stub", start_ms=0, duration_ms=1000, tracks=(track,), audio_track=0, decoded_ms=1000)

@@ -116,7 +116,7 @@ def place_windows(regions: Sequence[Region]) -> Windows:
 def turns_from_embeddings(
     embeddings: Floats, windows: Windows, regions: Sequence[Region], min_speakers: int, max_speakers: int
 ) -> list[Turn]:
-    """Turns from one embedding per window: float32[n, dimensions], n = len(windows.centres_ms).
+    """Return turns from one embedding per window: float32[n, dimensions], n = len(windows.centres_ms).
 
     The tree is Ward's over unit vectors, the polishing is spherical k-means (Dhillon and Modha 2001); both on means
     over CONTEXT_WINDOWS. Turns then follow the single windows, which are sharper in time.
@@ -162,7 +162,7 @@ def _with_context(single: Floats, owners: Integers) -> Floats:
 
 
 def _find_speakers(points: Floats, single: Floats, min_speakers: int, max_speakers: int) -> Floats:
-    """Centroids of the speakers: add one as long as the closest two are still different people."""
+    """Return the centroids of the speakers: add a centroid as long as the closest two are still different people."""
     heads, weights = _condense(points, np.ones(len(points), dtype=np.float32))
     centroids = _unit(np.average(heads, axis=0, weights=weights)[None])
     if len(heads) == 1:
@@ -198,7 +198,8 @@ def _condense(points: Floats, weights: Floats) -> tuple[Floats, Floats]:
 
 
 def _labels(tree: NDArray[np.float64], count: int) -> Integers:
-    """The cluster of each leaf when the tree is cut into `count`: its last merges, the highest ones, are undone."""
+    """Return the cluster of each leaf when the tree is cut into `count`: its last merges, the highest ones, are
+    undone."""
     leaves = len(tree) + 1
     parent = np.arange(leaves + len(tree))
     for merge in range(leaves - max(count, 1)):
@@ -286,7 +287,7 @@ def _frame_scores(scores: Floats, windows: Windows, regions: Sequence[Region]) -
 
 
 def _region_turns(best: Integers, start_ms: int, end_ms: int) -> list[Turn]:
-    """Runs of one speaker in a region; runs under MINIMUM_TURN_MS go to their longer neighbour."""
+    """Return the runs of one speaker in a region; a run under MINIMUM_TURN_MS joins its longer neighbour."""
     edges = [0, *(np.flatnonzero(best[1:] != best[:-1]) + 1).tolist(), len(best)]
     bounds = [start_ms + FRAME_MS * int(edge) for edge in edges[:-1]] + [end_ms]
     runs = [Turn(bounds[i], bounds[i + 1], int(best[edges[i]])) for i in range(len(bounds) - 1)]

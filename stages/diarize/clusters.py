@@ -23,7 +23,7 @@ class SpeakerClusters:
         self._embedder = embedder
 
     def diarize(self, job: DiarizeJob, regions: Sequence[Region]) -> Speakers:
-        """Turns within the regions. Holds the recording as 32-bit floats: 230 MB an hour."""
+        """Return turns within the regions. Holds the recording as 32-bit floats: 230 MB an hour."""
         recording = open_speech(job.inputs.audio)
         samples = recording.read(0, recording.duration_ms)
         spans = [(region.start_ms, region.end_ms) for region in regions]

@@ -55,7 +55,7 @@ class Embedder:
         self._threads = threads
 
     def for_recording(self, samples: Floats, regions: Sequence[tuple[int, int]]) -> Callable[[Floats], Floats]:
-        """`embed` with the level and spectrum of this recording's speech (regions in ms) taken out.
+        """Return an `embed` that removes the level and spectrum of this recording's speech (regions in ms).
 
         This is cepstral mean normalisation (Atal 1974) in the log-mel domain, over the recording instead of a window.
         """
@@ -71,7 +71,7 @@ class Embedder:
         return lambda windows: self.embed(windows, gain, shift)
 
     def embed(self, windows: Floats, gain: float = 1.0, shift: Floats | None = None) -> Floats:
-        """float32[n, WINDOW_SAMPLES] of 16 kHz audio to float32[n, 256], not normalised to unit length."""
+        """Map float32[n, WINDOW_SAMPLES] of 16 kHz audio to float32[n, 256], not normalised to unit length."""
         batches = [windows[i : i + BATCH_WINDOWS] for i in range(0, len(windows), BATCH_WINDOWS)]
 
         def run(batch: Floats) -> Floats:
@@ -86,7 +86,7 @@ class Embedder:
 
 
 def log_mel(samples: Floats) -> Floats:
-    """float32[frames, MELS]: log10 of the mel power spectrum, Hamming window, frames not padded at the ends."""
+    """Return float32[frames, MELS]: log10 of the mel power spectrum, Hamming window, frames not padded at the ends."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, TRANSFORM)[::HOP]
     power = np.abs(np.fft.rfft(frames * _TAPER, axis=1)) ** 2
     return np.log10(power @ _FILTERS + POWER_FLOOR).astype(np.float32)
@@ -101,14 +101,14 @@ def _speech_pieces(samples: Floats, regions: Sequence[tuple[int, int]]) -> list[
 
 
 def _taper() -> NDArray[np.float64]:
-    """Periodic Hamming window of WINDOW samples in the middle of TRANSFORM."""
+    """Return a periodic Hamming window of WINDOW samples in the middle of TRANSFORM."""
     taper = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
     margin = (TRANSFORM - WINDOW) // 2
     return np.pad(taper, (margin, TRANSFORM - WINDOW - margin))
 
 
 def _filters() -> NDArray[np.float64]:
-    """Triangles of equal area on Slaney's mel scale (linear below 1 kHz, then 27 steps per factor 6.4)."""
+    """Return triangles of equal area on Slaney's mel scale (linear below 1 kHz, then 27 steps per factor 6.4)."""
     step = np.log(6.4) / 27
     top = 15 + np.log(SAMPLE_RATE / 2 / 1000) / step
     mels = np.linspace(0.0, top, MELS + 2)

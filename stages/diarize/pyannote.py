@@ -33,7 +33,7 @@ class PyannoteEngine:
         self._batches = pipeline.segmentation_batch_size, pipeline.embedding_batch_size
 
     def diarize(self, job: DiarizeJob, regions: Sequence[Region]) -> Speakers:
-        """Turns as the pipeline hears them; it finds speech by itself, also where two speak at once.
+        """Return turns as the pipeline hears them; it finds speech by itself, also where two speak at once.
 
         Holds the recording as 32-bit floats, 230 MB an hour, and compares all its voices with each other.
         """
@@ -63,7 +63,7 @@ class PyannoteEngine:
         return Speakers(_turns(heard, numbers), _turns(found.exclusive_speaker_diarization, numbers))
 
     def _asked(self, job: DiarizeJob) -> dict[str, dict[str, float]]:
-        """The pipeline's parameters that the job sets, in its own places."""
+        """Return the pipeline's parameters that the job sets, in its own places."""
         asked: dict[str, dict[str, float]] = {}
         if job.params.clustering_threshold is not None:
             asked["clustering"] = {"threshold": job.params.clustering_threshold}

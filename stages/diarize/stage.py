@@ -85,14 +85,14 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: DiarizeJob) -> DiarizeOutputs:
-    """Turns for the speech regions; none if there is no speech."""
+    """Return turns for the speech regions; none if there is no speech."""
     speech = SpeechRegions.read(job.inputs.speech)
     found = engine.diarize(job, speech.regions) if speech.regions else Speakers(())
     return _write(job, found)
 
 
 def stub(job: DiarizeJob) -> DiarizeOutputs:
-    """One speaker, who speaks wherever there is speech."""
+    """Return one speaker, who speaks wherever there is speech."""
     regions = SpeechRegions.read(job.inputs.speech).regions
     return _write(job, Speakers([SpeakerTurn(region.start_ms, region.end_ms, 0) for region in regions]))
 
@@ -113,7 +113,7 @@ def _write(job: DiarizeJob, found: Speakers) -> DiarizeOutputs:
 
 
 def _named(found: Sequence[SpeakerTurn], numbers: dict[int, int]) -> tuple[Turn, ...]:
-    """The turns in order of time; a speaker who is new gets the next number."""
+    """Return the turns in order of time; a speaker who is new gets the next number."""
     return tuple(
         Turn(
             start_ms=turn.start_ms,
@@ -125,7 +125,7 @@ def _named(found: Sequence[SpeakerTurn], numbers: dict[int, int]) -> tuple[Turn,
 
 
 def _overlap_ms(turns: Sequence[Turn]) -> int:
-    """How long more than one person speaks, each beyond the first counted."""
+    """Return how long more than one person speaks, each beyond the first counted."""
     overlap = busy_until = 0
     for turn in turns:
         overlap += max(min(turn.end_ms, busy_until) - turn.start_ms, 0)

@@ -95,12 +95,13 @@ def run(engine: Engine, job: EntitiesJob) -> EntitiesOutputs:
 
 
 def stub(job: EntitiesJob) -> EntitiesOutputs:
-    """No names."""
+    """Return no names."""
     return _write(job, Transcript.read(job.inputs.transcript), [])
 
 
 def time_of(segment: Segment, start: int, end: int) -> tuple[int, int]:
-    """When a part of a segment's text is spoken: the time of its words; without those, a share of the segment's."""
+    """Return when a part of a segment's text is spoken: the time of its words; without words, a share of the
+    segment's time."""
     place, inside = 0, []
     for word in segment.words:
         at = segment.text.find(word.text, place)
@@ -116,7 +117,7 @@ def time_of(segment: Segment, start: int, end: int) -> tuple[int, int]:
 
 
 def _gathered(segments: Sequence[Segment], found: Sequence[Sequence[Span]], params: EntitiesParams) -> Iterator[Entity]:
-    """One entity for each name and kind, whatever its capitals."""
+    """Group mentions into one entity for each name and kind, whatever its capitals."""
     by_name: dict[tuple[str, Kind], list[tuple[str, float, Mention]]] = {}
     for segment, spans in zip(segments, found, strict=True):
         for span in spans:
@@ -136,7 +137,7 @@ def _gathered(segments: Sequence[Segment], found: Sequence[Sequence[Span]], para
 
 
 def _trimmed(name: str) -> str:
-    """Without the marks and the possessive that a model takes for a part of a name."""
+    """Strip the marks and the possessive that a model takes for a part of a name."""
     plain = " ".join(name.split()).strip("\"'“”‘’«».,;:!?()[]- ")
     return plain.removesuffix("'s").removesuffix("’s")
 

@@ -34,7 +34,7 @@ class WikiNeural:
         self._longest = min(self._model.config.max_position_embeddings, 512)
 
     def find(self, texts: Sequence[str], progress: Callable[[float], None]) -> Sequence[Sequence[Span]]:
-        """Those of similar length together, each text by itself."""
+        """Group texts of similar length, each text by itself."""
         found: dict[int, list[Span]] = {}
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
         for begin in range(0, len(order), _BATCH):
@@ -73,8 +73,8 @@ class WikiNeural:
 
 
 def spans_of(labels: Sequence[Label]) -> Iterator[Span]:
-    """Names from labels of words: one begins with `B-`, or with `I-` where none of its kind stands before it. A name
-    is as likely as its least likely word."""
+    """Yield names from labels of words: one begins with `B-`, or with `I-` where none of its kind stands before it.
+    A name is as likely as its least likely word."""
     held: Span | None = None
     for start, end, label, likely in labels:
         mark, _, name = label.partition("-")
@@ -90,5 +90,5 @@ def spans_of(labels: Sequence[Label]) -> Iterator[Span]:
 
 
 def load(models: Mapping[str, Path], device: Device) -> WikiNeural:
-    """The model from its folder."""
+    """Return the model from its folder."""
     return WikiNeural(models["names"], device)

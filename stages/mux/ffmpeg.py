@@ -80,7 +80,7 @@ class FfmpegMux:
         return (*_lost(parts), *([_NO_FONT] if ended.found else []))
 
     def length_ms(self, video: Path) -> int | None:
-        """How long a film lasts by its container's word."""
+        """Return how long a film lasts according to its container."""
         return ffmpeg.length_ms(self._program, video)
 
     def _check_abilities(self, picture: Track) -> None:
@@ -119,7 +119,7 @@ class FfmpegMux:
 
 
 def load(models: Mapping[str, Path], device: Device) -> FfmpegMux:
-    """The engine; there is no model."""
+    """Return the engine; there is no model."""
     return FfmpegMux(ffmpeg.find_ffmpeg())
 
 
@@ -131,7 +131,7 @@ def _lost(parts: Parts) -> Iterator[str]:
 
 
 def mux_arguments(parts: Parts, pictures: list[Path], texts: list[Path]) -> list[str]:
-    """The arguments that write the new file; the media's tracks come first, then the new ones.
+    """Return the arguments that write the new file; the media's tracks come first, then the new ones.
 
     The file that is drawn from lies in the folder that ffmpeg works in, so that no name of a user's stands in a graph
     of filters, where quotes, colons, commas and brackets are signs.
@@ -167,7 +167,7 @@ def mux_arguments(parts: Parts, pictures: list[Path], texts: list[Path]) -> list
 
 
 def _encoded(position: int, parts: Parts) -> list[str]:
-    """How the picture is encoded, for the track at `position`."""
+    """Return how the picture is encoded, for the track at `position`."""
     assert parts.picture is not None
     encoding = burn_in.encoding_of(parts.picture)
     words = [f"-c:{position}", encoding.encoder, f"-pix_fmt:{position}", encoding.pixels]

@@ -186,7 +186,7 @@ def _tell(job: MuxJob, info: Media, parts: Parts) -> None:
 
 
 def container_for(wanted: Container, cut: Cut, *, is_encoded: bool) -> Container | None:
-    """The container that shows what the media shows; None where a copy in neither does.
+    """Return the container that shows what the media shows; None where a copy in neither does.
 
     Matroska has no edit lists. MP4 has them, and ffmpeg writes one for a beginning that is hidden, but for nothing
     inside. A picture that is encoded has no hidden part.
@@ -211,7 +211,7 @@ def _skip_cut(job: MuxJob, cut: Cut) -> MuxOutputs:
 
 
 def choose_sheets(job: MuxJob) -> tuple[CueSheet, ...]:
-    """The sheets that have cues, the first of each language: a translation into the spoken one adds nothing."""
+    """Return the sheets that have cues, the first of each language: a translation into the spoken one adds nothing."""
     first: dict[str, CueSheet] = {}
     for sheet in map(CueSheet.read, job.inputs.sheets):
         if sheet.cues:
@@ -220,7 +220,7 @@ def choose_sheets(job: MuxJob) -> tuple[CueSheet, ...]:
 
 
 def _burnt(sheets: tuple[CueSheet, ...], job: MuxJob) -> CueSheet | None:
-    """The sheet to draw into the picture. Raises `StageError` where it is asked for and not there."""
+    """Return the sheet to draw into the picture. Raises `StageError` where it is asked for and not there."""
     wanted = job.params.burn_in
     if wanted is None:
         return None
@@ -235,7 +235,7 @@ def _burnt(sheets: tuple[CueSheet, ...], job: MuxJob) -> CueSheet | None:
 
 
 def _new_subtitles(sheets: tuple[CueSheet, ...], job: MuxJob, *, burnt: bool) -> tuple[NewSubtitle, ...]:
-    """The tracks to add, one of them marked as the default; none is where another is burnt in."""
+    """Return the tracks to add, one of them marked as the default; none is where another is burnt in."""
     default = None if burnt else _default_number([sheet.language for sheet in sheets], job)
     return tuple(
         NewSubtitle(
@@ -256,14 +256,14 @@ def _default_number(languages: list[str], job: MuxJob) -> int:
 
 
 def _nearest(languages: list[str], wanted: str) -> int | None:
-    """The place of a language, or of a variety of it."""
+    """Return the place of a language, or of a variety of it."""
     near = [number for number, language in enumerate(languages) if primary(language) == primary(wanted)]
     exact = [number for number in near if languages[number] == wanted]
     return next(iter(exact or near), None)
 
 
 def reason_to_skip(info: Media, sheets: tuple[CueSheet, ...]) -> str | None:
-    """Why no video is made; None where one is."""
+    """Return why no video is made; None where one is."""
     if not sheets:
         return "there is no cue to show"
     if all(track.cover for track in info.of_kind("video")):
@@ -310,7 +310,7 @@ def choose_parts(
 def _codec_for(
     media: Path, track: Track, container: Container, holds: Callable[[Path, Track, str, Container], bool]
 ) -> str | None:
-    """How a track goes into the container: `copy`, another codec, or not at all."""
+    """Return how a track goes into the container: `copy`, another codec, or not at all."""
     if track.kind == "data" or (track.kind == "attachment" and container != "mkv"):
         return None
     if track.kind == "attachment" or track.codec in _HELD[container]:
@@ -336,7 +336,7 @@ def _describe(track: Track) -> str:
 
 
 def stub(job: MuxJob) -> MuxOutputs:
-    """Bytes in the place of a video, wherever a real one would be made."""
+    """Write placeholder bytes wherever a real video would be made."""
     info = Media.read(job.inputs.info)
     sheets = choose_sheets(job)
     if not sheets:

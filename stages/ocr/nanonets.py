@@ -42,7 +42,7 @@ class Nanonets:
         self._model = model.to(device.kind).eval()
 
     def watch(self, media: Path, info: Media, params: OcrParams, progress: Callable[[float], None]) -> Iterator[Look]:
-        """One picture after the other."""
+        """Read one picture after the other."""
         seen: tuple[Reading, ...] = ()
         for frame in frames(media, info, params.every_s, params.width, params.region):
             if frame.changed:
@@ -65,5 +65,5 @@ class Nanonets:
 
 
 def load(models: Mapping[str, Path], device: Device) -> Nanonets:
-    """The model from its folder."""
+    """Return the model from its folder."""
     return Nanonets(models["reader"], device)

@@ -35,7 +35,7 @@ class RapidOcrReader:
         )
 
     def watch(self, media: Path, info: Media, params: OcrParams, progress: Callable[[float], None]) -> Iterator[Look]:
-        """One picture after the other."""
+        """Read one picture after the other."""
         seen: tuple[Reading, ...] = ()
         for frame in frames(media, info, params.every_s, params.width, params.region):
             if frame.changed:
@@ -55,5 +55,5 @@ class RapidOcrReader:
 
 
 def load(models: Mapping[str, Path], device: Device) -> RapidOcrReader:
-    """The weights are part of the package."""
+    """Load the weights, which are part of the package."""
     return RapidOcrReader(device.threads)

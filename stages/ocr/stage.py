@@ -107,12 +107,12 @@ def run(engine: Engine, job: OcrJob) -> OcrOutputs:
 
 
 def stub(job: OcrJob) -> OcrOutputs:
-    """No text."""
+    """Return no text."""
     return _write(job, CueSheet(language=job.params.language, cues=()))
 
 
 def cues_of(looks: Sequence[Look], step_ms: int) -> Iterator[Cue]:
-    """A cue for all that stood on the screen together; two cues never overlap.
+    """Yield a cue for all that stood on the screen together; two cues never overlap.
 
     A text that several looks in a row show is one, whatever single letters flicker; the reading with the most
     confidence counts. What was seen once is there for a step.
@@ -140,7 +140,7 @@ def _believed(looks: Iterable[Look], least: float) -> Iterator[Look]:
 
 
 def _followed(looks: Sequence[Look]) -> Iterator[_Shown]:
-    """Each text from the first look in a row that shows it to the last."""
+    """Yield each text from the first look in a row that shows it to the last."""
     open_: list[_Shown] = []
     for look in looks:
         going_on: list[_Shown] = []
@@ -164,7 +164,7 @@ def _is_same(one: Reading, other: Reading) -> bool:
 
 
 def _from_top(one: _Shown) -> tuple[float, float, int]:
-    """In order of reading: lines by their middle, and what stands side by side from the left."""
+    """Sort lines into reading order: by their middle, and side by side from the left."""
     if one.reading.box is None:
         return 0.0, 0.0, one.first_ms
     left, top, _, bottom = one.reading.box

@@ -65,12 +65,12 @@ class TextRules:
 
 
 def load(models: Mapping[str, Path], device: Device) -> TextRules:
-    """Nothing to load."""
+    """Do nothing: this backend has no model."""
     return TextRules()
 
 
 def by_rules(transcript: Transcript, translation: Translation | None, glossary: Glossary) -> Refined:
-    """The translation by the rules; the transcript where there is none."""
+    """Return the translation by the rules; the transcript where there is none."""
     if translation is not None:
         written = [term.rendering(translation.target) or "" for term in glossary.terms]
         texts = tidied([segment.text for segment in translation.segments], translation.target, written)
@@ -85,8 +85,8 @@ def by_rules(transcript: Transcript, translation: Translation | None, glossary: 
 
 
 def tidied(lines: Sequence[str], language: str, terms: Iterable[str] = ()) -> list[str]:
-    """The lines by the rules, each for itself but for capitals: those follow the line before. `terms` are written as
-    they stand here, where their capitals can mean nothing else."""
+    """Return the lines by the rules, each for itself but for capitals: those follow the line before. `terms` are
+    written as they stand here, where their capitals can mean nothing else."""
     tidy = [_tidied(line, primary(language)) for line in lines]
     if primary(language) not in _NO_CAPITALS and all(line == line.lower() for line in tidy):
         tidy = list(_with_capitals(tidy, primary(language)))
@@ -116,7 +116,7 @@ def _tidied(line: str, language: str) -> str:
 
 
 def _without_repeats(words: Sequence[str], never_twice: set[str]) -> Iterator[str]:
-    """Words less each that was just said. The first of two stays, with its capital."""
+    """Yield words less each that was just said. The first of two stays, with its capital."""
     before = ""
     for word in words:
         if word not in never_twice or word != before.lower():
@@ -125,7 +125,7 @@ def _without_repeats(words: Sequence[str], never_twice: set[str]) -> Iterator[st
 
 
 def _with_capitals(lines: Sequence[str], language: str) -> Iterator[str]:
-    """Capitals at the beginning of sentences, for a recogniser that writes none."""
+    """Write capitals at the beginning of sentences, for a recogniser that writes none."""
     starts = True
     for line in lines:
         text = "".join(_sentences(line, starts))

@@ -90,7 +90,7 @@ def run(engine: Engine, job: RefineJob) -> RefineOutputs:
 
 
 def stub(job: RefineJob) -> RefineOutputs:
-    """The text as it was."""
+    """Return the text unchanged."""
     return _write(job, *_read(job))
 
 
@@ -100,7 +100,7 @@ def _read(job: RefineJob) -> tuple[Transcript, Translation | None]:
 
 
 def _glossary(job: RefineJob, translation: Translation | None) -> Glossary:
-    """The terms; for a translation, those that the user has said something about in its language."""
+    """Return the terms; for a translation, those that the glossary renders in its language."""
     glossary = glossary_of(job.inputs.glossary)
     return glossary.into(translation.target) if translation else glossary
 

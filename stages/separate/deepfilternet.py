@@ -52,7 +52,7 @@ class DeepFilterEngine:
                 yield written / max(waveform.samples, 1)
 
     def _filtered(self, blocks: Iterator[Samples], attenuation_limit_db: float) -> Iterator[Samples]:
-        """The filtered audio at 48 kHz, in step with the input; followed by a little silence."""
+        """Yield the filtered audio at 48 kHz, in step with the input; followed by a little silence."""
         state = self._library.df_create(str(self._model).encode(), attenuation_limit_db, None)
         if not state:
             raise RuntimeError(f"the DeepFilterNet library did not load its model {self._model}")
@@ -77,7 +77,7 @@ class DeepFilterEngine:
 
 
 def _resampled(stream: soxr.ResampleStream, blocks: Iterator[Samples]) -> Iterator[Samples]:
-    """The blocks at the stream's other rate, in step with them: soxr takes its own delay out."""
+    """Yield the blocks at the stream's other rate, in step with them: soxr takes its own delay out."""
     for block in blocks:
         yield stream.resample_chunk(np.ascontiguousarray(block))
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)

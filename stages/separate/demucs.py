@@ -73,8 +73,8 @@ class DemucsEngine:
 
     @contextlib.contextmanager
     def _segments_of(self, seconds: float | None) -> Iterator[None]:
-        """The models hear so much at once. `apply_model` would fill a shorter segment up to the length of training, at
-        the price of that length, so the models themselves are told."""
+        """Set the length that the models process at once. `apply_model` would pad a shorter segment to the training
+        length, at the price of that length, so the models themselves are told."""
         longest = float(self._bag.max_allowed_segment)
         if seconds is not None and seconds > longest:
             raise StageError(
@@ -93,7 +93,7 @@ class DemucsEngine:
                 model.segment = segment
 
     def _parts(self, mix: Mix, params: SeparateParams) -> Iterator[tuple[Samples, float]]:
-        """The sources `(sources, channels, samples)` in blocks, and the part of the mix that is done."""
+        """Yield the sources `(sources, channels, samples)` in blocks, and the part of the mix that is done."""
         sound = open_sound(mix.full or mix.audio)
         length = round(sound.samples * self._rate / sound.rate)
         mean, deviation = _mean_and_deviation(sound.frame_blocks(_READ_S * sound.rate))
@@ -118,14 +118,14 @@ class DemucsEngine:
             yield (summed * deviation + mean).numpy(), done / max(length, 1)
 
     def _shifts(self, number: int) -> list[list[int]]:
-        """For each model, by how many samples each of its passes begins before the mix."""
+        """Return, for each model, by how many samples each of its passes begins before the mix."""
         chance, most = random.Random(_SEED), int(_MOST_SHIFT_S * self._rate)
         return [[chance.randint(0, most) for _ in range(number)] or [0] for _ in self._bag.models]
 
     def _added_up(
         self, model: Model, window: _Window, length: int, overlap: float, shift: int
     ) -> Iterator[torch.Tensor]:
-        """The sources by one model, segment upon segment, as `apply_model` adds them up with a shift."""
+        """Yield the sources by one model, segment upon segment, as `apply_model` adds them up with a shift."""
         segment = int(self._rate * model.segment)
         stride = int((1 - overlap) * segment)
         rising = torch.arange(1, segment // 2 + 1)
@@ -157,7 +157,7 @@ class _Window:
         self._first = 0
 
     def read(self, start: int, end: int) -> torch.Tensor:
-        """`(1, channels, end - start)`, of which only the last `keep` samples that were asked for can be had again."""
+        """Return `(1, channels, end - start)`; only the last `keep` samples that were read can be read again."""
         while self._first + self._held.shape[-1] < min(end, self._length):
             block = next(self._blocks, None)
             if block is None:
@@ -191,7 +191,7 @@ class _Line:
 
 
 def _blocks_of(tensors: Iterable[torch.Tensor], size: int) -> Iterator[torch.Tensor]:
-    """The same samples in blocks of one size, so that passes with different shifts go in step."""
+    """Yield the samples in blocks of one size, so that passes with different shifts stay aligned."""
     held: torch.Tensor | None = None
     for tensor in tensors:
         held = tensor if held is None else torch.cat([held, tensor], -1)

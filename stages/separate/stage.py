@@ -121,7 +121,7 @@ class Engine(Protocol):
     takes_apart: bool  # it gives all parts of the mix, not the voice alone
 
     def levels(self, audio: Path) -> Iterator[Sequence[float]]:
-        """The mean power of each frame of `FRAME_MS`, full scale is 1; in blocks."""
+        """Yield the mean power of each frame of `FRAME_MS`, full scale is 1; in blocks."""
         ...
 
     def separate(self, mix: Mix, to: Stems, params: SeparateParams) -> Iterator[float]:
@@ -152,7 +152,7 @@ def run(engine: Engine, job: SeparateJob) -> SeparateOutputs:
 
 
 def stub(job: SeparateJob) -> SeparateOutputs:
-    """Leaves the audio as it is."""
+    """Return the audio unchanged."""
     return _write(job, Separation(snr_db=None, applied=False, reason="this is a stub"))
 
 
@@ -169,7 +169,7 @@ def decide(params: SeparateParams, speaks: bool, snr_db: float | None) -> tuple[
 
 
 def signal_to_noise_db(powers: Sequence[float], regions: Sequence[Region]) -> float | None:
-    """The signal-to-noise ratio of the speech in the regions, or `None` with less than a second to measure."""
+    """Return the signal-to-noise ratio of the speech in the regions, or `None` with less than a second to measure."""
     inside, outside = _split(powers, regions)
     if len(inside) < _ENOUGH_FRAMES:
         return None
@@ -183,7 +183,7 @@ def signal_to_noise_db(powers: Sequence[float], regions: Sequence[Region]) -> fl
 
 
 def _split(powers: Sequence[float], regions: Sequence[Region]) -> tuple[list[float], list[float]]:
-    """The powers of the frames wholly inside the regions, in order of loudness, and of the others."""
+    """Return the powers of the frames wholly inside the regions, in order of loudness, and of the others."""
     inside: list[float] = []
     outside: list[float] = []
     at = 0
@@ -208,7 +208,7 @@ def _measure(engine: Engine, job: SeparateJob, speech: SpeechRegions) -> float |
 
 
 def _same_file(made: Path, name: Path) -> Path:
-    """The same bytes under another name: two outputs, which go their own ways."""
+    """Link the same bytes under another name: the two outputs are kept and deleted apart."""
     try:
         os.link(made, name)
     except OSError:

@@ -51,12 +51,13 @@ class FfmpegShots:
 
 
 def load(models: Mapping[str, Path], device: Device) -> FfmpegShots:
-    """The engine; there is no model."""
+    """Return the engine; there is no model."""
     return FfmpegShots(ffmpeg.find_ffmpeg())
 
 
 def _arguments(media: Path, info: Media, picture: Track) -> list[str]:
-    """One pass over the picture; every other track that defines time 0 goes to nowhere, for the clock's sake."""
+    """Return ffmpeg's arguments for one pass over the picture; every other track that defines time 0 goes to a null
+    output."""
     filters = [
         f"scale=-2:{_HEIGHT}:flags=fast_bilinear",
         "scdet=threshold=100",
@@ -72,7 +73,7 @@ def _arguments(media: Path, info: Media, picture: Track) -> list[str]:
 
 
 def _read(scores: Path) -> Iterator[Difference]:
-    """The scores in the form that the `metadata` filter prints: a line with the time, then one with the value."""
+    """Yield the scores in the form that the `metadata` filter prints: a line with the time, then one with the value."""
     time_ms = 0
     with scores.open(encoding="utf-8") as lines:
         for line in lines:

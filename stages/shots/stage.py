@@ -93,7 +93,7 @@ def run(engine: Engine, job: ShotsJob) -> ShotsOutputs:
 
 
 def stub(job: ShotsJob) -> ShotsOutputs:
-    """No change anywhere."""
+    """Return no shot change."""
     return _write(job, Shots(changes_ms=(), applied=False, reason="this is a stub"))
 
 
@@ -109,7 +109,7 @@ def decide(params: ShotsParams, picture: Track | None) -> tuple[bool, str]:
 
 
 def find_changes(found: Sequence[Difference], frame_rate: float, params: ShotsParams) -> tuple[int, ...]:
-    """The times at which a shot begins, in order, never two within the length of a flash."""
+    """Return the times at which a shot begins, in order, never two within the length of a flash."""
     times = [one.time_ms for one in found]
     sums = list(accumulate((one.percent for one in found), initial=0.0))
     reach_ms = (_NEIGHBOURS + 0.5) * 1000 / frame_rate

@@ -35,7 +35,7 @@ class OmnivadSounds:
         return open_speech(audio).duration_ms
 
     def probabilities(self, audio: Path) -> Iterator[Sequence[Probabilities]]:
-        """Means over the frames of each window; the last window is filled up with silence."""
+        """Return the mean over the frames of each window; the last window is padded with silence."""
         wave = open_speech(audio)
         for start in range(0, wave.samples, _BLOCK):
             first = max(start - _AROUND, 0)
@@ -52,7 +52,7 @@ class OmnivadSounds:
             yield [(float(one[0]), float(one[1]), float(one[2])) for one in means]
 
     def _frames(self, samples: Samples) -> Samples:
-        """The probabilities of each frame of 10 ms."""
+        """Return the probabilities of each frame of 10 ms."""
         filled = np.pad(samples, (0, max(_LEAST - len(samples), 0)))
         found: Samples = self._network.detect_probs(np.ascontiguousarray(filled, np.float32))
         return found

@@ -58,7 +58,7 @@ class Engine(Protocol):
     def duration_ms(self, audio: Path) -> int: ...
 
     def probabilities(self, audio: Path) -> Iterator[Sequence[Probabilities]]:
-        """Those of each window of `WINDOW_MS`, in blocks."""
+        """Yield the probabilities of each window of `WINDOW_MS`, in blocks."""
         ...
 
 
@@ -84,12 +84,12 @@ def run(engine: Engine, job: SoundsJob) -> SoundsOutputs:
 
 
 def stub(job: SoundsJob) -> SoundsOutputs:
-    """Speech all the time."""
+    """Return speech all the time."""
     return _write(job, Sounds(duration_ms=4_000, sounds=(Sound(kind="speech", start_ms=0, end_ms=4_000),)))
 
 
 def find_sounds(heard: Sequence[Probabilities], duration_ms: int, params: SoundsParams) -> tuple[Sound, ...]:
-    """The stretches of each kind inside `duration_ms`, in order of time."""
+    """Return the stretches of each kind inside `duration_ms`, in order of time."""
     song = (5, params.longest_pause_ms, params.shortest_song_ms)
     rules = (
         _Rule(1, params.speech_threshold, 300, 200),
@@ -118,7 +118,7 @@ def _stretches(probabilities: Sequence[float], duration_ms: int, rule: _Rule) ->
 
 
 def _smoothed(values: Sequence[float], width: int) -> Iterator[float]:
-    """The mean of the `width` values around each."""
+    """Yield the mean of the `width` values around each."""
     sums = [0.0, *accumulate(values)]
     half = width // 2
     for index in range(len(values)):

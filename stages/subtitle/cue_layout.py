@@ -42,17 +42,18 @@ class _Text:
     pauses: list[float]  # what the pauses before each piece cost, added up
 
     def width(self, start: int, end: int) -> int:
-        """Places of the pieces from `start` to before `end` in one line."""
+        """Return places of the pieces from `start` to before `end` in one line."""
         return self.at[end] - self.at[start] - self.space[start]
 
     def line(self, start: int, end: int) -> str:
-        """The same as text."""
+        """Return the lines of a cue as text."""
         first, *others = self.pieces[start:end]
         return first.text + "".join(piece.text if piece.joined else f" {piece.text}" for piece in others)
 
 
 def lay_out(pieces: Sequence[Piece], language: str, limits: Limits, end_ms: int) -> list[Laid]:
-    """Cues with their lines and with the time in which their words are spoken. Every piece is in one, in order."""
+    """Return cues with their lines and with the time in which their words are spoken. Every piece is in one, in
+    order."""
     if not pieces:
         return []
     text = _measure(pieces, language, limits, end_ms)
@@ -89,7 +90,8 @@ def _laid(text: _Text, start: int, second: int, end: int) -> Laid:
 
 
 def _best_cues(text: _Text) -> list[tuple[int, int]]:
-    """For the place before each piece: where the cue that ends there begins, and where its second speaker does."""
+    """Return, for the place before each piece, where the cue that ends there begins, and where its second speaker
+    does."""
     pieces, limits, breaks = text.pieces, text.limits, text.breaks
     at, pauses, sentences = text.at, text.pauses, text.sentences
     begins = [before + blank for before, blank in zip(at, text.space, strict=True)]
@@ -137,7 +139,7 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
 
 
 def _latest(text: _Text, end: int) -> int:
-    """When a cue that ends before piece `end` must have gone."""
+    """Return the latest end of a cue that ends before piece `end`."""
     hung = min(text.pieces[end - 1].end_ms + LAG_MS, text.end_ms)
     return min(hung, text.pieces[end].start_ms - text.limits.gap_ms) if end < len(text.pieces) else hung
 
@@ -152,7 +154,7 @@ def _hurry(needed: int, available_ms: int) -> float:
 def _try_dialogue(
     text: _Text, best: list[float], second: int, end: int, latest: int, least: float, came_from: list[tuple[int, int]]
 ) -> float:
-    """Two speakers in one cue, a line each, from whole sentences only; returns the least cost now known."""
+    """Try two speakers in one cue, a line each, from whole sentences only. Return the least cost known so far."""
     pieces, breaks, limits = text.pieces, text.breaks, text.limits
     line = limits.line_length - places(DIALOGUE_MARK)
     whole = end == len(pieces) or breaks.sentence[end] or pieces[end].speaker != pieces[end - 1].speaker

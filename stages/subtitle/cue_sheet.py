@@ -31,7 +31,7 @@ _LABEL_MS = 2_000  # a sound is told of for so long, however long it lasts
 def make_cues(
     transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes
 ) -> tuple[Cue, ...]:
-    """The cues of a transcript, or of its translation, with their times."""
+    """Return the cues of a transcript, or of its translation, with their times."""
     language = translation.target if translation else transcript.language
     end_ms = transcript.duration_ms
     names = _Names(transcript, wishes.speaker, limits.line_length)
@@ -69,7 +69,7 @@ class _Names:
         self._last: str | None = None
 
     def before(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
-        """The pieces, with a name in front of the first one of each speaker's."""
+        """Yield the pieces, with a name in front of the first one of each speaker's."""
         for piece in pieces:
             if self._word is None or piece.speaker is None or piece.speaker == self._last:
                 yield piece
@@ -90,7 +90,7 @@ class _Names:
 
 
 def _labels(labels: Sequence[Label], music: str, limits: Limits, end_ms: int) -> Iterator[Laid]:
-    """A cue for each sound that fits into a line."""
+    """Yield a cue for each sound that fits into a line."""
     for label in labels:
         text = bracketed(music if label.heard == "music" else label.text)
         if places(text) <= limits.line_length and label.start_ms < end_ms:

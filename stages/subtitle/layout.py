@@ -28,7 +28,7 @@ class Pysubs2Writer:
     def lay_out(
         self, transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes = PLAIN
     ) -> CueSheet:
-        """The sheet for a transcript, or for its translation."""
+        """Return the sheet for a transcript, or for its translation."""
         language = translation.target if translation else transcript.language
         return CueSheet(language=language, cues=make_cues(transcript, translation, limits, wishes))
 
@@ -37,7 +37,8 @@ class Pysubs2Writer:
         return check(sheet.cues, sheet.language, limits, end_ms, worst=None)
 
     def take(self, edited: Path, transcript: Transcript, language: str) -> tuple[CueSheet, ReadCues]:
-        """The sheet of a corrected file, in order of time; each cue is by whoever says most words in its time."""
+        """Return the sheet of a corrected file, in order of time; each cue is by whoever says most words in its
+        time."""
         found = read(edited)
         cues = sorted(found.cues, key=lambda cue: (cue.start_ms, cue.end_ms))
         speaker_of = speakers(transcript)
@@ -58,5 +59,5 @@ class Pysubs2Writer:
 
 
 def load(models: Mapping[str, Path], device: Device) -> Pysubs2Writer:
-    """Nothing to load."""
+    """Do nothing: this backend has no model."""
     return Pysubs2Writer()

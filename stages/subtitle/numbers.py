@@ -17,7 +17,7 @@ _NEAR = 2  # words
 
 
 def write_out(pieces: Sequence[Piece], words: Sequence[str]) -> list[Piece]:
-    """The pieces, with numbers as words where the language has one; `words[n]` is the word for `n`, or empty."""
+    """Return the pieces, with numbers as words where the language has one; `words[n]` is the word for `n`, or empty."""
     if not words:
         return list(pieces)
     return [
@@ -27,7 +27,7 @@ def write_out(pieces: Sequence[Piece], words: Sequence[str]) -> list[Piece]:
 
 
 def _word(pieces: Sequence[Piece], index: int, words: Sequence[str]) -> str | None:
-    """The word for a number that counts what the next piece names."""
+    """Return the word for a number that counts what the next piece names."""
     text = pieces[index].text
     if not (text.isascii() and text.isdecimal() and len(text) <= 2 and int(text) < len(words)):
         return None

@@ -24,7 +24,7 @@ _Times = tuple[int, int]
 
 
 def keep_to_shots(cues: Sequence[Cue], changes_ms: Sequence[int], limits: Limits, end_ms: int) -> tuple[Cue, ...]:
-    """The cues with times that keep to the changes, which are in order."""
+    """Return the cues with times that keep to the changes, which are in order."""
     if not changes_ms or not limits.shot_zone_ms or not cues:
         return tuple(cues)
     shots = _Shots(changes_ms, limits)

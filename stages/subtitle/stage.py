@@ -161,13 +161,13 @@ def _text(
 
 
 def on_changes(cues: Sequence[Cue], changes_ms: Sequence[int], gap_ms: int) -> int:
-    """How many cues begin with a shot or end just before one."""
+    """Return how many cues begin with a shot or end just before one."""
     begin, end = set(changes_ms), {change - gap_ms for change in changes_ms}
     return sum(cue.start_ms in begin or cue.end_ms in end for cue in cues)
 
 
 def stub(job: SubtitleJob) -> SubtitleOutputs:
-    """A cue for each segment, and empty subtitle files: writing those is a library's work."""
+    """Return a cue for each segment, and empty subtitle files: only the library writes those."""
     transcript, translation = _read(job)
     texts = {segment.id: segment.text for segment in translation.segments} if translation else {}
     cues = tuple(

@@ -33,7 +33,8 @@ class Laid:
 
 
 def set_times(laid: Sequence[Laid], limits: Limits, end_ms: int) -> tuple[Cue, ...]:
-    """Cues with their times. `end_ms` is where the media ends; one millisecond for each cue is the least it may be."""
+    """Return cues with their times. `end_ms` is where the media ends; one millisecond for each cue is the least it
+    may be."""
     end_ms = max(end_ms, len(laid))
     gap = limits.gap_ms if len(laid) * (limits.gap_ms + 1) <= end_ms else 0
     needs = [needed_ms(places_of_lines(cue.lines), limits) for cue in laid]
@@ -69,7 +70,8 @@ def set_times(laid: Sequence[Laid], limits: Limits, end_ms: int) -> tuple[Cue, .
 
 
 def _latest_starts(laid: Sequence[Laid], needs: Sequence[int], gap: int, end_ms: int) -> list[int]:
-    """How late each cue may begin if it and all after it are to be read in time; backwards, as far as that can be.
+    """Return how late each cue may begin if it and all after it are to be read in time, computed from the last cue
+    back.
 
     A cue that cannot be read in time whatever the others do asks nothing of those before it.
     """
@@ -88,12 +90,12 @@ def _latest_starts(laid: Sequence[Laid], needs: Sequence[int], gap: int, end_ms:
 
 
 def needed_ms(count: int, limits: Limits) -> int:
-    """How long a cue of so many places should stay."""
+    """Return how long a cue of so many places should stay."""
     return min(max(reading_ms(count, limits.reading_speed), limits.min_duration_ms), limits.max_duration_ms)
 
 
 def _chain(times: Sequence[tuple[int, int]], limits: Limits, gap: int) -> list[tuple[int, int]]:
-    """A gap too short to be seen as one is closed to the smallest."""
+    """Shorten each gap that is too short to be seen as a gap to the smallest allowed."""
     chained = []
     for index, (start, end) in enumerate(times):
         following = times[index + 1][0] if index + 1 < len(times) else end

@@ -27,7 +27,7 @@ class BergamotModel:
         self._directions: dict[tuple[str, str], NativeDirection] = {}
 
     def translate(self, texts: Sequence[str], work: Work, tick: Callable[[int], None]) -> list[str]:
-        """Each text by itself."""
+        """Return each text by itself, without batching."""
         pair = primary(work.source), primary(work.target)
         if pair not in self._directions:
             self._directions[pair] = NativeDirection(str(get_models_root() / _MODELS[pair]))
@@ -39,5 +39,5 @@ class BergamotModel:
 
 
 def load(models: Mapping[str, Path], device: Device) -> TextEngine:
-    """The weights are part of the package; they compute on the CPU with one thread."""
+    """Load the weights, which are part of the package; they compute on the CPU with one thread."""
     return TextEngine(BergamotModel())

@@ -36,7 +36,7 @@ class IndicTransModel:
             self._model(next(iter(folders)))
 
     def translate(self, texts: Sequence[str], work: Work, tick: Callable[[int], None]) -> list[str]:
-        """Texts of one language in another."""
+        """Translate texts of one language into another."""
         source = flores_code(work.source, INDICTRANS2, "IndicTrans2")
         target = flores_code(work.target, INDICTRANS2, "IndicTrans2")
         model, tokenizer = self._model(indic_direction(work.source, work.target))
@@ -85,8 +85,8 @@ def _load(folder: Path, role: str, device: Device) -> tuple[PreTrainedModel, Pre
 
 
 def _drop_stale_copies(folder: Path) -> None:
-    """transformers imports a copy of the code, which it takes for fresh by its size and time: one with other bytes
-    goes, and is made again."""
+    """Delete stale copies of model code. transformers imports a copy and checks its size and time only: one with
+    other bytes goes, and is made again."""
     init_hf_modules()
     create_dynamic_module(_COPIES)
     spec = find_spec(_COPIES)

@@ -22,7 +22,7 @@ class NllbModel:
         self._model, self._tokenizer = model, tokenizer
 
     def translate(self, texts: Sequence[str], work: Work, tick: Callable[[int], None]) -> list[str]:
-        """Texts of one language in another."""
+        """Translate texts of one language into another."""
         source = flores_code(work.source, NLLB, "NLLB")
         target = self._tokenizer.convert_tokens_to_ids(flores_code(work.target, NLLB, "NLLB"))
         if target == self._tokenizer.unk_token_id:
@@ -31,11 +31,11 @@ class NllbModel:
         return generate(self._model, self, texts, work.params, tick, forced_bos_token_id=target)
 
     def encode(self, texts: list[str]) -> Mapping[str, torch.Tensor]:
-        """Texts as token ids, padded to one length."""
+        """Return texts as token ids, padded to one length."""
         return dict(self._tokenizer(texts, padding=True, return_tensors="pt"))
 
     def decode(self, ids: torch.Tensor) -> list[str]:
-        """Token ids as texts, without the language's token."""
+        """Decode token ids to texts, without the language's token."""
         return [text.strip() for text in self._tokenizer.batch_decode(ids, skip_special_tokens=True)]
 
 

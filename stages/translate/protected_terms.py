@@ -29,12 +29,12 @@ class Protected:
     renderings: tuple[str, ...]
 
     def with_each(self, written: Sequence[str]) -> str:
-        """The text with these in the places of its terms."""
+        """Return the text with its terms replaced."""
         return "".join(text for pair in zip(self.between, [*written, ""], strict=True) for text in pair)
 
 
 def protected(text: str, glossary: Glossary, language: str) -> Protected:
-    """The text with its terms apart; `glossary` holds only terms that have a rendering in the language."""
+    """Return the text with its terms apart; `glossary` holds only terms that have a rendering in the language."""
     between, renderings, end = [], [], 0
     for hit in glossary.find(text):
         between.append(text[end : hit.start])
@@ -44,7 +44,7 @@ def protected(text: str, glossary: Glossary, language: str) -> Protected:
 
 
 def translate_protected(texts: Sequence[Protected], translate: Translate) -> list[str]:
-    """The translations, each with all its renderings; one that came back empty stays empty."""
+    """Return the translations, each with all its renderings; one that came back empty stays empty."""
     found = translate([text.with_each(text.renderings) for text in texts])
     lost = [number for number, text in enumerate(texts) if found[number].strip() and not _has_all(found[number], text)]
     if lost:
@@ -70,7 +70,7 @@ def _has_all(text: str, wanted: Protected) -> bool:
 
 
 def _coded(text: Protected) -> list[str]:
-    """A code for each term that does not stand in the text already, and none of which begins another."""
+    """Return a code for each term that does not stand in the text already, and none of which begins another."""
     code = _CODE
     while any(code in piece for piece in text.between):
         code += _CODE[0]
@@ -79,7 +79,8 @@ def _coded(text: Protected) -> list[str]:
 
 
 def _decoded(text: str, renderings: Mapping[str, str]) -> str | None:
-    """The text with the renderings in the places of their codes; None where not each stands in it exactly once."""
+    """Return the text with the renderings in the places of their codes; None where not each stands in it exactly
+    once."""
     if any(text.count(code) != 1 for code in renderings):
         return None
     for code, rendering in renderings.items():
@@ -88,7 +89,7 @@ def _decoded(text: str, renderings: Mapping[str, str]) -> str | None:
 
 
 def _in_pieces(text: Protected, translated: Mapping[str, str]) -> str:
-    """The renderings with the translation of what stands between them."""
+    """Return the renderings with the translation of what stands between them."""
     written = []
     for piece in text.between:
         plain = piece.strip()

@@ -43,12 +43,12 @@ class Sentence:
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """Return all tokens of the text."""
         return paste(part.text for part in self.parts)
 
 
 def sentences_of(segments: Sequence[Segment], language: str, *, join: bool = True) -> list[Sentence]:
-    """The segments' text as sentences, in order; without `join`, none goes on into another segment."""
+    """Return the segments' text as sentences, in order; without `join`, none goes on into another segment."""
     found: list[Sentence] = []
     for passage in _passages(segments) if join else ([index] for index in range(len(segments))):
         owned = [(index, piece) for index in passage for piece in spread(segments[index].text, segments[index])]
@@ -62,7 +62,7 @@ def sentences_of(segments: Sequence[Segment], language: str, *, join: bool = Tru
 
 
 def split_back(text: str, parts: Sequence[Part], language: str, whole: Sequence[str] = ()) -> list[str] | None:
-    """A sentence's translation, a share for each part; None where it has fewer words than parts.
+    """Return a sentence's translation, a share for each part; None where it has fewer words than parts.
 
     `whole` are texts in it that are not cut.
     """
@@ -77,13 +77,13 @@ def split_back(text: str, parts: Sequence[Part], language: str, whole: Sequence[
 
 
 def joined(pieces: Sequence[Piece]) -> str:
-    """Pieces as running text."""
+    """Join pieces to running text."""
     texts = (piece.text if number == 0 or piece.joined else f" {piece.text}" for number, piece in enumerate(pieces))
     return "".join(texts)
 
 
 def paste(texts: Iterable[str]) -> str:
-    """Texts one after the other, with a space between two wherever their scripts use any."""
+    """Join texts, with a space between two wherever their scripts use spaces."""
     found = ""
     for text in texts:
         bare = found and text and not (is_spaceless(found[-1]) or is_spaceless(text[0]))
@@ -92,7 +92,7 @@ def paste(texts: Iterable[str]) -> str:
 
 
 def _passages(segments: Sequence[Segment]) -> Iterator[list[int]]:
-    """The places of segments that one voice speaks without a long pause."""
+    """Yield the places of segments that one voice speaks without a long pause."""
     passage: list[int] = []
     for index, segment in enumerate(segments):
         if passage:
@@ -106,7 +106,7 @@ def _passages(segments: Sequence[Segment]) -> Iterator[list[int]]:
 
 
 def _bounded(owned: Sequence[tuple[int, Piece]], breaks: Breaks, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """The stretch in parts that are not too long, cut where it hurts least, near the middle."""
+    """Yield the stretch in parts within the limit, cut where a cut does the least harm, near the middle."""
     if begin == end:
         return
     width = sum(places(piece.text) + 1 for _, piece in owned[begin:end])
@@ -132,7 +132,7 @@ def _sentence(owned: Sequence[tuple[int, Piece]]) -> Sentence:
 
 
 def _tokens(text: str, whole: Sequence[str]) -> list[Piece]:
-    """The words of a text; those that stand in one of the texts in `whole` together are one token."""
+    """Return the words of a text; those that stand in one of the texts in `whole` together are one token."""
     pieces = list(spread(text, Segment(id=0, text=text, start_ms=0, end_ms=0)))
     plain = joined(pieces)
     inside = {

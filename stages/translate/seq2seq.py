@@ -27,7 +27,7 @@ def generate(
     tick: Callable[[int], None],
     **forced: int,
 ) -> list[str]:
-    """The decoded texts, in order. The longest come first, so that memory runs out at once or not at all."""
+    """Return the decoded texts, in order. The longest come first, so that memory runs out at once or not at all."""
     found = [""] * len(texts)
     order = sorted(range(len(texts)), key=lambda number: (-len(texts[number]), number))
     for begin in range(0, len(order), params.batch_size):
@@ -52,7 +52,7 @@ def generate(
 
 
 def precision(options: Mapping[str, Option], device: Device) -> torch.dtype:
-    """The precision of the weights."""
+    """Return the precision of the weights."""
     name = str(options.get("dtype") or "auto")
     if name == "auto":
         name = "float32" if device.kind == "cpu" else "float16"

@@ -135,7 +135,7 @@ def translates(backend: str, source: str | None, target: str) -> bool:
 
 
 def backends_for(source: str | None, target: str) -> list[str]:
-    """The backends that do the pair, the best first.
+    """Return the backends that do the pair, the best first.
 
     A source that is not known yet goes to those that take any first; texts that are copied to one without a model.
     """
@@ -148,7 +148,7 @@ def backends_for(source: str | None, target: str) -> list[str]:
 
 
 def roles_for(backend: str, source: str | None, target: str) -> tuple[str, ...]:
-    """The roles of a backend's models that a pair may need: IndicTrans2 has a model for each direction."""
+    """Return the roles of a backend's models that a pair may need: IndicTrans2 has a model for each direction."""
     roles = STAGE.backends[backend].models
     if backend != "indictrans2":
         return roles
@@ -156,13 +156,14 @@ def roles_for(backend: str, source: str | None, target: str) -> tuple[str, ...]:
 
 
 def directions_for(backend: str, source: str, target: str) -> tuple[str, ...]:
-    """The roles of the models that a pair works with; none if its texts are copied or no backend can translate them."""
+    """Return the roles of the models that a pair works with; none if its texts are copied or no backend can
+    translate them."""
     copied = primary(source) == primary(target)
     return roles_for(backend, source, target) if translates(backend, source, target) and not copied else ()
 
 
 def indic_direction(source: str, target: str) -> str:
-    """IndicTrans2's model for a pair, by its role."""
+    """Return the role of IndicTrans2's model for a pair."""
     if primary(target) == "en":
         return "indic-en"
     return "en-indic" if primary(source) == "en" else "indic-indic"
@@ -224,7 +225,7 @@ def _says_something(text: str) -> bool:
 def _report_terms(
     job: TranslateJob, glossary: Glossary, transcript: Transcript, texts: Sequence[str], target: str
 ) -> None:
-    """How often the glossary's terms were said, and how often they are written as it says."""
+    """Report how often the glossary's terms were said, and how often the translation writes them as it says."""
     if job.inputs.glossary is None and job.inputs.names is None:
         return
     said = " ".join(segment.text for segment in transcript.segments)
@@ -236,7 +237,7 @@ def _report_terms(
 
 
 def stub(job: TranslateJob) -> TranslateOutputs:
-    """Every text with the target in front of it."""
+    """Return every text with the target in front of it."""
     transcript = Transcript.read(job.inputs.transcript)
     target = job.params.target
     return _write(job, transcript, target, [f"[{target}] {segment.text}" for segment in transcript.segments])

@@ -26,7 +26,7 @@ class TextEngine:
         self._model = model
 
     def translate(self, work: Work) -> Sequence[str]:
-        """One text for each segment, by way of whole sentences."""
+        """Return one text for each segment, translated sentence by sentence."""
         return _Translation(self._model, work).by_segment()
 
 
@@ -39,8 +39,8 @@ class _Translation:
         self._asked = self._done = 0
 
     def by_segment(self) -> list[str]:
-        """One text for each segment: empty where nothing of it came back, with words of the source where a part did
-        not."""
+        """Return one text for each segment: empty where nothing of it came back, with words of the source where a
+        part did not."""
         work = self._work
         sentences = sentences_of(work.segments, work.source, join=work.params.join_sentences)
         self._learn(sentence.text for sentence in sentences)

@@ -42,7 +42,7 @@ class WhisperTranslateEngine:
         self._languages = languages_of(model)
 
     def translate(self, work: Work) -> Sequence[str]:
-        """English text for each segment. What a glossary says cannot be told to it."""
+        """Return English text for each segment. Whisper takes no glossary."""
         source = primary(work.source)
         if source not in self._languages or not self._model.model.is_multilingual:
             raise StageError(
@@ -60,7 +60,7 @@ class WhisperTranslateEngine:
         return found
 
     def _translate(self, samples: Samples, tokenizer: Tokenizer) -> str:
-        """The text of one stretch; decoded a second time, without repeating itself, where it does."""
+        """Return the text of one stretch; decoded a second time, without repeating itself, where it does."""
         if not len(samples):
             return ""
         features = self._model.feature_extractor(samples)

@@ -47,7 +47,8 @@ class PyannoteVad:
         return open_speech(audio).duration_ms
 
     def probabilities(self, audio: Path) -> Iterator[Sequence[float]]:
-        """One probability a window: the network's own frames are half as long, and the one in its middle is taken."""
+        """Return one probability a window. The network's frames are half as long; the one in the window's middle
+        counts."""
         recording = open_speech(audio)
         windows = -(-recording.samples // _WINDOW)
         for first in range(0, windows, _BLOCK_WINDOWS):
@@ -60,7 +61,7 @@ class PyannoteVad:
 
 
 def _anybody(scores: Scores) -> Scores:
-    """float32[chunks, frames, speakers] to float32[chunks, frames, 1]."""
+    """Reduce float32[chunks, frames, speakers] to float32[chunks, frames, 1]."""
     loudest: Scores = np.max(scores, axis=-1, keepdims=True)
     return loudest
 

@@ -30,7 +30,7 @@ class SileroEngine:
         return open_speech(audio).duration_ms
 
     def probabilities(self, audio: Path) -> Iterator[Sequence[float]]:
-        """One probability a window; the last window is filled up with silence."""
+        """Return one probability a window; the last window is padded with silence."""
         hidden = np.zeros((1, 1, 128), np.float32)
         cell = np.zeros((1, 1, 128), np.float32)
         before = np.zeros(_CONTEXT, np.float32)
@@ -42,7 +42,7 @@ class SileroEngine:
 
 
 def _windows(block: Samples, before: Samples) -> Samples:
-    """The block cut into windows, each led by the end of the one before it."""
+    """Return the block cut into windows, each led by the end of the one before it."""
     filled = np.pad(block, (0, -len(block) % _WINDOW)).reshape(-1, _WINDOW)
     context = np.concatenate([before[np.newaxis], filled[:-1, -_CONTEXT:]])
     return np.concatenate([context, filled], axis=1)

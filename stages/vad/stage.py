@@ -60,7 +60,7 @@ class Engine(Protocol):
     def duration_ms(self, audio: Path) -> int: ...
 
     def probabilities(self, audio: Path) -> Iterator[Sequence[float]]:
-        """The probability of speech in each window of `WINDOW_MS`, in blocks."""
+        """Yield the probability of speech in each window of `WINDOW_MS`, in blocks."""
         ...
 
 
@@ -75,12 +75,12 @@ def run(engine: Engine, job: VadJob) -> VadOutputs:
 
 
 def stub(job: VadJob) -> VadOutputs:
-    """One region of speech, whatever the audio is."""
+    """Return one region of speech for any audio."""
     return _write(job, 4_000, (Region(start_ms=500, end_ms=3_500),))
 
 
 def find_regions(probabilities: Iterable[float], duration_ms: int, params: VadParams) -> tuple[Region, ...]:
-    """The regions of speech, in order, without overlap, inside `duration_ms`."""
+    """Return the regions of speech, in order, without overlap, inside `duration_ms`."""
     spans: list[tuple[int, int]] = []
     for start, end, pauses in _spans(probabilities, duration_ms, params):
         if end - start >= params.min_speech_duration_ms:
@@ -94,7 +94,7 @@ _Pause = tuple[int, int]
 def _spans(
     probabilities: Iterable[float], duration_ms: int, params: VadParams
 ) -> Iterator[tuple[int, int, list[_Pause]]]:
-    """Each stretch of speech with the pauses inside it. Two thresholds keep a wavering voice in one piece."""
+    """Yield each stretch of speech with the pauses inside it. Two thresholds keep a wavering voice in one piece."""
     low = params.neg_threshold if params.neg_threshold is not None else max(params.threshold - 0.15, 0.01)
     start: int | None = None
     silent_since: int | None = None

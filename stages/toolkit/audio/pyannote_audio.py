@@ -18,11 +18,11 @@ warnings.filterwarnings("ignore", module=r"(pyannote|lightning|torch)\b.*")
 
 
 def as_file(samples: Samples) -> dict[str, object]:
-    """Samples at `SPEECH_RATE`, as pyannote takes what it calls a file."""
+    """Return samples at `SPEECH_RATE`, as pyannote takes what it calls a file."""
     return {"waveform": torch.from_numpy(samples)[None], "sample_rate": SPEECH_RATE, "uri": "audio"}
 
 
 def torch_device(device: Device) -> torch.device:
-    """The device as torch calls it; bounds its threads as well."""
+    """Return the device as torch calls it, and limit torch's threads."""
     torch.set_num_threads(device.threads)
     return torch.device(device.kind)

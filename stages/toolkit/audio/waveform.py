@@ -44,8 +44,8 @@ class Sound:
     _offset: int
 
     def read_frames(self, start: int, end: int) -> Samples:
-        """The samples from number `start` to before number `end` of every channel, `(samples, channels)`, between -1
-        and 1; what lies outside the file is left away."""
+        """Return the samples from number `start` to before number `end` of every channel, `(samples, channels)`,
+        between -1 and 1; what lies outside the file is left away."""
         first, last = max(start, 0), min(end, self.samples)
         if last <= first:
             return np.zeros((0, self.channels), np.float32)
@@ -57,7 +57,7 @@ class Sound:
         return samples.reshape(-1, self.channels)
 
     def frame_blocks(self, samples: int) -> Iterator[Samples]:
-        """The whole file in blocks of `samples`; the last one is what remains."""
+        """Yield the whole file in blocks of `samples`; the last one is what remains."""
         for start in range(0, self.samples, samples):
             yield self.read_frames(start, start + samples)
 
@@ -71,15 +71,15 @@ class Waveform(Sound):
         return self.samples * 1000 // SPEECH_RATE
 
     def read(self, start_ms: int, end_ms: int) -> Samples:
-        """The samples from `start_ms` to `end_ms`, between -1 and 1; what lies outside the file is left away."""
+        """Return the samples from `start_ms` to `end_ms`, between -1 and 1; what lies outside the file is left away."""
         return self.read_samples(start_ms * SPEECH_RATE // 1000, end_ms * SPEECH_RATE // 1000)
 
     def read_samples(self, start: int, end: int) -> Samples:
-        """The samples from number `start` to before number `end`."""
+        """Return the samples from number `start` to before number `end`."""
         return self.read_frames(start, end)[:, 0]
 
     def blocks(self, samples: int) -> Iterator[Samples]:
-        """The whole file in blocks of `samples`; the last one is what remains."""
+        """Yield the whole file in blocks of `samples`; the last one is what remains."""
         for block in self.frame_blocks(samples):
             yield block[:, 0]
 
@@ -110,13 +110,13 @@ def _open(path: Path, expected: str, fits: Callable[[int, int], bool]) -> Sound:
 
 
 def read_pack(audio: Path, pack: Sequence[Region]) -> Samples:
-    """The stretches of a pack, one after the other."""
+    """Return the stretches of a pack, one after the other."""
     waveform = open_speech(audio)
     return np.concatenate([waveform.read(stretch.start_ms, stretch.end_ms) for stretch in pack])
 
 
 def levels(audio: Path) -> Iterator[Sequence[float]]:
-    """The mean power of each frame of 20 ms of speech, in blocks of a minute; an incomplete frame at the end is
+    """Yield the mean power of each frame of 20 ms of speech, in blocks of a minute; an incomplete frame at the end is
     dropped."""
     for block in open_speech(audio).blocks(_LEVEL_BLOCK):
         whole = len(block) // _LEVEL_FRAME * _LEVEL_FRAME
@@ -128,7 +128,7 @@ _HINT = "stage `demux` writes what this stage reads"
 
 
 def _read_header(stream: BinaryIO, size: int) -> tuple[tuple[int, ...], int, int]:
-    """The fields of `fmt `, and where the samples lie: offset and length in bytes."""
+    """Return the fields of `fmt `, and where the samples lie: offset and length in bytes."""
     kind, _, wave = struct.unpack("<4sI4s", stream.read(12))
     if kind not in {b"RIFF", b"RF64"} or wave != b"WAVE":
         raise ValueError("it begins with neither RIFF nor RF64")
@@ -186,7 +186,7 @@ class SoundWriter:
 
 
 def _header(length: int, rate: int, channels: int) -> bytes:
-    """A header of fixed length: the place of `ds64` is held by a `JUNK` chunk in files that do not need it."""
+    """Return a header of fixed length: the place of `ds64` is held by a `JUNK` chunk in files that do not need it."""
     large, width = length > _RIFF_LIMIT, channels * _SAMPLE_BYTES
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, _PCM, channels, rate, rate * width, width, 16)
     sizes = struct.pack("<QQQI", length + 72, length, length // width, 0) if large else bytes(28)

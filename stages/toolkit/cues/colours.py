@@ -31,7 +31,7 @@ def colour_named(text: str) -> str | None:
 
 
 def colour_of_ass(text: str) -> str | None:
-    """`#rrggbb` of `&HBBGGRR&`; None for what is none, as the command without a colour."""
+    """Return `#rrggbb` for `&HBBGGRR&`; None if the text is not a colour, as in the command without one."""
     found = _ASS.fullmatch(text.strip())
     if not found or not text.strip():
         return None
@@ -40,10 +40,10 @@ def colour_of_ass(text: str) -> str | None:
 
 
 def in_ass(colour: str) -> str:
-    """`&HBBGGRR&`."""
+    """Return `&HBBGGRR&` for `#rrggbb`."""
     return f"&H{colour[5:7]}{colour[3:5]}{colour[1:3]}&".upper()
 
 
 def vtt_class(colour: str) -> str:
-    """The class of WebVTT that shows a colour, which the file's own style sheet has to define."""
+    """Return the class of WebVTT that shows a colour, which the file's own style sheet has to define."""
     return next((name for name in _VTT_CLASSES if _NAMES[name] == colour), f"c_{colour[1:]}")

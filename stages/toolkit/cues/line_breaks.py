@@ -39,7 +39,7 @@ class _Words:
 def _words(
     conjunctions: str, prepositions: str, binding: str, leaning: str = "", *, capitals_are_names: bool = True
 ) -> _Words:
-    """Prepositions bind what follows them too."""
+    """Return the words that bind to what follows them; prepositions do too."""
     before = frozenset(prepositions.split())
     return _Words(
         frozenset(conjunctions.split()), before, frozenset(binding.split()) | before, frozenset(leaning.split()),
@@ -125,7 +125,7 @@ class Breaks:
 
 
 def function_words(language: str) -> frozenset[str]:
-    """The words of a language's lists: they join others and name nothing."""
+    """Return the words of a language's lists: they join others and name nothing."""
     words = _LISTS.get(primary(language), _NONE)
     return words.conjunctions | words.binding | words.leaning
 
@@ -178,7 +178,7 @@ def _cost(before: str, after: Piece, words: _Words, *, at_start: bool) -> float:
 
 @lru_cache(maxsize=1 << 14)
 def _bare(text: str) -> str:
-    """The word as the lists have it."""
+    """Return the word in the form of the lists."""
     return text.strip(CLOSERS + OPENERS + ".,;:!?…").lower().replace("’", "'")
 
 
@@ -189,7 +189,8 @@ def _is_capital(text: str) -> bool:
 
 @lru_cache(maxsize=1 << 14)
 def _inside(last: str, first: str) -> float:
-    """A break where no space is: between the words of Japanese, say, as far as their script shows them."""
+    """Tell whether a line may break where there is no space: between the words of Japanese, as far as their script
+    shows them."""
     if not (is_spaceless(last) or is_spaceless(first)):
         return _FORCED
     if "\u0e00" <= first <= "\u0eff":

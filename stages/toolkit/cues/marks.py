@@ -15,12 +15,12 @@ _OPENED = re.compile(r"^\s*[-\u2010\u2013\u2014]\s*(?=[^\s\d])")  # not the sign
 
 
 def bracketed(text: str) -> str:
-    """A sound, or who speaks."""
+    """Match a cue that names a sound or a speaker."""
     return f"[{text}]"
 
 
 def between_notes(lines: Sequence[str]) -> tuple[str, ...]:
-    """The lines of a song's cue."""
+    """Return the lines of a song's cue."""
     *before, last = lines
     first, *others = [*before, f"{last} {NOTE}"]
     return (f"{NOTE} {first}", *others)

@@ -43,7 +43,7 @@ def _rules(limits: Limits, end_ms: int | None) -> dict[str, _Rule]:
 def check(
     cues: Sequence[Cue], language: str, limits: Limits, end_ms: int | None = None, worst: int | None = _WORST
 ) -> QualityReport:
-    """The report on a file's cues; `end_ms` is where the media ends, None if that is not known.
+    """Return the report on a file's cues; `end_ms` is where the media ends, None if that is not known.
 
     Of each rule's offenders the `worst` are named, all of them where that is None.
     """
@@ -93,7 +93,7 @@ def _summed(name: str, rule: _Rule, offenders: Sequence[Offender], worst: int | 
 
 
 def _reason(cue: Cue, rule: str, limits: Limits) -> str | None:
-    """Why a cue that was laid out here breaks a rule about time or width."""
+    """Return why a cue that this stage laid out breaks a rule about time or width."""
     if cue.spoken is None:
         return None
     if rule == "line-length":
@@ -108,7 +108,7 @@ def _reason(cue: Cue, rule: str, limits: Limits) -> str | None:
 
 
 def _broken(cue: Cue, following: Cue | None, limits: Limits, end_ms: int | None) -> Iterator[tuple[str, float]]:
-    """The rules that a cue breaks, each with the value that breaks it."""
+    """Yield the rules that a cue breaks, each with the value that breaks it."""
     longest = max(map(places, cue.lines), default=0)
     if longest > limits.line_length:
         yield "line-length", longest

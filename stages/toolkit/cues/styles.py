@@ -22,7 +22,7 @@ class Styled(TypedDict):
 
 
 def runs_of(cue: Cue) -> list[list[Run]]:
-    """Each line in runs. Italics of the whole cue are not among their styles."""
+    """Return each line in runs. Italics of the whole cue are not among their styles."""
     found: list[list[Run]] = []
     for number, line in enumerate(cue.lines):
         runs: list[Run] = []
@@ -56,19 +56,20 @@ def styled(lines: Sequence[Sequence[Run]]) -> Styled:
 
 
 def place_of(anchor: int | None, at: tuple[int, int] | None = None) -> Place | None:
-    """The place for an anchor and a point; None for the foot of the picture, where every cue stands by itself."""
+    """Return the place for an anchor and a point; None for the foot of the picture, where every cue stands by
+    itself."""
     if at is None and anchor in {None, FOOT}:
         return None
     return Place(anchor=anchor or FOOT, at=at)
 
 
 def point_of(across: float, down: float) -> tuple[int, int]:
-    """A point from parts of the picture's width and height."""
+    """Return a point from fractions of the picture's width and height."""
     return round(across * 10_000), round(down * 10_000)
 
 
 def nearest_anchor(place: Place | None) -> int:
-    """The anchor for formats that know no points: of nine parts of the picture, that in which the point is."""
+    """Return the anchor for formats that know no points: of nine parts of the picture, that in which the point is."""
     if place is None:
         return FOOT
     if place.at is None:

@@ -34,7 +34,7 @@ class Piece:
 
 
 def pieces_of(transcript: Transcript, translation: Translation | None, line_length: int, end_ms: int) -> list[Piece]:
-    """All that is to be shown, in order of time, inside the media, and no piece wider than a line."""
+    """Return all that is to be shown, in order of time, inside the media, and no piece wider than a line."""
     if translation is None:
         said = _said(transcript)
     else:
@@ -45,12 +45,12 @@ def pieces_of(transcript: Transcript, translation: Translation | None, line_leng
 
 
 def spread(text: str, over: Segment) -> Iterator[Piece]:
-    """A text without times of its own over the time of a segment, each word in proportion to its length."""
+    """Yield a text without times of its own over the time of a segment, each word in proportion to its length."""
     yield from _spread(list(_tokens(text)), over.start_ms, over.end_ms, over.speaker)
 
 
 def _said(transcript: Transcript) -> Iterator[Piece]:
-    """The words of every segment; the text of one that has none, spread over its time."""
+    """Yield the words of every segment; the text of one that has none, spread over its time."""
     spaced = True  # whether white space stands before what comes next, be it in a word or between two
     for segment in transcript.segments:
         if not segment.words:
@@ -76,7 +76,7 @@ def _spread(tokens: Sequence[tuple[str, bool]], start_ms: int, end_ms: int, spea
 
 
 def _tokens(text: str) -> Iterator[tuple[str, bool]]:
-    """Words; in scripts without spaces, clusters with the marks that may not leave them."""
+    """Yield words; in scripts without spaces, clusters with the marks that may not leave them."""
     for word in text.split():
         held = ""
         joined = False
@@ -104,7 +104,7 @@ def _may_part(before: str, after: str) -> bool:
 
 
 def _glued(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Pieces that may not be parted as one: a recogniser gives `well` and `-known`, and parts of a cluster."""
+    """Yield pieces that may not be parted as one: a recogniser gives `well` and `-known`, and parts of a cluster."""
     held: list[Piece] = []
     for piece in pieces:
         if held and not (piece.joined and not _may_part(held[-1].text, piece.text)):
@@ -122,7 +122,7 @@ def _as_one(parts: Sequence[Piece]) -> Piece:
 
 
 def _cut_to_fit(piece: Piece, limit: int) -> Iterator[Piece]:
-    """A piece wider than a line as several, each as long as may be."""
+    """Yield a piece wider than a line as several, each as long as may be."""
     if places(piece.text) <= limit:
         yield piece
         return
@@ -140,7 +140,7 @@ def _cut_to_fit(piece: Piece, limit: int) -> Iterator[Piece]:
 
 
 def _in_order(pieces: Iterable[Piece], end_ms: int) -> Iterator[Piece]:
-    """With times that never go back, and none before the media begins or after it ends."""
+    """Correct times so that none goes back, begins before the media or ends after it."""
     earliest = 0
     for piece in pieces:
         start = min(max(piece.start_ms, earliest), max(end_ms - 1, 0))
@@ -150,7 +150,7 @@ def _in_order(pieces: Iterable[Piece], end_ms: int) -> Iterator[Piece]:
 
 
 def _with_whole_sentences(pieces: list[Piece]) -> list[Piece]:
-    """With a change of speaker at the beginning of a sentence where it was heard a word or two after that.
+    """Move a change of speaker to the beginning of a sentence if it was heard a word or two after it.
 
     Who speaks is known to a few tenths of a second; a speaker does not continue a sentence that another has just begun.
     """

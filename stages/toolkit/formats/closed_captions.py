@@ -33,7 +33,7 @@ _LETTERS = frozenset(TO_SCC_BYTES) | {one.get_unicode_value() for one in SccSpec
 
 
 def write(sheet: CueSheet) -> str:
-    """The sheet as SCC. Raises `StageError` where the captions cannot show it, and says why."""
+    """Return the sheet as SCC. Raises `StageError` where the captions cannot show it, and says why."""
     captions = _in_time(tuple(_caption(cue) for cue in sheet.cues))
     logging.getLogger("ttconv").setLevel(logging.ERROR)  # it warns of each row; what is lost is seen to below
     config = SccWriterConfiguration(force_popon=True, allow_reflow=False)
@@ -48,7 +48,7 @@ def write(sheet: CueSheet) -> str:
 
 
 def read(text: str) -> tuple[Cue, ...]:
-    """The cues of an SCC file. Raises `StageError` where a line cannot be made out."""
+    """Return the cues of an SCC file. Raises `StageError` where a line cannot be made out."""
     try:
         return tuple(timed_text.cues_of(reader.to_model(text), plain=True))
     except (ValueError, IndexError, KeyError, AttributeError, RuntimeError) as error:
@@ -67,7 +67,7 @@ def _caption(cue: Cue) -> Cue:
 
 
 def _rows(words: Sequence[str]) -> list[str]:
-    """Words in as few rows as they fit into, and those as even as they can be."""
+    """Return words in as few rows as they fit into, and those as even as they can be."""
     fewest = len(_filled(words, _ROW))
     return next(rows for room in range(1, _ROW + 1) if len(rows := _filled(words, room)) == fewest)
 
@@ -84,7 +84,8 @@ def _filled(words: Sequence[str], room: int) -> list[str]:
 
 
 def _in_time(captions: Sequence[Cue]) -> tuple[Cue, ...]:
-    """Captions that come no sooner than they can have been sent: a caption is sent while the one before it is shown."""
+    """Return captions that come no sooner than they can have been sent: a caption is sent while the one before it is
+    shown."""
     placed: list[Cue] = []
     free_ms = 0.0
     for caption in captions:
@@ -105,7 +106,7 @@ def _sending_ms(caption: Cue) -> float:
 
 
 def _groups(captions: Sequence[Cue]) -> Iterator[list[Cue]]:
-    """Captions in groups; between two of them is time to send the first caption of the second."""
+    """Yield captions in groups; between two of them is time to send the first caption of the second."""
     group: list[Cue] = []
     for caption in captions:
         if len(group) >= _GROUP and caption.start_ms - group[-1].end_ms > _sending_ms(caption) + _ERASE * _FRAME_MS:

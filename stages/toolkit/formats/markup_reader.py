@@ -82,8 +82,8 @@ class _Look:
 
 
 def read_tagged(text: str, kind: str, settings: str, left_out: dict[str, None]) -> dict[str, object]:
-    """The fields of a cue of SubRip or WebVTT. `settings` are those of a WebVTT cue; `left_out` gets the markup that is
-    not kept."""
+    """Return the fields of a cue of SubRip or WebVTT. `settings` are those of a WebVTT cue; `left_out` gets the
+    markup that is not kept."""
     look = _Look(PLAIN, _SRT_SCREEN, left_out)
     is_vtt = kind == "vtt"
     if settings:
@@ -106,7 +106,7 @@ def read_ass(
     text: str, styles: Mapping[str, Style], style: str, anchor: int, screen: tuple[float, float],
     left_out: dict[str, None],
 ) -> dict[str, object]:  # fmt: skip
-    """The fields of a cue of ASS: of an event with this text, in this style, with its anchor."""
+    """Return the fields of a cue from an ASS event with this text, style and anchor."""
     look = _Look(styles.get(style, PLAIN), screen, left_out, styles, anchor=anchor)
 
     def sign(part: str) -> str:
@@ -132,7 +132,7 @@ def _cue_fields(
 
 
 def _without_mark(line: list[Run]) -> list[Run]:
-    """The line without the mark of direction that our own files begin it with."""
+    """Return the line without the mark of direction that our own files begin it with."""
     for number, (text, style) in enumerate(line):
         if text.strip():
             return [*line[:number], (text.lstrip(MARKS), style), *line[number + 1 :]]

@@ -61,7 +61,7 @@ class Notes:
 
 
 def _kind(text: str) -> str:
-    """The format, by how the file begins: names are often wrong."""
+    """Return the format, by how the file begins: names are often wrong."""
     begin = text.lstrip()[:4000]
     if begin.startswith("WEBVTT"):
         return "vtt"
@@ -75,7 +75,7 @@ def _kind(text: str) -> str:
 
 
 def _text(path: Path, repairs: list[str]) -> str:
-    """The file as text with one kind of line ends."""
+    """Return the file as text with one kind of line ends."""
     if path.stat().st_size > _MOST_BYTES:
         raise StageError("check.too-large", f"the file holds more than {_MOST_BYTES >> 20} MiB, and no subtitles do")
     data = path.read_bytes()
@@ -99,7 +99,7 @@ def _decoded(data: bytes, repairs: list[str]) -> str:
 
 
 def _without_zeros(data: bytes, repairs: list[str]) -> str:
-    """The text of a file with bytes of zero: UTF-16 that does not say so, or what a crash or a bad disk left of one."""
+    """Return the text of a file with zero bytes: UTF-16 without a mark, or a file damaged by a crash or a bad disk."""
     for encoding, zeros, letters in (("utf-16-le", data[1::2], data[::2]), ("utf-16-be", data[::2], data[1::2])):
         # Of every letter of ASCII one byte is zero, and always the same one; what is lost has zeros in both.
         if zeros.count(0) * 10 > len(zeros) and letters.count(0) * 20 < zeros.count(0):
@@ -137,7 +137,7 @@ def _read_ass(text: str, notes: Notes) -> tuple[Cue, ...]:
 
 
 def _number(text: str | None, usual: int) -> float:
-    """A number of the file's head; what it usually is where it is not given, or no size."""
+    """Return a number of the file's head; the usual value if it is missing or not a size."""
     try:
         number = float(text or usual)
     except ValueError:
@@ -184,7 +184,7 @@ class _Time:
 
 
 def _times(lines: Sequence[str], kind: str, repairs: list[str]) -> dict[int, _Time]:
-    """The time lines by their place. Raises `StageError` for one whose times cannot be made out."""
+    """Return the time lines by their place. Raises `StageError` for one whose times cannot be made out."""
     found: dict[int, _Time] = {}
     wrong: dict[str, list[int]] = {
         "times are not written in full": [],
@@ -273,7 +273,7 @@ def _with_plain_digits(line: str) -> str:
 
 
 def _milliseconds(match: re.Match[str]) -> int | None:
-    """`1:2.5` as 62,500; None for a time that no clock shows."""
+    """Return a time in milliseconds, `1:2.5` as 62,500; None for a time that no clock shows."""
     hours, minutes, seconds, rest = ((part or "0").lstrip("-") for part in match.groups())
     if int(minutes) > 59 or int(seconds) > 59:
         return None

@@ -33,7 +33,7 @@ _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def write(sheet: CueSheet) -> str:
-    """The sheet as an IMSC document: a region for each place where its cues stand."""
+    """Return the sheet as an IMSC document: a region for each place where its cues stand."""
     config = IMSCWriterConfiguration(
         time_format=TimeExpressionSyntaxEnum.clock_time, profile_signaling=ContentProfilesSignaling.CONTENT_PROFILES
     )
@@ -43,7 +43,7 @@ def write(sheet: CueSheet) -> str:
 
 
 def read(text: str) -> tuple[Cue, ...]:
-    """The cues of a TTML document. Raises `StageError` with the line if it is not XML, or not TTML."""
+    """Return the cues of a TTML document. Raises `StageError` with the line if it is not XML, or not TTML."""
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise StageError("check.format", "the TTML declares entities, which no subtitles need", "remove its DOCTYPE")
     try:
@@ -57,7 +57,7 @@ def read(text: str) -> tuple[Cue, ...]:
 
 
 def to_model(sheet: CueSheet) -> model.ContentDocument:
-    """The sheet as ttconv sees it: a paragraph for each cue."""
+    """Return the sheet as ttconv sees it: a paragraph for each cue."""
     document = model.ContentDocument()
     document.set_lang(sheet.language)
     document.set_content_profiles({IMSC_11_TEXT_PROFILE_DESIGNATOR})
@@ -116,8 +116,8 @@ def _preserving(element: model.ContentElement) -> model.ContentElement:
 
 
 def cues_of(document: model.ContentDocument, *, plain: bool = False) -> Iterator[Cue]:
-    """A cue for each paragraph with a text; its times are those of all that it stands in, added up. `plain` cues have
-    neither look nor place."""
+    """Yield a cue for each paragraph with a text; its times are those of all that it stands in, added up. `plain`
+    cues have neither look nor place."""
     body = document.get_body()
     if body is not None:
         for cue in _cues_in(body, Fraction(0), None, PLAIN, None):
@@ -161,7 +161,7 @@ def _runs(element: model.ContentElement, style: Style, *, preserved: bool) -> It
 
 
 def _style_of(element: model.ContentElement, outer: Style, *, with_colour: bool = True) -> Style:
-    """The style of an element, of what it says itself and what it stands in."""
+    """Return the style of an element, of what it says itself and what it stands in."""
     said = {name: element.get_style(name) for name in (_SLANT, _WEIGHT, _DECORATION, _COLOUR)}
     changed: dict[str, object] = {}
     if said[_SLANT] is not None:

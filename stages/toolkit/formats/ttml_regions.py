@@ -27,7 +27,7 @@ _LEAST = 1_000  # a region without any room shows nothing
 
 
 def make(document: model.ContentDocument, place: Place | None) -> model.Region:
-    """The region for a place, put into the document."""
+    """Return the region for a place, put into the document."""
     region = model.Region(_name(place), document)
     row, column = divmod((place.anchor if place else FOOT) - 1, 3)
     across = _INSET, _WHOLE - 2 * _INSET
@@ -44,7 +44,7 @@ def make(document: model.ContentDocument, place: Place | None) -> model.Region:
 
 
 def place(region: model.Region) -> Place | None:
-    """The place that a region stands for: by its name where it is one of ours, else by its outline."""
+    """Return the place that a region stands for: by its name where it is one of ours, else by its outline."""
     if ours := _PLACED.fullmatch(str(region.get_id())):
         return place_of(int(ours[1]), (int(ours[2]), int(ours[3])) if ours[2] else None)
     if str(region.get_id()) == _FOOT_ID:
@@ -89,7 +89,7 @@ def _length(part: int) -> LengthType:
 
 
 def _share(length: LengthType) -> float | None:
-    """A length as a part of the picture; None in units that need the picture's size."""
+    """Return a length as a fraction of the picture; None in units that need the picture's size."""
     if length.units in {LengthType.Units.pct, LengthType.Units.rh, LengthType.Units.rw}:
         return float(length.value) / 100
     return None

@@ -11,7 +11,7 @@ _ROWS = 15  # that a picture has for a cue whose line is a number
 
 
 def vtt_settings(place: Place | None) -> str:
-    """The settings of a WebVTT cue, with a blank in front; empty for the foot of the picture."""
+    """Return the settings of a WebVTT cue, with a blank in front; empty for the foot of the picture."""
     if place is None:
         return ""
     row, column = (place.anchor - 1) // 3, (place.anchor - 1) % 3
@@ -26,7 +26,7 @@ def vtt_settings(place: Place | None) -> str:
 
 
 def place_of_settings(settings: str) -> tuple[int | None, tuple[int, int] | None]:
-    """The anchor and the point that the settings of a WebVTT cue give: `line:10% position:20% align:left`."""
+    """Return the anchor and the point that the settings of a WebVTT cue give: `line:10% position:20% align:left`."""
     given = dict(re.findall(r"\b(line|position|align|size|vertical|region):(\S+)", settings))
     line, _, line_edge = given.get("line", "").partition(",")
     position, _, position_edge = given.get("position", "").partition(",")
@@ -50,6 +50,6 @@ def place_of_settings(settings: str) -> tuple[int | None, tuple[int, int] | None
 
 
 def _share(text: str) -> float | None:
-    """A percentage as a part of one."""
+    """Return a percentage as a fraction."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)%", text)
     return float(found[1]) / 100 if found else None

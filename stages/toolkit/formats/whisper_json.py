@@ -14,7 +14,7 @@ from shared.documents.translation import Translation
 
 
 def write(transcript: Transcript, translation: Translation | None = None) -> str:
-    """The document; of a translation the segments have its text and no words."""
+    """Return the document; of a translation the segments have its text and no words."""
     said = {segment.id: segment.text for segment in translation.segments} if translation else None
     segments = [
         _segment(segment, said.get(segment.id, "") if said is not None else None) for segment in transcript.segments

@@ -42,7 +42,7 @@ _CANNOT_HOLD = {"scc": _LOOKS, "srt": (_POINTS,), "mkv": (_POINTS,), "mp4": (_CO
 
 
 def render(sheet: CueSheet, kind: str, aspect: float | None = None) -> str:
-    """The text of a file; `kind` is its usual ending, `aspect` the width of the picture by its height.
+    """Return the text of a file; `kind` is its usual ending, `aspect` the width of the picture by its height.
 
     Raises `StageError` where the format cannot hold the sheet.
     """
@@ -68,7 +68,7 @@ def _looks_of(cue: Cue) -> Iterator[str]:
 
 
 def _clean(sheet: CueSheet) -> CueSheet:
-    """The sheet without characters that no file may hold, and without lines and cues that show nothing."""
+    """Return the sheet without characters that no file may hold, and without lines and cues that show nothing."""
     cues = []
     for cue in sheet.cues:
         fields: Styled | dict[str, tuple[str, ...]]
@@ -108,7 +108,8 @@ def _srt(sheet: CueSheet, aspect: float) -> str:
 
 
 def _vtt(sheet: CueSheet, aspect: float) -> str:
-    """The place of a cue stands behind its times, and colours in a style sheet at the beginning of the file."""
+    """Write WebVTT: the place of a cue follows its times, and colours are in a style sheet at the beginning of the
+    file."""
     used: dict[str, str] = {}
 
     def escape(text: str) -> str:
@@ -129,7 +130,8 @@ def _vtt(sheet: CueSheet, aspect: float) -> str:
 
 
 def _marked(cue: Cue, language: str) -> Cue:
-    """The cue with marks of direction where a player would take another one, as far as it looks at first letters."""
+    """Return the cue with marks of direction where a player would take another one, as far as it looks at first
+    letters."""
     direction = base_direction(cue.lines, language)
     lines = tuple(with_mark(line, direction) for line in cue.lines)
     longer = [len(after) - len(before) for before, after in zip(cue.lines, lines, strict=True)]
@@ -141,7 +143,7 @@ def _marked(cue: Cue, language: str) -> Cue:
 
 
 def _tagged(cue: Cue, escape: Callable[[str], str], in_colour: Callable[[str], tuple[str, str]]) -> str:
-    """The text with tags as SubRip and WebVTT have them."""
+    """Return the text with tags as SubRip and WebVTT have them."""
     lines = []
     for runs in runs_of(cue):
         parts = []
@@ -165,7 +167,8 @@ def _times(cue: Cue) -> str:
 
 
 def _ass(sheet: CueSheet, aspect: float) -> str:
-    """One style for each speaker, in the order in which they speak first; the first has that of whoever is unknown."""
+    """Write ASS with one style for each speaker, in the order in which they first speak. An unknown speaker shares
+    the first one's style."""
 
     def escape(line: str) -> str:
         return line.replace("\\", f"\\{WORD_JOINER}").replace("{", r"\{").replace("}", r"\}")
@@ -197,7 +200,7 @@ def _ass(sheet: CueSheet, aspect: float) -> str:
 
 
 def _commanded(cue: Cue, escape: Callable[[str], str], width: int) -> str:
-    """The text with the commands of ASS, which hold until another one is given."""
+    """Return the text with the commands of ASS, which hold until another one is given."""
     lines = []
     for runs in runs_of(cue):
         parts = []
@@ -233,7 +236,7 @@ def _style(width: int, colour: tuple[int, int, int]) -> pysubs2.SSAStyle:
 
 
 def _txt(sheet: CueSheet, aspect: float) -> str:
-    """A cue a line: its lines are joined, for they were only cut to fit a screen."""
+    """Write one line of text a cue: its lines are joined, because they were only cut to fit a screen."""
     return "".join(f"{' '.join(cue.lines)}\n" for cue in sheet.cues)
 
 

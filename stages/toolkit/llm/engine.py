@@ -36,7 +36,8 @@ class LineAsker:
     """Asks a model for lines of text. It keeps nothing from one job to the next."""
 
     def __init__(self, model: LanguageModel, at_once: int | None = None) -> None:
-        """`at_once` bounds what the user allows, for a model that computes here."""
+        """Prepare the engine. `at_once` bounds the parallel requests that the user allows, for a model that computes
+        here."""
         self._model, self._at_once = model, at_once
 
     def ask(

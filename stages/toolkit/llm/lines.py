@@ -94,7 +94,7 @@ class Task:
     into: str | None = None
 
     def terms(self, lines: Iterable[Line]) -> list[JsonValue]:
-        """The terms that lines hold, for a model."""
+        """Return the terms that lines hold, for a model."""
         said = {hit.term.source: hit.term for line in lines for hit in self.glossary.find(line.text)}
         return [{"term": source, "write": self._written(term)} for source, term in said.items()]
 
@@ -111,7 +111,7 @@ class Window:
     after: Sequence[Line]
 
     def halves(self) -> tuple[Window, ...]:
-        """The same in two parts; nothing where there is one line only."""
+        """Split a window in two; return nothing for a window of one line."""
         if len(self.lines) < 2:
             return ()
         middle = len(self.lines) // 2
@@ -153,14 +153,14 @@ class _Texts(BaseModel):
 
 
 def windows_of(lines: Sequence[Line], params: LanguageModelParams) -> Iterator[Window]:
-    """The lines in windows, each with its context."""
+    """Yield the lines in windows, each with its context."""
     for begin in range(0, len(lines), params.window):
         end = begin + params.window
         yield Window(lines[begin:end], lines[max(begin - params.context, 0) : begin], lines[end : end + params.context])
 
 
 def correcting(language: str) -> str:
-    """The task of correcting a transcript."""
+    """Return the task of correcting a transcript."""
     return (
         f"You correct the transcript of a recording in {english_name(language)}, which a machine has written down."
         " Correct spelling, punctuation and letter case, and words that were clearly misheard, as the lines around them"
@@ -170,7 +170,7 @@ def correcting(language: str) -> str:
 
 
 def translating(source: str, target: str) -> str:
-    """The task of translating."""
+    """Return the task of translating."""
     return (
         f"You translate the lines of a recording from {english_name(source)} into {english_name(target)}, for"
         " subtitles. Translate what is meant, as people speak, with the tone of the speaker, and the same name for the"
@@ -179,7 +179,7 @@ def translating(source: str, target: str) -> str:
 
 
 def improving(source: str, target: str) -> str:
-    """The task of improving a machine's translation."""
+    """Return the task of improving a machine's translation."""
     return (
         f"You improve a machine's translation from {english_name(source)} into {english_name(target)}, for subtitles."
         " Each line has the original in `text` and the translation in `draft`. Correct what is wrong, unnatural or not"
@@ -215,7 +215,7 @@ def _shown(line: Line, *, with_id: bool) -> JsonValue:
 
 
 def read_answer(text: str, window: Window) -> dict[int, str]:
-    """The texts by id. Raises `Unusable` unless they are exactly those that were asked for."""
+    """Return the texts by id. Raises `Unusable` unless they are exactly those that were asked for."""
     begin, end = text.find("{"), text.rfind("}")  # some models speak around it, or put a fence
     try:
         lines = _Texts.model_validate_json(text[begin : end + 1]).lines
@@ -230,7 +230,7 @@ def read_answer(text: str, window: Window) -> dict[int, str]:
 
 
 def _plain(text: str) -> str:
-    """One line of text, without characters that cannot be seen but for the joiners that scripts need."""
+    """Return one line of text without invisible characters, except the joiners that scripts need."""
     kept = (" " if unicodedata.category(one) in {"Cc", "Zl", "Zp"} else one for one in text)
     return " ".join("".join(one for one in kept if unicodedata.category(one) != "Cf" or one in "\u200c\u200d").split())
 
@@ -259,7 +259,7 @@ def translates(source: str, text: str, draft: str | None = None) -> bool:
 
 
 def _changes(old: Sequence[str], new: Sequence[str]) -> int:
-    """How many words were replaced, added and left out."""
+    """Return how many words were replaced, added and left out."""
     codes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     return sum(max(i2 - i1, j2 - j1) for kind, i1, i2, j1, j2 in codes if kind != "equal")
 
@@ -274,5 +274,5 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 
 def _scripts(text: str) -> set[str]:
-    """The scripts of a text's letters, by the first word of their names: LATIN, DEVANAGARI, CJK."""
+    """Return the scripts of a text's letters, by the first word of their names: LATIN, DEVANAGARI, CJK."""
     return {unicodedata.name(letter, "?").split(" ")[0] for letter in _LETTER.findall(text)}

@@ -69,7 +69,7 @@ class LlamaCpp:
 
 
 def _exactly(question: Question) -> Mapping[str, JsonValue]:
-    """The form of the answer, with as many lines as were asked for: the library holds a model to that."""
+    """Return the form of the answer, with as many lines as were asked for: the library holds a model to that."""
     form: Any = deepcopy(question.form)
     lines = form["properties"]["lines"]
     lines["minItems"] = lines["maxItems"] = question.lines

@@ -52,13 +52,13 @@ class Ended:
         return any(NO_SPACE in line for line in self.log)
 
     def reason(self) -> str:
-        """The last complaints in the log, on one line, for a message."""
+        """Return the last complaints in the log, on one line, for a message."""
         said = [_SPEAKER.sub("", line) for line in self.log if _COMPLAINT.search(line) and line != _CONVERSION_FAILED]
         return "; ".join(dict.fromkeys(said[-2:])) or f"ffmpeg ended with status {self.status}"
 
 
 def find_ffmpeg() -> str:
-    """The full path of the ffmpeg on PATH."""
+    """Return the full path of the ffmpeg on PATH."""
     found = shutil.which("ffmpeg")
     if found is None:
         raise StageError(
@@ -112,12 +112,12 @@ def require_media(code: str, media: Path) -> None:
 
 
 def address(path: Path) -> str:
-    """A file's name as ffmpeg and PyAV take it literally, whatever characters it has."""
+    """Return a file's name as ffmpeg and PyAV take it literally, whatever characters it has."""
     return f"file:{path.absolute()}"
 
 
 def reading(media: Path, *options: str) -> list[str]:
-    """The arguments that open a user's file as an input."""
+    """Return the arguments that open a user's file as an input."""
     guards = ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", ",".join(FORMATS)]
     return [*guards, *options, "-i", address(media)]
 

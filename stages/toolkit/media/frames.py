@@ -36,7 +36,7 @@ class Frame:
 
 
 def frames(media: Path, info: Media, every_s: float, width: int, region: str) -> Iterator[Frame]:
-    """A picture every so often, from time 0 on. Damage inside is passed over, as a player does."""
+    """Yield a picture every so often, from time 0 on. Damage inside is passed over, as a player does."""
     picture = info.picture
     assert picture is not None
     assert picture.width
@@ -84,7 +84,7 @@ def frames(media: Path, info: Media, every_s: float, width: int, region: str) ->
 
 
 def _cells(pixels: Pixels) -> NDArray[np.float32]:
-    """The brightness of the parts of a picture."""
+    """Return the brightness of the parts of a picture."""
     grey: NDArray[np.float32] = pixels.mean(axis=2, dtype=np.float32)
     high, wide = (size // _CELLS * _CELLS for size in grey.shape)
     if not high or not wide:

@@ -105,7 +105,7 @@ def _is_known(stream: Stream) -> bool:
 
 
 def _codec(stream: Stream, chapters: int) -> str:
-    """ffmpeg's name of the codec, without the decoder: `mp3`, where the context says `mp3float`.
+    """Return ffmpeg's name of the codec without the decoder: `mp3` where the context says `mp3float`.
 
     An mp4 keeps its chapters as a track of text, one sample each, which ffmpeg calls `bin_data` like anything strange.
     """
@@ -133,7 +133,7 @@ def _ms(ticks: int | None, time_base: Fraction | None) -> int | None:
 
 
 def _tagged_ms(text: str | None) -> int | None:
-    """Matroska keeps a track's length in a tag: `00:00:05.023000000`."""
+    """Read a track's length from the tag in which Matroska keeps it: `00:00:05.023000000`."""
     found = _DURATION_TAG.fullmatch(text.strip()) if text else None
     if found is None:
         return None

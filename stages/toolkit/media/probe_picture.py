@@ -20,7 +20,7 @@ _FIRST_PACKETS = 200  # a picture that has not come by then is damaged
 
 
 def with_picture(container: InputContainer, tracks: tuple[Track, ...]) -> tuple[Track, ...]:
-    """The tracks with what only a decoded picture tells. Reads the first packets of `container`."""
+    """Return the tracks with what only a decoded picture tells. Reads the first packets of `container`."""
     number = next((track.index for track in tracks if track.kind == "video" and not track.cover and track.width), None)
     if number is None:
         return tracks

@@ -32,7 +32,7 @@ class Spans:
         return (self._until(end) - self._until(start)) / max(end - start, 1)
 
     def gaps(self, start: int, end: int) -> Iterator[Span]:
-        """The parts of a stretch that they leave free."""
+        """Yield the parts of a stretch that the regions leave free."""
         index = max(bisect_right(self._starts, start) - 1, 0)
         while start < end:
             if index >= len(self._starts) or self._starts[index] >= end:
@@ -44,7 +44,7 @@ class Spans:
             index += 1
 
     def _until(self, time: int) -> int:
-        """How much of them lies before a time."""
+        """Return how much of the regions lies before a time."""
         index = bisect_right(self._starts, time) - 1
         if index < 0:
             return 0

@@ -36,12 +36,13 @@ class _Token:
 
 
 def bare(word: str) -> str:
-    """A word without marks and letter case, to compare by; a mark alone stays what it is."""
+    """Return a word without marks and letter case, to compare by; a mark alone stays what it is."""
     return _MARKS.sub("", word).casefold() or word
 
 
 def tokens_of(text: str) -> list[tuple[str, bool]]:
-    """A text's words, and clusters where no spaces part words; each with whether it stands without a space before."""
+    """Return a text's words, and clusters where no spaces part words; each with whether it stands without a space
+    before."""
     found: list[tuple[str, bool]] = []
     for part in text.split():
         for place, piece in enumerate(clusters(part) if any(map(is_spaceless, part)) else [part]):
@@ -53,7 +54,7 @@ def tokens_of(text: str) -> list[tuple[str, bool]]:
 
 
 def by_length(texts: Sequence[str], start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
-    """A time for each text: its share of a stretch, by its length."""
+    """Yield a time for each text: its share of a stretch, by its length."""
     total, done = sum(map(len, texts)), 0
     for text in texts:
         at_ms = start_ms + (end_ms - start_ms) * done // total
@@ -62,8 +63,9 @@ def by_length(texts: Sequence[str], start_ms: int, end_ms: int) -> Iterator[tupl
 
 
 def rewritten(segment: Segment, text: str, probability: float | None = None) -> Segment:
-    """The segment with another text. Its own times stay; its words, where it has any, follow the text. A new word is as
-    probable as the least probable that it replaces, unless `probability` says how sure of it whoever wrote it is."""
+    """Return the segment with another text. Its own times stay; its words, where it has any, follow the text. A new
+    word is as probable as the least probable that it replaces, unless `probability` says how sure of it whoever
+    wrote it is."""
     if text == segment.text:
         return segment
     words = tuple(_follow(segment.words, text, probability)) if segment.words else ()
@@ -82,7 +84,8 @@ def _follow(words: Sequence[Word], text: str, probability: float | None) -> Iter
 
 
 def _units(words: Sequence[Word]) -> Iterator[tuple[Word, ...]]:
-    """Words that no space parts as one unit: a recogniser gives `well` and `-known`. Not so in scripts without."""
+    """Yield words that no space parts as one unit: a recogniser gives `well` and `-known`. Not so in scripts
+    without."""
     held: tuple[Word, ...] = ()
     for word in words:
         edge = (held[-1].text[-1:], word.text[:1]) if held else ()
@@ -103,7 +106,7 @@ def _parts(unit: tuple[Word, ...]) -> Iterator[_Token]:
 
 
 def _kept(old: Sequence[_Token], new: Sequence[_Token]) -> Iterator[Word]:
-    """The old words, wherever all of one is there, with what was changed of their marks and letter case."""
+    """Yield the old words, wherever all of one is there, with what was changed of their marks and letter case."""
     place = 0
     while place < len(old):
         first = old[place]
@@ -123,7 +126,8 @@ def _spread(
     new: Sequence[_Token], over: Sequence[_Token], before: Sequence[_Token], after: Sequence[_Token],
     probability: float | None,
 ) -> Iterator[Word]:  # fmt: skip
-    """New words in the time of those they replace; where they replace none, in the gap between their neighbours."""
+    """Spread new words over the time of those they replace; if they replace none, over the gap between their
+    neighbours."""
     model = (over or before or after)[0].unit[0]
     if over:
         start_ms, end_ms = over[0].start_ms, over[-1].end_ms

@@ -6,5 +6,5 @@ _DIFFERENT = {"jv": "jw"}
 
 
 def whisper_code(language: str) -> str:
-    """Whisper's code of a BCP-47 primary language."""
+    """Return Whisper's code of a BCP-47 primary language."""
     return _DIFFERENT.get(language, language)

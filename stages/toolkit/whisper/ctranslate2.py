@@ -33,11 +33,11 @@ class Whisper:
         return len(tokens) < int(self._model.max_length) // 2
 
     def duration_ms(self, audio: Path) -> int:
-        """How long the audio is."""
+        """Return how long the audio is."""
         return open_speech(audio).duration_ms
 
     def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
-        """The language that most probably is spoken, and how probably."""
+        """Return the language that most probably is spoken, and how probably."""
         if not self._model.model.is_multilingual:
             return "en", 1.0
         features = self._model.feature_extractor(read_pack(audio, pack))
@@ -48,7 +48,7 @@ class Whisper:
 
 
 def languages_of(model: WhisperModel) -> frozenset[str]:
-    """BCP-47 tags of what the model can hear; later Whispers know more than earlier ones."""
+    """Return the BCP-47 tags of the languages that the model knows; later Whispers know more than earlier ones."""
     if not model.model.is_multilingual:
         return frozenset({"en"})
     known = [code for code in _LANGUAGE_CODES if model.hf_tokenizer.token_to_id(f"<|{code}|>") is not None]
@@ -56,12 +56,12 @@ def languages_of(model: WhisperModel) -> frozenset[str]:
 
 
 def device_name(device: Device) -> str:
-    """The device as CTranslate2 calls it, which has no Metal."""
+    """Return the device as CTranslate2 calls it, which has no Metal."""
     return "cuda" if device.kind == "cuda" else "cpu"
 
 
 def compute_type(device: Device) -> str:
-    """The precision: what was asked for, else 8-bit integers on a processor and half precision on a GPU."""
+    """Return the precision: what was asked for, else 8-bit integers on a processor and half precision on a GPU."""
     return str(device.options.get("compute_type") or ("float16" if device.kind == "cuda" else "int8"))
 
 
