@@ -31,7 +31,7 @@ from pipeline.base.events import Emit
 from pipeline.base.project import CODE_ROOT
 from pipeline.environments.installer import install, reason_in
 from pipeline.environments.package_index import complaint, index_environment, pip_command, uv_command, way_out
-from pipeline.environments.torch_build import COMPILED_PARTS, LOCKED, TORCH, TorchBuild
+from pipeline.environments.torch_build import COMPILED_PARTS, LOCKED, TORCH, TorchBuild, requirements_of
 from shared.documents.base import Frozen
 from shared.environment_manager import ChildPaths, child_environment
 from shared.files import write_atomically
@@ -41,6 +41,8 @@ from shared.stage import CORE_ENVIRONMENT
 
 MARKER = "reel-environment.json"
 State = Literal["ready", "missing", "outdated", "unfinished", "broken"]
+# What a worker of the core environment imports: the group `worker` of pyproject.toml and what it depends on.
+WORKER_PACKAGES = frozenset({"annotated-types", "pydantic", "pydantic-core", "typing-extensions", "typing-inspection"})
 # A distribution that provides one of these would shadow our own packages in a worker.
 _OUR_PACKAGES = ("pipeline", "shared", "stages")
 
@@ -111,9 +113,16 @@ class Environments:
         return self._families[name]
 
     def digest(self, family: str) -> str:
-        """Return the environment's part of a result key: a digest of its lock and the interpreter's minor version."""
+        """Return the environment's part of a result key: a digest of its lock and the interpreter's minor version.
+
+        Of the core environment only what a worker imports counts: a new version of the installer or of the command
+        line's libraries changes no result.
+        """
+        lock = self._lock(family).read_text(encoding="utf-8")
+        if family == CORE_ENVIRONMENT:
+            lock = "".join(text for name, text in requirements_of(lock) if name in WORKER_PACKAGES)
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
-        return hashlib.sha256(self._lock(family).read_bytes() + python.encode()).hexdigest()
+        return hashlib.sha256((lock + python).encode()).hexdigest()
 
     def torch(self, family: str) -> str | None:
         """Return the torch that a family's environment has or will have; None if it has no torch."""

@@ -53,7 +53,7 @@ class TorchBuild:
         """Return the lock without the requirements that do not fit this build."""
         if self.kind == "locked":
             return lock
-        return "".join(block for name, block in _blocks(lock) if not self._drops(name))
+        return "".join(block for name, block in requirements_of(lock) if not self._drops(name))
 
     def from_index(self, lock: str) -> list[str]:
         """Return the requirements to take from torch's own index instead."""
@@ -113,8 +113,9 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
-def _blocks(lock: str) -> list[tuple[str, str]]:
-    """Return a lock's requirements, each with its lines of hashes, by name; what comes before the first has none."""
+def requirements_of(lock: str) -> list[tuple[str, str]]:
+    """Return a lock's requirements in order: each name with its line and its lines of hashes. Text before the first
+    requirement has an empty name."""
     blocks: list[tuple[str, str]] = []
     for line in lock.splitlines(keepends=True):
         if found := _REQUIREMENT.match(line):

@@ -1,0 +1,56 @@
+"""Claims about environments that need no environment to be built."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.environments.environments import WORKER_PACKAGES, Environments
+from pipeline.plan.registry import STAGES
+from shared.stage import CORE_ENVIRONMENT
+
+_LOCK = (CONFIG / "environments" / "core.lock").read_text(encoding="utf-8")
+# Imports what a worker of the core environment imports, then prints the distributions that came with it.
+_IMPORTED = """
+import importlib, importlib.metadata, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+owners = importlib.metadata.packages_distributions()
+loaded = {name.partition(".")[0] for name in sys.modules}
+print(*sorted({owner.lower().replace("_", "-") for name in loaded for owner in owners.get(name, ())}))
+"""
+
+
+def _digest(lock: str, folder: Path) -> str:
+    folder.mkdir(exist_ok=True)
+    (folder / "core.lock").write_text(lock, encoding="utf-8")
+    return Environments(folder / "venvs", folder, folder / "cache", {}).digest(CORE_ENVIRONMENT)
+
+
+def test_a_new_version_of_a_command_line_library_changes_no_result_key(tmp_path: Path) -> None:
+    newer = _LOCK.replace("rich==", "rich==9").replace("pip==", "pip==9") + "zzz-new==1.0 \\\n    --hash=sha256:00\n"
+
+    assert _digest(newer, tmp_path / "newer") == _digest(_LOCK, tmp_path / "now")
+
+
+@pytest.mark.parametrize("package", sorted(WORKER_PACKAGES))
+def test_a_new_version_of_what_workers_import_changes_the_result_keys(package: str, tmp_path: Path) -> None:
+    newer = _LOCK.replace(f"\n{package}==", f"\n{package}==9").replace(f"{package}==", f"{package}==9", 1)
+    assert newer != _LOCK
+
+    assert _digest(newer, tmp_path / "newer") != _digest(_LOCK, tmp_path / "now")
+
+
+def test_workers_of_the_core_environment_import_no_other_packages() -> None:
+    backends = [backend for stage in STAGES.values() for backend in stage.backends.values()]
+    modules = sorted({backend.module for backend in backends if backend.environment == CORE_ENVIRONMENT})
+    assert modules
+
+    command = [sys.executable, "-c", _IMPORTED, "shared.worker_main", *modules]
+    done = subprocess.run(command, cwd=CODE_ROOT, capture_output=True, encoding="utf-8", check=True)
+
+    assert set(done.stdout.split()) <= WORKER_PACKAGES
