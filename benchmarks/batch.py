@@ -39,7 +39,7 @@ from pipeline.engine.media_list import Request
 from pipeline.environments.ffmpeg import FFMPEG
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.store.history import Runs
-from pipeline.store.worker_stats import Observed
+from pipeline.store.worker_stats import Measurements
 from pipeline.workers.dispatcher import Dispatcher
 from pipeline.workers.local_host import LocalHost
 
@@ -117,7 +117,7 @@ def cold(clips: list[Path], folder: Path) -> tuple[float, float]:
     async def work() -> None:
         nonlocal work_s
         host = LocalHost(app, folder / "logs")
-        async with ColdDispatcher(host, app.settings, Observed(folder), lambda event: None) as dispatcher:
+        async with ColdDispatcher(host, app.settings, Measurements(folder), lambda event: None) as dispatcher:
             history = Runs(app.store, app.project.runs)
             admission = Admission(app, history, BatchMedia())
             run = Run(history.start("subtitle", "starter"), app, history, lambda event: None)

@@ -26,7 +26,7 @@ from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 from pipeline.plan.make_plan import Choices, single_step
 from pipeline.plan.registry import stage_named
-from pipeline.store.worker_stats import Observed
+from pipeline.store.worker_stats import Measurements
 from pipeline.workers.open_dispatcher import open_dispatcher
 from pipeline.workers.ray.cluster import ray_variables
 
@@ -54,7 +54,7 @@ async def _measure(app: App, folder: Path, steps: int) -> tuple[float, float]:
     audio.write_bytes(b"nothing")
     took = []
     began = time.perf_counter()
-    async with open_dispatcher(app, folder / "logs", Observed(folder), lambda event: None) as dispatcher:
+    async with open_dispatcher(app, folder / "logs", Measurements(folder), lambda event: None) as dispatcher:
         for number in range(steps + 1):
             out_dir = folder / f"{number}"
             out_dir.mkdir()

@@ -34,7 +34,7 @@ from pipeline.publishing.beside import FORMATS
 from pipeline.publishing.edits import EditStore
 from pipeline.store.results import ResultStore
 from pipeline.store.store_lock import Waiting
-from pipeline.store.worker_stats import Observed
+from pipeline.store.worker_stats import Measurements
 from shared.environment_manager import hub_endpoint
 from shared.stage import CORE_ENVIRONMENT, DeviceKind
 
@@ -73,7 +73,7 @@ class App:
             torch={
                 family: torch for family in self.environments.families if (torch := self.environments.torch(family))
             },
-            rungs=Observed(self.project.results).rungs,
+            fallbacks=Measurements(self.project.results).fallbacks,
             at_hand=frozenset(
                 name for name in self.profile.profile.language_models if self.models.problem(name) is None
             ),

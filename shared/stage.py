@@ -56,10 +56,10 @@ class Resources:
 
 
 @dataclass(frozen=True)
-class Rung:
-    """One step down when memory runs out: what to ask for instead of what was asked, all of it relative to that.
+class Fallback:
+    """A cheaper way to run a step that ran out of memory: the changes to the step as requested.
 
-    `params` are the stage's parameters; a number in them is an upper limit, so that a rung never asks for more than
+    `params` are the stage's parameters; a number in them is an upper limit, so that a fallback never asks for more than
     the user did. `options` are load options that are not parameters of the stage.
     """
 
@@ -85,7 +85,7 @@ class Backend:
     `load_params` names the parameters of the stage that decide how the backend loads: they reach `load` as
     `Device.options`, and another value of one means another worker. `neutral_params` names those that never change
     the bytes of its outputs (a batch size, where the library rounds the same in any batch): they are not part of the
-    result's key. `oom_ladder` is tried in its order when memory runs out.
+    result's key. The `oom_fallbacks` are tried in their order when memory runs out.
     """
 
     module: str
@@ -101,14 +101,14 @@ class Backend:
     licence_note: str | None = None
     load_params: tuple[str, ...] = ()
     neutral_params: tuple[str, ...] = ()
-    oom_ladder: tuple[Rung, ...] = ()
+    oom_fallbacks: tuple[Fallback, ...] = ()
     service: Service | None = None  # None: it works without a network
 
 
 @dataclass(frozen=True)
 class Device:
     """The device that a backend computes on. `threads` bounds its own thread pools; `options` holds the stage's
-    parameters that `Backend.load_params` names, and what a rung of the ladder adds to them."""
+    parameters that `Backend.load_params` names, and the options that a fallback adds to them."""
 
     kind: DeviceKind = "cpu"
     threads: int = 1
@@ -196,8 +196,8 @@ class Stage:
     def __post_init__(self) -> None:
         """A backend that names a parameter which the stage does not have is a mistake of whoever wrote it."""
         for name, backend in self.backends.items():
-            in_rungs = (param for rung in backend.oom_ladder for param in rung.params)
-            named = {*backend.load_params, *backend.neutral_params, *in_rungs}
+            in_fallbacks = (param for fallback in backend.oom_fallbacks for param in fallback.params)
+            named = {*backend.load_params, *backend.neutral_params, *in_fallbacks}
             if unknown := named - set(self.params.model_fields):
                 raise ValueError(f"{self.name} has no parameter {min(unknown)}, which its backend {name} names")
 

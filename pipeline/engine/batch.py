@@ -20,7 +20,7 @@ from pipeline.engine.watch import Watch
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.store.history import Runs
 from pipeline.store.media_file import MediaFile
-from pipeline.store.worker_stats import Observed
+from pipeline.store.worker_stats import Measurements
 
 _AT_ONCE = 500  # items noted in one transaction, with one wait for the disk
 
@@ -255,7 +255,7 @@ def _complete(batch: Batch, requests: list[Request] | AsyncIterable[Request], st
     left = None
     if isinstance(requests, list):
         left = sum(index not in batch.results for index in range(number, len(requests)))
-    BatchRunner(batch, Observed(batch.run.app.project.results), left, stop).work(
+    BatchRunner(batch, Measurements(batch.run.app.project.results), left, stop).work(
         first, enumerate_requests(requests, number)
     )
 

@@ -16,7 +16,7 @@ from pipeline.engine.item_run import ItemRunner, Shared
 from pipeline.engine.media_list import Request
 from pipeline.engine.size_limit import SizeLimit
 from pipeline.store.media_file import read_media
-from pipeline.store.worker_stats import Observed
+from pipeline.store.worker_stats import Measurements
 from pipeline.workers.open_dispatcher import open_dispatcher
 
 _STAGE_BY_STAGE = 32  # items at once if the models do not all fit in memory: each change of model costs a load
@@ -49,9 +49,9 @@ class BatchRunner:
     """
 
     def __init__(
-        self, batch: Batch, observed: Observed, left: int | None, stop: Callable[[], None] | None = None
+        self, batch: Batch, measurements: Measurements, left: int | None, stop: Callable[[], None] | None = None
     ) -> None:
-        self._batch, self._observed, self._left, self._stop = batch, observed, left, stop
+        self._batch, self._measurements, self._left, self._stop = batch, measurements, left, stop
         self._limit = SizeLimit(batch.run.app, batch.run.emit)
         self._interrupts = 0  # of the work
         self._at_work: dict[asyncio.Task[None], Begun] = {}
@@ -66,8 +66,10 @@ class BatchRunner:
     async def _work(self, first: Begun | None, requests: AsyncIterator[Numbered]) -> None:
         batch, run = self._batch, self._batch.run
         loop = asyncio.get_running_loop()
-        surroundings = batch.admission.surroundings = replace(batch.admission.surroundings, rungs=self._observed.rungs)
-        async with open_dispatcher(run.app, run.history.folder(run.id), self._observed, run.emit) as dispatcher:
+        surroundings = batch.admission.surroundings = replace(
+            batch.admission.surroundings, fallbacks=self._measurements.fallbacks
+        )
+        async with open_dispatcher(run.app, run.history.folder(run.id), self._measurements, run.emit) as dispatcher:
             shared = Shared(dispatcher, surroundings)
             work = asyncio.create_task(self._run_all(first, requests, shared))
 
@@ -82,7 +84,7 @@ class BatchRunner:
                     dispatcher.kill_now()
                 else:
                     run.emit(events.Notice(None, None, "stopping; interrupt again to end everything at once"))
-                    dispatcher.begin_no_more()
+                    dispatcher.stop_assigning()
                     work.cancel()
 
             with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
@@ -96,7 +98,7 @@ class BatchRunner:
                     raise
             finally:
                 await dispatcher.close()
-                self._observed.save()
+                self._measurements.save()
                 with contextlib.suppress(NotImplementedError):
                     for number in _SIGNALS:
                         loop.remove_signal_handler(number)
@@ -187,7 +189,7 @@ class BatchRunner:
             return
         if begun := batch.begin(index, request, media):
             self._start(begun, shared)
-        shared.dispatcher.ahead = self._left / max(len(self._at_work), 1) if self._left else 0.0
+        shared.dispatcher.unstarted_per_active = self._left / max(len(self._at_work), 1) if self._left else 0.0
 
     def _start(self, begun: Begun, shared: Shared) -> None:
         self._at_work[asyncio.create_task(self._run_item(begun, shared))] = begun

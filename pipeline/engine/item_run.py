@@ -21,7 +21,7 @@ from pipeline.engine.language_models import language_heard, with_model
 from pipeline.engine.preview import StepPreview, gather
 from pipeline.engine.step_run import Given, PreparedStep, StepCallbacks, prepare_step, run_step
 from pipeline.plan.model import FromUser, Step, leaves
-from pipeline.plan.oom_fallback import descent
+from pipeline.plan.oom_fallback import steps_to_try
 from pipeline.plan.result_key import InputDigests, Surroundings
 from pipeline.store.results import StoredResult
 from pipeline.workers.dispatcher import Dispatcher
@@ -111,7 +111,7 @@ class ItemRunner:
                 record.skipped(step)
                 return
             digests: InputDigests = gather(step.inputs, record.item.digest, record.results)
-            tries = descent(step, surroundings.rungs)
+            tries = steps_to_try(step, surroundings.fallbacks)
             works = [prepare_step(one, digests, surroundings) for one in _candidates(step, tries[0])]
             for work in works:
                 if found := record.app.store.reusable(work.key):

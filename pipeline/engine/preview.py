@@ -23,7 +23,7 @@ from pipeline.plan.model import (
     Step,
     leaves,
 )
-from pipeline.plan.oom_fallback import descent
+from pipeline.plan.oom_fallback import steps_to_try
 from pipeline.plan.result_key import Change, InputDigests, Surroundings, differences, ingredients, result_key
 from pipeline.store.results import ResultStore, StoredResult
 
@@ -81,8 +81,8 @@ def preview(
         digests = gather(step.inputs, media_digest, results)
         parts = ingredients(step, digests, surroundings)
         found = store.lookup(result_key(parts))
-        if not found and (step.backend.oom_ladder and surroundings.rungs):
-            parts = ingredients(descent(step, surroundings.rungs)[0], digests, surroundings)
+        if not found and (step.backend.oom_fallbacks and surroundings.fallbacks):
+            parts = ingredients(steps_to_try(step, surroundings.fallbacks)[0], digests, surroundings)
             found = store.lookup(result_key(parts))
         if found and found.makeshift:
             previews.append(StepPreview(step, "redone", f"its result is provisional: {found.makeshift}"))

@@ -105,15 +105,15 @@ async def run_step(
                 alone = True
                 continue
             step = next(lower, None)
-            if step is None or step.rung is None:
+            if step is None or step.fallback is None:
                 raise
-            listening.warning(f"out of memory, so the step runs again with {step.rung.name}: {error.message}")
+            listening.warning(f"out of memory, so the step runs again with {step.fallback.name}: {error.message}")
             work, alone, fell = prepare_step(step, work.inputs, work.surroundings), False, True
             if found := app.store.reusable(work.key):
                 return found
         else:
             if fell:
-                dispatcher.observed.fits_on(work.step)
+                dispatcher.measurements.record_fallback(work.step)
             return result
 
 
@@ -206,8 +206,8 @@ def _store_result(
     step = work.step
     outputs = _store_outputs(step, done, out_dir, app)
     facts = dict(done.facts)
-    if step.rung and changes_bytes(step):
-        facts["rung"] = step.rung.name
+    if step.fallback and changes_bytes(step):
+        facts["rung"] = step.fallback.name  # the name that `job.json` and older results have for it
     result = StoredResult.model_validate(
         {
             "key": work.key,

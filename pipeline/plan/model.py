@@ -11,7 +11,7 @@ from typing import get_args, get_origin
 from pydantic import JsonValue
 
 from shared.documents.base import Frozen
-from shared.stage import Backend, DeviceKind, Option, Params, Rung, Stage
+from shared.stage import Backend, DeviceKind, Fallback, Option, Params, Stage
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Step:
     models: Mapping[str, str]  # role to the model's name
     language_models: Mapping[str, str] = field(default_factory=dict)  # by language, until the one spoken is known
     target: str | None = None
-    rung: Rung | None = None  # where it stands on its backend's ladder; None: as it was asked for
-    placed: DeviceKind = "cpu"  # where it computes, as long as no rung asks for another
+    fallback: Fallback | None = None  # in use since memory ran out; None: the step as requested
+    placed: DeviceKind = "cpu"  # the device, unless the fallback names another
     choice: str = ""  # why this backend, where it was chosen for the job
     code: Mapping[str, Option] = field(default_factory=dict)  # pins what can run code in its models
     direction_models: Mapping[str, str] = field(
@@ -88,7 +88,7 @@ class Step:
     @property
     def device(self) -> DeviceKind:
         """Return the kind of device it computes on."""
-        return (self.rung.device if self.rung else None) or self.placed
+        return (self.fallback.device if self.fallback else None) or self.placed
 
     @property
     def waits_for_language(self) -> bool:
@@ -99,7 +99,7 @@ class Step:
     def load_options(self) -> Mapping[str, Option]:
         """Return the options that its backend loads with, beside models and device."""
         params = self.params.model_dump(mode="json", include=set(self.backend.load_params))
-        return {**params, **self.code, **(self.rung.options if self.rung else {})}
+        return {**params, **self.code, **(self.fallback.options if self.fallback else {})}
 
     @cached_property
     def needs(self) -> frozenset[str]:

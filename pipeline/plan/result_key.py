@@ -31,9 +31,9 @@ class Surroundings:
     models: Mapping[str, str]  # model to the digest of its lock entry
     tools: Mapping[str, str]  # tool to its version
     torch: Mapping[str, str] = field(default_factory=dict)  # family to the build of torch this machine gives it
-    rungs: Mapping[str, str] = field(
+    fallbacks: Mapping[str, str] = field(
         default_factory=dict
-    )  # where backends were seen to fit; see `pipeline.plan.oom_fallback`
+    )  # recorded for backends that ran out of memory; see `pipeline.plan.oom_fallback`
     at_hand: frozenset[str] = (
         frozenset()
     )  # the models for one language that are whole; see `pipeline.engine.language_models`
@@ -42,7 +42,7 @@ class Surroundings:
 def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Ingredients:
     """Return everything that decides the result of `step`, as canonical JSON can hold it.
 
-    They name what is computed, not what was asked for: a step on a lower rung has the ingredients that its rung gives.
+    They name what is computed, not what was requested: a step with a fallback has the ingredients that this gives it.
     """
     parts: Ingredients = {
         "format": KEY_FORMAT,
@@ -56,8 +56,8 @@ def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) ->
         "inputs": {role: list(digest) if isinstance(digest, list) else digest for role, digest in inputs.items()},
         "device": step.device,  # another kind of hardware rounds differently
     }
-    if step.rung and step.rung.options:
-        parts["options"] = dict(step.rung.options)
+    if step.fallback and step.fallback.options:
+        parts["options"] = dict(step.fallback.options)
     if torch := surroundings.torch.get(step.backend.environment):
         parts["torch"] = torch
     return parts

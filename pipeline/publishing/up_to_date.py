@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from pipeline.model_cache.manifest import Model
 from pipeline.plan.model import Plan
-from pipeline.plan.oom_fallback import descent
+from pipeline.plan.oom_fallback import steps_to_try
 from pipeline.plan.result_key import Surroundings, ingredients
 from pipeline.publishing.beside import place_of
 from pipeline.publishing.publish import PublishedFiles
@@ -37,7 +37,7 @@ def plan_digest(plan: Plan, models: Mapping[str, Model], surroundings: Surroundi
     """Return the digest of everything but the media file that decides what is published."""
     steps: list[JsonValue] = []
     for step in plan.steps:
-        first = descent(step, surroundings.rungs)[0]
+        first = steps_to_try(step, surroundings.fallbacks)[0]
         # A model for one language that was downloaded since may change what is published.
         by_language = {tag: name for tag, name in step.language_models.items() if name in surroundings.at_hand}
         names = {**step.models, **by_language, **step.direction_models}

@@ -1,4 +1,4 @@
-"""Measures each kind of worker: its memory, the seconds of a load and of a job, and the fallback that fits in memory.
+"""Measurements of the pools of workers: memory, the seconds of a load and of a job, and the fallback that fits.
 
 The measurements are only hints: without them, jobs are scheduled by what their backends declare.
 """
@@ -9,7 +9,7 @@ import contextlib
 from pathlib import Path
 
 from pipeline.plan.model import Step
-from pipeline.plan.oom_fallback import ladder_name
+from pipeline.plan.oom_fallback import fallback_record_name
 from shared.documents.base import Document, DocumentError, Frozen
 
 FILE = "observed.json"
@@ -17,8 +17,8 @@ _WEIGHT = 0.3  # of the newest job in the running mean
 _HEADROOM = 1.1  # above the peak memory that was measured
 
 
-class Seen(Frozen):
-    """Measurements of one kind of worker. Memory is in 10^6 bytes, with some room above the measured peak."""
+class PoolMeasurements(Frozen):
+    """Measurements of one pool. Memory is in 10^6 bytes, with some room above the measured peak."""
 
     load_s: float | None = None
     job_s: float | None = None
@@ -26,48 +26,52 @@ class Seen(Frozen):
     gpu_mb: float | None = None
 
 
-class Memories(Document):
-    """Content of `observed.json`."""
+class MeasurementsFile(Document):
+    """Content of `observed.json`. `kinds` holds the measurements of each pool, `rungs` the fallback of each backend
+    that fits. The names of the fields are part of the file's format: a new name would lose what it holds."""
 
-    kinds: dict[str, Seen] = {}
+    kinds: dict[str, PoolMeasurements] = {}
     rungs: dict[str, str] = {}
 
 
-class Observed:
-    """Measurements of worker kinds, kept in one folder."""
+class Measurements:
+    """Measurements of all pools, kept in one folder.
+
+    `fallbacks` holds the name of the fallback that a backend with its models is known to fit with.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE
-        self._kinds: dict[str, Seen] = {}
-        self.rungs: dict[str, str] = {}
+        self._pools: dict[str, PoolMeasurements] = {}
+        self.fallbacks: dict[str, str] = {}
         with contextlib.suppress(OSError, DocumentError):
-            memories = Memories.read(self._file)
-            self._kinds, self.rungs = dict(memories.kinds), dict(memories.rungs)
+            content = MeasurementsFile.read(self._file)
+            self._pools, self.fallbacks = dict(content.kinds), dict(content.rungs)
 
-    def of(self, pool: str) -> Seen:
-        """Return the measurements of a kind."""
-        return self._kinds.get(pool, Seen())
+    def of(self, pool: str) -> PoolMeasurements:
+        """Return the measurements of a pool."""
+        return self._pools.get(pool, PoolMeasurements())
 
-    def loaded(self, pool: str, seconds: float) -> None:
+    def record_load(self, pool: str, seconds: float) -> None:
         """Record that a worker has loaded a backend."""
         self._update(pool, load_s=seconds)
 
-    def ran(self, pool: str, seconds: float, memory_mb: float | None, gpu_mb: float | None) -> None:
+    def record_job(self, pool: str, seconds: float, memory_mb: float | None, gpu_mb: float | None) -> None:
         """Record that a worker has finished a job."""
-        seen = self.of(pool)
-        mean = seconds if seen.job_s is None else seen.job_s * (1 - _WEIGHT) + seconds * _WEIGHT
-        memory = max(seen.memory_mb or 0.0, (memory_mb or 0.0) * _HEADROOM) or None
-        gpu = max(seen.gpu_mb or 0.0, (gpu_mb or 0.0) * _HEADROOM) or None
-        self._update(pool, job_s=mean, memory_mb=memory, gpu_mb=gpu)
+        before = self.of(pool)
+        mean_s = seconds if before.job_s is None else before.job_s * (1 - _WEIGHT) + seconds * _WEIGHT
+        memory = max(before.memory_mb or 0.0, (memory_mb or 0.0) * _HEADROOM) or None
+        gpu = max(before.gpu_mb or 0.0, (gpu_mb or 0.0) * _HEADROOM) or None
+        self._update(pool, job_s=mean_s, memory_mb=memory, gpu_mb=gpu)
 
-    def fits_on(self, step: Step) -> None:
+    def record_fallback(self, step: Step) -> None:
         """Record that the step succeeded with its fallback after it had run out of memory."""
-        if step.rung:
-            self.rungs[ladder_name(step)] = step.rung.name
+        if step.fallback:
+            self.fallbacks[fallback_record_name(step)] = step.fallback.name
 
     def save(self) -> None:
         """Save the measurements for the next run."""
-        Memories(kinds=self._kinds, rungs=self.rungs).write(self._file)
+        MeasurementsFile(kinds=self._pools, rungs=self.fallbacks).write(self._file)
 
     def _update(self, pool: str, **values: float | None) -> None:
-        self._kinds[pool] = self.of(pool).model_copy(update=values)
+        self._pools[pool] = self.of(pool).model_copy(update=values)

@@ -1,6 +1,7 @@
-"""Resource accounting: cores, memory, memory of each GPU, and labels of each machine. Pure arithmetic.
+"""Account for resources: the cores, memory, memory of each GPU, and labels of each machine. Pure arithmetic.
 
-A grant is all or nothing. A worker holds its resident share as long as it lives, and a job's share while the job runs.
+A reservation is all or nothing. A worker holds its resident demand as long as it lives, and the demand of a job while
+the job runs.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ _TOLERANCE = 1e-6  # sums of floating-point amounts
 
 
 @dataclass(frozen=True)
-class Need:
-    """An amount of everything. Memory is in 10^6 bytes; labels are whatever a user counts: licences, encoders."""
+class Demand:
+    """An amount of each resource. Memory is in 10^6 bytes. Labels are resources that the user defines and counts, such
+    as licences or encoders."""
 
     cpus: int = 0
     memory_mb: float = 0.0
@@ -23,9 +25,12 @@ class Need:
 
 @dataclass(frozen=True)
 class Host:
-    """A machine that workers can run on. `gpus` holds the memory of each of its GPUs. One that is not present may come
-    back: what only it can do waits. `spare` jobs of one core may run beyond its cores, as `make -j` is told one more
-    than there are: no job keeps all that it was granted busy all the time."""
+    """A machine that workers can run on. `gpus` holds the memory of each of its GPUs.
+
+    A machine that is not present may come back, so a job that only it can run waits. `spare` is the number of jobs of
+    one core that may run beyond its cores, as `make -j` is usually given one job more than there are cores: no job
+    keeps all its cores busy all the time.
+    """
 
     name: str
     cpus: int
@@ -37,82 +42,90 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A host, and one of its GPUs or none."""
+class Placement:
+    """A host, and the number of one of its GPUs or None."""
 
     host: str
     gpu: int | None = None
 
 
-class Ledger:
+class FreeCapacity:
     """The free resources of each host that is present."""
 
     def __init__(self, hosts: Iterable[Host]) -> None:
         self._cpus: dict[str, int] = {}
         self._memory: dict[str, float] = {}
         self._labels: dict[tuple[str, str], float] = {}
-        self._gpus: dict[Place, float] = {}
-        self._whole = {host.name: host for host in hosts if host.present}
-        for host in self._whole.values():
+        self._gpus: dict[Placement, float] = {}
+        self._hosts = {host.name: host for host in hosts if host.present}
+        for host in self._hosts.values():
             self._cpus[host.name], self._memory[host.name] = host.cpus + host.spare, host.memory_mb
             self._labels |= {(host.name, label): amount for label, amount in host.labels.items()}
-            self._gpus |= {Place(host.name, number): memory for number, memory in enumerate(host.gpus)}
+            self._gpus |= {Placement(host.name, number): memory for number, memory in enumerate(host.gpus)}
 
-    def place_for(self, need: Need, later: Need) -> Place | None:
-        """Return a place where `need` is free and `later` could be too. Among GPUs it is the fullest one, so that the
-        emptier ones stay free for larger models."""
-        places = list(self._gpus) if need.gpu_mb else [Place(name) for name in self._cpus]
-        roomy = [place for place in places if self.fits(need, place) and self._could_fit(later, place)]
-        return min(roomy, key=lambda place: self._gpus.get(place, 0.0), default=None)
+    def placement_for(self, demand: Demand, later: Demand) -> Placement | None:
+        """Return a placement where `demand` is free now and `later` can become free, or None.
 
-    def fits(self, need: Need, place: Place) -> bool:
-        """Return whether `need` is free at `place`."""
-        return place.host in self._whole and (
-            need.cpus <= self._cpus[place.host]
-            and need.memory_mb <= self._memory[place.host] + _TOLERANCE
-            and need.gpu_mb <= self._gpus.get(place, 0.0) + _TOLERANCE
-            and all(amount <= self._free_label(place, label) for label, amount in need.labels.items())
+        Of several GPUs, the one with the least free memory is chosen (best fit), so that the others stay free for
+        larger models.
+        """
+        placements = list(self._gpus) if demand.gpu_mb else [Placement(name) for name in self._cpus]
+        suitable = [one for one in placements if self.fits(demand, one) and self._can_become_free(later, one)]
+        return min(suitable, key=lambda one: self._gpus.get(one, 0.0), default=None)
+
+    def fits(self, demand: Demand, placement: Placement) -> bool:
+        """Tell whether `demand` is free at `placement`."""
+        return placement.host in self._hosts and (
+            demand.cpus <= self._cpus[placement.host]
+            and demand.memory_mb <= self._memory[placement.host] + _TOLERANCE
+            and demand.gpu_mb <= self._gpus.get(placement, 0.0) + _TOLERANCE
+            and all(amount <= self._free_label(placement, label) for label, amount in demand.labels.items())
         )
 
-    def take(self, need: Need, place: Place) -> None:
-        """Grant it, whether it fits or not: what is held already is held."""
-        self._add(need, place, -1)
+    def reserve(self, demand: Demand, placement: Placement) -> None:
+        """Subtract `demand`, even beyond what is free: a running worker holds its resources in any case."""
+        self._add(demand, placement, -1)
 
-    def give(self, need: Need, place: Place) -> None:
-        """Have it back."""
-        self._add(need, place, 1)
+    def release(self, demand: Demand, placement: Placement) -> None:
+        """Add `demand` to what is free."""
+        self._add(demand, placement, 1)
 
-    def _could_fit(self, need: Need, place: Place) -> bool:
-        host = self._whole[place.host]
-        labels = all(amount <= host.labels.get(label, 0.0) for label, amount in need.labels.items())
-        return need.cpus <= host.cpus and labels
+    def _can_become_free(self, demand: Demand, placement: Placement) -> bool:
+        host = self._hosts[placement.host]
+        labels = all(amount <= host.labels.get(label, 0.0) for label, amount in demand.labels.items())
+        return demand.cpus <= host.cpus and labels
 
-    def _free_label(self, place: Place, label: str) -> float:
-        return self._labels.get((place.host, label), 0.0) + _TOLERANCE
+    def _free_label(self, placement: Placement, label: str) -> float:
+        return self._labels.get((placement.host, label), 0.0) + _TOLERANCE
 
-    def _add(self, need: Need, place: Place, sign: int) -> None:
-        if place.host not in self._whole:
+    def _add(self, demand: Demand, placement: Placement, sign: int) -> None:
+        if placement.host not in self._hosts:
             return
-        self._cpus[place.host] += sign * need.cpus
-        self._memory[place.host] += sign * need.memory_mb
-        if place in self._gpus:
-            self._gpus[place] += sign * need.gpu_mb
-        for label, amount in need.labels.items():
-            self._labels[place.host, label] = self._labels.get((place.host, label), 0.0) + sign * amount
+        self._cpus[placement.host] += sign * demand.cpus
+        self._memory[placement.host] += sign * demand.memory_mb
+        if placement in self._gpus:
+            self._gpus[placement] += sign * demand.gpu_mb
+        for label, amount in demand.labels.items():
+            self._labels[placement.host, label] = self._labels.get((placement.host, label), 0.0) + sign * amount
 
 
-def clamped(need: Need, hosts: Iterable[Host]) -> Need | None:
-    """The need, cut to the largest host that has its labels, so that it can be met once that one is empty; None where
-    no host has them. A declaration is an estimate: a job is rather tried on a smaller machine than refused."""
-    fitting = [host for host in hosts if all(host.labels.get(name, 0.0) >= much for name, much in need.labels.items())]
-    if need.gpu_mb:
-        fitting = [host for host in fitting if host.gpus] or fitting
-    if not fitting:
+def clamp_to_largest_host(demand: Demand, hosts: Iterable[Host]) -> Demand | None:
+    """Return the demand, limited to the largest host that has its labels, or None if no host has them.
+
+    The result can be met when that host is empty. A declared demand is an estimate, so a job is tried on a smaller
+    machine rather than refused.
+    """
+    suitable = [
+        host for host in hosts if all(host.labels.get(name, 0.0) >= amount for name, amount in demand.labels.items())
+    ]
+    if demand.gpu_mb:
+        suitable = [host for host in suitable if host.gpus] or suitable
+    if not suitable:
         return None
-    largest = max(fitting, key=lambda host: (max(host.gpus, default=0.0) if need.gpu_mb else 0.0, host.memory_mb))
-    return Need(
-        cpus=min(need.cpus, largest.cpus),
-        memory_mb=min(need.memory_mb, largest.memory_mb),
-        gpu_mb=min(need.gpu_mb, max(largest.gpus, default=0.0)),
-        labels=need.labels,
+    largest = max(suitable, key=lambda host: (max(host.gpus, default=0.0) if demand.gpu_mb else 0.0, host.memory_mb))
+    return Demand(
+        cpus=min(demand.cpus, largest.cpus),
+        memory_mb=min(demand.memory_mb, largest.memory_mb),
+        gpu_mb=min(demand.gpu_mb, max(largest.gpus, default=0.0)),
+        labels=demand.labels,
     )

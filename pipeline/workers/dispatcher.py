@@ -21,10 +21,10 @@ from pipeline.base.events import Emit
 from pipeline.base.settings import Settings
 from pipeline.plan.llm_services import asked_by
 from pipeline.plan.model import Step
-from pipeline.store.worker_stats import Observed
-from pipeline.workers.capacity import Need, Place, clamped
+from pipeline.store.worker_stats import Measurements
+from pipeline.workers.capacity import Demand, Placement, clamp_to_largest_host
 from pipeline.workers.interfaces import OnEvent, WorkerHandle, WorkerHost, WorkerKey
-from pipeline.workers.scheduler import LOADING, Order, Outlook, Pool, Waiting, WorkerState, decide
+from pipeline.workers.scheduler import LOADING, Order, PoolForecast, PoolName, QueuedJob, WorkerState, decide
 from shared import protocol
 
 _LOAD_LIMIT_S = 600.0
@@ -38,11 +38,11 @@ class _Kind:
 
     key: WorkerKey
     load: protocol.Load | None  # None where workers are shared, and each backend is loaded when it is first needed
-    resident: Need
-    running: Need
+    resident: Demand
+    running: Demand
 
     @property
-    def pool(self) -> Pool:
+    def pool(self) -> PoolName:
         """Return the name of the pool in the schedule."""
         return self.key.name
 
@@ -54,9 +54,9 @@ class _Worker:
     name: str
     kind: _Kind
     handle: WorkerHandle
-    place: Place
+    placement: Placement
     state: Literal["starting", "idle", "busy", "ending"] = "starting"
-    running: Need = LOADING
+    running: Demand = LOADING
     loaded: set[tuple[str, str]] = field(default_factory=set)
     idle_since: float = 0.0
     first_mb: float | None = None
@@ -68,7 +68,7 @@ class _Worker:
 class _Request:
     """A job in the queue; `granted` gets its worker, or what kept one from starting."""
 
-    waiting: Waiting
+    waiting: QueuedJob
     granted: asyncio.Future[_Worker]
     on_wait: Callable[[str], None]
     waits_for: str = ""
@@ -77,14 +77,14 @@ class _Request:
 class Dispatcher:
     """Runs steps in workers of `host`. `close` ends all of them; use it as an asynchronous context."""
 
-    def __init__(self, host: WorkerHost, settings: Settings, observed: Observed, emit: Emit) -> None:
+    def __init__(self, host: WorkerHost, settings: Settings, measurements: Measurements, emit: Emit) -> None:
         self._host, self._settings, self._emit = host, settings, emit
-        self.observed = observed
-        self._kinds: dict[Pool, _Kind] = {}
+        self.measurements = measurements
+        self._kinds: dict[PoolName, _Kind] = {}
         self._workers: dict[str, _Worker] = {}
         self._queue: dict[int, _Request] = {}
-        self._expected: dict[Pool, float] = {}
-        self._doomed: set[Pool] = set()  # could not be started ahead of need; the next job will say why
+        self._expected: dict[PoolName, float] = {}
+        self._doomed: set[PoolName] = set()  # could not be started ahead of need; the next job will say why
         self._generations: dict[str, int] = {}
         self._numbers, self._worker_numbers = itertools.count(1), itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,7 +92,7 @@ class Dispatcher:
         self._trouble: BaseException | None = None
         self._closing = False
         self._deciding = False
-        self.ahead = 0.0  # files not started, per file in progress
+        self.unstarted_per_active = 0.0  # files not started, per file in progress
 
     @property
     def cpus(self) -> int:
@@ -155,17 +155,17 @@ class Dispatcher:
         kinds = self._kinds.values()
         return sum(k.resident.memory_mb for k in kinds) <= memory and sum(k.resident.gpu_mb for k in kinds) <= gpus
 
-    def machines_changed(self) -> None:
+    def hosts_changed(self) -> None:
         """Handle a machine that has joined or left: write off idle workers on one that left, and fail the jobs that no
         machine can do any more."""
         hosts = self._host.hosts
         present = {host.name for host in hosts if host.present}
         for worker in list(self._workers.values()):
-            if worker.state == "idle" and worker.place.host not in present:
+            if worker.state == "idle" and worker.placement.host not in present:
                 self._spawn(self._end(worker, "lost"))
         for request in self._queue.values():
             need = request.waiting.running
-            if not request.granted.done() and clamped(need, hosts) is None:
+            if not request.granted.done() and clamp_to_largest_host(need, hosts) is None:
                 request.granted.set_exception(_no_machine(self._kinds[request.waiting.pool].key, need))
         self._schedule()
 
@@ -175,7 +175,7 @@ class Dispatcher:
         await asyncio.gather(*(self._end(worker, "evicted") for worker in idle))
         return bool(idle)
 
-    def begin_no_more(self) -> None:
+    def stop_assigning(self) -> None:
         """Assign no more jobs and start no more workers, because the run is about to end."""
         self._closing = True
 
@@ -202,7 +202,7 @@ class Dispatcher:
         """Yield a worker for one job, once it is the job's turn."""
         ticket = next(self._numbers)
         self._doomed.discard(kind.pool)
-        waiting = Waiting(ticket, kind.pool, order, kind.resident, kind.running)
+        waiting = QueuedJob(ticket, kind.pool, order, kind.resident, kind.running)
         request = _Request(waiting, asyncio.get_running_loop().create_future(), on_wait)
         self._queue[ticket] = request
         self._schedule()
@@ -220,7 +220,7 @@ class Dispatcher:
             await self._give_back(worker)
 
     async def _give_back(self, worker: _Worker) -> None:
-        worker.running, worker.idle_since = Need(), time.monotonic()
+        worker.running, worker.idle_since = Demand(), time.monotonic()
         worker.state = "idle"
         if not worker.handle.usable:
             await self._end(worker, "killed" if self._closing else "crashed")
@@ -231,7 +231,7 @@ class Dispatcher:
 
     def _outgrown(self, worker: _Worker) -> str | None:
         """Return whether the worker holds much more than it did after its first job."""
-        stats = worker.handle.stats()
+        stats = worker.handle.resource_use()
         if stats is None:
             return None
         if worker.first_mb is None:
@@ -252,19 +252,19 @@ class Dispatcher:
         states = [self._state(worker) for worker in self._workers.values()]
         waiting = [request.waiting for request in self._queue.values() if not request.granted.done()]
         decision = decide(waiting, states, self._outlook(), self._host.hosts)
-        for ticket in decision.passed:
+        for ticket in decision.overtaken:
             request = self._queue[ticket]
             old = request.waiting
-            request.waiting = Waiting(old.ticket, old.pool, old.order, old.resident, old.running, old.passed + 1)
+            request.waiting = QueuedJob(old.ticket, old.pool, old.order, old.resident, old.running, old.overtaken + 1)
         for ticket, name in decision.assign:
             worker = self._workers[name]
             worker.state, worker.running = "busy", self._queue[ticket].waiting.running
             self._queue[ticket].granted.set_result(worker)
-        for pool, place in decision.start:
-            self._start(self._kinds[pool], place)
+        for pool, placement in decision.start:
+            self._start(self._kinds[pool], placement)
         for name in decision.end:
             self._spawn(self._end(self._workers[name], "evicted"))
-        for ticket, what in decision.waits.items():
+        for ticket, what in decision.wait_reasons.items():
             request = self._queue[ticket]
             if what != request.waits_for:
                 request.waits_for = what
@@ -273,26 +273,26 @@ class Dispatcher:
             self._ticking = True
             self._spawn(self._tick())
 
-    def _outlook(self) -> dict[Pool, Outlook]:
-        found: dict[Pool, Outlook] = {}
+    def _outlook(self) -> dict[PoolName, PoolForecast]:
+        found: dict[PoolName, PoolForecast] = {}
         for pool, kind in self._kinds.items():
-            seen = self.observed.of(kind.pool)
-            jobs = 0.0 if pool in self._doomed else self._expected.get(pool, 0.0) * (1 + self.ahead)
-            found[pool] = Outlook(jobs, kind.resident, kind.running, seen.job_s, seen.load_s or 0.0)
+            measured = self.measurements.of(kind.pool)
+            jobs = 0.0 if pool in self._doomed else self._expected.get(pool, 0.0) * (1 + self.unstarted_per_active)
+            found[pool] = PoolForecast(jobs, kind.resident, kind.running, measured.job_s, measured.load_s or 0.0)
         return found
 
     def _state(self, worker: _Worker) -> WorkerState:
         return WorkerState(
-            worker.name, worker.kind.pool, worker.place, worker.state, worker.kind.resident, worker.running,
+            worker.name, worker.kind.pool, worker.placement, worker.state, worker.kind.resident, worker.running,
             worker.idle_since,
         )  # fmt: skip
 
-    def _start(self, kind: _Kind, place: Place) -> None:
+    def _start(self, kind: _Kind, placement: Placement) -> None:
         name = f"w{next(self._worker_numbers):02d}"
-        worker = _Worker(name, kind, self._host.make(kind.key, place, kind.resident, name), place)
+        worker = _Worker(name, kind, self._host.make(kind.key, placement, kind.resident, name), placement)
         self._workers[name] = worker
         generation = self._generations[kind.key.label] = self._generations.get(kind.key.label, 0) + 1
-        self._emit(events.WorkerStarted(name, kind.key.label, place.host, generation))
+        self._emit(events.WorkerStarted(name, kind.key.label, placement.host, generation))
         self._spawn(self._bring_up(worker))
 
     async def _bring_up(self, worker: _Worker) -> None:
@@ -310,7 +310,7 @@ class Dispatcher:
                 first.granted.set_exception(error)
             self._schedule()
             return
-        worker.state, worker.running, worker.idle_since = "idle", Need(), time.monotonic()
+        worker.state, worker.running, worker.idle_since = "idle", Demand(), time.monotonic()
         self._schedule()
 
     async def _load(self, worker: _Worker, request: protocol.Load) -> None:
@@ -320,11 +320,11 @@ class Dispatcher:
         self._emit(
             events.WorkerLoaded(worker.name, request.stage, request.backend, models, ready.load_s, ready.memory_mb)
         )
-        self.observed.loaded(worker.kind.pool, ready.load_s)
+        self.measurements.record_load(worker.kind.pool, ready.load_s)
 
     def _note(self, worker: _Worker, step: Step, done: protocol.Done) -> None:
         """Remember what the job took; a kind that takes more memory than declared is booked with what it takes."""
-        self.observed.ran(worker.kind.pool, done.seconds, done.memory_mb, done.gpu_memory_mb)
+        self.measurements.record_job(worker.kind.pool, done.seconds, done.memory_mb, done.gpu_memory_mb)
         pool = worker.kind.pool
         kind = self._kinds[pool] = self._measured(self._kinds[pool])
         for alike in self._workers.values():
@@ -335,7 +335,7 @@ class Dispatcher:
         polite = worker.state == "idle" and worker.handle.usable
         if self._workers.get(worker.name) is not worker or worker.state == "ending":
             return
-        worker.state, worker.running = "ending", Need()
+        worker.state, worker.running = "ending", Demand()
         try:
             self._measure(worker)
         finally:
@@ -363,7 +363,7 @@ class Dispatcher:
 
     def _measure(self, worker: _Worker) -> None:
         """Report a worker's resource use, if the system states it."""
-        if not (stats := worker.handle.stats()):
+        if not (stats := worker.handle.resource_use()):
             return
         now = time.monotonic()
         cores = max(stats.cpu_s - worker.cpu_s, 0.0) / max(now - worker.measured_at, 0.01)
@@ -393,29 +393,29 @@ class Dispatcher:
             load = _load_request(step, models, key) if key.stage else None
             resources = step.backend.resources
             gpu_gib = 0.0 if key.device == "cpu" else resources.gpu_memory_gib
-            resident = Need(memory_mb=resources.memory_gib * 2**30 / 1e6, gpu_mb=gpu_gib * 2**30 / 1e6)
+            resident = Demand(memory_mb=resources.memory_gib * 2**30 / 1e6, gpu_mb=gpu_gib * 2**30 / 1e6)
             self._kinds[key.name] = self._measured(
-                _Kind(key, load, resident, Need(cpus=key.threads, labels=resources.labels))
+                _Kind(key, load, resident, Demand(cpus=key.threads, labels=resources.labels))
             )
         return self._kinds[key.name]
 
     def _measured(self, kind: _Kind) -> _Kind:
-        """The kind with what it needs as seen, where something was seen, and never more than there is."""
-        seen = self.observed.of(kind.pool)
-        resident = Need(
-            memory_mb=seen.memory_mb or kind.resident.memory_mb,
-            gpu_mb=(seen.gpu_mb or kind.resident.gpu_mb) if kind.key.device != "cpu" else 0.0,
+        """The kind with what it needs as measured, where something was measured, and never more than there is."""
+        measured = self.measurements.of(kind.pool)
+        resident = Demand(
+            memory_mb=measured.memory_mb or kind.resident.memory_mb,
+            gpu_mb=(measured.gpu_mb or kind.resident.gpu_mb) if kind.key.device != "cpu" else 0.0,
         )
-        both = clamped(
-            Need(kind.running.cpus, resident.memory_mb, resident.gpu_mb, kind.running.labels), self._host.hosts
+        both = clamp_to_largest_host(
+            Demand(kind.running.cpus, resident.memory_mb, resident.gpu_mb, kind.running.labels), self._host.hosts
         )
         if both is None:
             raise _no_machine(kind.key, kind.running)
-        resident = Need(memory_mb=both.memory_mb, gpu_mb=both.gpu_mb)
-        return _Kind(kind.key, kind.load, resident, Need(cpus=both.cpus, labels=both.labels))
+        resident = Demand(memory_mb=both.memory_mb, gpu_mb=both.gpu_mb)
+        return _Kind(kind.key, kind.load, resident, Demand(cpus=both.cpus, labels=both.labels))
 
 
-def _no_machine(key: WorkerKey, need: Need) -> Missing:
+def _no_machine(key: WorkerKey, need: Demand) -> Missing:
     wanted = ", ".join(need.labels) or "a machine"
     return Missing(
         "scheduler.label",

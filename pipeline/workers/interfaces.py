@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from pipeline.workers.capacity import Host, Need, Place
+from pipeline.workers.capacity import Demand, Host, Placement
 from shared import protocol
 from shared.stage import Option
 
@@ -48,7 +48,7 @@ def _name_of(key: WorkerKey) -> str:
 
 
 @dataclass(frozen=True)
-class WorkerStats:
+class ResourceUse:
     """The resources that a worker uses: processor time since its start, memory now, and peak memory."""
 
     cpu_s: float
@@ -81,7 +81,7 @@ class WorkerHandle(Protocol):
     def kill_now(self) -> None:
         """Send the end without waiting for it; `kill` still has to be awaited."""
 
-    def stats(self) -> WorkerStats | None:
+    def resource_use(self) -> ResourceUse | None:
         """Return the current resource use; None when it is not known."""
 
 
@@ -92,5 +92,5 @@ class WorkerHost(Protocol):
     def hosts(self) -> Sequence[Host]:
         """The machines there are now with all that each has, and those that were there a while ago, not present."""
 
-    def make(self, key: WorkerKey, place: Place, resident: Need, name: str) -> WorkerHandle:
+    def make(self, key: WorkerKey, placement: Placement, resident: Demand, name: str) -> WorkerHandle:
         """A worker that is not started yet, and that takes so much. `name` is the same as in events and logs."""

@@ -11,11 +11,11 @@ from pipeline.base.events import Emit
 from pipeline.base.hardware import available_cores, find_cards, find_memory_mb
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.plan.llm_services import find_key
-from pipeline.store.worker_stats import Observed
-from pipeline.workers.capacity import Host, Need, Place
+from pipeline.store.worker_stats import Measurements
+from pipeline.workers.capacity import Demand, Host, Placement
 from pipeline.workers.dispatcher import Dispatcher
 from pipeline.workers.interfaces import WorkerKey
-from pipeline.workers.process import Launch, Worker
+from pipeline.workers.process import Launch, WorkerProcess
 from shared.environment_manager import ChildPaths, cache_folders, child_environment
 
 _MEMORY_SHARE = 0.9
@@ -43,7 +43,7 @@ class LocalHost:
         """This machine alone."""
         return (self._host,)
 
-    def make(self, key: WorkerKey, place: Place, resident: Need, name: str) -> Worker:
+    def make(self, key: WorkerKey, placement: Placement, resident: Demand, name: str) -> WorkerProcess:
         """A worker that is not started yet."""
         app, project = self._app, self._app.project
         programs = [app.environments.programs(key.environment)]
@@ -58,11 +58,11 @@ class LocalHost:
         environment = child_environment(
             paths, os.environ, offline=True, threads=key.threads, service_key=secret.value if secret else None
         )
-        if place.gpu is not None and key.device == "cuda":
-            environment[_VISIBLE_GPUS] = _card_name(place.gpu)
+        if placement.gpu is not None and key.device == "cuda":
+            environment[_VISIBLE_GPUS] = _card_name(placement.gpu)
         log_name = "-".join(part for part in (name, key.environment, *key.tools, key.stage) if part)
         wanted = app.settings.memory_limit_gib
-        return Worker(
+        return WorkerProcess(
             Launch(
                 name=key.label,
                 python=app.environments.python(key.environment),
@@ -75,11 +75,11 @@ class LocalHost:
 
 
 def local_dispatcher(
-    app: App, logs: Path, observed: Observed | None = None, emit: Emit = lambda event: None
+    app: App, logs: Path, measurements: Measurements | None = None, emit: Emit = lambda event: None
 ) -> Dispatcher:
     """The dispatcher of a project on this machine."""
     host = LocalHost(app, logs)
-    return Dispatcher(host, app.settings, observed or Observed(app.project.results), emit)
+    return Dispatcher(host, app.settings, measurements or Measurements(app.project.results), emit)
 
 
 def _card_name(number: int) -> str:

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from pipeline.app import App
 from pipeline.base.events import Emit
-from pipeline.store.worker_stats import Observed
+from pipeline.store.worker_stats import Measurements
 from pipeline.workers.dispatcher import Dispatcher
 from pipeline.workers.local_host import local_dispatcher
 
 
 @contextlib.asynccontextmanager
-async def open_dispatcher(app: App, logs: Path, observed: Observed, emit: Emit) -> AsyncIterator[Dispatcher]:
+async def open_dispatcher(app: App, logs: Path, measurements: Measurements, emit: Emit) -> AsyncIterator[Dispatcher]:
     """The dispatcher of a run; all its workers are ended when the context is left."""
     if not app.settings.cluster:
-        async with local_dispatcher(app, logs, observed, emit) as dispatcher:
+        async with local_dispatcher(app, logs, measurements, emit) as dispatcher:
             yield dispatcher
         return
     from pipeline.workers.ray.host import RayHost  # Ray is in the environment `cluster` alone
 
-    async with RayHost(app, logs, emit) as host, Dispatcher(host, app.settings, observed, emit) as dispatcher:
-        host.on_change = dispatcher.machines_changed
+    async with RayHost(app, logs, emit) as host, Dispatcher(host, app.settings, measurements, emit) as dispatcher:
+        host.on_change = dispatcher.hosts_changed
         yield dispatcher

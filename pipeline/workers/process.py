@@ -28,7 +28,7 @@ from pipeline.base.errors import (
     WorkerKilled,
     WorkerTimedOut,
 )
-from pipeline.workers.interfaces import OnEvent, WorkerStats
+from pipeline.workers.interfaces import OnEvent, ResourceUse
 from pipeline.workers.worker_log import is_too_long, shorten
 from shared import protocol
 from shared.process_memory import resident_mb, system_kills, usage
@@ -54,7 +54,7 @@ class Launch:
     memory_limit_bytes: int
 
 
-class Worker:
+class WorkerProcess:
     """One stage process of this machine; see `pipeline.workers.interfaces.WorkerHandle`."""
 
     def __init__(self, launch: Launch) -> None:
@@ -168,14 +168,14 @@ class Worker:
         if self._started is not None:
             self._signal(signal.SIGKILL)
 
-    def stats(self) -> WorkerStats | None:
+    def resource_use(self) -> ResourceUse | None:
         """Return the current resource use; None where the system does not report it."""
         used = usage(self._started.pid) if self._started else None
         if used is None:
             return None
         cpu_s, memory_mb = used
         self._peak_mb = max(self._peak_mb, memory_mb)
-        return WorkerStats(cpu_s, memory_mb, self._gpu_memory_mb, self._peak_mb)
+        return ResourceUse(cpu_s, memory_mb, self._gpu_memory_mb, self._peak_mb)
 
     async def _end_job(self, job: int) -> bool:
         """Ask the job to end, and wait briefly. Return whether it ended, so that the worker can take another job."""

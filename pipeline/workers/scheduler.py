@@ -1,10 +1,10 @@
 """Decide which job runs next and where, and which workers start and end. Pure: decisions over plain data.
 
 The queue is first come, first served. Smaller jobs may overtake a job that lacks cores, but only a few times, so that
-cores do not stay idle and no job waits forever. The slowest stage gets another worker where the remaining work pays for
-its load, unless cores are the bottleneck. Where not all models fit into memory, a worker with waiting jobs stays, and a
-worker without makes room: a group of files then goes through the plan stage by stage, and each model is loaded once a
-group.
+cores do not stay idle and no job waits forever. The pool with the most work left gets another worker if the time saved
+pays for its load, unless cores are the bottleneck. If not all models fit into memory, a worker with waiting jobs stays,
+and a worker without makes room: a group of files then goes through the plan stage by stage, and each model is loaded
+once a group.
 """
 
 from __future__ import annotations
@@ -15,65 +15,70 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Literal
 
-from pipeline.workers.capacity import Host, Ledger, Need, Place
+from pipeline.workers.capacity import Demand, FreeCapacity, Host, Placement
 
-PASSES = 4  # how many jobs may overtake one that waits for cores
-ROOM_PASSES = 64  # and one that waits for memory: giving way costs a load
-LOADING = Need(cpus=1)
-_NOTHING = Need()
+MAX_OVERTAKEN = 4  # times that a job which waits for cores may be overtaken
+MAX_OVERTAKEN_FOR_MEMORY = 64  # and one that waits for memory: an evicted worker costs a load
+LOADING = Demand(cpus=1)
+_NOTHING = Demand()
 
-Pool = str
-"""The name of what makes workers interchangeable."""
+PoolName = str
+"""The name of a pool: workers that can stand in for each other."""
 Order = tuple[float, ...]
 """A job's place in the queue; the smallest is the first."""
+_Served = Literal["placed", "blocked", "behind"]
+"""The outcome for a job: it got a worker, or one starts for it; it lacks a resource; it waits for a worker of its own
+pool, which does not concern other jobs."""
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """A job that could begin. `passed` counts those that overtook it."""
+class QueuedJob:
+    """A job that waits for a worker. `resident` is the demand of a worker of its pool, `running` that of the job.
+    `overtaken` counts the jobs that were placed before it out of order."""
 
     ticket: int
-    pool: Pool
+    pool: PoolName
     order: Order
-    resident: Need
-    running: Need
-    passed: int = 0
+    resident: Demand
+    running: Demand
+    overtaken: int = 0
 
 
 @dataclass(frozen=True)
 class WorkerState:
-    """A worker as the decisions see it. `running` is what its job holds, or its load."""
+    """A worker as the scheduler sees it. `running` is the demand of its job or of its load."""
 
     name: str
-    pool: Pool
-    place: Place
+    pool: PoolName
+    placement: Placement
     state: Literal["starting", "idle", "busy", "ending"]
-    resident: Need
-    running: Need = _NOTHING
+    resident: Demand
+    running: Demand = _NOTHING
     idle_since: float = 0.0
 
 
 @dataclass(frozen=True)
-class Outlook:
-    """Facts about a pool: jobs to come, waiting ones included; seconds of a job and of a load; needs."""
+class PoolForecast:
+    """The work that a pool expects: its number of jobs, queued ones included, the seconds of a job (None if unknown)
+    and of a load, and the demands of a worker and of a job."""
 
     jobs: float
-    resident: Need
-    running: Need = _NOTHING
+    resident: Demand
+    running: Demand = _NOTHING
     job_s: float | None = None
     load_s: float = 0.0
 
 
 @dataclass
 class Decision:
-    """Jobs to assign, workers to start, idle workers to end, jobs that were overtaken, and what each job left in the
-    queue waits for."""
+    """Jobs to assign (ticket and worker), workers to start, idle workers to end, tickets of jobs that were overtaken,
+    and the reason for which each job that is left in the queue waits."""
 
     assign: list[tuple[int, str]] = field(default_factory=list)
-    start: list[tuple[Pool, Place]] = field(default_factory=list)
+    start: list[tuple[PoolName, Placement]] = field(default_factory=list)
     end: list[str] = field(default_factory=list)
-    passed: list[int] = field(default_factory=list)
-    waits: dict[int, str] = field(default_factory=dict)
+    overtaken: list[int] = field(default_factory=list)
+    wait_reasons: dict[int, str] = field(default_factory=dict)
 
 
 A_TURN, A_WORKER, A_CORE, MODELS = "its turn", "a worker of its kind", "a core", "its models to load"
@@ -81,164 +86,168 @@ MEMORY, GPU_MEMORY, LABEL = "memory", "memory of a GPU", "the label `{}`"
 
 
 def decide(
-    waiting: Sequence[Waiting], workers: Sequence[WorkerState], outlook: Mapping[Pool, Outlook], hosts: Sequence[Host]
-) -> Decision:
-    """The decisions for this moment. What is started or ended holds its grant until it is told to be gone."""
-    return _Moment(waiting, workers, outlook, hosts).decide()
+    queue: Sequence[QueuedJob], workers: Sequence[WorkerState], forecasts: Mapping[PoolName, PoolForecast],
+    hosts: Sequence[Host],
+) -> Decision:  # fmt: skip
+    """Return the decisions for this moment. A worker keeps its reservations from its start until it has ended."""
+    return _Round(queue, workers, forecasts, hosts).decide()
 
 
-def is_worth_it(outlook: Outlook, workers: int) -> bool:
-    """Return whether one more worker saves more time than it takes to load."""
-    if outlook.job_s is None:
+def pays_off(forecast: PoolForecast, workers: int) -> bool:
+    """Tell whether one more worker saves more time than it takes to load."""
+    if forecast.job_s is None:
         return False
-    remaining = outlook.jobs * outlook.job_s
-    return remaining / workers - remaining / (workers + 1) > outlook.load_s + outlook.job_s
+    remaining_s = forecast.jobs * forecast.job_s
+    return remaining_s / workers - remaining_s / (workers + 1) > forecast.load_s + forecast.job_s
 
 
-class _Moment:
+class _Round:
+    """One round of decisions."""
+
     def __init__(
-        self, waiting: Sequence[Waiting], workers: Sequence[WorkerState], outlook: Mapping[Pool, Outlook],
+        self, queue: Sequence[QueuedJob], workers: Sequence[WorkerState], forecasts: Mapping[PoolName, PoolForecast],
         hosts: Sequence[Host],
     ) -> None:  # fmt: skip
-        self._waiting = sorted(waiting, key=attrgetter("order", "ticket"))
-        self._outlook, self._workers = outlook, workers
-        self._ledger = Ledger(hosts)
+        self._queue = sorted(queue, key=attrgetter("order", "ticket"))
+        self._forecasts = forecasts
+        self._free = FreeCapacity(hosts)
         self._cores = sum(host.cpus for host in hosts)
         for worker in workers:
-            self._ledger.take(worker.resident, worker.place)
-            self._ledger.take(worker.running, worker.place)
-        self._idle: dict[Pool, list[WorkerState]] = {}
+            self._free.reserve(worker.resident, worker.placement)
+            self._free.reserve(worker.running, worker.placement)
+        self._idle: dict[PoolName, list[WorkerState]] = {}
         for worker in sorted(workers, key=lambda one: one.idle_since):
             if worker.state == "idle":
                 self._idle.setdefault(worker.pool, []).append(worker)  # the last used is taken first
         self._live = Counter(worker.pool for worker in workers if worker.state != "ending")
         self._starting = Counter(worker.pool for worker in workers if worker.state == "starting")
         self._ending = any(worker.state == "ending" for worker in workers)
-        self._full: set[Pool] = set()  # whose workers all have work, and that get no other now
+        self._saturated: set[PoolName] = set()  # every worker has a job, and no other is started in this round
         self._decision = Decision()
 
     def decide(self) -> Decision:
-        held_up: list[Waiting] = []
-        self._decision.waits = dict.fromkeys((one.ticket for one in self._waiting), A_TURN)
-        for one in self._waiting:
-            if one.pool in self._full:
-                self._decision.waits[one.ticket] = A_WORKER
+        blocked: list[QueuedJob] = []
+        self._decision.wait_reasons = dict.fromkeys((job.ticket for job in self._queue), A_TURN)
+        for job in self._queue:
+            if job.pool in self._saturated:
+                self._decision.wait_reasons[job.ticket] = A_WORKER
                 continue
-            served = self._serve(one)
-            if served:
-                self._decision.passed += [earlier.ticket for earlier in held_up]
-            elif served is False:
-                if one.passed >= (PASSES if self._live[one.pool] else ROOM_PASSES):
+            served = self._serve(job)
+            if served == "placed":
+                self._decision.overtaken += [earlier.ticket for earlier in blocked]
+            elif served == "blocked":
+                if job.overtaken >= (MAX_OVERTAKEN if self._live[job.pool] else MAX_OVERTAKEN_FOR_MEMORY):
                     return self._decision
-                held_up.append(one)
-        if not held_up and not self._ending:
-            self._prepare()
+                blocked.append(job)
+        if not blocked and not self._ending:
+            self._start_ahead()
         return self._decision
 
-    def _serve(self, one: Waiting) -> bool | None:
-        """True: the job got a worker, or one was started for it. False: a resource that it needs is not free. None: it
-        waits for a worker of its own pool, which does not concern other jobs."""
-        waits = self._decision.waits
-        if idle := self._idle.get(one.pool):
-            # The one whose host has room; as a rule there is one host.
+    def _serve(self, job: QueuedJob) -> _Served:
+        """Assign a worker to the job, or start one for it, or record the reason for which it waits."""
+        reasons = self._decision.wait_reasons
+        if idle := self._idle.get(job.pool):
+            # The first whose host has room for the job; usually there is one host.
             for worker in reversed(idle):
-                if self._ledger.fits(one.running, worker.place):
+                if self._free.fits(job.running, worker.placement):
                     idle.remove(worker)
-                    self._ledger.take(one.running, worker.place)
-                    self._decision.assign.append((one.ticket, worker.name))
-                    del waits[one.ticket]
-                    return True
-            waits[one.ticket] = self._lacking(Need(), one.running)
-            return False
-        waits[one.ticket] = MODELS
-        if self._starting[one.pool]:
-            self._starting[one.pool] -= 1  # that one is for this job
-            return None
-        if self._live[one.pool]:
-            if self._is_bottleneck(one.pool) and self._start(one.pool, one.resident, one.running):
-                return True
-            self._full.add(one.pool)
-            waits[one.ticket] = A_WORKER
-            return None
-        if self._start(one.pool, one.resident, one.running):
-            return True
-        waits[one.ticket] = self._lacking(one.resident, one.running)
-        self._make_room(one)
-        return False
+                    self._free.reserve(job.running, worker.placement)
+                    self._decision.assign.append((job.ticket, worker.name))
+                    del reasons[job.ticket]
+                    return "placed"
+            reasons[job.ticket] = self._missing_resource(Demand(), job.running)
+            return "blocked"
+        reasons[job.ticket] = MODELS
+        if self._starting[job.pool]:
+            self._starting[job.pool] -= 1  # that worker is for this job
+            return "behind"
+        if self._live[job.pool]:
+            if self._is_bottleneck(job.pool) and self._start(job.pool, job.resident, job.running):
+                return "placed"
+            self._saturated.add(job.pool)
+            reasons[job.ticket] = A_WORKER
+            return "behind"
+        if self._start(job.pool, job.resident, job.running):
+            return "placed"
+        reasons[job.ticket] = self._missing_resource(job.resident, job.running)
+        self._make_room(job)
+        return "blocked"
 
-    def _lacking(self, resident: Need, running: Need) -> str:
-        """Return in a word what a job that fits nowhere now waits for."""
-        if not self._ledger.place_for(Need(memory_mb=resident.memory_mb), Need()):
+    def _missing_resource(self, resident: Demand, running: Demand) -> str:
+        """Return the name of the resource that a job which fits nowhere now waits for."""
+        if not self._free.placement_for(Demand(memory_mb=resident.memory_mb), Demand()):
             return MEMORY
-        if resident.gpu_mb and not self._ledger.place_for(Need(gpu_mb=resident.gpu_mb), Need()):
+        if resident.gpu_mb and not self._free.placement_for(Demand(gpu_mb=resident.gpu_mb), Demand()):
             return GPU_MEMORY
         for label in running.labels:
-            if not self._ledger.place_for(Need(labels={label: running.labels[label]}), Need()):
+            if not self._free.placement_for(Demand(labels={label: running.labels[label]}), Demand()):
                 return LABEL.format(label)
         return A_CORE
 
-    def _is_bottleneck(self, pool: Pool) -> bool:
-        """Return whether this pool would finish last, later than the cores alone would allow, and another worker pays.
-        As long as the cost of some pool is unknown, so is the slowest one, and the answer is no."""
-        mine = self._outlook.get(pool)
-        if mine is None or not is_worth_it(mine, self._live[pool]):
+    def _is_bottleneck(self, pool: PoolName) -> bool:
+        """Tell whether this pool would finish last, later than the cores alone would allow, and another worker pays
+        off. If the seconds of a job are unknown for some pool, so is the slowest pool, and the answer is False."""
+        forecast = self._forecasts.get(pool)
+        if forecast is None or not pays_off(forecast, self._live[pool]):
             return False
-        busy = [other for other, outlook in self._outlook.items() if outlook.jobs]
-        if any(self._outlook[other].job_s is None for other in busy):
+        expecting = [other for other, expected in self._forecasts.items() if expected.jobs]
+        if any(self._forecasts[other].job_s is None for other in expecting):
             return False
-        work = sum(o.jobs * (o.job_s or 0.0) * max(o.running.cpus, 1) for o in self._outlook.values())
-        others = (self._left(other) for other in busy if self._live[other])
-        return self._left(pool) >= max(others, default=0.0) and self._left(pool) > work / self._cores
+        core_s = sum(one.jobs * (one.job_s or 0.0) * max(one.running.cpus, 1) for one in self._forecasts.values())
+        others = (self._remaining_s(other) for other in expecting if self._live[other])
+        remaining_s = self._remaining_s(pool)
+        return remaining_s >= max(others, default=0.0) and remaining_s > core_s / self._cores
 
-    def _left(self, pool: Pool) -> float:
-        outlook = self._outlook[pool]
-        return outlook.jobs * (outlook.job_s or 0.0) / self._live[pool]
+    def _remaining_s(self, pool: PoolName) -> float:
+        forecast = self._forecasts[pool]
+        return forecast.jobs * (forecast.job_s or 0.0) / self._live[pool]
 
-    def _start(self, pool: Pool, resident: Need, running: Need) -> bool:
-        need = Need(resident.cpus + LOADING.cpus, resident.memory_mb, resident.gpu_mb, resident.labels)
-        place = self._ledger.place_for(need, running)
-        if place is None:
+    def _start(self, pool: PoolName, resident: Demand, running: Demand) -> bool:
+        demand = Demand(resident.cpus + LOADING.cpus, resident.memory_mb, resident.gpu_mb, resident.labels)
+        placement = self._free.placement_for(demand, running)
+        if placement is None:
             return False
-        self._ledger.take(need, place)
+        self._free.reserve(demand, placement)
         self._live[pool] += 1
-        self._decision.start.append((pool, place))
+        self._decision.start.append((pool, placement))
         return True
 
-    def _make_room(self, one: Waiting) -> None:
-        """End idle workers so that another can live there: first those with nothing to come, then the longest idle."""
-        forced = one.passed >= ROOM_PASSES
-        given = {ticket for ticket, _ in self._decision.assign}
-        queued = {other.pool for other in self._waiting if other.ticket not in given}
+    def _make_room(self, job: QueuedJob) -> None:
+        """End idle workers so that a worker for the job can start: first those whose pool expects no jobs, then those
+        that have been idle longest."""
+        forced = job.overtaken >= MAX_OVERTAKEN_FOR_MEMORY
+        assigned = {ticket for ticket, _ in self._decision.assign}
+        queued = {other.pool for other in self._queue if other.ticket not in assigned}
         spare = [
             worker
             for pool, idle in self._idle.items()
             for worker in idle
-            if pool != one.pool and (forced or pool not in queued)
+            if pool != job.pool and (forced or pool not in queued)
         ]
-        spare.sort(key=lambda worker: (self._has_future(worker.pool), worker.idle_since))
-        if self._ledger.place_for(one.resident, one.running):
-            return  # memory is there, a core is not
-        for host in {worker.place.host for worker in spare}:
-            ended = []
-            for worker in (worker for worker in spare if worker.place.host == host):
-                self._ledger.give(worker.resident, worker.place)
-                ended.append(worker)
-                if self._ledger.place_for(one.resident, one.running):
-                    self._decision.end += [worker.name for worker in ended]
-                    for gone in ended:
-                        self._idle[gone.pool].remove(gone)
+        spare.sort(key=lambda worker: (self._expects_jobs(worker.pool), worker.idle_since))
+        if self._free.placement_for(job.resident, job.running):
+            return  # memory is free, a core is not
+        for host in {worker.placement.host for worker in spare}:
+            released = []
+            for worker in (worker for worker in spare if worker.placement.host == host):
+                self._free.release(worker.resident, worker.placement)
+                released.append(worker)
+                if self._free.placement_for(job.resident, job.running):
+                    self._decision.end += [one.name for one in released]
+                    for one in released:
+                        self._idle[one.pool].remove(one)
                     break
-            for worker in ended:  # theirs until they are gone
-                self._ledger.take(worker.resident, worker.place)
+            for worker in released:  # each holds its memory until its process has ended
+                self._free.reserve(worker.resident, worker.placement)
             if self._decision.end:
                 return
 
-    def _has_future(self, pool: Pool) -> bool:
-        outlook = self._outlook.get(pool)
-        return outlook is not None and outlook.jobs > 0
+    def _expects_jobs(self, pool: PoolName) -> bool:
+        forecast = self._forecasts.get(pool)
+        return forecast is not None and forecast.jobs > 0
 
-    def _prepare(self) -> None:
-        """Load on a free core what will surely be needed, if there is room."""
-        for pool, outlook in self._outlook.items():
-            if outlook.jobs > 0 and not self._live[pool]:
-                self._start(pool, outlook.resident, outlook.running)
+    def _start_ahead(self) -> None:
+        """Start a worker for each pool that expects jobs and has none, if a core and memory are free."""
+        for pool, forecast in self._forecasts.items():
+            if forecast.jobs > 0 and not self._live[pool]:
+                self._start(pool, forecast.resident, forecast.running)

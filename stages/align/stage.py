@@ -15,7 +15,7 @@ from typing import Protocol
 from pydantic import Field
 
 from shared.documents.transcript import Segment, Transcript, Word
-from shared.stage import CORE_ENVIRONMENT, Backend, Files, Job, Params, Resources, Rung, Stage
+from shared.stage import CORE_ENVIRONMENT, Backend, Fallback, Files, Job, Params, Resources, Stage
 from shared.text.language import english_name, primary
 
 
@@ -173,7 +173,7 @@ STAGE = Stage(
             summary="forced alignment with a wav2vec 2.0 for the language spoken; digits and symbols included",
             by_language=True,
             resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=2.0, time_per_media_s=4.0),
-            oom_ladder=(Rung("the processor", device="cpu"),),
+            oom_fallbacks=(Fallback("the processor", device="cpu"),),
         ),
     },
     run=run,

@@ -23,7 +23,7 @@ from pydantic import Field, field_validator
 from shared.documents.removals import Removal, Removals
 from shared.documents.speech import Region, SpeechRegions
 from shared.documents.transcript import Segment, Transcript, Word
-from shared.stage import Backend, Files, Job, Params, Resources, Rung, Stage, StageError
+from shared.stage import Backend, Fallback, Files, Job, Params, Resources, Stage, StageError
 from shared.text.glossary import cut_hotwords
 from shared.text.language import UNDETERMINED, primary
 from shared.text.language_names import known_or_none
@@ -300,10 +300,10 @@ STAGE = Stage(
             resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
             load_params=("compute_type",),
             neutral_params=("batch_size",),
-            oom_ladder=(
-                Rung("two hypotheses", {"beam_size": 2}),
-                Rung("8-bit weights", {"beam_size": 2, "compute_type": "int8"}),
-                Rung("the processor", device="cpu"),
+            oom_fallbacks=(
+                Fallback("two hypotheses", {"beam_size": 2}),
+                Fallback("8-bit weights", {"beam_size": 2, "compute_type": "int8"}),
+                Fallback("the processor", device="cpu"),
             ),
         ),
         "mlx-whisper": Backend(
@@ -316,7 +316,7 @@ STAGE = Stage(
             platforms=("darwin", "linux"),
             load_params=("compute_type",),
             neutral_params=("beam_size", "patience", "batch_size"),
-            oom_ladder=(Rung("the processor", device="cpu"),),
+            oom_fallbacks=(Fallback("the processor", device="cpu"),),
         ),
         "nemo-parakeet": Backend(
             module="stages.asr.nemo_parakeet",
@@ -326,7 +326,7 @@ STAGE = Stage(
             models=("recognizer",),
             resources=Resources(cpus=2, memory_gib=8.0, gpu_memory_gib=6.0, time_base_s=600.0, time_per_media_s=10.0),
             neutral_params=_DECODING,
-            oom_ladder=(Rung("the processor", device="cpu"),),
+            oom_fallbacks=(Fallback("the processor", device="cpu"),),
         ),
         "nemo-canary": Backend(
             module="stages.asr.nemo_canary",
@@ -336,7 +336,7 @@ STAGE = Stage(
             models=("recognizer", "tokenizer"),
             resources=Resources(cpus=2, memory_gib=16.0, gpu_memory_gib=12.0, time_base_s=600.0, time_per_media_s=30.0),
             neutral_params=_DECODING,
-            oom_ladder=(Rung("the processor", device="cpu"),),
+            oom_fallbacks=(Fallback("the processor", device="cpu"),),
         ),
         "whisperx": Backend(
             module="stages.asr.whisperx",
@@ -346,11 +346,11 @@ STAGE = Stage(
             models=("whisper",),
             resources=Resources(cpus=2, memory_gib=4.0, gpu_memory_gib=4.0, time_per_media_s=10.0),
             load_params=("compute_type",),
-            oom_ladder=(
-                Rung("four windows at once", {"batch_size": 4}),
-                Rung("one window at once", {"batch_size": 1}),
-                Rung("8-bit weights", {"batch_size": 1, "compute_type": "int8"}),
-                Rung("the processor", {"batch_size": 1, "compute_type": "int8"}, device="cpu"),
+            oom_fallbacks=(
+                Fallback("four windows at once", {"batch_size": 4}),
+                Fallback("one window at once", {"batch_size": 1}),
+                Fallback("8-bit weights", {"batch_size": 1, "compute_type": "int8"}),
+                Fallback("the processor", {"batch_size": 1, "compute_type": "int8"}, device="cpu"),
             ),
         ),
     },

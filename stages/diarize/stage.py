@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from shared.documents.diarization import Diarization, Turn, speaker_label, to_rttm
 from shared.documents.speech import Region, SpeechRegions
 from shared.files import write_atomically
-from shared.stage import Backend, Files, Job, Params, Resources, Rung, Stage
+from shared.stage import Backend, Fallback, Files, Job, Params, Resources, Stage
 
 
 class DiarizeInputs(Files):
@@ -155,10 +155,10 @@ STAGE = Stage(
             summary="pyannote's pipelines, community-1 and 3.1: who speaks, also two at once",
             models=("pipeline",),
             resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=2.0, time_per_media_s=30.0),
-            oom_ladder=(
-                Rung("batches of 8", {"segmentation_batch_size": 8, "embedding_batch_size": 8}),
-                Rung("batches of 1", {"segmentation_batch_size": 1, "embedding_batch_size": 1}),
-                Rung("the processor", device="cpu"),
+            oom_fallbacks=(
+                Fallback("batches of 8", {"segmentation_batch_size": 8, "embedding_batch_size": 8}),
+                Fallback("batches of 1", {"segmentation_batch_size": 1, "embedding_batch_size": 1}),
+                Fallback("the processor", device="cpu"),
             ),
         ),
     },

@@ -28,7 +28,7 @@ from typing import Literal, Protocol
 from pydantic import Field
 
 from shared.documents.speech import Region, Separation, SpeechRegions
-from shared.stage import Backend, Files, Job, Params, Resources, Rung, Stage
+from shared.stage import Backend, Fallback, Files, Job, Params, Resources, Stage
 
 FRAME_MS = 20
 _DIGITAL_SILENCE = 1e-9  # power; -90 dB of full scale, the least that 16 bits can hold
@@ -252,10 +252,10 @@ STAGE = Stage(
             summary="Demucs takes the mix apart: voice, drums, bass and the rest",
             models=("separator",),
             resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=3.0, time_per_media_s=30.0),
-            oom_ladder=(
-                Rung("segments of 4 s", {"segment": 4}),
-                Rung("segments of 2 s", {"segment": 2}),
-                Rung("the processor", device="cpu"),
+            oom_fallbacks=(
+                Fallback("segments of 4 s", {"segment": 4}),
+                Fallback("segments of 2 s", {"segment": 2}),
+                Fallback("the processor", device="cpu"),
             ),
         ),
     },

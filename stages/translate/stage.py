@@ -17,7 +17,7 @@ from shared.documents.transcript import Segment, Transcript
 from shared.documents.translation import TranslatedSegment, Translation
 from shared.files import write_atomically
 from shared.language_model import LANGUAGE_MODEL_PARAMS, LanguageModelParams, language_model_backends
-from shared.stage import Backend, Fact, Files, Job, Resources, Rung, Stage, StageError
+from shared.stage import Backend, Fact, Fallback, Files, Job, Resources, Stage, StageError
 from shared.text.flores_codes import INDICTRANS2, NLLB
 from shared.text.glossary import Glossary, glossary_of
 from shared.text.language import UNDETERMINED, english_name, primary
@@ -266,11 +266,11 @@ def _write(job: TranslateJob, transcript: Transcript, target: str, texts: Sequen
 
 
 _TRANSFORMERS = Resources(cpus=4, memory_gib=5.0, gpu_memory_gib=5.0, time_base_s=300.0, time_per_media_s=20.0)
-_LADDER = (
-    Rung("batches of 4", {"batch_size": 4}),
-    Rung("one sentence at a time", {"batch_size": 1}),
-    Rung("half precision", {"batch_size": 1, "dtype": "bfloat16"}),
-    Rung("the processor", {"batch_size": 1, "dtype": "bfloat16"}, device="cpu"),
+_FALLBACKS = (
+    Fallback("batches of 4", {"batch_size": 4}),
+    Fallback("one sentence at a time", {"batch_size": 1}),
+    Fallback("half precision", {"batch_size": 1, "dtype": "bfloat16"}),
+    Fallback("the processor", {"batch_size": 1, "dtype": "bfloat16"}, device="cpu"),
 )
 
 # What the other backends decode by, and no language model hears of.
@@ -311,7 +311,7 @@ STAGE = Stage(
             models=("nllb",),
             resources=_TRANSFORMERS,
             load_params=("dtype",),
-            oom_ladder=_LADDER,
+            oom_fallbacks=_FALLBACKS,
             neutral_params=LANGUAGE_MODEL_PARAMS,
         ),
         "indictrans2": Backend(
@@ -322,7 +322,7 @@ STAGE = Stage(
             models=("en-indic", "indic-en", "indic-indic"),
             resources=_TRANSFORMERS,
             load_params=("dtype",),
-            oom_ladder=_LADDER,
+            oom_fallbacks=_FALLBACKS,
             neutral_params=LANGUAGE_MODEL_PARAMS,
         ),
         **language_model_backends("translate", *_DECODING),

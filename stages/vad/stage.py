@@ -14,7 +14,7 @@ from typing import Protocol
 from pydantic import Field
 
 from shared.documents.speech import Region, SpeechRegions
-from shared.stage import Backend, Files, Job, Params, Resources, Rung, Stage
+from shared.stage import Backend, Fallback, Files, Job, Params, Resources, Stage
 
 WINDOW_MS = 32
 _SHORTEST_PAUSE_MS = 98  # Silero's: a shorter pause is not a place to cut
@@ -165,7 +165,7 @@ STAGE = Stage(
             summary="pyannote's segmentation 3.0, any of its speakers",
             models=("segmentation",),
             resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=1.0, time_per_media_s=1.0),
-            oom_ladder=(Rung("the processor", device="cpu"),),
+            oom_fallbacks=(Fallback("the processor", device="cpu"),),
         ),
         "whisperx": Backend(
             module="stages.vad.pyannote",
@@ -173,7 +173,7 @@ STAGE = Stage(
             accelerators=("cuda",),
             summary="the segmentation network of pyannote that whisperx ships; nothing to fetch",
             resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=1.0, time_per_media_s=1.0),
-            oom_ladder=(Rung("the processor", device="cpu"),),
+            oom_fallbacks=(Fallback("the processor", device="cpu"),),
         ),
     },
     run=run,

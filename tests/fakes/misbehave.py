@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shared.stage import CORE_ENVIRONMENT, Backend, Device, Files, Job, Params, Resources, Rung, Stage, StageError
+from shared.stage import CORE_ENVIRONMENT, Backend, Device, Fallback, Files, Job, Params, Resources, Stage, StageError
 from shared.worker_main import end_with_parent
 
 
@@ -201,7 +201,7 @@ _LIES: dict[str, Callable[[MisbehaveJob], Path]] = {
     "lie: folder": lambda job: job.out_dir,
 }
 
-LADDER = (Rung("batches of 4", {"batch": 4}), Rung("low precision", {"batch": 1, "precision": "low"}))
+FALLBACKS = (Fallback("batches of 4", {"batch": 4}), Fallback("low precision", {"batch": 1, "precision": "low"}))
 
 STAGE = Stage(
     name="misbehave",
@@ -218,7 +218,7 @@ STAGE = Stage(
             resources=Resources(time_base_s=60.0),
             load_params=("precision",),
             neutral_params=("batch",),
-            oom_ladder=LADDER,
+            oom_fallbacks=FALLBACKS,
         )
     },
     run=run,

@@ -18,7 +18,7 @@ from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 from pipeline.engine.step_run import Given, StepCallbacks, prepare_step, run_step
 from pipeline.plan.model import Step
-from pipeline.store.worker_stats import Observed
+from pipeline.store.worker_stats import Measurements
 from pipeline.workers.open_dispatcher import open_dispatcher
 from shared.stage import DeviceKind, Resources
 from tests.fakes import misbehave
@@ -65,7 +65,7 @@ async def work(app: App, wishes: list[Wish]) -> dict[str, object]:
         return {"text": app.store.path(file).read_text()}
 
     with app.store.open_for_writing("a test"):
-        async with open_dispatcher(app, logs, Observed(app.project.results), heard.append) as dispatcher:
+        async with open_dispatcher(app, logs, Measurements(app.project.results), heard.append) as dispatcher:
             outcomes = await asyncio.gather(*(one(wish) for wish in wishes))
     told = [{"event": type(event).__name__, **asdict(event)} for event in heard]
     return {"outcomes": outcomes, "events": told, "warnings": warnings}

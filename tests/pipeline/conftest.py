@@ -15,7 +15,7 @@ from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 from pipeline.engine.step_run import Given, StepCallbacks, prepare_step, run_step
 from pipeline.plan.model import Step
-from pipeline.plan.oom_fallback import descent
+from pipeline.plan.oom_fallback import steps_to_try
 from pipeline.store.results import StoredResult
 from pipeline.workers.local_host import local_dispatcher
 from shared.stage import Resources
@@ -49,8 +49,8 @@ class Bench:
         with app.store.open_for_writing("a test"):
             async with local_dispatcher(app, self.logs) as dispatcher:
                 for step in steps:
-                    surroundings = replace(app.surroundings(), rungs=dispatcher.observed.rungs)
-                    first, *below = descent(step, surroundings.rungs)
+                    surroundings = replace(app.surroundings(), fallbacks=dispatcher.measurements.fallbacks)
+                    first, *below = steps_to_try(step, surroundings.fallbacks)
                     work = prepare_step(first, {"media": None}, surroundings)
                     outcome = await asyncio.gather(
                         run_step(work, below, Given(1000), app, dispatcher, listening), return_exceptions=True

@@ -37,7 +37,7 @@ RAY_VARIABLES = {
     "RAY_memory_monitor_refresh_ms": "0",  # memory is ours to watch: Ray would end a worker that does nothing wrong
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a backend that declares no memory of a card still sees them all
 }
-_FEW_TRIES = {"RAY_NUM_REDIS_GET_RETRIES": "5"}  # a second each; of 20, who has a wrong token would wait for all
+_FEW_RETRIES = {"RAY_NUM_REDIS_GET_RETRIES": "5"}  # a second each; of 20, who has a wrong token would wait for all
 _UP_LIMIT_S = 180.0
 _DOWN_LIMIT_S = 30.0
 _JOIN_LIMIT_S = 60.0
@@ -65,11 +65,11 @@ def require_linux() -> None:
 
 def enter(app: App) -> None:
     """Go on in the environment that has Ray: the same command in its interpreter, in this very process."""
-    app.environments.ensure(FAMILY, _silent, offline=app.settings.offline)
+    app.environments.ensure(FAMILY, _ignore, offline=app.settings.offline)
     python = app.environments.python(FAMILY)
     if Path(sys.prefix) != python.parent.parent:
         sys.stdout.flush()
-        variables = {**_FEW_TRIES, **os.environ, **ray_variables(app), "PYTHONPATH": str(CODE_ROOT)}
+        variables = {**_FEW_RETRIES, **os.environ, **ray_variables(app), "PYTHONPATH": str(CODE_ROOT)}
         os.execve(python, [str(python), "-P", "-m", "pipeline", *sys.argv[1:]], variables)
 
 
@@ -88,18 +88,18 @@ def token_file(app: App) -> Path:
 
 def start_node(app: App, node: str, join: str | None, port: int, labels: Mapping[str, float], *, block: bool) -> None:
     """Start this machine's node; `join` is the cluster's address, None for a new one. Raises `StepFailed`."""
-    app.environments.ensure(FAMILY, _silent, offline=app.settings.offline)
-    _have_token(app, join)
+    app.environments.ensure(FAMILY, _ignore, offline=app.settings.offline)
+    _require_token(app, join)
     if any(record.node == node for record in nodes()):
         raise UsageError("cluster.up", f"this machine is in a cluster already, as {node}", hint="`./reel cluster down`")
     if join:
         _wait_for(join)
-    place = _place()
+    folder = _node_folder()
     ray = app.environments.programs(FAMILY) / "ray"
     where = ["--address", join] if join else ["--head", "--port", str(port), "--include-dashboard=false"]
     command = [
         str(ray), "start", *where, "--node-ip-address", node, "--resources", json.dumps(dict(labels)), "--block",
-        "--disable-usage-stats", "--include-log-monitor=false", "--temp-dir", str(place / node),
+        "--disable-usage-stats", "--include-log-monitor=false", "--temp-dir", str(folder / node),
         *(["--num-cpus", str(app.settings.cpus)] if app.settings.cpus else []),
     ]  # fmt: skip
     variables = {**os.environ, **ray_variables(app), "PYTHONPATH": str(CODE_ROOT), "PYDANTIC_DISABLE_PLUGINS": "1"}
@@ -107,7 +107,7 @@ def start_node(app: App, node: str, join: str | None, port: int, labels: Mapping
     if block:
         _record(node, cluster, os.getpid())
         os.execve(ray, command, variables)
-    log = place / f"{node}.log"
+    log = folder / f"{node}.log"
     with open(log, "wb") as output:
         process = subprocess.Popen(
             command, env=variables, cwd=CODE_ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
@@ -118,9 +118,9 @@ def start_node(app: App, node: str, join: str | None, port: int, labels: Mapping
     while _STARTED not in log.read_text(errors="replace", encoding="utf-8"):
         if process.poll() is not None or time.monotonic() > until:
             stop_node(record)
-            told = [line for line in log.read_text(errors="replace", encoding="utf-8").splitlines() if line.strip()]
+            lines = [line for line in log.read_text(errors="replace", encoding="utf-8").splitlines() if line.strip()]
             raise StepFailed(
-                "cluster.start", f"Ray did not start: {told[-1] if told else 'it gave no reason'}", log=log
+                "cluster.start", f"Ray did not start: {lines[-1] if lines else 'it gave no reason'}", log=log
             )
         time.sleep(0.1)
 
@@ -128,10 +128,10 @@ def start_node(app: App, node: str, join: str | None, port: int, labels: Mapping
 def nodes() -> list[NodeRecord]:
     """The nodes on this machine that live."""
     found = []
-    for file in sorted(_place().glob("*.json")):
+    for file in sorted(_node_folder().glob("*.json")):
         with contextlib.suppress(OSError, ValidationError):
             record = NodeRecord.model_validate_json(file.read_text(encoding="utf-8"))
-            if _start_of(record.pid) == record.started:
+            if _start_time(record.pid) == record.started:
                 found.append(record)
     return found
 
@@ -143,15 +143,15 @@ def node_in(cluster: str) -> str | None:
 
 def stop_node(record: NodeRecord) -> None:
     """End a node with everything on it."""
-    if _start_of(record.pid) == record.started:
+    if _start_time(record.pid) == record.started:
         with contextlib.suppress(ProcessLookupError):
             os.kill(record.pid, signal.SIGTERM)
         until = time.monotonic() + _DOWN_LIMIT_S
-        while _start_of(record.pid) == record.started and time.monotonic() < until:
+        while _start_time(record.pid) == record.started and time.monotonic() < until:
             time.sleep(0.1)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(record.pid, signal.SIGKILL)
-    (_place() / f"{record.node}.json").unlink(missing_ok=True)
+    (_node_folder() / f"{record.node}.json").unlink(missing_ok=True)
 
 
 def check_reachable(address: str) -> None:
@@ -192,12 +192,12 @@ def _wait_for(cluster: str) -> None:
 
 
 def _record(node: str, cluster: str, pid: int) -> NodeRecord:
-    record = NodeRecord(node=node, cluster=cluster, pid=pid, started=_start_of(pid))
-    write_atomically(_place() / f"{node}.json", record.model_dump_json().encode())
+    record = NodeRecord(node=node, cluster=cluster, pid=pid, started=_start_time(pid))
+    write_atomically(_node_folder() / f"{node}.json", record.model_dump_json().encode())
     return record
 
 
-def _have_token(app: App, join: str | None) -> None:
+def _require_token(app: App, join: str | None) -> None:
     if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return
     file = token_file(app)
@@ -213,17 +213,17 @@ def _have_token(app: App, join: str | None) -> None:
         stream.write(secrets.token_hex(32))
 
 
-def _place() -> Path:
+def _node_folder() -> Path:
     """Return the folder for the sockets and logs of this machine's nodes: on its own disk, with a short path, because
     the length of a socket's path is limited."""
-    place = Path(tempfile.gettempdir()) / f"reel-cluster-{os.getuid()}"
-    place.mkdir(mode=0o700, exist_ok=True)
-    if place.stat().st_uid != os.getuid():
-        raise UsageError("cluster.folder", f"{place} belongs to another user", hint="set TMPDIR to a folder of yours")
-    return place
+    folder = Path(tempfile.gettempdir()) / f"reel-cluster-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise UsageError("cluster.folder", f"{folder} belongs to another user", hint="set TMPDIR to a folder of yours")
+    return folder
 
 
-def _start_of(pid: int) -> str:
+def _start_time(pid: int) -> str:
     """When a process began, which tells it from a later one with the same number; empty when there is none."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
@@ -232,5 +232,5 @@ def _start_of(pid: int) -> str:
     return "" if fields[0] == "Z" else fields[19]
 
 
-def _silent(event: Event) -> None:
+def _ignore(event: Event) -> None:
     """Ignore an event: the environment is built silently if another command needs it."""

@@ -27,18 +27,18 @@ from pipeline.base import events
 from pipeline.base.errors import Missing, ReelError, WorkerLost, WorkerTimedOut
 from pipeline.base.events import Emit
 from pipeline.base.processor import unlike
-from pipeline.workers.capacity import Host, Need, Place
-from pipeline.workers.interfaces import OnEvent, WorkerKey, WorkerStats
+from pipeline.workers.capacity import Demand, Host, Placement
+from pipeline.workers.interfaces import OnEvent, ResourceUse, WorkerKey
 from pipeline.workers.ray.cluster import node_in
-from pipeline.workers.ray.node import Facts, Failure, Machine, StageProcess, Wanted, code_digest
+from pipeline.workers.ray.node import Failure, MachineActor, MachineFacts, MachineRequirements, WorkerActor, code_digest
 from pipeline.workers.ray.staging import stage_job
 from shared import protocol
 
 T = TypeVar("T")
 
-_LOOK_EVERY_S = 1.0
+_REFRESH_EVERY_S = 1.0
 _FACTS_LIMIT_S = 60.0
-_PATIENCE_S = 300.0  # a machine that has gone may come back, or another in its place
+_RETURN_LIMIT_S = 300.0  # a machine that has gone may come back, or another in its place
 _START_LIMIT_S = 3600.0  # an environment may have to be built and models fetched
 _STOP_LIMIT_S = 15.0
 _GRACE_S = 30.0  # the machine ends a job that takes too long by itself; this is for one that no longer answers
@@ -50,7 +50,7 @@ Actor = Any  # Ray makes the class of an actor while it runs, so nothing is know
 
 
 @dataclass(frozen=True)
-class _Spot:
+class _ActorPlacement:
     """The place of an actor: the node, its name for people, and the share of one of its cards."""
 
     node_id: str
@@ -69,11 +69,11 @@ class _Node:
 
 def connect(address: str, node_address: str | None) -> None:
     """Enter the cluster as a driver. Raises `Missing`."""
-    told = {"_node_ip_address": node_address} if node_address else {}
+    options = {"_node_ip_address": node_address} if node_address else {}
     try:
         ray.init(
             address=address, namespace="reel", log_to_driver=False, configure_logging=False, logging_level="ERROR",
-            **told,
+            **options,
         )  # fmt: skip
     except (RayError, ConnectionError, RuntimeError, ValueError) as error:
         raise Missing(
@@ -119,7 +119,7 @@ class RayHost:
         connect(address, node_in(address))
         self._probe.parent.mkdir(parents=True, exist_ok=True)
         self._probe.write_text(self._secret, encoding="utf-8")
-        await self._look()
+        await self._refresh()
         if not self._nodes:
             reasons = "; ".join(self._refused.values()) or "no machine has joined"
             await self.__aexit__()
@@ -149,10 +149,10 @@ class RayHost:
         """The machines that are there, and those that were a while ago."""
         return [node.host for node in self._nodes.values()]
 
-    def make(self, key: WorkerKey, place: Place, resident: Need, name: str) -> RayWorker:
+    def make(self, key: WorkerKey, placement: Placement, resident: Demand, name: str) -> RayWorker:
         """A worker that is not started yet."""
-        node = next(node for node in self._nodes.values() if node.host.name == place.host)
-        wanted = Wanted(
+        node = next(node for node in self._nodes.values() if node.host.name == placement.host)
+        required = MachineRequirements(
             environment=key.environment,
             torch=self._torch.get(key.environment),
             tool=self._app.tool.version if key.tools else None,
@@ -160,14 +160,13 @@ class RayHost:
             digests={model: self._app.models.digest(model) for _, model in key.models},
             offline=self._app.settings.offline,
         )
-        share = 0.0 if place.gpu is None else gpu_share(resident.gpu_mb, node.host.gpus[place.gpu])
+        share = 0.0 if placement.gpu is None else gpu_share(resident.gpu_mb, node.host.gpus[placement.gpu])
         staging = self._staging / name if self._staging else None
         logs = self._staging / _LOGS if self._staging else self._logs
-        return RayWorker(
-            key, _Spot(node.id, node.host.name, share), name, wanted, logs, staging, lambda: self._suspect(node)
-        )
+        where = _ActorPlacement(node.id, node.host.name, share)
+        return RayWorker(key, where, name, required, logs, staging, lambda: self._mark_absent(node))
 
-    def _suspect(self, node: _Node) -> None:
+    def _mark_absent(self, node: _Node) -> None:
         """A worker there was lost: nothing new begins there until the machine has answered again."""
         if node.host.present:
             node.host, node.gone_since = replace(node.host, present=False), time.monotonic()
@@ -175,11 +174,11 @@ class RayHost:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
-            if await self._look():
+            await asyncio.sleep(_REFRESH_EVERY_S)
+            if await self._refresh():
                 self.on_change()
 
-    async def _look(self) -> bool:
+    async def _refresh(self) -> bool:
         """See who is there; whether anything has changed."""
         try:
             listed = {node["NodeID"]: node for node in await asyncio.to_thread(ray.nodes) if node["Alive"]}
@@ -189,33 +188,34 @@ class RayHost:
         for node in list(self._nodes.values()):
             if node.id not in listed and node.host.present:
                 node.host, node.gone_since = replace(node.host, present=False), time.monotonic()
-                self._tell(f"{node.host.name} has left the cluster; its steps go elsewhere")
+                self._notify(f"{node.host.name} has left the cluster; its steps go elsewhere")
                 changed = True
-            elif node.gone_since is not None and time.monotonic() - node.gone_since > _PATIENCE_S:
+            elif node.gone_since is not None and time.monotonic() - node.gone_since > _RETURN_LIMIT_S:
                 del self._nodes[node.id]
                 changed = True
-        new = [n for i, n in listed.items() if i not in self._refused and (i not in self._nodes or not self._there(i))]
-        for node_id, facts in zip(
-            [n["NodeID"] for n in new], await asyncio.gather(*(self._ask(n["NodeID"]) for n in new)), strict=True
-        ):
-            changed |= self._admit(listed[node_id], facts)
+        new = [node_id for node_id in listed if self._is_new(node_id)]
+        answers = await asyncio.gather(*(self._query_facts(node_id) for node_id in new))
+        for node_id, facts in zip(new, answers, strict=True):
+            changed |= self._add(listed[node_id], facts)
         return changed
 
-    def _there(self, node_id: str) -> bool:
-        return self._nodes[node_id].host.present
+    def _is_new(self, node_id: str) -> bool:
+        """Tell whether a node that answers is not in use: it was never added, or it was absent."""
+        known = self._nodes.get(node_id)
+        return node_id not in self._refused and (known is None or not known.host.present)
 
-    async def _ask(self, node_id: str) -> Facts | None:
-        actor = _actor(Machine, node_id, 0.0).remote()
+    async def _query_facts(self, node_id: str) -> MachineFacts | None:
+        actor = _actor(MachineActor, node_id, 0.0).remote()
         try:
             async with asyncio.timeout(_FACTS_LIMIT_S):
-                facts: Facts = await actor.facts.remote(self._probe)
+                facts: MachineFacts = await actor.facts.remote(self._probe)
                 return facts
         except (RayError, TimeoutError):
             return None
         finally:
             ray.kill(actor)
 
-    def _admit(self, listed: Mapping[str, Any], facts: Facts | None) -> bool:
+    def _add(self, listed: Mapping[str, Any], facts: MachineFacts | None) -> bool:
         """Take the machine in, if it can be used; Any: Ray's own words for a node."""
         node_id = listed["NodeID"]
         if facts is None:
@@ -233,18 +233,18 @@ class RayHost:
             self._names.add(name)
             self._nodes[node_id] = _Node(node_id, host_of(name, listed["Resources"], facts.cards_mb))
             if self._watching:
-                self._tell(f"{name} has joined the cluster")
-            if told := unlike(name, facts.processor, self._processors):
-                self._tell(told)
+                self._notify(f"{name} has joined the cluster")
+            if warning := unlike(name, facts.processor, self._processors):
+                self._notify(warning)
             self._processors[name] = facts.processor
             return True
         return False
 
     def _refuse(self, node_id: str, why: str) -> None:
         self._refused[node_id] = why
-        self._tell(f"a machine is not used: {why}")
+        self._notify(f"a machine is not used: {why}")
 
-    def _tell(self, text: str) -> None:
+    def _notify(self, text: str) -> None:
         self._emit(events.Notice(None, None, text))
 
 
@@ -265,26 +265,26 @@ class RayWorker:
     """One stage process on some machine; see `pipeline.workers.interfaces.WorkerHandle`."""
 
     def __init__(
-        self, key: WorkerKey, spot: _Spot, name: str, wanted: Wanted, logs: Path, staging: Path | None,
-        on_lost: Callable[[], None],
+        self, key: WorkerKey, placement: _ActorPlacement, name: str, required: MachineRequirements, logs: Path,
+        staging: Path | None, on_lost: Callable[[], None],
     ) -> None:  # fmt: skip
-        self._key, self._spot, self._name, self._wanted = key, spot, name, wanted
+        self._key, self._placement, self._name, self._required = key, placement, name, required
         self._logs, self._staging, self._on_lost = logs, staging, on_lost
         self._actor: Actor = None
-        self._stats: WorkerStats | None = None
+        self._stats: ResourceUse | None = None
         self.usable = True
 
     async def start(self) -> None:
         """Place the actor, have its machine set up, and start the process. Raises `StepFailed` and `Missing`."""
-        self._actor = _actor(StageProcess, self._spot.node_id, self._spot.share).remote(
-            self._key, self._name, self._wanted, self._logs
+        self._actor = _actor(WorkerActor, self._placement.node_id, self._placement.share).remote(
+            self._key, self._name, self._required, self._logs
         )
         await self._answer(self._actor.start.remote(), _START_LIMIT_S, "start")
 
     async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready:
         """Load a backend, by its models' names: each machine has its own snapshots."""
         self.usable = False
-        by_name = request.model_copy(update={"models": dict(self._wanted.models)})
+        by_name = request.model_copy(update={"models": dict(self._required.models)})
         ready: protocol.Ready = await self._answer(
             self._actor.load.remote(by_name, limit_s), limit_s, "load its models"
         )
@@ -307,21 +307,21 @@ class RayWorker:
         try:
             async with asyncio.timeout(limit_s + _GRACE_S):
                 async for reference in self._actor.run.options(num_returns="streaming").remote(request, limit_s):
-                    heard = await reference
-                    if isinstance(heard, protocol.Done):
-                        return heard
-                    if isinstance(heard, Failure):
-                        raise self._failed(heard)
-                    if isinstance(heard, WorkerStats):
-                        self._stats = heard
-                    elif heard is not None:
-                        on_event(heard)
+                    message = await reference
+                    if isinstance(message, protocol.Done):
+                        return message
+                    if isinstance(message, Failure):
+                        raise self._failed(message)
+                    if isinstance(message, ResourceUse):
+                        self._stats = message
+                    elif message is not None:
+                        on_event(message)
         except RayActorError as error:
             raise self._lost() from error
         except TimeoutError as error:
             self.usable = False
             raise WorkerTimedOut(
-                "cluster.silent", f"{self._key.label} on {self._spot.machine} does not answer"
+                "cluster.silent", f"{self._key.label} on {self._placement.machine} does not answer"
             ) from error
         except asyncio.CancelledError:
             self.usable = False
@@ -344,7 +344,7 @@ class RayWorker:
         if self._actor is not None:
             ray.kill(self._actor)
 
-    def stats(self) -> WorkerStats | None:
+    def resource_use(self) -> ResourceUse | None:
         """Return the resource use of the last report."""
         return self._stats
 
@@ -368,7 +368,7 @@ class RayWorker:
         except TimeoutError as error:
             self.usable = False
             raise WorkerTimedOut(
-                "cluster.silent", f"{self._key.label} on {self._spot.machine} did not {what}: it does not answer"
+                "cluster.silent", f"{self._key.label} on {self._placement.machine} did not {what}: it does not answer"
             ) from error
         if isinstance(answer, Failure):
             raise self._failed(answer)
@@ -383,7 +383,7 @@ class RayWorker:
     def _lost(self) -> WorkerLost:
         self.usable = False
         self._on_lost()
-        return WorkerLost("cluster.lost", f"{self._key.label} was lost with its machine {self._spot.machine}")
+        return WorkerLost("cluster.lost", f"{self._key.label} was lost with its machine {self._placement.machine}")
 
 
 def _actor(kind: type[Any], node_id: str, gpu_share: float) -> Actor:

@@ -22,10 +22,10 @@ from pipeline.base.processor import processor_kind
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 from pipeline.model_cache.fetch_many import require
-from pipeline.workers.capacity import Need, Place
-from pipeline.workers.interfaces import WorkerKey, WorkerStats
+from pipeline.workers.capacity import Demand, Placement
+from pipeline.workers.interfaces import ResourceUse, WorkerKey
 from pipeline.workers.local_host import HOST, LocalHost
-from pipeline.workers.process import Worker
+from pipeline.workers.process import WorkerProcess
 from shared import protocol
 from shared.stage import CORE_ENVIRONMENT
 
@@ -36,7 +36,7 @@ _USERS = "config/own"
 
 
 @dataclass(frozen=True)
-class Facts:
+class MachineFacts:
     """A machine's description of itself. `sees` is the content that it read in the run's folder."""
 
     name: str
@@ -47,7 +47,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MachineRequirements:
     """Requirements for a worker's machine: they must equal those of the machine that planned the run."""
 
     environment: str
@@ -75,7 +75,7 @@ class Failure:
         return made
 
 
-Heard = protocol.Progress | protocol.Notice | protocol.Done | WorkerStats | Failure | None
+WorkerMessage = protocol.Progress | protocol.Notice | protocol.Done | ResourceUse | Failure | None
 """The messages of a run, in this order: progress and notices, the worker's resource use, and the outcome."""
 
 
@@ -100,36 +100,36 @@ def node_app() -> App:
     return open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, {})[0])
 
 
-class Machine:
+class MachineActor:
     """Tells of the machine that it is on."""
 
-    async def facts(self, probe: Path) -> Facts:
+    async def facts(self, probe: Path) -> MachineFacts:
         """Describe this machine, and read the file `probe`."""
         try:
             sees = probe.read_text(encoding="utf-8")
         except OSError:
             sees = None
         cards = await asyncio.to_thread(find_cards, os.environ.get("PATH"))
-        return Facts(socket.gethostname(), code_digest(), tuple(cards), sees, processor_kind())
+        return MachineFacts(socket.gethostname(), code_digest(), tuple(cards), sees, processor_kind())
 
 
-class StageProcess:
+class WorkerActor:
     """Owns one stage process. Every failure is a value; see `pipeline.workers.interfaces.WorkerHandle`."""
 
-    def __init__(self, key: WorkerKey, name: str, wanted: Wanted, logs: Path) -> None:
-        self._key, self._name, self._wanted, self._logs = key, name, wanted, logs
+    def __init__(self, key: WorkerKey, name: str, required: MachineRequirements, logs: Path) -> None:
+        self._key, self._name, self._required, self._logs = key, name, required, logs
         self._app = node_app()
-        self._worker: Worker | None = None
+        self._worker: WorkerProcess | None = None
         self._job: asyncio.Task[protocol.Done] | None = None
 
     async def start(self) -> Failure | None:
         """Set up what is missing here, then start the process."""
         app = self._app
         try:
-            await asyncio.to_thread(_prepare, app, self._wanted)
+            await asyncio.to_thread(_prepare, app, self._required)
             host = LocalHost(app, self._logs)
             # The card is in the variable that Ray has set for this actor, and the process inherits it.
-            self._worker = host.make(self._key, Place(HOST), Need(), self._name)
+            self._worker = host.make(self._key, Placement(HOST), Demand(), self._name)
             await self._worker.start()
         except ReelError as error:
             return failure(error)
@@ -143,22 +143,22 @@ class StageProcess:
         except ReelError as error:
             return failure(error)
 
-    async def run(self, request: protocol.Run, limit_s: float) -> AsyncIterator[Heard]:
+    async def run(self, request: protocol.Run, limit_s: float) -> AsyncIterator[WorkerMessage]:
         """Do one job."""
-        told: asyncio.Queue[protocol.Progress | protocol.Notice | None] = asyncio.Queue()
-        job = self._job = asyncio.create_task(self._process.run(request, limit_s, told.put_nowait))
-        job.add_done_callback(lambda _: told.put_nowait(None))
+        messages: asyncio.Queue[protocol.Progress | protocol.Notice | None] = asyncio.Queue()
+        job = self._job = asyncio.create_task(self._process.run(request, limit_s, messages.put_nowait))
+        job.add_done_callback(lambda _: messages.put_nowait(None))
         while True:
             try:
                 async with asyncio.timeout(_MEASURE_EVERY_S):
-                    event = await told.get()
+                    event = await messages.get()
             except TimeoutError:
-                yield self._process.stats()
+                yield self._process.resource_use()
                 continue
             if event is None:
                 break
             yield event
-        yield self._process.stats()
+        yield self._process.resource_use()
         try:
             yield await job
         except ReelError as error:
@@ -180,41 +180,41 @@ class StageProcess:
             await self._worker.kill()
 
     @property
-    def _process(self) -> Worker:
+    def _process(self) -> WorkerProcess:
         assert self._worker is not None, "the worker is not started"
         return self._worker
 
 
-def _prepare(app: App, wanted: Wanted) -> None:
+def _prepare(app: App, required: MachineRequirements) -> None:
     """Ensure the worker's environment, tool and models, exactly as in the run's keys. Raises `Missing`."""
     here = socket.gethostname()
-    if wanted.environment != CORE_ENVIRONMENT:
-        app.environments.ensure(wanted.environment, _ignore, offline=wanted.offline)
-    torch = app.environments.torch(wanted.environment) if wanted.environment != CORE_ENVIRONMENT else None
-    if torch != wanted.torch:
+    if required.environment != CORE_ENVIRONMENT:
+        app.environments.ensure(required.environment, _ignore, offline=required.offline)
+    torch = app.environments.torch(required.environment) if required.environment != CORE_ENVIRONMENT else None
+    if torch != required.torch:
         raise Missing(
             "cluster.torch",
-            f"{here} has torch {torch} in the environment {wanted.environment}, the run was planned with"
-            f" {wanted.torch}",
+            f"{here} has torch {torch} in the environment {required.environment}, the run was planned with"
+            f" {required.torch}",
             hint="set `torch` to the same kind on every machine, `locked` for instance",
         )
-    if wanted.tool is not None:
-        app.tools.ensure(app.tool, _ignore, offline=wanted.offline)
-        if app.tool.version != wanted.tool:
+    if required.tool is not None:
+        app.tools.ensure(app.tool, _ignore, offline=required.offline)
+        if app.tool.version != required.tool:
             raise Missing(
                 "cluster.tool",
-                f"{here} has ffmpeg {app.tool.version}, the run was planned with {wanted.tool}",
+                f"{here} has ffmpeg {app.tool.version}, the run was planned with {required.tool}",
                 hint="have the same ffmpeg on every machine; on machines without one, reel installs its own",
             )
-    names = set(wanted.models.values())
+    names = set(required.models.values())
     for name in sorted(names):
-        if name not in app.models.models or app.models.digest(name) != wanted.digests[name]:
+        if name not in app.models.models or app.models.digest(name) != required.digests[name]:
             raise Missing(
                 "cluster.model",
                 f"{here} does not know the model {name} with the bytes that the run was planned with",
                 hint="have the same locks on every machine, and the same models of your own (`config/own`)",
             )
-    require(names, app.models, _ignore, offline=wanted.offline)
+    require(names, app.models, _ignore, offline=required.offline)
 
 
 def _ignore(event: object) -> None:

@@ -10,12 +10,12 @@ import pytest
 
 from pipeline.base.errors import OutOfMemory
 from pipeline.plan.model import Step
-from pipeline.plan.oom_fallback import changes_bytes, rungs_below
+from pipeline.plan.oom_fallback import changes_bytes, fallback_steps
 from pipeline.plan.registry import STAGES
 from pipeline.plan.result_key import ingredients, result_key
 from pipeline.store.results import StoredResult
 from shared.process_memory import is_out_of_memory
-from shared.stage import DeviceKind, Rung, Stage
+from shared.stage import DeviceKind, Fallback, Stage
 from tests.fakes.misbehave import MisbehaveParams
 from tests.pipeline.conftest import Bench
 
@@ -53,7 +53,7 @@ def test_other_failures_are_not_taken_for_it(error: Exception) -> None:
     assert not is_out_of_memory(error)
 
 
-def test_the_first_rung_that_fits_is_taken_and_a_neutral_one_leaves_the_key_alone(bench: Bench) -> None:
+def test_the_first_fallback_that_fits_is_taken_and_a_neutral_one_leaves_the_key_alone(bench: Bench) -> None:
     step = bench.step("out of memory", 8)
     (result,) = bench.run(step)
     assert isinstance(result, StoredResult)
@@ -64,7 +64,7 @@ def test_the_first_rung_that_fits_is_taken_and_a_neutral_one_leaves_the_key_alon
     assert "again with batches of 4" in bench.warnings[0]
 
 
-def test_a_rung_that_changes_bytes_is_named_in_the_facts_and_has_the_key_of_what_was_done(bench: Bench) -> None:
+def test_a_fallback_that_changes_bytes_is_named_in_the_facts_and_has_the_key_of_what_was_done(bench: Bench) -> None:
     step = bench.step("out of memory", 8, "lower")
     (result,) = bench.run(step)
     assert isinstance(result, StoredResult)
@@ -77,7 +77,7 @@ def test_a_rung_that_changes_bytes_is_named_in_the_facts_and_has_the_key_of_what
     assert result.key == result_key(ingredients(asked, {"media": None}, surroundings))
 
 
-def test_without_a_rung_that_fits_the_failure_says_what_the_library_said(bench: Bench) -> None:
+def test_without_a_fallback_that_fits_the_failure_says_what_the_library_said(bench: Bench) -> None:
     failed, done = bench.run(bench.step("out of memory", 0), bench.step("well"))
     assert isinstance(failed, OutOfMemory)
     assert failed.code == "stage.out-of-memory"
@@ -85,57 +85,61 @@ def test_without_a_rung_that_fits_the_failure_says_what_the_library_said(bench: 
     assert isinstance(done, StoredResult)
 
 
-def test_a_rung_asks_for_less_never_for_more(bench: Bench) -> None:
+def test_a_fallback_asks_for_less_never_for_more(bench: Bench) -> None:
     step = bench.step("well")
     small = replace(step, params=MisbehaveParams(batch=2))
-    assert [lower.rung.name for lower in rungs_below(small) if lower.rung] == ["low precision"]
+    assert [lower.fallback.name for lower in fallback_steps(small) if lower.fallback] == ["low precision"]
     least = replace(step, params=MisbehaveParams(batch=1, precision="low"))
-    assert rungs_below(least) == []
+    assert fallback_steps(least) == []
 
 
-def test_the_processor_is_a_rung_only_where_another_device_was_used(bench: Bench) -> None:
+def test_the_processor_is_a_fallback_only_where_another_device_was_used(bench: Bench) -> None:
     step = bench.step("well")
-    step = replace(step, backend=replace(step.backend, oom_ladder=(Rung("the processor", device="cpu"),)))
-    assert rungs_below(step) == []
-    (lower,) = rungs_below(replace(step, placed="cuda"))
+    step = replace(step, backend=replace(step.backend, oom_fallbacks=(Fallback("the processor", device="cpu"),)))
+    assert fallback_steps(step) == []
+    (lower,) = fallback_steps(replace(step, placed="cuda"))
     assert changes_bytes(lower)
     assert ingredients(lower, {}, bench.app.surroundings())["device"] == "cpu"
 
 
 def test_what_was_tried_is_not_tried_again(bench: Bench) -> None:
     step = bench.step("well")
-    ladder = (Rung("batches of 4", {"batch": 4}), Rung("again", {"batch": 4}), Rung("the processor", device="cpu"))
-    step = replace(step, backend=replace(step.backend, oom_ladder=ladder))
-    assert [lower.rung.name for lower in rungs_below(step) if lower.rung] == ["batches of 4"]
-    on_card = rungs_below(replace(step, placed="cuda"))
-    assert [lower.rung.name for lower in on_card if lower.rung] == ["batches of 4", "the processor"]
+    fallbacks = (
+        Fallback("batches of 4", {"batch": 4}),
+        Fallback("again", {"batch": 4}),
+        Fallback("the processor", device="cpu"),
+    )
+    step = replace(step, backend=replace(step.backend, oom_fallbacks=fallbacks))
+    assert [lower.fallback.name for lower in fallback_steps(step) if lower.fallback] == ["batches of 4"]
+    on_card = fallback_steps(replace(step, placed="cuda"))
+    assert [lower.fallback.name for lower in on_card if lower.fallback] == ["batches of 4", "the processor"]
 
 
-LADDERS = [
+FALLBACKS = [
     (stage, name, device)
     for stage in STAGES.values()
     for name, backend in stage.backends.items()
     for device in ("cpu", *backend.accelerators, *backend.on_request)
-    if backend.oom_ladder
+    if backend.oom_fallbacks
 ]
 
 
-@pytest.mark.parametrize(("stage", "name", "device"), LADDERS, ids=lambda value: getattr(value, "name", value))
-def test_each_rung_of_a_real_ladder_asks_for_something_else_that_the_stage_takes(
+@pytest.mark.parametrize(("stage", "name", "device"), FALLBACKS, ids=lambda value: getattr(value, "name", value))
+def test_each_fallback_of_a_real_backend_asks_for_something_else_that_the_stage_takes(
     stage: Stage, name: str, device: DeviceKind
 ) -> None:
-    """On a card every rung counts, and the last is the processor; there, those with other parameters do."""
+    """On a GPU every fallback counts, and the last is the processor. On the processor, other parameters count."""
     backend = stage.backends[name]
     step = Step(stage.name, stage, name, backend, stage.params(), {}, {}, placed=device)
-    below = rungs_below(step)
-    assert [lower.rung for lower in below] == [
-        rung for rung in backend.oom_ladder if device != "cpu" or rung.device is None
+    below = fallback_steps(step)
+    assert [lower.fallback for lower in below] == [
+        fallback for fallback in backend.oom_fallbacks if device != "cpu" or fallback.device is None
     ]
     assert device == "cpu" or below[-1].device == "cpu"
     for lower in below:
-        assert lower.rung is not None
+        assert lower.fallback is not None
         params = lower.params.model_dump(mode="json")
-        assert {param: params[param] for param in lower.rung.params} == dict(lower.rung.params)
+        assert {param: params[param] for param in lower.fallback.params} == dict(lower.fallback.params)
         loads = {param: params[param] for param in backend.load_params}
         assert {param: lower.load_options[param] for param in loads} == loads
 

@@ -17,14 +17,14 @@ from pipeline.cli.main import main
 from pipeline.workers.interfaces import WorkerKey
 from pipeline.workers.ray import cluster as ray_cluster
 from pipeline.workers.ray import node as ray_node
-from pipeline.workers.ray.node import StageProcess, Wanted, code_digest
+from pipeline.workers.ray.node import MachineRequirements, WorkerActor, code_digest
 from pipeline.workers.ray.staging import stage_job
 from shared import protocol
 from shared.stage import CORE_ENVIRONMENT
 
 ADDRESS = "10.77.0.1:6379"
 SPEECH = "speech"
-NOTHING = Wanted(CORE_ENVIRONMENT, torch=None, tool=None, models={}, digests={}, offline=True)
+NOTHING = MachineRequirements(CORE_ENVIRONMENT, torch=None, tool=None, models={}, digests={}, offline=True)
 
 
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
@@ -43,12 +43,12 @@ def test_a_cluster_is_refused_where_ray_does_not_know_how(
     assert "run without `--cluster`" in told
 
 
-def refused(app: App, wanted: Wanted) -> Missing:
+def refused(app: App, required: MachineRequirements) -> Missing:
     """What a machine with this app says to a worker that is to be on it."""
-    key = WorkerKey(wanted.environment, "", "", (), (), "cpu", 1)
+    key = WorkerKey(required.environment, "", "", (), (), "cpu", 1)
     app_is = mock.patch.object(ray_node, "node_app", return_value=app)
     with app_is, mock.patch("socket.gethostname", return_value="node7"):
-        failure = asyncio.run(StageProcess(key, "w", wanted, Path("logs")).start())
+        failure = asyncio.run(WorkerActor(key, "w", required, Path("logs")).start())
     assert failure is not None
     error = failure.error()
     assert isinstance(error, Missing)

@@ -13,7 +13,7 @@ from pipeline.app import App
 from pipeline.base import events
 from pipeline.plan.model import Step
 from pipeline.store.results import StoredResult
-from pipeline.store.worker_stats import Observed
+from pipeline.store.worker_stats import Measurements
 from pipeline.workers import dispatcher as module
 from pipeline.workers.dispatcher import Dispatcher
 from pipeline.workers.local_host import local_dispatcher
@@ -32,7 +32,7 @@ def run_all(app: App, folder: Path, heard: list[events.Event], *steps: Step, pau
     """The steps one after the other in one dispatcher."""
 
     async def work() -> Dispatcher:
-        async with local_dispatcher(app, folder / "logs", Observed(folder), heard.append) as made:
+        async with local_dispatcher(app, folder / "logs", Measurements(folder), heard.append) as made:
             for number, step in enumerate(steps):
                 out_dir = folder / f"{number}"
                 out_dir.mkdir()
@@ -89,18 +89,18 @@ def test_what_was_seen_replaces_what_was_declared(make_app: Callable[..., App], 
     steps = [with_precision(bench.step("well"), precision, large) for precision in ("full", "low", "full", "low")]
     made = run_all(make_app(), tmp_path, heard, *steps)
     assert made.all_fit(), "neither takes more than some ten megabytes"
-    seen = [made.observed.of(kind.pool).memory_mb or 0.0 for kind in made._kinds.values()]
-    assert all(10 < memory_mb < 500 for memory_mb in seen)
+    measured = [made.measurements.of(kind.pool).memory_mb or 0.0 for kind in made._kinds.values()]
+    assert all(10 < memory_mb < 500 for memory_mb in measured)
     assert ended(heard).count("evicted") == 1, "the first time only, when nothing was known yet"
-    made.observed.save()
-    assert Observed(tmp_path).of(next(iter(made._kinds))).memory_mb == seen[0]
+    made.measurements.save()
+    assert Measurements(tmp_path).of(next(iter(made._kinds))).memory_mb == measured[0]
 
 
 def test_what_will_be_needed_is_started_ahead(make_app: Callable[..., App], bench: Bench, tmp_path: Path) -> None:
     heard: list[events.Event] = []
 
     async def work() -> None:
-        async with local_dispatcher(make_app(), tmp_path / "logs", Observed(tmp_path), heard.append) as made:
+        async with local_dispatcher(make_app(), tmp_path / "logs", Measurements(tmp_path), heard.append) as made:
             made.expect(bench.step("well"), {}, 1)
             while not any(isinstance(event, events.WorkerLoaded) for event in heard):
                 await asyncio.sleep(0.01)

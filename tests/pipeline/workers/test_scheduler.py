@@ -9,123 +9,132 @@ from dataclasses import dataclass, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.workers.capacity import Host, Ledger, Need, Place, clamped
-from pipeline.workers.scheduler import LOADING, PASSES, ROOM_PASSES, Outlook, Waiting, WorkerState, decide, is_worth_it
+from pipeline.workers.capacity import Demand, FreeCapacity, Host, Placement, clamp_to_largest_host
+from pipeline.workers.scheduler import (
+    LOADING,
+    MAX_OVERTAKEN,
+    MAX_OVERTAKEN_FOR_MEMORY,
+    PoolForecast,
+    QueuedJob,
+    WorkerState,
+    decide,
+    pays_off,
+)
 
 BOX = Host("box", cpus=2, memory_mb=1000)
-SMALL = Need(memory_mb=100)
-ONE, TWO = Need(cpus=1), Need(cpus=2)
+SMALL = Demand(memory_mb=100)
+ONE, TWO = Demand(cpus=1), Demand(cpus=2)
 
 
-def waits(ticket: int, pool: str, *order: float, resident: Need = SMALL, running: Need = ONE) -> Waiting:
-    return Waiting(ticket, pool, order, resident, running)
+def queued(ticket: int, pool: str, *order: float, resident: Demand = SMALL, running: Demand = ONE) -> QueuedJob:
+    return QueuedJob(ticket, pool, order, resident, running)
 
 
-def idle(name: str, pool: str, since: float = 0.0, resident: Need = SMALL) -> WorkerState:
-    return WorkerState(name, pool, Place("box"), "idle", resident, Need(), since)
+def idle(name: str, pool: str, since: float = 0.0, resident: Demand = SMALL) -> WorkerState:
+    return WorkerState(name, pool, Placement("box"), "idle", resident, Demand(), since)
 
 
-def busy(name: str, pool: str, running: Need = ONE, resident: Need = SMALL) -> WorkerState:
-    return WorkerState(name, pool, Place("box"), "busy", resident, running)
+def busy(name: str, pool: str, running: Demand = ONE, resident: Demand = SMALL) -> WorkerState:
+    return WorkerState(name, pool, Placement("box"), "busy", resident, running)
 
 
 def test_the_first_in_order_gets_the_idle_worker() -> None:
-    decision = decide([waits(1, "asr", 2), waits(2, "asr", 1)], [idle("w", "asr")], {}, [BOX])
+    decision = decide([queued(1, "asr", 2), queued(2, "asr", 1)], [idle("w", "asr")], {}, [BOX])
     assert decision.assign == [(2, "w")]
     assert decision.start == []
 
 
 def test_a_job_that_lacks_cores_is_overtaken_a_few_times_and_then_no_more() -> None:
     workers = [busy("b", "vad"), idle("w", "asr"), idle("v", "align")]
-    large = waits(1, "asr", 0, running=TWO)
-    decision = decide([large, waits(2, "align", 1)], workers, {}, [BOX])
+    large = queued(1, "asr", 0, running=TWO)
+    decision = decide([large, queued(2, "align", 1)], workers, {}, [BOX])
     assert decision.assign == [(2, "v")]
-    assert decision.passed == [1]
-    assert decide([replace(large, passed=PASSES), waits(2, "align", 1)], workers, {}, [BOX]).assign == []
+    assert decision.overtaken == [1]
+    assert decide([replace(large, overtaken=MAX_OVERTAKEN), queued(2, "align", 1)], workers, {}, [BOX]).assign == []
 
 
 def test_beside_a_job_that_takes_all_cores_a_small_one_may_run() -> None:
     workers = [busy("w1", "asr", running=TWO), idle("w2", "align"), idle("w3", "vad")]
-    small = [waits(1, "align", 1), waits(2, "vad", 2)]
+    small = [queued(1, "align", 1), queued(2, "vad", 2)]
     assert decide(small, workers, {}, [BOX]).assign == []
     assert decide(small, workers, {}, [replace(BOX, spare=1)]).assign == [(1, "w2")]
 
 
 def test_another_worker_is_added_only_where_the_remaining_work_pays_for_its_load() -> None:
-    waiting = [waits(1, "asr", 0)]
-    rich = {"asr": Outlook(20, SMALL, job_s=5, load_s=10)}
-    assert decide(waiting, [busy("w", "asr")], rich, [BOX]).start == [("asr", Place("box"))]
-    poor = {"asr": Outlook(3, SMALL, job_s=5, load_s=10)}
+    waiting = [queued(1, "asr", 0)]
+    rich = {"asr": PoolForecast(20, SMALL, job_s=5, load_s=10)}
+    assert decide(waiting, [busy("w", "asr")], rich, [BOX]).start == [("asr", Placement("box"))]
+    poor = {"asr": PoolForecast(3, SMALL, job_s=5, load_s=10)}
     assert decide(waiting, [busy("w", "asr")], poor, [BOX]).start == []
-    assert not is_worth_it(Outlook(100, SMALL), 1), "nobody knows yet how long a job takes"
+    assert not pays_off(PoolForecast(100, SMALL), 1), "nobody knows yet how long a job takes"
 
 
 def test_only_the_slowest_stage_gets_another_worker() -> None:
-    outlook = {"asr": Outlook(20, SMALL, ONE, 5, 1), "vad": Outlook(20, SMALL, ONE, 1, 1)}
+    forecasts = {"asr": PoolForecast(20, SMALL, ONE, 5, 1), "vad": PoolForecast(20, SMALL, ONE, 1, 1)}
     workers = [busy("w", "asr"), busy("v", "vad")]
     large = Host("box", cpus=8, memory_mb=1000)
-    decision = decide([waits(1, "vad", 0), waits(2, "asr", 1)], workers, outlook, [large])
+    decision = decide([queued(1, "vad", 0), queued(2, "asr", 1)], workers, forecasts, [large])
     assert [pool for pool, _ in decision.start] == ["asr"]
 
 
 def test_where_the_cores_are_what_all_wait_for_no_worker_is_added() -> None:
-    outlook = {"asr": Outlook(20, SMALL, ONE, 5, 1), "mt": Outlook(20, SMALL, ONE, 5, 1)}
-    waiting, workers = [waits(1, "asr", 0)], [busy("w", "asr"), busy("v", "mt")]
-    assert decide(waiting, workers, outlook, [BOX]).start == []
+    forecasts = {"asr": PoolForecast(20, SMALL, ONE, 5, 1), "mt": PoolForecast(20, SMALL, ONE, 5, 1)}
+    waiting, workers = [queued(1, "asr", 0)], [busy("w", "asr"), busy("v", "mt")]
+    assert decide(waiting, workers, forecasts, [BOX]).start == []
     # With one job of one core more than there are cores there is a place, and still nothing is gained by it.
     spare = Host("box", 2, 1000, spare=1)
-    assert decide(waiting, workers, outlook, [spare]).start == []
-    assert decide(waiting, workers, {**outlook, "mt": Outlook(1, SMALL, ONE, 5, 1)}, [spare]).start == [
-        ("asr", Place("box"))
+    assert decide(waiting, workers, forecasts, [spare]).start == []
+    assert decide(waiting, workers, {**forecasts, "mt": PoolForecast(1, SMALL, ONE, 5, 1)}, [spare]).start == [
+        ("asr", Placement("box"))
     ]
-    assert decide(waiting, workers, outlook, [Host("box", 4, 1000)]).start == [("asr", Place("box"))]
-    outlook["vad"] = Outlook(20, SMALL, ONE)  # nobody knows yet how slow it is
-    assert ("asr", Place("box")) not in decide(waiting, workers, outlook, [Host("box", 4, 1000)]).start
+    assert decide(waiting, workers, forecasts, [Host("box", 4, 1000)]).start == [("asr", Placement("box"))]
+    forecasts["vad"] = PoolForecast(20, SMALL, ONE)  # nobody knows yet how slow it is
+    assert ("asr", Placement("box")) not in decide(waiting, workers, forecasts, [Host("box", 4, 1000)]).start
 
 
 def test_an_idle_worker_makes_room_unless_it_has_jobs_waiting() -> None:
-    whole = Need(memory_mb=900)
+    whole = Demand(memory_mb=900)
     workers = [idle("w", "asr", resident=whole)]
-    assert decide([waits(1, "mt", 0, resident=whole)], workers, {}, [BOX]).end == ["w"]
-    both = [waits(1, "mt", 0, resident=whole), waits(2, "asr", 1)]
+    assert decide([queued(1, "mt", 0, resident=whole)], workers, {}, [BOX]).end == ["w"]
+    both = [queued(1, "mt", 0, resident=whole), queued(2, "asr", 1)]
     decision = decide(both, workers, {}, [BOX])
     assert decision.end == []
     assert decision.assign == [(2, "w")], "the resident set is used up first"
-    forced = [replace(both[0], passed=ROOM_PASSES), both[1]]
+    forced = [replace(both[0], overtaken=MAX_OVERTAKEN_FOR_MEMORY), both[1]]
     assert decide(forced, workers, {}, [BOX]).end == ["w"], "but nobody waits for ever"
 
 
 def test_of_idle_workers_the_one_without_a_future_goes_first_then_the_longest_idle() -> None:
-    resident = Need(memory_mb=400)
+    resident = Demand(memory_mb=400)
     workers = [idle("old", "a", 1, resident), idle("new", "b", 2, resident)]
-    wanted = [waits(1, "c", 0, resident=resident)]
+    wanted = [queued(1, "c", 0, resident=resident)]
     assert decide(wanted, workers, {}, [BOX]).end == ["old"]
-    assert decide(wanted, workers, {"a": Outlook(5, resident)}, [BOX]).end == ["new"]
+    assert decide(wanted, workers, {"a": PoolForecast(5, resident)}, [BOX]).end == ["new"]
 
 
 def test_what_will_be_needed_is_loaded_on_a_free_core_only() -> None:
-    outlook = {"asr": Outlook(1, SMALL)}
-    assert decide([], [busy("v", "vad")], outlook, [BOX]).start == [("asr", Place("box"))]
-    assert decide([], [busy("v", "vad", TWO)], outlook, [BOX]).start == []
+    forecasts = {"asr": PoolForecast(1, SMALL)}
+    assert decide([], [busy("v", "vad")], forecasts, [BOX]).start == [("asr", Placement("box"))]
+    assert decide([], [busy("v", "vad", TWO)], forecasts, [BOX]).start == []
 
 
 def test_a_model_goes_to_a_card_that_has_room() -> None:
     host = Host("box", 8, 1000, gpus=(8000, 24000))
-    large, small = Need(gpu_mb=20000), Need(gpu_mb=6000)
-    decision = decide([waits(1, "llm", 0, resident=large), waits(2, "asr", 1, resident=small)], [], {}, [host])
-    assert decision.start == [("llm", Place("box", 1)), ("asr", Place("box", 0))]
+    large, small = Demand(gpu_mb=20000), Demand(gpu_mb=6000)
+    decision = decide([queued(1, "llm", 0, resident=large), queued(2, "asr", 1, resident=small)], [], {}, [host])
+    assert decision.start == [("llm", Placement("box", 1)), ("asr", Placement("box", 0))]
 
 
 def test_work_lands_where_its_label_is() -> None:
     hosts = [BOX, Host("b", 2, 1000, labels={"nvenc": 1})]
-    need = clamped(Need(cpus=1, labels={"nvenc": 1}), hosts)
-    assert need is not None
-    assert Ledger(hosts).place_for(need, need) == Place("b")
-    assert clamped(Need(labels={"fpga": 1}), hosts) is None
+    demand = clamp_to_largest_host(Demand(cpus=1, labels={"nvenc": 1}), hosts)
+    assert demand is not None
+    assert FreeCapacity(hosts).placement_for(demand, demand) == Placement("b")
+    assert clamp_to_largest_host(Demand(labels={"fpga": 1}), hosts) is None
 
 
 def test_a_declaration_beyond_the_machine_is_cut_to_it() -> None:
-    assert clamped(Need(cpus=64, memory_mb=1e6), [BOX]) == Need(cpus=2, memory_mb=1000)
+    assert clamp_to_largest_host(Demand(cpus=64, memory_mb=1e6), [BOX]) == Demand(cpus=2, memory_mb=1000)
 
 
 @dataclass
@@ -133,12 +142,12 @@ class Simulation:
     """Carries decisions out in steps of time, as the dispatcher does, and checks the books at each."""
 
     hosts: tuple[Host, ...]
-    jobs: list[tuple[int, Waiting, int]]  # when it arrives, what it is, how long it takes
+    jobs: list[tuple[int, QueuedJob, int]]  # when it arrives, what it is, how long it takes
     seconds: dict[int, int]
 
     def run(self) -> list[int]:
         done: list[int] = []
-        waiting: dict[int, Waiting] = {}
+        waiting: dict[int, QueuedJob] = {}
         workers: dict[str, WorkerState] = {}
         ends: dict[str, tuple[int, int | None]] = {}
         needs = {one.pool: (one.resident, one.running) for _, one, _ in self.jobs}
@@ -152,24 +161,24 @@ class Simulation:
                     if workers[name].state == "ending":
                         del workers[name]
                         continue
-                    workers[name] = replace(workers[name], state="idle", running=Need(), idle_since=float(now))
+                    workers[name] = replace(workers[name], state="idle", running=Demand(), idle_since=float(now))
                     done += [ticket] if ticket is not None else []
-            outlook = {
-                pool: Outlook(count, *needs[pool], 3, 2)
+            forecasts = {
+                pool: PoolForecast(count, *needs[pool], 3, 2)
                 for pool, count in Counter(one.pool for one in waiting.values()).items()
             }
-            decision = decide(list(waiting.values()), list(workers.values()), outlook, self.hosts)
-            for ticket in decision.passed:
-                waiting[ticket] = replace(waiting[ticket], passed=waiting[ticket].passed + 1)
+            decision = decide(list(waiting.values()), list(workers.values()), forecasts, self.hosts)
+            for ticket in decision.overtaken:
+                waiting[ticket] = replace(waiting[ticket], overtaken=waiting[ticket].overtaken + 1)
             for ticket, name in decision.assign:
                 assert workers[name].state == "idle"
                 assert workers[name].pool == waiting[ticket].pool
                 workers[name] = replace(workers[name], state="busy", running=waiting.pop(ticket).running)
                 ends[name] = now + self.seconds[ticket], ticket
-            for pool, place in decision.start:
+            for pool, placement in decision.start:
                 started += 1
                 name = f"w{started}"
-                workers[name] = WorkerState(name, pool, place, "starting", needs[pool][0], LOADING)
+                workers[name] = WorkerState(name, pool, placement, "starting", needs[pool][0], LOADING)
                 ends[name] = now + 2, None
             for name in decision.end:
                 assert workers[name].state == "idle"
@@ -181,11 +190,11 @@ class Simulation:
 
     def _check(self, workers: list[WorkerState]) -> None:
         for host in self.hosts:
-            there = [worker for worker in workers if worker.place.host == host.name]
+            there = [worker for worker in workers if worker.placement.host == host.name]
             assert sum(worker.running.cpus for worker in there) <= host.cpus + host.spare
             assert sum(worker.resident.memory_mb for worker in there) <= host.memory_mb
             for number, memory in enumerate(host.gpus):
-                assert sum(w.resident.gpu_mb for w in there if w.place.gpu == number) <= memory
+                assert sum(w.resident.gpu_mb for w in there if w.placement.gpu == number) <= memory
 
 
 @st.composite
@@ -202,15 +211,15 @@ def simulations(draw: st.DrawFn) -> Simulation:
     )
     kinds = {}
     for pool in ("a", "b", "c", "d")[: draw(st.integers(1, 4))]:
-        wanted = Need(draw(st.integers(1, 4)), draw(st.integers(50, 900)), draw(st.sampled_from([0, 0, 300, 500])))
-        need = clamped(wanted, hosts)
-        assert need is not None
-        kinds[pool] = Need(memory_mb=need.memory_mb, gpu_mb=need.gpu_mb), Need(cpus=need.cpus)
+        wanted = Demand(draw(st.integers(1, 4)), draw(st.integers(50, 900)), draw(st.sampled_from([0, 0, 300, 500])))
+        demand = clamp_to_largest_host(wanted, hosts)
+        assert demand is not None
+        kinds[pool] = Demand(memory_mb=demand.memory_mb, gpu_mb=demand.gpu_mb), Demand(cpus=demand.cpus)
     jobs, seconds = [], {}
     for ticket in range(draw(st.integers(1, 25))):
         pool = draw(st.sampled_from(sorted(kinds)))
         order = (draw(st.integers(0, 3)), ticket)
-        jobs.append((draw(st.integers(0, 20)), Waiting(ticket, pool, order, *kinds[pool]), 0))
+        jobs.append((draw(st.integers(0, 20)), QueuedJob(ticket, pool, order, *kinds[pool]), 0))
         seconds[ticket] = draw(st.integers(1, 6))
     return Simulation(hosts, jobs, seconds)
 
@@ -223,15 +232,15 @@ def test_never_over_granted_and_everything_is_done(simulation: Simulation) -> No
 
 
 def test_nobody_starves_under_a_stream_of_smaller_jobs() -> None:
-    jobs = [(0, waits(0, "large", 0, running=TWO), 0)]
-    jobs += [(n // 2, waits(n, "small", 1, n), 0) for n in range(1, 200)]
+    jobs = [(0, queued(0, "large", 0, running=TWO), 0)]
+    jobs += [(n // 2, queued(n, "small", 1, n), 0) for n in range(1, 200)]
     done = Simulation((BOX,), jobs, dict.fromkeys(range(200), 3)).run()
     assert done.index(0) < 20
 
 
 def test_two_models_that_do_not_fit_together_take_turns_by_the_window_not_by_the_job() -> None:
-    whole = Need(memory_mb=900)
-    jobs = [(0, waits(n, "ab"[n % 2], 0, n, resident=whole), 0) for n in range(40)]
+    whole = Demand(memory_mb=900)
+    jobs = [(0, queued(n, "ab"[n % 2], 0, n, resident=whole), 0) for n in range(40)]
     simulation = Simulation((BOX,), jobs, dict.fromkeys(range(40), 1))
     order = simulation.run()
     switches = sum(one % 2 != other % 2 for one, other in itertools.pairwise(order))

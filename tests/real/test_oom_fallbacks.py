@@ -1,5 +1,5 @@
-"""A real library that gets no more memory from the system goes down its backend's ladder: the next rung is loaded with
-what it asks for, its result says so, and the backend begins there from then on."""
+"""A real library that gets no more memory from the system is run with its backend's next fallback. The result names the
+fallback, and the backend starts with it from then on."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from pipeline.app import App
 from pipeline.engine.step_run import Given, StepCallbacks, prepare_step, run_step
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Step
-from pipeline.plan.oom_fallback import descent
+from pipeline.plan.oom_fallback import steps_to_try
 from pipeline.plan.registry import STAGES
 from pipeline.store.results import ResultStore, StoredResult
-from pipeline.store.worker_stats import Observed
+from pipeline.store.worker_stats import Measurements
 from pipeline.workers.local_host import LocalHost, local_dispatcher
 from shared.documents.transcript import Transcript
 from shared.environment_manager import child_environment
 from shared.files import sha256_of
-from shared.stage import Rung
+from shared.stage import Fallback
 from tests.processes import children
 from tests.real.cases import HERE, Case, Job, Material
 from tests.real.conftest import CaseApp
@@ -40,33 +40,33 @@ _TIMES = 200
 
 
 @dataclass(frozen=True)
-class Descent:
-    """What a case asks for, near the end of its ladder because each rung costs a start, and where it ends. The tiny
-    Demucs hears less at once than the ladder's rungs, so it gets one of its own."""
+class Expected:
+    """The parameters of a case, near the last fallback because each costs a start, and the fallback that fits. The tiny
+    Demucs hears less at once than the fallbacks of its backend allow, so it gets a fallback of its own."""
 
     asked: Mapping[str, JsonValue]
-    rung: str
+    fallback: str
     params: Mapping[str, JsonValue]
-    ladder: tuple[Rung, ...] | None = None
+    own: tuple[Fallback, ...] | None = None
     long_winded: bool = False  # the tiny model finds enough memory in what it holds, but for a word without end
 
 
-DESCENTS = {
-    "asr-faster-whisper": Descent({"beam_size": 2}, "8-bit weights", {"beam_size": 2, "compute_type": "int8"}),
-    "diarize-pyannote": Descent({}, "batches of 8", {"segmentation_batch_size": 8, "embedding_batch_size": 8}),
-    "separate-demucs": Descent(
-        {}, "segments of 1 s", {"segment": 1.0}, ladder=(Rung("segments of 1 s", {"segment": 1}),)
+EXPECTED = {
+    "asr-faster-whisper": Expected({"beam_size": 2}, "8-bit weights", {"beam_size": 2, "compute_type": "int8"}),
+    "diarize-pyannote": Expected({}, "batches of 8", {"segmentation_batch_size": 8, "embedding_batch_size": 8}),
+    "separate-demucs": Expected(
+        {}, "segments of 1 s", {"segment": 1.0}, own=(Fallback("segments of 1 s", {"segment": 1}),)
     ),
-    "translate-nllb": Descent(
+    "translate-nllb": Expected(
         {"batch_size": 1}, "half precision", {"batch_size": 1, "dtype": "bfloat16"}, long_winded=True
     ),
 }
-CASES = tuple(case for case in HERE if str(case) in DESCENTS)
+CASES = tuple(case for case in HERE if str(case) in EXPECTED)
 
 
 @dataclass
 class Bench:
-    """Runs a case's step as a run does, with a store and memories of its own."""
+    """Runs a case's step as a run does, with a store and measurements of its own."""
 
     app: App
     folder: Path
@@ -78,7 +78,7 @@ class Bench:
             return asyncio.run(self._run(step, jobs))
 
     async def _run(self, step: Step, jobs: list[Job]) -> list[StoredResult]:
-        results, others, observed = [], set(children(os.getpid())), Observed(self.folder)
+        results, others, measurements = [], set(children(os.getpid())), Measurements(self.folder)
         app = replace(self.app, store=ResultStore(self.folder, self.folder))
         begun: list[str] = []
 
@@ -90,16 +90,16 @@ class Bench:
 
         listening = StepCallbacks(lambda what: None, started, lambda done: None, self.warnings.append)
         with app.store.open_for_writing("a test"):
-            async with local_dispatcher(app, self.folder / "logs", observed) as dispatcher:
+            async with local_dispatcher(app, self.folder / "logs", measurements) as dispatcher:
                 for inputs, _ in jobs:
                     paths = {role: given for role, given in inputs.items() if isinstance(given, Path)}
                     digests = {role: sha256_of(path) for role, path in paths.items()}
                     media = {digests[role]: path for role, path in paths.items()}
                     surroundings = app.surroundings()
-                    first, *below = descent(step, observed.rungs)
+                    first, *below = steps_to_try(step, measurements.fallbacks)
                     work = prepare_step(first, digests, surroundings)
                     results.append(await run_step(work, below, Given(30_000, others=media), app, dispatcher, listening))
-        observed.save()
+        measurements.save()
         return results
 
 
@@ -124,26 +124,26 @@ def _long_winded(job: Job, folder: Path) -> Job:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_library_that_gets_no_memory_goes_on_from_the_next_rung(
+def test_a_library_that_gets_no_memory_goes_on_with_the_next_fallback(
     case: Case, case_app: CaseApp, two_media: tuple[Material, Material], tmp_path: Path
 ) -> None:
-    wanted, app = DESCENTS[str(case)], case_app(case)
+    wanted, app = EXPECTED[str(case)], case_app(case)
     jobs = [case.job(made) for made in two_media]
     if wanted.long_winded:
         jobs[-1] = _long_winded(jobs[-1], tmp_path)
     asked = {**jobs[0][1], **wanted.asked}
     choices = replace(app.choices(), targets=(), stages={case.stage: asked}, guide={})
     step = single_step(STAGES[case.stage], choices, {}, case.backend)
-    if wanted.ladder:
-        step = replace(step, backend=replace(step.backend, oom_ladder=wanted.ladder))
+    if wanted.own:
+        step = replace(step, backend=replace(step.backend, oom_fallbacks=wanted.own))
     bench = Bench(app, tmp_path)
     before, after = bench.run(step, jobs)
     assert "rung" not in before.facts
     assert [text for text in bench.warnings if "out of memory" in text], bench.warnings
-    assert after.facts["rung"] == wanted.rung
+    assert after.facts["rung"] == wanted.fallback
     params = after.ingredients["params"]
     assert isinstance(params, dict)
     assert {name: params[name] for name in wanted.params} == wanted.params
-    remembered = descent(step, Observed(tmp_path).rungs)[0].rung
+    remembered = steps_to_try(step, Measurements(tmp_path).fallbacks)[0].fallback
     assert remembered is not None
-    assert remembered.name == wanted.rung
+    assert remembered.name == wanted.fallback
