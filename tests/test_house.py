@@ -28,10 +28,6 @@ REGISTRY = "pipeline/plan/registry.py"
 STAIRCASE = (
     "cli", "engine", "workers", "app", "publishing", "model_cache", "environments", "store", "plan", "base",
 )  # fmt: skip
-# Modules of the toolkit that still import a stage.
-STAGES_KNOWN_TO = {
-    "stages/toolkit/media/probe.py": {"demux"},
-}
 # Where processes may be started. `bootstrap_core` runs before the core environment exists.
 STARTERS = {
     "pipeline/__main__.py",  # starts itself again, with another encoding
@@ -184,7 +180,7 @@ def test_a_stage_imports_its_own_folder_and_the_toolkit_and_the_toolkit_imports_
         assert tops(imports(path)) & OURS <= {"shared", "stages"}, name_of(path)
         home = path.relative_to(ROOT / "stages").parts[0]
         known = {name.split(".")[1] for name in imports(path) if name.startswith("stages.")}
-        assert known <= {home, "toolkit"} | STAGES_KNOWN_TO.get(name_of(path), set()), f"{name_of(path)}: {known}"
+        assert known <= {home, "toolkit"}, f"{name_of(path)}: {known}"
 
 
 def test_the_product_imports_no_data_no_script_and_no_test() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Literal
 
 from shared.documents.base import Document, Frozen
+from shared.stage import StageError
 
 TrackKind = Literal["audio", "video", "subtitle", "attachment", "data"]
 HdrTransfer = Literal["pq", "hlg"]
@@ -64,6 +66,19 @@ class Track(Frozen):
         return wide / high if wide and high else None
 
 
+class Probe(Frozen):
+    """The tracks of a file as its headers describe them, before anything is decoded."""
+
+    container: str
+    start_ms: int
+    duration_ms: int | None
+    tracks: tuple[Track, ...]
+    promised_ms: int | None = None  # by the header, where ffmpeg tells the length by the size of the file
+    length_is_guessed: bool = False  # a stream without a container states no length
+    described: frozenset[int] = frozenset()  # indices of the tracks that describe the picture to the blind
+    low_frequency: Mapping[int, int] = {}  # by track index: the channel that holds effects only
+
+
 class Media(Document):
     """A probed file. Times are relative to the container's own clock; `start_ms` is where that begins."""
 
@@ -92,3 +107,8 @@ def clock_tracks(tracks: Iterable[Track]) -> tuple[int, ...]:
 def lengths_differ(one_ms: int, other_ms: int) -> bool:
     """Tell whether two lengths of a media file differ by more than containers round: a second, or a hundredth."""
     return abs(one_ms - other_ms) > max(_LENGTH_SLACK_MS, one_ms * _LENGTH_SLACK_PART)
+
+
+def refused(code: str, media: Path, expected: str, found: str, hint: str | None = None) -> StageError:
+    """Return the error that refuses a media file: what was expected of it, and what was found."""
+    return StageError(code, f"{media}: expected {expected}, found {found}", hint)

@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from shared.documents.media import Probe
 from shared.stage import Device, StageError
 from stages.demux.promised import promised_ms
-from stages.demux.stage import SPEECH_RATE, Extracted, Extraction, Probe
+from stages.demux.stage import SPEECH_RATE, Extracted, Extraction
 from stages.toolkit.media import ffmpeg
 from stages.toolkit.media.probe import probe
 

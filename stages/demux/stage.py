@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import stat
 import wave
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
 from pydantic import Field, field_validator
 
-from shared.documents.base import Frozen
-from shared.documents.media import Media, Track, clock_tracks, lengths_differ
-from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
+from shared.documents.media import Media, Probe, Track, clock_tracks, lengths_differ, refused
+from shared.stage import Backend, Files, Job, Params, Resources, Stage
 from shared.text.language import primary
 from shared.text.language_names import known_or_none
 from shared.text.timecode import clock
@@ -58,19 +57,6 @@ class DemuxOutputs(Files):
 
 
 DemuxJob = Job[DemuxInputs, DemuxParams]
-
-
-class Probe(Frozen):
-    """The tracks that a backend found in a file, before anything is decoded."""
-
-    container: str
-    start_ms: int
-    duration_ms: int | None
-    tracks: tuple[Track, ...]
-    promised_ms: int | None = None  # by the header, where ffmpeg tells the length by the size of the file
-    length_is_guessed: bool = False  # a stream without a container states no length
-    described: frozenset[int] = frozenset()  # indices of the tracks that describe the picture to the blind
-    low_frequency: Mapping[int, int] = {}  # by track index: the channel that holds effects only
 
 
 @dataclass(frozen=True)
@@ -127,7 +113,7 @@ def run(engine: Engine, job: DemuxJob) -> DemuxOutputs:
     extracted = engine.extract(extraction, job.progress)
     decoded_ms = wav_length_ms(extraction.speech, SPEECH_RATE * _BYTES_PER_SAMPLE)
     if decoded_ms == 0:
-        raise refusal(
+        raise refused(
             "demux.undecodable",
             media,
             f"sound in {describe(track, number)}",
@@ -152,30 +138,25 @@ def run(engine: Engine, job: DemuxJob) -> DemuxOutputs:
     return outputs
 
 
-def refusal(code: str, media: Path, expected: str, found: str, hint: str | None = None) -> StageError:
-    """Return the error that refuses `media`."""
-    return StageError(code, f"{media}: expected {expected}, found {found}", hint)
-
-
 def require_regular_file(media: Path) -> None:
     """Refuse anything but a readable, non-empty, regular file, without opening it: a fifo would block forever."""
     try:
         status = media.stat()
     except FileNotFoundError:
-        raise refusal("demux.not-a-file", media, "a media file", "nothing", "check the name") from None
+        raise refused("demux.not-a-file", media, "a media file", "nothing", "check the name") from None
     except OSError as error:
-        raise refusal("demux.unreadable", media, "a media file", str(error.strerror), "check the name") from error
+        raise refused("demux.unreadable", media, "a media file", str(error.strerror), "check the name") from error
     if not stat.S_ISREG(status.st_mode):
         kinds = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
         found = kinds.get(stat.S_IFMT(status.st_mode), "a device")
-        raise refusal("demux.not-a-file", media, "a regular file", found, "name the media file itself")
+        raise refused("demux.not-a-file", media, "a regular file", found, "name the media file itself")
     if status.st_size == 0:
-        raise refusal("demux.not-a-file", media, "a media file", "an empty file", "copy the file again")
+        raise refused("demux.not-a-file", media, "a media file", "an empty file", "copy the file again")
     try:
         media.open("rb").close()
     except OSError as error:
         expected = "a file that may be read"
-        raise refusal("demux.unreadable", media, expected, str(error.strerror), "check the permissions") from error
+        raise refused("demux.unreadable", media, expected, str(error.strerror), "check the permissions") from error
 
 
 def choose_track(media: Path, probe: Probe, params: DemuxParams) -> tuple[Track, str]:
@@ -183,11 +164,11 @@ def choose_track(media: Path, probe: Probe, params: DemuxParams) -> tuple[Track,
     audio = _audio(probe.tracks)
     if not audio:
         found = ", ".join(f"{track.kind} ({track.codec})" for track in probe.tracks) or "no tracks at all"
-        raise refusal("demux.no-audio", media, "an audio track", found)
+        raise refused("demux.no-audio", media, "an audio track", found)
     if params.audio_track is not None:
         if params.audio_track >= len(audio):
             hint = "set `audio_track` to one of these numbers, or leave it out"
-            raise refusal("demux.track", media, f"an audio track {params.audio_track}", _listed(audio), hint)
+            raise refused("demux.track", media, f"an audio track {params.audio_track}", _listed(audio), hint)
         return audio[params.audio_track], "asked for by number"
     if params.audio_language is not None:
         return _track_in(params.audio_language, media, probe, audio)
@@ -265,7 +246,7 @@ def _track_in(language: str, media: Path, probe: Probe, audio: tuple[Track, ...]
     near = tuple(track for track in audio if track.language and primary(track.language) == primary(language))
     if not near:
         hint = "set `audio_track` to one of these numbers, or leave `audio_language` out"
-        raise refusal("demux.track", media, f"an audio track in {language}", _listed(audio), hint)
+        raise refused("demux.track", media, f"an audio track in {language}", _listed(audio), hint)
     track, reason = _preferred(probe, exact or near)
     return track, f"asked for by language, {reason}"
 

@@ -17,9 +17,8 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from shared.containers import FORMATS
-from shared.documents.media import Hidden, Track, TrackKind, is_commentary
+from shared.documents.media import Hidden, Probe, Track, TrackKind, is_commentary, refused
 from shared.text.language import language_of_track
-from stages.demux.stage import Probe, refusal
 from stages.toolkit.media.ffmpeg import PROTOCOLS, address
 from stages.toolkit.media.probe_picture import hidden_part, with_picture
 
@@ -39,7 +38,7 @@ def probe(media: Path) -> Probe:
         with av.open(address(media), options=options, metadata_errors="replace") as container:
             return _read(container)
     except (av.FFmpegError, OSError) as error:
-        raise refusal(
+        raise refused(
             "demux.container",
             media,
             "a film or a sound file in a known container (mp4, mkv, ts, avi, wav, mp3, ...)",

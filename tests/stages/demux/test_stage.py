@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.documents.media import Media, Track, clock_tracks
+from shared.documents.media import Media, Probe, Track, clock_tracks
 from shared.stage import Job, JobCancelled, StageError
 from stages.demux.stage import (
     DemuxInputs,
@@ -23,7 +23,6 @@ from stages.demux.stage import (
     DemuxParams,
     Extracted,
     Extraction,
-    Probe,
     choose_track,
     declared_length_ms,
     length_warning,
