@@ -1,10 +1,11 @@
 """Changes a module in one place at a time and tells which changes no test notices.
 
     .venvs/test/bin/python -m tests.mutate pipeline/base/processor.py tests/pipeline/base/test_processor.py [N]
+    .venvs/test/bin/python -m tests.mutate --pure [N]     each module of `PURE` with the tests that hold it
 
-Every comparison, sum, `and`, `not` and number of the module is a place; with N, about so many of them, spread evenly.
-The tests run in a copy of the checkout, so that nothing here is changed. The exit code is the number of changes that
-survive: each is a claim that is missing, or code that does nothing.
+Every comparison, sum, `and`, `not` and number of the module is a place; with N, at most so many of them, spread evenly:
+the same ones each time. The tests run in a copy of the checkout, so that nothing here is changed. The exit code is the
+number of changes that survive: each is a claim that is missing, or code that does nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,50 @@ _OTHER: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
     ast.And: ast.Or, ast.Or: ast.And,
 }  # fmt: skip
+# The modules that decide without input and output, and the quick tests that hold what each decides.
+PURE: dict[str, tuple[str, ...]] = {
+    "pipeline/base/display.py": ("tests/pipeline/base/test_display.py",),
+    "pipeline/base/processor.py": ("tests/pipeline/base/test_processor.py",),
+    "pipeline/engine/language_models.py": ("tests/pipeline/engine/test_language_models.py",),
+    "pipeline/environments/package_index.py": ("tests/pipeline/environments/test_package_index.py",),
+    "pipeline/environments/torch_build.py": ("tests/pipeline/environments/test_torch_build.py",),
+    "pipeline/plan/languages_asked.py": ("tests/pipeline/plan/test_languages_asked.py",),
+    "pipeline/plan/llm_services.py": ("tests/pipeline/plan/test_llm_services.py",),
+    "pipeline/plan/make_plan.py": ("tests/pipeline/plan",),
+    "pipeline/plan/oom_fallback.py": ("tests/pipeline/plan/test_oom_fallback.py",),
+    "pipeline/plan/profile.py": ("tests/pipeline/plan/test_profile.py",),
+    "pipeline/plan/recipe.py": ("tests/pipeline/plan/test_recipe.py",),
+    "pipeline/plan/remaining.py": ("tests/pipeline/plan/test_remaining.py",),
+    "pipeline/plan/result_key.py": ("tests/pipeline/plan/test_make_plan.py", "tests/pipeline/engine/test_preview.py"),
+    "pipeline/plan/translation_backends.py": ("tests/pipeline/plan/test_translation_backends.py",),
+    "pipeline/publishing/names.py": ("tests/pipeline/publishing/test_names.py",),
+    "pipeline/store/worker_stats.py": ("tests/pipeline/store/test_worker_stats.py",),
+    "pipeline/workers/scheduler.py": ("tests/pipeline/workers/test_scheduler.py",),
+    "shared/text/direction.py": ("tests/shared/text/test_direction.py",),
+    "shared/text/glossary.py": ("tests/shared/text/test_glossary.py",),
+    "shared/text/language_names.py": ("tests/shared/text/test_language_names.py",),
+    "shared/text/sentence_end.py": ("tests/shared/text/test_sentence_end.py",),
+    "shared/text/text_width.py": ("tests/shared/text/test_text_width.py",),
+    "stages/align/ctc_words.py": ("tests/stages/align/test_ctc_words.py",),
+    "stages/clean/evidence.py": ("tests/stages/clean",),
+    "stages/correct/corrections.py": ("tests/stages/correct",),
+    "stages/diarize/clustering.py": ("tests/stages/diarize/test_clustering.py",),
+    "stages/mux/burn_in.py": ("tests/stages/mux",),
+    "stages/refine/rules.py": ("tests/stages/refine/test_rules.py",),
+    "stages/subtitle/cue_layout.py": ("tests/stages/subtitle",),
+    "stages/subtitle/cue_sheet.py": ("tests/stages/subtitle",),
+    "stages/subtitle/numbers.py": ("tests/stages/subtitle",),
+    "stages/subtitle/shot_changes.py": ("tests/stages/shots", "tests/stages/subtitle"),
+    "stages/subtitle/speakers.py": ("tests/stages/subtitle",),
+    "stages/subtitle/times.py": ("tests/stages/subtitle",),
+    "stages/toolkit/cues/line_breaks.py": ("tests/stages/subtitle",),
+    "stages/toolkit/cues/rules.py": ("tests/stages/check", "tests/stages/subtitle"),
+    "stages/toolkit/cues/words.py": ("tests/stages/subtitle",),
+    "stages/toolkit/llm/lines.py": ("tests/stages/toolkit/test_llm_engine.py",),
+    "stages/toolkit/text/word_times.py": ("tests/stages/toolkit/test_word_times.py",),
+    "stages/translate/protected_terms.py": ("tests/stages/translate",),
+    "stages/translate/sentences.py": ("tests/stages/translate/test_sentences.py",),
+}
 
 
 @dataclass(frozen=True)
@@ -72,15 +117,15 @@ def _change(node: ast.AST) -> int:
     return int(node.lineno)
 
 
-def survivors(module: Path, tests: Path, most: int) -> tuple[int, list[Mutant]]:
+def survivors(module: str, tests: Sequence[str], most: int) -> tuple[int, list[Mutant]]:
     """Return how many changes were tried, and those that the tests did not notice."""
     every = list(mutants((ROOT / module).read_text(encoding="utf-8")))
     tried = every[:: max(1, -(-len(every) // most))] if most else every
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "reel"
         shutil.copytree(ROOT, copy, ignore=_NOT_COPIED)
-        for shared in (".venvs", ".cache"):
-            (copy / shared).symlink_to(ROOT / shared)
+        for linked in (".venvs", ".cache"):
+            (copy / linked).symlink_to(ROOT / linked)
         left = []
         for mutant in tried:
             (copy / module).write_text(mutant.source, encoding="utf-8")
@@ -90,8 +135,9 @@ def survivors(module: Path, tests: Path, most: int) -> tuple[int, list[Mutant]]:
     return len(tried), left
 
 
-def _passes(copy: Path, tests: Path) -> bool:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(tests)]
+def _passes(copy: Path, tests: Sequence[str]) -> bool:
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not slow"]
+    command += ["--hypothesis-seed=0", *tests]
     try:
         return subprocess.run(command, cwd=copy, capture_output=True, timeout=_LIMIT_S, check=False).returncode == 0
     except subprocess.TimeoutExpired:  # a loop without an end is noticed too
@@ -99,11 +145,21 @@ def _passes(copy: Path, tests: Path) -> bool:
 
 
 def main() -> int:
-    """Try the changes of one module; returns how many survive."""
-    module, tests, *most = sys.argv[1:]
-    tried, left = survivors(Path(module), Path(tests), int(most[0]) if most else 0)
-    print(f"{tried - len(left)} of {tried} changes are noticed")
-    return min(len(left), 100)
+    """Try the changes of one module, or of all pure ones; return how many survive."""
+    match sys.argv[1:]:
+        case ["--pure", *most]:
+            modules = PURE
+        case [module, tests, *most]:
+            modules = {module: (tests,)}
+        case _:
+            sys.exit(__doc__)
+    tried, left = 0, 0
+    for name, claims in modules.items():
+        changes, survived = survivors(name, claims, int(most[0]) if most else 0)
+        tried, left = tried + changes, left + len(survived)
+        print(f"{name}: {changes - len(survived)} of {changes} changes are noticed", flush=True)
+    print(f"{tried - left} of {tried} changes are noticed")
+    return min(left, 100)
 
 
 if __name__ == "__main__":
