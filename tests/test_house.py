@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,10 +15,8 @@ import pytest
 from pipeline.plan.registry import STAGES
 from shared.environment_manager import FORBIDDEN, cache_variables
 from tests.pin_stage_versions import PINS, code_of, current_pins
+from tests.source_tree import FOLDERS, PACKAGES, ROOT, name_of, python_files, shell_files, text_files, tree_of
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("pipeline", "shared", "stages")
-FOLDERS = (*PACKAGES, "benchmarks", "config", "docs", "samples", "scripts", "tests")
 OURS = {*FOLDERS}
 CORE_LIBRARIES = {"pydantic", "rich", "filelock"}
 RAY_ROOM = "pipeline/workers/ray/host.py"
@@ -46,37 +43,10 @@ STARTERS = {
     "stages/toolkit/media/ffmpeg.py",
     "stages/toolkit/media/frames.py",
 }
+FILE_LINES, FUNCTION_LINES, SCRIPT_LINES, PARAMETERS = 400, 50, 30, 7  # at most; `self` is not counted
+LARGE = {"pipeline/workers/dispatcher.py"}  # files that still exceed a limit
 _RIDDLE = re.compile(r"(What|Whether|Which|Who|Whose|Of|By)\b")  # hides that something is returned
 _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\ufe0f]")
-
-
-def python_files(*folders: str) -> list[Path]:
-    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-
-
-def shell_files() -> list[Path]:
-    return [*(ROOT / "scripts").iterdir(), ROOT / "reel", *ROOT.glob("*.sh"), *(ROOT / ".ci").iterdir()]
-
-
-def name_of(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-def text_files() -> Iterator[tuple[Path, str]]:
-    """Every text file of ours: the root's own, and those of our folders."""
-    inside = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
-    for path in sorted([*ROOT.iterdir(), *inside]):
-        if path.is_file() and "__pycache__" not in path.parts:
-            try:
-                yield path, path.read_text()
-            except UnicodeDecodeError:
-                continue
-
-
-@cache
-def tree_of(path: Path) -> ast.Module:
-    """A file's syntax; several tests walk through that of every file, and parsing takes most of their time."""
-    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def imports(path: Path, *, top_level: bool = False) -> set[str]:
@@ -226,11 +196,25 @@ def _raises_again(handler: ast.ExceptHandler) -> bool:
     return isinstance(last, ast.Raise) and last.exc is None
 
 
-def test_no_file_is_longer_than_five_hundred_lines_and_no_script_than_thirty() -> None:
-    for path in python_files(*FOLDERS):
-        assert len(path.read_text().splitlines()) <= 500, name_of(path)
-    for path in shell_files():
-        assert len(path.read_text().splitlines()) <= 30, name_of(path)
+def test_a_file_and_a_function_are_short_and_a_function_takes_few_parameters() -> None:
+    found = [excess for path in python_files(*FOLDERS) for excess in excesses(path)]
+    assert {path for path, _ in found} <= LARGE, [f"{name}: {text}" for name, text in found if name not in LARGE]
+    scripts = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in shell_files()}
+    assert not {name: lines for name, lines in scripts.items() if lines > SCRIPT_LINES}
+
+
+def excesses(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the file's name with each limit that it exceeds."""
+    name, lines = name_of(path), len(path.read_text(encoding="utf-8").splitlines())
+    if lines > FILE_LINES:
+        yield name, f"{lines} lines"
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES:
+                yield name, f"`{node.name}` has {lines} lines"
+            taken = [one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+            if len(taken) - (taken[:1] in (["self"], ["cls"])) > PARAMETERS:
+                yield name, f"`{node.name}` takes {len(taken)} parameters"
 
 
 def test_every_module_and_everything_public_in_it_says_what_it_is_for() -> None:
@@ -300,65 +284,6 @@ def _starts_processes(path: Path) -> bool:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in {"os", "asyncio"}
     }
     return bool(attributes & names) or bool({"subprocess", "multiprocessing"} & tops(imports(path)))
-
-
-def test_every_file_that_is_opened_as_text_has_an_encoding_of_its_own() -> None:
-    """Else it is that of the user's locale, which may hold neither our languages nor the user's names."""
-    lacking = [
-        f"{name_of(path)}:{node.lineno}"
-        for path in python_files(*PACKAGES, "benchmarks", "docs", "samples", "scripts")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and _is_text(node) and not _named(node, "encoding")
-    ]
-    assert not lacking, lacking
-
-
-_FIRST_TEXT = {"read_text": 0, "write_text": 1}  # how many words come before the encoding
-_OPENERS = {
-    "open": "r",
-    "fdopen": "r",
-    "NamedTemporaryFile": "w+b",
-    "TemporaryFile": "w+b",
-    "SpooledTemporaryFile": "w+b",
-}
-_OTHERS_OPEN = {"wave", "tarfile", "zipfile", "archive", "_opener", "av", "Image", "webbrowser"}
-
-
-def _is_text(call: ast.Call) -> bool:
-    """The call reads or writes text: a file, or the words of a process."""
-    function = call.func
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    owner = getattr(function.value, "id", "") if isinstance(function, ast.Attribute) else ""
-    if name in _FIRST_TEXT:
-        return len(call.args) <= _FIRST_TEXT[name]
-    if name in _OPENERS and owner not in _OTHERS_OPEN and not (owner == "os" and name == "open"):
-        place = {"open": 0 if owner else 1, "fdopen": 1}.get(name, 0)
-        mode = _named(call, "mode") or (call.args[place] if len(call.args) > place else None)
-        if mode is None:
-            return "b" not in _OPENERS[name]
-        return isinstance(mode, ast.Constant) and "b" not in str(mode.value)  # else another kind of `open`
-    words = [_named(call, word) for word in ("text", "universal_newlines")]
-    return owner == "subprocess" and any(isinstance(word, ast.Constant) and word.value is True for word in words)
-
-
-def _named(call: ast.Call, name: str) -> ast.expr | None:
-    return next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
-
-
-@pytest.mark.parametrize(
-    ("code", "text"),
-    [
-        ("path.read_text()", True), ("path.read_text('utf-8')", False), ("path.write_text(x)", True),
-        ("open(path)", True), ("open(path, 'rb')", False), ("path.open('w')", True), ("os.open(path, 1)", False),
-        ("os.fdopen(1)", True), ("tempfile.TemporaryFile()", False), ("tempfile.TemporaryFile('w+')", True),
-        ("subprocess.run(x, text=True)", True), ("subprocess.run(x)", False), ("wave.open(path)", False),
-        ("tag.open(name, {})", False),
-    ],
-)  # fmt: skip
-def test_a_file_is_known_to_be_opened_as_text(code: str, text: bool) -> None:
-    call = ast.parse(code, mode="eval").body
-    assert isinstance(call, ast.Call)
-    assert _is_text(call) is text
 
 
 def test_no_text_holds_an_emoji() -> None:

@@ -67,7 +67,6 @@ ASR = asr.STAGE.name
 MUX = mux.STAGE.name
 DEMUX = demux.STAGE.name
 SUBTITLE = subtitle.STAGE.name
-Probe = demux.Probe
 choose_track = demux.choose_track
 translators_for = translate.backends_for
 roles_for = translate.roles_for

@@ -76,58 +76,65 @@ def task(request: Mapping[str, Any]) -> str:
     return str(request.get("system") or request["messages"][0]["content"])
 
 
+class _Handler(http.server.BaseHTTPRequestHandler):
+    """Answers for `service`, and leaves a request hanging until `stopping` is set at the latest."""
+
+    protocol_version = "HTTP/1.1"
+    service: Service
+    stopping: threading.Event
+
+    def do_POST(self) -> None:
+        service = self.service
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        key = self.headers.get("x-api-key") or (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        body |= {"path": self.path, "key": key, "at": time.monotonic()}
+        with service._guard:
+            service.requests.append(body)
+        fault = service.next_fault() or Fault()
+        if fault.hang_s:
+            self.stopping.wait(fault.hang_s)
+        if service.key is not None and key != service.key:
+            self._say(401, _error(f"Incorrect API key provided: {key}"))
+        elif refused := sorted(service.unknown & set(body)):
+            self._say(400, _error(f"Unsupported parameter: '{refused[0]}' is not supported with this model."))
+        elif fault.status:
+            self._say(fault.status, fault.body or _error("told to"), fault.headers)
+        elif fault.body is not None:
+            self._say(200, fault.body, fault.headers)
+        else:
+            said = fault.said or json.dumps({"lines": service.mind(material(body)["lines"])}, ensure_ascii=False)
+            self._say(200, _as_service(self.path, said, fault), cut=fault.cut)
+
+    def _say(self, status: int, text: str, headers: Mapping[str, str] | None = None, *, cut: bool = False) -> None:
+        content = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content[: len(content) // 2] if cut else content)
+        if cut:
+            self.close_connection = True
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: some tests are about a client that has gone away."""
+
+
 @contextmanager
 def serve_llm(mind: Mind = tidy) -> Iterator[Service]:
-    """A service for the life of the block."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            key = self.headers.get("x-api-key") or (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-            body |= {"path": self.path, "key": key, "at": time.monotonic()}
-            with service._guard:
-                service.requests.append(body)
-            fault = service.next_fault() or Fault()
-            if fault.hang_s:
-                stopping.wait(fault.hang_s)
-            if service.key is not None and key != service.key:
-                self._say(401, _error(f"Incorrect API key provided: {key}"))
-            elif refused := sorted(service.unknown & set(body)):
-                self._say(400, _error(f"Unsupported parameter: '{refused[0]}' is not supported with this model."))
-            elif fault.status:
-                self._say(fault.status, fault.body or _error("told to"), fault.headers)
-            elif fault.body is not None:
-                self._say(200, fault.body, fault.headers)
-            else:
-                said = fault.said or json.dumps({"lines": service.mind(material(body)["lines"])}, ensure_ascii=False)
-                self._say(200, _as_service(self.path, said, fault), cut=fault.cut)
-
-        def _say(self, status: int, text: str, headers: Mapping[str, str] | None = None, *, cut: bool = False) -> None:
-            content = text.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content[: len(content) // 2] if cut else content)
-            if cut:
-                self.close_connection = True
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            pass
-
-    class Server(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """A client that has gone away is what some tests are about."""
-
-    stopping = threading.Event()
-    with Server(("127.0.0.1", 0), Handler) as server:
-        service = Service(f"http://127.0.0.1:{server.server_address[1]}/v1", mind)
+    """Serve a language model for the life of the block."""
+    service, stopping = Service(mind=mind), threading.Event()
+    handler = type("Handler", (_Handler,), {"service": service, "stopping": stopping})
+    with _Server(("127.0.0.1", 0), handler) as server:
+        service.address = f"http://127.0.0.1:{server.server_address[1]}/v1"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

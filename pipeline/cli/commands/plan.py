@@ -31,12 +31,11 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     app = app_of(arguments)
     items: list[JsonValue] = []
     without = "" if app.settings.makes_film else ", no copy of the film"
-    texts = [f"recipe {app.settings.recipe}, profile {app.profile.name}{without}"]
     due: list[StepPreview] = []
     asked: list[tuple[str, Estimate]] = []
     walk = walk_of(app)
     requests = requests_of(arguments, Path.cwd(), walk)
-    texts += [passed] if (passed := told(walk.passed)) else []
+    texts = [f"recipe {app.settings.recipe}, profile {app.profile.name}{without}", *filter(None, [told(walk.passed)])]
     admission = Admission(app, Runs(app.store, app.project.runs), BatchMedia(request.media for request in requests))
     admission.check(requests)
     passing = _passing(app, admission, requests)

@@ -10,11 +10,11 @@ from pathlib import Path
 from pipeline.engine.library.sidecars import Sidecars
 from pipeline.engine.library.tracks import InnerTrack, TrackIndex
 from pipeline.plan.model import Plan
-from pipeline.plan.registry import ASR, DEMUX, SUBTITLE, Probe, choose_track
+from pipeline.plan.registry import ASR, DEMUX, SUBTITLE, choose_track
 from pipeline.publishing.beside import JOBS
 from pipeline.publishing.film_records import own_names
 from pipeline.publishing.names import alike
-from shared.documents.media import Track
+from shared.documents.media import Probe, Track
 from shared.stage import Params, StageError
 from shared.text.language import is_covered, language_of_track
 

@@ -1,97 +1,52 @@
-"""Fetching from a hub that is busy, slow, failing, closed or gone; and what of it survives a killed process."""
+"""Fetch from a hub that is busy, slow, failing or gone; and what of it survives a killed process."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.base.errors import Missing
-from pipeline.base.events import Event, Notice
-from pipeline.base.secret_file import Token
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.fetch.http_client import wait_of
-from pipeline.model_cache.fetch.retry_policy import Patience
 from pipeline.model_cache.fetch_many import fetch_all, require
 from pipeline.model_cache.manifest import (
     HubSource,
     LocalFolderSource,
-    LockedFile,
     LockedModel,
-    Model,
-    Source,
     UnknownFile,
     UrlSource,
     lock_text,
 )
 from tests.conftest import ROOT
-from tests.fakes.hub import Fault, Hub, serve
+from tests.fakes.hub import Fault, Hub
+from tests.fakes.tiny_models import (
+    BYTES,
+    FILES,
+    REVISION,
+    SECRET,
+    a_cache,
+    a_model,
+    fetched,
+    locked_model,
+    notices,
+    refused,
+    tiny_hub,
+)
 from tests.fakes.verified import wrong_files
-
-REVISION = "0123456789abcdef0123456789abcdef01234567"
-FILES = {"config.json": b'{"a": 1}', "model.bin": random.Random(1).randbytes(1 << 20)}
-BYTES = sum(map(len, FILES.values()))
-SECRET = "hf_" + "s3cr3t" * 4
-HURRIED = Patience(timeout_s=5, tries=3, back_off_s=0.01, longest_wait_s=5, stall_s=0.2, stall_bytes_per_s=20_000)
-
-
-def locked_model(repo: str | None = "org/tiny", files: Mapping[str, bytes] = FILES) -> LockedModel:
-    known = {
-        name: LockedFile(size=len(content), sha256=hashlib.sha256(content).hexdigest())
-        for name, content in files.items()
-    }
-    return LockedModel(repo=repo, revision=REVISION, files=known)
-
-
-def a_model(*sources: Source, gated: bool = False, needs: tuple[str, ...] = ()) -> Model:
-    sources = sources or (HubSource(kind="hub"),)
-    return Model(summary="tiny", licence="MIT", commercial_use=True, gated=gated, needs=needs, sources=sources)
-
-
-def a_cache(folder: Path, hub: Hub | str, token: str | None = None, **models: Model) -> ModelCache:
-    """A cache of models whose repositories are `org/<name>`; by default of one, `tiny`."""
-    models = models or {"tiny": a_model()}
-    locked = {name: locked_model(f"org/{name}") for name in models}
-    address = hub if isinstance(hub, str) else hub.address
-    return ModelCache(
-        folder, models, locked, address, lambda: Token(token, "a test") if token else None, HURRIED
-    )  # fmt: skip
-
-
-def served(*names: str) -> dict[str, bytes]:
-    return {f"org/{name}/resolve/{REVISION}/{file}": content for name in names for file, content in FILES.items()}
 
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    with serve(served("tiny", "open", "gated", "other")) as hub:
-        hub.users = {SECRET: "alice"}
+    with tiny_hub() as hub:
         yield hub
-
-
-def fetched(cache: ModelCache, name: str = "tiny") -> list[Event]:
-    events: list[Event] = []
-    cache.fetch(name, events.append)
-    assert wrong_files(cache, name) == []
-    return events
-
-
-def refused(cache: ModelCache, name: str = "tiny") -> Missing:
-    with pytest.raises(Missing) as caught:
-        cache.fetch(name, lambda event: None)
-    return caught.value
-
-
-def notices(events: list[Event]) -> str:
-    return "\n".join(event.text for event in events if isinstance(event, Notice))
 
 
 def test_a_busy_hub_is_left_alone_for_as_long_as_it_asks_and_that_is_said(hub: Hub, tmp_path: Path) -> None:
@@ -160,108 +115,10 @@ def test_a_part_that_does_not_fit_is_thrown_away_and_everything_fetched_anew(hub
     assert "starting over" in notices(fetched(cache))
 
 
-def let_in(hub: Hub, *users: str) -> None:
-    hub.gated["org/tiny"] = set(users)
-
-
-def narrow(hub: Hub) -> None:
-    let_in(hub, "alice")
-    hub.narrow.add(SECRET)
-
-
-def empty(hub: Hub) -> None:
-    hub.files = {f"org/tiny/resolve/{REVISION}/something-else": b""}
-
-
-def gone(hub: Hub) -> None:
-    hub.files = served("open")
-
-
-ACCESS: dict[str, tuple[str | None, Callable[[Hub], None]]] = {
-    "hub.no-token": (None, let_in),
-    "hub.terms": (SECRET, let_in),
-    "hub.bad-token": ("hf_old", let_in),
-    "hub.token-right": (SECRET, narrow),
-    "hub.disabled": (SECRET, lambda hub: hub.disabled.add("org/tiny")),
-    "hub.not-found": (SECRET, gone),
-    "hub.no-file": (None, empty),
-}
-
-
-@pytest.mark.parametrize("code", ACCESS)
-def test_each_kind_of_closed_door_has_a_code_and_a_page_to_visit(hub: Hub, tmp_path: Path, code: str) -> None:
-    token, close = ACCESS[code]
-    close(hub)
-    model = a_model(gated=code not in {"hub.not-found", "hub.no-file"})
-    error = refused(a_cache(tmp_path, hub, token, tiny=model))
-    assert error.code == code
-    page = "/settings/tokens" if code in {"hub.bad-token", "hub.token-right"} else "/org/tiny"
-    assert hub.address + page in str(error.hint)
-    assert hub.bytes_sent == 0
-
-
 def test_nobody_there_is_said_without_waiting(tmp_path: Path) -> None:
     started = time.monotonic()
     assert refused(a_cache(tmp_path, "http://127.0.0.1:9")).code == "hub.down"
     assert time.monotonic() - started < 1
-
-
-def test_an_open_model_comes_although_the_users_token_has_expired(hub: Hub, tmp_path: Path) -> None:
-    events = fetched(a_cache(tmp_path, hub, "hf_old"))
-    assert "does not know the token from a test; continuing without" in notices(events)
-
-
-def test_a_token_is_shown_to_the_hub_and_not_to_where_it_sends_us(hub: Hub, tmp_path: Path) -> None:
-    hub.redirects, hub.gated = True, {"org/tiny": {"alice"}}
-    fetched(a_cache(tmp_path, hub, SECRET, tiny=a_model(gated=True)))
-    assert {origin for origin, _ in hub.authorised} == {hub.address}
-    assert len(hub.authorised) == 2
-    assert len(hub.requests) == 3, "the large file came from elsewhere"
-
-
-def test_a_renamed_repository_is_followed_with_the_token_and_kept_under_the_name_that_was_asked_for(
-    hub: Hub, tmp_path: Path
-) -> None:
-    hub.gated, hub.renamed = {"org/open": {"alice"}}, {"org/tiny": "org/open"}
-    cache = a_cache(tmp_path, hub, SECRET, tiny=a_model(gated=True))
-    assert fetch_all(["tiny"], cache, lambda event: None) == {}
-    assert wrong_files(cache, "tiny") == []
-    assert "models--org--tiny" in str(cache.snapshot("tiny"))
-
-
-def test_a_token_stands_in_no_event_no_error_and_no_text_of_its_own(hub: Hub, tmp_path: Path) -> None:
-    cache = a_cache(tmp_path, hub, SECRET, tiny=a_model(gated=True))
-    texts = [repr(Token(SECRET, "a test")), str(Token(SECRET, "a test")), repr(vars(cache))]
-    hub.faults.append(Fault(status=500, times=1))
-    for how in ({"org/tiny": {"bob"}}, {"org/tiny": {"alice"}}):
-        hub.gated = how
-        events: list[Event] = []
-        with contextlib.suppress(Missing):
-            cache.fetch("tiny", events.append)
-        texts += map(repr, events)
-    hub.users = {}
-    error = refused(a_cache(tmp_path / "other", hub, SECRET, tiny=a_model(gated=True)))
-    texts += [repr(error), error.message, str(error.hint), repr(error.__cause__)]
-    assert SECRET not in "".join(texts)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
-
-
-def test_all_gated_models_are_asked_about_first_and_told_together_and_the_others_come(hub: Hub, tmp_path: Path) -> None:
-    hub.gated = {"org/gated": set(), "org/other": set()}
-    cache = a_cache(
-        tmp_path, hub, SECRET, tiny=a_model(), gated=a_model(gated=True), open=a_model(), other=a_model(gated=True)
-    )
-    failed = fetch_all(list(cache.models), cache, lambda event: None)
-    assert {name: error.code for name, error in failed.items()} == {"gated": "hub.terms", "other": "hub.terms"}
-    assert {path for path, _ in hub.requests[:2]} == {f"/api/models/org/{name}/auth-check" for name in hub_names(hub)}
-    assert cache.incomplete(cache.models).keys() == {"gated", "other"}
-    hub.requests.clear()
-    assert fetch_all(["tiny", "open"], cache, lambda event: None) == {}
-    assert hub.requests == [], "what is whole is not asked about"
-
-
-def hub_names(hub: Hub) -> list[str]:
-    return [repo.removeprefix("org/") for repo in hub.gated]
 
 
 def test_a_failure_of_one_does_not_stop_the_others(hub: Hub, tmp_path: Path) -> None:

@@ -24,9 +24,10 @@ from tests.conftest import ROOT, Reel
 from tests.fakes.hub import Hub, serve
 from tests.fakes.models import REVISION, WHISPER, lock
 
-CACHE, FETCH, TOKEN = (
+CACHE, FETCH, ACCESS, TOKEN = (
     "pipeline/model_cache/test_cache.py",
     "pipeline/model_cache/test_fetch.py",
+    "pipeline/model_cache/test_fetch_access.py",
     "pipeline/model_cache/test_hub_token.py",
 )
 VARIABLES, MOVED, SERVED = "shared/test_environment_manager.py", "real/test_moved_cache.py", "real/test_served.py"
@@ -47,8 +48,8 @@ FAILURES: dict[str, tuple[tuple[str, str], ...]] = {
         (CACHE, "test_a_short_file_and_a_flipped_byte_are_found_and_repaired"),
     ),
     "a gated model ends in 401, one after the other, without a way out": (
-        (FETCH, "test_each_kind_of_closed_door_has_a_code_and_a_page_to_visit"),
-        (FETCH, "test_all_gated_models_are_asked_about_first_and_told_together_and_the_others_come"),
+        (ACCESS, "test_each_kind_of_closed_door_has_a_code_and_a_page_to_visit"),
+        (ACCESS, "test_all_gated_models_are_asked_about_first_and_told_together_and_the_others_come"),
     ),
     "a login stops working once the cache is moved": (
         (TOKEN, "test_the_login_is_found_where_the_user_has_moved_it"),
@@ -56,7 +57,7 @@ FAILURES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "a token lies in a file that others can read, and reaches stages and logs": (
         (TOKEN, "test_a_secrets_file_that_others_can_read_is_refused_with_the_command_that_closes_it"),
-        (FETCH, "test_a_token_stands_in_no_event_no_error_and_no_text_of_its_own"),
+        (ACCESS, "test_a_token_stands_in_no_event_no_error_and_no_text_of_its_own"),
         (VARIABLES, "test_nothing_is_inherited_but_what_the_list_names"),
     ),
     "models are cached by running the pipeline, which needs audio, so some are skipped": (
