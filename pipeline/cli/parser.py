@@ -296,6 +296,9 @@ def _add_models(commands: Subparsers[argparse.ArgumentParser]) -> None:
     lock.add_argument(
         "--revision", metavar="REVISION", help="a branch, tag or commit to pin; without it, the locked commit, or main"
     )
+    lock.add_argument(
+        "--facts", metavar="FILE", help="for maintainers: merge facts from a file in the form of the lock instead"
+    )
     _offline(lock)
     _progress(lock)
 

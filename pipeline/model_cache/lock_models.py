@@ -21,18 +21,11 @@ from pipeline.base.errors import Missing, UsageError
 from pipeline.base.events import Emit
 from pipeline.base.secret_file import Token
 from pipeline.model_cache.cache import ModelCache
+from pipeline.model_cache.facts import differences, in_words
 from pipeline.model_cache.fetch.errors import SourceFailed, hub_refusal, refusal, unreachable
 from pipeline.model_cache.fetch.http_client import Refused, Unreachable, open_once, origin_of, patiently
 from pipeline.model_cache.fetch.hub import address_of
-from pipeline.model_cache.manifest import (
-    UNKNOWN,
-    HubSource,
-    LockedFile,
-    LockedModel,
-    Model,
-    UnknownFile,
-    UrlSource,
-)
+from pipeline.model_cache.manifest import UNKNOWN, HubSource, LockedFile, LockedModel, Model, UrlSource
 from shared.documents.base import Frozen
 
 MAIN = "main"
@@ -177,23 +170,11 @@ def _hash_of(address: str, token: Token | None, cache: ModelCache, emit: Emit) -
 
 def _agreeing(name: str, locked: LockedModel, found: LockedModel) -> LockedModel:
     """`found`, if it says of the same revision what the lock says already."""
-    if locked.revision != found.revision:
-        return found
-    facts: dict[str, LockedFile | UnknownFile] = {**locked.unknown, **locked.files}
-    for file, entry in facts.items():
-        now = found.files.get(file)
-        if now is None and entry.size is None and entry.sha256 is None:  # its name was a guess, and a wrong one
-            continue
-        if now is None or not _same(entry, now):
-            what = "is not there any more" if now is None else f"has sha256 {now.sha256} and {now.size} bytes"
-            raise refusal(
-                "model.moved",
-                f"{file} of {name} {what}, the lock says {entry.sha256 or 'no sha256'}"
-                f" and {'no size' if entry.size is None else f'{entry.size} bytes'} at {locked.revision}",
-                "a commit never changes: find out which of the two is wrong before you trust either",
-            )
+    for file, known, now in differences(locked, found):
+        what = "is not there any more" if now is None else f"has {in_words(now)}"
+        raise refusal(
+            "model.moved",
+            f"{file} of {name} {what}, the lock says {in_words(known)} at {locked.revision}",
+            "a commit never changes: find out which of the two is wrong before you trust either",
+        )
     return found
-
-
-def _same(entry: LockedFile | UnknownFile, now: LockedFile) -> bool:
-    return entry.sha256 in (None, now.sha256) and entry.size in (None, now.size)

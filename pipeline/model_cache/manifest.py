@@ -92,10 +92,25 @@ class LockedFile(Frozen):
 
 
 class UnknownFile(Frozen):
-    """A file of a model whose content is not locked yet, with the facts known so far."""
+    """A file of a model whose content is not locked yet, with the facts known so far.
+
+    `one_place` names the facts that were found in a single public place: they serve as estimates, and count as unknown
+    until a fetch has confirmed them.
+    """
 
     size: int | None = Field(default=None, ge=0)
     sha256: Sha256 | None = None
+    one_place: tuple[Literal["size", "sha256"], ...] = ()
+
+    @property
+    def sure_size(self) -> int | None:
+        """Return the size, unless it is unknown or unconfirmed."""
+        return None if "size" in self.one_place else self.size
+
+    @property
+    def sure_sha256(self) -> str | None:
+        """Return the digest, unless it is unknown or unconfirmed."""
+        return None if "sha256" in self.one_place else self.sha256
 
 
 class LockedModel(Frozen):
@@ -118,7 +133,9 @@ class LockedModel(Frozen):
         known: dict[str, object] = {}
         unknown: dict[str, object] = {}
         for name, file in values.get("files", {}).items():
-            partial = isinstance(file, dict) and None in (file.get("size"), file.get("sha256"))
+            partial = isinstance(file, dict) and (
+                None in (file.get("size"), file.get("sha256")) or bool(file.get("one_place"))
+            )
             (unknown if partial else known)[name] = file
         return {**values, "files": known, "unknown": unknown}
 
@@ -155,17 +172,19 @@ def lock_text(models: Mapping[str, LockedModel]) -> str:
     """The lock as text: one line a file, in a fixed order, so that a change of one file is a change of one line."""
     entries = []
     for name, model in models.items():
-        facts: dict[str, tuple[int | None, str | None]] = {n: (f.size, f.sha256) for n, f in model.unknown.items()}
-        facts |= {file: (entry.size, entry.sha256) for file, entry in model.files.items()}
-        files = [
-            f'    {json.dumps(file)}: {{"size": {json.dumps(size)}, "sha256": {json.dumps(sha256)}}}'
-            for file, (size, sha256) in sorted(facts.items())
-        ]
+        facts: dict[str, LockedFile | UnknownFile] = {**model.unknown, **model.files}
+        files = [f"    {json.dumps(file)}: {json.dumps(_line(entry))}" for file, entry in sorted(facts.items())]
         repo = f'   "repo": {json.dumps(model.repo)},\n' if model.repo else ""
         body = ",\n".join(files)
         held = f"{{\n{body}\n   }}" if files else "{}"
         entries.append(f'  {json.dumps(name)}: {{\n{repo}   "revision": "{model.revision}",\n   "files": {held}\n  }}')
     return '{\n "format": 1,\n "models": {\n' + ",\n".join(entries) + "\n }\n}\n"
+
+
+def _line(entry: LockedFile | UnknownFile) -> dict[str, object]:
+    """Return one file's facts as the lock holds them."""
+    marks = {"one_place": list(entry.one_place)} if isinstance(entry, UnknownFile) and entry.one_place else {}
+    return {"size": entry.size, "sha256": entry.sha256, **marks}
 
 
 def load_manifest(manifest: Path, lock: Path) -> tuple[dict[str, Model], dict[str, LockedModel]]:

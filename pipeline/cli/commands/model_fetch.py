@@ -1,4 +1,4 @@
-"""`reel models fetch`, `add` and `lock`: bring models, and facts about them, from elsewhere."""
+"""`reel models fetch` and `add`: bring models from elsewhere."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.app import App
-from pipeline.base.errors import EXIT_MISSING, EXIT_OK, Missing, ReelError, UsageError
-from pipeline.base.project import CONFIG
+from pipeline.base.errors import EXIT_MISSING, EXIT_OK, Missing
 from pipeline.cli.arguments import CommandResult, megabytes, table
 from pipeline.cli.reporters import open_reporter
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.fetch_many import fetch_all
-from pipeline.model_cache.manifest import lock_text, stated_bytes
+from pipeline.model_cache.manifest import stated_bytes
 from pipeline.model_cache.selection import select_models, with_needs
 from pipeline.model_cache.user_models import add_folder
 from pipeline.plan.registry import stage_named
-from shared.files import write_atomically
 
 
 def names_of(arguments: argparse.Namespace, app: App) -> list[str]:
@@ -102,42 +100,3 @@ def _places(stage: str) -> list[str]:
         if backend.by_language:
             places[f"{stage}.languages.LANGUAGE"] = None
     return list(places)
-
-
-def lock(arguments: argparse.Namespace, app: App) -> CommandResult:
-    """Look up on the network what the lock lacks, and write it to the lock. Entries that cannot be looked up stay as
-    they are."""
-    from pipeline.model_cache.lock_models import merged, resolve_model, unresolved
-
-    cache = app.models
-    names = select_models(arguments.names, cache.models) if arguments.names else list(cache.models)
-    declared = {name: entry for name, entry in cache.locked.items() if name not in app.own.models}
-    if mine := [name for name in names if name in app.own.models and arguments.names]:
-        raise UsageError(
-            "models.own", f"`{mine[0]}` is your own model", hint=f"`./reel models add {mine[0]} FOLDER` locks it again"
-        )
-    if not arguments.names:
-        names = unresolved(declared, cache.models, cache.locked)
-    if arguments.revision and len(arguments.names) != 1:
-        raise UsageError("models.revision", "`--revision` is for one model", hint="name the model")
-    if app.settings.offline and names:
-        raise Missing("models.offline", "the lock is resolved with a network, and the setting `offline` forbids it")
-    found, errors, rows = {}, list[ReelError](), []
-    with open_reporter(app.settings.progress) as emit:
-        for name in names:
-            try:
-                revision = arguments.revision if name in arguments.names else None
-                found[name] = resolve_model(name, revision, cache, emit)
-                rows.append((name, "locked", found[name].revision, megabytes(found[name].size)))
-            except ReelError as error:
-                errors.append(error)
-                rows.append((name, "unresolved", error.code, ""))
-    if found:
-        write_atomically(CONFIG / "models.lock.json", lock_text(merged(declared, found)).encode())
-    told = [f"error: {error.message} [{error.code}]" for error in errors]
-    text = "\n".join([table(rows), *told]) if rows else "the lock knows every model"
-    data: list[JsonValue] = [
-        {"name": name, "revision": entry.revision, "bytes": entry.size, "files": len(entry.files)}
-        for name, entry in found.items()
-    ]
-    return CommandResult({"models": data}, text, EXIT_MISSING if errors else EXIT_OK, tuple(errors))

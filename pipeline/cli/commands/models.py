@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from pipeline.app import App
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
-from pipeline.cli.commands import model_fetch, models_archive, models_upkeep
+from pipeline.cli.commands import model_fetch, models_archive, models_lock, models_upkeep
 from pipeline.model_cache.manifest import stated_bytes
 from pipeline.plan.profile import load_profiles
 
@@ -26,7 +26,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     if arguments.action == "add":
         return model_fetch.add(arguments, app)
     if arguments.action == "lock":
-        return model_fetch.lock(arguments, app)
+        return models_lock.execute(arguments, app)
     return model_fetch.fetch(arguments, app)
 
 

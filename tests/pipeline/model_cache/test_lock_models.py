@@ -15,7 +15,7 @@ from pipeline.base.errors import Missing, UsageError
 from pipeline.base.events import Event
 from pipeline.base.project import CONFIG
 from pipeline.base.secret_file import Token
-from pipeline.cli.commands import model_fetch
+from pipeline.cli.commands import models_lock
 from pipeline.cli.main import main
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.fetch.retry_policy import Patience
@@ -120,7 +120,7 @@ def test_a_fact_of_the_lock_is_never_replaced_by_another(hub: Hub, tmp_path: Pat
         with pytest.raises(Missing) as caught:
             resolve(a_cache(tmp_path, hub, unlocked(OLD, **{"model.safetensors": wrong})))
         assert caught.value.code == "model.moved"
-        assert "model.safetensors of tiny has sha256" in caught.value.message
+        assert "model.safetensors of tiny has 5000 bytes" in caught.value.message
 
 
 def test_a_small_file_whose_bytes_differ_from_the_hubs_own_digest_is_refused(hub: Hub, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_what_nobody_knows_is_marked_and_makes_a_model_unresolved() -> None:
     for name, entry in locked.items():
         complete = entry.revision != UNKNOWN and bool(entry.files) and not entry.unknown
         assert entry.resolved == complete, name
-        assert all(file.sha256 is None or file.size is None for file in entry.unknown.values())
+        assert all(file.sure_sha256 is None or file.sure_size is None for file in entry.unknown.values())
         assert entry.resolved or entry.size or models[name].estimate_mb, f"nobody knows how big {name} is"
 
 
@@ -202,7 +202,7 @@ def test_the_command_changes_the_entry_that_it_resolved_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(CONFIG / "models.lock.json", tmp_path)
-    monkeypatch.setattr(model_fetch, "CONFIG", tmp_path)
+    monkeypatch.setattr(models_lock, "CONFIG", tmp_path)
     monkeypatch.setenv("REEL_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path))
     for variable in ("HF_TOKEN", "HF_HOME", "HF_TOKEN_PATH"):
