@@ -19,6 +19,7 @@ from pipeline.base.events import Emit
 from pipeline.base.secret_file import Token
 from pipeline.model_cache.fetch import Want, fetch_from, no_token
 from pipeline.model_cache.fetch.errors import SourceFailed, disk_refusal, refusal
+from pipeline.model_cache.fetch.pieces import fetched_bytes
 from pipeline.model_cache.fetch.retry_policy import PATIENCE, Patience
 from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import UNKNOWN, LockedFile, LockedModel, Model
@@ -164,7 +165,7 @@ class ModelCache:
         """Bytes that no earlier attempt has brought."""
         layout = self._layout(name)
         return sum(
-            max(0, file.size - max(_size(layout.blob(file.sha256)), _size(layout.partial(file.sha256))))
+            max(0, file.size - max(_size(layout.blob(file.sha256)), fetched_bytes(layout.partial(file.sha256))))
             for file in self._entry(name).files.values()
         )
 

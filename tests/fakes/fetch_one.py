@@ -1,4 +1,5 @@
-"""Fetches one model in a process of its own, to be killed: FOLDER HUB LOCK, LOCK being a lock file of one model."""
+"""Fetches one model in a process of its own, to be killed: FOLDER HUB LOCK [wide]. LOCK is a lock file of one model;
+`wide`: over several connections, however small the file."""
 
 from __future__ import annotations
 
@@ -7,13 +8,16 @@ from pathlib import Path
 
 from pipeline.base.errors import Missing
 from pipeline.model_cache.cache import ModelCache
+from pipeline.model_cache.fetch.retry_policy import PATIENCE, Patience
 from pipeline.model_cache.manifest import HubSource, Model, ModelLock
 
+WIDE = Patience(back_off_s=0.01, connections=4, wide_from_bytes=0, measure_s=0.04, worth=0.0)
 
-def main(folder: Path, hub: str, lock: Path) -> int:
+
+def main(folder: Path, hub: str, lock: Path, wide: str = "") -> int:
     locked = ModelLock.read(lock).models
     model = Model(summary="tiny", licence="MIT", commercial_use=True, sources=(HubSource(kind="hub"),))
-    cache = ModelCache(folder, dict.fromkeys(locked, model), locked, hub)
+    cache = ModelCache(folder, dict.fromkeys(locked, model), locked, hub, patience=WIDE if wide else PATIENCE)
     try:
         for name in locked:
             cache.fetch(name, lambda event: print(event, flush=True))
@@ -24,4 +28,4 @@ def main(folder: Path, hub: str, lock: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), *sys.argv[4:]))

@@ -21,7 +21,8 @@ _API = re.compile(r"/api/models/(?P<repo>[^/]+/[^/]+)(?:/(?P<verb>[a-z-]+)(?:/(?
 
 @dataclass
 class Fault:
-    """What goes wrong with the next `times` requests whose path holds `match`."""
+    """What goes wrong with the next `times` requests whose path holds `match`; `of_ranges`: only of those that ask for
+    a range with an end, as one of several connections does."""
 
     match: str = ""
     times: int = 1
@@ -29,6 +30,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     bytes_per_s: int | None = None
+    of_ranges: bool = False
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Hub:
             self.requests.append((path, wanted))
             if request.headers.get("Authorization"):
                 self.authorised.append((origin, path))
-        fault = self._fault(path)
+        fault = self._fault(path, wanted)
         if fault.status or self.status:
             _refuse(request, fault.status or self.status or 500, "", "told to", fault.headers)
         elif origin == self.elsewhere:
@@ -92,10 +94,11 @@ class Hub:
         else:
             self._deliver(request, path, wanted, fault)
 
-    def _fault(self, path: str) -> Fault:
+    def _fault(self, path: str, wanted: str | None) -> Fault:
+        has_end = bool(wanted) and not str(wanted).endswith("-")
         with self._guard:
             for fault in self.faults:
-                if fault.times > 0 and fault.match in path:
+                if fault.times > 0 and fault.match in path and (has_end or not fault.of_ranges):
                     fault.times -= 1
                     return fault
         return Fault()
@@ -146,9 +149,10 @@ class Hub:
             return _refuse(request, 404, "EntryNotFound" if _RESOLVE.fullmatch(path) else "", "Entry not found")
         if self.wrong is not None:
             body, self.wrong = self.wrong, None
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.honours_ranges else 0
-        part = body[start:]
-        _head(request, 206 if start else 200, {}, len(part))
+        ranged = bool(wanted) and self.honours_ranges
+        first, _, last = (wanted or "").removeprefix("bytes=").partition("-")
+        part = body[int(first) : int(last) + 1 if last else None] if ranged else body
+        _head(request, 206 if ranged else 200, {"Accept-Ranges": "bytes"} if self.honours_ranges else {}, len(part))
         cut_after, self.cut_after = self.cut_after if fault.cut_after is None else fault.cut_after, None
         if cut_after is not None:
             part = part[:cut_after]

@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline.base import events
 from pipeline.base.events import Emit
 from pipeline.base.secret_file import Token
+from pipeline.model_cache.fetch.pieces import fetched_bytes
 from pipeline.model_cache.fetch.retry_policy import PATIENCE, Patience
 from pipeline.model_cache.layout import Layout
 from pipeline.model_cache.manifest import (
@@ -60,7 +61,7 @@ class Meter:
     def file(self, name: str) -> Iterator[Moved]:
         """This one comes while the block lasts; call what it yields with the byte reached."""
         size, partial = self._want.files[name].size, self._want.layout.partial(self._want.files[name].sha256)
-        begun = reached = min(partial.stat().st_size, size) if partial.exists() else 0
+        begun = reached = min(fetched_bytes(partial), size)
         started, complete = time.monotonic(), False
         self._want.emit(events.FileStarted(self._what, name, begun, size))
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import itertools
 import os
-import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -21,12 +21,17 @@ from pipeline.base import events
 from pipeline.base.events import Emit
 from pipeline.base.secret_file import Token
 from pipeline.model_cache.fetch import Moved
-from pipeline.model_cache.fetch.errors import disk_refusal, refusal
-from pipeline.model_cache.fetch.http_client import Interrupted, open_once, patiently
-from pipeline.model_cache.fetch.retry_policy import Patience
+from pipeline.model_cache.fetch.errors import naming_the_disk, refusal
+from pipeline.model_cache.fetch.http_client import Interrupted, open_once, origin_of, patiently
+from pipeline.model_cache.fetch.parallel import ParallelRanges, Stream
+from pipeline.model_cache.fetch.pieces import drop_pieces, pieces_of, ready
+from pipeline.model_cache.fetch.retry_policy import Patience, Watch
+from pipeline.model_cache.fetch.width import Gauge
 from pipeline.model_cache.manifest import LockedFile
 
 _READ_BYTES = 1 << 20
+_TRIALS = 3  # of several connections, for a server that has refused or cut them
+_TRIAL_SPANS = 6.0  # so many measurements must be saved for a trial to pay
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,8 @@ def download(job: Download, patience: Patience, emit: Emit, moved: Moved) -> Non
 
     Raises `Refused` or `Unreachable` for the server, and `SourceFailed` for the disk and for wrong bytes.
     """
-    transfer = _Transfer(job, patience, moved)
-    resumed = transfer.reached > 0
+    transfer = _Transfer(job, patience, emit, moved)
+    resumed = transfer.reached > 0 or bool(pieces_of(job.partial))
     patiently(transfer.go_on, patience, emit)
     if resumed and not transfer.is_right():  # the older part may be at fault, after a power cut say
         emit(events.Notice(None, None, f"{job.address} does not match the part fetched before; starting over"))
@@ -63,8 +68,9 @@ def download(job: Download, patience: Patience, emit: Emit, moved: Moved) -> Non
 class _Transfer:
     """The state of one download between its tries."""
 
-    def __init__(self, job: Download, patience: Patience, moved: Moved) -> None:
-        self._job, self._patience, self._moved = job, patience, moved
+    def __init__(self, job: Download, patience: Patience, emit: Emit, moved: Moved) -> None:
+        self._job, self._patience, self._emit, self._moved = job, patience, emit, moved
+        self._trials = _TRIALS
         self.reached, self._digest = 0, hashlib.sha256()
         if job.partial.exists() and job.partial.stat().st_size <= job.file.size:
             with open(job.partial, "rb", buffering=0) as stream:
@@ -84,72 +90,101 @@ class _Transfer:
     def start_over(self) -> None:
         """Forget what has come."""
         self.reached, self._digest = 0, hashlib.sha256()
+        drop_pieces(self._job.partial)
 
     def go_on(self) -> None:
-        """One request, from the byte reached to the end. Raises `Interrupted` when it ends before."""
+        """Fetch from the byte reached to the end. Raises `Interrupted` when a request ends before."""
+        job = self._job
+        while self._advance(()) != job.file.size or not job.partial.exists():
+            stream = self._request()
+            if stream is not None:
+                ranges = ParallelRanges(
+                    stream, job.file.size, job.partial, self._patience, self._emit, self._advance, self._moved
+                )
+                self._trials = self._trials - 1 if ranges.fetch() else 0
+
+    def _request(self) -> Stream | None:
+        """Make one request, to the end or to the next piece; return early with the stream where several connections
+        may be faster."""
         job = self._job
         headers = {"Accept-Encoding": "identity"}
         if self.reached:
             headers["Range"] = f"bytes={self.reached}-"
-        if self.reached == job.file.size and self.reached:
-            return
         with open_once(job.address, self._patience, job.token, headers) as answer:
             if self.reached and answer.status != HTTPStatus.PARTIAL_CONTENT:  # it sends everything again
                 self.start_over()
-            with _disk(job.partial.parent):
-                target = os.open(job.partial, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-            try:
-                with _disk(job.partial.parent):
-                    os.ftruncate(target, self.reached)
-                    os.lseek(target, self.reached, os.SEEK_SET)
-                self._take(answer, target)
-                with _disk(job.partial.parent):
-                    os.fsync(target)
-            finally:
-                os.close(target)
+            with self._written() as target:
+                return self._take(answer, target)
 
-    def _take(self, answer: http.client.HTTPResponse, target: int) -> None:
-        size, began_at, watch = self._job.file.size, self.reached, _Watch(self._patience, self.reached)
-        while self.reached < size:
+    @contextlib.contextmanager
+    def _written(self) -> Iterator[int]:
+        """Yield the partial file's descriptor, at the byte reached; flush it to the disk at the end."""
+        folder = self._job.partial.parent
+        with naming_the_disk(folder):
+            target = os.open(self._job.partial, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            with naming_the_disk(folder):
+                os.ftruncate(target, self.reached)
+                os.lseek(target, self.reached, os.SEEK_SET)
+            yield target
+            with naming_the_disk(folder):
+                os.fsync(target)
+        finally:
+            os.close(target)
+
+    def _take(self, answer: http.client.HTTPResponse, target: int) -> Stream | None:
+        size, began_at, watch = self._job.file.size, self.reached, Watch(self._patience, self.reached)
+        ahead = pieces_of(self._job.partial)
+        end = min([*ahead, size])
+        more, gauge = sum(path.stat().st_size for path in ahead.values()), Gauge(self._patience.measure_s, self.reached)
+        while self.reached < end:
             try:
-                chunk = answer.read1(min(_READ_BYTES, size - self.reached))
+                chunk = answer.read1(min(_READ_BYTES, end - self.reached))
             except (OSError, http.client.HTTPException) as error:
                 raise Interrupted(error, moved=self.reached > began_at) from error
             if not chunk:  # not an error for the HTTP client
                 ended = ConnectionError(f"{self._job.address} ended after {self.reached} of {size} bytes")
                 raise Interrupted(ended, moved=self.reached > began_at)
-            view = memoryview(chunk)
-            with _disk(self._job.partial.parent):
-                while view:
-                    view = view[os.write(target, view) :]
-            self._digest.update(chunk)
-            self.reached += len(chunk)
-            self._moved(self.reached)
-            if self.reached < size and (slow := watch.too_slow(self.reached)) is not None:
+            self._append(chunk, target)
+            self._moved(self.reached + more)
+            if self.reached < end and (slow := watch.too_slow(self.reached)) is not None:
                 raise Interrupted(TimeoutError(f"{self._job.address} has stalled: {slow}"), moved=False)
+            if self._trials and (rate := gauge.rate(self.reached)) is not None:
+                gauge = Gauge(self._patience.measure_s, self.reached)
+                if self._may_be_faster(answer, rate):
+                    return self._stream(answer, rate)
+        return None
 
+    def _append(self, chunk: bytes, target: int) -> None:
+        view = memoryview(chunk)
+        with naming_the_disk(self._job.partial.parent):
+            while view:
+                view = view[os.write(target, view) :]
+        self._digest.update(chunk)
+        self.reached += len(chunk)
 
-class _Watch:
-    """Sees when bytes come so slowly that a new connection is the better bet."""
+    def _advance(self, still_written: Collection[int]) -> int:
+        """Move the pieces that continue the beginning into it, except those still written; return the byte reached."""
+        chunks = ready(self._job.partial, self.reached, still_written)
+        if (first := next(chunks, None)) is not None:
+            with self._written() as target:
+                for chunk in itertools.chain([first], chunks):
+                    self._append(chunk, target)
+        if self.reached > self._job.file.size:  # pieces of another file
+            self.start_over()
+        return self.reached
 
-    def __init__(self, patience: Patience, reached: int) -> None:
-        self._patience, self._since, self._from = patience, time.monotonic(), reached
+    def _may_be_faster(self, answer: http.client.HTTPResponse, rate: float) -> bool:
+        """Return whether several connections are worth a trial: the server gives ranges, and much is left."""
+        left = self._job.file.size - self.reached
+        ranges = answer.status == HTTPStatus.PARTIAL_CONTENT or answer.headers.get("Accept-Ranges", "") == "bytes"
+        patience = self._patience
+        return (
+            ranges and patience.connections > 1 and left >= patience.wide_from_bytes
+            and left >= rate * patience.measure_s * _TRIAL_SPANS
+        )  # fmt: skip
 
-    def too_slow(self, reached: int) -> str | None:
-        now = time.monotonic()
-        seconds, came = now - self._since, reached - self._from
-        if seconds < self._patience.stall_s:
-            return None
-        self._since, self._from = now, reached
-        if came / seconds >= self._patience.stall_bytes_per_s:
-            return None
-        return f"{came} bytes in {seconds:.0f} s"
-
-
-@contextlib.contextmanager
-def _disk(folder: Path) -> Iterator[None]:
-    """Turn an `OSError` about a file into an error of its own, because network errors share that class."""
-    try:
-        yield
-    except OSError as error:
-        raise disk_refusal(error, folder) from error
+    def _stream(self, answer: http.client.HTTPResponse, rate: float) -> Stream:
+        """Return where the bytes come from: ranges asked for there spare the hub a redirect each."""
+        own = origin_of(answer.geturl()) == origin_of(self._job.address)
+        return Stream(answer.geturl(), self._job.token if own else None, rate)

@@ -5,8 +5,9 @@ The hub says the same status for different things and different ones for the sam
 
 from __future__ import annotations
 
+import contextlib
 import errno
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.environments.package_index import way_out
@@ -85,3 +86,12 @@ def disk_refusal(error: OSError, folder: Path) -> SourceFailed:
             "kept, and a new fetch continues from there",
         )  # fmt: skip
     return refusal("model.unwritable", f"{folder} is not writable: {error.strerror or error}", "check its permissions")
+
+
+@contextlib.contextmanager
+def naming_the_disk(folder: Path) -> Iterator[None]:
+    """Turn an `OSError` about a file into an error of its own, because network errors share that class."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_refusal(error, folder) from error
