@@ -7,11 +7,10 @@ Nothing here may depend on the machine, the terminal or the Python version: the 
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Literal, get_args, get_origin
@@ -19,7 +18,8 @@ from typing import Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from pipeline.base.project import CODE_ROOT, CONFIG
-from pipeline.cli.parser import build_parser
+from pipeline.cli.options.commands import COMMANDS, arguments_of
+from pipeline.cli.options.declare import GROUPS, Arguments, Flag, flags_of
 from pipeline.environments.environments import load_families
 from pipeline.model_cache.manifest import LockedModel, Model, load_manifest, stated_bytes
 from pipeline.plan.profile import Profile, load_profiles
@@ -54,48 +54,35 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def leaves(
-    parser: argparse.ArgumentParser, words: tuple[str, ...] = ()
-) -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    """Yield every command that does something, by its words: `models fetch`."""
-    branches = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    if not branches:
-        yield " ".join(words), parser
-    for branch in branches:
-        for name, child in branch.choices.items():
-            yield from leaves(child, (*words, name))
-
-
 def commands_page() -> str:
-    """Write `commands.md` from the parser."""
+    """Write `commands.md` from the table of commands and flags."""
     text = "# Commands\n\nWhat each command prints with `--json`, and the events of `--progress json`, stand in "
     text += "[files](files.md); the exit codes in [exit codes](exit-codes.md).\n\n"
-    text += "These flags are understood by every command:\n\n"
-    common = {"--json", "--debug", "--help"}
-    any_leaf = next(leaf for _, leaf in leaves(build_parser()))
-    shared_flags = [action for action in any_leaf._actions if common & set(action.option_strings)]
-    text += table(("flag", "meaning"), [(_flag(a), _help(a)) for a in shared_flags])
-    for name, leaf in leaves(build_parser()):
-        summary, _, example = (leaf.description or "").strip().partition("\n\n")
-        text += f"## reel {name}\n\n{summary}.\n\n```sh\n{example.strip()}\n```\n\n"
-        own = [action for action in leaf._actions if not common & set(action.option_strings)]
-        rows = [(_flag(action), _help(action)) for action in own]
-        text += table(("argument or flag", "meaning"), rows) if rows else ""
+    text += "Every command takes these flags, and `-h` or `--help`, which shows its help:\n\n"
+    common = flags_of(Arguments)
+    text += _flags_table(common)
+    for command in COMMANDS:
+        summary = f"{command.summary[0].upper()}{command.summary[1:]}"
+        examples = "\n".join(f"./{example}" for example in command.examples)
+        text += f"## reel {command.name}\n\n{summary}.\n\n```sh\n{examples}\n```\n\n"
+        own = [flag for flag in flags_of(arguments_of(command)) if flag not in common]
+        groups = [(name, [flag for flag in own if flag.group == name]) for name in GROUPS]
+        used = [(name, flags) for name, flags in groups if flags]
+        for name, flags in used:
+            text += f"{name[0].upper()}{name[1:]}:\n\n" if len(used) > 1 else ""
+            text += _flags_table(flags)
     return text
 
 
-def _flag(action: argparse.Action) -> str:
-    value = "" if action.nargs == 0 else str(action.metavar or "")
-    if action.choices and not value:
-        value = "|".join(map(str, action.choices))
-    many = "..." if action.nargs in {"+", "*"} else ""
-    words = [f"{option} {value}".strip() for option in action.option_strings] or [f"{value}{many}"]
-    return ", ".join(f"`{word}`" for word in words)
-
-
-def _help(action: argparse.Action) -> str:
-    required = " (required)" if action.required and action.option_strings else ""
-    return f"{action.help}{required}"
+def _flags_table(flags: Sequence[Flag]) -> str:
+    rows = [
+        (
+            ", ".join(f"`{spelling}`" for spelling in flag.spellings),
+            flag.help + (" (required)" if flag.required else ""),
+        )
+        for flag in flags
+    ]
+    return table(("argument or flag", "meaning"), rows)
 
 
 def settings_page() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import itertools
 import json
@@ -18,11 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from docs.generate import REFERENCE, leaves, pages
+from docs.generate import REFERENCE, pages
 from pipeline.base.errors import EXIT_OK
 from pipeline.base.setting_names import MODEL_SETTINGS
 from pipeline.base.settings import load_settings
-from pipeline.cli.parser import DESCRIPTION, build_parser
+from pipeline.cli.options.commands import COMMANDS, Command
+from pipeline.cli.options.declare import Arguments
+from pipeline.cli.parser import DESCRIPTION
 from pipeline.cli.parser import parse as parsed
 from pipeline.plan.registry import STAGES
 from shared.environment_manager import INHERITED, ChildPaths, child_environment
@@ -34,9 +35,9 @@ TOLD_TO_DO = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT /
 TOLD_TO_DO.remove(FOLLOWED)
 # Commands that need no network and leave the shared environments and models alone.
 _EXECUTED = {"run", "plan", "check", "stage", "runs", "config"}
-_LISTS = {("envs", "list"), ("models", "list")}
+_LISTS = {"envs list", "models list"}
 # These are run on a cache of their own, so that they may delete; packages would have to be fetched, so none are.
-_ON_A_COPY = {("models", action) for action in ("verify", "prune", "adopt", "export", "import", "key")}
+_ON_A_COPY = {f"models {action}" for action in ("verify", "prune", "adopt", "export", "import", "key")}
 _NOT_IN_A_TEST = "--with-environments"
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
@@ -78,7 +79,7 @@ def commands(document: Path) -> Iterator[Told]:
             yield Told(variables, program, rest, code)
 
 
-def parse(words: list[str]) -> argparse.Namespace:
+def parse(words: list[str]) -> tuple[Command, Arguments]:
     try:
         return parsed(words)
     except SystemExit as error:
@@ -102,27 +103,31 @@ def test_every_command_that_a_reader_is_told_to_type_works(document: Path, reel:
     for told in commands(document):
         if told.program != "./reel":
             continue
-        parsed = parse(told.words)
-        if (parsed.command, getattr(parsed, "action", None)) in _ON_A_COPY:
+        command, arguments = parse(told.words)
+        if command.name in _ON_A_COPY:
             cache = cache or copy_of_models(reel.folder)
             words = [word for word in told.words if word != _NOT_IN_A_TEST]
             user = {"HOME": str(home_with_caches(reel.folder)), "REEL_CACHE_DIR": str(cache)}
             reel(*words, extra={**user, **told.variables}, expect=told.exit_code)
             continue
-        if getattr(parsed, "cluster", None):
+        if getattr(arguments, "cluster", None):
             continue  # its machines are the reader's; `tests/real/test_cluster.py` has some
-        if parsed.command not in _EXECUTED and (parsed.command, getattr(parsed, "action", None)) not in _LISTS:
+        if command.words[0] not in _EXECUTED and command.name not in _LISTS:
             continue
         if told.exit_code == EXIT_OK:
-            for argument in getattr(parsed, "media", None) or getattr(parsed, "inputs", []):
-                provide(argument, reel.folder)
-            for beside in filter(None, (getattr(parsed, name, None) for name in ("of", "reference"))):
-                provide(beside, reel.folder)
-            if glossary := getattr(parsed, "glossary", None):
+            for file in files_of(arguments):
+                provide(file, reel.folder)
+            if glossary := getattr(arguments, "glossary", None):
                 (reel.folder / glossary).write_text(glossary_of(document))
-            if manifest := getattr(parsed, "manifest", None):
+            if manifest := getattr(arguments, "manifest", None):
                 provide_manifest(document, reel.folder / manifest)
         reel(*told.words, extra={"REEL_STUB": "true", **told.variables}, expect=told.exit_code)
+
+
+def files_of(arguments: Arguments) -> list[str]:
+    """Return the media and subtitle files that a command reads."""
+    named = [getattr(arguments, name, None) or () for name in ("media", "inputs", "reference")]
+    return [file for files in named for file in ([files] if isinstance(files, str) else files)]
 
 
 def provide_manifest(document: Path, place: Path) -> None:
@@ -300,10 +305,11 @@ def test_every_help_text_begins_with_an_example_that_is_a_command() -> None:
 
 
 def _examples_of_leaves() -> Iterator[str]:
-    for name, leaf in leaves(build_parser()):
-        example = (leaf.description or "").splitlines()[2]
-        assert example.startswith(f"  ./reel {name}"), name
-        yield example.strip()
+    for command in COMMANDS:
+        assert command.examples, command.name
+        for example in command.examples:
+            assert example.startswith(f"reel {command.name}"), command.name
+            yield f"./{example}"
 
 
 def test_the_readme_is_short_and_no_document_has_a_gap_in_its_headings() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -15,30 +14,13 @@ from pipeline.app import App, open_app
 from pipeline.base.display import one_line
 from pipeline.base.errors import EXIT_OK, ReelError, UsageError
 from pipeline.base.project import CODE_ROOT, CONFIG
-from pipeline.base.setting_names import SHORT_NAMES
 from pipeline.base.settings import Origins, Settings, load_settings, parse_assignment
-from pipeline.cli.flag_values import split_list
+from pipeline.cli.options.declare import Arguments, flags_of
+from pipeline.cli.options.jobs import JobFlags
+from pipeline.cli.options.shared import SettingFlags
 from pipeline.engine.folder_walk import FolderWalk
 from pipeline.engine.media_list import Request, find_media, ordered, read_list
 from pipeline.plan.registry import PARAMETERS
-
-# A flag's name in the parser, and the setting it sets.
-_FLAGS = {
-    "recipe": "recipe",
-    "profile": "profile",
-    "guide": "guide",
-    "glossary": "glossary",
-    "output": "output_dir",
-    "film": "film",
-    "beside": "beside",
-    "skip_existing": "skip_existing",
-    "progress": "progress",
-    "cluster": "cluster",
-    "wait": "wait",
-    **SHORT_NAMES,
-    "container": "stages.mux.container",
-    "burn_in": "stages.mux.burn_in",
-}
 
 
 @dataclass(frozen=True)
@@ -51,27 +33,18 @@ class CommandResult:
     errors: tuple[ReelError, ...] = ()
 
 
-def settings_of(arguments: argparse.Namespace) -> tuple[Settings, Origins]:
+def settings_of(arguments: Arguments) -> tuple[Settings, Origins]:
     """Return the settings of this call."""
-    flags: dict[str, JsonValue] = {}
-    for text in getattr(arguments, "set", []):
-        name, value = parse_assignment(text)
-        flags[name] = value
-    for flag, name in _FLAGS.items():
-        value = getattr(arguments, flag, None)
-        if value is not None:
-            flags[name] = value
-    if getattr(arguments, "formats", None):
-        flags["stages.subtitle.formats"] = list(split_list(arguments.formats))
-    if getattr(arguments, "to", None):
-        flags["to"] = arguments.to
-    for switch in ("offline", "stub", "replace"):
-        if getattr(arguments, switch, False):
-            flags[switch] = True
+    assigned = arguments.assignments if isinstance(arguments, SettingFlags) else ()
+    flags = dict(map(parse_assignment, assigned))
+    for flag in flags_of(type(arguments)):
+        value = getattr(arguments, flag.name)
+        if flag.setting and value is not None:
+            flags[flag.setting] = list(value) if isinstance(value, tuple) else value
     return load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, flags, PARAMETERS)
 
 
-def app_of(arguments: argparse.Namespace) -> App:
+def app_of(arguments: Arguments) -> App:
     """Return the project under this call's settings."""
     return open_app(settings_of(arguments)[0])
 
@@ -81,7 +54,7 @@ def walk_of(app: App) -> FolderWalk:
     return FolderWalk((app.project.results, app.project.cache, app.project.environments))
 
 
-def requests_of(arguments: argparse.Namespace, media_root: Path, walk: FolderWalk) -> list[Request]:
+def requests_of(arguments: JobFlags, media_root: Path, walk: FolderWalk) -> list[Request]:
     """Return the media files of this call, in their processing order."""
     requests = [Request(media) for media in find_media(arguments.media, media_root, walk)]
     if arguments.manifest:

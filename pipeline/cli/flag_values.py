@@ -41,6 +41,11 @@ def count(word: str) -> int:
     return number
 
 
-def split_list(text: str) -> Sequence[str]:
-    """Return the parts of `pt, en`."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+def given(text: str) -> str | None:
+    """Return a text, or None for an empty one, as of a variable of the shell that is not set."""
+    return text or None
+
+
+def split_list(text: str) -> list[str] | None:
+    """Return the parts of `pt, en`; None for an empty text."""
+    return [part.strip() for part in text.split(",") if part.strip()] if text else None

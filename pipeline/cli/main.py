@@ -6,22 +6,25 @@ Data goes to stdout, everything else to stderr. With `--json` stdout holds one d
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib import import_module
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from pipeline.base.display import guarded_streams, json_text
 from pipeline.base.display_paths import shown
 from pipeline.base.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ReelError
 from pipeline.cli.parser import parse
 
+if TYPE_CHECKING:
+    from pipeline.cli.options.commands import Command
+    from pipeline.cli.options.declare import Arguments
+
 JSON_FORMAT = 1
 _GOES_ON = "what was finished is kept, the same command goes on from there"
-_KEEPS_NOTHING = {"stage", "plan", "doctor", "config"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,33 +33,24 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(arguments)
 
 
-def _run(arguments: list[str] | None) -> int:
-    parsed = parse(arguments)
-    name = " ".join(part for part in (parsed.command, getattr(parsed, "action", None)) if part)
-    debug = parsed.debug or bool(os.environ.get("REEL_DEBUG"))
+def _run(words: list[str] | None) -> int:
+    command, arguments = parse(words)
+    debug = arguments.debug or bool(os.environ.get("REEL_DEBUG"))
     try:
-        result = import_module(f"pipeline.cli.commands.{parsed.command}").execute(parsed)
-        errors = [_error_data(error) for error in result.errors]
-        _print(parsed, name, "ok" if result.exit_code == EXIT_OK else "failed", result.data, errors, result.text)
+        module, _, function = command.function.partition(".")
+        result = getattr(import_module(f"pipeline.cli.commands.{module}"), function)(arguments)
+        status = "ok" if result.exit_code == EXIT_OK else "failed"
+        _print(arguments, command, status, result.data, result.errors, result.text)
         return int(result.exit_code)
     except ReelError as error:
         if debug:
             traceback.print_exc()
-        if parsed.json:
-            _print(parsed, name, "failed", None, [_error_data(error)], "")
+        _print_failure(arguments, command, error)
         describe(error, sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        if parsed.json:
-            _print(
-                parsed,
-                name,
-                "failed",
-                None,
-                [_error_data(ReelError("reel.interrupted", "the command was interrupted"))],
-                "",
-            )
-        goes_on = "" if parsed.command in _KEEPS_NOTHING else f"; {_GOES_ON}"
+        _print_failure(arguments, command, ReelError("reel.interrupted", "the command was interrupted"))
+        goes_on = f"; {_GOES_ON}" if command.resumes else ""
         print(f"\ninterrupted{goes_on}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -64,9 +58,7 @@ def _run(arguments: list[str] | None) -> int:
         return EXIT_OK
     except Exception as error:  # noqa: BLE001 - the other place that catches everything
         traceback.print_exc()
-        if parsed.json:
-            bug = ReelError("reel.bug", f"{type(error).__name__}: {error}")
-            _print(parsed, name, "failed", None, [_error_data(bug)], "")
+        _print_failure(arguments, command, ReelError("reel.bug", f"{type(error).__name__}: {error}"))
         print(f"\nerror: a bug of reel: {type(error).__name__}: {error} [reel.bug]", file=sys.stderr)
         return EXIT_BUG
 
@@ -89,12 +81,18 @@ def _error_data(error: ReelError) -> dict[str, str | None]:
     }
 
 
+def _print_failure(arguments: Arguments, command: Command, error: ReelError) -> None:
+    if arguments.json:
+        _print(arguments, command, "failed", None, [error], "")
+
+
 def _print(
-    parsed: argparse.Namespace, name: str, status: str, data: object, errors: list[dict[str, str | None]], text: str
+    arguments: Arguments, command: Command, status: str, data: object, errors: Sequence[ReelError], text: str
 ) -> None:
     try:
-        if parsed.json:
-            document = {"format": JSON_FORMAT, "command": name, "status": status, "data": data, "errors": errors}
+        if arguments.json:
+            told = [_error_data(error) for error in errors]
+            document = {"format": JSON_FORMAT, "command": command.name, "status": status, "data": data, "errors": told}
             print(json_text(document, sys.stdout, indent=1))
         elif text:
             print(text.rstrip("\n"))

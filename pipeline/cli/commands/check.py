@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import tempfile
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from pydantic import JsonValue
 from pipeline.app import App
 from pipeline.base.errors import EXIT_FAILED, EXIT_OK, BadInput, ReelError
 from pipeline.cli.arguments import CommandResult, app_of, table
+from pipeline.cli.options.single import CheckSubtitles
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.admission import set_up
 from pipeline.engine.preview import StepPreview
@@ -52,18 +52,18 @@ class _Beside:
     compare: Step | None
 
 
-def execute(arguments: argparse.Namespace) -> CommandResult:
+def check(arguments: CheckSubtitles) -> CommandResult:
     """Check every file; an unreadable file does not stop the others."""
-    for name in [*arguments.inputs, *filter(None, (arguments.of, arguments.reference))]:
+    for name in [*arguments.inputs, *filter(None, (arguments.media, arguments.reference))]:
         if not Path(name).is_file():
             raise BadInput("check.missing", f"{name} is not there, or is not a file")
     app = app_of(arguments)
-    steps = [_step(app, arguments.tag or language_in_file_name(Path(name).name)) for name in arguments.inputs]
+    steps = [_step(app, arguments.language or language_in_file_name(Path(name).name)) for name in arguments.inputs]
     compare = single_step(stage_named(_COMPARE), app.choices(), {}, None) if arguments.reference else None
     with open_reporter(app.settings.progress) as emit:
         needed = [*steps, compare] if compare else steps
         set_up([StepPreview(step, "new", "asked for") for step in needed], app, emit)
-    beside = _Beside(arguments.of, arguments.reference, compare)
+    beside = _Beside(arguments.media, arguments.reference, compare)
     checked = asyncio.run(_check(arguments.inputs, steps, beside, app))
     errors = tuple(one.error for one in checked if one.error)
     over = any(one.report.over_limits for one in checked if one.report)

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-import argparse
-
 from pydantic import JsonValue
 
 from pipeline.base.errors import UsageError
 from pipeline.cli.arguments import CommandResult, app_of, table
+from pipeline.cli.options.declare import Arguments
+from pipeline.cli.options.machine import StartNode
+from pipeline.cli.options.shared import ClusterFlag
 from pipeline.workers.ray import cluster as ray_cluster
 
 
-def execute(arguments: argparse.Namespace) -> CommandResult:
-    """Start, show or end."""
+def up(arguments: StartNode) -> CommandResult:
+    """Start a cluster on this machine, or join one."""
     ray_cluster.require_linux()
     app = app_of(arguments)
-    if arguments.action == "up":
-        node = arguments.node or ray_cluster.own_address(arguments.join)
-        labels = {**app.settings.labels, **dict(arguments.label)}
-        ray_cluster.start_node(app, node, arguments.join, arguments.port, labels, block=arguments.block)
-        address = arguments.join or f"{node}:{arguments.port}"
-        text = f"{node} is up in the cluster {address}\n\nrun on it: ./reel run MEDIA --cluster {address}"
-        if not arguments.join:
-            text += (
-                f"\nmore machines: copy {ray_cluster.token_file(app)} there, then ./reel cluster up --join {address}"
-            )
-        return CommandResult({"node": node, "cluster": address}, text)
-    if arguments.action == "down":
-        ended = ray_cluster.nodes()
-        for record in ended:
-            ray_cluster.stop_node(record)
-        names: list[JsonValue] = [record.node for record in ended]
-        return CommandResult({"ended": names}, f"ended: {', '.join(map(str, names)) or 'nothing was up'}")
+    node = arguments.node or ray_cluster.own_address(arguments.join)
+    labels = {**app.settings.labels, **dict(arguments.labels)}
+    ray_cluster.start_node(app, node, arguments.join, arguments.port, labels, block=arguments.block)
+    address = arguments.join or f"{node}:{arguments.port}"
+    text = f"{node} is up in the cluster {address}\n\nrun on it: ./reel run MEDIA --cluster {address}"
+    if not arguments.join:
+        text += f"\nmore machines: copy {ray_cluster.token_file(app)} there, then ./reel cluster up --join {address}"
+    return CommandResult({"node": node, "cluster": address}, text)
+
+
+def down(arguments: Arguments) -> CommandResult:
+    """Leave the cluster, and end its work on this machine."""
+    ray_cluster.require_linux()
+    ended = ray_cluster.nodes()
+    for record in ended:
+        ray_cluster.stop_node(record)
+    names: list[JsonValue] = [record.node for record in ended]
+    return CommandResult({"ended": names}, f"ended: {', '.join(map(str, names)) or 'nothing was up'}")
+
+
+def status(arguments: ClusterFlag) -> CommandResult:
+    """Show the machines of a cluster and their resources."""
+    ray_cluster.require_linux()
+    app = app_of(arguments)
     address = app.settings.cluster or next((record.cluster for record in ray_cluster.nodes()), "")
     if not address:
         raise UsageError("cluster.down", "this machine is not in a cluster", hint="name one: `--cluster ADDRESS`")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 
 from pydantic import JsonValue
 
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, settings_of, table
+from pipeline.cli.options.machine import ShowSettings
 from pipeline.plan.language_tables import load_languages
 from pipeline.plan.registry import STAGES
 from pipeline.plan.subtitle_guides import load_guide
@@ -16,7 +16,7 @@ from shared.text.guide_limits import ReadingParams
 from shared.text.language_params import LanguageParams
 
 
-def execute(arguments: argparse.Namespace) -> CommandResult:
+def show(arguments: ShowSettings) -> CommandResult:
     """Show the settings and the parameters of every stage."""
     settings, origins = settings_of(arguments)
     rows: list[tuple[str, str, str]] = []

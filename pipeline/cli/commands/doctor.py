@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import shutil
@@ -14,11 +13,12 @@ from pipeline.base.errors import EXIT_MISSING, EXIT_OK
 from pipeline.base.hardware import REMEMBERED, describe, detect
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
+from pipeline.cli.options.machine import CheckMachine
 from pipeline.engine.size_limit import limit_of
 from pipeline.plan.profile import load_profiles, suggest_profile
 
 
-def execute(arguments: argparse.Namespace) -> CommandResult:
+def doctor(arguments: CheckMachine) -> CommandResult:
     """Report on everything and change nothing, except that `--remember` writes down the hardware. A part that the next
     run builds by itself is not a problem; a broken part is. Only the profile's environments are tried, because the
     first import of some takes half a minute; `reel envs check` tries all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from pipeline.app import App
 from pipeline.base.errors import BadInput
 from pipeline.cli.arguments import CommandResult, app_of, say, table
+from pipeline.cli.options.single import DropEdits, ListEdits
 from pipeline.engine.admission import Admission, check_media
 from pipeline.engine.item import Item
 from pipeline.engine.media_list import Request
@@ -21,16 +22,25 @@ from pipeline.publishing.record import read_job
 from pipeline.store.history import Runs
 
 
-def execute(arguments: argparse.Namespace) -> CommandResult:
-    """List or drop the corrections of one media file."""
+def list_edits(arguments: ListEdits) -> CommandResult:
+    """List the corrections of one media file."""
+    return _list(*_item_of(arguments))
+
+
+def drop(arguments: DropEdits) -> CommandResult:
+    """Forget corrections of one media file, all unless some are named."""
+    item, app = _item_of(arguments)
+    return _drop(item, arguments.names, app)
+
+
+def _item_of(arguments: ListEdits) -> tuple[Item, App]:
     app = app_of(arguments)
     media = Path(arguments.media).absolute()
     if arguments.output is None and read_job(job_folder(media)):
         app = replace(app, settings=app.settings.model_copy(update={"beside": True}))
     check_media(media)
     admission = Admission(app, Runs(app.store, app.project.runs), BatchMedia([media]))
-    item = admission.item(Request(media), app.store.media(media).digest)
-    return _drop(item, arguments.names, app) if arguments.action == "drop" else _list(item, app)
+    return admission.item(Request(media), app.store.media(media).digest), app
 
 
 def _list(item: Item, app: App) -> CommandResult:
@@ -44,7 +54,7 @@ def _list(item: Item, app: App) -> CommandResult:
     return CommandResult(data, table(rows) if rows else "nothing was corrected")
 
 
-def _drop(item: Item, names: list[str], app: App) -> CommandResult:
+def _drop(item: Item, names: Sequence[str], app: App) -> CommandResult:
     known = list(dict.fromkeys(edit.name for edit in item.edits))
     if unknown := [name for name in names if name not in known]:
         raise BadInput(

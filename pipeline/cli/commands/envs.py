@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,32 +10,40 @@ from pydantic import JsonValue
 
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK
 from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
-from pipeline.cli.commands import envs_why
+from pipeline.cli.options.declare import Arguments
+from pipeline.cli.options.models import CheckEnvironments, EnsureEnvironments, RemoveEnvironments
 from pipeline.cli.reporters import open_reporter
 from pipeline.environments.environments import Environments, EnvironmentStatus
 from pipeline.plan.registry import STAGES
 
 
-def execute(arguments: argparse.Namespace) -> CommandResult:
-    """List, ensure, check, compare or remove environments."""
-    if arguments.action == "why":
-        return envs_why.execute(arguments)
+def list_environments(arguments: Arguments) -> CommandResult:
+    """List the environments."""
+    return _list(app_of(arguments).environments)
+
+
+def ensure(arguments: EnsureEnvironments) -> CommandResult:
+    """Build what is missing or outdated: the named environments, or those of the profile."""
     app = app_of(arguments)
-    environments = app.environments
-    names = list(getattr(arguments, "names", []))
-    if arguments.action == "list":
-        return _list(environments)
-    if arguments.action == "ensure":
-        names = names or list(app.needed_environments())
-        with open_reporter(app.settings.progress) as emit:
-            for name in names:
-                environments.ensure(name, emit, offline=app.settings.offline)
-        return _report([environments.status(name) for name in names])
-    if arguments.action == "remove":
-        removed = [name for name in names if environments.remove(name)]
-        return CommandResult({"removed": list(removed)}, f"removed: {', '.join(removed) or 'nothing was there'}")
+    names = arguments.names or app.needed_environments()
+    with open_reporter(app.settings.progress) as emit:
+        for name in names:
+            app.environments.ensure(name, emit, offline=app.settings.offline)
+    return _report([app.environments.status(name) for name in names])
+
+
+def check(arguments: CheckEnvironments) -> CommandResult:
+    """Import the packages of the named environments, or of all that are built."""
+    environments = app_of(arguments).environments
     built = [name for name in environments.families if environments.status(name).state != "missing"]
-    return _report([environments.check(name) for name in names or built])
+    return _report([environments.check(name) for name in arguments.names or built])
+
+
+def remove(arguments: RemoveEnvironments) -> CommandResult:
+    """Delete the named environments."""
+    environments = app_of(arguments).environments
+    removed = [name for name in arguments.names if environments.remove(name)]
+    return CommandResult({"removed": list(removed)}, f"removed: {', '.join(removed) or 'nothing was there'}")
 
 
 def _list(environments: Environments) -> CommandResult:

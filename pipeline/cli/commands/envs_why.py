@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict
 
 from pipeline.base.errors import EXIT_FAILED, EXIT_OK, UsageError
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.cli.arguments import CommandResult, app_of, table
+from pipeline.cli.options.models import WhyEnvironments
 from pipeline.environments.conflicts import Resolver, Together, claims
 from pipeline.environments.environments import Environments
 
 
-def execute(arguments: argparse.Namespace) -> CommandResult:
+def why(arguments: WhyEnvironments) -> CommandResult:
     """Two environments together, or every declared reason. Exit 1 when a reason has gone."""
     app = app_of(arguments)
-    names: list[str] = arguments.names
+    names = arguments.names
     resolver = Resolver(CODE_ROOT / "pyproject.toml", CONFIG / "environments", app.project.cache)
     reasons = [(name, app.environments.family(name).reason) for name in names]
     if not names:

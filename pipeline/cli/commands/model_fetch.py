@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,8 @@ from pydantic import JsonValue
 
 from pipeline.app import App
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK, Missing
-from pipeline.cli.arguments import CommandResult, megabytes, table
+from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
+from pipeline.cli.options.models import AddModel, FetchModels, SelectModels
 from pipeline.cli.reporters import open_reporter
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.fetch_many import fetch_all
@@ -21,7 +21,7 @@ from pipeline.model_cache.user_models import add_folder
 from pipeline.plan.registry import stage_named
 
 
-def names_of(arguments: argparse.Namespace, app: App) -> list[str]:
+def names_of(arguments: SelectModels, app: App) -> list[str]:
     """The models that the command is about: those named, all, or the profile's."""
     if arguments.all:
         return list(app.models.models)
@@ -30,8 +30,9 @@ def names_of(arguments: argparse.Namespace, app: App) -> list[str]:
     return with_needs(app.profile.profile.models, app.models.models)
 
 
-def fetch(arguments: argparse.Namespace, app: App) -> CommandResult:
+def fetch(arguments: FetchModels) -> CommandResult:
     """Bring models into the cache, and report the outcome of each."""
+    app = app_of(arguments)
     names = names_of(arguments, app)
     missing = list(app.models.incomplete(names))
     if arguments.ask and missing and not _agreed(missing, app):
@@ -75,11 +76,12 @@ def _agreed(names: Sequence[str], app: App) -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def add(arguments: argparse.Namespace, app: App) -> CommandResult:
+def add(arguments: AddModel) -> CommandResult:
     """Add a folder of the user's as a model, locked by its content, and copy it into the cache."""
+    app = app_of(arguments)
     declared = [name for name in app.models.models if name not in app.own.models]
     source = Path(arguments.folder).expanduser().absolute()
-    stages = tuple(stage_named(stage).name for stage in arguments.stage or ())
+    stages = tuple(stage_named(stage).name for stage in arguments.stages)
     own = add_folder(arguments.name, source, arguments.licence, stages, app.own, declared)
     cache = ModelCache(app.project.cache, own.models, own.locked, app.models.hub)
     with open_reporter(app.settings.progress) as emit:

@@ -1,36 +1,19 @@
-"""`reel models`: the one model cache."""
+"""`reel models list`: the models, and which of them the cache holds."""
 
 from __future__ import annotations
 
-import argparse
-
 from pydantic import JsonValue
 
-from pipeline.app import App
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
-from pipeline.cli.commands import model_fetch, models_archive, models_lock, models_upkeep
+from pipeline.cli.options.declare import Arguments
 from pipeline.model_cache.manifest import stated_bytes
 from pipeline.plan.profile import load_profiles
 
 
-def execute(arguments: argparse.Namespace) -> CommandResult:
-    """List, fetch or lock models; the other actions have modules of their own."""
+def list_models(arguments: Arguments) -> CommandResult:
+    """List every model with its state in the cache."""
     app = app_of(arguments)
-    if arguments.action in {"verify", "prune", "adopt", "key"}:
-        return models_upkeep.execute(arguments, app)
-    if arguments.action in {"export", "import"}:
-        return models_archive.execute(arguments, app)
-    if arguments.action == "list":
-        return _list(app)
-    if arguments.action == "add":
-        return model_fetch.add(arguments, app)
-    if arguments.action == "lock":
-        return models_lock.execute(arguments, app)
-    return model_fetch.fetch(arguments, app)
-
-
-def _list(app: App) -> CommandResult:
     profiles = load_profiles(CONFIG / "profiles")
     rows, data = [], []
     for name, model in app.models.models.items():

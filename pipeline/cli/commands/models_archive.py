@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -14,21 +13,28 @@ from pipeline.base import events
 from pipeline.base.errors import BadInput, Missing
 from pipeline.base.events import Emit
 from pipeline.base.project import CONFIG
-from pipeline.cli.arguments import CommandResult, megabytes
+from pipeline.cli.arguments import CommandResult, app_of, megabytes
 from pipeline.cli.commands.models_upkeep import present_models
+from pipeline.cli.options.models import ExportModels, ImportModels
 from pipeline.cli.reporters import open_reporter
 from pipeline.model_cache.upkeep.archive import Contents, export, import_archive
 from pipeline.model_cache.upkeep.verify import metered
 from shared.stage import CORE_ENVIRONMENT
 
 
-def execute(arguments: argparse.Namespace, app: App) -> CommandResult:
-    """Write an archive, or take one in."""
+def export_models(arguments: ExportModels) -> CommandResult:
+    """Write an archive."""
+    app = app_of(arguments)
     file = Path(arguments.file).expanduser().absolute()
     with open_reporter(app.settings.progress) as emit:
-        if arguments.action == "export":
-            return _export(file, present_models(arguments, app), arguments.with_environments, app, emit)
-        return _import(file, app, emit)
+        return _export(file, present_models(arguments, app), arguments.with_environments, app, emit)
+
+
+def import_models(arguments: ImportModels) -> CommandResult:
+    """Add the models of an archive to the cache."""
+    app = app_of(arguments)
+    with open_reporter(app.settings.progress) as emit:
+        return _import(Path(arguments.file).expanduser().absolute(), app, emit)
 
 
 def _export(file: Path, names: list[str], with_environments: bool, app: App, emit: Emit) -> CommandResult:

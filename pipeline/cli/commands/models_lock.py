@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from pipeline.app import App
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK, BadInput, Missing, ReelError, UsageError
 from pipeline.base.project import CONFIG
-from pipeline.cli.arguments import CommandResult, megabytes, table
+from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
+from pipeline.cli.options.models import LockModels
 from pipeline.cli.reporters import open_reporter
 from pipeline.model_cache.facts import Change, merge_facts
 from pipeline.model_cache.manifest import ModelLock, lock_text
@@ -20,14 +19,15 @@ from shared.files import write_atomically
 from shared.mistakes import first_mistake
 
 
-def execute(arguments: argparse.Namespace, app: App) -> CommandResult:
+def lock(arguments: LockModels) -> CommandResult:
     """Look up on the network what the lock lacks, and write it to the lock. Entries that cannot be looked up stay as
     they are."""
     from pipeline.model_cache.lock_models import merged, resolve_model, unresolved
 
-    cache = app.models
     if arguments.facts:
         return _take_facts(Path(arguments.facts).expanduser().absolute())
+    app = app_of(arguments)
+    cache = app.models
     names = select_models(arguments.names, cache.models) if arguments.names else list(cache.models)
     declared = {name: entry for name, entry in cache.locked.items() if name not in app.own.models}
     if mine := [name for name in names if name in app.own.models and arguments.names]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from pipeline.app import App
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK, BadInput, ReelError
 from pipeline.base.events import Emit
 from pipeline.base.project import CONFIG
-from pipeline.cli.arguments import CommandResult, agreed, megabytes, table
+from pipeline.cli.arguments import CommandResult, agreed, app_of, megabytes, table
 from pipeline.cli.commands.model_fetch import names_of
+from pipeline.cli.options.models import AdoptModels, PruneModels, SelectModels, VerifyModels
 from pipeline.cli.reporters import open_reporter
 from pipeline.model_cache.fetch_lock import hold_fetch_locks
 from pipeline.model_cache.upkeep.adopt import Adopted, Adoption, adopt
@@ -25,27 +25,25 @@ from pipeline.plan.profile import load_profiles
 _SHOWN_IGNORED = 20
 
 
-def present_models(arguments: argparse.Namespace, app: App) -> list[str]:
+def present_models(arguments: SelectModels, app: App) -> list[str]:
     """Return the selected models; `--all` means those in the cache, because others can be neither checked nor
     exported."""
     names = names_of(arguments, app)
     return [name for name in names if app.models.snapshot(name).exists()] if arguments.all else names
 
 
-def execute(arguments: argparse.Namespace, app: App) -> CommandResult:
-    """Do what `arguments.action` says."""
-    if arguments.action == "verify":
-        return _verify(present_models(arguments, app), app, arguments.repair)
-    if arguments.action == "prune":
-        return _prune(app, arguments.yes)
-    if arguments.action == "adopt":
-        return _adopt([Path(folder).expanduser().absolute() for folder in arguments.folders], app)
+def key(arguments: SelectModels) -> CommandResult:
+    """Print the key of a CI cache that holds the selected models."""
+    app = app_of(arguments)
     names = names_of(arguments, app)
-    key = cache_key(names, app.models.locked)
-    return CommandResult({"key": key, "models": list(names)}, key)
+    text = cache_key(names, app.models.locked)
+    return CommandResult({"key": text, "models": list(names)}, text)
 
 
-def _verify(names: list[str], app: App, repair: bool) -> CommandResult:
+def verify(arguments: VerifyModels) -> CommandResult:
+    """Check every byte of the selected models, and repair them if asked."""
+    app = app_of(arguments)
+    names, repair = present_models(arguments, app), arguments.repair
     errors: list[ReelError] = []
     with open_reporter(app.settings.progress) as emit:
         problems = check_models(names, app.project.cache, app.models.locked, emit)
@@ -86,13 +84,15 @@ def _verdict(problems: list[Problem], there: bool) -> str:
     return f"{len(problems)} wrong" if there else "not fetched yet"
 
 
-def _prune(app: App, yes: bool) -> CommandResult:
+def prune(arguments: PruneModels) -> CommandResult:
+    """Show what the cache holds beyond the models of all profiles, and delete it if the user agrees."""
+    app = app_of(arguments)
     cache = app.project.cache
     needed = _needed(app)
     found = find_surplus(cache, app.models.locked, needed)
     if not found:
         return CommandResult({"surplus": [], "deleted": False}, "nothing to delete")
-    yes = agreed("delete this?", _surplus_text(found), yes=yes)
+    yes = agreed("delete this?", _surplus_text(found), yes=arguments.yes)
     if yes:
         with hold_fetch_locks(repositories(cache)):
             found = find_surplus(cache, app.models.locked, needed)  # another process may just have fetched or deleted
@@ -122,7 +122,10 @@ def _surplus_text(found: Sequence[Surplus]) -> str:
     return f"{table(rows, ('FREES', 'WHAT', 'WHY'))}\n{megabytes(sum(surplus.bytes for surplus in found))} in all"
 
 
-def _adopt(folders: list[Path], app: App) -> CommandResult:
+def adopt_caches(arguments: AdoptModels) -> CommandResult:
+    """Take models from the caches of other tools."""
+    app = app_of(arguments)
+    folders = [Path(folder).expanduser().absolute() for folder in arguments.folders]
     for folder in folders:
         if not folder.is_dir():
             raise BadInput("adopt.folder", f"{folder} is not a folder", hint="name the cache to take models from")

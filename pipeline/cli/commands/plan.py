@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -12,6 +11,7 @@ from pipeline.base.display import one_line
 from pipeline.base.display_paths import as_text
 from pipeline.base.errors import EXIT_OK, EXIT_SOME_FAILED, BadInput, ReelError
 from pipeline.cli.arguments import CommandResult, app_of, megabytes, requests_of, table, walk_of
+from pipeline.cli.options.jobs import PlanMedia
 from pipeline.engine.admission import Admission, check_media, unreadable
 from pipeline.engine.costs import Estimate, estimates
 from pipeline.engine.folder_walk import told
@@ -26,7 +26,7 @@ from pipeline.store.history import Runs
 from shared.language_model import Usage
 
 
-def execute(arguments: argparse.Namespace) -> CommandResult:
+def plan(arguments: PlanMedia) -> CommandResult:
     """Preview the plan of every media file; writes nothing."""
     app = app_of(arguments)
     items: list[JsonValue] = []

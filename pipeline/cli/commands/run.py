@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from pipeline.base.errors import UsageError
 from pipeline.base.events import Notice
 from pipeline.cli.arguments import CommandResult, app_of, requests_of, walk_of
 from pipeline.cli.batch_output import asked_of, result_of, summary
+from pipeline.cli.options.jobs import RunMedia
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.batch import run_batch
 from pipeline.engine.folder_walk import told
@@ -20,7 +20,7 @@ from pipeline.store.history import Runs
 from pipeline.workers.ray import cluster as ray_cluster
 
 
-def execute(arguments: argparse.Namespace) -> CommandResult:
+def run(arguments: RunMedia) -> CommandResult:
     """Run the recipe for each media file."""
     app = app_of(arguments)
     join_cluster(app)
@@ -42,7 +42,7 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
     return result_of(result)
 
 
-def _failed_before(app: App, arguments: argparse.Namespace, named: Sequence[Request] | None) -> Iterator[Request]:
+def _failed_before(app: App, arguments: RunMedia, named: Sequence[Request] | None) -> Iterator[Request]:
     """Yield the files that failed and were not finished since: all, or those that the command names. The history is
     read on demand, so that a run that this one waited for counts."""
     failed = [Path(media) for media in Runs(app.store, app.project.runs).last_failed()]

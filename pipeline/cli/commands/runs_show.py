@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from dataclasses import asdict
@@ -10,9 +9,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.app import App
 from pipeline.base.errors import BadInput, UsageError
-from pipeline.cli.arguments import CommandResult, megabytes, table
+from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
+from pipeline.cli.options.machine import ShowRun
 from pipeline.cli.run_report.gantt import as_svg, as_text, chart
 from pipeline.cli.run_report.summary import StageFigures, Summary, WorkerFigures, summarise
 from pipeline.store.history import RunDetails, Runs, StepRecord
@@ -23,8 +22,9 @@ _STATES = ("done", "reused", "failed")
 _PIPE_WIDTH = 100
 
 
-def execute(arguments: argparse.Namespace, app: App) -> CommandResult:
+def show(arguments: ShowRun) -> CommandResult:
     """Show one run, the newest if none is named."""
+    app = app_of(arguments)
     runs = Runs(app.store, app.project.runs)
     newest = next(iter(runs.all()), None)
     if newest is None and not arguments.id:

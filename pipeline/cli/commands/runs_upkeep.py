@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import re
 import time
@@ -17,7 +16,8 @@ from pipeline.base import events
 from pipeline.base.display_paths import shown
 from pipeline.base.errors import UsageError
 from pipeline.base.sizes import size_in
-from pipeline.cli.arguments import CommandResult, agreed, megabytes, say, table
+from pipeline.cli.arguments import CommandResult, agreed, app_of, megabytes, say, table
+from pipeline.cli.options.machine import PruneRuns, RepairRuns
 from pipeline.cli.reporters import open_reporter
 from pipeline.publishing.prune_results import Ask, Survey, delete, repair, survey
 
@@ -25,9 +25,9 @@ _AGE_S = {"h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 _SHOWN = 20
 
 
-def execute(arguments: argparse.Namespace, app: App) -> CommandResult:
-    """Do what `arguments.action` says."""
-    return _repair(app) if arguments.action == "repair" else _prune(arguments, app)
+def repair_results(arguments: RepairRuns) -> CommandResult:
+    """Check every byte of the results, delete what is damaged, and rebuild the index."""
+    return repair_store(app_of(arguments))
 
 
 def parse_age(text: str) -> float:
@@ -44,7 +44,8 @@ def parse_size(text: str) -> int:
     raise UsageError("prune.size", f"`{text}` is not a size", hint="write `500MB` or `20GB`")
 
 
-def _repair(app: App) -> CommandResult:
+def repair_store(app: App) -> CommandResult:
+    """Repair the result store of `app`."""
     damage = app.store.index.damage()  # before opening it, because that rebuilds a damaged index
     with open_reporter(app.settings.progress) as emit, contextlib.ExitStack() as held:
         waiting = app.waiting(lambda text: emit(events.Notice(None, None, text)))
@@ -81,7 +82,9 @@ def _repair(app: App) -> CommandResult:
     return CommandResult(data, "\n".join(lines))
 
 
-def _prune(arguments: argparse.Namespace, app: App) -> CommandResult:
+def prune(arguments: PruneRuns) -> CommandResult:
+    """Show the results that no published job uses, and delete them if the user agrees."""
+    app = app_of(arguments)
     older_than_s = parse_age(arguments.older_than)
     keep = parse_size(arguments.keep) if arguments.keep else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import shutil
@@ -17,6 +16,7 @@ from pipeline.base import events
 from pipeline.base.errors import BadInput, ReelError, UsageError
 from pipeline.base.events import Emit
 from pipeline.cli.arguments import CommandResult, app_of
+from pipeline.cli.options.single import RunStage
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.admission import set_up
 from pipeline.engine.language_models import language_in, with_model
@@ -32,12 +32,11 @@ _MAKESHIFT = "provisional: `reel stage` stores nothing, so run the same command 
 _LIMIT_S = 24 * 3600.0  # a developer is there to end it
 
 
-def execute(arguments: argparse.Namespace) -> CommandResult:
+def run_stage(arguments: RunStage) -> CommandResult:
     """Run the stage and leave its outputs in `--output`."""
     stage = stage_named(arguments.name)
     inputs = assign_inputs(stage, arguments.inputs)
     output = Path(arguments.output).absolute()
-    arguments.output = None  # here it is a folder for plain files, not the setting
     app = app_of(arguments)
     step = single_step(stage, app.choices(), {}, arguments.backend)
     warnings: list[str] = []

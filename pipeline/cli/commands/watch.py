@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from pipeline.base.events import Event, Notice, Published
 from pipeline.cli.arguments import CommandResult, app_of, walk_of
 from pipeline.cli.batch_output import asked_of, result_of, summary
 from pipeline.cli.commands.run import advice_of, join_cluster
+from pipeline.cli.options.jobs import WatchFolders
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.admission import set_up
 from pipeline.engine.batch import run_batch
@@ -21,7 +21,7 @@ from pipeline.engine.preview import StepPreview
 from pipeline.engine.watch import Watch
 
 
-def execute(arguments: argparse.Namespace) -> CommandResult:
+def watch(arguments: WatchFolders) -> CommandResult:
     """Process each media file as it arrives, until the user ends the command."""
     app = app_of(arguments)
     join_cluster(app)
@@ -43,10 +43,10 @@ def execute(arguments: argparse.Namespace) -> CommandResult:
             emit(Notice(None, None, advice))
         # Set up everything now: the first file then does not wait, and the user sees a mistake at once.
         set_up([StepPreview(step, "new", "") for step in app.plan().steps], app, emit)
-        watch = Watch(folders, arguments.settle, walk_of(app), lambda text: told(Notice(None, None, text)))
+        watched = Watch(folders, arguments.settle, walk_of(app), lambda text: told(Notice(None, None, text)))
         names = ", ".join(shown(folder) for folder in folders)
         told(Notice(None, None, f"watching {names}; Ctrl-C once to finish the current files and end"))
-        result = run_batch(watch, app, told, fail_fast=arguments.fail_fast, stop=watch.stop, purpose="reel watch")
+        result = run_batch(watched, app, told, fail_fast=arguments.fail_fast, stop=watched.stop, purpose="reel watch")
         if asked := asked_of(result):
             emit(Notice(None, None, asked))
     if app.settings.progress in {"auto", "plain"}:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.main import main
+from pipeline.cli.options.commands import COMMANDS
 from pipeline.plan.registry import PARAMETERS, STAGES
 from tests.fakes import misbehave
 
@@ -38,6 +39,7 @@ def test_an_interrupt_promises_to_go_on_only_where_something_is_kept(
         raise KeyboardInterrupt
 
     command, *rest = words.split()
-    monkeypatch.setattr(import_module(f"pipeline.cli.commands.{command}"), "execute", interrupted)
+    (module, function) = next(one for one in COMMANDS if one.name == command).function.split(".")
+    monkeypatch.setattr(import_module(f"pipeline.cli.commands.{module}"), function, interrupted)
     assert main([command, *rest]) == 130
     assert ("the same command goes on from there" in capsys.readouterr().err) is goes_on

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.base.errors import UsageError
 from pipeline.cli.arguments import app_of
-from pipeline.cli.parser import build_parser
+from pipeline.cli.parser import parse
 from tests.conftest import Reel
 
 STUB = {"REEL_STUB": "true"}
@@ -48,7 +48,7 @@ def film(tmp_path: Path) -> Path:
     ],
 )
 def test_what_cannot_be_is_known_with_the_plan(flags: tuple[str, ...], code: str, says: str) -> None:
-    arguments = build_parser().parse_args(["run", "film.mp4", "--profile", "starter", *flags])
+    _, arguments = parse(["run", "film.mp4", "--profile", "starter", *flags])
     with pytest.raises(UsageError) as caught:
         app_of(arguments).plan()
     assert caught.value.code == code

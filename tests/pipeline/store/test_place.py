@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,7 +54,7 @@ def test_what_systems_leave_in_a_store_is_passed_over(make_app: Callable[..., Ap
     (folders[0] / "@eaDir").mkdir()
     found = survey(app.store, 0.0, 0, ask=Ask())
     assert not {path for one in found.surplus for path in one.paths} & {*debris}
-    data = runs_upkeep.execute(argparse.Namespace(action="repair"), app).data
+    data = runs_upkeep.repair_store(app).data
     assert isinstance(data, dict)
     assert (data["damaged"], data["unreadable"]) == ([], [])
     assert all(place.exists() for place in debris)

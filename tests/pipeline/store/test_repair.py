@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import random
@@ -24,7 +23,7 @@ _PAGE = 4096
 
 def repair(app: App) -> dict[str, object]:
     """What the command finds."""
-    data = runs_upkeep.execute(argparse.Namespace(action="repair"), app).data
+    data = runs_upkeep.repair_store(app).data
     assert isinstance(data, dict)
     return dict(data)
 

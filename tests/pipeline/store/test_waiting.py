@@ -18,6 +18,8 @@ from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 from pipeline.base.wait_limit import wait_limit_s
 from pipeline.cli.flag_values import with_waits_spelled_out
+from pipeline.cli.options.jobs import RunMedia
+from pipeline.cli.options.shared import WaitFlag
 from pipeline.cli.parser import parse
 from pipeline.store import store_lock
 from pipeline.store.results import ResultStore
@@ -67,8 +69,9 @@ def test_what_is_not_a_limit_is_refused(text: str) -> None:
     ],
 )
 def test_the_flag_takes_a_time_and_leaves_a_file_alone(words: str, wait: str | None, media: list[str]) -> None:
-    parsed = parse(words.split())
-    assert (parsed.wait, parsed.media) == (wait, media)
+    _, parsed = parse(words.split())
+    assert isinstance(parsed, RunMedia)
+    assert (parsed.wait, parsed.media) == (wait, tuple(media))
 
 
 def test_a_word_before_the_flag_stays_what_it_is() -> None:
@@ -158,7 +161,9 @@ def test_every_command_that_holds_the_store_can_wait_for_it() -> None:
     assert len(opened) >= 4
     assert [str(path) for path, call in opened if len(call.args) < 2] == []
     for words in ("run a", "watch a", "edits drop a", "runs repair", "runs prune"):
-        assert parse([*words.split(), "--wait"]).wait == "forever", words
+        _, parsed = parse([*words.split(), "--wait"])
+        assert isinstance(parsed, WaitFlag)
+        assert parsed.wait == "forever", words
 
 
 def test_a_run_waits_for_the_one_before_it_and_then_does_its_work(reel: Reel, tmp_path: Path) -> None:

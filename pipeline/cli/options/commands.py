@@ -1,0 +1,171 @@
+"""The table of commands: the words that name each, what it does, examples, its arguments, and the function it runs.
+
+Standard library only and without dataclasses, so that `--help` answers before anything heavy is imported.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pipeline.cli.options.declare import Arguments
+
+
+class Command(NamedTuple):
+    """One command. `arguments` is a class of this package, `function` one of `pipeline.cli.commands`; both are imported
+    when they are needed. `resumes` says that the same command continues after an interrupt."""
+
+    name: str
+    summary: str
+    examples: tuple[str, ...]
+    arguments: str
+    function: str
+    resumes: bool = True
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return the words that name the command: `models`, `fetch`."""
+        return tuple(self.name.split())
+
+
+GROUPS = {
+    "envs": "the environments that stages run in",
+    "models": "the model cache",
+    "edits": "your corrections in published files",
+    "runs": "the history of runs, and their results",
+    "cluster": "several machines that share a batch",
+    "config": "settings",
+}
+"""The first words that several commands share, in the order of the help page."""
+
+COMMANDS = (
+    Command(
+        "run", "run the recipe for each media file; sets up missing parts first",
+        ("reel run film.mkv --to pt",), "jobs.RunMedia", "run.run",
+    ),
+    Command(
+        "watch", "run the recipe for each media file that arrives in a folder, until Ctrl-C",
+        ("reel watch inbox -o done",), "jobs.WatchFolders", "watch.watch",
+    ),
+    Command(
+        "plan", "show what `run` would do and why; writes nothing",
+        ("reel plan film.mkv --to pt",), "jobs.PlanMedia", "plan.plan", resumes=False,
+    ),
+    Command(
+        "check", "check subtitle files against a guide; exits with 1 if a limit is exceeded",
+        ("reel check film.en.srt --media film.mkv",), "single.CheckSubtitles", "check.check",
+    ),
+    Command(
+        "stage", "run a single stage on files that you name",
+        ("reel stage asr clip.wav -o results",), "single.RunStage", "stage.run_stage", resumes=False,
+    ),
+    Command(
+        "envs list", "list the environments: why each is separate, its state and size",
+        ("reel envs list",), "declare.Arguments", "envs.list_environments",
+    ),
+    Command(
+        "envs ensure", "build missing or outdated environments",
+        ("reel envs ensure lite",), "models.EnsureEnvironments", "envs.ensure",
+    ),
+    Command(
+        "envs check", "test that each environment can import its packages",
+        ("reel envs check lite",), "models.CheckEnvironments", "envs.check",
+    ),
+    Command(
+        "envs remove", "delete environments; the next run builds them again",
+        ("reel envs remove lite",), "models.RemoveEnvironments", "envs.remove",
+    ),
+    Command(
+        "envs why", "ask the resolver why two environments cannot be one",
+        ("reel envs why speech transformers",), "models.WhyEnvironments", "envs_why.why",
+    ),
+    Command(
+        "models list", "list the models: size, licence, state, and which profiles need them",
+        ("reel models list",), "declare.Arguments", "models.list_models",
+    ),
+    Command(
+        "models fetch", "download and verify models",
+        ("reel models fetch faster-whisper-base",), "models.FetchModels", "model_fetch.fetch",
+    ),
+    Command(
+        "models add", "add a folder of your own as a model",
+        ("reel models add my-whisper ~/whisper-finetuned",), "models.AddModel", "model_fetch.add",
+    ),
+    Command(
+        "models verify", "check every byte of the cache against the lock",
+        ("reel models verify faster-whisper-base",), "models.VerifyModels", "models_upkeep.verify",
+    ),
+    Command(
+        "models prune", "show unneeded models and interrupted downloads",
+        ("reel models prune",), "models.PruneModels", "models_upkeep.prune",
+    ),
+    Command(
+        "models adopt", "copy models from the caches of other tools",
+        ("reel models adopt ~/.cache/huggingface",), "models.AdoptModels", "models_upkeep.adopt_caches",
+    ),
+    Command(
+        "models export", "write models into one file for another machine",
+        ("reel models export models.tar",), "models.ExportModels", "models_archive.export_models",
+    ),
+    Command(
+        "models import", "add the models of an archive, every byte checked",
+        ("reel models import models.tar",), "models.ImportModels", "models_archive.import_models",
+    ),
+    Command(
+        "models key", "print a key for a CI cache of the models",
+        ("reel models key",), "models.SelectModels", "models_upkeep.key",
+    ),
+    Command(
+        "models lock", "look up on the network what the lock lacks",
+        ("reel models lock faster-whisper-tiny",), "models.LockModels", "models_lock.lock",
+    ),
+    Command(
+        "edits list", "list the corrections for a media file",
+        ("reel edits list film.mkv",), "single.ListEdits", "edits.list_edits",
+    ),
+    Command(
+        "edits drop", "forget corrections; the next run overwrites the files",
+        ("reel edits drop film.mkv",), "single.DropEdits", "edits.drop",
+    ),
+    Command("runs list", "list the runs, newest first", ("reel runs list",), "declare.Arguments", "runs.list_runs"),
+    Command(
+        "runs show", "show a run: time and memory by step, worker and model, and a chart",
+        ("reel runs show",), "machine.ShowRun", "runs_show.show",
+    ),
+    Command(
+        "runs repair", "check every byte of the results, delete damaged ones, rebuild the index",
+        ("reel runs repair",), "machine.RepairRuns", "runs_upkeep.repair_results",
+    ),
+    Command(
+        "runs prune", "show old results that no published job uses",
+        ("reel runs prune --older-than 2w",), "machine.PruneRuns", "runs_upkeep.prune",
+    ),
+    Command(
+        "cluster up", "start a cluster on this machine, or join one",
+        ("reel cluster up --join 10.0.0.1:6379",), "machine.StartNode", "cluster.up",
+    ),
+    Command(
+        "cluster status", "show the machines of a cluster and their resources",
+        ("reel cluster status",), "shared.ClusterFlag", "cluster.status",
+    ),
+    Command(
+        "cluster down", "leave the cluster, and end its work on this machine",
+        ("reel cluster down",), "declare.Arguments", "cluster.down",
+    ),
+    Command(
+        "doctor", "show this machine's hardware, what is set up, and any problems",
+        ("reel doctor",), "machine.CheckMachine", "doctor.doctor", resumes=False,
+    ),
+    Command(
+        "config show", "show every setting with its value",
+        ("reel config show --origin",), "machine.ShowSettings", "config.show", resumes=False,
+    ),
+)  # fmt: skip
+
+
+def arguments_of(command: Command) -> type[Arguments]:
+    """Return the class of a command's arguments."""
+    module, _, name = command.arguments.partition(".")
+    found: type[Arguments] = getattr(import_module(f"pipeline.cli.options.{module}"), name)
+    return found

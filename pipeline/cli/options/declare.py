@@ -1,0 +1,121 @@
+"""Declares the flags of a command: each is a field of the frozen dataclass that the command receives.
+
+A field's default is what the command receives where the flag is not given. A flag that sets a setting has None there,
+so that the settings of the project hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import Field, dataclass, field, fields, replace
+from typing import Any, Literal
+
+MAKE, TAKE, PLACE, HOW, SHOW = (
+    "what to make", "what to take", "where it goes", "how it runs", "what it shows",
+)  # fmt: skip
+GROUPS = (TAKE, MAKE, PLACE, HOW, SHOW)
+"""The groups of flags, in the order of a help page."""
+
+Kind = Literal["file", "folder", "stage", "model", "environment", "profile", "recipe", "guide", "language", ""]
+"""Says what a flag's value names; shell completion offers these names."""
+
+_FLAG = "flag"  # where a field's metadata holds it
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag, or an argument without a name where `options` is empty."""
+
+    name: str
+    options: tuple[str, ...]
+    help: str
+    group: str
+    metavar: str | None = None
+    action: Literal["store", "switch", "toggle", "append"] = "store"
+    count: Literal["", "?", "*", "+"] = ""
+    read: Callable[[str], object] | None = None
+    choices: tuple[str, ...] | None = None
+    without_value: str | None = None
+    required: bool = False
+    excludes: str = ""
+    setting: str = ""
+    kind: Kind = ""
+    default: object = None
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Return the ways to write the flag, each with its value: `-o DIR` and `--output DIR`."""
+        value = self.metavar or "|".join(self.choices or ())
+        if not self.options:
+            return (f"{value}..." if self.count in {"*", "+"} else value,)
+        value = f"[{value}]" if self.count == "?" else value
+        spellings = tuple(f"{option} {value}".rstrip() for option in self.options)
+        return (*spellings, self.options[0].replace("--", "--no-", 1)) if self.action == "toggle" else spellings
+
+
+def argument(
+    metavar: str, help: str, count: Literal["", "?", "*", "+"] = "", *, group: str = TAKE, kind: Kind = ""
+) -> Any:
+    """Declare an argument that is known by its place. `count` is that of argparse: how many words it takes."""
+    default = () if count in {"*", "+"} else None
+    return _field(Flag("", (), help, group, metavar, count=count, kind=kind, default=default))
+
+
+def flag(
+    *options: str,
+    group: str,
+    help: str,
+    metavar: str | None = None,
+    read: Callable[[str], object] | None = None,
+    **more: Any,
+) -> Any:
+    """Declare a flag with a value, which `read` turns into the field's type; `more` are further fields of `Flag`."""
+    return _field(Flag("", options, help, group, metavar, read=read, **more))
+
+
+def repeated(
+    *options: str,
+    group: str,
+    help: str,
+    metavar: str | None = None,
+    read: Callable[[str], object] | None = None,
+    kind: Kind = "",
+) -> Any:
+    """Declare a flag that may be given several times."""
+    return _field(Flag("", options, help, group, metavar, "append", read=read, kind=kind, default=()))
+
+
+def switch(*options: str, group: str, help: str, setting: str = "", excludes: str = "") -> Any:
+    """Declare a flag without a value. It is False where it is not given, or None where it sets a setting. Of several
+    with the same `excludes` at most one may be given."""
+    default = None if setting else False
+    return _field(Flag("", options, help, group, None, "switch", setting=setting, excludes=excludes, default=default))
+
+
+def toggle(*options: str, group: str, help: str, setting: str) -> Any:
+    """Declare a flag that also has a `--no-` form: True, False, or None where neither is given."""
+    return _field(Flag("", options, help, group, None, "toggle", setting=setting))
+
+
+def _field(flag: Flag) -> Any:
+    return field(default=flag.default, metadata={_FLAG: flag})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Arguments:
+    """The flags of every command."""
+
+    json: bool = switch("--json", group=SHOW, help="print one JSON document instead of text")
+    debug: bool = switch("--debug", group=SHOW, help="show a traceback with an error")
+
+
+def flags_of(arguments: type[Arguments]) -> list[Flag]:
+    """Return the flags of a command by group. Arguments that take one word come before those that take several, which
+    would leave them none."""
+    found = [_named(one) for one in fields(arguments)]
+    return sorted(found, key=lambda flag: (bool(flag.options), flag.count in {"*", "+"}, GROUPS.index(flag.group)))
+
+
+def _named(declared: Field[Any]) -> Flag:
+    flag: Flag = declared.metadata[_FLAG]
+    return replace(flag, name=declared.name)

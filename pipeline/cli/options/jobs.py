@@ -1,0 +1,132 @@
+"""The arguments of `run`, `plan` and `watch`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.base.setting_names import SHORT_NAMES
+from pipeline.cli.flag_values import count, given, seconds, split_list
+from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, Arguments, argument, flag, switch, toggle
+from pipeline.cli.options.shared import ClusterFlag, GuideFlag, ProgressFlag, SettingFlags, WaitFlag
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProductFlags(Arguments):
+    """The flags that say what is made of each media file, and where it goes."""
+
+    recipe: str | None = flag(
+        "--recipe", group=MAKE, metavar="NAME", setting="recipe", kind="recipe",
+        help="what to make: subtitle, transcribe, translate, names, screen-text, or a recipe file",
+    )  # fmt: skip
+    to: str | None = flag(
+        "--to", group=MAKE, metavar="LANGUAGES", setting="to", kind="language", read=given,
+        help="target languages, as tags or names, with commas: `pt,en`",
+    )  # fmt: skip
+    glossary: str | None = flag(
+        "--glossary", group=MAKE, metavar="FILE", setting="glossary", kind="file",
+        help="a table of names and terms with their required translations: TSV or CSV",
+    )  # fmt: skip
+    formats: tuple[str, ...] | None = flag(
+        "--formats", group=MAKE, metavar="LIST", setting="stages.subtitle.formats", read=split_list,
+        help="subtitle files to write (srt,vtt): srt, vtt, ass, ttml, scc, json, whisper, txt",
+    )  # fmt: skip
+    container: str | None = flag(
+        "--container", group=MAKE, choices=("mkv", "mp4"), setting="stages.mux.container",
+        help="format of the film with the subtitles inside (mkv)",
+    )  # fmt: skip
+    film: bool | None = toggle(
+        "--film", group=MAKE, setting="film",
+        help="make, or do not make, a copy of the film with the subtitles inside",
+    )  # fmt: skip
+    burn_in: str | None = flag(
+        "--burn-in", group=MAKE, metavar="LANGUAGE", setting="stages.mux.burn_in", kind="language",
+        help="draw the subtitles in this language into the picture",
+    )  # fmt: skip
+    output: str | None = flag(
+        "-o", "--output", group=PLACE, metavar="DIR", setting="output_dir", kind="folder",
+        help="where to put the output folder of each media file (out)",
+    )  # fmt: skip
+    beside: bool | None = toggle(
+        "--beside", group=PLACE, setting="beside",
+        help="write subtitles next to each media file, named for media servers; the rest to a hidden folder; no film",
+    )  # fmt: skip
+    replace: bool | None = switch(
+        "--replace", group=PLACE, setting="replace",
+        help="overwrite files that reel did not write if they have an output's name; never a media file",
+    )  # fmt: skip
+    skip_existing: bool | None = toggle(
+        "--skip-existing", group=TAKE, setting="skip_existing",
+        help="skip media files that already have text subtitles in the requested languages, inside or next to them",
+    )  # fmt: skip
+    language: str | None = flag(
+        "--language", group=TAKE, metavar="TAG", setting=SHORT_NAMES["language"], kind="language",
+        help="the spoken language; without it, the recogniser identifies the language",
+    )  # fmt: skip
+    audio_track: int | None = flag(
+        "--audio-track", group=TAKE, metavar="N", setting=SHORT_NAMES["audio_track"], read=int,
+        help="the number of the audio track to use, from 0",
+    )  # fmt: skip
+    audio_language: str | None = flag(
+        "--audio-language", group=TAKE, metavar="TAG", setting=SHORT_NAMES["audio_language"], kind="language",
+        help="the language of the audio track to use",
+    )  # fmt: skip
+    speakers: int | None = flag(
+        "--speakers", group=TAKE, metavar="N", setting=SHORT_NAMES["speakers"], read=int, help="how many people speak"
+    )
+    min_speakers: int | None = flag(
+        "--min-speakers", group=TAKE, metavar="N", setting=SHORT_NAMES["min_speakers"], read=int,
+        help="the smallest possible number of speakers",
+    )  # fmt: skip
+    max_speakers: int | None = flag(
+        "--max-speakers", group=TAKE, metavar="N", setting=SHORT_NAMES["max_speakers"], read=int,
+        help="the largest possible number of speakers",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InputFlags(Arguments):
+    """The flags that say which media files are processed."""
+
+    media: tuple[str, ...] = argument("MEDIA", "files, folders or patterns", "*", kind="file")
+    manifest: str | None = flag(
+        "--manifest", group=TAKE, metavar="FILE", kind="file",
+        help="a list of media files, each with its own settings: JSON lines or CSV",
+    )  # fmt: skip
+    order: str = flag(
+        "--order", group=TAKE, choices=("given", "name", "smallest", "largest", "oldest", "newest"), default="given",
+        help="which media files come first",
+    )  # fmt: skip
+    limit: int | None = flag("--limit", group=TAKE, metavar="N", read=count, help="only the first N media files")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JobFlags(SettingFlags, GuideFlag, ProductFlags, InputFlags):
+    """The flags of `run` and `plan`."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunMedia(ProgressFlag, WaitFlag, ClusterFlag, JobFlags):
+    continuing: bool = switch(
+        "--continue", group=TAKE,
+        help="use your corrections in the output folder, and redo the steps that depend on them",
+    )  # fmt: skip
+    keep_going: bool = switch(
+        "--keep-going", group=HOW, excludes="failing", help="continue with the others if one fails (the default)"
+    )
+    fail_fast: bool = switch("--fail-fast", group=HOW, excludes="failing", help="end the run if one file fails")
+    retry_failed: bool = switch("--retry-failed", group=TAKE, help="only what failed in the last run that had failures")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlanMedia(JobFlags):
+    explain: bool = switch("--explain", group=HOW, help="for each step, what changed since it last ran, as old -> new")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WatchFolders(ProgressFlag, WaitFlag, ClusterFlag, SettingFlags, GuideFlag, ProductFlags):
+    folders: tuple[str, ...] = argument("DIR", "folders to watch, including their subfolders", "+", kind="folder")
+    settle: float = flag(
+        "--settle", group=TAKE, metavar="SECONDS", read=seconds, default=3.0,
+        help="process a file once it has been unchanged for this long (3)",
+    )  # fmt: skip
+    fail_fast: bool = switch("--fail-fast", group=HOW, help="end if one file fails")

@@ -1,0 +1,66 @@
+"""Flags that several commands have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.base.wait_limit import FOREVER
+from pipeline.cli.flag_values import WAIT
+from pipeline.cli.options.declare import HOW, MAKE, SHOW, Arguments, flag, repeated, switch
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProgressFlag(Arguments):
+    progress: str | None = flag(
+        "--progress", group=SHOW, setting="progress", choices=("auto", "plain", "none", "json"),
+        help="how to show progress; auto: bars on a terminal, lines elsewhere",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OfflineFlag(Arguments):
+    offline: bool | None = switch(
+        "--offline", group=HOW, setting="offline", help="never use the network; fail when something is missing"
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WaitFlag(Arguments):
+    wait: str | None = flag(
+        WAIT, group=HOW, metavar="TIME", count="?", without_value=FOREVER, setting="wait",
+        help="if another process is using the results, wait until it ends, or at most this long (`10m`)",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClusterFlag(Arguments):
+    cluster: str | None = flag(
+        "--cluster", group=HOW, metavar="ADDRESS", setting="cluster",
+        help="the cluster's address, as `reel cluster up` printed it",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SettingFlags(OfflineFlag):
+    """The flags that set any setting and any parameter of a stage."""
+
+    profile: str | None = flag(
+        "--profile", group=HOW, metavar="NAME", setting="profile", kind="profile",
+        help="which backends and models; auto: the best that suits this machine",
+    )  # fmt: skip
+    assignments: tuple[str, ...] = repeated(
+        "--set", group=HOW, metavar="NAME=VALUE",
+        help="set any setting or stage parameter, as `asr.beam_size=3`; may be repeated",
+    )  # fmt: skip
+    stub: bool | None = switch(
+        "--stub", group=HOW, setting="stub",
+        help="every stage writes a valid placeholder without a model, to test a setup",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GuideFlag(Arguments):
+    guide: str | None = flag(
+        "--guide", group=MAKE, metavar="NAME", setting="guide", kind="guide",
+        help="the subtitle limits: netflix, bbc, sdh, plain, or a file",
+    )  # fmt: skip

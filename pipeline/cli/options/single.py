@@ -1,0 +1,55 @@
+"""The arguments of commands on single files: `check`, `stage` and `edits`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.cli.flag_values import given
+from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, Arguments, argument, flag
+from pipeline.cli.options.shared import GuideFlag, ProgressFlag, SettingFlags, WaitFlag
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CheckSubtitles(ProgressFlag, SettingFlags, GuideFlag):
+    inputs: tuple[str, ...] = argument("FILE", "subtitle files of any format, made by reel or not", "+", kind="file")
+    media: str | None = flag(
+        "--media", group=TAKE, metavar="MEDIA", kind="file", help="their media file, for its duration and frame rate"
+    )
+    language: str | None = flag(
+        "--language", group=TAKE, metavar="TAG", kind="language", help="their language; without it, as in `film.en.srt`"
+    )
+    reference: str | None = flag(
+        "--reference", group=TAKE, metavar="FILE", kind="file", help="correct subtitles to compare them with (SubER)"
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunStage(ProgressFlag, SettingFlags):
+    name: str = argument("NAME", "the stage: demux, vad, separate, asr, align, diarize, ...", kind="stage")
+    inputs: tuple[str, ...] = argument(
+        "INPUT", "files in the order of the stage's inputs, or ROLE=FILE", "+", kind="file"
+    )
+    output: str = flag(
+        "-o", "--output", group=PLACE, metavar="DIR", required=True, kind="folder", help="the folder for the outputs"
+    )
+    backend: str | None = flag("--backend", group=HOW, metavar="NAME", help="the backend to use (that of the profile)")
+    to: str | None = flag(
+        "--to", group=MAKE, metavar="LANGUAGE", setting="to", kind="language", read=given,
+        help="the target language, for stages that translate",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ListEdits(Arguments):
+    """The flags that say which file's corrections are meant."""
+
+    media: str = argument("MEDIA", "the media file", kind="file")
+    output: str | None = flag(
+        "-o", "--output", group=PLACE, metavar="DIR", setting="output_dir", kind="folder",
+        help="where the output folder of the media file is (out)",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DropEdits(ListEdits, WaitFlag):
+    names: tuple[str, ...] = argument("FILE", "published files, as `film.en.srt`; none: all of them", "*")
