@@ -37,6 +37,20 @@ def write_by_rename(path: Path) -> Iterator[TextIOWrapper]:
         beside.unlink(missing_ok=True)  # still there only when something went wrong
 
 
+def try_link(source: Path, target: Path) -> bool:
+    """Give `source` the second name `target` in one step. Return False if the disk or the system has no hard links.
+
+    Raises `FileExistsError`.
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):  # another disk, exFAT, a network share, or a system without links
+        return False
+    return True
+
+
 def sha256_of(path: Path) -> str:
     """The sha256 of a file's content, as 64 hexadecimal digits."""
     digest = hashlib.sha256()

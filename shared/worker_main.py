@@ -10,11 +10,9 @@ dead-locks on Windows); only then does a reader listen for what comes during a j
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -30,15 +28,12 @@ from shared import protocol
 from shared.environment_manager import missing_injection
 from shared.mistakes import first_mistake
 from shared.process_memory import gpu_mb, is_out_of_memory, peak_mb, resident_mb
+from shared.processes import EXIT_PARENT_GONE, leave_with_group, leave_with_parent
 from shared.remote_code import check_code
 from shared.stage import STUB_BACKEND, Device, Files, Job, JobCancelled, Stage, StageError
 
-PARENT = "REEL_PARENT_PID"
 EXIT_NOT_INJECTED = 78  # EX_CONFIG
-EXIT_PARENT_GONE = 75  # EX_TEMPFAIL
-_PR_SET_PDEATHSIG = 1
 _PROGRESS_EVERY_S = 0.1
-_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class _Wire:
@@ -162,7 +157,7 @@ class _Worker:
 def main() -> int:
     """Serve until told to stop; returns the exit status."""
     wire = _Wire()
-    _die_with_parent()
+    leave_with_parent()
     faulthandler.enable()
     if problems := missing_injection(os.environ):
         wire.send(protocol.NotInjected(problems=problems))
@@ -197,33 +192,11 @@ def _listen(requests: Iterator[protocol.Request], cancelled: set[int]) -> Iterat
                 return
             else:
                 waiting.put(request)
-        _end_at_once()  # end of file: the orchestrator has gone, and the main thread may be deep in C
+        leave_with_group()  # end of file: the orchestrator has gone, and the main thread may be deep in C
 
     threading.Thread(target=read, name="requests", daemon=True).start()
     while (request := waiting.get()) is not None:
         yield request
-
-
-def end_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends. A backend gives it to the programs it starts: the
-    kernel's SIGKILL leaves a worker no time to end them itself."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def _end_at_once() -> None:
-    """Leave, with everything this worker has started."""
-    if os.name == "posix" and os.getpgid(0) == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(EXIT_PARENT_GONE)
-
-
-def _die_with_parent() -> None:
-    """Arrange to end with the parent, then look whether it ended before we did."""
-    end_with_parent()
-    expected = os.environ.get(PARENT)
-    if expected and os.getppid() != int(expected):
-        os._exit(EXIT_PARENT_GONE)
 
 
 def _inputs(kind: type[Files], names: Mapping[str, str | list[str] | None]) -> Files:

@@ -38,6 +38,7 @@ STARTERS = {
     "pipeline/model_cache/fetch/data_wheel.py",
     "pipeline/workers/process.py",
     "pipeline/workers/ray/cluster.py",
+    "shared/processes.py",  # asks Windows to end a worker with its children
     "stages/demux/ffmpeg.py",
     "stages/mux/ffmpeg.py",
     "stages/toolkit/media/ffmpeg.py",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipeline.model_cache.manifest import LockedModel
 from shared.environment_manager import hub_folder
-from shared.files import write_atomically
+from shared.files import try_link, write_atomically
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,7 @@ class Layout:
         try:
             beside.symlink_to(os.path.relpath(blob, place.parent))  # relative, so that the cache can be moved
         except OSError:
-            try:
-                os.link(blob, beside)
-            except OSError:
+            if not try_link(blob, beside):
                 shutil.copyfile(blob, beside)
         os.replace(beside, place)
         beside.unlink(missing_ok=True)  # of two names of the same bytes, the system keeps both

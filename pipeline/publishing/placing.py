@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shared.copying import copy_verified
+from shared.files import try_link
 
 # The name identifies the process, and is short, so that a file whose final name is as long as the disk allows can still
 # be written.
@@ -96,15 +97,10 @@ def _move(beside: Path, target: Path, *, over: bool) -> None:
         os.replace(beside, target)
     elif os.name == "nt":
         beside.rename(target)  # on Windows, this fails if the target exists
-    else:
-        try:
-            os.link(beside, target)
-        except FileExistsError:
-            raise
-        except OSError:  # the disk has no hard links, for example exFAT
-            if os.path.lexists(target):
-                raise FileExistsError(target) from None
-            os.replace(beside, target)
+    elif not try_link(beside, target):
+        if os.path.lexists(target):
+            raise FileExistsError(target)
+        os.replace(beside, target)
 
 
 def _host() -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 from collections import deque
 from collections.abc import Mapping
@@ -32,6 +31,15 @@ from pipeline.workers.interfaces import OnEvent, ResourceUse
 from pipeline.workers.worker_log import is_too_long, shorten
 from shared import protocol
 from shared.process_memory import resident_mb, system_kills, usage
+from shared.processes import (
+    PARENT,
+    ending_signal,
+    group_options,
+    kill_group,
+    paused_group,
+    terminate_group,
+    was_killed,
+)
 from shared.text.timecode import span
 
 _START_LIMIT_S = 120.0
@@ -39,7 +47,6 @@ _CANCEL_GRACE_S = 3.0
 _TERMINATE_GRACE_S = 5.0
 _WATCH_EVERY_S = 0.5
 _QUOTED = 4  # errors whose traceback a log is to hold although it is shortened
-PARENT = "REEL_PARENT_PID"
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class WorkerProcess:
                 str(launch.python), "-m", "shared.worker_main",
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
                 env={**launch.environment, PARENT: str(os.getpid())}, cwd=launch.folder,
-                limit=protocol.LINE_BYTES + 1, start_new_session=True,
+                limit=protocol.LINE_BYTES + 1, **group_options(),
             )  # fmt: skip
         self._watch = asyncio.create_task(self._watch_over())
         async with contextlib.AsyncExitStack() as undo:
@@ -157,7 +164,7 @@ class WorkerProcess:
             return
         if self._watch:
             self._watch.cancel()
-        self._signal(signal.SIGKILL)
+        kill_group(self._process.pid)
         await self._process.wait()
         shorten(self._launch.log, self._quoted)
         if self._process.stdin:
@@ -166,7 +173,7 @@ class WorkerProcess:
     def kill_now(self) -> None:
         """Send the end without waiting for it."""
         if self._started is not None:
-            self._signal(signal.SIGKILL)
+            kill_group(self._process.pid)
 
     def resource_use(self) -> ResourceUse | None:
         """Return the current resource use; None where the system does not report it."""
@@ -191,7 +198,7 @@ class WorkerProcess:
         """Ask the process to end, then kill it."""
         self.usable = False
         with contextlib.suppress(TimeoutError, StepFailed, ReelError):
-            self._signal(signal.SIGTERM)
+            terminate_group(self._process.pid)
             async with asyncio.timeout(_TERMINATE_GRACE_S):
                 await self._process.wait()
         await self.kill()
@@ -231,7 +238,7 @@ class WorkerProcess:
         """Return the error for a worker that has ended: each cause has an error of its own."""
         self.usable = False
         status = await self._process.wait()
-        self._signal(signal.SIGKILL)  # what it started may live on
+        kill_group(self._process.pid)  # what it started may live on
         shorten(self._launch.log, self._quoted)
         name, log = self._launch.name, self._launch.log
         if self._memory_exceeded_mb is not None:
@@ -242,21 +249,22 @@ class WorkerProcess:
                 hint="raise `memory_limit_gib`, or take a smaller model",
                 log=log,
             )
-        if status == -signal.SIGKILL and system_kills() > self._system_kills:
+        if was_killed(status) and system_kills() > self._system_kills:
             return OutOfMemory(
                 "worker.system-memory",
                 f"{name} was killed by the system, because the machine's memory ran out",
                 hint="close other programs, or take a smaller model",
                 log=log,
             )
-        if status in {-signal.SIGKILL, -signal.SIGTERM}:
+        number = ending_signal(status)
+        if number in {"SIGKILL", "SIGTERM"}:
             return WorkerKilled(
                 "worker.killed",
-                f"{name} was killed ({signal.Signals(-status).name}), by another process or for lack of memory",
+                f"{name} was killed ({number}), by another process or for lack of memory",
                 hint="close other programs or take a smaller model, then run the same command again",
                 log=log,
             )
-        how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
+        how = f"by signal {number}" if number else f"with exit status {status}"
         return WorkerCrashed("worker.crashed", f"{name} ended by itself, {how}, in the middle of its work", log=log)
 
     def _error(self, answer: protocol.Event) -> ReelError:
@@ -281,13 +289,6 @@ class WorkerProcess:
         self.usable = False
         return WorkerCrashed("worker.protocol", f"{self._launch.name} broke the protocol: {what}", log=self._launch.log)
 
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.name == "posix":
-                os.killpg(self._process.pid, number)
-            else:
-                self._process.kill()
-
     async def _watch_over(self) -> None:
         """Keep the log short, and end the worker when it holds more memory than its limit. The address space would be
         a poor measure: libraries reserve far more than they use."""
@@ -296,19 +297,14 @@ class WorkerProcess:
             if is_too_long(self._launch.log):
                 self._shorten_log()
             if sys.platform == "linux" and self._launch.memory_limit_bytes and not self._keeps_to_its_memory():
-                self._signal(signal.SIGKILL)
+                kill_group(self._process.pid)
                 return
 
     def _shorten_log(self) -> None:
         """Have all writers of the log stop, shorten it, and have them go on. 100 MB that came as fast as a program
         writes had 18 MB on the disk at most; the ten pauses took 0.9 s on a busy machine, a look 20 microseconds."""
-        if os.name == "posix":
-            self._signal(signal.SIGSTOP)
-        try:
+        with paused_group(self._process.pid):
             shorten(self._launch.log, self._quoted)
-        finally:
-            if os.name == "posix":
-                self._signal(signal.SIGCONT)
 
     def _keeps_to_its_memory(self) -> bool:
         held_mb = resident_mb(self._process.pid) or 0.0

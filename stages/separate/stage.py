@@ -16,7 +16,6 @@ found and aligned in the voice, and songs are told by the accompaniment.
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from array import array
 from collections.abc import Iterator, Sequence
@@ -28,6 +27,7 @@ from typing import Literal, Protocol
 from pydantic import Field
 
 from shared.documents.speech import Region, Separation, SpeechRegions
+from shared.files import try_link
 from shared.stage import Backend, Fallback, Files, Job, Params, Resources, Stage
 
 FRAME_MS = 20
@@ -209,9 +209,7 @@ def _measure(engine: Engine, job: SeparateJob, speech: SpeechRegions) -> float |
 
 def _same_file(made: Path, name: Path) -> Path:
     """Link the same bytes under another name: the two outputs are kept and deleted apart."""
-    try:
-        os.link(made, name)
-    except OSError:
+    if not try_link(made, name):
         shutil.copyfile(made, name)
     return name
 

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from shared.processes import child_options
 from shared.stage import CORE_ENVIRONMENT, Backend, Device, Fallback, Files, Job, Params, Resources, Stage, StageError
-from shared.worker_main import end_with_parent
 
 
 class MisbehaveInputs(Files):
@@ -114,7 +114,7 @@ def _run_a_program_once(job: MisbehaveJob) -> None:
     """As a backend does that runs ffmpeg; one that has no end the first time."""
     told = Path(job.params.path)
     if not told.exists():
-        child = subprocess.Popen(["sleep", "3600"], preexec_fn=end_with_parent)
+        child = subprocess.Popen(["sleep", "3600"], **child_options())
         told.write_text(str(child.pid))
         _hang(job)
 

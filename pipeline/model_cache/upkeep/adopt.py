@@ -21,6 +21,7 @@ from pipeline.model_cache.fetch_lock import hold_fetch_locks
 from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import LockedFile, LockedModel
 from pipeline.model_cache.upkeep.verify import hash_file
+from shared.files import try_link
 
 _READ_BYTES = 1 << 20
 _REPOSITORY = re.compile(r"models--[^/\\]+")
@@ -160,13 +161,9 @@ def _place(sources: Iterable[Found], blob: Path, entry: LockedFile) -> str:
     for found in sources:
         beside = blob.with_name(f"{blob.name}.{secrets.token_hex(4)}.part")
         try:
-            try:
-                os.link(found.real, beside)
-                how = "linked"
-            except OSError:  # another disk, or one without links
-                if _copy(found.real, beside) != entry.sha256:
-                    continue
-                how = "copied"
+            how = "linked" if try_link(found.real, beside) else "copied"
+            if how == "copied" and _copy(found.real, beside) != entry.sha256:
+                continue
             os.replace(beside, blob)
             return how
         finally:

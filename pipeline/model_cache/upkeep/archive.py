@@ -33,7 +33,7 @@ from pipeline.model_cache.manifest import LockedModel, ModelLock
 from pipeline.model_cache.upkeep import tar_reader
 from pipeline.model_cache.upkeep.verify import Tick, wrong_with
 from shared.documents.base import Document, Frozen
-from shared.files import sha256_of
+from shared.files import sha256_of, try_link
 from shared.mistakes import first_mistake
 
 INDEX = "reel-archive.json"
@@ -268,8 +268,6 @@ def _link(source: Path, target: Path) -> None:
     """Give the file a second name, atomically: two models may hold the same bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        os.link(source, beside)
-    except OSError:
+    if not try_link(source, beside):
         shutil.copyfile(source, beside)
     os.replace(beside, target)

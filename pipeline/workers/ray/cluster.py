@@ -28,6 +28,7 @@ from pipeline.base.events import Event
 from pipeline.base.project import CODE_ROOT
 from shared.documents.base import Frozen
 from shared.files import write_atomically
+from shared.processes import group_options, kill_group
 
 FAMILY = "cluster"
 PORT = 6379
@@ -111,7 +112,7 @@ def start_node(app: App, node: str, join: str | None, port: int, labels: Mapping
     with open(log, "wb") as output:
         process = subprocess.Popen(
             command, env=variables, cwd=CODE_ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            start_new_session=True,
+            **group_options(),
         )  # fmt: skip
     record = _record(node, cluster, process.pid)
     until = time.monotonic() + _UP_LIMIT_S
@@ -149,8 +150,7 @@ def stop_node(record: NodeRecord) -> None:
         until = time.monotonic() + _DOWN_LIMIT_S
         while _start_time(record.pid) == record.started and time.monotonic() < until:
             time.sleep(0.1)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(record.pid, signal.SIGKILL)
+        kill_group(record.pid)
     (_node_folder() / f"{record.node}.json").unlink(missing_ok=True)
 
 

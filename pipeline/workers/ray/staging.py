@@ -7,7 +7,6 @@ link would change the file's own time of change, by which a swap is noticed.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from shared import protocol
 from shared.copying import copy_verified
+from shared.files import try_link
 
 _CONTENT = re.compile("[0-9a-f]{64}")  # how the store names what it holds
 
@@ -60,12 +60,6 @@ def stage_job(request: protocol.Run, folder: Path) -> StagedJob:
 def _bring(file: Path, folder: Path) -> str:
     folder.mkdir()
     place = folder / file.name
-    if _CONTENT.fullmatch(file.name):
-        try:
-            os.link(file.resolve(), place)
-        except OSError:  # another disk, or a file system without links
-            pass
-        else:
-            return str(place)
-    copy_verified(file, place)
+    if not (_CONTENT.fullmatch(file.name) and try_link(file.resolve(), place)):
+        copy_verified(file, place)
     return str(place)

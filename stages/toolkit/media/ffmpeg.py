@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO
 
 from shared.containers import FORMATS
+from shared.processes import child_options
 from shared.stage import StageError
-from shared.worker_main import end_with_parent
 
 PROTOCOLS = "file"
 OTHER = (
@@ -137,7 +137,7 @@ def run(
     command = [program, *_BASE, "-loglevel", level, *arguments]
     process = subprocess.Popen(
         command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=end_with_parent,
+        **child_options(),
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stderr is not None

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.documents.media import Media, clock_tracks
+from shared.processes import child_options
 from shared.stage import StageError
-from shared.worker_main import end_with_parent
 from stages.toolkit.media import ffmpeg
 
 Pixels = NDArray[np.uint8]
@@ -54,7 +54,7 @@ def frames(media: Path, info: Media, every_s: float, width: int, region: str) ->
         if index != picture.index:  # every track that defines time 0 goes to nowhere, for the clock's sake
             command += ["-map", f"0:{index}", "-c", "copy", "-f", "null", "-"]
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=end_with_parent
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **child_options()
     )
     assert process.stdout is not None
     assert process.stderr is not None
