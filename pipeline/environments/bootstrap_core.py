@@ -8,21 +8,64 @@ own, because some systems ship Python without `ensurepip`; the lock brings one.
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from pipeline.environments.package_index import complaint, index_environment, pip_command, way_out
 
 EXIT_MISSING = 5
+_MACHINES = {"linux": ("x86_64", "aarch64"), "darwin": ("arm64",), "win32": ("AMD64",)}  # as the locks have them
+_OLDEST_MACOS = 14  # of the packages av and onnxruntime
+_ROSETTA = (
+    "on a Mac with Apple silicon, this Python runs under Rosetta: install one for arm64, and name it: "
+    "REEL_PYTHON=/opt/homebrew/bin/python3 ./reel doctor"
+)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine as this Python sees it: under emulation, the emulated one."""
+
+    system: str
+    machine: str
+    is_64_bit: bool
+    macos: str  # its version, such as `14.5`; empty elsewhere
+
+
+def this_machine() -> Machine:
+    """Return the machine that this Python runs on."""
+    return Machine(sys.platform, platform.machine(), sys.maxsize > 2**32, platform.mac_ver()[0])
+
+
+def unsupported(machine: Machine) -> tuple[str, str] | None:
+    """Return why no lock holds packages for a machine, and the way out; None if they do.
+
+    pip would install nothing there and report success, because every requirement is for another machine.
+    """
+    supported = "Linux (x86_64, aarch64), macOS 14 or newer (arm64) and Windows (AMD64)"
+    if machine.machine not in _MACHINES.get(machine.system, ()):
+        found = f"{machine.system} on {machine.machine or 'an unknown processor'}"
+        hint = _ROSETTA if (machine.system, machine.machine) == ("darwin", "x86_64") else "use one of these machines"
+    elif not machine.is_64_bit:
+        found, hint = "32-bit", "install a 64-bit Python, and name it: REEL_PYTHON=/path/to/python3 ./reel doctor"
+    elif machine.system == "darwin" and int(machine.macos.partition(".")[0] or 0) < _OLDEST_MACOS:
+        found, hint = f"for macOS {machine.macos or 'of unknown version'}", "update macOS, or use another machine"
+    else:
+        return None
+    return f"reel's packages exist for {supported}; this Python is {found} [core.platform]", hint
 
 
 def main(root: Path) -> int:
     """Build `.venvs/core` below `root`; returns the exit code."""
     core, lock = root / ".venvs" / "core", root / "config" / "environments" / "core.lock"
+    if refusal := unsupported(this_machine()):
+        return _fail(*refusal)
     marker = core / "reel-core.lock"
     python = core / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if (target := _out_of_reach(python)) is not None:

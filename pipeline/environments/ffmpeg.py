@@ -7,12 +7,10 @@ and no other can slip in.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +19,16 @@ from pipeline.base.events import Emit
 from pipeline.base.settings import FfmpegChoice
 from pipeline.environments.environments import Environments
 from shared.containers import FORMATS
-from shared.files import write_atomically
+from shared.documents.base import Document, DocumentError, Frozen
 
 FFMPEG = "ffmpeg"
 OLDEST = (5, 1)
 _WHEEL = FFMPEG  # the family that carries the program
+_WINDOWS = os.name == "nt"
 _PATIENCE_S = 30.0  # for one file: a disk that sleeps may have to wake first
+# The libraries that burning in subtitles needs, each with the filter or encoder that it brings. Homebrew builds ffmpeg
+# without the first, Fedora without the second.
+_PARTS = {"libass": "ass", "libx264": "libx264"}
 _VERSION = re.compile(r"ffmpeg version n?(\d+)\.(\d+)(\S*)")
 
 
@@ -40,6 +42,19 @@ class Tool:
     program: Path | None  # known only for the machine's own, until then
 
 
+class Build(Frozen):
+    """A program called ffmpeg. `version` is like `5.1.9-0+deb12u1`, and empty if the program is not ffmpeg."""
+
+    version: str
+    lacks: tuple[str, ...] = ()  # libraries that it was built without
+
+
+class Builds(Document):
+    """`tools/builds.json`: what each program said of itself, by its path, size and time of change."""
+
+    builds: dict[str, Build] = {}
+
+
 class Tools:
     """The tools of one machine."""
 
@@ -51,15 +66,17 @@ class Tools:
     def choose(self) -> Tool:
         """Choose the ffmpeg that stages get. Its version is asked once and remembered by the program's identity.
 
-        The machine's own is taken first, because it saves 70 MB; a setting names the other one, for what one of the
-        two cannot read. No stage goes over to the other by itself: the version is part of the results' keys.
+        The machine's own is taken first, because it saves 70 MB, unless it lacks what burning in subtitles needs. A
+        setting names the other one, for what one of the two cannot read. No stage goes over to the other by itself: the
+        version is part of the results' keys.
         """
         found = shutil.which(FFMPEG, path=self._path) if self._path and self._wanted != "own" else None
         if found:
             program = Path(found).resolve()
-            version = self._version_of(program)
-            if version and _numbers(version) >= OLDEST:
-                return Tool(version, str(program), None, program)
+            build = self._build_of(program)
+            is_complete = self._wanted == "system" or not build.lacks
+            if build.version and _numbers(build.version) >= OLDEST and is_complete:
+                return Tool(build.version, str(program), None, program)
         if self._wanted == "system":
             oldest = ".".join(map(str, OLDEST))
             raise UsageError(
@@ -92,15 +109,21 @@ class Tools:
         return asked.stderr.decode(errors="replace")
 
     def folder(self, tool: Tool) -> Path:
-        """Return the folder to put on a child's PATH; made when it is not there."""
+        """Return the folder to put on a child's PATH; made when it is not there.
+
+        Windows allows few accounts to make links. There, the machine's own program is taken from its own folder,
+        because a copy would lack the libraries beside it, and the wheel's program is copied once.
+        """
         program = self.program(tool)
+        if _WINDOWS and tool.program:
+            return program.parent
         folder = self._cache / "tools" / re.sub(r"[^A-Za-z0-9.]+", "-", tool.version)
-        link = folder / (FFMPEG + program.suffix if os.name == "nt" else FFMPEG)
-        if not (link.exists() and link.samefile(program)):
+        link = folder / (FFMPEG + program.suffix if _WINDOWS else FFMPEG)
+        if not (link.exists() and (_is_copy(link, program) if _WINDOWS else link.samefile(program))):
             folder.mkdir(parents=True, exist_ok=True)
             beside = link.with_name(f".{link.name}.{os.getpid()}")
             beside.unlink(missing_ok=True)
-            if os.name == "nt":
+            if _WINDOWS:
                 shutil.copy2(program, beside)
             else:
                 beside.symlink_to(program)
@@ -122,30 +145,44 @@ class Tools:
             hint=f"install ffmpeg {OLDEST[0]}.{OLDEST[1]} or newer",
         )
 
-    def _version_of(self, program: Path) -> str | None:
-        """Return a version like `5.1.9-0+deb12u1`; None if the program is not ffmpeg."""
+    def _build_of(self, program: Path) -> Build:
+        """Return what a program says of itself. It is asked once and remembered by the program's identity."""
         status = program.stat()
         identity = f"{program} {status.st_size} {status.st_mtime_ns}"
-        memory = self._cache / "tools" / "versions.json"
+        memory = self._cache / "tools" / "builds.json"
         known = _read(memory)
-        if identity not in known:
-            try:
-                asked = subprocess.run(
-                    [program, "-version"],
-                    capture_output=True,
-                    encoding="utf-8",
-                    errors="replace",
-                    timeout=20,
-                    stdin=subprocess.DEVNULL,
-                )
-            except (OSError, subprocess.TimeoutExpired):
-                return None
-            match = _VERSION.match(asked.stdout)
-            known = {**known, identity: "".join((match[1], ".", match[2], match[3])) if match else ""}
+        if identity not in known.builds:
+            match = _VERSION.match(_answer(program, "-version"))
+            version = "".join((match[1], ".", match[2], match[3])) if match else ""
+            parts = _answer(program, "-hide_banner", "-filters") + _answer(program, "-hide_banner", "-encoders")
+            lacks = tuple(part for part, word in _PARTS.items() if word not in parts.split())
+            known = Builds(builds={**known.builds, identity: Build(version=version, lacks=lacks)})
             with contextlib.suppress(OSError):  # a memory only; another account's folder may be for reading
                 memory.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(memory, json.dumps(known, indent=1).encode())
-        return known[identity] or None
+                known.write(memory)
+        return known.builds[identity]
+
+
+def _answer(program: Path, *arguments: str) -> str:
+    """Return what a program prints; an empty text if it does not run, or not to its end."""
+    try:
+        asked = subprocess.run(
+            [program, *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=20,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return asked.stdout
+
+
+def _is_copy(copy: Path, program: Path) -> bool:
+    """Tell whether a file is the copy of the program that `shutil.copy2` made: it keeps size and time."""
+    ours, theirs = copy.stat(), program.stat()
+    return (ours.st_size, int(ours.st_mtime)) == (theirs.st_size, int(theirs.st_mtime))
 
 
 def _numbers(version: str) -> tuple[int, int]:
@@ -153,9 +190,8 @@ def _numbers(version: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _read(path: Path) -> Mapping[str, str]:
+def _read(path: Path) -> Builds:
     try:
-        known: Mapping[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known
+        return Builds.read(path)
+    except (OSError, DocumentError):
+        return Builds()

@@ -89,11 +89,23 @@ def may_take(folder: Path, media: Path, digest: str, batch: BatchMedia, *, repla
 
 
 def _is_at(media: Path, before: str) -> bool:
-    """Tell whether a media file is the one that had this path, also where a link leads to its folder."""
+    """Tell whether a media file is the one that had this path. A link may lead to its folder, and a disk that ignores
+    letter case and Unicode composition shows the file under more than one name."""
     if before == str(media):
         return True
     folder, name = os.path.split(before)
-    return name == media.name and os.path.realpath(folder) == os.path.realpath(media.parent)
+    if alike(name) != alike(media.name):
+        return False
+    if os.path.realpath(folder) != os.path.realpath(media.parent) and not _is_same(folder, media.parent):
+        return False
+    return name == media.name or _is_same(before, media)
+
+
+def _is_same(one: str | Path, other: str | Path) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return False
 
 
 class OutputDisk:

@@ -12,6 +12,8 @@ from pathlib import Path
 from pipeline.store.place import is_digest
 from shared.files import is_sound
 
+_WINDOWS = os.name == "nt"
+
 
 class Contents:
     """Contents below one folder. Threads may add contents while others remove some."""
@@ -44,11 +46,12 @@ class Contents:
 
     def take_in(self, path: Path) -> tuple[str, int]:
         """Move a file into the store, and return its digest and size. Its content is on the disk when this returns."""
+        _flush(path)
         with open(path, "rb") as stream:
-            os.fsync(stream.fileno())
             size, digest = os.fstat(stream.fileno()).st_size, hashlib.file_digest(stream, "sha256").hexdigest()
         target = self.path(digest)
-        path.chmod(0o444)  # contents never change; this stops a program that tries to change one
+        if not _WINDOWS:  # which neither replaces nor removes a read-only file
+            path.chmod(0o444)  # contents never change; this stops a program that tries to change one
         with self._placing:
             self._fresh.add(digest)
             if self._bytes is not None and not target.exists():
@@ -58,6 +61,10 @@ class Contents:
             except FileNotFoundError:  # the first content in its folder
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, target)
+            except PermissionError:  # on Windows, while a worker reads the content that is there
+                if not is_sound(target, digest):
+                    raise
+                path.unlink()
         flush_folder(target.parent)
         return digest, size
 
@@ -106,12 +113,16 @@ class Contents:
                 self._bytes -= size
 
 
-def flush_folder(folder: Path) -> None:
-    """Flush the names in a folder to the disk."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+def _flush(path: Path) -> None:
+    """Flush a file to the disk. Windows does that only for a file that is open for writing."""
+    descriptor = os.open(path, os.O_RDWR if _WINDOWS else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk."""
+    if not _WINDOWS:
+        _flush(folder)

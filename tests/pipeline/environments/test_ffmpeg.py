@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,25 @@ import pytest
 from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
 from pipeline.base.settings import FfmpegChoice
+from pipeline.environments import ffmpeg as module
 from pipeline.environments.environments import Environments, load_families
 from pipeline.environments.ffmpeg import Tools
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the program is a shell script")
 
 
-def a_program(folder: Path, version: str) -> Path:
+def a_program(folder: Path, version: str, parts: str = "ass libx264") -> Path:
     program = folder / "ffmpeg"
-    program.write_text(f"#!/bin/sh\necho 'ffmpeg version {version} Copyright (c)'\n")
+    program.write_text(
+        f"""#!/bin/sh
+case "$*" in
+-version) echo 'ffmpeg version {version} Copyright (c)' ;;
+*) printf ' T.C %s  V->V  what it does\\n' {parts} ;;
+esac
+echo "$*" >>{folder}/calls
+""",
+        encoding="utf-8",
+    )
     program.chmod(0o755)
     return program
 
@@ -46,3 +57,40 @@ def test_an_ffmpeg_that_is_too_old_is_passed_over_or_refused_where_it_is_named(t
         tools(tmp_path, "system").choose()
     assert refused.value.code == "tool.system"
     assert str(program) in refused.value.message
+
+
+@pytest.mark.parametrize("parts", ["ass", "libx264", "drawtext"])
+def test_an_ffmpeg_that_cannot_burn_in_subtitles_is_passed_over_unless_it_is_named(tmp_path: Path, parts: str) -> None:
+    program = a_program(tmp_path, "7.1", parts)
+
+    assert tools(tmp_path, "auto").choose().family == "ffmpeg"
+    assert tools(tmp_path, "system").choose().program == program
+
+
+def test_an_ffmpeg_is_asked_once(tmp_path: Path) -> None:
+    a_program(tmp_path, "7.1")
+    first = tools(tmp_path, "auto").choose()
+    calls = (tmp_path / "calls").read_text(encoding="utf-8")
+
+    assert tools(tmp_path, "auto").choose() == first
+    assert (tmp_path / "calls").read_text(encoding="utf-8") == calls
+
+
+def test_on_windows_the_program_is_taken_where_it_lies_and_a_copy_is_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_WINDOWS", True)
+    program = a_program(tmp_path, "7.1")
+    own = tools(tmp_path, "auto")
+    assert own.folder(own.choose()) == program.parent
+
+    binaries = tmp_path / "binaries"
+    binaries.mkdir()
+    wheel = tools(tmp_path, "own")
+    monkeypatch.setattr(Tools, "program", lambda self, tool: a_program(binaries, "7.1"))
+    copy = wheel.folder(wheel.choose()) / "ffmpeg"
+    before = copy.stat()
+    with open(copy, "rb"):  # a worker runs it
+        monkeypatch.setattr(shutil, "copy2", None)  # a second copy would fail
+        assert wheel.folder(wheel.choose()) == copy.parent
+    assert copy.stat() == before or copy.stat().st_ino == before.st_ino
