@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
+from pipeline.base.card_support import TORCH, computes_on_cards, load_card_libraries, usable_hardware
 from pipeline.base.hardware import REMEMBERED, Hardware, recall
 from pipeline.base.project import CONFIG, Project, home_folder, open_project
 from pipeline.base.settings import Settings, with_overrides
@@ -61,7 +62,7 @@ class App:
         """Return the kind of device for every backend that supports it: the user's choice, else the machine's best."""
         if self.settings.device != "auto":
             return self.settings.device
-        return "cpu" if self.settings.torch == "cpu" else self.hardware.device
+        return self.hardware.device if self.settings.chooses_device else "cpu"
 
     def surroundings(self) -> Surroundings:
         """Return the digests of everything that a step may run with."""
@@ -99,6 +100,7 @@ class App:
             glossary=load_glossary(self.settings.glossary),
             device=self.device,
             device_is_named=self.settings.device != "auto",
+            card_problems=self.hardware.card_problems if self.settings.chooses_device else {},
             incomplete=self.models.lacking(self.models.models),
             files={
                 name: {file: entry.sha256 for file, entry in locked.files.items()}
@@ -137,8 +139,11 @@ def open_app(settings: Settings) -> App:
     """Return the parts of the project that `settings` describe. Reads the disk, and writes only caches to it."""
     project = open_project(settings)
     families = load_families(CONFIG / "environments.toml")
-    hardware = recall(CONFIG / REMEMBERED)
-    torch = choose_torch(settings.torch, bool(hardware.cuda), wheel_folders(settings.torch_wheels, os.environ))
+    machine, libraries = recall(CONFIG / REMEMBERED, os.environ.get("PATH")), load_card_libraries(CONFIG / "cards.toml")
+    hardware = usable_hardware(machine, libraries, os.environ)
+    # A variable that hides a card for one run must not have every environment with torch built again.
+    has_card = settings.device == "cuda" or computes_on_cards(machine, TORCH, libraries)
+    torch = choose_torch(settings.torch, has_card, wheel_folders(settings.torch_wheels, os.environ))
     environments = Environments(project.environments, CONFIG / "environments", project.cache, families, torch)
     manifest, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
     hub = hub_endpoint(os.environ, settings.hub)

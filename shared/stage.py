@@ -97,6 +97,7 @@ class Backend:
     resources: Resources = Resources()
     platforms: tuple[str, ...] = ()  # values of `sys.platform`; empty: all
     accelerators: tuple[DeviceKind, ...] = ()  # where it computes too, beside the processor, with what its lock holds
+    card_library: str = ""  # the library of its lock that computes on an NVIDIA card, see `config/cards.toml`
     on_request: tuple[DeviceKind, ...] = ()  # those that want the system's own libraries, so only where a user says so
     licence_note: str | None = None
     load_params: tuple[str, ...] = ()

@@ -9,23 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import shutil
-import subprocess
 from pathlib import Path
 
-from shared.documents.base import Document, DocumentError, Frozen
+from pipeline.base.nvidia import Card, CardsFound, ask_cards, find_traces
+from shared.documents.base import Document, DocumentError
 from shared.stage import DeviceKind
 
 REMEMBERED = "hardware_cache.json"
-_ASK = ("--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
-_ASK_LIMIT_S = 10.0
-
-
-class Accelerator(Frozen):
-    """A graphics card. `memory_mib` is None where only its device file says that it is there."""
-
-    name: str
-    memory_mib: int | None = None
+_UNKNOWN_MIB = 4096  # of a card that does not tell its memory: room for one model at a time
 
 
 class Hardware(Document):
@@ -35,10 +26,13 @@ class Hardware(Document):
     machine: str
     cpus: int
     memory_gib: float | None
-    cuda: tuple[Accelerator, ...]
+    cuda: tuple[Card, ...]
     mps: bool
     mlx: bool
     profile: str = ""
+    card_trouble: str = ""  # what the driver's tool said where it could not tell of all cards
+    traces: str = ""  # of cards and drivers, see `find_traces`: others mean that the machine is to be looked at again
+    card_problems: dict[str, str] = {}  # why a library computes on none of the cards; see `usable_hardware`
 
     @property
     def device(self) -> DeviceKind:
@@ -46,25 +40,41 @@ class Hardware(Document):
         return "cuda" if self.cuda else "mps" if self.mps else "cpu"
 
 
-def recall(remembered: Path, devices: Path = Path("/dev")) -> Hardware:
-    """Return the machine as remembered; where nothing is, what can be seen without asking any program. Microseconds."""
-    try:
-        return Hardware.read(remembered)
-    except (OSError, DocumentError):
-        return detect(None, devices)
+def recall(
+    remembered: Path, path: str | None = None, devices: Path = Path("/dev"), driver: Path = Path("/proc/driver/nvidia")
+) -> Hardware:
+    """Return the machine as remembered, which takes microseconds.
+
+    Where nothing is remembered, or the cards or their driver have changed since, the machine is looked at. It is
+    remembered if it has a driver that answers and the file can be written. `path` lists the folders of programs.
+    """
+    traces = find_traces(path, devices, driver)
+    with contextlib.suppress(OSError, DocumentError):
+        known = Hardware.read(remembered)
+        if known.traces == traces:
+            return known
+    found = detect(path, devices, driver)
+    if traces and not found.card_trouble:
+        with contextlib.suppress(OSError):
+            found.write(remembered)
+    return found
 
 
-def detect(path: str | None, devices: Path = Path("/dev")) -> Hardware:
+def detect(path: str | None, devices: Path = Path("/dev"), driver: Path = Path("/proc/driver/nvidia")) -> Hardware:
     """Look at this machine, which takes a second at most. `path` lists the folders to look for programs in."""
     apple = platform.system() == "Darwin" and platform.machine() == "arm64"
+    traces = "" if apple else find_traces(path, devices, driver)
+    found = ask_cards(path, devices) if traces else CardsFound()
     return Hardware(
         system=platform.system(),
         machine=platform.machine(),
         cpus=available_cores(),
         memory_gib=_memory_gib(),
-        cuda=() if apple else _cuda(path, devices),
+        cuda=found.cards,
         mps=apple,
         mlx=apple,
+        card_trouble=found.trouble,
+        traces=traces,
     )
 
 
@@ -81,15 +91,9 @@ def describe(hardware: Hardware) -> str:
     return f"{hardware.cpus} cores{memory}, {power}; suits the profile {hardware.profile}"
 
 
-def find_cards(path: str | None) -> list[float]:
-    """Return the memory of each card that may be used, in 10^6 bytes; infinite where it is not known."""
-    cards = _cuda(path, Path("/dev"))
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    memory = [card.memory_mib * 2**20 / 1e6 if card.memory_mib else float("inf") for card in cards]
-    if chosen is None:
-        return memory or [float("inf")]
-    numbers = [name.strip() for name in chosen.split(",") if name.strip()]
-    return [memory[int(n)] if n.isdigit() and int(n) < len(memory) else min(memory, default=0.0) for n in numbers]
+def card_memory_mb(card: Card) -> float:
+    """Return the memory of a card in 10^6 bytes; a small amount where it is not known."""
+    return (card.memory_mib or _UNKNOWN_MIB) * 2**20 / 1e6
 
 
 def find_memory_mb() -> float | None:
@@ -102,31 +106,6 @@ def find_memory_mb() -> float | None:
         with contextlib.suppress(OSError, ValueError):
             return min(physical, int(limit.read_text(encoding="utf-8")) / 1e6)
     return physical
-
-
-def _cuda(path: str | None, devices: Path) -> tuple[Accelerator, ...]:
-    """Return the cards that NVIDIA's own tool lists; without it, those that have a device file."""
-    program = shutil.which("nvidia-smi", path=path) if path else None
-    if program:
-        try:
-            asked = subprocess.run(
-                [program, *_ASK],
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=_ASK_LIMIT_S,
-                stdin=subprocess.DEVNULL,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return ()
-        return tuple(_card(line) for line in asked.stdout.splitlines() if line.strip()) if not asked.returncode else ()
-    return tuple(Accelerator(name=f"NVIDIA card {p.name[6:]}") for p in sorted(devices.glob("nvidia[0-9]*")))
-
-
-def _card(line: str) -> Accelerator:
-    name, _, memory = line.rpartition(",")
-    size = memory.strip()
-    return Accelerator(name=(name or line).strip(), memory_mib=int(size) if size.isdigit() else None)
 
 
 def _memory_gib() -> float | None:

@@ -85,6 +85,11 @@ class Settings(Frozen):
         """Tell whether a copy of the film is made, where the recipe has one."""
         return self.film and not self.beside
 
+    @property
+    def chooses_device(self) -> bool:
+        """Tell whether reel chooses the device, because neither it nor a build of torch for processors is named."""
+        return self.device == "auto" and self.torch != "cpu"
+
     @field_validator("wait", mode="before")
     @classmethod
     def _wait(cls, value: object) -> str:

@@ -17,6 +17,7 @@ from pipeline.engine.library.passing import PassOver, open_pass_over
 from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview
 from pipeline.engine.watch import Watch
+from pipeline.plan.placement import off_card_notes
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.store.history import Runs
 from pipeline.store.media_file import MediaFile
@@ -57,6 +58,7 @@ class Batch:
     results: dict[int, ItemResult] = field(default_factory=dict)
     to_come: Sequence[Request] = ()  # every request that the run knows of, in any state
     _ready: set[tuple[str, ...]] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set)
 
     @property
     def over(self) -> bool:
@@ -186,6 +188,10 @@ class Batch:
         due = tuple(preview.step.id for preview in previews if preview.verdict != "reused")
         plans = tuple(preview.step.backend_name for preview in previews)
         if due and (*due, *plans) not in self._ready:
+            for note in off_card_notes(preview.step for preview in previews if preview.step.id in due):
+                if note not in self._told:
+                    self._told.add(note)
+                    self.run.emit(events.Notice(None, None, note))
             set_up(previews, self.run.app, self.run.emit)
             self._ready.add((*due, *plans))
 

@@ -273,9 +273,10 @@ class Environments:
         try:
             self._fill(family, torch, lock, emit, offline)
         except Missing as error:
-            if torch.kind != "cpu-index":
-                raise  # an archive brings the whole build, so without a network that one is tried too
-            text = f"torch's own index gave no smaller build ({error.message}), so the full one is installed"
+            if not torch.backend:
+                raise  # an archive brings the locked build, so without a network that one is tried too
+            kind = "smaller build" if torch.backend == "cpu" else "build for cards"
+            text = f"torch's own index gave no {kind} ({error.message}), so the locked one is installed"
             emit(events.Notice(f"environment {family}", None, text))
             torch = LOCKED
             self._fill(family, torch, lock, emit, offline)
@@ -303,9 +304,9 @@ class Environments:
             into = ["--no-config", "--python", str(self.python(family)), *network]
             locked = [*uv, "sync", "--require-hashes", "--only-binary", ":all:", *built, *into, str(wanted)]
             self._install(locked, family, emit, offline)
-        if torch.kind == "cpu-index":
-            smaller = [*uv, "install", "--no-deps", "--torch-backend", "cpu", *into, *torch.from_index(lock)]
-            self._install(smaller, family, emit, offline)
+        if torch.backend:
+            other = [*uv, "install", "--no-deps", "--torch-backend", torch.backend, *into, *torch.from_index(lock)]
+            self._install(other, family, emit, offline)
         elif torch.wheel is not None:
             self._install([*uv, "install", "--no-deps", "--no-index", *into, str(torch.wheel)], family, emit, offline)
             for part in self.site_packages(family).glob(COMPILED_PARTS):

@@ -2,8 +2,8 @@
 
 The locks hold the build that needs NVIDIA's libraries: about 4 GB more than a machine without such a card has any use
 for. There, a processor-only build takes its place. It comes from a folder of wheels where the user has one, else from
-torch's own index of such builds, whose address uv knows. Only 64-bit PCs with Linux have two builds to choose from:
-elsewhere the package index's own torch is the right one.
+torch's own index of such builds, whose address uv knows. On 64-bit PCs with Windows it is the other way round: what is
+locked is for processors, and torch's own index has the build for cards. Elsewhere there is one build only.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pipeline.base.settings import TorchChoice
 
 TORCH = "torch"
 
+_CUDA = "cu128"  # the CUDA of the locked build
 _ON_TORCH_INDEX = ("torch", "torchaudio", "torchvision")
 _NVIDIA = re.compile(r"(triton|nvidia-.*)")
 # These link what a processor-only torch does not have, and a folder with a torch in it need not hold their like.
@@ -34,10 +35,15 @@ _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)")
 
 @dataclass(frozen=True)
 class TorchBuild:
-    """A build of torch: as locked, from torch's index of processor-only builds, or from a wheel at hand."""
+    """A build of torch: as locked, from one of torch's own indexes, or from a wheel at hand."""
 
-    kind: Literal["locked", "cpu-index", "cpu-wheel"]
+    kind: Literal["locked", "cpu-index", "cpu-wheel", "cuda-index"]
     wheel: Path | None = None
+
+    @property
+    def backend(self) -> str:
+        """Return the name by which uv knows the index of this build; empty where it is from none of torch's own."""
+        return {"cpu-index": "cpu", "cuda-index": _CUDA}.get(self.kind, "")
 
     def name(self, lock: str) -> str | None:
         """Return the name of the torch build for results and `doctor`; None if the environment's lock holds no
@@ -47,7 +53,7 @@ class TorchBuild:
             return None
         if self.wheel is not None:
             return f"{wheel_version(self.wheel)} from a wheel"
-        return f"{version}+cpu" if self.kind == "cpu-index" else version
+        return f"{version}+{self.backend}" if self.backend else version
 
     def lock(self, lock: str) -> str:
         """Return the lock without the requirements that do not fit this build."""
@@ -62,7 +68,7 @@ class TorchBuild:
     def _drops(self, name: str) -> bool:
         if name == TORCH or _NVIDIA.fullmatch(name):
             return True
-        if self.kind == "cpu-index":
+        if self.backend:
             return name in _ON_TORCH_INDEX
         return bool(_LINKED_TO_TORCH.fullmatch(name))
 
@@ -72,7 +78,9 @@ LOCKED = TorchBuild("locked")
 
 def choose_torch(choice: TorchChoice, has_card: bool, folders: Iterable[Path]) -> TorchBuild:
     """Return the build for this machine. `folders` may hold a wheel; of several, the newest that fits this Python."""
-    if choice == "locked" or not _has_two_builds() or (choice == "auto" and has_card):
+    if _is_pc("win32"):
+        return TorchBuild("cuda-index") if has_card and choice != "cpu" else LOCKED
+    if choice == "locked" or not _is_pc("linux") or (choice == "auto" and has_card):
         return LOCKED
     wheels = [path for folder in folders for path in sorted(folder.glob("torch-*.whl")) if _fits(path)]
     if wheels:
@@ -99,8 +107,8 @@ def wheel_version(wheel: Path) -> str:
     return wheel.name.split("-")[1]
 
 
-def _has_two_builds() -> bool:
-    return sys.platform == "linux" and platform.machine() == "x86_64"
+def _is_pc(system: str) -> bool:
+    return sys.platform == system and platform.machine() in {"x86_64", "AMD64"}
 
 
 def _fits(wheel: Path) -> bool:

@@ -24,6 +24,7 @@ from pipeline.plan.model import (
     Step,
     takes_several,
 )
+from pipeline.plan.placement import choose_device, off_card
 from pipeline.plan.profile import AUTO, Profile, ProfileStage
 from pipeline.plan.recipe import GLOSSARY, MEDIA, Recipe, RecipeStep
 from pipeline.plan.registry import MUX, TRANSLATE, stage_named
@@ -59,6 +60,7 @@ class Choices:
     incomplete: Collection[str] = ()  # the models that are not whole
     device: DeviceKind = "cpu"  # the machine's or the user's, for backends that can compute there
     device_is_named: bool = False  # by the user
+    card_problems: Mapping[str, str] = field(default_factory=dict)  # why a library computes on no card, by library
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of each model, by name: its files' sha256
 
 
@@ -144,15 +146,12 @@ def _filled(
     by_direction = models if stage.name == TRANSLATE and len(models) > 1 else {}
     return Step(
         step_id, stage, name, backend, params, inputs, {} if by_direction else models, by_language, target,
-        placed=_placed(backend, choices),
+        placed=choose_device(
+            backend, choices.device, choices.card_problems, device_is_named=choices.device_is_named
+        ),
+        off_card=off_card(backend, choices.card_problems),
         choice=choice, code=code, direction_models=by_direction,
     )  # fmt: skip
-
-
-def _placed(backend: Backend, choices: Choices) -> DeviceKind:
-    """Return the device that a backend computes on, if memory allows it."""
-    known = (*backend.accelerators, *(backend.on_request if choices.device_is_named else ()))
-    return choices.device if choices.device in known else "cpu"
 
 
 def _resolve(reference: str, recipe: Recipe, target: str | None, choices: Choices) -> tuple[Leaf, ...]:

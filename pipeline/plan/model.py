@@ -79,6 +79,7 @@ class Step:
     target: str | None = None
     fallback: Fallback | None = None  # in use since memory ran out; None: the step as requested
     placed: DeviceKind = "cpu"  # the device, unless the fallback names another
+    off_card: str = ""  # why it does not compute on the machine's card, where its backend would
     choice: str = ""  # why this backend, where it was chosen for the job
     code: Mapping[str, Option] = field(default_factory=dict)  # pins what can run code in its models
     direction_models: Mapping[str, str] = field(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pipeline.app import App
 from pipeline.base.events import Emit
-from pipeline.base.hardware import available_cores, find_cards, find_memory_mb
+from pipeline.base.hardware import available_cores, card_memory_mb, find_memory_mb
+from pipeline.base.nvidia import VISIBLE
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.plan.llm_services import find_key
 from pipeline.store.worker_stats import Measurements
@@ -19,7 +20,6 @@ from pipeline.workers.process import Launch, WorkerProcess
 from shared.environment_manager import ChildPaths, cache_folders, child_environment
 
 _MEMORY_SHARE = 0.9
-_VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 HOST = "local"
 
 
@@ -30,7 +30,8 @@ class LocalHost:
         self._app, self._logs = app, logs
         settings = app.settings
         self._memory_mb = (find_memory_mb() or 0.0) * _MEMORY_SHARE
-        gpus = tuple(find_cards(os.environ.get("PATH"))) if app.device == "cuda" else ()
+        self._cards = app.hardware.cuda if app.device == "cuda" else ()
+        gpus = tuple(map(card_memory_mb, self._cards))
         if app.device == "mps":
             gpus = (self._memory_mb,)  # the same memory, under another name
         self._host = Host(
@@ -59,7 +60,8 @@ class LocalHost:
             paths, os.environ, offline=True, threads=key.threads, service_key=secret.value if secret else None
         )
         if placement.gpu is not None and key.device == "cuda":
-            environment[_VISIBLE_GPUS] = _card_name(placement.gpu)
+            # By UUID: CUDA numbers the fastest card first, and the driver's tool by its place on the bus.
+            environment[VISIBLE] = self._cards[placement.gpu].uuid or str(placement.gpu)
         log_name = "-".join(part for part in (name, key.environment, *key.tools, key.stage) if part)
         wanted = app.settings.memory_limit_gib
         return WorkerProcess(
@@ -80,10 +82,3 @@ def local_dispatcher(
     """The dispatcher of a project on this machine."""
     host = LocalHost(app, logs)
     return Dispatcher(host, app.settings, measurements or Measurements(app.project.results), emit)
-
-
-def _card_name(number: int) -> str:
-    """A GPU's name for a child, where the user has already chosen among them."""
-    chosen = os.environ.get(_VISIBLE_GPUS, "")
-    names = [name.strip() for name in chosen.split(",") if name.strip()]
-    return names[number] if number < len(names) else str(number)

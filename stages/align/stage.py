@@ -170,6 +170,7 @@ STAGE = Stage(
             module="stages.align.whisperx",
             environment="speech",
             accelerators=("cuda", "mps"),
+            card_library="torch",
             summary="forced alignment with a wav2vec 2.0 for the language spoken; digits and symbols included",
             by_language=True,
             resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=2.0, time_per_media_s=4.0),

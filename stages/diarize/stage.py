@@ -152,6 +152,7 @@ STAGE = Stage(
             module="stages.diarize.pyannote",
             environment="speech",
             accelerators=("cuda",),
+            card_library="torch",
             summary="pyannote's pipelines, community-1 and 3.1: who speaks, also two at once",
             models=("pipeline",),
             resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=2.0, time_per_media_s=30.0),

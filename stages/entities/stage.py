@@ -170,6 +170,7 @@ STAGE = Stage(
             module="stages.entities.wikineural",
             environment="transformers",
             accelerators=("cuda", "mps"),
+            card_library="torch",
             summary="a multilingual BERT, trained on WikiNEuRal: English, German, Spanish, French, Italian, Dutch, "
             "Polish, Portuguese, Russian",
             models=("names",),

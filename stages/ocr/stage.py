@@ -199,6 +199,7 @@ STAGE = Stage(
             module="stages.ocr.nanonets",
             environment="transformers",
             accelerators=("cuda",),
+            card_library="torch",
             summary="Nanonets OCR-s, a vision-language model: more scripts, and much slower",
             models=("reader",),
             tools=("ffmpeg",),

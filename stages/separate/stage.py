@@ -247,6 +247,7 @@ STAGE = Stage(
             module="stages.separate.demucs",
             environment="demucs",
             accelerators=("cuda", "mps"),
+            card_library="torch",
             summary="Demucs takes the mix apart: voice, drums, bass and the rest",
             models=("separator",),
             resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=3.0, time_per_media_s=30.0),

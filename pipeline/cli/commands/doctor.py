@@ -9,10 +9,13 @@ import sys
 
 from pydantic import JsonValue
 
+from pipeline.base.card_support import load_card_libraries, usable_hardware
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK
 from pipeline.base.hardware import REMEMBERED, describe, detect
+from pipeline.base.nvidia import ask_use
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
+from pipeline.cli.card_rows import card_rows
 from pipeline.cli.options.machine import CheckMachine
 from pipeline.engine.size_limit import limit_of
 from pipeline.plan.profile import load_profiles, suggest_profile
@@ -56,11 +59,13 @@ def doctor(arguments: CheckMachine) -> CommandResult:
         rows.append(
             ("ok" if whole else "later", f"model {name}", "complete" if whole else "it has not been fetched yet")
         )
-    hardware = detect(os.environ.get("PATH"))
-    hardware = hardware.model_copy(update={"profile": suggest_profile(load_profiles(CONFIG / "profiles"), hardware)})
-    rows.append(("ok", "hardware", describe(hardware)))
+    machine = detect(os.environ.get("PATH"))
+    usable = usable_hardware(machine, load_card_libraries(CONFIG / "cards.toml"), os.environ)
+    profile = suggest_profile(load_profiles(CONFIG / "profiles"), usable)
+    rows.append(("ok", "hardware", describe(usable.model_copy(update={"profile": profile}))))
+    rows += card_rows(machine, usable, ask_use(os.environ.get("PATH")) if machine.cuda else {}, os.environ)
     if arguments.remember:
-        hardware.write(CONFIG / REMEMBERED)
+        machine.model_copy(update={"profile": profile}).write(CONFIG / REMEMBERED)
     rows.append(("ok", "profile", _profile_text(app.profile.name, app.profile.better)))
     wrong = [row for row in rows if row[0] == "wrong"]
     data: list[JsonValue] = [{"state": state, "what": what, "detail": detail} for state, what, detail in rows]

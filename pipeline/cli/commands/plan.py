@@ -20,6 +20,7 @@ from pipeline.engine.library.passing import PassOver
 from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview, published_before
 from pipeline.model_cache.manifest import stated_bytes
+from pipeline.plan.placement import off_card_notes
 from pipeline.plan.result_key import short
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.store.history import Runs
@@ -63,18 +64,17 @@ def plan(arguments: PlanMedia) -> CommandResult:
         places: dict[str, JsonValue] = {"media": str(item.media), "folder": str(item.folder)}
         items.append({"name": item.name, **places, "steps": [_data(preview) for preview in previews]})
         texts.append(f"{one_line(item.name)}\n{_listed(previews, explain=arguments.explain)}")
-    needs = _needs(due, app)
-    texts += [f"to set up first: {', '.join(needs)}"] if needs else []
+    needs, notes = _needs(due, app), off_card_notes(preview.step for preview in due)
+    texts += [*notes, *([f"to set up first: {', '.join(needs)}"] if needs else [])]
     texts += [f"estimated use of services:\n{table([_told(*one) for one in asked])}"] if asked else []
-    data: JsonValue = {
+    data: dict[str, JsonValue] = {
         "recipe": app.settings.recipe,
         "profile": app.profile.name,
         "film": app.settings.makes_film,
         "items": items,
         "passed_over": dict(walk.passed),
-        "needs": list(needs),
-        "services": [_service(*one) for one in asked],
     }
+    data |= {"needs": [*needs], "notes": [*notes], "services": [_service(*one) for one in asked]}
     return CommandResult(data, "\n\n".join(texts), EXIT_SOME_FAILED if refused else EXIT_OK, tuple(refused))
 
 

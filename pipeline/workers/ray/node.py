@@ -16,8 +16,9 @@ from pathlib import Path
 
 from pipeline.app import App, open_app
 from pipeline.base import errors
+from pipeline.base.card_support import load_card_libraries, usable_hardware
 from pipeline.base.errors import Missing, ReelError, StepFailed
-from pipeline.base.hardware import find_cards
+from pipeline.base.hardware import REMEMBERED, card_memory_mb, recall
 from pipeline.base.processor import processor_kind
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
@@ -109,8 +110,12 @@ class MachineActor:
             sees = probe.read_text(encoding="utf-8")
         except OSError:
             sees = None
-        cards = await asyncio.to_thread(find_cards, os.environ.get("PATH"))
-        return MachineFacts(socket.gethostname(), code_digest(), tuple(cards), sees, processor_kind())
+        machine = await asyncio.to_thread(recall, CONFIG / REMEMBERED, os.environ.get("PATH"))
+        # Ray hides all cards from an actor that asks for none.
+        cards = usable_hardware(machine, load_card_libraries(CONFIG / "cards.toml"), {}).cuda
+        return MachineFacts(
+            socket.gethostname(), code_digest(), tuple(map(card_memory_mb, cards)), sees, processor_kind()
+        )
 
 
 class WorkerActor:

@@ -15,6 +15,7 @@ from stages.toolkit.audio.waveform import SPEECH_RATE, Samples
 # Said about weights that were saved by older versions and work all the same; about a torchcodec that is not used; and
 # about TensorFloat-32, which the library switches off so that results repeat.
 warnings.filterwarnings("ignore", module=r"(pyannote|lightning|torch)\b.*")
+warnings.filterwarnings("default", module=r"torch\.cuda\b.*")  # says what is wrong with a card
 
 
 def as_file(samples: Samples) -> dict[str, object]:

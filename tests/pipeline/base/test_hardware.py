@@ -9,50 +9,27 @@ from pathlib import Path
 import pytest
 
 from pipeline.app import open_app
-from pipeline.base.hardware import Accelerator, Hardware, describe, detect, recall
+from pipeline.base.hardware import Hardware, describe, detect, recall
+from pipeline.base.nvidia import Card
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 from pipeline.plan.profile import Suits, load_profiles, suggest_profile
 from tests.conftest import Reel
+from tests.fakes.nvidia import broken_tool, fake_card, fake_tool
 
 PROFILES = load_profiles(CONFIG / "profiles")
-
-
-def _tool(folder: Path, script: str) -> str:
-    program = folder / "nvidia-smi"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    return str(folder)
-
-
-def test_cards_are_those_that_the_tool_lists(tmp_path: Path) -> None:
-    path = _tool(tmp_path, "echo 'NVIDIA H200, 143771'; echo 'NVIDIA L4, [N/A]'")
-    cards = detect(path, tmp_path).cuda
-    assert cards == (Accelerator(name="NVIDIA H200", memory_mib=143771), Accelerator(name="NVIDIA L4"))
-
-
-@pytest.mark.parametrize("script", ["exit 9", "exit 0", "exec /nowhere"])
-def test_a_tool_that_finds_no_card_is_believed(script: str, tmp_path: Path) -> None:
-    (tmp_path / "nvidia0").touch()
-    assert detect(_tool(tmp_path, script), tmp_path).cuda == ()
-
-
-def test_without_the_tool_a_device_file_is_a_card(tmp_path: Path) -> None:
-    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
-        (tmp_path / name).touch()
-    assert [card.name for card in detect(None, tmp_path).cuda] == ["NVIDIA card 0", "NVIDIA card 1"]
 
 
 def test_an_apple_processor_has_mps_and_mlx_and_no_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
-    found = detect(_tool(tmp_path, "echo 'NVIDIA H200, 1'"), tmp_path)
+    found = detect(fake_tool(tmp_path, [fake_card()]), tmp_path)
     assert (found.mps, found.mlx, found.cuda) == (True, True, ())
     assert "MPS and MLX" in describe(found)
 
 
 def _machine(cpus: int, memory_gib: float | None, *accelerators: str) -> Hardware:
-    cuda = (Accelerator(name="NVIDIA L4"),) if "cuda" in accelerators else ()
+    cuda = (Card(name="NVIDIA L4"),) if "cuda" in accelerators else ()
     return Hardware(
         system="Linux", machine="x86_64", cpus=cpus, memory_gib=memory_gib,
         cuda=cuda, mps="mps" in accelerators, mlx="mlx" in accelerators,
@@ -84,13 +61,35 @@ def test_the_lightest_profile_suits_every_machine_and_is_suggested_to_the_weakes
     assert suggest_profile(PROFILES, _machine(32, 128.0, "cuda")) == next(iter(PROFILES))
 
 
-def test_a_machine_that_nobody_remembers_is_looked_at_without_asking_any_program(tmp_path: Path) -> None:
-    (tmp_path / "nvidia0").touch()
-    assert recall(tmp_path / "hardware_cache.json", tmp_path).cuda == (Accelerator(name="NVIDIA card 0"),)
-    (tmp_path / "hardware_cache.json").write_text("{")
-    assert recall(tmp_path / "hardware_cache.json", tmp_path / "none").cuda == ()
-    _machine(3, 5.0, "cuda").write(tmp_path / "hardware_cache.json")
-    assert recall(tmp_path / "hardware_cache.json", tmp_path / "none") == _machine(3, 5.0, "cuda")
+def test_a_machine_without_a_driver_for_cards_is_looked_at_each_time_and_not_remembered(tmp_path: Path) -> None:
+    place = tmp_path / "hardware_cache.json"
+    assert recall(place, None, tmp_path, tmp_path).cuda == ()
+    assert not place.exists()
+    place.write_text("{", encoding="utf-8")
+    assert recall(place, None, tmp_path, tmp_path).cuda == ()
+    _machine(3, 5.0).write(place)
+    assert recall(place, None, tmp_path, tmp_path) == _machine(3, 5.0)
+
+
+def test_cards_are_asked_for_once_until_they_or_their_driver_change(tmp_path: Path) -> None:
+    place, devices, driver = tmp_path / "hardware_cache.json", tmp_path / "dev", tmp_path / "driver"
+    devices.mkdir()
+    driver.mkdir()
+    (devices / "nvidia0").touch()
+    path = fake_tool(tmp_path / "tool", [fake_card()])
+    first = recall(place, path, devices, driver)
+    assert [card.capability for card in first.cuda] == ["8.6"]
+    fake_tool(tmp_path / "tool", [])
+    assert recall(place, path, devices, driver) == first, "not asked again"
+    fake_tool(tmp_path / "tool", [fake_card(driver="570.86.10")])
+    (driver / "version").write_text("NVRM version: 570.86.10", encoding="utf-8")
+    assert recall(place, path, devices, driver).cuda[0].driver == "570.86.10"
+    (devices / "nvidia0").unlink()
+    broken_tool(tmp_path / "tool", "#!/bin/sh\necho 'NVIDIA-SMI has failed'\nexit 9\n")
+    lost = recall(place, path, devices, driver)
+    assert (lost.cuda, lost.card_trouble) == ((), "nvidia-smi: NVIDIA-SMI has failed")
+    fake_tool(tmp_path / "tool", [fake_card()])
+    assert recall(place, path, devices, driver).cuda, "a failure is not remembered"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.project import CONFIG
+from pipeline.base.settings import TorchChoice
 from pipeline.environments.torch_build import LOCKED, TorchBuild, choose_torch, locked_version, wheel_folders
 
 LOCKS = sorted((CONFIG / "environments").glob("*.lock"))
@@ -46,6 +47,21 @@ def test_elsewhere_the_package_index_has_one_build_only(tmp_path: Path, monkeypa
     _wheel(tmp_path, "2.13.0+cpu")
     monkeypatch.setattr(sys, "platform", "darwin")
     assert choose_torch("cpu", False, [tmp_path]) == LOCKED
+
+
+@pytest.mark.parametrize(
+    ("choice", "has_card", "kind"),
+    [("auto", True, "cuda-index"), ("locked", True, "cuda-index"), ("cpu", True, "locked"), ("auto", False, "locked")],
+)
+def test_on_windows_torchs_own_index_has_the_build_for_cards(
+    choice: TorchChoice, has_card: bool, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr("platform.machine", lambda: "AMD64")
+    build = choose_torch(choice, has_card, [])
+    assert build.kind == kind
+    name = build.name((CONFIG / "environments" / "demucs.lock").read_text(encoding="utf-8"))
+    assert name == ("2.8.0+cu128" if kind == "cuda-index" else "2.8.0")
 
 
 @pytest.mark.usefixtures("linux_pc")

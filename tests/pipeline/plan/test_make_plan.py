@@ -14,6 +14,7 @@ from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
 from pipeline.plan.make_plan import Choices, make_plan
 from pipeline.plan.model import AllOf, FirstOf, FromFile, FromStep, Plan
+from pipeline.plan.placement import off_card_notes
 from pipeline.plan.profile import Profile, ProfileChoice, ProfileStage, choose_profile, load_profiles
 from pipeline.plan.recipe import load_recipe
 from pipeline.plan.registry import STAGES
@@ -88,6 +89,17 @@ def test_a_card_that_wants_the_systems_own_libraries_is_used_only_where_the_user
     assert {step.device for step in make_plan(recipe, choices).steps} == {"cpu"}
     named = make_plan(recipe, replace(choices, device_is_named=True))
     assert {step.id for step in named.steps if step.device == "cuda"} == {"asr"}
+
+
+def test_a_library_that_cannot_compute_on_the_card_has_its_steps_on_the_processor_and_says_why_once() -> None:
+    recipe = load_recipe("subtitle", CONFIG / "recipes")
+    choices = Choices("subtitle", "best", PROFILES["best"], (), {}, device="cuda", card_problems={"torch": "too old"})
+    steps = make_plan(recipe, choices).steps
+    assert {step.id for step in steps if step.device == "cuda"} == {"asr"}
+    assert {step.id for step in steps if step.off_card} == {"separate", "align", "diarize"}
+    (note,) = off_card_notes(steps)
+    assert note == "on the processor, not on the card: separate, diarize, align; too old"
+    assert off_card_notes(make_plan(recipe, replace(choices, card_problems={})).steps) == []
 
 
 def test_a_backend_declares_a_cards_memory_where_it_may_compute_on_one() -> None:

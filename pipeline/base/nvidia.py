@@ -1,0 +1,211 @@
+"""The NVIDIA cards of this machine, as the tool of their driver, `nvidia-smi`, reports them.
+
+The driver brings the tool on every system, also inside WSL2 and containers, so that the core needs no binding to the
+driver's library: decision 0022. A card is known by its UUID: the numbers of the tool and those of CUDA may differ.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.documents.base import Frozen
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+_TOOL = "nvidia-smi"
+# Where the tool is when it is not on the PATH: inside WSL2, and where drivers for Windows before 2020 put it.
+_FOLDERS = ("/usr/lib/wsl/lib", r"C:\Program Files\NVIDIA Corporation\NVSMI")
+_LIMIT_S = 10.0
+_FIELDS = ("uuid", "name", "memory.total", "driver_version", "compute_cap", "mig.mode.current")
+_OLD_FIELDS = (
+    "uuid",
+    "name",
+    "memory.total",
+    "driver_version",
+)  # drivers before 510 refuse the question for a field that they do not know
+_UUID = re.compile(r"GPU-[0-9a-fA-F-]{36}")
+_LISTED_CARD = re.compile(r"GPU \d+: .*\(UUID: (?P<uuid>GPU-[^)]+)\)")
+_LISTED_SLICE = re.compile(r"MIG (?P<profile>\S*?(?P<gb>\d+)gb\S*)\s.*\(UUID: (?P<uuid>MIG-[^)]+)\)")
+
+
+class Card(Frozen):
+    """A graphics card, or a MIG slice of one. A text is empty, and memory None, where the driver does not tell."""
+
+    name: str
+    memory_mib: int | None = None
+    uuid: str = ""
+    capability: str = ""  # compute capability: `8.6`
+    driver: str = ""
+    slice_of: str = ""  # the UUID of the card, for a slice
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Return the compute capability as numbers; empty where it is not known."""
+        return numbers(self.capability)
+
+
+@dataclass(frozen=True)
+class CardsFound:
+    """The cards, and what the tool said where it could not tell of all."""
+
+    cards: tuple[Card, ...] = ()
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class CardUse:
+    """Memory of one card in 10^6 bytes: in total, free now, and held by each process, as far as the driver tells."""
+
+    total_mb: float
+    free_mb: float
+    processes: dict[int, float]
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version: `535.183.01` as (535, 183, 1)."""
+    return tuple(int(number) for number in re.findall(r"\d+", version))
+
+
+def find_tool(path: str | None) -> str | None:
+    """Return the tool in the folders of `path`, else where drivers put it; None without a driver."""
+    return shutil.which(_TOOL, path=os.pathsep.join([*([path] if path else []), *_FOLDERS]))
+
+
+def find_traces(path: str | None, devices: Path = Path("/dev"), driver: Path = Path("/proc/driver/nvidia")) -> str:
+    """Return what shows without asking any program that the cards may have changed: device files, the driver's
+    version, the tool. Empty on a machine without NVIDIA's driver. Takes microseconds."""
+    files = [file.name for pattern in ("nvidia[0-9]*", "dxg") for file in sorted(devices.glob(pattern))]
+    with contextlib.suppress(OSError):  # inside WSL2 and on Windows there is no such file
+        files += (driver / "version").read_text(encoding="utf-8", errors="replace").splitlines()[:1]
+    tool = find_tool(path)
+    if files == ["dxg"] and not tool:
+        return ""  # the card of another maker, inside WSL2
+    return " ".join([*files, *([tool] if tool else [])])
+
+
+def ask_cards(path: str | None, devices: Path = Path("/dev")) -> CardsFound:
+    """Ask the tool for all cards, with MIG slices in place of a card that is cut into them. Takes a second at most;
+    10 s where the driver hangs. Without the tool, each device file is a card of which nothing is known."""
+    tool = find_tool(path)
+    if tool is None:
+        files = sorted(devices.glob("nvidia[0-9]*"))
+        without = f"{_TOOL} was not found, so nothing is known of the card but its device file" if files else ""
+        return CardsFound(tuple(Card(name=f"NVIDIA card {file.name[6:]}") for file in files), without)
+    fields: Sequence[str] = _FIELDS
+    lines, trouble = _ask(tool, _query(fields))
+    if any("not a valid field" in line for line in (*lines, trouble)):
+        fields = _OLD_FIELDS
+        lines, trouble = _ask(tool, _query(fields))
+    cards: list[Card] = []
+    for line in lines:
+        values = dict(zip(fields, map(str.strip, line.split(",")), strict=False))
+        if not _UUID.fullmatch(values.get("uuid", "")):
+            trouble = trouble or f"{_TOOL}: {line.strip()}"
+        elif values.get("mig.mode.current") == "Enabled":
+            slices = _slices(tool, _card(values))
+            trouble = trouble or ("" if slices else f"{values['name']} is in MIG mode and has no slice")
+            cards += slices
+        else:
+            cards.append(_card(values))
+    return CardsFound(tuple(cards), trouble)
+
+
+def ask_use(path: str | None) -> dict[str, CardUse]:
+    """Ask the tool what memory of each card is free, and which processes hold it, by UUID; empty where it does not
+    tell. The driver shows no processes inside WSL2, and on Windows none with their memory."""
+    tool = find_tool(path)
+    if tool is None:
+        return {}
+    held: dict[str, dict[int, float]] = {}
+    fields = "--query-compute-apps=gpu_uuid,pid,used_memory"
+    for line in _ask(tool, [fields, "--format=csv,noheader,nounits"])[0]:
+        uuid, _, rest = line.partition(",")
+        pid, _, mib = rest.partition(",")
+        if pid.strip().isdigit() and mib.strip().isdigit():
+            held.setdefault(uuid.strip(), {})[int(pid)] = int(mib) * 2**20 / 1e6
+    found: dict[str, CardUse] = {}
+    for line in _ask(tool, _query(("uuid", "memory.total", "memory.free")))[0]:
+        uuid, *sizes = map(str.strip, line.split(","))
+        if _UUID.fullmatch(uuid) and len(sizes) == 2 and all(map(str.isdigit, sizes)):
+            total, free = (int(size) * 2**20 / 1e6 for size in sizes)
+            found[uuid] = CardUse(total, free, held.get(uuid, {}))
+    return found
+
+
+def visible_cards(cards: Sequence[Card], chosen: str | None) -> tuple[Card, ...]:
+    """Return the cards that `CUDA_VISIBLE_DEVICES` leaves, in its order; all where it is not set.
+
+    As CUDA reads it: numbers, UUIDs or their beginnings, and the first name without a card ends the list, so that `-1`
+    and an empty value hide all. Numbers count as the driver's tool does; a number takes every slice of its card.
+    """
+    if chosen is None:
+        return tuple(cards)
+    physical = list(dict.fromkeys(card.slice_of or card.uuid or card.name for card in cards))
+    found: list[Card] = []
+    for name in map(str.strip, chosen.split(",")):
+        if name.isdigit():
+            owner = physical[int(name)] if int(name) < len(physical) else None
+            matching = [card for card in cards if owner in {card.slice_of, card.uuid, card.name}]
+        else:
+            matching = [card for card in cards if name and name.startswith(("GPU-", "MIG-")) and _is(card, name)]
+        if not matching:
+            break
+        found += [card for card in matching if card not in found]
+    return tuple(found)
+
+
+def _is(card: Card, name: str) -> bool:
+    return card.uuid.lower().startswith(name.lower()) or card.slice_of.lower() == name.lower()
+
+
+def _query(fields: Sequence[str]) -> list[str]:
+    return [f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
+
+
+def _ask(tool: str, words: Sequence[str]) -> tuple[list[str], str]:
+    """Return the lines that the tool writes, and what is wrong where it fails."""
+    try:
+        done = subprocess.run(
+            [tool, *words], capture_output=True, encoding="utf-8", errors="replace", timeout=_LIMIT_S,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return [], f"{_TOOL} gave no answer within {_LIMIT_S:.0f} s"
+    except OSError as error:
+        return [], f"{_TOOL} cannot be run: {error.strerror or error}"
+    lines = [line for line in done.stdout.splitlines() if line.strip()]
+    if done.returncode == 0:
+        return lines, ""
+    said = [*lines, *(line for line in done.stderr.splitlines() if line.strip())]
+    return lines, f"{_TOOL}: {said[0].strip()}" if said else f"{_TOOL} ended with exit status {done.returncode}"
+
+
+def _card(values: dict[str, str]) -> Card:
+    size, capability = values.get("memory.total", ""), values.get("compute_cap", "")
+    return Card(
+        name=values.get("name", ""),
+        memory_mib=int(size) if size.isdigit() else None,
+        uuid=values["uuid"],
+        capability=capability if numbers(capability) else "",
+        driver=values.get("driver_version", ""),
+    )
+
+
+def _slices(tool: str, card: Card) -> list[Card]:
+    """Return the MIG slices of a card. A slice `1g.10gb` has slightly more than the 10^10 bytes of its name."""
+    found, owner = [], ""
+    for line in _ask(tool, ["-L"])[0]:
+        if listed := _LISTED_CARD.match(line.strip()):
+            owner = listed["uuid"]
+        elif owner == card.uuid and (listed := _LISTED_SLICE.match(line.strip())):
+            memory_mib = int(int(listed["gb"]) * 1e9 / 2**20)
+            name = f"{card.name} MIG {listed['profile']}"
+            update = {"name": name, "memory_mib": memory_mib, "uuid": listed["uuid"], "slice_of": card.uuid}
+            found.append(card.model_copy(update=update))
+    return found

@@ -1,0 +1,42 @@
+"""The rows of `reel doctor` about the cards of this machine: what they are, and what computes on them or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.base.hardware import Hardware
+from pipeline.base.nvidia import VISIBLE, Card, CardUse
+
+Row = tuple[str, str, str]
+"""A state, its subject, and the detail."""
+
+
+def card_rows(machine: Hardware, usable: Hardware, use: Mapping[str, CardUse], environ: Mapping[str, str]) -> list[Row]:
+    """Return a row for each card, and one for each reason why a card is not used.
+
+    `usable` is the machine with the cards that work is placed on; `use` holds the memory that is free now, by UUID.
+    """
+    rows: list[Row] = [("ok" if card in usable.cuda else "note", "card", _about(card, use)) for card in machine.cuda]
+    if machine.card_trouble:
+        rows.append(("note", "card", machine.card_trouble))
+    chosen = environ.get(VISIBLE)
+    if machine.cuda and not usable.cuda and not usable.card_problems:
+        rows.append(("note", "card", f"{VISIBLE}={chosen} hides every card, so all computes on the processor"))
+    elif usable.cuda:
+        why = f"{VISIBLE} hides it" if chosen else "more computes on the other"
+        unused = [card for card in machine.cuda if card not in usable.cuda]
+        rows += [("note", "card", f"{card.name} is not used: {why}") for card in unused]
+    reasons: dict[str, list[str]] = {}
+    for library, reason in usable.card_problems.items():
+        reasons.setdefault(reason, []).append(library)
+    rows += [("note", f"card, {', '.join(names)}", f"on the processor: {why}") for why, names in reasons.items()]
+    return rows
+
+
+def _about(card: Card, use: Mapping[str, CardUse]) -> str:
+    memory = f"{card.memory_mib / 1024:.1f} GiB" if card.memory_mib else "memory unknown"
+    now = use.get(card.uuid)
+    free = f", {now.free_mb * 1e6 / 2**30:.1f} GiB free now" if now else ""
+    capability = f", compute capability {card.capability}" if card.capability else ""
+    driver = f", driver {card.driver}" if card.driver else ""
+    return f"{card.name}, {memory}{free}{capability}{driver}"

@@ -1,0 +1,34 @@
+"""Choose the device that a step computes on, and tell why it is not the machine's card. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pipeline.plan.model import Step
+from shared.stage import Backend, DeviceKind
+
+
+def choose_device(
+    backend: Backend, device: DeviceKind, card_problems: Mapping[str, str], *, device_is_named: bool
+) -> DeviceKind:
+    """Return the device of a backend: `device`, the machine's or the user's, where it computes there, else the
+    processor."""
+    known = (*backend.accelerators, *(backend.on_request if device_is_named else ()))
+    return device if device in known and not off_card(backend, card_problems) else "cpu"
+
+
+def off_card(backend: Backend, card_problems: Mapping[str, str]) -> str:
+    """Return why a backend that would compute on the machine's card does not; empty where it does, or never would.
+
+    `card_problems` holds the reason for each library that computes on none of the cards.
+    """
+    return card_problems.get(backend.card_library, "") if "cuda" in backend.accelerators else ""
+
+
+def off_card_notes(steps: Iterable[Step]) -> list[str]:
+    """Return a sentence for each reason that keeps steps from the machine's card."""
+    stages: dict[str, dict[str, None]] = {}
+    for step in steps:
+        if step.off_card:
+            stages.setdefault(step.off_card, {})[step.stage.name] = None
+    return [f"on the processor, not on the card: {', '.join(names)}; {reason}" for reason, names in stages.items()]

@@ -1,0 +1,50 @@
+"""The doctor's rows about cards: what each is, how much of it is free, and why something does not compute on it."""
+
+from __future__ import annotations
+
+from pipeline.base.card_support import load_card_libraries, usable_hardware
+from pipeline.base.hardware import Hardware
+from pipeline.base.nvidia import Card, CardUse
+from pipeline.base.project import CONFIG
+from pipeline.cli.card_rows import card_rows
+
+LIBRARIES = load_card_libraries(CONFIG / "cards.toml")
+NEW = Card(name="RTX 3090", memory_mib=24576, uuid="GPU-new", capability="8.6", driver="550.54.14")
+OLD = Card(name="GTX 1060", memory_mib=6144, uuid="GPU-old", capability="6.1", driver="550.54.14")
+
+
+def _rows(*cards: Card, trouble: str = "", **environ: str) -> list[tuple[str, str, str]]:
+    machine = Hardware(
+        system="Linux", machine="x86_64", cpus=8, memory_gib=31.0, cuda=cards, mps=False, mlx=False,
+        card_trouble=trouble,
+    )  # fmt: skip
+    use = {NEW.uuid: CardUse(25769.8, 10737.4, {})}
+    return card_rows(machine, usable_hardware(machine, LIBRARIES, environ), use, environ)
+
+
+def test_a_good_card_is_told_with_its_memory_and_driver() -> None:
+    told = "RTX 3090, 24.0 GiB, 10.0 GiB free now, compute capability 8.6, driver 550.54.14"
+    assert _rows(NEW) == [("ok", "card", told)]
+    assert _rows() == []
+
+
+def test_what_does_not_compute_on_it_is_told_with_the_reason() -> None:
+    card, reason = _rows(OLD)
+    assert card[0] == "ok"
+    assert reason[:2] == ("note", "card, torch")
+    assert reason[2].startswith("on the processor: torch 2.8.0 has no code for the GTX 1060")
+
+
+def test_a_card_that_is_not_used_is_told() -> None:
+    assert ("note", "card", "GTX 1060 is not used: more computes on the other") in _rows(OLD, NEW)
+    assert ("note", "card", "RTX 3090 is not used: CUDA_VISIBLE_DEVICES hides it") in _rows(
+        OLD, NEW, CUDA_VISIBLE_DEVICES="0"
+    )
+    hidden = "CUDA_VISIBLE_DEVICES=-1 hides every card, so all computes on the processor"
+    assert ("note", "card", hidden) in _rows(NEW, CUDA_VISIBLE_DEVICES="-1")
+
+
+def test_what_the_tool_complains_of_is_told() -> None:
+    assert _rows(trouble="nvidia-smi gave no answer within 10 s") == [
+        ("note", "card", "nvidia-smi gave no answer within 10 s")
+    ]
