@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, JsonValue, NonNegativeFloat, NonNegativeInt, ValidationError, field_validator
+from pydantic import (
+    Field,
+    JsonValue,
+    NonNegativeFloat,
+    NonNegativeInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from pipeline.base.errors import UsageError
 from pipeline.base.setting_names import (
@@ -50,6 +58,7 @@ class Settings(Frozen):
     guide: str
     glossary: str
     to: tuple[str, ...]
+    languages: tuple[str, ...]
     output_dir: str
     beside: bool
     skip_existing: bool
@@ -97,17 +106,18 @@ class Settings(Frozen):
         wait_limit_s(text)
         return text
 
-    @field_validator("to", mode="before")
+    @field_validator("to", "languages", mode="before")
     @classmethod
     def _one_or_several(cls, value: JsonValue) -> JsonValue:
         return list[JsonValue](split_languages(value)) if isinstance(value, str) else value
 
-    @field_validator("to")
+    @field_validator("to", "languages")
     @classmethod
-    def _languages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _languages(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         tags = tuple(dict.fromkeys(known_language(tag) for tag in value))
         if none := next((tag for tag in tags if primary(tag) in NO_LANGUAGE), None):
-            raise ValueError(f"expected languages to translate into, and `{none}` names none")
+            which = "languages to translate into" if info.field_name == "to" else "languages that are spoken"
+            raise ValueError(f"expected {which}, and `{none}` names none")
         return tags
 
     @field_validator("results_limit", mode="before")

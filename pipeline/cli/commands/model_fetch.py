@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from pipeline.app import App
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK, Missing
-from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
+from pipeline.cli.arguments import CommandResult, app_of, megabytes, say, table
 from pipeline.cli.options.models import AddModel, FetchModels, SelectModels
 from pipeline.cli.reporters import open_reporter
 from pipeline.model_cache.cache import ModelCache
@@ -18,16 +18,32 @@ from pipeline.model_cache.fetch_many import fetch_all
 from pipeline.model_cache.manifest import stated_bytes
 from pipeline.model_cache.selection import select_models, with_needs
 from pipeline.model_cache.user_models import add_folder
+from pipeline.plan.language_needs import languages_without, models_for_languages
+from pipeline.plan.profile import Profile
 from pipeline.plan.registry import stage_named
 
 
 def names_of(arguments: SelectModels, app: App) -> list[str]:
-    """The models that the command is about: those named, all, or the profile's."""
+    """Return the models that the command is about: those named, all, or the profile's.
+
+    Those for the languages of the settings belong to the profile's; beside named ones they count only if this call
+    asks for them.
+    """
+    models = app.models.models
     if arguments.all:
-        return list(app.models.models)
-    if arguments.names:
-        return select_models(arguments.names, app.models.models)
-    return with_needs(app.profile.profile.models, app.models.models)
+        return list(models)
+    named = select_models(arguments.names, models)
+    if named and not arguments.languages:
+        return named
+    return with_needs([*named, *needed_models(app, app.profile.profile, whole=not named)], models)
+
+
+def needed_models(app: App, profile: Profile, *, whole: bool = True) -> list[str]:
+    """Return the models that jobs with a profile need in the languages of the settings; without `whole`, those for the
+    languages alone."""
+    settings, models = app.settings, app.models.models
+    by_language = models_for_languages(profile, settings.languages, settings.to, models)
+    return with_needs([*(profile.models if whole else ()), *by_language], models)
 
 
 def fetch(arguments: FetchModels) -> CommandResult:
@@ -38,6 +54,8 @@ def fetch(arguments: FetchModels) -> CommandResult:
     if arguments.ask and missing and not _agreed(missing, app):
         data: JsonValue = {"models": [_item(name, app, None) for name in names]}
         return CommandResult(data, "nothing was fetched; `./reel models fetch` does it when you want it")
+    for sentence in languages_without(app.profile.profile, app.settings.languages) if not arguments.all else ():
+        say(f"in the profile {app.profile.name} {sentence}")
     with open_reporter(app.settings.progress) as emit:
         failed = fetch_all(names, app.models, emit, offline=app.settings.offline)
     sizes = {name: megabytes(stated_bytes(app.models.models[name], app.models.locked[name])) for name in names}

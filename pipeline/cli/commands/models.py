@@ -1,43 +1,139 @@
-"""`reel models list`: the models, and which of them the cache holds."""
+"""`reel models list`: the models by what a person can do about them."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+
 from pydantic import JsonValue
 
+from pipeline.app import App
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
-from pipeline.cli.options.declare import Arguments
-from pipeline.model_cache.manifest import stated_bytes
-from pipeline.plan.profile import load_profiles
+from pipeline.cli.commands.model_fetch import needed_models
+from pipeline.cli.options.models import ListModels
+from pipeline.model_cache.manifest import LockedModel, Model, stated_bytes
+from pipeline.model_cache.selection import with_needs
+from pipeline.plan.language_needs import stage_languages
+from pipeline.plan.profile import AUTO, Profile, load_profiles, suggest_profile
+
+WIDTH = 100  # of the widest line
+_COMPLETE, _FETCHABLE, _AGREEMENT = "complete", "can be fetched", "needs your agreement"
+_TITLES = {
+    _COMPLETE: "complete",
+    _FETCHABLE: "can be fetched, with `./reel models fetch NAME`",
+    _AGREEMENT: "needs your agreement to terms and a token, see docs/how-to/gated-models.md",
+}
+_LONGEST_NAME, _LONGEST_LICENCE = 36, 12  # a longer name of the user's moves its own line alone
+_ROUND_FROM = 10e9  # an estimate has no decimals to show
+_COMMERCIAL = {True: "yes", False: "no", None: "unknown"}
 
 
-def list_models(arguments: Arguments) -> CommandResult:
-    """List every model with its state in the cache."""
+def list_models(arguments: ListModels) -> CommandResult:
+    """List every model, or those of one profile, with its state in the cache."""
     app = app_of(arguments)
     profiles = load_profiles(CONFIG / "profiles")
-    rows, data = [], []
-    for name, model in app.models.models.items():
-        locked, problem = app.models.locked[name], app.models.problem(name)
-        needed_by = [profile for profile, entry in profiles.items() if name in (*entry.models, *entry.language_models)]
-        licence = ", ".join(filter(None, [model.licence, model.restriction]))
-        revision = locked.revision[:12] if locked.repo else "-"
-        state = "unresolved" if not locked.resolved else "missing" if problem else "complete"
-        size = megabytes(stated_bytes(model, locked))
-        rows.append((name, ", ".join(model.stages), size, revision, licence, state, ", ".join(needed_by)))
-        item: JsonValue = {
-            "name": name,
-            "bytes": locked.size,
-            "repo": locked.repo,
-            "revision": locked.revision,
-            "licence": model.licence,
-            "commercial_use": model.commercial_use,
-            "stages": list(model.stages),
-            "gated": model.gated,
-            "resolved": locked.resolved,
-            "complete": problem is None,
-            "problem": problem,
-            "profiles": list(needed_by),
-        }
-        data.append(item)
-    head = ("NAME", "STAGES", "SIZE", "REVISION", "LICENCE", "STATE", "PROFILES")
-    return CommandResult({"models": data}, table(rows, head))
+    shown = list(app.models.models)
+    if arguments.profile:
+        profile = app.profile.profile
+        optional = (*profile.models, *profile.language_models, *needed_models(app, profile))
+        shown = with_needs(optional, app.models.models)
+    problems = app.models.incomplete(app.models.models)
+    used_by = {
+        name: [profile for profile, entry in profiles.items() if name in (*entry.models, *entry.language_models)]
+        for name in shown
+    }
+    data: list[JsonValue] = [_item(name, app, problems.get(name), used_by[name]) for name in shown]
+    remarks = _uses(shown, app) if arguments.profile else {name: ", ".join(used_by[name]) for name in shown}
+    parts = _groups(shown, app, problems, remarks, "USED FOR" if arguments.profile else "PROFILES")
+    parts.append(_summary(app, profiles, shown, problems))
+    return CommandResult({"models": data}, "\n\n".join(parts))
+
+
+def _item(name: str, app: App, problem: str | None, used_by: Sequence[str]) -> JsonValue:
+    model, locked = app.models.models[name], app.models.locked[name]
+    return {
+        "name": name,
+        "bytes": locked.size,
+        "repo": locked.repo,
+        "revision": locked.revision,
+        "licence": model.licence,
+        "commercial_use": model.commercial_use,
+        "stages": list(model.stages),
+        "gated": model.gated,
+        "resolved": locked.resolved,
+        "complete": problem is None,
+        "problem": problem,
+        "profiles": list(used_by),
+    }
+
+
+def _uses(names: Sequence[str], app: App) -> dict[str, str]:
+    """Return the stages of each model, and the language of those that are for one."""
+    languages = stage_languages(app.profile.profile)
+    uses = {}
+    for name in names:
+        stages = ", ".join(app.models.models[name].stages)
+        uses[name] = f"{stages}: {languages[name]}" if name in languages else stages
+    return uses
+
+
+def _groups(
+    names: Sequence[str], app: App, problems: Mapping[str, str], remarks: Mapping[str, str], head: str
+) -> list[str]:
+    """Return the head of the columns, then the rows of each state under its title."""
+    rows = [_row(app.models.models[name], app.models.locked[name], remarks[name]) for name in names]
+    others = table(rows, ("SIZE", "LICENCE", "COMMERCIAL", head)).splitlines()
+    width = max((len(name) for name in names if len(name) <= _LONGEST_NAME), default=_LONGEST_NAME)
+    lines = [_clipped(f"{name:<{width}}  {other}") for name, other in zip(["NAME", *names], others, strict=True)]
+    found = {name: _state(app.models.models[name], name in problems) for name in names}
+    groups = [lines[0]]
+    for state, title in _TITLES.items():
+        own = [line for line, name in zip(lines[1:], names, strict=True) if found[name] == state]
+        if own:
+            groups.append("\n".join([f"{title}:", *own]))
+    return groups
+
+
+def _row(model: Model, locked: LockedModel, remark: str) -> tuple[str, ...]:
+    licence = _clipped(model.licence, _LONGEST_LICENCE)
+    return _size(model, locked), licence, _COMMERCIAL[model.commercial_use], remark
+
+
+def _size(model: Model, locked: LockedModel) -> str:
+    """Return the size in words; `~` marks what only the manifest estimates."""
+    size = stated_bytes(model, locked)
+    if locked.resolved:
+        return megabytes(size)
+    return f"~{size / 1e9:.0f} GB" if size >= _ROUND_FROM else f"~{megabytes(size)}"
+
+
+def _state(model: Model, missing: bool) -> str:
+    if not missing:
+        return _COMPLETE
+    return _AGREEMENT if model.gated else _FETCHABLE
+
+
+def _clipped(text: str, width: int = WIDTH) -> str:
+    return text if len(text) <= width else f"{text[: width - 3].rstrip(', ')}..."
+
+
+def _summary(app: App, profiles: Mapping[str, Profile], shown: Sequence[str], problems: Collection[str]) -> str:
+    """Return the last line: what is complete, and what the profile that suits this machine still needs."""
+    whole = [name for name in shown if name not in problems]
+    size = sum(app.models.locked[name].size for name in whole)
+    wanted = app.settings.profile
+    name = suggest_profile(profiles, app.hardware) if wanted == AUTO else wanted
+    profile = app.profile.profile if app.profile.name == name else profiles[name]
+    missing = [model for model in needed_models(app, profile) if model in problems]
+    told = f"{len(whole)} complete ({megabytes(size)})"
+    if not missing:
+        return f"{told}; {name} needs nothing more"
+    left = sum(_left(model, app) for model in missing)
+    terms = sum(app.models.models[model].gated for model in missing)
+    agreements = f" and {'one agreement' if terms == 1 else f'{terms} agreements'}" if terms else ""
+    return f"{told}; {name} needs {megabytes(left)} more{agreements}"
+
+
+def _left(name: str, app: App) -> int:
+    locked = app.models.locked[name]
+    return app.models.missing_bytes([name]) if locked.resolved else stated_bytes(app.models.models[name], locked)

@@ -106,10 +106,13 @@ def prune(arguments: PruneModels) -> CommandResult:
 
 
 def _needed(app: App) -> set[str]:
-    """Return the user's own models, the models of all profiles, and the models that these need."""
+    """Return the user's own models, the models of all profiles, those for single languages included, and the models
+    that these need."""
     needed: set[str] = set()
     more = {*app.own.models} | {
-        name for profile in load_profiles(CONFIG / "profiles").values() for name in profile.models
+        name
+        for profile in load_profiles(CONFIG / "profiles").values()
+        for name in (*profile.models, *profile.language_models)
     }
     while more:
         needed |= more

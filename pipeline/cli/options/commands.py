@@ -81,12 +81,12 @@ COMMANDS = (
         ("reel envs why speech transformers",), "models.WhyEnvironments", "envs_why.why",
     ),
     Command(
-        "models list", "list the models: size, licence, state, and which profiles need them",
-        ("reel models list",), "declare.Arguments", "models.list_models",
+        "models list", "list the models: what is complete, what can be fetched, what needs your agreement",
+        ("reel models list --profile best",), "models.ListModels", "models.list_models",
     ),
     Command(
         "models fetch", "download and verify models",
-        ("reel models fetch faster-whisper-base",), "models.FetchModels", "model_fetch.fetch",
+        ("reel models fetch --profile best --languages en,hi",), "models.FetchModels", "model_fetch.fetch",
     ),
     Command(
         "models add", "add a folder of your own as a model",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.cli.flag_values import given
 from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, Arguments, argument, flag, repeated, switch
 from pipeline.cli.options.shared import OfflineFlag, ProgressFlag
 
@@ -20,7 +21,23 @@ class SelectModels(Arguments):
     profile: str | None = flag(
         "--profile", group=TAKE, metavar="NAME", setting="profile", kind="profile", help="the models of this profile"
     )
+    languages: str | None = flag(
+        "--languages", group=TAKE, metavar="LANGUAGES", setting="languages", kind="language", read=given,
+        help="also the models for these spoken languages, as tags or names, with commas: `en,hi`",
+    )  # fmt: skip
     all: bool = switch("--all", group=TAKE, help="all models in the lock")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ListModels(Arguments):
+    profile: str | None = flag(
+        "--profile", group=TAKE, metavar="NAME", setting="profile", kind="profile",
+        help="only the models of this profile",
+    )  # fmt: skip
+    languages: str | None = flag(
+        "--languages", group=TAKE, metavar="LANGUAGES", setting="languages", kind="language", read=given,
+        help="the spoken languages whose models count as needed: `en,hi`",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,7 +64,9 @@ class ExportModels(SelectModels, ProgressFlag):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AddModel(ProgressFlag):
     name: str = argument("NAME", "the model's new name", group=MAKE)
-    folder: str = argument("FOLDER", "the files as a backend expects them; reel copies them", kind="folder")
+    folder: str = argument(
+        "FOLDER", "the files as a backend expects them; reel copies them", group=MAKE, kind="folder"
+    )  # fmt: skip
     stages: tuple[str, ...] = repeated(
         "--stage", group=MAKE, metavar="STAGE", kind="stage", help="a stage that uses the model; may be repeated"
     )
