@@ -49,8 +49,8 @@ LEAST_RATIO, MOST_OF_BOUND = 5.0, 1.10
 class ColdDispatcher(Dispatcher):
     """Ends every worker after its first job, and starts none ahead."""
 
-    def _outgrown(self, worker: object) -> str | None:
-        return "cold"
+    def _has_outgrown(self, worker: object) -> bool:
+        return True
 
     def expect(self, *arguments: object) -> None:
         """Nothing is prepared."""

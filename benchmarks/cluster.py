@@ -27,6 +27,7 @@ from pipeline.base.settings import load_settings
 from pipeline.plan.make_plan import Choices, single_step
 from pipeline.plan.registry import stage_named
 from pipeline.store.worker_stats import Measurements
+from pipeline.workers.dispatcher import StepJob
 from pipeline.workers.open_dispatcher import open_dispatcher
 from pipeline.workers.ray.cluster import ray_variables
 
@@ -58,9 +59,7 @@ async def _measure(app: App, folder: Path, steps: int) -> tuple[float, float]:
         for number in range(steps + 1):
             out_dir = folder / f"{number}"
             out_dir.mkdir()
-            await dispatcher.run(
-                step, {}, {"audio": str(audio)}, out_dir, 60.0, lambda worker: None, lambda event: None
-            )
+            await dispatcher.run(StepJob(step, {"audio": str(audio)}, out_dir, 60.0))
             took.append(time.perf_counter() - began)
             began = time.perf_counter()
     return took[0], median(took[1:])

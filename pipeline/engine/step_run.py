@@ -27,7 +27,7 @@ from pipeline.plan.oom_fallback import changes_bytes
 from pipeline.plan.result_key import InputDigests, Surroundings, ingredients, result_key
 from pipeline.store.media_file import MediaFile
 from pipeline.store.results import StoredFile, StoredResult, as_input
-from pipeline.workers.dispatcher import Dispatcher
+from pipeline.workers.dispatcher import Dispatcher, StepJob
 from pipeline.workers.scheduler import Order
 from shared import protocol
 
@@ -182,10 +182,8 @@ async def _run(
         warnings.clear()
         out_dir = app.store.make_staging(f"{work.key[:16]}-{step.id.replace(':', '-')}")
         try:
-            done = await dispatcher.run(
-                step, models, inputs, out_dir, limit_s, listening.started, hear, order, listening.waiting
-            )
-            return done, tuple(warnings), out_dir
+            job = StepJob(step, inputs, out_dir, limit_s, models, order, listening.waiting, listening.started, hear)
+            return await dispatcher.run(job), tuple(warnings), out_dir
         except (WorkerCrashed, WorkerKilled) as error:
             if attempt == _ATTEMPTS or error.code == "worker.protocol":
                 raise

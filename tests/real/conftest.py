@@ -25,6 +25,7 @@ from pipeline.engine.preview import StepPreview
 from pipeline.environments.ffmpeg import FFMPEG
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.registry import stage_named
+from pipeline.workers.dispatcher import StepJob
 from pipeline.workers.local_host import local_dispatcher
 from shared import protocol
 from shared.stage import Fact
@@ -116,7 +117,7 @@ class Stages:
         models = {role: self._app.models.snapshot(model) for role, model in step.models.items()}
         with mock.patch.dict(os.environ, self._variables):
             done = self._runner.run(
-                self._dispatcher.run(step, models, given, out_dir, self.limit_s, lambda worker: None, hear)
+                self._dispatcher.run(StepJob(step, given, out_dir, self.limit_s, models, on_event=hear))
             )
         return StageRun(out_dir, done, warnings)
 

@@ -20,7 +20,7 @@ from pipeline.engine.preview import StepPreview
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Step
 from pipeline.plan.registry import stage_named
-from pipeline.workers.dispatcher import Dispatcher
+from pipeline.workers.dispatcher import Dispatcher, StepJob
 from pipeline.workers.local_host import local_dispatcher
 from shared import protocol
 from shared.documents.quality_report import Broken, Comparison, QualityReport
@@ -102,7 +102,7 @@ async def _compared(one: _Checked, check: Step, beside: _Beside, dispatcher: Dis
         "subtitles": str(place / "cues.json"), "reference": str(place / "reference" / "cues.json"),
     }  # fmt: skip
     try:
-        await dispatcher.run(beside.compare, {}, inputs, out_dir, _LIMIT_S, lambda worker: None, lambda event: None)
+        await dispatcher.run(StepJob(beside.compare, inputs, out_dir, _LIMIT_S))
     except ReelError as error:
         return replace(one, error=error)
     return replace(one, comparison=Comparison.read(out_dir / "comparison.json"))
@@ -120,7 +120,7 @@ async def _check_one(file: str, step: Step, film: str | None, dispatcher: Dispat
         "subtitles": str(Path(file).absolute()), "media": str(Path(film).absolute()) if film else None,
     }  # fmt: skip
     try:
-        await dispatcher.run(step, {}, inputs, out_dir, _LIMIT_S, lambda worker: None, hear)
+        await dispatcher.run(StepJob(step, inputs, out_dir, _LIMIT_S, on_event=hear))
     except ReelError as error:
         return _Checked(file, None, error=error)
     return _Checked(file, QualityReport.read(out_dir / "report.json"), tuple(repairs))

@@ -24,6 +24,7 @@ from pipeline.engine.preview import StepPreview
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Step, takes_several
 from pipeline.plan.registry import stage_named
+from pipeline.workers.dispatcher import StepJob
 from pipeline.workers.local_host import local_dispatcher
 from shared import protocol
 from shared.stage import MAKESHIFT, Stage
@@ -116,7 +117,7 @@ def _run(
     async def work(staging: Path) -> protocol.Done:
         models = {role: app.models.snapshot(name) for role, name in step.models.items()}
         async with local_dispatcher(app, output / "logs") as dispatcher:
-            return await dispatcher.run(step, models, inputs, staging, _LIMIT_S, lambda worker: None, hear)
+            return await dispatcher.run(StepJob(step, inputs, staging, _LIMIT_S, models, on_event=hear))
 
     output.mkdir(parents=True, exist_ok=True)
     emit(events.StepStarted(step.stage.name, step.id, step.backend_name, "asked for", None))

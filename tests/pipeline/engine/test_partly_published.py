@@ -15,7 +15,7 @@ from pipeline.base.errors import MediaChanged, ReelError, StepFailed
 from pipeline.cli.batch_output import result_of, summary
 from pipeline.engine.batch import BatchResult, run_batch
 from pipeline.engine.media_list import Request
-from pipeline.workers.dispatcher import Dispatcher
+from pipeline.workers.dispatcher import Dispatcher, StepJob
 
 
 @pytest.fixture
@@ -33,10 +33,10 @@ def run(
     whole = Dispatcher.run
 
     def run(failing: dict[str, ReelError], **settings: Any) -> tuple[BatchResult, list[events.Event]]:
-        async def faulty(self: Dispatcher, step: Any, *given: Any) -> Any:
-            if step.id in failing:
-                raise failing[step.id]
-            return await whole(self, step, *given)
+        async def faulty(self: Dispatcher, job: StepJob) -> Any:
+            if job.step.id in failing:
+                raise failing[job.step.id]
+            return await whole(self, job)
 
         monkeypatch.setattr(Dispatcher, "run", faulty)
         heard: list[events.Event] = []

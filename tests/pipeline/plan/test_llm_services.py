@@ -17,7 +17,7 @@ from pipeline.plan.model import FromStep, Step
 from pipeline.plan.profile import Profile
 from pipeline.plan.registry import stage_named
 from pipeline.store.results import ResultStore, StoredResult
-from pipeline.workers.dispatcher import _key
+from pipeline.workers.pools import worker_key
 from shared.documents.transcript import Segment, Transcript
 from shared.environment_manager import SERVICE_KEY, ChildPaths, child_environment
 from shared.language_model import Usage, expected_usage
@@ -54,12 +54,12 @@ def test_a_providers_key_goes_to_its_own_address_alone(address: str, name: str, 
     asked = asked_by(refine(address=address))
     assert asked is not None
     assert (asked.key, asked.is_here) == (name, here)
-    assert _key(refine(address=address), 1).service_key == name
+    assert worker_key(refine(address=address), 1).service_key == name
 
 
 def test_a_backend_without_a_service_gets_no_key() -> None:
     assert asked_by(refine("rules")) is None
-    assert _key(refine("rules"), 1).service_key == ""
+    assert worker_key(refine("rules"), 1).service_key == ""
     paths = ChildPaths(Path("/code"), Path("/cache"), (), Path("/home"))
     assert not {*KEYS, SERVICE_KEY} & set(child_environment(paths, KEYS, offline=True))
     assert child_environment(paths, KEYS, offline=True, service_key="sk")[SERVICE_KEY] == "sk"

@@ -15,7 +15,7 @@ from pipeline.plan.model import Step
 from pipeline.store.results import StoredResult
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers import dispatcher as module
-from pipeline.workers.dispatcher import Dispatcher
+from pipeline.workers.dispatcher import Dispatcher, StepJob
 from pipeline.workers.local_host import local_dispatcher
 from shared.stage import Resources
 from tests.fakes.misbehave import MisbehaveParams
@@ -36,7 +36,7 @@ def run_all(app: App, folder: Path, heard: list[events.Event], *steps: Step, pau
             for number, step in enumerate(steps):
                 out_dir = folder / f"{number}"
                 out_dir.mkdir()
-                await made.run(step, {}, {"media": None}, out_dir, 60.0, lambda worker: None, lambda event: None)
+                await made.run(StepJob(step, {"media": None}, out_dir, 60.0))
                 await asyncio.sleep(pause_s)
         return made
 
@@ -89,11 +89,12 @@ def test_what_was_seen_replaces_what_was_declared(make_app: Callable[..., App], 
     steps = [with_precision(bench.step("well"), precision, large) for precision in ("full", "low", "full", "low")]
     made = run_all(make_app(), tmp_path, heard, *steps)
     assert made.all_fit(), "neither takes more than some ten megabytes"
-    measured = [made.measurements.of(kind.pool).memory_mb or 0.0 for kind in made._kinds.values()]
+    pools = list(made._pools.forecasts(0.0))
+    measured = [made.measurements.of(pool).memory_mb or 0.0 for pool in pools]
     assert all(10 < memory_mb < 500 for memory_mb in measured)
     assert ended(heard).count("evicted") == 1, "the first time only, when nothing was known yet"
     made.measurements.save()
-    assert Measurements(tmp_path).of(next(iter(made._kinds))).memory_mb == measured[0]
+    assert Measurements(tmp_path).of(pools[0]).memory_mb == measured[0]
 
 
 def test_what_will_be_needed_is_started_ahead(make_app: Callable[..., App], bench: Bench, tmp_path: Path) -> None:
@@ -117,6 +118,25 @@ def test_the_rung_that_fitted_is_where_the_next_job_begins(bench: Bench) -> None
     assert isinstance(second, StoredResult)
     assert second.facts["batch"] == 4
     assert len([text for text in bench.warnings if "out of memory" in text]) == 1
+
+
+def test_a_background_task_that_fails_fails_the_queued_jobs(
+    make_app: Callable[..., App], bench: Bench, tmp_path: Path
+) -> None:
+    """For example, a full disk keeps the history from recording an event."""
+
+    def record(event: events.Event) -> None:
+        if isinstance(event, events.WorkerLoaded):
+            raise OSError("no space left")
+
+    async def work() -> None:
+        async with local_dispatcher(make_app(), tmp_path / "logs", Measurements(tmp_path), record) as made:
+            jobs = [StepJob(bench.step("well"), {"media": None}, tmp_path, 60.0) for _ in range(3)]
+            outcomes = await asyncio.gather(*map(made.run, jobs), return_exceptions=True)
+            assert [str(outcome) for outcome in outcomes] == ["no space left"] * 3
+
+    with pytest.raises(OSError, match="no space left"):
+        asyncio.run(asyncio.wait_for(work(), 60))
 
 
 def test_a_label_that_no_machine_has_is_told(bench: Bench) -> None:

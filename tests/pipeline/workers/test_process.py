@@ -25,6 +25,7 @@ from pipeline.base.errors import (
 from pipeline.base.project import CODE_ROOT
 from pipeline.plan.model import Step
 from pipeline.store.results import StoredResult
+from pipeline.workers.dispatcher import StepJob
 from pipeline.workers.local_host import local_dispatcher
 from shared.environment_manager import ChildPaths, child_environment
 from shared.worker_main import EXIT_NOT_INJECTED
@@ -139,7 +140,7 @@ def test_a_job_that_ends_when_it_is_told_to_leaves_its_worker_to_the_next(bench:
         async def run(step: Step, name: str) -> None:
             folder = bench.logs / name
             folder.mkdir(parents=True)
-            await made.run(step, {}, {"media": None}, folder, 60.0, lambda worker: begun.set(), lambda event: None)
+            await made.run(StepJob(step, {"media": None}, folder, 60.0, on_start=lambda worker: begun.set()))
 
         async with local_dispatcher(bench.app, bench.logs) as made:
             first = asyncio.create_task(run(bench.step(how), "first"))

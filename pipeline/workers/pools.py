@@ -1,0 +1,169 @@
+"""Keep the books of the worker pools: the demands of each, the jobs that it expects, and where a start has failed.
+
+A pool is a set of workers that can stand in for each other, because they loaded the same. The dispatcher asks this
+module for a step's pool and for the forecasts that the scheduler needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.base.errors import Missing
+from pipeline.plan.llm_services import asked_by
+from pipeline.plan.model import Step
+from pipeline.store.worker_stats import Measurements
+from pipeline.workers.capacity import Demand, clamp_to_largest_host
+from pipeline.workers.interfaces import WorkerHost, WorkerKey
+from pipeline.workers.scheduler import PoolForecast, PoolName
+from shared import protocol
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A pool of workers, with the demands of a worker (`resident`) and of a job (`running`)."""
+
+    key: WorkerKey
+    load: protocol.Load | None  # None if backends without models share the workers, and each is loaded on first use
+    resident: Demand
+    running: Demand
+
+    @property
+    def name(self) -> PoolName:
+        """Return the name by which the scheduler and the measurements know the pool."""
+        return self.key.name
+
+
+class Pools:
+    """All pools of a run. Their demands start as declared by the backends, and are replaced by what is measured."""
+
+    def __init__(self, host: WorkerHost, measurements: Measurements) -> None:
+        self._host, self._measurements = host, measurements
+        self._pools: dict[PoolName, Pool] = {}
+        self._expected: dict[PoolName, float] = {}
+        self._failed: set[PoolName] = set()
+
+    def __getitem__(self, name: PoolName) -> Pool:
+        """Return the pool of this name, with its present demands."""
+        return self._pools[name]
+
+    def pool_of(self, step: Step, models: Mapping[str, Path]) -> Pool:
+        """Return the pool whose workers can run the step. Raises `Missing` if no machine has the labels that it needs.
+
+        `models` maps roles to verified snapshots.
+        """
+        key = worker_key(step, max((host.cpus for host in self._host.hosts), default=1))
+        if key.name not in self._pools:
+            resources = step.backend.resources
+            gpu_gib = 0.0 if key.device == "cpu" else resources.gpu_memory_gib
+            declared = Pool(
+                key,
+                load_request(step, models, key) if key.stage else None,
+                Demand(memory_mb=resources.memory_gib * 2**30 / 1e6, gpu_mb=gpu_gib * 2**30 / 1e6),
+                Demand(cpus=key.threads, labels=resources.labels),
+            )
+            self._pools[key.name] = self._with_measured_demands(declared)
+        return self._pools[key.name]
+
+    def expect(self, pool: Pool, jobs: float) -> None:
+        """Add to the number of jobs that the pool expects. A negative number subtracts from it."""
+        self._expected[pool.name] = max(self._expected.get(pool.name, 0.0) + jobs, 0.0)
+
+    def start_failed(self, name: PoolName) -> None:
+        """Record that a worker could not start, so that none is started ahead of the next job, which gets the error."""
+        self._failed.add(name)
+
+    def job_queued(self, name: PoolName) -> None:
+        """Record that a job waits for the pool, so that a failed start is tried again."""
+        self._failed.discard(name)
+
+    def record_load(self, name: PoolName, seconds: float) -> None:
+        """Record the seconds that a worker took to load a backend."""
+        self._measurements.record_load(name, seconds)
+
+    def record_job(self, name: PoolName, done: protocol.Done) -> None:
+        """Record what a job used. If its worker held more memory than was booked, the demand of the pool rises."""
+        self._measurements.record_job(name, done.seconds, done.memory_mb, done.gpu_memory_mb)
+        self._pools[name] = self._with_measured_demands(self._pools[name])
+
+    def forecasts(self, unstarted_per_active: float) -> dict[PoolName, PoolForecast]:
+        """Return the forecast of each pool. The files that are not started yet are assumed to need, each, the jobs that
+        an active file needs on average."""
+        found: dict[PoolName, PoolForecast] = {}
+        for name, pool in self._pools.items():
+            measured = self._measurements.of(name)
+            jobs = 0.0 if name in self._failed else self._expected.get(name, 0.0) * (1 + unstarted_per_active)
+            found[name] = PoolForecast(jobs, pool.resident, pool.running, measured.job_s, measured.load_s or 0.0)
+        return found
+
+    def all_fit(self) -> bool:
+        """Tell whether a worker of each pool fits into the machines at the same time."""
+        memory_mb = sum(host.memory_mb for host in self._host.hosts)
+        gpu_mb = sum(sum(host.gpus) for host in self._host.hosts)
+        demands = [pool.resident for pool in self._pools.values()]
+        return sum(one.memory_mb for one in demands) <= memory_mb and sum(one.gpu_mb for one in demands) <= gpu_mb
+
+    def _with_measured_demands(self, pool: Pool) -> Pool:
+        """Return the pool with measured instead of declared memory where there are measurements, limited to the largest
+        machine. Raises `Missing` if no machine has the labels."""
+        measured, on_gpu = self._measurements.of(pool.name), pool.key.device != "cpu"
+        demand = replace(
+            pool.running,
+            memory_mb=measured.memory_mb or pool.resident.memory_mb,
+            gpu_mb=(measured.gpu_mb or pool.resident.gpu_mb) if on_gpu else 0.0,
+        )
+        limited = clamp_to_largest_host(demand, self._host.hosts)
+        if limited is None:
+            raise missing_label(pool)
+        return replace(
+            pool,
+            resident=Demand(memory_mb=limited.memory_mb, gpu_mb=limited.gpu_mb),
+            running=Demand(cpus=limited.cpus, labels=limited.labels),
+        )
+
+
+def missing_label(pool: Pool) -> Missing:
+    """Return the error for a pool whose labels no machine has."""
+    labels = ", ".join(pool.running.labels) or "a machine"
+    return Missing(
+        "scheduler.label",
+        f"{pool.key.label} needs {labels}, which no machine has",
+        hint="declare what the machine has in the setting `labels`",
+    )
+
+
+def worker_key(step: Step, cpus: int) -> WorkerKey:
+    """Return the key of the workers that can run the step, on machines of at most `cpus` cores.
+
+    A backend with models, load options, labels or a service has workers of its own. The other backends of an
+    environment share workers.
+    """
+    models, options = tuple(sorted(step.models.items())), tuple(sorted(step.load_options.items()))
+    service = asked_by(step)
+    own = bool(models or options or step.backend.resources.labels or service)
+    return WorkerKey(
+        environment=step.backend.environment,
+        stage=step.stage.name if own else "",
+        backend=step.backend_name if own else "",
+        models=models,
+        tools=step.backend.tools,
+        device=step.device,
+        threads=min(step.backend.resources.cpus, cpus) if own else 1,
+        options=options,
+        service_key=service.key if service else "",
+    )
+
+
+def load_request(step: Step, models: Mapping[str, Path], key: WorkerKey) -> protocol.Load:
+    """Return the request that loads the step's backend into a worker with this key."""
+    return protocol.Load(
+        stage=step.stage.name,
+        stage_module=step.stage.module,
+        backend=step.backend_name,
+        backend_module=step.backend.module,
+        models={role: str(path) for role, path in models.items()},
+        device=key.device,
+        threads=key.threads,
+        options=dict(step.load_options),
+    )

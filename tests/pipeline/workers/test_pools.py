@@ -1,0 +1,120 @@
+"""Pools of workers: which steps share one, what its workers are booked with, and the jobs that it expects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.base.errors import Missing
+from pipeline.plan.model import Step
+from pipeline.store.worker_stats import Measurements
+from pipeline.workers.capacity import Demand, Host, Placement
+from pipeline.workers.interfaces import WorkerHandle, WorkerKey
+from pipeline.workers.pools import Pools
+from shared import protocol
+from shared.stage import Resources
+from tests.fakes import misbehave
+
+BOX = Host("box", cpus=4, memory_mb=8000)
+
+
+@dataclass
+class Machines:
+    """Machines on which no worker is ever started."""
+
+    hosts: Sequence[Host] = (BOX,)
+
+    def make(self, key: WorkerKey, placement: Placement, resident: Demand, name: str) -> WorkerHandle:
+        raise AssertionError("a pool starts no worker")
+
+
+def pools(*hosts: Host) -> Pools:
+    return Pools(Machines(hosts or (BOX,)), Measurements(Path("/nowhere")))
+
+
+def step(precision: str = "full", **resources: float | dict[str, float]) -> Step:
+    backend = replace(misbehave.STAGE.backends["itself"], resources=Resources(**resources))  # type: ignore[arg-type]
+    params = misbehave.MisbehaveParams(precision=precision)
+    return Step("misbehave", misbehave.STAGE, "itself", backend, params, {}, {})
+
+
+def done(memory_mb: float | None) -> protocol.Done:
+    return protocol.Done(id=1, outputs={}, facts={}, seconds=2.0, cpu_s=1.0, memory_mb=memory_mb)
+
+
+def test_steps_that_load_the_same_share_a_pool() -> None:
+    books = pools()
+    assert books.pool_of(step(), {}) is books.pool_of(step(), {})
+    assert books.pool_of(step(), {}).name != books.pool_of(step("low"), {}).name
+
+
+def test_a_declared_demand_is_limited_to_the_largest_machine() -> None:
+    pool = pools().pool_of(step(cpus=64, memory_gib=1000.0), {})
+    assert (pool.resident, pool.running) == (Demand(memory_mb=8000), Demand(cpus=4))
+
+
+def test_measured_memory_replaces_declared_memory_and_all_pools_fit_again() -> None:
+    books = pools()
+    for precision in ("full", "low"):
+        books.pool_of(step(precision, memory_gib=6.0), {})
+    assert not books.all_fit()
+    pool = books.pool_of(step(memory_gib=6.0), {})
+    books.record_job(pool.name, done(memory_mb=100.0))
+    assert 100 < books[pool.name].resident.memory_mb < 150
+    assert books[pool.name].running == pool.running
+    assert books.all_fit()
+
+
+def test_a_job_whose_memory_is_unknown_changes_no_demand() -> None:
+    books = pools()
+    pool = books.pool_of(step(), {})
+    books.record_job(pool.name, done(memory_mb=None))
+    assert books[pool.name] == pool
+
+
+def test_a_label_that_no_machine_has_is_an_error_that_names_it() -> None:
+    with pytest.raises(Missing, match="needs nvenc, which no machine has"):
+        pools().pool_of(step(labels={"nvenc": 1.0}), {})
+
+
+@given(st.lists(st.floats(-5, 5), max_size=8))
+def test_the_number_of_expected_jobs_is_never_negative(changes: list[float]) -> None:
+    books = pools()
+    pool = books.pool_of(step(), {})
+    for change in changes:
+        books.expect(pool, change)
+        assert books.forecasts(0.0)[pool.name].jobs >= 0
+    books.expect(pool, 3)
+    assert books.forecasts(0.0)[pool.name].jobs >= 3
+
+
+def test_files_that_are_not_started_count_as_much_as_the_active_ones() -> None:
+    books = pools()
+    pool = books.pool_of(step(), {})
+    books.expect(pool, 4)
+    assert books.forecasts(2.5)[pool.name].jobs == 4 * 3.5
+
+
+def test_a_pool_whose_worker_could_not_start_expects_nothing_until_a_job_waits_for_it() -> None:
+    books = pools()
+    pool = books.pool_of(step(), {})
+    books.expect(pool, 1)
+    books.start_failed(pool.name)
+    assert books.forecasts(0.0)[pool.name].jobs == 0
+    books.job_queued(pool.name)
+    assert books.forecasts(0.0)[pool.name].jobs == 1
+
+
+def test_a_forecast_has_the_seconds_that_were_measured() -> None:
+    books = pools()
+    pool = books.pool_of(step(), {})
+    assert books.forecasts(0.0)[pool.name].job_s is None
+    books.record_load(pool.name, 5.0)
+    books.record_job(pool.name, done(None))
+    forecast = books.forecasts(0.0)[pool.name]
+    assert (forecast.job_s, forecast.load_s) == (2.0, 5.0)
