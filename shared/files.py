@@ -6,11 +6,11 @@ import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
 
-_READ_BYTES = 1 << 20
+from shared.copying import hash_stream
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -51,12 +51,11 @@ def try_link(source: Path, target: Path) -> bool:
     return True
 
 
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file's content, as 64 hexadecimal digits."""
+def sha256_of(path: Path, tick: Callable[[int], object] | None = None) -> str:
+    """Return the sha256 of a file's content, as 64 hexadecimal digits; `tick` hears the size of each piece."""
     digest = hashlib.sha256()
     with open(path, "rb", buffering=0) as stream:
-        while chunk := stream.read(_READ_BYTES):
-            digest.update(chunk)
+        hash_stream(stream, digest, tick=tick)
     return digest.hexdigest()
 
 

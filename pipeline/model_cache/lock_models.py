@@ -26,10 +26,10 @@ from pipeline.model_cache.fetch.errors import SourceFailed, hub_refusal, refusal
 from pipeline.model_cache.fetch.http_client import Refused, Unreachable, open_once, origin_of, patiently
 from pipeline.model_cache.fetch.hub import address_of
 from pipeline.model_cache.manifest import UNKNOWN, HubSource, LockedFile, LockedModel, Model, UrlSource
+from shared.copying import hash_stream
 from shared.documents.base import Frozen
 
 MAIN = "main"
-_READ_BYTES = 1 << 20
 _NEXT_PAGE = re.compile(r'<([^>]+)>;\s*rel="next"')
 
 
@@ -151,11 +151,9 @@ class _Resolver:
 
 def _hash_of(address: str, token: Token | None, cache: ModelCache, emit: Emit) -> LockedFile:
     def ask() -> LockedFile:
-        digest, size = hashlib.sha256(), 0
+        digest = hashlib.sha256()
         with open_once(address, cache.patience, token, {"Accept-Encoding": "identity"}) as answer:
-            while chunk := answer.read(_READ_BYTES):
-                digest.update(chunk)
-                size += len(chunk)
+            size = hash_stream(answer, digest)
             if answer.length:  # it ended before the length that it had stated
                 raise ConnectionError(f"{address} ended after {size} bytes")
         return LockedFile(size=size, sha256=digest.hexdigest())

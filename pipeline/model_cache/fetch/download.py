@@ -28,6 +28,7 @@ from pipeline.model_cache.fetch.pieces import drop_pieces, pieces_of, ready
 from pipeline.model_cache.fetch.retry_policy import Patience, Watch
 from pipeline.model_cache.fetch.width import Gauge
 from pipeline.model_cache.manifest import LockedFile
+from shared.copying import hash_stream
 
 _READ_BYTES = 1 << 20
 _TRIALS = 3  # of several connections, for a server that has refused or cut them
@@ -74,9 +75,7 @@ class _Transfer:
         self.reached, self._digest = 0, hashlib.sha256()
         if job.partial.exists() and job.partial.stat().st_size <= job.file.size:
             with open(job.partial, "rb", buffering=0) as stream:
-                while chunk := stream.read(_READ_BYTES):
-                    self._digest.update(chunk)
-                    self.reached += len(chunk)
+                self.reached = hash_stream(stream, self._digest)
 
     @property
     def sha256(self) -> str:

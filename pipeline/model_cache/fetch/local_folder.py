@@ -10,8 +10,7 @@ from pipeline.base.project import CODE_ROOT
 from pipeline.model_cache.fetch import Meter, Moved, Want
 from pipeline.model_cache.fetch.errors import disk_refusal, refusal
 from pipeline.model_cache.manifest import LocalFolderSource, LockedFile
-
-_READ_BYTES = 1 << 20
+from shared.copying import hash_stream
 
 
 def fetch(source: LocalFolderSource, want: Want) -> None:
@@ -26,15 +25,17 @@ def fetch(source: LocalFolderSource, want: Want) -> None:
 
 def _copy(place: Path, partial: Path, file: LockedFile, moved: Moved) -> None:
     digest, copied = hashlib.sha256(), 0
+
+    def told(size: int) -> None:
+        nonlocal copied
+        copied += size
+        moved(copied)
+
     if not place.is_file():
         raise refusal("models.folder", f"{place} is not there")
     try:
         with open(place, "rb", buffering=0) as source, open(partial, "wb") as target:
-            while chunk := source.read(_READ_BYTES):
-                target.write(chunk)
-                digest.update(chunk)
-                copied += len(chunk)
-                moved(copied)
+            hash_stream(source, digest, target, told)
             target.flush()
             os.fsync(target.fileno())
     except OSError as error:

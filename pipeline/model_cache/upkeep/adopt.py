@@ -7,7 +7,6 @@ checkpoints, and copied folders. Files are linked where the disk allows it. A so
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import secrets
@@ -20,10 +19,9 @@ from pathlib import Path
 from pipeline.model_cache.fetch_lock import hold_fetch_locks
 from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import LockedFile, LockedModel
-from pipeline.model_cache.upkeep.verify import hash_file
-from shared.files import try_link
+from shared.copying import copy_verified
+from shared.files import sha256_of, try_link
 
-_READ_BYTES = 1 << 20
 _REPOSITORY = re.compile(r"models--[^/\\]+")
 _REVISION = re.compile(r"snapshots[/\\]([0-9a-f]{40})[/\\]")
 
@@ -68,7 +66,7 @@ def adopt(folders: Sequence[Path], cache: Path, locked: Mapping[str, LockedModel
     def identified(found: Found) -> Found:
         if found.size not in sizes:
             return found
-        return Found(found.path, found.real, found.size, hash_file(found.real, lambda size: None))
+        return Found(found.path, found.real, found.size, sha256_of(found.real))
 
     with ThreadPoolExecutor() as pool:
         files = list(pool.map(identified, files))
@@ -155,32 +153,20 @@ def _place(sources: Iterable[Found], blob: Path, entry: LockedFile) -> str:
     for found in sources:
         if blob.is_file() and blob.samefile(found.real):
             return "present"
-    if blob.is_file() and hash_file(blob, lambda size: None) == entry.sha256:
+    if blob.is_file() and sha256_of(blob) == entry.sha256:
         return "present"
     blob.parent.mkdir(parents=True, exist_ok=True)
     for found in sources:
         beside = blob.with_name(f"{blob.name}.{secrets.token_hex(4)}.part")
         try:
             how = "linked" if try_link(found.real, beside) else "copied"
-            if how == "copied" and _copy(found.real, beside) != entry.sha256:
+            if how == "copied" and copy_verified(found.real, beside) != entry.sha256:
                 continue
             os.replace(beside, blob)
             return how
         finally:
             beside.unlink(missing_ok=True)
     return "changed"
-
-
-def _copy(source: Path, target: Path) -> str:
-    """Copy a file, and hash what is written: the source may have changed since it was looked at."""
-    digest = hashlib.sha256()
-    with open(source, "rb") as stream, open(target, "xb") as copy:
-        while chunk := stream.read(_READ_BYTES):
-            digest.update(chunk)
-            copy.write(chunk)
-        copy.flush()
-        os.fsync(copy.fileno())
-    return digest.hexdigest()
 
 
 def _wrong(found: Found, locked: Mapping[str, LockedModel]) -> str | None:

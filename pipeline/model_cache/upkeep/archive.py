@@ -17,11 +17,12 @@ import os
 import re
 import secrets
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from pydantic import Field, ValidationError
 
@@ -30,8 +31,10 @@ from pipeline.environments.environments import wheel_folder
 from pipeline.model_cache.fetch_lock import hold_fetch_locks
 from pipeline.model_cache.layout import layout_of
 from pipeline.model_cache.manifest import LockedModel, ModelLock
-from pipeline.model_cache.upkeep import tar_reader
+from pipeline.model_cache.upkeep import plain_tar
+from pipeline.model_cache.upkeep.plain_tar import InvalidArchive
 from pipeline.model_cache.upkeep.verify import Tick, wrong_with
+from shared.copying import hash_stream
 from shared.documents.base import Document, Frozen
 from shared.files import sha256_of, try_link
 from shared.mistakes import first_mistake
@@ -40,9 +43,9 @@ INDEX = "reel-archive.json"
 _LOCK = "config/models.lock.json"
 _MANIFEST = "config/models.toml"
 _TEXT_BYTES = 16 << 20  # no index, manifest or lock is longer
-_PIECE_BYTES = 1 << 20
 _SPARE = 1.02
 _WHEEL = re.compile(r"[A-Za-z0-9_.+!-]+\.whl")
+Part = tuple[tarfile.TarInfo, IO[bytes]]  # a file of an archive, and its bytes
 
 
 class ArchivedWheel(Frozen):
@@ -84,46 +87,50 @@ def export(
     index = ArchiveIndex(models=tuple(names), wheels=listed)
     beside = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        with open(beside, "xb") as archive:
-            _write_bytes(archive, INDEX, (index.model_dump_json(indent=1) + "\n").encode())
-            _write_bytes(archive, _MANIFEST, (config / "models.toml").read_bytes())
-            _write_bytes(archive, _LOCK, (config / "models.lock.json").read_bytes())
-            for sha256, (name, place, size) in sorted(blobs.items()):
-                if _write_file(archive, f"blobs/{sha256}", place, size, tick) != sha256:
-                    raise Missing(
-                        "model.missing", f"the model {name} is not complete: {place} is not what the lock says",
-                        hint=f"run `./reel models verify {name} --repair`",
-                    )  # fmt: skip
-            for wheel in sorted(wheels, key=lambda wheel: wheel.name):
-                _write_file(archive, f"wheels/{wheel.name}", wheel, listed[wheel.name].size, tick)
-            archive.write(tar_reader.end())
-            archive.flush()
-            os.fsync(archive.fileno())
-            total = archive.tell()
+        with open(beside, "xb") as stream:
+            with plain_tar.create(stream) as archive:
+                plain_tar.add_bytes(archive, INDEX, (index.model_dump_json(indent=1) + "\n").encode())
+                plain_tar.add_bytes(archive, _MANIFEST, (config / "models.toml").read_bytes())
+                plain_tar.add_bytes(archive, _LOCK, (config / "models.lock.json").read_bytes())
+                for sha256, (name, place, size) in sorted(blobs.items()):
+                    if _add(archive, f"blobs/{sha256}", place, size, tick) != sha256:
+                        raise Missing(
+                            "model.missing", f"the model {name} is not complete: {place} is not what the lock says",
+                            hint=f"run `./reel models verify {name} --repair`",
+                        )  # fmt: skip
+                for wheel in sorted(wheels, key=lambda wheel: wheel.name):
+                    _add(archive, f"wheels/{wheel.name}", wheel, listed[wheel.name].size, tick)
+            stream.flush()
+            os.fsync(stream.fileno())
+            total = stream.tell()
         os.replace(beside, target)
     finally:
         beside.unlink(missing_ok=True)
     return Contents(tuple(names), len(listed), total)
 
 
-def _write_bytes(archive: BinaryIO, name: str, data: bytes) -> None:
-    archive.write(tar_reader.header(name, len(data)) + data + tar_reader.padding(len(data)))
+class _Hashing:
+    """A file that is hashed as it is read."""
+
+    def __init__(self, source: BinaryIO, tick: Tick) -> None:
+        self._source, self._tick, self.digest = source, tick, hashlib.sha256()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes."""
+        piece = self._source.read(size)
+        self.digest.update(piece)
+        self._tick(len(piece))
+        return piece
 
 
-def _write_file(archive: BinaryIO, name: str, place: Path, size: int, tick: Tick) -> str:
+def _add(archive: tarfile.TarFile, name: str, place: Path, size: int, tick: Tick) -> str:
     """Copy a file of the given size; returns its sha256, or an empty text if the file has another length."""
-    archive.write(tar_reader.header(name, size))
-    digest, left = hashlib.sha256(), size
-    with open(place, "rb", buffering=0) as stream:
-        while piece := stream.read(_PIECE_BYTES):
-            left -= len(piece)
-            if left < 0:
-                break
-            digest.update(piece)
-            archive.write(piece)
-            tick(len(piece))
-    archive.write(tar_reader.padding(size))
-    return "" if left else digest.hexdigest()
+    with open(place, "rb") as stream:
+        if os.fstat(stream.fileno()).st_size != size:
+            return ""
+        source = _Hashing(stream, tick)
+        plain_tar.add(archive, name, size, source)
+    return source.digest.hexdigest()
 
 
 def import_archive(
@@ -135,9 +142,13 @@ def import_archive(
     """
     cache.mkdir(parents=True, exist_ok=True)
     try:
-        with open(str(source), "rb") as stream, tempfile.TemporaryDirectory(dir=cache, prefix="import-") as aside:
-            return _Import(stream, Path(aside), cache, locked, allowed_wheels, tick).run()
-    except tar_reader.NotOurs as error:
+        with (
+            open(str(source), "rb") as stream,
+            plain_tar.reading(stream) as members,
+            tempfile.TemporaryDirectory(dir=cache, prefix="import-") as aside,
+        ):
+            return _Import(members, Path(aside), cache, locked, allowed_wheels, tick).run()
+    except InvalidArchive as error:
         raise _refused(source, str(error)) from error
     except OSError as error:
         if error.filename != str(source):
@@ -153,92 +164,86 @@ def _refused(source: Path, why: str) -> BadInput:
 
 
 class _Import:
-    """One reading of one archive, from its first byte to its last."""
+    """One reading of one archive."""
 
     def __init__(
-        self, stream: BinaryIO, aside: Path, cache: Path, locked: Mapping[str, LockedModel],
+        self, members: Iterator[Part], aside: Path, cache: Path, locked: Mapping[str, LockedModel],
         allowed_wheels: Collection[str], tick: Tick,
     ) -> None:  # fmt: skip
-        self._stream, self._aside, self._cache, self._locked = stream, aside, cache, locked
+        self._members, self._aside, self._cache, self._locked = members, aside, cache, locked
         self._allowed_wheels, self._tick = allowed_wheels, tick
         self._bytes = 0
 
     def run(self) -> Contents:
         """Read, check, and only then put into place."""
-        parts = tar_reader.members(self._stream)
-        index = self._read_index(parts)
+        index = self._read_index()
         wanted = self._wanted(index)
         self._check_space(sum(size for size, _ in wanted.values()))
-        for member in parts:
+        for member, content in self._members:
             if member.name == _LOCK:
-                self._compare_locks(index, self._read_text(member))
-            elif member.name == _MANIFEST:
-                self._read_text(member)
-            else:
-                self._take(member, wanted)
+                self._compare_locks(index, self._read_text(member, content))
+            elif member.name != _MANIFEST:
+                self._take(member, content, wanted)
         if wanted:
-            raise tar_reader.NotOurs(f"it does not hold `{next(iter(wanted))}`")
+            raise InvalidArchive(f"it does not hold `{next(iter(wanted))}`")
         self._place(index)
         return Contents(index.models, len(index.wheels), self._bytes)
 
-    def _read_index(self, parts: Iterator[tar_reader.Member]) -> ArchiveIndex:
-        first = next(parts, None)
-        if first is None or first.name != INDEX:
-            raise tar_reader.NotOurs(f"it does not begin with `{INDEX}`")
+    def _read_index(self) -> ArchiveIndex:
+        first, content = next(self._members, (None, None))
+        if first is None or content is None or first.name != INDEX:
+            raise InvalidArchive(f"it does not begin with `{INDEX}`")
         try:
-            return ArchiveIndex.model_validate_json(self._read_text(first))
+            return ArchiveIndex.model_validate_json(self._read_text(first, content))
         except ValidationError as error:
-            raise tar_reader.NotOurs(f"`{INDEX}`: {first_mistake(error)}") from error
+            raise InvalidArchive(f"`{INDEX}`: {first_mistake(error)}") from error
 
     def _wanted(self, index: ArchiveIndex) -> dict[str, tuple[int, str]]:
         """Size and sha256 of every member that may come, by its name: from our own locks wherever they say it."""
         wanted: dict[str, tuple[int, str]] = {}
         for name in index.models:
             if name not in self._locked:
-                raise tar_reader.NotOurs(f"it holds the model {name[:80]!r}, which the lock here does not")
+                raise InvalidArchive(f"it holds the model {name[:80]!r}, which the lock here does not")
             for entry in self._locked[name].files.values():
                 wanted[f"blobs/{entry.sha256}"] = entry.size, entry.sha256
         for name, wheel in index.wheels.items():
             if not _WHEEL.fullmatch(name):
-                raise tar_reader.NotOurs(f"{name[:80]!r} is not the name of a wheel")
+                raise InvalidArchive(f"{name[:80]!r} is not the name of a wheel")
             if wheel.sha256 not in self._allowed_wheels:
-                raise tar_reader.NotOurs(f"no lock of an environment here holds the wheel `{name}`")
+                raise InvalidArchive(f"no lock of an environment here holds the wheel `{name}`")
             wanted[f"wheels/{name}"] = wheel.size, wheel.sha256
         return wanted
 
-    def _read_text(self, member: tar_reader.Member) -> bytes:
+    def _read_text(self, member: tarfile.TarInfo, content: IO[bytes]) -> bytes:
         if member.size > _TEXT_BYTES:
-            raise tar_reader.NotOurs(f"`{member.name}` has {member.size} bytes")
-        return b"".join(tar_reader.content(self._stream, member, _PIECE_BYTES))
+            raise InvalidArchive(f"`{member.name}` has {member.size} bytes")
+        return content.read()
 
     def _compare_locks(self, index: ArchiveIndex, text: bytes) -> None:
         """Raise a clearer error than a missing blob, if the two checkouts are of different releases."""
         try:
             theirs = ModelLock.model_validate_json(text).models
         except ValidationError as error:
-            raise tar_reader.NotOurs(f"its `{_LOCK}` is not a lock file") from error
+            raise InvalidArchive(f"its `{_LOCK}` is not a lock file") from error
         for name in index.models:
             if name not in theirs or theirs[name].digest != self._locked[name].digest:
-                raise tar_reader.NotOurs(f"it was made with another lock of the model {name} than the one here")
+                raise InvalidArchive(f"it was made with another lock of the model {name} than the one here")
 
-    def _take(self, member: tar_reader.Member, wanted: dict[str, tuple[int, str]]) -> None:
+    def _take(self, member: tarfile.TarInfo, content: IO[bytes], wanted: dict[str, tuple[int, str]]) -> None:
         if member.name not in wanted:
-            raise tar_reader.NotOurs(f"`{member.name}` does not belong in it")
+            raise InvalidArchive(f"{member.name[:80]!r} does not belong in it, or stands in it twice")
         size, sha256 = wanted.pop(member.name)
         if member.size != size:
-            raise tar_reader.NotOurs(f"`{member.name}` has {member.size} bytes, expected {size}")
+            raise InvalidArchive(f"`{member.name}` has {member.size} bytes, expected {size}")
         digest = hashlib.sha256()
         place = self._aside / member.name
         place.parent.mkdir(exist_ok=True)
         with open(place, "xb") as file:
-            for piece in tar_reader.content(self._stream, member, _PIECE_BYTES):
-                digest.update(piece)
-                file.write(piece)
-                self._tick(len(piece))
+            hash_stream(content, digest, file, self._tick)
             file.flush()
             os.fsync(file.fileno())
         if digest.hexdigest() != sha256:
-            raise tar_reader.NotOurs(f"`{member.name}` has sha256 {digest.hexdigest()}, expected {sha256}")
+            raise InvalidArchive(f"`{member.name}` has sha256 {digest.hexdigest()}, expected {sha256}")
         self._bytes += size
 
     def _check_space(self, size: int) -> None:

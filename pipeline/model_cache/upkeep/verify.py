@@ -5,7 +5,6 @@ finish has begun early. Sizes are compared before anything is read."""
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,8 +18,8 @@ from pipeline.base.hardware import available_cores
 from pipeline.model_cache.fetch_lock import hold_fetch_locks
 from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import LockedFile, LockedModel
+from shared.files import sha256_of
 
-_READ_BYTES = 1 << 18  # fits into the cache of a core, beside what others read
 _SECONDS_BETWEEN_EVENTS = 0.1  # a reader needs no more, and at 2 GB/s each event costs something
 LOCK_ITSELF = "the lock"  # where a problem is not with a file
 REFERENCE = "refs/main"  # calls without a revision go by it when they are offline
@@ -98,22 +97,10 @@ def wrong_with(place: Path, locked: LockedFile, tick: Tick) -> str | None:
     if size != locked.size:
         return f"{place} has {size} bytes, expected {locked.size}"
     try:
-        found = hash_file(place, tick)
+        found = sha256_of(place, tick)
     except OSError as error:
         return f"{place} cannot be read: {error.strerror}"
     return None if found == locked.sha256 else f"{place} has sha256 {found}, expected {locked.sha256}"
-
-
-def hash_file(path: Path, tick: Tick) -> str:
-    """Return the sha256 of a file and report the progress; reading into one buffer spares an allocation a megabyte."""
-    digest = hashlib.sha256()
-    buffer = bytearray(_READ_BYTES)
-    view = memoryview(buffer)
-    with open(path, "rb", buffering=0) as stream:
-        while size := stream.readinto(buffer):
-            digest.update(view[:size])
-            tick(size)
-    return digest.hexdigest()
 
 
 def drop(problems: Iterable[Problem], cache: Path, locked: Mapping[str, LockedModel]) -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import tarfile
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -235,18 +236,25 @@ def _negative() -> bytes:
 
 
 RAW: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "nothing": (lambda data: b"", "it is empty"),
-    "a cut archive": (lambda data: data[: len(data) // 2], "ends in the middle"),
-    "no end mark": (lambda data: data[:-1024], "without an end mark"),
-    "something behind the end": (lambda data: data + b"x" * 512, "goes on after its end"),
-    "noise": (lambda data: os.urandom(4096), "not a plain tar archive"),
-    "a compressed bomb": (lambda data: b"\x1f\x8b" + data[2:], "not a plain tar archive"),
-    "a length beyond the archive": (lambda data: bytes(_header(INDEX, 1 << 20)) + b"{", "ends in the middle"),
+    "nothing": (lambda data: b"", "not a whole plain tar archive (empty file)"),
+    "a cut archive": (lambda data: data[: len(data) // 2], "unexpected end of data"),
+    "a cut header": (lambda data: data[:700], "unexpected end of data"),
+    "noise": (lambda data: os.urandom(4096), "not a whole plain tar archive"),
+    "a compressed bomb": (lambda data: b"\x1f\x8b" + data[2:], "not a whole plain tar archive"),
+    "a length beyond the archive": (lambda data: bytes(_header(INDEX, 1 << 20)) + b"{", "unexpected end of data"),
     "a length beyond any disk": (lambda data: bytes(_header(INDEX, 1 << 62)) + data, "bytes"),
-    "a negative length": (lambda data: _negative() + data, "not a plain tar archive"),
+    "a negative length": (lambda data: _negative() + data, "has -64 bytes"),
     "a long name without end": (
         lambda data: _with_checksum(bytearray(_header("././@LongLink", 1 << 40)[:156] + b"L" + bytes(355))) + data,
         "a name of",
+    ),
+    "an extended header without end": (
+        lambda data: _with_checksum(bytearray(_header("extended", 1 << 40)[:156] + b"x" + bytes(355))) + data,
+        "is not a regular file",
+    ),
+    "long names one after the other": (
+        lambda data: tarfile.TarInfo("n" * 200).tobuf(tarfile.GNU_FORMAT)[:1024] * 5000 + data,
+        "not a whole plain tar archive",
     ),
 }  # fmt: skip
 
@@ -262,6 +270,29 @@ def test_what_is_no_whole_archive_is_refused_without_reading_what_it_claims(
         _import(bad, tmp_path / "target")
     assert said in caught.value.message
     assert list((tmp_path / "target").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "change", [lambda data: data.rstrip(b"\0"), lambda data: data + b"x" * 512], ids=["cut", "longer"]
+)
+def test_bytes_after_the_last_file_do_not_matter(
+    change: Callable[[bytes], bytes], archive: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.tar"
+    changed = change(archive.read_bytes())
+    other.write_bytes(changed + bytes(-len(changed) % 512))
+    _import(other, tmp_path / "target")
+    assert check_models(LOCKED, tmp_path / "target", LOCKED, lambda event: None) == {"whisper": [], "aligner": []}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="named pipes are of Unix")
+def test_an_archive_comes_through_a_pipe(archive: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(pipe.write_bytes, archive.read_bytes())
+        _import(pipe, tmp_path / "target")
+    assert check_models(LOCKED, tmp_path / "target", LOCKED, lambda event: None) == {"whisper": [], "aligner": []}
 
 
 @pytest.mark.parametrize("kind", [tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])
