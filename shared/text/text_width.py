@@ -2,9 +2,10 @@
 
 A place is the width of a Latin letter. An East Asian wide character takes two (Unicode TR 11), a combining mark or an
 invisible character none, everything else one, spaces and punctuation among it; the break between two lines is not
-counted. Lines and reading speeds are measured in places, in every language, by the layout and by the check alike. A
-guide that counts full-width characters, as those for Japanese, Chinese and Korean do, is written with twice its
-numbers: that is why half-width letters count half in them.
+counted. A picture takes two, however many characters it is composed of (Unicode TS 51), and so does a Korean syllable.
+Lines and reading speeds are measured in places, in every language, by the layout and by the check alike. A guide that
+counts full-width characters, as those for Japanese, Chinese and Korean do, is written with twice its numbers: that is
+why half-width letters count half in them.
 
 Clusters follow Unicode TR 29, by rules that the standard library's tables can express. Where those tables are coarser
 than the standard's, two characters are kept together rather than cut.
@@ -12,6 +13,7 @@ than the standard's, two characters are kept together rather than cut.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
@@ -21,35 +23,41 @@ _JOINER = "\u200d"
 # Vowels that are letters by category and belong to the consonant before them all the same.
 _TRAILING_VOWELS = frozenset("\u0e33\u0eb3\uff9e\uff9f")
 _SPACELESS = (("\u0e00", "\u0eff"), ("\u0f00", "\u0fff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"))
+_PICTURE = "[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]"
+# What is joined to a picture, and the colour of its skin: parts of the picture before them.
+_PICTURE_PARTS = re.compile(f"\u200d{_PICTURE}|(?<={_PICTURE})[\U0001f3fb-\U0001f3ff]")
+_SHOWN_AS_PICTURE = re.compile("(.)\ufe0f")
 _LINKER = 9  # the combining class of viramas: they bind two consonants to one shape
 
 
 @lru_cache(maxsize=1 << 14)
 def _places_of(character: str) -> int:
-    if unicodedata.category(character) in _NO_PLACE:
+    if unicodedata.category(character) in _NO_PLACE or _ends_syllable(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
 
 
 def places(text: str) -> int:
-    """How many places a text takes."""
+    """Return how many places a text takes."""
     if text.isascii() and text.isprintable():
         return len(text)
-    return sum(map(_places_of, text))
+    text = _PICTURE_PARTS.sub("", text)
+    widened = sum(_places_of(character) == 1 for character in _SHOWN_AS_PICTURE.findall(text))
+    return sum(map(_places_of, text)) + widened
 
 
 def places_of_lines(lines: Sequence[str]) -> int:
-    """How many places a cue takes in all: what its reading time is reckoned from."""
+    """Return how many places a cue takes in all, from which its reading time is computed."""
     return sum(map(places, lines))
 
 
 def reading_ms(count: int, speed: float) -> int:
-    """How long reading so many places takes at `speed` places a second, in whole milliseconds rounded up."""
+    """Return how long reading `count` places takes at `speed` places a second, in whole milliseconds rounded up."""
     return -int(-(count * 1000) // speed)
 
 
 def clusters(text: str) -> list[str]:
-    """The text as what a reader takes for single characters, in order."""
+    """Split the text into what a reader takes for single characters."""
     found: list[str] = []
     begin = 0
     for index in range(1, len(text)):
@@ -111,5 +119,10 @@ def _are_one_syllable(before: str, character: str) -> bool:
             "\u1100" <= character <= "\u11a7" or "\uac00" <= character <= "\ud7a3" or "\ua960" <= character <= "\ua97c"
         )
     if "\u1160" <= before <= "\u11ff" or "\uac00" <= before <= "\ud7a3" or "\ud7b0" <= before <= "\ud7fb":
-        return "\u1160" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7fb"
+        return _ends_syllable(character)
     return False
+
+
+def _ends_syllable(character: str) -> bool:
+    """Return whether the character is a conjoining vowel or final consonant of Hangul."""
+    return "\u1160" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7fb"

@@ -178,7 +178,7 @@ def _write(job: CondenseJob, transcript: Transcript, translation: Translation | 
 
 STAGE = Stage(
     name="condense",
-    version=1,
+    version=2,
     summary="shorten text that is spoken too fast to be read",
     inputs=CondenseInputs,
     params=CondenseParams,

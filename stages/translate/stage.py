@@ -280,7 +280,7 @@ _DECODING = tuple(
 
 STAGE = Stage(
     name="translate",
-    version=4,
+    version=5,
     summary="translate a transcript, segment by segment, sentence by sentence",
     inputs=TranslateInputs,
     params=TranslateParams,

@@ -23,6 +23,26 @@ def test_a_letter_takes_a_place_a_wide_one_two_and_a_mark_none(text: str, count:
 
 
 @pytest.mark.parametrize(
+    "picture",
+    [
+        "\U0001f44d", "\U0001f44d\U0001f3fd", "\u2764\ufe0f", "1\ufe0f\u20e3", "\U0001f1eb\U0001f1f7",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466", "\U0001f3f3\ufe0f\u200d\U0001f308",
+        "\u1112\u1161\u11ab",
+    ],
+)  # fmt: skip
+def test_a_picture_and_a_syllable_take_two_places_whatever_they_are_composed_of(picture: str) -> None:
+    assert clusters(picture) == [picture]
+    assert places(picture) == 2
+    assert places(f"a{picture}한{picture}") == 7
+
+
+@given(st.text(), st.text())
+def test_a_text_takes_the_places_of_its_clusters(one: str, other: str) -> None:
+    text = one + other
+    assert places(text) == sum(map(places, clusters(text)))
+
+
+@pytest.mark.parametrize(
     ("text", "count"),
     [
         ("abc", 3), ("e\u0301e", 2), ("क्षि", 1), ("นี้ำ", 1), ("한글", 2), ("\u1112\u1161\u11ab\u1100", 2),
