@@ -28,17 +28,17 @@ from pydantic import JsonValue
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
 
-from pipeline.app import App, open_app
 from pipeline.base.hardware import available_cores
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 from pipeline.engine.admission import Admission, set_up
-from pipeline.engine.item import ItemRecord, Run
-from pipeline.engine.item_run import ItemRunner, Shared
+from pipeline.engine.item import ItemTracker, Run
+from pipeline.engine.item_run import ItemRunner, RunContext
 from pipeline.engine.media_list import Request
+from pipeline.engine.project import Project, open_project
+from pipeline.engine.step_run import StepRunner
 from pipeline.environments.ffmpeg import FFMPEG
 from pipeline.publishing.batch_media import BatchMedia
-from pipeline.store.history import Runs
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers.dispatcher import Dispatcher
 from pipeline.workers.local_host import LocalHost
@@ -83,19 +83,19 @@ def main() -> int:
     return int(ratio < LEAST_RATIO or of_bound > MOST_OF_BOUND or max(found.loads.values()) > 1)
 
 
-def project(folder: Path) -> App:
+def project_in(folder: Path) -> Project:
     """The checkout with results of its own."""
     flags: dict[str, JsonValue] = {
         "results_dir": str(folder / "results"), "output_dir": str(folder / "out"), "profile": "starter"
     }  # fmt: skip
-    return open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])
+    return open_project(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])
 
 
 def cut(folder: Path, count: int) -> list[Path]:
     """Clips of 8 to 14 s, each another part of the sample."""
     folder.mkdir()
-    app = project(folder)
-    ffmpeg = app.tools.folder(app.tool) / FFMPEG
+    project = project_in(folder)
+    ffmpeg = project.installed.tools.folder(project.installed.tool) / FFMPEG
     clips = []
     for number in range(count):
         clips.append(folder / f"clip{number:02d}.mp4")
@@ -110,29 +110,31 @@ def cut(folder: Path, count: int) -> list[Path]:
 def cold(clips: list[Path], folder: Path) -> tuple[float, float]:
     """Processor time of workers that do one job each, one clip after the other, and how much of it was work."""
     folder.mkdir()
-    app = project(folder)
+    project = project_in(folder)
 
     work_s = 0.0
 
     async def work() -> None:
         nonlocal work_s
-        host = LocalHost(app, folder / "logs")
-        async with ColdDispatcher(host, app.settings, Measurements(folder), lambda event: None) as dispatcher:
-            history = Runs(app.store, app.project.runs)
-            admission = Admission(app, history, BatchMedia())
-            run = Run(history.start("subtitle", "starter"), app, history, lambda event: None)
+        host = LocalHost(project.installed, folder / "logs")
+        async with ColdDispatcher(host, project.settings, Measurements(folder), lambda event: None) as dispatcher:
+            records, output = project.records(), project.folders.output
+            admission = Admission(project.planner, records, project.surroundings(), output, BatchMedia())
+            run = Run(records.history.start("subtitle", "starter"), records, lambda event: None)
+            steps = StepRunner(project.store, project.installed.models, dispatcher)
+            context = RunContext(project.installed, steps, admission.surroundings)
             for clip in clips:
-                media = app.store.media(clip)
+                media = project.store.media(clip)
                 item = admission.item(Request(clip), media.digest)
                 previews = admission.preview(item)
-                set_up(previews, app, lambda event: None)
-                record = ItemRecord(item, run, media)
-                await ItemRunner(record, Shared(dispatcher, admission.surroundings)).complete(previews)
-                assert record.error is None, record.error
-                work_s += sum(result.cpu_s for result in {one.key: one for one in record.results.values()}.values())
+                set_up(previews, project.installed, lambda event: None)
+                tracker = ItemTracker(item, run, media)
+                await ItemRunner(tracker, context).complete(previews)
+                assert tracker.error is None, tracker.error
+                work_s += sum(result.cpu_s for result in {one.key: one for one in tracker.results.values()}.values())
 
     before = _children_s()
-    with app.store.open_for_writing("a benchmark"):
+    with project.store.open_for_writing("a benchmark"):
         asyncio.run(work())
     return _children_s() - before, work_s
 
@@ -161,12 +163,12 @@ def warm(clips: list[Path], folder: Path) -> Warm:
     wall_s, own_s = time.perf_counter() - started, _children_s() - before
     foreign_s = max(_machine_s() - machine - own_s, 0.0)
     assert json.loads(done.stdout)["data"]["counts"] == {"done": len(clips)}, done.stdout
-    app = project(folder)
-    history = Runs(app.store, app.project.runs)
+    project = project_in(folder)
+    history = project.records().history
     details = history.details(history.all()[0].id)
     work_s, busy = 0.0, dict.fromkeys((worker.worker for worker in details.workers), 0.0)
     for step in details.steps:
-        if step.state == "done" and step.worker and step.key and (result := app.store.lookup(step.key)):
+        if step.state == "done" and step.worker and step.key and (result := project.store.lookup(step.key)):
             work_s += result.cpu_s
             busy[step.worker] += result.seconds
     loads = Counter(load.stage for load in details.loads if load.models)

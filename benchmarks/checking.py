@@ -21,12 +21,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # started by its path, from anywhere
 
-from pipeline.app import App, open_app  # noqa: E402
 from pipeline.base.project import CONFIG  # noqa: E402
 from pipeline.base.settings import load_settings  # noqa: E402
 from pipeline.engine.batch import run_batch  # noqa: E402
-from pipeline.engine.item import ItemRecord  # noqa: E402
+from pipeline.engine.item import ItemTracker  # noqa: E402
 from pipeline.engine.media_list import Request  # noqa: E402
+from pipeline.engine.project import Project, open_project  # noqa: E402
 from pipeline.store.media_file import MediaFile  # noqa: E402
 from shared.files import is_sound, sha256_of  # noqa: E402
 
@@ -40,7 +40,7 @@ class Checks:
     def __init__(self) -> None:
         self.seconds = 0.0
         self._wrap(MediaFile, "prove")
-        self._wrap(ItemRecord, "find_damaged")
+        self._wrap(ItemTracker, "find_damaged")
 
     def _wrap(self, owner: type, name: str) -> None:
         inner: Callable[..., Any] = getattr(owner, name)
@@ -67,29 +67,31 @@ def main() -> int:
         folder = Path(name)
         demo = [Request(ROOT / "samples" / "demo.mp4")]
         for part, changes in (("main", {}), ("changed", {"stages": {"asr": {"beam_size": 3}}})):
-            app = app_in(folder / "main", stub=arguments.stub, profile="starter", **changes)
-            shares[part] = timed(part, checks, app, demo)
+            project = project_in(folder / "main", stub=arguments.stub, profile="starter", **changes)
+            shares[part] = timed(part, checks, project, demo)
         files = [folder / f"film{number:05d}.mp4" for number in range(arguments.files)]
         for number, file in enumerate(files):
             file.write_bytes(b"film %d" % number)
-        app = app_in(folder / "many", stub=True, recipe="transcribe")
-        run_batch([Request(file) for file in files], app, lambda event: None)
-        again = [timed("again", checks, app, [Request(file) for file in files]) for _ in range(arguments.rounds)]
+        project = project_in(folder / "many", stub=True, recipe="transcribe")
+        run_batch([Request(file) for file in files], project, lambda event: None)
+        again = [timed("again", checks, project, [Request(file) for file in files]) for _ in range(arguments.rounds)]
         shares["again"] = min(again)
         print(f"hour     {min(_hour(folder) for _ in range(arguments.rounds)):8.2f} s to compare its sound")
     return int(any(share > LIMITS[part] for part, share in shares.items()))
 
 
-def app_in(folder: Path, **settings: Any) -> App:
+def project_in(folder: Path, **settings: Any) -> Project:
     """A project with a store and an output folder of its own. Any: settings are of many types."""
     places = {"results_dir": str(folder / "results"), "output_dir": str(folder / "out")}
-    return open_app(load_settings(CONFIG / "defaults.toml", ROOT / "reel.toml", os.environ, {**places, **settings})[0])
+    return open_project(
+        load_settings(CONFIG / "defaults.toml", ROOT / "reel.toml", os.environ, {**places, **settings})[0]
+    )
 
 
-def timed(part: str, checks: Checks, app: App, requests: list[Request]) -> float:
+def timed(part: str, checks: Checks, project: Project, requests: list[Request]) -> float:
     """Run, print, and return the percentage of the wall time that checks took."""
     before, started = checks.seconds, time.perf_counter()
-    result = run_batch(requests, app, lambda event: None)
+    result = run_batch(requests, project, lambda event: None)
     seconds, checking = time.perf_counter() - started, checks.seconds - before
     assert not result.failed, result.failed[0].error
     share = checking / seconds * 100

@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project i
 
 from pydantic import JsonValue
 
-from pipeline.app import App, open_app
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
+from pipeline.engine.project import Project, open_project
 from pipeline.plan.make_plan import Choices, single_step
 from pipeline.plan.registry import stage_named
 from pipeline.store.worker_stats import Measurements
@@ -36,16 +36,16 @@ def measure(cluster: str, steps: int) -> tuple[float, float]:
     """Seconds to the first step's end, and the median of the others; an empty `cluster` is this machine alone."""
     with tempfile.TemporaryDirectory(dir=CODE_ROOT / ".cache") as scratch:
         flags: dict[str, JsonValue] = {"cluster": cluster, "stub": True, "results_dir": scratch, "profile": "starter"}
-        app = open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])
-        os.environ.update(ray_variables(app))
-        return asyncio.run(_measure(app, Path(scratch), steps))
+        project = open_project(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])
+        os.environ.update(ray_variables(project.folders))
+        return asyncio.run(_measure(project, Path(scratch), steps))
 
 
-async def _measure(app: App, folder: Path, steps: int) -> tuple[float, float]:
+async def _measure(project: Project, folder: Path, steps: int) -> tuple[float, float]:
     choices = Choices(
         recipe_name="alone",
-        profile_name=app.profile.name,
-        profile=app.profile.profile,
+        profile_name=project.planner.profile.name,
+        profile=project.planner.profile.profile,
         targets=(),
         stages={},
         stub=True,
@@ -55,7 +55,9 @@ async def _measure(app: App, folder: Path, steps: int) -> tuple[float, float]:
     audio.write_bytes(b"nothing")
     took = []
     began = time.perf_counter()
-    async with open_dispatcher(app, folder / "logs", Measurements(folder), lambda event: None) as dispatcher:
+    async with open_dispatcher(
+        project.installed, folder / "logs", Measurements(folder), lambda event: None
+    ) as dispatcher:
         for number in range(steps + 1):
             out_dir = folder / f"{number}"
             out_dir.mkdir()

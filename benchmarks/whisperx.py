@@ -26,7 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
 
-from benchmarks.batch import cut, project
+from benchmarks.batch import cut, project_in
 from pipeline.base.hardware import available_cores
 from pipeline.base.project import CODE_ROOT
 from shared.environment_manager import ChildPaths, child_environment
@@ -95,15 +95,21 @@ def reel(clips: Sequence[Path], folder: Path, recipe: Path) -> Call:
 def whisperx(clips: Sequence[Path], folder: Path) -> Call:
     """One call of `whisperx` for all clips, in its environment as reel would inject it."""
     folder.mkdir()
-    app = project(folder)
-    programs = app.environments.programs("speech")
-    paths = ChildPaths(CODE_ROOT, app.project.cache, (app.tools.folder(app.tool), programs), folder, folder)
+    project = project_in(folder)
+    programs = project.installed.environments.programs("speech")
+    paths = ChildPaths(
+        CODE_ROOT,
+        project.folders.cache,
+        (project.installed.tools.folder(project.installed.tool), programs),
+        folder,
+        folder,
+    )
     cores = available_cores()
     words = [
         str(programs / "whisperx"),
         *map(str, clips),
         "--model",
-        str(app.models.snapshot(MODEL)),
+        str(project.installed.models.snapshot(MODEL)),
         "--device",
         "cpu",
     ]

@@ -3,7 +3,6 @@
     cli           the command line: parse, run one command, print its result
     engine        one run: files in, items, steps, results
     workers       stage processes on this machine or on many: started, given jobs, watched, ended
-    app           builds the parts of a project from its settings
     publishing    published files, corrections, and what may be deleted
     model_cache   the one model cache: fetched, verified, pinned
     environments  one virtual environment for each family of stages

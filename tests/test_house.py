@@ -23,7 +23,7 @@ RAY_ROOM = "pipeline/workers/ray/host.py"
 REGISTRY = "pipeline/plan/registry.py"
 # The packages of the orchestrator, from the top down: each imports those after it, and none before it.
 STAIRCASE = (
-    "cli", "engine", "workers", "app", "publishing", "model_cache", "environments", "store", "plan", "base",
+    "cli", "engine", "workers", "project", "publishing", "model_cache", "environments", "store", "plan", "base",
 )  # fmt: skip
 # Where processes may be started. `bootstrap_core` runs before the core environment exists.
 STARTERS = {

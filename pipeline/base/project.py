@@ -13,8 +13,8 @@ CONFIG = CODE_ROOT / "config"
 
 
 @dataclass(frozen=True)
-class Project:
-    """The folders of one project, absolute and with links resolved, so that no working directory changes them."""
+class ProjectFolders:
+    """Folders of one project, absolute and with links resolved, so that no working directory changes them."""
 
     cache: Path
     results: Path
@@ -25,7 +25,7 @@ class Project:
 
     @property
     def runs(self) -> Path:
-        """Return the logs of runs, a folder each."""
+        """Return the folder of the logs of runs; each run has a folder in it."""
         return self.results / "runs"
 
     @property
@@ -42,19 +42,18 @@ class Project:
 
 
 def home_folder() -> Path | None:
-    """Return the user's home folder; None if the account has none, as a container's user id without a name."""
+    """The user's home folder; None where there is none, as for a container's number without a name."""
     home = os.path.expanduser("~")  # noqa: PTH111 - `Path.home` raises instead
     return None if home == "~" else Path(home)
 
 
-def open_project(settings: Settings) -> Project:
-    """Return the project with its folders as the settings say; makes none of them. `output_dir` starts where the
-    user is."""
+def project_folders(settings: Settings) -> ProjectFolders:
+    """Return the folders that the settings name, and create none. `output_dir` starts at the working directory."""
 
     def place(folder: str) -> Path:
         return (CODE_ROOT / Path(folder).expanduser()).resolve()
 
-    return Project(
+    return ProjectFolders(
         cache=place(settings.cache_dir),
         results=place(settings.results_dir),
         index=place(settings.index_dir or settings.results_dir),

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.app import App, open_app
 from pipeline.base.display import one_line
 from pipeline.base.errors import EXIT_OK, ReelError, UsageError
 from pipeline.base.project import CODE_ROOT, CONFIG
@@ -20,6 +19,7 @@ from pipeline.cli.options.jobs import JobFlags
 from pipeline.cli.options.shared import SettingFlags
 from pipeline.engine.folder_walk import FolderWalk
 from pipeline.engine.media_list import Request, find_media, ordered, read_list
+from pipeline.engine.project import Project, open_project
 from pipeline.plan.registry import PARAMETERS
 
 
@@ -44,14 +44,14 @@ def settings_of(arguments: Arguments) -> tuple[Settings, Origins]:
     return load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, flags, PARAMETERS)
 
 
-def app_of(arguments: Arguments) -> App:
+def project_of(arguments: Arguments) -> Project:
     """Return the project under this call's settings."""
-    return open_app(settings_of(arguments)[0])
+    return open_project(settings_of(arguments)[0])
 
 
-def walk_of(app: App) -> FolderWalk:
+def walk_of(project: Project) -> FolderWalk:
     """Return the folder walk that all commands share."""
-    return FolderWalk((app.project.results, app.project.cache, app.project.environments))
+    return FolderWalk((project.folders.results, project.folders.cache, project.folders.environments))
 
 
 def requests_of(arguments: JobFlags, media_root: Path, walk: FolderWalk) -> list[Request]:

@@ -9,7 +9,6 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.display_paths import as_text, shown
 from pipeline.base.errors import BadInput, UsageError
@@ -17,12 +16,15 @@ from pipeline.base.events import Emit
 from pipeline.base.project import CONFIG
 from pipeline.engine.item import Item
 from pipeline.engine.media_list import Request
+from pipeline.engine.planner import Planner
 from pipeline.engine.preview import StepPreview, preview
+from pipeline.engine.project import Records
 from pipeline.model_cache.fetch_many import require
 from pipeline.plan.llm_services import check_service
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Plan
 from pipeline.plan.registry import stage_named
+from pipeline.plan.result_key import Surroundings
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.beside import job_folder
 from pipeline.publishing.edits import CORRECT, Edit, beside_transcript, with_edits
@@ -30,7 +32,7 @@ from pipeline.publishing.folders import Folders, OutputDisk
 from pipeline.publishing.names import NameRules
 from pipeline.publishing.publish import PublishedFiles, Rules, changed_files
 from pipeline.publishing.up_to_date import Receipt, Receipts, plan_digest, state_of
-from pipeline.store.history import Runs
+from pipeline.workers.installation import Installation
 
 
 def check_media(media: Path) -> None:
@@ -64,22 +66,24 @@ class Admission:
     `UsageError`."""
 
     def __init__(
-        self, app: App, history: Runs, batch: BatchMedia, taking_edits: Emit | None = None, *, try_disk: bool = False
-    ) -> None:
-        """Prepare for the media files of `batch`.
+        self, planner: Planner, records: Records, surroundings: Surroundings, output: Path, batch: BatchMedia,
+        taking_edits: Emit | None = None, *, try_disk: bool = False,
+    ) -> None:  # fmt: skip
+        """Prepare for the media files of `batch`, whose results are published in `output` or beside the files.
 
         With `taking_edits`, edited published files are taken in as corrections, and it receives the notices about them.
         With `try_disk`, the output folder is tested by writing to it.
         """
-        self.app, self._history, self._batch, self._taking_edits = app, history, batch, taking_edits
+        self.surroundings = surroundings
+        self._planner, self._records, self._output = planner, records, output
+        self._batch, self._taking_edits = batch, taking_edits
         self._disk = OutputDisk(try_it=try_disk)
-        self.surroundings = app.surroundings()
         self._names: set[str] = set()
-        self._beside = app.settings.beside
-        self._folders = Folders(None if self._beside else app.project.output, batch, replace=app.settings.replace)
+        self._beside, self._replace = planner.settings.beside, planner.settings.replace
+        self._folders = Folders(None if self._beside else output, batch, replace=self._replace)
         self._plans: dict[str, Plan] = {}
         self._digests: dict[int, str] = {}
-        self._receipts = Receipts(app.store)
+        self._receipts = Receipts(records.store)
         self.plan_for(Request(Path()))  # reports a mistake that concerns every file before the first file
 
     def check(self, requests: Iterable[Request]) -> None:
@@ -94,15 +98,17 @@ class Admission:
         """Return the plan for a media file. All files with the same settings share one plan."""
         name = json.dumps(request.overrides, sort_keys=True) if request.overrides else ""
         if name not in self._plans:
-            app = self.app.changed(request.overrides) if request.overrides else self.app
-            self._plans[name] = app.plan()
+            self._plans[name] = self._planner_for(request).plan()
         return self._plans[name]
+
+    def _planner_for(self, request: Request) -> Planner:
+        return self._planner.with_overrides(request.overrides) if request.overrides else self._planner
 
     def item(self, request: Request, digest: str, index: int = 0) -> Item:
         """Return the item, with a folder that no other file of this run has."""
         plan = self.plan_for(request)
         media = request.media
-        names = self._disk.rules(media.parent if self._beside else self.app.project.output, media)
+        names = self._disk.rules(media.parent if self._beside else self._output, media)
         folder = self._folders.take(media, digest, names)
         if self._beside:
             self._disk.check_beside(media, folder)
@@ -110,9 +116,9 @@ class Admission:
             self._disk.check(folder)
         name = self.name(request.media)
         if edits := self._edits(name, digest, folder):
-            choices = (self.app.changed(request.overrides) if request.overrides else self.app).choices()
+            choices = self._planner_for(request).choices()
             plan = with_edits(plan, edits, lambda inputs: single_step(stage_named(CORRECT), choices, inputs, None))
-            decided_by = plan_digest(plan, self.app.models.models, self.surroundings)
+            decided_by = plan_digest(plan, self._planner.models.models, self.surroundings)
         else:
             decided_by = self._digest_of(plan)
         rules = self._rules(request, digest, names)
@@ -129,19 +135,19 @@ class Admission:
             return state is not None and state == state_of(str(path))
 
         return Rules(
-            self.app.store, self.app.models.models, self._batch, names,
+            self._records.store, self._planner.models.models, self._batch, names,
             elsewhere=lambda taken: self._folders.take_other(taken, media, digest, names),
-            untouched=untouched, replace=self.app.settings.replace, beside=self._beside, has=request.has,
+            untouched=untouched, replace=self._replace, beside=self._beside, has=request.has,
             foreign_record=self._folders.foreign_records.get(media),
         )  # fmt: skip
 
     def _edits(self, name: str, digest: str, folder: Path) -> tuple[Edit, ...]:
         """Return the corrections of a media file, after taking in those that are due."""
-        edits = self.app.edits.of(digest)
-        changed = changed_files(folder, edits, self.app.store) if self._taking_edits else []
+        edits = self._records.edits.of(digest)
+        changed = changed_files(folder, edits, self._records.store) if self._taking_edits else []
         if not changed or not self._taking_edits:
             return edits
-        edits = self.app.edits.take_in(digest, changed)
+        edits = self._records.edits.take_in(digest, changed)
         names = [one.path.name for one in changed]
         text = f"{name}: taken in as corrections: {', '.join(names)}; `./reel edits drop` undoes that"
         self._taking_edits(events.Notice(None, None, text))
@@ -153,18 +159,18 @@ class Admission:
     def was_published(self, media: Path, plan: Plan) -> bool:
         """Tell whether everything of the plan was published for the content that the index knows of a media file."""
         try:
-            known = self.app.store.known_media(media)
+            known = self._records.store.known_media(media)
         except OSError:
             return False
         return known is not None and self._receipts.has(media, known.digest, self._of_receipt(plan, ()))
 
     def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, Receipt] | None:
         """Return the item and its receipt if all its files are published and up to date, else None."""
-        if self._taking_edits or self.app.edits.of(digest):
+        if self._taking_edits or self._records.edits.of(digest):
             return None  # receipts do not record corrections
         plan = self.plan_for(request)
         receipt = self._receipts.find(request.media, digest, self._of_receipt(plan, request.has))
-        place = job_folder(request.media).parent if self._beside else self.app.project.output
+        place = job_folder(request.media).parent if self._beside else self._output
         if receipt is None or receipt.published.folder.parent != place:
             return None
         folder = receipt.published.folder
@@ -186,12 +192,12 @@ class Admission:
         It includes `--replace`, without which fewer names may be reel's, and the subtitles that the media file `has`,
         which are not published again.
         """
-        rules = ["replace"] if self.app.settings.replace else []
+        rules = ["replace"] if self._replace else []
         return "+".join([self._digest_of(plan), *rules, *has])
 
     def _digest_of(self, plan: Plan) -> str:
         if id(plan) not in self._digests:
-            self._digests[id(plan)] = plan_digest(plan, self.app.models.models, self.surroundings)
+            self._digests[id(plan)] = plan_digest(plan, self._planner.models.models, self.surroundings)
         return self._digests[id(plan)]
 
     def name(self, media: Path) -> str:
@@ -207,26 +213,26 @@ class Admission:
 
     def preview(self, item: Item) -> list[StepPreview]:
         """Return what a run would do for one item."""
-        store, last = self.app.store, self._history.last_ingredients
+        store, last = self._records.store, self._records.history.last_ingredients
         return preview(item.plan, item.digest, store, self.surroundings, lambda step: last(item.digest, step))
 
 
-def set_up(previews: Sequence[StepPreview], app: App, emit: Emit) -> None:
+def set_up(previews: Sequence[StepPreview], installed: Installation, emit: Emit) -> None:
     """Set up the tools, environments and models that the steps need. Raises `Missing`.
 
     All of it happens before the first step, so that a run does not fail half-way for a reason that was known at its
     start.
     """
-    offline = app.settings.offline
+    offline = installed.settings.offline
     due = [preview.step for preview in previews if preview.verdict != "reused"]
     for step in due:
         check_service(step, os.environ, CONFIG, offline=offline)
     if any(step.backend.tools for step in due):
-        app.tools.ensure(app.tool, emit, offline=offline)
+        installed.tools.ensure(installed.tool, emit, offline=offline)
     for family in dict.fromkeys(step.backend.environment for step in due):
-        app.environments.ensure(family, emit, offline=offline)
+        installed.environments.ensure(family, emit, offline=offline)
     names = {name for step in due for name in step.models.values()}
     for step in due:  # one is enough, but which one is not known yet; without any of them the run cannot succeed
-        if offline and len(app.models.incomplete(step.direction_models.values())) == len(step.direction_models):
+        if offline and len(installed.models.incomplete(step.direction_models.values())) == len(step.direction_models):
             names |= {*step.direction_models.values()}
-    require(names, app.models, emit, offline=offline)
+    require(names, installed.models, emit, offline=offline)

@@ -7,21 +7,22 @@ import contextlib
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.errors import BadInput, MediaChanged, Missing, ReelError, UsageError
 from pipeline.base.events import Emit
 from pipeline.engine.admission import Admission, check_media, set_up, unreadable
-from pipeline.engine.item import ItemRecord, ItemResult, Run
+from pipeline.engine.item import ItemResult, ItemTracker, Run
 from pipeline.engine.library.passing import PassOver, open_pass_over
 from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview
+from pipeline.engine.project import Project
 from pipeline.engine.watch import Watch
 from pipeline.plan.placement import off_card_notes
 from pipeline.publishing.batch_media import BatchMedia
-from pipeline.store.history import Runs
 from pipeline.store.media_file import MediaFile
+from pipeline.store.store_lock import Waiting
 from pipeline.store.worker_stats import Measurements
+from pipeline.workers.installation import Installation
 
 _AT_ONCE = 500  # items noted in one transaction, with one wait for the disk
 
@@ -43,7 +44,7 @@ class Begun:
     """Item with at least one step to run."""
 
     index: int
-    record: ItemRecord
+    tracker: ItemTracker
     previews: list[StepPreview]
 
 
@@ -52,13 +53,14 @@ class Batch:
     """Items of one run, from request to result. The run is `over` once no further item may begin."""
 
     run: Run
+    installed: Installation
     admission: Admission
     fail_fast: bool
     passing: PassOver | None = None
     results: dict[int, ItemResult] = field(default_factory=dict)
     to_come: Sequence[Request] = ()  # every request that the run knows of, in any state
     _ready: set[tuple[str, ...]] = field(default_factory=set)
-    _told: set[str] = field(default_factory=set)
+    _notes: set[str] = field(default_factory=set)  # about cards, each told once
 
     @property
     def over(self) -> bool:
@@ -71,9 +73,9 @@ class Batch:
         digest = media.digest
         try:
             if before := self.admission.finished(request, digest, index):
-                record = ItemRecord(before[0], self.run, media)
-                record.recall(before[1].keys, before[1].published)
-                self.results[index] = record.finish()
+                tracker = ItemTracker(before[0], self.run, media)
+                tracker.recall(before[1].keys, before[1].published)
+                self.results[index] = tracker.finish()
                 return None
             item = self.admission.item(request, digest, index)
             previews = self.admission.preview(item)
@@ -83,24 +85,24 @@ class Batch:
                 raise  # it concerns every file
             self.refuse(index, request, error)
             return None
-        record = ItemRecord(item, self.run, media)
+        tracker = ItemTracker(item, self.run, media)
         reused = {preview.step.id: preview.result for preview in previews if preview.result}
         if len(reused) < len(previews):
-            return Begun(index, record, previews)
-        with self.run.app.store.one_write():
+            return Begun(index, tracker, previews)
+        with self.run.records.store.one_write():
             for step in item.plan.steps:
-                record.reused(step, reused[step.id])
-            if record.publish():  # a damaged content in the store has to be made again
-                return Begun(index, record, previews)
-            self.finish(index, record)
+                tracker.reused(step, reused[step.id])
+            if tracker.publish():  # a damaged content in the store has to be made again
+                return Begun(index, tracker, previews)
+            self.finish(index, tracker)
         return None
 
-    def finish(self, index: int, record: ItemRecord) -> None:
+    def finish(self, index: int, tracker: ItemTracker) -> None:
         """Finish an item and record what was published, unless one of its steps has to be done again."""
-        self.results[index] = record.finish()
-        if record.published and not record.error and not any(result.makeshift for result in record.results.values()):
-            keys = {step: result.key for step, result in record.results.items()}
-            self.admission.note(record.item, record.published, keys)
+        self.results[index] = tracker.finish()
+        if tracker.published and not tracker.error and not any(result.makeshift for result in tracker.results.values()):
+            keys = {step: result.key for step, result in tracker.results.items()}
+            self.admission.note(tracker.item, tracker.published, keys)
 
     def refuse(self, index: int, request: Request, error: ReelError) -> None:
         """Record that a media file cannot be worked on."""
@@ -125,8 +127,8 @@ class Batch:
             if index not in self.results:
                 with contextlib.suppress(ReelError, OSError):
                     if not self.admission.was_published(request.media, self.admission.plan_for(request)):
-                        known = self.run.app.store.known_media(request.media)
-                        keys |= self.run.history.keys_of(known.digest) if known else set()
+                        known = self.run.records.store.known_media(request.media)
+                        keys |= self.run.records.history.keys_of(known.digest) if known else set()
         return keys
 
     def pass_over(self, requests: Sequence[Request], begin: int = 0) -> list[Request]:
@@ -141,7 +143,7 @@ class Batch:
         left: list[Request] = []
         for first in range(0, len(requests), _AT_ONCE):
             some = requests[first : first + _AT_ONCE]
-            with self.run.app.store.one_write():  # keeps what was read, even if the run is interrupted
+            with self.run.records.store.one_write():  # keeps what was read, even if the run is interrupted
                 self.passing.look_ahead(some)
                 for index, request in enumerate(some, begin + first):
                     lacking, reason = self.passing.decide(request)
@@ -172,7 +174,7 @@ class Batch:
     def known(self, index: int, request: Request) -> MediaFile | None:
         """Return the media file with its digest, reading it if need be. Return None if that fails."""
         try:
-            return self.run.app.store.media(request.media)
+            return self.run.records.store.media(request.media)
         except MediaChanged as error:
             self.refuse(index, request, error)
         except OSError as error:
@@ -189,16 +191,16 @@ class Batch:
         plans = tuple(preview.step.backend_name for preview in previews)
         if due and (*due, *plans) not in self._ready:
             for note in off_card_notes(preview.step for preview in previews if preview.step.id in due):
-                if note not in self._told:
-                    self._told.add(note)
+                if note not in self._notes:
+                    self._notes.add(note)
                     self.run.emit(events.Notice(None, None, note))
-            set_up(previews, self.run.app, self.run.emit)
+            set_up(previews, self.installed, self.run.emit)
             self._ready.add((*due, *plans))
 
 
 def run_batch(
     requests: Iterable[Request] | AsyncIterable[Request],
-    app: App,
+    project: Project,
     emit: Emit,
     *,
     fail_fast: bool = False,
@@ -216,20 +218,25 @@ def run_batch(
     arrive, and the items at work are finished. Raises `KeyboardInterrupt` when the user ends the items at work.
     `purpose` is shown to other processes that wait for the store.
     """
-    waiting = app.waiting(lambda text: emit(events.Notice(None, None, text)))
-    with app.store.open_for_writing(purpose, waiting):
+    settings, installed, records = project.settings, project.installed, project.records()
+    waiting = Waiting.of(settings.wait, lambda text: emit(events.Notice(None, None, text)))
+    with records.store.open_for_writing(purpose, waiting):
         known = list(requests) if isinstance(requests, Iterable) else None
-        history = Runs(app.store, app.project.runs)
+        history = records.history
         heard = history.told(emit)
         awaits = requests.awaits if isinstance(requests, Watch) else lambda path: False
         media = BatchMedia((request.media for request in known or ()), awaits)
-        admission = Admission(app, history, media, heard if continuing else None, try_disk=True)
+        admission = Admission(
+            project.planner, records, project.surroundings(), project.folders.output, media,
+            heard if continuing else None, try_disk=True,
+        )  # fmt: skip
         admission.check(known or ())  # a refused command is not recorded as a run
-        run = Run(history.start(app.settings.recipe, app.profile.name), app, history, heard)
+        run = Run(history.start(settings.recipe, project.planner.profile.name), records, heard)
         run.emit(events.RunStarted(run.id, None if known is None else len(known)))
         state = "interrupted"
         try:
-            batch = Batch(run, admission, fail_fast, open_pass_over(app, admission, run.emit))
+            passing = open_pass_over(installed, records.store.index, admission, run.emit)
+            batch = Batch(run, installed, admission, fail_fast, passing)
             _complete(batch, known if known is not None else requests, stop)  # type: ignore[arg-type]
             state = "failed" if any(result.error for result in batch.results.values()) else "done"
         finally:
@@ -261,7 +268,7 @@ def _complete(batch: Batch, requests: list[Request] | AsyncIterable[Request], st
     left = None
     if isinstance(requests, list):
         left = sum(index not in batch.results for index in range(number, len(requests)))
-    BatchRunner(batch, Measurements(batch.run.app.project.results), left, stop).work(
+    BatchRunner(batch, Measurements(batch.installed.folders.results), left, stop).work(
         first, enumerate_requests(requests, number)
     )
 
@@ -272,7 +279,7 @@ def _leading(batch: Batch, requests: list[Request], begin: int) -> tuple[Begun |
     Everything noted for the items before it is written in one transaction, so that the disk is waited for once.
     """
     end = min(begin + _AT_ONCE, len(requests))
-    with batch.run.app.store.one_write():
+    with batch.run.records.store.one_write():
         for number in range(begin, end):
             request = requests[number]
             if number in batch.results:

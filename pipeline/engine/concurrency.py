@@ -12,9 +12,10 @@ from pipeline.base import events
 from pipeline.base.errors import MediaChanged
 from pipeline.engine.batch import Batch, Begun
 from pipeline.engine.item import ItemResult
-from pipeline.engine.item_run import ItemRunner, Shared
+from pipeline.engine.item_run import ItemRunner, RunContext
 from pipeline.engine.media_list import Request
 from pipeline.engine.size_limit import SizeLimit
+from pipeline.engine.step_run import StepRunner
 from pipeline.store.media_file import read_media
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers.open_dispatcher import open_dispatcher
@@ -52,7 +53,7 @@ class BatchRunner:
         self, batch: Batch, measurements: Measurements, left: int | None, stop: Callable[[], None] | None = None
     ) -> None:
         self._batch, self._measurements, self._left, self._stop = batch, measurements, left, stop
-        self._limit = SizeLimit(batch.run.app, batch.run.emit)
+        self._limit = SizeLimit(batch.installed.settings.results_limit, batch.run.records.store, batch.run.emit)
         self._interrupts = 0  # of the work
         self._at_work: dict[asyncio.Task[None], Begun] = {}
 
@@ -69,9 +70,11 @@ class BatchRunner:
         surroundings = batch.admission.surroundings = replace(
             batch.admission.surroundings, fallbacks=self._measurements.fallbacks
         )
-        async with open_dispatcher(run.app, run.history.folder(run.id), self._measurements, run.emit) as dispatcher:
-            shared = Shared(dispatcher, surroundings)
-            work = asyncio.create_task(self._run_all(first, requests, shared))
+        logs = run.records.history.folder(run.id)
+        async with open_dispatcher(batch.installed, logs, self._measurements, run.emit) as dispatcher:
+            steps = StepRunner(run.records.store, batch.installed.models, dispatcher)
+            context = RunContext(batch.installed, steps, surroundings)
+            work = asyncio.create_task(self._run_all(first, requests, context))
 
             def interrupt(politely: bool) -> None:
                 if politely and self._stop:
@@ -103,19 +106,19 @@ class BatchRunner:
                     for number in _SIGNALS:
                         loop.remove_signal_handler(number)
 
-    async def _run_all(self, first: Begun | None, requests: AsyncIterator[Numbered], shared: Shared) -> None:
+    async def _run_all(self, first: Begun | None, requests: AsyncIterator[Numbered], context: RunContext) -> None:
         """Prepare one request after the other, and keep at most as many items at work as have room. An error of the run
         itself ends it."""
         if first:
-            self._start(first, shared)
+            self._start(first, context)
         arriving: asyncio.Task[Numbered | None] | None = asyncio.create_task(_next(requests))
         try:
             while arriving or self._at_work:
-                if arriving and arriving.done() and self._has_room(arriving.result(), shared):
+                if arriving and arriving.done() and self._has_room(arriving.result(), context):
                     arrived = arriving.result()
                     arriving = None if arrived is None else asyncio.create_task(_next(requests))
                     if arrived is not None:
-                        await self._admit(*arrived, shared)
+                        await self._admit(*arrived, context)
                     continue
                 awaited = {*self._at_work, *([arriving] if arriving and not arriving.done() else [])}
                 done, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
@@ -138,15 +141,15 @@ class BatchRunner:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         for begun in left.values():
-            item = begun.record.item
+            item = begun.tracker.item
             self._batch.results[begun.index] = ItemResult(item.name, item.media, "skipped", None, None, 0, 0.0)
 
-    def _has_room(self, arrived: Numbered | None, shared: Shared) -> bool:
+    def _has_room(self, arrived: Numbered | None, context: RunContext) -> bool:
         """Tell whether another item may begin beside those at work."""
         if arrived is None or not self._at_work:
             return True
-        settings = self._batch.run.app.settings
-        fitting = 2 * shared.dispatcher.cpus + 2 if shared.dispatcher.all_fit() else _STAGE_BY_STAGE
+        settings = self._batch.installed.settings
+        fitting = 2 * context.steps.dispatcher.cpus + 2 if context.steps.dispatcher.all_fit() else _STAGE_BY_STAGE
         if len(self._at_work) >= (settings.look_ahead or fitting):
             return False
         _, request = arrived
@@ -159,12 +162,12 @@ class BatchRunner:
     def _needed(self) -> set[str]:
         """Return the keys of results that are still needed: by the items at work, and by later ones that an earlier run
         may have worked on."""
-        keys = {result.key for begun in self._at_work.values() for result in begun.record.results.values()}
+        keys = {result.key for begun in self._at_work.values() for result in begun.tracker.results.values()}
         keys |= {one.key for begun in self._at_work.values() for one in begun.previews if one.key}
         return keys | self._batch.keys_to_come()
 
-    async def _admit(self, index: int, request: Request, shared: Shared) -> None:
-        batch, store = self._batch, self._batch.run.app.store
+    async def _admit(self, index: int, request: Request, context: RunContext) -> None:
+        batch, store = self._batch, self._batch.run.records.store
         if index in batch.results:  # passed over
             return
         if self._left is not None:
@@ -188,19 +191,19 @@ class BatchRunner:
             batch.unreadable(index, request, error)
             return
         if begun := batch.begin(index, request, media):
-            self._start(begun, shared)
-        shared.dispatcher.unstarted_per_active = self._left / max(len(self._at_work), 1) if self._left else 0.0
+            self._start(begun, context)
+        context.steps.dispatcher.unstarted_per_active = self._left / max(len(self._at_work), 1) if self._left else 0.0
 
-    def _start(self, begun: Begun, shared: Shared) -> None:
-        self._at_work[asyncio.create_task(self._run_item(begun, shared))] = begun
+    def _start(self, begun: Begun, context: RunContext) -> None:
+        self._at_work[asyncio.create_task(self._run_item(begun, context))] = begun
 
-    async def _run_item(self, begun: Begun, shared: Shared) -> None:
-        record = begun.record
-        work = ItemRunner(record, shared)
+    async def _run_item(self, begun: Begun, context: RunContext) -> None:
+        tracker = begun.tracker
+        work = ItemRunner(tracker, context)
         await work.complete(begun.previews)
-        if record.is_worth_publishing:
+        if tracker.is_worth_publishing:
             await work.publish()
-        self._batch.finish(begun.index, record)
+        self._batch.finish(begun.index, tracker)
 
 
 async def _next(requests: AsyncIterator[Numbered]) -> Numbered | None:

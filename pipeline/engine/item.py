@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.display_paths import as_text, shown
 from pipeline.base.errors import MediaChanged, ReelError
 from pipeline.base.events import Emit
+from pipeline.engine.project import Records
 from pipeline.plan.model import Plan, Step
 from pipeline.plan.remaining import cause, still_of_use
 from pipeline.publishing.edits import Edit, heard_in
@@ -19,7 +19,7 @@ from pipeline.publishing.film_records import take_over
 from pipeline.publishing.folders import unwritable
 from pipeline.publishing.publish import Made, PublishedFiles, Rules, publish
 from pipeline.publishing.record import read_job
-from pipeline.store.history import Runs, StepRecord
+from pipeline.store.history import StepRecord
 from pipeline.store.media_file import MediaFile
 from pipeline.store.results import ObjectDamaged, StoredFile, StoredResult
 from shared.documents.base import DocumentError
@@ -57,8 +57,7 @@ class Run:
     """One execution for any number of media files."""
 
     id: str
-    app: App
-    history: Runs
+    records: Records
     emit: Emit
 
 
@@ -80,11 +79,12 @@ class ItemResult:
     missing: Mapping[str, str] = field(default_factory=dict)  # `step.role` of a missing output: the error's code
 
 
-class ItemRecord:
+class ItemTracker:
     """Progress of one item in a run: it collects the results of the steps, emits events, and publishes."""
 
     def __init__(self, item: Item, run: Run, media: MediaFile) -> None:
-        self.item, self.plan, self.app, self.emit, self.media = item, item.plan, run.app, run.emit, media
+        self.item, self.plan, self.emit, self.media = item, item.plan, run.emit, media
+        self.store, self.edits = run.records.store, run.records.edits
         self.proven = {media.digest}  # contents made in this run, or compared with their digest
         self.results: dict[str, StoredResult] = {}
         self.error: ReelError | None = None
@@ -159,8 +159,8 @@ class ItemRecord:
         self._asked += Usage.noted(result.facts)
         if isinstance(cost := result.facts.get("cost"), float):
             self._cost = (self._cost or 0.0) + cost
-        with self.app.store.one_write(wait=False):
-            self.app.store.note(result)
+        with self.store.one_write(wait=False):
+            self.store.note(result)
             self._record(step, result.key, "done", seconds)
         self._accept(step, result)
         if result.makeshift:
@@ -195,7 +195,7 @@ class ItemRecord:
         steps = (
             StepRecord(name, step.id, step.backend_name, keys[step.id], "reused", None) for step in self.plan.steps
         )
-        self._run.history.record_all(self._run.id, self.item.digest, steps)
+        self._run.records.history.record_all(self._run.id, self.item.digest, steps)
         self._published = published
 
     @property
@@ -206,14 +206,10 @@ class ItemRecord:
     def find_damaged(self, digests: Iterable[str]) -> list[str]:
         """Read contents that steps are about to use, and return the damaged ones. Touches the disk only, so that a
         thread can do it."""
-        corrections = self.app.edits.files(self.item.digest, self.item.edits)
+        corrections = self.edits.files(self.item.digest, self.item.edits)
         damaged = []
         for digest in digests:
-            if (
-                is_sound(corrections[digest], digest)
-                if digest in corrections
-                else self.app.store.contents.prove(digest)
-            ):
+            if is_sound(corrections[digest], digest) if digest in corrections else self.store.contents.prove(digest):
                 self.proven.add(digest)
             else:
                 damaged.append(digest)
@@ -225,21 +221,21 @@ class ItemRecord:
         Returns contents that are damaged or lost, and have to be made again before all can be published. Touches the
         disk only, so that a thread can do it.
         """
-        item, app = self.item, self.app
+        item, store = self.item, self.store
         assert item.rules, "an item that is published already is not published again"
         made = Made(item.media, item.digest, self.plan, self.results, item.plan_digest, self.missing)
         try:
             self.media.prove()
             if missing := [place.name for place in self._to_publish() if not place.exists()]:
                 return missing
-            corrected = {edit: app.edits.path(item.digest, edit.sha256) for edit in item.edits}
+            corrected = {edit: self.edits.path(item.digest, edit.sha256) for edit in item.edits}
             if item.rules.beside:
                 take_over(item.media, item.digest)
             self._published = publish(made, item.folder, corrected, item.rules)
         except MediaChanged as error:
             self.not_published(error)
         except ObjectDamaged as error:
-            app.store.contents.prove(error.file.sha256)  # which removes it
+            store.contents.prove(error.file.sha256)  # which removes it
             return [error.file.sha256]
         except OSError as error:
             if isinstance(error, FileNotFoundError) and (lost := self._lost(error)):
@@ -250,14 +246,14 @@ class ItemRecord:
     def _lost(self, error: FileNotFoundError) -> str | None:
         """Return the content that is gone, if it was one: another item has found it damaged just now and removed it."""
         place = Path(str(error.filename))
-        return place.name if place == self.app.store.object_path(place.name) else None
+        return place.name if place == self.store.object_path(place.name) else None
 
     def _to_publish(self) -> Iterator[Path]:
         """Yield the paths of the contents that the plan publishes."""
         for one in self.plan.publications:
             digests = self.results[one.step].digests(one.role) if one.step in self.results else None
             for digest in [digests] if isinstance(digests, str) else digests or ():
-                yield self.app.store.object_path(digest)
+                yield self.store.object_path(digest)
 
     def not_published(self, error: ReelError) -> None:
         """Record the error that kept complete results from being published."""
@@ -301,14 +297,14 @@ class ItemRecord:
         probed = result.outputs.get("media")
         if isinstance(probed, StoredFile):
             try:
-                sound = probed.sha256 in self.proven or self.app.store.contents.prove(probed.sha256)
-                self._media_ms = Media.read(self.app.store.path(probed)).decoded_ms if sound else None
+                sound = probed.sha256 in self.proven or self.store.contents.prove(probed.sha256)
+                self._media_ms = Media.read(self.store.path(probed)).decoded_ms if sound else None
             except DocumentError:
                 self._media_ms = None
 
     def _record(self, step: Step, key: str | None, state: str, seconds: float | None) -> None:
         record = StepRecord(self.item.name, step.id, step.backend_name, key, state, seconds)
-        self._run.history.record(self._run.id, self.item.digest, record)
+        self._run.records.history.record(self._run.id, self.item.digest, record)
 
 
 def _waits(edit: Edit, language: str | None) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection
 
-from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.events import Emit
 from pipeline.base.sizes import size_in
@@ -25,9 +24,9 @@ NONE, AUTO = "none", "auto"
 class SizeLimit:
     """Size limit of the store in one run."""
 
-    def __init__(self, app: App, emit: Emit) -> None:
-        self._store, self._emit = app.store, emit
-        self._limit = limit_of(app.settings.results_limit, app.store)
+    def __init__(self, setting: str, store: ResultStore, emit: Emit) -> None:
+        self._store, self._emit = store, emit
+        self._limit = limit_of(setting, store)
         self._next = self._limit  # the size at which the next survey is made
         self._told = False
 

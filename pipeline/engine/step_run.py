@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.app import App
 from pipeline.base.display_paths import as_text
 from pipeline.base.errors import (
     MediaChanged,
@@ -22,11 +21,12 @@ from pipeline.base.errors import (
     WorkerKilled,
     WorkerLost,
 )
+from pipeline.model_cache.cache import ModelCache
 from pipeline.plan.model import Step, takes_several
 from pipeline.plan.oom_fallback import changes_bytes
 from pipeline.plan.result_key import InputDigests, Surroundings, ingredients, result_key
 from pipeline.store.media_file import MediaFile
-from pipeline.store.results import StoredFile, StoredResult, as_input
+from pipeline.store.results import ResultStore, StoredFile, StoredResult, as_input
 from pipeline.workers.dispatcher import Dispatcher, StepJob
 from pipeline.workers.scheduler import Order
 from shared import protocol
@@ -85,124 +85,136 @@ def prepare_step(step: Step, inputs: InputDigests, surroundings: Surroundings) -
     return PreparedStep(step, inputs, surroundings, parts, result_key(parts))
 
 
-async def run_step(
-    work: PreparedStep, below: Sequence[Step], given: Given, app: App, dispatcher: Dispatcher, listening: StepCallbacks,
-    order: Order = (),
-) -> StoredResult:  # fmt: skip
-    """Run the step and write its result, which the caller then notes in the index.
+@dataclass(frozen=True)
+class _Output:
+    """Report of a worker that has run a step, with the warnings and the folder of the output files."""
 
-    If memory runs out, the step is repeated with nothing else loaded, then as the steps `below`, the fallbacks of its
-    backend. Raises `MediaChanged`, `StepFailed` and `StageRefused`. Even then the store holds no partial result, and no
-    result of another content than its key says.
-    """
-    lower, alone, fell = iter(below), False, False
-    while True:
-        try:
-            result = await _read_and_run(work, given, app, dispatcher, listening, order)
-        except OutOfMemory as error:
-            if error.code != _OVER_LIMIT and not alone and await dispatcher.make_room():
-                listening.warning(f"out of memory, so the step runs again with other models unloaded: {error.message}")
-                alone = True
-                continue
-            step = next(lower, None)
-            if step is None or step.fallback is None:
+    done: protocol.Done
+    warnings: tuple[str, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class StepRunner:
+    """Runs steps with the workers of one dispatcher, and writes their results to one store."""
+
+    store: ResultStore
+    models: ModelCache
+    dispatcher: Dispatcher
+
+    async def run(
+        self, work: PreparedStep, below: Sequence[Step], given: Given, callbacks: StepCallbacks, order: Order = ()
+    ) -> StoredResult:
+        """Run the step and write its result, which the caller then notes in the index.
+
+        If memory runs out, repeat the step with nothing else loaded, then as the steps `below`, the fallbacks of its
+        backend. Raises `MediaChanged`, `StepFailed` and `StageRefused`. Even then the store holds no partial result,
+        and no result of another content than its key says.
+        """
+        lower, alone, fell = iter(below), False, False
+        while True:
+            try:
+                result = await self._read_and_run(work, given, callbacks, order)
+            except OutOfMemory as error:
+                if error.code != _OVER_LIMIT and not alone and await self.dispatcher.make_room():
+                    text = f"out of memory, so the step runs again with other models unloaded: {error.message}"
+                    callbacks.warning(text)
+                    alone = True
+                    continue
+                step = next(lower, None)
+                if step is None or step.fallback is None:
+                    raise
+                callbacks.warning(f"out of memory, so the step runs again with {step.fallback.name}: {error.message}")
+                work, alone, fell = prepare_step(step, work.inputs, work.surroundings), False, True
+                if found := self.store.reusable(work.key):
+                    return found
+            else:
+                if fell:
+                    self.dispatcher.measurements.record_fallback(work.step)
+                return result
+
+    async def _read_and_run(
+        self, work: PreparedStep, given: Given, callbacks: StepCallbacks, order: Order
+    ) -> StoredResult:
+        """Run the step until the media file was not touched during the reading.
+
+        A touch may hide another content that was there for a moment, even if the content is the same afterwards.
+        """
+        media = given.read_by(work.inputs)
+        for _ in range(_READINGS):
+            changes = media.changes if media else 0
+            try:
+                output = await self._run(work, given, callbacks, order)
+            except (StageRefused, StepFailed):
+                if media:  # if the file changed during the step, that is the cause, not the error that the step reports
+                    await asyncio.to_thread(media.prove)
                 raise
-            listening.warning(f"out of memory, so the step runs again with {step.fallback.name}: {error.message}")
-            work, alone, fell = prepare_step(step, work.inputs, work.surroundings), False, True
-            if found := app.store.reusable(work.key):
-                return found
-        else:
-            if fell:
-                dispatcher.measurements.record_fallback(work.step)
-            return result
+            result = await asyncio.to_thread(_store_if_same, media, changes, work, output, self.store)
+            if result:
+                return result
+            callbacks.warning("the media file was touched while it was read, so the step runs again")
+        assert media
+        raise MediaChanged(
+            "media.changed",
+            f"{as_text(media.path)} was touched during each of {_READINGS} readings",
+            hint="run the same command again when no program changes the file any more",
+        )
+
+    async def _run(self, work: PreparedStep, given: Given, callbacks: StepCallbacks, order: Order) -> _Output:
+        """Have a worker run the step, again in another process or on another machine if that is lost."""
+        step = work.step
+        warnings: list[str] = []
+
+        def on_event(event: protocol.Progress | protocol.Notice) -> None:
+            if isinstance(event, protocol.Progress):
+                callbacks.progress(event.done)
+            else:
+                warnings.append(event.text)
+                callbacks.warning(event.text)
+
+        limit_s = step.backend.resources.time_base_s + step.backend.resources.time_per_media_s * given.media_ms / 1000
+        models = {role: self.models.snapshot(name) for role, name in step.models.items()}
+        inputs = as_input(work.inputs, self.store, given.paths)
+        attempt = lost = 0
+        while True:
+            attempt += 1
+            warnings.clear()
+            folder = self.store.make_staging(f"{work.key[:16]}-{step.id.replace(':', '-')}")
+            try:
+                job = StepJob(
+                    step, inputs, folder, limit_s, models, order, callbacks.waiting, callbacks.started, on_event
+                )
+                return _Output(await self.dispatcher.run(job), tuple(warnings), folder)
+            except (WorkerCrashed, WorkerKilled) as error:
+                if attempt == _ATTEMPTS or error.code == "worker.protocol":
+                    raise
+            except WorkerLost as error:
+                attempt, lost = attempt - 1, lost + 1
+                if lost == _MACHINES:
+                    raise
+                callbacks.warning(f"{error.message}, so the step runs again on another")
+            except ReelError:
+                _clear(folder)  # now, not at the end of the run: it may hold half a film
+                raise
 
 
-async def _read_and_run(
-    work: PreparedStep, given: Given, app: App, dispatcher: Dispatcher, listening: StepCallbacks, order: Order
-) -> StoredResult:
-    """Run the step until the media file was not touched during the reading.
-
-    A touch may hide another content that was there for a moment, even if the content is the same afterwards.
-    """
-    media = given.read_by(work.inputs)
-    for _ in range(_READINGS):
-        changes = media.changes if media else 0
-        try:
-            done, warnings, out_dir = await _run(work, given, app, dispatcher, listening, order)
-        except (StageRefused, StepFailed):
-            if media:  # if the file changed during the step, that is the cause, not the error that the step reports
-                await asyncio.to_thread(media.prove)
-            raise
-        result = await asyncio.to_thread(_keep_if_same, media, changes, work, done, warnings, out_dir, app)
-        if result:
-            return result
-        listening.warning("the media file was touched while it was read, so the step runs again")
-    assert media
-    raise MediaChanged(
-        "media.changed",
-        f"{as_text(media.path)} was touched during each of {_READINGS} readings",
-        hint="run the same command again when no program changes the file any more",
-    )
-
-
-def _keep_if_same(
-    media: MediaFile | None, changes: int, work: PreparedStep, done: protocol.Done, warnings: tuple[str, ...],
-    out_dir: Path, app: App,
-) -> StoredResult | None:  # fmt: skip
+def _store_if_same(
+    media: MediaFile | None, changes: int, work: PreparedStep, output: _Output, store: ResultStore
+) -> StoredResult | None:
     """Store and return the result if the media file is still as it was before the step, else return None. Raises
     `MediaChanged`."""
     try:
         if media and media.prove() != changes:
             return None
-        return _store_result(work, done, warnings, out_dir, app)
+        return _store_result(work, output, store)
     finally:
-        _clear(out_dir)
+        _clear(output.folder)
 
 
-async def _run(
-    work: PreparedStep, given: Given, app: App, dispatcher: Dispatcher, listening: StepCallbacks, order: Order
-) -> tuple[protocol.Done, tuple[str, ...], Path]:
-    """Have a worker run the step, and return what it reports, its warnings, and the folder of its outputs."""
-    step = work.step
-    warnings: list[str] = []
-
-    def hear(event: protocol.Progress | protocol.Notice) -> None:
-        if isinstance(event, protocol.Progress):
-            listening.progress(event.done)
-        else:
-            warnings.append(event.text)
-            listening.warning(event.text)
-
-    limit_s = step.backend.resources.time_base_s + step.backend.resources.time_per_media_s * given.media_ms / 1000
-    models = {role: app.models.snapshot(name) for role, name in step.models.items()}
-    inputs = as_input(work.inputs, app.store, given.paths)
-    attempt = lost = 0
-    while True:
-        attempt += 1
-        warnings.clear()
-        out_dir = app.store.make_staging(f"{work.key[:16]}-{step.id.replace(':', '-')}")
-        try:
-            job = StepJob(step, inputs, out_dir, limit_s, models, order, listening.waiting, listening.started, hear)
-            return await dispatcher.run(job), tuple(warnings), out_dir
-        except (WorkerCrashed, WorkerKilled) as error:
-            if attempt == _ATTEMPTS or error.code == "worker.protocol":
-                raise
-        except WorkerLost as error:
-            attempt, lost = attempt - 1, lost + 1
-            if lost == _MACHINES:
-                raise
-            listening.warning(f"{error.message}, so the step runs again on another")
-        except ReelError:
-            _clear(out_dir)  # now, not at the end of the run: it may hold half a film
-            raise
-
-
-def _store_result(
-    work: PreparedStep, done: protocol.Done, warnings: tuple[str, ...], out_dir: Path, app: App
-) -> StoredResult:
+def _store_result(work: PreparedStep, output: _Output, store: ResultStore) -> StoredResult:
     """Store the files of the result and write its manifest. Waits for the disk, so a thread does it."""
-    step = work.step
-    outputs = _store_outputs(step, done, out_dir, app)
+    step, done = work.step, output.done
+    outputs = _store_outputs(step, output, store)
     facts = dict(done.facts)
     if step.fallback and changes_bytes(step):
         facts["rung"] = step.fallback.name  # the name that `job.json` and older results have for it
@@ -212,35 +224,35 @@ def _store_result(
             "ingredients": dict(work.parts),
             "outputs": outputs,
             "facts": facts,
-            "warnings": warnings,
+            "warnings": output.warnings,
             "seconds": round(done.seconds, 3),
             "cpu_s": round(done.cpu_s, 3),
             "memory_mb": done.memory_mb,
         }
     )
-    app.store.write_manifest(result)
+    store.write_manifest(result)
     return result
 
 
 def _store_outputs(
-    step: Step, done: protocol.Done, out_dir: Path, app: App
+    step: Step, output: _Output, store: ResultStore
 ) -> dict[str, StoredFile | tuple[StoredFile, ...] | None]:
     """Move the outputs into the store. Raises `OutputsInvalid` if they are not those that the stage declared."""
-    declared = step.stage.outputs.model_fields
-    if set(done.outputs) != set(declared):
-        raise _invalid_output(step, f"it returned {sorted(done.outputs)}, expected {sorted(declared)}")
-    taken: dict[str, StoredFile | tuple[StoredFile, ...] | None] = {}
-    for role, names in done.outputs.items():
+    declared, returned = step.stage.outputs.model_fields, output.done.outputs
+    if set(returned) != set(declared):
+        raise _invalid_output(step, f"it returned {sorted(returned)}, expected {sorted(declared)}")
+    stored: dict[str, StoredFile | tuple[StoredFile, ...] | None] = {}
+    for role, names in returned.items():
         if names is None:
             if declared[role].is_required():
                 raise _invalid_output(step, f"it returned nothing for `{role}`")
-            taken[role] = None
+            stored[role] = None
         elif isinstance(names, list) or takes_several(step.stage.outputs, role):
             several = names if isinstance(names, list) else [names]
-            taken[role] = tuple(app.store.take_in(_checked(step, role, name, out_dir)) for name in several)
+            stored[role] = tuple(store.take_in(_checked(step, role, name, output.folder)) for name in several)
         else:
-            taken[role] = app.store.take_in(_checked(step, role, names, out_dir))
-    return taken
+            stored[role] = store.take_in(_checked(step, role, names, output.folder))
+    return stored
 
 
 def _clear(out_dir: Path) -> None:

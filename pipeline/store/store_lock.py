@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipeline.base.errors import Locked
-from pipeline.base.wait_limit import FOREVER
+from pipeline.base.wait_limit import FOREVER, wait_limit_s
 from shared.text.timecode import span
 
 # A process that has waited longer tries more often, so that processes mostly get the lock in the order in which they
@@ -24,6 +24,11 @@ class Waiting:
 
     limit_s: float = 0.0
     tell: Callable[[str], None] = lambda text: None
+
+    @classmethod
+    def of(cls, setting: str, tell: Callable[[str], None]) -> Waiting:
+        """Return the limit that the setting `wait` states."""
+        return cls(wait_limit_s(setting), tell)
 
 
 NOT_AT_ALL = Waiting()

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.app import App
 from pipeline.base.events import Emit
 from pipeline.base.hardware import available_cores, card_memory_mb, find_memory_mb
 from pipeline.base.nvidia import VISIBLE
@@ -15,6 +14,7 @@ from pipeline.plan.llm_services import find_key
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers.capacity import Demand, Host, Placement
 from pipeline.workers.dispatcher import Dispatcher
+from pipeline.workers.installation import Installation
 from pipeline.workers.interfaces import WorkerKey
 from pipeline.workers.process import Launch, WorkerProcess
 from shared.environment_manager import ChildPaths, cache_folders, child_environment
@@ -26,13 +26,13 @@ HOST = "local"
 class LocalHost:
     """This machine; see `pipeline.workers.interfaces.WorkerHost`."""
 
-    def __init__(self, app: App, logs: Path) -> None:
-        self._app, self._logs = app, logs
-        settings = app.settings
+    def __init__(self, installed: Installation, logs: Path) -> None:
+        self._installed, self._logs = installed, logs
+        settings = installed.settings
         self._memory_mb = (find_memory_mb() or 0.0) * _MEMORY_SHARE
-        self._cards = app.hardware.cuda if app.device == "cuda" else ()
+        self._cards = installed.hardware.cuda if installed.device == "cuda" else ()
         gpus = tuple(map(card_memory_mb, self._cards))
-        if app.device == "mps":
+        if installed.device == "mps":
             gpus = (self._memory_mb,)  # the same memory, under another name
         self._host = Host(
             HOST, settings.cpus or available_cores(), self._memory_mb or float("inf"), gpus, settings.labels,
@@ -46,11 +46,11 @@ class LocalHost:
 
     def make(self, key: WorkerKey, placement: Placement, resident: Demand, name: str) -> WorkerProcess:
         """A worker that is not started yet."""
-        app, project = self._app, self._app.project
-        programs = [app.environments.programs(key.environment)]
+        installed, folders = self._installed, self._installed.folders
+        programs = [installed.environments.programs(key.environment)]
         if key.tools:
-            programs.insert(0, app.tools.folder(app.tool))
-        home, cache, scratch = project.home, project.cache, project.scratch
+            programs.insert(0, installed.tools.folder(installed.tool))
+        home, cache, scratch = folders.home, folders.cache, folders.scratch
         for folder in (home, *cache_folders(cache, scratch)):
             folder.mkdir(parents=True, exist_ok=True)
         paths = ChildPaths(CODE_ROOT, cache, tuple(programs), home, scratch)
@@ -63,11 +63,11 @@ class LocalHost:
             # By UUID: CUDA numbers the fastest card first, and the driver's tool by its place on the bus.
             environment[VISIBLE] = self._cards[placement.gpu].uuid or str(placement.gpu)
         log_name = "-".join(part for part in (name, key.environment, *key.tools, key.stage) if part)
-        wanted = app.settings.memory_limit_gib
+        wanted = installed.settings.memory_limit_gib
         return WorkerProcess(
             Launch(
                 name=key.label,
-                python=app.environments.python(key.environment),
+                python=installed.environments.python(key.environment),
                 environment=environment,
                 folder=home,
                 log=self._logs / f"{log_name}.log",
@@ -77,8 +77,8 @@ class LocalHost:
 
 
 def local_dispatcher(
-    app: App, logs: Path, measurements: Measurements | None = None, emit: Emit = lambda event: None
+    installed: Installation, logs: Path, measurements: Measurements | None = None, emit: Emit = lambda event: None
 ) -> Dispatcher:
     """The dispatcher of a project on this machine."""
-    host = LocalHost(app, logs)
-    return Dispatcher(host, app.settings, measurements or Measurements(app.project.results), emit)
+    host, folder = LocalHost(installed, logs), installed.folders.results
+    return Dispatcher(host, installed.settings, measurements or Measurements(folder), emit)

@@ -11,12 +11,12 @@ import os
 import sys
 from dataclasses import asdict, dataclass, field, replace
 
-from pipeline.app import App, open_app
 from pipeline.base import events
 from pipeline.base.errors import ReelError
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
-from pipeline.engine.step_run import Given, StepCallbacks, prepare_step, run_step
+from pipeline.engine.project import Project, open_project
+from pipeline.engine.step_run import Given, StepCallbacks, StepRunner, prepare_step
 from pipeline.plan.model import Step
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers.open_dispatcher import open_dispatcher
@@ -46,26 +46,29 @@ class Wish:
         return Step("misbehave", misbehave.STAGE, "itself", backend, params, {}, {}, placed=placed)
 
 
-async def work(app: App, wishes: list[Wish]) -> dict[str, object]:
+async def work(project: Project, wishes: list[Wish]) -> dict[str, object]:
     """All of them at once; the text of each, or the code of its error."""
     heard: list[events.Event] = []
     warnings: list[str] = []
-    logs = app.project.results / "runs" / "test"
+    logs = project.folders.results / "runs" / "test"
 
     async def one(wish: Wish) -> dict[str, str]:
-        listening = StepCallbacks(lambda what: None, lambda worker: None, lambda done: None, warnings.append)
+        callbacks = StepCallbacks(lambda what: None, lambda worker: None, lambda done: None, warnings.append)
         try:
-            work = prepare_step(wish.step(), {"media": None}, app.surroundings())
-            result = await run_step(work, [], Given(1000), app, dispatcher, listening)
+            work = prepare_step(wish.step(), {"media": None}, project.surroundings())
+            runner = StepRunner(project.store, project.installed.models, dispatcher)
+            result = await runner.run(work, [], Given(1000), callbacks)
         except ReelError as error:
             return {"error": error.code, "message": error.message}
         file = result.outputs["text"]
         assert file is not None
         assert not isinstance(file, tuple)
-        return {"text": app.store.path(file).read_text()}
+        return {"text": project.store.path(file).read_text()}
 
-    with app.store.open_for_writing("a test"):
-        async with open_dispatcher(app, logs, Measurements(app.project.results), heard.append) as dispatcher:
+    with project.store.open_for_writing("a test"):
+        async with open_dispatcher(
+            project.installed, logs, Measurements(project.folders.results), heard.append
+        ) as dispatcher:
             outcomes = await asyncio.gather(*(one(wish) for wish in wishes))
     told = [{"event": type(event).__name__, **asdict(event)} for event in heard]
     return {"outcomes": outcomes, "events": told, "warnings": warnings}
@@ -73,9 +76,9 @@ async def work(app: App, wishes: list[Wish]) -> dict[str, object]:
 
 def main() -> None:
     """Print the outcomes as JSON."""
-    app = open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", os.environ, {})[0])
+    project = open_project(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", os.environ, {})[0])
     wishes = [Wish(**wish) for wish in json.loads(sys.argv[1])]
-    print(json.dumps(asyncio.run(work(app, wishes)), default=str))
+    print(json.dumps(asyncio.run(work(project, wishes)), default=str))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.app import App
 from pipeline.base.secret_file import Token
+from pipeline.engine.project import Project
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.fetch_many import fetch_all
 from pipeline.model_cache.lock_models import taken_by
@@ -21,15 +21,17 @@ from tests.fakes.verified import wrong_files
 _TOKEN = "hf_of_a_test"
 
 
-def serve_app(app: App, cache: Path, models: Mapping[str, Path], roles: Mapping[str, Mapping[str, str]]) -> App:
-    """`app` with a cache of its own, filled with `models`: the manifest's names, each with a folder of files.
+def serve_project(
+    project: Project, cache: Path, models: Mapping[str, Path], roles: Mapping[str, Mapping[str, str]]
+) -> Project:
+    """Return `project` with a cache of its own that holds `models`: the manifest's names, each with a folder of files.
 
-    `roles` says which model fills which role, by stage, or is for which language; all else is as the profile of `app`
-    has it. Everything but the
-    bytes is the manifest's: the repository, the kind of source, what is gated. The hub is gone when this returns.
+    `roles` says which model fills which role, by stage, or is for which language; everything else is as in the
+    project's profile. Only the bytes differ from the manifest: the repository, the kind of source and the gate are the
+    same. The hub is gone when this returns.
     """
     contents = {name: _files(folder) for name, folder in models.items()}
-    locked = {name: lock(app.models.locked[name].repo, files) for name, files in contents.items()}
+    locked = {name: lock(project.installed.models.locked[name].repo, files) for name, files in contents.items()}
     served = {
         f"{locked[name].repo or name}/resolve/{locked[name].revision}/{file}": content
         for name, files in contents.items()
@@ -38,23 +40,32 @@ def serve_app(app: App, cache: Path, models: Mapping[str, Path], roles: Mapping[
     with serve(served) as hub:
         hub.redirects = True
         hub.users[_TOKEN] = "tester"
-        hub.gated = {str(locked[name].repo): {"tester"} for name in models if app.models.models[name].gated}
+        hub.gated = {
+            str(locked[name].repo): {"tester"} for name in models if project.installed.models.models[name].gated
+        }
         manifest = {}
         for name, files in contents.items():
-            source = _source(app.models.models[name], hub.address, name, locked[name], files)
-            manifest[name] = app.models.models[name].model_copy(update={"sources": (source,)})
+            source = _source(project.installed.models.models[name], hub.address, name, locked[name], files)
+            manifest[name] = project.installed.models.models[name].model_copy(update={"sources": (source,)})
         found = ModelCache(cache, manifest, locked, hub.address, token=lambda: Token(_TOKEN, "a test"))
         assert fetch_all(list(models), found, lambda event: None) == {}
     for name in models:
         assert wrong_files(found, name) == []
-    stages = dict(app.profile.profile.stages)
+    stages = dict(project.planner.profile.profile.stages)
     for stage, filled in roles.items():
         before = stages.get(stage, ProfileStage(backend="auto"))
         stages[stage] = before.model_copy(
             update={"models": {**before.models, **filled}, "languages": {**before.languages, **filled}}
         )
-    profile = replace(app.profile, profile=app.profile.profile.model_copy(update={"stages": stages}))
-    return replace(app, models=found, profile=profile, project=replace(app.project, cache=cache.resolve()))
+    profile = replace(
+        project.planner.profile, profile=project.planner.profile.profile.model_copy(update={"stages": stages})
+    )
+    folders = replace(project.folders, cache=cache.resolve())
+    return replace(
+        project,
+        installed=replace(project.installed, folders=folders, models=found),
+        planner=replace(project.planner, models=found, profile=profile),
+    )
 
 
 def _source(model: Model, hub: str, name: str, locked: LockedModel, files: Iterable[str]) -> HubSource | UrlSource:

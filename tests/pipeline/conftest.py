@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from pipeline.app import App, open_app
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
-from pipeline.engine.step_run import Given, StepCallbacks, prepare_step, run_step
+from pipeline.engine.project import Project, open_project
+from pipeline.engine.step_run import Given, StepCallbacks, StepRunner, prepare_step
 from pipeline.plan.model import Step
 from pipeline.plan.oom_fallback import steps_to_try
 from pipeline.store.results import StoredResult
@@ -26,7 +26,7 @@ from tests.fakes import misbehave
 class Bench:
     """Runs steps of the fake stage one after another in one dispatcher, as a run does."""
 
-    app: App
+    project: Project
     logs: Path
     warnings: list[str] = field(default_factory=list)
     progress: list[float] = field(default_factory=list)
@@ -43,19 +43,18 @@ class Bench:
         return asyncio.run(self._run(steps))
 
     async def _run(self, steps: tuple[Step, ...]) -> list[StoredResult | BaseException]:
-        app = self.app
+        project = self.project
         outcomes: list[StoredResult | BaseException] = []
-        listening = StepCallbacks(lambda what: None, lambda worker: None, self.progress.append, self.warnings.append)
-        with app.store.open_for_writing("a test"):
-            async with local_dispatcher(app, self.logs) as dispatcher:
+        callbacks = StepCallbacks(lambda what: None, lambda worker: None, self.progress.append, self.warnings.append)
+        with project.store.open_for_writing("a test"):
+            async with local_dispatcher(project.installed, self.logs) as dispatcher:
                 for step in steps:
-                    surroundings = replace(app.surroundings(), fallbacks=dispatcher.measurements.fallbacks)
+                    surroundings = replace(project.surroundings(), fallbacks=dispatcher.measurements.fallbacks)
                     first, *below = steps_to_try(step, surroundings.fallbacks)
                     work = prepare_step(first, {"media": None}, surroundings)
-                    outcome = await asyncio.gather(
-                        run_step(work, below, Given(1000), app, dispatcher, listening), return_exceptions=True
-                    )
-                    outcomes += outcome
+                    runner = StepRunner(project.store, project.installed.models, dispatcher)
+                    ran = runner.run(work, below, Given(1000), callbacks)
+                    outcomes += await asyncio.gather(ran, return_exceptions=True)
         return outcomes
 
     def log(self) -> str:
@@ -63,10 +62,10 @@ class Bench:
 
 
 @pytest.fixture
-def make_app(tmp_path: Path, environments: Path | None) -> Callable[..., App]:
-    """An app over temporary folders; keyword arguments are settings."""
+def make_project(tmp_path: Path, environments: Path | None) -> Callable[..., Project]:
+    """An project over temporary folders; keyword arguments are settings."""
 
-    def make(**settings: JsonValue) -> App:
+    def make(**settings: JsonValue) -> Project:
         flags: dict[str, JsonValue] = {
             "results_dir": str(tmp_path / "results"),
             "cache_dir": str(tmp_path / "cache"),
@@ -74,11 +73,11 @@ def make_app(tmp_path: Path, environments: Path | None) -> Callable[..., App]:
             **({"environments_dir": str(environments)} if environments else {}),
             **settings,
         }
-        return open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])
+        return open_project(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])
 
     return make
 
 
 @pytest.fixture
-def bench(make_app: Callable[..., App], tmp_path: Path) -> Bench:
-    return Bench(make_app(), tmp_path / "logs")
+def bench(make_project: Callable[..., Project], tmp_path: Path) -> Bench:
+    return Bench(make_project(), tmp_path / "logs")

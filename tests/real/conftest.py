@@ -16,12 +16,12 @@ from unittest import mock
 import pytest
 from pydantic import JsonValue
 
-from pipeline.app import App, open_app
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 from pipeline.engine.admission import set_up
 from pipeline.engine.language_models import language_in, with_model
 from pipeline.engine.preview import StepPreview
+from pipeline.engine.project import Project, open_project
 from pipeline.environments.ffmpeg import FFMPEG
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.registry import stage_named
@@ -30,7 +30,7 @@ from pipeline.workers.local_host import local_dispatcher
 from shared import protocol
 from shared.stage import Fact
 from tests.conftest import ROOT
-from tests.fakes.served import serve_app
+from tests.fakes.served import serve_project
 from tests.real.cases import Case, Material
 from tests.real.witness import read_only, witness
 
@@ -84,10 +84,10 @@ class Stages:
     """Runs single stages in workers of a set, each cold at first. `variables` are seen by the workers, beside those of
     this process; what sets a stage up before, an environment say, does not see them."""
 
-    def __init__(self, app: App, folder: Path, variables: Mapping[str, str] | None = None) -> None:
-        self._app, self._folder, self._variables = app, folder, dict(variables or {})
+    def __init__(self, project: Project, folder: Path, variables: Mapping[str, str] | None = None) -> None:
+        self._project, self._folder, self._variables = project, folder, dict(variables or {})
         self._runner, self._closed = asyncio.Runner(), False
-        self._dispatcher = local_dispatcher(app, folder / "logs")
+        self._dispatcher = local_dispatcher(project.installed, folder / "logs")
         self._count = itertools.count(1)
         self.limit_s = 900.0  # of a job
         self.instead: Mapping[Path, Path] = {}  # what a worker is given in the place of a file
@@ -96,12 +96,12 @@ class Stages:
         self, name: str, inputs: StageInputs, params: Mapping[str, JsonValue] | None = None, backend: str | None = None
     ) -> StageRun:
         stage = stage_named(name)
-        choices = replace(self._app.choices(), targets=(), stages={name: dict(params or {})}, guide={})
+        choices = replace(self._project.planner.choices(), targets=(), stages={name: dict(params or {})}, guide={})
         step = single_step(stage, choices, {}, backend)
         if step.waits_for_language:
             spoken = language_in({role: str(path) for role, path in inputs.items()})
-            step = with_model(step, spoken, self._app.models, lambda event: None, name, offline=True)
-        set_up([StepPreview(step, "new", "")], self._app, lambda event: None)
+            step = with_model(step, spoken, self._project.installed.models, lambda event: None, name, offline=True)
+        set_up([StepPreview(step, "new", "")], self._project.installed, lambda event: None)
         out_dir = self._folder / f"{next(self._count):03d}-{name}"
         out_dir.mkdir(parents=True)
         given: protocol.FileNames = {
@@ -114,7 +114,7 @@ class Stages:
             if isinstance(event, protocol.Notice):
                 warnings.append(event.text)
 
-        models = {role: self._app.models.snapshot(model) for role, model in step.models.items()}
+        models = {role: self._project.installed.models.snapshot(model) for role, model in step.models.items()}
         with mock.patch.dict(os.environ, self._variables):
             done = self._runner.run(
                 self._dispatcher.run(StepJob(step, given, out_dir, self.limit_s, models, on_event=hear))
@@ -136,21 +136,21 @@ RunStage = Callable[..., StageRun]
 
 
 @pytest.fixture(scope="session")
-def real_app() -> App:
+def real_project() -> Project:
     """The project itself, starter profile."""
-    return open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, {"profile": "starter"})[0])
+    return open_project(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, {"profile": "starter"})[0])
 
 
 MakeStages = Callable[..., Stages]
 
 
 @pytest.fixture(scope="session")
-def make_stages(real_app: App, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStages]:
-    """`make_stages(app, variables)`: a set of workers, each cold at first; without an app, the project's own."""
+def make_stages(real_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStages]:
+    """Return `make_stages(project, variables)`, which makes a set of workers, each cold at first."""
     made: list[Stages] = []
 
-    def make(app: App = real_app, variables: Mapping[str, str] | None = None) -> Stages:
-        made.append(Stages(app, tmp_path_factory.mktemp("stages"), variables))
+    def make(project: Project = real_project, variables: Mapping[str, str] | None = None) -> Stages:
+        made.append(Stages(project, tmp_path_factory.mktemp("stages"), variables))
         return made[-1]
 
     yield make
@@ -167,32 +167,32 @@ def run_stage(make_stages: MakeStages) -> Stages:
 class ServeModels(Protocol):
     """What the fixture `serve_models` is."""
 
-    def __call__(self, models: Mapping[str, Path], **roles: Mapping[str, str]) -> App: ...
+    def __call__(self, models: Mapping[str, Path], **roles: Mapping[str, str]) -> Project: ...
 
 
 @pytest.fixture(scope="session")
-def serve_models(real_app: App, tmp_path_factory: pytest.TempPathFactory) -> ServeModels:
+def serve_models(real_project: Project, tmp_path_factory: pytest.TempPathFactory) -> ServeModels:
     """Puts models that a test has made into a cache of their own, as the product does it: served by a hub on the
-    loopback, locked, fetched, verified. Gives the app that uses this cache; the hub is gone by then.
+    loopback, locked, fetched, verified. Gives the project that uses this cache; the hub is gone by then.
 
-        app = serve_models({"nllb-600m": folder}, translate={"translator": "nllb-600m"})
-        done = make_stages(app)("translate", inputs, {"target": "hi"}, "nllb")
+        project = serve_models({"nllb-600m": folder}, translate={"translator": "nllb-600m"})
+        done = make_stages(project)("translate", inputs, {"target": "hi"}, "nllb")
 
     The names are those of `config/models.toml`, and what stands there holds: the repository, which files it takes, the
     terms. The keywords say by stage which model fills which role, in the place of what the profile says.
     """
 
-    def serve(models: Mapping[str, Path], **roles: Mapping[str, str]) -> App:
-        return serve_app(real_app, tmp_path_factory.mktemp("served") / "cache", models, roles)
+    def serve(models: Mapping[str, Path], **roles: Mapping[str, str]) -> Project:
+        return serve_project(real_project, tmp_path_factory.mktemp("served") / "cache", models, roles)
 
     return serve
 
 
 @pytest.fixture(scope="session")
-def ffmpeg(real_app: App) -> Path:
+def ffmpeg(real_project: Project) -> Path:
     """The ffmpeg that stages get."""
-    real_app.tools.ensure(real_app.tool, lambda event: None, offline=False)
-    return real_app.tools.folder(real_app.tool) / FFMPEG
+    real_project.installed.tools.ensure(real_project.installed.tool, lambda event: None, offline=False)
+    return real_project.installed.tools.folder(real_project.installed.tool) / FFMPEG
 
 
 @pytest.fixture(scope="session")
@@ -231,24 +231,26 @@ def two_media(ffmpeg: Path, run_stage: Stages, tmp_path_factory: pytest.TempPath
     return part("one", "3", "9"), part("two", "14", "13")
 
 
-CaseApp = Callable[[Case], App]
+CaseProject = Callable[[Case], Project]
 
 
 @pytest.fixture(scope="session")
-def case_app(real_app: App, serve_models: ServeModels, tmp_path_factory: pytest.TempPathFactory) -> CaseApp:
-    """The app for a case: the project's own, or one with the case's tiny models, which are made once."""
-    made: dict[Case, App] = {}
+def case_project(
+    real_project: Project, serve_models: ServeModels, tmp_path_factory: pytest.TempPathFactory
+) -> CaseProject:
+    """The project for a case: the project's own, or one with the case's tiny models, which are made once."""
+    made: dict[Case, Project] = {}
 
-    def give(case: Case) -> App:
+    def give(case: Case) -> Project:
         if not case.tiny:
-            return real_app
+            return real_project
         if case not in made:
-            real_app.environments.ensure(case.declared.environment, lambda event: None)
+            real_project.installed.environments.ensure(case.declared.environment, lambda event: None)
             folders = {}
             for tiny in {tiny.name: tiny for tiny in case.tiny.values()}.values():
                 folders[tiny.name] = tmp_path_factory.mktemp("tiny") / tiny.name
                 folders[tiny.name].mkdir()
-                tiny.make(real_app.environments.python(case.declared.environment), folders[tiny.name])
+                tiny.make(real_project.installed.environments.python(case.declared.environment), folders[tiny.name])
             roles = {role: tiny.name for role, tiny in case.tiny.items()}
             made[case] = serve_models(folders, **{case.stage: roles})
         return made[case]
@@ -266,10 +268,10 @@ def write_wav(path: Path, samples: bytes, rate: int = 16000) -> Path:
     return path
 
 
-def make_environment(app: App, folder: Path, *requirements: str) -> Path:
+def make_environment(project: Project, folder: Path, *requirements: str) -> Path:
     """A virtual environment for one test, with packages that no environment of ours holds; gives its interpreter."""
-    core, python = str(app.environments.python("core")), folder / "bin" / "python"
-    environment = {**os.environ, "UV_CACHE_DIR": str(app.project.cache / "uv"), "UV_PYTHON_DOWNLOADS": "never"}
+    core, python = str(project.installed.environments.python("core")), folder / "bin" / "python"
+    environment = {**os.environ, "UV_CACHE_DIR": str(project.folders.cache / "uv"), "UV_PYTHON_DOWNLOADS": "never"}
     for command in (
         [core, "-m", "uv", "venv", "--quiet", "--no-project", "--python", core, str(folder)],
         [core, "-m", "uv", "pip", "install", "--quiet", "--python", str(python), *requirements],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.app import App
+from pipeline.engine.project import Project
 from shared.documents.speech import Region
 from shared.documents.transcript import Segment, Transcript, Word
 from tests.real.cases import script
@@ -19,12 +19,12 @@ WINDOW = Region(start_ms=1_000, end_ms=11_000)
 
 @pytest.fixture(scope="module")
 def hindi(
-    real_app: App, serve_models: ServeModels, make_stages: MakeStages, tmp_path_factory: pytest.TempPathFactory
+    real_project: Project, serve_models: ServeModels, make_stages: MakeStages, tmp_path_factory: pytest.TempPathFactory
 ) -> Stages:
     """Stages with an aligner for Hindi, and none for any other language."""
-    real_app.environments.ensure("speech", lambda event: None)
+    real_project.installed.environments.ensure("speech", lambda event: None)
     folder = tmp_path_factory.mktemp("aligner")
-    script("tiny_aligner.py", "devanagari")(real_app.environments.python("speech"), folder)
+    script("tiny_aligner.py", "devanagari")(real_project.installed.environments.python("speech"), folder)
     return make_stages(serve_models({"align-hi": folder}, align={"hi": "align-hi"}))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.app import App
+from pipeline.engine.project import Project
 from shared.documents.cue import Cue, CueSheet
 from stages.toolkit.formats.writer import render
 from tests.conftest import ROOT, Reel
@@ -102,11 +102,11 @@ def test_case_punctuation_and_breaks_count_as_the_metric_says(reel: Reel) -> Non
     assert found["suber"] == pytest.approx(len(REFERENCE.cues) / TOKENS * 100, abs=0.001)
 
 
-def test_the_authors_own_program_gives_the_same_rate(reel: Reel, real_app: App) -> None:
+def test_the_authors_own_program_gives_the_same_rate(reel: Reel, real_project: Project) -> None:
     moved = [c.model_copy(update={"start_ms": c.start_ms - 2500, "end_ms": c.end_ms - 2500}) for c in spoilt(3)[0].cues]
     sheet = REFERENCE.model_copy(update={"cues": tuple(moved)})
     found = compared(reel, sheet, "film.en.srt")
-    python = real_app.environments.python("suber")
+    python = real_project.installed.environments.python("suber")
     files = ("-H", str(reel.folder / "film.en.srt"), "-R", str(reel.folder / "right.srt"))
     told = subprocess.run(
         [python, "-m", "suber", *files, "-m", "SubER", "SubER-cased"], check=True, capture_output=True, text=True

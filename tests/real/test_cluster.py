@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.app import App
+from pipeline.engine.project import Project
 from pipeline.workers.ray import cluster as ray_cluster
 from tests.conftest import ROOT, Reel
 from tests.hosts import PORT, Machine, two_machines
@@ -31,10 +31,12 @@ LABEL = "accelerator"
 
 
 @pytest.fixture(scope="module")
-def machines(real_app: App, tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[tuple[Machine, Machine]]:
+def machines(
+    real_project: Project, tmp_path_factory: pytest.TempPathFactory, home: Path
+) -> Iterator[tuple[Machine, Machine]]:
     """Two machines in one cluster, from where no package index can be reached; the second has the label."""
-    for family in (ray_cluster.FAMILY, *real_app.needed_environments()):
-        real_app.environments.ensure(family, lambda event: None)
+    for family in (ray_cluster.FAMILY, *real_project.needed_environments()):
+        real_project.installed.environments.ensure(family, lambda event: None)
     with two_machines(Reel(tmp_path_factory.mktemp("cluster"), home)) as (one, other):
         one("cluster", "up", "--node", one.address)
         other("cluster", "up", "--node", other.address, "--join", ADDRESS, "--label", f"{LABEL}=1")

@@ -13,7 +13,7 @@ import pytest
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
-from pipeline.app import App
+from pipeline.engine.project import Project
 from shared.documents.diarization import Diarization, Turn, from_rttm
 from shared.documents.speech import SpeechRegions
 from tests.conftest import ROOT
@@ -124,20 +124,22 @@ _PARTS = {"pyannote-segmentation-3-0": "segmentation", "pyannote-wespeaker": "em
 
 @pytest.fixture(scope="module")
 def three_one(
-    real_app: App, serve_models: ServeModels, make_stages: MakeStages, tmp_path_factory: pytest.TempPathFactory
+    real_project: Project, serve_models: ServeModels, make_stages: MakeStages, tmp_path_factory: pytest.TempPathFactory
 ) -> Stages:
     """Stages with pyannote's 3.1, which takes its parts from other repositories of the cache."""
-    real_app.environments.ensure("speech", lambda event: None)
+    real_project.installed.environments.ensure("speech", lambda event: None)
     folder = tmp_path_factory.mktemp("pyannote")
     whole = folder / "pyannote-community-1"
     whole.mkdir()
-    script("tiny_pyannote.py")(real_app.environments.python("speech"), whole)
+    script("tiny_pyannote.py")(real_project.installed.environments.python("speech"), whole)
     for model, part in _PARTS.items():
         shutil.copytree(whole / part, folder / model)
     (folder / "pyannote-diarization-3-1").mkdir()
     (folder / "pyannote-diarization-3-1" / "config.yaml").write_text(json.dumps(_THREE_ONE))
-    app = serve_models({path.name: path for path in folder.iterdir()}, diarize={"pipeline": "pyannote-diarization-3-1"})
-    return make_stages(app)
+    project = serve_models(
+        {path.name: path for path in folder.iterdir()}, diarize={"pipeline": "pyannote-diarization-3-1"}
+    )
+    return make_stages(project)
 
 
 def test_pyannote_gives_overlapping_turns_and_exclusive_ones_from_parts_that_it_finds_by_name(

@@ -12,7 +12,7 @@ import pytest
 from tests.fakes.verified import wrong_files
 from tests.processes import children
 from tests.real.cases import Case, Material
-from tests.real.conftest import CaseApp, MakeStages
+from tests.real.conftest import CaseProject, MakeStages
 from tests.real.faults import STARTED, WITNESSED, Failed, Fault, fail
 from tests.real.witness import Witness
 
@@ -21,26 +21,28 @@ _LIMIT_GIB = 0.02  # less than a worker holds that has begun to import what it n
 
 @pytest.mark.parametrize("case", WITNESSED, ids=str)
 def test_a_backend_that_fails_in_its_work_says_how_and_the_next_worker_gives_the_same_bytes(
-    case: Case, witness: Witness, case_app: CaseApp
+    case: Case, witness: Witness, case_project: CaseProject
 ) -> None:
     seen = witness(case)
     assert seen.failed is not None
     _assert_told(case, seen.failed)
     assert seen.elsewhere == seen.forward
-    assert [sentence for tiny in case.tiny.values() for sentence in wrong_files(case_app(case).models, tiny.name)] == []
+    models = case_project(case).installed.models
+    assert [sentence for tiny in case.tiny.values() for sentence in wrong_files(models, tiny.name)] == []
 
 
 @pytest.mark.parametrize(("case", "fault"), STARTED, ids=str)
 def test_each_family_fails_in_each_way_with_an_error_of_its_own(
-    case: Case, fault: Fault, case_app: CaseApp, make_stages: MakeStages, two_media: tuple[Material, Material],
+    case: Case, fault: Fault, case_project: CaseProject, make_stages: MakeStages, two_media: tuple[Material, Material],
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    app = case_app(case)
+    project = case_project(case)
     case.job(two_media[0])  # by workers that have no part in it
     others = children(os.getpid())
     if fault is Fault.STARVED:
-        app = replace(app, settings=app.settings.model_copy(update={"memory_limit_gib": _LIMIT_GIB}))
-    stages = make_stages(app)
+        settings = project.settings.model_copy(update={"memory_limit_gib": _LIMIT_GIB})
+        project = replace(project, installed=replace(project.installed, settings=settings))
+    stages = make_stages(project)
     failed = fail(case, fault, stages, two_media[0], others, tmp_path)
     stages.close()
     _assert_told(case, failed)

@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from pipeline.app import App
+from pipeline.engine.project import Project
 from shared.documents.transcript import Transcript
 from tests.conftest import Reel
 from tests.real.cases import CASES
@@ -29,14 +29,14 @@ FAMILIES = ("lite", "speech", "demucs", "translate")  # and the core, which runs
 
 
 @pytest.fixture(scope="module")
-def reel(real_app: App, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Reel:
+def reel(real_project: Project, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Reel:
     """The command line with a cache of its own that holds what the project's does."""
-    real_app.models.fetch(WHISPER, lambda event: None)
+    real_project.installed.models.fetch(WHISPER, lambda event: None)
     for family in FAMILIES:
-        real_app.environments.ensure(family, lambda event: None)
+        real_project.installed.environments.ensure(family, lambda event: None)
     folder = tmp_path_factory.mktemp("five")
     for name in ("huggingface", "models"):
-        where = real_app.project.cache / name
+        where = real_project.folders.cache / name
         shutil.copytree(where, folder / "cache" / name, symlinks=True, copy_function=os.link)
     return Reel(folder, home)
 
@@ -49,7 +49,7 @@ def own(reel: Reel) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def models(reel: Reel, own: dict[str, str], real_app: App) -> list[str]:
+def models(reel: Reel, own: dict[str, str], real_project: Project) -> list[str]:
     """What the user adds, as the words that say where it is used."""
     words = [f"asr.models.whisper={WHISPER}"]
     for case in CASES:
@@ -58,7 +58,7 @@ def models(reel: Reel, own: dict[str, str], real_app: App) -> list[str]:
         for role, tiny in case.tiny.items():
             folder = reel.folder / f"tiny {role}"
             folder.mkdir()
-            tiny.make(real_app.environments.python(case.declared.environment), folder)
+            tiny.make(real_project.installed.environments.python(case.declared.environment), folder)
             added = ("--stage", case.stage, "--licence", f"the licence of {role}")
             told = reel("models", "add", f"own-{role}", folder, *added, extra=own).stdout
             place = f"{case.stage}.languages" if case.declared.by_language else f"{case.stage}.models"

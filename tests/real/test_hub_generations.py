@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.app import App
 from pipeline.base.project import CODE_ROOT
+from pipeline.engine.project import Project
 from shared.environment_manager import ChildPaths, child_environment
 from tests.fakes.leaks import detect_leaks
 from tests.real.conftest import ServeModels, make_environment
@@ -53,29 +53,29 @@ class Asked:
 
 
 @pytest.fixture(scope="module")
-def pythons(real_app: App, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def pythons(real_project: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("generations")
-    return {name: make_environment(real_app, folder / name, *wanted) for name, wanted in GENERATIONS.items()}
+    return {name: make_environment(real_project, folder / name, *wanted) for name, wanted in GENERATIONS.items()}
 
 
 @pytest.fixture(scope="module")
-def app(serve_models: ServeModels, pythons: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> App:
+def project(serve_models: ServeModels, pythons: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("tokenizer")
     subprocess.run([pythons["4"], "-c", MAKE, folder], check=True)
     return serve_models({MODEL: folder})
 
 
 @pytest.fixture(scope="module")
-def ask(app: App, pythons: dict[str, Path]) -> Callable[[str], Asked]:
+def ask(project: Project, pythons: dict[str, Path]) -> Callable[[str], Asked]:
     """What a generation answers in a stage's environment, started by a user with a cache of their own elsewhere."""
 
     def ask(generation: str) -> Asked:
         elsewhere = dict.fromkeys(("HF_HOME", "TRANSFORMERS_CACHE", "HUGGINGFACE_HUB_CACHE"), "/elsewhere")
-        paths = ChildPaths(CODE_ROOT, app.project.cache, (), app.project.home)
+        paths = ChildPaths(CODE_ROOT, project.folders.cache, (), project.folders.home)
         with detect_leaks() as leaks:
             parent = {**os.environ, **elsewhere, **leaks.variables}
             done = subprocess.run(
-                [pythons[generation], "-c", ASK, REPOSITORY, app.models.snapshot(MODEL)],
+                [pythons[generation], "-c", ASK, REPOSITORY, project.installed.models.snapshot(MODEL)],
                 env=child_environment(paths, parent, offline=True),
                 capture_output=True, text=True, stdin=subprocess.DEVNULL,
             )  # fmt: skip
@@ -87,20 +87,20 @@ def ask(app: App, pythons: dict[str, Path]) -> Callable[[str], Asked]:
 
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_a_generation_reads_the_cache_by_name_and_by_folder_without_a_request(
-    generation: str, ask: Callable[[str], Asked], app: App
+    generation: str, ask: Callable[[str], Asked], project: Project
 ) -> None:
     asked = ask(generation)
     assert [version.partition(".")[0] for version in asked.versions] == {"4": ["4", "0"], "5": ["5", "2"]}[generation]
-    config = str(app.models.snapshot(MODEL) / "config.json")
+    config = str(project.installed.models.snapshot(MODEL) / "config.json")
     assert asked.answers == [[[1, 2], 64, config]] * 2
     assert asked.attempts == []
 
 
 def test_what_one_generation_has_read_the_other_reads_too_and_neither_changes_the_cache(
-    ask: Callable[[str], Asked], app: App
+    ask: Callable[[str], Asked], project: Project
 ) -> None:
     def listing() -> set[str]:
-        return {str(path) for path in (app.project.cache / "huggingface").rglob("*")}
+        return {str(path) for path in (project.folders.cache / "huggingface").rglob("*")}
 
     before = listing()
     assert [ask(generation).answers for generation in ("5", "4", "5")] == [ask("4").answers] * 3

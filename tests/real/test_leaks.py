@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.app import App
 from pipeline.base.project import CODE_ROOT
+from pipeline.engine.project import Project
 from shared.environment_manager import ChildPaths, child_environment
 from tests.fakes.leaks import detect_leaks
 from tests.real.cases import HERE, Case
@@ -33,13 +33,13 @@ def test_no_stage_leaves_a_model_behind_anywhere(case: Case, witness: Witness) -
 
 
 @pytest.mark.parametrize(("program", "seen"), [ASK_BY_HTTPS, ASK_BY_HTTP, ASK_THE_HUB], ids=["https", "http", "hub"])
-def test_the_detector_sees_who_leaves(program: str, seen: str, real_app: App, tmp_path: Path) -> None:
+def test_the_detector_sees_who_leaves(program: str, seen: str, real_project: Project, tmp_path: Path) -> None:
     """The same variables, handed on in the same way, to a process that does want to leave."""
-    real_app.environments.ensure("lite", lambda event: None)
+    real_project.installed.environments.ensure("lite", lambda event: None)
     paths = ChildPaths(CODE_ROOT, tmp_path, (), tmp_path / "home")
     with detect_leaks() as leaks:
         variables = child_environment(paths, {**os.environ, **leaks.variables}, offline=False)
-        command = [str(real_app.environments.python("lite")), "-c", program]
+        command = [str(real_project.installed.environments.python("lite")), "-c", program]
         done = subprocess.run(command, env=variables, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode != 0, "the detector let it through"
     assert seen in leaks.attempts

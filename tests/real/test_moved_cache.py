@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from pipeline.app import App, open_app
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
+from pipeline.engine.project import Project, open_project
 from shared.documents.transcript import Transcript
 from shared.environment_manager import ChildPaths, child_environment
 from tests.conftest import Reel
@@ -32,12 +32,12 @@ print(huggingface_hub.snapshot_download(sys.argv[1]))
 
 
 @pytest.fixture(scope="module")
-def moved(real_app: App, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def moved(real_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The project's models under another roof: second names of the same bytes, none of it writable."""
-    real_app.models.fetch(WHISPER, lambda event: None)
+    real_project.installed.models.fetch(WHISPER, lambda event: None)
     cache = tmp_path_factory.mktemp("elsewhere") / "a cache"
     for name in ("huggingface", "models"):
-        shutil.copytree(real_app.project.cache / name, cache / name, symlinks=True, copy_function=os.link)
+        shutil.copytree(real_project.folders.cache / name, cache / name, symlinks=True, copy_function=os.link)
         # A hard link shares its mode with the original, so folders alone are closed.
         for root, _, _ in os.walk(cache / name):
             Path(root).chmod(0o555)
@@ -48,9 +48,9 @@ def moved(real_app: App, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 
 @pytest.fixture(scope="module")
-def moved_app(moved: Path) -> App:
+def moved_project(moved: Path) -> Project:
     flags: dict[str, JsonValue] = {"profile": "starter", "cache_dir": str(moved), "offline": True}
-    return open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])
+    return open_project(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])
 
 
 def _listing(cache: Path) -> list[str]:
@@ -59,22 +59,22 @@ def _listing(cache: Path) -> list[str]:
 
 
 def test_speech_is_recognised_from_a_moved_and_read_only_cache(
-    moved_app: App, moved: Path, tmp_path: Path, speech_clip: Path, speech_regions: Path
+    moved_project: Project, moved: Path, tmp_path: Path, speech_clip: Path, speech_regions: Path
 ) -> None:
     before = _listing(moved)
-    stages = Stages(moved_app, tmp_path)
+    stages = Stages(moved_project, tmp_path)
     try:
         done = stages("asr", {"audio": speech_clip, "speech": speech_regions})
     finally:
         stages.close()
     assert len(Transcript.read(done.file("transcript")).text.split()) > 20
-    assert moved_app.models.snapshot(WHISPER).is_relative_to(moved)
+    assert moved_project.installed.models.snapshot(WHISPER).is_relative_to(moved)
     assert _listing(moved) == before
 
 
-def _ask(python: Path, cache: Path, app: App) -> list[str]:
+def _ask(python: Path, cache: Path, project: Project) -> list[str]:
     paths = ChildPaths(CODE_ROOT, cache, (), cache / "home")
-    repository = app.models.locked[WHISPER].repo
+    repository = project.installed.models.locked[WHISPER].repo
     assert repository
     done = subprocess.run(
         [python, "-c", ASK, repository], env=child_environment(paths, {}, offline=True), cwd=cache,
@@ -86,22 +86,22 @@ def _ask(python: Path, cache: Path, app: App) -> list[str]:
 
 @pytest.mark.parametrize("generation", ["0", "2"])
 def test_each_generation_of_the_hubs_client_finds_the_model_offline_by_its_name_alone(
-    generation: str, moved_app: App, moved: Path, real_app: App, tmp_path: Path
+    generation: str, moved_project: Project, moved: Path, real_project: Project, tmp_path: Path
 ) -> None:
     if generation == "2":
-        real_app.environments.ensure("lite", lambda event: None)
-        python = real_app.environments.python("lite")
+        real_project.installed.environments.ensure("lite", lambda event: None)
+        python = real_project.installed.environments.python("lite")
     else:
-        python = make_environment(real_app, tmp_path / "old", OLD_CLIENT)
-    version, file, folder = _ask(python, moved, moved_app)
-    snapshot = moved_app.models.snapshot(WHISPER)
+        python = make_environment(real_project, tmp_path / "old", OLD_CLIENT)
+    version, file, folder = _ask(python, moved, moved_project)
+    snapshot = moved_project.installed.models.snapshot(WHISPER)
     assert version.partition(".")[0] == generation
     assert Path(file) == snapshot / "config.json"
     assert Path(folder) == snapshot
 
 
 def test_an_exported_model_is_verified_and_understands_speech_on_a_machine_without_a_network(
-    reel: Reel, real_app: App
+    reel: Reel, real_project: Project
 ) -> None:
     reel("models", "export", "models.tar", WHISPER)
     offline = {"REEL_CACHE_DIR": str(reel.folder / "other"), "REEL_OFFLINE": "true", "REEL_PROFILE": "starter"}

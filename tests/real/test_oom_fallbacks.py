@@ -15,8 +15,8 @@ from unittest import mock
 import pytest
 from pydantic import JsonValue
 
-from pipeline.app import App
-from pipeline.engine.step_run import Given, StepCallbacks, prepare_step, run_step
+from pipeline.engine.project import Project
+from pipeline.engine.step_run import Given, StepCallbacks, StepRunner, prepare_step
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Step
 from pipeline.plan.oom_fallback import steps_to_try
@@ -30,7 +30,7 @@ from shared.files import sha256_of
 from shared.stage import Fallback
 from tests.processes import children
 from tests.real.cases import HERE, Case, Job, Material
-from tests.real.conftest import CaseApp
+from tests.real.conftest import CaseProject
 
 _SPARE_BYTES = 1 << 20
 # What a library frees goes back to the system at once, as glibc is told here. Otherwise it may find in its own heap
@@ -68,7 +68,7 @@ CASES = tuple(case for case in HERE if str(case) in EXPECTED)
 class Bench:
     """Runs a case's step as a run does, with a store and measurements of its own."""
 
-    app: App
+    project: Project
     folder: Path
     warnings: list[str] = field(default_factory=list)
 
@@ -79,7 +79,7 @@ class Bench:
 
     async def _run(self, step: Step, jobs: list[Job]) -> list[StoredResult]:
         results, others, measurements = [], set(children(os.getpid())), Measurements(self.folder)
-        app = replace(self.app, store=ResultStore(self.folder, self.folder))
+        project, store = self.project, ResultStore(self.folder, self.folder)
         begun: list[str] = []
 
         def started(worker: str) -> None:
@@ -88,17 +88,18 @@ class Bench:
                 for pid in set(children(os.getpid())) - others:
                     _allow_no_more(pid)
 
-        listening = StepCallbacks(lambda what: None, started, lambda done: None, self.warnings.append)
-        with app.store.open_for_writing("a test"):
-            async with local_dispatcher(app, self.folder / "logs", measurements) as dispatcher:
+        callbacks = StepCallbacks(lambda what: None, started, lambda done: None, self.warnings.append)
+        with store.open_for_writing("a test"):
+            async with local_dispatcher(project.installed, self.folder / "logs", measurements) as dispatcher:
                 for inputs, _ in jobs:
                     paths = {role: given for role, given in inputs.items() if isinstance(given, Path)}
                     digests = {role: sha256_of(path) for role, path in paths.items()}
                     media = {digests[role]: path for role, path in paths.items()}
-                    surroundings = app.surroundings()
+                    surroundings = project.surroundings()
                     first, *below = steps_to_try(step, measurements.fallbacks)
                     work = prepare_step(first, digests, surroundings)
-                    results.append(await run_step(work, below, Given(30_000, others=media), app, dispatcher, listening))
+                    runner = StepRunner(store, project.installed.models, dispatcher)
+                    results.append(await runner.run(work, below, Given(30_000, others=media), callbacks))
         measurements.save()
         return results
 
@@ -125,18 +126,18 @@ def _long_winded(job: Job, folder: Path) -> Job:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_library_that_gets_no_memory_goes_on_with_the_next_fallback(
-    case: Case, case_app: CaseApp, two_media: tuple[Material, Material], tmp_path: Path
+    case: Case, case_project: CaseProject, two_media: tuple[Material, Material], tmp_path: Path
 ) -> None:
-    wanted, app = EXPECTED[str(case)], case_app(case)
+    wanted, project = EXPECTED[str(case)], case_project(case)
     jobs = [case.job(made) for made in two_media]
     if wanted.long_winded:
         jobs[-1] = _long_winded(jobs[-1], tmp_path)
     asked = {**jobs[0][1], **wanted.asked}
-    choices = replace(app.choices(), targets=(), stages={case.stage: asked}, guide={})
+    choices = replace(project.planner.choices(), targets=(), stages={case.stage: asked}, guide={})
     step = single_step(STAGES[case.stage], choices, {}, case.backend)
     if wanted.own:
         step = replace(step, backend=replace(step.backend, oom_fallbacks=wanted.own))
-    bench = Bench(app, tmp_path)
+    bench = Bench(project, tmp_path)
     before, after = bench.run(step, jobs)
     assert "rung" not in before.facts
     assert [text for text in bench.warnings if "out of memory" in text], bench.warnings

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.app import App
+from pipeline.engine.project import Project
 from tests.conftest import ROOT
 from tests.real.conftest import make_environment
 
@@ -27,8 +27,8 @@ wrong(parser.parse(sys.stdin.buffer.read()).root_node)
 
 
 @pytest.fixture(scope="module")
-def python(real_app: App, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_environment(real_app, tmp_path_factory.mktemp("grammar") / "venv", *GRAMMAR)
+def python(real_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_environment(real_project, tmp_path_factory.mktemp("grammar") / "venv", *GRAMMAR)
 
 
 def _wrong_places(python: Path, text: str) -> list[str]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pipeline.app import App
+from pipeline.engine.project import Project
 from tests.conftest import Reel
 from tests.real.cases import Material
 from tests.real.witness import Mount
 
 
 def test_the_main_job_runs_from_a_cache_that_can_only_be_read(
-    read_only: Mount, real_app: App, material: Material, reel: Reel
+    read_only: Mount, real_project: Project, material: Material, reel: Reel
 ) -> None:
     assert material.subtitles
-    real_app.environments.ensure("bergamot", lambda event: None)
-    cache = read_only(real_app.project.cache)
+    real_project.installed.environments.ensure("bergamot", lambda event: None)
+    cache = read_only(real_project.folders.cache)
     own = {"REEL_CACHE_DIR": str(cache), "REEL_PROFILE": "starter", "REEL_OFFLINE": "true"}
     reel("run", material.media, "--to", "pt", extra=own)
     assert list(reel.out.rglob("*.pt.srt"))

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipeline.app import App
 from pipeline.base.errors import StageRefused
+from pipeline.engine.project import Project
 from shared.documents.speech import Separation
 from tests.conftest import ROOT
 from tests.real.cases import HERE
-from tests.real.conftest import CaseApp, MakeStages, Stages, write_wav
+from tests.real.conftest import CaseProject, MakeStages, Stages, write_wav
 
 Samples = npt.NDArray[np.float64]
 
@@ -77,9 +77,9 @@ SOURCES = ("bass", "drums", "other", "vocals")
 
 
 @pytest.fixture(scope="module")
-def demucs(case_app: CaseApp, make_stages: MakeStages) -> Stages:
+def demucs(case_project: CaseProject, make_stages: MakeStages) -> Stages:
     """Runs with a tiny Demucs of the real architecture."""
-    return make_stages(case_app(DEMUCS))
+    return make_stages(case_project(DEMUCS))
 
 
 def _stereo(path: Path, seconds: float) -> Path:
@@ -94,7 +94,7 @@ def _stereo(path: Path, seconds: float) -> Path:
 
 
 def test_demucs_window_by_window_gives_what_demucs_gives_at_once(
-    demucs: Stages, real_app: App, speech_regions: Path, tmp_path: Path
+    demucs: Stages, real_project: Project, speech_regions: Path, tmp_path: Path
 ) -> None:
     """The library's own interface reads the same weights from its pickled form, and holds the whole mix."""
     full = _stereo(tmp_path / "full.wav", 5.3)
@@ -105,7 +105,11 @@ def test_demucs_window_by_window_gives_what_demucs_gives_at_once(
     assert isinstance(stems, tuple)
     assert [path.stem for path in stems] == list(SOURCES)
 
-    python, itself, weights = real_app.environments.python("demucs"), tmp_path / "itself", tmp_path / "weights"
+    python, itself, weights = (
+        real_project.installed.environments.python("demucs"),
+        tmp_path / "itself",
+        tmp_path / "weights",
+    )
     itself.mkdir()
     weights.mkdir()
     for program, arguments in (("tiny_demucs.py", (weights, "pickle")), ("demucs_itself.py", (weights, full, itself))):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.app import App
 from pipeline.base.project import CODE_ROOT
+from pipeline.engine.project import Project
 from shared.environment_manager import ChildPaths, child_environment
 from tests.fakes.leaks import detect_leaks
 from tests.real.cases import Material
@@ -16,14 +16,14 @@ from tests.real.conftest import MakeStages, ServeModels
 
 
 def test_a_stage_works_from_a_served_model_in_a_cache_of_its_own(
-    real_app: App, serve_models: ServeModels, make_stages: MakeStages, material: Material
+    real_project: Project, serve_models: ServeModels, make_stages: MakeStages, material: Material
 ) -> None:
-    real_app.models.fetch("ge2e-embedder", lambda event: None)
-    app = serve_models({"ge2e-embedder": real_app.models.snapshot("ge2e-embedder")})
-    assert app.models.snapshot("ge2e-embedder").is_relative_to(app.project.cache)
-    assert not app.project.cache.is_relative_to(real_app.project.cache)
+    real_project.installed.models.fetch("ge2e-embedder", lambda event: None)
+    project = serve_models({"ge2e-embedder": real_project.installed.models.snapshot("ge2e-embedder")})
+    assert project.installed.models.snapshot("ge2e-embedder").is_relative_to(project.folders.cache)
+    assert not project.folders.cache.is_relative_to(real_project.folders.cache)
     with detect_leaks() as leaks:
-        stages = make_stages(app, leaks.variables)
+        stages = make_stages(project, leaks.variables)
         done = stages("diarize", {"audio": material.audio, "speech": material.speech})
         stages.close()
     assert done.file("turns").read_bytes() == material.turns.read_bytes()
@@ -37,13 +37,13 @@ def test_a_gated_model_fills_a_role_under_the_name_and_the_revision_that_librari
     (folder / "segmentation").mkdir(parents=True)
     (folder / "config.yaml").write_text("version: 1\n")
     (folder / "segmentation" / "pytorch_model.bin").write_bytes(b"weights")
-    app = serve_models({"pyannote-community-1": folder}, diarize={"pipeline": "pyannote-community-1"})
-    snapshot = app.models.snapshot("pyannote-community-1")
+    project = serve_models({"pyannote-community-1": folder}, diarize={"pipeline": "pyannote-community-1"})
+    snapshot = project.installed.models.snapshot("pyannote-community-1")
     assert (snapshot / "segmentation" / "pytorch_model.bin").read_bytes() == b"weights"
     root = snapshot.parent.parent
     assert root.name == "models--pyannote--speaker-diarization-community-1"
     assert (root / "refs" / "main").read_text() == snapshot.name
-    filled = app.profile.profile.stages["diarize"].models
+    filled = project.planner.profile.profile.stages["diarize"].models
     assert filled == {"embedder": "ge2e-embedder", "pipeline": "pyannote-community-1"}
 
 
@@ -57,14 +57,14 @@ def test_a_file_that_the_manifest_would_not_take_fails_the_test_that_serves_it(
 
 def test_a_nemo_archive_reaches_the_stage_as_a_verified_file(serve_models: ServeModels, tmp_path: Path) -> None:
     (tmp_path / "parakeet-tdt-0.6b-v2.nemo").write_bytes(b"archive" * 1000)
-    app = serve_models({"parakeet-v2": tmp_path})
-    archives = list(app.models.snapshot("parakeet-v2").glob("*.nemo"))
+    project = serve_models({"parakeet-v2": tmp_path})
+    archives = list(project.installed.models.snapshot("parakeet-v2").glob("*.nemo"))
     assert [archive.read_bytes() for archive in archives] == [b"archive" * 1000]
-    app.models.fetch("parakeet-v2", lambda event: None)  # the hub is gone: nothing is asked again
+    project.installed.models.fetch("parakeet-v2", lambda event: None)  # the hub is gone: nothing is asked again
 
 
 def test_canary_qwen_comes_with_the_tokenizer_that_it_asks_for_by_name(
-    real_app: App, serve_models: ServeModels, tmp_path: Path
+    real_project: Project, serve_models: ServeModels, tmp_path: Path
 ) -> None:
     """Its class reads the tokenizer by the name of its repository, without a revision, from the cache it is given."""
     contents = {"canary-qwen": ["config.json", "model.safetensors"], "canary-qwen-tokenizer": ["tokenizer.json"]}
@@ -73,14 +73,14 @@ def test_canary_qwen_comes_with_the_tokenizer_that_it_asks_for_by_name(
         for file in files:
             (tmp_path / name / file).write_text(f'{{"of": "{name}"}}')
     (tmp_path / "canary-qwen-tokenizer" / "config.json").write_text("{}")
-    app = serve_models({name: tmp_path / name for name in contents})
-    snapshot = app.models.snapshot("canary-qwen-tokenizer")
+    project = serve_models({name: tmp_path / name for name in contents})
+    snapshot = project.installed.models.snapshot("canary-qwen-tokenizer")
     assert (snapshot.parent.parent / "refs" / "main").read_text() == snapshot.name
-    real_app.environments.ensure("lite", lambda event: None)
-    paths = ChildPaths(CODE_ROOT, app.project.cache, (), app.project.home)
+    real_project.installed.environments.ensure("lite", lambda event: None)
+    paths = ChildPaths(CODE_ROOT, project.folders.cache, (), project.folders.home)
     ask = "import huggingface_hub as h; print(h.hf_hub_download('Qwen/Qwen3-1.7B', 'tokenizer.json'))"
     done = subprocess.run(
-        [real_app.environments.python("lite"), "-c", ask], env=child_environment(paths, {}, offline=True),
+        [real_project.installed.environments.python("lite"), "-c", ask], env=child_environment(paths, {}, offline=True),
         capture_output=True, text=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.stdout.strip() == str(snapshot / "tokenizer.json"), done.stderr

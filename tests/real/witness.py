@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.app import App
+from pipeline.engine.project import Project
 from pipeline.model_cache.cache import ModelCache
 from tests.fakes.leaks import detect_leaks
 from tests.processes import children
@@ -21,7 +21,7 @@ from tests.real.cases import Case, Material
 from tests.real.faults import WITNESSED, Failed, fail
 
 if TYPE_CHECKING:
-    from tests.real.conftest import CaseApp, MakeStages, StageRun
+    from tests.real.conftest import CaseProject, MakeStages, StageRun
 
 NOBODY = "http://127.0.0.1:9"  # the port of a service that no machine has
 Digests = dict[str, str]
@@ -47,7 +47,7 @@ Witness = Callable[[Case], Witnessed]
 
 @pytest.fixture(scope="session")
 def witness(
-    make_stages: MakeStages, case_app: CaseApp, two_media: tuple[Material, Material], read_only: Mount,
+    make_stages: MakeStages, case_project: CaseProject, two_media: tuple[Material, Material], read_only: Mount,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Witness:  # fmt: skip
     """Does a case's jobs, once."""
@@ -57,19 +57,19 @@ def witness(
     def watch(case: Case) -> Witnessed:
         if case in seen:
             return seen[case]
-        app = case_app(case)
+        project = case_project(case)
         for media in two_media:
             case.job(media)  # what a job is made from is made before anybody listens
-        before, others = _files_of_libraries(app.project.cache), children(os.getpid())
+        before, others = _files_of_libraries(project.folders.cache), children(os.getpid())
         with detect_leaks(case.allowed) as leaks:
-            warm = make_stages(app, leaks.variables)
+            warm = make_stages(project, leaks.variables)
             forward = [_digests(case.run(warm, media)) for media in (one, two)]
             backward = [_digests(case.run(warm, media)) for media in (two, one)][::-1]
             fault, folder = WITNESSED.get(case), tmp_path_factory.mktemp("fails")
             failed = fail(case, fault, warm, one, others, folder) if fault else None
             warm.close()
-            left_behind = _files_of_libraries(app.project.cache) - before
-            moved = _moved(app, read_only(app.project.cache), tmp_path_factory.mktemp("results"))
+            left_behind = _files_of_libraries(project.folders.cache) - before
+            moved = _moved(project, read_only(project.folders.cache), tmp_path_factory.mktemp("results"))
             cold = make_stages(moved, leaks.variables)
             elsewhere = [_digests(case.run(cold, media)) for media in (two, one)][::-1]
             cold.close()  # here, so that nothing is told after the end either
@@ -111,10 +111,16 @@ def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:
         action()
 
 
-def _moved(app: App, cache: Path, results: Path) -> App:
-    project = replace(app.project, cache=cache, results=results)
-    assert project.scratch.is_relative_to(results)
-    return replace(app, project=project, models=ModelCache(cache, app.models.models, app.models.locked, NOBODY))
+def _moved(project: Project, cache: Path, results: Path) -> Project:
+    folders = replace(project.folders, cache=cache, results=results)
+    assert folders.scratch.is_relative_to(results)
+    before = project.installed.models
+    models = ModelCache(cache, before.models, before.locked, NOBODY)
+    return replace(
+        project,
+        installed=replace(project.installed, folders=folders, models=models),
+        planner=replace(project.planner, models=models),
+    )
 
 
 def _digests(run: StageRun) -> Digests:

@@ -10,17 +10,17 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.app import App
 from pipeline.base.errors import EXIT_FAILED, EXIT_OK, BadInput, ReelError
-from pipeline.cli.arguments import CommandResult, app_of, table
+from pipeline.cli.arguments import CommandResult, project_of, table
 from pipeline.cli.options.single import CheckSubtitles
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.admission import set_up
 from pipeline.engine.preview import StepPreview
-from pipeline.plan.make_plan import single_step
+from pipeline.plan.make_plan import Choices, single_step
 from pipeline.plan.model import Step
 from pipeline.plan.registry import stage_named
 from pipeline.workers.dispatcher import Dispatcher, StepJob
+from pipeline.workers.installation import Installation
 from pipeline.workers.local_host import local_dispatcher
 from shared import protocol
 from shared.documents.quality_report import Broken, Comparison, QualityReport
@@ -57,32 +57,34 @@ def check(arguments: CheckSubtitles) -> CommandResult:
     for name in [*arguments.inputs, *filter(None, (arguments.media, arguments.reference))]:
         if not Path(name).is_file():
             raise BadInput("check.missing", f"{name} is not there, or is not a file")
-    app = app_of(arguments)
-    steps = [_step(app, arguments.language or language_in_file_name(Path(name).name)) for name in arguments.inputs]
-    compare = single_step(stage_named(_COMPARE), app.choices(), {}, None) if arguments.reference else None
-    with open_reporter(app.settings.progress) as emit:
+    project = project_of(arguments)
+    choices = project.planner.choices()
+    steps = [_step(choices, arguments.language or language_in_file_name(Path(name).name)) for name in arguments.inputs]
+    compare = single_step(stage_named(_COMPARE), choices, {}, None) if arguments.reference else None
+    with open_reporter(project.settings.progress) as emit:
         needed = [*steps, compare] if compare else steps
-        set_up([StepPreview(step, "new", "asked for") for step in needed], app, emit)
+        set_up([StepPreview(step, "new", "asked for") for step in needed], project.installed, emit)
     beside = _Beside(arguments.media, arguments.reference, compare)
-    checked = asyncio.run(_check(arguments.inputs, steps, beside, app))
+    checked = asyncio.run(_check(arguments.inputs, steps, beside, project.installed))
     errors = tuple(one.error for one in checked if one.error)
     over = any(one.report.over_limits for one in checked if one.report)
-    data: JsonValue = {"guide": app.settings.guide, "files": [_data(one) for one in checked]}
-    text = "\n\n".join(_text(one, app.settings.guide) for one in checked)
+    data: JsonValue = {"guide": project.settings.guide, "files": [_data(one) for one in checked]}
+    text = "\n\n".join(_text(one, project.settings.guide) for one in checked)
     return CommandResult(data, text, errors[0].exit_code if errors else EXIT_FAILED if over else EXIT_OK, errors)
 
 
-def _step(app: App, language: str) -> Step:
-    choices = app.choices()
+def _step(choices: Choices, language: str) -> Step:
     own = {"language": language, **choices.stages.get(_STAGE, {})}
     return single_step(stage_named(_STAGE), replace(choices, stages={**choices.stages, _STAGE: own}), {}, None)
 
 
-async def _check(files: Sequence[str], steps: Sequence[Step], beside: _Beside, app: App) -> list[_Checked]:
+async def _check(
+    files: Sequence[str], steps: Sequence[Step], beside: _Beside, installed: Installation
+) -> list[_Checked]:
     checked = []
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        async with local_dispatcher(app, place / "logs") as dispatcher:
+        async with local_dispatcher(installed, place / "logs") as dispatcher:
             for number, (file, step) in enumerate(zip(files, steps, strict=True)):
                 one = await _check_one(file, step, beside.film, dispatcher, place / str(number))
                 checked.append(await _compared(one, step, beside, dispatcher, place / str(number)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from pipeline.base.errors import UsageError
-from pipeline.cli.arguments import CommandResult, app_of, table
+from pipeline.cli.arguments import CommandResult, project_of, table
 from pipeline.cli.options.declare import Arguments
 from pipeline.cli.options.machine import StartNode
 from pipeline.cli.options.shared import ClusterFlag
@@ -15,14 +15,15 @@ from pipeline.workers.ray import cluster as ray_cluster
 def up(arguments: StartNode) -> CommandResult:
     """Start a cluster on this machine, or join one."""
     ray_cluster.require_linux()
-    app = app_of(arguments)
+    project = project_of(arguments)
     node = arguments.node or ray_cluster.own_address(arguments.join)
-    labels = {**app.settings.labels, **dict(arguments.labels)}
-    ray_cluster.start_node(app, node, arguments.join, arguments.port, labels, block=arguments.block)
+    labels = {**project.settings.labels, **dict(arguments.labels)}
+    ray_cluster.start_node(project.installed, node, arguments.join, arguments.port, labels, block=arguments.block)
     address = arguments.join or f"{node}:{arguments.port}"
     text = f"{node} is up in the cluster {address}\n\nrun on it: ./reel run MEDIA --cluster {address}"
     if not arguments.join:
-        text += f"\nmore machines: copy {ray_cluster.token_file(app)} there, then ./reel cluster up --join {address}"
+        token = ray_cluster.token_file(project.folders)
+        text += f"\nmore machines: copy {token} there, then ./reel cluster up --join {address}"
     return CommandResult({"node": node, "cluster": address}, text)
 
 
@@ -39,12 +40,12 @@ def down(arguments: Arguments) -> CommandResult:
 def status(arguments: ClusterFlag) -> CommandResult:
     """Show the machines of a cluster and their resources."""
     ray_cluster.require_linux()
-    app = app_of(arguments)
-    address = app.settings.cluster or next((record.cluster for record in ray_cluster.nodes()), "")
+    project = project_of(arguments)
+    address = project.settings.cluster or next((record.cluster for record in ray_cluster.nodes()), "")
     if not address:
         raise UsageError("cluster.down", "this machine is not in a cluster", hint="name one: `--cluster ADDRESS`")
     ray_cluster.check_reachable(address)
-    ray_cluster.enter(app)
+    ray_cluster.enter(project.installed)
     from pipeline.workers.ray.host import members  # Ray is in the environment `cluster` alone
 
     hosts = members(address, ray_cluster.node_in(address))

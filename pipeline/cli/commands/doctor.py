@@ -14,7 +14,7 @@ from pipeline.base.errors import EXIT_MISSING, EXIT_OK
 from pipeline.base.hardware import REMEMBERED, describe, detect
 from pipeline.base.nvidia import ask_use
 from pipeline.base.project import CONFIG
-from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
+from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
 from pipeline.cli.card_rows import card_rows
 from pipeline.cli.options.machine import CheckMachine
 from pipeline.engine.size_limit import limit_of
@@ -25,25 +25,26 @@ def doctor(arguments: CheckMachine) -> CommandResult:
     """Report on everything and change nothing, except that `--remember` writes down the hardware. A part that the next
     run builds by itself is not a problem; a broken part is. Only the profile's environments are tried, because the
     first import of some takes half a minute; `reel envs check` tries all."""
-    app = app_of(arguments)
-    needed_environments = app.needed_environments()
+    project = project_of(arguments)
+    environments, models = project.installed.environments, project.installed.models
+    needed_environments = project.needed_environments()
     rows: list[tuple[str, str, str]] = [
         ("ok", "system", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{_memory()}"),
         ("ok", "python", f"{platform.python_version()} in {sys.prefix}"),
-        ("ok", "ffmpeg", f"{app.tool.version} from {app.tool.origin}"),
+        ("ok", "ffmpeg", f"{project.installed.tool.version} from {project.installed.tool.origin}"),
     ]
     free = shutil.disk_usage(
-        next(path for path in (app.project.cache, *app.project.cache.parents) if path.exists())
+        next(path for path in (project.folders.cache, *project.folders.cache.parents) if path.exists())
     ).free
-    rows.append(("ok" if free > 2e9 else "low", "disk", f"{megabytes(free)} free for {app.project.cache}"))
-    limit, held = limit_of(app.settings.results_limit, app.store), app.store.contents.bytes
+    rows.append(("ok" if free > 2e9 else "low", "disk", f"{megabytes(free)} free for {project.folders.cache}"))
+    limit, held = limit_of(project.settings.results_limit, project.store), project.store.contents.bytes
     most = "with no limit" if limit is None else f"of {megabytes(limit)} at most (`results_limit`)"
     rows.append(("ok" if limit is None or held <= limit else "low", "results", f"{megabytes(held)} {most}"))
-    for family in app.environments.families:
-        look = app.environments.check if family in needed_environments else app.environments.status
+    for family in environments.families:
+        look = environments.check if family in needed_environments else environments.status
         status = look(family)
         word = {"ready": "ok", "broken": "wrong"}.get(status.state, "later")
-        torch = app.environments.torch(family)
+        torch = environments.torch(family)
         detail = status.detail or (f"ready, with torch {torch}" if torch else "ready")
         rows.append(
             (
@@ -52,9 +53,9 @@ def doctor(arguments: CheckMachine) -> CommandResult:
                 detail if word != "wrong" else f"{detail}; run `./reel envs ensure {family}`",
             )
         )
-    incomplete = app.models.incomplete(app.models.models)
+    incomplete = models.incomplete(models.models)
     needed = {name for profile in load_profiles(CONFIG / "profiles").values() for name in profile.models}
-    for name in (name for name in app.models.models if name in needed or name not in incomplete):
+    for name in (name for name in models.models if name in needed or name not in incomplete):
         whole = name not in incomplete
         rows.append(
             ("ok" if whole else "later", f"model {name}", "complete" if whole else "it has not been fetched yet")
@@ -66,7 +67,7 @@ def doctor(arguments: CheckMachine) -> CommandResult:
     rows += card_rows(machine, usable, ask_use(os.environ.get("PATH")) if machine.cuda else {}, os.environ)
     if arguments.remember:
         machine.model_copy(update={"profile": profile}).write(CONFIG / REMEMBERED)
-    rows.append(("ok", "profile", _profile_text(app.profile.name, app.profile.better)))
+    rows.append(("ok", "profile", _profile_text(project.planner.profile.name, project.planner.profile.better)))
     wrong = [row for row in rows if row[0] == "wrong"]
     data: list[JsonValue] = [{"state": state, "what": what, "detail": detail} for state, what, detail in rows]
     return CommandResult({"checks": data}, table(rows), EXIT_MISSING if wrong else EXIT_OK)

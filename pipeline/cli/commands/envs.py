@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK
-from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
+from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
 from pipeline.cli.options.declare import Arguments
 from pipeline.cli.options.models import CheckEnvironments, EnsureEnvironments, RemoveEnvironments
 from pipeline.cli.reporters import open_reporter
@@ -19,29 +19,29 @@ from pipeline.plan.registry import STAGES
 
 def list_environments(arguments: Arguments) -> CommandResult:
     """List the environments."""
-    return _list(app_of(arguments).environments)
+    return _list(project_of(arguments).installed.environments)
 
 
 def ensure(arguments: EnsureEnvironments) -> CommandResult:
     """Build what is missing or outdated: the named environments, or those of the profile."""
-    app = app_of(arguments)
-    names = arguments.names or app.needed_environments()
-    with open_reporter(app.settings.progress) as emit:
+    project = project_of(arguments)
+    names = arguments.names or project.needed_environments()
+    with open_reporter(project.settings.progress) as emit:
         for name in names:
-            app.environments.ensure(name, emit, offline=app.settings.offline)
-    return _report([app.environments.status(name) for name in names])
+            project.installed.environments.ensure(name, emit, offline=project.settings.offline)
+    return _report([project.installed.environments.status(name) for name in names])
 
 
 def check(arguments: CheckEnvironments) -> CommandResult:
     """Import the packages of the named environments, or of all that are built."""
-    environments = app_of(arguments).environments
+    environments = project_of(arguments).installed.environments
     built = [name for name in environments.families if environments.status(name).state != "missing"]
     return _report([environments.check(name) for name in arguments.names or built])
 
 
 def remove(arguments: RemoveEnvironments) -> CommandResult:
     """Delete the named environments."""
-    environments = app_of(arguments).environments
+    environments = project_of(arguments).installed.environments
     removed = [name for name in arguments.names if environments.remove(name)]
     return CommandResult({"removed": list(removed)}, f"removed: {', '.join(removed) or 'nothing was there'}")
 

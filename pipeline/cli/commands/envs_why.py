@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from pipeline.base.errors import EXIT_FAILED, EXIT_OK, UsageError
 from pipeline.base.project import CODE_ROOT, CONFIG
-from pipeline.cli.arguments import CommandResult, app_of, table
+from pipeline.cli.arguments import CommandResult, project_of, table
 from pipeline.cli.options.models import WhyEnvironments
 from pipeline.environments.conflicts import Resolver, Together, claims
 from pipeline.environments.environments import Environments
@@ -14,12 +14,12 @@ from pipeline.environments.environments import Environments
 
 def why(arguments: WhyEnvironments) -> CommandResult:
     """Two environments together, or every declared reason. Exit 1 when a reason has gone."""
-    app = app_of(arguments)
+    project = project_of(arguments)
     names = arguments.names
-    resolver = Resolver(CODE_ROOT / "pyproject.toml", CONFIG / "environments", app.project.cache)
-    reasons = [(name, app.environments.family(name).reason) for name in names]
+    resolver = Resolver(CODE_ROOT / "pyproject.toml", CONFIG / "environments", project.folders.cache)
+    reasons = [(name, project.installed.environments.family(name).reason) for name in names]
     if not names:
-        return _every_reason(app.environments, resolver)
+        return _every_reason(project.installed.environments, resolver)
     if len(names) != 2 or names[0] == names[1]:
         raise UsageError(
             "environment.pair",

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.app import App
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK, Missing
-from pipeline.cli.arguments import CommandResult, app_of, megabytes, say, table
+from pipeline.cli.arguments import CommandResult, megabytes, project_of, say, table
 from pipeline.cli.options.models import AddModel, FetchModels, SelectModels
 from pipeline.cli.reporters import open_reporter
+from pipeline.engine.planner import Planner
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.fetch_many import fetch_all
 from pipeline.model_cache.manifest import stated_bytes
@@ -23,47 +23,49 @@ from pipeline.plan.profile import Profile
 from pipeline.plan.registry import stage_named
 
 
-def names_of(arguments: SelectModels, app: App) -> list[str]:
+def names_of(arguments: SelectModels, planner: Planner) -> list[str]:
     """Return the models that the command is about: those named, all, or the profile's.
 
     Those for the languages of the settings belong to the profile's; beside named ones they count only if this call
     asks for them.
     """
-    models = app.models.models
+    models = planner.models.models
     if arguments.all:
         return list(models)
     named = select_models(arguments.names, models)
     if named and not arguments.languages:
         return named
-    return with_needs([*named, *needed_models(app, app.profile.profile, whole=not named)], models)
+    return with_needs([*named, *needed_models(planner, planner.profile.profile, whole=not named)], models)
 
 
-def needed_models(app: App, profile: Profile, *, whole: bool = True) -> list[str]:
+def needed_models(planner: Planner, profile: Profile, *, whole: bool = True) -> list[str]:
     """Return the models that jobs with a profile need in the languages of the settings; without `whole`, those for the
     languages alone."""
-    settings, models = app.settings, app.models.models
+    settings, models = planner.settings, planner.models.models
     by_language = models_for_languages(profile, settings.languages, settings.to, models)
     return with_needs([*(profile.models if whole else ()), *by_language], models)
 
 
 def fetch(arguments: FetchModels) -> CommandResult:
     """Bring models into the cache, and report the outcome of each."""
-    app = app_of(arguments)
-    names = names_of(arguments, app)
-    missing = list(app.models.incomplete(names))
-    if arguments.ask and missing and not _agreed(missing, app):
-        data: JsonValue = {"models": [_item(name, app, None) for name in names]}
+    project = project_of(arguments)
+    names = names_of(arguments, project.planner)
+    models = project.installed.models
+    missing = list(models.incomplete(names))
+    if arguments.ask and missing and not _agreed(missing, models):
+        data: JsonValue = {"models": [_item(name, models, None) for name in names]}
         return CommandResult(data, "nothing was fetched; `./reel models fetch` does it when you want it")
-    for sentence in languages_without(app.profile.profile, app.settings.languages) if not arguments.all else ():
-        say(f"in the profile {app.profile.name} {sentence}")
-    with open_reporter(app.settings.progress) as emit:
-        failed = fetch_all(names, app.models, emit, offline=app.settings.offline)
-    sizes = {name: megabytes(stated_bytes(app.models.models[name], app.models.locked[name])) for name in names}
+    profile, languages = project.planner.profile, () if arguments.all else project.settings.languages
+    for sentence in languages_without(profile.profile, languages):
+        say(f"in the profile {profile.name} {sentence}")
+    with open_reporter(project.settings.progress) as emit:
+        failed = fetch_all(names, models, emit, offline=project.settings.offline)
+    sizes = {name: megabytes(stated_bytes(models.models[name], models.locked[name])) for name in names}
     rows = [(name, sizes[name], _state(name, failed), _why(name, failed)) for name in names]
     lines = [table(rows, ("MODEL", "SIZE", "STATE", "WHY"))]
     for error in failed.values():
         lines.append(f"\nerror: {error.message} [{error.code}]" + (f"\n  hint: {error.hint}" if error.hint else ""))
-    data = {"models": [_item(name, app, failed.get(name)) for name in names]}
+    data = {"models": [_item(name, models, failed.get(name)) for name in names]}
     return CommandResult(data, "\n".join(lines), EXIT_MISSING if failed else EXIT_OK, tuple(failed.values()))
 
 
@@ -75,34 +77,35 @@ def _why(name: str, failed: dict[str, Missing]) -> str:
     return failed[name].code if name in failed else ""
 
 
-def _item(name: str, app: App, error: Missing | None) -> JsonValue:
-    return {"name": name, "complete": app.models.problem(name) is None, "code": error.code if error else None}
+def _item(name: str, models: ModelCache, error: Missing | None) -> JsonValue:
+    return {"name": name, "complete": models.problem(name) is None, "code": error.code if error else None}
 
 
-def _agreed(names: Sequence[str], app: App) -> bool:
+def _agreed(names: Sequence[str], models: ModelCache) -> bool:
     """Show sizes and licences and ask the user; without a terminal, return no."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         print("no model is fetched, because there is no terminal to ask on", file=sys.stderr)
         return False
     rows = []
     for name in names:
-        model, locked = app.models.models[name], app.models.locked[name]
+        model, locked = models.models[name], models.locked[name]
         size = megabytes(stated_bytes(model, locked))
         rows.append((name, size, model.licence, model.restriction, "terms to accept" if model.gated else ""))
     print(table(rows, ("MODEL", "SIZE", "LICENCE", "", "")), file=sys.stderr)
-    print(f"\nFetch {megabytes(app.models.missing_bytes(names))} now? [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"\nFetch {megabytes(models.missing_bytes(names))} now? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def add(arguments: AddModel) -> CommandResult:
     """Add a folder of the user's as a model, locked by its content, and copy it into the cache."""
-    app = app_of(arguments)
-    declared = [name for name in app.models.models if name not in app.own.models]
+    project = project_of(arguments)
+    models, before = project.installed.models, project.installed.own_models
+    declared = [name for name in models.models if name not in before.models]
     source = Path(arguments.folder).expanduser().absolute()
     stages = tuple(stage_named(stage).name for stage in arguments.stages)
-    own = add_folder(arguments.name, source, arguments.licence, stages, app.own, declared)
-    cache = ModelCache(app.project.cache, own.models, own.locked, app.models.hub)
-    with open_reporter(app.settings.progress) as emit:
+    own = add_folder(arguments.name, source, arguments.licence, stages, before, declared)
+    cache = ModelCache(project.folders.cache, own.models, own.locked, models.hub)
+    with open_reporter(project.settings.progress) as emit:
         cache.fetch(arguments.name, emit)
     locked = own.locked[arguments.name]
     data: JsonValue = {"name": arguments.name, "files": len(locked.files), "bytes": locked.size, "lock": str(own.lock)}

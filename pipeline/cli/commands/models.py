@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from pipeline.app import App
 from pipeline.base.project import CONFIG
-from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
+from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
 from pipeline.cli.commands.model_fetch import needed_models
 from pipeline.cli.options.models import ListModels
+from pipeline.engine.planner import Planner
+from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import LockedModel, Model, stated_bytes
 from pipeline.model_cache.selection import with_needs
 from pipeline.plan.language_needs import stage_languages
@@ -30,27 +31,27 @@ _COMMERCIAL = {True: "yes", False: "no", None: "unknown"}
 
 def list_models(arguments: ListModels) -> CommandResult:
     """List every model, or those of one profile, with its state in the cache."""
-    app = app_of(arguments)
+    planner = project_of(arguments).planner
     profiles = load_profiles(CONFIG / "profiles")
-    shown = list(app.models.models)
+    shown = list(planner.models.models)
     if arguments.profile:
-        profile = app.profile.profile
-        optional = (*profile.models, *profile.language_models, *needed_models(app, profile))
-        shown = with_needs(optional, app.models.models)
-    problems = app.models.incomplete(app.models.models)
+        profile = planner.profile.profile
+        optional = (*profile.models, *profile.language_models, *needed_models(planner, profile))
+        shown = with_needs(optional, planner.models.models)
+    problems = planner.models.incomplete(planner.models.models)
     used_by = {
         name: [profile for profile, entry in profiles.items() if name in (*entry.models, *entry.language_models)]
         for name in shown
     }
-    data: list[JsonValue] = [_item(name, app, problems.get(name), used_by[name]) for name in shown]
-    remarks = _uses(shown, app) if arguments.profile else {name: ", ".join(used_by[name]) for name in shown}
-    parts = _groups(shown, app, problems, remarks, "USED FOR" if arguments.profile else "PROFILES")
-    parts.append(_summary(app, profiles, shown, problems))
+    data: list[JsonValue] = [_item(name, planner, problems.get(name), used_by[name]) for name in shown]
+    remarks = _uses(shown, planner) if arguments.profile else {name: ", ".join(used_by[name]) for name in shown}
+    parts = _groups(shown, planner, problems, remarks, "USED FOR" if arguments.profile else "PROFILES")
+    parts.append(_summary(planner, profiles, shown, problems))
     return CommandResult({"models": data}, "\n\n".join(parts))
 
 
-def _item(name: str, app: App, problem: str | None, used_by: Sequence[str]) -> JsonValue:
-    model, locked = app.models.models[name], app.models.locked[name]
+def _item(name: str, planner: Planner, problem: str | None, used_by: Sequence[str]) -> JsonValue:
+    model, locked = planner.models.models[name], planner.models.locked[name]
     return {
         "name": name,
         "bytes": locked.size,
@@ -67,25 +68,25 @@ def _item(name: str, app: App, problem: str | None, used_by: Sequence[str]) -> J
     }
 
 
-def _uses(names: Sequence[str], app: App) -> dict[str, str]:
+def _uses(names: Sequence[str], planner: Planner) -> dict[str, str]:
     """Return the stages of each model, and the language of those that are for one."""
-    languages = stage_languages(app.profile.profile)
+    languages = stage_languages(planner.profile.profile)
     uses = {}
     for name in names:
-        stages = ", ".join(app.models.models[name].stages)
+        stages = ", ".join(planner.models.models[name].stages)
         uses[name] = f"{stages}: {languages[name]}" if name in languages else stages
     return uses
 
 
 def _groups(
-    names: Sequence[str], app: App, problems: Mapping[str, str], remarks: Mapping[str, str], head: str
+    names: Sequence[str], planner: Planner, problems: Mapping[str, str], remarks: Mapping[str, str], head: str
 ) -> list[str]:
     """Return the head of the columns, then the rows of each state under its title."""
-    rows = [_row(app.models.models[name], app.models.locked[name], remarks[name]) for name in names]
+    rows = [_row(planner.models.models[name], planner.models.locked[name], remarks[name]) for name in names]
     others = table(rows, ("SIZE", "LICENCE", "COMMERCIAL", head)).splitlines()
     width = max((len(name) for name in names if len(name) <= _LONGEST_NAME), default=_LONGEST_NAME)
     lines = [_clipped(f"{name:<{width}}  {other}") for name, other in zip(["NAME", *names], others, strict=True)]
-    found = {name: _state(app.models.models[name], name in problems) for name in names}
+    found = {name: _state(planner.models.models[name], name in problems) for name in names}
     groups = [lines[0]]
     for state, title in _TITLES.items():
         own = [line for line, name in zip(lines[1:], names, strict=True) if found[name] == state]
@@ -117,23 +118,23 @@ def _clipped(text: str, width: int = WIDTH) -> str:
     return text if len(text) <= width else f"{text[: width - 3].rstrip(', ')}..."
 
 
-def _summary(app: App, profiles: Mapping[str, Profile], shown: Sequence[str], problems: Collection[str]) -> str:
+def _summary(planner: Planner, profiles: Mapping[str, Profile], shown: Sequence[str], problems: Collection[str]) -> str:
     """Return the last line: what is complete, and what the profile that suits this machine still needs."""
     whole = [name for name in shown if name not in problems]
-    size = sum(app.models.locked[name].size for name in whole)
-    wanted = app.settings.profile
-    name = suggest_profile(profiles, app.hardware) if wanted == AUTO else wanted
-    profile = app.profile.profile if app.profile.name == name else profiles[name]
-    missing = [model for model in needed_models(app, profile) if model in problems]
+    size = sum(planner.models.locked[name].size for name in whole)
+    wanted = planner.settings.profile
+    name = suggest_profile(profiles, planner.hardware) if wanted == AUTO else wanted
+    profile = planner.profile.profile if planner.profile.name == name else profiles[name]
+    missing = [model for model in needed_models(planner, profile) if model in problems]
     told = f"{len(whole)} complete ({megabytes(size)})"
     if not missing:
         return f"{told}; {name} needs nothing more"
-    left = sum(_left(model, app) for model in missing)
-    terms = sum(app.models.models[model].gated for model in missing)
+    left = sum(_left(model, planner.models) for model in missing)
+    terms = sum(planner.models.models[model].gated for model in missing)
     agreements = f" and {'one agreement' if terms == 1 else f'{terms} agreements'}" if terms else ""
     return f"{told}; {name} needs {megabytes(left)} more{agreements}"
 
 
-def _left(name: str, app: App) -> int:
-    locked = app.models.locked[name]
-    return app.models.missing_bytes([name]) if locked.resolved else stated_bytes(app.models.models[name], locked)
+def _left(name: str, models: ModelCache) -> int:
+    locked = models.locked[name]
+    return models.missing_bytes([name]) if locked.resolved else stated_bytes(models.models[name], locked)

@@ -8,74 +8,79 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.errors import BadInput, Missing
 from pipeline.base.events import Emit
 from pipeline.base.project import CONFIG
-from pipeline.cli.arguments import CommandResult, app_of, megabytes
+from pipeline.cli.arguments import CommandResult, megabytes, project_of
 from pipeline.cli.commands.models_upkeep import present_models
 from pipeline.cli.options.models import ExportModels, ImportModels
 from pipeline.cli.reporters import open_reporter
+from pipeline.engine.project import Project
+from pipeline.environments.environments import Environments
 from pipeline.model_cache.upkeep.archive import Contents, export, import_archive
 from pipeline.model_cache.upkeep.verify import metered
+from pipeline.workers.installation import Installation
 from shared.stage import CORE_ENVIRONMENT
 
 
 def export_models(arguments: ExportModels) -> CommandResult:
     """Write an archive."""
-    app = app_of(arguments)
+    project = project_of(arguments)
     file = Path(arguments.file).expanduser().absolute()
-    with open_reporter(app.settings.progress) as emit:
-        return _export(file, present_models(arguments, app), arguments.with_environments, app, emit)
+    names = present_models(arguments, project.planner)
+    families = _families(project) if arguments.with_environments else []
+    with open_reporter(project.settings.progress) as emit:
+        return _export(file, names, families, project.installed, emit)
 
 
 def import_models(arguments: ImportModels) -> CommandResult:
     """Add the models of an archive to the cache."""
-    app = app_of(arguments)
-    with open_reporter(app.settings.progress) as emit:
-        return _import(Path(arguments.file).expanduser().absolute(), app, emit)
+    project = project_of(arguments)
+    with open_reporter(project.settings.progress) as emit:
+        return _import(Path(arguments.file).expanduser().absolute(), project.installed, emit)
 
 
-def _export(file: Path, names: list[str], with_environments: bool, app: App, emit: Emit) -> CommandResult:
+def _export(file: Path, names: list[str], families: list[str], installed: Installation, emit: Emit) -> CommandResult:
     if not file.parent.is_dir():
         raise BadInput("archive.folder", f"{file.parent} is not a folder", hint="make it, or choose another folder")
-    if incomplete := app.models.incomplete(names):
+    models, cache = installed.models, installed.folders.cache
+    if incomplete := models.incomplete(names):
         name, problem = next(iter(incomplete.items()))
         raise Missing(
             "model.missing", f"the model {name} is not complete: {problem}",
             hint=f"run `./reel models fetch {' '.join(incomplete)}`",
         )  # fmt: skip
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}-") as folder:
-        if with_environments:
-            for family in _families(app):
-                _download(family, Path(folder), app, emit)
+        for family in families:
+            _download(family, Path(folder), installed.environments, emit)
         wheels = sorted(Path(folder).glob("*.whl"))
-        size = sum(app.models.locked[name].size for name in names) + sum(wheel.stat().st_size for wheel in wheels)
+        size = sum(models.locked[name].size for name in names) + sum(wheel.stat().st_size for wheel in wheels)
         with metered(size, emit) as tick:
-            contents = export(file, names, app.project.cache, app.models.locked, CONFIG, wheels, tick)
+            contents = export(file, names, cache, models.locked, CONFIG, wheels, tick)
     return _result(contents, f"wrote {file}", file)
 
 
-def _families(app: App) -> list[str]:
+def _families(project: Project) -> list[str]:
     """Return the core environment, those of the profile, and others that this machine has built, since a job needed
     them."""
-    built = [name for name in app.environments.families if app.environments.status(name).state == "ready"]
-    return list(dict.fromkeys([CORE_ENVIRONMENT, *app.needed_environments(), *built]))
+    environments = project.installed.environments
+    built = [name for name in environments.families if environments.status(name).state == "ready"]
+    return list(dict.fromkeys([CORE_ENVIRONMENT, *project.needed_environments(), *built]))
 
 
-def _download(family: str, folder: Path, app: App, emit: Emit) -> None:
+def _download(family: str, folder: Path, environments: Environments, emit: Emit) -> None:
     started = time.monotonic()
     emit(events.SetupStarted(f"the packages of environment {family}"))
-    app.environments.download(family, folder)
+    environments.download(family, folder)
     emit(events.SetupFinished(f"the packages of environment {family}", time.monotonic() - started))
 
 
-def _import(file: Path, app: App, emit: Emit) -> CommandResult:
+def _import(file: Path, installed: Installation, emit: Emit) -> CommandResult:
     size = file.stat().st_size if file.is_file() else 0
-    allowed = app.environments.wheel_digests()
+    allowed = installed.environments.wheel_digests()
     with metered(size, emit) as tick:
-        contents = import_archive(file, app.project.cache, app.models.locked, allowed, tick)
+        contents = import_archive(file, installed.folders.cache, installed.models.locked, allowed, tick)
     text = f"imported {file}"
     if contents.wheels:
         text += "; `./reel envs ensure --offline` builds the environments"

@@ -9,7 +9,7 @@ from pydantic import JsonValue, ValidationError
 
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK, BadInput, Missing, ReelError, UsageError
 from pipeline.base.project import CONFIG
-from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
+from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
 from pipeline.cli.options.models import LockModels
 from pipeline.cli.reporters import open_reporter
 from pipeline.model_cache.facts import Change, merge_facts
@@ -26,11 +26,11 @@ def lock(arguments: LockModels) -> CommandResult:
 
     if arguments.facts:
         return _take_facts(Path(arguments.facts).expanduser().absolute())
-    app = app_of(arguments)
-    cache = app.models
+    project = project_of(arguments)
+    cache, own = project.installed.models, project.installed.own_models
     names = select_models(arguments.names, cache.models) if arguments.names else list(cache.models)
-    declared = {name: entry for name, entry in cache.locked.items() if name not in app.own.models}
-    if mine := [name for name in names if name in app.own.models and arguments.names]:
+    declared = {name: entry for name, entry in cache.locked.items() if name not in own.models}
+    if mine := [name for name in names if name in own.models and arguments.names]:
         raise UsageError(
             "models.own", f"`{mine[0]}` is your own model", hint=f"`./reel models add {mine[0]} FOLDER` locks it again"
         )
@@ -38,10 +38,10 @@ def lock(arguments: LockModels) -> CommandResult:
         names = unresolved(declared, cache.models, cache.locked)
     if arguments.revision and len(arguments.names) != 1:
         raise UsageError("models.revision", "`--revision` is for one model", hint="name the model")
-    if app.settings.offline and names:
+    if project.settings.offline and names:
         raise Missing("models.offline", "the lock is resolved with a network, and the setting `offline` forbids it")
     found, errors, rows = {}, list[ReelError](), []
-    with open_reporter(app.settings.progress) as emit:
+    with open_reporter(project.settings.progress) as emit:
         for name in names:
             try:
                 revision = arguments.revision if name in arguments.names else None

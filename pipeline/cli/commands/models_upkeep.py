@@ -7,51 +7,52 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.app import App
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK, BadInput, ReelError
 from pipeline.base.events import Emit
 from pipeline.base.project import CONFIG
-from pipeline.cli.arguments import CommandResult, agreed, app_of, megabytes, table
+from pipeline.cli.arguments import CommandResult, agreed, megabytes, project_of, table
 from pipeline.cli.commands.model_fetch import names_of
 from pipeline.cli.options.models import AdoptModels, PruneModels, SelectModels, VerifyModels
 from pipeline.cli.reporters import open_reporter
+from pipeline.engine.planner import Planner
 from pipeline.model_cache.fetch_lock import hold_fetch_locks
 from pipeline.model_cache.upkeep.adopt import Adopted, Adoption, adopt
 from pipeline.model_cache.upkeep.ci_key import cache_key
 from pipeline.model_cache.upkeep.prune import Surplus, delete, find_surplus, repositories
 from pipeline.model_cache.upkeep.verify import Problem, check_models, drop
 from pipeline.plan.profile import load_profiles
+from pipeline.workers.installation import Installation
 
 _SHOWN_IGNORED = 20
 
 
-def present_models(arguments: SelectModels, app: App) -> list[str]:
+def present_models(arguments: SelectModels, planner: Planner) -> list[str]:
     """Return the selected models; `--all` means those in the cache, because others can be neither checked nor
     exported."""
-    names = names_of(arguments, app)
-    return [name for name in names if app.models.snapshot(name).exists()] if arguments.all else names
+    names = names_of(arguments, planner)
+    return [name for name in names if planner.models.snapshot(name).exists()] if arguments.all else names
 
 
 def key(arguments: SelectModels) -> CommandResult:
     """Print the key of a CI cache that holds the selected models."""
-    app = app_of(arguments)
-    names = names_of(arguments, app)
-    text = cache_key(names, app.models.locked)
+    project = project_of(arguments)
+    names = names_of(arguments, project.planner)
+    text = cache_key(names, project.installed.models.locked)
     return CommandResult({"key": text, "models": list(names)}, text)
 
 
 def verify(arguments: VerifyModels) -> CommandResult:
     """Check every byte of the selected models, and repair them if asked."""
-    app = app_of(arguments)
-    names, repair = present_models(arguments, app), arguments.repair
+    project = project_of(arguments)
+    names, repair = present_models(arguments, project.planner), arguments.repair
     errors: list[ReelError] = []
-    with open_reporter(app.settings.progress) as emit:
-        problems = check_models(names, app.project.cache, app.models.locked, emit)
+    with open_reporter(project.settings.progress) as emit:
+        problems = check_models(names, project.folders.cache, project.installed.models.locked, emit)
         if repair and any(problems.values()):
-            errors = _repair(problems, app, emit)
+            errors = _repair(problems, project.installed, emit)
             again = [name for name, found in problems.items() if found]
-            problems |= check_models(again, app.project.cache, app.models.locked, emit)
-    there = {name: app.models.snapshot(name).exists() for name in names}
+            problems |= check_models(again, project.folders.cache, project.installed.models.locked, emit)
+    there = {name: project.installed.models.snapshot(name).exists() for name in names}
     rows = [(name, _verdict(found, there[name])) for name, found in problems.items()]
     sentences = [f"{p.model}: {p.sentence}" for name, found in problems.items() if there[name] for p in found]
     sentences += [f"error: {error.message} [{error.code}]" for error in errors]
@@ -65,14 +66,14 @@ def verify(arguments: VerifyModels) -> CommandResult:
     return CommandResult(data, "\n".join([table(rows), *sentences]), exit_code, tuple(errors))
 
 
-def _repair(problems: dict[str, list[Problem]], app: App, emit: Emit) -> list[ReelError]:
+def _repair(problems: dict[str, list[Problem]], installed: Installation, emit: Emit) -> list[ReelError]:
     """Delete the wrong files of each model and fetch it again: a model that fails does not stop the others."""
     errors: list[ReelError] = []
     for name, found in problems.items():
         if found:
             try:
-                drop(found, app.project.cache, app.models.locked)
-                app.models.fetch(name, emit, offline=app.settings.offline)
+                drop(found, installed.folders.cache, installed.models.locked)
+                installed.models.fetch(name, emit, offline=installed.settings.offline)
             except ReelError as error:
                 errors.append(error)
     return errors
@@ -86,16 +87,17 @@ def _verdict(problems: list[Problem], there: bool) -> str:
 
 def prune(arguments: PruneModels) -> CommandResult:
     """Show what the cache holds beyond the models of all profiles, and delete it if the user agrees."""
-    app = app_of(arguments)
-    cache = app.project.cache
-    needed = _needed(app)
-    found = find_surplus(cache, app.models.locked, needed)
+    project = project_of(arguments)
+    cache = project.folders.cache
+    needed = _needed(project.installed)
+    found = find_surplus(cache, project.installed.models.locked, needed)
     if not found:
         return CommandResult({"surplus": [], "deleted": False}, "nothing to delete")
     yes = agreed("delete this?", _surplus_text(found), yes=arguments.yes)
     if yes:
         with hold_fetch_locks(repositories(cache)):
-            found = find_surplus(cache, app.models.locked, needed)  # another process may just have fetched or deleted
+            # Another process may just have fetched or deleted something.
+            found = find_surplus(cache, project.installed.models.locked, needed)
             for surplus in found:
                 delete(surplus)
     data: JsonValue = {
@@ -105,18 +107,18 @@ def prune(arguments: PruneModels) -> CommandResult:
     return CommandResult(data, f"{_surplus_text(found)}\n{last}")
 
 
-def _needed(app: App) -> set[str]:
+def _needed(installed: Installation) -> set[str]:
     """Return the user's own models, the models of all profiles, those for single languages included, and the models
     that these need."""
     needed: set[str] = set()
-    more = {*app.own.models} | {
+    more = {*installed.own_models.models} | {
         name
         for profile in load_profiles(CONFIG / "profiles").values()
         for name in (*profile.models, *profile.language_models)
     }
     while more:
         needed |= more
-        more = {other for name in more for other in app.models.models[name].needs} - needed
+        more = {other for name in more for other in installed.models.models[name].needs} - needed
     return needed
 
 
@@ -127,12 +129,12 @@ def _surplus_text(found: Sequence[Surplus]) -> str:
 
 def adopt_caches(arguments: AdoptModels) -> CommandResult:
     """Take models from the caches of other tools."""
-    app = app_of(arguments)
+    project = project_of(arguments)
     folders = [Path(folder).expanduser().absolute() for folder in arguments.folders]
     for folder in folders:
         if not folder.is_dir():
             raise BadInput("adopt.folder", f"{folder} is not a folder", hint="name the cache to take models from")
-    outcome = adopt(folders, app.project.cache, app.models.locked)
+    outcome = adopt(folders, project.folders.cache, project.installed.models.locked)
     data: JsonValue = {
         "adopted": [
             {

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.app import App
 from pipeline.base.display import one_line
 from pipeline.base.display_paths import as_text
 from pipeline.base.errors import EXIT_OK, EXIT_SOME_FAILED, BadInput, ReelError
-from pipeline.cli.arguments import CommandResult, app_of, megabytes, requests_of, table, walk_of
+from pipeline.cli.arguments import CommandResult, megabytes, project_of, requests_of, table, walk_of
 from pipeline.cli.options.jobs import PlanMedia
 from pipeline.engine.admission import Admission, check_media, unreadable
 from pipeline.engine.costs import Estimate, estimates
@@ -19,27 +18,32 @@ from pipeline.engine.item import Item
 from pipeline.engine.library.passing import PassOver
 from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview, published_before
+from pipeline.engine.project import Project
 from pipeline.model_cache.manifest import stated_bytes
 from pipeline.plan.placement import off_card_notes
 from pipeline.plan.result_key import short
 from pipeline.publishing.batch_media import BatchMedia
-from pipeline.store.history import Runs
+from pipeline.store.results import ResultStore
+from pipeline.workers.installation import Installation
 from shared.language_model import Usage
 
 
 def plan(arguments: PlanMedia) -> CommandResult:
     """Preview the plan of every media file; writes nothing."""
-    app = app_of(arguments)
+    project = project_of(arguments)
     items: list[JsonValue] = []
-    without = "" if app.settings.makes_film else ", no copy of the film"
+    without = "" if project.settings.makes_film else ", no copy of the film"
     due: list[StepPreview] = []
     asked: list[tuple[str, Estimate]] = []
-    walk = walk_of(app)
+    walk = walk_of(project)
     requests = requests_of(arguments, Path.cwd(), walk)
-    texts = [f"recipe {app.settings.recipe}, profile {app.profile.name}{without}", *filter(None, [told(walk.passed)])]
-    admission = Admission(app, Runs(app.store, app.project.runs), BatchMedia(request.media for request in requests))
+    texts = [f"recipe {project.settings.recipe}, profile {project.planner.profile.name}{without}"]
+    texts += filter(None, [told(walk.passed)])
+    records, surroundings = project.records(), project.surroundings()
+    batch = BatchMedia(request.media for request in requests)
+    admission = Admission(project.planner, records, surroundings, project.folders.output, batch)
     admission.check(requests)
-    passing = _passing(app, admission, requests)
+    passing = _passing(project, admission, requests)
     refused: list[ReelError] = []
     for request in requests:
         try:
@@ -50,7 +54,7 @@ def plan(arguments: PlanMedia) -> CommandResult:
                 items.append({"name": name, "media": str(request.media), "steps": [], "skipped": skipped})
                 texts.append(f"{name}\nskipped: {skipped}")
                 continue
-            item, previews = _look_at(request, app, admission)
+            item, previews = _look_at(request, project.store, admission)
         except (BadInput, OSError) as error:
             refused.append(error if isinstance(error, BadInput) else unreadable(request.media, error))
             if len(requests) == 1:
@@ -60,17 +64,17 @@ def plan(arguments: PlanMedia) -> CommandResult:
             texts.append(f"{one_line(name)}\nwould fail: {refused[-1].message} [{code}]")
             continue
         due += [preview for preview in previews if preview.verdict != "reused"]
-        asked += [(item.name, one) for one in estimates(previews, app.store)]
+        asked += [(item.name, one) for one in estimates(previews, project.store)]
         places: dict[str, JsonValue] = {"media": str(item.media), "folder": str(item.folder)}
         items.append({"name": item.name, **places, "steps": [_data(preview) for preview in previews]})
         texts.append(f"{one_line(item.name)}\n{_listed(previews, explain=arguments.explain)}")
-    needs, notes = _needs(due, app), off_card_notes(preview.step for preview in due)
+    needs, notes = _needs(due, project.installed), off_card_notes(preview.step for preview in due)
     texts += [*notes, *([f"to set up first: {', '.join(needs)}"] if needs else [])]
     texts += [f"estimated use of services:\n{table([_told(*one) for one in asked])}"] if asked else []
     data: dict[str, JsonValue] = {
-        "recipe": app.settings.recipe,
-        "profile": app.profile.name,
-        "film": app.settings.makes_film,
+        "recipe": project.settings.recipe,
+        "profile": project.planner.profile.name,
+        "film": project.settings.makes_film,
         "items": items,
         "passed_over": dict(walk.passed),
     }
@@ -78,18 +82,18 @@ def plan(arguments: PlanMedia) -> CommandResult:
     return CommandResult(data, "\n\n".join(texts), EXIT_SOME_FAILED if refused else EXIT_OK, tuple(refused))
 
 
-def _passing(app: App, admission: Admission, requests: list[Request]) -> PassOver | None:
+def _passing(project: Project, admission: Admission, requests: list[Request]) -> PassOver | None:
     """Return what decides which files are passed over, where the settings ask for that."""
-    if not app.settings.skip_existing:
+    if not project.settings.skip_existing:
         return None
-    passing = PassOver(app, admission)
+    passing = PassOver(project.installed, project.store.index, admission)
     passing.look_ahead(requests)
     return passing
 
 
-def _look_at(request: Request, app: App, admission: Admission) -> tuple[Item, list[StepPreview]]:
+def _look_at(request: Request, store: ResultStore, admission: Admission) -> tuple[Item, list[StepPreview]]:
     """Return the item of a request and what a run would do for it. Raises `BadInput` and `OSError`."""
-    digest = app.store.media(request.media).digest
+    digest = store.media(request.media).digest
     if before := admission.finished(request, digest):
         return before[0], published_before(before[0].plan, before[1].keys)
     item = admission.item(request, digest)
@@ -146,15 +150,15 @@ def _service(name: str, estimate: Estimate) -> JsonValue:
     return {"name": name, "step": estimate.step, "host": estimate.asked.host, **usage, "cost": estimate.cost}
 
 
-def _needs(due: list[StepPreview], app: App) -> list[str]:
+def _needs(due: list[StepPreview], installed: Installation) -> list[str]:
     """Return what is missing, in words."""
     steps = [preview.step for preview in due]
     families = dict.fromkeys(step.backend.environment for step in steps)
-    if app.tool.family and any(step.backend.tools for step in steps):
-        families[app.tool.family] = None
-    needs = [f"environment {family}" for family in families if app.environments.status(family).state != "ready"]
+    if installed.tool.family and any(step.backend.tools for step in steps):
+        families[installed.tool.family] = None
+    needs = [f"environment {family}" for family in families if installed.environments.status(family).state != "ready"]
     models = dict.fromkeys(name for step in steps for name in step.models.values())
-    for name in app.models.incomplete(models):
-        model = app.models.models[name]
-        needs.append(f"model {name} ({megabytes(stated_bytes(model, app.models.locked[name]))}, {model.licence})")
+    for name in installed.models.incomplete(models):
+        model = installed.models.models[name]
+        needs.append(f"model {name} ({megabytes(stated_bytes(model, installed.models.locked[name]))}, {model.licence})")
     return needs

@@ -10,11 +10,11 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.base.errors import BadInput, UsageError
-from pipeline.cli.arguments import CommandResult, app_of, megabytes, table
+from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
 from pipeline.cli.options.machine import ShowRun
 from pipeline.cli.run_report.gantt import as_svg, as_text, chart
 from pipeline.cli.run_report.summary import StageFigures, Summary, WorkerFigures, summarise
-from pipeline.store.history import RunDetails, Runs, StepRecord
+from pipeline.store.history import RunDetails, StepRecord
 from shared.files import write_atomically
 from shared.text.timecode import span
 
@@ -24,8 +24,8 @@ _PIPE_WIDTH = 100
 
 def show(arguments: ShowRun) -> CommandResult:
     """Show one run, the newest if none is named."""
-    app = app_of(arguments)
-    runs = Runs(app.store, app.project.runs)
+    project = project_of(arguments)
+    runs = project.records().history
     newest = next(iter(runs.all()), None)
     if newest is None and not arguments.id:
         raise UsageError("runs.none", "there are no runs yet")

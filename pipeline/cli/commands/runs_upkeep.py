@@ -11,15 +11,16 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.display_paths import shown
 from pipeline.base.errors import UsageError
 from pipeline.base.sizes import size_in
-from pipeline.cli.arguments import CommandResult, agreed, app_of, megabytes, say, table
+from pipeline.cli.arguments import CommandResult, agreed, megabytes, project_of, say, table
 from pipeline.cli.options.machine import PruneRuns, RepairRuns
 from pipeline.cli.reporters import open_reporter
+from pipeline.engine.project import Project
 from pipeline.publishing.prune_results import Ask, Survey, delete, repair, survey
+from pipeline.store.store_lock import Waiting
 
 _AGE_S = {"h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 _SHOWN = 20
@@ -27,7 +28,7 @@ _SHOWN = 20
 
 def repair_results(arguments: RepairRuns) -> CommandResult:
     """Check every byte of the results, delete what is damaged, and rebuild the index."""
-    return repair_store(app_of(arguments))
+    return repair_store(project_of(arguments))
 
 
 def parse_age(text: str) -> float:
@@ -44,12 +45,12 @@ def parse_size(text: str) -> int:
     raise UsageError("prune.size", f"`{text}` is not a size", hint="write `500MB` or `20GB`")
 
 
-def repair_store(app: App) -> CommandResult:
-    """Repair the result store of `app`."""
-    damage = app.store.index.damage()  # before opening it, because that rebuilds a damaged index
-    with open_reporter(app.settings.progress) as emit, contextlib.ExitStack() as held:
-        waiting = app.waiting(lambda text: emit(events.Notice(None, None, text)))
-        held.enter_context(app.store.open_for_writing("reel runs repair", waiting, checked=True))
+def repair_store(project: Project) -> CommandResult:
+    """Repair the result store of `project`."""
+    damage = project.store.index.damage()  # before opening it, because that rebuilds a damaged index
+    with open_reporter(project.settings.progress) as emit, contextlib.ExitStack() as held:
+        waiting = Waiting.of(project.settings.wait, lambda text: emit(events.Notice(None, None, text)))
+        held.enter_context(project.store.open_for_writing("reel runs repair", waiting, checked=True))
         started, size = time.monotonic(), 0
 
         def progress(done: int, total: int) -> None:
@@ -59,7 +60,7 @@ def repair_store(app: App) -> CommandResult:
             size = total
             emit(events.CheckProgress(done, total))
 
-        found = repair(app.store, damage, progress)
+        found = repair(project.store, damage, progress)
         if size:
             emit(events.CheckFinished(size, time.monotonic() - started))
     lines = [f"{found.results} results are complete"]
@@ -84,20 +85,21 @@ def repair_store(app: App) -> CommandResult:
 
 def prune(arguments: PruneRuns) -> CommandResult:
     """Show the results that no published job uses, and delete them if the user agrees."""
-    app = app_of(arguments)
+    project = project_of(arguments)
     older_than_s = parse_age(arguments.older_than)
     keep = parse_size(arguments.keep) if arguments.keep else None
 
     def look() -> Survey:
         intermediates = arguments.intermediates
-        return survey(app.store, older_than_s, keep, ask=Ask(intermediates, moved_to=tuple(map(Path, arguments.jobs))))
+        ask = Ask(intermediates, moved_to=tuple(map(Path, arguments.jobs)))
+        return survey(project.store, older_than_s, keep, ask=ask)
 
     found = look()
     yes = bool(found.surplus) and agreed("delete this?", _text(found), yes=arguments.yes)
     if yes:
-        with app.store.open_for_writing("reel runs prune", app.waiting(say)):
+        with project.store.open_for_writing("reel runs prune", Waiting.of(project.settings.wait, say)):
             found = look()  # a run may just have used one of them, or ended
-            delete(app.store, found.surplus)
+            delete(project.store, found.surplus)
     data: JsonValue = {
         "surplus": [
             {name: value for name, value in asdict(one).items() if name != "paths"} for one in found.surplus

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.errors import BadInput, ReelError, UsageError
 from pipeline.base.events import Emit
-from pipeline.cli.arguments import CommandResult, app_of
+from pipeline.cli.arguments import CommandResult, project_of
 from pipeline.cli.options.single import RunStage
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.admission import set_up
@@ -25,6 +24,7 @@ from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Step, takes_several
 from pipeline.plan.registry import stage_named
 from pipeline.workers.dispatcher import StepJob
+from pipeline.workers.installation import Installation
 from pipeline.workers.local_host import local_dispatcher
 from shared import protocol
 from shared.stage import MAKESHIFT, Stage
@@ -38,15 +38,16 @@ def run_stage(arguments: RunStage) -> CommandResult:
     stage = stage_named(arguments.name)
     inputs = assign_inputs(stage, arguments.inputs)
     output = Path(arguments.output).absolute()
-    app = app_of(arguments)
-    step = single_step(stage, app.choices(), {}, arguments.backend)
+    project = project_of(arguments)
+    installed = project.installed
+    step = single_step(stage, project.planner.choices(), {}, arguments.backend)
     warnings: list[str] = []
-    with open_reporter(app.settings.progress) as emit:
+    with open_reporter(project.settings.progress) as emit:
         if step.waits_for_language:
             language = language_in(inputs)
-            step = with_model(step, language, app.models, emit, stage.name, offline=app.settings.offline)
-        set_up([StepPreview(step, "new", "asked for")], app, emit)
-        done = _run(step, inputs, output, app, emit, warnings)
+            step = with_model(step, language, installed.models, emit, stage.name, offline=installed.settings.offline)
+        set_up([StepPreview(step, "new", "asked for")], installed, emit)
+        done = _run(step, inputs, output, installed, emit, warnings)
     files: dict[str, JsonValue] = {role: _placed(names, output) for role, names in done.outputs.items()}
     data: JsonValue = {
         "stage": stage.name,
@@ -105,7 +106,7 @@ def _give(stage: Stage, given: dict[str, str | list[str] | None], role: str, pat
 
 
 def _run(
-    step: Step, inputs: protocol.FileNames, output: Path, app: App, emit: Emit, warnings: list[str]
+    step: Step, inputs: protocol.FileNames, output: Path, installed: Installation, emit: Emit, warnings: list[str]
 ) -> protocol.Done:
     def hear(event: protocol.Progress | protocol.Notice) -> None:
         if isinstance(event, protocol.Progress):
@@ -115,8 +116,8 @@ def _run(
             emit(events.Notice(step.stage.name, step.id, event.text))
 
     async def work(staging: Path) -> protocol.Done:
-        models = {role: app.models.snapshot(name) for role, name in step.models.items()}
-        async with local_dispatcher(app, output / "logs") as dispatcher:
+        models = {role: installed.models.snapshot(name) for role, name in step.models.items()}
+        async with local_dispatcher(installed, output / "logs") as dispatcher:
             return await dispatcher.run(StepJob(step, inputs, staging, _LIMIT_S, models, on_event=hear))
 
     output.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.base.display_paths import shown
 from pipeline.base.errors import UsageError
 from pipeline.base.events import Event, Notice, Published
-from pipeline.cli.arguments import CommandResult, app_of, walk_of
+from pipeline.cli.arguments import CommandResult, project_of, walk_of
 from pipeline.cli.batch_output import asked_of, result_of, summary
 from pipeline.cli.commands.run import advice_of, join_cluster
 from pipeline.cli.options.jobs import WatchFolders
@@ -23,8 +23,8 @@ from pipeline.engine.watch import Watch
 
 def watch(arguments: WatchFolders) -> CommandResult:
     """Process each media file as it arrives, until the user ends the command."""
-    app = app_of(arguments)
-    join_cluster(app)
+    project = project_of(arguments)
+    join_cluster(project.installed)
     for name in arguments.folders:
         check_name(name)
     folders = [absolute(Path.cwd() / name) for name in arguments.folders]
@@ -32,23 +32,25 @@ def watch(arguments: WatchFolders) -> CommandResult:
         if not folder.is_dir():
             raise UsageError("watch.folder", f"{shown(folder)} is not a folder", hint="make it, or correct its name")
     at_once = not arguments.json and not sys.stdout.isatty()
-    with open_reporter(app.settings.progress) as emit:
+    with open_reporter(project.settings.progress) as emit:
 
         def told(event: Event) -> None:
             emit(event)
             if at_once and isinstance(event, Published):
                 print(shown(event.path), flush=True)
 
-        if advice := advice_of(app):
+        if advice := advice_of(project.planner):
             emit(Notice(None, None, advice))
         # Set up everything now: the first file then does not wait, and the user sees a mistake at once.
-        set_up([StepPreview(step, "new", "") for step in app.plan().steps], app, emit)
-        watched = Watch(folders, arguments.settle, walk_of(app), lambda text: told(Notice(None, None, text)))
+        set_up([StepPreview(step, "new", "") for step in project.planner.plan().steps], project.installed, emit)
+        watched = Watch(folders, arguments.settle, walk_of(project), lambda text: told(Notice(None, None, text)))
         names = ", ".join(shown(folder) for folder in folders)
         told(Notice(None, None, f"watching {names}; Ctrl-C once to finish the current files and end"))
-        result = run_batch(watched, app, told, fail_fast=arguments.fail_fast, stop=watched.stop, purpose="reel watch")
+        result = run_batch(
+            watched, project, told, fail_fast=arguments.fail_fast, stop=watched.stop, purpose="reel watch"
+        )
         if asked := asked_of(result):
             emit(Notice(None, None, asked))
-    if app.settings.progress in {"auto", "plain"}:
+    if project.settings.progress in {"auto", "plain"}:
         print(summary(result), file=sys.stderr)
     return replace(result_of(result), text="")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.app import App
 from pipeline.base.errors import BadInput, Missing, UsageError
 from pipeline.base.events import Emit
 from pipeline.base.hardware import available_cores
@@ -18,15 +17,17 @@ from pipeline.engine.library.existing import Existing, Wish, wish_of
 from pipeline.engine.library.sidecars import Sidecars
 from pipeline.engine.library.tracks import TrackIndex
 from pipeline.engine.media_list import Request
+from pipeline.store.index import Index
+from pipeline.workers.installation import Installation
 
 
 class PassOver:
     """Decision for each media file of one run. It reads names and the index, and opens only films that it does not
     know."""
 
-    def __init__(self, app: App, admission: Admission) -> None:
+    def __init__(self, installed: Installation, index: Index, admission: Admission) -> None:
         self._admission = admission
-        tracks = TrackIndex(app.store.index, _describer(app), app.settings.cpus or available_cores())
+        tracks = TrackIndex(index, _describer(installed), installed.settings.cpus or available_cores())
         self._existing = Existing(Sidecars(), tracks)
         self._wishes: dict[int, Wish | None] = {}
 
@@ -59,19 +60,19 @@ class PassOver:
         return self._wishes[id(plan)]
 
 
-def _describer(app: App) -> Callable[[Path], str] | None:
+def _describer(installed: Installation) -> Callable[[Path], str] | None:
     """Return the function that asks ffmpeg about a file; None if ffmpeg is not set up: a plan sets nothing up, and then
     sees only the files beside films."""
     try:
-        app.tools.program(app.tool)
+        installed.tools.program(installed.tool)
     except Missing:
         return None
-    return partial(app.tools.describe, app.tool)
+    return partial(installed.tools.describe, installed.tool)
 
 
-def open_pass_over(app: App, admission: Admission, emit: Emit) -> PassOver | None:
+def open_pass_over(installed: Installation, index: Index, admission: Admission, emit: Emit) -> PassOver | None:
     """Return the object that decides in a run; None if the settings request none. Raises `Missing`."""
-    if not app.settings.skip_existing:
+    if not installed.settings.skip_existing:
         return None
-    app.tools.ensure(app.tool, emit, offline=app.settings.offline)
-    return PassOver(app, admission)
+    installed.tools.ensure(installed.tool, emit, offline=installed.settings.offline)
+    return PassOver(installed, index, admission)

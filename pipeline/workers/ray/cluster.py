@@ -22,10 +22,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipeline.app import App
 from pipeline.base.errors import Missing, StepFailed, UsageError
 from pipeline.base.events import Event
-from pipeline.base.project import CODE_ROOT
+from pipeline.base.project import CODE_ROOT, ProjectFolders
+from pipeline.workers.installation import Installation
 from shared.documents.base import Frozen
 from shared.files import write_atomically
 from shared.processes import group_options, kill_group
@@ -64,46 +64,49 @@ def require_linux() -> None:
         )  # fmt: skip
 
 
-def enter(app: App) -> None:
+def enter(installed: Installation) -> None:
     """Go on in the environment that has Ray: the same command in its interpreter, in this very process."""
-    app.environments.ensure(FAMILY, _ignore, offline=app.settings.offline)
-    python = app.environments.python(FAMILY)
+    installed.environments.ensure(FAMILY, _ignore, offline=installed.settings.offline)
+    python = installed.environments.python(FAMILY)
     if Path(sys.prefix) != python.parent.parent:
         sys.stdout.flush()
-        variables = {**_FEW_RETRIES, **os.environ, **ray_variables(app), "PYTHONPATH": str(CODE_ROOT)}
+        variables = {**_FEW_RETRIES, **os.environ, **ray_variables(installed.folders), "PYTHONPATH": str(CODE_ROOT)}
         os.execve(python, [str(python), "-P", "-m", "pipeline", *sys.argv[1:]], variables)
 
 
-def ray_variables(app: App) -> dict[str, str]:
+def ray_variables(folders: ProjectFolders) -> dict[str, str]:
     """Return the variables for Ray's processes. A token of the user's own, as Kubernetes gives one, stays as it is."""
     variables = dict(RAY_VARIABLES)
     if not os.environ.get("RAY_AUTH_TOKEN"):
-        variables["RAY_AUTH_TOKEN_PATH"] = os.environ.get("RAY_AUTH_TOKEN_PATH", str(token_file(app)))
+        variables["RAY_AUTH_TOKEN_PATH"] = os.environ.get("RAY_AUTH_TOKEN_PATH", str(token_file(folders)))
     return variables
 
 
-def token_file(app: App) -> Path:
+def token_file(folders: ProjectFolders) -> Path:
     """Return the path of the secret that all machines of a cluster share."""
-    return app.project.scratch / "cluster" / "token"
+    return folders.scratch / "cluster" / "token"
 
 
-def start_node(app: App, node: str, join: str | None, port: int, labels: Mapping[str, float], *, block: bool) -> None:
+def start_node(
+    installed: Installation, node: str, join: str | None, port: int, labels: Mapping[str, float], *, block: bool
+) -> None:
     """Start this machine's node; `join` is the cluster's address, None for a new one. Raises `StepFailed`."""
-    app.environments.ensure(FAMILY, _ignore, offline=app.settings.offline)
-    _require_token(app, join)
+    installed.environments.ensure(FAMILY, _ignore, offline=installed.settings.offline)
+    _require_token(installed.folders, join)
     if any(record.node == node for record in nodes()):
         raise UsageError("cluster.up", f"this machine is in a cluster already, as {node}", hint="`./reel cluster down`")
     if join:
         _wait_for(join)
     folder = _node_folder()
-    ray = app.environments.programs(FAMILY) / "ray"
+    ray = installed.environments.programs(FAMILY) / "ray"
     where = ["--address", join] if join else ["--head", "--port", str(port), "--include-dashboard=false"]
     command = [
         str(ray), "start", *where, "--node-ip-address", node, "--resources", json.dumps(dict(labels)), "--block",
         "--disable-usage-stats", "--include-log-monitor=false", "--temp-dir", str(folder / node),
-        *(["--num-cpus", str(app.settings.cpus)] if app.settings.cpus else []),
+        *(["--num-cpus", str(installed.settings.cpus)] if installed.settings.cpus else []),
     ]  # fmt: skip
-    variables = {**os.environ, **ray_variables(app), "PYTHONPATH": str(CODE_ROOT), "PYDANTIC_DISABLE_PLUGINS": "1"}
+    ours = {"PYTHONPATH": str(CODE_ROOT), "PYDANTIC_DISABLE_PLUGINS": "1"}
+    variables = {**os.environ, **ray_variables(installed.folders), **ours}
     cluster = join or f"{node}:{port}"
     if block:
         _record(node, cluster, os.getpid())
@@ -197,10 +200,10 @@ def _record(node: str, cluster: str, pid: int) -> NodeRecord:
     return record
 
 
-def _require_token(app: App, join: str | None) -> None:
+def _require_token(folders: ProjectFolders, join: str | None) -> None:
     if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return
-    file = token_file(app)
+    file = token_file(folders)
     if file.exists():
         return
     if join:

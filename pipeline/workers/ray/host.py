@@ -22,12 +22,12 @@ import ray
 from ray.exceptions import RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.errors import Missing, ReelError, WorkerLost, WorkerTimedOut
 from pipeline.base.events import Emit
 from pipeline.base.processor import unlike
 from pipeline.workers.capacity import Demand, Host, Placement
+from pipeline.workers.installation import Installation
 from pipeline.workers.interfaces import OnEvent, ResourceUse, WorkerKey
 from pipeline.workers.ray.cluster import node_in
 from pipeline.workers.ray.node import Failure, MachineActor, MachineFacts, MachineRequirements, WorkerActor, code_digest
@@ -96,24 +96,24 @@ class RayHost:
     """The machines of a cluster; see `pipeline.workers.interfaces.WorkerHost`. `on_change` hears when one comes or
     goes."""
 
-    def __init__(self, app: App, logs: Path, emit: Emit) -> None:
-        self._app, self._logs, self._emit = app, logs, emit
+    def __init__(self, installed: Installation, logs: Path, emit: Emit) -> None:
+        self._installed, self._logs, self._emit = installed, logs, emit
         self._nodes: dict[str, _Node] = {}
         self._refused: dict[str, str] = {}
         self._names: set[str] = set()
         self._processors: dict[str, str] = {}  # their kinds by the machines' names
         self._code = code_digest()
-        self._torch = app.surroundings().torch
+        self._torch = installed.torch
         self._secret = uuid.uuid4().hex
-        staging = app.settings.cluster_staging
+        staging = installed.settings.cluster_staging
         self._staging = Path(staging).expanduser().absolute() / f"reel-{self._secret}" if staging else None
-        self._probe = (self._staging or app.project.results / "staging") / f"cluster-{self._secret}"
+        self._probe = (self._staging or installed.folders.results / "staging") / f"cluster-{self._secret}"
         self._quiet = contextlib.ExitStack()
         self._watching: asyncio.Task[None] | None = None
         self.on_change: Callable[[], None] = lambda: None
 
     async def __aenter__(self) -> RayHost:
-        address = self._app.settings.cluster
+        address = self._installed.settings.cluster
         # Ray prints what becomes of its processes on the standard output, where our data goes.
         self._quiet.enter_context(contextlib.redirect_stdout(io.StringIO()))
         connect(address, node_in(address))
@@ -155,10 +155,10 @@ class RayHost:
         required = MachineRequirements(
             environment=key.environment,
             torch=self._torch.get(key.environment),
-            tool=self._app.tool.version if key.tools else None,
+            tool=self._installed.tool.version if key.tools else None,
             models=dict(key.models),
-            digests={model: self._app.models.digest(model) for _, model in key.models},
-            offline=self._app.settings.offline,
+            digests={model: self._installed.models.digest(model) for _, model in key.models},
+            offline=self._installed.settings.offline,
         )
         share = 0.0 if placement.gpu is None else gpu_share(resident.gpu_mb, node.host.gpus[placement.gpu])
         staging = self._staging / name if self._staging else None

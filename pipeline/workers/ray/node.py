@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.app import App, open_app
 from pipeline.base import errors
 from pipeline.base.card_support import load_card_libraries, usable_hardware
 from pipeline.base.errors import Missing, ReelError, StepFailed
@@ -24,6 +23,7 @@ from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 from pipeline.model_cache.fetch_many import require
 from pipeline.workers.capacity import Demand, Placement
+from pipeline.workers.installation import Installation, open_installation
 from pipeline.workers.interfaces import ResourceUse, WorkerKey
 from pipeline.workers.local_host import HOST, LocalHost
 from pipeline.workers.process import WorkerProcess
@@ -96,9 +96,9 @@ def code_digest(root: Path = CODE_ROOT) -> str:
     return digest.hexdigest()
 
 
-def node_app() -> App:
+def node_installation() -> Installation:
     """The project as this machine's own settings describe it."""
-    return open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, {})[0])
+    return open_installation(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, {})[0])
 
 
 class MachineActor:
@@ -123,16 +123,15 @@ class WorkerActor:
 
     def __init__(self, key: WorkerKey, name: str, required: MachineRequirements, logs: Path) -> None:
         self._key, self._name, self._required, self._logs = key, name, required, logs
-        self._app = node_app()
+        self._installed = node_installation()
         self._worker: WorkerProcess | None = None
         self._job: asyncio.Task[protocol.Done] | None = None
 
     async def start(self) -> Failure | None:
         """Set up what is missing here, then start the process."""
-        app = self._app
         try:
-            await asyncio.to_thread(_prepare, app, self._required)
-            host = LocalHost(app, self._logs)
+            await asyncio.to_thread(_prepare, self._installed, self._required)
+            host = LocalHost(self._installed, self._logs)
             # The card is in the variable that Ray has set for this actor, and the process inherits it.
             self._worker = host.make(self._key, Placement(HOST), Demand(), self._name)
             await self._worker.start()
@@ -142,7 +141,7 @@ class WorkerActor:
 
     async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready | Failure:
         """Load a backend; the request's models are names, and become this machine's snapshots."""
-        snapshots = {role: str(self._app.models.snapshot(name)) for role, name in request.models.items()}
+        snapshots = {role: str(self._installed.models.snapshot(name)) for role, name in request.models.items()}
         try:
             return await self._process.load(request.model_copy(update={"models": snapshots}), limit_s)
         except ReelError as error:
@@ -190,12 +189,12 @@ class WorkerActor:
         return self._worker
 
 
-def _prepare(app: App, required: MachineRequirements) -> None:
+def _prepare(installed: Installation, required: MachineRequirements) -> None:
     """Ensure the worker's environment, tool and models, exactly as in the run's keys. Raises `Missing`."""
     here = socket.gethostname()
     if required.environment != CORE_ENVIRONMENT:
-        app.environments.ensure(required.environment, _ignore, offline=required.offline)
-    torch = app.environments.torch(required.environment) if required.environment != CORE_ENVIRONMENT else None
+        installed.environments.ensure(required.environment, _ignore, offline=required.offline)
+    torch = installed.environments.torch(required.environment) if required.environment != CORE_ENVIRONMENT else None
     if torch != required.torch:
         raise Missing(
             "cluster.torch",
@@ -204,22 +203,22 @@ def _prepare(app: App, required: MachineRequirements) -> None:
             hint="set `torch` to the same kind on every machine, `locked` for instance",
         )
     if required.tool is not None:
-        app.tools.ensure(app.tool, _ignore, offline=required.offline)
-        if app.tool.version != required.tool:
+        installed.tools.ensure(installed.tool, _ignore, offline=required.offline)
+        if installed.tool.version != required.tool:
             raise Missing(
                 "cluster.tool",
-                f"{here} has ffmpeg {app.tool.version}, the run was planned with {required.tool}",
+                f"{here} has ffmpeg {installed.tool.version}, the run was planned with {required.tool}",
                 hint="have the same ffmpeg on every machine; on machines without one, reel installs its own",
             )
     names = set(required.models.values())
     for name in sorted(names):
-        if name not in app.models.models or app.models.digest(name) != required.digests[name]:
+        if name not in installed.models.models or installed.models.digest(name) != required.digests[name]:
             raise Missing(
                 "cluster.model",
                 f"{here} does not know the model {name} with the bytes that the run was planned with",
                 hint="have the same locks on every machine, and the same models of your own (`config/own`)",
             )
-    require(names, app.models, _ignore, offline=required.offline)
+    require(names, installed.models, _ignore, offline=required.offline)
 
 
 def _ignore(event: object) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.app import open_app
 from pipeline.base.hardware import Hardware, describe, detect, recall
 from pipeline.base.nvidia import Card
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
+from pipeline.engine.project import open_project
 from pipeline.plan.profile import Suits, load_profiles, suggest_profile
 from tests.conftest import Reel
 from tests.fakes.nvidia import broken_tool, fake_card, fake_tool
@@ -103,8 +103,8 @@ def test_the_device_is_the_users_or_the_best_of_the_machine(
     asked: str, torch: str, accelerators: tuple[str, ...], device: str
 ) -> None:
     settings = load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, {"device": asked, "torch": torch})
-    app = replace(open_app(settings[0]), hardware=_machine(4, 16.0, *accelerators))
-    assert app.device == app.choices().device == device
+    planner = replace(open_project(settings[0]).planner, hardware=_machine(4, 16.0, *accelerators))
+    assert planner.device == planner.choices().device == device
 
 
 def test_what_is_remembered_reads_back_the_same(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.app import App
 from pipeline.base import events
 from pipeline.engine.batch import run_batch
 from pipeline.engine.media_list import Request
+from pipeline.engine.project import Project
 from pipeline.workers.process import _CANCEL_GRACE_S, _TERMINATE_GRACE_S
 from tests.conftest import Reel
 from tests.processes import children, gone, hears, survives_kills
@@ -120,11 +120,11 @@ def test_fail_fast_begins_nothing_more(reel: Reel, films: list[Path]) -> None:
     reel("run", "missing.mkv", *films, "--fail-fast", "--keep-going", extra=STUB, expect=2)
 
 
-def test_fail_fast_leaves_what_is_at_work(make_app: Callable[..., App], tmp_path: Path) -> None:
+def test_fail_fast_leaves_what_is_at_work(make_project: Callable[..., Project], tmp_path: Path) -> None:
     heard: list[events.Event] = []
     good = [Request(clip(tmp_path / f"{number}.mp4", str(number))) for number in range(3)]
     result = run_batch(
-        [good[0], Request(tmp_path / "missing.mp4"), *good[1:]], make_app(stub=True), heard.append, fail_fast=True
+        [good[0], Request(tmp_path / "missing.mp4"), *good[1:]], make_project(stub=True), heard.append, fail_fast=True
     )
     assert [item.state for item in result.items] == ["skipped", "failed", "skipped", "skipped"]
     assert not any(isinstance(event, events.StepDone) for event in heard)
@@ -161,7 +161,9 @@ def test_order_and_limit_choose_what_is_begun(reel: Reel, films: list[Path]) -> 
     assert "--limit" in reel("run", *films, "--limit", "0", extra=STUB, expect=2).stderr
 
 
-def test_media_that_come_while_others_are_worked_on_are_done_too(make_app: Callable[..., App], tmp_path: Path) -> None:
+def test_media_that_come_while_others_are_worked_on_are_done_too(
+    make_project: Callable[..., Project], tmp_path: Path
+) -> None:
     heard: list[events.Event] = []
 
     async def arriving() -> AsyncIterator[Request]:
@@ -172,7 +174,7 @@ def test_media_that_come_while_others_are_worked_on_are_done_too(make_app: Calla
 
     import asyncio
 
-    result = run_batch(arriving(), make_app(stub=True), heard.append)
+    result = run_batch(arriving(), make_project(stub=True), heard.append)
     assert [item.state for item in result.items] == ["done", "done"]
     starts = [event.worker for event in heard if isinstance(event, events.WorkerStarted)]
     assert len(starts) <= 2, "the second finds the workers of the first"

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.errors import MediaChanged
 from pipeline.engine.batch import BatchResult, run_batch
 from pipeline.engine.media_list import Request
+from pipeline.engine.project import Project
 from pipeline.store.media_file import identity_of, read_media
 from pipeline.store.results import StoredResult
 from shared.files import sha256_of
@@ -113,13 +113,13 @@ def film(tmp_path: Path) -> Path:
     return place
 
 
-def run(app: App, film: Path, emit: Callable[[events.Event], None] = lambda event: None) -> BatchResult:
-    return run_batch([Request(film)], app, emit)
+def run(project: Project, film: Path, emit: Callable[[events.Event], None] = lambda event: None) -> BatchResult:
+    return run_batch([Request(film)], project, emit)
 
 
-def stored(app: App, digest: str) -> set[str]:
+def stored(project: Project, digest: str) -> set[str]:
     """The stages whose stored result has read the content with this digest itself."""
-    found = (StoredResult.read(path) for path in app.store.manifests())
+    found = (StoredResult.read(path) for path in project.store.manifests())
     return {str(one.ingredients["stage"]) for one in found if digest in json.dumps(one.ingredients["inputs"])}
 
 
@@ -133,79 +133,81 @@ def make_films(folder: Path, names: Iterable[str]) -> dict[str, Path]:
 
 
 def test_a_film_that_changes_under_a_step_is_stored_under_no_key_and_published_nowhere(
-    make_app: Callable[..., App], tmp_path: Path
+    make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
-    app = make_app(stub=True)
+    project = make_project(stub=True)
     cases = {f"{change.__name__}-{step}": (change, step) for change in CHANGES for step in READERS}
     films = make_films(tmp_path, cases)
     digests = {name: sha256_of(film) for name, film in films.items()}
     acts = {(f"{name}.mkv", step): partial(change, films[name]) for name, (change, step) in cases.items()}
     meddler = Meddler(acts)
-    for item in run_batch([Request(film) for film in films.values()], app, meddler).items:
+    for item in run_batch([Request(film) for film in films.values()], project, meddler).items:
         name = item.media.stem
         assert (name, item.state, item.published) == (name, "failed", None)
         assert item.error
         assert (item.error.code, item.error.exit_code) == ("media.changed", 4)
         assert str(item.media) in item.error.message
         assert meddler.codes(item.name) == ["media.changed"]
-        assert cases[name][1] not in stored(app, digests[name])
-    assert not list((app.project.results / "staging").glob("*"))
-    assert not app.project.output.exists()
+        assert cases[name][1] not in stored(project, digests[name])
+    assert not list((project.folders.results / "staging").glob("*"))
+    assert not project.folders.output.exists()
 
 
 def test_a_film_that_changes_between_its_readings_is_published_nowhere(
-    make_app: Callable[..., App], tmp_path: Path
+    make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
-    app = make_app(stub=True, recipe="transcribe")
+    project = make_project(stub=True, recipe="transcribe")
     films = make_films(tmp_path, [change.__name__ for change in CHANGES])
     kept = {name: film.read_bytes() for name, film in films.items()}
     acts = {(f"{change.__name__}.mkv", "demux"): partial(change, films[change.__name__]) for change in CHANGES}
     requests = [Request(film) for film in films.values()]
-    for item in run_batch(requests, app, Meddler(acts, events.StepDone)).items:
+    for item in run_batch(requests, project, Meddler(acts, events.StepDone)).items:
         assert item.error, item.name
         assert item.error.code == "media.changed"
-    assert not app.project.output.exists()
+    assert not project.folders.output.exists()
     for name, film in films.items():
         if film.is_dir():
             film.rmdir()
         film.unlink(missing_ok=True)
         film.write_bytes(kept[name])
-    again = run_batch(requests, app, lambda event: None).items
+    again = run_batch(requests, project, lambda event: None).items
     assert {item.state for item in again} == {"reused"}, "what was read before the change is right, and kept"
 
 
-def test_a_film_that_is_gone_before_its_first_step_fails_alone(make_app: Callable[..., App], tmp_path: Path) -> None:
+def test_a_film_that_is_gone_before_its_first_step_fails_alone(
+    make_project: Callable[..., Project], tmp_path: Path
+) -> None:
     films = make_films(tmp_path, ["gone", "stays"])
 
     def go(event: events.Event) -> None:
         if isinstance(event, events.ItemStarted):
             films["gone"].unlink(missing_ok=True)
 
-    result = run_batch([Request(film) for film in films.values()], make_app(stub=True), go)
+    result = run_batch([Request(film) for film in films.values()], make_project(stub=True), go)
     assert {item.media.stem: item.error and item.error.code for item in result.items} == {
         "gone": "media.changed", "stays": None
     }  # fmt: skip
 
 
 def test_the_content_that_was_put_in_its_place_is_worked_on_by_the_next_run(
-    make_app: Callable[..., App], film: Path
+    make_project: Callable[..., Project], film: Path
 ) -> None:
-    app = make_app(stub=True)
-    run(app, film, Meddler({("film.mkv", "mux"): lambda: rename_over(film)}))
-    (item,) = run(app, film).items
+    project = make_project(stub=True)
+    run(project, film, Meddler({("film.mkv", "mux"): lambda: rename_over(film)}))
+    (item,) = run(project, film).items
     assert item.state == "done"
-    assert json.loads((app.project.output / "film" / "job.json").read_text())["media_sha256"] == sha256_of(film)
+    assert json.loads((project.folders.output / "film" / "job.json").read_text())["media_sha256"] == sha256_of(film)
 
 
 def test_a_touch_that_leaves_the_content_costs_another_reading_and_nothing_else(
-    make_app: Callable[..., App], tmp_path: Path
+    make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
     touches: dict[str, Callable[[Path], object]] = {
         "chmod": lambda film: film.chmod(0o600),
         "link": lambda film: os.link(film, film.with_name("link")),
         "touch": Path.touch,
     }
-    app, films, touched = make_app(stub=True), make_films(tmp_path, touches), set[str]()
+    project, films, touched = make_project(stub=True), make_films(tmp_path, touches), set[str]()
 
     def once(name: str) -> None:
         if name not in touched:
@@ -213,15 +215,15 @@ def test_a_touch_that_leaves_the_content_costs_another_reading_and_nothing_else(
             touches[name](films[name])
 
     meddler = Meddler({(f"{name}.mkv", "demux"): partial(once, name) for name in touches})
-    for item in run_batch([Request(film) for film in films.values()], app, meddler).items:
+    for item in run_batch([Request(film) for film in films.values()], project, meddler).items:
         assert item.state == "done"
         begun = [one for one in meddler.heard if isinstance(one, events.StepStarted) and one.item == item.name]
         assert [one.step for one in begun].count("demux") == 2
     assert sum(isinstance(one, events.Notice) and "runs again" in one.text for one in meddler.heard) == len(films)
 
 
-def test_a_film_that_was_another_for_a_moment_is_read_again(make_app: Callable[..., App], film: Path) -> None:
-    app, hidden = make_app(stub=True), film.with_name("hidden")
+def test_a_film_that_was_another_for_a_moment_is_read_again(make_project: Callable[..., Project], film: Path) -> None:
+    project, hidden = make_project(stub=True), film.with_name("hidden")
 
     def there_and_back() -> None:
         os.replace(film, hidden)
@@ -229,16 +231,16 @@ def test_a_film_that_was_another_for_a_moment_is_read_again(make_app: Callable[.
         os.replace(hidden, film)
 
     meddler = Meddler({("film.mkv", "demux"): there_and_back})
-    (item,) = run(app, film, meddler).items
+    (item,) = run(project, film, meddler).items
     assert item.error
     assert item.error.code == "media.changed", "it is another at each of the readings"
-    assert "demux" not in stored(app, sha256_of(film))
+    assert "demux" not in stored(project, sha256_of(film))
 
 
 def test_another_film_with_the_same_content_does_not_fail_with_the_first(
-    make_app: Callable[..., App], film: Path
+    make_project: Callable[..., Project], film: Path
 ) -> None:
-    app, twin = make_app(stub=True), film.with_name("twin.mkv")
+    project, twin = make_project(stub=True), film.with_name("twin.mkv")
     shutil.copyfile(film, twin)
     changed: list[bool] = []
 
@@ -248,22 +250,24 @@ def test_another_film_with_the_same_content_does_not_fail_with_the_first(
             changed.append(True)
 
     result = run_batch(
-        [Request(film), Request(twin)], app, Meddler({(name, "demux"): change for name in ("film.mkv", "twin.mkv")})
+        [Request(film), Request(twin)], project, Meddler({(name, "demux"): change for name in ("film.mkv", "twin.mkv")})
     )
     assert {item.name: item.state for item in result.items} == {"film.mkv": "failed", "twin.mkv": "done"}
 
 
-def test_a_swap_that_keeps_size_and_time_is_seen_by_the_next_run(make_app: Callable[..., App], film: Path) -> None:
-    app = make_app(stub=True)
+def test_a_swap_that_keeps_size_and_time_is_seen_by_the_next_run(
+    make_project: Callable[..., Project], film: Path
+) -> None:
+    project = make_project(stub=True)
     old = time.time() - 3600
     os.utime(film, (old, old))
     while not read_media(film).settled:  # the system keeps the time of the last change
         time.sleep(0.1)
-    run(app, film)
-    assert app.store.known_media(film)
+    run(project, film)
+    assert project.store.known_media(film)
     swap_unseen(film)
-    assert app.store.known_media(film) is None
-    (item,) = run(app, film).items
+    assert project.store.known_media(film) is None
+    (item,) = run(project, film).items
     assert item.state == "done"
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.errors import MediaChanged, ReelError, StepFailed
 from pipeline.cli.batch_output import result_of, summary
 from pipeline.engine.batch import BatchResult, run_batch
 from pipeline.engine.media_list import Request
+from pipeline.engine.project import Project
 from pipeline.workers.dispatcher import Dispatcher, StepJob
 
 
@@ -27,7 +27,7 @@ def film(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(
-    make_app: Callable[..., App], film: Path, monkeypatch: pytest.MonkeyPatch
+    make_project: Callable[..., Project], film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[BatchResult, list[events.Event]]]:
     """Runs the film on stub stages; the steps named in `failing` raise what is given for them."""
     whole = Dispatcher.run
@@ -40,7 +40,7 @@ def run(
 
         monkeypatch.setattr(Dispatcher, "run", faulty)
         heard: list[events.Event] = []
-        return run_batch([Request(film)], make_app(stub=True, **settings), heard.append), heard
+        return run_batch([Request(film)], make_project(stub=True, **settings), heard.append), heard
 
     return run
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from pipeline.app import App
 from pipeline.base import events
 from pipeline.engine.batch import run_batch
 from pipeline.engine.item import ItemResult
 from pipeline.engine.media_list import Request
+from pipeline.engine.project import Project
 from pipeline.publishing.publish import PublishedFiles, publish
 from pipeline.store.results import StoredResult
 from shared.files import sha256_of
@@ -31,15 +31,15 @@ def film(tmp_path: Path) -> Path:
     return place
 
 
-def run(app: App, film: Path, overrides: Mapping[str, JsonValue] | None = None) -> tuple[ItemResult, list[str]]:
+def run(project: Project, film: Path, overrides: Mapping[str, JsonValue] | None = None) -> tuple[ItemResult, list[str]]:
     """What became of the film, and the notices."""
     heard: list[events.Event] = []
-    (item,) = run_batch([Request(film, overrides or {})], app, heard.append).items
+    (item,) = run_batch([Request(film, overrides or {})], project, heard.append).items
     return item, [event.text for event in heard if isinstance(event, events.Notice)]
 
 
-def objects(app: App) -> list[Path]:
-    return sorted(path for path in (app.project.results / "objects").glob("*/*") if path.stat().st_size)
+def objects(project: Project) -> list[Path]:
+    return sorted(path for path in (project.folders.results / "objects").glob("*/*") if path.stat().st_size)
 
 
 def flip(place: Path, chance: random.Random) -> None:
@@ -57,31 +57,31 @@ def published(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def of_stage(app: App, stage: str) -> list[Path]:
+def of_stage(project: Project, stage: str) -> list[Path]:
     """The contents that steps of a stage have made."""
-    results = [StoredResult.read(path) for path in app.store.manifests()]
+    results = [StoredResult.read(path) for path in project.store.manifests()]
     files = [file for one in results if one.ingredients["stage"] == stage for file in one.files if file.size]
-    return [app.store.path(file) for file in files]
+    return [project.store.path(file) for file in files]
 
 
 @pytest.mark.slow
 def test_flips_at_random_places_are_never_published_and_never_consumed(
-    make_app: Callable[..., App], film: Path
+    make_project: Callable[..., Project], film: Path
 ) -> None:
-    app, chance = make_app(stub=True), random.Random(RUNS)
-    folder = app.project.output / "film"
+    project, chance = make_project(stub=True), random.Random(RUNS)
+    folder = project.folders.output / "film"
     expected = []
     for change in _CHANGES:
-        assert run(app, film, change)[0].state == "done"
+        assert run(project, film, change)[0].state == "done"
         expected.append(published(folder))
     repaired = 0
     for number in range(RUNS):
-        for place in chance.sample(objects(app), chance.randint(1, 4)):
+        for place in chance.sample(objects(project), chance.randint(1, 4)):
             flip(place, chance)
         if chance.random() < 0.8:
             shutil.rmtree(folder, ignore_errors=True)
         which = chance.randrange(len(_CHANGES))
-        item, notices = run(app, film, _CHANGES[which])
+        item, notices = run(project, film, _CHANGES[which])
         assert not item.error, f"run {number}: {item.error}"
         assert published(folder) == expected[which], f"run {number}"
         repaired += sum("was damaged and has been removed" in text for text in notices)
@@ -90,13 +90,13 @@ def test_flips_at_random_places_are_never_published_and_never_consumed(
 
 @pytest.mark.parametrize("made_again_by_then", [False, True])
 def test_what_another_item_has_removed_while_it_is_published_is_made_again(
-    make_app: Callable[..., App], film: Path, monkeypatch: pytest.MonkeyPatch, made_again_by_then: bool
+    make_project: Callable[..., Project], film: Path, monkeypatch: pytest.MonkeyPatch, made_again_by_then: bool
 ) -> None:
-    app = make_app(stub=True)
-    run(app, film)
-    expected, folder = published(app.project.output / "film"), app.project.output / "film"
+    project = make_project(stub=True)
+    run(project, film)
+    expected, folder = published(project.folders.output / "film"), project.folders.output / "film"
     shutil.rmtree(folder)
-    [*_, content] = of_stage(app, "subtitle")
+    [*_, content] = of_stage(project, "subtitle")
     whole = content.read_bytes()
 
     def racing(*given: object) -> PublishedFiles:
@@ -110,7 +110,7 @@ def test_what_another_item_has_removed_while_it_is_published_is_made_again(
         return publish(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr("pipeline.engine.item.publish", racing)
-    item, _ = run(app, film)
+    item, _ = run(project, film)
     assert not item.error
     assert {**published(folder), "job.json": b""} == {**expected, "job.json": b""}
 
@@ -124,14 +124,14 @@ def test_what_another_item_has_removed_while_it_is_published_is_made_again(
     ],
 )
 def test_a_step_is_given_nothing_damaged_and_what_is_damaged_is_made_again(
-    make_app: Callable[..., App], film: Path, stage: str, change: Mapping[str, JsonValue]
+    make_project: Callable[..., Project], film: Path, stage: str, change: Mapping[str, JsonValue]
 ) -> None:
-    app = make_app(stub=True)
-    run(app, film)
-    damaged = of_stage(app, stage)
+    project = make_project(stub=True)
+    run(project, film)
+    damaged = of_stage(project, stage)
     for place in damaged:
         flip(place, random.Random(3))
-    item, notices = run(app, film, change)
+    item, notices = run(project, film, change)
     assert not item.error
     assert any("was damaged and has been removed" in text for text in notices)
     read = [place for place in damaged if sha256_of(place) == place.name]
@@ -139,35 +139,35 @@ def test_a_step_is_given_nothing_damaged_and_what_is_damaged_is_made_again(
 
 
 def test_a_damaged_published_file_is_replaced_from_the_store_or_made_again(
-    make_app: Callable[..., App], film: Path
+    make_project: Callable[..., Project], film: Path
 ) -> None:
-    app = make_app(stub=True)
-    run(app, film)
-    expected = published(app.project.output / "film")
-    for place in of_stage(app, "subtitle"):
+    project = make_project(stub=True)
+    run(project, film)
+    expected = published(project.folders.output / "film")
+    for place in of_stage(project, "subtitle"):
         flip(place, random.Random(4))
-    shutil.rmtree(app.project.output)
-    item, notices = run(app, film)
+    shutil.rmtree(project.folders.output)
+    item, notices = run(project, film)
     assert item.state == "done"
-    assert published(app.project.output / "film") == expected
+    assert published(project.folders.output / "film") == expected
     assert any("was damaged and has been removed" in text for text in notices)
 
 
 def test_a_disk_that_damages_all_that_it_is_given_is_told_and_nothing_is_published(
-    make_app: Callable[..., App], film: Path
+    make_project: Callable[..., Project], film: Path
 ) -> None:
-    app = make_app(stub=True)
-    run(app, film)
-    shutil.rmtree(app.project.output)
+    project = make_project(stub=True)
+    run(project, film)
+    shutil.rmtree(project.folders.output)
     heard: list[events.Event] = []
 
     def rot(event: events.Event) -> None:
         heard.append(event)
         if isinstance(event, events.StepDone) or not any(isinstance(one, events.StepReused) for one in heard[:-1]):
-            for place in of_stage(app, "subtitle"):
+            for place in of_stage(project, "subtitle"):
                 flip(place, random.Random(len(heard)))
 
-    (item,) = run_batch([Request(film)], app, rot).items
+    (item,) = run_batch([Request(film)], project, rot).items
     assert item.error
     assert item.error.code == "results.content"
     assert "damaged again" in item.error.message
@@ -175,32 +175,34 @@ def test_a_disk_that_damages_all_that_it_is_given_is_told_and_nothing_is_publish
 
 
 def test_a_damaged_glossary_in_the_store_is_written_again(
-    make_app: Callable[..., App], film: Path, tmp_path: Path
+    make_project: Callable[..., Project], film: Path, tmp_path: Path
 ) -> None:
     glossary = tmp_path / "terms.csv"
     glossary.write_text("source,pt\nHarbour,Porto\n")
-    app = make_app(stub=True, glossary=str(glossary), to=["pt"])
-    run(app, film)
-    place = app.store.object_path(sha256_of(glossary))
+    project = make_project(stub=True, glossary=str(glossary), to=["pt"])
+    run(project, film)
+    place = project.store.object_path(sha256_of(glossary))
     assert place.exists()
     flip(place, random.Random(5))
-    item, _ = run(app, film, {"stages.translate.num_beams": 4})
+    item, _ = run(project, film, {"stages.translate.num_beams": 4})
     assert not item.error
     assert sha256_of(place) == place.name
 
 
-def test_a_damaged_correction_is_told_and_nothing_is_made_of_it(make_app: Callable[..., App], film: Path) -> None:
-    app = make_app(stub=True)
-    run(app, film)
-    subtitles = app.project.output / "film" / "film.en.srt"
+def test_a_damaged_correction_is_told_and_nothing_is_made_of_it(
+    make_project: Callable[..., Project], film: Path
+) -> None:
+    project = make_project(stub=True)
+    run(project, film)
+    subtitles = project.folders.output / "film" / "film.en.srt"
     subtitles.write_text("1\n00:00:00,500 --> 00:00:01,500\nmy own words\n")
-    run_batch([Request(film)], app, lambda event: None, continuing=True)
-    kept = [path for path in (app.project.results / "edits").glob("*/*") if "my own words" in path.read_text()]
+    run_batch([Request(film)], project, lambda event: None, continuing=True)
+    kept = [path for path in (project.folders.results / "edits").glob("*/*") if "my own words" in path.read_text()]
     assert kept
     for place in kept:
         flip(place, random.Random(6))
-    shutil.rmtree(app.project.output)
-    item, _ = run(app, film, {"stages.clean.fillers": "remove"})
+    shutil.rmtree(project.folders.output)
+    item, _ = run(project, film, {"stages.clean.fillers": "remove"})
     assert item.error
     assert item.error.code == "edits.damaged"
     assert "film.en.srt" in item.error.message
@@ -208,12 +210,12 @@ def test_a_damaged_correction_is_told_and_nothing_is_made_of_it(make_app: Callab
 
 
 def test_what_is_damaged_and_cannot_be_made_again_ends_its_item_and_no_other(
-    make_app: Callable[..., App], film: Path
+    make_project: Callable[..., Project], film: Path
 ) -> None:
-    app, twin = make_app(stub=True), film.with_name("other.mp4")
+    project, twin = make_project(stub=True), film.with_name("other.mp4")
     twin.write_bytes(b"another film")
-    run(app, film)
-    for place in of_stage(app, "demux"):
+    run(project, film)
+    for place in of_stage(project, "demux"):
         flip(place, random.Random(7))
     failed: list[str] = []
 
@@ -224,7 +226,7 @@ def test_what_is_damaged_and_cannot_be_made_again_ends_its_item_and_no_other(
             failed.append(event.code)
 
     requests = [Request(one, {"stages.asr.beam_size": 2}) for one in (film, twin)]
-    first, second = run_batch(requests, app, replace).items
+    first, second = run_batch(requests, project, replace).items
     assert first.error
     assert first.error.code == "media.changed"
     assert failed == ["media.changed"]

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.app import App
 from pipeline.base import events
 from pipeline.base.errors import UsageError
 from pipeline.engine.batch import BatchResult, run_batch
 from pipeline.engine.media_list import Request
+from pipeline.engine.project import Project
 from pipeline.engine.size_limit import limit_of
 from pipeline.plan.registry import STAGES
 from pipeline.store.media_file import read_media
@@ -42,11 +42,13 @@ params = {{ size = {_COPY} }}
 
 
 @pytest.fixture
-def padded_app(make_app: Callable[..., App], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], App]:
+def padded_project(
+    make_project: Callable[..., Project], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Project]:
     monkeypatch.setitem(STAGES, "padded", padded.STAGE)
     (tmp_path / "padded.toml").write_text(_RECIPE)
     recipe = str(tmp_path / "padded.toml")
-    return lambda limit: make_app(stub=True, recipe=recipe, results_limit=limit, look_ahead=3)
+    return lambda limit: make_project(stub=True, recipe=recipe, results_limit=limit, look_ahead=3)
 
 
 def make_films(folder: Path, count: int) -> list[Request]:
@@ -57,13 +59,15 @@ def make_films(folder: Path, count: int) -> list[Request]:
     return [Request(film) for film in films]
 
 
-def run(app: App, films: Sequence[Request], emit: Callable[[events.Event], None] = lambda event: None) -> BatchResult:
-    return run_batch(films, app, emit)
+def run(
+    project: Project, films: Sequence[Request], emit: Callable[[events.Event], None] = lambda event: None
+) -> BatchResult:
+    return run_batch(films, project, emit)
 
 
-def size(app: App) -> int:
+def size(project: Project) -> int:
     found = 0
-    for folder, _, names in os.walk(app.project.results / "objects"):
+    for folder, _, names in os.walk(project.folders.results / "objects"):
         for name in names:
             try:
                 found += (Path(folder) / name).stat().st_size
@@ -77,84 +81,86 @@ def stages_run(result: BatchResult) -> int:
 
 
 def test_a_library_many_times_larger_than_the_limit_runs_through(
-    padded_app: Callable[[str], App], tmp_path: Path
+    padded_project: Callable[[str], Project], tmp_path: Path
 ) -> None:
-    app, films, most = padded_app("20MB"), make_films(tmp_path / "films", FILMS), [0]
+    project, films, most = padded_project("20MB"), make_films(tmp_path / "films", FILMS), [0]
 
     def watch(event: events.Event) -> None:
         if isinstance(event, events.StepDone):
-            most.append(size(app))
+            most.append(size(project))
 
-    result = run(app, films, watch)
+    result = run(project, films, watch)
     assert {item.state for item in result.items} == {"done"}
     at_work = 3 * (_SOUND + _COPY + 1000)
     assert max(most) <= 20 * MB + 2 * at_work, "the limit, what is at work, and what ended just now"
-    assert size(app) <= 20 * MB
-    assert len(list(app.project.output.glob("*/*.mkv"))) == FILMS
-    again = run(app, films)
+    assert size(project) <= 20 * MB
+    assert len(list(project.folders.output.glob("*/*.mkv"))) == FILMS
+    again = run(project, films)
     assert {item.state for item in again.items} == {"reused"}
     assert stages_run(again) == 0, "everything is published, and nobody asks what it was made from"
-    published = {path for path in app.project.output.rglob("*") if path.suffix == ".txt"}
+    published = {path for path in project.folders.output.rglob("*") if path.suffix == ".txt"}
     assert len(published) == FILMS
-    shutil.rmtree(app.project.output / "film0000")
-    (film,) = run(app, films[:1]).items
+    shutil.rmtree(project.folders.output / "film0000")
+    (film,) = run(project, films[:1]).items
     assert film.state == "done", "what has left can be made again"
-    assert (app.project.output / "film0000" / "film0000.mkv").stat().st_size == _COPY
+    assert (project.folders.output / "film0000" / "film0000.mkv").stat().st_size == _COPY
 
 
 def test_texts_stay_while_anything_large_can_go_and_what_is_published_stays_longest(
-    padded_app: Callable[[str], App], tmp_path: Path
+    padded_project: Callable[[str], Project], tmp_path: Path
 ) -> None:
-    app, films = padded_app("10MB"), make_films(tmp_path / "films", 8)
-    run(app, films)
+    project, films = padded_project("10MB"), make_films(tmp_path / "films", 8)
+    run(project, films)
     for film in films:
-        shutil.rmtree(app.project.output / film.media.stem)
-    per_film = [item.steps_run for item in run(padded_app("none"), films).items]
+        shutil.rmtree(project.folders.output / film.media.stem)
+    per_film = [item.steps_run for item in run(padded_project("none"), films).items]
     assert max(per_film) == 2, "the sound and the film are made again, and the text never"
 
 
-def test_what_items_to_come_have_been_given_before_stays(padded_app: Callable[[str], App], tmp_path: Path) -> None:
+def test_what_items_to_come_have_been_given_before_stays(
+    padded_project: Callable[[str], Project], tmp_path: Path
+) -> None:
     films = make_films(tmp_path / "films", 12)
-    half, app = films[6:], padded_app("none")
+    half, project = films[6:], padded_project("none")
 
     def change(event: events.Event) -> None:
         if isinstance(event, events.StepDone) and event.step == "sound":
             (tmp_path / "films" / event.item).write_text("changed")  # so that it is not published
 
-    assert {item.state for item in run(app, half, change).items} == {"failed"}
+    assert {item.state for item in run(project, half, change).items} == {"failed"}
     for film in half:
         film.media.write_text(film.media.stem)
     while not all(read_media(film.media).settled for film in half):  # the times tell of a change from then on
         time.sleep(0.1)
-    with app.store.open_for_writing("test"):
+    with project.store.open_for_writing("test"):
         for film in half:
-            app.store.media(film.media)
-    result = run(padded_app("15MB"), films)
+            project.store.media(film.media)
+    result = run(padded_project("15MB"), films)
     assert [item.steps_run for item in result.items] == [3] * 6 + [0] * 6
 
 
-def test_a_limit_that_cannot_be_kept_is_told_once(padded_app: Callable[[str], App], tmp_path: Path) -> None:
-    app, heard = padded_app("0.001MB"), list[events.Event]()
-    result = run(app, make_films(tmp_path / "films", 6), heard.append)
+def test_a_limit_that_cannot_be_kept_is_told_once(padded_project: Callable[[str], Project], tmp_path: Path) -> None:
+    project, heard = padded_project("0.001MB"), list[events.Event]()
+    result = run(project, make_films(tmp_path / "films", 6), heard.append)
     assert {item.state for item in result.items} == {"done"}
     told = [event.text for event in heard if isinstance(event, events.Notice)]
     assert sum("results_limit" in text for text in told) == 1
 
 
-def test_without_a_limit_nothing_goes(padded_app: Callable[[str], App], tmp_path: Path) -> None:
-    app = padded_app("none")
-    run(app, make_films(tmp_path / "films", 4))
-    assert size(app) >= 4 * (_SOUND + _COPY)
+def test_without_a_limit_nothing_goes(padded_project: Callable[[str], Project], tmp_path: Path) -> None:
+    project = padded_project("none")
+    run(project, make_films(tmp_path / "films", 4))
+    assert size(project) >= 4 * (_SOUND + _COPY)
 
 
-def test_the_limit_is_read_as_people_write_it(make_app: Callable[..., App]) -> None:
-    app = make_app()
-    assert limit_of("none", app.store) is None
-    assert limit_of("50GB", app.store) == 50 * 10**9
-    assert limit_of("1.5 gb", app.store) == 1_500_000_000
-    free = shutil.disk_usage(app.project.results.parent).free
-    app.project.results.mkdir(exist_ok=True)
-    assert limit_of("auto", app.store) == pytest.approx(free / 2, rel=0.2)
+def test_the_limit_is_read_as_people_write_it(make_project: Callable[..., Project]) -> None:
+    project = make_project()
+    assert limit_of("none", project.store) is None
+    assert limit_of("50GB", project.store) == 50 * 10**9
+    assert limit_of("1.5 gb", project.store) == 1_500_000_000
+    free = shutil.disk_usage(project.folders.results.parent).free
+    project.folders.results.mkdir(exist_ok=True)
+    assert limit_of("auto", project.store) == pytest.approx(free / 2, rel=0.2)
     for wrong in ("", "50", "much", "-1GB"):
         with pytest.raises(UsageError, match="results_limit"):
-            make_app(results_limit=wrong)
+            make_project(results_limit=wrong)

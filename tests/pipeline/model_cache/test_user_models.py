@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from pipeline.app import App
 from pipeline.base.errors import BadInput, UsageError
 from pipeline.base.project import CONFIG
+from pipeline.engine.project import Project
 from pipeline.model_cache.user_models import OwnModels, add_folder, load_own
 from pipeline.plan.model_overrides import with_chosen_models
 from pipeline.plan.profile import ProfileStage
@@ -92,19 +92,19 @@ def test_a_name_that_the_checkout_takes_later_is_told(tuned: Path, tmp_path: Pat
         load_own(tmp_path / "own", (NAME,))
 
 
-def test_models_of_the_settings_stand_in_for_those_of_the_profile(make_app: Callable[..., App]) -> None:
+def test_models_of_the_settings_stand_in_for_those_of_the_profile(make_project: Callable[..., Project]) -> None:
     stages: dict[str, dict[str, JsonValue]] = {
         "asr": {"models": {"whisper": "faster-whisper-small"}},
         "align": {"languages": {"cy": "align-en"}},
     }
-    app = make_app(profile="starter", stages=stages)
-    profile = app.profile.profile
+    project = make_project(profile="starter", stages=stages)
+    profile = project.planner.profile.profile
     assert profile.stages["asr"] == ProfileStage(backend="faster-whisper", models={"whisper": "faster-whisper-small"})
     assert profile.stages["align"].languages == {"cy": "align-en"}
     assert "faster-whisper-small" in profile.models
-    (asr,) = (step for step in app.plan().steps if step.id == "asr")
+    (asr,) = (step for step in project.planner.plan().steps if step.id == "asr")
     assert asr.models == {"whisper": "faster-whisper-small"}
-    once_more = app.changed({"stages.asr.models": {"whisper": "faster-whisper-tiny"}})
+    once_more = project.planner.with_overrides({"stages.asr.models": {"whisper": "faster-whisper-tiny"}})
     assert once_more.profile.profile.stages["asr"].models == {"whisper": "faster-whisper-tiny"}
 
 
@@ -119,9 +119,9 @@ def test_models_of_the_settings_stand_in_for_those_of_the_profile(make_app: Call
     ],
 )
 def test_a_model_that_cannot_be_meant_is_refused(
-    make_app: Callable[..., App], settings: dict[str, JsonValue], code: str
+    make_project: Callable[..., Project], settings: dict[str, JsonValue], code: str
 ) -> None:
-    app = make_app(profile="starter")
+    project = make_project(profile="starter")
     with pytest.raises(UsageError) as refusal:
-        with_chosen_models(replace(app.profile), {"asr": settings}, app.models.problem)
+        with_chosen_models(replace(project.planner.profile), {"asr": settings}, project.installed.models.problem)
     assert refusal.value.code == code

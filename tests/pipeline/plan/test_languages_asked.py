@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.errors import UsageError
-from pipeline.cli.arguments import app_of
+from pipeline.cli.arguments import project_of
 from pipeline.cli.parser import parse
 from tests.conftest import Reel
 
@@ -50,7 +50,7 @@ def film(tmp_path: Path) -> Path:
 def test_what_cannot_be_is_known_with_the_plan(flags: tuple[str, ...], code: str, says: str) -> None:
     _, arguments = parse(["run", "film.mp4", "--profile", "starter", *flags])
     with pytest.raises(UsageError) as caught:
-        app_of(arguments).plan()
+        project_of(arguments).planner.plan()
     assert caught.value.code == code
     assert says in f"{caught.value.message} {caught.value.hint}"
 

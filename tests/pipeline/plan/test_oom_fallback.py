@@ -59,7 +59,7 @@ def test_the_first_fallback_that_fits_is_taken_and_a_neutral_one_leaves_the_key_
     assert isinstance(result, StoredResult)
     assert result.facts["batch"] == 4
     assert "rung" not in result.facts
-    surroundings = bench.app.surroundings()
+    surroundings = bench.project.surroundings()
     assert result.key == result_key(ingredients(step, {"media": None}, surroundings))
     assert "again with batches of 4" in bench.warnings[0]
 
@@ -70,7 +70,7 @@ def test_a_fallback_that_changes_bytes_is_named_in_the_facts_and_has_the_key_of_
     assert isinstance(result, StoredResult)
     assert result.facts["rung"] == "low precision"
     assert result.facts["loaded_with"] == "low"
-    surroundings = bench.app.surroundings()
+    surroundings = bench.project.surroundings()
     assert result.key != result_key(ingredients(step, {"media": None}, surroundings))
     assert isinstance(step.params, MisbehaveParams)
     asked = replace(step, params=step.params.model_copy(update={"precision": "low"}))
@@ -99,7 +99,7 @@ def test_the_processor_is_a_fallback_only_where_another_device_was_used(bench: B
     assert fallback_steps(step) == []
     (lower,) = fallback_steps(replace(step, placed="cuda"))
     assert changes_bytes(lower)
-    assert ingredients(lower, {}, bench.app.surroundings())["device"] == "cpu"
+    assert ingredients(lower, {}, bench.project.surroundings())["device"] == "cpu"
 
 
 def test_what_was_tried_is_not_tried_again(bench: Bench) -> None:

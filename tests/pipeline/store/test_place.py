@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.app import App
 from pipeline.base.errors import UsageError
 from pipeline.cli.commands import runs_upkeep
+from pipeline.engine.project import Project
 from pipeline.publishing.prune_results import Ask, survey
 from pipeline.store.history import Runs
 from pipeline.store.results import ResultStore
@@ -43,18 +43,18 @@ def test_a_folder_with_other_files_and_a_copied_store_are_taken(tmp_path: Path) 
     assert (tmp_path / "film.mp4").read_bytes() == b"mine"
 
 
-def test_what_systems_leave_in_a_store_is_passed_over(make_app: Callable[..., App], tmp_path: Path) -> None:
-    app = make_app(progress="none")
-    fill(app.store, tmp_path / "logs", 3)
-    folders = [*app.store.root.glob("objects/*"), *app.store.root.glob("manifests/*")]
+def test_what_systems_leave_in_a_store_is_passed_over(make_project: Callable[..., Project], tmp_path: Path) -> None:
+    project = make_project(progress="none")
+    fill(project.store, tmp_path / "logs", 3)
+    folders = [*project.store.root.glob("objects/*"), *project.store.root.glob("manifests/*")]
     debris = [folder / name for folder in folders for name in (".DS_Store", "Thumbs.db", "._x.json", "junk.json")]
-    debris += [app.store.root / name / ".DS_Store" for name in ("objects", "manifests", "history")]
+    debris += [project.store.root / name / ".DS_Store" for name in ("objects", "manifests", "history")]
     for place in debris:
         place.write_bytes(b"debris")
     (folders[0] / "@eaDir").mkdir()
-    found = survey(app.store, 0.0, 0, ask=Ask())
+    found = survey(project.store, 0.0, 0, ask=Ask())
     assert not {path for one in found.surplus for path in one.paths} & {*debris}
-    data = runs_upkeep.repair_store(app).data
+    data = runs_upkeep.repair_store(project).data
     assert isinstance(data, dict)
     assert (data["damaged"], data["unreadable"]) == ([], [])
     assert all(place.exists() for place in debris)

@@ -11,9 +11,9 @@ from unittest import mock
 
 import pytest
 
-from pipeline.app import App
 from pipeline.base.errors import Missing
 from pipeline.cli.main import main
+from pipeline.engine.project import Project
 from pipeline.workers.interfaces import WorkerKey
 from pipeline.workers.ray import cluster as ray_cluster
 from pipeline.workers.ray import node as ray_node
@@ -43,11 +43,11 @@ def test_a_cluster_is_refused_where_ray_does_not_know_how(
     assert "run without `--cluster`" in told
 
 
-def refused(app: App, required: MachineRequirements) -> Missing:
-    """What a machine with this app says to a worker that is to be on it."""
+def refused(project: Project, required: MachineRequirements) -> Missing:
+    """What a machine with this project says to a worker that is to be on it."""
     key = WorkerKey(required.environment, "", "", (), (), "cpu", 1)
-    app_is = mock.patch.object(ray_node, "node_app", return_value=app)
-    with app_is, mock.patch("socket.gethostname", return_value="node7"):
+    installed_is = mock.patch.object(ray_node, "node_installation", return_value=project.installed)
+    with installed_is, mock.patch("socket.gethostname", return_value="node7"):
         failure = asyncio.run(WorkerActor(key, "w", required, Path("logs")).start())
     assert failure is not None
     error = failure.error()
@@ -56,11 +56,11 @@ def refused(app: App, required: MachineRequirements) -> Missing:
     return error
 
 
-def test_a_machine_with_another_build_of_torch_refuses_the_step(make_app: Callable[..., App]) -> None:
-    app = make_app(torch="locked")
-    with mock.patch.object(type(app.environments), "ensure"):
-        error = refused(app, replace(NOTHING, environment=SPEECH, torch="2.8.0+cpu"))
-    locked = app.environments.torch(SPEECH)
+def test_a_machine_with_another_build_of_torch_refuses_the_step(make_project: Callable[..., Project]) -> None:
+    project = make_project(torch="locked")
+    with mock.patch.object(type(project.installed.environments), "ensure"):
+        error = refused(project, replace(NOTHING, environment=SPEECH, torch="2.8.0+cpu"))
+    locked = project.installed.environments.torch(SPEECH)
     assert locked
     assert error.code == "cluster.torch"
     assert error.message == (
@@ -68,18 +68,19 @@ def test_a_machine_with_another_build_of_torch_refuses_the_step(make_app: Callab
     )
 
 
-def test_a_machine_with_another_ffmpeg_refuses_the_step(make_app: Callable[..., App]) -> None:
-    app = make_app()
-    app = replace(app, tool=replace(app.tool, version="6.1", family=None))
-    error = refused(app, replace(NOTHING, tool="7.0"))
+def test_a_machine_with_another_ffmpeg_refuses_the_step(make_project: Callable[..., Project]) -> None:
+    project = make_project()
+    tool = replace(project.installed.tool, version="6.1", family=None)
+    project = replace(project, installed=replace(project.installed, tool=tool))
+    error = refused(project, replace(NOTHING, tool="7.0"))
     assert (error.code, error.message) == ("cluster.tool", "node7 has ffmpeg 6.1, the run was planned with 7.0")
 
 
 @pytest.mark.parametrize("name", ["faster-whisper-tiny", "a-model-of-mine"])
 def test_a_machine_that_knows_a_model_not_at_all_or_as_another_refuses_the_step(
-    make_app: Callable[..., App], name: str
+    make_project: Callable[..., Project], name: str
 ) -> None:
-    error = refused(make_app(), replace(NOTHING, models={"model": name}, digests={name: "0" * 64}))
+    error = refused(make_project(), replace(NOTHING, models={"model": name}, digests={name: "0" * 64}))
     assert error.code == "cluster.model"
     assert f"node7 does not know the model {name} with the bytes" in error.message
 

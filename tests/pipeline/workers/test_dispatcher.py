@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.app import App
 from pipeline.base import events
+from pipeline.engine.project import Project
 from pipeline.plan.model import Step
 from pipeline.store.results import StoredResult
 from pipeline.store.worker_stats import Measurements
@@ -28,11 +28,13 @@ def with_precision(step: Step, precision: str, memory_gib: float = 0.1) -> Step:
     return replace(step, backend=backend, params=MisbehaveParams(precision=precision))
 
 
-def run_all(app: App, folder: Path, heard: list[events.Event], *steps: Step, pause_s: float = 0.0) -> Dispatcher:
+def run_all(
+    project: Project, folder: Path, heard: list[events.Event], *steps: Step, pause_s: float = 0.0
+) -> Dispatcher:
     """The steps one after the other in one dispatcher."""
 
     async def work() -> Dispatcher:
-        async with local_dispatcher(app, folder / "logs", Measurements(folder), heard.append) as made:
+        async with local_dispatcher(project.installed, folder / "logs", Measurements(folder), heard.append) as made:
             for number, step in enumerate(steps):
                 out_dir = folder / f"{number}"
                 out_dir.mkdir()
@@ -55,39 +57,41 @@ def test_an_exception_that_nobody_expected_costs_the_worker(bench: Bench) -> Non
 
 
 def test_a_worker_that_grows_is_replaced(
-    make_app: Callable[..., App], bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_project: Callable[..., Project], bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_GROWTH_MB", 60.0)
     monkeypatch.setattr(module, "_GROWTH_FACTOR", 1.0)
     heard: list[events.Event] = []
-    run_all(make_app(), tmp_path, heard, *[bench.step("leak", 50) for _ in range(5)])
+    run_all(make_project(), tmp_path, heard, *[bench.step("leak", 50) for _ in range(5)])
     assert ended(heard) == ["memory", "finished"]
 
 
 def test_a_worker_without_work_ends_after_its_time(
-    make_app: Callable[..., App], bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_project: Callable[..., Project], bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MEASURE_EVERY_S", 0.05)
     heard: list[events.Event] = []
-    run_all(make_app(idle_worker_s=0.2), tmp_path, heard, bench.step("well"), pause_s=1.0)
+    run_all(make_project(idle_worker_s=0.2), tmp_path, heard, bench.step("well"), pause_s=1.0)
     assert ended(heard) == ["idle"]
 
 
 def test_a_worker_makes_room_for_another_that_does_not_fit_beside_it(
-    make_app: Callable[..., App], bench: Bench, tmp_path: Path
+    make_project: Callable[..., Project], bench: Bench, tmp_path: Path
 ) -> None:
     heard: list[events.Event] = []
     large = 10_000.0  # cut to what the machine has
     steps = [with_precision(bench.step("well"), precision, large) for precision in ("full", "low", "low")]
-    run_all(make_app(), tmp_path, heard, *steps)
+    run_all(make_project(), tmp_path, heard, *steps)
     assert ended(heard) == ["evicted", "finished"]
 
 
-def test_what_was_seen_replaces_what_was_declared(make_app: Callable[..., App], bench: Bench, tmp_path: Path) -> None:
+def test_what_was_seen_replaces_what_was_declared(
+    make_project: Callable[..., Project], bench: Bench, tmp_path: Path
+) -> None:
     heard: list[events.Event] = []
     large = 10_000.0
     steps = [with_precision(bench.step("well"), precision, large) for precision in ("full", "low", "full", "low")]
-    made = run_all(make_app(), tmp_path, heard, *steps)
+    made = run_all(make_project(), tmp_path, heard, *steps)
     assert made.all_fit(), "neither takes more than some ten megabytes"
     pools = list(made._pools.forecasts(0.0))
     measured = [made.measurements.of(pool).memory_mb or 0.0 for pool in pools]
@@ -97,11 +101,14 @@ def test_what_was_seen_replaces_what_was_declared(make_app: Callable[..., App], 
     assert Measurements(tmp_path).of(pools[0]).memory_mb == measured[0]
 
 
-def test_what_will_be_needed_is_started_ahead(make_app: Callable[..., App], bench: Bench, tmp_path: Path) -> None:
+def test_what_will_be_needed_is_started_ahead(
+    make_project: Callable[..., Project], bench: Bench, tmp_path: Path
+) -> None:
     heard: list[events.Event] = []
 
     async def work() -> None:
-        async with local_dispatcher(make_app(), tmp_path / "logs", Measurements(tmp_path), heard.append) as made:
+        installed, measurements = make_project().installed, Measurements(tmp_path)
+        async with local_dispatcher(installed, tmp_path / "logs", measurements, heard.append) as made:
             made.expect(bench.step("well"), {}, 1)
             while not any(isinstance(event, events.WorkerLoaded) for event in heard):
                 await asyncio.sleep(0.01)
@@ -121,7 +128,7 @@ def test_the_rung_that_fitted_is_where_the_next_job_begins(bench: Bench) -> None
 
 
 def test_a_background_task_that_fails_fails_the_queued_jobs(
-    make_app: Callable[..., App], bench: Bench, tmp_path: Path
+    make_project: Callable[..., Project], bench: Bench, tmp_path: Path
 ) -> None:
     """For example, a full disk keeps the history from recording an event."""
 
@@ -130,7 +137,8 @@ def test_a_background_task_that_fails_fails_the_queued_jobs(
             raise OSError("no space left")
 
     async def work() -> None:
-        async with local_dispatcher(make_app(), tmp_path / "logs", Measurements(tmp_path), record) as made:
+        installed, measurements = make_project().installed, Measurements(tmp_path)
+        async with local_dispatcher(installed, tmp_path / "logs", measurements, record) as made:
             jobs = [StepJob(bench.step("well"), {"media": None}, tmp_path, 60.0) for _ in range(3)]
             outcomes = await asyncio.gather(*map(made.run, jobs), return_exceptions=True)
             assert [str(outcome) for outcome in outcomes] == ["no space left"] * 3

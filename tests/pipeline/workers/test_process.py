@@ -142,7 +142,7 @@ def test_a_job_that_ends_when_it_is_told_to_leaves_its_worker_to_the_next(bench:
             folder.mkdir(parents=True)
             await made.run(StepJob(step, {"media": None}, folder, 60.0, on_start=lambda worker: begun.set()))
 
-        async with local_dispatcher(bench.app, bench.logs) as made:
+        async with local_dispatcher(bench.project.installed, bench.logs) as made:
             first = asyncio.create_task(run(bench.step(how), "first"))
             await begun.wait()
             await asyncio.sleep(0.2)
@@ -162,9 +162,9 @@ def test_what_a_stage_started_ends_with_it(bench: Bench, tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the watch reads /proc")
-def test_a_worker_above_its_memory_limit_is_ended_and_says_so(make_app: object, tmp_path: Path) -> None:
-    assert callable(make_app)
-    bench = Bench(make_app(memory_limit_gib=0.3), tmp_path / "logs")
+def test_a_worker_above_its_memory_limit_is_ended_and_says_so(make_project: object, tmp_path: Path) -> None:
+    assert callable(make_project)
+    bench = Bench(make_project(memory_limit_gib=0.3), tmp_path / "logs")
     (failed,) = bench.run(bench.step("memory", 600))
     assert isinstance(failed, OutOfMemory)
     assert failed.code == "worker.memory"
@@ -193,12 +193,12 @@ def test_a_worker_dies_with_its_parent_even_in_the_middle_of_c(tmp_path: Path, h
 import sys; sys.path.insert(0, {str(CODE_ROOT)!r})
 from pathlib import Path
 from tests.pipeline.conftest import Bench
-from pipeline.app import open_app
+from pipeline.engine.project import open_project
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 flags = {{"results_dir": {str(tmp_path / "r")!r}, "cache_dir": {str(tmp_path / "c")!r}}}
-app = open_app(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {{}}, flags)[0])
-bench = Bench(app, Path({str(tmp_path / "logs")!r}))
+project = open_project(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {{}}, flags)[0])
+bench = Bench(project, Path({str(tmp_path / "logs")!r}))
 bench.run(bench.step({how!r}))
 """
     with subprocess.Popen([sys.executable, "-c", script], start_new_session=True) as parent:

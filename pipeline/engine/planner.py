@@ -1,0 +1,106 @@
+"""Makes the plan for a media file from the settings, the profile, and the models that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pydantic import JsonValue
+
+from pipeline.base.hardware import Hardware
+from pipeline.base.project import CONFIG
+from pipeline.base.settings import Settings, with_overrides
+from pipeline.model_cache.cache import ModelCache
+from pipeline.plan.glossary import load_glossary
+from pipeline.plan.language_tables import load_languages
+from pipeline.plan.languages_asked import check_languages
+from pipeline.plan.make_plan import Choices, make_plan
+from pipeline.plan.model import Plan
+from pipeline.plan.model_overrides import with_chosen_models
+from pipeline.plan.profile import ProfileChoice, choose_profile, load_profiles
+from pipeline.plan.recipe import load_recipe
+from pipeline.plan.registry import PARAMETERS, STAGES, SUBTITLE
+from pipeline.plan.subtitle_guides import load_guide
+from pipeline.publishing.beside import FORMATS
+from pipeline.workers.installation import chosen_device
+from shared.stage import CORE_ENVIRONMENT, DeviceKind
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Everything that decides a plan, apart from the recipe. `hardware` is the usable part of the machine."""
+
+    settings: Settings
+    profile: ProfileChoice
+    models: ModelCache
+    hardware: Hardware
+
+    @property
+    def device(self) -> DeviceKind:
+        """Return the kind of device for every backend that supports it."""
+        return chosen_device(self.settings, self.hardware)
+
+    def with_overrides(self, overrides: Mapping[str, JsonValue]) -> Planner:
+        """Return the planner with the settings of one media file; `overrides` maps dotted names to values."""
+        settings = with_overrides(self.settings, overrides, PARAMETERS)
+        profile = self.profile
+        if "profile" in overrides:
+            profile = _chosen_profile(settings.profile, self.models, self.hardware)
+        return replace(self, settings=settings, profile=_with_chosen_models(profile, settings, self.models))
+
+    def plan(self) -> Plan:
+        """Return the plan for a media file under these settings; it is the same for each file."""
+        plan = make_plan(load_recipe(self.settings.recipe, CONFIG / "recipes"), self.choices())
+        check_languages(plan, self.settings.to)
+        return plan
+
+    def choices(self) -> Choices:
+        """Return the options of a plan that come from the user and the profile."""
+        return Choices(
+            recipe_name=self.settings.recipe,
+            profile_name=self.profile.name,
+            profile=self.profile.profile,
+            targets=self.settings.to,
+            stages=self.settings.stages,
+            stub=self.settings.stub,
+            film=self.settings.makes_film,
+            defaults={SUBTITLE: {"formats": list(FORMATS)}} if self.settings.beside else {},
+            guide=load_guide(self.settings.guide, CONFIG / "guides").params,
+            languages=load_languages(CONFIG / "languages"),
+            glossary=load_glossary(self.settings.glossary),
+            device=self.device,
+            device_is_named=self.settings.device != "auto",
+            card_problems=self.hardware.card_problems if self.settings.chooses_device else {},
+            incomplete=self.models.lacking(self.models.models),
+            files={
+                name: {file: entry.sha256 for file, entry in locked.files.items()}
+                for name, locked in self.models.locked.items()
+            },
+        )
+
+    def environments(self) -> tuple[str, ...]:
+        """Return the environments that jobs with this profile always need, without the core's."""
+        backends = [
+            STAGES[name].backends[filled.backend]
+            for name, filled in self.profile.profile.stages.items()
+            if filled.backend in STAGES[name].backends and not filled.is_spare
+        ]
+        families = dict.fromkeys(backend.environment for backend in backends)
+        return tuple(family for family in families if family != CORE_ENVIRONMENT)
+
+
+def open_planner(settings: Settings, models: ModelCache, hardware: Hardware) -> Planner:
+    """Return the planner for these settings, with the best profile that the models and the hardware allow."""
+    profile = _chosen_profile(settings.profile, models, hardware)
+    return Planner(settings, _with_chosen_models(profile, settings, models), models, hardware)
+
+
+def _chosen_profile(requested: str, models: ModelCache, hardware: Hardware) -> ProfileChoice:
+    profiles = load_profiles(CONFIG / "profiles")
+    missing = models.lacking(models.models)
+    unsuited = [name for name, profile in profiles.items() if not profile.suits.accepts(hardware)]
+    return choose_profile(requested, profiles, missing, unsuited)
+
+
+def _with_chosen_models(profile: ProfileChoice, settings: Settings, models: ModelCache) -> ProfileChoice:
+    return with_chosen_models(profile, settings.stages, models.problem)

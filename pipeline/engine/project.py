@@ -1,0 +1,77 @@
+"""Opens a project: builds its parts from the settings, in one place. Each part of the work then gets those it uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.base.project import ProjectFolders
+from pipeline.base.settings import Settings
+from pipeline.engine.planner import Planner, open_planner
+from pipeline.environments.ffmpeg import FFMPEG
+from pipeline.plan.result_key import Surroundings
+from pipeline.publishing.edits import EditStore
+from pipeline.store.history import Runs
+from pipeline.store.results import ResultStore
+from pipeline.store.worker_stats import Measurements
+from pipeline.workers.installation import Installation, open_installation
+from shared.stage import CORE_ENVIRONMENT
+
+
+@dataclass(frozen=True)
+class Records:
+    """Everything that runs leave behind for later ones: results, the user's corrections, and the history."""
+
+    store: ResultStore
+    edits: EditStore
+    history: Runs
+
+
+@dataclass(frozen=True)
+class Project:
+    """Opened project: its installed parts, the maker of its plans, its results, and the user's corrections."""
+
+    installed: Installation
+    planner: Planner
+    store: ResultStore
+    edits: EditStore
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings that the project was opened with."""
+        return self.installed.settings
+
+    @property
+    def folders(self) -> ProjectFolders:
+        """Return the folders of the project."""
+        return self.installed.folders
+
+    def records(self) -> Records:
+        """Return the records, with a history that is ready for one run."""
+        return Records(self.store, self.edits, Runs(self.store, self.folders.runs))
+
+    def surroundings(self) -> Surroundings:
+        """Return the digests of everything that a step may run with."""
+        installed, profile = self.installed, self.planner.profile.profile
+        families = (CORE_ENVIRONMENT, *installed.environments.families)
+        return Surroundings(
+            environments={family: installed.environments.digest(family) for family in families},
+            models={name: installed.models.digest(name) for name in installed.models.models},
+            tools={FFMPEG: installed.tool.version},
+            torch=installed.torch,
+            fallbacks=Measurements(self.folders.results).fallbacks,
+            at_hand=frozenset(name for name in profile.language_models if installed.models.problem(name) is None),
+        )
+
+    def needed_environments(self) -> tuple[str, ...]:
+        """Return the environments that jobs with this profile always need, with that of ffmpeg if it has one."""
+        tool = (self.installed.tool.family,) if self.installed.tool.family else ()
+        return (*tool, *self.planner.environments())
+
+
+def open_project(settings: Settings) -> Project:
+    """Return the project that `settings` describe. Reads the disk, and writes only caches to it."""
+    installed = open_installation(settings)
+    folders = installed.folders
+    planner = open_planner(settings, installed.models, installed.hardware)
+    store, edits = ResultStore(folders.results, folders.index), EditStore(folders.results / "edits")
+    return Project(installed, planner, store, edits)

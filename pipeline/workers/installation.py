@@ -1,0 +1,76 @@
+"""Opens the installed parts of a project, from which stages run: its folders, environments, models and ffmpeg."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from pipeline.base.card_support import TORCH, computes_on_cards, load_card_libraries, usable_hardware
+from pipeline.base.hardware import REMEMBERED, Hardware, recall
+from pipeline.base.project import CONFIG, ProjectFolders, home_folder, project_folders
+from pipeline.base.settings import Settings
+from pipeline.environments.environments import Environments, load_families
+from pipeline.environments.ffmpeg import Tool, Tools
+from pipeline.environments.torch_build import choose_torch, wheel_folders
+from pipeline.model_cache.cache import ModelCache
+from pipeline.model_cache.hub_token import find_token
+from pipeline.model_cache.manifest import load_manifest
+from pipeline.model_cache.user_models import OwnModels, load_own
+from shared.environment_manager import hub_endpoint
+from shared.stage import DeviceKind
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Installed parts of a project. `tool` is the ffmpeg that stages get, `hardware` the usable part of the machine,
+    `own_models` those of `models` that the user added."""
+
+    settings: Settings
+    folders: ProjectFolders
+    environments: Environments
+    models: ModelCache
+    own_models: OwnModels
+    tools: Tools
+    tool: Tool
+    hardware: Hardware
+
+    @property
+    def device(self) -> DeviceKind:
+        """Return the kind of device for every backend that supports it."""
+        return chosen_device(self.settings, self.hardware)
+
+    @property
+    def torch(self) -> dict[str, str]:
+        """Return the build of torch in each environment that has one, by family."""
+        families = self.environments.families
+        return {family: torch for family in families if (torch := self.environments.torch(family))}
+
+
+def chosen_device(settings: Settings, hardware: Hardware) -> DeviceKind:
+    """Return the kind of device that the user chose, else the best one of the machine."""
+    if settings.device != "auto":
+        return settings.device
+    return hardware.device if settings.chooses_device else "cpu"
+
+
+def open_installation(settings: Settings) -> Installation:
+    """Return the installed parts of the project that `settings` describe. Reads the disk, and writes only caches."""
+    folders = project_folders(settings)
+    families = load_families(CONFIG / "environments.toml")
+    machine, libraries = recall(CONFIG / REMEMBERED, os.environ.get("PATH")), load_card_libraries(CONFIG / "cards.toml")
+    hardware = usable_hardware(machine, libraries, os.environ)
+    # A variable that hides a card for one run must not have every environment with torch built again.
+    has_card = settings.device == "cuda" or computes_on_cards(machine, TORCH, libraries)
+    torch = choose_torch(settings.torch, has_card, wheel_folders(settings.torch_wheels, os.environ))
+    environments = Environments(folders.environments, CONFIG / "environments", folders.cache, families, torch)
+    manifest, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
+    own = load_own(folders.own_models, manifest)
+    models = ModelCache(
+        folders.cache,
+        {**manifest, **own.models},
+        {**locked, **own.locked},
+        hub_endpoint(os.environ, settings.hub),
+        token=lambda: find_token(os.environ, CONFIG, home_folder()),
+    )
+    tools = Tools(folders.scratch, environments, os.environ.get("PATH"), settings.ffmpeg)
+    return Installation(settings, folders, environments, models, own, tools, tools.choose(), hardware)
