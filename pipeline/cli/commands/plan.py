@@ -39,10 +39,7 @@ def plan(arguments: PlanMedia) -> CommandResult:
     requests = requests_of(arguments, Path.cwd(), walk)
     texts = [f"recipe {project.settings.recipe}, profile {project.planner.profile.name}{without}"]
     texts += filter(None, [told(walk.passed)])
-    records, surroundings = project.records(), project.surroundings()
-    batch = BatchMedia(request.media for request in requests)
-    admission = Admission(project.planner, records, surroundings, project.folders.output, batch)
-    admission.check(requests)
+    admission = _checked_admission(project, requests)
     passing = _passing(project, admission, requests)
     refused: list[ReelError] = []
     for request in requests:
@@ -80,6 +77,15 @@ def plan(arguments: PlanMedia) -> CommandResult:
     }
     data |= {"needs": [*needs], "notes": [*notes], "services": [_service(*one) for one in asked]}
     return CommandResult(data, "\n\n".join(texts), EXIT_SOME_FAILED if refused else EXIT_OK, tuple(refused))
+
+
+def _checked_admission(project: Project, requests: list[Request]) -> Admission:
+    """Return what prepares the items of these requests. Raises `UsageError` for settings that cannot be."""
+    batch = BatchMedia(request.media for request in requests)
+    records, surroundings = project.records(), project.surroundings()
+    admission = Admission(project.planner, records, surroundings, project.folders.output, batch)
+    admission.check(requests)
+    return admission
 
 
 def _passing(project: Project, admission: Admission, requests: list[Request]) -> PassOver | None:
