@@ -20,6 +20,7 @@ _PHRASES = (
     "bad_alloc",
     "resource_exhausted",
     "maximum allowed buffer size",
+    "insufficient memory",  # Metal's kIOGPUCommandBufferCallbackErrorOutOfMemory
 )
 _TYPES = {"OutOfMemoryError"}  # torch's, by name: this module runs in every environment
 
@@ -46,7 +47,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def system_kills() -> int:
-    """How many processes the system has ended so far because memory ran out; 0 where it does not tell."""
+    """Return how many processes the system has ended so far because memory ran out; 0 where it does not tell."""
     try:
         lines = Path("/proc/vmstat").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -54,38 +55,30 @@ def system_kills() -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
-def resident_mb(pid: int | None = None) -> float | None:
-    """Return the resident memory of a process, by default this one, in 10^6 bytes; None where the system hides it."""
+def resident_mb() -> float | None:
+    """Return the resident memory of this process in 10^6 bytes; None where the system hides it."""
     try:
-        pages = int(Path(f"/proc/{pid or 'self'}/statm").read_text(encoding="utf-8").split()[1])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     except (OSError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def peak_mb() -> float | None:
-    """The most that this process has held in memory so far, in 10^6 bytes; None where the system does not tell."""
-    try:
+    """Return the most memory that this process has held so far, in 10^6 bytes; None where the system hides it."""
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    try:  # `getrusage` would give the peak of the parent, which a process inherits on Linux
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM:")), None)
 
 
-def usage(pid: int) -> tuple[float, float] | None:
-    """Processor time in seconds that a process has taken so far, and what it holds in memory in 10^6 bytes; None where
-    the system does not tell."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stream:
-            fields = stream.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    ticks, pages = int(fields[11]) + int(fields[12]), int(fields[21])
-    return ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 def gpu_mb() -> float | None:
-    """The most memory of a GPU that this process's torch has held; None without torch, or where it uses none."""
+    """Return the most GPU memory that this process's torch has held, in 10^6 bytes; None if torch uses none."""
     torch = sys.modules.get("torch")
     cuda = getattr(torch, "cuda", None)
     if cuda is None or not cuda.is_initialized():

@@ -120,7 +120,7 @@ class Environments:
         """
         lock = self._lock(family).read_text(encoding="utf-8")
         if family == CORE_ENVIRONMENT:
-            lock = "".join(text for name, text in requirements_of(lock) if name in WORKER_PACKAGES)
+            lock = " ".join(text.split()[0] for name, text in requirements_of(lock) if name in WORKER_PACKAGES)
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         return hashlib.sha256((lock + python).encode()).hexdigest()
 

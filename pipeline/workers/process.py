@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,9 +27,10 @@ from pipeline.base.errors import (
     WorkerTimedOut,
 )
 from pipeline.workers.interfaces import OnEvent, ResourceUse
+from pipeline.workers.resource_use import resident_and_cpu, resident_mb
 from pipeline.workers.worker_log import is_too_long, shorten
 from shared import protocol
-from shared.process_memory import resident_mb, system_kills, usage
+from shared.process_memory import system_kills
 from shared.processes import (
     PARENT,
     ending_signal,
@@ -177,10 +177,10 @@ class WorkerProcess:
 
     def resource_use(self) -> ResourceUse | None:
         """Return the current resource use; None where the system does not report it."""
-        used = usage(self._started.pid) if self._started else None
+        used = resident_and_cpu(self._started.pid) if self._started else None
         if used is None:
             return None
-        cpu_s, memory_mb = used
+        memory_mb, cpu_s = used
         self._peak_mb = max(self._peak_mb, memory_mb)
         return ResourceUse(cpu_s, memory_mb, self._gpu_memory_mb, self._peak_mb)
 
@@ -296,7 +296,7 @@ class WorkerProcess:
             await asyncio.sleep(_WATCH_EVERY_S)
             if is_too_long(self._launch.log):
                 self._shorten_log()
-            if sys.platform == "linux" and self._launch.memory_limit_bytes and not self._keeps_to_its_memory():
+            if self._launch.memory_limit_bytes and not self._keeps_to_its_memory():
                 kill_group(self._process.pid)
                 return
 
