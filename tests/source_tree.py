@@ -14,7 +14,9 @@ FOLDERS = (*PACKAGES, "benchmarks", "config", "docs", "samples", "scripts", "tes
 
 def python_files(*folders: str) -> list[Path]:
     """Return the Python files of these folders, sorted."""
-    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    found = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    assert found, f"there is no Python file in {folders}: a test over them would claim nothing"
+    return found
 
 
 def shell_files() -> list[Path]:

@@ -192,6 +192,14 @@ def provide(argument: str, folder: Path) -> None:
         shutil.copy(ROOT / "samples" / "demo.mp4", place)
 
 
+def test_the_documents_hold_what_is_looked_for_in_each_of_them() -> None:
+    texts = [document.read_text(encoding="utf-8") for document in DOCUMENTS]
+    assert sum(len(list(commands(document))) for document in DOCUMENTS) > 100
+    assert sum(len(_LINK.findall(text)) for text in texts) > 100
+    assert sum(len(_SPAN.findall(text)) for text in texts) > 100
+    assert any(block.startswith("# reel.toml") for text in texts for _, block in _BLOCK.findall(text))
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
     for target in _LINK.findall(document.read_text()):

@@ -55,6 +55,7 @@ def test_every_word_has_a_time_inside_the_audio(transcript: Transcript) -> None:
 
 
 def test_a_segments_text_is_its_words(transcript: Transcript) -> None:
+    assert transcript.segments
     for segment in transcript.segments:
         assert segment.text == "".join(word.text if word.joined else f" {word.text}" for word in segment.words).strip()
 

@@ -116,6 +116,7 @@ def test_libass_draws_each_cue_in_its_time_and_nothing_else(ffmpeg: Path, tmp_pa
     size = WIDTH * HEIGHT
     frames = [done.stdout[at : at + size] for at in range(0, len(done.stdout), size)]
     step = 1000 // FRAMES_A_SECOND
+    assert len(frames) == 12 * FRAMES_A_SECOND
     for number, frame in enumerate(frames):
         expected = any(cue.start_ms <= number * step < cue.end_ms for cue in PLAIN.cues)
         assert (max(frame) > 128) == expected, number * step

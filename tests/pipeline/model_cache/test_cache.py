@@ -253,7 +253,9 @@ def test_the_digest_of_a_model_changes_with_what_it_needs(tmp_path: Path) -> Non
 
 def test_the_projects_manifest_and_lock_fit_each_other() -> None:
     models, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
+    assert models
     for name, model in models.items():
+        assert model.sources, name
         for source in model.sources:
             if isinstance(source, DataWheelSource):
                 assert set(source.members) == set(locked[name].files)

@@ -23,6 +23,7 @@ from shared.environment_manager import ChildPaths, child_environment, missing_in
 from tests.conftest import ROOT, Reel
 from tests.fakes.hub import Hub, serve
 from tests.fakes.models import REVISION, WHISPER, lock
+from tests.source_tree import python_files, tree_of
 
 CACHE, FETCH, ACCESS, TOKEN = (
     "pipeline/model_cache/test_cache.py",
@@ -125,11 +126,12 @@ def cache(hub: Hub, tmp_path: Path) -> ModelCache:
 
 def test_every_model_lies_under_the_name_that_the_hubs_client_gives_its_repository() -> None:
     _, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
-    for name, entry in locked.items():
-        if entry.repo:
-            organisation, _, repository = entry.repo.partition("/")
-            folder = layout_of(Path("/cache"), name, entry).root
-            assert folder == Path(f"/cache/huggingface/hub/models--{organisation}--{repository}")
+    repositories = {name: entry for name, entry in locked.items() if entry.repo}
+    assert repositories
+    for name, entry in repositories.items():
+        organisation, _, repository = str(entry.repo).partition("/")
+        folder = layout_of(Path("/cache"), name, entry).root
+        assert folder == Path(f"/cache/huggingface/hub/models--{organisation}--{repository}")
 
 
 def test_variables_that_split_the_cache_reach_no_stage() -> None:
@@ -158,8 +160,9 @@ def test_no_stage_asks_for_a_model_by_the_name_of_its_repository() -> None:
     """A stage is given folders; a name would be looked up, and with some libraries downloaded anew each time."""
     _, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
     repositories = {entry.repo for entry in locked.values()} - {None}
-    for path in sorted((ROOT / "stages").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+    assert repositories
+    for path in python_files("stages"):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Constant):
                 assert node.value not in repositories, f"{path}:{node.lineno} names a repository"
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

@@ -157,6 +157,7 @@ def test_the_projects_lock_is_written_as_it_would_be_written_again() -> None:
 
 def test_what_nobody_knows_is_marked_and_makes_a_model_unresolved() -> None:
     models, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
+    assert locked
     for name, entry in locked.items():
         complete = entry.revision != UNKNOWN and bool(entry.files) and not entry.unknown
         assert entry.resolved == complete, name

@@ -47,6 +47,7 @@ def test_every_step_comes_after_what_it_needs(recipe: str) -> None:
     for step in _plan(recipe, ("pt", "en")).steps:
         assert step.needs <= seen
         seen.add(step.id)
+    assert {"demux", "asr"} < seen
 
 
 @pytest.mark.parametrize("recipe", sorted(path.stem for path in (CONFIG / "recipes").glob("*.toml")))
@@ -184,6 +185,7 @@ def test_a_parameter_changes_the_key_of_its_own_step_only() -> None:
             ingredients(after[step_id], {}, SURROUNDINGS)
         )
         assert same == (step_id != "asr")
+    assert len(before) > 1
 
 
 def test_every_ingredient_changes_the_key_and_is_named_when_it_does() -> None:

@@ -30,9 +30,10 @@ def steps(guide: str, **params: int) -> dict[str, Step]:
 @pytest.mark.parametrize("name", GUIDES)
 def test_every_limit_of_every_guide_names_its_source(name: str) -> None:
     load_guide(name, CONFIG / "guides")
-    for line in (CONFIG / "guides" / f"{name}.toml").read_text().splitlines():
-        if re.match(r"\w+ = [\d.]", line):
-            assert re.search(r"# \S.+", line), line
+    lines = (CONFIG / "guides" / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+    limits = [line for line in lines if re.match(r"\w+ = [\d.]", line)]
+    assert limits
+    assert [line for line in limits if not re.search(r"# \S.+", line)] == []
 
 
 @pytest.mark.parametrize("name", GUIDES)
