@@ -1,1 +1,1 @@
-"""Stage processes: scheduled, started, given jobs, watched and ended, on this machine or on many."""
+"""Run jobs in stage processes: schedule them, and start, watch and end the processes, on one machine or on many."""

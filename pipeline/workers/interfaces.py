@@ -1,4 +1,4 @@
-"""The interfaces between the dispatcher and its workers and machines, whatever runs behind them."""
+"""Interfaces between the dispatcher and its workers and machines, for this machine and for a cluster alike."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ OnEvent = Callable[[protocol.Progress | protocol.Notice], None]
 
 @dataclass(frozen=True)
 class WorkerKey:
-    """The identity of a worker for reuse. It holds load-time choices only, and no parameter of a job."""
+    """The identity of a worker for reuse: everything that is chosen when it loads, and no parameter of a job."""
 
     environment: str
-    stage: str  # empty for a worker that backends without models share
+    stage: str  # empty if backends without models share the worker
     backend: str
     models: tuple[tuple[str, str], ...]
     tools: tuple[str, ...]
     device: str
     threads: int
     options: tuple[tuple[str, Option], ...] = ()
-    service_key: str = ""  # the name of the key that its service wants; empty for one that asks none
+    service_key: str = ""  # the name of the key for its service; empty without one
 
     @property
     def name(self) -> str:
-        """The key as text, the same in every run: what workers that can stand in for each other have in common."""
+        """Return the key as text, the same in every run. Workers of one name can stand in for each other."""
         return _name_of(self)
 
     @property
@@ -49,7 +49,8 @@ def _name_of(key: WorkerKey) -> str:
 
 @dataclass(frozen=True)
 class ResourceUse:
-    """The resources that a worker uses: processor time since its start, memory now, and peak memory."""
+    """The resources that a worker uses: processor seconds since its start, and memory now and at its peak, in 10^6
+    bytes."""
 
     cpu_s: float
     memory_mb: float
@@ -58,39 +59,43 @@ class ResourceUse:
 
 
 class WorkerHandle(Protocol):
-    """One stage process, wherever it is. One request at a time. `usable` turns false, for good, when it has failed in
-    a way of its own; then it is killed and another takes its place."""
+    """A stage process on some machine, which takes one request at a time.
+
+    `usable` becomes false after a failure that leaves the process in an unknown state. The process is then killed, and
+    another takes its place.
+    """
 
     usable: bool
 
     async def start(self) -> None:
-        """Start the process and hear its greeting. Raises `StepFailed`."""
+        """Start the process, and wait for its greeting. Raises `StepFailed`."""
 
     async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready:
-        """Load a backend. Raises `StageRefused` or a `StepFailed`; the worker is then not usable."""
+        """Load a backend. Raises `StageRefused` or a `StepFailed`; the worker is then no longer usable."""
 
     async def run(self, request: protocol.Run, limit_s: float, on_event: OnEvent) -> protocol.Done:
-        """Do one job. Raises `StageRefused` or a `StepFailed`; when the calling task is cancelled, so is the job."""
+        """Run one job, and cancel it if the calling task is cancelled. Raises `StageRefused` or a `StepFailed`."""
 
     async def stop(self) -> None:
-        """Let the idle worker finish by itself, and end it when it does not."""
+        """Ask the idle worker to exit, and kill it if it does not."""
 
     async def kill(self) -> None:
-        """End the worker and everything it started, at once. May be called again."""
+        """Kill the worker and every process that it started. May be called again."""
 
     def kill_now(self) -> None:
-        """Send the end without waiting for it; `kill` still has to be awaited."""
+        """Kill the worker without waiting for its end; `kill` still has to be awaited."""
 
     def resource_use(self) -> ResourceUse | None:
-        """Return the current resource use; None when it is not known."""
+        """Return the current resource use, or None if it is not known."""
 
 
 class WorkerHost(Protocol):
-    """One machine or many, on which workers can be made."""
+    """The machines on which workers can be started: one or many."""
 
     @property
     def hosts(self) -> Sequence[Host]:
-        """The machines there are now with all that each has, and those that were there a while ago, not present."""
+        """Return the machines with their total resources. Those that left a short time ago are included as not
+        present."""
 
     def make(self, key: WorkerKey, placement: Placement, resident: Demand, name: str) -> WorkerHandle:
-        """A worker that is not started yet, and that takes so much. `name` is the same as in events and logs."""
+        """Return a worker that is not started yet, with `resident` as its demand. Events and logs call it `name`."""

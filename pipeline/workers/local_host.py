@@ -1,4 +1,4 @@
-"""Workers on this machine: how each is started, where it logs, and what the machine has for all of them."""
+"""Prepare workers on this machine: their environment, logs and memory limit, and the resources that they share."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class LocalHost:
             gpus = (self._memory_mb,)  # the same memory, under another name
         self._host = Host(
             HOST, settings.cpus or available_cores(), self._memory_mb or float("inf"), gpus, settings.labels,
-            spare=0 if settings.cpus else 1,  # who names a number of cores wants no more than that taken
+            spare=0 if settings.cpus else 1,  # a number of cores that the user sets is an upper limit
         )  # fmt: skip
 
     @property
     def hosts(self) -> Sequence[Host]:
-        """This machine alone."""
+        """Return this machine alone."""
         return (self._host,)
 
     def make(self, key: WorkerKey, placement: Placement, resident: Demand, name: str) -> WorkerProcess:
-        """A worker that is not started yet."""
+        """Return a worker that is not started yet."""
         installed, folders = self._installed, self._installed.folders
         programs = [installed.environments.programs(key.environment)]
         if key.tools:
@@ -54,7 +54,7 @@ class LocalHost:
         for folder in (home, *cache_folders(cache, scratch)):
             folder.mkdir(parents=True, exist_ok=True)
         paths = ChildPaths(CODE_ROOT, cache, tuple(programs), home, scratch)
-        # Everything a stage is given was verified before it starts, so it never needs the network.
+        # All files of a stage were verified before it starts, so it never needs the network.
         secret = find_key(key.service_key, os.environ, CONFIG) if key.service_key else None
         environment = child_environment(
             paths, os.environ, offline=True, threads=key.threads, service_key=secret.value if secret else None
@@ -63,7 +63,7 @@ class LocalHost:
             # By UUID: CUDA numbers the fastest card first, and the driver's tool by its place on the bus.
             environment[VISIBLE] = self._cards[placement.gpu].uuid or str(placement.gpu)
         log_name = "-".join(part for part in (name, key.environment, *key.tools, key.stage) if part)
-        wanted = installed.settings.memory_limit_gib
+        limit_gib = installed.settings.memory_limit_gib
         return WorkerProcess(
             Launch(
                 name=key.label,
@@ -71,7 +71,7 @@ class LocalHost:
                 environment=environment,
                 folder=home,
                 log=self._logs / f"{log_name}.log",
-                memory_limit_bytes=int(wanted * 2**30 if wanted else self._memory_mb * 1e6),
+                memory_limit_bytes=int(limit_gib * 2**30 if limit_gib else self._memory_mb * 1e6),
             )
         )
 
@@ -79,6 +79,6 @@ class LocalHost:
 def local_dispatcher(
     installed: Installation, logs: Path, measurements: Measurements | None = None, emit: Emit = lambda event: None
 ) -> Dispatcher:
-    """The dispatcher of a project on this machine."""
+    """Return a dispatcher for the project's workers on this machine."""
     host, folder = LocalHost(installed, logs), installed.folders.results
     return Dispatcher(host, installed.settings, measurements or Measurements(folder), emit)

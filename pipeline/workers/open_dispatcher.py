@@ -1,4 +1,4 @@
-"""Choose the machines of a run: this one, or the cluster that the settings name."""
+"""Open the dispatcher of a run, on this machine or on the cluster that the settings name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.workers.local_host import local_dispatcher
 async def open_dispatcher(
     installed: Installation, logs: Path, measurements: Measurements, emit: Emit
 ) -> AsyncIterator[Dispatcher]:
-    """The dispatcher of a run; all its workers are ended when the context is left."""
+    """Yield the dispatcher of a run, and end all its workers on exit."""
     settings = installed.settings
     if not settings.cluster:
         async with local_dispatcher(installed, logs, measurements, emit) as dispatcher:

@@ -1,8 +1,8 @@
-"""Starts, feeds, watches and ends one stage process.
+"""Start, feed, watch and end one stage process.
 
-Every worker is started from the main thread: the kernel ends a worker with the *thread* that started it. It is the
-leader of a process group of its own, so that what it started goes with it. Its standard error is a file, so nothing
-has to be drained and nothing is lost.
+Every worker is started from the main thread, because the kernel ends a worker with the *thread* that started it. It
+leads a process group of its own, so that the processes which it started end with it. Its standard error is a file, so
+no reader has to drain it and nothing is lost.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ _START_LIMIT_S = 120.0
 _CANCEL_GRACE_S = 3.0
 _TERMINATE_GRACE_S = 5.0
 _WATCH_EVERY_S = 0.5
-_QUOTED = 4  # errors whose traceback a log is to hold although it is shortened
+_QUOTED = 4  # errors whose traceback stays in the log even if it is shortened
 
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start a worker: the interpreter, its whole environment, its folder, its log and its memory limit."""
+    """The parameters of a new worker: its interpreter, complete environment, working folder, log and memory limit."""
 
     name: str  # for messages: `asr (faster-whisper)`
     python: Path
@@ -62,7 +62,7 @@ class Launch:
 
 
 class WorkerProcess:
-    """One stage process of this machine; see `pipeline.workers.interfaces.WorkerHandle`."""
+    """A stage process on this machine; see `pipeline.workers.interfaces.WorkerHandle`."""
 
     def __init__(self, launch: Launch) -> None:
         self._launch = launch
@@ -81,7 +81,7 @@ class WorkerProcess:
         return self._started
 
     async def start(self) -> None:
-        """Start the process and hear its greeting. Raises `StepFailed`."""
+        """Start the process, and wait for its greeting. Raises `StepFailed`."""
         launch = self._launch
         launch.log.parent.mkdir(parents=True, exist_ok=True)
         with open(launch.log, "ab") as log:
@@ -91,7 +91,7 @@ class WorkerProcess:
                 env={**launch.environment, PARENT: str(os.getpid())}, cwd=launch.folder,
                 limit=protocol.LINE_BYTES + 1, **group_options(),
             )  # fmt: skip
-        self._watch = asyncio.create_task(self._watch_over())
+        self._watch = asyncio.create_task(self._watch_log_and_memory())
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(self.kill)
             greeting = await self._answer(_START_LIMIT_S, "start")
@@ -104,7 +104,7 @@ class WorkerProcess:
             undo.pop_all()
 
     async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready:
-        """Load a backend. Raises `StageRefused` or a `StepFailed`; the worker is then not usable."""
+        """Load a backend. Raises `StageRefused` or a `StepFailed`; the worker is then no longer usable."""
         self.usable = False
         await self._send(request)
         answer = await self._answer(limit_s, "load its models")
@@ -115,7 +115,7 @@ class WorkerProcess:
         return answer
 
     async def run(self, request: protocol.Run, limit_s: float, on_event: OnEvent) -> protocol.Done:
-        """Do one job. Raises `StageRefused` or a `StepFailed`; when this task is cancelled, so is the job."""
+        """Run one job, and cancel it if this task is cancelled. Raises `StageRefused` or a `StepFailed`."""
         try:
             await self._send(request)
             async with asyncio.timeout(limit_s):
@@ -149,7 +149,7 @@ class WorkerProcess:
             raise
 
     async def stop(self) -> None:
-        """Ask the worker to finish; end it when it does not."""
+        """Ask the worker to exit, and kill it if it does not."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, StepFailed):
             await self._send(protocol.Stop())
         with contextlib.suppress(TimeoutError):
@@ -158,7 +158,7 @@ class WorkerProcess:
         await self.kill()
 
     async def kill(self) -> None:
-        """End the worker and everything it started, at once."""
+        """Kill the worker and every process that it started."""
         self.usable = False
         if self._started is None:
             return
@@ -171,12 +171,12 @@ class WorkerProcess:
             self._process.stdin.close()
 
     def kill_now(self) -> None:
-        """Send the end without waiting for it."""
+        """Kill the worker without waiting for its end."""
         if self._started is not None:
             kill_group(self._process.pid)
 
     def resource_use(self) -> ResourceUse | None:
-        """Return the current resource use; None where the system does not report it."""
+        """Return the current resource use, or None if the system does not report it."""
         used = resident_and_cpu(self._started.pid) if self._started else None
         if used is None:
             return None
@@ -185,7 +185,7 @@ class WorkerProcess:
         return ResourceUse(cpu_s, memory_mb, self._gpu_memory_mb, self._peak_mb)
 
     async def _end_job(self, job: int) -> bool:
-        """Ask the job to end, and wait briefly. Return whether it ended, so that the worker can take another job."""
+        """Cancel the job, and wait briefly. Return whether it ended, so that the worker can take another job."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError, StepFailed):
             await self._send(protocol.Cancel(id=job))
             async with asyncio.timeout(_CANCEL_GRACE_S):
@@ -195,7 +195,7 @@ class WorkerProcess:
         return False
 
     async def _terminate(self) -> None:
-        """Ask the process to end, then kill it."""
+        """Send the process a signal to exit, and kill it if it does not."""
         self.usable = False
         with contextlib.suppress(TimeoutError, StepFailed, ReelError):
             terminate_group(self._process.pid)
@@ -235,10 +235,10 @@ class WorkerProcess:
             raise self._protocol_error(str(error)) from error
 
     async def _death(self) -> StepFailed:
-        """Return the error for a worker that has ended: each cause has an error of its own."""
+        """Return the error for a worker that has ended. Each cause has an error of its own."""
         self.usable = False
         status = await self._process.wait()
-        kill_group(self._process.pid)  # what it started may live on
+        kill_group(self._process.pid)  # the processes that it started may still run
         shorten(self._launch.log, self._quoted)
         name, log = self._launch.name, self._launch.log
         if self._memory_exceeded_mb is not None:
@@ -289,33 +289,38 @@ class WorkerProcess:
         self.usable = False
         return WorkerCrashed("worker.protocol", f"{self._launch.name} broke the protocol: {what}", log=self._launch.log)
 
-    async def _watch_over(self) -> None:
-        """Keep the log short, and end the worker when it holds more memory than its limit. The address space would be
-        a poor measure: libraries reserve far more than they use."""
+    async def _watch_log_and_memory(self) -> None:
+        """Keep the log short, and kill the worker if it holds more memory than its limit.
+
+        Resident memory is measured, not the address space: libraries reserve far more than they use.
+        """
         while True:
             await asyncio.sleep(_WATCH_EVERY_S)
             if is_too_long(self._launch.log):
                 self._shorten_log()
-            if self._launch.memory_limit_bytes and not self._keeps_to_its_memory():
+            if self._launch.memory_limit_bytes and self._exceeds_memory_limit():
                 kill_group(self._process.pid)
                 return
 
     def _shorten_log(self) -> None:
-        """Have all writers of the log stop, shorten it, and have them go on. 100 MB that came as fast as a program
-        writes had 18 MB on the disk at most; the ten pauses took 0.9 s on a busy machine, a look 20 microseconds."""
+        """Shorten the log while all its writers are paused.
+
+        Of 100 MB that a program wrote as fast as it could, at most 18 MB were on the disk. The ten pauses took 0.9 s on
+        a busy machine, and one check of the size 20 microseconds.
+        """
         with paused_group(self._process.pid):
             shorten(self._launch.log, self._quoted)
 
-    def _keeps_to_its_memory(self) -> bool:
+    def _exceeds_memory_limit(self) -> bool:
         held_mb = resident_mb(self._process.pid) or 0.0
         self._peak_mb = max(self._peak_mb, held_mb)
         if held_mb * 1e6 <= self._launch.memory_limit_bytes:
-            return True
+            return False
         self._memory_exceeded_mb = held_mb
-        return False
+        return True
 
 
 class _Bug(ReelError):
-    """A failure that only a bug of ours can cause."""
+    """A failure that only a bug in reel can cause."""
 
     exit_code = EXIT_BUG

@@ -1,7 +1,7 @@
-"""Keeps a worker's log below a size: its beginning and its end stay, and it says how much was left out between them.
+"""Keep a worker's log below a size limit: the beginning and the end stay, with a note of how much was left out.
 
-The worker writes straight to the file, so its last words are there however it ends, and nothing waits for a reader.
-The file is shortened in place, while its writer is stopped: what it writes next is appended to what was kept.
+The worker writes directly to the file, so the file holds the last output however the worker ends, and no writer waits
+for a reader. The file is shortened in place while its writer is paused, and further output is appended.
 """
 
 from __future__ import annotations
@@ -14,24 +14,27 @@ from pathlib import Path
 CAP_BYTES = 10_000_000
 _HEAD_BYTES, _TAIL_BYTES = 1_000_000, 5_000_000
 _MARK = re.compile(rb"\[reel left out (\d+) bytes here[^\n]*\]\n")
-_MARK_WITHIN = 64 << 10  # of what follows the beginning; a worker may have written in between
+_MARK_WITHIN = 64 << 10  # bytes after the beginning to search for the note; a worker may have written in between
 
 
 def is_too_long(log: Path, cap: int = CAP_BYTES) -> bool:
-    """Tell whether a log has grown beyond its size."""
+    """Tell whether a log has grown beyond its size limit."""
     try:
         return log.stat().st_size > cap
-    except FileNotFoundError:  # the user tidied up
+    except FileNotFoundError:  # the user has removed the file
         return False
 
 
 def shorten(log: Path, quoted: Iterable[str] = (), cap: int = CAP_BYTES) -> bool:
-    """Leave out the middle of a log that is larger than `cap`; tell whether it was. Nothing may write to it meanwhile.
-    `quoted` are texts that error messages point to: those that stood in the middle are repeated where it was."""
+    """Remove the middle of a log that is larger than `cap` bytes, and return whether it was larger.
+
+    No process may write to the log meanwhile. `quoted` are texts that error messages point to: those that are removed
+    with the middle are repeated in its place.
+    """
     if not is_too_long(log, cap):
         return False
     try:
-        with open(log, "a+b", buffering=0) as stream:  # appending: beside the worker, which does so too
+        with open(log, "a+b", buffering=0) as stream:  # the worker appends too
             _leave_out_middle(stream.fileno(), quoted, cap)
     except FileNotFoundError:
         return False
@@ -43,7 +46,7 @@ def _leave_out_middle(file: int, quoted: Iterable[str], cap: int) -> None:
     first = _read(file, head, 0)
     first = first[: first.rfind(b"\n") + 1] or first
     size = -1
-    while size != (size := os.fstat(file).st_size):  # a writer that is told to stop may finish a line
+    while size != (size := os.fstat(file).st_size):  # a writer that receives the signal may finish a line first
         last = _read(file, tail, size - tail)
     last = last[last.find(b"\n") + 1 :]
     gone = size - len(first) - len(last)

@@ -1,8 +1,8 @@
-"""This machine's part in a Ray cluster: started, found, ended; and the way into the environment that has Ray.
+"""Start, find and end this machine's node of a Ray cluster, and enter the environment that has Ray.
 
-Ray's own processes are started by its command line with everything said that would otherwise be guessed: the address,
-the token, no dashboard, no reports to anybody. `ray stop` would end the nodes of every user of the machine, so each
-node has a parent that we started, and it is that one which is ended.
+Ray's own processes are started by its command line. All options that Ray would otherwise guess are given: the address,
+the token, no dashboard, no usage reports. `ray stop` would end the nodes of every user of the machine, so each node is
+started in a process of ours, and only that process is ended.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ PORT = 6379
 RAY_VARIABLES = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_memory_monitor_refresh_ms": "0",  # memory is ours to watch: Ray would end a worker that does nothing wrong
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a backend that declares no memory of a card still sees them all
+    "RAY_memory_monitor_refresh_ms": "0",  # reel limits memory itself: Ray would kill workers within their limits
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a backend that declares no GPU memory still sees all GPUs
 }
-_FEW_RETRIES = {"RAY_NUM_REDIS_GET_RETRIES": "5"}  # a second each; of 20, who has a wrong token would wait for all
+_FEW_RETRIES = {"RAY_NUM_REDIS_GET_RETRIES": "5"}  # a second each; with a wrong token, Ray would make all of its 20
 _UP_LIMIT_S = 180.0
 _DOWN_LIMIT_S = 30.0
 _JOIN_LIMIT_S = 60.0
@@ -47,7 +47,7 @@ _STARTED = "Ray runtime started."
 
 
 class NodeRecord(Frozen):
-    """A node that was started on this machine: its own address, the cluster's, and the process to end."""
+    """A node that was started on this machine: its address, the cluster's address, and the process to end."""
 
     node: str
     cluster: str
@@ -56,7 +56,7 @@ class NodeRecord(Frozen):
 
 
 def require_linux() -> None:
-    """Raises `UsageError` elsewhere: Ray's nodes find each other on Linux only."""
+    """Raise `UsageError` on other systems: Ray's nodes find each other on Linux only."""
     if not sys.platform.startswith("linux"):
         raise UsageError(
             "cluster.platform", f"a cluster needs Linux on every machine, and this is {sys.platform}",
@@ -65,7 +65,7 @@ def require_linux() -> None:
 
 
 def enter(installed: Installation) -> None:
-    """Go on in the environment that has Ray: the same command in its interpreter, in this very process."""
+    """Replace this process by the same command in the environment that has Ray, unless it runs there already."""
     installed.environments.ensure(FAMILY, _ignore, offline=installed.settings.offline)
     python = installed.environments.python(FAMILY)
     if Path(sys.prefix) != python.parent.parent:
@@ -75,7 +75,7 @@ def enter(installed: Installation) -> None:
 
 
 def ray_variables(folders: ProjectFolders) -> dict[str, str]:
-    """Return the variables for Ray's processes. A token of the user's own, as Kubernetes gives one, stays as it is."""
+    """Return the variables for Ray's processes. A token that the user set, for example through Kubernetes, is kept."""
     variables = dict(RAY_VARIABLES)
     if not os.environ.get("RAY_AUTH_TOKEN"):
         variables["RAY_AUTH_TOKEN_PATH"] = os.environ.get("RAY_AUTH_TOKEN_PATH", str(token_file(folders)))
@@ -90,7 +90,7 @@ def token_file(folders: ProjectFolders) -> Path:
 def start_node(
     installed: Installation, node: str, join: str | None, port: int, labels: Mapping[str, float], *, block: bool
 ) -> None:
-    """Start this machine's node; `join` is the cluster's address, None for a new one. Raises `StepFailed`."""
+    """Start this machine's node. `join` is the address of a cluster, None for a new cluster. Raises `StepFailed`."""
     installed.environments.ensure(FAMILY, _ignore, offline=installed.settings.offline)
     _require_token(installed.folders, join)
     if any(record.node == node for record in nodes()):
@@ -130,7 +130,7 @@ def start_node(
 
 
 def nodes() -> list[NodeRecord]:
-    """The nodes on this machine that live."""
+    """Return the nodes on this machine that are running."""
     found = []
     for file in sorted(_node_folder().glob("*.json")):
         with contextlib.suppress(OSError, ValidationError):
@@ -141,12 +141,12 @@ def nodes() -> list[NodeRecord]:
 
 
 def node_in(cluster: str) -> str | None:
-    """This machine's own address in that cluster; None where something else has made it a part."""
+    """Return this machine's address in the cluster, or None if its node was not started by reel."""
     return next((record.node for record in nodes() if record.cluster == cluster), None)
 
 
 def stop_node(record: NodeRecord) -> None:
-    """End a node with everything on it."""
+    """End a node with all its processes."""
     if _start_time(record.pid) == record.started:
         with contextlib.suppress(ProcessLookupError):
             os.kill(record.pid, signal.SIGTERM)
@@ -172,7 +172,7 @@ def check_reachable(address: str) -> None:
 
 
 def own_address(cluster: str | None) -> str:
-    """The address of the interface that leads to the cluster, or outside; nothing is sent."""
+    """Return the address of the network interface that leads to the cluster, or to the internet. Sends nothing."""
     towards = cluster.rpartition(":")[0] if cluster else "192.0.2.1"  # an address reserved for documentation
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
@@ -183,7 +183,7 @@ def own_address(cluster: str | None) -> str:
 
 
 def _wait_for(cluster: str) -> None:
-    """The first machine may still be starting when the others join."""
+    """Wait until the cluster answers, since its first machine may still be starting. Raises `Missing`."""
     until = time.monotonic() + _JOIN_LIMIT_S
     while True:
         try:
@@ -227,7 +227,8 @@ def _node_folder() -> Path:
 
 
 def _start_time(pid: int) -> str:
-    """When a process began, which tells it from a later one with the same number; empty when there is none."""
+    """Return the start time of a process, or an empty text if it does not run. It distinguishes the process from a
+    later one with the same number."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:

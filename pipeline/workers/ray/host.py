@@ -1,7 +1,7 @@
-"""The machines of a Ray cluster as a place for workers: who is there, and a handle for each stage process on them.
+"""Run workers on the machines of a Ray cluster: keep the list of machines, and a handle for each stage process.
 
-Ray carries calls and tells who has gone; where a worker lives, in which order jobs run and how often a job is tried
-again are decided by the dispatcher and `pipeline.engine.step_run`, so no actor is ever restarted by Ray.
+Ray transports calls and reports machines that have left. The dispatcher and `pipeline.engine.step_run` decide on which
+machine a worker runs, in which order jobs run, and how often a job is repeated, so Ray restarts no actor.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ T = TypeVar("T")
 
 _REFRESH_EVERY_S = 1.0
 _FACTS_LIMIT_S = 60.0
-_RETURN_LIMIT_S = 300.0  # a machine that has gone may come back, or another in its place
+_RETURN_LIMIT_S = 300.0  # for a machine that has left to come back, or for another in its place
 _START_LIMIT_S = 3600.0  # an environment may have to be built and models fetched
 _STOP_LIMIT_S = 15.0
-_GRACE_S = 30.0  # the machine ends a job that takes too long by itself; this is for one that no longer answers
-_LEAST_SHARE = 0.01  # of a card; Ray counts in parts of ten thousand
+_GRACE_S = 30.0  # beyond the limit that the machine itself enforces; for a machine that no longer answers
+_LEAST_SHARE = 0.01  # of a GPU; Ray counts in parts of ten thousand
 _LOGS = "logs"
 _NOT_LABELS = ("CPU", "GPU", "memory", "object_store_memory", "node:", "accelerator_type:")
 
-Actor = Any  # Ray makes the class of an actor while it runs, so nothing is known of its methods' types
+Actor = Any  # Ray creates an actor's class at run time, so the types of its methods are unknown
 
 
 @dataclass(frozen=True)
 class _ActorPlacement:
-    """The place of an actor: the node, its name for people, and the share of one of its cards."""
+    """The placement of an actor: the node, the machine's name in messages, and the share of one of its GPUs."""
 
     node_id: str
     machine: str
@@ -60,7 +60,7 @@ class _ActorPlacement:
 
 @dataclass
 class _Node:
-    """A machine that has joined. `present` while it answers."""
+    """A machine that has joined. Its host is `present` while the machine answers."""
 
     id: str
     host: Host
@@ -68,7 +68,7 @@ class _Node:
 
 
 def connect(address: str, node_address: str | None) -> None:
-    """Enter the cluster as a driver. Raises `Missing`."""
+    """Connect to the cluster as a driver. Raises `Missing`."""
     options = {"_node_ip_address": node_address} if node_address else {}
     try:
         ray.init(
@@ -84,7 +84,7 @@ def connect(address: str, node_address: str | None) -> None:
 
 
 def members(address: str, node_address: str | None) -> list[Host]:
-    """All machines that the cluster knows of, with those that have gone."""
+    """Return all machines that the cluster knows, including those that have left."""
     connect(address, node_address)
     listed = sorted(ray.nodes(), key=lambda node: (not node["Alive"], node["NodeManagerAddress"]))
     return [
@@ -93,15 +93,15 @@ def members(address: str, node_address: str | None) -> list[Host]:
 
 
 class RayHost:
-    """The machines of a cluster; see `pipeline.workers.interfaces.WorkerHost`. `on_change` hears when one comes or
-    goes."""
+    """The machines of a cluster; see `pipeline.workers.interfaces.WorkerHost`. `on_change` is called whenever a machine
+    joins or leaves."""
 
     def __init__(self, installed: Installation, logs: Path, emit: Emit) -> None:
         self._installed, self._logs, self._emit = installed, logs, emit
         self._nodes: dict[str, _Node] = {}
         self._refused: dict[str, str] = {}
         self._names: set[str] = set()
-        self._processors: dict[str, str] = {}  # their kinds by the machines' names
+        self._processors: dict[str, str] = {}  # kind of processor by the machine's name
         self._code = code_digest()
         self._torch = installed.torch
         self._secret = uuid.uuid4().hex
@@ -114,7 +114,7 @@ class RayHost:
 
     async def __aenter__(self) -> RayHost:
         address = self._installed.settings.cluster
-        # Ray prints what becomes of its processes on the standard output, where our data goes.
+        # Ray prints messages about its processes to the standard output, which is for the data of reel.
         self._quiet.enter_context(contextlib.redirect_stdout(io.StringIO()))
         connect(address, node_in(address))
         self._probe.parent.mkdir(parents=True, exist_ok=True)
@@ -146,11 +146,11 @@ class RayHost:
 
     @property
     def hosts(self) -> Sequence[Host]:
-        """The machines that are there, and those that were a while ago."""
+        """Return the machines that are present, and those that left a short time ago."""
         return [node.host for node in self._nodes.values()]
 
     def make(self, key: WorkerKey, placement: Placement, resident: Demand, name: str) -> RayWorker:
-        """A worker that is not started yet."""
+        """Return a worker that is not started yet."""
         node = next(node for node in self._nodes.values() if node.host.name == placement.host)
         required = MachineRequirements(
             environment=key.environment,
@@ -167,7 +167,7 @@ class RayHost:
         return RayWorker(key, where, name, required, logs, staging, lambda: self._mark_absent(node))
 
     def _mark_absent(self, node: _Node) -> None:
-        """A worker there was lost: nothing new begins there until the machine has answered again."""
+        """Start nothing on a machine that has lost a worker, until it answers again."""
         if node.host.present:
             node.host, node.gone_since = replace(node.host, present=False), time.monotonic()
             self.on_change()
@@ -179,7 +179,7 @@ class RayHost:
                 self.on_change()
 
     async def _refresh(self) -> bool:
-        """See who is there; whether anything has changed."""
+        """Update the list of machines. Return whether it has changed."""
         try:
             listed = {node["NodeID"]: node for node in await asyncio.to_thread(ray.nodes) if node["Alive"]}
         except RayError:
@@ -216,7 +216,7 @@ class RayHost:
             ray.kill(actor)
 
     def _add(self, listed: Mapping[str, Any], facts: MachineFacts | None) -> bool:
-        """Take the machine in, if it can be used; Any: Ray's own words for a node."""
+        """Add the machine that Ray lists if it can be used, and return whether it was added."""
         node_id = listed["NodeID"]
         if facts is None:
             return False
@@ -249,7 +249,7 @@ class RayHost:
 
 
 def host_of(name: str, resources: Mapping[str, float], cards_mb: Sequence[float]) -> Host:
-    """A machine as the ledger sees it, from Ray's resources; what Ray does not know by name is a label."""
+    """Return a machine with Ray's resources for it. Those that Ray does not define are labels."""
     count = int(resources.get("GPU", 0))
     cards = [*cards_mb, *[float("inf")] * count][:count]
     labels = {label: amount for label, amount in resources.items() if not label.startswith(_NOT_LABELS)}
@@ -257,12 +257,12 @@ def host_of(name: str, resources: Mapping[str, float], cards_mb: Sequence[float]
 
 
 def gpu_share(needed_mb: float, card_mb: float) -> float:
-    """The part of a card that a worker is booked with at Ray, which then says on which card it lives."""
+    """Return the share of a GPU to request from Ray, which then chooses the GPU."""
     return min(max(round(needed_mb / card_mb, 4), _LEAST_SHARE), 1.0)
 
 
 class RayWorker:
-    """One stage process on some machine; see `pipeline.workers.interfaces.WorkerHandle`."""
+    """A stage process on a machine of the cluster; see `pipeline.workers.interfaces.WorkerHandle`."""
 
     def __init__(
         self, key: WorkerKey, placement: _ActorPlacement, name: str, required: MachineRequirements, logs: Path,
@@ -271,18 +271,18 @@ class RayWorker:
         self._key, self._placement, self._name, self._required = key, placement, name, required
         self._logs, self._staging, self._on_lost = logs, staging, on_lost
         self._actor: Actor = None
-        self._stats: ResourceUse | None = None
+        self._resource_use: ResourceUse | None = None
         self.usable = True
 
     async def start(self) -> None:
-        """Place the actor, have its machine set up, and start the process. Raises `StepFailed` and `Missing`."""
+        """Create the actor, set up its machine, and start the process. Raises `StepFailed` or `Missing`."""
         self._actor = _actor(WorkerActor, self._placement.node_id, self._placement.share).remote(
             self._key, self._name, self._required, self._logs
         )
         await self._answer(self._actor.start.remote(), _START_LIMIT_S, "start")
 
     async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready:
-        """Load a backend, by its models' names: each machine has its own snapshots."""
+        """Load a backend by the names of its models: each machine has its own snapshots."""
         self.usable = False
         by_name = request.model_copy(update={"models": dict(self._required.models)})
         ready: protocol.Ready = await self._answer(
@@ -292,7 +292,7 @@ class RayWorker:
         return ready
 
     async def run(self, request: protocol.Run, limit_s: float, on_event: OnEvent) -> protocol.Done:
-        """Do one job. Raises `StageRefused` or a `StepFailed`; when the calling task is cancelled, so is the job."""
+        """Run one job, and cancel it if the calling task is cancelled. Raises `StageRefused` or a `StepFailed`."""
         if self._staging is None:
             return await self._run(request, limit_s, on_event)
         job = await asyncio.to_thread(stage_job, request, self._staging / f"{request.id}")
@@ -313,7 +313,7 @@ class RayWorker:
                     if isinstance(message, Failure):
                         raise self._failed(message)
                     if isinstance(message, ResourceUse):
-                        self._stats = message
+                        self._resource_use = message
                     elif message is not None:
                         on_event(message)
         except RayActorError as error:
@@ -332,21 +332,21 @@ class RayWorker:
         raise self._lost()
 
     async def stop(self) -> None:
-        """Let the idle process finish by itself, and end it when it does not."""
+        """Ask the idle process to exit, and kill it if it does not."""
         await self._finish("stop")
 
     async def kill(self) -> None:
-        """End the process and everything it started, at once."""
+        """Kill the process and every process that it started."""
         await self._finish("kill")
 
     def kill_now(self) -> None:
-        """Send the end without waiting for it."""
+        """Kill the actor without waiting for its end."""
         if self._actor is not None:
             ray.kill(self._actor)
 
     def resource_use(self) -> ResourceUse | None:
-        """Return the resource use of the last report."""
-        return self._stats
+        """Return the resource use of the last report, or None without one."""
+        return self._resource_use
 
     async def _finish(self, how: str) -> None:
         self.usable = False
@@ -359,7 +359,7 @@ class RayWorker:
         self._actor = None
 
     async def _answer(self, reference: Any, limit_s: float, what: str) -> Any:
-        """Return the actor's answer to a method, and raise its failures."""
+        """Return the actor's answer to a call. Raises its failure, `WorkerLost` or `WorkerTimedOut`."""
         try:
             async with asyncio.timeout(limit_s + _GRACE_S):
                 answer = await reference
@@ -375,7 +375,7 @@ class RayWorker:
         return answer
 
     def _failed(self, failure: Failure) -> ReelError:
-        """The failure as an exception. Any but a stage's own word costs the worker its use, as the process says."""
+        """Return the failure as an exception. After any but the stage's own error, the worker is no longer usable."""
         if failure.kind not in {"StageRefused", "StageRaised"}:
             self.usable = False
         return failure.error()
@@ -387,8 +387,8 @@ class RayWorker:
 
 
 def _actor(kind: type[Any], node_id: str, gpu_share: float) -> Actor:
-    """The class of an actor that lives on this machine and nowhere else, and that Ray never restarts: Ray's own
-    retries are used up before it knows that a machine is dead."""
+    """Return the class of an actor on this machine only, which Ray never restarts: Ray would use up its retries before
+    it knows that a machine has failed."""
     return ray.remote(
         max_restarts=0, max_task_retries=0, num_cpus=0, num_gpus=gpu_share,
         scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False),

@@ -1,7 +1,7 @@
-"""Ray actors on a machine of a cluster: one that describes the machine, and one around each stage process.
+"""Actors on a machine of a Ray cluster: one that describes the machine, and one for each stage process.
 
-A stage process is the same as on one machine: this machine's own environment, cache and limits, the same protocol.
-Ray is only asked where an actor is to be and to carry its calls. What crosses are paths, names and digests.
+A stage process runs as on a single machine: with this machine's own environment, cache and limits, and the same
+protocol. Ray only places an actor and transports its calls, which hold paths, names and digests.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ class MachineFacts:
     code: str
     cards_mb: tuple[float, ...]
     sees: str | None
-    processor: str  # its kind
+    processor: str  # the kind of processor
 
 
 @dataclass(frozen=True)
 class MachineRequirements:
-    """Requirements for a worker's machine: they must equal those of the machine that planned the run."""
+    """The versions that a worker's machine must have, equal to those on the machine that planned the run."""
 
     environment: str
     torch: str | None
-    tool: str | None  # the version of ffmpeg; None where none is used
+    tool: str | None  # the version of ffmpeg; None if it is not used
     models: Mapping[str, str]  # names by role, each with its digest in `digests`
     digests: Mapping[str, str]
     offline: bool
@@ -61,7 +61,7 @@ class MachineRequirements:
 
 @dataclass(frozen=True)
 class Failure:
-    """An error as a value: Ray would wrap an exception in one of its own, and ours do not survive pickling."""
+    """An error as a value: Ray would wrap an exception in one of its own, and `ReelError` cannot be pickled."""
 
     kind: str
     code: str
@@ -70,24 +70,26 @@ class Failure:
     log: Path | None
 
     def error(self) -> ReelError:
-        """The exception again."""
+        """Return the exception."""
         kind = getattr(errors, self.kind, StepFailed)
         made: ReelError = kind(self.code, self.message, hint=self.hint, log=self.log)
         return made
 
 
 WorkerMessage = protocol.Progress | protocol.Notice | protocol.Done | ResourceUse | Failure | None
-"""The messages of a run, in this order: progress and notices, the worker's resource use, and the outcome."""
+"""A message about a job: progress, a notice, the worker's resource use (None if unknown), and last the outcome."""
 
 
 def failure(error: ReelError) -> Failure:
-    """The error as a value."""
+    """Return the error as a value."""
     return Failure(type(error).__name__, error.code, error.message, error.hint, error.log)
 
 
 def code_digest(root: Path = CODE_ROOT) -> str:
-    """Return a digest of all code and configuration that decides a result: two machines with the same digest give the
-    same results. Models are compared one by one when they are needed, so the user's own are left out."""
+    """Return a digest of all code and configuration that can change a result.
+
+    The user's own models are left out: each model is compared when it is needed.
+    """
     digest = hashlib.sha256()
     for package in _OUR_PACKAGES:
         for path in sorted((root / package).rglob("*")):
@@ -97,12 +99,12 @@ def code_digest(root: Path = CODE_ROOT) -> str:
 
 
 def node_installation() -> Installation:
-    """The project as this machine's own settings describe it."""
+    """Return the project as this machine's own settings describe it."""
     return open_installation(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, {})[0])
 
 
 class MachineActor:
-    """Tells of the machine that it is on."""
+    """An actor that describes its machine."""
 
     async def facts(self, probe: Path) -> MachineFacts:
         """Describe this machine, and read the file `probe`."""
@@ -119,7 +121,7 @@ class MachineActor:
 
 
 class WorkerActor:
-    """Owns one stage process. Every failure is a value; see `pipeline.workers.interfaces.WorkerHandle`."""
+    """An actor with one stage process, whose failures are values; see `pipeline.workers.interfaces.WorkerHandle`."""
 
     def __init__(self, key: WorkerKey, name: str, required: MachineRequirements, logs: Path) -> None:
         self._key, self._name, self._required, self._logs = key, name, required, logs
@@ -128,11 +130,11 @@ class WorkerActor:
         self._job: asyncio.Task[protocol.Done] | None = None
 
     async def start(self) -> Failure | None:
-        """Set up what is missing here, then start the process."""
+        """Set up what is missing on this machine, and start the process."""
         try:
             await asyncio.to_thread(_prepare, self._installed, self._required)
             host = LocalHost(self._installed, self._logs)
-            # The card is in the variable that Ray has set for this actor, and the process inherits it.
+            # Ray has set the variable that names the GPU for this actor, and the process inherits it.
             self._worker = host.make(self._key, Placement(HOST), Demand(), self._name)
             await self._worker.start()
         except ReelError as error:
@@ -140,7 +142,7 @@ class WorkerActor:
         return None
 
     async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready | Failure:
-        """Load a backend; the request's models are names, and become this machine's snapshots."""
+        """Load a backend. The request holds the names of models, which are replaced by this machine's snapshots."""
         snapshots = {role: str(self._installed.models.snapshot(name)) for role, name in request.models.items()}
         try:
             return await self._process.load(request.model_copy(update={"models": snapshots}), limit_s)
@@ -148,7 +150,7 @@ class WorkerActor:
             return failure(error)
 
     async def run(self, request: protocol.Run, limit_s: float) -> AsyncIterator[WorkerMessage]:
-        """Do one job."""
+        """Run one job, and yield its messages."""
         messages: asyncio.Queue[protocol.Progress | protocol.Notice | None] = asyncio.Queue()
         job = self._job = asyncio.create_task(self._process.run(request, limit_s, messages.put_nowait))
         job.add_done_callback(lambda _: messages.put_nowait(None))
@@ -169,17 +171,17 @@ class WorkerActor:
             yield failure(error)
 
     async def cancel(self) -> None:
-        """End the job in hand, if there is one, and wait for its end."""
+        """Cancel the running job, if there is one, and wait for its end."""
         if self._job and not self._job.done():
             self._job.cancel()
             await asyncio.wait([self._job])
 
     async def stop(self) -> None:
-        """Let the idle process finish by itself."""
+        """Ask the idle process to exit, and kill it if it does not."""
         await self._process.stop()
 
     async def kill(self) -> None:
-        """End the process and everything it started."""
+        """Kill the process and every process that it started."""
         if self._worker:
             await self._worker.kill()
 
@@ -190,7 +192,7 @@ class WorkerActor:
 
 
 def _prepare(installed: Installation, required: MachineRequirements) -> None:
-    """Ensure the worker's environment, tool and models, exactly as in the run's keys. Raises `Missing`."""
+    """Install the worker's environment, tool and models in exactly the versions of the run's keys. Raises `Missing`."""
     here = socket.gethostname()
     if required.environment != CORE_ENVIRONMENT:
         installed.environments.ensure(required.environment, _ignore, offline=required.offline)

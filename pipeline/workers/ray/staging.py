@@ -1,8 +1,8 @@
-"""The folder through which machines without a common result store give each other a job's files.
+"""Exchange the files of a job through a shared folder, for machines without a common result store.
 
-Each job has a folder of its own there for as long as it runs, so that no more lies in it than what is at work. Where
-it is on the disk of the results, stored contents are linked into it, else copied. A user's file is always copied: a
-link would change the file's own time of change, by which a swap is noticed.
+Each job has a subfolder for as long as it runs, so that the folder holds only files in use. If the folder is on the
+disk of the results, stored contents are linked into it, otherwise copied. A user's file is always copied: a link would
+set the file's change time, by which reel notices that a file was replaced.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from shared import protocol
 from shared.copying import copy_verified
 from shared.files import try_link
 
-_CONTENT = re.compile("[0-9a-f]{64}")  # how the store names what it holds
+_CONTENT = re.compile("[0-9a-f]{64}")  # the name of a content in the store
 
 
 @dataclass(frozen=True)
 class StagedJob:
-    """One job's folder; `request` names the files as the other machine finds them."""
+    """The subfolder of a job. `request` holds the paths that the other machine sees."""
 
     folder: Path
     request: protocol.Run
     out_dir: Path
 
     def bring_back(self) -> None:
-        """Move what the job has written to where it was to be."""
+        """Move the outputs to the folder that the original request names."""
         for path in sorted(Path(self.request.out_dir).rglob("*")):
             place = self.out_dir / path.relative_to(self.request.out_dir)
             if path.is_dir() and not path.is_symlink():
@@ -42,7 +42,7 @@ class StagedJob:
 
 
 def stage_job(request: protocol.Run, folder: Path) -> StagedJob:
-    """Put the job's inputs into `folder`, which is made, each in a folder of its own: names repeat."""
+    """Create `folder` with the inputs of the job, each in a subfolder of its own, because names repeat."""
     out_dir = folder / "out"
     out_dir.mkdir(parents=True)
     inputs: protocol.FileNames = {}

@@ -1,4 +1,4 @@
-"""What a cluster's machines refuse, and how; with Ray itself, see `tests/real/test_cluster.py`."""
+"""Steps that a cluster's machines refuse. `tests/real/test_cluster.py` has the tests with Ray itself."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOTHING = MachineRequirements(CORE_ENVIRONMENT, torch=None, tool=None, models={}
     [("cluster", "up"), ("cluster", "status"), ("cluster", "down"), ("run", "a.mp4", "--cluster", ADDRESS)],
     ids=lambda words: " ".join(words[:2]),
 )
-def test_a_cluster_is_refused_where_ray_does_not_know_how(
+def test_a_cluster_is_refused_on_systems_without_ray_nodes(
     command: tuple[str, ...], platform: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(ray_cluster, "sys", SimpleNamespace(platform=platform))
@@ -77,7 +77,7 @@ def test_a_machine_with_another_ffmpeg_refuses_the_step(make_project: Callable[.
 
 
 @pytest.mark.parametrize("name", ["faster-whisper-tiny", "a-model-of-mine"])
-def test_a_machine_that_knows_a_model_not_at_all_or_as_another_refuses_the_step(
+def test_a_machine_with_a_missing_or_different_model_refuses_the_step(
     make_project: Callable[..., Project], name: str
 ) -> None:
     error = refused(make_project(), replace(NOTHING, models={"model": name}, digests={name: "0" * 64}))
@@ -85,7 +85,7 @@ def test_a_machine_that_knows_a_model_not_at_all_or_as_another_refuses_the_step(
     assert f"node7 does not know the model {name} with the bytes" in error.message
 
 
-def test_the_users_own_models_are_no_other_version_of_reel(tmp_path: Path) -> None:
+def test_the_users_own_models_do_not_change_the_code_digest(tmp_path: Path) -> None:
     for package in ("pipeline", "config"):
         (tmp_path / package).mkdir()
     (tmp_path / "pipeline" / "plan.py").write_text("A = 1\n")
@@ -98,7 +98,7 @@ def test_the_users_own_models_are_no_other_version_of_reel(tmp_path: Path) -> No
     assert code_digest(tmp_path) != before
 
 
-def test_a_users_file_is_copied_and_its_own_times_stay_as_they_are(tmp_path: Path) -> None:
+def test_a_users_file_is_copied_and_its_times_do_not_change(tmp_path: Path) -> None:
     media, content, out = tmp_path / "film.mkv", tmp_path / ("ab" * 32), tmp_path / "out"
     media.write_text("film")
     content.write_text("content")
@@ -113,10 +113,10 @@ def test_a_users_file_is_copied_and_its_own_times_stay_as_they_are(tmp_path: Pat
     assert (media.stat().st_nlink, media.stat().st_ctime_ns) == (1, before.st_ctime_ns), (
         "a link would look like a change"
     )
-    assert staged["audio"].samefile(content), "what the store holds is linked"
+    assert staged["audio"].samefile(content), "contents of the store are linked"
 
 
-def test_files_of_one_name_pass_the_staging_folder_and_nothing_stays(tmp_path: Path) -> None:
+def test_files_of_the_same_name_pass_the_staging_folder_which_is_then_removed(tmp_path: Path) -> None:
     media, out, exchange = tmp_path / "media", tmp_path / "out", tmp_path / "exchange"
     for number in range(2):
         (media / f"{number}").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The process boundary under attack: each way a stage can go wrong is an error of its own, and nothing is left over."""
+"""Failures of stage processes: each is an error of its own, and no process or file is left over."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.pipeline.conftest import Bench
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits for its parent does not."""
+    """Tell whether a process runs. A zombie does not."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -41,7 +41,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _sleeps(pid: int) -> bool:
-    """Whether the process's main thread waits for a time to pass, as `sleep` does in Python and in C."""
+    """Tell whether the process's main thread is in a system call that sleeps, in Python or in C."""
     return "nanosleep" in Path(f"/proc/{pid}/wchan").read_text()
 
 
@@ -65,7 +65,7 @@ def test_reset_makes_a_warm_worker_forget_the_last_job(bench: Bench) -> None:
     assert [outcome.facts["memory"] for outcome in outcomes if isinstance(outcome, StoredResult)] == [1, 1]
 
 
-def test_what_libraries_print_never_reaches_the_protocol(bench: Bench) -> None:
+def test_output_printed_by_libraries_never_reaches_the_protocol(bench: Bench) -> None:
     outcomes = bench.run(bench.step("noisily"), bench.step("well"))
     assert all(isinstance(outcome, StoredResult) for outcome in outcomes)
     log = bench.log()
@@ -73,7 +73,7 @@ def test_what_libraries_print_never_reaches_the_protocol(bench: Bench) -> None:
     assert "child read ''" in log, "a child of the stage must find an empty standard input"
 
 
-def test_warnings_and_progress_are_heard_and_kept_with_the_result(bench: Bench) -> None:
+def test_warnings_and_progress_are_reported_and_warnings_kept_with_the_result(bench: Bench) -> None:
     (outcome,) = bench.run(bench.step("warn"))
     assert isinstance(outcome, StoredResult)
     assert outcome.warnings == ("mind the gap",) == tuple(bench.warnings)
@@ -108,7 +108,7 @@ def test_each_failure_is_an_error_of_its_own_and_the_next_job_is_done(
     assert isinstance(done, StoredResult)
 
 
-def test_a_crash_is_tried_once_more_in_a_fresh_process(bench: Bench, tmp_path: Path) -> None:
+def test_a_step_is_repeated_once_in_a_new_process_after_a_crash(bench: Bench, tmp_path: Path) -> None:
     (outcome,) = bench.run(bench.step("crash once", path=str(tmp_path / "crashed")))
     assert isinstance(outcome, StoredResult)
     assert bench.log().count("loaded") == 2
@@ -133,7 +133,7 @@ def test_a_job_beyond_its_limit_is_ended_however_it_hangs(bench: Bench, how: str
 
 
 @pytest.mark.parametrize(("how", "loads"), [("hang politely", 1), ("hang in C", 2)])
-def test_a_job_that_ends_when_it_is_told_to_leaves_its_worker_to_the_next(bench: Bench, how: str, loads: int) -> None:
+def test_a_worker_whose_job_ends_on_request_runs_the_next_job(bench: Bench, how: str, loads: int) -> None:
     async def work() -> None:
         begun = asyncio.Event()
 
@@ -154,7 +154,7 @@ def test_a_job_that_ends_when_it_is_told_to_leaves_its_worker_to_the_next(bench:
     assert bench.log().count("loaded") == loads
 
 
-def test_what_a_stage_started_ends_with_it(bench: Bench, tmp_path: Path) -> None:
+def test_processes_that_a_stage_started_end_with_it(bench: Bench, tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     (hung,) = bench.run(bench.step("grandchild", path=str(pid_file), limit_s=2.0))
     assert isinstance(hung, WorkerTimedOut)
@@ -162,7 +162,7 @@ def test_what_a_stage_started_ends_with_it(bench: Bench, tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the watch reads /proc")
-def test_a_worker_above_its_memory_limit_is_ended_and_says_so(make_project: object, tmp_path: Path) -> None:
+def test_a_worker_above_its_memory_limit_is_ended_and_the_error_says_so(make_project: object, tmp_path: Path) -> None:
     assert callable(make_project)
     bench = Bench(make_project(memory_limit_gib=0.3), tmp_path / "logs")
     (failed,) = bench.run(bench.step("memory", 600))

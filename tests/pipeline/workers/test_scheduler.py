@@ -1,4 +1,4 @@
-"""Scheduling decisions: nothing is granted twice, nobody waits for ever, and everything is done in the end."""
+"""Scheduling decisions: no resource is granted twice, no job waits forever, and every job is done in the end."""
 
 from __future__ import annotations
 
@@ -53,20 +53,20 @@ def test_a_job_that_lacks_cores_is_overtaken_a_few_times_and_then_no_more() -> N
     assert decide([replace(large, overtaken=MAX_OVERTAKEN), queued(2, "align", 1)], workers, {}, [BOX]).assign == []
 
 
-def test_beside_a_job_that_takes_all_cores_a_small_one_may_run() -> None:
+def test_a_small_job_may_run_beside_one_that_takes_all_cores() -> None:
     workers = [busy("w1", "asr", running=TWO), idle("w2", "align"), idle("w3", "vad")]
     small = [queued(1, "align", 1), queued(2, "vad", 2)]
     assert decide(small, workers, {}, [BOX]).assign == []
     assert decide(small, workers, {}, [replace(BOX, spare=1)]).assign == [(1, "w2")]
 
 
-def test_another_worker_is_added_only_where_the_remaining_work_pays_for_its_load() -> None:
-    waiting = [queued(1, "asr", 0)]
+def test_another_worker_is_added_only_if_the_remaining_work_pays_for_its_load() -> None:
+    queue = [queued(1, "asr", 0)]
     rich = {"asr": PoolForecast(20, SMALL, job_s=5, load_s=10)}
-    assert decide(waiting, [busy("w", "asr")], rich, [BOX]).start == [("asr", Placement("box"))]
+    assert decide(queue, [busy("w", "asr")], rich, [BOX]).start == [("asr", Placement("box"))]
     poor = {"asr": PoolForecast(3, SMALL, job_s=5, load_s=10)}
-    assert decide(waiting, [busy("w", "asr")], poor, [BOX]).start == []
-    assert not pays_off(PoolForecast(100, SMALL), 1), "nobody knows yet how long a job takes"
+    assert decide(queue, [busy("w", "asr")], poor, [BOX]).start == []
+    assert not pays_off(PoolForecast(100, SMALL), 1), "the seconds of a job are not known yet"
 
 
 def test_only_the_slowest_stage_gets_another_worker() -> None:
@@ -77,19 +77,19 @@ def test_only_the_slowest_stage_gets_another_worker() -> None:
     assert [pool for pool, _ in decision.start] == ["asr"]
 
 
-def test_where_the_cores_are_what_all_wait_for_no_worker_is_added() -> None:
+def test_no_worker_is_added_if_cores_are_the_bottleneck() -> None:
     forecasts = {"asr": PoolForecast(20, SMALL, ONE, 5, 1), "mt": PoolForecast(20, SMALL, ONE, 5, 1)}
-    waiting, workers = [queued(1, "asr", 0)], [busy("w", "asr"), busy("v", "mt")]
-    assert decide(waiting, workers, forecasts, [BOX]).start == []
-    # With one job of one core more than there are cores there is a place, and still nothing is gained by it.
+    queue, workers = [queued(1, "asr", 0)], [busy("w", "asr"), busy("v", "mt")]
+    assert decide(queue, workers, forecasts, [BOX]).start == []
+    # A spare job of one core could start another worker, and still nothing is gained by it.
     spare = Host("box", 2, 1000, spare=1)
-    assert decide(waiting, workers, forecasts, [spare]).start == []
-    assert decide(waiting, workers, {**forecasts, "mt": PoolForecast(1, SMALL, ONE, 5, 1)}, [spare]).start == [
+    assert decide(queue, workers, forecasts, [spare]).start == []
+    assert decide(queue, workers, {**forecasts, "mt": PoolForecast(1, SMALL, ONE, 5, 1)}, [spare]).start == [
         ("asr", Placement("box"))
     ]
-    assert decide(waiting, workers, forecasts, [Host("box", 4, 1000)]).start == [("asr", Placement("box"))]
-    forecasts["vad"] = PoolForecast(20, SMALL, ONE)  # nobody knows yet how slow it is
-    assert ("asr", Placement("box")) not in decide(waiting, workers, forecasts, [Host("box", 4, 1000)]).start
+    assert decide(queue, workers, forecasts, [Host("box", 4, 1000)]).start == [("asr", Placement("box"))]
+    forecasts["vad"] = PoolForecast(20, SMALL, ONE)  # the seconds of its jobs are not known yet
+    assert ("asr", Placement("box")) not in decide(queue, workers, forecasts, [Host("box", 4, 1000)]).start
 
 
 def test_an_idle_worker_makes_room_unless_it_has_jobs_waiting() -> None:
@@ -99,12 +99,12 @@ def test_an_idle_worker_makes_room_unless_it_has_jobs_waiting() -> None:
     both = [queued(1, "mt", 0, resident=whole), queued(2, "asr", 1)]
     decision = decide(both, workers, {}, [BOX])
     assert decision.end == []
-    assert decision.assign == [(2, "w")], "the resident set is used up first"
+    assert decision.assign == [(2, "w")], "queued jobs of the resident worker run first"
     forced = [replace(both[0], overtaken=MAX_OVERTAKEN_FOR_MEMORY), both[1]]
-    assert decide(forced, workers, {}, [BOX]).end == ["w"], "but nobody waits for ever"
+    assert decide(forced, workers, {}, [BOX]).end == ["w"], "but no job waits forever"
 
 
-def test_of_idle_workers_the_one_without_a_future_goes_first_then_the_longest_idle() -> None:
+def test_the_first_idle_worker_to_end_expects_no_jobs_and_the_next_was_idle_longest() -> None:
     resident = Demand(memory_mb=400)
     workers = [idle("old", "a", 1, resident), idle("new", "b", 2, resident)]
     wanted = [queued(1, "c", 0, resident=resident)]
@@ -112,20 +112,20 @@ def test_of_idle_workers_the_one_without_a_future_goes_first_then_the_longest_id
     assert decide(wanted, workers, {"a": PoolForecast(5, resident)}, [BOX]).end == ["new"]
 
 
-def test_what_will_be_needed_is_loaded_on_a_free_core_only() -> None:
+def test_a_worker_is_started_ahead_on_a_free_core_only() -> None:
     forecasts = {"asr": PoolForecast(1, SMALL)}
     assert decide([], [busy("v", "vad")], forecasts, [BOX]).start == [("asr", Placement("box"))]
     assert decide([], [busy("v", "vad", TWO)], forecasts, [BOX]).start == []
 
 
-def test_a_model_goes_to_a_card_that_has_room() -> None:
+def test_a_model_is_placed_on_a_gpu_with_enough_free_memory() -> None:
     host = Host("box", 8, 1000, gpus=(8000, 24000))
     large, small = Demand(gpu_mb=20000), Demand(gpu_mb=6000)
     decision = decide([queued(1, "llm", 0, resident=large), queued(2, "asr", 1, resident=small)], [], {}, [host])
     assert decision.start == [("llm", Placement("box", 1)), ("asr", Placement("box", 0))]
 
 
-def test_work_lands_where_its_label_is() -> None:
+def test_a_job_is_placed_on_a_host_that_has_its_label() -> None:
     hosts = [BOX, Host("b", 2, 1000, labels={"nvenc": 1})]
     demand = clamp_to_largest_host(Demand(cpus=1, labels={"nvenc": 1}), hosts)
     assert demand is not None
@@ -133,28 +133,28 @@ def test_work_lands_where_its_label_is() -> None:
     assert clamp_to_largest_host(Demand(labels={"fpga": 1}), hosts) is None
 
 
-def test_a_declaration_beyond_the_machine_is_cut_to_it() -> None:
+def test_a_declared_demand_beyond_the_machine_is_limited_to_it() -> None:
     assert clamp_to_largest_host(Demand(cpus=64, memory_mb=1e6), [BOX]) == Demand(cpus=2, memory_mb=1000)
 
 
 @dataclass
 class Simulation:
-    """Carries decisions out in steps of time, as the dispatcher does, and checks the books at each."""
+    """Carries decisions out in steps of time, as the dispatcher does, and checks the reservations after each."""
 
     hosts: tuple[Host, ...]
-    jobs: list[tuple[int, QueuedJob, int]]  # when it arrives, what it is, how long it takes
+    jobs: list[tuple[int, QueuedJob, int]]  # time of arrival, job, duration
     seconds: dict[int, int]
 
     def run(self) -> list[int]:
         done: list[int] = []
-        waiting: dict[int, QueuedJob] = {}
+        queue: dict[int, QueuedJob] = {}
         workers: dict[str, WorkerState] = {}
         ends: dict[str, tuple[int, int | None]] = {}
-        needs = {one.pool: (one.resident, one.running) for _, one, _ in self.jobs}
+        demands = {one.pool: (one.resident, one.running) for _, one, _ in self.jobs}
         started = now = 0
         while len(done) < len(self.jobs):
-            assert now < 1_000, f"still waiting after {now} steps: {sorted(waiting)}"
-            waiting |= {one.ticket: one for at, one, _ in self.jobs if at == now}
+            assert now < 1_000, f"still waiting after {now} steps: {sorted(queue)}"
+            queue |= {one.ticket: one for at, one, _ in self.jobs if at == now}
             for name, (end, ticket) in list(ends.items()):
                 if end <= now:
                     del ends[name]
@@ -164,21 +164,21 @@ class Simulation:
                     workers[name] = replace(workers[name], state="idle", running=Demand(), idle_since=float(now))
                     done += [ticket] if ticket is not None else []
             forecasts = {
-                pool: PoolForecast(count, *needs[pool], 3, 2)
-                for pool, count in Counter(one.pool for one in waiting.values()).items()
+                pool: PoolForecast(count, *demands[pool], 3, 2)
+                for pool, count in Counter(one.pool for one in queue.values()).items()
             }
-            decision = decide(list(waiting.values()), list(workers.values()), forecasts, self.hosts)
+            decision = decide(list(queue.values()), list(workers.values()), forecasts, self.hosts)
             for ticket in decision.overtaken:
-                waiting[ticket] = replace(waiting[ticket], overtaken=waiting[ticket].overtaken + 1)
+                queue[ticket] = replace(queue[ticket], overtaken=queue[ticket].overtaken + 1)
             for ticket, name in decision.assign:
                 assert workers[name].state == "idle"
-                assert workers[name].pool == waiting[ticket].pool
-                workers[name] = replace(workers[name], state="busy", running=waiting.pop(ticket).running)
+                assert workers[name].pool == queue[ticket].pool
+                workers[name] = replace(workers[name], state="busy", running=queue.pop(ticket).running)
                 ends[name] = now + self.seconds[ticket], ticket
             for pool, placement in decision.start:
                 started += 1
                 name = f"w{started}"
-                workers[name] = WorkerState(name, pool, placement, "starting", needs[pool][0], LOADING)
+                workers[name] = WorkerState(name, pool, placement, "starting", demands[pool][0], LOADING)
                 ends[name] = now + 2, None
             for name in decision.end:
                 assert workers[name].state == "idle"
@@ -209,36 +209,36 @@ def simulations(draw: st.DrawFn) -> Simulation:
         )
         for n in range(draw(st.integers(1, 2)))
     )
-    kinds = {}
+    demands = {}
     for pool in ("a", "b", "c", "d")[: draw(st.integers(1, 4))]:
         wanted = Demand(draw(st.integers(1, 4)), draw(st.integers(50, 900)), draw(st.sampled_from([0, 0, 300, 500])))
         demand = clamp_to_largest_host(wanted, hosts)
         assert demand is not None
-        kinds[pool] = Demand(memory_mb=demand.memory_mb, gpu_mb=demand.gpu_mb), Demand(cpus=demand.cpus)
+        demands[pool] = Demand(memory_mb=demand.memory_mb, gpu_mb=demand.gpu_mb), Demand(cpus=demand.cpus)
     jobs, seconds = [], {}
     for ticket in range(draw(st.integers(1, 25))):
-        pool = draw(st.sampled_from(sorted(kinds)))
+        pool = draw(st.sampled_from(sorted(demands)))
         order = (draw(st.integers(0, 3)), ticket)
-        jobs.append((draw(st.integers(0, 20)), QueuedJob(ticket, pool, order, *kinds[pool]), 0))
+        jobs.append((draw(st.integers(0, 20)), QueuedJob(ticket, pool, order, *demands[pool]), 0))
         seconds[ticket] = draw(st.integers(1, 6))
     return Simulation(hosts, jobs, seconds)
 
 
 @settings(max_examples=150, deadline=None)
 @given(simulations())
-def test_never_over_granted_and_everything_is_done(simulation: Simulation) -> None:
+def test_no_resource_is_granted_twice_and_every_job_is_done(simulation: Simulation) -> None:
     done = simulation.run()
     assert sorted(done) == [one.ticket for _, one, _ in simulation.jobs]
 
 
-def test_nobody_starves_under_a_stream_of_smaller_jobs() -> None:
+def test_no_job_starves_under_a_stream_of_smaller_jobs() -> None:
     jobs = [(0, queued(0, "large", 0, running=TWO), 0)]
     jobs += [(n // 2, queued(n, "small", 1, n), 0) for n in range(1, 200)]
     done = Simulation((BOX,), jobs, dict.fromkeys(range(200), 3)).run()
     assert done.index(0) < 20
 
 
-def test_two_models_that_do_not_fit_together_take_turns_by_the_window_not_by_the_job() -> None:
+def test_two_models_that_do_not_fit_together_take_turns_by_the_group_of_files_not_by_the_job() -> None:
     whole = Demand(memory_mb=900)
     jobs = [(0, queued(n, "ab"[n % 2], 0, n, resident=whole), 0) for n in range(40)]
     simulation = Simulation((BOX,), jobs, dict.fromkeys(range(40), 1))

@@ -1,4 +1,4 @@
-"""A worker's log has a size that it does not grow beyond, and still tells what errors point to."""
+"""A worker's log keeps to a size limit, and still holds the text that errors point to."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_beginning_and_the_end_stay_and_the_middle_is_counted(log: Path) -> 
 
 
 @given(st.lists(st.integers(1, 3_000), min_size=1, max_size=8), st.booleans())
-def test_however_often_it_is_shortened_the_log_keeps_to_its_cap_and_counts_all_that_is_gone(
+def test_a_log_that_is_shortened_often_keeps_to_its_cap_and_counts_all_removed_bytes(
     tmp_path_factory: pytest.TempPathFactory, parts: list[int], without_line_ends: bool
 ) -> None:
     log, written = tmp_path_factory.mktemp("log") / "worker.log", b""
@@ -76,7 +76,7 @@ def test_however_often_it_is_shortened_the_log_keeps_to_its_cap_and_counts_all_t
     assert abs(len(kept) + sum(gone) - len(written)) <= len(b"\n") * len(parts)
 
 
-def test_what_an_error_points_to_stays_wherever_it_stood(log: Path) -> None:
+def test_text_that_an_error_points_to_stays_wherever_it_stood(log: Path) -> None:
     log.write_bytes(lines(0, 2_000) + TRACEBACK.encode() + lines(2_000, 2_000))
     for _ in range(3):
         shorten(log, (TRACEBACK, "Traceback: at the end\n"), cap=CAP)
@@ -88,7 +88,7 @@ def test_what_an_error_points_to_stays_wherever_it_stood(log: Path) -> None:
     assert log.read_bytes().count(TRACEBACK.encode()) == 1  # it stands at the end, and is not said twice
 
 
-def test_a_worker_that_floods_its_log_leaves_a_short_one_and_goes_on(bench: Bench) -> None:
+def test_a_worker_that_floods_its_log_leaves_a_short_log_and_goes_on(bench: Bench) -> None:
     flooded, failed, after = bench.run(bench.step("flood", 15), bench.step("flood", 15, path="x"), bench.step("well"))
     assert isinstance(flooded, StoredResult)
     assert isinstance(after, StoredResult)
@@ -101,7 +101,7 @@ def test_a_worker_that_floods_its_log_leaves_a_short_one_and_goes_on(bench: Benc
     assert sum(left_out(content)) > 15_000_000
 
 
-def test_the_logs_of_all_runs_keep_to_a_size_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_logs_of_all_runs_together_keep_to_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.store.history._KEPT_LOG_BYTES", 3_000)
     names = [f"20260101-00000{number}-abcd" for number in range(6)]
     logs = {name: tmp_path / "runs" / name / "worker.log" for name in names}
