@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Literal, Protocol
@@ -29,7 +29,8 @@ from shared.text.language import UNDETERMINED, primary
 from shared.text.language_names import known_or_none
 from shared.text.timecode import clock
 from stages.asr.heard import Heard
-from stages.asr.packs import first, make_packs, place, sentences
+from stages.asr.packs import first, make_packs
+from stages.asr.placement import place, sentences, spans_of
 
 # Against a repetition, without sampling. They spoil what repeats itself by intent, so they are for the second try only.
 AGAIN_PENALTY, AGAIN_NGRAM = 1.1, 5
@@ -99,6 +100,14 @@ class AsrOutputs(Files):
 AsrJob = Job[AsrInputs, AsrParams]
 
 
+@dataclass(frozen=True)
+class _Pack:
+    """Stretches that are decoded as one, and all regions of speech."""
+
+    stretches: tuple[Region, ...]
+    speech: Sequence[Region]
+
+
 class Engine(Protocol):
     """A backend. A pack is a tuple of stretches of the audio, decoded one after the other without gaps."""
 
@@ -128,7 +137,7 @@ def run(engine: Engine, job: AsrJob) -> AsrOutputs:
     left_out: list[Removal] = []
     said: list[Segment] = []
     for spoken, pack in _passages(engine, job, speech, language):
-        for segment in _said(engine, job, pack, spoken, left_out):
+        for segment in _said(engine, job, _Pack(pack, speech.regions), spoken, left_out):
             other = None if spoken == language else spoken
             said.append(segment.model_copy(update={"id": len(said), "language": other}))
             job.progress(segment.end_ms / max(speech.duration_ms, 1))
@@ -217,15 +226,19 @@ def _language(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | 
 
 
 def _said(
-    engine: Engine, job: AsrJob, pack: Sequence[Region], language: str, left_out: list[Removal], again: bool = False
+    engine: Engine, job: AsrJob, pack: _Pack, language: str, left_out: list[Removal], again: bool = False
 ) -> Iterator[Segment]:
     """Yield the segments of a pack. A stretch that came back as a repetition is decoded once more, with penalties."""
-    for heard in engine.transcribe(job.inputs.audio, pack, primary(language), job.params, again):
-        for segment in place(heard, pack):
+    spans, stretches = spans_of(pack.stretches, pack.speech), spans_of(pack.stretches, ())
+    before = ""
+    for heard in engine.transcribe(job.inputs.audio, pack.stretches, primary(language), job.params, again):
+        segments = list(place(heard, stretches if heard.window else spans, before))
+        before = heard.words[-1].text if heard.words else before
+        for segment in segments:
             silent, repetitive, evidence = judge(heard, segment, job.params)
             if repetitive and not silent and not again and segment.end_ms > segment.start_ms:
                 stretch = heard.window or Region(start_ms=segment.start_ms, end_ms=segment.end_ms)
-                yield from _said(engine, job, (stretch,), language, left_out, again=True)
+                yield from _said(engine, job, _Pack((stretch,), pack.speech), language, left_out, again=True)
             elif silent or repetitive:
                 left_out.append(
                     Removal(
@@ -285,7 +298,7 @@ _DECODING = ("beam_size", "patience", "initial_prompt", "hotwords", "compute_typ
 
 STAGE = Stage(
     name="asr",
-    version=4,
+    version=5,
     summary="transcribe speech, with a time for each word",
     inputs=AsrInputs,
     params=AsrParams,

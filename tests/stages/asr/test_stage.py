@@ -16,7 +16,7 @@ from shared.documents.speech import Region, SpeechRegions
 from shared.documents.transcript import Transcript
 from shared.stage import Job, StageError
 from stages.asr.heard import Heard, HeardWord
-from stages.asr.packs import PACK_MS, make_packs, place
+from stages.asr.packs import PACK_MS, make_packs
 from stages.asr.stage import AsrInputs, AsrJob, AsrParams, run, stub
 from tests.fakes.listener import Audience
 
@@ -168,19 +168,6 @@ def test_packs_hold_all_speech_once(parts: list[tuple[int, int]], bridge: int, p
         assert covered == end - start
 
 
-def test_a_segment_over_a_silence_that_was_cut_out_is_two() -> None:
-    pack = regions((1_000, 2_000), (9_000, 10_000))
-    first, second = place(heard((" One.", 100, 900), (" Two.", 1_000, 1_900)), pack)
-    assert (first.text, first.start_ms, first.end_ms) == ("One.", 1_100, 1_900)
-    assert (second.text, second.start_ms, second.end_ms) == ("Two.", 9_000, 9_900)
-
-
-def test_words_written_without_spaces_are_joined() -> None:
-    (segment,) = place(heard(("世界", 0, 500), ("は", 500, 600), (" A", 600, 700), ("-B", 700, 800)), regions((0, 900)))
-    assert segment.text == "世界は A-B"
-    assert [word.joined for word in segment.words] == [False, True, False, True]
-
-
 WINDOW = Region(start_ms=1_000, end_ms=10_000)
 
 
@@ -215,12 +202,6 @@ def test_each_stretch_may_be_in_a_language_of_its_own(tmp_path: Path) -> None:
     assert [(call[0], len(call[1])) for call in engine.calls] == [("en", 2), ("hi", 1), ("en", 1)]
     assert transcript.language == "en"
     assert [segment.language for segment in transcript.segments] == [None, "hi", None]
-
-
-def test_white_space_is_no_word() -> None:
-    assert list(place(heard((" ", 0, 500)), regions((0, 900)))) == []
-    (segment,) = place(heard((" A", 0, 100), (" ", 100, 200), ("B", 200, 300)), regions((0, 900)))
-    assert segment.text == "A B"
 
 
 @pytest.mark.parametrize(
