@@ -1,28 +1,17 @@
 #!/bin/sh
-# Sets up what the profile needs: the core environment, the stages' environments, and the models if that is wanted.
+# Sets this machine up: the core environment, then all that `./reel setup` does; every flag goes there.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
-usage="usage: ./bootstrap.sh [--cache-models | --skip-cache] [--profile NAME]
+case ${1:-} in
+-h | --help)
+    cat <<'usage'
+usage: ./bootstrap.sh [--cache-models | --skip-cache] [--profile NAME] [--languages LANGUAGES]
   --cache-models  fetch the profile's models too
-  --skip-cache    do not; without either, you are asked at a terminal, and nothing is fetched elsewhere"
-models=ask
-while [ $# -gt 0 ]; do
-    case $1 in
-    --cache-models) models=yes ;;
-    --skip-cache) models=no ;;
-    --profile)
-        [ $# -gt 1 ] || { echo "$usage" >&2 && exit 2; }
-        export REEL_PROFILE="$2"
-        shift
-        ;;
-    -h | --help) echo "$usage" && exit 0 ;;
-    *) echo "$usage" >&2 && exit 2 ;;
-    esac
-    shift
-done
-"$root/reel" envs ensure
-"$root/reel" doctor --remember >/dev/null || echo "note: \`./reel doctor\` found something wrong" >&2
-case $models in
-yes) exec "$root/reel" models fetch ;;
-ask) exec "$root/reel" models fetch --ask ;;
+  --skip-cache    do not; without either, you are asked at a terminal, and nothing is fetched elsewhere
+  --profile       the profile to set up; without it, the one that suits this machine
+  --languages     also the models for these spoken languages: en,hi
+usage
+    exit 0
+    ;;
 esac
+exec "$root/reel" setup "$@"

@@ -81,9 +81,14 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
     return "\n".join(lines)
 
 
+def has_terminal() -> bool:
+    """Tell whether there is a person to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def agreed(question: str, shown: str, *, yes: bool) -> bool:
     """Return whether the user agrees, by a flag or by an answer at the terminal. Without both, no."""
-    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if yes or not has_terminal():
         return yes
     print(f"{shown}\n{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

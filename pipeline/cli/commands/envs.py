@@ -13,6 +13,7 @@ from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
 from pipeline.cli.options.declare import Arguments
 from pipeline.cli.options.models import CheckEnvironments, EnsureEnvironments, RemoveEnvironments
 from pipeline.cli.reporters import open_reporter
+from pipeline.engine.project import Project
 from pipeline.environments.environments import Environments, EnvironmentStatus
 from pipeline.plan.registry import STAGES
 
@@ -25,7 +26,11 @@ def list_environments(arguments: Arguments) -> CommandResult:
 def ensure(arguments: EnsureEnvironments) -> CommandResult:
     """Build what is missing or outdated: the named environments, or those of the profile."""
     project = project_of(arguments)
-    names = arguments.names or project.needed_environments()
+    return build(arguments.names or project.needed_environments(), project)
+
+
+def build(names: Sequence[str], project: Project) -> CommandResult:
+    """Build those of the environments that are missing or outdated, and report all of them."""
     with open_reporter(project.settings.progress) as emit:
         for name in names:
             project.installed.environments.ensure(name, emit, offline=project.settings.offline)

@@ -129,12 +129,13 @@ def _summary(planner: Planner, profiles: Mapping[str, Profile], shown: Sequence[
     told = f"{len(whole)} complete ({megabytes(size)})"
     if not missing:
         return f"{told}; {name} needs nothing more"
-    left = sum(_left(model, planner.models) for model in missing)
+    left = sum(left_to_fetch(model, planner.models) for model in missing)
     terms = sum(planner.models.models[model].gated for model in missing)
     agreements = f" and {'one agreement' if terms == 1 else f'{terms} agreements'}" if terms else ""
     return f"{told}; {name} needs {megabytes(left)} more{agreements}"
 
 
-def _left(name: str, models: ModelCache) -> int:
+def left_to_fetch(name: str, models: ModelCache) -> int:
+    """Return the bytes that a fetch of the model brings, as well as they are known."""
     locked = models.locked[name]
     return models.missing_bytes([name]) if locked.resolved else stated_bytes(models.models[name], locked)

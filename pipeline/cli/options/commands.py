@@ -61,6 +61,10 @@ COMMANDS = (
         ("reel stage asr clip.wav -o results",), "single.RunStage", "stage.run_stage", resumes=False,
     ),
     Command(
+        "setup", "set up this machine: choose its profile, build the environments, fetch the models",
+        ("reel setup --cache-models",), "machine.SetUpMachine", "machine.set_up_machine",
+    ),
+    Command(
         "envs list", "list the environments: why each is separate, its state and size",
         ("reel envs list",), "declare.Arguments", "envs.list_environments",
     ),
@@ -155,7 +159,7 @@ COMMANDS = (
     ),
     Command(
         "doctor", "show this machine's hardware, what is set up, and any problems",
-        ("reel doctor",), "machine.CheckMachine", "doctor.doctor", resumes=False,
+        ("reel doctor",), "machine.CheckMachine", "machine.doctor", resumes=False,
     ),
     Command(
         "config show", "show every setting with its value",

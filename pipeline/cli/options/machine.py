@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.cli.flag_values import label
-from pipeline.cli.options.declare import HOW, PLACE, SHOW, TAKE, Arguments, argument, flag, repeated, switch
+from pipeline.cli.flag_values import given, label
+from pipeline.cli.options.declare import HOW, MAKE, PLACE, SHOW, TAKE, Arguments, argument, flag, repeated, switch
 from pipeline.cli.options.shared import OfflineFlag, ProgressFlag, SettingFlags, WaitFlag
 
 
@@ -56,6 +56,23 @@ class StartNode(OfflineFlag):
         help="another resource of this machine, as `nvenc=3`; may be repeated",
     )  # fmt: skip
     block: bool = switch("--block", group=HOW, help="stay in the foreground, as Slurm and systemd need")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SetUpMachine(OfflineFlag, ProgressFlag):
+    profile: str | None = flag(
+        "--profile", group=MAKE, metavar="NAME", setting="profile", kind="profile",
+        help="the profile to set up; without it, the one that suits this machine",
+    )  # fmt: skip
+    languages: str | None = flag(
+        "--languages", group=MAKE, metavar="LANGUAGES", setting="languages", kind="language", read=given,
+        help="also the models for these spoken languages, as tags or names, with commas: `en,hi`",
+    )  # fmt: skip
+    cache_models: bool = switch("--cache-models", group=HOW, excludes="models", help="fetch the profile's models too")
+    skip_cache: bool = switch(
+        "--skip-cache", group=HOW, excludes="models",
+        help="do not; without either, you are asked at a terminal, and nothing is fetched elsewhere",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,4 +1,4 @@
-"""`reel doctor`: the machine's hardware, the state of the set-up, and problems."""
+"""`reel doctor` and `reel setup`: what this machine is, what is set up on it, and setting it up."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import os
 import platform
 import shutil
 import sys
+from dataclasses import replace
 
 from pydantic import JsonValue
 
 from pipeline.base.card_support import load_card_libraries, usable_hardware
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK
-from pipeline.base.hardware import REMEMBERED, describe, detect
+from pipeline.base.hardware import REMEMBERED, Hardware, describe, detect
 from pipeline.base.nvidia import ask_use
 from pipeline.base.project import CONFIG
-from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
+from pipeline.cli.arguments import CommandResult, megabytes, project_of, say, table
 from pipeline.cli.card_rows import card_rows
-from pipeline.cli.options.machine import CheckMachine
+from pipeline.cli.commands import envs, model_fetch
+from pipeline.cli.options.machine import CheckMachine, SetUpMachine
+from pipeline.cli.options.models import FetchModels
+from pipeline.cli.profile_offer import choose_profile_aloud, tell, wants_models
 from pipeline.engine.size_limit import limit_of
 from pipeline.plan.profile import load_profiles, suggest_profile
 
@@ -60,17 +64,56 @@ def doctor(arguments: CheckMachine) -> CommandResult:
         rows.append(
             ("ok" if whole else "later", f"model {name}", "complete" if whole else "it has not been fetched yet")
         )
-    machine = detect(os.environ.get("PATH"))
-    usable = usable_hardware(machine, load_card_libraries(CONFIG / "cards.toml"), os.environ)
-    profile = suggest_profile(load_profiles(CONFIG / "profiles"), usable)
-    rows.append(("ok", "hardware", describe(usable.model_copy(update={"profile": profile}))))
+    machine, usable = look_at_machine()
+    rows.append(("ok", "hardware", describe(usable)))
     rows += card_rows(machine, usable, ask_use(os.environ.get("PATH")) if machine.cuda else {}, os.environ)
     if arguments.remember:
-        machine.model_copy(update={"profile": profile}).write(CONFIG / REMEMBERED)
+        machine.write(CONFIG / REMEMBERED)
     rows.append(("ok", "profile", _profile_text(project.planner.profile.name, project.planner.profile.better)))
     wrong = [row for row in rows if row[0] == "wrong"]
     data: list[JsonValue] = [{"state": state, "what": what, "detail": detail} for state, what, detail in rows]
     return CommandResult({"checks": data}, table(rows), EXIT_MISSING if wrong else EXIT_OK)
+
+
+def set_up_machine(arguments: SetUpMachine) -> CommandResult:
+    """Choose a profile, build its environments, and fetch its models if that is wanted."""
+    machine, usable = look_at_machine()
+    try:
+        machine.write(CONFIG / REMEMBERED)
+    except OSError as error:
+        say(f"config/{REMEMBERED} cannot be written: {error.strerror}")
+    project = project_of(arguments)
+    tell(f"this machine: {describe(usable)}")
+    chosen = choose_profile_aloud(project.planner)
+    models = chosen and wants_models(chosen, fetch=arguments.cache_models, skip=arguments.skip_cache)
+    if chosen is None or models is None:
+        return CommandResult({"profile": None}, "nothing was set up")
+    project = project_of(replace(arguments, profile=chosen.name))
+    built = envs.build(project.needed_environments(), project)
+    if not models or built.exit_code != EXIT_OK:
+        return _joined(chosen.name, built)
+    fetched = model_fetch.fetch(
+        FetchModels(
+            profile=chosen.name, languages=arguments.languages, offline=arguments.offline, progress=arguments.progress
+        )
+    )  # fmt: skip
+    return _joined(chosen.name, built, fetched)
+
+
+def _joined(profile: str, *results: CommandResult) -> CommandResult:
+    data: dict[str, JsonValue] = {"profile": profile}
+    for result in results:
+        data |= result.data if isinstance(result.data, dict) else {}
+    last = results[-1]
+    return CommandResult(data, "\n\n".join(result.text for result in results), last.exit_code, last.errors)
+
+
+def look_at_machine() -> tuple[Hardware, Hardware]:
+    """Return the machine as it is, and what of it the locked libraries can use; each names the profile that suits."""
+    machine = detect(os.environ.get("PATH"))
+    usable = usable_hardware(machine, load_card_libraries(CONFIG / "cards.toml"), os.environ)
+    suited = {"profile": suggest_profile(load_profiles(CONFIG / "profiles"), usable)}
+    return machine.model_copy(update=suited), usable.model_copy(update=suited)
 
 
 def _profile_text(name: str, better: str | None) -> str:
