@@ -106,7 +106,7 @@ class ChildPaths:
 
 
 def cache_variables(cache_root: Path, scratch_root: Path | None = None) -> dict[str, str]:
-    """Each cache variable with its folder: models below `cache_root`, what is written below `scratch_root`."""
+    """Return each cache variable with its folder: models below `cache_root`, what is written below `scratch_root`."""
     variables = {name: str(cache_root / folder) for name, folder in _MODEL_FOLDERS.items()}
     return variables | {name: str((scratch_root or cache_root) / folder) for name, folder in _WORK_FOLDERS.items()}
 
@@ -117,7 +117,7 @@ def hub_folder(cache_root: Path) -> Path:
 
 
 def cache_folders(cache_root: Path, scratch_root: Path | None = None) -> tuple[Path, ...]:
-    """The folders to make before a child starts: nltk, for one, goes to the home folder when its own is missing.
+    """Return the folders to make before a child starts: nltk, for one, goes to the home folder when its own is missing.
 
     With a scratch folder of its own, the cache is one that can only be read: nothing is made there.
     """
@@ -175,12 +175,12 @@ def missing_injection(environ: Mapping[str, str]) -> list[str]:
 
 
 def hub_endpoint(environ: Mapping[str, str], default: str) -> str:
-    """The model hub to fetch from: the user's mirror when one is set."""
+    """Return the model hub to fetch from: the user's mirror when one is set."""
     return (environ.get("HF_ENDPOINT") or default).rstrip("/")
 
 
 def hub_token_variable(environ: Mapping[str, str]) -> str:
-    """The hub token that the user has in a variable; empty when there is none, as the hub's client has it."""
+    """Return the hub token that the user has in a variable; empty when there is none, as the hub's client has it."""
     return next((value for name in _TOKEN_VARIABLES if (value := environ.get(name, "").strip())), "")
 
 

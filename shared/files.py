@@ -22,7 +22,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def write_by_rename(path: Path) -> Iterator[TextIOWrapper]:
-    """A stream whose content is flushed to the disk and renamed to `path` at the end, unless something went wrong.
+    """Give a stream whose content is flushed to the disk and renamed to `path` at the end, unless something went wrong.
 
     Every writer has a temporary file of its own, so that correctness needs no lock.
     """

@@ -53,7 +53,7 @@ class Mistake:
     missing: bool = False
 
     def __str__(self) -> str:
-        """The whole of it, as `asr.beam_size cannot be 'x', expected a whole number`."""
+        """Return the whole of it, as `asr.beam_size cannot be 'x', expected a whole number`."""
         if self.unknown or self.missing:
             return f"`{self.place}` {self.text}"
         return f"`{self.place}` cannot be {self.shown}, {self.text}" if self.place else self.text
@@ -66,7 +66,7 @@ class Mistake:
 
 
 def first_mistake(error: ValidationError) -> Mistake:
-    """The first mistake of a record that did not validate."""
+    """Return the first mistake of a record that did not validate."""
     one = error.errors(include_url=False)[0]
     kind, place = one["type"], ".".join(str(part) for part in one["loc"])
     if kind == "extra_forbidden":

@@ -175,17 +175,17 @@ class ProtocolError(Exception):
 
 
 def encode(message: Message) -> bytes:
-    """The message as one line."""
+    """Return the message as one line."""
     return message.model_dump_json().encode() + b"\n"
 
 
 def decode_request(line: bytes) -> Request:
-    """The orchestrator's message in `line`; raises `ProtocolError`."""
+    """Return the orchestrator's message in `line`; raises `ProtocolError`."""
     return _decode(_requests, line)
 
 
 def decode_event(line: bytes) -> Event:
-    """The worker's message in `line`; raises `ProtocolError`."""
+    """Return the worker's message in `line`; raises `ProtocolError`."""
     return _decode(_events, line)
 
 

@@ -20,8 +20,8 @@ _TORCH = "pytorch_model"  # its `.bin` is a pickle; CTranslate2's `model.bin` is
 
 
 def pinned_code(role: str, digests: Mapping[str, str]) -> dict[str, Option]:
-    """The load option that pins what can run code of the model in a role, if anything can; `digests` are the sha256 of
-    its files, by name."""
+    """Return the load option that pins what can run code of the model in a role, if anything can; `digests` are the
+    sha256 of its files, by name."""
     code = {file: digest for file, digest in sorted(digests.items()) if _runs(PurePosixPath(file))}
     return {_option(role): json.dumps(code)} if code else {}
 

@@ -168,8 +168,8 @@ class Job(Generic[InputsT, ParamsT]):
         self.facts[name] = value
 
     def makeshift(self, why: str) -> None:
-        """The result will do for now, and another time there may be a better one: a service was away. The user is told,
-        and a run does the step again."""
+        """Say that the result will do for now, and another time there may be a better one: a service was away. The user
+        is told, and a run does the step again."""
         self.note(MAKESHIFT, why)
         self.warn(why)
 
@@ -195,7 +195,7 @@ class Stage:
     stub: MakeStub  # valid outputs without a model, so that the orchestrator is tested anywhere in seconds
 
     def __post_init__(self) -> None:
-        """A backend that names a parameter which the stage does not have is a mistake of whoever wrote it."""
+        """Refuse a backend that names a parameter which the stage does not have: a mistake of whoever wrote it."""
         for name, backend in self.backends.items():
             in_fallbacks = (param for fallback in backend.oom_fallbacks for param in fallback.params)
             named = {*backend.load_params, *backend.neutral_params, *in_fallbacks}

@@ -180,7 +180,7 @@ def main() -> int:
 
 
 def _listen(requests: Iterator[protocol.Request], cancelled: set[int]) -> Iterator[protocol.Load | protocol.Run]:
-    """The work to do, while a thread of its own hears `cancel` and the end of the parent at once."""
+    """Yield the work to do, while a thread of its own hears `cancel` and the end of the parent at once."""
     waiting: queue.SimpleQueue[protocol.Load | protocol.Run | None] = queue.SimpleQueue()
 
     def read() -> None:
@@ -207,7 +207,8 @@ def _inputs(kind: type[Files], names: Mapping[str, str | list[str] | None]) -> F
 
 
 def _names(outputs: BaseModel, out_dir: Path) -> protocol.FileNames:
-    """Role to file name below the job's folder. A path outside it is left as it is, for the orchestrator to refuse."""
+    """Return each role's file name below the job's folder. A path outside it is left as it is, for the orchestrator to
+    refuse."""
 
     def name(path: Path) -> str:
         return str(path.relative_to(out_dir)) if path.is_relative_to(out_dir) else str(path)

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:
-    """Who runs what, where several processes run tests."""
+    """Return the scheduler that decides who runs what, where several processes run tests."""
     return Together(config, log)
 
 
@@ -62,8 +62,8 @@ def stage_environments() -> None:
 
 @pytest.fixture(scope="session")
 def core_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of environments with the core environment. A file has the place of each other one, so that none is
-    built: a quick test that asks for one fails."""
+    """Return a folder of environments with the core environment. A file has the place of each other one, so that none
+    is built: a quick test that asks for one fails."""
     folder = tmp_path_factory.mktemp("environments")
     (folder / CORE_ENVIRONMENT).symlink_to(ROOT / ".venvs" / CORE_ENVIRONMENT)
     for family in load_families(CONFIG / "environments.toml"):
@@ -73,7 +73,7 @@ def core_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def environments(request: pytest.FixtureRequest) -> Path | None:
-    """The folder of environments for one test; None for the project's own, which a test has that asks for it."""
+    """Return the folder of environments for one test; None for the project's own, which a test has that asks for it."""
     if request.node.path.is_relative_to(_REAL) or "stage_environments" in request.fixturenames:
         return None
     folder: Path = request.getfixturevalue("core_alone")
@@ -82,7 +82,7 @@ def environments(request: pytest.FixtureRequest) -> Path | None:
 
 @pytest.fixture(autouse=True)
 def the_environment_and_the_home_folder_stay_as_they_are(home: Path) -> Iterator[None]:
-    """A test that leaves a variable or a file behind fails, whatever else it claims."""
+    """Fail a test that leaves a variable or a file behind, whatever else it claims."""
     before = dict(os.environ)
     yield
     changed = {name for name in before.keys() | os.environ if before.get(name) != os.environ.get(name)}
@@ -92,7 +92,7 @@ def the_environment_and_the_home_folder_stay_as_they_are(home: Path) -> Iterator
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty home folder; see `command_environment`."""
+    """Return an empty home folder; see `command_environment`."""
     return tmp_path_factory.mktemp("home")
 
 
@@ -127,11 +127,11 @@ class Reel:
         }
 
     def command(self, *arguments: str | Path) -> list[str]:
-        """The words that start it."""
+        """Return the words that start it."""
         return [sys.executable, "-P", "-m", "pipeline", *map(str, arguments)]
 
     def start(self, *arguments: str | Path, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """The command in a process group of its own, so that a test can end all of it."""
+        """Start the command in a process group of its own, so that a test can end all of it."""
         return subprocess.Popen(
             self.command(*arguments),
             env=self.environment(extra), cwd=self.folder, text=True, start_new_session=True,

@@ -33,7 +33,7 @@ class Machine:
         return ["ip", "netns", "exec", self.name, *map(str, arguments)]
 
     def start(self, *arguments: str | Path, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """A command of ours."""
+        """Start a command of ours."""
         return subprocess.Popen(
             self.command(sys.executable, "-P", "-m", "pipeline", *arguments),
             env=self.reel.environment({**self.variables, **(extra or {})}), cwd=self.reel.folder, text=True,
@@ -49,7 +49,7 @@ class Machine:
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def in_cluster(self, *arguments: str | Path, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """A module of the tests, or with a path a program, in the environment that has Ray."""
+        """Return a module of the tests, or with a path a program, in the environment that has Ray."""
         programs = ROOT / ".venvs" / "cluster" / "bin"
         return subprocess.Popen(
             self.command(programs / arguments[0], *arguments[1:]),
@@ -58,11 +58,11 @@ class Machine:
         )  # fmt: skip
 
     def at(self, address: str) -> Machine:
-        """The same machine under another of its addresses."""
+        """Return the same machine under another of its addresses."""
         return replace(self, address=address)
 
     def network(self) -> str:
-        """What a process in this namespace finds at `/proc/self/ns/net`."""
+        """Return what a process in this namespace finds at `/proc/self/ns/net`."""
         done = subprocess.run(self.command("readlink", "/proc/self/ns/net"), capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
@@ -79,7 +79,7 @@ class Machine:
 
 @contextlib.contextmanager
 def two_machines(reel: Reel) -> Iterator[tuple[Machine, Machine]]:
-    """The machines, 10.77.0.1 and 10.77.0.2, without anything on them; whatever runs there is ended."""
+    """Give the machines, 10.77.0.1 and 10.77.0.2, without anything on them; whatever runs there is ended."""
     made = []
     for letter, address in zip("ab", ADDRESSES, strict=True):
         scratch = Path(f"/tmp/reel-{os.getpid()}{letter}")  # short: sockets lie below it

@@ -27,12 +27,12 @@ _CONTRACT = ".stage"
 
 
 def current_pins() -> dict[str, list[int | str]]:
-    """Each stage's name with its version and the digest of its sources."""
+    """Return each stage's name with its version and the digest of its sources."""
     return {name: [stage.version, source_digest(stage)] for name, stage in sorted(STAGES.items())}
 
 
 def source_digest(stage: Stage) -> str:
-    """The first half of the sha256 of the stage's sources, in the order of their names."""
+    """Return the first half of the sha256 of the stage's sources, in the order of their names."""
     parts = [f"{path.relative_to(ROOT).as_posix()}\n{code_of(path.read_text())}" for path in sources(stage)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
@@ -66,7 +66,7 @@ def _backend_imports(path: Path) -> Iterator[str]:
 
 @cache
 def code_of(text: str) -> str:
-    """A module's text without comments, docstrings and blank lines; the same under every Python version."""
+    """Return a module's text without comments, docstrings and blank lines; the same under every Python version."""
     lines = text.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:

@@ -17,12 +17,12 @@ from tests.conftest import Reel
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
+    """Return every file below a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started and that are there."""
+    """Return the processes that a process has started and that are there."""
     with contextlib.suppress(OSError):
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
@@ -40,19 +40,19 @@ def hears(stream: IO[str] | None, text: str) -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and those that they have."""
+    """Return the processes that a process has started, and those that they have."""
     return [one for child in children(pid) for one in (child, *descendants(child))]
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits for its parent does not."""
+    """Tell whether a process runs; one that has ended and waits for its parent does not."""
     with contextlib.suppress(OSError):
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     return False
 
 
 def gone(pids: Sequence[int]) -> bool:
-    """Whether all of them are gone within five seconds."""
+    """Tell whether all of them are gone within five seconds."""
     until = time.monotonic() + 5
     while any(alive(pid) for pid in pids) and time.monotonic() < until:
         time.sleep(0.02)

@@ -64,7 +64,7 @@ class Told:
 
 
 def commands(document: Path) -> Iterator[Told]:
-    """Every command of ours in a document's code blocks; `$ echo $?` below one says what it exits with."""
+    """Yield every command of ours in a document's code blocks; `$ echo $?` below one says what it exits with."""
     for _, block in _BLOCK.findall(document.read_text()):
         lines = [line.removeprefix("$ ") for line in block.splitlines()]
         for number, line in enumerate(lines):
@@ -131,7 +131,7 @@ def files_of(arguments: Arguments) -> list[str]:
 
 
 def provide_manifest(document: Path, place: Path) -> None:
-    """The list that the page shows, with its media."""
+    """Write the list that the page shows, with its files."""
     (shown,) = re.findall(r"^```json\n(\{\"media\".*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
     place.write_text(shown)
     for line in shown.splitlines():
@@ -139,13 +139,13 @@ def provide_manifest(document: Path, place: Path) -> None:
 
 
 def glossary_of(document: Path) -> str:
-    """The table of terms that the page shows."""
+    """Return the table of terms that the page shows."""
     (shown,) = re.findall(r"^```text\n(source,.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
     return str(shown)
 
 
 def copy_of_models(folder: Path) -> Path:
-    """The models that are there, under second names; whoever runs the tests has those of the starter profile."""
+    """Return the models that are there, under second names; whoever runs the tests has those of the starter profile."""
     cache = folder / "cache"
     for name in ("huggingface", "models"):
         shutil.copytree(ROOT / ".cache" / name, cache / name, symlinks=True, copy_function=os.link)
@@ -153,7 +153,7 @@ def copy_of_models(folder: Path) -> Path:
 
 
 def home_with_caches(folder: Path) -> Path:
-    """A user's home folder with the caches that documents speak of."""
+    """Return a user's home folder with the caches that documents speak of."""
     home = folder / "user"
     for name in ("huggingface/hub", "torch/hub/checkpoints"):
         (home / ".cache" / name).mkdir(parents=True, exist_ok=True)
@@ -180,7 +180,7 @@ def test_the_batch_script_for_slurm_is_a_script_and_types_commands_that_there_ar
 
 
 def provide(argument: str, folder: Path) -> None:
-    """A copy of the sample under the name that a reader's own media has in the document."""
+    """Copy the sample under the name that a reader's own file has in the document."""
     place = folder / argument
     if not place.suffix:
         place = place / "part1.mkv"
@@ -264,7 +264,8 @@ def test_every_error_code_is_documented_and_none_that_is_gone() -> None:
 
 
 def error_codes() -> set[str]:
-    """The codes in the source: first arguments of our exceptions, and of functions whose first parameter is `code`."""
+    """Return the codes in the source: first arguments of our exceptions, and of functions whose first parameter is
+    `code`."""
     files = [path for folder in ("pipeline", "shared", "stages") for path in (ROOT / folder).rglob("*.py")]
     trees = {path: ast.parse(path.read_text()) for path in files}
     makers = {"ReelError", "StageError"}

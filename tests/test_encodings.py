@@ -32,7 +32,7 @@ _OTHERS_OPEN = {"wave", "tarfile", "zipfile", "archive", "_opener", "av", "Image
 
 
 def _is_text(call: ast.Call) -> bool:
-    """The call reads or writes text: a file, or the words of a process."""
+    """Tell whether the call reads or writes text: a file, or the words of a process."""
     function = call.func
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     owner = getattr(function.value, "id", "") if isinstance(function, ast.Attribute) else ""

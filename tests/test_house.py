@@ -51,7 +51,7 @@ _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\ufe0f]")
 
 
 def imports(path: Path, *, top_level: bool = False) -> set[str]:
-    """The dotted names of the modules that a file imports, `from a import b` as `a.b`."""
+    """Return the dotted names of the modules that a file imports, `from a import b` as `a.b`."""
     tree = tree_of(path)
     found: set[str] = set()
     for node in tree.body if top_level else ast.walk(tree):
@@ -68,7 +68,7 @@ def tops(names: set[str]) -> set[str]:
 
 
 def foreign(path: Path) -> set[str]:
-    """The libraries of others that a file imports."""
+    """Return the libraries of others that a file imports."""
     return tops(imports(path)) - sys.stdlib_module_names - OURS
 
 
@@ -192,7 +192,7 @@ def _is_broad(handler: ast.ExceptHandler) -> bool:
 
 
 def _raises_again(handler: ast.ExceptHandler) -> bool:
-    """It cleans up and lets the exception go on."""
+    """Tell whether it cleans up and lets the exception go on."""
     last = handler.body[-1]
     return isinstance(last, ast.Raise) and last.exc is None
 
@@ -231,7 +231,7 @@ def test_a_docstring_opens_with_its_subject_or_a_verb() -> None:
     kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     riddles = [
         f"{name_of(path)}: {getattr(node, 'name', 'the module')}"
-        for path in python_files("pipeline", "shared", "stages")
+        for path in python_files(*PACKAGES, "benchmarks", "docs", "samples", "tests")
         for node in ast.walk(tree_of(path))
         if isinstance(node, kinds) and _RIDDLE.match(ast.get_docstring(node) or "")
     ]
@@ -239,7 +239,7 @@ def test_a_docstring_opens_with_its_subject_or_a_verb() -> None:
 
 
 def undocumented(tree: ast.Module) -> Iterator[str]:
-    """What is public and has no docstring.
+    """Yield what is public and has no docstring.
 
     A class of fields alone says with its name and fields what it is. A backend's `load` and the methods of its engine
     are told by the stage's `Engine`, and those of `Engine` by its signatures.

@@ -37,7 +37,7 @@ class Diarization(Document):
 
 
 def speaker_label(index: int) -> str:
-    """The name of the speaker who appears as number `index`, from 0."""
+    """Return the name of the speaker who appears as number `index`, from 0."""
     return f"SPEAKER_{index:02d}"
 
 
@@ -48,7 +48,8 @@ def speaker_number(label: str) -> int | None:
 
 
 def to_rttm(turns: Iterable[Turn], file_id: str) -> str:
-    """RTTM lines: ten fields, times in seconds. White space in `file_id` would shift the fields, so it becomes `_`."""
+    """Return RTTM lines: ten fields, times in seconds. White space in `file_id` would shift the fields, so it becomes
+    `_`."""
     name = "_".join(file_id.split()) or "audio"
     return "".join(
         f"SPEAKER {name} 1 {turn.start_ms / 1000:.3f} {(turn.end_ms - turn.start_ms) / 1000:.3f}"
@@ -58,7 +59,7 @@ def to_rttm(turns: Iterable[Turn], file_id: str) -> str:
 
 
 def from_rttm(text: str) -> tuple[Turn, ...]:
-    """The turns of an RTTM text, in its order; other types of lines are passed over. Raises `ValueError`."""
+    """Return the turns of an RTTM text, in its order; other types of lines are passed over. Raises `ValueError`."""
     turns = []
     for number, line in enumerate(text.splitlines(), start=1):
         fields = line.split()

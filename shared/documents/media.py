@@ -90,7 +90,7 @@ class Media(Document):
     decoded_ms: int  # the length of the audio that came out
 
     def of_kind(self, kind: TrackKind) -> tuple[Track, ...]:
-        """The tracks of one kind, in the file's order."""
+        """Return the tracks of one kind, in the file's order."""
         return tuple(track for track in self.tracks if track.kind == kind)
 
     @property
@@ -100,7 +100,8 @@ class Media(Document):
 
 
 def clock_tracks(tracks: Iterable[Track]) -> tuple[int, ...]:
-    """The tracks whose first moments together define time 0: sound and moving picture, as far as they are known."""
+    """Return the tracks whose first moments together define time 0: sound and moving picture, as far as they are
+    known."""
     return tuple(track.index for track in tracks if (track.sample_rate or track.width) and not track.cover)
 
 

@@ -24,5 +24,5 @@ class Sounds(Document):
     sounds: tuple[Sound, ...]
 
     def of_kind(self, *kinds: SoundKind) -> tuple[Sound, ...]:
-        """The sounds of these kinds, in order of time."""
+        """Return the sounds of these kinds, in order of time."""
         return tuple(sound for sound in self.sounds if sound.kind in kinds)

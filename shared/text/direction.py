@@ -35,7 +35,7 @@ _SCRIPTS = frozenset({
 
 
 def of_language(tag: str) -> Direction:
-    """The direction in which a language (BCP-47) is written; a script in its tag goes before the language."""
+    """Return the direction in which a language (BCP-47) is written; a script in its tag goes before the language."""
     scripts = [part for part in tag.split("-")[1:] if len(part) == 4 and part.isalpha()]
     if scripts:
         return "rtl" if scripts[0].casefold() in _SCRIPTS else "ltr"
@@ -43,12 +43,12 @@ def of_language(tag: str) -> Direction:
 
 
 def first_strong(text: str) -> Direction | None:
-    """The direction of the first letter that has one, outside of isolates, as UAX #9 looks for it."""
+    """Return the direction of the first letter that has one, outside of isolates, as UAX #9 looks for it."""
     return next(_strong(text), None)
 
 
 def base_direction(lines: Sequence[str], language: str) -> Direction:
-    """The direction of a cue: that of its letters where they agree, else that of its language."""
+    """Return the direction of a cue: that of its letters where they agree, else that of its language."""
     if all(map(str.isascii, lines)) and any(map(str.isalpha, "".join(lines))):
         return "ltr"
     found = [direction for line in lines for direction in _strong(line)]
@@ -58,7 +58,8 @@ def base_direction(lines: Sequence[str], language: str) -> Direction:
 
 
 def with_mark(line: str, direction: Direction) -> str:
-    """The line with a mark in front where a reader that looks at its first letter would take another direction."""
+    """Return the line with a mark in front where a reader that looks at its first letter would take another
+    direction."""
     return line if (first_strong(line) or "ltr") == direction else _MARK[direction] + line
 
 

@@ -54,7 +54,7 @@ INDICTRANS2 = _table("""
 
 
 def flores_code(tag: str, table: Mapping[str, str], model: str) -> str:
-    """The code of a BCP-47 tag; raises `StageError` for a language or a script that the model does not know."""
+    """Return the code of a BCP-47 tag; raises `StageError` for a language or a script that the model does not know."""
     language, *rest = tag.split("-")
     script = next((part.title() for part in rest if len(part) == 4 and part.isalpha()), None)
     ways = (f"{language}-{script}" if script else tag, language)

@@ -49,7 +49,7 @@ class Term(Frozen):
     note: str = ""
 
     def rendering(self, language: str) -> str | None:
-        """The term in a language; `None` where the glossary leaves that to the translator."""
+        """Return the term in a language; `None` where the glossary leaves that to the translator."""
         if self.target is None and not self.targets:
             return self.source
         written = self.targets.get(language) or self.targets.get(primary(language)) or self.target
@@ -77,7 +77,7 @@ class Glossary(Frozen):
 
     @classmethod
     def parse(cls, content: bytes, name: str) -> Self:
-        """The table that a file called `name` holds; raises `DocumentError` with the line that is wrong."""
+        """Return the table that a file called `name` holds; raises `DocumentError` with the line that is wrong."""
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -93,7 +93,7 @@ class Glossary(Frozen):
         return path
 
     def as_text(self) -> str:
-        """The table as `read` takes it, with the columns that some term needs."""
+        """Return the table as `read` takes it, with the columns that some term needs."""
         tags = list(dict.fromkeys(tag for term in self.terms for tag in term.targets))
         rows = [[*_COLUMNS[:2], *tags, *_COLUMNS[2:]]]
         for term in self.terms:
@@ -121,11 +121,11 @@ class Glossary(Frozen):
         return tuple(found)
 
     def into(self, language: str) -> Glossary:
-        """The terms that have a rendering in a language."""
+        """Return the terms that have a rendering in a language."""
         return Glossary(terms=tuple(term for term in self.terms if term.rendering(language)))
 
     def beside(self, others: Glossary) -> Glossary:
-        """With the terms of others that this one says nothing about."""
+        """Return the glossary with the terms of others that this one says nothing about."""
         known = {term.source for term in self.terms}
         return Glossary(terms=(*self.terms, *(term for term in others.terms if term.source not in known)))
 
@@ -135,8 +135,8 @@ class Glossary(Frozen):
         return ", ".join(term.source for term in self.terms)
 
     def kept(self, said: str, written: str, language: str) -> dict[str, tuple[int, int]]:
-        """For each term that was said: how often, and how often its rendering stands in the translation, at most as
-        often as it was said."""
+        """Return for each term that was said: how often, and how often its rendering stands in the translation, at most
+        as often as it was said."""
         hits = self.into(language).find(said)
         met = Counter(hit.term.source for hit in hits)
         renderings = {hit.term.source: hit.term.rendering(language) or "" for hit in hits}
@@ -161,8 +161,8 @@ def glossary_of(table: Path | None) -> Glossary:
 
 
 def cut_hotwords(hotwords: str, fits: Callable[[str], bool]) -> tuple[str, list[str]]:
-    """The first hotwords that fit, whole ones, and those that do not. A library would cut inside a name, and some of
-    them cut away the first ones."""
+    """Return the first hotwords that fit, whole ones, and those that do not. A library would cut inside a name, and
+    some of them cut away the first ones."""
     if fits(hotwords):
         return hotwords, []
     separator = ", " if "," in hotwords else " "
@@ -173,7 +173,8 @@ def cut_hotwords(hotwords: str, fits: Callable[[str], bool]) -> tuple[str, list[
 
 
 def count_in(text: str, renderings: Iterable[str]) -> Counter[str]:
-    """How often each rendering stands in a text, wherever in a word; of two that overlap, the longer one counts."""
+    """Return how often each rendering stands in a text, wherever in a word; of two that overlap, the longer one
+    counts."""
     wanted = {unicodedata.normalize("NFC", rendering): rendering for rendering in renderings}
     terms = Glossary(terms=tuple(Term(source=rendering, match="part") for rendering in wanted if rendering))
     return Counter(wanted[hit.term.source] for hit in terms.find(unicodedata.normalize("NFC", text)))
@@ -181,7 +182,7 @@ def count_in(text: str, renderings: Iterable[str]) -> Counter[str]:
 
 @lru_cache(maxsize=4096)
 def _pattern(source: str, match: Match) -> re.Pattern[str]:
-    """The term with any white space between its words, with its accents as one character or as two."""
+    """Return the term with any white space between its words, with its accents as one character or as two."""
     forms = dict.fromkeys([source, *(unicodedata.normalize(form, source) for form in ("NFC", "NFD"))])
     written = "|".join(r"\s+".join(re.escape(word) for word in form.split()) for form in forms)
     return re.compile(written, re.IGNORECASE if match == "any-case" else 0)
@@ -205,7 +206,7 @@ def _is_of_word(character: str) -> bool:
 
 
 def _terms(text: str) -> Iterator[Term]:
-    """The rows as terms. Raises `ValueError`."""
+    """Yield the rows as terms. Raises `ValueError`."""
     head = next(iter(text.splitlines()), "")
     separator = max(_SEPARATORS, key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
@@ -225,7 +226,7 @@ def _terms(text: str) -> Iterator[Term]:
 
 
 def _column(name: str) -> str:
-    """The name of a column: one of ours, or a language's tag."""
+    """Return the name of a column: one of ours, or a language's tag."""
     plain = name.strip().lower()
     if plain in _COLUMNS or not plain:
         return plain
@@ -238,7 +239,7 @@ def _column(name: str) -> str:
 
 
 def _cells(columns: list[str], row: list[str], line: int) -> Iterator[tuple[str, str]]:
-    """The cells that hold something, each with its column."""
+    """Yield the cells that hold something, each with its column."""
     for number, cell in enumerate(row):
         if content := " ".join(cell.split()):
             if number >= len(columns) or not columns[number]:

@@ -39,7 +39,7 @@ class ReadingParams(Params):
     reading_speeds: dict[str, float] = Field({}, description="places read in a second, by language")
 
     def reading_speed_in(self, language: str) -> float:
-        """In a language (BCP-47)."""
+        """Return the reading speed in a language (BCP-47)."""
         return of_language(self.reading_speeds, language, self.reading_speed)
 
 
@@ -64,7 +64,8 @@ class GuideParams(ReadingParams):
     frame_rate: float = Field(24.0, gt=0, description="frames a second, if the media file does not state it")
 
     def limits(self, language: str, frame_rate: float | None = None) -> Limits:
-        """The limits for a language (BCP-47) and a frame rate; a tag with script or region goes before its language."""
+        """Return the limits for a language (BCP-47) and a frame rate; a tag with script or region goes before its
+        language."""
         return Limits(
             line_length=max(of_language(self.line_lengths, language, self.line_length), 2),
             lines=self.lines,

@@ -59,7 +59,7 @@ _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 def parse_language(text: str) -> str:
-    """A BCP-47 tag from what people and containers write: `en`, `EN-us`, `hin`, `ger`. Raises `ValueError`."""
+    """Return a BCP-47 tag from what people and containers write: `en`, `EN-us`, `hin`, `ger`. Raises `ValueError`."""
     head, _, rest = text.strip().replace("_", "-").partition("-")
     primary = head.lower()
     primary = _BIBLIOGRAPHIC.get(primary, _TERMINOLOGIC.get(primary, primary))
@@ -83,7 +83,7 @@ def language_named(word: str) -> str | None:
 
 
 def language_of_track(text: str | None) -> str | None:
-    """The tag a container states for a track; None if it states none, or not a language."""
+    """Return the tag a container states for a track; None if it states none, or not a language."""
     if not text:
         return None
     try:
@@ -99,7 +99,7 @@ def is_same(one: str, other: str) -> bool:
 
 
 def primary(tag: str) -> str:
-    """The language of a tag, without script and region."""
+    """Return the language of a tag, without script and region."""
     return tag.partition("-")[0].lower()
 
 
@@ -114,7 +114,7 @@ def is_covered(wanted: str, there: str) -> bool:
 
 
 def iso639_2t(tag: str) -> str:
-    """The three-letter code that containers want; `und` for a language outside the table."""
+    """Return the three-letter code that containers want; `und` for a language outside the table."""
     base = primary(tag)
     if base in LANGUAGES:
         return LANGUAGES[base][0]
@@ -122,7 +122,7 @@ def iso639_2t(tag: str) -> str:
 
 
 def in_file_name(tag: str) -> str:
-    """The tag as a part of a subtitle's name, as media servers read it: `en`, `pt-BR`; Hindi as `hin`.
+    """Return the tag as a part of a subtitle's name, as media servers read it: `en`, `pt-BR`; Hindi as `hin`.
 
     Some servers take `hi` in a name for "hearing impaired", so that Hindi subtitles would be shown as English ones.
     """
@@ -131,7 +131,7 @@ def in_file_name(tag: str) -> str:
 
 
 def language_in_file_name(name: str) -> str:
-    """The language that a media server reads from a name: `film.pt-BR.srt`, `film.en.forced.srt`."""
+    """Return the language that a media server reads from a name: `film.pt-BR.srt`, `film.en.forced.srt`."""
     parts = [part for part in name.split(".")[1:-1] if part not in {"forced", "sdh", "cc", "default"}]
     if parts[1:] and parts[-1] == "hi" and language_of_track(parts[-2]):
         del parts[-1]  # after a language it stands for hearing impaired
@@ -139,7 +139,7 @@ def language_in_file_name(name: str) -> str:
 
 
 def english_name(tag: str) -> str:
-    """A name for people: `Hindi`, `Portuguese (pt-BR)`; the tag itself where no name is known."""
+    """Return a name for people: `Hindi`, `Portuguese (pt-BR)`; the tag itself where no name is known."""
     base = primary(tag)
     name = LANGUAGES[base][1] if base in LANGUAGES else tag
     return name if tag in {base, name} else f"{name} ({tag})"

@@ -66,7 +66,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def _fold(text: str) -> str:
-    """A name as it compares: words in small letters, without accents and points."""
+    """Return a name as it compares: words in small letters, without accents and points."""
     plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
     return " ".join(_WORD.findall(plain.replace("ʻ", "").replace("_", " ").casefold()))
 
@@ -92,7 +92,7 @@ _SAME = {"nb": "no", "nob": "no", "cmn": "zh"}  # as recognisers and translators
 
 
 def known_language(text: str) -> str:
-    """The BCP-47 tag of a language that a user has written as a tag or by its name. Raises `ValueError` with the
+    """Return the BCP-47 tag of a language that a user has written as a tag or by its name. Raises `ValueError` with the
     nearest one for a language that is not known."""
     word = text.strip()
     named = _named(word)
@@ -109,12 +109,12 @@ def known_language(text: str) -> str:
 
 
 def known_or_none(text: str | None) -> str | None:
-    """The tag of a language that a parameter may name."""
+    """Return the tag of a language that a parameter may name."""
     return None if text is None else known_language(text)
 
 
 def split_languages(text: str) -> list[str]:
-    """The languages of a list in one text: `pt,en`, `pt en`, `Brazilian Portuguese, English`."""
+    """Return the languages of a list in one text: `pt,en`, `pt en`, `Brazilian Portuguese, English`."""
     found: list[str] = []
     for part in filter(None, map(str.strip, re.split(r"[,;]", text))):
         found += [part] if _named(part) else part.split()
@@ -122,7 +122,7 @@ def split_languages(text: str) -> list[str]:
 
 
 def _named(word: str) -> str | None:
-    """The tag of a name, with that of a variety before or after it; None for other text."""
+    """Return the tag of a name, with that of a variety before or after it; None for other text."""
     folded = _fold(word)
     if folded in _NAMES:
         return _NAMES[folded]
@@ -142,7 +142,7 @@ def _variety(tag: str, subtags: list[str]) -> str:
 
 
 def _in_usual_case(tag: str) -> str:
-    """`zh-hans` as `zh-Hans`, `pt-br` as `pt-BR`."""
+    """Return `zh-hans` as `zh-Hans`, `pt-br` as `pt-BR`."""
     head, *rest = tag.split("-")
     usual = {2: str.upper, 4: str.title}
     return "-".join([head, *(usual.get(len(part), str.lower)(part) for part in rest)])

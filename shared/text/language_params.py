@@ -19,5 +19,5 @@ class LanguageParams(Params):
 
 
 def of_language(table: Mapping[str, ValueT], language: str, otherwise: ValueT) -> ValueT:
-    """A table's entry for a language (BCP-47); a tag with script or region goes before its language."""
+    """Return a table's entry for a language (BCP-47); a tag with script or region goes before its language."""
     return table.get(language, table.get(primary(language), otherwise))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 
 def clock(milliseconds: int) -> str:
-    """`75_250` as `1:15`, `3_675_000` as `1:01:15`: for messages, rounded down to the second."""
+    """Return `75_250` as `1:15`, `3_675_000` as `1:01:15`: for messages, rounded down to the second."""
     minutes, seconds = divmod(max(milliseconds, 0) // 1000, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 def span(seconds: float) -> str:
-    """How long something took: `0.4s`, `12s`, `3m05s`, `2h04m`."""
+    """Return how long something took: `0.4s`, `12s`, `3m05s`, `2h04m`."""
     if seconds < 9.95:
         return f"{seconds:.1f}s"
     whole = round(seconds)
@@ -23,6 +23,6 @@ def span(seconds: float) -> str:
 
 
 def timecode(milliseconds: int) -> str:
-    """`75_250` as `00:01:15,250`: a place in a subtitle file, as SubRip writes it."""
+    """Return `75_250` as `00:01:15,250`: a place in a subtitle file, as SubRip writes it."""
     seconds, rest = divmod(max(milliseconds, 0), 1000)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d},{rest:03d}"

@@ -61,7 +61,7 @@ class Hub:
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def repositories(self) -> dict[str, dict[str, dict[str, bytes]]]:
-        """Repository, revision and file to content."""
+        """Return repository, revision and file to content."""
         found: dict[str, dict[str, dict[str, bytes]]] = {}
         for path, content in self.files.items():
             if (part := _RESOLVE.fullmatch("/" + path)) is not None:
@@ -104,7 +104,8 @@ class Hub:
         return Fault()
 
     def _allowed(self, request: http.server.BaseHTTPRequestHandler, repo: str, *, wants_bytes: bool) -> bool:
-        """The real hub's rules: a wrong token is refused everywhere, terms are asked for where bytes are wanted."""
+        """Apply the real hub's rules: a wrong token is refused everywhere, terms are asked for where bytes are
+        wanted."""
         token = (request.headers.get("Authorization") or "").removeprefix("Bearer ")
         user = self.users.get(token)
         if token and user is None:
@@ -203,7 +204,7 @@ def _refuse(
 
 @contextmanager
 def serve(files: Mapping[str, bytes]) -> Iterator[Hub]:
-    """A hub at work for the life of the block."""
+    """Serve a hub for the life of the block."""
     hub = Hub(files)
 
     class Handler(http.server.BaseHTTPRequestHandler):

@@ -27,7 +27,7 @@ class PackageIndex:
 
 
 def make_wheel(folder: Path) -> Path:
-    """The package as a wheel."""
+    """Return the package as a wheel."""
     wheel, info = folder / f"{_MODULE}-{VERSION}-py3-none-any.whl", f"{_MODULE}-{VERSION}.dist-info"
     files = {
         f"{_MODULE}.py": "HERE = True\n",
@@ -42,7 +42,7 @@ def make_wheel(folder: Path) -> Path:
 
 
 def requirement(wheel: Path) -> str:
-    """The line of a lock for it."""
+    """Return the line of a lock for it."""
     return f"{NAME}=={VERSION} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
 
 
@@ -78,7 +78,7 @@ def serve_index(folder: Path, wheel: Path) -> Iterator[PackageIndex]:
 
 
 def _certificates(folder: Path) -> tuple[Path, Path]:
-    """The authority's certificate, and the server's with its key."""
+    """Return the authority's certificate, and the server's with its key."""
     authority, pem = folder / "authority.pem", folder / "server.pem"
     (folder / "server.ext").write_text(
         "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n",

@@ -39,7 +39,7 @@ class Leaks:
 
 @contextmanager
 def detect_leaks(allowed: str | None = None) -> Iterator[Leaks]:
-    """A detector at work for the life of the block; what is below the address `allowed`, over HTTP, it passes on."""
+    """Give a detector for the life of the block; what is below the address `allowed`, over HTTP, it passes on."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def answer(self) -> None:

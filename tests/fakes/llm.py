@@ -17,7 +17,8 @@ Mind = Callable[[Lines], Lines]
 
 
 def tidy(lines: Lines) -> Lines:
-    """What a careful model does: a capital in front, a full stop behind, and no more words than there is room for."""
+    """Return the lines as a careful model makes them: a capital in front, a full stop behind, and no more words than
+    there is room for."""
     done = []
     for line in lines:
         text = str(line.get("draft", line["text"])).strip()
@@ -59,20 +60,20 @@ class Service:
         return [[line["id"] for line in material(request)["lines"]] for request in self.requests]
 
     def next_fault(self) -> Fault | None:
-        """What is to go wrong now."""
+        """Return what is to go wrong now."""
         with self._guard:
             return self.faults.pop(0) if self.faults else self.always
 
 
 def material(request: Mapping[str, Any]) -> dict[str, Any]:
-    """What a request shows the model."""
+    """Return what a request shows the model."""
     text = next(message["content"] for message in request["messages"] if message["role"] == "user")
     found: dict[str, Any] = json.JSONDecoder().raw_decode(text)[0]
     return found
 
 
 def task(request: Mapping[str, Any]) -> str:
-    """What a request tells the model to do."""
+    """Return what a request tells the model to do."""
     return str(request.get("system") or request["messages"][0]["content"])
 
 
@@ -150,7 +151,7 @@ def _error(message: str) -> str:
 
 
 def _as_service(path: str, said: str, fault: Fault) -> str:
-    """What a model says, wrapped as the interface of that path wraps it."""
+    """Return what a model says, wrapped as the interface of that path wraps it."""
     tokens = len(said) // 4
     if path.endswith("/messages"):
         try:

@@ -111,7 +111,7 @@ def _leave_a_grandchild(job: MisbehaveJob) -> None:
 
 
 def _run_a_program_once(job: MisbehaveJob) -> None:
-    """As a backend does that runs ffmpeg; one that has no end the first time."""
+    """Run a program as a backend runs ffmpeg; it has no end the first time."""
     told = Path(job.params.path)
     if not told.exists():
         child = subprocess.Popen(["sleep", "3600"], **child_options())
@@ -133,8 +133,8 @@ def _leak(job: MisbehaveJob) -> None:
 
 
 def _run_out_of_memory(job: MisbehaveJob) -> None:
-    """The words of a library on a GPU, unless what is asked for is small enough: at most `value` at once, and, where
-    there is a path, only in low precision."""
+    """Fail in the words of a library on a GPU, unless what is asked for is small enough: at most `value` at once, and,
+    where there is a path, only in low precision."""
     if job.params.batch > job.params.value or (job.params.path and job.params.precision != "low"):
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
@@ -165,7 +165,7 @@ def _link(job: MisbehaveJob) -> Path:
 
 
 def _tell_where(job: MisbehaveJob) -> None:
-    """The network this process is in, and the cards it is allowed to see."""
+    """Tell the network this process is in, and the cards it is allowed to see."""
     cards = os.environ.get("CUDA_VISIBLE_DEVICES", "none")
     (job.out_dir / "text.txt").write_text(f"{Path('/proc/self/ns/net').readlink()} {cards}")
 

@@ -44,7 +44,7 @@ def fill(cache: Path, *names: str) -> Path:
 
 
 def tree(folder: Path) -> dict[str, tuple[str, int, str]]:
-    """Everything below a folder: what it is, when it was written, what it holds."""
+    """Return everything below a folder: what it is, when it was written, what it holds."""
     return {
         str(path.relative_to(folder)): (
             str(path.readlink()) if path.is_symlink() else oct(path.stat().st_mode),

@@ -47,7 +47,7 @@ class Wish:
 
 
 async def work(project: Project, wishes: list[Wish]) -> dict[str, object]:
-    """All of them at once; the text of each, or the code of its error."""
+    """Run all of them at once; return the text of each, or the code of its error."""
     heard: list[events.Event] = []
     warnings: list[str] = []
     logs = project.folders.results / "runs" / "test"

@@ -21,7 +21,7 @@ class Publisher:
         self.digest = hashlib.sha256(film.read_bytes()).hexdigest()
 
     def result(self, key: str, contents: Iterable[tuple[str, bytes]]) -> StoredResult:
-        """A result of these files, which the store holds."""
+        """Return a result of these files, which the store holds."""
         files = []
         for name, content in contents:
             digest = hashlib.sha256(content).hexdigest()

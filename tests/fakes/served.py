@@ -69,7 +69,7 @@ def serve_project(
 
 
 def _source(model: Model, hub: str, name: str, locked: LockedModel, files: Iterable[str]) -> HubSource | UrlSource:
-    """The manifest's own where that is a repository: a file that it would not take must not help a test."""
+    """Return the manifest's own where that is a repository: a file that it would not take must not help a test."""
     for source in model.sources:
         if isinstance(source, HubSource):
             assert (extra := set(files) - taken_by(source, list(files))) == set(), f"{name} does not take {extra}"

@@ -30,7 +30,7 @@ _DEVANAGARI = [chr(code) for code in range(0x0901, 0x094E)]
 
 
 def write_english(folder: Path) -> None:
-    """torchaudio's network, in the file that its bundle names; with the outputs that the bundle takes away."""
+    """Write torchaudio's network, in the file that its bundle names; with the outputs that the bundle takes away."""
     outputs = _BUNDLE._params["aux_num_out"] + len(_BUNDLE._remove_aux_axis)
     network = torchaudio.models.wav2vec2_model(**{**_BUNDLE._params, "aux_num_out": outputs})
     weights = {name: _shared(tensor) for name, tensor in network.state_dict().items()}
@@ -38,7 +38,7 @@ def write_english(folder: Path) -> None:
 
 
 def write_devanagari(folder: Path) -> None:
-    """transformers' network with its tokenizer."""
+    """Write transformers' network with its tokenizer."""
     letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *_DEVANAGARI]
     (folder / "vocab.json").write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))
     tokenizer = Wav2Vec2CTCTokenizer(folder / "vocab.json", pad_token="<pad>", word_delimiter_token="|")
@@ -60,7 +60,7 @@ def write_devanagari(folder: Path) -> None:
 
 
 def _shared(tensor: torch.Tensor) -> torch.Tensor:
-    """A large weight as overlapping rows of few numbers; a small one as it was made."""
+    """Return a large weight as overlapping rows of few numbers; a small one as it was made."""
     if tensor.numel() <= 1024:
         return tensor
     rows = tensor.shape[0]

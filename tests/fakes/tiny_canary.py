@@ -25,7 +25,7 @@ _NEMO = "nemo.collections.asr.modules"
 
 
 def write_tokenizer(folder: Path) -> None:
-    """A byte-level BPE with Qwen's special tokens, and a Qwen3 of one layer."""
+    """Write a byte-level BPE with Qwen's special tokens, and a Qwen3 of one layer."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -61,7 +61,7 @@ def metadata() -> dict[str, tuple[int, bytes]]:
 
 
 def tensors() -> dict[str, tuple[int, ...]]:
-    """Names and shapes, the fastest dimension first."""
+    """Return names and shapes, the fastest dimension first."""
     square, wide, tall = (EMBEDDING, EMBEDDING), (EMBEDDING, FEED_FORWARD), (FEED_FORWARD, EMBEDDING)
     return {
         "token_embd.weight": (EMBEDDING, len(TOKENS)),

@@ -59,7 +59,7 @@ def main(folder: Path) -> None:
 
 
 def _pieces(text: str, model: Path) -> list[str]:
-    """Train a vocabulary of the text into a file; gives its pieces."""
+    """Train a vocabulary of the text into a file, and return its pieces."""
     with tempfile.TemporaryDirectory() as scratch:
         corpus, prefix = Path(scratch) / "corpus.txt", Path(scratch) / "pieces"
         corpus.write_text(f"{text}\n" * 50)

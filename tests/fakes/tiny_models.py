@@ -46,7 +46,7 @@ def a_model(*sources: Source, gated: bool = False, needs: tuple[str, ...] = ()) 
 
 
 def a_cache(folder: Path, hub: Hub | str, token: str | None = None, **models: Model) -> ModelCache:
-    """A cache of models whose repositories are `org/<name>`; by default of one, `tiny`."""
+    """Return a cache of models whose repositories are `org/<name>`; by default of one, `tiny`."""
     models = models or {"tiny": a_model()}
     locked = {name: locked_model(f"org/{name}") for name in models}
     address = hub if isinstance(hub, str) else hub.address

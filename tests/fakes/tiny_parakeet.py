@@ -24,7 +24,7 @@ _NEMO = "nemo.collections.asr.modules"
 
 
 def settings(tokenizer: str) -> dict[str, object]:
-    """What the archive's own configuration says."""
+    """Return what the archive's own configuration says."""
     loss = {"fastemit_lambda": 0.0, "clamp": -1.0, "durations": _DURATIONS, "sigma": 0.02, "omega": 0.1}
     return {
         "sample_rate": 16_000,

@@ -56,7 +56,7 @@ def main(folder: Path, part: str = "") -> None:
 
 
 def _segmentation() -> Model:
-    """Three speakers in 10 s, two at once, as segmentation 3.0 has them: seven classes."""
+    """Return three speakers in 10 s, two at once, as segmentation 3.0 has them: seven classes."""
     network = PyanNet(lstm={"hidden_size": 16, "num_layers": 1}, linear={"hidden_size": 16, "num_layers": 1})
     network.specifications = Specifications(
         problem=Problem.MONO_LABEL_CLASSIFICATION,
@@ -79,7 +79,7 @@ def _embedding() -> Model:
 
 
 def _save(network: Model, folder: Path) -> None:
-    """As the library's own training leaves it."""
+    """Save a checkpoint as the library's own training leaves it."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {
         "state_dict": {name: _shared(name, tensor) for name, tensor in network.state_dict().items()},
@@ -95,7 +95,7 @@ def _save(network: Model, folder: Path) -> None:
 
 
 def _shared(name: str, tensor: torch.Tensor) -> torch.Tensor:
-    """A large weight as overlapping rows of few numbers."""
+    """Return a large weight as overlapping rows of few numbers."""
     if tensor.numel() <= _SHARED:
         return tensor
     rows = tensor.shape[0]

@@ -16,7 +16,7 @@ PATCH = 14
 
 
 def save_tokenizer(folder: Path) -> dict[str, int]:
-    """One token for each byte, after Qwen's marks: a real byte-level BPE without merges."""
+    """Save a tokenizer with one token for each byte, after Qwen's marks: a real byte-level BPE without merges."""
     letters = sorted(bytes_to_unicode().values())
     vocabulary = {letter: number for number, letter in enumerate(letters)}
     added = [

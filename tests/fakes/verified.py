@@ -7,7 +7,7 @@ from pipeline.model_cache.upkeep.verify import check_models, drop
 
 
 def wrong_files(cache: ModelCache, name: str) -> list[str]:
-    """What is wrong with a model, one sentence a file."""
+    """Return what is wrong with a model, one sentence a file."""
     return [problem.sentence for problem in check_models([name], cache.folder, cache.locked, lambda event: None)[name]]
 
 

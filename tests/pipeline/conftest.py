@@ -39,7 +39,7 @@ class Bench:
         return Step("misbehave", misbehave.STAGE, "itself", backend, params, {}, {})
 
     def run(self, *steps: Step) -> list[StoredResult | BaseException]:
-        """The result of each step, or what it raised, in order, all in one dispatcher."""
+        """Return the result of each step, or what it raised, in order, all in one dispatcher."""
         return asyncio.run(self._run(steps))
 
     async def _run(self, steps: tuple[Step, ...]) -> list[StoredResult | BaseException]:
@@ -63,7 +63,7 @@ class Bench:
 
 @pytest.fixture
 def make_project(tmp_path: Path, environments: Path | None) -> Callable[..., Project]:
-    """An project over temporary folders; keyword arguments are settings."""
+    """Return a project over temporary folders; keyword arguments are settings."""
 
     def make(**settings: JsonValue) -> Project:
         flags: dict[str, JsonValue] = {

@@ -101,7 +101,7 @@ class Tiny:
 
 
 def script(name: str, *words: str) -> MakeFiles:
-    """Runs `tests/fakes/<name> FOLDER <words>` in the backend's environment."""
+    """Run `tests/fakes/<name> FOLDER <words>` in the backend's environment."""
 
     def make(python: Path, folder: Path) -> None:
         command = [str(python), str(ROOT / "tests" / "fakes" / name), str(folder), *words]
@@ -113,7 +113,7 @@ def script(name: str, *words: str) -> MakeFiles:
 
 @cache
 def language_model() -> Service:
-    """A service on the loopback for all cases that ask one, as long as this process lives."""
+    """Return a service on the loopback for all cases that ask one, as long as this process lives."""
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(serve_llm())
@@ -166,7 +166,7 @@ def _condense(made: Material) -> Job:
 
 
 def _with_tiny_weights(made: Material) -> Job:
-    """What random weights write need not be a translation."""
+    """Return the case for random weights: what they write need not be a translation."""
     params: dict[str, JsonValue] = {"target": "hi", "max_length": 24, "max_untranslated": 1.0}
     return {"audio": made.audio, "transcript": made.said}, params
 
@@ -284,7 +284,7 @@ CASES = (
 
 
 def runs_here(backend: Backend) -> bool:
-    """Whether this machine's system and Python are such as the backend runs on."""
+    """Tell whether this machine's system and Python are such as the backend runs on."""
     family = FAMILIES.get(backend.environment)
     return (not backend.platforms or sys.platform in backend.platforms) and (family is None or family.runs_here)
 

@@ -39,7 +39,7 @@ __all__ = ("read_only", "witness")  # fixtures
 
 @pytest.fixture(scope="session", autouse=True)
 def starter_is_set_up(stage_environments: None) -> None:
-    """Every test of this folder has the starter profile's environments and models."""
+    """Give every test of this folder the environments and models of the starter profile."""
 
 
 StageInputs = Mapping[str, Path | tuple[Path, ...]]
@@ -67,7 +67,7 @@ class StageRun:
         return path
 
     def content(self) -> dict[str, bytes]:
-        """Every byte of every output, to compare two runs."""
+        """Return every byte of every output, to compare two runs."""
         return {
             str(path.relative_to(self.folder)): path.read_bytes()
             for path in sorted(self.folder.rglob("*"))
@@ -137,7 +137,7 @@ RunStage = Callable[..., StageRun]
 
 @pytest.fixture(scope="session")
 def real_project() -> Project:
-    """The project itself, starter profile."""
+    """Return the project itself, starter profile."""
     return open_project(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, {"profile": "starter"})[0])
 
 
@@ -160,7 +160,7 @@ def make_stages(real_project: Project, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="session")
 def run_stage(make_stages: MakeStages) -> Stages:
-    """Runs stages in workers that stay warm for the whole session."""
+    """Run stages in workers that stay warm for the whole session."""
     return make_stages()
 
 
@@ -172,7 +172,7 @@ class ServeModels(Protocol):
 
 @pytest.fixture(scope="session")
 def serve_models(real_project: Project, tmp_path_factory: pytest.TempPathFactory) -> ServeModels:
-    """Puts models that a test has made into a cache of their own, as the product does it: served by a hub on the
+    """Put models that a test has made into a cache of their own, as the product does it: served by a hub on the
     loopback, locked, fetched, verified. Gives the project that uses this cache; the hub is gone by then.
 
         project = serve_models({"nllb-600m": folder}, translate={"translator": "nllb-600m"})
@@ -190,7 +190,7 @@ def serve_models(real_project: Project, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def ffmpeg(real_project: Project) -> Path:
-    """The ffmpeg that stages get."""
+    """Return the ffmpeg that stages get."""
     real_project.installed.tools.ensure(real_project.installed.tool, lambda event: None, offline=False)
     return real_project.installed.tools.folder(real_project.installed.tool) / FFMPEG
 
@@ -202,7 +202,7 @@ def demo() -> Path:
 
 @pytest.fixture(scope="session")
 def speech_clip(run_stage: Stages, demo: Path) -> Path:
-    """The sample's speech: 16 kHz mono WAV."""
+    """Return the sample's speech: 16 kHz mono WAV."""
     return run_stage("demux", {"media": demo}).file("speech")
 
 
@@ -213,13 +213,13 @@ def speech_regions(run_stage: Stages, speech_clip: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def material(run_stage: Stages, demo: Path) -> Material:
-    """What jobs are made from, out of the whole sample."""
+    """Return what jobs are made from, out of the whole sample."""
     return Material(demo, run_stage)
 
 
 @pytest.fixture(scope="session")
 def two_media(ffmpeg: Path, run_stage: Stages, tmp_path_factory: pytest.TempPathFactory) -> tuple[Material, Material]:
-    """Two parts of the sample, of different length and with different first speakers."""
+    """Return two parts of the sample, of different length and with different first speakers."""
     folder = tmp_path_factory.mktemp("parts")
 
     def part(name: str, start: str, length: str) -> Material:
@@ -238,7 +238,7 @@ CaseProject = Callable[[Case], Project]
 def case_project(
     real_project: Project, serve_models: ServeModels, tmp_path_factory: pytest.TempPathFactory
 ) -> CaseProject:
-    """The project for a case: the project's own, or one with the case's tiny models, which are made once."""
+    """Return the project for a case: the project's own, or one with the case's tiny models, which are made once."""
     made: dict[Case, Project] = {}
 
     def give(case: Case) -> Project:
@@ -259,7 +259,7 @@ def case_project(
 
 
 def write_wav(path: Path, samples: bytes, rate: int = 16000) -> Path:
-    """16-bit mono samples as a WAV file."""
+    """Write 16-bit mono samples as a WAV file."""
     with wave.open(str(path), "wb") as target:
         target.setnchannels(1)
         target.setsampwidth(2)
@@ -269,7 +269,8 @@ def write_wav(path: Path, samples: bytes, rate: int = 16000) -> Path:
 
 
 def make_environment(project: Project, folder: Path, *requirements: str) -> Path:
-    """A virtual environment for one test, with packages that no environment of ours holds; gives its interpreter."""
+    """Return a virtual environment for one test, with packages that no environment of ours holds; gives its
+    interpreter."""
     core, python = str(project.installed.environments.python("core")), folder / "bin" / "python"
     environment = {**os.environ, "UV_CACHE_DIR": str(project.folders.cache / "uv"), "UV_PYTHON_DOWNLOADS": "never"}
     for command in (

@@ -48,8 +48,9 @@ class Failed:
 
 
 def _shared_out() -> Iterator[tuple[Case, Fault, bool]]:
-    """Each case with the fault that it is put to, and whether a worker has to be started for that. The workers that
-    witness a backend end by one fault each, in turns; those of a family with one backend are not enough for two."""
+    """Yield each case with the fault that it is put to, and whether a worker has to be started for that. The workers
+    that witness a backend end by one fault each, in turns; those of a family with one backend are not enough for two.
+    """
     cases = [case for case in HERE if case.stage != "demux"]  # which looks at its file before it opens it
     with_models_first = sorted(cases, key=lambda case: (_family(case), not case.declared.models))
     for _, group in groupby(with_models_first, _family):
@@ -118,7 +119,7 @@ class _Watch:
             os.close(pipe)
 
     def _reader(self) -> list[int]:
-        """The pipe that somebody reads, held open: its reader now waits for what is never written."""
+        """Return the pipe that somebody reads, held open: its reader now waits for what is never written."""
         for pipe in self._pipes:
             with contextlib.suppress(OSError):  # nobody has opened it yet
                 return [os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)]

@@ -32,7 +32,7 @@ def test_there_is_no_network_in_these_tests() -> None:
 
 @pytest.fixture(scope="module")
 def carried(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another checkout, with the archive and a film in it and nothing else of this machine's."""
+    """Return another checkout, with the archive and a film in it and nothing else of this machine's."""
     folder = tmp_path_factory.mktemp("far")
     reel = Reel(folder, tmp_path_factory.mktemp("person"))  # pip asks other tools for versions; those write there
     environments = {"REEL_ENVIRONMENTS_DIR": str(folder / "none")}  # else all that is built here goes with it

@@ -21,7 +21,7 @@ WINDOW = Region(start_ms=1_000, end_ms=11_000)
 def hindi(
     real_project: Project, serve_models: ServeModels, make_stages: MakeStages, tmp_path_factory: pytest.TempPathFactory
 ) -> Stages:
-    """Stages with an aligner for Hindi, and none for any other language."""
+    """Return stages with an aligner for Hindi, and none for any other language."""
     real_project.installed.environments.ensure("speech", lambda event: None)
     folder = tmp_path_factory.mktemp("aligner")
     script("tiny_aligner.py", "devanagari")(real_project.installed.environments.python("speech"), folder)
@@ -29,7 +29,7 @@ def hindi(
 
 
 def transcript(language: str, *texts: str) -> Transcript:
-    """Texts whose words nobody has timed, all of them heard in one window."""
+    """Return texts whose words nobody has timed, all of them heard in one window."""
     segments = tuple(
         Segment(
             id=number,

@@ -60,7 +60,8 @@ TOKENS = sum(len(cue.lines[0].split()) + len(cue.lines[1].split()) + 2 for cue i
 
 
 def spoilt(seed: int) -> tuple[CueSheet, int]:
-    """The reference with some words replaced by new ones, and how many: no shift of words can undo that in less."""
+    """Return the reference with some words replaced by new ones, and how many: no shift of words can undo that in
+    less."""
     chance, edits, cues = random.Random(seed), 0, []
     for cue in REFERENCE.cues:
         lines = []

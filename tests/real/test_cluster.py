@@ -34,7 +34,7 @@ LABEL = "accelerator"
 def machines(
     real_project: Project, tmp_path_factory: pytest.TempPathFactory, home: Path
 ) -> Iterator[tuple[Machine, Machine]]:
-    """Two machines in one cluster, from where no package index can be reached; the second has the label."""
+    """Give two machines in one cluster, from where no package index can be reached; the second has the label."""
     for family in (ray_cluster.FAMILY, *real_project.needed_environments()):
         real_project.installed.environments.ensure(family, lambda event: None)
     with two_machines(Reel(tmp_path_factory.mktemp("cluster"), home)) as (one, other):
@@ -45,7 +45,7 @@ def machines(
 
 @pytest.fixture(scope="module")
 def clips(machines: tuple[Machine, Machine], ffmpeg: Path) -> list[Path]:
-    """Four seconds of the sample each."""
+    """Return four seconds of the sample each."""
     folder = machines[0].reel.folder / "clips"
     folder.mkdir()
     made = [folder / f"clip{start}.mp4" for start in (3, 14, 25)]
@@ -57,7 +57,7 @@ def clips(machines: tuple[Machine, Machine], ffmpeg: Path) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def alone(clips: list[Path], tmp_path_factory: pytest.TempPathFactory, home: Path) -> dict[str, bytes]:
-    """What the clips become on one machine without a cluster."""
+    """Return what the clips become on one machine without a cluster."""
     reel = Reel(tmp_path_factory.mktemp("alone"), home)
     reel("run", *clips, "--profile", "starter")
     return contents(reel.out)
@@ -80,7 +80,7 @@ def test_a_cluster_tells_its_machines_with_what_each_has(machines: tuple[Machine
 
 
 def run_steps(machine: Machine, *wishes: dict[str, object], **extra: str) -> Any:
-    """What became of steps of the fake stage, all at once; see `tests.fakes.on_cluster`."""
+    """Return what became of steps of the fake stage, all at once; see `tests.fakes.on_cluster`."""
     variables = {"REEL_CLUSTER": ADDRESS, **extra}
     with machine.in_cluster("python", "-m", "tests.fakes.on_cluster", json.dumps(wishes), extra=variables) as driver:
         out, err = driver.communicate(timeout=200)
@@ -277,7 +277,7 @@ def test_a_batch_on_a_cluster_has_the_bytes_of_one_machine_also_when_another_die
 
 
 def killed_after(seen: list[dict[str, object]], host: str) -> bool:
-    """Whether a worker of that machine has begun with a step."""
+    """Tell whether a worker of that machine has begun with a step."""
     workers = {event["worker"] for event in seen if event.get("host") == host}
     return any(event.get("worker") in workers for event in seen if event["event"] == "StepStarted")
 
@@ -290,7 +290,7 @@ def wait_for(condition: Callable[[], bool], limit_s: float) -> None:
 
 
 def stages_of(machine: Machine) -> list[int]:
-    """The stage processes on a machine."""
+    """Return the stage processes on a machine."""
     return [pid for pid in machine.pids() if b"shared.worker_main" in command_line(pid)]
 
 

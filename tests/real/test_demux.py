@@ -35,7 +35,7 @@ def samples(path: Path) -> NDArray[np.int16]:
 
 
 def loud_stretches(path: Path) -> list[tuple[float, float]]:
-    """Where something is heard, in seconds; pauses under 50 ms do not count."""
+    """Return where something is heard, in seconds; pauses under 50 ms do not count."""
     with wave.open(str(path)) as sound:
         rate = sound.getframerate()
     times = np.flatnonzero(np.abs(samples(path)[:, 0].astype(int)) > LOUD) / rate

@@ -126,7 +126,7 @@ _PARTS = {"pyannote-segmentation-3-0": "segmentation", "pyannote-wespeaker": "em
 def three_one(
     real_project: Project, serve_models: ServeModels, make_stages: MakeStages, tmp_path_factory: pytest.TempPathFactory
 ) -> Stages:
-    """Stages with pyannote's 3.1, which takes its parts from other repositories of the cache."""
+    """Return stages with pyannote's 3.1, which takes its parts from other repositories of the cache."""
     real_project.installed.environments.ensure("speech", lambda event: None)
     folder = tmp_path_factory.mktemp("pyannote")
     whole = folder / "pyannote-community-1"

@@ -16,13 +16,13 @@ JOB = ("run", "film.mp4", "--profile", "starter", "--to", "pt")
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the first test leaves the results of the job, so that the others need not wait for a recogniser."""
+    """Return where the first test leaves the results of the job, so that the others need not wait for a recogniser."""
     return tmp_path_factory.mktemp("known") / "results"
 
 
 @pytest.fixture
 def done(reel: Reel, known: Path) -> Path:
-    """A film that was worked on; returns its folder."""
+    """Work on a film, and return its folder."""
     shutil.copy(ROOT / "samples" / "demo.mp4", reel.folder / "film.mp4")
     if known.exists():
         shutil.copytree(known, reel.results, dirs_exist_ok=True)

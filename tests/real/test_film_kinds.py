@@ -24,13 +24,13 @@ LATE_BY_REORDERING = 0.08  # with B-frames, the first picture is shown two pictu
 
 
 def decoded(ffmpeg: Path, media: Path, stream: str) -> list[str]:
-    """The digest of each picture, or block of sound, that a viewer gets."""
+    """Return the digest of each picture, or block of sound, that a viewer gets."""
     lines = call(ffmpeg, "-i", media, "-map", f"0:{stream}", "-fps_mode", "passthrough", "-f", "framemd5", "-")
     return [line.split(",")[-1].strip() for line in lines.splitlines() if line and not line.startswith("#")]
 
 
 def sound_s(ffmpeg: Path, media: Path) -> float:
-    """How much sound a listener gets."""
+    """Return how much sound a listener gets."""
     command = [
         str(ffmpeg),
         "-v",
@@ -57,7 +57,7 @@ def lasts_s(ffmpeg: Path, media: Path) -> float:
 
 
 def picture_at(ffmpeg: Path, video: Path, at_s: float, size: tuple[int, int], kind: str = "gray") -> NDArray[Any]:
-    """The brightness of one picture as it is stored, height by width."""
+    """Return the brightness of one picture as it is stored, height by width."""
     command = [str(ffmpeg), "-v", "error", "-ss", str(at_s), "-i", str(video), "-frames:v", "1"]
     command += ["-vf", "extractplanes=y", "-pix_fmt", kind, "-f", "rawvideo", "-"]
     content = subprocess.run(command, check=True, capture_output=True).stdout
@@ -66,7 +66,7 @@ def picture_at(ffmpeg: Path, video: Path, at_s: float, size: tuple[int, int], ki
 
 @pytest.fixture
 def plain(ffmpeg: Path, tmp_path: Path) -> Path:
-    """Six seconds with one key picture a second, and B-frames."""
+    """Return six seconds with one key picture a second, and B-frames."""
     return make(ffmpeg, tmp_path / "plain.mp4", *PLAIN, "-c:v", "libx264", "-g", "25", "-c:a", "aac")
 
 

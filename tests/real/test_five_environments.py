@@ -30,7 +30,7 @@ FAMILIES = ("lite", "speech", "demucs", "translate")  # and the core, which runs
 
 @pytest.fixture(scope="module")
 def reel(real_project: Project, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Reel:
-    """The command line with a cache of its own that holds what the project's does."""
+    """Return the command line with a cache of its own that holds what the project's does."""
     real_project.installed.models.fetch(WHISPER, lambda event: None)
     for family in FAMILIES:
         real_project.installed.environments.ensure(family, lambda event: None)
@@ -43,14 +43,14 @@ def reel(real_project: Project, home: Path, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="module")
 def own(reel: Reel) -> dict[str, str]:
-    """The variables of a user with an own cache and own models, who lets nothing out."""
+    """Return the variables of a user with an own cache and own models, who lets nothing out."""
     folders = {"REEL_CACHE_DIR": str(reel.folder / "cache"), "REEL_OWN_MODELS_DIR": str(reel.folder / "own")}
     return {**folders, "REEL_PROFILE": "starter", "REEL_OFFLINE": "true"}
 
 
 @pytest.fixture(scope="module")
 def models(reel: Reel, own: dict[str, str], real_project: Project) -> list[str]:
-    """What the user adds, as the words that say where it is used."""
+    """Return what the user adds, as the words that say where it is used."""
     words = [f"asr.models.whisper={WHISPER}"]
     for case in CASES:
         if BACKENDS.get(case.stage) != case.backend:
@@ -69,7 +69,7 @@ def models(reel: Reel, own: dict[str, str], real_project: Project) -> list[str]:
 
 @pytest.fixture(scope="module")
 def command(models: list[str], ffmpeg: Path, demo: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The one command, for a part of the sample in which both speak."""
+    """Return the one command, for a part of the sample in which both speak."""
     media = tmp_path_factory.mktemp("talk") / "talk.mp4"
     call(ffmpeg, "-nostdin", "-loglevel", "error", "-ss", "14", "-t", "13", "-i", demo, media)
     # A Demucs without training leaves no voice to be found: all of it is taken for speech.

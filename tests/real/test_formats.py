@@ -24,7 +24,7 @@ WIDTH, HEIGHT, FRAMES_A_SECOND = 320, 180, 5
 
 
 def a_sheet(*texts: str) -> CueSheet:
-    """A cue of two seconds each three seconds; a bar parts lines."""
+    """Return a cue of two seconds each three seconds; a bar parts lines."""
     cues = [Cue(start_ms=n * 3000, end_ms=n * 3000 + 2000, lines=tuple(t.split("|"))) for n, t in enumerate(texts, 1)]
     return CueSheet(language="en", cues=tuple(cues))
 
@@ -41,13 +41,13 @@ def lines_of(text: str) -> tuple[str, ...]:
 
 
 def told(sheet: CueSheet) -> list[tuple[int, int, tuple[str, ...]]]:
-    """What a viewer should see of a sheet."""
+    """Return what a viewer should see of a sheet."""
     return [(cue.start_ms, cue.end_ms, lines_of("\n".join(cue.lines))) for cue in sheet.cues]
 
 
 @pytest.fixture(scope="module")
 def w3c(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the W3C's parser."""
+    """Return a folder with the W3C's parser."""
     if shutil.which("npm") is None:
         pytest.skip("the W3C's parser runs in Node.js, and there is no npm")
     folder = tmp_path_factory.mktemp("w3c")
@@ -78,7 +78,7 @@ def milliseconds(clock: str) -> int:
 
 
 def by_ffmpeg(ffmpeg: Path, file: Path) -> list[tuple[int, int, tuple[str, ...]]]:
-    """A file's cues as ffmpeg hands them to whoever draws them. It counts in hundredths of a second."""
+    """Return a file's cues as ffmpeg hands them to whoever draws them. It counts in hundredths of a second."""
     found = []
     for start, end, text in _DIALOGUE.findall(call(ffmpeg, "-i", file, "-f", "ass", "-")):
         plain = text.replace(r"\{{}", "{").replace(r"\{", "{").replace(r"\}", "}").replace(r"\N", "\n")

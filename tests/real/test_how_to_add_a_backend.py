@@ -24,7 +24,7 @@ _ALL_TESTS = "./scripts/test --all"  # it would run this test again
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the project that shares environments and models with it, changed as the page says."""
+    """Return a copy of the project that shares environments and models with it, changed as the page says."""
     folder = tmp_path / "project"
     own = shutil.ignore_patterns(".git", ".venvs", ".cache", "out", "reel.toml", ".*_cache", "__pycache__")
     shutil.copytree(ROOT, folder, ignore=own)

@@ -67,7 +67,8 @@ def project(serve_models: ServeModels, pythons: dict[str, Path], tmp_path_factor
 
 @pytest.fixture(scope="module")
 def ask(project: Project, pythons: dict[str, Path]) -> Callable[[str], Asked]:
-    """What a generation answers in a stage's environment, started by a user with a cache of their own elsewhere."""
+    """Return what a generation answers in a stage's environment, started by a user with a cache of their own
+    elsewhere."""
 
     def ask(generation: str) -> Asked:
         elsewhere = dict.fromkeys(("HF_HOME", "TRANSFORMERS_CACHE", "HUGGINGFACE_HUB_CACHE"), "/elsewhere")

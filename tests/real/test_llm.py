@@ -25,14 +25,14 @@ REFINED = ["Good evening to all of you.", "The chairs are in place.", SAID[2]]
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Service]:
-    """One service for all tests, so that a worker stays warm: the libraries take seconds to import."""
+    """Give one service for all tests, so that a worker stays warm: the libraries take seconds to import."""
     with serve_llm() as service:
         yield service
 
 
 @pytest.fixture
 def service(served: Service) -> Service:
-    """The service in good health."""
+    """Return the service in good health."""
     served.faults, served.always, served.unknown, served.key, served.mind = [], None, set(), None, tidy
     served.requests.clear()
     return served
@@ -40,7 +40,7 @@ def service(served: Service) -> Service:
 
 @pytest.fixture(scope="module")
 def keyed_stages(make_stages: MakeStages) -> Stages:
-    """Workers of a user who has a key for a service of their own, and one that is nobody else's business."""
+    """Return workers of a user who has a key for a service of their own, and one that is nobody else's business."""
     return make_stages(variables={"LLM_API_KEY": KEY})
 
 

@@ -27,7 +27,7 @@ _KILLS = int(os.environ.get("KILLS", "6"))
 
 
 def _normalised(text: str) -> str:
-    """Lower case, letters only; the one abbreviation in the references is spelled as Whisper spells it."""
+    """Return lower case, letters only; the one abbreviation in the references is spelled as Whisper spells it."""
     words = re.sub(r"[^a-z' ]+", " ", text.lower()).split()
     return " ".join("mr" if word == "mister" else word for word in words)
 
@@ -38,7 +38,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def demo_run(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Reel:
-    """The sample, through the whole recipe, once."""
+    """Return the sample, through the whole recipe, once."""
     reel = Reel(tmp_path_factory.mktemp("demo"), home)
     reel("run", DEMO, "--profile", "starter")
     return reel
@@ -133,7 +133,7 @@ def test_clean_english_of_others_has_at_most_5_percent_of_word_errors(run_stage:
 
 
 def _workers_of(pid: int) -> list[Path]:
-    """Processes that a command started, and theirs, by the variable that each inherits."""
+    """Return processes that a command started, and theirs, by the variable that each inherits."""
     mark = f"REEL_PARENT_PID={pid}\0".encode()
     found = []
     for process in Path("/proc").glob("[0-9]*"):

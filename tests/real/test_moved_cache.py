@@ -33,7 +33,7 @@ print(huggingface_hub.snapshot_download(sys.argv[1]))
 
 @pytest.fixture(scope="module")
 def moved(real_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The project's models under another roof: second names of the same bytes, none of it writable."""
+    """Give the project's models under another roof: second names of the same bytes, none of it writable."""
     real_project.installed.models.fetch(WHISPER, lambda event: None)
     cache = tmp_path_factory.mktemp("elsewhere") / "a cache"
     for name in ("huggingface", "models"):

@@ -35,18 +35,18 @@ def make(ffmpeg: Path, target: Path, *arguments: str | Path) -> Path:
 
 
 def listing(ffmpeg: Path, media: Path) -> str:
-    """What ffmpeg says of a file; it exits with 1, for want of an output."""
+    """Return what ffmpeg says of a file; it exits with 1, for want of an output."""
     command = [str(ffmpeg), "-nostdin", "-hide_banner", "-i", str(media)]
     return subprocess.run(command, check=False, capture_output=True, text=True).stderr
 
 
 def tracks(ffmpeg: Path, media: Path) -> list[tuple[str, str]]:
-    """The languages and codecs of a film's subtitles."""
+    """Return the languages and codecs of a film's subtitles."""
     return re.findall(r"\((\w+)\): Subtitle: (\w+)", listing(ffmpeg, media))
 
 
 def first_ms(ffmpeg: Path, media: Path, stream: str) -> int:
-    """The time of a track's first packet by the file's own clock, in Matroska's milliseconds."""
+    """Return the time of a track's first packet by the file's own clock, in Matroska's milliseconds."""
     found = call(
         ffmpeg, "-copyts", "-i", media, "-map", f"0:{stream}", "-c", "copy", "-copytb", "1", "-f", "framecrc", "-"
     )
@@ -83,7 +83,7 @@ def maker(run_stage: RunStage, tmp_path: Path) -> Maker:
 
 @pytest.fixture
 def parts(ffmpeg: Path, tmp_path: Path) -> dict[str, Path]:
-    """The pieces of a rich film."""
+    """Return the pieces of a rich film."""
     (tmp_path / "old.srt").write_text(SRT)
     (tmp_path / "chapters.txt").write_text(CHAPTERS)
     (tmp_path / "font.ttf").write_bytes(b"the bytes of a font")

@@ -15,7 +15,7 @@ TITLES = {"Good evening to all of you": (1, 3), "The film is about to begin": (4
 
 @pytest.fixture(scope="module")
 def titled(ffmpeg: Path, demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight seconds of the sample with subtitles in the picture."""
+    """Return eight seconds of the sample with subtitles in the picture."""
     folder = tmp_path_factory.mktemp("titled")
     lines = [
         f"{number}\n00:00:{start:02d},000 --> 00:00:{end:02d},000\n{text}\n"

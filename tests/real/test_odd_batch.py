@@ -29,7 +29,7 @@ class Box:
         self.verdicts: Verdicts = {}
 
     def make(self, name: str, verdict: str, *arguments: str | Path) -> Path:
-        """By ffmpeg; arguments stand between its own and the output."""
+        """Make a file by ffmpeg; arguments stand between its own and the output."""
         place = self.expect(name, verdict)
         call(self._ffmpeg, "-nostdin", "-loglevel", "error", "-y", *arguments, f"file:{place}")
         return place

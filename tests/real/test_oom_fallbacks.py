@@ -105,18 +105,18 @@ class Bench:
 
 
 def _giving_back(*paths: Any, **choices: Any) -> dict[str, str]:
-    """The variables of a child, and those by which its libraries give back what they free."""
+    """Return the variables of a child, and those by which its libraries give back what they free."""
     return {**child_environment(*paths, **choices), **_GIVES_BACK}
 
 
 def _allow_no_more(pid: int) -> None:
-    """The system gives the process no memory beyond what it has, but for a little."""
+    """Let the system give the process no memory beyond what it has, but for a little."""
     held = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
     resource.prlimit(pid, resource.RLIMIT_AS, (held + _SPARE_BYTES, resource.RLIM_INFINITY))
 
 
 def _long_winded(job: Job, folder: Path) -> Job:
-    """The job with a first segment of one endless word, which nothing can cut into parts."""
+    """Return the job with a first segment of one endless word, which nothing can cut into parts."""
     inputs, params = job
     transcript = Transcript.read(Path(str(inputs["transcript"])))
     first = transcript.segments[0].model_copy(update={"text": "soitgoeson" * _TIMES, "words": ()})

@@ -32,14 +32,14 @@ def _write(path: Path, samples: Samples) -> Path:
 
 
 def _likeness_db(voice: Samples, found: Samples) -> float:
-    """Scale-invariant signal-to-distortion ratio; no shift is allowed for, so a delay would ruin it."""
+    """Return the scale-invariant signal-to-distortion ratio; no shift is allowed for, so a delay would ruin it."""
     part = np.dot(found, voice) / np.dot(voice, voice) * voice
     return float(10 * np.log10(np.sum(part**2) / np.sum((found - part) ** 2)))
 
 
 @pytest.fixture(scope="module")
 def noisy(speech_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample under as much noise as there is voice, 6 dB over."""
+    """Return the sample under as much noise as there is voice, 6 dB over."""
     voice = _read(speech_clip)
     noise = np.random.default_rng(0).standard_normal(len(voice))
     level = 2 * np.sqrt(np.mean(voice**2))
@@ -78,12 +78,12 @@ SOURCES = ("bass", "drums", "other", "vocals")
 
 @pytest.fixture(scope="module")
 def demucs(case_project: CaseProject, make_stages: MakeStages) -> Stages:
-    """Runs with a tiny Demucs of the real architecture."""
+    """Return runs with a tiny Demucs of the real architecture."""
     return make_stages(case_project(DEMUCS))
 
 
 def _stereo(path: Path, seconds: float) -> Path:
-    """Two different noises at Demucs' own rate."""
+    """Return two different noises at Demucs' own rate."""
     samples = np.random.default_rng(0).standard_normal((int(44_100 * seconds), 2)) * 3_000
     with wave.open(str(path), "wb") as target:
         target.setnchannels(2)

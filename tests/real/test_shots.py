@@ -13,7 +13,8 @@ _SOUND = ("-f", "lavfi", "-i", "sine=frequency=300:sample_rate=48000")
 
 
 def _film(ffmpeg: Path, to: Path, *options: str) -> tuple[Path, list[int]]:
-    """Five shots of moving pictures, some of them dark, at 25 frames a second; and where all but the first begin."""
+    """Return five shots of moving pictures, some of them dark, at 25 frames a second; and where all but the first
+    begin."""
     sources = ("testsrc2", "mandelbrot", "gradients=seed=4:speed=0.05", "life=mold=9:seed=3:ratio=0.3", "testsrc2")
     frames = (40, 33, 61, 28, 50)
     arguments: list[str] = []

@@ -30,7 +30,7 @@ def _pink() -> Samples:
 
 
 def _chord() -> Samples:
-    """Four chords with overtones, struck once a second."""
+    """Return four chords with overtones, struck once a second."""
     time = np.arange(LENGTH_S * RATE) / RATE
     root = np.repeat([220.0, 174.6, 261.6, 196.0], LENGTH_S * RATE // 4)
     tones = [np.sin(2 * np.pi * root * step * over * time) / over for step in (1, 1.26, 1.5) for over in (1, 2, 3)]

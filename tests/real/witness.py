@@ -50,7 +50,7 @@ def witness(
     make_stages: MakeStages, case_project: CaseProject, two_media: tuple[Material, Material], read_only: Mount,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Witness:  # fmt: skip
-    """Does a case's jobs, once."""
+    """Do a case's jobs, once."""
     seen: dict[Case, Witnessed] = {}
     one, two = two_media
 
@@ -82,7 +82,7 @@ def witness(
 
 @pytest.fixture(scope="session")
 def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:
-    """Moves the models of a cache and mounts them read-only; without the right to mount, closes folders."""
+    """Move the models of a cache and mount them read-only; without the right to mount, close folders."""
     undo: list[Callable[[], object]] = []
 
     def mount(cache: Path) -> Path:
@@ -133,6 +133,6 @@ def _set_mode(folders: list[Path], mode: int) -> None:
 
 
 def _files_of_libraries(cache: Path) -> set[Path]:
-    """Every file where some library keeps models, and in what the stage sees as its home."""
+    """Return every file where some library keeps models, and in what the stage sees as its home."""
     places = ("huggingface", "models", "torch", "nemo", "nltk_data", "tiktoken", "home")
     return {path for place in places for path in (cache / place).rglob("*") if path.is_file()}

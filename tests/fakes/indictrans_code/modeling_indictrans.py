@@ -124,5 +124,5 @@ class IndicTransForConditionalGeneration(PreTrainedModel):
 
 
 def hidden(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """A mask to be added to weights, which hides padding."""
+    """Return a mask to be added to weights, which hides padding."""
     return (1.0 - attention_mask[:, None, None, :].to(dtype)) * torch.finfo(dtype).min

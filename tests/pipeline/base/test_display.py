@@ -36,7 +36,8 @@ _TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # writ
 
 
 def is_safe(text: str, allowed: str = "") -> bool:
-    """By Unicode's own classes: neither controls, nor separators of lines, nor halves, nor turns of direction."""
+    """Tell by Unicode's own classes whether a text is safe: no controls, separators of lines, halves, or turns of
+    direction."""
     return not any(
         letter not in allowed
         and (unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} or unicodedata.bidirectional(letter) in _TURNS)

@@ -20,7 +20,7 @@ def begin(board: Board, item: str, now: float) -> None:
 
 
 def do(board: Board, item: str, step: str, began: float, ended: float | None, media_ms: int | None = 60_000) -> None:
-    """A step that begins and, where `ended` is told, is done."""
+    """Begin a step, and end it where `ended` is given."""
     board.hear(events.StepStarted(item, step, "library", "new", media_ms, "w1"), began)
     if ended is not None:
         board.hear(events.StepDone(item, step, "library", "k", ended - began, media_ms), ended)
@@ -35,7 +35,7 @@ def shown(board: Board, width: int = 100, height: int = 30, now: float = 100.0) 
 
 @pytest.fixture
 def board() -> Board:
-    """Ten media: one is done after 20 s of work, one is in the middle, a third waits."""
+    """Return a board of ten files: one is done after 20 s of work, one is in the middle, a third waits."""
     made = Board()
     made.hear(events.RunStarted("r", 10), 0.0)
     made.hear(events.WorkerStarted("w1", "asr (library)", "local", 1), 0.0)

@@ -23,7 +23,7 @@ STARTER = ("faster-whisper-base", "ge2e-embedder")
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and no models of the user's own."""
+    """Return an empty cache, and no models of the user's own."""
     monkeypatch.setenv("REEL_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("REEL_OWN_MODELS_DIR", str(tmp_path / "own"))
     return tmp_path / "cache"
@@ -49,7 +49,7 @@ def data(capsys: pytest.CaptureFixture[str], *words: str, expect: int = 0) -> An
 
 
 def groups(text: str) -> dict[str, list[str]]:
-    """The names below each title, by the title's first words."""
+    """Return the names below each title, by the title's first words."""
     found: dict[str, list[str]] = {}
     for block in text.split("\n\n")[1:-1]:
         title, *rows = block.splitlines()

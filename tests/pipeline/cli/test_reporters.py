@@ -70,7 +70,7 @@ _EXAMPLES: dict[object, object] = {
 
 
 def example(kind: Any) -> events.Event:
-    """An event of a kind; all that are made by this are about the same step, file and worker."""
+    """Return an event of a kind; all that are made by this are about the same step, file and worker."""
     types = {name: hint for name, hint in get_type_hints(kind).items() if name in kind.__dataclass_fields__}
     values = {name: _EXAMPLES[get_origin(_first(hint)) or _first(hint)] for name, hint in types.items()}
     made: events.Event = kind(**values)
@@ -78,7 +78,7 @@ def example(kind: Any) -> events.Event:
 
 
 def _first(hint: object) -> object:
-    """The first kind of value where several may stand."""
+    """Return the first kind of value where several may stand."""
     return get_args(hint)[0] if get_origin(hint) in {Union, UnionType} else hint
 
 

@@ -24,7 +24,8 @@ def step(item: str, name: str, began_s: float, ended_s: float, worker: str, stat
 
 
 def run_of(*steps: StepRecord, cut_off: bool = False) -> RunDetails:
-    """A run of 100 s, in which `w1` lives all the time and loads for the first 20 s, and `w2` from the middle on."""
+    """Return a run of 100 s, in which `w1` lives all the time and loads for the first 20 s, and `w2` from the middle
+    on."""
     ended = None if cut_off else BEGAN_MS + 100_000
     run = RunRecord("r", "2023-11-14T22:13:20+00:00", None, "interrupted" if cut_off else "done", "subtitle", "starter")
     workers = (

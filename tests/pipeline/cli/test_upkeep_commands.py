@@ -16,7 +16,7 @@ from tests.fakes.models import LOCKED
 
 @pytest.fixture
 def own(reel: Reel) -> dict[str, str]:
-    """A cache of the test's own, with a model in it that no profile needs."""
+    """Return a cache of the test's own, with a model in it that no profile needs."""
     stranger = reel.folder / "cache/huggingface/hub/models--a--b/blobs/x"
     stranger.parent.mkdir(parents=True)
     stranger.write_bytes(b"x" * 2_000_000)

@@ -25,7 +25,7 @@ STUB = {"REEL_STUB": "true"}
 
 
 def clip(place: Path, content: str) -> Path:
-    """A file that a stub stage takes for a film."""
+    """Return a file that a stub stage takes for a film."""
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(content)
     return place
@@ -214,7 +214,8 @@ def test_kills_at_any_time_lose_nothing_and_leave_nobody(reel: Reel, films: list
 
 
 def _workers(process: subprocess.Popen[str]) -> list[int]:
-    """The workers, once one of them is at work; none that is still a copy of its parent, which must not be stopped."""
+    """Return the workers, once one of them is at work; none that is still a copy of its parent, which must not be
+    stopped."""
     hears(process.stderr, "StepStarted")
     own = Path(f"/proc/{process.pid}/cmdline").read_bytes()
     return [pid for pid in children(process.pid) if Path(f"/proc/{pid}/cmdline").read_bytes() != own]

@@ -26,7 +26,7 @@ STUB = {"REEL_STUB": "true"}
 
 
 def published(folder: Path, media: Path, *names: str) -> None:
-    """What `reel` leaves in a folder that it publishes into."""
+    """Write what `reel` leaves in a folder that it publishes into."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         (folder / name).write_text(f"published {name}")
@@ -88,7 +88,7 @@ def _debris(reason: str, make: Callable[[Path, str], object]) -> Callable[[Tree,
 
 
 def _own(tree: Tree, folder: Path, name: str) -> None:
-    """Published folders of both layouts: one of its own, and the very folder of the film."""
+    """Make published folders of both layouts: one of its own, and the very folder of the film."""
     published(folder / f"{name}.d", folder / name, "a.mkv", "a.en.srt")
     tree.wanted.add(put(folder / f"{name}.d" / "the user's.mkv"))
     tree.passed[folder_walk.PUBLISHED] += 1

@@ -71,7 +71,7 @@ def test_a_result_says_which_model_it_was_made_with(align: Step) -> None:
 
 @pytest.fixture
 def translate() -> Step:
-    """From a language that nobody has told, into Hindi."""
+    """Return a step that translates from a language that nobody has told into Hindi."""
     models = {"en-indic": "whisper", "indic-indic": "aligner", "indic-en": "whisper"}
     profile = Profile(summary="", rank=1, stages={"translate": ProfileStage(backend="indictrans2", models=models)})
     return single_step(stage_named("translate"), Choices("alone", "test", profile, ("hi",), {}), {}, None)

@@ -118,13 +118,13 @@ def run(project: Project, film: Path, emit: Callable[[events.Event], None] = lam
 
 
 def stored(project: Project, digest: str) -> set[str]:
-    """The stages whose stored result has read the content with this digest itself."""
+    """Return the stages whose stored result has read the content with this digest itself."""
     found = (StoredResult.read(path) for path in project.store.manifests())
     return {str(one.ingredients["stage"]) for one in found if digest in json.dumps(one.ingredients["inputs"])}
 
 
 def make_films(folder: Path, names: Iterable[str]) -> dict[str, Path]:
-    """A folder with a film of its own for each name, all of one length."""
+    """Return a folder with a film of its own for each name, all of one length."""
     films = {name: folder / name / f"{name}.mkv" for name in names}
     for number, film in enumerate(films.values()):
         film.parent.mkdir()

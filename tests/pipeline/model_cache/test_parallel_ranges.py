@@ -68,7 +68,7 @@ def fetched(cache: ModelCache) -> str:
 
 
 def ranges_of(hub: Hub) -> list[tuple[int, int]]:
-    """The ranges with an end that were asked for, in order of their place."""
+    """Return the ranges with an end that were asked for, in order of their place."""
     asked = [str(wanted).removeprefix("bytes=").split("-") for _, wanted in hub.requests if wanted]
     return sorted((int(start), int(end) + 1) for start, end in asked if end)
 

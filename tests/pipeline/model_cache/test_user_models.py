@@ -23,7 +23,7 @@ NAME = "my-whisper"
 
 @pytest.fixture
 def tuned(tmp_path: Path) -> Path:
-    """A folder with what a Whisper has, as far as a plan looks."""
+    """Return a folder with what a Whisper has, as far as a plan looks."""
     folder = tmp_path / 'wörk "2"' / "tuned"
     (folder / "more").mkdir(parents=True)
     (folder / "model.bin").write_bytes(b"weights")

@@ -10,7 +10,7 @@ from tests.fakes import misbehave
 
 
 def a_step(name: str, *needs: str | tuple[str, ...] | list[str]) -> Step:
-    """A step that takes outputs of others: of one, of the first of a tuple, or of all in a list."""
+    """Return a step that takes outputs of others: of one, of the first of a tuple, or of all in a list."""
     inputs: dict[str, Source] = {"media": FromMedia()}
     for number, need in enumerate(needs):
         if isinstance(need, str):

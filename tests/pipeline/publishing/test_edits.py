@@ -29,7 +29,7 @@ def film(reel: Reel) -> str:
 
 
 def corrected(reel: Reel, film: str, name: str, text: str, *flags: str) -> Path:
-    """A published file that was corrected and taken in."""
+    """Return a published file that was corrected and taken in."""
     reel("run", film, *flags, extra=STUB)
     place = reel.out / "film" / name
     place.write_text(text)
@@ -142,7 +142,7 @@ def _correct(inputs: dict[str, Source]) -> Step:
 
 
 def _names(step: Step, language: str) -> dict[str, str]:
-    """The corrections that a step takes in, by role."""
+    """Return the corrections that a step takes in, by role."""
 
     def first(source: Source) -> Iterator[str]:
         for leaf in source.sources if isinstance(source, FirstOf) else (source,):

@@ -30,7 +30,7 @@ KINDS = ("file", "same", "folder", "fifo", "dangling", "link to the film", "hard
 
 
 def snapshot(world: Path) -> dict[str, tuple[int, bytes | str]]:
-    """Everything below a folder: its kind, with the content of files and where links lead."""
+    """Return everything below a folder: its kind, with the content of files and where links lead."""
     found: dict[str, tuple[int, bytes | str]] = {}
     for folder, names, files in os.walk(world):
         for name in (*names, *files):
@@ -46,7 +46,7 @@ def snapshot(world: Path) -> dict[str, tuple[int, bytes | str]]:
 
 
 def put(path: Path, kind: str, film: Path, content: bytes) -> None:
-    """A thing of other people under a name, as far as the name is free."""
+    """Put a thing of other people under a name, as far as the name is free."""
     if os.path.lexists(path) or any(parent.is_file() for parent in path.parents):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def put(path: Path, kind: str, film: Path, content: bytes) -> None:
 
 
 def recorded(world: Path) -> dict[str, set[str]]:
-    """Every path of which some record of reel's says that it is reel's, with the digests that it may have."""
+    """Return every path of which some record of reel's says that it is reel's, with the digests that it may have."""
     found: dict[str, set[str]] = {}
     for place in world.rglob(JOB):
         if job := read_job(place.parent):
@@ -145,7 +145,8 @@ def _by_a_person(action: str, target: Path, film: Path, data: st.DataObject) -> 
 
 
 def _allowed(path: str, thing: tuple[int, bytes | str], known: dict[str, set[str]], replace: bool) -> bool:
-    """Whether a thing may have been changed: reel's own by its record, or, with `--replace`, a file; never the film."""
+    """Tell whether a thing may have been changed: reel's own by its record, or, with `--replace`, a file; never the
+    film."""
     mode, content = thing
     if not stat.S_ISREG(mode) or not isinstance(content, bytes) or content == FILM:
         return False

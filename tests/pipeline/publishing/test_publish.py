@@ -173,7 +173,7 @@ def test_a_free_name_is_kept_until_the_user_insists(tmp_path: Path) -> None:
 
 
 def _ways(film: Path) -> Iterable[Path]:
-    """The paths by which a film may be met."""
+    """Yield the paths by which a film may be met."""
     root = film.parent.parent
     (root / "linked").symlink_to(film.parent)
     (root / "link.mkv").symlink_to(film)

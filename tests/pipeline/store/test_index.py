@@ -21,7 +21,7 @@ from pipeline.store.results import ResultStore, StoredResult
 
 
 def fill(store: ResultStore, logs: Path, results: int) -> str:
-    """A run with as many results, each with a step of its own; returns its id."""
+    """Record a run with as many results, each with a step of its own, and return its id."""
     with store.open_for_writing("test"):
         history = Runs(store, logs)
         run = history.start("subtitle", "starter")

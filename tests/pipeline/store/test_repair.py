@@ -22,7 +22,7 @@ _PAGE = 4096
 
 
 def repair(project: Project) -> dict[str, object]:
-    """What the command finds."""
+    """Return what the command finds."""
     data = runs_upkeep.repair_store(project).data
     assert isinstance(data, dict)
     return dict(data)

@@ -44,7 +44,7 @@ def test_a_cluster_is_refused_on_systems_without_ray_nodes(
 
 
 def refused(project: Project, required: MachineRequirements) -> Missing:
-    """What a machine with this project says to a worker that is to be on it."""
+    """Return what a machine with this project says to a worker that is to be on it."""
     key = WorkerKey(required.environment, "", "", (), (), "cpu", 1)
     installed_is = mock.patch.object(ray_node, "node_installation", return_value=project.installed)
     with installed_is, mock.patch("socket.gethostname", return_value="node7"):

@@ -16,7 +16,7 @@ SEPARATOR = Token(1, None)
 
 
 def words(*texts: str) -> list[Word]:
-    """`+` before a text joins it to the one before it."""
+    """Return words; `+` before a text joins it to the one before it."""
     return [
         Word(text=text.removeprefix("+"), start_ms=0, end_ms=1, probability=0.5, joined=text.startswith("+"))
         for text in texts

@@ -22,7 +22,7 @@ SAID = "we saw the old man by the river and then we went home"
 
 
 def a_transcript(text: str = SAID, *, joined: bool = False) -> Transcript:
-    """Two segments; a word begins every half second and lasts 400 ms."""
+    """Return two segments; a word begins every half second and lasts 400 ms."""
     parts = list(text) if joined else text.split()
     words = [
         Word(text=part, start_ms=n * 500, end_ms=n * 500 + 400, probability=0.5, joined=joined and n > 0, speaker="A")
@@ -42,7 +42,7 @@ def a_transcript(text: str = SAID, *, joined: bool = False) -> Transcript:
 
 
 def cues_of(transcript: Transcript, size: int = 4) -> list[Cue]:
-    """The subtitles made from it: so many words a cue."""
+    """Return the subtitles made from it: so many words a cue."""
     words = [word for segment in transcript.segments for word in segment.words]
     groups = [words[n : n + size] for n in range(0, len(words), size)]
     return [
@@ -202,7 +202,7 @@ def test_a_transcript_that_is_none_any_more_is_refused_with_its_place(tmp_path: 
 
 
 def shown_to_who_does_not_hear(transcript: Transcript) -> list[Cue]:
-    """The cues as subtitles of kind `sdh` show them: names, songs, two voices at once, and a sound."""
+    """Return the cues as subtitles of kind `sdh` show them: names, songs, two voices at once, and a sound."""
     first, second, third, fourth = cues_of(transcript)
     (one,), (two,) = first.lines, second.lines
     return [

@@ -271,7 +271,7 @@ def test_a_wav_beyond_four_gibibytes_is_measured_by_its_size(tmp_path: Path) -> 
 
 @pytest.fixture
 def program(tmp_path: Path) -> str:
-    """Speaks as ffmpeg does: progress on stdout, words on stderr; then it works for an hour if it is told to."""
+    """Speak as ffmpeg does: progress on stdout, words on stderr; then it works for an hour if it is told to."""
     path = tmp_path / "program"
     path.write_text(
         f"#!{sys.executable}\n"

@@ -26,7 +26,8 @@ VOICES: Floats = np.random.default_rng(1).normal(size=(8, DIMENSIONS)).astype(np
 
 
 def embed(windows: Floats) -> Floats:
-    """The voices in each window, mixed by their share of it, plus noise that depends on nothing but the window."""
+    """Return the voices in each window, mixed by their share of it, plus noise that depends on nothing but the
+    window."""
     shares = np.stack([(np.rint(windows) == voice + 1).mean(axis=1) for voice in range(len(VOICES))], axis=1)
     noise = np.sin(np.outer(windows.sum(axis=1) + 1, np.arange(1, DIMENSIONS + 1) ** 2))
     vectors: Floats = (shares @ VOICES + 0.3 * noise).astype(np.float32)
@@ -34,7 +35,7 @@ def embed(windows: Floats) -> Floats:
 
 
 def conversation(*turns: tuple[int, int]) -> tuple[Floats, list[tuple[int, int]]]:
-    """Sound and speech regions of (voice, length in ms) turns with half a second of silence around each."""
+    """Return sound and speech regions of (voice, length in ms) turns with half a second of silence around each."""
     parts, regions, at_ms = [np.zeros(500 * SAMPLES_PER_MS)], [], 500
     for voice, length_ms in turns:
         parts += [np.full(length_ms * SAMPLES_PER_MS, voice + 1.0), np.zeros(500 * SAMPLES_PER_MS)]

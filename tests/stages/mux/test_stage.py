@@ -48,7 +48,7 @@ def other(index: int, kind: TrackKind, codec: str, *, cover: bool = False) -> Tr
 def a_job(
     folder: Path, tracks: tuple[Track, ...], languages: dict[str, int], params: MuxParams | None = None
 ) -> tuple[MuxJob, Audience]:
-    """A job whose sheets have so many cues each."""
+    """Return a job whose sheets have so many cues each."""
     info = Media(container="mov", start_ms=0, duration_ms=5000, tracks=tracks, audio_track=1, decoded_ms=5000)
     sheets = []
     for language, count in languages.items():

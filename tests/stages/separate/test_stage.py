@@ -47,7 +47,7 @@ class FakeEngine:
 
 
 def talk(speech: float, noise: float, seconds: int = 20) -> list[float]:
-    """A second of silence, a talk with pauses between its words, a second of silence."""
+    """Return a second of silence, a talk with pauses between its words, a second of silence."""
     chance = random.Random(7)
     words = [noise + (speech * chance.uniform(0.5, 1.5) if chance.random() < 0.7 else 0) for _ in range(50 * seconds)]
     return [noise] * 50 + words + [noise] * 50

@@ -15,7 +15,7 @@ PARAMS = SoundsParams()
 
 
 def heard(*parts: tuple[int, Probabilities]) -> list[Probabilities]:
-    """Probabilities that hold for so many windows."""
+    """Return probabilities that hold for so many windows."""
     return [value for count, value in parts for _ in range(count)]
 
 

@@ -73,7 +73,7 @@ def any_limits(draw: st.DrawFn) -> Limits:
 
 
 def original(transcript: Transcript) -> str:
-    """All words in one line, parted as they were given."""
+    """Return all words in one line, parted as they were given."""
     text = ""
     for segment in transcript.segments:
         if not segment.words:
@@ -84,7 +84,8 @@ def original(transcript: Transcript) -> str:
 
 
 def without_mark(line: str, cue: Cue, *, all_have_speakers: bool) -> str:
-    """A line as it was said: in a dialogue, which alone has no speaker where everyone has one, a hyphen leads it."""
+    """Return a line as it was said: in a dialogue, which alone has no speaker where everyone has one, a hyphen leads
+    it."""
     return line[1:] if all_have_speakers and cue.speaker is None else line
 
 
@@ -162,7 +163,7 @@ def a_transcript(*words: Word, end_ms: int = 60_000, language: str = "en") -> Tr
 
 
 def talk(text: str, *, speaker: str | None = None, start_ms: int = 0, pace_ms: int = 75) -> list[Word]:
-    """Words at a steady pace, `pace_ms` a character."""
+    """Return words at a steady pace, `pace_ms` a character."""
     words = []
     for word in text.split():
         words.append(a_word(word, start_ms, start_ms + len(word) * pace_ms, speaker))

@@ -51,7 +51,7 @@ def sheets(draw: st.DrawFn) -> CueSheet:
 
 
 def shown(line: str) -> str:
-    """A line as a viewer sees it: no control characters, and blanks of any kind and number are one."""
+    """Return a line as a viewer sees it: no control characters, and blanks of any kind and number are one."""
     letters = (c for c in line if unicodedata.category(c) != "Cs" and c not in "\ufffe\uffff\u2060")
     return " ".join("".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in letters).split())
 

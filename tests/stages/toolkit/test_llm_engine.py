@@ -54,7 +54,7 @@ class Fake:
         return Answer(said, Usage(requests=1, input_tokens=10, output_tokens=5))
 
     def shown(self, number: int) -> dict[str, Any]:
-        """What a question showed."""
+        """Return what a question showed."""
         found: dict[str, Any] = json.JSONDecoder().raw_decode(self.questions[number].material)[0]
         return found
 
@@ -86,7 +86,7 @@ def texts_of(refined: Refined) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that would have been waited."""
+    """Return the seconds that would have been waited."""
     waited: list[float] = []
 
     monkeypatch.setattr(llm_service, "pause", lambda stop, seconds: waited.append(seconds))

@@ -36,7 +36,7 @@ def a_job(out_dir: Path, params: VadParams | None = None) -> VadJob:
 
 
 def windows(*parts: tuple[float, int]) -> list[float]:
-    """Probabilities by duration: `(0.9, 2_000)` is two seconds of speech."""
+    """Return probabilities by duration: `(0.9, 2_000)` is two seconds of speech."""
     return [probability for probability, ms in parts for _ in range(ms // WINDOW_MS)]
 
 

@@ -48,8 +48,8 @@ Film = Callable[..., Path]
 
 @pytest.fixture
 def film(reel: Reel) -> Film:
-    """Makes a film below the working folder: its name, the tracks inside, and the files that lie beside it. Films of
-    the same `content` and tracks are worked on once."""
+    """Return a function that makes a film below the working folder: its name, the tracks inside, and the files that lie
+    beside it. Films of the same `content` and tracks are worked on once."""
 
     def make(name: str, *tracks: str, beside: tuple[str, ...] = (), content: str = "") -> Path:
         place = reel.folder / name

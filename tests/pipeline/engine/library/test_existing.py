@@ -23,7 +23,7 @@ INSIDE = """\
 
 
 def found(folder: Path, wish: Wish) -> tuple[tuple[str, ...], bool]:
-    """The targets that the film in a folder lacks, and whether it is passed over."""
+    """Return the targets that the film in a folder lacks, and whether it is passed over."""
     tracks = TrackIndex(Index(folder / "none.sqlite"), Path.read_text, 1)
     existing = Existing(Sidecars(), tracks)
     result = existing.find(folder / "film.mkv", wish)

@@ -21,7 +21,7 @@ DEBRIS = (
 
 
 def tree(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Every file below a folder with its content and its time of modification."""
+    """Return every file below a folder with its content and its time of modification."""
     return {
         path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
         for path in sorted(folder.rglob("*"))
@@ -34,7 +34,7 @@ def states(text: str) -> dict[str, str]:
 
 
 def made_library(film: Film) -> dict[str, str]:
-    """200 films and episodes of a few contents each; returns what is to become of each."""
+    """Make 200 films and episodes of a few contents each; return what is to become of each."""
     expected = {}
     for number in range(120):
         name = f"Film {number} ({1900 + number})"
