@@ -166,7 +166,7 @@ SECRETS = [
 
 @pytest.mark.parametrize("program", [pip_command, uv_command])
 def test_an_installer_sees_no_key_and_no_token(program: object, user: dict[str, str], tmp_path: Path) -> None:
-    """By what a real child finds in its own environment: a Python in the place of pip and uv."""
+    """A real child tells what is in its own environment: a Python in the place of pip and uv."""
     parent = {**user, **dict.fromkeys(SECRETS, "secret-value")}
     kept = {
         "UV_INDEX_MINE_PASSWORD": "a", "PIP_INDEX_URL": "https://name:word@host/simple", "AWS_SESSION_TOKEN": "b",
