@@ -25,9 +25,17 @@ try {
     if (-not $built) {
         $question = 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
         $found = $null
-        foreach ($python in @($env:REEL_PYTHON, 'python3', 'python', 'py')) {
+        $version = @()
+        $candidates = @(@($env:REEL_PYTHON), @('python3'), @('python'), @('py', '-3.13'), @('py', '-3.12'), @('py', '-3.11'))
+        foreach ($candidate in $candidates) {
+            $python = $candidate[0]
+            $version = @($candidate | Select-Object -Skip 1)
             if ($python -and (Get-Command $python -ErrorAction SilentlyContinue)) {
-                & $python -I -c $question
+                try {
+                    & $python @version -I -c $question 2>$null | Out-Null
+                } catch {
+                    continue # the stub of the Microsoft Store is a `python` too, and only complains
+                }
                 if ($LASTEXITCODE -eq 0) {
                     $found = $python
                     break
@@ -37,15 +45,24 @@ try {
         if (-not $found) {
             [Console]::Error.WriteLine('error: no Python 3.11, 3.12 or 3.13 was found on the PATH [python.missing]')
             [Console]::Error.WriteLine('')
-            [Console]::Error.WriteLine('hint: install one, or set $env:REEL_PYTHON to where it is')
+            [Console]::Error.WriteLine('hint: install one (`winget install Python.Python.3.13`), or set $env:REEL_PYTHON to where it is')
             exit 5
         }
-        & $found -s -P -X utf8 -m pipeline.environments.bootstrap_core $PSScriptRoot
+        if ($windows) {
+            [Console]::Error.WriteLine('note: reel on native Windows is experimental and was never run there; WSL is the tested way')
+        }
+        & $found @version -s -P -X utf8 -m pipeline.environments.bootstrap_core $PSScriptRoot
         if ($LASTEXITCODE -ne 0) {
             exit $LASTEXITCODE
         }
     }
-    & $program -P -X utf8 -m pipeline @args
+    # PowerShell makes a list of `pt,en`, and Windows PowerShell ends a quoted word at `\"`: both are put right.
+    $words = @(foreach ($word in $args) {
+            if ($word -is [array]) { $word -join ',' }
+            elseif ($word -match '\s') { $word -replace '\\+$', '' }
+            else { $word }
+        })
+    & $program -P -X utf8 -m pipeline @words
     exit $LASTEXITCODE
 } finally {
     foreach ($name in $before.Keys) {

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+_WINDOWS = os.name == "nt"
 SERVICE_KEY = "REEL_SERVICE_KEY"  # the user's key for the one service that a worker asks; no other worker has it
 CACHE_ROOT = "REEL_CACHE_ROOT"  # says that a child was started by us, and which cache it must use
 SCRATCH_ROOT = "REEL_SCRATCH_ROOT"  # where a child may write: the same, unless the cache can only be read
@@ -57,6 +58,9 @@ _QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 
+# Apple's GPUs lack some of torch's operators: those are computed on the processor instead of ending the step.
+_APPLE = {"PYTORCH_ENABLE_MPS_FALLBACK": "1"}
+
 # Set only when every model of the stage is verified, so that an incomplete cache is never mistaken for a whole one.
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
@@ -89,7 +93,8 @@ INHERITED = (
     "http_proxy", "https_proxy", "all_proxy", "no_proxy",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
     "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "LD_LIBRARY_PATH",
-    "SYSTEMROOT", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS",  # Windows does not start without them
+    "SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS",  # Windows does not start without them
+    "PROCESSOR_ARCHITECTURE", "PROGRAMDATA",  # and libraries ask for these there
 )  # fmt: skip
 
 
@@ -135,14 +140,15 @@ def child_environment(
     """
     variables = {name: parent[name] for name in INHERITED if name in parent}
     variables |= cache_variables(paths.cache_root, paths.scratch)
-    variables |= _QUIET
+    variables |= _QUIET | _APPLE
     if offline:
         variables |= _OFFLINE
     variables |= {
         CACHE_ROOT: str(paths.cache_root),
         SCRATCH_ROOT: str(paths.scratch or paths.cache_root),
         "HOME": str(paths.home),
-        "PATH": os.pathsep.join([*map(str, paths.programs), os.defpath]),
+        "USERPROFILE": str(paths.home),  # the name of HOME on Windows
+        "PATH": os.pathsep.join([*map(str, paths.programs), *_system_folders(parent)]),
         "PYTHONPATH": str(paths.code_root),  # exactly our packages: a distribution named `shared` must not win
         "PYTHONSAFEPATH": "1",
         "PYTHONUTF8": "1",
@@ -158,6 +164,13 @@ def child_environment(
     if service_key:
         variables[SERVICE_KEY] = service_key
     return variables
+
+
+def _system_folders(parent: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the folders of the system's own programs. `os.defpath` names none of them on Windows."""
+    if _WINDOWS and (root := parent.get("SYSTEMROOT")):
+        return (rf"{root}\system32", root)
+    return (os.defpath,)
 
 
 def missing_injection(environ: Mapping[str, str]) -> list[str]:

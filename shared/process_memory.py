@@ -35,7 +35,12 @@ def _says_so(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return any(phrase in str(error).lower() for phrase in _PHRASES)
+    return says_out_of_memory(str(error))
+
+
+def says_out_of_memory(text: str) -> bool:
+    """Tell whether a library's text says that memory ran out."""
+    return any(phrase in text.lower() for phrase in _PHRASES)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

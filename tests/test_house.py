@@ -28,6 +28,7 @@ STAIRCASE = (
 # Where processes may be started. `bootstrap_core` runs before the core environment exists.
 STARTERS = {
     "pipeline/__main__.py",  # starts itself again, with another encoding
+    "pipeline/base/hardware.py",  # asks macOS for its performance cores
     "pipeline/base/nvidia.py",
     "pipeline/environments/bootstrap_core.py",
     "pipeline/environments/conflicts.py",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 from pipeline.base.nvidia import Card, CardsFound, ask_cards, find_traces
@@ -79,8 +80,24 @@ def detect(path: str | None, devices: Path = Path("/dev"), driver: Path = Path("
 
 
 def available_cores() -> int:
-    """Return the number of cores that this process may use; in a container they are fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores that this process may use.
+
+    In a container they are fewer than the machine's. Of a Mac only the performance cores count: a step on an efficiency
+    core holds up all that wait for it.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return _performance_cores() or os.cpu_count() or 1
+
+
+def _performance_cores() -> int | None:
+    """Return the number of performance cores that macOS reports; None on other systems."""
+    command = ["sysctl", "-n", "hw.perflevel0.logicalcpu"]
+    try:
+        asked = subprocess.run(command, capture_output=True, encoding="ascii", errors="replace", timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return int(asked.stdout) if asked.stdout.strip().isdigit() else None
 
 
 def describe(hardware: Hardware) -> str:
@@ -100,7 +117,11 @@ def find_memory_mb() -> float | None:
     """Return the memory of the machine, or of the container of this process, in 10^6 bytes."""
     try:
         physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
-    except (ValueError, OSError, AttributeError):
+    except AttributeError:  # Windows
+        import psutil
+
+        return float(psutil.virtual_memory().total) / 1e6
+    except (ValueError, OSError):
         return None
     for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
         with contextlib.suppress(OSError, ValueError):

@@ -28,9 +28,9 @@ from pipeline.base.errors import (
 )
 from pipeline.workers.interfaces import OnEvent, ResourceUse
 from pipeline.workers.resource_use import resident_and_cpu, resident_mb
-from pipeline.workers.worker_log import is_too_long, shorten
+from pipeline.workers.worker_log import is_too_long, last_lines, shorten
 from shared import protocol
-from shared.process_memory import system_kills
+from shared.process_memory import says_out_of_memory, system_kills
 from shared.processes import (
     PARENT,
     ending_signal,
@@ -46,6 +46,7 @@ _START_LIMIT_S = 120.0
 _CANCEL_GRACE_S = 3.0
 _TERMINATE_GRACE_S = 5.0
 _WATCH_EVERY_S = 0.5
+_LAST_LINES = 20  # of a log, in which the cause of an abort is looked for
 _QUOTED = 4  # errors whose traceback stays in the log even if it is shortened
 
 
@@ -264,6 +265,9 @@ class WorkerProcess:
                 hint="close other programs or take a smaller model, then run the same command again",
                 log=log,
             )
+        if number == "SIGABRT" and (said := self._memory_complaint()):
+            # MLX and C++ programs end the process where Python would raise an exception.
+            return _no_memory(name, said, log)
         how = f"by signal {number}" if number else f"with exit status {status}"
         return WorkerCrashed("worker.crashed", f"{name} ended by itself, {how}, in the middle of its work", log=log)
 
@@ -274,16 +278,16 @@ class WorkerProcess:
             self._quoted.append(answer.traceback)
         if isinstance(answer, protocol.OutOfMemory):
             self.usable = False
-            return OutOfMemory(
-                "stage.out-of-memory",
-                f"{self._launch.name} ran out of memory: {answer.type}: {answer.message or 'no message'}",
-                hint="close other programs, or take a smaller model",
-                log=self._launch.log,
-            )
+            return _no_memory(self._launch.name, f"{answer.type}: {answer.message or 'no message'}", self._launch.log)
         if isinstance(answer, protocol.Failed):
             message = f"{self._launch.name} raised {answer.type}: {answer.message or 'no message'}"
             return StageRaised("stage.raised", message, hint="the log holds the traceback", log=self._launch.log)
         return self._protocol_error(f"`{answer.ev}` where an answer was expected")
+
+    def _memory_complaint(self) -> str | None:
+        """Return the line of the log's end that says that memory ran out; None if none does."""
+        lines = last_lines(self._launch.log, _LAST_LINES)
+        return next((line for line in reversed(lines) if says_out_of_memory(line)), None)
 
     def _protocol_error(self, what: str) -> StepFailed:
         self.usable = False
@@ -318,6 +322,11 @@ class WorkerProcess:
             return False
         self._memory_exceeded_mb = held_mb
         return True
+
+
+def _no_memory(name: str, said: str, log: Path) -> OutOfMemory:
+    hint = "close other programs, or take a smaller model"
+    return OutOfMemory("stage.out-of-memory", f"{name} ran out of memory: {said}", hint=hint, log=log)
 
 
 class _Bug(ReelError):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 CAP_BYTES = 10_000_000
 _HEAD_BYTES, _TAIL_BYTES = 1_000_000, 5_000_000
+_QUOTED_BYTES = 16_000  # of the end of a log, to quote lines from
 _MARK = re.compile(rb"\[reel left out (\d+) bytes here[^\n]*\]\n")
 _MARK_WITHIN = 64 << 10  # bytes after the beginning to search for the note; a worker may have written in between
 
@@ -39,6 +40,17 @@ def shorten(log: Path, quoted: Iterable[str] = (), cap: int = CAP_BYTES) -> bool
     except FileNotFoundError:
         return False
     return True
+
+
+def last_lines(log: Path, count: int) -> list[str]:
+    """Return the last lines of a log, without empty ones; none if the log is gone."""
+    try:
+        with open(log, "rb", buffering=0) as stream:
+            stream.seek(max(os.fstat(stream.fileno()).st_size - _QUOTED_BYTES, 0))
+            text = stream.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip()][-count:]
 
 
 def _leave_out_middle(file: int, quoted: Iterable[str], cap: int) -> None:

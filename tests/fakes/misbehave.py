@@ -139,6 +139,13 @@ def _run_out_of_memory(job: MisbehaveJob) -> None:
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
 
+def _abort_without_memory(job: MisbehaveJob) -> None:
+    """Ends as MLX does: it prints Metal's error and aborts."""
+    print("[METAL] Command buffer execution failed: Insufficient Memory (00000008:OutOfMemory)", file=sys.stderr)
+    sys.stderr.flush()
+    os.abort()
+
+
 def _refuse(job: MisbehaveJob) -> None:
     raise StageError("misbehave.refused", "it will not do this", "ask something else")
 
@@ -185,6 +192,7 @@ _ACTS: dict[str, Callable[[MisbehaveJob], object]] = {
     "raise": _raise,
     "segfault": lambda job: os.kill(os.getpid(), signal.SIGSEGV),
     "abort": lambda job: os.abort(),
+    "abort without memory": _abort_without_memory,
     "exit": lambda job: os._exit(job.params.value),
     "sys.exit": lambda job: sys.exit(job.params.value),
     "killed": lambda job: os.kill(os.getpid(), signal.SIGKILL),

@@ -6,6 +6,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from shared import environment_manager
 from shared.environment_manager import (
     FORBIDDEN,
     ChildPaths,
@@ -56,6 +59,27 @@ def test_nothing_is_inherited_but_what_the_list_names() -> None:
     assert "evil" not in str(variables)
     assert "elsewhere" not in str(variables)
     assert variables["PATH"].startswith(f"/tools{os.pathsep}/venv/bin{os.pathsep}")
+
+
+def test_on_windows_a_child_finds_its_home_and_the_systems_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment_manager, "_WINDOWS", True)
+    parent = {
+        "SYSTEMROOT": r"C:\Windows",
+        "SYSTEMDRIVE": "C:",
+        "PROCESSOR_ARCHITECTURE": "AMD64",
+        "USERPROFILE": r"C:\Users\me",
+        "PATH": r"C:\evil",
+    }
+    variables = child_environment(PATHS, parent, offline=False)
+    assert variables["PATH"].endswith(os.pathsep.join(["", r"C:\Windows\system32", r"C:\Windows"]))
+    assert variables["USERPROFILE"] == variables["HOME"] == str(PATHS.home)
+    assert variables["SYSTEMDRIVE"] == "C:"
+    assert variables["PROCESSOR_ARCHITECTURE"] == "AMD64"
+    assert "evil" not in str(variables)
+
+
+def test_an_operator_that_apples_gpus_lack_is_computed_on_the_processor() -> None:
+    assert child_environment(PATHS, {}, offline=True)["PYTORCH_ENABLE_MPS_FALLBACK"] == "1"
 
 
 def test_offline_is_said_only_when_the_models_are_verified() -> None:

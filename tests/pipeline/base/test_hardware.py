@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline.base.hardware import Hardware, describe, detect, recall
+from pipeline.base.hardware import Hardware, available_cores, describe, detect, find_memory_mb, recall
 from pipeline.base.nvidia import Card
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
@@ -118,3 +119,29 @@ def test_the_doctor_tells_and_writes_nothing(reel: Reel) -> None:
     told = reel("doctor", expect=None).stdout
     assert "suits the profile" in told
     assert before == (place.stat().st_mtime_ns if place.exists() else None)
+
+
+def _no_affinity(monkeypatch: pytest.MonkeyPatch, folder: Path, answer: str) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    program = folder / "sysctl"
+    program.write_text(f'#!/bin/sh\n[ "$2" = hw.perflevel0.logicalcpu ] && {answer}\n', encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+@pytest.mark.parametrize(("answer", "cores"), [("echo 8", 8), ("exit 1", 12), ("echo unknown oid", 12)])
+def test_of_a_mac_the_performance_cores_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, cores: int
+) -> None:
+    _no_affinity(monkeypatch, tmp_path, answer)
+    assert available_cores() == cores
+
+
+def test_where_the_system_has_no_sysconf_the_library_tells_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = find_memory_mb()
+    monkeypatch.delattr(os, "sysconf")
+    told = find_memory_mb()
+    assert usual is not None
+    assert told is not None
+    assert told >= usual * 0.95  # a container may have less than the machine

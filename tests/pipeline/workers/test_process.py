@@ -87,6 +87,7 @@ def test_warnings_and_progress_are_reported_and_warnings_kept_with_the_result(be
         ("raise", 0, StageRaised, "stage.raised", "LookupError: nobody expected this"),
         ("segfault", 0, WorkerCrashed, "worker.crashed", "SIGSEGV"),
         ("abort", 0, WorkerCrashed, "worker.crashed", "SIGABRT"),
+        ("abort without memory", 0, OutOfMemory, "stage.out-of-memory", "Insufficient Memory"),
         ("exit", 0, WorkerCrashed, "worker.crashed", "exit status 0"),
         ("sys.exit", 3, WorkerCrashed, "worker.crashed", "exit status 3"),
         ("killed", 0, WorkerKilled, "worker.killed", "SIGKILL"),
