@@ -46,6 +46,8 @@ PURE: dict[str, tuple[str, ...]] = {
     "pipeline/plan/translation_backends.py": ("tests/pipeline/plan/test_translation_backends.py",),
     "pipeline/publishing/names.py": ("tests/pipeline/publishing/test_names.py",),
     "pipeline/store/worker_stats.py": ("tests/pipeline/store/test_worker_stats.py",),
+    "pipeline/workers/capacity.py": ("tests/pipeline/workers/test_scheduler.py",),
+    "pipeline/workers/pools.py": ("tests/pipeline/workers/test_pools.py",),
     "pipeline/workers/scheduler.py": ("tests/pipeline/workers/test_scheduler.py",),
     "shared/text/direction.py": ("tests/shared/text/test_direction.py",),
     "shared/text/glossary.py": ("tests/shared/text/test_glossary.py",),

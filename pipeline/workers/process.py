@@ -151,12 +151,14 @@ class WorkerProcess:
 
     async def stop(self) -> None:
         """Ask the worker to exit, and kill it if it does not."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError, StepFailed):
-            await self._send(protocol.Stop())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_TERMINATE_GRACE_S):
-                await self._process.wait()
-        await self.kill()
+        try:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError, StepFailed):
+                await self._send(protocol.Stop())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TERMINATE_GRACE_S):
+                    await self._process.wait()
+        finally:
+            await self.kill()  # at once if this task is cancelled, as at the end of a run
 
     async def kill(self) -> None:
         """Kill the worker and every process that it started."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -30,6 +31,7 @@ from pipeline.workers.local_host import local_dispatcher
 from shared.environment_manager import ChildPaths, child_environment
 from shared.worker_main import EXIT_NOT_INJECTED
 from tests.pipeline.conftest import Bench
+from tests.processes import children
 
 
 def _is_alive(pid: int) -> bool:
@@ -162,6 +164,33 @@ def test_processes_that_a_stage_started_end_with_it(bench: Bench, tmp_path: Path
     assert _gone_within(int(pid_file.read_text()), 2.0)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the children are read from /proc")
+def test_an_idle_worker_that_does_not_exit_is_killed_although_the_run_ends_meanwhile(bench: Bench) -> None:
+    async def work() -> list[int]:
+        async with local_dispatcher(bench.project.installed, bench.logs) as dispatcher:
+            before, out_dir = set(children(os.getpid())), bench.logs / "well"
+            out_dir.mkdir(parents=True)
+            await dispatcher.run(StepJob(bench.step("well"), {"media": None}, out_dir, 60.0))
+            pids = list(set(children(os.getpid())) - before)
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            evicted = asyncio.create_task(dispatcher.make_room())
+            await asyncio.sleep(0.1)
+            assert not evicted.done(), "the worker cannot answer"
+            evicted.cancel()
+            await asyncio.gather(evicted, return_exceptions=True)
+        return pids
+
+    pids = asyncio.run(work())
+    assert pids
+    try:
+        assert all(_gone_within(pid, 2.0) for pid in pids)
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the watch reads /proc")
 def test_a_worker_above_its_memory_limit_is_ended_and_the_error_says_so(make_project: object, tmp_path: Path) -> None:
     assert callable(make_project)
@@ -194,6 +223,7 @@ def test_a_worker_dies_with_its_parent_even_in_the_middle_of_c(tmp_path: Path, h
 import sys; sys.path.insert(0, {str(CODE_ROOT)!r})
 from pathlib import Path
 from tests.pipeline.conftest import Bench
+from tests.processes import children
 from pipeline.engine.project import open_project
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
