@@ -17,7 +17,7 @@ from pipeline.workers.capacity import Demand, Host, Placement
 from pipeline.workers.interfaces import WorkerHandle, WorkerKey
 from pipeline.workers.pools import Pools
 from shared import protocol
-from shared.stage import Resources
+from shared.stage import DeviceKind, Resources
 from tests.fakes import misbehave
 
 BOX = Host("box", cpus=4, memory_mb=8000)
@@ -82,15 +82,35 @@ def test_a_label_that_no_machine_has_is_an_error_that_names_it() -> None:
         pools().pool_of(step(labels={"nvenc": 1.0}), {})
 
 
-@given(st.lists(st.floats(-5, 5), max_size=8))
-def test_the_number_of_expected_jobs_is_never_negative(changes: list[float]) -> None:
-    books = pools()
+@given(st.lists(st.integers(-5, 5), max_size=8))
+def test_the_number_of_expected_jobs_is_never_negative(changes: list[int]) -> None:
+    books, expected = pools(), 0
     pool = books.pool_of(step(), {})
     for change in changes:
         books.expect(pool, change)
-        assert books.forecasts(0.0)[pool.name].jobs >= 0
-    books.expect(pool, 3)
-    assert books.forecasts(0.0)[pool.name].jobs >= 3
+        expected = max(expected + change, 0)
+        assert books.forecasts(0.0)[pool.name].jobs == expected
+
+
+@pytest.mark.parametrize(
+    ("placed", "declared_mb", "measured_mb"), [("cpu", 0.0, 0.0), ("cuda", 4 * 2**30 / 1e6, 6600.0)]
+)
+def test_gpu_memory_is_booked_on_a_gpu_only(placed: DeviceKind, declared_mb: float, measured_mb: float) -> None:
+    books = pools(replace(BOX, gpus=(24_000.0,)))
+    pool = books.pool_of(replace(step(gpu_memory_gib=4.0), placed=placed), {})
+    assert pool.resident.gpu_mb == declared_mb
+    books.record_job(pool.name, done(100.0).model_copy(update={"gpu_memory_mb": 6000.0}))
+    assert books[pool.name].resident.gpu_mb == pytest.approx(measured_mb)
+
+
+@pytest.mark.parametrize(("gpu_mb", "fits"), [(8000.0, True), (7999.0, False)])
+def test_pools_fit_if_their_demands_are_no_more_than_the_machines_have(gpu_mb: float, fits: bool) -> None:
+    half = {"memory_gib": 4e9 / 2**30, "gpu_memory_gib": 4e9 / 2**30}
+    books = pools(replace(BOX, gpus=(gpu_mb,)))
+    for precision in ("full", "low"):
+        pool = books.pool_of(replace(step(precision, **half), placed="cuda"), {})
+        assert pool.resident == Demand(memory_mb=4000.0, gpu_mb=4000.0)
+    assert books.all_fit() is fits
 
 
 def test_files_that_are_not_started_count_as_much_as_the_active_ones() -> None:
