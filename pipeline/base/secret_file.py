@@ -44,12 +44,6 @@ def checked(value: str, origin: str) -> Token:
 
 
 def _read(path: Path, entry: str) -> str:
-    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
-        raise UsageError(
-            "token.exposed",
-            f"{path} can be read by others on this machine, so no token is taken from it",
-            hint=f"run `chmod 600 {path}`; whoever may have seen the token can use it, so make a new one",
-        )
     try:
         held = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -60,4 +54,15 @@ def _read(path: Path, entry: str) -> str:
     value = held.get(entry) if isinstance(held, dict) else None
     if value is not None and not isinstance(value, str):
         raise UsageError("token.file", f"`{entry}` in {path} is not text", hint="write it in quotation marks")
-    return (value or "").strip()
+    found = (value or "").strip()
+    if found and _others_can_read(path):  # an empty form gives nothing away
+        raise UsageError(
+            "token.exposed",
+            f"{path} can be read by others on this machine, so no token is taken from it",
+            hint=f"run `chmod 600 {path}`; whoever may have seen the token can use it, so make a new one",
+        )
+    return found
+
+
+def _others_can_read(path: Path) -> bool:
+    return os.name == "posix" and bool(stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO))

@@ -84,6 +84,8 @@ class Settings(Frozen):
     cluster_staging: str
     time_limit_factor: float = Field(gt=0)
     offline: bool
+    locked: Literal["auto"] | bool
+    accept_code: tuple[str, ...]
     hub: str
     stub: bool
     wait: str

@@ -11,15 +11,17 @@ from pathlib import Path
 
 from pipeline.base import events
 from pipeline.base.display_paths import as_text, shown
-from pipeline.base.errors import BadInput, UsageError
+from pipeline.base.errors import BadInput, Missing, UsageError
 from pipeline.base.events import Emit
 from pipeline.base.project import CONFIG
 from pipeline.engine.item import Item
 from pipeline.engine.media_list import Request
+from pipeline.engine.model_needs import needed_models, plan_with_locked_models
 from pipeline.engine.planner import Planner
 from pipeline.engine.preview import StepPreview, preview
 from pipeline.engine.project import Records
-from pipeline.model_cache.fetch_many import require
+from pipeline.model_cache.fetch_many import obstacles, raise_together, require
+from pipeline.model_cache.selection import with_needs
 from pipeline.plan.llm_services import check_service
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Plan
@@ -61,27 +63,33 @@ def unreadable(media: Path, error: OSError) -> BadInput:
     return BadInput("media.unreadable", f"{shown(media)} cannot be read: {error.strerror or error}")
 
 
+_NONE: Mapping[str, Missing] = {}
+
+
 class Admission:
     """Preparation of items from requests: each gets a name, a plan and a folder of its own. Raises `BadInput` and
     `UsageError`."""
 
     def __init__(
         self, planner: Planner, records: Records, surroundings: Surroundings, output: Path, batch: BatchMedia,
-        taking_edits: Emit | None = None, *, try_disk: bool = False,
+        taking_edits: Emit | None = None, *, running: Emit | None = None,
     ) -> None:  # fmt: skip
         """Prepare for the media files of `batch`, whose results are published in `output` or beside the files.
 
         With `taking_edits`, edited published files are taken in as corrections, and it receives the notices about them.
-        With `try_disk`, the output folder is tested by writing to it.
+        With `running`, a run begins: the output folder is tested by writing to it, and models that no lock knows are
+        locked when a plan needs them; `running` receives the events of that.
         """
         self.surroundings = surroundings
         self._planner, self._records, self._output = planner, records, output
         self._batch, self._taking_edits = batch, taking_edits
-        self._disk = OutputDisk(try_it=try_disk)
+        self._disk = OutputDisk(try_it=running is not None)
         self._names: set[str] = set()
         self._beside, self._replace = planner.settings.beside, planner.settings.replace
         self._folders = Folders(None if self._beside else output, batch, replace=self._replace)
         self._plans: dict[str, Plan] = {}
+        self._running = running
+        self.unlocked: dict[str, Missing] = {}
         self._digests: dict[int, str] = {}
         self._receipts = Receipts(records.store)
         self.plan_for(Request(Path()))  # reports a mistake that concerns every file before the first file
@@ -98,7 +106,7 @@ class Admission:
         """Return the plan for a media file. All files with the same settings share one plan."""
         name = json.dumps(request.overrides, sort_keys=True) if request.overrides else ""
         if name not in self._plans:
-            self._plans[name] = self._planner_for(request).plan()
+            self._plans[name] = plan_with_locked_models(self._planner_for(request), self._running, self.unlocked)
         return self._plans[name]
 
     def _planner_for(self, request: Request) -> Planner:
@@ -138,7 +146,7 @@ class Admission:
             self._records.store, self._planner.models.models, self._batch, names,
             elsewhere=lambda taken: self._folders.take_other(taken, media, digest, names),
             untouched=untouched, replace=self._replace, beside=self._beside, has=request.has,
-            foreign_record=self._folders.foreign_records.get(media),
+            foreign_record=self._folders.foreign_records.get(media), origin=self._planner.models.overlay.origin,
         )  # fmt: skip
 
     def _edits(self, name: str, digest: str, folder: Path) -> tuple[Edit, ...]:
@@ -217,22 +225,26 @@ class Admission:
         return preview(item.plan, item.digest, store, self.surroundings, lambda step: last(item.digest, step))
 
 
-def set_up(previews: Sequence[StepPreview], installed: Installation, emit: Emit) -> None:
+def set_up(
+    previews: Sequence[StepPreview], installed: Installation, emit: Emit, unlocked: Mapping[str, Missing] = _NONE
+) -> None:
     """Set up the tools, environments and models that the steps need. Raises `Missing`.
 
     All of it happens before the first step, so that a run does not fail half-way for a reason that was known at its
-    start.
+    start. What is known of the models without a byte is said before an environment is built. `unlocked` are models
+    that could not be locked, with the reason.
     """
     offline = installed.settings.offline
     due = [preview.step for preview in previews if preview.verdict != "reused"]
     for step in due:
         check_service(step, os.environ, CONFIG, offline=offline)
+    models = installed.models
+    names = with_needs(needed_models(due, models, offline=offline), models.models)
+    raise_together({name: unlocked[name] for name in names if name in unlocked})
+    raise_together(obstacles(names, models, emit, offline=offline))
+    models.check_space(names)
     if any(step.backend.tools for step in due):
         installed.tools.ensure(installed.tool, emit, offline=offline)
     for family in dict.fromkeys(step.backend.environment for step in due):
         installed.environments.ensure(family, emit, offline=offline)
-    names = {name for step in due for name in step.models.values()}
-    for step in due:  # one is enough, but which one is not known yet; without any of them the run cannot succeed
-        if offline and len(installed.models.incomplete(step.direction_models.values())) == len(step.direction_models):
-            names |= {*step.direction_models.values()}
-    require(names, installed.models, emit, offline=offline)
+    require(names, models, emit, offline=offline)

@@ -194,7 +194,7 @@ class Batch:
                 if note not in self._notes:
                     self._notes.add(note)
                     self.run.emit(events.Notice(None, None, note))
-            set_up(previews, self.installed, self.run.emit)
+            set_up(previews, self.installed, self.run.emit, self.admission.unlocked)
             self._ready.add((*due, *plans))
 
 
@@ -228,7 +228,7 @@ def run_batch(
         media = BatchMedia((request.media for request in known or ()), awaits)
         admission = Admission(
             project.planner, records, project.surroundings(), project.folders.output, media,
-            heard if continuing else None, try_disk=True,
+            heard if continuing else None, running=heard,
         )  # fmt: skip
         admission.check(known or ())  # a refused command is not recorded as a run
         run = Run(history.start(settings.recipe, project.planner.profile.name), records, heard)

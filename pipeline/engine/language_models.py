@@ -14,6 +14,7 @@ from pathlib import Path
 from pipeline.base import events
 from pipeline.base.errors import Missing
 from pipeline.model_cache.cache import ModelCache
+from pipeline.model_cache.fetch_many import require
 from pipeline.plan.model import AllOf, FirstOf, FromFile, FromStep, Leaf, Source, Step
 from pipeline.plan.registry import directions_for
 from pipeline.store.results import StoredResult
@@ -94,11 +95,11 @@ def with_model(step: Step, language: str, models: ModelCache, emit: Emit, item: 
     Raises `Missing` if the model for a pair of languages cannot be downloaded: the translation needs it.
     """
     for needed in _of_direction(step, language).values():
-        models.fetch(needed, emit, offline=offline)
+        require([needed], models, emit, offline=offline)
     name = step.language_models.get(primary(language))
     if name and models.problem(name):
         try:
-            models.fetch(name, emit, offline=offline)
+            require([name], models, emit, offline=offline)
         except Missing as error:
             hint = f"; {error.hint}" if error.hint else ""
             emit(events.Notice(item, step.id, f"{step.stage.name} runs without a model: {error.message}{hint}"))

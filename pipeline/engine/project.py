@@ -8,6 +8,7 @@ from pipeline.base.project import ProjectFolders
 from pipeline.base.settings import Settings
 from pipeline.engine.planner import Planner, open_planner
 from pipeline.environments.ffmpeg import FFMPEG
+from pipeline.model_cache.cache import ModelDigests
 from pipeline.plan.result_key import Surroundings
 from pipeline.publishing.edits import EditStore
 from pipeline.store.history import Runs
@@ -55,7 +56,7 @@ class Project:
         families = (CORE_ENVIRONMENT, *installed.environments.families)
         return Surroundings(
             environments={family: installed.environments.digest(family) for family in families},
-            models={name: installed.models.digest(name) for name in installed.models.models},
+            models=ModelDigests(installed.models),
             tools={FFMPEG: installed.tool.version},
             torch=installed.torch,
             fallbacks=Measurements(self.folders.results).fallbacks,

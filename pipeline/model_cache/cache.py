@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipeline.base import events
-from pipeline.base.errors import Missing, UsageError
+from pipeline.base.errors import Missing, ReelError, UsageError
 from pipeline.base.events import Emit
 from pipeline.base.secret_file import Token
 from pipeline.model_cache.fetch import Want, fetch_from, no_token
@@ -22,10 +22,12 @@ from pipeline.model_cache.fetch.errors import SourceFailed, disk_refusal, refusa
 from pipeline.model_cache.fetch.pieces import fetched_bytes
 from pipeline.model_cache.fetch.retry_policy import PATIENCE, Patience
 from pipeline.model_cache.layout import Layout, layout_of
+from pipeline.model_cache.locked_here import Overlay
 from pipeline.model_cache.manifest import UNKNOWN, LockedFile, LockedModel, Model
 from pipeline.model_cache.selection import model_hint, with_needs
 from shared.files import sha256_of
 
+_NO_OVERLAY = Overlay()
 _SPARE = 1.05  # what must be free beyond the bytes that are missing
 
 
@@ -34,10 +36,15 @@ class ModelCache:
 
     def __init__(
         self, cache: Path, models: Mapping[str, Model], locked: Mapping[str, LockedModel], hub: str,
-        token: Callable[[], Token | None] = no_token, patience: Patience = PATIENCE,
+        token: Callable[[], Token | None] = no_token, patience: Patience = PATIENCE, overlay: Overlay = _NO_OVERLAY,
     ) -> None:  # fmt: skip
         self._cache, self.models, self.locked, self.hub = cache, models, locked, hub
-        self.token, self.patience = token, patience
+        self.token, self.patience, self.overlay = token, patience, overlay
+
+    def knowing(self, more: Mapping[str, LockedModel]) -> ModelCache:
+        """Return the cache as it is with these entries in its lock."""
+        locked = {**self.locked, **more}
+        return ModelCache(self._cache, self.models, locked, self.hub, self.token, self.patience, self.overlay)
 
     @property
     def folder(self) -> Path:
@@ -57,6 +64,8 @@ class ModelCache:
     def problem(self, name: str) -> str | None:
         """Return what is missing or wrong in a model, by names and sizes; None when it is complete."""
         entry = self._entry(name)
+        if conflict := self.overlay.conflicts.get(name):
+            return conflict
         if not entry.resolved:
             return f"the lock does not know {_unknown_of(entry)}"
         snapshot = self._layout(name).snapshot
@@ -69,6 +78,24 @@ class ModelCache:
             if size != locked.size:
                 return f"{place} has {size} bytes, expected {locked.size}"
         return None
+
+    def unresolved(self, name: str) -> str:
+        """Return the sentence about a model whose bytes are not known."""
+        return f"the model {name} cannot be fetched: the lock does not know {_unknown_of(self._entry(name))}"
+
+    def conflict(self, name: str) -> Missing | None:
+        """Return the error for a model of which two locks say different things; None if they do not."""
+        if name not in self.overlay.conflicts:
+            return None
+        return Missing(
+            "model.lock-conflict",
+            f"the model {name} is not used: {self.overlay.conflicts[name]}",
+            hint=f"`./reel models lock {name} --drop` forgets what was locked here, and the shipped lock counts",
+        )
+
+    def without_network(self, name: str) -> Missing:
+        """Return the error for an incomplete model where the settings forbid the network."""
+        return self._missing(name, "the setting `offline` forbids fetching it")
 
     def incomplete(self, names: Iterable[str]) -> dict[str, str]:
         """Return the incomplete models, with the reason for each."""
@@ -102,14 +129,14 @@ class ModelCache:
         if not self.problem(name):
             return
         layout, locked = self._layout(name), self._entry(name)
+        if conflict := self.conflict(name):
+            raise conflict
         if not locked.resolved:
             raise Missing(
-                "model.unresolved",
-                f"the model {name} cannot be fetched: the lock does not know {_unknown_of(locked)}",
-                hint=f"with a network, run `./reel models lock {name}` once, then fetch it",
+                "model.unresolved", self.unresolved(name), hint=f"with a network, run `./reel models lock {name}`"
             )
         if offline:
-            raise self._missing(name, "the setting `offline` forbids fetching it")
+            raise self.without_network(name)
         try:
             (layout.root / "blobs").mkdir(parents=True, exist_ok=True)
             with self._alone(layout, name, emit):
@@ -120,7 +147,7 @@ class ModelCache:
                 try:
                     self.check_space([name])
                     self._fetch_files(name, layout, locked, emit)
-                except Missing as failure:
+                except ReelError as failure:
                     emit(events.SetupFailed(f"model {name}", failure.code))
                     raise
                 emit(events.SetupFinished(f"model {name}", time.monotonic() - started))
@@ -187,6 +214,24 @@ class ModelCache:
 
     def _layout(self, name: str) -> Layout:
         return layout_of(self._cache, name, self._entry(name))
+
+
+class ModelDigests(Mapping[str, str]):
+    """The digest of each model of a cache, as its lock is now: a model may be locked in the middle of a run."""
+
+    def __init__(self, cache: ModelCache) -> None:
+        self._cache = cache
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self._cache.models:
+            raise KeyError(name)
+        return self._cache.digest(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._cache.models)
+
+    def __len__(self) -> int:
+        return len(self._cache.models)
 
 
 def _for(model: Model) -> str:

@@ -12,7 +12,7 @@ import http.client
 import json
 import re
 import urllib.parse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -22,10 +22,10 @@ from pipeline.base.events import Emit
 from pipeline.base.secret_file import Token
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.facts import differences, in_words
-from pipeline.model_cache.fetch.errors import SourceFailed, hub_refusal, refusal, unreachable
+from pipeline.model_cache.fetch.errors import BAD_TOKEN, SourceFailed, hub_refusal, refusal, unreachable
 from pipeline.model_cache.fetch.http_client import Refused, Unreachable, open_once, origin_of, patiently
-from pipeline.model_cache.fetch.hub import address_of
-from pipeline.model_cache.manifest import UNKNOWN, HubSource, LockedFile, LockedModel, Model, UrlSource
+from pipeline.model_cache.fetch.hub import address_of, without_token
+from pipeline.model_cache.manifest import UNKNOWN, HubSource, LockedFile, LockedModel, UrlSource
 from shared.copying import hash_stream
 from shared.documents.base import Frozen
 
@@ -56,7 +56,7 @@ def resolve_model(name: str, revision: str | None, cache: ModelCache, emit: Emit
         for source in model.sources:
             if isinstance(source, HubSource) and locked.repo:
                 wanted = revision or (MAIN if locked.revision == UNKNOWN else locked.revision)
-                found = _Resolver(cache, locked.repo, emit).resolve(source, wanted)
+                found = _with_or_without_token(_Resolver(cache, locked.repo, emit), source, wanted, gated=model.gated)
                 return _agreeing(name, locked, found)
             if isinstance(source, UrlSource):
                 files = {file: _hash_of(address, None, cache, emit) for file, address in source.files.items()}
@@ -64,16 +64,6 @@ def resolve_model(name: str, revision: str | None, cache: ModelCache, emit: Emit
     except SourceFailed as failure:
         raise Missing(failure.code, f"the model {name} cannot be locked: {failure}", hint=failure.hint) from failure
     raise UsageError("models.source", f"{name} has no source to look up; write its lock by hand")
-
-
-def merged(locked: Mapping[str, LockedModel], found: Mapping[str, LockedModel]) -> dict[str, LockedModel]:
-    """The lock with the new entries in the place of the old ones."""
-    return {name: found.get(name, entry) for name, entry in locked.items()}
-
-
-def unresolved(names: Iterable[str], models: Mapping[str, Model], locked: Mapping[str, LockedModel]) -> list[str]:
-    """Those of the models that a fetch would refuse."""
-    return [name for name in names if name in models and not locked[name].resolved]
 
 
 def taken_by(source: HubSource, paths: Sequence[str]) -> set[str]:
@@ -95,8 +85,8 @@ class _Resolver:
     repo: str
     emit: Emit
 
-    def resolve(self, source: HubSource, revision: str) -> LockedModel:
-        token, hub = self.cache.token(), self.cache.hub
+    def resolve(self, source: HubSource, revision: str, token: Token | None) -> LockedModel:
+        hub = self.cache.hub
         api = f"{hub}/api/models/{self.repo}"
         told = json.loads(self._read(f"{api}/revision/{urllib.parse.quote(revision, safe='')}", token)[0])
         commit = str(told.get("sha", ""))
@@ -147,6 +137,18 @@ class _Resolver:
             ) from None  # fmt: skip
         except Unreachable as failure:
             raise unreachable(address, failure.reason) from failure
+
+
+def _with_or_without_token(resolver: _Resolver, source: HubSource, revision: str, *, gated: bool) -> LockedModel:
+    """Resolve with the user's token, and an open repository without it where the hub does not know the token."""
+    token = resolver.cache.token()
+    try:
+        return resolver.resolve(source, revision, token)
+    except SourceFailed as failure:
+        if token is None or gated or failure.code != BAD_TOKEN:
+            raise
+        resolver.emit(without_token(token))
+        return resolver.resolve(source, revision, None)
 
 
 def _hash_of(address: str, token: Token | None, cache: ModelCache, emit: Emit) -> LockedFile:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from pipeline.model_cache.locked_here import Origin
 from pipeline.model_cache.manifest import Model
 from pipeline.plan.model import Plan, Publication, models_used
 from pipeline.publishing.batch_media import BatchMedia
@@ -60,7 +61,7 @@ class Rules:
     `elsewhere` returns another folder for one that another run has taken. `untouched` tells whether a file is unchanged
     since it was published. With `replace`, the user gives up files of other people that have the names of reel's. With
     `beside`, subtitles lie next to the media file, except for those in the languages that it `has` already.
-    `foreign_record` is the record that kept the file from its usual folder.
+    `foreign_record` is the record that kept the file from its usual folder. `origin` says which lock a model is from.
     """
 
     store: ResultStore
@@ -73,6 +74,7 @@ class Rules:
     beside: bool = False
     has: tuple[str, ...] = ()
     foreign_record: Path | None = None
+    origin: Callable[[str], Origin] = lambda model: "shipped"
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ class _Folder:
         ours = [(one, target) for one, target in chosen if target.answer is not Answer.SAME_AS_THEIRS]
         files = {target.name: one.file.sha256 for one, target in ours}
         origins = {target.name: one.origin for one, target in ours}
-        steps, licences = _steps(made, self._rules.models)
+        steps, licences = _steps(made, self._rules)
         renamed = {target.name: target.wanted for _, target in ours if target.name != target.wanted}
         if before and before.plan == made.plan_digest and before.media_sha256 == made.digest:
             # An output that could not be made this time was made from the same inputs before, so it is still correct.
@@ -340,7 +342,7 @@ def _files(result: StoredResult, role: str) -> tuple[StoredFile, ...]:
     return (output,) if isinstance(output, StoredFile) else output or ()
 
 
-def _steps(made: Made, models: Mapping[str, Model]) -> tuple[dict[str, dict[str, JsonValue]], dict[str, str]]:
+def _steps(made: Made, rules: Rules) -> tuple[dict[str, dict[str, JsonValue]], dict[str, str]]:
     """Return a description of what each step used, and the licences of that."""
     steps: dict[str, dict[str, JsonValue]] = {}
     licences: dict[str, str] = {}
@@ -353,11 +355,12 @@ def _steps(made: Made, models: Mapping[str, Model]) -> tuple[dict[str, dict[str,
             "key": result.key,
             "backend": step.backend_name,
             "models": {**used},
+            "locked": {name: rules.origin(name) for name in sorted(used.values())},
             "tools": result.ingredients["tools"],
             "facts": dict(result.facts),
             "warnings": list(result.warnings),
         }
-        licences |= {name: models[name].licence for name in used.values()}
+        licences |= {name: rules.models[name].licence for name in used.values()}
         if step.backend.licence_note:
             licences[step.backend_name] = step.backend.licence_note
     return steps, licences

@@ -14,6 +14,7 @@ from pipeline.environments.ffmpeg import Tool, Tools
 from pipeline.environments.torch_build import choose_torch, wheel_folders
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.hub_token import find_token
+from pipeline.model_cache.locked_here import Overlay, lay_over, read_here
 from pipeline.model_cache.manifest import load_manifest
 from pipeline.model_cache.user_models import OwnModels, load_own
 from shared.environment_manager import hub_endpoint
@@ -63,14 +64,31 @@ def open_installation(settings: Settings) -> Installation:
     has_card = settings.device == "cuda" or computes_on_cards(machine, TORCH, libraries)
     torch = choose_torch(settings.torch, has_card, wheel_folders(settings.torch_wheels, os.environ))
     environments = Environments(folders.environments, CONFIG / "environments", folders.cache, families, torch)
-    manifest, locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
-    own = load_own(folders.own_models, manifest)
-    models = ModelCache(
-        folders.cache,
-        {**manifest, **own.models},
-        {**locked, **own.locked},
-        hub_endpoint(os.environ, settings.hub),
-        token=lambda: find_token(os.environ, CONFIG, home_folder()),
-    )
+    models, own = _open_models(settings, folders)
     tools = Tools(folders.scratch, environments, os.environ.get("PATH"), settings.ffmpeg)
     return Installation(settings, folders, environments, models, own, tools, tools.choose(), hardware)
+
+
+def _open_models(settings: Settings, folders: ProjectFolders) -> tuple[ModelCache, OwnModels]:
+    """Return the model cache: the shipped lock, below what was locked here and the user's own models, and the last."""
+    manifest, shipped = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
+    own = load_own(folders.own_models, manifest)
+    locked, names, conflicts = lay_over(shipped, read_here(folders.own_models))
+    overlay = Overlay(
+        folders.own_models, shipped, names | own.models.keys(), conflicts,
+        refused=_refuses_first_use(settings), accepts_code=settings.accept_code,
+    )  # fmt: skip
+    models = ModelCache(
+        folders.cache, {**manifest, **own.models}, {**locked, **own.locked}, hub_endpoint(os.environ, settings.hub),
+        token=lambda: find_token(os.environ, CONFIG, home_folder()), overlay=overlay,
+    )  # fmt: skip
+    return models, own
+
+
+def _refuses_first_use(settings: Settings) -> str:
+    """Return why this machine locks no model by itself; empty if it may."""
+    if settings.locked is True:
+        return "the setting `locked` forbids locking it here"
+    if settings.locked == "auto" and os.environ.get("CI", "").lower() in {"1", "true", "yes"}:
+        return "where the variable CI is true, a model is not locked at first use"
+    return ""

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK, Missing
-from pipeline.cli.arguments import CommandResult, megabytes, project_of, say, table
+from pipeline.cli.arguments import CommandResult, agreed, has_terminal, megabytes, project_of, say, table
+from pipeline.cli.first_use import with_accepted_code
 from pipeline.cli.options.models import AddModel, FetchModels, SelectModels
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.planner import Planner
 from pipeline.model_cache.cache import ModelCache
-from pipeline.model_cache.fetch_many import fetch_all
-from pipeline.model_cache.manifest import stated_bytes
+from pipeline.model_cache.fetch_many import fetch_all, obstacles
+from pipeline.model_cache.first_use import LookedUp, code_to_accept, look_up, shown_code, take, unlocked
+from pipeline.model_cache.manifest import LockedModel, stated_bytes
 from pipeline.model_cache.selection import select_models, with_needs
 from pipeline.model_cache.user_models import add_folder
 from pipeline.plan.language_needs import languages_without, models_for_languages
 from pipeline.plan.profile import Profile
 from pipeline.plan.registry import stage_named
+from pipeline.workers.installation import Installation
 
 
 def names_of(arguments: SelectModels, planner: Planner) -> list[str]:
@@ -47,25 +50,56 @@ def needed_models(planner: Planner, profile: Profile, *, whole: bool = True) -> 
 
 
 def fetch(arguments: FetchModels) -> CommandResult:
-    """Bring models into the cache, and report the outcome of each."""
+    """Bring models into the cache, and report the outcome of each. What no lock knows is locked first."""
     project = project_of(arguments)
+    installed, models = project.installed, project.installed.models
     names = names_of(arguments, project.planner)
-    models = project.installed.models
     missing = list(models.incomplete(names))
-    if arguments.ask and missing and not _agreed(missing, models):
-        data: JsonValue = {"models": [_item(name, models, None) for name in names]}
-        return CommandResult(data, "nothing was fetched; `./reel models fetch` does it when you want it")
     profile, languages = project.planner.profile, () if arguments.all else project.settings.languages
     for sentence in languages_without(profile.profile, languages):
         say(f"in the profile {profile.name} {sentence}")
+    if arguments.ask and missing and not has_terminal():
+        print("no model is fetched, because there is no terminal to ask on", file=sys.stderr)
+        return _nothing_fetched(names, models)
+    looked_up, refused = _look_ahead(missing, installed)
+    if arguments.ask and missing:
+        wanted = [name for name in missing if name not in refused and name not in looked_up.failed]
+        if wanted and not _agreed(wanted, looked_up.found, models):
+            return _nothing_fetched(names, models)
+    else:
+        looked_up = with_accepted_code(looked_up, models)
     with open_reporter(project.settings.progress) as emit:
-        failed = fetch_all(names, models, emit, offline=project.settings.offline)
+        take(looked_up.found, models, emit)
+        failed = refused | dict(looked_up.failed)
+        rest = [name for name in names if name not in failed]
+        failed |= fetch_all(rest, models, emit, offline=project.settings.offline)
+    return _outcome(names, {name: failed[name] for name in names if name in failed}, models)
+
+
+def _look_ahead(missing: Sequence[str], installed: Installation) -> tuple[LookedUp, dict[str, Missing]]:
+    """Return the facts about models that no lock knows, and why other models cannot be had: all that can be known
+    before a byte of them comes."""
+    models, settings = installed.models, installed.settings
+    if not missing:
+        return LookedUp(), {}
+    with open_reporter(settings.progress) as emit:
+        refused = obstacles(missing, models, emit, offline=settings.offline)
+        new = [name for name in unlocked(missing, models) if name not in refused]
+        return look_up(new, models, emit), refused
+
+
+def _nothing_fetched(names: Sequence[str], models: ModelCache) -> CommandResult:
+    data: JsonValue = {"models": [_item(name, models, None) for name in names]}
+    return CommandResult(data, "nothing was fetched; `./reel models fetch` does it when you want it")
+
+
+def _outcome(names: Sequence[str], failed: dict[str, Missing], models: ModelCache) -> CommandResult:
     sizes = {name: megabytes(stated_bytes(models.models[name], models.locked[name])) for name in names}
     rows = [(name, sizes[name], _state(name, failed), _why(name, failed)) for name in names]
     lines = [table(rows, ("MODEL", "SIZE", "STATE", "WHY"))]
     for error in failed.values():
         lines.append(f"\nerror: {error.message} [{error.code}]" + (f"\n  hint: {error.hint}" if error.hint else ""))
-    data = {"models": [_item(name, models, failed.get(name)) for name in names]}
+    data: JsonValue = {"models": [_item(name, models, failed.get(name)) for name in names]}
     return CommandResult(data, "\n".join(lines), EXIT_MISSING if failed else EXIT_OK, tuple(failed.values()))
 
 
@@ -81,19 +115,19 @@ def _item(name: str, models: ModelCache, error: Missing | None) -> JsonValue:
     return {"name": name, "complete": models.problem(name) is None, "code": error.code if error else None}
 
 
-def _agreed(names: Sequence[str], models: ModelCache) -> bool:
-    """Show sizes and licences and ask the user; without a terminal, return no."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        print("no model is fetched, because there is no terminal to ask on", file=sys.stderr)
-        return False
+def _agreed(names: Sequence[str], found: Mapping[str, LockedModel], models: ModelCache) -> bool:
+    """Show sizes, licences and code that comes along, and ask the user once about all of it."""
+    cache = models.knowing(found)
+    cache.check_space(names)
     rows = []
     for name in names:
-        model, locked = models.models[name], models.locked[name]
-        size = megabytes(stated_bytes(model, locked))
-        rows.append((name, size, model.licence, model.restriction, "terms to accept" if model.gated else ""))
-    print(table(rows, ("MODEL", "SIZE", "LICENCE", "", "")), file=sys.stderr)
-    print(f"\nFetch {megabytes(models.missing_bytes(names))} now? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+        model = cache.models[name]
+        size = megabytes(stated_bytes(model, cache.locked[name]))
+        rows.append((name, size, model.licence, model.restriction, "terms accepted" if model.gated else ""))
+    shown = table(rows, ("MODEL", "SIZE", "LICENCE", "", ""))
+    if code := code_to_accept({name: found[name] for name in names if name in found}, cache):
+        shown += f"\n\n{shown_code(code, cache)}"
+    return agreed(f"\nFetch {megabytes(cache.missing_bytes(names))} now?", shown, yes=False)
 
 
 def add(arguments: AddModel) -> CommandResult:

@@ -19,9 +19,11 @@ from pipeline.plan.profile import AUTO, Profile, load_profiles, suggest_profile
 
 WIDTH = 100  # of the widest line
 _COMPLETE, _FETCHABLE, _AGREEMENT = "complete", "can be fetched", "needs your agreement"
+_DISPUTED = "disputed"
 _TITLES = {
     _COMPLETE: "complete",
     _FETCHABLE: "can be fetched, with `./reel models fetch NAME`",
+    _DISPUTED: "disputed by the shipped lock and the one of this machine; `./reel models fetch NAME` says how",
     _AGREEMENT: "needs your agreement to terms and a token, see docs/how-to/gated-models.md",
 }
 _LONGEST_NAME, _LONGEST_LICENCE = 36, 12  # a longer name of the user's moves its own line alone
@@ -45,6 +47,8 @@ def list_models(arguments: ListModels) -> CommandResult:
     }
     data: list[JsonValue] = [_item(name, planner, problems.get(name), used_by[name]) for name in shown]
     remarks = _uses(shown, planner) if arguments.profile else {name: ", ".join(used_by[name]) for name in shown}
+    for name in planner.models.overlay.names & remarks.keys():
+        remarks[name] = f"locked here; {remarks[name]}".rstrip("; ")
     parts = _groups(shown, planner, problems, remarks, "USED FOR" if arguments.profile else "PROFILES")
     parts.append(_summary(planner, profiles, shown, problems))
     return CommandResult({"models": data}, "\n\n".join(parts))
@@ -62,6 +66,7 @@ def _item(name: str, planner: Planner, problem: str | None, used_by: Sequence[st
         "stages": list(model.stages),
         "gated": model.gated,
         "resolved": locked.resolved,
+        "locked": planner.models.overlay.origin(name) if locked.resolved else None,
         "complete": problem is None,
         "problem": problem,
         "profiles": list(used_by),
@@ -87,6 +92,7 @@ def _groups(
     width = max((len(name) for name in names if len(name) <= _LONGEST_NAME), default=_LONGEST_NAME)
     lines = [_clipped(f"{name:<{width}}  {other}") for name, other in zip(["NAME", *names], others, strict=True)]
     found = {name: _state(planner.models.models[name], name in problems) for name in names}
+    found |= dict.fromkeys(planner.models.overlay.conflicts.keys() & found.keys(), _DISPUTED)
     groups = [lines[0]]
     for state, title in _TITLES.items():
         own = [line for line, name in zip(lines[1:], names, strict=True) if found[name] == state]

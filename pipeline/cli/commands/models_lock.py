@@ -2,63 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from filelock import FileLock
 from pydantic import JsonValue, ValidationError
 
-from pipeline.base.errors import EXIT_MISSING, EXIT_OK, BadInput, Missing, ReelError, UsageError
+from pipeline.base.errors import EXIT_MISSING, EXIT_OK, BadInput, Missing, UsageError
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
+from pipeline.cli.commands.model_fetch import needed_models
+from pipeline.cli.first_use import look_up_shown, take_shown, with_accepted_code
 from pipeline.cli.options.models import LockModels
-from pipeline.cli.reporters import open_reporter
+from pipeline.engine.project import Project
 from pipeline.model_cache.facts import Change, merge_facts
-from pipeline.model_cache.manifest import ModelLock, lock_text
+from pipeline.model_cache.first_use import LookedUp
+from pipeline.model_cache.locked_here import read_here, write_here
+from pipeline.model_cache.manifest import LockedModel, ModelLock, lock_text
 from pipeline.model_cache.selection import select_models
+from pipeline.workers.installation import Installation
 from shared.files import write_atomically
 from shared.mistakes import first_mistake
 
 
 def lock(arguments: LockModels) -> CommandResult:
-    """Look up on the network what the lock lacks, and write it to the lock. Entries that cannot be looked up stay as
-    they are."""
-    from pipeline.model_cache.lock_models import merged, resolve_model, unresolved
-
+    """Look up on the network what the lock lacks, and lock it. Entries that cannot be looked up stay as they are."""
     if arguments.facts:
         return _take_facts(Path(arguments.facts).expanduser().absolute())
     project = project_of(arguments)
-    cache, own = project.installed.models, project.installed.own_models
-    names = select_models(arguments.names, cache.models) if arguments.names else list(cache.models)
-    declared = {name: entry for name, entry in cache.locked.items() if name not in own.models}
-    if mine := [name for name in names if name in own.models and arguments.names]:
-        raise UsageError(
-            "models.own", f"`{mine[0]}` is your own model", hint=f"`./reel models add {mine[0]} FOLDER` locks it again"
-        )
-    if not arguments.names:
-        names = unresolved(declared, cache.models, cache.locked)
+    installed = project.installed
+    names = _names(arguments, project)
+    if arguments.drop:
+        return _drop(names, installed)
     if arguments.revision and len(arguments.names) != 1:
         raise UsageError("models.revision", "`--revision` is for one model", hint="name the model")
     if project.settings.offline and names:
         raise Missing("models.offline", "the lock is resolved with a network, and the setting `offline` forbids it")
-    found, errors, rows = {}, list[ReelError](), []
-    with open_reporter(project.settings.progress) as emit:
-        for name in names:
-            try:
-                revision = arguments.revision if name in arguments.names else None
-                found[name] = resolve_model(name, revision, cache, emit)
-                rows.append((name, "locked", found[name].revision, megabytes(found[name].size)))
-            except ReelError as error:
-                errors.append(error)
-                rows.append((name, "unresolved", error.code, ""))
-    if found:
-        write_atomically(CONFIG / "models.lock.json", lock_text(merged(declared, found)).encode())
-    told = [f"error: {error.message} [{error.code}]" for error in errors]
+    looked_up = with_accepted_code(look_up_shown(names, installed, arguments.revision), installed.models)
+    if arguments.shipped:
+        _write_shipped(looked_up.found, installed)
+    else:
+        _write_here(looked_up.found, installed)
+    return _outcome(names, looked_up)
+
+
+def _names(arguments: LockModels, project: Project) -> list[str]:
+    """Return the models that the command names, or those of the profile, or all that have gaps in the lock."""
+    cache, own = project.installed.models, project.installed.own_models.models
+    if arguments.names:
+        names = select_models(arguments.names, cache.models)
+    elif arguments.profile:
+        names = needed_models(project.planner, project.planner.profile.profile)
+    else:
+        names = list(cache.models)
+    if mine := [name for name in names if name in own and arguments.names]:
+        raise UsageError(
+            "models.own", f"`{mine[0]}` is your own model", hint=f"`./reel models add {mine[0]} FOLDER` locks it again"
+        )
+    if arguments.names:
+        return names
+    of_shipped = [name for name in names if name not in own]
+    return [name for name in of_shipped if arguments.drop or not cache.locked[name].resolved]
+
+
+def _outcome(names: Sequence[str], looked_up: LookedUp) -> CommandResult:
+    rows: list[tuple[str, ...]] = []
+    for name in names:
+        if entry := looked_up.found.get(name):
+            rows.append((name, "locked", entry.revision, megabytes(entry.size)))
+        else:
+            rows.append((name, "unresolved", looked_up.failed[name].code, ""))
+    told = []
+    for error in looked_up.failed.values():
+        told.append(f"error: {error.message} [{error.code}]" + (f"\n  hint: {error.hint}" if error.hint else ""))
     text = "\n".join([table(rows), *told]) if rows else "the lock knows every model"
     data: list[JsonValue] = [
         {"name": name, "revision": entry.revision, "bytes": entry.size, "files": len(entry.files)}
-        for name, entry in found.items()
+        for name, entry in looked_up.found.items()
     ]
-    return CommandResult({"models": data}, text, EXIT_MISSING if errors else EXIT_OK, tuple(errors))
+    errors = tuple(looked_up.failed.values())
+    return CommandResult({"models": data}, text, EXIT_MISSING if errors else EXIT_OK, errors)
+
+
+def _write_here(found: Mapping[str, LockedModel], installed: Installation) -> None:
+    """Lock models in the overlay; what is as the shipped lock has it needs no entry there."""
+    shipped = installed.models.overlay.shipped
+    same = [name for name, entry in found.items() if shipped.get(name) == entry]
+    if same:
+        write_here(installed.folders.own_models, dict.fromkeys(same))
+    take_shown({name: entry for name, entry in found.items() if name not in same}, installed)
+
+
+def _write_shipped(found: Mapping[str, LockedModel], installed: Installation) -> None:
+    """Write the entries to the checkout's lock, as it is now: another process may have changed it meanwhile."""
+    lock = CONFIG / "models.lock.json"
+    installed.folders.scratch.mkdir(parents=True, exist_ok=True)
+    with FileLock(installed.folders.scratch / "models.lock.json.lock"):
+        now = ModelLock.model_validate_json(lock.read_bytes()).models
+        write_atomically(lock, lock_text({name: found.get(name, entry) for name, entry in now.items()}).encode())
+
+
+def _drop(names: Sequence[str], installed: Installation) -> CommandResult:
+    """Forget what was locked here of these models; their files stay in the cache."""
+    held = [name for name in names if name in read_here(installed.folders.own_models)]
+    if held:
+        write_here(installed.folders.own_models, dict.fromkeys(held))
+    text = f"the shipped lock counts again for: {', '.join(held)}" if held else "none of these was locked here"
+    return CommandResult({"dropped": list(held)}, text)
 
 
 def _take_facts(source: Path) -> CommandResult:

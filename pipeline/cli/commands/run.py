@@ -10,6 +10,7 @@ from pipeline.base.errors import UsageError
 from pipeline.base.events import Notice
 from pipeline.cli.arguments import CommandResult, project_of, requests_of, walk_of
 from pipeline.cli.batch_output import asked_of, result_of, summary
+from pipeline.cli.first_use import ask_about_code
 from pipeline.cli.options.jobs import RunMedia
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.batch import run_batch
@@ -29,6 +30,7 @@ def run(arguments: RunMedia) -> CommandResult:
     named: list[Request] | None = None
     if arguments.media or arguments.manifest or not arguments.retry_failed:
         named = requests_of(arguments, Path.cwd(), walk)
+    ask_about_code(project.planner.plan().steps, project.installed)
     requests: Iterable[Request] = named or ()
     if arguments.retry_failed:
         requests = _failed_before(project.records().history, arguments, named)

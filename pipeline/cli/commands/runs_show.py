@@ -14,6 +14,7 @@ from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
 from pipeline.cli.options.machine import ShowRun
 from pipeline.cli.run_report.gantt import as_svg, as_text, chart
 from pipeline.cli.run_report.summary import StageFigures, Summary, WorkerFigures, summarise
+from pipeline.model_cache.cache import ModelCache
 from pipeline.store.history import RunDetails, StepRecord
 from shared.files import write_atomically
 from shared.text.timecode import span
@@ -42,7 +43,7 @@ def show(arguments: ShowRun) -> CommandResult:
             table([_step(step) for step in details.steps], ("MEDIA", "STEP", "BACKEND", "STATE", "TIME", "RESULT"))
         )
     else:
-        parts += [_stages(summary), *_workers(summary), *_models(summary)]
+        parts += [_stages(summary), *_workers(summary), *_models(summary, project.installed.models)]
         parts += [as_text(drawn, _width())] if drawn else []
     return CommandResult(_data(details, summary), "\n\n".join(part for part in parts if part))
 
@@ -89,9 +90,10 @@ def _workers(summary: Summary) -> list[str]:
     return [table([row(one) for one in summary.workers], head)] if summary.workers else []
 
 
-def _models(summary: Summary) -> list[str]:
-    rows = [(one.name, f"{one.loads}x", span(one.seconds)) for one in summary.models]
-    return [table(rows, ("MODEL", "LOADED", "IN"))] if rows else []
+def _models(summary: Summary, models: ModelCache) -> list[str]:
+    origin = models.overlay.origin
+    rows = [(one.name, f"{one.loads}x", span(one.seconds), origin(one.name)) for one in summary.models]
+    return [table(rows, ("MODEL", "LOADED", "IN", "LOCKED"))] if rows else []
 
 
 def _step(step: StepRecord) -> tuple[str, ...]:

@@ -15,11 +15,14 @@ from pipeline.base import events
 from pipeline.base.errors import BadInput, ReelError, UsageError
 from pipeline.base.events import Emit
 from pipeline.cli.arguments import CommandResult, project_of
+from pipeline.cli.first_use import ask_about_code
 from pipeline.cli.options.single import RunStage
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.admission import set_up
 from pipeline.engine.language_models import language_in, with_model
+from pipeline.engine.model_needs import models_to_lock
 from pipeline.engine.preview import StepPreview
+from pipeline.model_cache.first_use import lock_first
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Step, takes_several
 from pipeline.plan.registry import stage_named
@@ -41,12 +44,16 @@ def run_stage(arguments: RunStage) -> CommandResult:
     project = project_of(arguments)
     installed = project.installed
     step = single_step(stage, project.planner.choices(), {}, arguments.backend)
+    ask_about_code([step], installed)
     warnings: list[str] = []
     with open_reporter(project.settings.progress) as emit:
+        new = models_to_lock([step], installed.models)
+        failed = lock_first(new, installed.models, emit, offline=installed.settings.offline)
+        step = single_step(stage, project.planner.choices(), {}, arguments.backend)
         if step.waits_for_language:
             language = language_in(inputs)
             step = with_model(step, language, installed.models, emit, stage.name, offline=installed.settings.offline)
-        set_up([StepPreview(step, "new", "asked for")], installed, emit)
+        set_up([StepPreview(step, "new", "asked for")], installed, emit, failed)
         done = _run(step, inputs, output, installed, emit, warnings)
     files: dict[str, JsonValue] = {role: _placed(names, output) for role, names in done.outputs.items()}
     data: JsonValue = {

@@ -7,16 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.base.display_paths import shown
-from pipeline.base.errors import UsageError
+from pipeline.base.errors import Missing, UsageError
 from pipeline.base.events import Event, Notice, Published
 from pipeline.cli.arguments import CommandResult, project_of, walk_of
 from pipeline.cli.batch_output import asked_of, result_of, summary
 from pipeline.cli.commands.run import advice_of, join_cluster
+from pipeline.cli.first_use import ask_about_code
 from pipeline.cli.options.jobs import WatchFolders
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.admission import set_up
 from pipeline.engine.batch import run_batch
 from pipeline.engine.media_list import absolute, check_name
+from pipeline.engine.model_needs import plan_with_locked_models
 from pipeline.engine.preview import StepPreview
 from pipeline.engine.watch import Watch
 
@@ -31,6 +33,7 @@ def watch(arguments: WatchFolders) -> CommandResult:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError("watch.folder", f"{shown(folder)} is not a folder", hint="make it, or correct its name")
+    ask_about_code(project.planner.plan().steps, project.installed)
     at_once = not arguments.json and not sys.stdout.isatty()
     with open_reporter(project.settings.progress) as emit:
 
@@ -42,7 +45,9 @@ def watch(arguments: WatchFolders) -> CommandResult:
         if advice := advice_of(project.planner):
             emit(Notice(None, None, advice))
         # Set up everything now: the first file then does not wait, and the user sees a mistake at once.
-        set_up([StepPreview(step, "new", "") for step in project.planner.plan().steps], project.installed, emit)
+        failed: dict[str, Missing] = {}
+        steps = plan_with_locked_models(project.planner, emit, failed).steps
+        set_up([StepPreview(step, "new", "") for step in steps], project.installed, emit, failed)
         watched = Watch(folders, arguments.settle, walk_of(project), lambda text: told(Notice(None, None, text)))
         names = ", ".join(shown(folder) for folder in folders)
         told(Notice(None, None, f"watching {names}; Ctrl-C once to finish the current files and end"))

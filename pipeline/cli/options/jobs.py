@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pipeline.base.setting_names import SHORT_NAMES
 from pipeline.cli.flag_values import count, given, seconds, split_list
 from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, Arguments, argument, flag, switch, toggle
-from pipeline.cli.options.shared import ClusterFlag, GuideFlag, ProgressFlag, SettingFlags, WaitFlag
+from pipeline.cli.options.shared import ClusterFlag, FirstUseFlags, GuideFlag, ProgressFlag, SettingFlags, WaitFlag
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,7 +100,7 @@ class InputFlags(Arguments):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class JobFlags(SettingFlags, GuideFlag, ProductFlags, InputFlags):
+class JobFlags(SettingFlags, FirstUseFlags, GuideFlag, ProductFlags, InputFlags):
     """The flags of `run` and `plan`."""
 
 
@@ -123,7 +123,7 @@ class PlanMedia(JobFlags):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class WatchFolders(ProgressFlag, WaitFlag, ClusterFlag, SettingFlags, GuideFlag, ProductFlags):
+class WatchFolders(ProgressFlag, WaitFlag, ClusterFlag, SettingFlags, FirstUseFlags, GuideFlag, ProductFlags):
     folders: tuple[str, ...] = argument("DIR", "folders to watch, including their subfolders", "+", kind="folder")
     settle: float = flag(
         "--settle", group=TAKE, metavar="SECONDS", read=seconds, default=3.0,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.cli.flag_values import given
+from pipeline.cli.flag_values import given, split_list
 from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, Arguments, argument, flag, repeated, switch
-from pipeline.cli.options.shared import OfflineFlag, ProgressFlag
+from pipeline.cli.options.shared import FirstUseFlags, OfflineFlag, ProgressFlag
 
 _IN_THE_CACHE = "all models in the cache"
 
@@ -41,7 +41,7 @@ class ListModels(Arguments):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FetchModels(SelectModels, OfflineFlag, ProgressFlag):
+class FetchModels(SelectModels, OfflineFlag, FirstUseFlags, ProgressFlag):
     all: bool = switch("--all", group=TAKE, help="all models that reel knows")
     ask: bool = switch("--ask", group=HOW, help="show sizes and licences and ask first; without a terminal, do nothing")
 
@@ -78,9 +78,21 @@ class AddModel(ProgressFlag):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LockModels(OfflineFlag, ProgressFlag):
     names: tuple[str, ...] = argument("NAME", "models or patterns; none: all with gaps in the lock", "*", kind="model")
+    profile: str | None = flag(
+        "--profile", group=TAKE, metavar="NAME", setting="profile", kind="profile",
+        help="the models of this profile that have gaps in the lock",
+    )  # fmt: skip
     revision: str | None = flag(
         "--revision", group=TAKE, metavar="REVISION",
         help="a branch, tag or commit to pin; without it, the locked commit, or main",
+    )  # fmt: skip
+    drop: bool = switch("--drop", group=HOW, help="forget what was locked here, so that the shipped lock counts again")
+    shipped: bool = switch(
+        "--shipped", group=PLACE, help="for maintainers: write to config/models.lock.json instead of the overlay"
+    )
+    accept_code: tuple[str, ...] | None = flag(
+        "--accept-code", group=HOW, metavar="MODELS", setting="accept_code", read=split_list, kind="model",
+        help="models whose own Python code may be locked without a question: `indictrans2-*`",
     )  # fmt: skip
     facts: str | None = flag(
         "--facts", group=TAKE, metavar="FILE", kind="file",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.base.wait_limit import FOREVER
-from pipeline.cli.flag_values import WAIT
-from pipeline.cli.options.declare import HOW, MAKE, SHOW, Arguments, flag, repeated, switch
+from pipeline.cli.flag_values import WAIT, split_list
+from pipeline.cli.options.declare import HOW, MAKE, SHOW, Arguments, flag, repeated, switch, toggle
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,6 +22,20 @@ class OfflineFlag(Arguments):
     offline: bool | None = switch(
         "--offline", group=HOW, setting="offline", help="never use the network; fail when something is missing"
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FirstUseFlags(Arguments):
+    """The flags that say what this machine may lock by itself."""
+
+    locked: bool | None = toggle(
+        "--locked", group=HOW, setting="locked",
+        help="use only models of the shipped lock; lock none at first use (the default where CI is true)",
+    )  # fmt: skip
+    accept_code: tuple[str, ...] | None = flag(
+        "--accept-code", group=HOW, metavar="MODELS", setting="accept_code", read=split_list, kind="model",
+        help="models whose own Python code may be locked at first use without a question: `indictrans2-*`",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

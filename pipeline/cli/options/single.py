@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.cli.flag_values import given
 from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, Arguments, argument, flag
-from pipeline.cli.options.shared import GuideFlag, ProgressFlag, SettingFlags, WaitFlag
+from pipeline.cli.options.shared import FirstUseFlags, GuideFlag, ProgressFlag, SettingFlags, WaitFlag
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,7 +24,7 @@ class CheckSubtitles(ProgressFlag, SettingFlags, GuideFlag):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RunStage(ProgressFlag, SettingFlags):
+class RunStage(ProgressFlag, SettingFlags, FirstUseFlags):
     name: str = argument("NAME", "the stage: demux, vad, separate, asr, align, diarize, ...", kind="stage")
     inputs: tuple[str, ...] = argument(
         "INPUT", "files in the order of the stage's inputs, or ROLE=FILE", "+", kind="file"

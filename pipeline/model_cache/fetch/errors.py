@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.environments.package_index import way_out
 
+BAD_TOKEN = "hub.bad-token"
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, GONE, BUSY = 401, 403, 404, 410, 429
 
 
@@ -37,7 +38,7 @@ def hub_refusal(
     told = f"{address} answered {status}"
     if status == UNAUTHORISED and token and kind != "RepoNotFound":
         return refusal(
-            "hub.bad-token", f"{told}: the hub does not know the token from {token}",
+            BAD_TOKEN, f"{told}: the hub does not know the token from {token}",
             f"make a new token at {hub}/settings/tokens and put it there, or remove the old one",
         )  # fmt: skip
     if (kind == "GatedRepo" and status == UNAUTHORISED) or (status == UNAUTHORISED and not kind):

@@ -10,7 +10,7 @@ from pipeline.base.events import Emit
 from pipeline.base.secret_file import Token
 from pipeline.model_cache.fetch import Meter, Want
 from pipeline.model_cache.fetch.download import Download, download
-from pipeline.model_cache.fetch.errors import SourceFailed, hub_refusal, refusal, unreachable
+from pipeline.model_cache.fetch.errors import BAD_TOKEN, SourceFailed, hub_refusal, refusal, unreachable
 from pipeline.model_cache.fetch.http_client import Refused, Unreachable, open_once, patiently
 from pipeline.model_cache.fetch.retry_policy import Patience
 
@@ -23,11 +23,18 @@ def fetch(want: Want) -> None:
     try:
         _fetch_files(want, token)
     except SourceFailed as failure:
-        if failure.code != "hub.bad-token" or want.gated or token is None:
+        if failure.code != BAD_TOKEN or want.gated or token is None:
             raise
-        # A token that has expired is refused for open repositories too; without one they are delivered.
-        want.emit(events.Notice(None, None, f"the hub does not know the token from {token.origin}; continuing without"))
+        want.emit(without_token(token))
         _fetch_files(want, None)
+
+
+def without_token(token: Token) -> events.Notice:
+    """Return the notice that an open repository is read without a token.
+
+    A token that has expired is refused for open repositories too; without one they are delivered.
+    """
+    return events.Notice(None, None, f"the hub does not know the token from {token.origin}; continuing without")
 
 
 def _fetch_files(want: Want, token: Token | None) -> None:

@@ -1,0 +1,67 @@
+"""Asks the user about Python code that models bring along, before this machine locks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pipeline.cli.arguments import agreed, has_terminal
+from pipeline.cli.reporters import open_reporter
+from pipeline.engine.model_needs import models_to_lock
+from pipeline.model_cache.cache import ModelCache
+from pipeline.model_cache.first_use import (
+    LookedUp,
+    code_to_accept,
+    look_up,
+    may_bring_code,
+    not_accepted,
+    refusal_of,
+    shown_code,
+    take,
+)
+from pipeline.model_cache.manifest import LockedModel
+from pipeline.plan.model import Step
+from pipeline.workers.installation import Installation
+
+_QUESTION = "lock this code, and run it when the model works?"
+
+
+def with_accepted_code(looked_up: LookedUp, models: ModelCache) -> LookedUp:
+    """Return what was looked up without the models whose code the user does not accept. Without a terminal, that is
+    code that the settings do not accept."""
+    code = code_to_accept(looked_up.found, models)
+    if not code or agreed(_QUESTION, shown_code(code, models), yes=False):
+        return looked_up
+    return without_code(looked_up, code)
+
+
+def without_code(looked_up: LookedUp, code: Mapping[str, LockedModel]) -> LookedUp:
+    """Return what was looked up without these models, which are refused."""
+    return LookedUp(
+        {name: model for name, model in looked_up.found.items() if name not in code},
+        {**looked_up.failed, **{name: not_accepted(name, model) for name, model in code.items()}},
+    )
+
+
+def look_up_shown(names: Sequence[str], installed: Installation, revision: str | None = None) -> LookedUp:
+    """Ask the hub about these models, with its progress shown."""
+    if not names:
+        return LookedUp()
+    with open_reporter(installed.settings.progress) as emit:
+        return look_up(names, installed.models, emit, revision)
+
+
+def take_shown(found: Mapping[str, LockedModel], installed: Installation) -> None:
+    """Lock models, and show each."""
+    with open_reporter(installed.settings.progress) as emit:
+        take(found, installed.models, emit)
+
+
+def ask_about_code(steps: Iterable[Step], installed: Installation) -> None:
+    """Ask the user about the code of the models that these steps need, before a job begins. Without a terminal nothing
+    is asked, and the job refuses such a model."""
+    if not has_terminal():
+        return
+    models, offline = installed.models, installed.settings.offline
+    new = models_to_lock(steps, models)
+    names = [name for name in new if may_bring_code(name, models) and not refusal_of(name, models, offline=offline)]
+    take_shown(with_accepted_code(look_up_shown(names, installed), models).found, installed)
