@@ -24,6 +24,7 @@ _VAD = '[steps.vad]\nstage = "vad"\n'
         (_VAD + 'inputs = { audio = "demux.speech" }\n', "names no step of this recipe"),
         (_VAD + 'inputs = { audio = "media" }\n[[publish]]\nfile = "vad.words"\nas = "x"\n', "has no output `words`"),
         (_VAD + 'inputs = { audio = "media" }\ncolour = "red"\n', "colour"),
+        (_VAD + 'inputs = { audio = "media" }\nonly_with = "asrr"\n', "there only with the stage `asrr`"),
         ("steps = 3", "steps"),
         ("[steps", "is not TOML"),
     ],

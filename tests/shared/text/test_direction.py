@@ -34,6 +34,7 @@ def test_a_script_goes_before_the_language(tag: str, direction: Direction) -> No
         (("\u05e9\u05dc\u05d5\u05dd!",), "en", "rtl"),
         (("\u05e9\u05dc\u05d5\u05dd John",), "und", "rtl"),
         (("John \u05e9\u05dc\u05d5\u05dd",), "und", "ltr"),
+        (("\u05d0 John",), "und", "rtl"),
         ((), "fa", "rtl"),
     ],
 )

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.documents.base import DocumentError
-from shared.text.glossary import Glossary, Term
+from shared.stage import StageError
+from shared.text.glossary import Glossary, Term, glossary_of
 
 TABLE = """\
 source;match;hi;pt-BR;target;note
@@ -62,6 +63,7 @@ def test_the_nearest_entry_says_what_a_term_becomes(term: Term, language: str, r
         (Term(source="Big Buck"), "Big\n Buck.", ["Big\n Buck"]),
         (Term(source="राम"), "राम और रामी", ["राम"]),
         (Term(source="東京"), "私は東京に行く", ["東京"]),
+        (Term(source="AI"), "このAI技術、AIR", ["AI"]),
         (Term(source="Zoe\u0301"), "Zo\u00e9!", ["Zo\u00e9"]),
         (Term(source="Zoe"), "Zoe\u0301", []),
         (Term(source="\uf900"), "\uf900", ["\uf900"]),  # its normal forms are another character
@@ -155,3 +157,13 @@ def test_terms_with_words_for_single_languages_are_counted() -> None:
     glossary = Glossary(terms=(Term(source="chairs", targets={"de": "Sessel"}), Term(source="film")))
     counts = glossary.kept("The chairs and the film, the chairs.", "Die Sessel und der Film, die Stühle.", "de")
     assert counts == {"chairs": (2, 1), "film": (1, 0)}
+
+
+def test_a_job_may_have_no_table_and_one_that_it_has_must_be_right(tmp_path: Path) -> None:
+    assert glossary_of(None) == Glossary()
+    read(tmp_path, TABLE)
+    assert len(glossary_of(tmp_path / "glossary.csv").terms) == 3
+    read(tmp_path, "colour\nred\n")
+    with pytest.raises(StageError) as caught:
+        glossary_of(tmp_path / "glossary.csv")
+    assert caught.value.code == "glossary.invalid"

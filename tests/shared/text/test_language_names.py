@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.text.language import LANGUAGES, english_name
-from shared.text.language_names import known_language, split_languages
+from shared.text.language_names import known_language, known_or_none, split_languages
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,8 @@ def test_a_language_that_there_is_not_is_refused_with_the_nearest(written: str, 
 )  # fmt: skip
 def test_a_text_of_several_languages_is_taken_apart_and_names_are_not(text: str, parts: list[str]) -> None:
     assert split_languages(text) == parts
+
+
+def test_a_parameter_may_name_no_language() -> None:
+    assert known_or_none(None) is None
+    assert known_or_none("Hindi") == "hi"

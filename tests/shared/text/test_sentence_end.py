@@ -16,7 +16,25 @@ def test_a_sentence_ends_with(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["", "are", "are,", "Mr.", "“Dr.", "J.", "Ё.", "e.g.", "z.B.", "p.m.", "bzw.", "Sra.", "M.", "Mme.", "डॉ."]
+    "word",
+    [
+        "",
+        "are",
+        "are,",
+        "Mr.",
+        "“Dr.",
+        "J.",
+        "Ё.",
+        "e.g.",
+        "z.B.",
+        "p.m.",
+        "bzw.",
+        "Sra.",
+        "Ph.D.",
+        "M.",
+        "Mme.",
+        "डॉ.",
+    ],
 )
 def test_no_sentence_ends_with(word: str) -> None:
     assert not ends_sentence(word)

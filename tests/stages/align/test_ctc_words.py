@@ -98,3 +98,17 @@ def test_segments_that_touch_are_found_together_with_a_little_of_the_pauses() ->
     said = [segment(1_000, 2_000), segment(2_100, 3_000), segment(3_500, 4_000), segment(9_000, 9_950)]
     found = [tuple(group) for group in groups_of(said, 10_000)]
     assert found == [(range(2), 800, 3_200), (range(2, 3), 3_300, 4_200), (range(3, 4), 8_800, 9_975)]
+
+
+def test_two_stretches_meet_in_the_middle_of_a_short_pause() -> None:
+    found = groups_of([segment(1_000, 3_000), segment(3_320, 4_000)], 10_000)
+    assert [(group.start_ms, group.end_ms) for group in found] == [(800, 3_160), (3_160, 4_200)]
+
+
+def test_segments_that_touch_are_found_together_up_to_half_a_minute() -> None:
+    assert len(groups_of([segment(0, 20_000), segment(20_100, 30_000)], 60_000)) == 1
+    assert len(groups_of([segment(0, 20_000), segment(20_100, 30_001)], 60_000)) == 2
+
+
+def test_a_word_at_the_edge_lies_close_to_what_was_found() -> None:
+    assert interpolate([None, (1_000, 1_100), None], 0, 9_000) == [(900, 1_000), (1_000, 1_100), (1_100, 1_200)]
