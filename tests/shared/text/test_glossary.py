@@ -163,7 +163,7 @@ def test_a_job_may_have_no_table_and_one_that_it_has_must_be_right(tmp_path: Pat
     assert glossary_of(None) == Glossary()
     read(tmp_path, TABLE)
     assert len(glossary_of(tmp_path / "glossary.csv").terms) == 3
-    read(tmp_path, "colour\nred\n")
+    (tmp_path / "glossary.csv").write_text("colour\nred\n", encoding="utf-8")
     with pytest.raises(StageError) as caught:
         glossary_of(tmp_path / "glossary.csv")
     assert caught.value.code == "glossary.invalid"
