@@ -78,7 +78,7 @@ def _flags_table(flags: Sequence[Flag]) -> str:
     rows = [
         (
             ", ".join(f"`{spelling}`" for spelling in flag.spellings),
-            flag.help + (" (required)" if flag.required else ""),
+            flag.help + (" (required)" if flag.required and flag.options else ""),
         )
         for flag in flags
     ]

@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 
 from docs.generate import REFERENCE, pages
-from pipeline.base.errors import EXIT_OK
+from pipeline.base.errors import EXIT_OK, UsageError
 from pipeline.base.setting_names import MODEL_SETTINGS
 from pipeline.base.settings import load_settings
+from pipeline.cli.help_pages import OVERVIEW
 from pipeline.cli.options.commands import COMMANDS, Command
 from pipeline.cli.options.declare import Arguments
-from pipeline.cli.parser import DESCRIPTION
 from pipeline.cli.parser import parse as parsed
 from pipeline.plan.registry import STAGES
 from shared.environment_manager import INHERITED, ChildPaths, child_environment
@@ -82,15 +82,15 @@ def commands(document: Path) -> Iterator[Told]:
 def parse(words: list[str]) -> tuple[Command, Arguments]:
     try:
         return parsed(words)
-    except SystemExit as error:
-        raise AssertionError(f"`./reel {shlex.join(words)}` is no command") from error
+    except UsageError as error:
+        raise AssertionError(f"`./reel {shlex.join(words)}` is not a command: {error}") from error
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_command_in_a_document_is_one(document: Path) -> None:
     for told in commands(document):
         assert (ROOT / told.program).is_file(), f"{told.program} is not there"
-        if told.program == "./reel" and told.words != ["--help"]:
+        if told.program == "./reel" and told.words not in ([], ["--help"]):
             parse(told.words)
 
 
@@ -306,7 +306,7 @@ def test_every_variable_that_a_stage_gets_is_documented() -> None:
 
 
 def test_every_help_text_begins_with_an_example_that_is_a_command() -> None:
-    on_top = [re.split(r" {3,}", line.strip())[0] for line in DESCRIPTION.splitlines() if line.startswith("  ./reel ")]
+    on_top = [re.split(r" {2,}", line.strip())[0] for line in OVERVIEW.splitlines() if line.startswith("  ./reel ")]
     examples = [*on_top, *_examples_of_leaves()]
     assert on_top
     for example in examples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,12 @@ class ProjectFolders:
     def home(self) -> Path:
         """Return the home folder of stages."""
         return self.scratch / "home"
+
+
+def version() -> str:
+    """Return the version of reel, as `pyproject.toml` says."""
+    text = (CODE_ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return str(tomllib.loads(text)["project"]["version"])
 
 
 def home_folder() -> Path | None:

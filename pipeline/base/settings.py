@@ -70,7 +70,7 @@ class Settings(Frozen):
     results_limit: str
     environments_dir: str
     own_models_dir: str
-    progress: Literal["auto", "plain", "none", "json"]
+    progress: Literal["auto", "plain", "verbose", "none", "quiet", "json"]
     device: Literal["auto", "cpu", "cuda", "mps"]
     ffmpeg: FfmpegChoice
     torch: TorchChoice

@@ -14,6 +14,9 @@ from pipeline.engine.batch import BatchResult
 from pipeline.engine.item import ItemResult
 from shared.language_model import NOTHING
 
+SUMMARISED = ("auto", "plain", "verbose")
+"""The kinds of progress after which a batch is summarised."""
+
 
 def result_of(result: BatchResult) -> CommandResult:
     """The published files, one a line: what a script wants; everything else for a program; and the exit code."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from pipeline.base.wait_limit import FOREVER, is_wait_limit
@@ -22,23 +23,34 @@ def with_waits_spelled_out(words: Sequence[str]) -> list[str]:
 def label(word: str) -> tuple[str, float]:
     """Read `nvenc=3`; one of it where no number is given."""
     name, _, amount = word.partition("=")
-    return name, float(amount or 1)
+    try:
+        return name, float(amount or 1)
+    except ValueError as error:
+        raise ValueError("a name and a number, as `nvenc=3`") from error
 
 
 def seconds(word: str) -> float:
     """Read a time of up to eleven days."""
-    number = float(word)
-    if not 0 <= number < 1e6:
-        raise ValueError(word)
-    return number
+    with contextlib.suppress(ValueError):
+        if 0 <= (number := float(word)) < 1e6:
+            return number
+    raise ValueError("a number of seconds, up to a million")
 
 
 def count(word: str) -> int:
     """Read a number from 1 on."""
-    number = int(word)
-    if number < 1:
-        raise ValueError(word)
-    return number
+    with contextlib.suppress(ValueError):
+        if (number := int(word)) >= 1:
+            return number
+    raise ValueError("a whole number from 1 on")
+
+
+def whole(word: str) -> int:
+    """Read a whole number."""
+    try:
+        return int(word)
+    except ValueError as error:
+        raise ValueError("a whole number") from error
 
 
 def given(text: str) -> str | None:

@@ -1,7 +1,7 @@
 """The command line: parse, dispatch, print, and turn every ending into an exit code.
 
 Data goes to stdout, everything else to stderr. With `--json` stdout holds one document and nothing more:
-`{format, command, status, data, errors}`, whatever happened once the command line was understood.
+`{format, command, status, data, errors}`, whatever happened: a wrong command line is answered in this way too.
 """
 
 from __future__ import annotations
@@ -12,45 +12,70 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, TextIO
+from typing import NamedTuple, TextIO
 
 from pipeline.base.display import guarded_streams, json_text
 from pipeline.base.display_paths import shown
 from pipeline.base.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ReelError
+from pipeline.cli.help_pages import quick_page
+from pipeline.cli.options.commands import command_named
 from pipeline.cli.parser import parse
-
-if TYPE_CHECKING:
-    from pipeline.cli.options.commands import Command
-    from pipeline.cli.options.declare import Arguments
+from pipeline.cli.usage_errors import CommandLineError
 
 JSON_FORMAT = 1
 _GOES_ON = "what was finished is kept, the same command goes on from there"
+_VERSION, _HELP = {"--version", "-V"}, {"--help", "-h"}
+
+
+class _Call(NamedTuple):
+    """How a call is answered. It is known before the command line is understood, so that its errors obey it too."""
+
+    name: str
+    as_json: bool
+    debug: bool
+    resumes: bool
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
     with guarded_streams():
-        return _run(arguments)
+        if (page := quick_page(words)) is not None:
+            print(page)
+            return EXIT_OK
+        return _run(_spelled_out(words))
 
 
-def _run(words: list[str] | None) -> int:
-    command, arguments = parse(words)
-    debug = arguments.debug or bool(os.environ.get("REEL_DEBUG"))
+def _spelled_out(words: Sequence[str]) -> Sequence[str]:
+    """Return the words of the command that `--version`, or `--help` among the flags of a command, stands for."""
+    if words and words[0] in _VERSION:
+        return ["version", *words[1:]]
+    command = command_named(words)
+    return ["help", *command.words] if command and _HELP & set(_flags(words)) else words
+
+
+def _flags(words: Sequence[str]) -> Sequence[str]:
+    return words[: words.index("--")] if "--" in words else words
+
+
+def _run(words: Sequence[str]) -> int:
+    call = _call(words)
     try:
+        command, arguments = parse(words)
         module, _, function = command.function.partition(".")
         result = getattr(import_module(f"pipeline.cli.commands.{module}"), function)(arguments)
         status = "ok" if result.exit_code == EXIT_OK else "failed"
-        _print(arguments, command, status, result.data, result.errors, result.text)
+        _print(call, status, result.data, result.errors, result.text)
         return int(result.exit_code)
     except ReelError as error:
-        if debug:
+        if call.debug:
             traceback.print_exc()
-        _print_failure(arguments, command, error)
+        _print_failure(call, error)
         describe(error, sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        _print_failure(arguments, command, ReelError("reel.interrupted", "the command was interrupted"))
-        goes_on = f"; {_GOES_ON}" if command.resumes else ""
+        _print_failure(call, ReelError("reel.interrupted", "the command was interrupted"))
+        goes_on = f"; {_GOES_ON}" if call.resumes else ""
         print(f"\ninterrupted{goes_on}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -58,16 +83,24 @@ def _run(words: list[str] | None) -> int:
         return EXIT_OK
     except Exception as error:  # noqa: BLE001 - the other place that catches everything
         traceback.print_exc()
-        _print_failure(arguments, command, ReelError("reel.bug", f"{type(error).__name__}: {error}"))
+        _print_failure(call, ReelError("reel.bug", f"{type(error).__name__}: {error}"))
         print(f"\nerror: a bug of reel: {type(error).__name__}: {error} [reel.bug]", file=sys.stderr)
         return EXIT_BUG
 
 
+def _call(words: Sequence[str]) -> _Call:
+    command, flags = command_named(words), _flags(words)
+    debug = "--debug" in flags or bool(os.environ.get("REEL_DEBUG"))
+    return _Call(command.name if command else "", "--json" in flags, debug, bool(command and command.resumes))
+
+
 def describe(error: ReelError, stream: TextIO) -> None:
-    """Return an error as text: the cause, the way out, and where to look."""
+    """Print an error: the cause, the way out, and where to look."""
     print(f"error: {error.message} [{error.code}]", file=stream)
     if error.hint:
         print(f"\nhint: {error.hint}", file=stream)
+    if isinstance(error, CommandLineError):
+        print(f"usage: {error.usage}", file=stream)
     if error.log:
         print(f"log: {shown(error.log)}", file=stream)
 
@@ -81,18 +114,16 @@ def _error_data(error: ReelError) -> dict[str, str | None]:
     }
 
 
-def _print_failure(arguments: Arguments, command: Command, error: ReelError) -> None:
-    if arguments.json:
-        _print(arguments, command, "failed", None, [error], "")
+def _print_failure(call: _Call, error: ReelError) -> None:
+    if call.as_json:
+        _print(call, "failed", None, [error], "")
 
 
-def _print(
-    arguments: Arguments, command: Command, status: str, data: object, errors: Sequence[ReelError], text: str
-) -> None:
+def _print(call: _Call, status: str, data: object, errors: Sequence[ReelError], text: str) -> None:
     try:
-        if arguments.json:
+        if call.as_json:
             told = [_error_data(error) for error in errors]
-            document = {"format": JSON_FORMAT, "command": command.name, "status": status, "data": data, "errors": told}
+            document = {"format": JSON_FORMAT, "command": call.name, "status": status, "data": data, "errors": told}
             print(json_text(document, sys.stdout, indent=1))
         elif text:
             print(text.rstrip("\n"))

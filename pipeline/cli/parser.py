@@ -6,83 +6,98 @@ A command's flags are imported when the command is named, so that `--help` answe
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from pipeline.cli import usage_errors
 from pipeline.cli.flag_values import with_waits_spelled_out
-from pipeline.cli.options.commands import COMMANDS, GROUPS, Command, arguments_of
+from pipeline.cli.options.commands import COMMANDS, Command, arguments_of, command_named
 
 if TYPE_CHECKING:
     from pipeline.cli.options.declare import Arguments, Flag
 
-DESCRIPTION = """\
-Transcripts, translations and subtitles from the best open models, each in its own environment.
-
-  ./reel run film.mkv                     subtitles in the spoken language, and film.mkv with them inside
-  ./reel run film.mkv --to pt,en          and in Portuguese and English
-  ./reel plan film.mkv                    what `run` would do, and why; writes nothing
-"""
-EPILOG = """\
-exit codes: 0 ok, 1 failed, 2 usage, 3 some items of a batch failed, 4 bad input, 5 a model, environment or tool is
-missing, 6 locked by another process, 70 a bug of ours, 130 interrupted
-"""
-
-Subparsers = argparse._SubParsersAction  # the class has no public name
+_CONFLICT = "not allowed with argument "  # argparse's own words, before the name
 
 
-def parse(arguments: Sequence[str] | None = None) -> tuple[Command, Arguments]:
-    """Read a command line, by default this process's own. Returns the command and its arguments."""
-    words = with_waits_spelled_out(sys.argv[1:] if arguments is None else arguments)
-    parsed = build_parser(words[:2]).parse_args(words)
-    command: Command = parsed.command
-    declared = arguments_of(command)
-    return command, declared(**{name: _frozen(value) for name, value in vars(parsed).items() if name != "command"})
+def parse(words: Sequence[str]) -> tuple[Command, Arguments]:
+    """Read a command line. Returns the command and its arguments; raises `CommandLineError`."""
+    command = command_named(words)
+    if command is None:
+        raise usage_errors.unknown_command(words)
+    parser = command_parser(command)
+    rest = with_waits_spelled_out(words[len(command.words) :])
+    try:
+        parsed, surplus = parser.parse_known_intermixed_args(rest)
+    except argparse.ArgumentError as error:
+        raise _refused(command, error.argument_name or "", str(error.message)) from error
+    if surplus:
+        raise _surplus(command, surplus)
+    if missing := _missing(command, parsed):
+        raise usage_errors.missing_words(command.name, missing, usage_of(command))
+    return command, arguments_of(command)(**{name: _frozen(value) for name, value in vars(parsed).items()})
 
 
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def build_parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
-    """Build the parser of the whole command line. Where the first words are given, only the command that they name
-    gets its flags."""
-    parser = argparse.ArgumentParser(
-        prog="reel", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    top = parser.add_subparsers(metavar="command", required=True)
-    groups: dict[str, Subparsers[argparse.ArgumentParser]] = {}
-    for command in COMMANDS:
-        group, *rest = command.words
-        commands = top
-        if rest:
-            if group not in groups:
-                branch = top.add_parser(group, help=GROUPS[group], description=GROUPS[group])
-                groups[group] = branch.add_subparsers(metavar="action", required=True)
-            commands = groups[group]
-        _add_command(commands, command, with_flags=words is None or tuple(words[: len(command.words)]) == command.words)
-    return parser
-
-
-def _add_command(commands: Subparsers[argparse.ArgumentParser], command: Command, *, with_flags: bool) -> None:
-    examples = "\n".join(f"  ./{example}" for example in command.examples)
-    leaf: argparse.ArgumentParser = commands.add_parser(
-        command.words[-1], help=command.summary,
-        description=f"{command.summary[0].upper()}{command.summary[1:]}\n\n{examples}\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    leaf.set_defaults(command=command)
-    if with_flags:
-        _add_flags(leaf, command)
-
-
-def _add_flags(leaf: argparse.ArgumentParser, command: Command) -> None:
-    from pipeline.cli.options.declare import GROUPS as FLAG_GROUPS
+def _missing(command: Command, parsed: argparse.Namespace) -> list[str]:
+    """Return the spellings of arguments and flags that the command needs and that are not given."""
     from pipeline.cli.options.declare import flags_of
 
+    flags = [flag for flag in flags_of(arguments_of(command)) if flag.required and not getattr(parsed, flag.name)]
+    return [flag.spellings[-1] for flag in flags]
+
+
+def _refused(command: Command, flag: str, message: str) -> usage_errors.CommandLineError:
+    """Return what argparse says of a flag in our words, where these are known."""
+    name = f"`{flag}`"
+    if message.startswith("expected"):
+        message = f"{name} needs a value"
+    elif message.startswith(_CONFLICT):
+        message = f"{name} and `{message.removeprefix(_CONFLICT)}` exclude each other"
+    elif flag:
+        message = f"{name}: {message}"
+    return usage_errors.refused(command.name, message, usage_of(command))
+
+
+def _surplus(command: Command, words: Sequence[str]) -> usage_errors.CommandLineError:
+    from pipeline.cli.options.declare import flags_of
+
+    if flag := next((word for word in words if word.startswith("-") and word != "--"), None):
+        known = {
+            one.name: [spelling.split()[0] for flag in flags_of(arguments_of(one)) for spelling in flag.spellings]
+            for one in COMMANDS
+        }
+        return usage_errors.unknown_flag(command.name, flag, known, usage_of(command))
+    return usage_errors.surplus_word(command.name, words[0], usage_of(command))
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser of one command that raises its errors."""
+
+    def __init__(self, command: Command, description: str) -> None:
+        super().__init__(
+            prog=f"reel {command.name}", usage=usage_of(command), description=description, add_help=False,
+            allow_abbrev=False, exit_on_error=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        self._command = command
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print."""
+        raise usage_errors.refused(self._command.name, message, usage_of(self._command))
+
+
+def command_parser(command: Command) -> argparse.ArgumentParser:
+    """Return the parser of one command, with its help."""
+    from pipeline.cli.options.declare import GROUPS, SHOW, flags_of
+
+    examples = "\n".join(f"  ./{example}" for example in command.examples)
+    summary = f"{command.summary[0].upper()}{command.summary[1:]}"
+    parser = _Parser(command, description=f"{summary}\n\n{examples}\n")
     flags = flags_of(arguments_of(command))
     used = {flag.group for flag in flags}
-    groups = {name: leaf.add_argument_group(name) for name in FLAG_GROUPS if name in used}
+    groups = {name: parser.add_argument_group(name) for name in GROUPS if name in used}
     exclusive: dict[str, argparse._MutuallyExclusiveGroup] = {}
     for flag in flags:
         place: argparse._ActionsContainer = groups[flag.group]
@@ -90,25 +105,54 @@ def _add_flags(leaf: argparse.ArgumentParser, command: Command) -> None:
             if flag.excludes not in exclusive:
                 exclusive[flag.excludes] = groups[flag.group].add_mutually_exclusive_group()
             place = exclusive[flag.excludes]
-        place.add_argument(*(flag.options or [flag.name]), **_keywords(flag))
+        place.add_argument(*(flag.options or [flag.name]), **_keywords(flag, command))
+    groups[SHOW].add_argument("-h", "--help", action="help", help="show this help and exit")
+    return parser
 
 
-def _keywords(flag: Flag) -> dict[str, Any]:
+def _keywords(flag: Flag, command: Command) -> dict[str, Any]:
     """Return a flag as the keywords of `add_argument`."""
-    keywords: dict[str, Any] = {"help": flag.help, "default": flag.default}
+    keywords: dict[str, Any] = {"help": flag.help.replace("%", "%%"), "default": flag.default}
     if flag.options:
         keywords["dest"] = flag.name
     if flag.action == "switch":
-        return keywords | {"action": "store_const", "const": True}
+        return keywords | {"action": "store_const", "const": True if flag.value is None else flag.value}
     if flag.action == "toggle":
         return keywords | {"action": argparse.BooleanOptionalAction}
     if flag.action == "append":
         keywords |= {"action": "append", "default": []}
-    keywords |= {"metavar": flag.metavar, "type": flag.read, "choices": flag.choices}
-    if flag.count:
-        keywords["nargs"] = flag.count
-    if flag.without_value:
-        keywords["const"] = flag.without_value
-    if flag.options and flag.required:
-        keywords["required"] = True
+    keywords["metavar"] = flag.metavar or "{" + ",".join(flag.choices) + "}"
+    if flag.read or flag.choices:
+        keywords["type"] = _reader(flag, command)
+    if flag.options:
+        keywords["nargs"] = flag.count or None
+    else:  # what is missing is told after what is wrong
+        keywords["nargs"] = {"": "?", "+": "*"}.get(flag.count, flag.count)
+    if flag.options and flag.value is not None:
+        keywords["const"] = flag.value
     return keywords
+
+
+def _reader(flag: Flag, command: Command) -> Callable[[str], object]:
+    """Return a function that reads a flag's value, or raises `CommandLineError`, which argparse lets pass."""
+
+    def read(word: str) -> object:
+        if flag.choices and word not in flag.choices:
+            raise usage_errors.wrong_value(flag.options[-1], word, "", flag.choices, usage_of(command))
+        try:
+            return flag.read(word) if flag.read else word
+        except ValueError as error:
+            raise usage_errors.wrong_value(flag.options[-1], word, str(error), (), usage_of(command)) from error
+
+    return read
+
+
+def usage_of(command: Command) -> str:
+    """Return how a command is written: its arguments and the flags that it needs."""
+    from pipeline.cli.options.declare import flags_of
+
+    flags = flags_of(arguments_of(command))
+    needed = [f"{flag.options[0]} {flag.metavar}" for flag in flags if flag.options and flag.required]
+    optional = {"*": "[{}...]", "?": "[{}]", "+": "{}...", "": "{}"}
+    words = [optional[flag.count].format(flag.metavar) for flag in flags if not flag.options]
+    return " ".join(["reel", command.name, *words, *needed, "[FLAGS]"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.base.errors import UsageError
 from pipeline.base.events import Notice
 from pipeline.cli.arguments import CommandResult, project_of, requests_of, walk_of
-from pipeline.cli.batch_output import asked_of, result_of, summary
+from pipeline.cli.batch_output import SUMMARISED, asked_of, result_of, summary
 from pipeline.cli.first_use import ask_about_code
 from pipeline.cli.options.jobs import RunMedia
 from pipeline.cli.reporters import open_reporter
@@ -42,8 +43,10 @@ def run(arguments: RunMedia) -> CommandResult:
         result = run_batch(requests, project, emit, fail_fast=arguments.fail_fast, continuing=arguments.continuing)
         if asked := asked_of(result):
             emit(Notice(None, None, asked))
-    if len(result.items) > 1 and project.settings.progress in {"auto", "plain"}:
+    if len(result.items) > 1 and project.settings.progress in SUMMARISED:
         print(summary(result), file=sys.stderr)
+        if sys.stdout.isatty() and not arguments.json and project.settings.progress != "verbose":
+            return replace(result_of(result), text="")  # the paths would push the summary out of sight
     return result_of(result)
 
 

@@ -10,7 +10,7 @@ from pipeline.base.display_paths import shown
 from pipeline.base.errors import Missing, UsageError
 from pipeline.base.events import Event, Notice, Published
 from pipeline.cli.arguments import CommandResult, project_of, walk_of
-from pipeline.cli.batch_output import asked_of, result_of, summary
+from pipeline.cli.batch_output import SUMMARISED, asked_of, result_of, summary
 from pipeline.cli.commands.run import advice_of, join_cluster
 from pipeline.cli.first_use import ask_about_code
 from pipeline.cli.options.jobs import WatchFolders
@@ -56,6 +56,6 @@ def watch(arguments: WatchFolders) -> CommandResult:
         )
         if asked := asked_of(result):
             emit(Notice(None, None, asked))
-    if project.settings.progress in {"auto", "plain"}:
+    if project.settings.progress in SUMMARISED:
         print(summary(result), file=sys.stderr)
     return replace(result_of(result), text="")

@@ -9,12 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.cli.options.declare import Arguments
 
 
 class Command(NamedTuple):
-    """One command. `arguments` is a class of this package, `function` one of `pipeline.cli.commands`; both are imported
-    when they are needed. `resumes` says that the same command continues after an interrupt."""
+    """One command; its name is one word, or two.
+
+    `arguments` is a class of this package, `function` one of `pipeline.cli.commands`: both are imported when the
+    command is given. `resumes` says that the same command continues after an interrupt.
+    """
 
     name: str
     summary: str
@@ -135,7 +140,7 @@ COMMANDS = (
     Command("runs list", "list the runs, newest first", ("reel runs list",), "declare.Arguments", "runs.list_runs"),
     Command(
         "runs show", "show a run: time and memory by step, worker and model, and a chart",
-        ("reel runs show",), "machine.ShowRun", "runs_show.show",
+        ("reel runs show",), "machine.ShowRun", "runs.show",
     ),
     Command(
         "runs repair", "check every byte of the results, delete damaged ones, rebuild the index",
@@ -165,7 +170,22 @@ COMMANDS = (
         "config show", "show every setting with its value",
         ("reel config show --origin",), "machine.ShowSettings", "config.show", resumes=False,
     ),
+    Command(
+        "help", "show the help of a command",
+        ("reel help run", "reel help models fetch"), "machine.ShowHelp", "help.show_help", resumes=False,
+    ),
+    Command("version", "show the version of reel", ("reel version",), "declare.Arguments", "help.show_version"),
 )  # fmt: skip
+
+WELCOME = Command("", "say what reel does and whether it is set up", (), "declare.Arguments", "help.welcome", False)
+"""The command of a call without a word."""
+
+
+def command_named(words: Sequence[str]) -> Command | None:
+    """Return the command that the first words name; None where they name none."""
+    if not words:
+        return WELCOME
+    return next((command for command in COMMANDS if tuple(words[: len(command.words)]) == command.words), None)
 
 
 def arguments_of(command: Command) -> type[Arguments]:

@@ -24,7 +24,8 @@ _FLAG = "flag"  # where a field's metadata holds it
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag, or an argument without a name where `options` is empty."""
+    """One flag, or an argument without a name where `options` is empty. `value` is what a flag stands for where none
+    is given with it."""
 
     name: str
     options: tuple[str, ...]
@@ -34,8 +35,8 @@ class Flag:
     action: Literal["store", "switch", "toggle", "append"] = "store"
     count: Literal["", "?", "*", "+"] = ""
     read: Callable[[str], object] | None = None
-    choices: tuple[str, ...] | None = None
-    without_value: str | None = None
+    choices: tuple[str, ...] = ()
+    value: object = None
     required: bool = False
     excludes: str = ""
     setting: str = ""
@@ -45,7 +46,7 @@ class Flag:
     @property
     def spellings(self) -> tuple[str, ...]:
         """Return the ways to write the flag, each with its value: `-o DIR` and `--output DIR`."""
-        value = self.metavar or "|".join(self.choices or ())
+        value = self.metavar or "|".join(self.choices)
         if not self.options:
             return (f"{value}..." if self.count in {"*", "+"} else value,)
         value = f"[{value}]" if self.count == "?" else value
@@ -58,7 +59,8 @@ def argument(
 ) -> Any:
     """Declare an argument that is known by its place. `count` is that of argparse: how many words it takes."""
     default = () if count in {"*", "+"} else None
-    return _field(Flag("", (), help, group, metavar, count=count, kind=kind, default=default))
+    required = count in {"", "+"}
+    return _field(Flag("", (), help, group, metavar, count=count, kind=kind, required=required, default=default))
 
 
 def flag(
@@ -85,11 +87,11 @@ def repeated(
     return _field(Flag("", options, help, group, metavar, "append", read=read, kind=kind, default=()))
 
 
-def switch(*options: str, group: str, help: str, setting: str = "", excludes: str = "") -> Any:
-    """Declare a flag without a value. It is False where it is not given, or None where it sets a setting. Of several
-    with the same `excludes` at most one may be given."""
-    default = None if setting else False
-    return _field(Flag("", options, help, group, None, "switch", setting=setting, excludes=excludes, default=default))
+def switch(*options: str, group: str, help: str, setting: str = "", excludes: str = "", value: object = True) -> Any:
+    """Declare a flag without a value. It is False where it is not given, or None where it sets a setting to `value`.
+    Of several with the same `excludes` at most one may be given."""
+    shared: dict[str, Any] = {"setting": setting, "excludes": excludes, "default": None if setting else False}
+    return _field(Flag("", options, help, group, action="switch", value=value, **shared))
 
 
 def toggle(*options: str, group: str, help: str, setting: str) -> Any:
@@ -106,6 +108,14 @@ class Arguments:
     """The flags of every command."""
 
     json: bool = switch("--json", group=SHOW, help="print one JSON document instead of text")
+    quiet: str | None = switch(
+        "-q", "--quiet", group=SHOW, setting="progress", value="quiet", excludes="progress",
+        help="show results and errors only",
+    )  # fmt: skip
+    verbose: str | None = switch(
+        "-v", "--verbose", group=SHOW, setting="progress", value="verbose", excludes="progress",
+        help="show a line for each event, also of workers and waiting steps",
+    )  # fmt: skip
     debug: bool = switch("--debug", group=SHOW, help="show a traceback with an error")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.base.setting_names import SHORT_NAMES
-from pipeline.cli.flag_values import count, given, seconds, split_list
+from pipeline.cli.flag_values import count, given, seconds, split_list, whole
 from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, Arguments, argument, flag, switch, toggle
 from pipeline.cli.options.shared import ClusterFlag, FirstUseFlags, GuideFlag, ProgressFlag, SettingFlags, WaitFlag
 
@@ -63,7 +63,7 @@ class ProductFlags(Arguments):
         help="the spoken language; without it, the recogniser identifies the language",
     )  # fmt: skip
     audio_track: int | None = flag(
-        "--audio-track", group=TAKE, metavar="N", setting=SHORT_NAMES["audio_track"], read=int,
+        "--audio-track", group=TAKE, metavar="N", setting=SHORT_NAMES["audio_track"], read=whole,
         help="the number of the audio track to use, from 0",
     )  # fmt: skip
     audio_language: str | None = flag(
@@ -71,14 +71,14 @@ class ProductFlags(Arguments):
         help="the language of the audio track to use",
     )  # fmt: skip
     speakers: int | None = flag(
-        "--speakers", group=TAKE, metavar="N", setting=SHORT_NAMES["speakers"], read=int, help="how many people speak"
+        "--speakers", group=TAKE, metavar="N", setting=SHORT_NAMES["speakers"], read=whole, help="how many people speak"
     )
     min_speakers: int | None = flag(
-        "--min-speakers", group=TAKE, metavar="N", setting=SHORT_NAMES["min_speakers"], read=int,
+        "--min-speakers", group=TAKE, metavar="N", setting=SHORT_NAMES["min_speakers"], read=whole,
         help="the smallest possible number of speakers",
     )  # fmt: skip
     max_speakers: int | None = flag(
-        "--max-speakers", group=TAKE, metavar="N", setting=SHORT_NAMES["max_speakers"], read=int,
+        "--max-speakers", group=TAKE, metavar="N", setting=SHORT_NAMES["max_speakers"], read=whole,
         help="the largest possible number of speakers",
     )  # fmt: skip
 

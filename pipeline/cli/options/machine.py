@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.cli.flag_values import given, label
+from pipeline.cli.flag_values import given, label, whole
 from pipeline.cli.options.declare import HOW, MAKE, PLACE, SHOW, TAKE, Arguments, argument, flag, repeated, switch
 from pipeline.cli.options.shared import OfflineFlag, ProgressFlag, SettingFlags, WaitFlag
 
@@ -49,7 +49,7 @@ class StartNode(OfflineFlag):
         "--node", group=HOW, metavar="ADDRESS", help="this machine's address; none: that of its default route"
     )
     port: int = flag(
-        "--port", group=HOW, metavar="N", read=int, default=6379, help="the port of the first machine (6379)"
+        "--port", group=HOW, metavar="N", read=whole, default=6379, help="the port of the first machine (6379)"
     )
     labels: tuple[tuple[str, float], ...] = repeated(
         "--label", group=HOW, metavar="NAME=N", read=label,
@@ -80,6 +80,11 @@ class CheckMachine(Arguments):
     remember: bool = switch(
         "--remember", group=PLACE, help="write this machine's compute hardware to config/hardware_cache.json"
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ShowHelp(Arguments):
+    words: tuple[str, ...] = argument("COMMAND", "the command, as `models fetch`; none: all commands", "*", group=SHOW)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,8 +12,9 @@ from pipeline.cli.options.declare import HOW, MAKE, SHOW, Arguments, flag, repea
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProgressFlag(Arguments):
     progress: str | None = flag(
-        "--progress", group=SHOW, setting="progress", choices=("auto", "plain", "none", "json"),
-        help="how to show progress; auto: bars on a terminal, lines elsewhere",
+        "--progress", group=SHOW, setting="progress", excludes="progress",
+        choices=("auto", "plain", "verbose", "none", "quiet", "json"),
+        help="how to show progress; auto: bars on a terminal, lines elsewhere; none: notes and errors only",
     )  # fmt: skip
 
 
@@ -41,7 +42,7 @@ class FirstUseFlags(Arguments):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WaitFlag(Arguments):
     wait: str | None = flag(
-        WAIT, group=HOW, metavar="TIME", count="?", without_value=FOREVER, setting="wait",
+        WAIT, group=HOW, metavar="TIME", count="?", value=FOREVER, setting="wait",
         help="if another process is using the results, wait until it ends, or at most this long (`10m`)",
     )  # fmt: skip
 

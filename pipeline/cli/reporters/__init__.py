@@ -15,7 +15,8 @@ _TEXTS = {"text", "message", "hint"}  # fields that may go over several lines; e
 
 @contextlib.contextmanager
 def open_reporter(kind: str) -> Iterator[Emit]:
-    """Open the reporter of a kind: `auto` is bars and a live table on a terminal, and lines elsewhere."""
+    """Open the reporter of a kind. `auto` is bars and a live table on a terminal, and lines elsewhere. `none` shows
+    notes and errors, `quiet` errors only: an error is never silenced."""
     if kind == "auto":
         kind = "bars" if sys.stderr.isatty() else "plain"
     if kind == "bars":
@@ -27,12 +28,14 @@ def open_reporter(kind: str) -> Iterator[Emit]:
         from pipeline.cli.reporters.json_lines import emit_json
 
         yield emit_json
-    elif kind == "plain":
+    elif kind in {"plain", "verbose"}:
         from pipeline.cli.reporters.plain_lines import Lines
 
-        yield _escaping(Lines().emit)
+        yield _escaping(Lines(verbose=kind == "verbose").emit)
     else:
-        yield lambda event: None
+        from pipeline.cli.reporters.errors_only import errors_only
+
+        yield _escaping(errors_only(notes=kind != "quiet"))
 
 
 def _escaping(emit: Emit) -> Emit:

@@ -38,16 +38,20 @@ class Headings:
 
 
 class Lines:
-    """Print a line for each event that matters to a user; for a long transfer, a line from time to time."""
+    """Print a line for each event that matters to a user; for a long transfer, a line from time to time. With `verbose`
+    also for workers, and for steps that wait."""
 
-    def __init__(self, between_s: float = _BETWEEN_FILE_LINES_S) -> None:
+    def __init__(self, between_s: float = _BETWEEN_FILE_LINES_S, *, verbose: bool = False) -> None:
         self._between_s = between_s
+        self._verbose = verbose
         self._coming: dict[tuple[str, str], tuple[Pace, float]] = {}
         self._headings = Headings()
 
     def emit(self, event: Event) -> None:
         """Print the event, if it is worth a line."""
         line = self._of_file(event) if isinstance(event, _OF_FILES) else line_of(event)
+        if line is None and self._verbose:
+            line = detail_of(event)
         if line is not None:
             print(self._headings.above(event, line), file=sys.stderr, flush=True)
 
@@ -113,6 +117,24 @@ def line_of(event: Event) -> str | None:
             if folder and is_job_folder(folder):  # hidden: what a user looks for lies beside the media
                 folder = folder.parent.parent
             return f"{item}: {state} in {span(seconds)}{f', in {shown(folder)}' if folder else ''}"
+        case _:
+            return None
+
+
+def detail_of(event: Event) -> str | None:
+    """Return an event of a worker, or of a step that waits, as a line; None for other events."""
+    match event:
+        case events.WorkerStarted(worker, label, host, generation):
+            again = f", process {generation} in this place" if generation > 1 else ""
+            return f"  {worker} started: {label} on {host}{again}"
+        case events.WorkerLoaded(worker, stage, backend, models, seconds, memory_mb):
+            used = f", {memory_mb:.0f} MB of memory" if memory_mb is not None else ""
+            what = f"{stage} ({backend})" + (f" with {', '.join(models)}" if models else "")
+            return f"  {worker} loaded {what} in {span(seconds)}{used}"
+        case events.WorkerEnded(worker, reason):
+            return f"  {worker} ended: {reason}"
+        case events.StepWaiting(_, step, waits_for):
+            return f"  {step:<22} {'':<18}waits     for {waits_for}"
         case _:
             return None
 

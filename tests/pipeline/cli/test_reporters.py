@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.base import events
+from pipeline.cli.reporters import open_reporter
 from pipeline.cli.reporters.plain_lines import Headings, Lines, line_of
 from pipeline.cli.reporters.progress_bars import Bars
 from pipeline.cli.reporters.transfer_rate import Pace
@@ -174,3 +175,34 @@ def test_lines_of_several_media_stand_below_their_names() -> None:
     assert line(events.ItemStarted("b", Path("b"), 2)) == "b"
     assert line(events.StepReused("a", "asr", "x", "1")).startswith("a\n  asr")
     assert line(events.StepReused("a", "align", "x", "1")).startswith("  align")
+
+
+@pytest.mark.parametrize(("kind", "notes"), [("none", True), ("quiet", False)])
+def test_without_progress_errors_are_told_and_notes_unless_quiet(
+    kind: str, notes: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_reporter(kind) as emit:
+        emit(events.ItemStarted("film.mkv", Path("film.mkv"), 1))
+        emit(events.StepStarted("film.mkv", "demux", "ffmpeg", "", None))
+        emit(events.Notice(None, None, "waiting for the result store"))
+        emit(events.StepFailedEvent("film.mkv", "demux", "ffmpeg", "demux.container", "no film", "look", Path("x.log")))
+        emit(events.ItemFinished("film.mkv", "failed", 0.0, None))
+    lines = capsys.readouterr().err.splitlines()
+    expected = ["error: film.mkv: demux: no film [demux.container]", "hint: look", "log: x.log"]
+    assert lines == (["note: waiting for the result store"] if notes else []) + expected
+
+
+def test_verbose_lines_tell_of_workers_and_of_steps_that_wait(capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in ("plain", "verbose"):
+        with open_reporter(kind) as emit:
+            emit(events.WorkerStarted("w01", "lite", "local", 1))
+            emit(events.WorkerLoaded("w01", "asr", "faster-whisper", ("faster-whisper-base",), 1.0, 300.0))
+            emit(events.StepWaiting("film.mkv", "asr", "a worker of its kind"))
+            emit(events.WorkerEnded("w01", "idle"))
+    assert capsys.readouterr().err.splitlines() == [
+        "  w01 started: lite on local",
+        "  w01 loaded asr (faster-whisper) with faster-whisper-base in 1.0s, 300 MB of memory",
+        "film.mkv",
+        "  asr                                      waits     for a worker of its kind",
+        "  w01 ended: idle",
+    ]

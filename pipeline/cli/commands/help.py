@@ -1,0 +1,73 @@
+"""`reel` without a word, `reel help` and `reel version`: what a person asks first."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from pipeline.base.errors import ReelError
+from pipeline.base.project import version
+from pipeline.cli.arguments import CommandResult, megabytes, project_of
+from pipeline.cli.help_pages import OVERVIEW, quick_page
+from pipeline.cli.options.commands import command_named
+from pipeline.cli.options.declare import Arguments
+from pipeline.cli.options.machine import ShowHelp
+from pipeline.cli.parser import command_parser
+from pipeline.cli.usage_errors import unknown_command
+from pipeline.engine.project import Project
+
+
+def show_help(arguments: ShowHelp) -> CommandResult:
+    """Show the help of one command, of a group, or of all."""
+    page = quick_page([*arguments.words, "--help"])
+    if page is None:
+        command = command_named(arguments.words)
+        if command is None:
+            raise unknown_command(arguments.words)
+        page = command_parser(command).format_help()
+    return CommandResult({"help": page}, page)
+
+
+def show_version(arguments: Arguments) -> CommandResult:
+    """Show the version of reel."""
+    return CommandResult({"version": version()}, f"reel {version()}")
+
+
+def welcome(arguments: Arguments) -> CommandResult:
+    """Greet. It changes nothing and never fails: settings that cannot be read are part of what it says."""
+    try:
+        project = project_of(arguments)
+        missing = _missing(project)
+        state = _state(project, missing)
+        data: dict[str, JsonValue] = {
+            "profile": project.planner.profile.name,
+            "missing": list(missing),
+            "set_up": not missing,
+        }
+    except ReelError as error:
+        state = f"This checkout cannot be used yet: {error.message} [{error.code}]"
+        data = {"profile": None, "missing": [], "set_up": False}
+    last = "`./reel --help` lists all commands, `./reel help COMMAND` shows one, `./reel doctor` looks for problems."
+    return CommandResult({"version": version(), **data}, f"reel {version()}\n\n{OVERVIEW}\n{state}\n{last}")
+
+
+def _missing(project: Project) -> list[str]:
+    """Return the environments and models of the profile that the first run has to get."""
+    environments = project.installed.environments
+    built = [name for name in project.needed_environments() if environments.status(name).state != "ready"]
+    return [f"environment {name}" for name in built] + [f"model {name}" for name in _incomplete(project)]
+
+
+def _incomplete(project: Project) -> list[str]:
+    return list(project.installed.models.incomplete(project.planner.profile.profile.models))
+
+
+def _state(project: Project, missing: list[str]) -> str:
+    profile = f"the profile {project.planner.profile.name}"
+    if not missing:
+        return f"This checkout is set up for {profile}."
+    size = project.installed.models.missing_bytes(_incomplete(project))
+    models = f", with {megabytes(size)} of models" if size else ""
+    return (
+        f"The first run sets up {profile}: {len(missing)} parts are missing{models}.\n"
+        "To set them up now: `./reel envs ensure`, then `./reel models fetch`."
+    )

@@ -1,0 +1,28 @@
+"""Errors as lines, for a run whose progress is not shown; with the notes for the user, unless these are not wanted."""
+
+from __future__ import annotations
+
+import sys
+
+from pipeline.base import events
+from pipeline.base.display_paths import shown
+from pipeline.base.events import Emit, Event
+from pipeline.cli.reporters.plain_lines import line_of
+
+
+def errors_only(*, notes: bool) -> Emit:
+    """Return a reporter that prints each step that failed, and with `notes` each notice."""
+
+    def emit(event: Event) -> None:
+        if isinstance(event, events.StepFailedEvent):
+            print(_failure(event), file=sys.stderr, flush=True)
+        elif notes and isinstance(event, events.Notice):
+            name = f"{event.item}: " if event.item else ""
+            print(f"{name}{(line_of(event) or '').strip()}", file=sys.stderr, flush=True)
+
+    return emit
+
+
+def _failure(event: events.StepFailedEvent) -> str:
+    below = [f"hint: {event.hint}"] * bool(event.hint) + ([f"log: {shown(event.log)}"] if event.log else [])
+    return "\n".join([f"error: {event.item}: {event.step}: {event.message} [{event.code}]", *below])
