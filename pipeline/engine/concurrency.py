@@ -7,17 +7,17 @@ import contextlib
 import signal
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from pipeline.base import events
-from pipeline.base.errors import MediaChanged
-from pipeline.engine.batch import Batch, Begun
-from pipeline.engine.item import ItemResult
+from pipeline.engine.batch_items import BatchItems, StartedItem
 from pipeline.engine.item_run import ItemRunner, RunContext
 from pipeline.engine.media_list import Request
 from pipeline.engine.size_limit import SizeLimit
 from pipeline.engine.step_run import StepRunner
-from pipeline.store.media_file import read_media
+from pipeline.store.media_file import MediaFile, read_media
 from pipeline.store.worker_stats import Measurements
+from pipeline.workers.dispatcher import Dispatcher
 from pipeline.workers.open_dispatcher import open_dispatcher
 
 _STAGE_BY_STAGE = 32  # items at once if the models do not all fit in memory: each change of model costs a load
@@ -28,72 +28,43 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Numbered = tuple[int, Request]
 
 
-async def enumerate_requests(
-    requests: Sequence[Request] | AsyncIterable[Request], begin: int
-) -> AsyncIterator[Numbered]:
-    """Yield the requests from number `begin` on, each with its number."""
-    if isinstance(requests, Sequence):
-        for index in range(begin, len(requests)):
-            yield index, requests[index]
-    else:
-        index = begin
-        async for request in requests:
-            yield index, request
-            index += 1
-
-
 class BatchRunner:
-    """Concurrent work on the items of a batch.
+    """Concurrent work on the items of a batch. `stop` ends the arrival of requests; if it is given, the first interrupt
+    calls it."""
 
-    `left` is how many requests are still to be prepared, or None if that is not known. `stop` ends the arrival of
-    requests; if it is given, the first interrupt calls it.
-    """
-
-    def __init__(
-        self, batch: Batch, measurements: Measurements, left: int | None, stop: Callable[[], None] | None = None
-    ) -> None:
-        self._batch, self._measurements, self._left, self._stop = batch, measurements, left, stop
-        self._limit = SizeLimit(batch.installed.settings.results_limit, batch.run.records.store, batch.run.emit)
+    def __init__(self, items: BatchItems, stop: Callable[[], None] | None = None) -> None:
+        self._items, self._run, self._stop = items, items.run, stop
+        self._store, self._settings = items.run.records.store, items.installed.settings
+        self._measurements = Measurements(items.installed.folders.results)
+        self._limit = SizeLimit(self._settings.results_limit, self._store, items.run.emit)
         self._interrupts = 0  # of the work
-        self._at_work: dict[asyncio.Task[None], Begun] = {}
+        self._active: dict[asyncio.Task[None], StartedItem] = {}
 
-    def work(self, first: Begun | None, requests: AsyncIterator[Numbered]) -> None:
-        """Work on all requests. Raises `KeyboardInterrupt` if the user ended the work."""
+    def run(
+        self, first: StartedItem | None, requests: Sequence[Request] | AsyncIterable[Request], begin: int = 0
+    ) -> None:
+        """Work on the item that was admitted already, and on all requests from number `begin` on.
+
+        Raises `KeyboardInterrupt` if the user ended the work.
+        """
         with asyncio.Runner() as loop:
-            loop.run(self._work(first, requests))
+            loop.run(self._run_interruptibly(first, _enumerate(requests, begin)))
         if self._interrupts:
             raise KeyboardInterrupt
 
-    async def _work(self, first: Begun | None, requests: AsyncIterator[Numbered]) -> None:
-        batch, run = self._batch, self._batch.run
-        loop = asyncio.get_running_loop()
-        surroundings = batch.admission.surroundings = replace(
-            batch.admission.surroundings, fallbacks=self._measurements.fallbacks
+    async def _run_interruptibly(self, first: StartedItem | None, requests: AsyncIterator[Numbered]) -> None:
+        items, loop = self._items, asyncio.get_running_loop()
+        surroundings = items.admission.surroundings = replace(
+            items.admission.surroundings, fallbacks=self._measurements.fallbacks
         )
-        logs = run.records.history.folder(run.id)
-        async with open_dispatcher(batch.installed, logs, self._measurements, run.emit) as dispatcher:
-            steps = StepRunner(run.records.store, batch.installed.models, dispatcher)
-            context = RunContext(batch.installed, steps, surroundings)
-            work = asyncio.create_task(self._run_all(first, requests, context))
-
-            def interrupt(politely: bool) -> None:
-                if politely and self._stop:
-                    run.emit(events.Notice(None, None, "finishing the files at work; interrupt again to stop"))
-                    self._stop()
-                    self._stop = None
-                    return
-                self._interrupts += 1
-                if self._interrupts > 1:
-                    dispatcher.kill_now()
-                else:
-                    run.emit(events.Notice(None, None, "stopping; interrupt again to end everything at once"))
-                    dispatcher.stop_assigning()
-                    work.cancel()
-
+        logs = self._run.records.history.folder(self._run.id)
+        async with open_dispatcher(items.installed, logs, self._measurements, self._run.emit) as dispatcher:
+            steps = StepRunner(self._store, items.installed.models, dispatcher)
+            work = asyncio.create_task(self._run_all(first, requests, RunContext(items.installed, steps, surroundings)))
             with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
                 for number in _SIGNALS:
                     # The sender of SIGTERM, such as a system that shuts down, waits for a few seconds only.
-                    loop.add_signal_handler(number, interrupt, number == signal.SIGINT)
+                    loop.add_signal_handler(number, self._interrupt, work, dispatcher, number == signal.SIGINT)
             try:
                 await work
             except asyncio.CancelledError:
@@ -106,104 +77,116 @@ class BatchRunner:
                     for number in _SIGNALS:
                         loop.remove_signal_handler(number)
 
-    async def _run_all(self, first: Begun | None, requests: AsyncIterator[Numbered], context: RunContext) -> None:
-        """Prepare one request after the other, and keep at most as many items at work as have room. An error of the run
-        itself ends it."""
+    def _interrupt(self, work: asyncio.Task[None], dispatcher: Dispatcher, politely: bool) -> None:
+        """End the arrival of requests, then the work, then the workers: each signal goes one step further."""
+        if politely and self._stop:
+            self._run.emit(events.Notice(None, None, "finishing the files at work; interrupt again to stop"))
+            self._stop()
+            self._stop = None
+            return
+        self._interrupts += 1
+        if self._interrupts > 1:
+            dispatcher.kill_now()
+        else:
+            self._run.emit(events.Notice(None, None, "stopping; interrupt again to end everything at once"))
+            dispatcher.stop_assigning()
+            work.cancel()
+
+    async def _run_all(self, first: StartedItem | None, requests: AsyncIterator[Numbered], context: RunContext) -> None:
+        """Admit one request after the other, and keep as many items at work as have room. An error of the run itself
+        ends it."""
         if first:
             self._start(first, context)
         arriving: asyncio.Task[Numbered | None] | None = asyncio.create_task(_next(requests))
         try:
-            while arriving or self._at_work:
+            while arriving or self._active:
                 if arriving and arriving.done() and self._has_room(arriving.result(), context):
                     arrived = arriving.result()
                     arriving = None if arrived is None else asyncio.create_task(_next(requests))
                     if arrived is not None:
                         await self._admit(*arrived, context)
                     continue
-                awaited = {*self._at_work, *([arriving] if arriving and not arriving.done() else [])}
+                awaited = {*self._active, *([arriving] if arriving and not arriving.done() else [])}
                 done, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-                for task in [one for one in self._at_work if one in done]:
-                    del self._at_work[task]
+                for task in [one for one in self._active if one in done]:
+                    del self._active[task]
                     task.result()  # raises errors that do not belong to one item
-                    self._limit.keep(self._needed)
-                if self._batch.over:
+                    self._limit.keep(self._needed_keys)
+                if self._items.over:
                     await self._cancel_rest()
         finally:
-            tasks = [*self._at_work, *([arriving] if arriving else [])]
+            tasks = [*self._active, *([arriving] if arriving else [])]
             for one in tasks:
                 one.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _cancel_rest(self) -> None:
         """Cancel the items at work, because another item failed."""
-        left, self._at_work = self._at_work, {}
-        for task in left:
+        rest, self._active = self._active, {}
+        for task in rest:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        for begun in left.values():
-            item = begun.tracker.item
-            self._batch.results[begun.index] = ItemResult(item.name, item.media, "skipped", None, None, 0, 0.0)
+        await asyncio.gather(*rest, return_exceptions=True)
+        for started in rest.values():
+            self._items.abandon(started)
 
     def _has_room(self, arrived: Numbered | None, context: RunContext) -> bool:
-        """Tell whether another item may begin beside those at work."""
-        if arrived is None or not self._at_work:
+        """Tell whether another item may begin while the others are at work."""
+        if arrived is None or not self._active:
             return True
-        settings = self._batch.installed.settings
-        fitting = 2 * context.steps.dispatcher.cpus + 2 if context.steps.dispatcher.all_fit() else _STAGE_BY_STAGE
-        if len(self._at_work) >= (settings.look_ahead or fitting):
+        dispatcher = context.steps.dispatcher
+        fitting = 2 * dispatcher.cpus + 2 if dispatcher.all_fit() else _STAGE_BY_STAGE
+        if len(self._active) >= (self._settings.look_ahead or fitting):
             return False
         _, request = arrived
         try:
-            wanted = max(_LEAST_FREE_BYTES, _LEAST_FREE_OF_MEDIA * request.media.stat().st_size)
+            needed = max(_LEAST_FREE_BYTES, _LEAST_FREE_OF_MEDIA * request.media.stat().st_size)
         except OSError:
-            wanted = _LEAST_FREE_BYTES
-        return self._limit.free(wanted, self._needed)
+            needed = _LEAST_FREE_BYTES
+        return self._limit.free(needed, self._needed_keys)
 
-    def _needed(self) -> set[str]:
+    def _needed_keys(self) -> set[str]:
         """Return the keys of results that are still needed: by the items at work, and by later ones that an earlier run
         may have worked on."""
-        keys = {result.key for begun in self._at_work.values() for result in begun.tracker.results.values()}
-        keys |= {one.key for begun in self._at_work.values() for one in begun.previews if one.key}
-        return keys | self._batch.keys_to_come()
+        keys = {result.key for started in self._active.values() for result in started.tracker.results.values()}
+        keys |= {one.key for started in self._active.values() for one in started.previews if one.key}
+        return keys | self._items.expected_keys()
 
     async def _admit(self, index: int, request: Request, context: RunContext) -> None:
-        batch, store = self._batch, self._batch.run.records.store
-        if index in batch.results:  # passed over
-            return
-        if self._left is not None:
-            self._left -= 1
-        if batch.over:
-            batch.skip(index, request)
-            return
-        if self._left is None:  # it arrived just now and has not been checked for existing subtitles
-            [request] = batch.pass_over([request], index)
-        if index in batch.results or not batch.is_file(index, request):
-            return
-        try:
-            media = store.known_media(request.media)
-            if media is None:
-                media = await asyncio.to_thread(read_media, request.media)
-                store.remember(media)
-        except MediaChanged as error:
-            batch.refuse(index, request, error)
-            return
-        except OSError as error:
-            batch.unreadable(index, request, error)
-            return
-        if begun := batch.begin(index, request, media):
-            self._start(begun, context)
-        context.steps.dispatcher.unstarted_per_active = self._left / max(len(self._at_work), 1) if self._left else 0.0
+        if started := await self._items.admit(index, request, self._read):
+            self._start(started, context)
+        left = self._items.unprepared
+        context.steps.dispatcher.unstarted_per_active = left / max(len(self._active), 1) if left else 0.0
 
-    def _start(self, begun: Begun, context: RunContext) -> None:
-        self._at_work[asyncio.create_task(self._run_item(begun, context))] = begun
+    async def _read(self, media: Path) -> MediaFile:
+        """Return a media file with its digest; a thread reads a file that the index does not know."""
+        known = self._store.known_media(media)
+        if known is None:
+            known = await asyncio.to_thread(read_media, media)
+            self._store.remember(known)
+        return known
 
-    async def _run_item(self, begun: Begun, context: RunContext) -> None:
-        tracker = begun.tracker
-        work = ItemRunner(tracker, context)
-        await work.complete(begun.previews)
+    def _start(self, started: StartedItem, context: RunContext) -> None:
+        self._active[asyncio.create_task(self._run_item(started, context))] = started
+
+    async def _run_item(self, started: StartedItem, context: RunContext) -> None:
+        tracker = started.tracker
+        runner = ItemRunner(tracker, context)
+        await runner.complete(started.previews)
         if tracker.is_worth_publishing:
-            await work.publish()
-        self._batch.finish(begun.index, tracker)
+            await runner.publish()
+        self._items.finish(started.index, tracker)
+
+
+async def _enumerate(requests: Sequence[Request] | AsyncIterable[Request], begin: int) -> AsyncIterator[Numbered]:
+    """Yield the requests from number `begin` on, each with its number."""
+    if isinstance(requests, Sequence):
+        for index in range(begin, len(requests)):
+            yield index, requests[index]
+    else:
+        index = begin
+        async for request in requests:
+            yield index, request
+            index += 1
 
 
 async def _next(requests: AsyncIterator[Numbered]) -> Numbered | None:

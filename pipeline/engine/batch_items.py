@@ -1,0 +1,199 @@
+"""Tracks the items of one run from request to result: admits each one, and records what becomes of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.base import events
+from pipeline.base.errors import BadInput, Missing, ReelError, UsageError
+from pipeline.engine.admission import Admission, check_media, set_up, unreadable
+from pipeline.engine.item import ItemResult, ItemTracker, Run
+from pipeline.engine.library.passing import PassOver
+from pipeline.engine.media_list import Request
+from pipeline.engine.preview import StepPreview
+from pipeline.plan.placement import off_card_notes
+from pipeline.store.media_file import MediaFile
+from pipeline.workers.installation import Installation
+
+AT_ONCE = 500  # items noted in one transaction, with one wait for the disk
+
+ReadMedia = Callable[[Path], Awaitable[MediaFile]]
+"""Returns a media file with the digest of its content. Raises `MediaChanged` and `OSError`."""
+
+
+@dataclass(frozen=True)
+class StartedItem:
+    """Item with at least one step to run."""
+
+    index: int
+    tracker: ItemTracker
+    previews: list[StepPreview]
+
+
+@dataclass
+class BatchItems:
+    """Items of one run. The run is `over` once no further item may begin. `unprepared` is the number of requests that
+    are still to be admitted; None if more may arrive at any time."""
+
+    run: Run
+    installed: Installation
+    admission: Admission
+    fail_fast: bool
+    existing: PassOver | None = None
+    results: dict[int, ItemResult] = field(default_factory=dict)
+    expected: Sequence[Request] = ()  # every request that the run knows of, in any state
+    unprepared: int | None = None
+    _ready: set[tuple[str, ...]] = field(default_factory=set)
+    _notes: set[str] = field(default_factory=set)  # about cards, each told once
+
+    @property
+    def over(self) -> bool:
+        """Tell whether a failure ends the run."""
+        return self.fail_fast and any(result.error for result in self.results.values())
+
+    def expect(self, requests: Sequence[Request]) -> list[Request]:
+        """Note the requests of the whole run. Return them, reduced to what each media file lacks."""
+        reduced = self.expected = self.skip_existing(requests)
+        self.unprepared = len(reduced) - len(self.results)
+        return reduced
+
+    async def admit(self, index: int, request: Request, read: ReadMedia) -> StartedItem | None:
+        """Prepare the item of a request. Return it if it has a step to run; if not, its result is recorded.
+
+        The coroutine suspends only where `read` does, so a `read` that does not needs no event loop.
+        """
+        if index in self.results:  # it has the requested subtitles
+            return None
+        if self.unprepared is not None:
+            self.unprepared -= 1
+        if self.over:
+            self.skip(index, request)
+            return None
+        if self.unprepared is None:  # it arrived just now, so its existing subtitles are not known yet
+            [request] = self.skip_existing([request], index)
+            if index in self.results:
+                return None
+        try:
+            check_media(request.media)
+            with open(request.media, "rb"):
+                pass
+            media = await read(request.media)
+        except BadInput as error:
+            self.refuse(index, request, error)
+        except OSError as error:
+            self.refuse(index, request, unreadable(request.media, error))
+        else:
+            return self._start(index, request, media)
+        return None
+
+    def _start(self, index: int, request: Request, media: MediaFile) -> StartedItem | None:
+        """Prepare an item for this content. Return None if it is finished already: every result is reused, or no work
+        on it is possible."""
+        digest = media.digest
+        try:
+            if before := self.admission.finished(request, digest, index):
+                tracker = ItemTracker(before[0], self.run, media)
+                tracker.recall(before[1].keys, before[1].published)
+                self.results[index] = tracker.finish()
+                return None
+            item = self.admission.item(request, digest, index)
+            previews = self.admission.preview(item)
+            self._set_up(previews)
+        except (BadInput, UsageError, Missing) as error:
+            if isinstance(error, Missing) and not request.overrides:
+                raise  # it concerns every file
+            self.refuse(index, request, error)
+            return None
+        tracker = ItemTracker(item, self.run, media)
+        reused = {preview.step.id: preview.result for preview in previews if preview.result}
+        if len(reused) < len(previews):
+            return StartedItem(index, tracker, previews)
+        with self.run.records.store.one_write():
+            for step in item.plan.steps:
+                tracker.reused(step, reused[step.id])
+            if tracker.publish():  # a damaged content in the store has to be made again
+                return StartedItem(index, tracker, previews)
+            self.finish(index, tracker)
+        return None
+
+    def finish(self, index: int, tracker: ItemTracker) -> None:
+        """Finish an item and record what was published, unless one of its steps has to be done again."""
+        self.results[index] = tracker.finish()
+        if tracker.published and not tracker.error and not any(result.makeshift for result in tracker.results.values()):
+            keys = {step: result.key for step, result in tracker.results.items()}
+            self.admission.note(tracker.item, tracker.published, keys)
+
+    def refuse(self, index: int, request: Request, error: ReelError) -> None:
+        """Record that a media file cannot be worked on."""
+        name = self.admission.name(request.media)
+        self.run.emit(events.ItemStarted(name, request.media, 0))
+        self.run.emit(events.StepFailedEvent(name, "media", "", error.code, error.message, error.hint, None))
+        self.run.emit(events.ItemFinished(name, "failed", 0.0, None))
+        self.results[index] = ItemResult(name, request.media, "failed", None, error, 0, 0.0)
+
+    def skip(self, index: int, request: Request) -> None:
+        """Record that an item was not begun, because another one failed."""
+        name = self.admission.name(request.media)
+        self.results[index] = ItemResult(name, request.media, "skipped", None, None, 0, 0.0)
+
+    def abandon(self, started: StartedItem) -> None:
+        """Record that an item was not finished, because another one failed."""
+        item = started.tracker.item
+        self.results[started.index] = ItemResult(item.name, item.media, "skipped", None, None, 0, 0.0)
+
+    def expected_keys(self) -> set[str]:
+        """Return the keys of results that earlier runs made of media files which this run has not finished yet.
+
+        A file whose job was published does not count.
+        """
+        keys: set[str] = set()
+        for index, request in enumerate(self.expected):
+            if index not in self.results:
+                with contextlib.suppress(ReelError, OSError):
+                    if not self.admission.was_published(request.media, self.admission.plan_for(request)):
+                        known = self.run.records.store.known_media(request.media)
+                        keys |= self.run.records.history.keys_of(known.digest) if known else set()
+        return keys
+
+    def skip_existing(self, requests: Sequence[Request], begin: int = 0) -> list[Request]:
+        """Skip the media files that have all requested subtitles.
+
+        Returns the requests, reduced to what each file lacks. The first of them has the number `begin`.
+        """
+        if self.existing is None:
+            return list(requests)
+        if len(requests) > AT_ONCE:
+            self.run.emit(events.Notice(None, None, f"looking for existing subtitles of {len(requests)} files"))
+        left: list[Request] = []
+        for first in range(0, len(requests), AT_ONCE):
+            some = requests[first : first + AT_ONCE]
+            with self.run.records.store.one_write():  # keeps what was read, even if the run is interrupted
+                self.existing.look_ahead(some)
+                for index, request in enumerate(some, begin + first):
+                    lacking, reason = self.existing.decide(request)
+                    left.append(lacking)
+                    if reason:
+                        self._skip_served(index, request, reason)
+        return left
+
+    def _skip_served(self, index: int, request: Request, reason: str) -> None:
+        """Record that a media file needs no work."""
+        name = self.admission.name(request.media)
+        self.run.emit(events.ItemStarted(name, request.media, 0))
+        self.run.emit(events.ItemFinished(name, "skipped", 0.0, None, reason))
+        self.results[index] = ItemResult(name, request.media, "skipped", None, None, 0, 0.0, reason=reason)
+
+    def _set_up(self, previews: list[StepPreview]) -> None:
+        """Set up what the steps need, once for all items with the same steps and backends."""
+        due = tuple(preview.step.id for preview in previews if preview.verdict != "reused")
+        plans = tuple(preview.step.backend_name for preview in previews)
+        if due and (*due, *plans) not in self._ready:
+            for note in off_card_notes(preview.step for preview in previews if preview.step.id in due):
+                if note not in self._notes:
+                    self._notes.add(note)
+                    self.run.emit(events.Notice(None, None, note))
+            set_up(previews, self.installed, self.run.emit, self.admission.unlocked)
+            self._ready.add((*due, *plans))
