@@ -31,7 +31,7 @@ Option = str | int | float | bool | None
 DeviceKind = Literal["cpu", "cuda", "mps"]
 
 CORE_ENVIRONMENT = "core"
-MAKESHIFT = "makeshift"  # the fact that says why a result is to be made again, see `Job.makeshift`
+PROVISIONAL = "provisional"  # the fact that says why a result is to be made again, see `Job.mark_provisional`
 STUB_BACKEND = "stub"
 
 
@@ -167,10 +167,10 @@ class Job(Generic[InputsT, ParamsT]):
         """Keep something measured or chosen with the result."""
         self.facts[name] = value
 
-    def makeshift(self, why: str) -> None:
-        """Say that the result will do for now, and another time there may be a better one: a service was away. The user
-        is told, and a run does the step again."""
-        self.note(MAKESHIFT, why)
+    def mark_provisional(self, why: str) -> None:
+        """Warn that the result is usable but may be better another time, for example because a service was away. The
+        next run repeats the step."""
+        self.note(PROVISIONAL, why)
         self.warn(why)
 
 

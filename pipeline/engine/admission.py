@@ -33,7 +33,7 @@ from pipeline.publishing.edits import CORRECT, Edit, beside_transcript, with_edi
 from pipeline.publishing.folders import Folders, OutputDisk
 from pipeline.publishing.names import NameRules
 from pipeline.publishing.publish import PublishedFiles, Rules, changed_files
-from pipeline.publishing.up_to_date import Receipt, Receipts, plan_digest, state_of
+from pipeline.publishing.up_to_date import PublishedJob, UpToDateCache, plan_digest, state_of
 from pipeline.workers.installation import Installation
 
 
@@ -91,7 +91,7 @@ class Admission:
         self._running = running
         self.unlocked: dict[str, Missing] = {}
         self._digests: dict[int, str] = {}
-        self._receipts = Receipts(records.store)
+        self._up_to_date = UpToDateCache(records.store)
         self.plan_for(Request(Path()))  # reports a mistake that concerns every file before the first file
 
     def check(self, requests: Iterable[Request]) -> None:
@@ -136,7 +136,7 @@ class Admission:
         """Return the conditions for publishing the results of a media file."""
         media = request.media
         self._batch.add(media)
-        states = self._receipts.states(media)
+        states = self._up_to_date.states(media)
 
         def untouched(path: Path) -> bool:
             state = states.get(str(path))
@@ -170,32 +170,32 @@ class Admission:
             known = self._records.store.known_media(media)
         except OSError:
             return False
-        return known is not None and self._receipts.has(media, known.digest, self._of_receipt(plan, ()))
+        return known is not None and self._up_to_date.has(media, known.digest, self._up_to_date_key(plan, ()))
 
-    def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, Receipt] | None:
-        """Return the item and its receipt if all its files are published and up to date, else None."""
+    def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, PublishedJob] | None:
+        """Return the item and its published job if all its files are published and up to date, else None."""
         if self._taking_edits or self._records.edits.of(digest):
-            return None  # receipts do not record corrections
+            return None  # corrections are not part of what is recorded
         plan = self.plan_for(request)
-        receipt = self._receipts.find(request.media, digest, self._of_receipt(plan, request.has))
+        job = self._up_to_date.find(request.media, digest, self._up_to_date_key(plan, request.has))
         place = job_folder(request.media).parent if self._beside else self._output
-        if receipt is None or receipt.published.folder.parent != place:
+        if job is None or job.published.folder.parent != place:
             return None
-        folder = receipt.published.folder
-        if not all(step.id in receipt.keys for step in plan.steps):
+        folder = job.published.folder
+        if not all(step.id in job.keys for step in plan.steps):
             return None  # a damaged index
         if not self._folders.take_again(folder, request.media):
             return None
-        return Item(self.name(request.media), request.media, digest, plan, folder, index, request.priority), receipt
+        return Item(self.name(request.media), request.media, digest, plan, folder, index, request.priority), job
 
     def note(self, item: Item, published: PublishedFiles, keys: Mapping[str, str]) -> None:
         """Record what was published for an item."""
         if not item.edits:
             has = item.rules.has if item.rules else ()
-            self._receipts.note(item.media, item.digest, self._of_receipt(item.plan, has), published, keys)
+            self._up_to_date.note(item.media, item.digest, self._up_to_date_key(item.plan, has), published, keys)
 
-    def _of_receipt(self, plan: Plan, has: Sequence[str]) -> str:
-        """Return the digest under which a receipt is kept.
+    def _up_to_date_key(self, plan: Plan, has: Sequence[str]) -> str:
+        """Return the digest under which a published job is recorded.
 
         It includes `--replace`, without which fewer names may be reel's, and the subtitles that the media file `has`,
         which are not published again.

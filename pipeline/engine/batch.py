@@ -16,7 +16,7 @@ from pipeline.base.events import Emit
 from pipeline.engine.admission import Admission
 from pipeline.engine.batch_items import AT_ONCE, BatchItems, StartedItem
 from pipeline.engine.item import ItemResult, Run
-from pipeline.engine.library.passing import open_pass_over
+from pipeline.engine.library.skip_existing import open_existing_filter
 from pipeline.engine.media_list import Request
 from pipeline.engine.project import Project
 from pipeline.engine.watch import Watch
@@ -65,7 +65,7 @@ def run_batch(
     with records.store.open_for_writing(purpose, waiting):
         counted = list(requests) if isinstance(requests, Iterable) else None
         history = records.history
-        record = history.told(emit)
+        record = history.recording(emit)
         awaits = requests.awaits if isinstance(requests, Watch) else lambda path: False
         media = BatchMedia((request.media for request in counted or ()), awaits)
         admission = Admission(
@@ -77,7 +77,7 @@ def run_batch(
         run.emit(events.RunStarted(run.id, None if counted is None else len(counted)))
         state = "interrupted"
         try:
-            existing = open_pass_over(installed, records.store.index, admission, run.emit)
+            existing = open_existing_filter(installed, records.store.index, admission, run.emit)
             items = BatchItems(run, installed, admission, fail_fast, existing)
             _run_all(items, requests if isinstance(requests, AsyncIterable) else counted or [], stop)
             result = BatchResult(tuple(items.results[index] for index in sorted(items.results)))

@@ -11,7 +11,7 @@ from pipeline.base import events
 from pipeline.base.errors import BadInput, Missing, ReelError, UsageError
 from pipeline.engine.admission import Admission, check_media, set_up, unreadable
 from pipeline.engine.item import ItemResult, ItemTracker, Run
-from pipeline.engine.library.passing import PassOver
+from pipeline.engine.library.skip_existing import ExistingFilter
 from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview
 from pipeline.plan.placement import off_card_notes
@@ -42,7 +42,7 @@ class BatchItems:
     installed: Installation
     admission: Admission
     fail_fast: bool
-    existing: PassOver | None = None
+    existing: ExistingFilter | None = None
     results: dict[int, ItemResult] = field(default_factory=dict)
     expected: Sequence[Request] = ()  # every request that the run knows of, in any state
     unprepared: int | None = None
@@ -122,7 +122,11 @@ class BatchItems:
     def finish(self, index: int, tracker: ItemTracker) -> None:
         """Finish an item and record what was published, unless one of its steps has to be done again."""
         self.results[index] = tracker.finish()
-        if tracker.published and not tracker.error and not any(result.makeshift for result in tracker.results.values()):
+        if (
+            tracker.published
+            and not tracker.error
+            and not any(result.provisional for result in tracker.results.values())
+        ):
             keys = {step: result.key for step, result in tracker.results.items()}
             self.admission.note(tracker.item, tracker.published, keys)
 

@@ -219,7 +219,7 @@ class FolderWalk:
         return before[1]
 
 
-def told(passed: Counter[str]) -> str | None:
+def describe_skipped(passed: Counter[str]) -> str | None:
     """Return one line about what was skipped; None for nothing."""
     counts = [
         f"{passed[reason]} {plural if passed[reason] > 1 else reason}"

@@ -14,10 +14,10 @@ from pipeline.base.events import Emit
 from pipeline.engine.project import Records
 from pipeline.plan.model import Plan, Step
 from pipeline.plan.remaining import cause, still_of_use
-from pipeline.publishing.edits import Edit, heard_in
+from pipeline.publishing.edits import Edit, language_of
 from pipeline.publishing.film_records import take_over
 from pipeline.publishing.folders import unwritable
-from pipeline.publishing.publish import Made, PublishedFiles, Rules, publish
+from pipeline.publishing.publish import FinishedJob, PublishedFiles, Rules, publish
 from pipeline.publishing.record import read_job
 from pipeline.store.history import StepRecord
 from pipeline.store.media_file import MediaFile
@@ -27,7 +27,7 @@ from shared.documents.media import Media
 from shared.files import is_sound
 from shared.language_model import NOTHING, Usage
 
-_MAKESHIFT = "provisional: usable for now; the next run does the step again"
+_PROVISIONAL = "provisional: usable for now; the next run does the step again"
 _LEAST_BYTES_PER_SECOND = 2_000  # of media data, for a time limit before the length is known
 
 
@@ -163,8 +163,8 @@ class ItemTracker:
             self.store.note(result)
             self._record(step, result.key, "done", seconds)
         self._accept(step, result)
-        if result.makeshift:
-            self.emit(events.Notice(self.item.name, step.id, _MAKESHIFT))
+        if result.provisional:
+            self.emit(events.Notice(self.item.name, step.id, _PROVISIONAL))
         self.emit(
             events.StepDone(
                 self.item.name, step.id, step.backend_name, result.key, seconds, self._media_ms, result.facts
@@ -223,7 +223,7 @@ class ItemTracker:
         """
         item, store = self.item, self.store
         assert item.rules, "an item that is published already is not published again"
-        made = Made(item.media, item.digest, self.plan, self.results, item.plan_digest, self.missing)
+        made = FinishedJob(item.media, item.digest, self.plan, self.results, item.plan_digest, self.missing)
         try:
             self.media.prove()
             if missing := [place.name for place in self._to_publish() if not place.exists()]:
@@ -264,12 +264,12 @@ class ItemTracker:
         published, error, name = self._published, self.error, self.item.name
         checked = checks_in(published.folder, name) if published else ()
         if published:
-            for text in told_of(published, self.item.rules):
+            for text in publishing_notes(published, self.item.rules):
                 self.emit(events.Notice(name, None, text))
             for edit in self.item.edits:
                 made = self.results.get(edit.step)
                 if made and not edit.applies(self.results):
-                    self.emit(events.Notice(name, None, _waits(edit, heard_in(made))))
+                    self.emit(events.Notice(name, None, _waits(edit, language_of(made))))
             for check in checked:
                 self.emit(check)
             for path in published.files:
@@ -314,7 +314,7 @@ def _waits(edit: Edit, language: str | None) -> str:
     )
 
 
-def told_of(published: PublishedFiles, rules: Rules | None) -> list[str]:
+def publishing_notes(published: PublishedFiles, rules: Rules | None) -> list[str]:
     """List the notes for the user about the files that are in the folder now."""
     texts = [
         f"{path.name} was edited since it was published, so it is kept; `--continue` takes corrections of subtitles"

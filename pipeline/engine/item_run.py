@@ -17,7 +17,7 @@ from pipeline.base import events
 from pipeline.base.errors import BadInput, MediaChanged, ReelError
 from pipeline.engine.admission import set_up
 from pipeline.engine.item import ItemTracker
-from pipeline.engine.language_models import language_heard, with_model
+from pipeline.engine.language_models import transcript_language, with_model
 from pipeline.engine.preview import StepPreview, gather
 from pipeline.engine.step_run import Given, PreparedStep, StepCallbacks, StepRunner, prepare_step
 from pipeline.plan.model import FromUser, Step, leaves
@@ -190,7 +190,7 @@ class ItemRunner:
     async def _for_language(self, step: Step) -> Step:
         """Return the step with the models for the language of the transcript, which may have to be downloaded. Raises
         `Missing`."""
-        tracker, language = self._tracker, language_heard(step.inputs, self._tracker.results)
+        tracker, language = self._tracker, transcript_language(step.inputs, self._tracker.results)
         installed = self._context.installed
         return await asyncio.to_thread(
             with_model,

@@ -51,7 +51,7 @@ def _of_direction(step: Step, language: str) -> Mapping[str, str]:
     return {role: name for role, name in step.direction_models.items() if role in roles}
 
 
-def language_heard(inputs: Mapping[str, Source], results: Mapping[str, StoredResult]) -> str:
+def transcript_language(inputs: Mapping[str, Source], results: Mapping[str, StoredResult]) -> str:
     """Return the language of the transcript that a step works on; empty if it takes none."""
     source = inputs.get(_TRANSCRIPT)
     if isinstance(source, FirstOf) and source.sources:

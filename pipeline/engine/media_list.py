@@ -22,7 +22,7 @@ from pipeline.base.display_paths import as_text
 from pipeline.base.errors import BadInput, UsageError
 from pipeline.base.setting_names import SHORT_NAMES
 from pipeline.base.settings import check_override, parse_assignment
-from pipeline.engine.folder_walk import FolderWalk, told
+from pipeline.engine.folder_walk import FolderWalk, describe_skipped
 from pipeline.engine.patterns import expand
 from pipeline.plan.registry import PARAMETERS
 from shared.containers import MEDIA_SUFFIXES
@@ -118,7 +118,7 @@ def media_in(folder: Path, name: str, walk: FolderWalk) -> list[Path]:
         text = f"the folder {as_text(name)} cannot be read: {error.strerror or error}"
         raise UsageError("media.folder", text, hint="check its permissions") from error
     if not inside:
-        passed = told(walk.passed - before)
+        passed = describe_skipped(walk.passed - before)
         raise UsageError(
             "media.none",
             f"there is no media file in the folder {as_text(name)}{f'; {passed}' if passed else ''}",
@@ -150,7 +150,7 @@ def _matching(pattern: str, media_root: Path, walk: FolderWalk) -> list[Path]:
             searched.add(path)
         found += [Path(entry.path) for entry in walk.media(str(absolute(path)))] if is_folder else [path]
     if not found:
-        passed = told(walk.passed)
+        passed = describe_skipped(walk.passed)
         raise UsageError("media.none", f"no media file matches {as_text(pattern)}{f'; {passed}' if passed else ''}")
     return found
 

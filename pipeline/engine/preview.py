@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from pipeline.engine.language_models import for_inputs, for_language, language_heard
+from pipeline.engine.language_models import for_inputs, for_language, transcript_language
 from pipeline.plan.model import (
     AllOf,
     FirstOf,
@@ -75,7 +75,7 @@ def preview(
         if waiting := sorted(step.needs - results.keys()):
             previews.append(_behind(step, waiting, surroundings, last(step.id)))
             continue
-        language = language_heard(step.inputs, results)
+        language = transcript_language(step.inputs, results)
         step = replace(step, inputs=for_inputs(step.inputs, language))
         step = for_language(step, language, surroundings.at_hand.__contains__)
         digests = gather(step.inputs, media_digest, results)
@@ -84,8 +84,8 @@ def preview(
         if not found and (step.backend.oom_fallbacks and surroundings.fallbacks):
             parts = ingredients(steps_to_try(step, surroundings.fallbacks)[0], digests, surroundings)
             found = store.lookup(result_key(parts))
-        if found and found.makeshift:
-            previews.append(StepPreview(step, "redone", f"its result is provisional: {found.makeshift}"))
+        if found and found.provisional:
+            previews.append(StepPreview(step, "redone", f"its result is provisional: {found.provisional}"))
             continue
         if found:
             results[step.id] = found
@@ -119,7 +119,7 @@ def gather(inputs: Mapping[str, Source], media_digest: str, results: Mapping[str
         return digest
 
     digests: dict[str, str | list[str] | None] = {}
-    for role, source in for_inputs(inputs, language_heard(inputs, results)).items():
+    for role, source in for_inputs(inputs, transcript_language(inputs, results)).items():
         if isinstance(source, AllOf):
             there = [leaf for leaf in source.sources if not isinstance(leaf, FromStep) or leaf.step in results]
             digests[role] = [digest for leaf in there if (digest := one(leaf)) is not None]

@@ -28,7 +28,7 @@ class SizeLimit:
         self._store, self._emit = store, emit
         self._limit = limit_of(setting, store)
         self._next = self._limit  # the size at which the next survey is made
-        self._told = False
+        self._has_warned = False
 
     def keep(self, in_use: Callable[[], Collection[str]]) -> None:
         """Delete results down to the limit, but none with these keys, and none that a published job needs."""
@@ -37,19 +37,19 @@ class SizeLimit:
         self._shrink(int(self._limit * _KEPT), in_use)
         left = self._store.contents.bytes
         self._next = max(self._limit, left + int(self._limit * _PATIENCE))
-        if left > self._limit and not self._told:
-            self._told = True
+        if left > self._limit and not self._has_warned:
+            self._has_warned = True
             text = f"the results take {left / 1e9:.1f} GB, more than `results_limit` ({self._limit / 1e9:.1f} GB): all"
             text += " that is left is published, corrected or needed for the files at work"
             self._emit(events.Notice(None, None, text))
 
-    def free(self, wanted: int, in_use: Callable[[], Collection[str]]) -> bool:
+    def free(self, needed: int, in_use: Callable[[], Collection[str]]) -> bool:
         """Delete results until the disk has that many bytes free, and return whether it has."""
         free = shutil.disk_usage(self._store.root).free
-        if free < wanted and self._limit is not None:
-            self._shrink(max(self._store.contents.bytes - (wanted - free), 0), in_use)
+        if free < needed and self._limit is not None:
+            self._shrink(max(self._store.contents.bytes - (needed - free), 0), in_use)
             free = shutil.disk_usage(self._store.root).free
-        return free >= wanted
+        return free >= needed
 
     def _shrink(self, size: int, in_use: Callable[[], Collection[str]]) -> None:
         found = survey(self._store, float("inf"), size, ask=Ask(intermediates=True, by_itself=True, spared=in_use()))

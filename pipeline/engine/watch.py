@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.engine.folder_walk import FolderWalk, told
+from pipeline.engine.folder_walk import FolderWalk, describe_skipped
 from pipeline.engine.media_list import Request
 from shared.containers import MEDIA_SUFFIXES
 
@@ -86,12 +86,12 @@ class Watch:
         time."""
         self._walk.passed.clear()
         seen = {path: version for folder in self._folders for path, version in self._versions(folder)}
-        if not self._has_looked and (passed := told(self._walk.passed)):
+        if not self._has_looked and (passed := describe_skipped(self._walk.passed)):
             self._notice(passed)
         self._has_looked = True
         for gone in self._settling.keys() - seen.keys():
             del self._settling[gone]
-        whole = []
+        complete = []
         for path, version in seen.items():
             if self._taken.get(path) == version:
                 self._settling.pop(path, None)
@@ -102,8 +102,8 @@ class Watch:
             elif now - sighting.since >= self._settle_s and version.size:
                 self._taken[path] = version
                 del self._settling[path]
-                whole.append(Path(path))
-        return whole
+                complete.append(Path(path))
+        return complete
 
     def _versions(self, folder: str) -> Iterator[tuple[str, Version]]:
         try:

@@ -61,10 +61,10 @@ class Edit(Frozen):
     def applies(self, results: Mapping[str, StoredResult]) -> bool:
         """Tell whether it corrects one of these results."""
         made = results.get(self.step)
-        return made is not None and self.corrects(heard_in(made))
+        return made is not None and self.corrects(language_of(made))
 
 
-def heard_in(made: StoredResult) -> str | None:
+def language_of(made: StoredResult) -> str | None:
     """Return the language that a result states."""
     language = made.facts.get("language")
     return str(language) if language else None

@@ -71,12 +71,12 @@ def put_copy(source: Path, target: Path, sha256: str, *, over: bool) -> bool:
     """
     beside = temporary_name(target.parent)
     try:
-        is_whole = copy_verified(source, beside) == sha256
-        if is_whole:
+        is_complete = copy_verified(source, beside) == sha256
+        if is_complete:
             _move(beside, target, over=over)
     finally:
         beside.unlink(missing_ok=True)
-    return is_whole
+    return is_complete
 
 
 def put_content(content: bytes, target: Path, *, over: bool) -> None:

@@ -54,7 +54,7 @@ def repair(store: ResultStore, damage: str | None, progress: Callable[[int, int]
             _take_away(path)
         done += sizes[path]
         progress(done, sum(sizes.values()))
-    unreadable, incomplete, whole = [], [], 0
+    unreadable, incomplete, complete = [], [], 0
     for path in store.manifests():
         key = _key_of(path)
         if key is None:
@@ -63,11 +63,11 @@ def repair(store: ResultStore, damage: str | None, progress: Callable[[int, int]
         elif store.lookup(key) is None:
             incomplete.append(key)
         else:
-            whole += 1
+            complete += 1
     why = damage or store.index.damage()
     store.index.rebuild(store.refill)
     histories, lost = store.index.keep_runs(store.history)
-    return Repaired(why, whole, tuple(unreadable), tuple(damaged), tuple(incomplete), tuple(histories), tuple(lost))
+    return Repaired(why, complete, tuple(unreadable), tuple(damaged), tuple(incomplete), tuple(histories), tuple(lost))
 
 
 def _take_away(path: Path) -> None:
@@ -198,8 +198,8 @@ def delete(store: ResultStore, surplus: Iterable[Surplus]) -> None:
 
 def _jobs(store: ResultStore, moved_to: Sequence[Path]) -> tuple[dict[Path, Job], tuple[Path, ...]]:
     """Return every published job that can be found, by its folder, and the folders of jobs that cannot."""
-    told = store.index.query("SELECT DISTINCT folder, media FROM run_items WHERE folder IS NOT NULL")
-    published = {Path(str(folder)): str(media) for folder, media in told}
+    rows = store.index.query("SELECT DISTINCT folder, media FROM run_items WHERE folder IS NOT NULL")
+    published = {Path(str(folder)): str(media) for folder, media in rows}
     renamed = (found.parent for folder in {place.parent for place in published} for found in folder.glob(f"*/{JOB}"))
     moved = (found.parent for folder in moved_to for found in folder.rglob(JOB))
     jobs = {place: job for place in {*published, *renamed, *moved} if (job := read_job(place)) is not None}

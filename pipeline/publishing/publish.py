@@ -20,12 +20,12 @@ from pipeline.plan.model import Plan, Publication, models_used
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.beside import UP, lies_beside, place_of
 from pipeline.publishing.edits import Changed, Edit, takes_edits
+from pipeline.publishing.folder_contents import FolderContents
 from pipeline.publishing.folders import may_take
-from pipeline.publishing.looking import Looking
 from pipeline.publishing.names import NameRules, fitted, stem_of
 from pipeline.publishing.placing import held, put_copy, sweep
 from pipeline.publishing.record import JOB, Job, is_regular, read_job, write_job
-from pipeline.publishing.targets import Answer, Published, Target, Targets, Wish
+from pipeline.publishing.targets import Answer, Published, RequestedFile, Target, Targets
 from pipeline.store.results import ResultStore, StoredFile, StoredResult, object_damaged
 from shared.files import is_sound, sha256_of
 from shared.text.language import UNDETERMINED, in_file_name, is_covered
@@ -39,7 +39,7 @@ class FolderTaken(Exception):
 
 
 @dataclass(frozen=True)
-class Made:
+class FinishedJob:
     """Results that a run has made of a media file.
 
     `missing` are the outputs that it could not make, as `step.role`, with the code of the error. `plan_digest` stands
@@ -95,10 +95,10 @@ class PublishedFiles:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _Output:
     """File to be published: its content, and the path of that. `edit` is the correction that it is or contains."""
 
-    wish: Wish
+    requested: RequestedFile
     origin: str
     file: StoredFile
     source: Path
@@ -113,22 +113,22 @@ def forget_edits(folder: Path, names: Sequence[str]) -> None:
         write_job(folder, job.model_copy(update={"edits": left}), over=True)
 
 
-def publish(made: Made, folder: Path, corrected: Mapping[Edit, Path], rules: Rules) -> PublishedFiles:
+def publish(finished: FinishedJob, folder: Path, corrected: Mapping[Edit, Path], rules: Rules) -> PublishedFiles:
     """Publish every output of the plan into `folder`, and remove the files of an earlier job that this one lacks.
 
     `corrected` holds the paths of corrections: a corrected subtitle is published as the person left it. Raises
     `ObjectDamaged` for a result that does not have its digest.
     """
-    wanted = _wanted(made, corrected, rules)
+    outputs = _outputs(finished, corrected, rules)
     while True:
         try:
-            return _publish_into(folder, made, wanted, corrected, rules)
+            return _publish_into(folder, finished, outputs, corrected, rules)
         except FolderTaken:
             folder = rules.elsewhere(folder)
 
 
 def _publish_into(
-    folder: Path, made: Made, wanted: Sequence[_Wanted], corrected: Mapping[Edit, Path], rules: Rules
+    folder: Path, finished: FinishedJob, outputs: Sequence[_Output], corrected: Mapping[Edit, Path], rules: Rules
 ) -> PublishedFiles:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def _publish_into(
                 sweep(place)
         for attempt in range(_TRIES):
             try:
-                return _Folder(made, folder, corrected, rules).bring(wanted)
+                return _Folder(finished, folder, corrected, rules).publish(outputs)
             except FileExistsError:  # a file that appeared after the check
                 if attempt == _TRIES - 1:
                     raise
@@ -150,25 +150,25 @@ def _publish_into(
 class _Folder:
     """Attempt to publish into a folder, based on its current content."""
 
-    def __init__(self, made: Made, folder: Path, corrected: Mapping[Edit, Path], rules: Rules) -> None:
-        self._made, self._folder, self._rules = made, folder, rules
-        if not may_take(folder, made.media, made.digest, rules.batch, replace=rules.replace):
+    def __init__(self, finished: FinishedJob, folder: Path, corrected: Mapping[Edit, Path], rules: Rules) -> None:
+        self._finished, self._folder, self._rules = finished, folder, rules
+        if not may_take(folder, finished.media, finished.digest, rules.batch, replace=rules.replace):
             raise FolderTaken
         self._before = read_job(folder)
         self._over = is_regular(folder / JOB)
         self._corrected = {edit.origin for edit in corrected}  # a later correction contains the earlier ones
-        self._looking = Looking(folder, rules.batch, rules.untouched)
+        self._contents = FolderContents(folder, rules.batch, rules.untouched)
 
-    def bring(self, wanted: Sequence[_Wanted]) -> PublishedFiles:
+    def publish(self, outputs: Sequence[_Output]) -> PublishedFiles:
         """Write the record, then the files that it names, then remove the remaining files of the earlier job."""
-        rules, look = self._rules, self._looking
-        published = _published(self._before, self._lost(wanted)) if self._before else Published()
-        targets = Targets(published, look, rules.names, replace=rules.replace, reserved=[JOB])
-        chosen = [(one, targets.choose(one.wish)) for one in wanted]
+        rules, contents = self._rules, self._contents
+        published = _published(self._before, self._lost(outputs)) if self._before else Published()
+        targets = Targets(published, contents, rules.names, replace=rules.replace, reserved=[JOB])
+        chosen = [(one, targets.choose(one.requested)) for one in outputs]
         job = self._record(chosen, published.lost)
         left = targets.left_over(job.files.keys())
         replaced = [target.name for _, target in chosen if target.answer is Answer.REPLACE]
-        earlier = {name: (look.sha256(name),) for name in (*left, *replaced) if name in published.files}
+        earlier = {name: (contents.sha256(name),) for name in (*left, *replaced) if name in published.files}
         write_job(self._folder, job.model_copy(update={"earlier": earlier}), over=self._over)
         for one, target in chosen:
             if target.answer in {Answer.CREATE, Answer.REPLACE}:
@@ -178,13 +178,13 @@ class _Folder:
         for name in left:
             place_of(self._folder, name).unlink(missing_ok=True)
         write_job(self._folder, job, over=True)
-        return _told(self._folder, chosen, rules.names)
+        return _report(self._folder, chosen, rules.names)
 
-    def _lost(self, wanted: Sequence[_Wanted]) -> dict[str, str]:
+    def _lost(self, outputs: Sequence[_Output]) -> dict[str, str]:
         """Return the corrections in the folder that reel no longer knows, or that no current output contains."""
         if self._before is None:
             return {}
-        origins = {fitted(one.wish.stem, one.wish.tail, self._rules.names): one.origin for one in wanted}
+        origins = {fitted(one.requested.stem, one.requested.tail, self._rules.names): one.origin for one in outputs}
         names = self._before.renamed
         return {
             name: digest
@@ -192,17 +192,17 @@ class _Folder:
             if origins.get(names.get(name, name)) not in self._corrected
         }
 
-    def _record(self, chosen: Sequence[tuple[_Wanted, Target]], lost: Mapping[str, str]) -> Job:
+    def _record(self, chosen: Sequence[tuple[_Output, Target]], lost: Mapping[str, str]) -> Job:
         """Return the record of reel's files in the folder."""
-        made, before = self._made, self._before
+        finished, before = self._finished, self._before
         ours = [(one, target) for one, target in chosen if target.answer is not Answer.SAME_AS_THEIRS]
         files = {target.name: one.file.sha256 for one, target in ours}
         origins = {target.name: one.origin for one, target in ours}
-        steps, licences = _steps(made, self._rules)
-        renamed = {target.name: target.wanted for _, target in ours if target.name != target.wanted}
-        if before and before.plan == made.plan_digest and before.media_sha256 == made.digest:
+        steps, licences = _steps(finished, self._rules)
+        renamed = {target.name: target.usual_name for _, target in ours if target.name != target.usual_name}
+        if before and before.plan == finished.plan_digest and before.media_sha256 == finished.digest:
             # An output that could not be made this time was made from the same inputs before, so it is still correct.
-            for name in (name for name in before.files if before.origins.get(name) in made.missing):
+            for name in (name for name in before.files if before.origins.get(name) in finished.missing):
                 files.setdefault(name, before.files[name])
                 origins.setdefault(name, before.origins[name])
                 step = origins[name].rpartition(".")[0]
@@ -212,14 +212,14 @@ class _Folder:
         there = {name: digest for name, digest in lost.items() if place_of(self._folder, name).is_file()}
         edits = {target.name: one.edit for one, target in ours if one.edit}
         return Job(
-            media=str(made.media),
-            media_sha256=made.digest,
-            recipe=made.plan.recipe,
-            profile=made.plan.profile,
-            plan=made.plan_digest,
+            media=str(finished.media),
+            media_sha256=finished.digest,
+            recipe=finished.plan.recipe,
+            profile=finished.plan.profile,
+            plan=finished.plan_digest,
             files=dict(sorted(files.items())),
             renamed=dict(sorted(renamed.items())),
-            missing=dict(sorted(made.missing.items())),
+            missing=dict(sorted(finished.missing.items())),
             origins=dict(sorted(origins.items())),
             edits=dict(sorted({**there, **edits}.items())),
             steps=steps,
@@ -237,38 +237,38 @@ def _published(job: Job, lost: Mapping[str, str]) -> Published:
     return Published(files, lost, job.renamed)
 
 
-def _told(folder: Path, chosen: Sequence[tuple[_Wanted, Target]], names: NameRules) -> PublishedFiles:
+def _report(folder: Path, chosen: Sequence[tuple[_Output, Target]], names: NameRules) -> PublishedFiles:
     """Return the published files for the report to the user."""
-    others = [target for _, target in chosen if target.name != target.wanted]
-    renamed = [target for target in others if os.path.lexists(place_of(folder, target.wanted))]
+    others = [target for _, target in chosen if target.name != target.usual_name]
+    renamed = [target for target in others if os.path.lexists(place_of(folder, target.usual_name))]
     return PublishedFiles(
         folder,
         files=tuple(place_of(folder, target.name) for _, target in chosen),
         edited=tuple(place_of(folder, target.name) for _, target in chosen if target.answer is Answer.EDITED),
-        theirs=tuple(place_of(folder, target.wanted) for target in renamed),
+        theirs=tuple(place_of(folder, target.usual_name) for target in renamed),
         renamed=tuple(place_of(folder, target.name) for target in renamed),
         shortened=tuple(
-            place_of(folder, target.name) for one, target in chosen if one.wish.stem + one.wish.tail != target.wanted
+            place_of(folder, target.name) for one, target in chosen if one.requested.name != target.usual_name
         ),
     )
 
 
-def _wanted(made: Made, corrected: Mapping[Edit, Path], rules: Rules) -> list[_Wanted]:
+def _outputs(finished: FinishedJob, corrected: Mapping[Edit, Path], rules: Rules) -> list[_Output]:
     """Return every output that the plan publishes and that was made, each under a name of its own."""
-    found: dict[str, _Wanted] = {}
-    for publication in made.plan.publications:
-        result = made.results.get(publication.step)
+    found: dict[str, _Output] = {}
+    for publication in finished.plan.publications:
+        result = finished.results.get(publication.step)
         if result is None:
             continue
         for file in _files(result, publication.role):
-            stem, tail = _name_parts(publication, made.media, result, file, rules.names)
+            stem, tail = _name_parts(publication, finished.media, result, file, rules.names)
             if rules.beside and lies_beside(publication.role, tail) and not _is_there(result, rules):
                 stem = UP + stem
             # A translation into the spoken language adds nothing to the original, which comes first in a recipe.
             if stem + tail not in found:
-                wish = Wish(stem, tail, file.sha256, file.size)
-                found[stem + tail] = _Wanted(wish, publication.origin, file, rules.store.path(file))
-    return [_with_correction(one, made, corrected) for one in found.values()]
+                requested = RequestedFile(stem, tail, file.sha256, file.size)
+                found[stem + tail] = _Output(requested, publication.origin, file, rules.store.path(file))
+    return [_with_correction(one, finished, corrected) for one in found.values()]
 
 
 def _is_there(result: StoredResult, rules: Rules) -> bool:
@@ -277,19 +277,20 @@ def _is_there(result: StoredResult, rules: Rules) -> bool:
     return any(is_covered(language, one) for one in rules.has)
 
 
-def _with_correction(one: _Wanted, made: Made, corrected: Mapping[Edit, Path]) -> _Wanted:
+def _with_correction(one: _Output, finished: FinishedJob, corrected: Mapping[Edit, Path]) -> _Output:
     """Return the file as a person has corrected it, or as it was made with corrections."""
     for edit, place in corrected.items():
-        if edit.origin != one.origin or not edit.applies(made.results):  # a correction in another language is not used
+        # A correction in another language is not used.
+        if edit.origin != one.origin or not edit.applies(finished.results):
             continue
-        accepted = one.wish.accepted | {edit.sha256}
+        accepted = one.requested.accepted | {edit.sha256}
         if edit.role == _TRANSCRIPT:
-            one = replace(one, wish=replace(one.wish, accepted=accepted), edit=one.file.sha256)
-        elif Path(one.wish.tail).suffix == Path(edit.name).suffix:
+            one = replace(one, requested=replace(one.requested, accepted=accepted), edit=one.file.sha256)
+        elif Path(one.requested.tail).suffix == Path(edit.name).suffix:
             size = place.stat().st_size
-            file = StoredFile(sha256=edit.sha256, size=size, name=one.wish.stem + one.wish.tail)
-            wish = replace(one.wish, sha256=edit.sha256, size=size, accepted=accepted | {one.file.sha256})
-            one = replace(one, wish=wish, file=file, source=place, edit=edit.sha256)
+            file = StoredFile(sha256=edit.sha256, size=size, name=one.requested.name)
+            requested = replace(one.requested, sha256=edit.sha256, size=size, accepted=accepted | {one.file.sha256})
+            one = replace(one, requested=requested, file=file, source=place, edit=edit.sha256)
     return one
 
 
@@ -342,12 +343,12 @@ def _files(result: StoredResult, role: str) -> tuple[StoredFile, ...]:
     return (output,) if isinstance(output, StoredFile) else output or ()
 
 
-def _steps(made: Made, rules: Rules) -> tuple[dict[str, dict[str, JsonValue]], dict[str, str]]:
+def _steps(finished: FinishedJob, rules: Rules) -> tuple[dict[str, dict[str, JsonValue]], dict[str, str]]:
     """Return a description of what each step used, and the licences of that."""
     steps: dict[str, dict[str, JsonValue]] = {}
     licences: dict[str, str] = {}
-    for step in made.plan.steps:
-        result = made.results.get(step.id)
+    for step in finished.plan.steps:
+        result = finished.results.get(step.id)
         if result is None:
             continue
         used = models_used(step, result.ingredients)

@@ -70,13 +70,13 @@ def read_job(folder: Path) -> Job | None:
 def _without_strangers(folder: Path, job: Job) -> Job:
     """Return the job without files outside the folders where jobs publish: a foreign record may name any file."""
     fields = ("files", "renamed", "earlier", "edits", "origins")
-    told: dict[str, dict[str, object]] = {field: getattr(job, field) for field in fields}
-    names = {name for field in told.values() for name in field}
+    values: dict[str, dict[str, object]] = {field: getattr(job, field) for field in fields}
+    names = {name for field in values.values() for name in field}
     up = UP if is_job_folder(folder) else ""
     strangers = {name for name in names if not _is_file_name(name.removeprefix(up))}
     if not strangers:
         return job
-    kept = {field: {name: told[field][name] for name in told[field] if name not in strangers} for field in told}
+    kept = {field: {name: values[field][name] for name in values[field] if name not in strangers} for field in values}
     return job.model_copy(update=kept)
 
 

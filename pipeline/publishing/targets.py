@@ -15,8 +15,8 @@ from typing import Literal, Protocol
 from pipeline.publishing.names import NameRules, alike, fitted, free_names
 
 
-class Sight(Protocol):
-    """Access to the files of a folder; see `pipeline.publishing.looking`."""
+class FolderView(Protocol):
+    """Access to the files of a folder; see `pipeline.publishing.folder_contents`."""
 
     def kind(self, name: str) -> Literal["nothing", "file", "media", "other"]: ...
     def size(self, name: str) -> int: ...
@@ -38,7 +38,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Wish:
+class RequestedFile:
     """File to be published.
 
     `stem` and `tail` make its name. `accepted` are digests of further contents that it may replace: corrections that
@@ -50,6 +50,11 @@ class Wish:
     sha256: str
     size: int
     accepted: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """Return the name, even if it is too long for the disk."""
+        return self.stem + self.tail
 
 
 class Answer(Enum):
@@ -64,9 +69,9 @@ class Answer(Enum):
 
 @dataclass(frozen=True)
 class Target:
-    """Target of a file: its `name`, and the `wanted` name that it would have without files of other people."""
+    """Target of a file: its `name`, and the `usual_name` name that it would have without files of other people."""
 
-    wanted: str
+    usual_name: str
     name: str
     answer: Answer
 
@@ -81,23 +86,23 @@ class Targets:
     def __init__(
         self,
         published: Published,
-        sight: Sight,
+        view: FolderView,
         rules: NameRules,
         *,
         replace: bool = False,
         reserved: Iterable[str] = (),
     ) -> None:
-        self._published, self._sight, self._rules, self._replace = published, sight, rules, replace
+        self._published, self._view, self._rules, self._replace = published, view, rules, replace
         self._taken = {alike(name) for name in reserved}
 
-    def choose(self, wish: Wish) -> Target:
+    def choose(self, requested: RequestedFile) -> Target:
         """Choose the target of a file. No later file gets the same name."""
-        wanted = fitted(wish.stem, wish.tail, self._rules)
-        for name in self._candidates(wish, wanted):
-            answer = None if alike(name) in self._taken else self._answer(name, wish)
+        usual_name = fitted(requested.stem, requested.tail, self._rules)
+        for name in self._candidates(requested, usual_name):
+            answer = None if alike(name) in self._taken else self._answer(name, requested)
             if answer is not None:
                 self._taken.add(alike(name))
-                return Target(wanted, name, answer)
+                return Target(usual_name, name, answer)
         raise AssertionError("free names do not end")
 
     def left_over(self, kept: Set[str] = frozenset()) -> list[str]:
@@ -105,32 +110,32 @@ class Targets:
         stay = {alike(name) for name in kept} | self._taken
         return [name for name in self._published.files if alike(name) not in stay and self._is_ours(name)]
 
-    def _candidates(self, wish: Wish, wanted: str) -> Iterable[str]:
+    def _candidates(self, requested: RequestedFile, usual_name: str) -> Iterable[str]:
         if not self._replace:  # keeps the free name of the earlier job
             for name, instead in self._published.renamed.items():
-                if instead == wanted and name in self._published.files and self._sight.kind(name) == "file":
+                if instead == usual_name and name in self._published.files and self._view.kind(name) == "file":
                     yield name
-        yield from free_names(wish.stem, wish.tail, self._rules)
+        yield from free_names(requested.stem, requested.tail, self._rules)
 
-    def _answer(self, name: str, wish: Wish) -> Answer | None:
+    def _answer(self, name: str, requested: RequestedFile) -> Answer | None:
         """Decide about one name; None if it belongs to other people."""
-        sight = self._sight
-        kind = sight.kind(name)
+        view = self._view
+        kind = view.kind(name)
         if kind != "file":
             return Answer.CREATE if kind == "nothing" else None
-        is_same = sight.size(name) == wish.size and sight.sha256(name) == wish.sha256
+        is_same = view.size(name) == requested.size and view.sha256(name) == requested.sha256
         if name not in self._published.files:
             if is_same:
                 return Answer.THERE if self._replace else Answer.SAME_AS_THEIRS
             return Answer.REPLACE if self._replace else None
         if is_same:
             return Answer.THERE
-        return Answer.REPLACE if self._is_ours(name) or sight.sha256(name) in wish.accepted else Answer.EDITED
+        return Answer.REPLACE if self._is_ours(name) or view.sha256(name) in requested.accepted else Answer.EDITED
 
     def _is_ours(self, name: str) -> bool:
         """Tell whether a recorded name holds a file that reel published, and not a correction that exists nowhere
         else."""
-        sight = self._sight
-        if sight.kind(name) != "file" or sight.sha256(name) == self._published.lost.get(name):
+        view = self._view
+        if view.kind(name) != "file" or view.sha256(name) == self._published.lost.get(name):
             return False
-        return sight.sha256(name) in self._published.files[name] or sight.is_unchanged(name)
+        return view.sha256(name) in self._published.files[name] or view.is_unchanged(name)

@@ -1,6 +1,6 @@
 """Records what was published for a media file and under which plan, so that a run without work opens no result.
 
-The index keeps these receipts as a cache: without them, the results themselves are read.
+The index keeps this as a cache: without them, the results themselves are read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pipeline.store.results import ResultStore
 
 
 @dataclass(frozen=True)
-class Receipt:
+class PublishedJob:
     """Published files of a media file, and the key of each step's result."""
 
     published: PublishedFiles
@@ -57,22 +57,21 @@ def _with_digests(names: Mapping[str, str], surroundings: Surroundings) -> JsonV
     return {role: [name, surroundings.models[name]] for role, name in names.items()}
 
 
-class Receipts:
-    """Receipts of one store."""
+class UpToDateCache:
+    """Published jobs of one store, as the index records them."""
 
     def __init__(self, store: ResultStore) -> None:
         self._index = store.index
 
     def has(self, media: Path, digest: str, plan: str) -> bool:
-        """Tell whether there is a receipt for this content and plan, even if the files have changed since."""
-        wanted = "SELECT 1 FROM receipts WHERE media = ? AND digest = ? AND plan = ?"
-        return bool(self._index.query(wanted, (str(media), digest, plan)))
+        """Tell whether a job was published for this content and plan, even if the files have changed since."""
+        query = "SELECT 1 FROM receipts WHERE media = ? AND digest = ? AND plan = ?"
+        return bool(self._index.query(query, (str(media), digest, plan)))
 
-    def find(self, media: Path, digest: str, plan: str) -> Receipt | None:
-        """Return the receipt of a media file if it is for this content and plan, and no published file has changed
-        since."""
-        wanted = "SELECT folder, files, keys FROM receipts WHERE media = ? AND digest = ? AND plan = ?"
-        for folder, files, keys in self._index.query(wanted, (str(media), digest, plan)):
+    def find(self, media: Path, digest: str, plan: str) -> PublishedJob | None:
+        """Return what was published for this content and plan, or None if a published file has changed since."""
+        query = "SELECT folder, files, keys FROM receipts WHERE media = ? AND digest = ? AND plan = ?"
+        for folder, files, keys in self._index.query(query, (str(media), digest, plan)):
             try:
                 noted, made = json.loads(str(files)), json.loads(str(keys))
             except ValueError:  # the index is damaged, so the results themselves are read
@@ -80,14 +79,14 @@ class Receipts:
             if all(state_of(f"{folder}/{name}") == state for name, state in noted.items()):
                 place = Path(str(folder))
                 paths = tuple(place_of(place, name) for name in noted if name != JOB)
-                return Receipt(PublishedFiles(place, paths, ()), made)
+                return PublishedJob(PublishedFiles(place, paths, ()), made)
         return None
 
     def states(self, media: Path) -> dict[str, list[int] | None]:
         """Return the recorded size and time of each file published for a media file, by path."""
-        wanted = "SELECT folder, files FROM receipts WHERE media = ?"
+        query = "SELECT folder, files FROM receipts WHERE media = ?"
         found: dict[str, list[int] | None] = {}
-        for folder, files in self._index.query(wanted, (str(media),)):
+        for folder, files in self._index.query(query, (str(media),)):
             with contextlib.suppress(ValueError):  # a damaged index holds nothing of use
                 found |= {os.path.join(str(folder), name): state for name, state in json.loads(str(files)).items()}
         return found

@@ -127,7 +127,7 @@ class Runs:
         self._run = run
         return run
 
-    def told(self, emit: Callable[[events.Event], None]) -> Callable[[events.Event], None]:
+    def recording(self, emit: Callable[[events.Event], None]) -> Callable[[events.Event], None]:
         """Return a function that records an event and then passes it to `emit`."""
 
         def both(event: events.Event) -> None:

@@ -38,8 +38,9 @@ from pipeline.store.media_file import MediaFile, identity_of, read_media
 from pipeline.store.place import check_place, is_digest
 from pipeline.store.store_lock import NOT_AT_ALL, Waiting, take_lock
 from shared.documents.base import Document, DocumentError, Frozen
-from shared.stage import MAKESHIFT, Fact
+from shared.stage import PROVISIONAL, Fact
 
+_FORMERLY_PROVISIONAL = "makeshift"  # the fact `provisional` in results of earlier releases
 _DISK_REFUSES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -125,9 +126,9 @@ class StoredResult(Document):
         return tuple(found)
 
     @property
-    def makeshift(self) -> str:
+    def provisional(self) -> str:
         """Return why the step is to be done again although its result exists; empty for a permanent result."""
-        return str(self.facts.get(MAKESHIFT, ""))
+        return str(self.facts.get(PROVISIONAL) or self.facts.get(_FORMERLY_PROVISIONAL) or "")
 
     @property
     def row(self) -> dict[str, JsonValue]:
@@ -232,9 +233,9 @@ class ResultStore:
         return result
 
     def reusable(self, key: str) -> StoredResult | None:
-        """Return the result as `lookup` does, unless it is makeshift."""
+        """Return the result as `lookup` does, unless it is provisional."""
         found = self.lookup(key)
-        return None if found and found.makeshift else found
+        return None if found and found.provisional else found
 
     def ingredients(self, key: str) -> dict[str, JsonValue] | None:
         """Return the ingredients of a result's key, even if its objects are gone."""

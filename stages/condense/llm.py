@@ -35,17 +35,17 @@ class Condenser(LineAsker):
         guard = Guard(work.language, work.params.keep, frozenset(work.negations), work.terms)
         task = Task(condensing(work.language), work.params.instructions, work.terms)
         outcome = self.ask(lines, task, work.params, guard.accepts, work.progress)
-        warnings, makeshift = outcome.warnings("longer"), outcome.makeshift("longer")
+        warnings, provisional = outcome.warnings("longer"), outcome.provisional("longer")
         if work.translation:
             shorter = tuple(
                 one.model_copy(update={"text": outcome.texts.get(one.id, one.text)})
                 for one in work.translation.segments
             )
             translation = work.translation.model_copy(update={"segments": shorter})
-            return Condensed(work.transcript, translation, warnings, outcome.usage, makeshift)
+            return Condensed(work.transcript, translation, warnings, outcome.usage, provisional)
         said = tuple(rewritten(one, outcome.texts.get(one.id, one.text)) for one in spoken)
         shortened = work.transcript.model_copy(update={"segments": said})
-        return Condensed(shortened, None, warnings, outcome.usage, makeshift)
+        return Condensed(shortened, None, warnings, outcome.usage, provisional)
 
 
 def condensing(language: str) -> str:

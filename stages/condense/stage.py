@@ -81,13 +81,13 @@ class Work:
 
 @dataclass(frozen=True)
 class Condensed:
-    """The result of a backend; `makeshift` says why it may be better another time."""
+    """The result of a backend; `provisional` says why it may be better another time."""
 
     transcript: Transcript
     translation: Translation | None
     warnings: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
-    makeshift: str = ""
+    provisional: str = ""
 
 
 class Engine(Protocol):
@@ -118,8 +118,8 @@ def run(engine: Engine, job: CondenseJob) -> CondenseOutputs:
     done.usage.note(job.note, params)
     for warning in done.warnings:
         job.warn(warning)
-    if done.makeshift:
-        job.makeshift(done.makeshift)
+    if done.provisional:
+        job.mark_provisional(done.provisional)
     return _write(job, done.transcript, done.translation)
 
 

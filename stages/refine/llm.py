@@ -39,14 +39,14 @@ class Refiner(LineAsker):
         task = Task(text, params.instructions, glossary, translation.target if translation else None)
         outcome = self.ask([line for line in lines if line.says_something], task, params, accept, progress)
         facts = {"kept": outcome.kept.total()}
-        warnings, makeshift = outcome.warnings("unrefined"), outcome.makeshift("unrefined")
+        warnings, provisional = outcome.warnings("unrefined"), outcome.provisional("unrefined")
         if tidy.translation is not None:
             improved = tuple(_translated(one, outcome.texts) for one in tidy.translation.segments)
             better = tidy.translation.model_copy(update={"segments": improved})
-            return Refined(transcript, better, warnings, dict(facts), outcome.usage, makeshift)
+            return Refined(transcript, better, warnings, dict(facts), outcome.usage, provisional)
         said = tuple(rewritten(one, outcome.texts.get(one.id, one.text)) for one in tidy.transcript.segments)
         better_said = tidy.transcript.model_copy(update={"segments": said})
-        return Refined(better_said, None, warnings, dict(facts), outcome.usage, makeshift)
+        return Refined(better_said, None, warnings, dict(facts), outcome.usage, provisional)
 
 
 def _translated(segment: TranslatedSegment, texts: dict[int, str]) -> TranslatedSegment:

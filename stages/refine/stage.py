@@ -50,7 +50,7 @@ RefineJob = Job[RefineInputs, RefineParams]
 
 @dataclass(frozen=True)
 class Refined:
-    """The result of a backend. `usage` is None where it asked no language model; `makeshift` says why the result may
+    """The result of a backend. `usage` is None where it asked no language model; `provisional` says why the result may
     be better another time."""
 
     transcript: Transcript
@@ -58,7 +58,7 @@ class Refined:
     warnings: tuple[str, ...] = ()
     facts: dict[str, Fact] = field(default_factory=dict)
     usage: Usage | None = None
-    makeshift: str = ""
+    provisional: str = ""
 
 
 class Engine(Protocol):
@@ -84,8 +84,8 @@ def run(engine: Engine, job: RefineJob) -> RefineOutputs:
         refined.usage.note(job.note, job.params)
     for warning in refined.warnings:
         job.warn(warning)
-    if refined.makeshift:
-        job.makeshift(refined.makeshift)
+    if refined.provisional:
+        job.mark_provisional(refined.provisional)
     return _write(job, refined.transcript, refined.translation)
 
 

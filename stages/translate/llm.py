@@ -24,7 +24,7 @@ class Translator(LineAsker):
         outcome = self.ask(lines, task, work.params, accept, work.progress)
         for warning in outcome.warnings("untranslated"):
             work.warn(warning)
-        if makeshift := outcome.makeshift("untranslated"):
-            work.makeshift(makeshift)
+        if provisional := outcome.provisional("untranslated"):
+            work.mark_provisional(provisional)
         outcome.usage.note(work.note, work.params)
         return [outcome.texts.get(one.id, "" if Line.of(one).says_something else one.text) for one in work.segments]

@@ -78,8 +78,9 @@ TranslateJob = Job[TranslateInputs, TranslateParams]
 @dataclass(frozen=True)
 class Work:
     """The work of a backend. `source` and `target` are BCP-47; each term of `glossary` has a rendering in `target`.
-    `progress` takes the part that is done, and is called often; `warn` takes a sentence for the user, `makeshift` the
-    reason why the result may be better another time, and `note` a fact to keep with the result."""
+    `progress` takes the part that is done, and is called often; `warn` takes a sentence for the user,
+    `mark_provisional` the reason why the result may be better another time, and `note` a fact to keep with the
+    result."""
 
     audio: Path
     segments: Sequence[Segment]
@@ -89,7 +90,7 @@ class Work:
     glossary: Glossary
     progress: Callable[[float], None]
     warn: Callable[[str], None]
-    makeshift: Callable[[str], None]
+    mark_provisional: Callable[[str], None]
     note: Callable[[str, Fact], None]
 
 
@@ -185,7 +186,7 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
         raise _no_such_pair(job.backend, source, target)
     work = Work(
         job.inputs.audio, transcript.segments, source, target, job.params, glossary, job.progress, job.warn,
-        job.makeshift, job.note,
+        job.mark_provisional, job.note,
     )  # fmt: skip
     found = _without_echoes([text.strip() for text in engine.translate(work)], transcript)
     said = [text for text, segment in zip(found, transcript.segments, strict=True) if _says_something(segment.text)]

@@ -198,7 +198,7 @@ _ACTS: dict[str, Callable[[MisbehaveJob], object]] = {
     "killed": lambda job: os.kill(os.getpid(), signal.SIGKILL),
     "crash once": _crash_once,
     "warn": _warn,
-    "makeshift": lambda job: job.makeshift("a service was away"),
+    "provisional": lambda job: job.mark_provisional("a service was away"),
     "where": _tell_where,
 }
 _LIES: dict[str, Callable[[MisbehaveJob], Path]] = {

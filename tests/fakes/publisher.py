@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.plan.model import Plan, Publication
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.folders import Folders, OutputDisk
-from pipeline.publishing.publish import Made, PublishedFiles, Rules, publish
+from pipeline.publishing.publish import FinishedJob, PublishedFiles, Rules, publish
 from pipeline.store.results import ResultStore, StoredFile, StoredResult
 
 
@@ -60,4 +60,4 @@ class Publisher:
             self.store, {}, batch, names, lambda taken: folders.take_other(taken, self.film, self.digest, names),
             untouched=untouched.__contains__, replace=replace,
         )  # fmt: skip
-        return publish(Made(self.film, self.digest, plan, results), folder, {}, rules)
+        return publish(FinishedJob(self.film, self.digest, plan, results), folder, {}, rules)

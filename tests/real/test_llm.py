@@ -222,7 +222,7 @@ def test_a_run_through_a_service_tells_beforehand_and_afterwards_what_it_costs_a
     away = reel("run", *changed, extra={"LLM_API_KEY": KEY})
     assert "answered 429" in away.stderr
     assert "the next run does the step again" in away.stderr
-    assert "makeshift" in json.loads(job.read_text())["steps"]["refine"]["facts"]
+    assert "provisional" in json.loads(job.read_text())["steps"]["refine"]["facts"]
     steps = {one["step"]: one for one in json.loads(reel("plan", *changed).stdout)["data"]["items"][0]["steps"]}
     assert steps["refine"]["verdict"] == "redone"
     assert steps["refine"]["reason"].startswith("its result is provisional: ")
@@ -230,7 +230,7 @@ def test_a_run_through_a_service_tells_beforehand_and_afterwards_what_it_costs_a
     service.always = None
     again = json.loads(reel("run", *changed, extra={"LLM_API_KEY": KEY}).stdout)["data"]["items"][0]
     assert again["steps_run"] < len(steps) - 2, again
-    assert "makeshift" not in json.loads(job.read_text())["steps"]["refine"]["facts"]
+    assert "provisional" not in json.loads(job.read_text())["steps"]["refine"]["facts"]
     asked = len(service.requests)
     assert json.loads(reel("run", *changed, extra={"LLM_API_KEY": KEY}).stdout)["data"]["items"][0]["state"] == "reused"
     assert len(service.requests) == asked

@@ -13,9 +13,9 @@ from pipeline.cli.arguments import CommandResult, megabytes, project_of, request
 from pipeline.cli.options.jobs import PlanMedia
 from pipeline.engine.admission import Admission, check_media, unreadable
 from pipeline.engine.costs import Estimate, estimates
-from pipeline.engine.folder_walk import told
+from pipeline.engine.folder_walk import describe_skipped
 from pipeline.engine.item import Item
-from pipeline.engine.library.passing import PassOver
+from pipeline.engine.library.skip_existing import ExistingFilter
 from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview, published_before
 from pipeline.engine.project import Project
@@ -38,7 +38,7 @@ def plan(arguments: PlanMedia) -> CommandResult:
     walk = walk_of(project)
     requests = requests_of(arguments, Path.cwd(), walk)
     texts = [f"recipe {project.settings.recipe}, profile {project.planner.profile.name}{without}"]
-    texts += filter(None, [told(walk.passed)])
+    texts += filter(None, [describe_skipped(walk.passed)])
     admission = _checked_admission(project, requests)
     passing = _passing(project, admission, requests)
     refused: list[ReelError] = []
@@ -88,11 +88,11 @@ def _checked_admission(project: Project, requests: list[Request]) -> Admission:
     return admission
 
 
-def _passing(project: Project, admission: Admission, requests: list[Request]) -> PassOver | None:
+def _passing(project: Project, admission: Admission, requests: list[Request]) -> ExistingFilter | None:
     """Return what decides which files are passed over, where the settings ask for that."""
     if not project.settings.skip_existing:
         return None
-    passing = PassOver(project.installed, project.store.index, admission)
+    passing = ExistingFilter(project.installed, project.store.index, admission)
     passing.look_ahead(requests)
     return passing
 

@@ -15,7 +15,7 @@ from pipeline.cli.first_use import ask_about_code
 from pipeline.cli.options.jobs import RunMedia
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.batch import run_batch
-from pipeline.engine.folder_walk import told
+from pipeline.engine.folder_walk import describe_skipped
 from pipeline.engine.media_list import Request, ordered
 from pipeline.engine.planner import Planner
 from pipeline.store.history import Runs
@@ -36,7 +36,7 @@ def run(arguments: RunMedia) -> CommandResult:
     if arguments.retry_failed:
         requests = _failed_before(project.records().history, arguments, named)
     with open_reporter(project.settings.progress) as emit:
-        if passed := told(walk.passed):
+        if passed := describe_skipped(walk.passed):
             emit(Notice(None, None, passed))
         if advice := advice_of(project.planner):
             emit(Notice(None, None, advice))

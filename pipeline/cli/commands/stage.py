@@ -30,9 +30,9 @@ from pipeline.workers.dispatcher import StepJob
 from pipeline.workers.installation import Installation
 from pipeline.workers.local_host import local_dispatcher
 from shared import protocol
-from shared.stage import MAKESHIFT, Stage
+from shared.stage import PROVISIONAL, Stage
 
-_MAKESHIFT = "provisional: `reel stage` stores nothing, so run the same command again for a better result"
+_PROVISIONAL = "provisional: `reel stage` stores nothing, so run the same command again for a better result"
 _LIMIT_S = 24 * 3600.0  # a developer is there to end it
 
 
@@ -143,8 +143,8 @@ def _run(
             if (output / path.name).is_dir():
                 shutil.rmtree(output / path.name)
             os.replace(path, output / path.name)
-    if MAKESHIFT in done.facts:
-        emit(events.Notice(step.stage.name, step.id, _MAKESHIFT))
+    if PROVISIONAL in done.facts:
+        emit(events.Notice(step.stage.name, step.id, _PROVISIONAL))
     emit(events.StepDone(step.stage.name, step.id, step.backend_name, "", done.seconds, None, done.facts))
     return done
 

@@ -20,7 +20,7 @@ from shared.text.language import is_covered, language_of_track
 
 
 @dataclass(frozen=True)
-class Wish:
+class RequestedSubtitles:
     """Subtitles that a job requests. Without a target, the language is that of the speech: `spoken` if the user has
     named it, else that of the audio track that `sound` (parameters of `demux`) chooses."""
 
@@ -44,19 +44,19 @@ class _Subtitle:
     """Complete text subtitle: its language if that is known, and its description for the user."""
 
     language: str | None
-    told: str
+    description: str
 
 
-def wish_of(plan: Plan) -> Wish | None:
+def requested_subtitles(plan: Plan) -> RequestedSubtitles | None:
     """Return the subtitles that a plan requests; None if it makes no subtitle files."""
     published = {publication.step for publication in plan.publications if publication.role == "files"}
     steps = [step for step in plan.steps if step.stage.name == SUBTITLE and step.id in published]
     sound = next((step.params for step in plan.steps if step.stage.name == DEMUX), None)
     if not steps or sound is None:
         return None
-    heard = next((step.params for step in plan.steps if step.stage.name == ASR), None)
+    asr_params = next((step.params for step in plan.steps if step.stage.name == ASR), None)
     targets = dict.fromkeys(step.target for step in steps if step.target)
-    return Wish(tuple(targets), language_of_track(getattr(heard, "language", None)), sound)
+    return RequestedSubtitles(tuple(targets), language_of_track(getattr(asr_params, "language", None)), sound)
 
 
 class Existing:
@@ -65,25 +65,25 @@ class Existing:
     def __init__(self, sidecars: Sidecars, tracks: TrackIndex) -> None:
         self._sidecars, self._tracks = sidecars, tracks
 
-    def look_ahead(self, films: Iterable[tuple[Path, Wish]]) -> None:
+    def look_ahead(self, films: Iterable[tuple[Path, RequestedSubtitles]]) -> None:
         """Forget earlier results, and read all films at once that have to be opened."""
         self._sidecars.forget()
-        self._tracks.look_into([film for film, wish in films if not self._by_names(film, wish)])
+        self._tracks.look_into([film for film, requested in films if not self._by_names(film, requested)])
 
-    def find(self, film: Path, wish: Wish) -> Found:
+    def find(self, film: Path, requested: RequestedSubtitles) -> Found:
         """Return which of the requested subtitles the film has."""
-        if found := self._by_names(film, wish):
+        if found := self._by_names(film, requested):
             return found
         tracks = self._tracks.of(film)
         inside = [_Subtitle(one.language, "a track inside") for one in tracks if one.is_full_text]
-        spoken = wish.spoken or language_of_sound(film, tracks, wish.sound)
-        return _compare(wish, spoken, [*self._beside(film), *inside])
+        spoken = requested.spoken or language_of_sound(film, tracks, requested.sound)
+        return _compare(requested, spoken, [*self._beside(film), *inside])
 
-    def _by_names(self, film: Path, wish: Wish) -> Found | None:
+    def _by_names(self, film: Path, requested: RequestedSubtitles) -> Found | None:
         """Return what the names of the files beside the film tell, if that is enough to skip it."""
-        if not wish.targets and wish.spoken is None:
+        if not requested.targets and requested.spoken is None:
             return None
-        found = _compare(wish, wish.spoken, self._beside(film))
+        found = _compare(requested, requested.spoken, self._beside(film))
         return found if found.reason else None
 
     def _beside(self, film: Path) -> list[_Subtitle]:
@@ -102,21 +102,21 @@ def _has_content(path: Path) -> bool:
         return False
 
 
-def _compare(wish: Wish, spoken: str | None, there: Sequence[_Subtitle]) -> Found:
+def _compare(requested: RequestedSubtitles, spoken: str | None, there: Sequence[_Subtitle]) -> Found:
     languages = tuple(dict.fromkeys(one.language for one in there if one.language))
-    if not wish.targets:
+    if not requested.targets:
         serving = [one for one in there if spoken is None or one.language is None or is_covered(spoken, one.language)]
-        return Found(languages, reason=_told(serving[:1]) if serving else "")
+        return Found(languages, reason=_skip_reason(serving[:1]) if serving else "")
     serving, missing = [], []
-    for target in wish.targets:
+    for target in requested.targets:
         having = [one for one in there if one.language and is_covered(target, one.language)]
         serving += having[:1]
         missing += [] if having else [target]
-    return Found(languages, tuple(missing), "" if missing else _told(serving))
+    return Found(languages, tuple(missing), "" if missing else _skip_reason(serving))
 
 
-def _told(serving: Sequence[_Subtitle]) -> str:
-    words = [f"{one.told} ({one.language})" if one.language else one.told for one in serving]
+def _skip_reason(serving: Sequence[_Subtitle]) -> str:
+    words = [f"{one.description} ({one.language})" if one.language else one.description for one in serving]
     return f"has subtitles already: {', '.join(words)}"
 
 

@@ -55,16 +55,16 @@ class InnerTrack:
 def parse_tracks(said: str) -> tuple[InnerTrack, ...]:
     """Return the tracks in the output of `ffmpeg -i`."""
     found: list[InnerTrack] = []
-    wanted = False
+    takes_title = False
     for line in said.splitlines():
         if stream := _STREAM.match(line):
             flags = tuple(_FLAG.findall(line[stream.end() :]))
             language = language_of_track(stream["language"])
             found.append(InnerTrack(stream["kind"].lower(), stream["codec"], language, "", flags))
-            wanted = True
+            takes_title = True
         elif "Stream #" in line:
-            wanted = False
-        elif wanted and (title := _TITLE.match(line)):
+            takes_title = False
+        elif takes_title and (title := _TITLE.match(line)):
             last = found[-1]
             found[-1] = InnerTrack(last.kind, last.codec, last.language, title["title"], last.flags)
     return tuple(found)
@@ -108,8 +108,8 @@ class TrackIndex:
                 self._remember(identity, unknown[identity], tracks)
 
     def _remembered(self, identity: _Identity) -> tuple[InnerTrack, ...] | None:
-        wanted = "SELECT tracks FROM media_tracks WHERE device = ? AND inode = ? AND size = ? AND modified_ns = ?"
-        for row in self._index.query(wanted, identity):
+        query = "SELECT tracks FROM media_tracks WHERE device = ? AND inode = ? AND size = ? AND modified_ns = ?"
+        for row in self._index.query(query, identity):
             rows = [dict(zip(_FIELDS, values, strict=True)) for values in json.loads(str(row[0]))]
             return tuple(InnerTrack(**{**values, "flags": tuple(values["flags"])}) for values in rows)
         return None

@@ -2,7 +2,7 @@
 
 Where an answer cannot be used, the window is asked for once more in two halves. A line that is still missing, or whose
 new text is implausible, stays as it was. When the service is away, all remaining lines stay as they were, the result is
-marked as makeshift, and the next run makes it again.
+marked as provisional, and the next run makes it again.
 """
 
 from __future__ import annotations

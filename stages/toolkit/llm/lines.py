@@ -134,7 +134,7 @@ class Outcome:
         """Return a sentence for the user for each reason that left lines unchanged."""
         return tuple(self._told(what, why) for why in self.kept if why != self.away)
 
-    def makeshift(self, what: str) -> str:
+    def provisional(self, what: str) -> str:
         """Return why the result may be better another time; empty where it may not."""
         return self._told(what, self.away) if self.away else ""
 

@@ -14,7 +14,7 @@ from pipeline.plan.registry import PARAMETERS, STAGES
 from tests.fakes import misbehave
 
 
-def test_of_a_makeshift_result_nothing_is_promised_that_only_a_run_does(
+def test_of_a_provisional_result_nothing_is_promised_that_only_a_run_does(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(STAGES, "misbehave", misbehave.STAGE)
@@ -23,7 +23,7 @@ def test_of_a_makeshift_result_nothing_is_promised_that_only_a_run_does(
         monkeypatch.setenv(f"REEL_{folder.upper()}_DIR", str(tmp_path / folder))
     media = tmp_path / "film.mp4"
     media.touch()
-    words = ("--backend", "itself", "--set", "misbehave.how=makeshift", "--json")
+    words = ("--backend", "itself", "--set", "misbehave.how=provisional", "--json")
     assert main(["stage", "misbehave", str(media), "-o", str(tmp_path / "out"), *words]) == 0
     heard = capsys.readouterr()
     assert json.loads(heard.out)["data"]["warnings"] == ["a service was away"]

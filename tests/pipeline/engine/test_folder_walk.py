@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import BadInput, UsageError
 from pipeline.engine import folder_walk
-from pipeline.engine.folder_walk import FolderWalk, told
+from pipeline.engine.folder_walk import FolderWalk, describe_skipped
 from pipeline.engine.media_list import find_media, read_list
 from pipeline.engine.watch import Watch
 from pipeline.publishing.record import JOB, Job
@@ -145,7 +145,7 @@ def test_run_plan_and_watch_find_the_same_and_count_the_same(leaves: list[tuple[
         watch = Watch([tree.root], 0, FolderWalk(), notices.append)
         watch.look(0)
         assert watch.look(1) == found
-        assert notices == [text] if (text := told(walk.passed)) else not notices
+        assert notices == [text] if (text := describe_skipped(walk.passed)) else not notices
 
 
 @pytest.mark.parametrize(

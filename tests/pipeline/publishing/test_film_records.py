@@ -17,7 +17,7 @@ from pipeline.publishing.film_records import own_names, take_over
 from pipeline.publishing.folders import Folders, unwritable
 from pipeline.publishing.names import NameRules, alike
 from pipeline.publishing.placing import sweep, temporary_name
-from pipeline.publishing.publish import Made, PublishedFiles, Rules, changed_files, publish
+from pipeline.publishing.publish import FinishedJob, PublishedFiles, Rules, changed_files, publish
 from pipeline.publishing.record import JOB, Job, read_job
 from pipeline.store.results import ResultStore, StoredFile, StoredResult
 
@@ -53,7 +53,7 @@ class BesideFilms:
         rules = Rules(self.store, {}, self.batch, RULES, lambda taken: taken, beside=True, replace=replace)
         folder = self._folders.take(film, digest, RULES)
         take_over(film, digest)
-        return publish(Made(film, digest, plan, {"step": result}, "plan", missing), folder, {}, rules)
+        return publish(FinishedJob(film, digest, plan, {"step": result}, "plan", missing), folder, {}, rules)
 
 
 def test_a_film_takes_no_record_over_from_a_film_that_is_there(tmp_path: Path) -> None:

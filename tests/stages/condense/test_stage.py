@@ -95,7 +95,7 @@ def test_a_translation_is_shortened_with_its_own_terms(tmp_path: Path) -> None:
     engine = Half()
     job = a_job(tmp_path, translation=german)
     outputs = run(engine, job)
-    assert job.facts["makeshift"] == "away"
+    assert job.facts["provisional"] == "away"
     assert outputs.translation is not None
     assert [one.text for one in Translation.read(outputs.translation).segments][::2] == [texts[0], texts[2]]
     assert [term.source for term in engine.asked[0].terms.terms] == ["Jahre"]

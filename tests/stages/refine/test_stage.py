@@ -73,7 +73,7 @@ def test_a_transcript_comes_back_as_one_with_what_it_cost(tmp_path: Path) -> Non
 def test_what_may_be_better_another_time_is_told_and_kept_with_the_result(tmp_path: Path) -> None:
     job = a_job(tmp_path)
     run(Loud(away="the service was away"), job)
-    assert job.facts["makeshift"] == "the service was away"
+    assert job.facts["provisional"] == "the service was away"
     assert isinstance(job.listener, Audience)
     assert job.listener.warnings[-1] == "the service was away"
 

@@ -149,7 +149,7 @@ def test_a_model_that_is_of_no_use_is_not_asked_for_every_window() -> None:
     refined = refine(fake, *["One two three."] * 40, window=2, at_once=1)
     assert len(fake.questions) == 12
     assert refined.warnings[-1].startswith("36 of 40 lines keep their unrefined text: the model gave no usable answer")
-    assert refined.makeshift == "", "it would say the same another time"
+    assert refined.provisional == "", "it would say the same another time"
     assert texts_of(refined) == ["One two three."] * 40
     assert refined.facts["kept"] == 40
 
@@ -191,14 +191,14 @@ def test_a_service_that_stays_away_leaves_the_text_as_it_was_and_is_left_alone()
     assert texts_of(refined) == ["One two."] * 30
     text = "30 of 30 lines keep their unrefined text: the service was unavailable (https://x answered 503)"
     assert refined.warnings == ()
-    assert refined.makeshift == text
+    assert refined.provisional == text
 
 
 def test_lines_that_a_service_was_away_for_are_told_apart_from_those_that_a_model_spoiled() -> None:
     spoiled = json.dumps({"lines": [{"id": 0, "text": "Something else altogether."}]})
     refined = refine(Fake(lambda lines: Busy("gone"), first=[spoiled]), "One.", "Two.", window=1, at_once=1, attempts=1)
     assert refined.warnings == ("1 of 2 lines keep their unrefined text: the model changed more than it may",)
-    assert refined.makeshift == "1 of 2 lines keep their unrefined text: the service was unavailable (gone)"
+    assert refined.provisional == "1 of 2 lines keep their unrefined text: the service was unavailable (gone)"
 
 
 def test_the_half_of_a_window_that_a_service_was_away_for_may_be_better_another_time() -> None:
@@ -206,7 +206,7 @@ def test_the_half_of_a_window_that_a_service_was_away_for_may_be_better_another_
     fake = Fake(lambda lines: Busy("gone"), first=["what?", "what?", half])
     refined = refine(fake, "one", "two", attempts=2)
     assert texts_of(refined) == ["One.", "two"]
-    assert refined.makeshift.startswith("1 of 2 lines")
+    assert refined.provisional.startswith("1 of 2 lines")
 
 
 def test_a_service_that_wants_to_be_left_alone_for_an_hour_is_away(nobody_waits: list[float]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine.library.existing import Existing, Wish, language_of_sound
+from pipeline.engine.library.existing import Existing, RequestedSubtitles, language_of_sound
 from pipeline.engine.library.sidecars import Sidecars
 from pipeline.engine.library.tracks import TrackIndex, parse_tracks
 from pipeline.store.index import Index
@@ -22,11 +22,11 @@ INSIDE = """\
 """
 
 
-def found(folder: Path, wish: Wish) -> tuple[tuple[str, ...], bool]:
+def found(folder: Path, requested: RequestedSubtitles) -> tuple[tuple[str, ...], bool]:
     """Return the targets that the film in a folder lacks, and whether it is passed over."""
     tracks = TrackIndex(Index(folder / "none.sqlite"), Path.read_text, 1)
     existing = Existing(Sidecars(), tracks)
-    result = existing.find(folder / "film.mkv", wish)
+    result = existing.find(folder / "film.mkv", requested)
     return result.missing, bool(result.reason)
 
 
@@ -47,25 +47,25 @@ def test_the_language_of_a_film_is_that_of_the_track_that_a_run_would_take(
 
 
 @pytest.mark.parametrize(
-    ("wish", "beside", "expected"),
+    ("requested", "beside", "expected"),
     [
-        (Wish((), None, DemuxParams()), [], ((), False)),  # French is spoken, German is inside
-        (Wish((), None, DemuxParams(audio_track=2)), [], ((), True)),
-        (Wish((), "de", DemuxParams()), [], ((), True)),
-        (Wish((), None, DemuxParams()), ["film.fr-CA.srt"], ((), True)),
-        (Wish((), None, DemuxParams()), ["film.srt"], ((), True)),
-        (Wish(("de", "en"), None, DemuxParams()), [], (("en",), False)),
-        (Wish(("de", "en"), None, DemuxParams()), ["film.srt"], (("en",), False)),
-        (Wish(("de", "en"), None, DemuxParams()), ["film.en.forced.srt"], (("en",), False)),
-        (Wish(("de", "en"), None, DemuxParams()), ["film.en.cc.vtt"], ((), True)),
-        (Wish(("zh-Hant",), None, DemuxParams()), ["film.chs.srt"], (("zh-Hant",), False)),
-        (Wish(("zh-Hant",), None, DemuxParams()), ["film.zh.srt"], ((), True)),
+        (RequestedSubtitles((), None, DemuxParams()), [], ((), False)),  # French is spoken, German is inside
+        (RequestedSubtitles((), None, DemuxParams(audio_track=2)), [], ((), True)),
+        (RequestedSubtitles((), "de", DemuxParams()), [], ((), True)),
+        (RequestedSubtitles((), None, DemuxParams()), ["film.fr-CA.srt"], ((), True)),
+        (RequestedSubtitles((), None, DemuxParams()), ["film.srt"], ((), True)),
+        (RequestedSubtitles(("de", "en"), None, DemuxParams()), [], (("en",), False)),
+        (RequestedSubtitles(("de", "en"), None, DemuxParams()), ["film.srt"], (("en",), False)),
+        (RequestedSubtitles(("de", "en"), None, DemuxParams()), ["film.en.forced.srt"], (("en",), False)),
+        (RequestedSubtitles(("de", "en"), None, DemuxParams()), ["film.en.cc.vtt"], ((), True)),
+        (RequestedSubtitles(("zh-Hant",), None, DemuxParams()), ["film.chs.srt"], (("zh-Hant",), False)),
+        (RequestedSubtitles(("zh-Hant",), None, DemuxParams()), ["film.zh.srt"], ((), True)),
     ],
 )
 def test_a_film_has_what_lies_beside_it_and_inside_it(
-    tmp_path: Path, wish: Wish, beside: list[str], expected: tuple[tuple[str, ...], bool]
+    tmp_path: Path, requested: RequestedSubtitles, beside: list[str], expected: tuple[tuple[str, ...], bool]
 ) -> None:
     (tmp_path / "film.mkv").write_text(INSIDE)
     for name in beside:
         (tmp_path / name).write_text("x")
-    assert found(tmp_path, wish) == expected
+    assert found(tmp_path, requested) == expected

@@ -15,7 +15,7 @@ from shared.files import sha256_of
 Kind = Literal["nothing", "file", "media", "other"]
 
 
-class Looking:
+class FolderContents:
     """Content of a folder, read when it is first needed. `unchanged` tells whether a file is unchanged since reel
     published it."""
 

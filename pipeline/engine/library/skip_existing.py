@@ -13,7 +13,7 @@ from pipeline.base.errors import BadInput, Missing, UsageError
 from pipeline.base.events import Emit
 from pipeline.base.hardware import available_cores
 from pipeline.engine.admission import Admission
-from pipeline.engine.library.existing import Existing, Wish, wish_of
+from pipeline.engine.library.existing import Existing, RequestedSubtitles, requested_subtitles
 from pipeline.engine.library.sidecars import Sidecars
 from pipeline.engine.library.tracks import TrackIndex
 from pipeline.engine.media_list import Request
@@ -21,7 +21,7 @@ from pipeline.store.index import Index
 from pipeline.workers.installation import Installation
 
 
-class PassOver:
+class ExistingFilter:
     """Decision for each media file of one run. It reads names and the index, and opens only films that it does not
     know."""
 
@@ -29,25 +29,25 @@ class PassOver:
         self._admission = admission
         tracks = TrackIndex(index, _describer(installed), installed.settings.cpus or available_cores())
         self._existing = Existing(Sidecars(), tracks)
-        self._wishes: dict[int, Wish | None] = {}
+        self._requested_by_plan: dict[int, RequestedSubtitles | None] = {}
 
     def look_ahead(self, requests: Sequence[Request]) -> None:
         """Read the films that have to be opened, several at once."""
-        wishes = ((request.media, self._wish(request)) for request in requests)
-        self._existing.look_ahead((media, wish) for media, wish in wishes if wish)
+        by_film = ((request.media, self._requested(request)) for request in requests)
+        self._existing.look_ahead((film, requested) for film, requested in by_film if requested)
 
     def decide(self, request: Request) -> tuple[Request, str]:
         """Return the request without the targets that exist already, and the reason if the file is to be skipped."""
-        wish = self._wish(request)
-        if wish is None:
+        requested = self._requested(request)
+        if requested is None:
             return request, ""
-        found = self._existing.find(request.media, wish)
+        found = self._existing.find(request.media, requested)
         if found.reason:
             return request, found.reason
-        lacking = {"to": list[JsonValue](found.missing)} if found.missing != wish.targets else {}
+        lacking = {"to": list[JsonValue](found.missing)} if found.missing != requested.targets else {}
         return replace(request, overrides={**request.overrides, **lacking}, has=found.there), ""
 
-    def _wish(self, request: Request) -> Wish | None:
+    def _requested(self, request: Request) -> RequestedSubtitles | None:
         """Return the requested subtitles; None for a file that is never skipped."""
         try:
             plan = self._admission.plan_for(request)
@@ -55,9 +55,9 @@ class PassOver:
             return None
         if not request.media.is_file() or self._admission.was_published(request.media, plan):
             return None
-        if id(plan) not in self._wishes:
-            self._wishes[id(plan)] = wish_of(plan)
-        return self._wishes[id(plan)]
+        if id(plan) not in self._requested_by_plan:
+            self._requested_by_plan[id(plan)] = requested_subtitles(plan)
+        return self._requested_by_plan[id(plan)]
 
 
 def _describer(installed: Installation) -> Callable[[Path], str] | None:
@@ -70,9 +70,11 @@ def _describer(installed: Installation) -> Callable[[Path], str] | None:
     return partial(installed.tools.describe, installed.tool)
 
 
-def open_pass_over(installed: Installation, index: Index, admission: Admission, emit: Emit) -> PassOver | None:
+def open_existing_filter(
+    installed: Installation, index: Index, admission: Admission, emit: Emit
+) -> ExistingFilter | None:
     """Return the object that decides in a run; None if the settings request none. Raises `Missing`."""
     if not installed.settings.skip_existing:
         return None
     installed.tools.ensure(installed.tool, emit, offline=installed.settings.offline)
-    return PassOver(installed, index, admission)
+    return ExistingFilter(installed, index, admission)
