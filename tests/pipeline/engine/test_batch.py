@@ -1,4 +1,4 @@
-"""Many media at once, on stub stages: what is shared, what is kept apart, what a failure, a signal or a kill leaves."""
+"""Many files in one call, on stub stages: shared work, separate results, failures, signals and kills."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def items(text: str) -> dict[str, dict[str, object]]:
     return {item["name"]: item for item in json.loads(text)["data"]["items"]}
 
 
-def test_the_same_content_is_done_once_and_published_under_each_name(reel: Reel, tmp_path: Path) -> None:
+def test_equal_files_are_processed_once_and_published_under_each_name(reel: Reel, tmp_path: Path) -> None:
     first = clip(tmp_path / "a.mp4", "the same")
     clip(tmp_path / "b.mp4", "the same")
     (tmp_path / "link.mp4").symlink_to(first)
@@ -53,7 +53,7 @@ def test_the_same_content_is_done_once_and_published_under_each_name(reel: Reel,
     assert (reel.out / "link" / "link.en.srt").read_bytes() == (reel.out / "a" / "a.en.srt").read_bytes()
 
 
-def test_names_that_look_alike_get_folders_apart(reel: Reel, tmp_path: Path) -> None:
+def test_names_that_look_alike_get_separate_folders(reel: Reel, tmp_path: Path) -> None:
     composed, apart = (unicodedata.normalize(form, "caf\u00e9.mp4") for form in ("NFC", "NFD"))
     places = [composed, apart, "CAF\u00c9.mp4", f"other/{composed}", "caf\u00e9.mkv"]
     for number, name in enumerate(places):
@@ -68,7 +68,7 @@ def test_names_that_look_alike_get_folders_apart(reel: Reel, tmp_path: Path) -> 
     ]
 
 
-def test_a_list_gives_each_media_its_own_settings(reel: Reel, tmp_path: Path) -> None:
+def test_a_list_gives_each_file_its_own_settings(reel: Reel, tmp_path: Path) -> None:
     clip(tmp_path / "a.mp4", "a")
     clip(tmp_path / "b.mp4", "b")
     rows = [{"media": "a.mp4", "to": ["pt"]}, {"media": "b.mp4", "recipe": "transcribe"}]
@@ -92,7 +92,7 @@ def test_a_list_gives_each_media_its_own_settings(reel: Reel, tmp_path: Path) ->
         ({"recipe": "subtitel"}, "recipe.unknown", "did you mean `subtitle`?", 2),
     ],
 )
-def test_a_mistake_in_the_settings_of_one_media_is_told_before_the_first_step(
+def test_a_wrong_setting_of_one_file_is_reported_before_the_first_step(
     reel: Reel, tmp_path: Path, row: dict[str, object], code: str, says: str, exit_code: int
 ) -> None:
     clip(tmp_path / "a.mp4", "a")
@@ -107,20 +107,20 @@ def test_a_mistake_in_the_settings_of_one_media_is_told_before_the_first_step(
     assert json.loads(reel("runs", "list", "--json").stdout)["data"]["runs"] == []
 
 
-def test_the_table_at_the_end_says_what_became_of_all(reel: Reel, films: list[Path]) -> None:
+def test_the_final_table_counts_every_outcome(reel: Reel, films: list[Path]) -> None:
     done = reel("run", films[0], "missing.mkv", films[1], extra=STUB, expect=3)
     assert "3 media: 2 done, 1 failed" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("missing.mkv  failed  ")
     assert "[media.missing]" in done.stderr.splitlines()[-1]
 
 
-def test_fail_fast_begins_nothing_more(reel: Reel, films: list[Path]) -> None:
+def test_fail_fast_starts_no_further_item(reel: Reel, films: list[Path]) -> None:
     done = reel("run", "missing.mkv", *films, "--fail-fast", "--json", extra=STUB, expect=3)
     assert json.loads(done.stdout)["data"]["counts"] == {"failed": 1, "skipped": 4}
     reel("run", "missing.mkv", *films, "--fail-fast", "--keep-going", extra=STUB, expect=2)
 
 
-def test_fail_fast_leaves_what_is_at_work(make_project: Callable[..., Project], tmp_path: Path) -> None:
+def test_fail_fast_cancels_the_items_at_work(make_project: Callable[..., Project], tmp_path: Path) -> None:
     heard: list[events.Event] = []
     good = [Request(clip(tmp_path / f"{number}.mp4", str(number))) for number in range(3)]
     result = run_batch(
@@ -130,7 +130,7 @@ def test_fail_fast_leaves_what_is_at_work(make_project: Callable[..., Project], 
     assert not any(isinstance(event, events.StepDone) for event in heard)
 
 
-def test_retry_failed_takes_what_failed_and_nothing_else(reel: Reel, films: list[Path], tmp_path: Path) -> None:
+def test_retry_failed_runs_only_failed_files(reel: Reel, films: list[Path], tmp_path: Path) -> None:
     late = tmp_path / "late.mp4"
     reel("run", late, *films, extra=STUB, expect=3)
     clip(late, "here now")
@@ -139,7 +139,7 @@ def test_retry_failed_takes_what_failed_and_nothing_else(reel: Reel, films: list
     assert "none of these files failed" in reel("run", "--retry-failed", extra=STUB, expect=2).stderr
 
 
-def test_a_refused_command_and_a_good_run_do_not_hide_what_failed_before(
+def test_failures_are_remembered_over_refused_commands_and_good_runs(
     reel: Reel, films: list[Path], tmp_path: Path
 ) -> None:
     late, never = tmp_path / "late.mp4", tmp_path / "never.mp4"
@@ -154,16 +154,14 @@ def test_a_refused_command_and_a_good_run_do_not_hide_what_failed_before(
     assert list(items(reel("run", "--retry-failed", "--json", extra=STUB, expect=4).stdout)) == ["never.mp4"]
 
 
-def test_order_and_limit_choose_what_is_begun(reel: Reel, films: list[Path]) -> None:
+def test_order_and_limit_choose_the_files(reel: Reel, films: list[Path]) -> None:
     clip(films[2], "the longest of all films")
     done = reel("run", *films, "--order", "largest", "--limit", "1", "--json", extra=STUB)
     assert list(items(done.stdout)) == ["film2.mp4"]
     assert "--limit" in reel("run", *films, "--limit", "0", extra=STUB, expect=2).stderr
 
 
-def test_media_that_come_while_others_are_worked_on_are_done_too(
-    make_project: Callable[..., Project], tmp_path: Path
-) -> None:
+def test_requests_may_arrive_during_the_work(make_project: Callable[..., Project], tmp_path: Path) -> None:
     heard: list[events.Event] = []
 
     async def arriving() -> AsyncIterator[Request]:
@@ -180,7 +178,7 @@ def test_media_that_come_while_others_are_worked_on_are_done_too(
     assert len(starts) <= 2, "the second finds the workers of the first"
 
 
-def test_one_interrupt_ends_politely_and_says_how_to_go_on(reel: Reel, films: list[Path]) -> None:
+def test_the_first_interrupt_ends_politely_and_names_the_next_command(reel: Reel, films: list[Path]) -> None:
     with reel.start("run", *films, "--progress", "json", extra=STUB) as process:
         workers = _workers(process)
         process.send_signal(signal.SIGINT)
@@ -193,7 +191,7 @@ def test_one_interrupt_ends_politely_and_says_how_to_go_on(reel: Reel, films: li
     assert json.loads(reel("run", *films, "--json", extra=STUB).stdout)["data"]["counts"].keys() <= {"done", "reused"}
 
 
-def test_a_second_interrupt_waits_for_nobody(reel: Reel, films: list[Path]) -> None:
+def test_a_second_interrupt_ends_at_once(reel: Reel, films: list[Path]) -> None:
     with reel.start("run", *films, "--progress", "json", extra=STUB) as process:
         workers = _workers(process)
         for pid in workers:
@@ -209,7 +207,7 @@ def test_a_second_interrupt_waits_for_nobody(reel: Reel, films: list[Path]) -> N
     assert gone(workers)
 
 
-def test_kills_at_any_time_lose_nothing_and_leave_nobody(reel: Reel, films: list[Path]) -> None:
+def test_a_kill_at_any_time_loses_no_result_and_leaves_no_process(reel: Reel, films: list[Path]) -> None:
     survives_kills(reel, films, STUB, kills=6, longest_s=1.6)
 
 

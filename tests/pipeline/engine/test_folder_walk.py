@@ -1,4 +1,4 @@
-"""What a folder means, to every command alike: which files in it are media, and what is passed over and counted."""
+"""Every command finds the same media files in a folder, and counts the same skipped files."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ MEDIA_NAMES = st.builds(
 
 @dataclass
 class Tree:
-    """A made tree, and what a walk through it is to find and to count."""
+    """Folder tree, with the files that a walk should find and the counts that it should report."""
 
     root: Path
     wanted: set[Path] = field(default_factory=set)
@@ -125,7 +125,7 @@ LEAVES = st.tuples(st.lists(WORDS, max_size=3), st.sampled_from(sorted(KINDS)), 
 
 
 @given(st.lists(LEAVES, max_size=25))
-def test_run_plan_and_watch_find_the_same_and_count_the_same(leaves: list[tuple[list[str], str, str]]) -> None:
+def test_run_plan_and_watch_find_and_count_the_same_files(leaves: list[tuple[list[str], str, str]]) -> None:
     with tempfile.TemporaryDirectory() as place:
         tree = Tree(Path(place, "lib"))
         tree.root.mkdir()
@@ -154,14 +154,14 @@ def test_run_plan_and_watch_find_the_same_and_count_the_same(leaves: list[tuple[
      "a.mp4.temp", "a.mkv.filepart", "Unconfirmed 123.crdownload", "a.webm.ytdl", "a.mkv.!bt", "a.mkv.aria2",
      "a.mov.download/a.mov", "_UNPACK_a/a.mkv", "_FAILED_a/a.mkv"],
 )  # fmt: skip
-def test_a_download_that_is_not_complete_is_counted_and_left(tmp_path: Path, name: str) -> None:
+def test_an_incomplete_download_is_skipped_and_counted(tmp_path: Path, name: str) -> None:
     put(tmp_path / name)
     walk = FolderWalk()
     assert media_below(tmp_path, walk) == []
     assert walk.passed == {folder_walk.PARTIAL: 1}
 
 
-def test_a_browsers_empty_placeholder_is_a_part_of_its_download_and_a_whole_film_is_not(tmp_path: Path) -> None:
+def test_only_an_empty_placeholder_counts_as_part_of_a_browsers_download(tmp_path: Path) -> None:
     for name, content in (("a.mp4", b""), ("a.mp4.part", b"half"), ("b.mp4", b"whole"), ("b.mp4.part", b"again")):
         put(tmp_path / name, content)
     assert media_below(tmp_path) == ["b.mp4"]
@@ -172,7 +172,7 @@ def test_a_browsers_empty_placeholder_is_a_part_of_its_download_and_a_whole_film
     ["@eaDir", "#recycle", "$RECYCLE.BIN", ".Trashes/501", ".Trash-1000/files", "lost+found", ".AppleDouble",
      "System Volume Information", ".snapshot/daily", "#snapshot", "@Recycle", "__MACOSX", ".zfs/snapshot"],
 )  # fmt: skip
-def test_what_systems_keep_for_themselves_is_no_media(tmp_path: Path, folder: str) -> None:
+def test_files_in_system_folders_are_not_media(tmp_path: Path, folder: str) -> None:
     put(tmp_path / folder / "film.mkv")
     walk = FolderWalk()
     assert media_below(tmp_path, walk) == []
@@ -184,12 +184,12 @@ def test_what_systems_keep_for_themselves_is_no_media(tmp_path: Path, folder: st
 @pytest.mark.parametrize(
     "name", ["sample/film-sample.mkv", "film-trailer.mp4", "Part 1.part1.mkv", "[1].mkv", "a.b.c.avi"]
 )
-def test_samples_trailers_and_odd_names_are_media(tmp_path: Path, name: str) -> None:
+def test_samples_trailers_and_odd_names_are_found(tmp_path: Path, name: str) -> None:
     put(tmp_path / name)
     assert media_below(tmp_path) == [name]
 
 
-def test_beside_what_reel_published_the_users_own_film_is_found(tmp_path: Path) -> None:
+def test_the_users_film_is_found_in_a_folder_that_reel_published_into(tmp_path: Path) -> None:
     film = put(tmp_path / "Film (2020)" / "Film (2020).mkv")
     published(film.parent, film, "Film (2020).reel.mkv", "Film (2020).en.srt")
     walk = FolderWalk()
@@ -199,7 +199,7 @@ def test_beside_what_reel_published_the_users_own_film_is_found(tmp_path: Path) 
     assert media_below(tmp_path) == ["Film (2020)/Film (2020).mkv"], "the media of the job is never passed over"
 
 
-def test_what_a_killed_job_may_have_left_is_not_the_users(tmp_path: Path) -> None:
+def test_files_that_a_killed_job_left_are_not_the_users(tmp_path: Path) -> None:
     """A job that is killed while it publishes names the files of the job before it under `earlier`."""
     put(tmp_path / "film.mp4")
     published(tmp_path, tmp_path / "film.avi", "film.mkv")
@@ -208,7 +208,7 @@ def test_what_a_killed_job_may_have_left_is_not_the_users(tmp_path: Path) -> Non
     assert media_below(tmp_path) == []
 
 
-def test_a_published_name_is_known_however_the_disk_composes_its_accents(tmp_path: Path) -> None:
+def test_a_published_name_is_recognised_in_any_unicode_composition(tmp_path: Path) -> None:
     name = "Amélie.mkv"
     published(tmp_path / "out", tmp_path / name, unicodedata.normalize("NFC", name))
     (tmp_path / "out" / unicodedata.normalize("NFC", name)).rename(
@@ -218,14 +218,14 @@ def test_a_published_name_is_known_however_the_disk_composes_its_accents(tmp_pat
 
 
 @pytest.mark.parametrize("content", [b"{}", b"[1]", b"not JSON", b"\xff\xfe", b'{"files": {"film.mkv": "x"}}', b""])
-def test_a_job_of_another_program_hides_nothing(tmp_path: Path, content: bytes) -> None:
+def test_a_job_file_of_another_program_hides_no_film(tmp_path: Path, content: bytes) -> None:
     put(tmp_path / "film.mkv")
     put(tmp_path / JOB, content)
     assert media_below(tmp_path) == ["film.mkv"]
 
 
 @pytest.mark.parametrize("damage", [lambda text: text[:-40], lambda text: text.replace(b"starter", b"\xff\xfe")])
-def test_beside_a_damaged_job_of_reels_nothing_is_taken_and_that_is_said(
+def test_files_beside_a_damaged_record_are_skipped_and_reported(
     tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     published(tmp_path / "out", tmp_path / "film.mkv", "film.mkv")
@@ -235,7 +235,7 @@ def test_beside_a_damaged_job_of_reels_nothing_is_taken_and_that_is_said(
     assert walk.passed == {folder_walk.UNREADABLE_JOB: 1}
 
 
-def test_a_walk_sees_what_is_published_between_two_looks(tmp_path: Path) -> None:
+def test_a_repeated_walk_notices_newly_published_files(tmp_path: Path) -> None:
     walk = FolderWalk()
     published(tmp_path / "out", tmp_path / "film.mkv", "film.mkv")
     put(tmp_path / "out" / "more.mkv")
@@ -244,7 +244,7 @@ def test_a_walk_sees_what_is_published_between_two_looks(tmp_path: Path) -> None
     assert media_below(tmp_path, walk) == []
 
 
-def test_folders_of_reels_own_are_left_by_whatever_way_they_are_reached(tmp_path: Path) -> None:
+def test_reels_own_folders_are_skipped_through_any_link(tmp_path: Path) -> None:
     put(tmp_path / "lib" / "results" / "staging" / "speech.wav")
     put(tmp_path / "lib" / "film.mkv")
     (tmp_path / "link").symlink_to("lib")
@@ -253,7 +253,7 @@ def test_folders_of_reels_own_are_left_by_whatever_way_they_are_reached(tmp_path
     assert walk.passed == {folder_walk.OWN_FOLDER: 1}
 
 
-def test_a_suffix_that_others_use_too_is_looked_into(tmp_path: Path) -> None:
+def test_a_file_with_an_ambiguous_suffix_is_read(tmp_path: Path) -> None:
     packet = b"\x47\x40\x00\x10\x00" + b"\xff" * 183
     for name, content in (
         ("index.ts", b"export const a = 1;\n"),
@@ -271,7 +271,7 @@ def test_a_suffix_that_others_use_too_is_looked_into(tmp_path: Path) -> None:
     assert media_below(tmp_path) == ["AVSEQ01.DAT", "MOV001.MOD", "clip.MTS", "film.ts", "sound.dts"]
 
 
-def test_a_folder_that_may_not_be_read_is_counted(tmp_path: Path) -> None:
+def test_an_unreadable_folder_is_counted(tmp_path: Path) -> None:
     put(tmp_path / "film.mkv")
     put(tmp_path / "closed" / "film.mkv")
     (tmp_path / "closed").chmod(0)
@@ -285,7 +285,7 @@ def test_a_folder_that_may_not_be_read_is_counted(tmp_path: Path) -> None:
         (tmp_path / "closed").chmod(0o755)
 
 
-def test_a_pattern_takes_no_debris_and_searches_the_folders_it_names(tmp_path: Path) -> None:
+def test_a_pattern_skips_debris_and_searches_matching_folders(tmp_path: Path) -> None:
     for name in ("s1/a.mkv", "s1/notes.txt", "s2/b.mkv", "s2/@eaDir/b.mkv", "s2/b.mkv.part", "s3.mkv", "x/y.odd"):
         put(tmp_path / name)
     published(tmp_path / "s2" / "out", tmp_path / "s2" / "b.mkv", "b.mkv")
@@ -302,7 +302,7 @@ def test_a_pattern_takes_no_debris_and_searches_the_folders_it_names(tmp_path: P
         find_media(["s2/@eaDi*/*.mkv"], tmp_path, FolderWalk())
 
 
-def test_a_file_that_is_named_outright_is_taken_whatever_it_is(tmp_path: Path) -> None:
+def test_a_file_that_is_named_directly_is_always_accepted(tmp_path: Path) -> None:
     published(tmp_path / "out", tmp_path / "film.mkv", "film.mkv")
     names = ["._film.mkv", "film.mkv.part", "@eaDir/film.mkv", "out/film.mkv", "notes.txt", "s.ts"]
     for name in names:
@@ -310,7 +310,7 @@ def test_a_file_that_is_named_outright_is_taken_whatever_it_is(tmp_path: Path) -
     assert find_media(names, tmp_path, FolderWalk()) == [tmp_path / name for name in names]
 
 
-def test_a_name_is_taken_once_by_whatever_way_its_folder_is_reached(tmp_path: Path) -> None:
+def test_a_file_is_taken_once_even_through_several_links(tmp_path: Path) -> None:
     film = put(tmp_path / "lib" / "film.mkv")
     (tmp_path / "link").symlink_to("lib")
     (tmp_path / "lib" / "other name.mkv").hardlink_to(film)
@@ -324,7 +324,7 @@ def test_a_name_is_taken_once_by_whatever_way_its_folder_is_reached(tmp_path: Pa
      ("https://www.youtube.com/watch?v=x", "media.address"), ("ftp://host/film.mkv", "media.address"),
      ("file:///films/a.mkv", "media.address")],
 )  # fmt: skip
-def test_what_names_no_file_is_a_mistake_of_the_call(tmp_path: Path, name: str, code: str) -> None:
+def test_a_name_that_cannot_be_a_file_is_a_usage_error(tmp_path: Path, name: str, code: str) -> None:
     put(tmp_path / "film.mkv")
     with pytest.raises(UsageError) as caught:
         find_media([name], tmp_path, FolderWalk())
@@ -334,7 +334,7 @@ def test_what_names_no_file_is_a_mistake_of_the_call(tmp_path: Path, name: str, 
         read_list(tmp_path / "list.csv", FolderWalk())
 
 
-def test_a_folder_in_a_list_gives_each_of_its_media_the_settings(tmp_path: Path) -> None:
+def test_a_folder_in_a_list_passes_its_settings_to_each_file(tmp_path: Path) -> None:
     put(tmp_path / "season" / "a.mkv")
     put(tmp_path / "season" / "._a.mkv")
     (tmp_path / "list.jsonl").write_text('{"media": "season", "language": "hi", "priority": 2}\n{"media": "gone.mkv"}')
@@ -344,7 +344,7 @@ def test_a_folder_in_a_list_gives_each_of_its_media_the_settings(tmp_path: Path)
     assert requests[0].priority == 2
 
 
-def test_a_second_and_a_third_run_of_a_folder_find_nothing_new_in_it(reel: Reel) -> None:
+def test_later_runs_of_a_folder_find_no_new_files(reel: Reel) -> None:
     library = reel.folder / "lib"
     for name in ("ep1.mkv", "ep2.mp4"):
         put(library / name, name.encode())
@@ -361,6 +361,6 @@ def test_a_second_and_a_third_run_of_a_folder_find_nothing_new_in_it(reel: Reel)
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "watch"])
-def test_an_empty_name_is_refused_by_every_command(reel: Reel, command: str) -> None:
+def test_every_command_refuses_an_empty_name(reel: Reel, command: str) -> None:
     assert "[media.empty-name]" in reel(command, "", extra=STUB, expect=2).stderr
     assert "[media.address]" in reel(command, "https://example.org/film.mkv", extra=STUB, expect=2).stderr

@@ -1,4 +1,4 @@
-"""A model for the language spoken: chosen when the transcript is there, never a condition of a run."""
+"""Models for the spoken language are chosen once there is a transcript, and a run does not require them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def choices(backend: str) -> Choices:
     return Choices("alone", "test", profile, (), {})
 
 
-def test_a_step_learns_its_model_with_the_language(align: Step) -> None:
+def test_a_step_gets_its_model_once_the_language_is_known(align: Step) -> None:
     assert (align.models, align.language_models) == ({}, LANGUAGES)
     spoken = for_language(align, "hi-Latn", lambda name: True)
     assert (spoken.models, spoken.language_models) == ({"hi": "aligner"}, {})
@@ -39,7 +39,7 @@ def test_a_step_learns_its_model_with_the_language(align: Step) -> None:
     assert for_language(align, "hi", lambda name: False).models == {}
 
 
-def test_a_backend_that_takes_no_language_gets_none() -> None:
+def test_a_backend_without_a_language_gets_none() -> None:
     assert single_step(stage_named("align"), choices("decoder-times"), {}, None).language_models == {}
 
 
@@ -51,7 +51,7 @@ def test_the_language_is_read_from_the_transcript(tmp_path: Path) -> None:
     assert language_in({"transcript": str(tmp_path / "other.json")}) == ""
 
 
-def test_a_model_that_cannot_be_had_is_told_and_done_without(align: Step, tmp_path: Path) -> None:
+def test_a_step_runs_without_an_unavailable_language_model_and_warns(align: Step, tmp_path: Path) -> None:
     models = ModelCache(fill(tmp_path, "whisper"), MODELS, LOCKED, "http://127.0.0.1:9")
     told: list[events.Event] = []
     assert with_model(align, "en", models, told.append, "a.mp4", offline=True).models == {"en": "whisper"}
@@ -63,7 +63,7 @@ def test_a_model_that_cannot_be_had_is_told_and_done_without(align: Step, tmp_pa
     assert "offline" in notice.text
 
 
-def test_a_result_says_which_model_it_was_made_with(align: Step) -> None:
+def test_a_result_names_the_model_that_made_it(align: Step) -> None:
     assert models_used(align, {"models": {"hi": "digest"}}) == {"hi": "aligner"}
     assert models_used(replace(align, models={"en": "whisper"}), {"models": {"en": "digest"}}) == {"en": "whisper"}
     assert models_used(align, {"models": {}}) == {}
@@ -71,7 +71,7 @@ def test_a_result_says_which_model_it_was_made_with(align: Step) -> None:
 
 @pytest.fixture
 def translate() -> Step:
-    """Return a step that translates from a language that nobody has told into Hindi."""
+    """Return a step that translates from an unknown language into Hindi."""
     models = {"en-indic": "whisper", "indic-indic": "aligner", "indic-en": "whisper"}
     profile = Profile(summary="", rank=1, stages={"translate": ProfileStage(backend="indictrans2", models=models)})
     return single_step(stage_named("translate"), Choices("alone", "test", profile, ("hi",), {}), {}, None)
@@ -87,7 +87,7 @@ def translate() -> Step:
         ("", {"en-indic": "whisper", "indic-indic": "aligner"}),
     ],
 )
-def test_of_a_translators_directions_the_one_from_the_language_spoken_counts(
+def test_a_translator_uses_the_direction_from_the_spoken_language(
     translate: Step, language: str, models: dict[str, str]
 ) -> None:
     assert translate.waits_for_language
@@ -97,7 +97,7 @@ def test_of_a_translators_directions_the_one_from_the_language_spoken_counts(
     assert not spoken.waits_for_language
 
 
-def test_a_direction_that_the_user_has_told_is_planned_at_once(translate: Step) -> None:
+def test_a_direction_that_the_user_named_is_planned_at_once(translate: Step) -> None:
     profile = Profile(summary="", rank=1, stages={
         "translate": ProfileStage(backend="indictrans2", models=dict(translate.direction_models))
     })  # fmt: skip

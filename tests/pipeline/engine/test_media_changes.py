@@ -1,4 +1,4 @@
-"""What was read is what the key says: a media file that changes while a run works on it is stored under no key."""
+"""A result belongs to the content that its key names, even if the media file changes during the run."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ CHANGES = [rename_over, write_into, swap_unseen, cut, grow, point_elsewhere, rem
 
 
 class Meddler:
-    """Does something to a film as soon as a step of it begins, or is done: by the item's name and the step."""
+    """Changes a film as soon as a step of it begins or ends; the actions are given by item name and step."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ def make_films(folder: Path, names: Iterable[str]) -> dict[str, Path]:
     return films
 
 
-def test_a_film_that_changes_under_a_step_is_stored_under_no_key_and_published_nowhere(
+def test_a_film_that_changes_during_a_step_is_neither_stored_nor_published(
     make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
     project = make_project(stub=True)
@@ -153,7 +153,7 @@ def test_a_film_that_changes_under_a_step_is_stored_under_no_key_and_published_n
     assert not project.folders.output.exists()
 
 
-def test_a_film_that_changes_between_its_readings_is_published_nowhere(
+def test_a_film_that_changes_between_two_readings_is_not_published(
     make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
     project = make_project(stub=True, recipe="transcribe")
@@ -174,7 +174,7 @@ def test_a_film_that_changes_between_its_readings_is_published_nowhere(
     assert {item.state for item in again} == {"reused"}, "what was read before the change is right, and kept"
 
 
-def test_a_film_that_is_gone_before_its_first_step_fails_alone(
+def test_a_film_that_disappears_before_its_first_step_fails_alone(
     make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
     films = make_films(tmp_path, ["gone", "stays"])
@@ -189,9 +189,7 @@ def test_a_film_that_is_gone_before_its_first_step_fails_alone(
     }  # fmt: skip
 
 
-def test_the_content_that_was_put_in_its_place_is_worked_on_by_the_next_run(
-    make_project: Callable[..., Project], film: Path
-) -> None:
+def test_the_next_run_processes_the_replaced_content(make_project: Callable[..., Project], film: Path) -> None:
     project = make_project(stub=True)
     run(project, film, Meddler({("film.mkv", "mux"): lambda: rename_over(film)}))
     (item,) = run(project, film).items
@@ -199,7 +197,7 @@ def test_the_content_that_was_put_in_its_place_is_worked_on_by_the_next_run(
     assert json.loads((project.folders.output / "film" / "job.json").read_text())["media_sha256"] == sha256_of(film)
 
 
-def test_a_touch_that_leaves_the_content_costs_another_reading_and_nothing_else(
+def test_a_touch_without_a_change_costs_only_another_reading(
     make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
     touches: dict[str, Callable[[Path], object]] = {
@@ -222,7 +220,7 @@ def test_a_touch_that_leaves_the_content_costs_another_reading_and_nothing_else(
     assert sum(isinstance(one, events.Notice) and "runs again" in one.text for one in meddler.heard) == len(films)
 
 
-def test_a_film_that_was_another_for_a_moment_is_read_again(make_project: Callable[..., Project], film: Path) -> None:
+def test_a_film_that_was_briefly_replaced_is_read_again(make_project: Callable[..., Project], film: Path) -> None:
     project, hidden = make_project(stub=True), film.with_name("hidden")
 
     def there_and_back() -> None:
@@ -237,9 +235,7 @@ def test_a_film_that_was_another_for_a_moment_is_read_again(make_project: Callab
     assert "demux" not in stored(project, sha256_of(film))
 
 
-def test_another_film_with_the_same_content_does_not_fail_with_the_first(
-    make_project: Callable[..., Project], film: Path
-) -> None:
+def test_an_equal_film_does_not_fail_with_the_changed_one(make_project: Callable[..., Project], film: Path) -> None:
     project, twin = make_project(stub=True), film.with_name("twin.mkv")
     shutil.copyfile(film, twin)
     changed: list[bool] = []
@@ -255,9 +251,7 @@ def test_another_film_with_the_same_content_does_not_fail_with_the_first(
     assert {item.name: item.state for item in result.items} == {"film.mkv": "failed", "twin.mkv": "done"}
 
 
-def test_a_swap_that_keeps_size_and_time_is_seen_by_the_next_run(
-    make_project: Callable[..., Project], film: Path
-) -> None:
+def test_the_next_run_notices_a_swap_that_keeps_size_and_time(make_project: Callable[..., Project], film: Path) -> None:
     project = make_project(stub=True)
     old = time.time() - 3600
     os.utime(film, (old, old))
@@ -271,7 +265,7 @@ def test_a_swap_that_keeps_size_and_time_is_seen_by_the_next_run(
     assert item.state == "done"
 
 
-def test_a_file_that_grows_while_it_is_hashed_is_told_to_be_incomplete(tmp_path: Path) -> None:
+def test_a_file_that_grows_while_it_is_hashed_is_reported_as_incomplete(tmp_path: Path) -> None:
     film = tmp_path / "film.mkv"
     film.write_bytes(b"x" * (64 << 20))
     script = 'while [ ! -e "$1/stop" ]; do echo more >> "$1/film.mkv"; done'
@@ -290,7 +284,7 @@ def test_a_file_that_grows_while_it_is_hashed_is_told_to_be_incomplete(tmp_path:
     assert "still being copied" in (caught.value.hint or "")
 
 
-def test_other_numbers_from_a_network_disk_are_no_change(tmp_path: Path) -> None:
+def test_a_changed_inode_on_a_network_disk_is_not_a_change(tmp_path: Path) -> None:
     film = tmp_path / "film.mkv"
     film.write_bytes(BEFORE)
     media = read_media(film)

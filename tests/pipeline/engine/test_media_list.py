@@ -1,4 +1,4 @@
-"""Which media a call names: folders, patterns, lists with settings of their own, and in which order."""
+"""The media files of a call: from folders, patterns and lists with settings, in the requested order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def films(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_folder_gives_its_media_and_a_name_is_taken_whatever_it_is(films: Path) -> None:
+def test_a_folder_yields_its_media_and_a_named_file_is_always_accepted(films: Path) -> None:
     assert [path.name for path in find_media(["."], films, FolderWalk())] == ["a.mkv", "b.mp4", "c.MOV"]
     assert find_media(["notes.txt", "*.mp4", "sub/../b.mp4"], films, FolderWalk()) == [
         films / "notes.txt",
@@ -30,13 +30,13 @@ def test_a_folder_gives_its_media_and_a_name_is_taken_whatever_it_is(films: Path
     ]
 
 
-def test_links_are_media_of_their_own_and_linked_folders_are_not_walked_in_circles(films: Path) -> None:
+def test_linked_files_are_separate_and_linked_folders_are_not_followed(films: Path) -> None:
     (films / "link.mp4").symlink_to(films / "b.mp4")
     (films / "sub" / "up").symlink_to(films)
     assert [path.name for path in find_media(["."], films, FolderWalk())] == ["a.mkv", "b.mp4", "link.mp4", "c.MOV"]
 
 
-def test_a_pattern_of_any_depth_follows_no_links_and_looks_into_each_folder_once(films: Path) -> None:
+def test_a_recursive_pattern_follows_no_links_and_reads_each_folder_once(films: Path) -> None:
     for folder in ("sub", "sub/deep", "other", "[odd]"):
         (films / folder).mkdir(exist_ok=True)
         (films / folder / "up").symlink_to("..")  # `glob` would go through them 2 to the power of 40 ways
@@ -59,7 +59,7 @@ def test_a_pattern_of_any_depth_follows_no_links_and_looks_into_each_folder_once
     assert sorted(found("**/*")[0]) == sorted(names)
 
 
-def test_the_order_is_the_users_and_a_priority_goes_before_it(films: Path) -> None:
+def test_a_priority_comes_before_the_requested_order(films: Path) -> None:
     requests = [Request(films / "b.mp4"), Request(films / "a.mkv"), Request(films / "sub/c.MOV", priority=1)]
     names = {order: [request.media.name for request in ordered(requests, order, None)] for order in ("given", "name")}
     assert names == {"given": ["c.MOV", "b.mp4", "a.mkv"], "name": ["c.MOV", "a.mkv", "b.mp4"]}
@@ -68,7 +68,7 @@ def test_the_order_is_the_users_and_a_priority_goes_before_it(films: Path) -> No
     assert [request.media.name for request in ordered(plain, "largest", 1)] == ["b.mp4"]
 
 
-def test_json_lines_and_csv_say_the_same(tmp_path: Path) -> None:
+def test_json_lines_and_csv_give_the_same_requests(tmp_path: Path) -> None:
     rows = [
         {"media": "a.mp4", "to": ["pt", "en"], "asr.beam_size": 1, "priority": 2},
         {"media": "sub/b.mp4", "language": "hi", "recipe": "transcribe"},
@@ -101,7 +101,7 @@ def test_json_lines_and_csv_say_the_same(tmp_path: Path) -> None:
         ('{"media": "a\\ud800b.mp4"}', "no file's name can hold"),
     ],
 )
-def test_a_mistake_in_a_list_is_told_with_its_line(tmp_path: Path, text: str, says: str) -> None:
+def test_a_mistake_in_a_list_is_reported_with_its_line(tmp_path: Path, text: str, says: str) -> None:
     place = tmp_path / "list.jsonl"
     place.write_text(text)
     with pytest.raises(BadInput, match=says):
@@ -115,7 +115,7 @@ def test_a_mistake_in_a_list_is_told_with_its_line(tmp_path: Path, text: str, sa
         ('media,to\n"a.mp4,pt\nb.mp4,\n', "is not CSV"),
     ],
 )
-def test_a_table_whose_fields_do_not_fit_its_head_is_refused(tmp_path: Path, text: str, says: str) -> None:
+def test_a_table_with_more_fields_than_its_header_is_refused(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(BadInput, match=says):
         read_list(tmp_path / "list.csv", FolderWalk())
@@ -123,7 +123,7 @@ def test_a_table_whose_fields_do_not_fit_its_head_is_refused(tmp_path: Path, tex
 
 @pytest.mark.parametrize("name", ["two\nlines.mp4", "next\u2028line.mp4", "page\x0c.mp4", "old\x85.mp4"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_a_name_in_a_list_may_hold_what_looks_like_an_end_of_line(tmp_path: Path, name: str, end: str) -> None:
+def test_a_name_in_a_list_may_contain_line_separators(tmp_path: Path, name: str, end: str) -> None:
     rows = [json.dumps({"media": name}, ensure_ascii=False), "", json.dumps({"media": "b.mp4"})]
     (tmp_path / "list.jsonl").write_bytes(f"\ufeff{end.join(rows)}".encode())
     (tmp_path / "list.csv").write_bytes(f'\ufeffmedia,to{end}"{name}",{end}{end}b.mp4,{end}'.encode())
@@ -132,14 +132,14 @@ def test_a_name_in_a_list_may_hold_what_looks_like_an_end_of_line(tmp_path: Path
         assert [request.media.name for request in found] == [name, "b.mp4"]
 
 
-def test_a_name_that_the_disk_cannot_have_is_told_like_one_that_is_not_there(tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_is_reported_as_missing(tmp_path: Path) -> None:
     for name in (f"{'a' * 300}.mp4", f"{'a/' * 3000}b.mp4"):
         assert find_media([name], tmp_path, FolderWalk()) == [tmp_path / name]
         with pytest.raises(BadInput, match="cannot be read"):
             check_media(tmp_path / name)
 
 
-def test_a_list_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_list_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "list.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadInput):
         read_list(tmp_path / "list.jsonl", FolderWalk())

@@ -1,4 +1,4 @@
-"""What is finished is published: a step that fails takes away its own files and what depends on it, and no more."""
+"""A failed step costs its own files and those that depend on it; everything else is published."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ WITHOUT_FILM = {
 }  # fmt: skip
 
 
-def test_a_film_that_cannot_be_put_together_leaves_its_subtitles(run: Any, film: Path) -> None:
+def test_subtitles_are_published_if_muxing_fails(run: Any, film: Path) -> None:
     result, heard = run({"mux": FAILED}, to=["de"])
     assert published(film) == WITHOUT_FILM
     (item,) = result.items
@@ -80,7 +80,7 @@ def test_a_film_that_cannot_be_put_together_leaves_its_subtitles(run: Any, film:
     assert "missing" not in job(film)
 
 
-def test_one_translation_that_fails_takes_no_other_away(run: Any, film: Path) -> None:
+def test_a_failed_translation_does_not_affect_another(run: Any, film: Path) -> None:
     refused = StepFailed("translate.untranslated", "no")
     result, _ = run({"translate:de": refused}, to=["de", "pt"])
     names = published(film)
@@ -90,13 +90,13 @@ def test_one_translation_that_fails_takes_no_other_away(run: Any, film: Path) ->
     assert dict(result.items[0].missing) == missing
 
 
-def test_a_media_file_that_changed_is_published_nowhere(run: Any, film: Path) -> None:
+def test_a_changed_media_file_is_not_published(run: Any, film: Path) -> None:
     result, _ = run({"shots": MediaChanged("media.changed", "it changed")})
     assert published(film) == set()
     assert result.items[0].error.code == "media.changed"
 
 
-def test_nothing_is_touched_where_nothing_could_be_made(run: Any, film: Path) -> None:
+def test_a_failed_run_leaves_published_files_alone(run: Any, film: Path) -> None:
     run({}, to=["de"])
     before = {path.name: path.read_bytes() for path in (film.parent / "out" / "film").iterdir()}
     film.write_text("another film")
@@ -104,7 +104,7 @@ def test_nothing_is_touched_where_nothing_could_be_made(run: Any, film: Path) ->
     assert {path.name: path.read_bytes() for path in (film.parent / "out" / "film").iterdir()} == before
 
 
-def test_the_old_file_of_a_step_that_fails_stays_while_it_is_still_right_and_no_longer(run: Any, film: Path) -> None:
+def test_the_earlier_file_of_a_failed_step_stays_while_it_is_correct(run: Any, film: Path) -> None:
     run({}, to=["de"])
     for path in (film.parent / "results" / "manifests").glob("*/*.json"):
         path.unlink()  # the results are gone, as after `runs prune`

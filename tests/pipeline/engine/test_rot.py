@@ -1,4 +1,4 @@
-"""Rot does not go through: a flipped bit in the store is never published, and no step is given it."""
+"""A damaged content in the store is never published, and no step uses it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def film(tmp_path: Path) -> Path:
 
 
 def run(project: Project, film: Path, overrides: Mapping[str, JsonValue] | None = None) -> tuple[ItemResult, list[str]]:
-    """Return what became of the film, and the notices."""
+    """Return the result of the film, and the notices."""
     heard: list[events.Event] = []
     (item,) = run_batch([Request(film, overrides or {})], project, heard.append).items
     return item, [event.text for event in heard if isinstance(event, events.Notice)]
@@ -65,9 +65,7 @@ def of_stage(project: Project, stage: str) -> list[Path]:
 
 
 @pytest.mark.slow
-def test_flips_at_random_places_are_never_published_and_never_consumed(
-    make_project: Callable[..., Project], film: Path
-) -> None:
+def test_flipped_bits_are_neither_published_nor_used(make_project: Callable[..., Project], film: Path) -> None:
     project, chance = make_project(stub=True), random.Random(RUNS)
     folder = project.folders.output / "film"
     expected = []
@@ -89,7 +87,7 @@ def test_flips_at_random_places_are_never_published_and_never_consumed(
 
 
 @pytest.mark.parametrize("made_again_by_then", [False, True])
-def test_what_another_item_has_removed_while_it_is_published_is_made_again(
+def test_a_content_removed_during_publishing_is_made_again(
     make_project: Callable[..., Project], film: Path, monkeypatch: pytest.MonkeyPatch, made_again_by_then: bool
 ) -> None:
     project = make_project(stub=True)
@@ -123,7 +121,7 @@ def test_what_another_item_has_removed_while_it_is_published_is_made_again(
         ("clean", {"stages.subtitle.songs": "skip"}),
     ],
 )
-def test_a_step_is_given_nothing_damaged_and_what_is_damaged_is_made_again(
+def test_a_damaged_input_is_made_again_before_a_step_uses_it(
     make_project: Callable[..., Project], film: Path, stage: str, change: Mapping[str, JsonValue]
 ) -> None:
     project = make_project(stub=True)
@@ -153,7 +151,7 @@ def test_a_damaged_published_file_is_replaced_from_the_store_or_made_again(
     assert any("was damaged and has been removed" in text for text in notices)
 
 
-def test_a_disk_that_damages_all_that_it_is_given_is_told_and_nothing_is_published(
+def test_a_disk_that_damages_everything_is_reported_and_nothing_is_published(
     make_project: Callable[..., Project], film: Path
 ) -> None:
     project = make_project(stub=True)
@@ -189,9 +187,7 @@ def test_a_damaged_glossary_in_the_store_is_written_again(
     assert sha256_of(place) == place.name
 
 
-def test_a_damaged_correction_is_told_and_nothing_is_made_of_it(
-    make_project: Callable[..., Project], film: Path
-) -> None:
+def test_a_damaged_correction_is_reported_and_not_used(make_project: Callable[..., Project], film: Path) -> None:
     project = make_project(stub=True)
     run(project, film)
     subtitles = project.folders.output / "film" / "film.en.srt"
@@ -209,9 +205,7 @@ def test_a_damaged_correction_is_told_and_nothing_is_made_of_it(
     assert not subtitles.exists()
 
 
-def test_what_is_damaged_and_cannot_be_made_again_ends_its_item_and_no_other(
-    make_project: Callable[..., Project], film: Path
-) -> None:
+def test_irreparable_damage_fails_its_item_alone(make_project: Callable[..., Project], film: Path) -> None:
     project, twin = make_project(stub=True), film.with_name("other.mp4")
     twin.write_bytes(b"another film")
     run(project, film)

@@ -1,5 +1,4 @@
-"""The disk stays bounded: what finished jobs leave behind goes while the run works on others, and nothing that is
-needed."""
+"""The results stay below the size limit: those of finished jobs are deleted during the run, needed ones are kept."""
 
 from __future__ import annotations
 
@@ -80,9 +79,7 @@ def stages_run(result: BatchResult) -> int:
     return sum(item.steps_run for item in result.items)
 
 
-def test_a_library_many_times_larger_than_the_limit_runs_through(
-    padded_project: Callable[[str], Project], tmp_path: Path
-) -> None:
+def test_a_library_larger_than_the_limit_completes(padded_project: Callable[[str], Project], tmp_path: Path) -> None:
     project, films, most = padded_project("20MB"), make_films(tmp_path / "films", FILMS), [0]
 
     def watch(event: events.Event) -> None:
@@ -106,7 +103,7 @@ def test_a_library_many_times_larger_than_the_limit_runs_through(
     assert (project.folders.output / "film0000" / "film0000.mkv").stat().st_size == _COPY
 
 
-def test_texts_stay_while_anything_large_can_go_and_what_is_published_stays_longest(
+def test_large_intermediate_results_are_deleted_before_texts_and_published_files(
     padded_project: Callable[[str], Project], tmp_path: Path
 ) -> None:
     project, films = padded_project("10MB"), make_films(tmp_path / "films", 8)
@@ -117,9 +114,7 @@ def test_texts_stay_while_anything_large_can_go_and_what_is_published_stays_long
     assert max(per_film) == 2, "the sound and the film are made again, and the text never"
 
 
-def test_what_items_to_come_have_been_given_before_stays(
-    padded_project: Callable[[str], Project], tmp_path: Path
-) -> None:
+def test_results_of_later_items_are_kept(padded_project: Callable[[str], Project], tmp_path: Path) -> None:
     films = make_films(tmp_path / "films", 12)
     half, project = films[6:], padded_project("none")
 
@@ -139,7 +134,7 @@ def test_what_items_to_come_have_been_given_before_stays(
     assert [item.steps_run for item in result.items] == [3] * 6 + [0] * 6
 
 
-def test_a_limit_that_cannot_be_kept_is_told_once(padded_project: Callable[[str], Project], tmp_path: Path) -> None:
+def test_a_limit_that_cannot_be_met_is_reported_once(padded_project: Callable[[str], Project], tmp_path: Path) -> None:
     project, heard = padded_project("0.001MB"), list[events.Event]()
     result = run(project, make_films(tmp_path / "films", 6), heard.append)
     assert {item.state for item in result.items} == {"done"}
@@ -147,13 +142,13 @@ def test_a_limit_that_cannot_be_kept_is_told_once(padded_project: Callable[[str]
     assert sum("results_limit" in text for text in told) == 1
 
 
-def test_without_a_limit_nothing_goes(padded_project: Callable[[str], Project], tmp_path: Path) -> None:
+def test_without_a_limit_no_result_is_deleted(padded_project: Callable[[str], Project], tmp_path: Path) -> None:
     project = padded_project("none")
     run(project, make_films(tmp_path / "films", 4))
     assert size(project) >= 4 * (_SOUND + _COPY)
 
 
-def test_the_limit_is_read_as_people_write_it(make_project: Callable[..., Project]) -> None:
+def test_the_limit_accepts_sizes_with_units(make_project: Callable[..., Project]) -> None:
     project = make_project()
     assert limit_of("none", project.store) is None
     assert limit_of("50GB", project.store) == 50 * 10**9

@@ -1,4 +1,4 @@
-"""A folder as it fills: each file once it is whole, in every way in which a file comes to be; and a polite end."""
+"""A watched folder: each file is processed once it is complete, however it arrives, and an interrupt ends politely."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def inbox(tmp_path: Path) -> Path:
     return tmp_path / "inbox"
 
 
-def test_a_file_is_taken_once_when_nothing_has_changed_about_it_for_long_enough(inbox: Path) -> None:
+def test_a_file_is_taken_once_after_the_settling_time(inbox: Path) -> None:
     looks = Looks(inbox)
     (inbox / "film.mp4").write_text("fi")
     assert looks.after(0) == []
@@ -54,7 +54,7 @@ def test_a_file_is_taken_once_when_nothing_has_changed_about_it_for_long_enough(
     assert looks.after(100) == []
 
 
-def test_a_file_that_is_changed_after_it_was_taken_is_taken_again(inbox: Path) -> None:
+def test_a_file_that_changes_later_is_taken_again(inbox: Path) -> None:
     looks = Looks(inbox)
     (inbox / "film.mp4").write_text("film")
     looks.after(0)
@@ -64,7 +64,7 @@ def test_a_file_that_is_changed_after_it_was_taken_is_taken_again(inbox: Path) -
     assert looks.after(SETTLE_S) == ["film.mp4"]
 
 
-def test_what_goes_before_it_is_whole_is_forgotten(inbox: Path) -> None:
+def test_a_file_deleted_before_it_is_complete_is_forgotten(inbox: Path) -> None:
     looks = Looks(inbox)
     (inbox / "film.mp4").write_text("film")
     looks.after(0)
@@ -74,7 +74,7 @@ def test_what_goes_before_it_is_whole_is_forgotten(inbox: Path) -> None:
     assert looks.after(1) == [], "it settles anew"
 
 
-def test_empty_files_hidden_ones_and_what_is_no_media_are_left(inbox: Path, tmp_path: Path) -> None:
+def test_empty_hidden_and_other_files_are_ignored(inbox: Path, tmp_path: Path) -> None:
     looks = Looks(inbox, inbox / "ours")
     for name in ("empty.mp4", ".film.mp4", "._film.mp4", "film.mp4.part", "notes.txt", ".hidden/film.mp4",
                  "ours/film.mp4", "folder.mp4/readme"):  # fmt: skip
@@ -91,7 +91,7 @@ def test_empty_files_hidden_ones_and_what_is_no_media_are_left(inbox: Path, tmp_
     ]
 
 
-def test_a_disk_that_is_away_for_a_while_is_told_and_nothing_is_done_twice(inbox: Path, tmp_path: Path) -> None:
+def test_an_absent_disk_is_reported_and_no_file_is_processed_twice(inbox: Path, tmp_path: Path) -> None:
     looks = Looks(inbox)
     (inbox / "film.mp4").write_text("film")
     looks.after(0)
@@ -133,7 +133,7 @@ class Watching:
         return code
 
 
-def test_media_are_taken_in_however_they_come_and_an_interrupt_is_polite(reel: Reel, inbox: Path) -> None:
+def test_files_are_found_however_they_arrive_and_an_interrupt_ends_politely(reel: Reel, inbox: Path) -> None:
     (inbox / "there.mp4").write_text("was there before")
     (reel.folder / "elsewhere.mp4").write_text("comes by a rename")
     watching = Watching(reel, inbox)
@@ -158,7 +158,7 @@ def test_media_are_taken_in_however_they_come_and_an_interrupt_is_polite(reel: R
     assert json.loads(reel("run", inbox, "--json", extra=STUB).stdout)["data"]["counts"] == {"reused": 4}
 
 
-def test_a_file_that_fails_does_not_end_the_watch_and_its_better_version_is_done(reel: Reel, inbox: Path) -> None:
+def test_a_failed_file_does_not_end_the_watch_and_its_new_version_is_processed(reel: Reel, inbox: Path) -> None:
     name = b"film\xff.mp4"  # no text in UTF-8, so that not even a stub takes it
     (inbox / os.fsdecode(name)).write_text("odd")
     watching = Watching(reel, inbox)
@@ -169,7 +169,7 @@ def test_a_file_that_fails_does_not_end_the_watch_and_its_better_version_is_done
     assert "2 media: 1 done, 1 failed" in watching.err.read_text()
 
 
-def test_a_termination_ends_at_once_and_the_next_watch_goes_on(reel: Reel, inbox: Path) -> None:
+def test_a_termination_ends_at_once_and_the_next_watch_continues(reel: Reel, inbox: Path) -> None:
     watching = Watching(reel, inbox)
     for number in range(20):
         (inbox / f"film{number}.mp4").write_text(f"film {number}")
@@ -181,7 +181,7 @@ def test_a_termination_ends_at_once_and_the_next_watch_goes_on(reel: Reel, inbox
     assert watching.interrupt() == 0
 
 
-def test_in_a_watched_folder_the_users_media_files_are_awaited_and_what_reel_published_is_not(inbox: Path) -> None:
+def test_a_watch_awaits_the_users_files_and_not_published_ones(inbox: Path) -> None:
     film, theirs = inbox / "film" / "film.mp4", inbox / "film" / "theirs.mkv"
     published(film.parent, film, "film.mkv", "film.en.srt")
     for path in (film, theirs):
@@ -211,5 +211,5 @@ def test_results_may_lie_in_the_watched_folder_itself(reel: Reel, inbox: Path) -
     assert {path.name for path in film.parent.glob("film*")} == {"film.mkv", "film.en.txt"}
 
 
-def test_what_cannot_be_watched_is_one_clear_sentence(reel: Reel, inbox: Path) -> None:
+def test_a_folder_that_cannot_be_watched_gives_one_clear_error(reel: Reel, inbox: Path) -> None:
     assert "[watch.folder]" in reel("watch", "nowhere", extra=STUB, expect=2).stderr

@@ -29,7 +29,7 @@ class FakeFFmpeg:
 
     @property
     def asked(self) -> int:
-        """How many films it was asked of so far."""
+        """Return the number of films that it was asked about so far."""
         noted = self.folder / "asked"
         return len(noted.read_text().splitlines()) if noted.exists() else 0
 

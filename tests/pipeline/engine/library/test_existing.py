@@ -1,4 +1,4 @@
-"""Which languages are asked for, and what a film has of them: the decision alone."""
+"""Existing subtitles: the requested languages that a film has and those that it lacks."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def found(folder: Path, requested: RequestedSubtitles) -> tuple[tuple[str, ...],
         (DemuxParams(audio_track=7), None),
     ],
 )
-def test_the_language_of_a_film_is_that_of_the_track_that_a_run_would_take(
-    params: DemuxParams, language: str | None
-) -> None:
+def test_a_films_language_is_that_of_the_audio_track_to_transcribe(params: DemuxParams, language: str | None) -> None:
     assert language_of_sound(Path("film.mkv"), parse_tracks(INSIDE), params) == language
 
 
@@ -62,7 +60,7 @@ def test_the_language_of_a_film_is_that_of_the_track_that_a_run_would_take(
         (RequestedSubtitles(("zh-Hant",), None, DemuxParams()), ["film.zh.srt"], ((), True)),
     ],
 )
-def test_a_film_has_what_lies_beside_it_and_inside_it(
+def test_subtitles_are_found_beside_a_film_and_inside_it(
     tmp_path: Path, requested: RequestedSubtitles, beside: list[str], expected: tuple[tuple[str, ...], bool]
 ) -> None:
     (tmp_path / "film.mkv").write_text(INSIDE)

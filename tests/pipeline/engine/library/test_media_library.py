@@ -62,7 +62,7 @@ def made_library(film: Film) -> dict[str, str]:
     return expected
 
 
-def test_the_how_to_followed_on_a_library_of_200_films(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
+def test_the_how_to_works_on_a_library_of_200_films(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
     page = (ROOT / "docs" / "how-to" / "media-library.md").read_text()
     assert "./reel run Movies --beside --skip-existing" in page
     expected = made_library(film)
@@ -105,9 +105,7 @@ def test_the_how_to_followed_on_a_library_of_200_films(reel: Reel, film: Film, f
     assert kept == {name for name in after if not name.endswith("job.json")}
 
 
-def test_what_reel_wrote_beside_a_film_goes_with_its_job_and_no_other_file_does(
-    reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg
-) -> None:
+def test_only_files_that_reel_wrote_beside_a_film_are_removed(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
     film("Library/a/a.mkv", beside=("a.de.srt", "a.pt.srt"))
     film("Library/b/b.mkv")
     reel("run", "Library", "--beside", "--to", "pt,en", extra=fake_ffmpeg.variables)
@@ -125,7 +123,7 @@ def test_what_reel_wrote_beside_a_film_goes_with_its_job_and_no_other_file_does(
     assert (reel.folder / "Library" / "a" / ".reel" / "a.mkv" / "a.en.txt").exists()
 
 
-def test_films_of_one_name_and_formats_for_programs(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
+def test_films_with_one_name_keep_separate_subtitles(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
     film("Library/film.mkv", content="one")
     film("Library/film.mp4", content="two")
     formats = "srt,vtt,json,whisper,txt"
@@ -140,7 +138,7 @@ def test_films_of_one_name_and_formats_for_programs(reel: Reel, film: Film, fake
         assert {"job.json", "film.en.txt", "film.en.json", "film.en.whisper.json"} <= kept
 
 
-def test_a_correction_is_taken_in_and_dropped_beside_the_film(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
+def test_a_correction_beside_a_film_is_taken_in_and_dropped(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
     film("Library/film.mkv")
     call = ("run", "Library", "--beside")
     reel(*call, extra=fake_ffmpeg.variables)
@@ -161,9 +159,7 @@ def test_a_correction_is_taken_in_and_dropped_beside_the_film(reel: Reel, film: 
 
 
 @pytest.mark.parametrize("along", [False, True])
-def test_a_film_that_is_renamed_takes_its_record_along(
-    reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg, along: bool
-) -> None:
+def test_a_renamed_film_keeps_its_record(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg, along: bool) -> None:
     old = film("Library/old.mkv", content="the same")
     film("Library/copy.mkv", content="the same")  # as many films of one content as there are names
     reel("run", "Library", "--beside", "--to", "pt", extra=fake_ffmpeg.variables)
@@ -182,7 +178,7 @@ def test_a_film_that_is_renamed_takes_its_record_along(
     assert {"../../new.en.srt", "../../new.pt.srt"} <= record["files"].keys()
 
 
-def test_a_film_that_came_for_another_of_its_name_gets_subtitles_of_that_name(
+def test_a_film_that_replaces_another_gets_subtitles_under_that_name(
     reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg
 ) -> None:
     old = film("Library/film.avi", content="one")
@@ -195,9 +191,7 @@ def test_a_film_that_came_for_another_of_its_name_gets_subtitles_of_that_name(
     assert {path.name for path in (new.parent / ".reel").iterdir()} == {"film.mkv"}
 
 
-def test_a_record_that_names_files_elsewhere_reaches_none_of_them(
-    reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg
-) -> None:
+def test_a_record_cannot_reach_files_in_other_folders(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
     place = film("Library/films/film.mkv")
     reel("run", "Library", "--beside", extra=fake_ffmpeg.variables)
     other = film("Library/other.txt", content="other")
@@ -212,7 +206,7 @@ def test_a_record_that_names_files_elsewhere_reaches_none_of_them(
     assert not [name for name in json.loads(record.read_text())["files"] if "other" in name]
 
 
-def test_results_of_jobs_beside_films_count_as_used(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
+def test_results_published_beside_films_count_as_used(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
     film("Library/film.mkv")
     reel("run", "Library", "--beside", extra=fake_ffmpeg.variables)
     assert json.loads(reel("runs", "prune", "--older-than", "0h", "--json").stdout)["data"]["surplus"] == []

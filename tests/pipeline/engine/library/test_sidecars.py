@@ -1,4 +1,4 @@
-"""Which files beside a film are its subtitles, in which language, by the names that servers and people give them."""
+"""Subtitle files beside a film are recognised by the names that media servers and people give them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def laid_out(folder: Path, *names: str) -> Path:
         ("Subs/forced.eng.srt", "en", True),
     ],
 )
-def test_a_subtitle_is_known_by_its_name(tmp_path: Path, name: str, language: str | None, forced: bool) -> None:
+def test_a_subtitle_is_recognised_by_its_name(tmp_path: Path, name: str, language: str | None, forced: bool) -> None:
     laid_out(tmp_path, "Film (2020).mkv", name)
     assert found(tmp_path) == [Sidecar(name, language, forced)]
 
@@ -75,38 +75,38 @@ def test_a_subtitle_is_known_by_its_name(tmp_path: Path, name: str, language: st
         "Subs/Other (2021)/English.srt",
     ],
 )
-def test_what_is_no_text_subtitle_of_the_film_is_left_alone(tmp_path: Path, name: str) -> None:
+def test_other_files_are_not_taken_for_subtitles_of_the_film(tmp_path: Path, name: str) -> None:
     assert found(laid_out(tmp_path, "Film (2020).mkv", name)) == []
 
 
-def test_pictures_are_no_text(tmp_path: Path) -> None:
+def test_picture_subtitles_are_ignored(tmp_path: Path) -> None:
     laid_out(tmp_path, "Film (2020).mkv", "Film (2020).en.sub", "Film (2020).en.idx")
     assert found(tmp_path) == []
 
 
-def test_a_subtitle_belongs_to_the_film_with_the_longest_name_that_it_begins_with(tmp_path: Path) -> None:
+def test_a_subtitle_belongs_to_the_film_with_the_longest_matching_name(tmp_path: Path) -> None:
     laid_out(tmp_path, "Alien.mkv", "Alien.Resurrection.mkv", "Alien.Resurrection.en.srt", "Alien.de.srt")
     assert [one.name for one in found(tmp_path, "Alien.mkv")] == ["Alien.de.srt"]
     assert [one.name for one in found(tmp_path, "Alien.Resurrection.mkv")] == ["Alien.Resurrection.en.srt"]
 
 
-def test_an_episode_does_not_take_its_neighbours_subtitles(tmp_path: Path) -> None:
+def test_an_episode_does_not_take_the_subtitles_of_another(tmp_path: Path) -> None:
     laid_out(tmp_path, "S01E01.mkv", "S01E02.mkv", "Subs/S01E01/2_English.srt", "Subs/English.srt", "S01E02.en.srt")
     assert [one.name for one in found(tmp_path, "S01E01.mkv")] == ["Subs/S01E01/2_English.srt"]
     assert [one.name for one in found(tmp_path, "S01E02.mkv")] == ["S01E02.en.srt"]
 
 
-def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
+def test_a_missing_folder_has_no_subtitles(tmp_path: Path) -> None:
     assert found(tmp_path / "gone") == []
 
 
 @pytest.mark.parametrize("word", ["", "the", "1080p", "xx", "en-", "en-abc", "commentary", "x264"])
-def test_other_words_are_no_languages(word: str) -> None:
+def test_other_words_are_not_languages(word: str) -> None:
     assert language_named(word) is None
 
 
 @given(st.text(max_size=8))
-def test_any_word_is_a_language_or_none(word: str) -> None:
+def test_any_word_is_a_language_or_not(word: str) -> None:
     named = language_named(word)
     assert named is None or is_covered(named, named)
 
@@ -116,5 +116,5 @@ def test_any_word_is_a_language_or_none(word: str) -> None:
     [("pt", "pt-BR", True), ("pt-BR", "pt", True), ("pt-BR", "pt-PT", False), ("zh-Hans", "zh-Hant", False),
      ("en", "EN", True), ("en", "de", False)],
 )  # fmt: skip
-def test_a_variety_serves_where_either_names_none(wanted: str, there: str, serves: bool) -> None:
+def test_a_language_without_a_region_matches_every_region(wanted: str, there: str, serves: bool) -> None:
     assert is_covered(wanted, there) is serves

@@ -1,4 +1,4 @@
-"""`--skip-existing`: media that have the subtitles that are asked for are passed over and listed, at no cost."""
+"""`--skip-existing`: files that have the requested subtitles are skipped and listed, at no cost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def states(text: str) -> dict[str, str]:
     return {item["name"]: item["state"] for item in json.loads(text)["data"]["items"]}
 
 
-def test_each_film_is_passed_over_for_the_language_that_is_spoken_in_it(
+def test_a_film_with_subtitles_in_its_spoken_language_is_skipped(
     reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg
 ) -> None:
     en, ja = AUDIO.format("eng"), AUDIO.format("jpn")
@@ -44,9 +44,7 @@ def test_each_film_is_passed_over_for_the_language_that_is_spoken_in_it(
     assert fake_ffmpeg.asked == before == 8
 
 
-def test_of_several_languages_only_those_that_are_missing_are_made(
-    reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg
-) -> None:
+def test_only_missing_languages_are_made(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
     film("films/both.mkv", TEXT.format("por"), beside=("both.en.sdh.srt",))
     film("films/one.mkv", beside=("one.English.srt",))
     film("films/none.mkv")
@@ -60,7 +58,7 @@ def test_of_several_languages_only_those_that_are_missing_are_made(
     assert states(again.stdout) == {"both.mkv": "skipped", "none.mkv": "reused", "one.mkv": "reused"}
 
 
-def test_beside_a_film_no_subtitles_come_in_a_language_that_it_has(
+def test_no_subtitles_are_written_beside_a_film_in_a_language_that_it_has(
     reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg
 ) -> None:
     place = film("films/film.mkv", beside=("film.eng.srt",)).parent
@@ -73,7 +71,7 @@ def test_beside_a_film_no_subtitles_come_in_a_language_that_it_has(
     assert {path.name for path in place.glob("*.srt")} == {"film.en.srt", "film.pt.srt"}
 
 
-def test_a_plan_says_what_would_be_passed_over(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
+def test_a_plan_lists_the_films_that_would_be_skipped(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
     film("films/has.mkv", beside=("Subs/has.en.srt",))
     film("films/none.mkv")
     told = reel("plan", "films", "--skip-existing", "--to", "en", "--json", extra=fake_ffmpeg.variables)
@@ -85,16 +83,14 @@ def test_a_plan_says_what_would_be_passed_over(reel: Reel, film: Film, fake_ffmp
 
 
 @pytest.mark.parametrize("recipe", ["transcribe", "translate"])
-def test_a_recipe_without_subtitles_passes_nothing_over(
-    reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg, recipe: str
-) -> None:
+def test_a_recipe_without_subtitles_skips_no_film(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg, recipe: str) -> None:
     film("films/has.mkv", beside=("has.en.srt",))
     done = reel(*RUN, "--recipe", recipe, "--to", "en", extra=fake_ffmpeg.variables)
     assert states(done.stdout) == {"has.mkv": "done"}
     assert fake_ffmpeg.asked == 0
 
 
-def test_what_reel_wrote_does_not_count(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
+def test_subtitles_that_reel_wrote_do_not_count(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
     film("films/Film/Film.mkv", AUDIO.format("eng"))
     reel("run", "films", "-o", "films", "--no-film", extra=fake_ffmpeg.variables)
     assert (reel.folder / "films" / "Film" / "Film.en.srt").exists()
@@ -104,7 +100,7 @@ def test_what_reel_wrote_does_not_count(reel: Reel, film: Film, fake_ffmpeg: Fak
     assert states(done.stdout) == {"Film.mkv": "reused"}
 
 
-def test_what_is_passed_over_stays_so_when_another_failure_ends_the_run(
+def test_a_skipped_film_stays_skipped_if_another_failure_ends_the_run(
     reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg
 ) -> None:
     film("good.mkv")
@@ -115,9 +111,7 @@ def test_what_is_passed_over_stays_so_when_another_failure_ends_the_run(
     assert reasons["has.mkv"] == "has subtitles already: has.en.srt (en)"
 
 
-def test_a_file_of_a_list_that_is_gone_fails_alone(
-    reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg, tmp_path: Path
-) -> None:
+def test_a_missing_file_of_a_list_fails_alone(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg, tmp_path: Path) -> None:
     film("films/has.mkv", beside=("has.en.srt",))
     rows = [{"media": "films/has.mkv", "to": ["en"]}, {"media": "gone.mkv"}]
     (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))

@@ -1,4 +1,4 @@
-"""The tracks inside a film: what ffmpeg says of them, asked once."""
+"""The tracks inside a film are read with ffmpeg, once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MP4 = """\
 """
 
 
-def test_the_tracks_are_read_from_what_ffmpeg_says() -> None:
+def test_tracks_are_read_from_the_output_of_ffmpeg() -> None:
     assert parse_tracks(MATROSKA) == (
         InnerTrack("audio", "vorbis", "en", "", ("default",)),
         InnerTrack("subtitle", "subrip", "en", "", ("hearing impaired",)),
@@ -51,11 +51,11 @@ def test_the_tracks_are_read_from_what_ffmpeg_says() -> None:
 
 
 @pytest.mark.parametrize("title", ["Forced", "English (forced)", "Signs & Songs", "Director's commentary"])
-def test_a_track_whose_title_says_that_it_is_not_all_speech_is_not_full(title: str) -> None:
+def test_a_track_whose_title_states_partial_speech_is_not_full(title: str) -> None:
     assert not InnerTrack("subtitle", "subrip", "en", title, ()).is_full_text
 
 
-def test_a_film_is_asked_about_once_until_it_changes(tmp_path: Path) -> None:
+def test_ffmpeg_is_asked_once_until_a_film_changes(tmp_path: Path) -> None:
     film, other = tmp_path / "film.mkv", tmp_path / "other.mkv"
     film.write_text(MATROSKA)
     other.write_text("no film")

@@ -1,4 +1,4 @@
-"""A library that is watched: new films get their subtitles beside them, and nothing that reel writes is a film."""
+"""A watched library: new films get subtitles beside them, and files that reel writes are not taken for films."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from tests.pipeline.engine.library.conftest import AUDIO, TEXT, FakeFFmpeg, Film
 from tests.pipeline.engine.test_watch import Watching
 
 
-def test_films_that_come_get_subtitles_beside_them_unless_they_have_some(
-    reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg
-) -> None:
+def test_new_films_get_subtitles_unless_they_have_some(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
     first = film("inbox/first/first.mkv", AUDIO.format("eng"))
     watching = Watching(reel, reel.folder / "inbox", "--beside", "--skip-existing", extra=fake_ffmpeg.variables)
     watching.says("first.mkv: done")
