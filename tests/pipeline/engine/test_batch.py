@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.base import events
 from pipeline.engine.batch import run_batch
+from pipeline.engine.concurrency import BatchRunner
 from pipeline.engine.media_list import Request
 from pipeline.engine.project import Project
 from pipeline.workers.process import _CANCEL_GRACE_S, _TERMINATE_GRACE_S
@@ -128,6 +129,22 @@ def test_fail_fast_cancels_the_items_at_work(make_project: Callable[..., Project
     )
     assert [item.state for item in result.items] == ["skipped", "failed", "skipped", "skipped"]
     assert not any(isinstance(event, events.StepDone) for event in heard)
+
+
+def test_a_batch_of_reused_results_starts_no_event_loop(
+    make_project: Callable[..., Project], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(stub=True, recipe="transcribe")
+    requests = [Request(clip(tmp_path / f"{number}.mp4", str(number))) for number in range(3)]
+    requests.insert(1, Request(tmp_path / "missing.mp4"))
+    first = run_batch(requests, project, lambda event: None)
+    monkeypatch.setattr(BatchRunner, "run", None)
+    again = run_batch(requests, project, lambda event: None)
+    assert [item.state for item in first.items] == ["done", "failed", "done", "done"]
+    assert [item.state for item in again.items] == ["reused", "failed", "reused", "reused"]
+    stopped = run_batch(requests, project, lambda event: None, fail_fast=True)
+    assert [item.state for item in stopped.items] == ["reused", "failed", "skipped", "skipped"]
+    assert [item.name for item in stopped.items] == [item.name for item in first.items]
 
 
 def test_retry_failed_runs_only_failed_files(reel: Reel, films: list[Path], tmp_path: Path) -> None:
