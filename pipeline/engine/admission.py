@@ -59,7 +59,7 @@ def check_media(media: Path) -> None:
 
 
 def unreadable(media: Path, error: OSError) -> BadInput:
-    """Make the error for a media file that the system does not let be read."""
+    """Return the error for a media file that cannot be read."""
     return BadInput("media.unreadable", f"{shown(media)} cannot be read: {error.strerror or error}")
 
 
@@ -67,7 +67,7 @@ _NONE: Mapping[str, Missing] = {}
 
 
 class Admission:
-    """Preparation of items from requests: each gets a name, a plan and a folder of its own. Raises `BadInput` and
+    """Prepares items from requests: each gets a name, a plan and a folder of its own. Raises `BadInput` and
     `UsageError`."""
 
     def __init__(
@@ -77,8 +77,8 @@ class Admission:
         """Prepare for the media files of `batch`, whose results are published in `output` or beside the files.
 
         With `taking_edits`, edited published files are taken in as corrections, and it receives the notices about them.
-        With `running`, a run begins: the output folder is tested by writing to it, and models that no lock knows are
-        locked when a plan needs them; `running` receives the events of that.
+        With `running`, a run begins: the output folder is tested by writing to it, and models without a lock entry are
+        locked when a plan needs them. `running` receives the events of that.
         """
         self.surroundings = surroundings
         self._planner, self._records, self._output = planner, records, output
@@ -220,7 +220,7 @@ class Admission:
         return name
 
     def preview(self, item: Item) -> list[StepPreview]:
-        """Return what a run would do for one item."""
+        """Return a preview of each step of an item."""
         store, last = self._records.store, self._records.history.last_ingredients
         return preview(item.plan, item.digest, store, self.surroundings, lambda step: last(item.digest, step))
 
@@ -231,8 +231,8 @@ def set_up(
     """Set up the tools, environments and models that the steps need. Raises `Missing`.
 
     All of it happens before the first step, so that a run does not fail half-way for a reason that was known at its
-    start. What is known of the models without a byte is said before an environment is built. `unlocked` are models
-    that could not be locked, with the reason.
+    start. Problems with models that need no download to find are raised before an environment is built. `unlocked`
+    holds the models that could not be locked, with the reason.
     """
     offline = installed.settings.offline
     due = [preview.step for preview in previews if preview.verdict != "reused"]

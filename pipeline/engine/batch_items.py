@@ -47,7 +47,7 @@ class BatchItems:
     expected: Sequence[Request] = ()  # every request that the run knows of, in any state
     unprepared: int | None = None
     _ready: set[tuple[str, ...]] = field(default_factory=set)
-    _notes: set[str] = field(default_factory=set)  # about cards, each told once
+    _notes: set[str] = field(default_factory=set)  # about cards, each reported once
 
     @property
     def over(self) -> bool:

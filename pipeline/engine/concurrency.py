@@ -1,4 +1,4 @@
-"""Works on many items at once: as many as keep the workers busy, and no more than fit on the disk."""
+"""Runs many items at once: as many as keep the workers busy, and no more than fit on the disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Numbered = tuple[int, Request]
 
 
 class BatchRunner:
-    """Concurrent work on the items of a batch. `stop` ends the arrival of requests; if it is given, the first interrupt
+    """Runs the items of a batch concurrently. `stop` ends the arrival of requests; if it is given, the first interrupt
     calls it."""
 
     def __init__(self, items: BatchItems, stop: Callable[[], None] | None = None) -> None:

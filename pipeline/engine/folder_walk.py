@@ -71,7 +71,7 @@ _JOB_FIELDS = {"media": str, "media_sha256": str, "files": dict, "steps": dict}
 
 @dataclass(frozen=True)
 class _Record:
-    """Content of a `job.json` of reel's: the media file that it was for, and the names of the files that reel wrote.
+    """Content of a `job.json` that reel wrote: its media file, and the names of the files that reel published.
     `names` is None if the file is reel's and cannot be read."""
 
     media: str = ""
@@ -82,7 +82,7 @@ _NO_RECORD = _Record(names=frozenset())
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _FileState:
     """State of a file, for recognising a change since it was read."""
 
     size: int
@@ -91,7 +91,7 @@ class _Seen:
 
 
 class FolderWalk:
-    """Search for media files below folders.
+    """Finds media files below folders.
 
     `passed` counts what it skips. A walk may be repeated: what was read inside a file is remembered as long as the file
     does not change. `ours` are folders of reel's own.
@@ -100,8 +100,8 @@ class FolderWalk:
     def __init__(self, ours: Iterable[Path] = ()) -> None:
         self._ours = tuple(ours)
         self.passed: Counter[str] = Counter()
-        self._records: dict[str, tuple[_Seen, _Record]] = {}
-        self._looks: dict[str, tuple[_Seen, bool]] = {}
+        self._records: dict[str, tuple[_FileState, _Record]] = {}
+        self._looks: dict[str, tuple[_FileState, bool]] = {}
 
     def media(self, folder: str) -> Iterator[os.DirEntry[str]]:
         """Yield the media files below a folder, the entries of each folder by name.
@@ -123,7 +123,7 @@ class FolderWalk:
             else:
                 yield entry
 
-    def leaves_alone(self, path: Path, root: Path) -> bool:
+    def skips(self, path: Path, root: Path) -> bool:
         """Tell whether a walk from `root` skips a file or folder below it, whatever its suffix, and count it."""
         is_folder = path.is_dir()
         parts = path.relative_to(root).parts
@@ -134,7 +134,7 @@ class FolderWalk:
             return True
         return not is_folder and self._is_published(str(path), name, self._record(path.parent / JOB))
 
-    def knows_as_ours(self, path: Path) -> bool:
+    def is_published(self, path: Path) -> bool:
         """Tell whether the record in a file's folder says that reel published the file. Counts nothing."""
         record = self._record(path.parent / JOB)
         return str(path) != record.media and _composed(path.name) in (record.names or ())
@@ -164,8 +164,8 @@ class FolderWalk:
         return is_folder or not self._is_published(entry.path, entry.name, record)
 
     def _file_reason(self, entry: os.DirEntry[str], names: Collection[str]) -> str | None:
-        """Return why a file is skipped: None if it is not, an empty text if it does not look like a media file at
-        all."""
+        """Return the reason for skipping a file: None if it is not skipped, an empty text if it does not look like a
+        media file at all."""
         suffix = _suffix(entry.name)
         if entry.is_symlink() and entry.is_dir():
             return LINKED_FOLDER
@@ -193,34 +193,34 @@ class FolderWalk:
         return True
 
     def _record(self, place: Path) -> _Record:
-        """Return what the `job.json` at `place` records; nothing if it is missing or not one of reel's."""
+        """Return the content of the `job.json` at `place`; an empty record if it is missing or not one of reel's."""
         try:
             status = place.stat()
-            seen = _Seen(status.st_size, status.st_mtime_ns, status.st_ino)
+            state = _FileState(status.st_size, status.st_mtime_ns, status.st_ino)
             before = self._records.get(str(place))
-            if before is None or before[0] != seen:
+            if before is None or before[0] != state:
                 content = place.read_bytes() if status.st_size <= _JOB_BYTES else b""
-                before = self._records[str(place)] = seen, _parsed(content)
+                before = self._records[str(place)] = state, _parsed(content)
         except OSError:
             return _NO_RECORD
         return before[1]
 
     def _looks_like_media(self, entry: os.DirEntry[str], suffix: str) -> bool:
         status = entry.stat()
-        seen = _Seen(status.st_size, status.st_mtime_ns, status.st_ino)
+        state = _FileState(status.st_size, status.st_mtime_ns, status.st_ino)
         before = self._looks.get(entry.path)
-        if before is None or before[0] != seen:
+        if before is None or before[0] != state:
             try:
                 with open(entry.path, "rb") as stream:
                     is_media = looks_like_media(suffix, stream.read(LOOK_BYTES))
             except OSError:  # kept, and reported as unreadable when its turn comes
                 is_media = True
-            before = self._looks[entry.path] = seen, is_media
+            before = self._looks[entry.path] = state, is_media
         return before[1]
 
 
 def describe_skipped(passed: Counter[str]) -> str | None:
-    """Return one line about what was skipped; None for nothing."""
+    """Return one line about the skipped files; None if there are none."""
     counts = [
         f"{passed[reason]} {plural if passed[reason] > 1 else reason}"
         for reason, plural in _PLURALS.items()
@@ -241,7 +241,7 @@ def _folder_reason(name: str) -> str | None:
 
 
 def _name_reason(name: str) -> str | None:
-    """Return why a file is skipped for its name alone."""
+    """Return the reason for skipping a file for its name alone; None if there is none."""
     if name.startswith("."):  # also `._film.mp4`, where macOS keeps attributes that the disk cannot hold
         return HIDDEN
     return PARTIAL if _is_partial_name(name) or _suffix(_split(name)[0]) in _PARTIAL_STEMS else None

@@ -80,7 +80,7 @@ class ItemResult:
 
 
 class ItemTracker:
-    """Progress of one item in a run: it collects the results of the steps, emits events, and publishes."""
+    """Tracks one item in a run: collects the results of its steps, emits events, and publishes."""
 
     def __init__(self, item: Item, run: Run, media: MediaFile) -> None:
         self.item, self.plan, self.emit, self.media = item, item.plan, run.emit, media
@@ -108,7 +108,7 @@ class ItemTracker:
 
     @property
     def is_worth_publishing(self) -> bool:
-        """Tell whether the item has something to publish: everything, or what does not depend on failed steps.
+        """Tell whether the item has outputs to publish: all of them, or those that do not depend on failed steps.
 
         Nothing is published for a media file that changed between the first step and the last.
         """
@@ -343,7 +343,7 @@ def _names(paths: tuple[Path, ...]) -> str:
 
 
 def checks_in(folder: Path, item: str) -> tuple[events.Checked, ...]:
-    """Return what the checks found in the subtitles of a published job, made in this run or before."""
+    """Return the findings of the checks in the subtitles of a published job, made in this run or before."""
     job = read_job(folder)
     shown = {origin.rpartition(".")[0] for origin in job.origins.values()} if job else {}
     found = []

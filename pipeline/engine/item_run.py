@@ -40,7 +40,7 @@ class RunContext:
 
 
 class ItemRunner:
-    """Work on one item.
+    """Runs the steps of one item.
 
     A failed step keeps two kinds of steps from running: those that need its result, and those whose results no
     published file needs any more. An error about the media file itself ends the work on it.
@@ -106,9 +106,8 @@ class ItemRunner:
                 tracker.failed(step, error, time.monotonic() - started)
                 return
         while True:
-            if not tracker.may_begin(
-                step
-            ):  # an input that it cannot do without was damaged, and could not be made again
+            # A required input may have been damaged and impossible to make again.
+            if not tracker.may_begin(step):
                 tracker.skipped(step)
                 return
             digests: InputDigests = gather(step.inputs, tracker.item.digest, tracker.results)
@@ -232,7 +231,7 @@ def _repeated_damage(place: Path) -> ReelError:
 
 
 def _candidates(asked: Step, first: Step) -> list[Step]:
-    """Return the requested step, and before running it, the variant to try first if that differs."""
+    """Return the requested step, then the variant to run first if that differs."""
     return [asked] if first is asked else [asked, first]
 
 

@@ -85,7 +85,7 @@ def find_media(arguments: Sequence[str], media_root: Path, walk: FolderWalk) -> 
 
 
 def _is_folder(path: Path) -> bool:
-    """Return whether there is a folder of this name; what the system refuses to look at is told when its turn comes."""
+    """Tell whether a path is a folder. A path that cannot be examined is reported when its turn comes."""
     try:
         return path.is_dir()
     except OSError:  # a name that is too long, a folder that may not be looked into
@@ -144,7 +144,7 @@ def _matching(pattern: str, media_root: Path, walk: FolderWalk) -> list[Path]:
         if not searched.isdisjoint(path.parents):
             continue
         is_wanted = is_folder or any_suffix or path.suffix.lower() in MEDIA_SUFFIXES
-        if not is_wanted or walk.leaves_alone(path, fixed):
+        if not is_wanted or walk.skips(path, fixed):
             continue
         if is_folder:
             searched.add(path)
@@ -245,7 +245,7 @@ def _requests(row: Mapping[str, JsonValue], path: Path, number: int, walk: Folde
             raise _wrong(path, number, f"sets `{name}`: {error.message}", error.hint) from error
         overrides[full] = list[JsonValue](split_languages(value)) if full == "to" and isinstance(value, str) else value
     if not _can_be_a_name(media):
-        raise _wrong(path, number, f"names {json.dumps(media)}, which holds what no file's name can hold")
+        raise _wrong(path, number, f"names {json.dumps(media)}, with a character that no file name can contain")
     place = absolute(path.parent / media)
     try:
         check_name(media)
@@ -263,7 +263,7 @@ def _is_finite(number: float) -> bool:
 
 
 def _can_be_a_name(text: str) -> bool:
-    """Return whether the system takes the text as a path: no zero and no half of a character."""
+    """Tell whether a text can be a path: it has neither a null character nor half of a surrogate pair."""
     try:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""The models that steps need, and locking them before a plan is used: the plan pins what of a model can run code."""
+"""Finds the models that steps need, and locks them before a plan is used: the plan pins the code inside models."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def needed_models(due: Sequence[Step], models: ModelCache, *, offline: bool) -> 
 
 
 def models_to_lock(steps: Iterable[Step], models: ModelCache) -> list[str]:
-    """Return the models of these steps whose bytes no lock knows. Those for a single language are locked when it is
-    known which language is spoken."""
+    """Return the models of these steps that have no lock entry. Models for a single language are locked once the
+    spoken language is known."""
     names = {name for step in steps for name in (*step.models.values(), *step.direction_models.values())}
     return unlocked(with_needs(names, models.models), models)
 
 
 def plan_with_locked_models(planner: Planner, emit: Emit | None, failed: dict[str, Missing]) -> Plan:
-    """Return the plan, after locking its models if `emit` is there to hear of it. Adds those that could not be locked
-    to `failed`, with the reason: it matters only if a step with such a model is due."""
+    """Return the plan, after locking its models if `emit` is given. Adds the models that could not be locked to
+    `failed`, with the reason: it matters only if a step with such a model is due."""
     plan = planner.plan()
     new = models_to_lock(plan.steps, planner.models)
     if emit is None or not new:

@@ -14,7 +14,7 @@ _ANY_DEPTH = "**"
 
 
 def expand(pattern: str, root: Path) -> list[str]:
-    """Return what matches a pattern below `root`, a folder before what lies in it. A pattern that ends with `**` gives
+    """Return the matches of a pattern below `root`, a folder before its content. A pattern that ends with `**` matches
     the folder itself."""
     return sorted(set(_expand(pattern, root)), key=lambda match: Path(match).parts)
 

@@ -1,4 +1,4 @@
-"""Tells what a run would do and why, step by step, without doing it."""
+"""Previews a run: decides for each step whether it will run, and why, without running it."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ from pipeline.store.results import ResultStore
 
 _SHARE = 0.5  # of the free disk and the results: the other half is for published files and for other programs
 _KEPT = 0.75  # of the limit, after it was passed
-_PATIENCE = 0.05  # of the limit: growth after which another survey is made if the last one could not free enough
+_GROWTH = 0.05  # of the limit: growth after which another survey is made if the last one could not free enough
 NONE, AUTO = "none", "auto"
 
 
 class SizeLimit:
-    """Size limit of the store in one run."""
+    """Keeps the store of one run below its size limit."""
 
     def __init__(self, setting: str, store: ResultStore, emit: Emit) -> None:
         self._store, self._emit = store, emit
@@ -36,7 +36,7 @@ class SizeLimit:
             return
         self._shrink(int(self._limit * _KEPT), in_use)
         left = self._store.contents.bytes
-        self._next = max(self._limit, left + int(self._limit * _PATIENCE))
+        self._next = max(self._limit, left + int(self._limit * _GROWTH))
         if left > self._limit and not self._has_warned:
             self._has_warned = True
             text = f"the results take {left / 1e9:.1f} GB, more than `results_limit` ({self._limit / 1e9:.1f} GB): all"

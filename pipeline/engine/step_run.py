@@ -40,7 +40,7 @@ _OVER_LIMIT = "worker.memory"  # the worker passed its own limit, whatever other
 
 @dataclass(frozen=True)
 class StepCallbacks:
-    """Callbacks of a step: `waiting` gets the reason for a wait, `warning` a text for the user."""
+    """Callbacks of a step. `waiting` receives the reason for a wait, `warning` a text for the user."""
 
     waiting: Callable[[str], None]
     started: Callable[[str], None]  # with the worker's name

@@ -32,7 +32,7 @@ class Version(NamedTuple):
 
 @dataclass
 class _Sighting:
-    """Version of a file, and the time since when it has not changed."""
+    """Version of a file, and the time since which it has not changed."""
 
     version: Version
     since: float
@@ -63,7 +63,7 @@ class Watch:
         published it there."""
         if path.suffix.lower() not in MEDIA_SUFFIXES or not os.path.lexists(path):
             return False
-        return any(path.is_relative_to(folder) for folder in self._folders) and not self._walk.knows_as_ours(path)
+        return any(path.is_relative_to(folder) for folder in self._folders) and not self._walk.is_published(path)
 
     async def __aiter__(self) -> AsyncIterator[Request]:
         """Yield each file once it is complete, at each look in the order of the names."""

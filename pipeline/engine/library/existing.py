@@ -60,7 +60,7 @@ def requested_subtitles(plan: Plan) -> RequestedSubtitles | None:
 
 
 class Existing:
-    """Search for subtitles that reel did not write itself."""
+    """Finds subtitles that reel did not write itself."""
 
     def __init__(self, sidecars: Sidecars, tracks: TrackIndex) -> None:
         self._sidecars, self._tracks = sidecars, tracks
@@ -80,7 +80,7 @@ class Existing:
         return _compare(requested, spoken, [*self._beside(film), *inside])
 
     def _by_names(self, film: Path, requested: RequestedSubtitles) -> Found | None:
-        """Return what the names of the files beside the film tell, if that is enough to skip it."""
+        """Return the subtitles that the names of the files beside the film show, if they are enough to skip it."""
         if not requested.targets and requested.spoken is None:
             return None
         found = _compare(requested, requested.spoken, self._beside(film))

@@ -81,7 +81,7 @@ def listing_of(folder: str) -> Listing:
 
 
 class Sidecars:
-    """Search for the subtitle files of films. Each folder is read once, for all the films in it."""
+    """Finds the subtitle files of films. Each folder is read once, for all the films in it."""
 
     def __init__(self) -> None:
         self._listings: dict[str, Listing] = {}

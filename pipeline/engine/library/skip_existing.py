@@ -22,8 +22,8 @@ from pipeline.workers.installation import Installation
 
 
 class ExistingFilter:
-    """Decision for each media file of one run. It reads names and the index, and opens only films that it does not
-    know."""
+    """Decides for each media file of one run whether to skip it. It reads names and the index, and opens only films
+    that the index does not know."""
 
     def __init__(self, installed: Installation, index: Index, admission: Admission) -> None:
         self._admission = admission
@@ -73,7 +73,7 @@ def _describer(installed: Installation) -> Callable[[Path], str] | None:
 def open_existing_filter(
     installed: Installation, index: Index, admission: Admission, emit: Emit
 ) -> ExistingFilter | None:
-    """Return the object that decides in a run; None if the settings request none. Raises `Missing`."""
+    """Return the filter of a run; None if the settings do not request one. Raises `Missing`."""
     if not installed.settings.skip_existing:
         return None
     installed.tools.ensure(installed.tool, emit, offline=installed.settings.offline)

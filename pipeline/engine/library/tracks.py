@@ -52,11 +52,11 @@ class InnerTrack:
         return bool(aside) or is_commentary(self.title)
 
 
-def parse_tracks(said: str) -> tuple[InnerTrack, ...]:
+def parse_tracks(output: str) -> tuple[InnerTrack, ...]:
     """Return the tracks in the output of `ffmpeg -i`."""
     found: list[InnerTrack] = []
     takes_title = False
-    for line in said.splitlines():
+    for line in output.splitlines():
         if stream := _STREAM.match(line):
             flags = tuple(_FLAG.findall(line[stream.end() :]))
             language = language_of_track(stream["language"])
@@ -102,8 +102,8 @@ class TrackIndex:
         if not unknown or self._describe is None:
             return
         with ThreadPoolExecutor(self._at_once) as pool:
-            for identity, said in zip(unknown, pool.map(self._describe, unknown.values()), strict=True):
-                tracks = parse_tracks(said)
+            for identity, output in zip(unknown, pool.map(self._describe, unknown.values()), strict=True):
+                tracks = parse_tracks(output)
                 self._known[identity] = tracks
                 self._remember(identity, unknown[identity], tracks)
 

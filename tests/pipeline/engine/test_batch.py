@@ -122,13 +122,13 @@ def test_fail_fast_starts_no_further_item(reel: Reel, films: list[Path]) -> None
 
 
 def test_fail_fast_cancels_the_items_at_work(make_project: Callable[..., Project], tmp_path: Path) -> None:
-    heard: list[events.Event] = []
+    emitted: list[events.Event] = []
     good = [Request(clip(tmp_path / f"{number}.mp4", str(number))) for number in range(3)]
     result = run_batch(
-        [good[0], Request(tmp_path / "missing.mp4"), *good[1:]], make_project(stub=True), heard.append, fail_fast=True
+        [good[0], Request(tmp_path / "missing.mp4"), *good[1:]], make_project(stub=True), emitted.append, fail_fast=True
     )
     assert [item.state for item in result.items] == ["skipped", "failed", "skipped", "skipped"]
-    assert not any(isinstance(event, events.StepDone) for event in heard)
+    assert not any(isinstance(event, events.StepDone) for event in emitted)
 
 
 def test_a_batch_of_reused_results_starts_no_event_loop(
@@ -164,7 +164,7 @@ def test_failures_are_remembered_over_refused_commands_and_good_runs(
     reel("run", late, "--recipe", "subtitel", extra=STUB, expect=2)
     reel("run", late, "--language", "klingon", extra=STUB, expect=2)
     reel("run", films[0], extra=STUB)
-    assert len(json.loads(reel("runs", "list", "--json").stdout)["data"]["runs"]) == 2, "a refused command is no run"
+    assert len(json.loads(reel("runs", "list", "--json").stdout)["data"]["runs"]) == 2, "a refused command is not a run"
     clip(late, "here now")
     done = reel("run", "--retry-failed", "--json", extra=STUB, expect=3)
     assert list(items(done.stdout)) == ["late.mp4", "never.mp4"]
@@ -179,19 +179,19 @@ def test_order_and_limit_choose_the_files(reel: Reel, films: list[Path]) -> None
 
 
 def test_requests_may_arrive_during_the_work(make_project: Callable[..., Project], tmp_path: Path) -> None:
-    heard: list[events.Event] = []
+    emitted: list[events.Event] = []
 
     async def arriving() -> AsyncIterator[Request]:
         yield Request(clip(tmp_path / "first.mp4", "first"))
-        while not any(isinstance(event, events.StepStarted) for event in heard):
+        while not any(isinstance(event, events.StepStarted) for event in emitted):
             await asyncio.sleep(0.01)
         yield Request(clip(tmp_path / "second.mp4", "second"))
 
     import asyncio
 
-    result = run_batch(arriving(), make_project(stub=True), heard.append)
+    result = run_batch(arriving(), make_project(stub=True), emitted.append)
     assert [item.state for item in result.items] == ["done", "done"]
-    starts = [event.worker for event in heard if isinstance(event, events.WorkerStarted)]
+    starts = [event.worker for event in emitted if isinstance(event, events.WorkerStarted)]
     assert len(starts) <= 2, "the second finds the workers of the first"
 
 

@@ -53,11 +53,11 @@ def test_the_language_is_read_from_the_transcript(tmp_path: Path) -> None:
 
 def test_a_step_runs_without_an_unavailable_language_model_and_warns(align: Step, tmp_path: Path) -> None:
     models = ModelCache(fill(tmp_path, "whisper"), MODELS, LOCKED, "http://127.0.0.1:9")
-    told: list[events.Event] = []
-    assert with_model(align, "en", models, told.append, "a.mp4", offline=True).models == {"en": "whisper"}
-    assert told == []
-    assert with_model(align, "hi", models, told.append, "a.mp4", offline=True).models == {}
-    (notice,) = told
+    emitted: list[events.Event] = []
+    assert with_model(align, "en", models, emitted.append, "a.mp4", offline=True).models == {"en": "whisper"}
+    assert emitted == []
+    assert with_model(align, "hi", models, emitted.append, "a.mp4", offline=True).models == {}
+    (notice,) = emitted
     assert isinstance(notice, events.Notice)
     assert "aligner" in notice.text
     assert "offline" in notice.text
@@ -101,8 +101,8 @@ def test_a_direction_that_the_user_named_is_planned_at_once(translate: Step) -> 
     profile = Profile(summary="", rank=1, stages={
         "translate": ProfileStage(backend="indictrans2", models=dict(translate.direction_models))
     })  # fmt: skip
-    told = Choices("alone", "test", profile, ("hi",), {"asr": {"language": "en"}})
-    step = single_step(stage_named("translate"), told, {}, None)
+    chosen = Choices("alone", "test", profile, ("hi",), {"asr": {"language": "en"}})
+    step = single_step(stage_named("translate"), chosen, {}, None)
     assert (step.models, step.waits_for_language) == ({"en-indic": "whisper"}, False)
 
 

@@ -93,16 +93,16 @@ class Meddler:
         acts: Mapping[tuple[str, str], Callable[[], object]],
         when: type[events.StepStarted | events.StepDone] = events.StepStarted,
     ) -> None:
-        self.heard: list[events.Event] = []
+        self.events: list[events.Event] = []
         self._acts, self._when = acts, when
 
     def __call__(self, event: events.Event) -> None:
-        self.heard.append(event)
+        self.events.append(event)
         if isinstance(event, self._when) and (act := self._acts.get((event.item, event.step))):
             act()
 
     def codes(self, item: str) -> list[str]:
-        return [event.code for event in self.heard if isinstance(event, events.StepFailedEvent) and event.item == item]
+        return [event.code for event in self.events if isinstance(event, events.StepFailedEvent) and event.item == item]
 
 
 @pytest.fixture
@@ -215,9 +215,9 @@ def test_a_touch_without_a_change_costs_only_another_reading(
     meddler = Meddler({(f"{name}.mkv", "demux"): partial(once, name) for name in touches})
     for item in run_batch([Request(film) for film in films.values()], project, meddler).items:
         assert item.state == "done"
-        begun = [one for one in meddler.heard if isinstance(one, events.StepStarted) and one.item == item.name]
+        begun = [one for one in meddler.events if isinstance(one, events.StepStarted) and one.item == item.name]
         assert [one.step for one in begun].count("demux") == 2
-    assert sum(isinstance(one, events.Notice) and "runs again" in one.text for one in meddler.heard) == len(films)
+    assert sum(isinstance(one, events.Notice) and "runs again" in one.text for one in meddler.events) == len(films)
 
 
 def test_a_film_that_was_briefly_replaced_is_read_again(make_project: Callable[..., Project], film: Path) -> None:

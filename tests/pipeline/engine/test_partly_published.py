@@ -39,8 +39,8 @@ def run(
             return await whole(self, job)
 
         monkeypatch.setattr(Dispatcher, "run", faulty)
-        heard: list[events.Event] = []
-        return run_batch([Request(film)], make_project(stub=True, **settings), heard.append), heard
+        emitted: list[events.Event] = []
+        return run_batch([Request(film)], make_project(stub=True, **settings), emitted.append), emitted
 
     return run
 
@@ -63,7 +63,7 @@ WITHOUT_FILM = {
 
 
 def test_subtitles_are_published_if_muxing_fails(run: Any, film: Path) -> None:
-    result, heard = run({"mux": FAILED}, to=["de"])
+    result, emitted = run({"mux": FAILED}, to=["de"])
     assert published(film) == WITHOUT_FILM
     (item,) = result.items
     assert (item.state, dict(item.missing)) == ("failed", {"mux.video": "mux.failed"})
@@ -72,7 +72,7 @@ def test_subtitles_are_published_if_muxing_fails(run: Any, film: Path) -> None:
     assert command.exit_code == 1
     assert "out/film/film.en.srt" in command.text
     assert "published without mux: the disk is on fire [mux.failed]" in summary(result)
-    assert any(isinstance(one, events.Notice) and "published without the results of mux" in one.text for one in heard)
+    assert any(isinstance(one, events.Notice) and "published without the results of mux" in one.text for one in emitted)
 
     result, _ = run({}, to=["de"])  # the receipt does not call it finished, and only the film is made
     assert [(one.state, one.steps_run) for one in result.items] == [("done", 1)]

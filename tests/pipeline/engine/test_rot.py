@@ -33,9 +33,9 @@ def film(tmp_path: Path) -> Path:
 
 def run(project: Project, film: Path, overrides: Mapping[str, JsonValue] | None = None) -> tuple[ItemResult, list[str]]:
     """Return the result of the film, and the notices."""
-    heard: list[events.Event] = []
-    (item,) = run_batch([Request(film, overrides or {})], project, heard.append).items
-    return item, [event.text for event in heard if isinstance(event, events.Notice)]
+    emitted: list[events.Event] = []
+    (item,) = run_batch([Request(film, overrides or {})], project, emitted.append).items
+    return item, [event.text for event in emitted if isinstance(event, events.Notice)]
 
 
 def objects(project: Project) -> list[Path]:
@@ -157,19 +157,19 @@ def test_a_disk_that_damages_everything_is_reported_and_nothing_is_published(
     project = make_project(stub=True)
     run(project, film)
     shutil.rmtree(project.folders.output)
-    heard: list[events.Event] = []
+    emitted: list[events.Event] = []
 
     def rot(event: events.Event) -> None:
-        heard.append(event)
-        if isinstance(event, events.StepDone) or not any(isinstance(one, events.StepReused) for one in heard[:-1]):
+        emitted.append(event)
+        if isinstance(event, events.StepDone) or not any(isinstance(one, events.StepReused) for one in emitted[:-1]):
             for place in of_stage(project, "subtitle"):
-                flip(place, random.Random(len(heard)))
+                flip(place, random.Random(len(emitted)))
 
     (item,) = run_batch([Request(film)], project, rot).items
     assert item.error
     assert item.error.code == "results.content"
     assert "damaged again" in item.error.message
-    assert [event.code for event in heard if isinstance(event, events.StepFailedEvent)] == ["results.content"]
+    assert [event.code for event in emitted if isinstance(event, events.StepFailedEvent)] == ["results.content"]
 
 
 def test_a_damaged_glossary_in_the_store_is_written_again(

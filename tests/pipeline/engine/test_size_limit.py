@@ -94,7 +94,7 @@ def test_a_library_larger_than_the_limit_completes(padded_project: Callable[[str
     assert len(list(project.folders.output.glob("*/*.mkv"))) == FILMS
     again = run(project, films)
     assert {item.state for item in again.items} == {"reused"}
-    assert stages_run(again) == 0, "everything is published, and nobody asks what it was made from"
+    assert stages_run(again) == 0, "everything is published, so no result is needed"
     published = {path for path in project.folders.output.rglob("*") if path.suffix == ".txt"}
     assert len(published) == FILMS
     shutil.rmtree(project.folders.output / "film0000")
@@ -135,11 +135,11 @@ def test_results_of_later_items_are_kept(padded_project: Callable[[str], Project
 
 
 def test_a_limit_that_cannot_be_met_is_reported_once(padded_project: Callable[[str], Project], tmp_path: Path) -> None:
-    project, heard = padded_project("0.001MB"), list[events.Event]()
-    result = run(project, make_films(tmp_path / "films", 6), heard.append)
+    project, emitted = padded_project("0.001MB"), list[events.Event]()
+    result = run(project, make_films(tmp_path / "films", 6), emitted.append)
     assert {item.state for item in result.items} == {"done"}
-    told = [event.text for event in heard if isinstance(event, events.Notice)]
-    assert sum("results_limit" in text for text in told) == 1
+    notices = [event.text for event in emitted if isinstance(event, events.Notice)]
+    assert sum("results_limit" in text for text in notices) == 1
 
 
 def test_without_a_limit_no_result_is_deleted(padded_project: Callable[[str], Project], tmp_path: Path) -> None:

@@ -74,8 +74,8 @@ def test_no_subtitles_are_written_beside_a_film_in_a_language_that_it_has(
 def test_a_plan_lists_the_films_that_would_be_skipped(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
     film("films/has.mkv", beside=("Subs/has.en.srt",))
     film("films/none.mkv")
-    told = reel("plan", "films", "--skip-existing", "--to", "en", "--json", extra=fake_ffmpeg.variables)
-    items = {item["name"]: item for item in json.loads(told.stdout)["data"]["items"]}
+    plan = reel("plan", "films", "--skip-existing", "--to", "en", "--json", extra=fake_ffmpeg.variables)
+    items = {item["name"]: item for item in json.loads(plan.stdout)["data"]["items"]}
     assert items["has.mkv"]["skipped"] == "has subtitles already: Subs/has.en.srt (en)"
     assert items["has.mkv"]["steps"] == []
     assert items["none.mkv"]["steps"]
