@@ -20,6 +20,10 @@ def start() -> int:
     heard = [number for number, how in usual.items() if signal.getsignal(number) == how]  # others are to be ignored
     for number in heard:
         signal.signal(number, _leave)
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks how a command may go on
+        from pipeline.cli.completion import complete
+
+        complete()
     from pipeline.cli.main import main
 
     # A plan for ten thousand media keeps all it makes; to go through that again and again takes a sixth of the time.

@@ -18,7 +18,7 @@ from tests.pin_stage_versions import PINS, code_of, current_pins
 from tests.source_tree import FOLDERS, PACKAGES, ROOT, name_of, python_files, shell_files, text_files, tree_of
 
 OURS = {*FOLDERS}
-CORE_LIBRARIES = {"pydantic", "rich", "filelock", "psutil"}
+CORE_LIBRARIES = {"argcomplete", "pydantic", "rich", "filelock", "psutil"}
 RAY_ROOM = "pipeline/workers/ray/host.py"
 REGISTRY = "pipeline/plan/registry.py"
 # The packages of the orchestrator, from the top down: each imports those after it, and none before it.

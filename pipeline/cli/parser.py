@@ -90,11 +90,19 @@ class _Parser(argparse.ArgumentParser):
 
 def command_parser(command: Command) -> argparse.ArgumentParser:
     """Return the parser of one command, with its help."""
-    from pipeline.cli.options.declare import GROUPS, SHOW, flags_of
 
     examples = "\n".join(f"  ./{example}" for example in command.examples)
     summary = f"{command.summary[0].upper()}{command.summary[1:]}"
     parser = _Parser(command, description=f"{summary}\n\n{examples}\n")
+    add_flags(parser, command)
+    return parser
+
+
+def add_flags(parser: argparse.ArgumentParser, command: Command) -> list[tuple[Flag, argparse.Action]]:
+    """Add the flags of a command to a parser, in their groups. Returns each with its action."""
+    from pipeline.cli.options.declare import GROUPS, SHOW, flags_of
+
+    added = []
     flags = flags_of(arguments_of(command))
     used = {flag.group for flag in flags}
     groups = {name: parser.add_argument_group(name) for name in GROUPS if name in used}
@@ -105,9 +113,9 @@ def command_parser(command: Command) -> argparse.ArgumentParser:
             if flag.excludes not in exclusive:
                 exclusive[flag.excludes] = groups[flag.group].add_mutually_exclusive_group()
             place = exclusive[flag.excludes]
-        place.add_argument(*(flag.options or [flag.name]), **_keywords(flag, command))
+        added.append((flag, place.add_argument(*(flag.options or [flag.name]), **_keywords(flag, command))))
     groups[SHOW].add_argument("-h", "--help", action="help", help="show this help and exit")
-    return parser
+    return added
 
 
 def _keywords(flag: Flag, command: Command) -> dict[str, Any]:
@@ -136,13 +144,15 @@ def _keywords(flag: Flag, command: Command) -> dict[str, Any]:
 def _reader(flag: Flag, command: Command) -> Callable[[str], object]:
     """Return a function that reads a flag's value, or raises `CommandLineError`, which argparse lets pass."""
 
+    name = flag.options[-1] if flag.options else str(flag.metavar)
+
     def read(word: str) -> object:
         if flag.choices and word not in flag.choices:
-            raise usage_errors.wrong_value(flag.options[-1], word, "", flag.choices, usage_of(command))
+            raise usage_errors.wrong_value(name, word, "", flag.choices, usage_of(command))
         try:
             return flag.read(word) if flag.read else word
         except ValueError as error:
-            raise usage_errors.wrong_value(flag.options[-1], word, str(error), (), usage_of(command)) from error
+            raise usage_errors.wrong_value(name, word, str(error), (), usage_of(command)) from error
 
     return read
 

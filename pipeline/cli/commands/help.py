@@ -10,7 +10,7 @@ from pipeline.cli.arguments import CommandResult, megabytes, project_of
 from pipeline.cli.help_pages import OVERVIEW, quick_page
 from pipeline.cli.options.commands import command_named
 from pipeline.cli.options.declare import Arguments
-from pipeline.cli.options.machine import ShowHelp
+from pipeline.cli.options.machine import PrintCompletion, ShowHelp
 from pipeline.cli.parser import command_parser
 from pipeline.cli.usage_errors import unknown_command
 from pipeline.engine.project import Project
@@ -30,6 +30,14 @@ def show_help(arguments: ShowHelp) -> CommandResult:
 def show_version(arguments: Arguments) -> CommandResult:
     """Show the version of reel."""
     return CommandResult({"version": version()}, f"reel {version()}")
+
+
+def print_completion(arguments: PrintCompletion) -> CommandResult:
+    """Print the code that makes a shell complete `reel`."""
+    from pipeline.cli.completion import shell_code  # argcomplete is of use to this command alone
+
+    code = shell_code(arguments.shell)
+    return CommandResult({"shell": arguments.shell, "code": code}, code)
 
 
 def welcome(arguments: Arguments) -> CommandResult:
@@ -69,5 +77,5 @@ def _state(project: Project, missing: list[str]) -> str:
     models = f", with {megabytes(size)} of models" if size else ""
     return (
         f"The first run sets up {profile}: {len(missing)} parts are missing{models}.\n"
-        "To set them up now: `./reel envs ensure`, then `./reel models fetch`."
+        "`./reel setup --cache-models` sets them up now."
     )

@@ -174,6 +174,10 @@ COMMANDS = (
         "help", "show the help of a command",
         ("reel help run", "reel help models fetch"), "machine.ShowHelp", "help.show_help", resumes=False,
     ),
+    Command(
+        "completion", "print the code that makes a shell complete commands and names",
+        ("reel completion bash",), "machine.PrintCompletion", "help.print_completion", resumes=False,
+    ),
     Command("version", "show the version of reel", ("reel version",), "declare.Arguments", "help.show_version"),
 )  # fmt: skip
 

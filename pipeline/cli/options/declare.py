@@ -16,7 +16,10 @@ MAKE, TAKE, PLACE, HOW, SHOW = (
 GROUPS = (TAKE, MAKE, PLACE, HOW, SHOW)
 """The groups of flags, in the order of a help page."""
 
-Kind = Literal["file", "folder", "stage", "model", "environment", "profile", "recipe", "guide", "language", ""]
+Kind = Literal[
+    "file", "folder", "stage", "backend", "model", "environment", "profile", "recipe", "guide", "language", "setting",
+    "command", "",
+]  # fmt: skip
 """Says what a flag's value names; shell completion offers these names."""
 
 _FLAG = "flag"  # where a field's metadata holds it
@@ -55,12 +58,20 @@ class Flag:
 
 
 def argument(
-    metavar: str, help: str, count: Literal["", "?", "*", "+"] = "", *, group: str = TAKE, kind: Kind = ""
+    metavar: str,
+    help: str,
+    count: Literal["", "?", "*", "+"] = "",
+    *,
+    group: str = TAKE,
+    kind: Kind = "",
+    choices: tuple[str, ...] = (),
 ) -> Any:
     """Declare an argument that is known by its place. `count` is that of argparse: how many words it takes."""
     default = () if count in {"*", "+"} else None
     required = count in {"", "+"}
-    return _field(Flag("", (), help, group, metavar, count=count, kind=kind, required=required, default=default))
+    return _field(
+        Flag("", (), help, group, metavar, count=count, kind=kind, choices=choices, required=required, default=default)
+    )
 
 
 def flag(

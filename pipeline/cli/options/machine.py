@@ -84,7 +84,14 @@ class CheckMachine(Arguments):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ShowHelp(Arguments):
-    words: tuple[str, ...] = argument("COMMAND", "the command, as `models fetch`; none: all commands", "*", group=SHOW)
+    words: tuple[str, ...] = argument(
+        "COMMAND", "the command, as `models fetch`; none: all commands", "*", group=SHOW, kind="command"
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PrintCompletion(Arguments):
+    shell: str = argument("SHELL", "the shell: bash, zsh or fish", group=SHOW, choices=("bash", "zsh", "fish"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

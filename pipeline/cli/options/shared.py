@@ -64,7 +64,7 @@ class SettingFlags(OfflineFlag):
         help="which backends and models; auto: the best that suits this machine",
     )  # fmt: skip
     assignments: tuple[str, ...] = repeated(
-        "--set", group=HOW, metavar="NAME=VALUE",
+        "--set", group=HOW, metavar="NAME=VALUE", kind="setting",
         help="set any setting or stage parameter, as `asr.beam_size=3`; may be repeated",
     )  # fmt: skip
     stub: bool | None = switch(

@@ -32,7 +32,9 @@ class RunStage(ProgressFlag, SettingFlags, FirstUseFlags):
     output: str = flag(
         "-o", "--output", group=PLACE, metavar="DIR", required=True, kind="folder", help="the folder for the outputs"
     )
-    backend: str | None = flag("--backend", group=HOW, metavar="NAME", help="the backend to use (that of the profile)")
+    backend: str | None = flag(
+        "--backend", group=HOW, metavar="NAME", kind="backend", help="the backend to use (that of the profile)"
+    )
     to: str | None = flag(
         "--to", group=MAKE, metavar="LANGUAGE", setting="to", kind="language", read=given,
         help="the target language, for stages that translate",
