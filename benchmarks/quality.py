@@ -110,7 +110,7 @@ def programs(folder: Path) -> dict[str, Program]:
         places = ["--set", f"results_dir={folder / 'results'}", "-o", str(folder / "out"), "--profile", "starter"]
         words = [ROOT / "reel", "run", *media, "--recipe", "transcribe", "--language", "en", *places]
         subprocess.run([*map(str, words), "--progress", "none"], check=True, stdout=subprocess.DEVNULL)
-        return [_transcript(folder / "out" / one.stem / "transcript.json") for one in media]
+        return [transcript(folder / "out" / one.stem / "transcript.json") for one in media]
 
     def bare(vad: str) -> Program:
         model = next(SNAPSHOTS.iterdir())
@@ -125,7 +125,8 @@ def programs(folder: Path) -> dict[str, Program]:
     return {"reel": reel, "bare engine, its speech filter": bare("vad"), "bare engine": bare("none")}
 
 
-def _transcript(path: Path) -> list[Spoken]:
+def transcript(path: Path) -> list[Spoken]:
+    """Return the words of a transcript that reel published."""
     segments = json.loads(path.read_text(encoding="utf-8"))["segments"]
     return [(word["text"], word["start_ms"], word["end_ms"]) for segment in segments for word in segment["words"]]
 

@@ -1,55 +1,84 @@
-"""Whisper through faster-whisper and CTranslate2, one window after the other.
+"""Whisper through faster-whisper and CTranslate2, several windows of half a minute at once.
 
 One temperature, 0: CTranslate2's sampling cannot be seeded again, so a second try at a higher one would make the
 text depend on what the worker did before. Nothing is carried from window to window either, which stops a repetition
-from feeding itself.
+from feeding itself. Which windows are decoded together depends on the file alone, so its text does not depend on
+company.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
+
+import numpy as np
+from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from shared.documents.speech import Region
 from shared.stage import Device
 from stages.asr.heard import Heard, HeardWord
-from stages.asr.packs import PACK_MS
 from stages.asr.stage import AGAIN_NGRAM, AGAIN_PENALTY, AsrParams
-from stages.toolkit.audio.waveform import read_pack
+from stages.asr.windows import WINDOW_MS, JoinedWindow, joined_windows
+from stages.toolkit.audio.waveform import SPEECH_RATE, read_pack
 from stages.toolkit.whisper.codes import whisper_code
 from stages.toolkit.whisper.ctranslate2 import Whisper, load_model
 
+_BATCH_SIZE = 8
+_FRAMES_PER_S = 100  # of the library's `seek`, which is rounded down
+
 
 class FasterWhisperEngine(Whisper):
-    """A loaded Whisper that moves its windows on by what it understood."""
+    """A loaded Whisper that decodes windows in batches."""
 
-    longest_ms = PACK_MS
+    longest_ms = WINDOW_MS
+
+    def __init__(self, model: WhisperModel, batch_size: int) -> None:
+        super().__init__(model)
+        self._batch_size = batch_size
 
     def transcribe(
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
     ) -> Iterator[Heard]:
-        """Decode a pack, segment by segment."""
-        segments, _ = self._model.transcribe(
-            read_pack(audio, pack),
-            language=whisper_code(language),
+        """Decode a pack, as many windows at once as a batch has. Each window is heard after the prompt."""
+        size = params.batch_size or self._batch_size
+        windows = joined_windows(pack)
+        for begin in range(0, len(windows), size):
+            yield from self._decode(audio, windows[begin : begin + size], whisper_code(language), params, again)
+
+    def _decode(
+        self, audio: Path, batch: Sequence[JoinedWindow], language: str, params: AsrParams, again: bool
+    ) -> Iterator[Heard]:
+        parts = [read_pack(audio, window.stretches) for window in batch]
+        edges = list(accumulate((len(part) for part in parts), initial=0))
+        clips = [{"start": start / SPEECH_RATE, "end": end / SPEECH_RATE} for start, end in pairwise(edges)]
+        segments, _ = BatchedInferencePipeline(self._model).transcribe(
+            np.concatenate(parts),
+            clip_timestamps=clips,
+            batch_size=len(batch),
+            language=language,
             beam_size=params.beam_size,
             patience=params.patience,
             temperature=0.0,
             repetition_penalty=AGAIN_PENALTY if again else 1.0,
             no_repeat_ngram_size=AGAIN_NGRAM if again else 0,
-            initial_prompt=params.initial_prompt,
+            initial_prompt=f" {params.initial_prompt.strip()}" if params.initial_prompt else None,
             hotwords=params.hotwords,
-            condition_on_previous_text=False,
             word_timestamps=True,
-            # The library would skip a silent window without a word; the stage does it, and says so.
-            no_speech_threshold=None,
-            log_prob_threshold=None,
-            compression_ratio_threshold=None,
         )
+        begins = [clip["start"] for clip in clips]
         for segment in segments:
+            window = max(bisect_right(begins, segment.seek / _FRAMES_PER_S + 1 / _FRAMES_PER_S) - 1, 0)
+            shift = batch[window].start_ms - round(begins[window] * 1000)
             yield Heard(
                 words=tuple(
-                    HeardWord(word.word, round(word.start * 1000), round(word.end * 1000), float(word.probability))
+                    HeardWord(
+                        word.word,
+                        round(word.start * 1000) + shift,
+                        round(word.end * 1000) + shift,
+                        float(word.probability),
+                    )
                     for word in segment.words or ()
                 ),
                 average_log_probability=float(segment.avg_logprob),
@@ -58,4 +87,5 @@ class FasterWhisperEngine(Whisper):
 
 
 def load(models: Mapping[str, Path], device: Device) -> FasterWhisperEngine:
-    return FasterWhisperEngine(load_model(models["whisper"], device))
+    """Load the model."""
+    return FasterWhisperEngine(load_model(models["whisper"], device), _BATCH_SIZE)

@@ -19,8 +19,8 @@ from shared.documents.speech import Region
 from shared.stage import Device
 from shared.text.language import parse_language
 from stages.asr.heard import Heard, HeardWord
-from stages.asr.packs import PACK_MS
 from stages.asr.stage import AsrParams
+from stages.asr.windows import WINDOW_MS, JoinedWindow, joined_windows
 from stages.toolkit.audio.waveform import open_speech, read_pack
 from stages.toolkit.whisper.codes import whisper_code
 
@@ -31,7 +31,7 @@ _NO_PROBABILITY = -100.0
 class MlxWhisperEngine:
     """A Whisper that the library holds by its folder."""
 
-    longest_ms = PACK_MS
+    longest_ms = WINDOW_MS
 
     def __init__(self, folder: Path, dtype: mx.Dtype) -> None:
         self._folder, self._dtype = str(folder), dtype
@@ -60,11 +60,17 @@ class MlxWhisperEngine:
     def transcribe(
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
     ) -> Iterator[Heard]:
-        """Decode a pack. The library gives its segments all at once, so the stage hears of them at the end."""
+        """Decode a pack, window after window, because the library follows the prompt in its first window only."""
+        for window in joined_windows(pack):
+            yield from self._decode(audio, window, language, params, again)
+
+    def _decode(
+        self, audio: Path, window: JoinedWindow, language: str, params: AsrParams, again: bool
+    ) -> Iterator[Heard]:
         mx.random.seed(_SEED)
         prompt = " ".join(part for part in (params.hotwords, params.initial_prompt) if part)
         result = transcribe(
-            read_pack(audio, pack),
+            read_pack(audio, window.stretches),
             path_or_hf_repo=self._folder,
             fp16=self._dtype == mx.float16,
             language=whisper_code(language),
@@ -81,7 +87,10 @@ class MlxWhisperEngine:
             yield Heard(
                 words=tuple(
                     HeardWord(
-                        word["word"], round(word["start"] * 1000), round(word["end"] * 1000), float(word["probability"])
+                        word["word"],
+                        window.start_ms + round(word["start"] * 1000),
+                        window.start_ms + round(word["end"] * 1000),
+                        float(word["probability"]),
                     )
                     for word in segment["words"]
                 ),

@@ -41,11 +41,11 @@ def _stretches(speech: SpeechRegions, bridge_ms: int, pad_ms: int, longest_ms: i
         before = (spans[index - 1][1] + start) // 2 if index else 0
         after = (end + spans[index + 1][0]) // 2 if index + 1 < len(spans) else speech.duration_ms
         room = min(pad_ms, max(longest_ms - (end - start), 0) // 2)  # what is long enough is not cut for its padding
-        yield from _cut(max(start - room, before), min(end + room, after), longest_ms)
+        yield from cut(max(start - room, before), min(end + room, after), longest_ms)
 
 
-def _cut(start: int, end: int, longest_ms: int) -> Iterator[Region]:
-    """Yield one piece; equal ones where it is longer than a stretch may be."""
+def cut(start: int, end: int, longest_ms: int) -> Iterator[Region]:
+    """Yield a stretch as one piece, or as equal ones where it is longer than a stretch may be."""
     pieces = -(-(end - start) // longest_ms)
     edges = [start + (end - start) * number // pieces for number in range(pieces + 1)]
     for first, last in pairwise(edges):

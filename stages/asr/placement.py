@@ -23,6 +23,7 @@ _LEAST_INSIDE_MS = 40
 _MOST_OVERHANG_MS = 150  # how far a word that ends a sentence may reach into the next region by an error of its time
 _NEAR_MS = 100
 _SHORTEST_WORD_MS = 60
+_DIVIDING_PAUSE_MS = 700
 _FEW_WORDS = 2  # more words in one pause are speech that the detector missed, and not words with wrong times
 
 
@@ -80,9 +81,12 @@ def place(heard: Heard, spans: Sequence[Span], before: str = "") -> Iterator[Seg
 
 
 def sentences(segment: Segment) -> Iterator[Segment]:
-    """Yield the sentences of a segment."""
+    """Yield the sentences of a segment, and the parts of one that pauses divide."""
     words: list[Word] = []
     for word in segment.words:
+        if words and not segment.window and word.start_ms - words[-1].end_ms >= _DIVIDING_PAUSE_MS:
+            yield segment_of(words, segment.average_log_probability, segment.no_speech_probability, segment.window)
+            words = []
         words.append(word)
         if ends_sentence(word.text):
             yield segment_of(words, segment.average_log_probability, segment.no_speech_probability, segment.window)

@@ -3,7 +3,8 @@
 Only what the regions name is decoded. Regions that stand close together are bridged, the rest of the silence is cut
 out, and up to five minutes of what remains go to the backend as one pack; times are mapped back here. So the encoder
 runs as often as in a bare call with the library's own speech filter, and ten hours need no more memory than five
-minutes do. What Whisper is known to invent (text on silence, endless repetition) is left out, and said.
+minutes do. What Whisper is known to invent (text on silence, endless repetition) is left out, and said. Speech that got
+no text is decoded a second time.
 
 A backend that times no words says in which window each text was heard; the text becomes sentences here, and their words
 are spread over the speech of that window until stage `align` finds them.
@@ -11,7 +12,6 @@ are spread over the speech of that window until stage `align` finds them.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -23,21 +23,23 @@ from pydantic import Field, field_validator
 from shared.documents.removals import Removal, Removals
 from shared.documents.speech import Region, SpeechRegions
 from shared.documents.transcript import Segment, Transcript, Word
-from shared.stage import Backend, Fallback, Files, Job, Params, Resources, Stage, StageError
+from shared.stage import Backend, Fallback, Files, Job, Resources, Stage, StageError
 from shared.text.glossary import cut_hotwords
 from shared.text.language import UNDETERMINED, primary
 from shared.text.language_names import known_or_none
+from shared.text.language_params import LanguageParams, of_language
 from shared.text.timecode import clock
+from stages.asr.doubts import Limits, judge
 from stages.asr.heard import Heard
-from stages.asr.packs import first, make_packs
+from stages.asr.missed import missed
+from stages.asr.packs import cut, first, make_packs
 from stages.asr.placement import place, sentences, spans_of
 
 # Against a repetition, without sampling. They spoil what repeats itself by intent, so they are for the second try only.
 AGAIN_PENALTY, AGAIN_NGRAM = 1.1, 5
 _LANGUAGE_MS = 30_000  # what Whisper hears at once, and enough to tell the language by
-# `You` on 20 s of silence: log probability -0.8, so sure enough for Whisper's rule, but its word 0.08. Segments of
-# real speech have 0.75 and more, at 0 dB too; where one had 0.16, Whisper was not above `no_speech_threshold`.
-_UNSURE_WORDS = 0.3
+# What is found in speech that got no text at first must be more probable than what noise gives.
+_SURE_AGAIN = -0.8
 
 
 class AsrInputs(Files):
@@ -53,7 +55,7 @@ ComputeType = Literal[
 ]  # CTranslate2's
 
 
-class AsrParams(Params):
+class AsrParams(LanguageParams):
     """faster-whisper's parameters and defaults. There is no temperature: sampling cannot be repeated."""
 
     language: str | None = Field(None, description="language that is spoken, BCP-47; by default it is identified")
@@ -66,7 +68,12 @@ class AsrParams(Params):
     )
     beam_size: int = Field(5, ge=1, le=20, description="hypotheses kept while decoding")
     patience: float = Field(1.0, gt=0, description="beam search patience")
-    initial_prompt: str | None = Field(None, description="text before the first words of each pack, as an example")
+    initial_prompt: str | None = Field(
+        None, description="text before each window, as an example; by default `example_text` of the language"
+    )
+    example_text: dict[str, str] = Field(
+        {}, description="by language: sentences with punctuation, which the decoder then writes too"
+    )
     hotwords: str | None = Field(
         None, description="names and terms that the decoder should prefer; by default those of the glossary"
     )
@@ -76,7 +83,7 @@ class AsrParams(Params):
     batch_size: int | None = Field(
         None,
         ge=1,
-        description="whisperx: windows decoded at once; by default 4 on the processor and 16 on a GPU",
+        description="windows decoded at once; by default 8, and with whisperx 4 on the processor and 16 on a GPU",
     )
     no_speech_threshold: float = Field(0.6, ge=0, le=1, description="above it, and unsure: taken as no speech")
     log_prob_threshold: float = Field(-1.0, le=0, description="below it the decoder counts as unsure")
@@ -125,7 +132,8 @@ class Engine(Protocol):
     def transcribe(
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
     ) -> Iterator[Heard]:
-        """Yield what the model recognises. `again`: the pack came back as a repetition before, so discourage one."""
+        """Yield what the model recognises. `again`: the pack came back as a repetition, or without text, before; so
+        discourage a repetition."""
 
 
 def run(engine: Engine, job: AsrJob) -> AsrOutputs:
@@ -136,8 +144,9 @@ def run(engine: Engine, job: AsrJob) -> AsrOutputs:
     language, probability = _language(engine, job, speech, wanted)
     left_out: list[Removal] = []
     said: list[Segment] = []
+    regions = speech.regions if job.inputs.speech else ()
     for spoken, pack in _passages(engine, job, speech, language):
-        for segment in _said(engine, job, _Pack(pack, speech.regions), spoken, left_out):
+        for segment in _heard_twice(engine, job, _Pack(pack, regions), spoken, left_out):
             other = None if spoken == language else spoken
             said.append(segment.model_copy(update={"id": len(said), "language": other}))
             job.progress(segment.end_ms / max(speech.duration_ms, 1))
@@ -213,6 +222,17 @@ def _with_room(engine: Engine, job: AsrJob) -> AsrParams:
     return job.params if kept == hotwords else job.params.model_copy(update={"hotwords": kept or None})
 
 
+def with_example(engine: Engine, params: AsrParams, language: str) -> AsrParams:
+    """Return the parameters with the example of the language as the prompt, if there is no other and it has room.
+
+    Whisper continues the style of its prompt. Without one, a window that begins with a bare word stays bare.
+    """
+    example = of_language(params.example_text, language, "")
+    if params.initial_prompt or not example or not engine.hears_prompt(f"{params.hotwords or ''} {example}".strip()):
+        return params
+    return params.model_copy(update={"initial_prompt": example})
+
+
 def _language(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | None) -> tuple[str, float]:
     """The language that was asked for, else the one that the first half minute of speech sounds like."""
     if wanted or not speech.regions:
@@ -225,17 +245,31 @@ def _language(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | 
     return language, round(probability, 4)
 
 
+def _heard_twice(engine: Engine, job: AsrJob, pack: _Pack, language: str, left_out: list[Removal]) -> list[Segment]:
+    """Return the segments of a pack, in order of time. Speech that got no text is decoded once more, by itself: a
+    window of several utterances sometimes ends in the middle. Speech whose text was left out is not."""
+    said = list(_said(engine, job, pack, language, left_out))
+    for region in missed(pack.stretches, pack.speech, said, left_out):
+        stretches = tuple(cut(region.start_ms, region.end_ms, engine.longest_ms))
+        for segment in _said(engine, job, _Pack(stretches, pack.speech), language, left_out, again=True):
+            if segment.average_log_probability >= _SURE_AGAIN:
+                said.append(segment)
+    return sorted(said, key=lambda segment: segment.start_ms)
+
+
 def _said(
     engine: Engine, job: AsrJob, pack: _Pack, language: str, left_out: list[Removal], again: bool = False
 ) -> Iterator[Segment]:
     """Yield the segments of a pack. A stretch that came back as a repetition is decoded once more, with penalties."""
     spans, stretches = spans_of(pack.stretches, pack.speech), spans_of(pack.stretches, ())
     before = ""
-    for heard in engine.transcribe(job.inputs.audio, pack.stretches, primary(language), job.params, again):
+    params = with_example(engine, job.params, language)
+    limits = Limits(params.no_speech_threshold, params.log_prob_threshold, params.compression_ratio_threshold)
+    for heard in engine.transcribe(job.inputs.audio, pack.stretches, primary(language), params, again):
         segments = list(place(heard, stretches if heard.window else spans, before))
         before = heard.words[-1].text if heard.words else before
         for segment in segments:
-            silent, repetitive, evidence = judge(heard, segment, job.params)
+            silent, repetitive, evidence = judge(heard, segment, limits)
             if repetitive and not silent and not again and segment.end_ms > segment.start_ms:
                 stretch = heard.window or Region(start_ms=segment.start_ms, end_ms=segment.end_ms)
                 yield from _said(engine, job, _Pack((stretch,), pack.speech), language, left_out, again=True)
@@ -247,29 +281,7 @@ def _said(
                     )
                 )  # fmt: skip
             else:
-                yield from sentences(segment) if heard.window else (segment,)
-
-
-def judge(heard: Heard, segment: Segment, params: AsrParams) -> tuple[bool, bool, dict[str, float]]:
-    """Return whether a segment is likely to be text on silence, whether it is a repetition, and the evidence."""
-    word_probability = sum(word.probability for word in segment.words) / len(segment.words)
-    unsure = heard.average_log_probability < params.log_prob_threshold or word_probability < _UNSURE_WORDS
-    ratio = compression_ratio(segment.text)
-    repetitive = ratio > params.compression_ratio_threshold
-    silent = heard.no_speech_probability > params.no_speech_threshold and (unsure or repetitive)
-    evidence = {
-        "no_speech_probability": heard.no_speech_probability,
-        "average_log_probability": heard.average_log_probability,
-        "word_probability": word_probability,
-        "compression_ratio": ratio,
-    }
-    return silent, repetitive, {name: round(value, 4) for name, value in evidence.items()}
-
-
-def compression_ratio(text: str) -> float:
-    """How well a text compresses: Whisper's measure of repetition."""
-    content = text.encode()
-    return len(content) / len(zlib.compress(content))
+                yield from sentences(segment)
 
 
 def _write(
@@ -294,11 +306,11 @@ def _write(
 
 
 # What Whisper is told of, and those who are not asked in words hear nothing of.
-_DECODING = ("beam_size", "patience", "initial_prompt", "hotwords", "compute_type", "batch_size")
+_DECODING = ("beam_size", "patience", "initial_prompt", "example_text", "hotwords", "compute_type", "batch_size")
 
 STAGE = Stage(
     name="asr",
-    version=5,
+    version=6,
     summary="transcribe speech, with a time for each word",
     inputs=AsrInputs,
     params=AsrParams,
@@ -309,14 +321,14 @@ STAGE = Stage(
             environment="lite",
             on_request=("cuda",),
             card_library="ctranslate2",
-            summary="Whisper through CTranslate2, window after window, with the decoder's word times",
+            summary="Whisper through CTranslate2, eight windows at once, with the decoder's word times",
             models=("whisper",),
-            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
+            resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=4.0, time_per_media_s=10.0),
             load_params=("compute_type",),
-            neutral_params=("batch_size",),
             oom_fallbacks=(
-                Fallback("two hypotheses", {"beam_size": 2}),
-                Fallback("8-bit weights", {"beam_size": 2, "compute_type": "int8"}),
+                Fallback("one window at once", {"batch_size": 1}),
+                Fallback("two hypotheses", {"batch_size": 1, "beam_size": 2}),
+                Fallback("8-bit weights", {"batch_size": 1, "beam_size": 2, "compute_type": "int8"}),
                 Fallback("the processor", device="cpu"),
             ),
         ),

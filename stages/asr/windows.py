@@ -1,7 +1,8 @@
-"""Windows of a pack, for recognizers that hear half a minute as a whole and time no words.
+"""Windows of a pack, for recognizers that hear half a minute as a whole.
 
-As in WhisperX' own merging (Bain et al. 2023, section 3), a window takes as many regions as fit, with the pauses
-between them, because the encoder costs the same for a second as for thirty.
+As in WhisperX' own merging (Bain et al. 2023, section 3), a window takes as many regions as fit, because the encoder
+costs the same for a second as for thirty. A window for a recognizer that times no words keeps the pauses between them;
+one for a recognizer that does is without.
 """
 
 from __future__ import annotations
@@ -40,6 +41,29 @@ def windows_of(pack: Sequence[Region]) -> list[Window]:
             windows[-1] = Window(wider, (last.pack[0], done + length))
         else:
             windows.append(Window(stretch, (done, done + length)))
+        done += length
+    return windows
+
+
+@dataclass(frozen=True)
+class JoinedWindow:
+    """Stretches of a pack that are decoded as a whole, without what lies between them; it begins at `start_ms` of the
+    pack."""
+
+    stretches: tuple[Region, ...]
+    start_ms: int
+
+
+def joined_windows(pack: Sequence[Region]) -> list[JoinedWindow]:
+    """Return the windows of a pack without gaps, none above `WINDOW_MS`. No stretch may be longer than that."""
+    windows: list[JoinedWindow] = []
+    done = 0
+    for stretch in pack:
+        length = stretch.end_ms - stretch.start_ms
+        if windows and done + length - windows[-1].start_ms <= WINDOW_MS:
+            windows[-1] = JoinedWindow((*windows[-1].stretches, stretch), windows[-1].start_ms)
+        else:
+            windows.append(JoinedWindow((stretch,), done))
         done += length
     return windows
 

@@ -27,10 +27,10 @@ from pathlib import Path
 
 from shared.documents.removals import Label, Reason, Removal
 from shared.documents.transcript import Segment, Transcript, Word
+from shared.intervals import Spans
 from shared.stage import Device
 from stages.clean.stage import Cleaned, Evidence, Wanted
 from stages.toolkit.cues.marks import NOTES
-from stages.toolkit.text.intervals import Spans
 
 _NOBODY, _HARDLY_ANYBODY = 0.1, 0.5
 _DOUBTED_WORDS, _DOUBTED_SPEECH = 0.5, 0.6

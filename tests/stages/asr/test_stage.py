@@ -33,6 +33,7 @@ class FakeEngine:
     calls: list[tuple[str, Sequence[Region], str | bool]] = field(default_factory=list)
     room: int = 100  # characters
     told: set[str | None] = field(default_factory=set)
+    prompts: set[str | None] = field(default_factory=set)
 
     def hears_prompt(self, text: str) -> bool:
         return len(text) <= self.room
@@ -49,6 +50,7 @@ class FakeEngine:
     ) -> Iterator[Heard]:
         self.calls.append((language, pack, again))
         self.told.add(params.hotwords)
+        self.prompts.add(params.initial_prompt)
         yield from self.second if again else self.heard
 
 
@@ -185,7 +187,7 @@ def test_text_without_word_times_becomes_sentences_that_remember_their_window(tm
 def test_a_repetition_without_word_times_is_decoded_again_as_a_whole_window(tmp_path: Path) -> None:
     engine = FakeEngine([replace(LOOP, window=WINDOW)], second=[HELLO])
     transcript_of(engine, a_job(tmp_path, [(1_000, 10_000)]))
-    assert engine.calls[-1] == ("en", (WINDOW,), True)
+    assert engine.calls[2] == ("en", (WINDOW,), True)
 
 
 class Polyglot(FakeEngine):
@@ -197,9 +199,10 @@ class Polyglot(FakeEngine):
 
 def test_each_stretch_may_be_in_a_language_of_its_own(tmp_path: Path) -> None:
     engine = Polyglot([HELLO])
-    job = a_job(tmp_path, [(0, 5_000), (10_000, 15_000), (31_000, 35_000), (50_000, 55_000)], multilingual="true")
+    job = a_job(tmp_path, [(0, 900), (10_000, 11_000), (31_000, 32_000), (50_000, 51_000)], multilingual="true")
     transcript = transcript_of(engine, job)
-    assert [(call[0], len(call[1])) for call in engine.calls] == [("en", 2), ("hi", 1), ("en", 1)]
+    calls = [(language, len(pack)) for language, pack, again in engine.calls if not again]
+    assert calls == [("en", 2), ("hi", 1), ("en", 1)]
     assert transcript.language == "en"
     assert [segment.language for segment in transcript.segments] == [None, "hi", None]
 
@@ -215,7 +218,7 @@ def test_each_stretch_may_be_in_a_language_of_its_own(tmp_path: Path) -> None:
 )
 def test_what_nobody_said_is_left_out_and_reported(tmp_path: Path, invented: Heard) -> None:
     engine = FakeEngine([invented, HELLO], second=[HELLO])
-    job = a_job(tmp_path, [(0, 5_000)])
+    job = a_job(tmp_path, [(0, 1_500)])
     assert transcript_of(engine, job).text == "Hello there.\n"
     assert job.facts["left_out"] == 1
     assert isinstance(job.listener, Audience)
@@ -230,18 +233,56 @@ LOOP = heard(*[(" again", at, at + 10) for at in range(0, 900, 10)])
 
 def test_speech_that_came_back_as_a_repetition_is_decoded_again(tmp_path: Path) -> None:
     engine = FakeEngine([LOOP], second=[HELLO])
-    transcript = transcript_of(engine, a_job(tmp_path, [(0, 5_000)]))
+    transcript = transcript_of(engine, a_job(tmp_path, [(0, 1_500)]))
     assert transcript.text == "Hello there.\n"
     assert engine.calls[-1] == ("en", regions((0, 900)), True)
 
 
 def test_a_repetition_that_stays_one_is_left_out(tmp_path: Path) -> None:
-    job = a_job(tmp_path, [(0, 5_000)])
+    job = a_job(tmp_path, [(0, 1_500)])
     assert transcript_of(FakeEngine([LOOP], second=[LOOP]), job).segments == ()
     assert (job.facts["left_out"], job.facts["language"]) == (1, "und")
     (removal,) = Removals.read(job.out_dir / "left-out.json").removals
     assert removal.reason == "repetitive"
     assert removal.evidence["compression_ratio"] > 4
+
+
+def test_speech_without_text_is_decoded_again_by_itself(tmp_path: Path) -> None:
+    engine = FakeEngine([HELLO], second=[heard((" Good", 100, 500), (" day.", 500, 900))])
+    job = a_job(tmp_path, [(0, 1_000), (4_000, 5_500)])
+    transcript = transcript_of(engine, job)
+    assert engine.calls[-1] == ("en", regions((4_000, 5_500)), True)
+    assert [(segment.text, segment.start_ms) for segment in transcript.segments] == [
+        ("Hello there.", 200), ("Good day.", 4_100)
+    ]  # fmt: skip
+
+
+def test_what_is_found_by_the_second_try_must_be_likely(tmp_path: Path) -> None:
+    engine = FakeEngine([HELLO], second=[heard((" Thank", 100, 500), (" you.", 500, 900), sure=-0.9)])
+    assert transcript_of(engine, a_job(tmp_path, [(0, 1_000), (4_000, 5_500)])).text == "Hello there.\n"
+
+
+EXAMPLES = {"example_text": {"en": "Yes. Well, no?", "hi": "हाँ।"}}
+
+
+@pytest.mark.parametrize(
+    ("params", "room", "prompt"),
+    [
+        ({"language": "en-GB"}, 100, "Yes. Well, no?"),
+        ({"language": "hi"}, 100, "हाँ।"),
+        ({"language": "pt"}, 100, None),
+        ({"language": "en", "initial_prompt": "Ada."}, 100, "Ada."),
+        ({"language": "en", "hotwords": "Ada, Bo"}, 15, None),
+        ({"language": "en", "hotwords": "Ada, Bo"}, 22, "Yes. Well, no?"),
+    ],
+)
+def test_the_decoder_hears_an_example_in_the_language_if_there_is_room_and_no_other(
+    tmp_path: Path, params: dict[str, str], room: int, prompt: str | None
+) -> None:
+    engine = FakeEngine([HELLO], room=room)
+    job = a_job(tmp_path, [(0, 1_000)], **params)
+    run(engine, replace(job, params=job.params.model_copy(update=EXAMPLES)))
+    assert engine.prompts == {prompt}
 
 
 def test_the_language_is_told_by_half_a_minute_of_speech(tmp_path: Path) -> None:
@@ -255,20 +296,20 @@ def test_the_language_is_told_by_half_a_minute_of_speech(tmp_path: Path) -> None
 
 def test_a_given_language_is_not_identified_and_keeps_its_region(tmp_path: Path) -> None:
     engine = FakeEngine([HELLO])
-    assert transcript_of(engine, a_job(tmp_path, [(0, 5_000)], language="pt_BR")).language == "pt-BR"
+    assert transcript_of(engine, a_job(tmp_path, [(0, 1_500)], language="pt_BR")).language == "pt-BR"
     assert [call[0] for call in engine.calls] == ["pt"]
 
 
 def test_a_language_that_the_model_does_not_know_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StageError) as refusal:
-        run(FakeEngine(), a_job(tmp_path, [(0, 5_000)], language="ks"))
+        run(FakeEngine(), a_job(tmp_path, [(0, 1_500)], language="ks"))
     assert refusal.value.code == "asr.language"
     with pytest.raises(ValidationError, match="expected a language that is known"):
         AsrParams(language="klingon speech")
 
 
 def test_segments_are_numbered_over_all_packs(tmp_path: Path) -> None:
-    transcript = transcript_of(FakeEngine([HELLO, HELLO]), a_job(tmp_path, [(0, 5_000)]))
+    transcript = transcript_of(FakeEngine([HELLO, HELLO]), a_job(tmp_path, [(0, 1_500)]))
     assert [segment.id for segment in transcript.segments] == [0, 1]
 
 

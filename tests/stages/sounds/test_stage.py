@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.documents.sound import Sound
+from shared.intervals import Spans
 from stages.sounds.stage import KINDS, WINDOW_MS, Probabilities, SoundsParams, find_sounds
-from stages.toolkit.text.intervals import Spans
 
 PARAMS = SoundsParams()
 
