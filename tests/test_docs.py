@@ -168,6 +168,18 @@ def test_the_ready_workflow_for_ci_types_commands_that_there_are() -> None:
         parse(shlex.split(words))
 
 
+def test_the_ready_workflow_for_other_platforms_types_commands_that_there_are() -> None:
+    text = (ROOT / "docs" / "how-to" / "ci" / "reel-platforms.yml").read_text(encoding="utf-8")
+    typed = re.findall(r"(?:\./reel|\./reel\.ps1|reel\.cmd) (.+)", text)
+    assert len(typed) >= 6
+    for words in typed:
+        parse(shlex.split(words))
+    scripts = re.findall(r"\./([\w/-]+(?:\.sh|\.ps1)?)", text)
+    assert {"bootstrap.sh", "bootstrap.ps1", "reel.ps1", "scripts/test"} <= set(scripts)
+    for script in scripts:
+        assert (ROOT / script).is_file(), script
+
+
 def test_the_batch_script_for_slurm_is_a_script_and_types_commands_that_there_are() -> None:
     script = ROOT / "docs" / "how-to" / "cluster" / "slurm.sh"
     checked = subprocess.run(["bash", "-n", script], capture_output=True, text=True)

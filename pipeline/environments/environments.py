@@ -58,6 +58,11 @@ class Family(Frozen):
     holds_back: tuple[str, ...] = ()  # families that would get older packages together with this one
     without: tuple[str, ...] = ()  # packages that its lock must not hold
     builds: tuple[str, ...] = ()  # packages without a wheel, built from their source
+    absent: dict[str, tuple[str, ...]] = {}  # by system and processor: packages that have no wheel there
+
+    def absent_on(self, system: str, machine: str) -> tuple[str, ...]:
+        """Return the packages of the lock that have no wheel for a system and processor, as `win32` and `AMD64`."""
+        return self.absent.get(f"{system} {machine}", ())
 
     @property
     def runs_here(self) -> bool:
@@ -198,6 +203,13 @@ class Environments:
                 f"the environment {family} needs Python {self._families[family].python} or newer, and this is "
                 f"{platform.python_version()}",
                 hint=f"delete {sys.prefix} and run `REEL_PYTHON=/path/to/python3 ./reel envs ensure {family}`",
+            )
+        if absent := self._families[family].absent_on(sys.platform, platform.machine()):
+            raise Missing(
+                "environment.absent",
+                f"the environment {family} cannot be set up on {sys.platform} {platform.machine()}: there is no "
+                f"package of {', '.join(absent)} for it",
+                hint="on Windows, run reel in WSL; elsewhere, use another backend, or a machine with Linux on x86-64",
             )
         self._require_writable(family)
         with FileLock(self._root / f"{family}.lock"):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from pipeline.base.errors import Missing
 from pipeline.base.project import CODE_ROOT, CONFIG
-from pipeline.environments.environments import WORKER_PACKAGES, Environments
+from pipeline.environments.environments import WORKER_PACKAGES, Environments, load_families
 from pipeline.plan.registry import STAGES
 from shared.stage import CORE_ENVIRONMENT
 
@@ -23,6 +25,22 @@ owners = importlib.metadata.packages_distributions()
 loaded = {name.partition(".")[0] for name in sys.modules}
 print(*sorted({owner.lower().replace("_", "-") for name in loaded for owner in owners.get(name, ())}))
 """
+
+
+@pytest.mark.parametrize(("system", "machine"), [("win32", "AMD64"), ("linux", "aarch64")])
+def test_a_family_that_lacks_a_package_on_a_machine_says_so_before_it_builds(
+    system: str, machine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    families = load_families(CONFIG / "environments.toml")
+    environments = Environments(tmp_path / "venvs", CONFIG / "environments", tmp_path / "cache", families)
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+
+    with pytest.raises(Missing, match=f"translate cannot be set up on {system} {machine}.*indictranstoolkit") as error:
+        environments.ensure("translate", lambda event: None, offline=True)
+
+    assert error.value.code == "environment.absent"
+    assert not (tmp_path / "venvs").exists()
 
 
 def _digest(lock: str, folder: Path) -> str:
