@@ -32,8 +32,6 @@ class LocalHost:
         self._memory_mb = (find_memory_mb() or 0.0) * _MEMORY_SHARE
         self._cards = installed.hardware.cuda if installed.device == "cuda" else ()
         gpus = tuple(map(card_memory_mb, self._cards))
-        if installed.device == "mps":
-            gpus = (self._memory_mb,)  # the same memory, under another name
         self._host = Host(
             HOST, settings.cpus or available_cores(), self._memory_mb or float("inf"), gpus, settings.labels,
             spare=0 if settings.cpus else 1,  # a number of cores that the user sets is an upper limit

@@ -18,6 +18,7 @@ from pipeline.workers.capacity import Demand, clamp_to_largest_host
 from pipeline.workers.interfaces import WorkerHost, WorkerKey
 from pipeline.workers.scheduler import PoolForecast, PoolName
 from shared import protocol
+from shared.stage import Resources
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,10 @@ class Pools:
         key = worker_key(step, max((host.cpus for host in self._host.hosts), default=1))
         if key.name not in self._pools:
             resources = step.backend.resources
-            gpu_gib = 0.0 if key.device == "cpu" else resources.gpu_memory_gib
             declared = Pool(
                 key,
                 load_request(step, models, key) if key.stage else None,
-                Demand(memory_mb=resources.memory_gib * 2**30 / 1e6, gpu_mb=gpu_gib * 2**30 / 1e6),
+                _declared_demand(resources, key.device),
                 Demand(cpus=key.threads, labels=resources.labels),
             )
             self._pools[key.name] = self._with_measured_demands(declared)
@@ -107,12 +107,12 @@ class Pools:
     def _with_measured_demands(self, pool: Pool) -> Pool:
         """Return the pool with measured instead of declared memory where there are measurements, limited to the largest
         machine. Raises `Missing` if no machine has the labels."""
-        measured, on_gpu = self._measurements.of(pool.name), pool.key.device != "cpu"
-        demand = replace(
-            pool.running,
-            memory_mb=measured.memory_mb or pool.resident.memory_mb,
-            gpu_mb=(measured.gpu_mb or pool.resident.gpu_mb) if on_gpu else 0.0,
-        )
+        measured, device = self._measurements.of(pool.name), pool.key.device
+        memory_mb = measured.memory_mb or pool.resident.memory_mb
+        if device == "mps":  # what Metal holds is not a part of a process's resident memory
+            memory_mb = max(memory_mb, pool.resident.memory_mb)
+        gpu_mb = (measured.gpu_mb or pool.resident.gpu_mb) if device == "cuda" else 0.0
+        demand = replace(pool.running, memory_mb=memory_mb, gpu_mb=gpu_mb)
         limited = clamp_to_largest_host(demand, self._host.hosts)
         if limited is None:
             raise missing_label(pool)
@@ -121,6 +121,15 @@ class Pools:
             resident=Demand(memory_mb=limited.memory_mb, gpu_mb=limited.gpu_mb),
             running=Demand(cpus=limited.cpus, labels=limited.labels),
         )
+
+
+def _declared_demand(resources: Resources, device: str) -> Demand:
+    """Return the memory that a backend declares for a device. Apple's GPU uses the machine's own memory, which is
+    booked once."""
+    memory_mb, gpu_mb = resources.memory_gib * 2**30 / 1e6, resources.gpu_memory_gib * 2**30 / 1e6
+    if device == "mps":
+        return Demand(memory_mb=max(memory_mb, gpu_mb))
+    return Demand(memory_mb=memory_mb, gpu_mb=gpu_mb if device == "cuda" else 0.0)
 
 
 def missing_label(pool: Pool) -> Missing:

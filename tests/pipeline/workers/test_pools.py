@@ -138,3 +138,14 @@ def test_a_forecast_has_the_seconds_that_were_measured() -> None:
     books.record_job(pool.name, done(None))
     forecast = books.forecasts(0.0)[pool.name]
     assert (forecast.job_s, forecast.load_s) == (2.0, 5.0)
+
+
+def test_on_an_apple_gpu_the_machines_one_memory_is_booked_once() -> None:
+    on_apple = replace(step(memory_gib=2.0, gpu_memory_gib=6.0), placed="mps")
+    books = pools(replace(BOX, memory_mb=16_000))
+    pool = books.pool_of(on_apple, {})
+    assert pool.resident.memory_mb == pytest.approx(6 * 2**30 / 1e6)
+    assert pool.resident.gpu_mb == 0
+
+    books.record_job(pool.name, done(memory_mb=900.0))  # what Metal holds is not in it
+    assert books[pool.name].resident == pool.resident
