@@ -33,7 +33,8 @@ def refused_access(names: Sequence[str], cache: ModelCache, emit: Emit) -> Mappi
         refused = check_access(cache.hub, str(cache.locked[name].repo), token, cache.patience, emit)
         if refused is None or refused.code in {"hub.down", "hub.busy"}:  # no answer about access; the fetch will see
             return None
-        return Missing(refused.code, f"the model {name} cannot be fetched: {refused}", hint=refused.hint)
+        hint = f"{refused.hint}; then run `./reel models fetch {name}`"
+        return Missing(refused.code, f"the model {name} cannot be fetched: {refused}", hint=hint)
 
     with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
         return {name: told for name, told in zip(gated, pool.map(ask, gated), strict=True) if told}

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -44,9 +45,11 @@ class PublicHub:
 
     @property
     def variables(self) -> dict[str, str]:
+        # A folder of wheels that the machine names already may have decided which torch the environments have.
+        wheels = f"{os.environ.get('PIP_FIND_LINKS', '')} {self.wheels}".strip()
         return {
             "HF_ENDPOINT": self.hub.address, "HF_TOKEN": TOKEN,
-            "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "UV_OFFLINE": "1",
+            "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels, "UV_OFFLINE": "1",
         }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from pipeline.cli.commands import envs, model_fetch
 from pipeline.cli.options.machine import CheckMachine, SetUpMachine
 from pipeline.cli.options.models import FetchModels
 from pipeline.cli.profile_offer import choose_profile_aloud, tell, wants_models
+from pipeline.engine.project import Project
 from pipeline.engine.size_limit import limit_of
 from pipeline.plan.profile import load_profiles, suggest_profile
 
@@ -89,15 +90,32 @@ def set_up_machine(arguments: SetUpMachine) -> CommandResult:
     if chosen is None or models is None:
         return CommandResult({"profile": None}, "nothing was set up")
     project = project_of(replace(arguments, profile=chosen.name))
+    if models and (refused := _refused(project)):
+        return _joined(chosen.name, refused)
     built = envs.build(project.needed_environments(), project)
     if not models or built.exit_code != EXIT_OK:
         return _joined(chosen.name, built)
     fetched = model_fetch.fetch(
         FetchModels(
-            profile=chosen.name, languages=arguments.languages, offline=arguments.offline, progress=arguments.progress
+            profile=chosen.name, languages=arguments.languages, locked=arguments.locked,
+            accept_code=arguments.accept_code, offline=arguments.offline, progress=arguments.progress,
         )
     )  # fmt: skip
     return _joined(chosen.name, built, fetched)
+
+
+def _refused(project: Project) -> CommandResult | None:
+    """Return why models of the profile cannot be had, before gigabytes of environments are built for them; None where
+    nothing is known that speaks against it."""
+    cache = project.installed.models
+    names = model_fetch.needed_models(project.planner, project.planner.profile.profile)
+    missing = list(cache.incomplete(names))
+    failed = model_fetch.lock_missing(missing, project.installed)
+    if failed:
+        tell("nothing is built or fetched, because some models cannot be had; the same command goes on when they can")
+        return model_fetch.outcome(names, failed, cache)
+    cache.check_space(missing)
+    return None
 
 
 def _joined(profile: str, *results: CommandResult) -> CommandResult:

@@ -10,13 +10,13 @@ from pydantic import JsonValue
 
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK, Missing
 from pipeline.cli.arguments import CommandResult, agreed, has_terminal, megabytes, project_of, say, table
-from pipeline.cli.first_use import with_accepted_code
+from pipeline.cli.first_use import take_shown, with_accepted_code
 from pipeline.cli.options.models import AddModel, FetchModels, SelectModels
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.planner import Planner
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.fetch_many import fetch_all, obstacles
-from pipeline.model_cache.first_use import LookedUp, code_to_accept, look_up, shown_code, take, unlocked
+from pipeline.model_cache.first_use import LookedUp, code_to_accept, look_up, shown_code, unlocked
 from pipeline.model_cache.manifest import LockedModel, stated_bytes
 from pipeline.model_cache.selection import select_models, with_needs
 from pipeline.model_cache.user_models import add_folder
@@ -61,19 +61,28 @@ def fetch(arguments: FetchModels) -> CommandResult:
     if arguments.ask and missing and not has_terminal():
         print("no model is fetched, because there is no terminal to ask on", file=sys.stderr)
         return _nothing_fetched(names, models)
-    looked_up, refused = _look_ahead(missing, installed)
     if arguments.ask and missing:
-        wanted = [name for name in missing if name not in refused and name not in looked_up.failed]
+        looked_up, failed = _look_ahead(missing, installed)
+        failed |= looked_up.failed
+        wanted = [name for name in missing if name not in failed]
         if wanted and not _agreed(wanted, looked_up.found, models):
             return _nothing_fetched(names, models)
+        take_shown(looked_up.found, installed)
     else:
-        looked_up = with_accepted_code(looked_up, models)
+        failed = lock_missing(missing, installed)
     with open_reporter(project.settings.progress) as emit:
-        take(looked_up.found, models, emit)
-        failed = refused | dict(looked_up.failed)
         rest = [name for name in names if name not in failed]
         failed |= fetch_all(rest, models, emit, offline=project.settings.offline)
-    return _outcome(names, {name: failed[name] for name in names if name in failed}, models)
+    return outcome(names, {name: failed[name] for name in names if name in failed}, models)
+
+
+def lock_missing(missing: Sequence[str], installed: Installation) -> dict[str, Missing]:
+    """Lock those of the models that no lock knows, after a question about code that they bring. Return why models
+    cannot be had, as far as that is known before a byte of them comes."""
+    looked_up, refused = _look_ahead(missing, installed)
+    looked_up = with_accepted_code(looked_up, installed.models)
+    take_shown(looked_up.found, installed)
+    return refused | dict(looked_up.failed)
 
 
 def _look_ahead(missing: Sequence[str], installed: Installation) -> tuple[LookedUp, dict[str, Missing]]:
@@ -93,7 +102,8 @@ def _nothing_fetched(names: Sequence[str], models: ModelCache) -> CommandResult:
     return CommandResult(data, "nothing was fetched; `./reel models fetch` does it when you want it")
 
 
-def _outcome(names: Sequence[str], failed: dict[str, Missing], models: ModelCache) -> CommandResult:
+def outcome(names: Sequence[str], failed: dict[str, Missing], models: ModelCache) -> CommandResult:
+    """Return a table of these models, and the errors of those that could not be had."""
     sizes = {name: megabytes(stated_bytes(models.models[name], models.locked[name])) for name in names}
     rows = [(name, sizes[name], _state(name, failed), _why(name, failed)) for name in names]
     lines = [table(rows, ("MODEL", "SIZE", "STATE", "WHY"))]

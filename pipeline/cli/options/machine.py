@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.cli.flag_values import given, label, whole
 from pipeline.cli.options.declare import HOW, MAKE, PLACE, SHOW, TAKE, Arguments, argument, flag, repeated, switch
-from pipeline.cli.options.shared import OfflineFlag, ProgressFlag, SettingFlags, WaitFlag
+from pipeline.cli.options.shared import FirstUseFlags, OfflineFlag, ProgressFlag, SettingFlags, WaitFlag
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,7 +59,7 @@ class StartNode(OfflineFlag):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SetUpMachine(OfflineFlag, ProgressFlag):
+class SetUpMachine(OfflineFlag, FirstUseFlags, ProgressFlag):
     profile: str | None = flag(
         "--profile", group=MAKE, metavar="NAME", setting="profile", kind="profile",
         help="the profile to set up; without it, the one that suits this machine",
