@@ -44,3 +44,9 @@ def text_files() -> Iterator[tuple[Path, str]]:
 def tree_of(path: Path) -> ast.Module:
     """Parse a file, once: several tests walk through every file, and parsing takes most of their time."""
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Return the nodes of a file's syntax tree, once: walking takes longer than all that the tests ask of them."""
+    return tuple(ast.walk(tree_of(path)))

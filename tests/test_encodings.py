@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from tests.source_tree import PACKAGES, name_of, python_files, tree_of
+from tests.source_tree import PACKAGES, name_of, nodes_of, python_files
 
 
 def test_every_file_that_is_opened_as_text_has_an_encoding_of_its_own() -> None:
@@ -14,7 +14,7 @@ def test_every_file_that_is_opened_as_text_has_an_encoding_of_its_own() -> None:
     lacking = [
         f"{name_of(path)}:{node.lineno}"
         for path in python_files(*PACKAGES, "benchmarks", "docs", "samples", "scripts")
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.Call) and _is_text(node) and not _named(node, "encoding")
     ]
     assert not lacking, lacking

@@ -7,7 +7,8 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from pipeline.plan.registry import STAGES
 from shared.environment_manager import FORBIDDEN, cache_variables
 from tests.pin_stage_versions import PINS, code_of, current_pins
-from tests.source_tree import FOLDERS, PACKAGES, ROOT, name_of, python_files, shell_files, text_files, tree_of
+from tests.source_tree import FOLDERS, PACKAGES, ROOT, name_of, nodes_of, python_files, shell_files, text_files, tree_of
 
 OURS = {*FOLDERS}
 CORE_LIBRARIES = {"argcomplete", "pydantic", "rich", "filelock", "psutil"}
@@ -50,20 +51,21 @@ _RIDDLE = re.compile(r"(What|Whether|Which|Who|Whose|Of|By)\b")  # hides that so
 _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\ufe0f]")
 
 
-def imports(path: Path, *, top_level: bool = False) -> set[str]:
+@cache
+def imports(path: Path, *, top_level: bool = False) -> frozenset[str]:
     """Return the dotted names of the modules that a file imports, `from a import b` as `a.b`."""
     tree = tree_of(path)
     found: set[str] = set()
-    for node in tree.body if top_level else ast.walk(tree):
+    for node in tree.body if top_level else nodes_of(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name_of(path)} imports relatively"
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
-def tops(names: set[str]) -> set[str]:
+def tops(names: Set[str]) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
@@ -178,7 +180,7 @@ def test_at_most_two_places_catch_everything() -> None:
     places = [
         f"{name_of(path)}:{node.lineno}"
         for path in python_files(*PACKAGES, "benchmarks", "samples", "docs")
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.ExceptHandler) and _is_broad(node) and not _raises_again(node)
     ]
     assert len(places) <= 2, places
@@ -209,7 +211,7 @@ def excesses(path: Path) -> Iterator[str]:
     name, lines = name_of(path), len(path.read_text(encoding="utf-8").splitlines())
     if lines > FILE_LINES:
         yield f"{name} has {lines} lines"
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             if (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES:
                 yield f"{name}: `{node.name}` has {lines} lines"
@@ -228,15 +230,22 @@ def test_every_module_and_everything_public_in_it_says_what_it_is_for() -> None:
 
 
 def test_a_docstring_opens_with_its_subject_or_a_verb() -> None:
-    functions = ast.FunctionDef | ast.AsyncFunctionDef
     riddles = [
         f"{name_of(path)}: {getattr(node, 'name', 'the module')}"
         for path in python_files(*FOLDERS)
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, functions | ast.Module | ast.ClassDef if name_of(path).startswith(PACKAGES) else functions)
-        and _RIDDLE.match(ast.get_docstring(node) or "")
+        for node in _documented(path)
+        if _RIDDLE.match(ast.get_docstring(node) or "")
     ]
     assert not riddles, riddles
+
+
+def _documented(path: Path) -> Iterator[ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Yield what has a docstring: of the product everything, of the rest the functions."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    product = path.relative_to(ROOT).parts[0] in PACKAGES
+    for node in nodes_of(path):
+        if isinstance(node, (*kinds, ast.Module, ast.ClassDef) if product else kinds):
+            yield node
 
 
 def undocumented(tree: ast.Module) -> Iterator[str]:
@@ -282,7 +291,7 @@ def _starts_processes(path: Path) -> bool:
     }
     attributes = {
         node.attr
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in {"os", "asyncio"}
     }
     return bool(attributes & names) or bool({"subprocess", "multiprocessing"} & tops(imports(path)))
@@ -295,12 +304,13 @@ def test_no_text_holds_an_emoji() -> None:
 
 def test_a_stage_whose_sources_changed_has_a_new_version_or_a_new_pin() -> None:
     pins = json.loads(PINS.read_text())
-    for name, (version, digest) in current_pins().items():
+    pinned = current_pins()
+    for name, (version, digest) in pinned.items():
         assert [version, digest] == pins.get(name), (
             f"the sources of the stage {name} changed. If the same inputs would now give another result, raise"
             f" `version` in stages/{name}.py. Then run `.venvs/test/bin/python -m tests.pin_stage_versions`"
         )
-    assert set(pins) == set(current_pins()), "a pin is left of a stage that is gone"
+    assert set(pins) == set(pinned), "a pin is left of a stage that is gone"
 
 
 def test_a_comment_does_not_change_the_digest_and_code_does() -> None:

@@ -23,7 +23,7 @@ from shared.environment_manager import ChildPaths, child_environment, missing_in
 from tests.conftest import ROOT, Reel
 from tests.fakes.hub import Hub, serve
 from tests.fakes.models import REVISION, WHISPER, lock
-from tests.source_tree import python_files, tree_of
+from tests.source_tree import nodes_of, python_files
 
 CACHE, FETCH, ACCESS, TOKEN = (
     "pipeline/model_cache/test_cache.py",
@@ -162,7 +162,7 @@ def test_no_stage_asks_for_a_model_by_the_name_of_its_repository() -> None:
     repositories = {entry.repo for entry in locked.values()} - {None}
     assert repositories
     for path in python_files("stages"):
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.Constant):
                 assert node.value not in repositories, f"{path}:{node.lineno} names a repository"
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
