@@ -19,14 +19,26 @@ from shared.stage import CORE_ENVIRONMENT
 from tests.together import Together
 
 # How long an example takes says how busy the machine is; no claim of ours depends on it.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
+settings.register_profile("all", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=30)
+settings.load_profile("all")
 
 # A shell that starts us in the background has us ignore interrupts, and so would all that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples of each property where only the quick tests run; CI tries all of them."""
+    if config.getoption("markexpr") == "not slow":
+        settings.load_profile("quick")
+
+
+def examples(times: float) -> settings:
+    """Return the settings of a property that needs `times` as many examples as others."""
+    return settings(max_examples=round(settings().max_examples * times), deadline=None)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:

@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.workers.capacity import Demand, FreeCapacity, Host, Placement, clamp_to_largest_host
@@ -20,6 +20,7 @@ from pipeline.workers.scheduler import (
     decide,
     pays_off,
 )
+from tests.conftest import examples
 
 BOX = Host("box", cpus=2, memory_mb=1000)
 SMALL = Demand(memory_mb=100)
@@ -224,7 +225,7 @@ def simulations(draw: st.DrawFn) -> Simulation:
     return Simulation(hosts, jobs, seconds)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(1.5)
 @given(simulations())
 def test_no_resource_is_granted_twice_and_every_job_is_done(simulation: Simulation) -> None:
     done = simulation.run()

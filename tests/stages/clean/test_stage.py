@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.plan.language_tables import load_languages
@@ -16,7 +16,7 @@ from shared.documents.transcript import Segment, Transcript, Word
 from shared.stage import Job
 from stages.clean.evidence import Cleaner
 from stages.clean.stage import Cleaned, CleanInputs, CleanParams, Evidence, Wanted, run
-from tests.conftest import ROOT
+from tests.conftest import ROOT, examples
 from tests.fakes.listener import Audience
 
 END_MS = 60_000
@@ -217,7 +217,7 @@ def test_fillers_go_by_choice_and_leave_a_sentence(before: str, after: str | Non
 _WORDS = st.sampled_from(["I", "um", "thanks", "for", "watching", "bye-bye", "नमस्ते", "[music]", "no", "\u266a"])
 
 
-@settings(max_examples=200, deadline=None)
+@examples(2)
 @given(st.lists(st.tuples(st.lists(_WORDS, min_size=1, max_size=4), st.floats(0, 1)), max_size=12))
 def test_without_evidence_from_sound_or_repetition_nobodys_words_go(texts: list[tuple[list[str], float]]) -> None:
     segments = [

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.documents.cue import Cue
@@ -15,6 +15,7 @@ from shared.stage import Job, StageError
 from stages.correct.corrections import Corrections
 from stages.correct.stage import CorrectInputs, CorrectParams, run
 from stages.toolkit.cues.marks import between_notes, said_in
+from tests.conftest import examples
 from tests.fakes.listener import Audience
 
 ENGINE = Corrections()
@@ -150,7 +151,7 @@ def test_dialogue_marks_and_sounds_are_no_words() -> None:
     assert [w.text for w in words_of(found)][:4] == ["we", "saw", "the", "new"]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(1.5)
 @given(st.data())
 def test_whatever_is_edited_the_corrected_words_are_those_of_the_subtitles(data: st.DataObject) -> None:
     transcript = a_transcript()

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.documents.cue import Cue
@@ -23,6 +23,7 @@ from stages.subtitle.shot_changes import keep_to_shots
 from stages.subtitle.stage import Wishes
 from stages.subtitle.times import needed_ms
 from stages.toolkit.cues.rules import check
+from tests.conftest import examples
 from tests.fakes.listener import Audience
 from tests.stages.subtitle.test_stage import any_limits, transcripts
 
@@ -111,7 +112,7 @@ def test_words_are_not_kept_waiting_for_a_change() -> None:
     assert kept(cue(4800, 8000, spoken=(4600, 8000)), changes=(5000,)) == [(4800, 8000)]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(3)
 @given(transcripts(), any_limits(), st.lists(st.integers(0, 60_000), max_size=40))
 def test_keeping_to_shots_breaks_no_limit_that_held(transcript: Transcript, limits: Limits, at: list[int]) -> None:
     changes = sorted(set(at))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.documents.sound import Sound
 from shared.intervals import Spans
 from stages.sounds.stage import KINDS, WINDOW_MS, Probabilities, SoundsParams, find_sounds
+from tests.conftest import examples
 
 PARAMS = SoundsParams()
 
@@ -33,7 +34,7 @@ def test_a_pause_between_two_lines_of_a_song_does_not_end_it_and_a_cry_is_no_son
     assert find_sounds(heard((10, (0.1, 0.9, 0.0)), (50, (0.0, 0.0, 0.0))), 6_000, PARAMS) == ()
 
 
-@settings(max_examples=200, deadline=None)
+@examples(2)
 @given(st.lists(st.tuples(*[st.floats(0, 1)] * 3), max_size=120), st.integers(0, 99))
 def test_sounds_of_a_kind_are_in_order_apart_and_inside(windows: list[Probabilities], short_ms: int) -> None:
     duration = max(len(windows) * WINDOW_MS - short_ms, 0)
@@ -48,7 +49,7 @@ def test_sounds_of_a_kind_are_in_order_apart_and_inside(windows: list[Probabilit
 _SPANS = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200)), max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(2)
 @given(_SPANS, st.integers(0, 200), st.integers(1, 200))
 def test_spans_cover_and_leave_free_what_a_count_of_milliseconds_says(
     spans: list[tuple[int, int]], start: int, length: int

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.plan.language_tables import load_languages
@@ -21,7 +21,7 @@ from stages.subtitle.layout import Pysubs2Writer
 from stages.subtitle.stage import Songs, SubtitleInputs, SubtitleParams, Wishes, run
 from stages.toolkit.formats.reader import read
 from stages.toolkit.formats.writer import render
-from tests.conftest import ROOT
+from tests.conftest import ROOT, examples
 from tests.fakes.listener import Audience
 from tests.stages.subtitle.test_stage import talk, transcripts
 
@@ -119,7 +119,7 @@ def films(draw: st.DrawFn) -> Transcript:
 _LABELS = st.lists(st.tuples(st.integers(0, 50_000), st.integers(1, 9_000), st.text(max_size=50)), max_size=5)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(2)
 @given(films(), _LABELS, st.sampled_from(["mark", "italic", "keep", "skip"]))
 def test_whatever_is_shown_is_in_order_inside_the_film_and_within_its_lines(
     transcript: Transcript, heard: list[tuple[int, int, str]], songs: Songs

@@ -22,6 +22,7 @@ from stages.subtitle.layout import Pysubs2Writer
 from stages.subtitle.stage import SubtitleInputs, SubtitleParams, run, stub
 from stages.subtitle.times import Laid, set_times
 from stages.toolkit.cues.rules import check
+from tests.conftest import examples
 from tests.fakes.listener import Audience
 
 ENGINE = Pysubs2Writer()
@@ -89,7 +90,7 @@ def without_mark(line: str, cue: Cue, *, all_have_speakers: bool) -> str:
     return line[1:] if all_have_speakers and cue.speaker is None else line
 
 
-@settings(max_examples=300, deadline=None)
+@examples(3)
 @given(transcripts(), any_limits())
 def test_any_words_give_cues_in_order_inside_the_media_and_within_what_can_always_be_kept(
     transcript: Transcript, limits: Limits
@@ -106,7 +107,7 @@ def test_any_words_give_cues_in_order_inside_the_media_and_within_what_can_alway
         assert all(places(line) <= limits.line_length or len(clusters(line)) == 1 for line in cue.lines)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(3)
 @given(transcripts(), any_limits())
 def test_no_character_is_lost_invented_or_cut(transcript: Transcript, limits: Limits) -> None:
     speakers = {word.speaker or segment.speaker for segment in transcript.segments for word in segment.words}
@@ -134,7 +135,7 @@ def test_the_same_words_give_the_same_bytes(transcript: Transcript, limits: Limi
     assert ENGINE.render(one, "vtt", None) == ENGINE.render(other, "vtt", None)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(2)
 @given(
     st.lists(st.tuples(st.text(alphabet="abcdefgh.,?", min_size=1, max_size=12), st.integers(0, 3000)), max_size=60),
     st.sampled_from([None, "AB"]),

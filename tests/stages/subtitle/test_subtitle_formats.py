@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import srt
 import webvtt
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.documents.cue import Cue, CueSheet
@@ -22,6 +22,7 @@ from stages.toolkit.formats import closed_captions
 from stages.toolkit.formats.reader import read
 from stages.toolkit.formats.whisper_json import write
 from stages.toolkit.formats.writer import render
+from tests.conftest import examples
 from tests.fakes.listener import Audience
 
 # Half of what a format rounds times to, in milliseconds.
@@ -62,7 +63,7 @@ def visible(cues: tuple[Cue, ...]) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("kind", ROUNDED)
-@settings(max_examples=150, deadline=None)
+@examples(1.5)
 @given(sheet=sheets())
 def test_what_was_written_is_read_again(kind: str, sheet: CueSheet, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("x") / "sheet"
@@ -76,7 +77,7 @@ def test_what_was_written_is_read_again(kind: str, sheet: CueSheet, tmp_path_fac
         assert abs(one.end_ms - other.end_ms) <= ROUNDED[kind]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(1.5)
 @given(sheets())
 def test_independent_readers_of_subrip_and_webvtt_agree(sheet: CueSheet) -> None:
     joined = visible(sheet.cues)
