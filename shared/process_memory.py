@@ -27,7 +27,7 @@ _TYPES = {"OutOfMemoryError"}  # torch's, by name: this module runs in every env
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether the exception, or one that it came from, says that memory ran out."""
-    return any(_says_so(one) for one in _chain(error))
+    return any(_says_so(one) for one in chain(error))
 
 
 def _says_so(error: BaseException) -> bool:
@@ -43,7 +43,8 @@ def says_out_of_memory(text: str) -> bool:
     return any(phrase in text.lower() for phrase in _PHRASES)
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield the exception, then what it came from, and so on."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -2,7 +2,7 @@
 
     to the worker      load, run, cancel, stop
     from the worker    hello, ready, progress, warning, done, refused, failed, out-of-memory, cancelled,
-                       not-injected
+                       card-failed, not-injected
 
 Paths travel, payloads do not: a result is files in the job's folder. An unknown kind is an error, an unknown field
 is not, and the major number in `hello` must match, so that a worker of another release is refused in words.
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 
 from shared.stage import Fact, Option
 
-PROTOCOL = 2
+PROTOCOL = 3
 LINE_BYTES = 1 << 20
 
 FileNames = dict[str, str | list[str] | None]
@@ -41,6 +41,7 @@ class Load(Message):
     device: str
     threads: int
     options: dict[str, Option] = {}
+    prove: str = ""  # a library that is to prove first that it computes on the card; see `stages.toolkit.card`
 
 
 class Run(Message):
@@ -144,6 +145,18 @@ class OutOfMemory(Message):
     traceback: str
 
 
+class CardFailed(Message):
+    """The job, or the load (`id` is None), failed because of the card or its driver. With `proof`, the library does not
+    compute on this card at all. The worker is not to be used again."""
+
+    ev: Literal["card-failed"] = "card-failed"
+    id: int | None
+    type: str
+    message: str
+    traceback: str
+    proof: bool = False
+
+
 class Cancelled(Message):
     """Job `id` ended because it was told to."""
 
@@ -160,7 +173,7 @@ class NotInjected(Message):
 
 Request = Annotated[Load | Run | Cancel | Stop, Field(discriminator="op")]
 Event = Annotated[
-    Hello | Ready | Progress | Notice | Done | Refused | Failed | OutOfMemory | Cancelled | NotInjected,
+    Hello | Ready | Progress | Notice | Done | Refused | Failed | OutOfMemory | CardFailed | Cancelled | NotInjected,
     Field(discriminator="ev"),
 ]
 _requests: TypeAdapter[Request] = TypeAdapter(Request, config=ConfigDict(defer_build=True))

@@ -60,13 +60,15 @@ class Fallback:
     """A cheaper way to run a step that ran out of memory: the changes to the step as requested.
 
     `params` are the stage's parameters; a number in them is an upper limit, so that a fallback never asks for more than
-    the user did. `options` are load options that are not parameters of the stage.
+    the user did. `options` are load options that are not parameters of the stage. After the last fallback, a step on a
+    card is tried on the processor, whether the backend declares that or not.
     """
 
     name: str  # for people, and in the result's facts: `8-bit weights`
     params: Mapping[str, JsonValue] = field(default_factory=dict)
     options: Mapping[str, Option] = field(default_factory=dict)
     device: DeviceKind | None = None
+    only_on: DeviceKind | None = None  # the device on which it saves memory; elsewhere it is left out
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from shared import protocol
+from shared.card_errors import card_free_mb, failure_kind
 from shared.environment_manager import missing_injection
 from shared.mistakes import first_mistake
-from shared.process_memory import gpu_mb, is_out_of_memory, peak_mb, resident_mb
+from shared.process_memory import gpu_mb, peak_mb, resident_mb
 from shared.processes import EXIT_PARENT_GONE, leave_with_group, leave_with_parent
 from shared.remote_code import check_code
-from shared.stage import STUB_BACKEND, Device, Files, Job, JobCancelled, Stage, StageError
+from shared.stage import STUB_BACKEND, Device, DeviceKind, Files, Job, JobCancelled, Stage, StageError
 
 EXIT_NOT_INJECTED = 78  # EX_CONFIG
 _PROGRESS_EVERY_S = 0.1
@@ -86,6 +87,8 @@ class _Worker:
 
     def __init__(self, wire: _Wire, cancelled: set[int]) -> None:
         self._wire, self._cancelled = wire, cancelled
+        self._device: DeviceKind = "cpu"
+        self._proving = False
         self._engines: dict[tuple[str, str], tuple[Stage, Any]] = {}  # Any: see `shared.stage.RunStage`
 
     def load(self, request: protocol.Load) -> None:
@@ -97,11 +100,20 @@ class _Worker:
             for role, folder in models.items():
                 check_code(folder, role, request.options)
             device = Device(request.device, request.threads, request.options)  # type: ignore[arg-type]
+            self._device = device.kind
+            self._prove(request.prove)
             engine = import_module(request.backend_module).load(models, device)
         self._engines[request.stage, request.backend] = stage, engine
         self._wire.send(
             protocol.Ready(load_s=time.monotonic() - started, memory_mb=resident_mb(), gpu_memory_mb=gpu_mb())
         )
+
+    def _prove(self, library: str) -> None:
+        """Have the library compute something small on the card, so that one that cannot fails before it loads."""
+        self._proving = bool(library)
+        if library:
+            import_module(f"stages.toolkit.card.{library}").prove()
+        self._proving = False
 
     def run(self, request: protocol.Run) -> None:
         stage, engine = self._engines[request.stage, request.backend]
@@ -148,10 +160,17 @@ class _Worker:
         except Exception as error:  # noqa: BLE001 - the process boundary: one of the two places that catch everything
             text = traceback.format_exc(limit=30)
             print(text, file=sys.stderr, flush=True)
-            kind = protocol.OutOfMemory if is_out_of_memory(error) else protocol.Failed
-            self._wire.send(
-                kind(id=job_id, type=type(error).__name__, message=str(error)[:4000], traceback=text[-20_000:])
-            )
+            self._wire.send(self._failure(error, job_id, text))
+
+    def _failure(self, error: Exception, job_id: int | None, text: str) -> protocol.Message:
+        """Return the message about an exception, by what it means on the device."""
+        kind = failure_kind(error, self._device, card_free_mb() if self._device == "cuda" else None)
+        said = {"id": job_id, "type": type(error).__name__, "message": str(error)[:4000], "traceback": text[-20_000:]}
+        if kind == "memory":
+            return protocol.OutOfMemory.model_validate(said)
+        if kind == "card" or self._proving:
+            return protocol.CardFailed.model_validate({**said, "proof": self._proving})
+        return protocol.Failed.model_validate(said)
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ ReelError                    exit 1
     ├── WorkerKilled                  a signal killed it: usually for lack of memory
     ├── WorkerLost                    the machine it was on is gone, which says nothing of the step
     ├── OutOfMemory                   the stage or the system says that memory ran out
+    ├── CardFailed                    the card or its driver failed, which the processor would not
     ├── WorkerTimedOut                it took longer than its limit
     └── OutputsInvalid                it says that it is done, and its outputs say otherwise
 """
@@ -83,6 +84,11 @@ class WorkerLost(StepFailed):
 
 
 class OutOfMemory(StepFailed):
+    host: str = ""  # the machine, where it is known
+    gpu: int | None = None  # and the card on which the worker computed
+
+
+class CardFailed(StepFailed):
     pass
 
 

@@ -17,7 +17,7 @@ from shared.documents.base import Document, DocumentError
 from shared.stage import DeviceKind
 
 REMEMBERED = "hardware_cache.json"
-_UNKNOWN_MIB = 4096  # of a card that does not tell its memory: room for one model at a time
+UNKNOWN_CARD_MB = 4096 * 2**20 / 1e6  # of a card that does not tell its memory: room for one model at a time
 
 
 class Hardware(Document):
@@ -39,6 +39,11 @@ class Hardware(Document):
     def device(self) -> DeviceKind:
         """Return the kind of device that computes fastest here."""
         return "cuda" if self.cuda else "mps" if self.mps else "cpu"
+
+
+def cards_key(hardware: Hardware) -> str:
+    """Return a text that differs for other cards, another driver or another choice among them; empty without cards."""
+    return " ".join(f"{card.uuid or card.name}/{card.memory_mib}/{card.driver}" for card in hardware.cuda)
 
 
 def recall(
@@ -110,7 +115,7 @@ def describe(hardware: Hardware) -> str:
 
 def card_memory_mb(card: Card) -> float:
     """Return the memory of a card in 10^6 bytes; a small amount where it is not known."""
-    return (card.memory_mib or _UNKNOWN_MIB) * 2**20 / 1e6
+    return card.memory_mib * 2**20 / 1e6 if card.memory_mib else UNKNOWN_CARD_MB
 
 
 def find_memory_mb() -> float | None:

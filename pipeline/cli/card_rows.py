@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pipeline.base.hardware import Hardware
 from pipeline.base.nvidia import VISIBLE, Card, CardUse
+from pipeline.environments.environments import Environments
+from pipeline.plan.registry import STAGES
+from pipeline.store.card_proofs import CardProofs
 
 Row = tuple[str, str, str]
 """A state, its subject, and the detail."""
@@ -31,6 +34,27 @@ def card_rows(machine: Hardware, usable: Hardware, use: Mapping[str, CardUse], e
         reasons.setdefault(reason, []).append(library)
     rows += [("note", f"card, {', '.join(names)}", f"on the processor: {why}") for why, names in reasons.items()]
     return rows
+
+
+def proof_rows(usable: Hardware, environments: Environments, families: Iterable[str], proofs: CardProofs) -> list[Row]:
+    """Have each library of these environments that is built compute on the card, record the outcome, and return a row
+    for each. Takes seconds for each."""
+    rows: list[Row] = []
+    for family, library in sorted(_on_cards()):
+        if not usable.cuda or library in usable.card_problems or family not in families:
+            continue
+        if environments.status(family).state == "ready":
+            problem = environments.prove(family, library)
+            proofs.record(family, library, problem)
+            detail = f"on the processor: {problem}" if problem else "computes on the card"
+            rows.append(("note" if problem else "ok", f"card, {library} of {family}", detail))
+    return rows
+
+
+def _on_cards() -> set[tuple[str, str]]:
+    """Return every environment with a library of it that computes on cards."""
+    backends = (backend for stage in STAGES.values() for backend in stage.backends.values())
+    return {(one.environment, one.card_library) for one in backends if "cuda" in one.accelerators}
 
 
 def _about(card: Card, use: Mapping[str, CardUse]) -> str:

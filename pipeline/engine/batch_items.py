@@ -14,7 +14,7 @@ from pipeline.engine.item import ItemResult, ItemTracker, Run
 from pipeline.engine.library.skip_existing import ExistingFilter
 from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview
-from pipeline.plan.placement import off_card_notes
+from pipeline.plan.placement import fallback_notes, off_card_notes
 from pipeline.store.media_file import MediaFile
 from pipeline.workers.installation import Installation
 
@@ -195,7 +195,8 @@ class BatchItems:
         due = tuple(preview.step.id for preview in previews if preview.verdict != "reused")
         plans = tuple(preview.step.backend_name for preview in previews)
         if due and (*due, *plans) not in self._ready:
-            for note in off_card_notes(preview.step for preview in previews if preview.step.id in due):
+            steps = [preview.step for preview in previews if preview.step.id in due]
+            for note in (*off_card_notes(steps), *fallback_notes(steps, self.admission.surroundings.fallbacks)):
                 if note not in self._notes:
                     self._notes.add(note)
                     self.run.emit(events.Notice(None, None, note))

@@ -16,7 +16,6 @@ from pipeline.engine.media_list import Request
 from pipeline.engine.size_limit import SizeLimit
 from pipeline.engine.step_run import StepRunner
 from pipeline.store.media_file import MediaFile, read_media
-from pipeline.store.worker_stats import Measurements
 from pipeline.workers.dispatcher import Dispatcher
 from pipeline.workers.open_dispatcher import open_dispatcher
 
@@ -35,7 +34,7 @@ class BatchRunner:
     def __init__(self, items: BatchItems, stop: Callable[[], None] | None = None) -> None:
         self._items, self._run, self._stop = items, items.run, stop
         self._store, self._settings = items.run.records.store, items.installed.settings
-        self._measurements = Measurements(items.installed.folders.results)
+        self._measurements = items.installed.measurements()
         self._limit = SizeLimit(self._settings.results_limit, self._store, items.run.emit)
         self._interrupts = 0  # of the work
         self._active: dict[asyncio.Task[None], StartedItem] = {}

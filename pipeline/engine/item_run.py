@@ -21,7 +21,7 @@ from pipeline.engine.language_models import transcript_language, with_model
 from pipeline.engine.preview import StepPreview, gather
 from pipeline.engine.step_run import Given, PreparedStep, StepCallbacks, StepRunner, prepare_step
 from pipeline.plan.model import FromUser, Step, leaves
-from pipeline.plan.oom_fallback import steps_to_try
+from pipeline.plan.oom_fallback import steps_to_try, stored_variants
 from pipeline.plan.result_key import InputDigests, Surroundings
 from pipeline.store.results import StoredResult
 from pipeline.workers.installation import Installation
@@ -112,7 +112,7 @@ class ItemRunner:
                 return
             digests: InputDigests = gather(step.inputs, tracker.item.digest, tracker.results)
             tries = steps_to_try(step, surroundings.fallbacks)
-            works = [prepare_step(one, digests, surroundings) for one in _candidates(step, tries[0])]
+            works = [prepare_step(one, digests, surroundings) for one in stored_variants(step, surroundings.fallbacks)]
             for work in works:
                 if found := tracker.store.reusable(work.key):
                     tracker.reused(step, found)
@@ -120,7 +120,9 @@ class ItemRunner:
             if not tracker.may_begin(step):  # another step failed in the meantime, for example during a download
                 tracker.skipped(step)
                 return
-            work = works[-1]
+            if better := self._context.steps.dispatcher.measurements.better_variant(step):
+                tries = [better, *tries]
+            work = prepare_step(tries[0], digests, surroundings)
             try:
                 if (at_work := self._context.jobs.get(work.key)) is not None:  # another item with the same content
                     tracker.reused(step, await asyncio.shield(at_work), fresh=True)
@@ -228,11 +230,6 @@ def _repeated_damage(place: Path) -> ReelError:
         f"the disk returns other bytes than reel wrote: {place} was made again, and is damaged again",
         hint="check the disk and the memory of this machine, or choose another disk with `--set results_dir=...`",
     )
-
-
-def _candidates(asked: Step, first: Step) -> list[Step]:
-    """Return the requested step, then the variant to run first if that differs."""
-    return [asked] if first is asked else [asked, first]
 
 
 async def gather_or_cancel(works: Iterable[Coroutine[None, None, None]]) -> None:

@@ -23,7 +23,7 @@ from pipeline.plan.model import (
     Step,
     leaves,
 )
-from pipeline.plan.oom_fallback import steps_to_try
+from pipeline.plan.oom_fallback import steps_to_try, stored_variants
 from pipeline.plan.result_key import Change, InputDigests, Surroundings, differences, ingredients, result_key
 from pipeline.store.results import ResultStore, StoredResult
 
@@ -81,9 +81,10 @@ def preview(
         digests = gather(step.inputs, media_digest, results)
         parts = ingredients(step, digests, surroundings)
         found = store.lookup(result_key(parts))
-        if not found and (step.backend.oom_fallbacks and surroundings.fallbacks):
+        for variant in [] if found else stored_variants(step, surroundings.fallbacks)[1:]:
+            found = found or store.lookup(result_key(ingredients(variant, digests, surroundings)))
+        if not found and step.backend.oom_fallbacks:
             parts = ingredients(steps_to_try(step, surroundings.fallbacks)[0], digests, surroundings)
-            found = store.lookup(result_key(parts))
         if found and found.provisional:
             previews.append(StepPreview(step, "redone", f"its result is provisional: {found.provisional}"))
             continue

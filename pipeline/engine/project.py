@@ -13,7 +13,6 @@ from pipeline.plan.result_key import Surroundings
 from pipeline.publishing.edits import EditStore
 from pipeline.store.history import Runs
 from pipeline.store.results import ResultStore
-from pipeline.store.worker_stats import Measurements
 from pipeline.workers.installation import Installation, open_installation
 from shared.stage import CORE_ENVIRONMENT
 
@@ -59,7 +58,7 @@ class Project:
             models=ModelDigests(installed.models),
             tools={FFMPEG: installed.tool.version},
             torch=installed.torch,
-            fallbacks=Measurements(self.folders.results).fallbacks,
+            fallbacks=installed.measurements().fallbacks,
             at_hand=frozenset(name for name in profile.language_models if installed.models.problem(name) is None),
         )
 

@@ -6,11 +6,12 @@ import asyncio
 import shutil
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.base.display_paths import as_text
 from pipeline.base.errors import (
+    CardFailed,
     MediaChanged,
     OutOfMemory,
     OutputsInvalid,
@@ -23,7 +24,7 @@ from pipeline.base.errors import (
 )
 from pipeline.model_cache.cache import ModelCache
 from pipeline.plan.model import Step, takes_several
-from pipeline.plan.oom_fallback import changes_bytes
+from pipeline.plan.oom_fallback import changes_bytes, fallback_steps, on_processor
 from pipeline.plan.result_key import InputDigests, Surroundings, ingredients, result_key
 from pipeline.store.media_file import MediaFile
 from pipeline.store.results import ResultStore, StoredFile, StoredResult, as_input
@@ -70,19 +71,29 @@ class Given:
 
 @dataclass(frozen=True)
 class PreparedStep:
-    """Step whose inputs are known, with the key of its result."""
+    """Step whose inputs are known, with the key of its result. A `variant` is not what the run looked up before."""
 
     step: Step
     inputs: InputDigests
     surroundings: Surroundings
     parts: Mapping[str, object]
     key: str
+    variant: bool = False
 
 
 def prepare_step(step: Step, inputs: InputDigests, surroundings: Surroundings) -> PreparedStep:
     """Return the step with its key."""
     parts = ingredients(step, inputs, surroundings)
     return PreparedStep(step, inputs, surroundings, parts, result_key(parts))
+
+
+def _variant(work: PreparedStep, step: Step) -> PreparedStep:
+    """Return the work as another variant of its step."""
+    return replace(prepare_step(step, work.inputs, work.surroundings), variant=True)
+
+
+def _on_processor(work: PreparedStep, reason: str) -> PreparedStep:
+    return _variant(work, on_processor(work.step, reason))
 
 
 @dataclass(frozen=True)
@@ -108,15 +119,20 @@ class StepRunner:
         """Run the step and write its result, which the caller then notes in the index.
 
         If memory runs out, repeat the step with nothing else loaded, then as the steps `below`, the fallbacks of its
-        backend. Raises `MediaChanged`, `StepFailed` and `StageRefused`. Even then the store holds no partial result,
-        and no result of another content than its key says.
+        backend; if the card fails, repeat it on the processor. Raises `MediaChanged`, `StepFailed` and `StageRefused`.
+        Even then the store holds no partial result, and no result of another content than its key says.
         """
-        lower, alone, fell = iter(below), False, False
+        lower, alone, fell, crowded = iter(below), False, False, False
         while True:
+            if reason := self.dispatcher.cards.given_up(work.step):
+                work = _on_processor(work, reason)
+                lower, alone, fell = iter(fallback_steps(work.step)), False, False
+            if work.variant and (found := self.store.reusable(work.key)):
+                return found
             try:
                 result = await self._read_and_run(work, given, callbacks, order)
             except OutOfMemory as error:
-                if error.code != _OVER_LIMIT and not alone and await self.dispatcher.make_room():
+                if error.code != _OVER_LIMIT and not alone and await self.dispatcher.make_room(error):
                     text = f"out of memory, so the step runs again with other models unloaded: {error.message}"
                     callbacks.warning(text)
                     alone = True
@@ -124,13 +140,19 @@ class StepRunner:
                 step = next(lower, None)
                 if step is None or step.fallback is None:
                     raise
+                crowded = crowded or await self.dispatcher.is_crowded(error)
                 callbacks.warning(f"out of memory, so the step runs again with {step.fallback.name}: {error.message}")
-                work, alone, fell = prepare_step(step, work.inputs, work.surroundings), False, True
-                if found := self.store.reusable(work.key):
-                    return found
+                work, alone, fell = _variant(work, step), False, True
+            except (CardFailed, WorkerCrashed) as error:
+                if work.step.device != "cuda" or error.code == "worker.protocol":
+                    raise
+                if sentence := self.dispatcher.cards.record(work.step, error):
+                    callbacks.warning(sentence)
+                work = _on_processor(work, error.message)
+                lower, alone, fell = iter(fallback_steps(work.step)), False, False
             else:
-                if fell:
-                    self.dispatcher.measurements.record_fallback(work.step)
+                if not crowded:
+                    self.dispatcher.measurements.record_fit(work.step, fell=fell)
                 return result
 
     async def _read_and_run(

@@ -37,7 +37,7 @@ from shared.environment_manager import ChildPaths, child_environment
 from shared.files import write_atomically
 from shared.mistakes import first_mistake
 from shared.nearest import suggestion
-from shared.stage import CORE_ENVIRONMENT
+from shared.stage import CORE_ENVIRONMENT, DeviceKind
 
 MARKER = "reel-environment.json"
 State = Literal["ready", "missing", "outdated", "unfinished", "broken"]
@@ -179,19 +179,24 @@ class Environments:
         status = self.status(family)
         if status.state != "ready" or family == CORE_ENVIRONMENT:
             return status
+        if why := self._fails(family, "-I", f"import {self._families[family].probe}"):
+            return EnvironmentStatus(family, "broken", status.folder, f"`import {self._families[family].probe}`: {why}")
+        return status
+
+    def prove(self, family: str, library: str, device: DeviceKind = "cuda") -> str:
+        """Have a library compute something small on the card. Return why it cannot, or nothing. Takes seconds."""
+        return self._fails(family, "-P", f"from stages.toolkit.card.{library} import prove; prove({device!r})")
+
+    def _fails(self, family: str, isolation: str, code: str) -> str:
+        """Return the last thing that a program says that ends in failure; nothing where it succeeds."""
         with tempfile.TemporaryDirectory() as scratch:  # some libraries write into the home folder on import
             places = ChildPaths(CODE_ROOT, Path(scratch), (), Path(scratch))
-            probe = subprocess.run(
-                [self.python(family), "-I", "-c", f"import {self._families[family].probe}"],
+            done = subprocess.run(
+                [self.python(family), isolation, "-c", code],
                 env=child_environment(places, os.environ, offline=True), cwd=scratch,
                 capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL, timeout=300,
             )  # fmt: skip
-        if probe.returncode:
-            last = (probe.stderr.strip().splitlines() or ["no message"])[-1]
-            return EnvironmentStatus(
-                family, "broken", status.folder, f"`import {self._families[family].probe}`: {last}"
-            )
-        return status
+        return (done.stderr.strip().splitlines() or ["no message"])[-1] if done.returncode else ""
 
     def ensure(self, family: str, emit: Emit, *, offline: bool = False) -> None:
         """Make the family usable; does nothing when it is. Raises `Missing`."""

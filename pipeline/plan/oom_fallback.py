@@ -1,4 +1,5 @@
-"""Fallbacks for a step that runs out of memory: the variants of the step that its backend declares. Pure."""
+"""Fallbacks for a step that runs out of memory, or whose card fails: the variants of the step that its backend
+declares, and the step on the processor. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +11,18 @@ from pydantic import JsonValue
 from pipeline.plan.model import Step
 from shared.stage import Fallback
 
+_PROCESSOR = Fallback("the processor", device="cpu")
+
 
 def fallback_steps(step: Step) -> list[Step]:
-    """Return the step with each fallback of its backend, from the first to the last. A fallback that asks for the same
-    as an earlier one is left out."""
+    """Return the step with each fallback of its backend, from the first to the last. The last is always on the
+    processor. A fallback that asks for the same as an earlier one, or saves nothing on the step's device, is left
+    out."""
+    declared = [one for one in step.backend.oom_fallbacks if one.only_on in {None, step.placed}]
+    if all(one.device != "cpu" for one in declared):
+        declared.append(_PROCESSOR)
     found: list[Step] = []
-    for fallback in step.backend.oom_fallbacks:
+    for fallback in declared:
         variant = _with_fallback(step, fallback)
         if all(_demands(variant) != _demands(tried) for tried in (step, *found)):
             found.append(variant)
@@ -36,6 +43,17 @@ def steps_to_try(step: Step, recorded: Mapping[str, str]) -> list[Step]:
     names = [one.fallback.name for one in below if one.fallback]
     start = names.index(known) if known in names else None
     return [step, *below] if start is None else below[start:]
+
+
+def stored_variants(step: Step, recorded: Mapping[str, str]) -> list[Step]:
+    """Return the variants of the step whose results may stand for it, best first: the step as requested, and each
+    fallback where one was needed on this machine. A machine that can do better later does not do its files again."""
+    return [step, *fallback_steps(step)] if fallback_record_name(step) in recorded else [step]
+
+
+def on_processor(step: Step, reason: str) -> Step:
+    """Return the step as it would be on a machine without a card. `reason` says what is wrong with the card."""
+    return replace(step, placed="cpu", fallback=None, off_card=reason)
 
 
 def changes_bytes(step: Step) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pipeline.plan.model import Step
+from pipeline.plan.oom_fallback import fallback_record_name
 from shared.stage import Backend, DeviceKind
 
 
@@ -20,9 +21,21 @@ def choose_device(
 def off_card(backend: Backend, card_problems: Mapping[str, str]) -> str:
     """Return why a backend that would compute on the machine's card does not; empty where it does, or never would.
 
-    `card_problems` holds the reason for each library that computes on none of the cards.
+    `card_problems` holds the reason for each library that computes on none of the cards, by its name, or by
+    `environment/library` where only that of one environment does not.
     """
-    return card_problems.get(backend.card_library, "") if "cuda" in backend.accelerators else ""
+    if "cuda" not in backend.accelerators:
+        return ""
+    names = (backend.card_library, f"{backend.environment}/{backend.card_library}")
+    return next((card_problems[name] for name in names if name in card_problems), "")
+
+
+def fallback_notes(steps: Iterable[Step], recorded: Mapping[str, str]) -> list[str]:
+    """Return a sentence about the steps that begin with a fallback, because memory ran out before."""
+    names = {step.stage.name: recorded.get(fallback_record_name(step), "") for step in steps}
+    begun = [f"{stage} with {name}" for stage, name in names.items() if name]
+    again = "`./reel runs forget fallbacks` tries again without"
+    return [f"since memory ran out before, these begin lower: {', '.join(begun)}; {again}"] if begun else []
 
 
 def off_card_notes(steps: Iterable[Step]) -> list[str]:

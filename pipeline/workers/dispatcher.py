@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.base import events
-from pipeline.base.errors import ReelError, StageRaised
+from pipeline.base.errors import OutOfMemory, ReelError, StageRaised
 from pipeline.base.events import Emit
 from pipeline.base.settings import Settings
 from pipeline.plan.model import Step
+from pipeline.store.card_proofs import CardProofs
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers.background import BackgroundTasks
 from pipeline.workers.capacity import Demand, Placement, clamp_to_largest_host
+from pipeline.workers.card_failures import CardFailures
 from pipeline.workers.interfaces import OnEvent, WorkerHandle, WorkerHost
 from pipeline.workers.pools import Pool, Pools, load_request, missing_label
 from pipeline.workers.scheduler import LOADING, Order, PoolName, QueuedJob, WorkerState, decide
@@ -96,10 +98,13 @@ class Dispatcher:
     `unstarted_per_active` is the number of files that are not started yet for each file in progress.
     """
 
-    def __init__(self, host: WorkerHost, settings: Settings, measurements: Measurements, emit: Emit) -> None:
+    def __init__(
+        self, host: WorkerHost, settings: Settings, measurements: Measurements, emit: Emit,
+        proofs: CardProofs | None = None,
+    ) -> None:  # fmt: skip
         self._host, self._settings, self._emit = host, settings, emit
-        self.measurements = measurements
-        self._pools = Pools(host, measurements)
+        self.measurements, self.cards = measurements, CardFailures(proofs)
+        self._pools = Pools(host, measurements, self.cards)
         self._workers: dict[str, _Worker] = {}
         self._queue: dict[int, _QueueEntry] = {}
         self._started: Counter[str] = Counter()  # workers by label
@@ -143,6 +148,9 @@ class Dispatcher:
             except StageRaised:
                 worker.handle.usable = False  # the exception left the library in an unknown state
                 raise
+            except OutOfMemory as error:
+                error.host, error.gpu = worker.placement.host, worker.placement.gpu
+                raise
             self._pools.record_job(worker.pool, done)
             return done
 
@@ -169,11 +177,27 @@ class Dispatcher:
                 entry.granted.set_exception(missing_label(self._pools[entry.job.pool]))
         self._schedule()
 
-    async def make_room(self) -> bool:
-        """End the idle workers, so that a job that ran out of memory can use theirs. Return whether there were any."""
-        idle = [one for one in self._workers.values() if one.state == "idle" and self._pools[one.pool].load]
+    async def make_room(self, error: OutOfMemory) -> bool:
+        """End the idle workers, so that the job that ran out of memory can use theirs. Return whether there were any.
+
+        If it ran out on a card, only the workers on that card hold what it needs.
+        """
+        card = _card_of(error)
+        idle = [
+            one
+            for one in self._workers.values()
+            if one.state == "idle" and self._pools[one.pool].load and card in {None, one.placement}
+        ]
         await asyncio.gather(*(self._end(worker, "evicted") for worker in idle))
         return bool(idle)
+
+    async def is_crowded(self, error: OutOfMemory) -> bool:
+        """Tell whether others held memory of the card that a job ran out of: other workers, or other programs."""
+        card = _card_of(error)
+        if card is None:
+            return False
+        ours = any(worker.placement == card for worker in self._workers.values())
+        return ours or await self._host.is_crowded(card)
 
     def stop_assigning(self) -> None:
         """Assign no more jobs and start no more workers, because the run is about to end."""
@@ -298,6 +322,8 @@ class Dispatcher:
             if load:
                 await self._load(worker, load)
         except ReelError as error:
+            if isinstance(error, OutOfMemory):
+                error.host, error.gpu = worker.placement.host, worker.placement.gpu
             await self._end(worker, "crashed", quiet=True)
             self._pools.start_failed(worker.pool)
             waiting = [entry for entry in self._ungranted() if entry.job.pool == worker.pool]
@@ -311,6 +337,8 @@ class Dispatcher:
     async def _load(self, worker: _Worker, request: protocol.Load) -> None:
         ready = await worker.handle.load(request, _LOAD_LIMIT_S * self._settings.time_limit_factor)
         worker.loaded.add((request.stage, request.backend))
+        if request.prove:
+            self.cards.proved(self._pools[worker.pool].key.environment, request.prove)
         models = tuple(name for _, name in self._pools[worker.pool].key.models)
         self._emit(
             events.WorkerLoaded(worker.name, request.stage, request.backend, models, ready.load_s, ready.memory_mb)
@@ -355,3 +383,8 @@ class Dispatcher:
         worker.cpu_s, worker.measured_at = use.cpu_s, now
         memory = (use.memory_mb, use.gpu_memory_mb, use.peak_memory_mb)
         self._emit(events.WorkerMeasured(worker.name, cores, *memory))
+
+
+def _card_of(error: OutOfMemory) -> Placement | None:
+    """Return the card whose memory ran out; None where it was the memory of the machine."""
+    return Placement(error.host, error.gpu) if error.gpu is not None and error.code == "stage.out-of-memory" else None

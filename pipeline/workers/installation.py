@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from pipeline.base.card_support import TORCH, computes_on_cards, load_card_libraries, usable_hardware
-from pipeline.base.hardware import REMEMBERED, Hardware, recall
+from pipeline.base.hardware import REMEMBERED, Hardware, cards_key, recall
 from pipeline.base.project import CONFIG, ProjectFolders, home_folder, project_folders
 from pipeline.base.settings import Settings
 from pipeline.environments.environments import Environments, load_families
@@ -17,6 +17,8 @@ from pipeline.model_cache.hub_token import find_token
 from pipeline.model_cache.locked_here import Overlay, lay_over, read_here
 from pipeline.model_cache.manifest import load_manifest
 from pipeline.model_cache.user_models import OwnModels, load_own
+from pipeline.store.card_proofs import CardProofs
+from pipeline.store.worker_stats import Measurements
 from shared.environment_manager import hub_endpoint
 from shared.stage import DeviceKind
 
@@ -39,6 +41,14 @@ class Installation:
     def device(self) -> DeviceKind:
         """Return the kind of device for every backend that supports it."""
         return chosen_device(self.settings, self.hardware)
+
+    def measurements(self) -> Measurements:
+        """Return what earlier runs measured, for the cards of this machine."""
+        return Measurements(self.folders.results, cards_key(self.hardware))
+
+    def card_proofs(self) -> CardProofs:
+        """Return what was proved to compute on the cards of this machine."""
+        return CardProofs(self.folders.results, cards_key(self.hardware), self.environments.digest)
 
     @property
     def torch(self) -> dict[str, str]:
@@ -64,6 +74,8 @@ def open_installation(settings: Settings) -> Installation:
     has_card = settings.device == "cuda" or computes_on_cards(machine, TORCH, libraries)
     torch = choose_torch(settings.torch, has_card, wheel_folders(settings.torch_wheels, os.environ))
     environments = Environments(folders.environments, CONFIG / "environments", folders.cache, families, torch)
+    proofs = CardProofs(folders.results, cards_key(hardware), environments.digest)
+    hardware = hardware.model_copy(update={"card_problems": {**hardware.card_problems, **proofs.problems()}})
     models, own = _open_models(settings, folders)
     tools = Tools(folders.scratch, environments, os.environ.get("PATH"), settings.ffmpeg)
     return Installation(settings, folders, environments, models, own, tools, tools.choose(), hardware)

@@ -97,5 +97,8 @@ class WorkerHost(Protocol):
         """Return the machines with their total resources. Those that left a short time ago are included as not
         present."""
 
+    async def is_crowded(self, placement: Placement) -> bool:
+        """Tell whether other programs hold so much memory of a card that a job may have lacked it."""
+
     def make(self, key: WorkerKey, placement: Placement, resident: Demand, name: str) -> WorkerHandle:
         """Return a worker that is not started yet, with `resident` as its demand. Events and logs call it `name`."""

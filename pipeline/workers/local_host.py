@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.base.events import Emit
 from pipeline.base.hardware import available_cores, card_memory_mb, find_memory_mb
-from pipeline.base.nvidia import VISIBLE
+from pipeline.base.nvidia import VISIBLE, ask_use
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.plan.llm_services import find_key
 from pipeline.store.worker_stats import Measurements
@@ -20,6 +21,7 @@ from pipeline.workers.process import Launch, WorkerProcess
 from shared.environment_manager import ChildPaths, cache_folders, child_environment
 
 _MEMORY_SHARE = 0.9
+_DESKTOP_MB, _DESKTOP_SHARE = 1500.0, 0.1  # of a card, that a desktop and a browser hold all the time
 HOST = "local"
 
 
@@ -41,6 +43,12 @@ class LocalHost:
     def hosts(self) -> Sequence[Host]:
         """Return this machine alone."""
         return (self._host,)
+
+    async def is_crowded(self, placement: Placement) -> bool:
+        """Tell whether the card holds more than a desktop takes. Asked when no worker of ours is on it any more."""
+        uuid = self._cards[placement.gpu].uuid if placement.gpu is not None and self._cards else ""
+        use = (await asyncio.to_thread(ask_use, os.environ.get("PATH"))).get(uuid)
+        return use is not None and use.total_mb - use.free_mb > max(_DESKTOP_MB, _DESKTOP_SHARE * use.total_mb)
 
     def make(self, key: WorkerKey, placement: Placement, resident: Demand, name: str) -> WorkerProcess:
         """Return a worker that is not started yet."""
@@ -78,5 +86,5 @@ def local_dispatcher(
     installed: Installation, logs: Path, measurements: Measurements | None = None, emit: Emit = lambda event: None
 ) -> Dispatcher:
     """Return a dispatcher for the project's workers on this machine."""
-    host, folder = LocalHost(installed, logs), installed.folders.results
-    return Dispatcher(host, installed.settings, measurements or Measurements(folder), emit)
+    host, measurements = LocalHost(installed, logs), measurements or installed.measurements()
+    return Dispatcher(host, installed.settings, measurements, emit, installed.card_proofs())

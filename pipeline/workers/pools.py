@@ -15,6 +15,7 @@ from pipeline.plan.llm_services import asked_by
 from pipeline.plan.model import Step
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers.capacity import Demand, clamp_to_largest_host
+from pipeline.workers.card_failures import CardFailures
 from pipeline.workers.interfaces import WorkerHost, WorkerKey
 from pipeline.workers.scheduler import PoolForecast, PoolName
 from shared import protocol
@@ -39,8 +40,8 @@ class Pool:
 class Pools:
     """All pools of a run. Their demands start as declared by the backends, and are replaced by what is measured."""
 
-    def __init__(self, host: WorkerHost, measurements: Measurements) -> None:
-        self._host, self._measurements = host, measurements
+    def __init__(self, host: WorkerHost, measurements: Measurements, cards: CardFailures) -> None:
+        self._host, self._measurements, self._cards = host, measurements, cards
         self._pools: dict[PoolName, Pool] = {}
         self._expected: dict[PoolName, float] = {}
         self._failed: set[PoolName] = set()
@@ -59,7 +60,7 @@ class Pools:
             resources = step.backend.resources
             declared = Pool(
                 key,
-                load_request(step, models, key) if key.stage else None,
+                load_request(step, models, key, prove=self._cards.to_prove(step)) if key.stage else None,
                 _declared_demand(resources, key.device),
                 Demand(cpus=key.threads, labels=resources.labels),
             )
@@ -164,8 +165,9 @@ def worker_key(step: Step, cpus: int) -> WorkerKey:
     )
 
 
-def load_request(step: Step, models: Mapping[str, Path], key: WorkerKey) -> protocol.Load:
-    """Return the request that loads the step's backend into a worker with this key."""
+def load_request(step: Step, models: Mapping[str, Path], key: WorkerKey, prove: str = "") -> protocol.Load:
+    """Return the request that loads the step's backend into a worker with this key. `prove` names a library that is to
+    prove first that it computes on the card."""
     return protocol.Load(
         stage=step.stage.name,
         stage_module=step.stage.module,
@@ -175,4 +177,5 @@ def load_request(step: Step, models: Mapping[str, Path], key: WorkerKey) -> prot
         device=key.device,
         threads=key.threads,
         options=dict(step.load_options),
+        prove=prove,
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pipeline.base.errors import (
     EXIT_BUG,
+    CardFailed,
     OutOfMemory,
     ReelError,
     StageRaised,
@@ -276,11 +277,19 @@ class WorkerProcess:
     def _error(self, answer: protocol.Event) -> ReelError:
         if isinstance(answer, protocol.Refused):
             return StageRefused(answer.code, answer.message, hint=answer.hint, log=self._launch.log)
-        if isinstance(answer, protocol.OutOfMemory | protocol.Failed):
+        if isinstance(answer, protocol.OutOfMemory | protocol.CardFailed | protocol.Failed):
             self._quoted.append(answer.traceback)
         if isinstance(answer, protocol.OutOfMemory):
             self.usable = False
             return _no_memory(self._launch.name, f"{answer.type}: {answer.message or 'no message'}", self._launch.log)
+        if isinstance(answer, protocol.CardFailed):
+            self.usable = False
+            return CardFailed(
+                "stage.card-proof" if answer.proof else "stage.card",
+                f"{self._launch.name} cannot compute on the card: {answer.type}: {answer.message or 'no message'}",
+                hint="update the driver, or take the processor with `--set device=cpu`",
+                log=self._launch.log,
+            )
         if isinstance(answer, protocol.Failed):
             message = f"{self._launch.name} raised {answer.type}: {answer.message or 'no message'}"
             return StageRaised("stage.raised", message, hint="the log holds the traceback", log=self._launch.log)

@@ -328,7 +328,10 @@ STAGE = Stage(
             oom_fallbacks=(
                 Fallback("one window at once", {"batch_size": 1}),
                 Fallback("two hypotheses", {"batch_size": 1, "beam_size": 2}),
-                Fallback("8-bit weights", {"batch_size": 1, "beam_size": 2, "compute_type": "int8"}),
+                Fallback(
+                    "8-bit weights", {"batch_size": 1, "beam_size": 2, "compute_type": "int8_float16"}, only_on="cuda"
+                ),
+                Fallback("8-bit weights", {"batch_size": 1, "beam_size": 2, "compute_type": "int8"}, only_on="cpu"),
                 Fallback("the processor", device="cpu"),
             ),
         ),
@@ -378,8 +381,9 @@ STAGE = Stage(
             oom_fallbacks=(
                 Fallback("four windows at once", {"batch_size": 4}),
                 Fallback("one window at once", {"batch_size": 1}),
-                Fallback("8-bit weights", {"batch_size": 1, "compute_type": "int8"}),
-                Fallback("the processor", {"batch_size": 1, "compute_type": "int8"}, device="cpu"),
+                Fallback("8-bit weights", {"batch_size": 1, "compute_type": "int8_float16"}, only_on="cuda"),
+                Fallback("8-bit weights", {"batch_size": 1, "compute_type": "int8"}, only_on="cpu"),
+                Fallback("the processor", {"batch_size": 1}, device="cpu"),
             ),
         ),
     },

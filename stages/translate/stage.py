@@ -270,8 +270,10 @@ _TRANSFORMERS = Resources(cpus=4, memory_gib=5.0, gpu_memory_gib=5.0, time_base_
 _FALLBACKS = (
     Fallback("batches of 4", {"batch_size": 4}),
     Fallback("one sentence at a time", {"batch_size": 1}),
-    Fallback("half precision", {"batch_size": 1, "dtype": "bfloat16"}),
-    Fallback("the processor", {"batch_size": 1, "dtype": "bfloat16"}, device="cpu"),
+    Fallback("half precision", {"batch_size": 1, "dtype": "bfloat16"}, only_on="cpu"),  # on a card it is the rule
+    Fallback("the processor", {"batch_size": 1}, device="cpu"),
+    # A processor without AMX is several times slower with it.
+    Fallback("half precision on the processor", {"batch_size": 1, "dtype": "bfloat16"}, device="cpu", only_on="cuda"),
 )
 
 # What the other backends decode by, and no language model hears of.

@@ -46,8 +46,12 @@ class Engine:
         self.memory.clear()
 
 
+_LOADED_ON: list[str] = []
+
+
 def load(models: Mapping[str, Path], device: Device) -> Engine:
     print("loaded")
+    _LOADED_ON[:] = [device.kind]
     return Engine(device.options["precision"])
 
 
@@ -146,6 +150,17 @@ def _abort_without_memory(job: MisbehaveJob) -> None:
     os.abort()
 
 
+def _fail_on_a_card(job: MisbehaveJob) -> None:
+    """Raise what the path says, as a library does on a card; do nothing on the processor."""
+    if _LOADED_ON == ["cuda"]:
+        raise RuntimeError(job.params.path)
+
+
+def _crash_on_a_card(job: MisbehaveJob) -> None:
+    if _LOADED_ON == ["cuda"]:
+        os.abort()
+
+
 def _refuse(job: MisbehaveJob) -> None:
     raise StageError("misbehave.refused", "it will not do this", "ask something else")
 
@@ -188,6 +203,8 @@ _ACTS: dict[str, Callable[[MisbehaveJob], object]] = {
     "memory": _hold_memory,
     "leak": _leak,
     "out of memory": _run_out_of_memory,
+    "fail on a card": _fail_on_a_card,
+    "crash on a card": _crash_on_a_card,
     "refuse": _refuse,
     "raise": _raise,
     "segfault": lambda job: os.kill(os.getpid(), signal.SIGSEGV),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ class Bench:
     logs: Path
     warnings: list[str] = field(default_factory=list)
     progress: list[float] = field(default_factory=list)
+    fallbacks: Mapping[str, str] = field(default_factory=dict)  # that the last run recorded
 
     def step(self, how: str, value: int = 0, path: str = "", limit_s: float = 60.0) -> Step:
         backend = replace(
@@ -55,6 +56,7 @@ class Bench:
                     runner = StepRunner(project.store, project.installed.models, dispatcher)
                     ran = runner.run(work, below, Given(1000), callbacks)
                     outcomes += await asyncio.gather(ran, return_exceptions=True)
+                self.fallbacks = dict(dispatcher.measurements.fallbacks)
         return outcomes
 
     def log(self) -> str:

@@ -16,7 +16,7 @@ from pipeline.base.hardware import REMEMBERED, Hardware, describe, detect
 from pipeline.base.nvidia import ask_use
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, megabytes, project_of, say, table
-from pipeline.cli.card_rows import card_rows
+from pipeline.cli.card_rows import card_rows, proof_rows
 from pipeline.cli.commands import envs, model_fetch
 from pipeline.cli.options.machine import CheckMachine, SetUpMachine
 from pipeline.cli.options.models import FetchModels
@@ -68,6 +68,7 @@ def doctor(arguments: CheckMachine) -> CommandResult:
     machine, usable = look_at_machine()
     rows.append(("ok", "hardware", describe(usable)))
     rows += card_rows(machine, usable, ask_use(os.environ.get("PATH")) if machine.cuda else {}, os.environ)
+    rows += proof_rows(usable, environments, needed_environments, project.installed.card_proofs())
     if arguments.remember:
         machine.write(CONFIG / REMEMBERED)
     rows.append(("ok", "profile", _profile_text(project.planner.profile.name, project.planner.profile.better)))

@@ -20,7 +20,7 @@ from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview, published_before
 from pipeline.engine.project import Project
 from pipeline.model_cache.manifest import stated_bytes
-from pipeline.plan.placement import off_card_notes
+from pipeline.plan.placement import fallback_notes, off_card_notes
 from pipeline.plan.result_key import short
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.store.results import ResultStore
@@ -65,7 +65,7 @@ def plan(arguments: PlanMedia) -> CommandResult:
         places: dict[str, JsonValue] = {"media": str(item.media), "folder": str(item.folder)}
         items.append({"name": item.name, **places, "steps": [_data(preview) for preview in previews]})
         texts.append(f"{one_line(item.name)}\n{_listed(previews, explain=arguments.explain)}")
-    needs, notes = _needs(due, project.installed), off_card_notes(preview.step for preview in due)
+    needs, notes = _needs(due, project.installed), _notes(due, admission)
     texts += [*notes, *([f"to set up first: {', '.join(needs)}"] if needs else [])]
     texts += [f"estimated use of services:\n{table([_told(*one) for one in asked])}"] if asked else []
     data: dict[str, JsonValue] = {
@@ -154,6 +154,12 @@ def _told(name: str, estimate: Estimate) -> tuple[str, ...]:
 def _service(name: str, estimate: Estimate) -> JsonValue:
     usage = estimate.usage.model_dump() if estimate.usage else dict.fromkeys(Usage.model_fields)
     return {"name": name, "step": estimate.step, "host": estimate.asked.host, **usage, "cost": estimate.cost}
+
+
+def _notes(due: list[StepPreview], admission: Admission) -> list[str]:
+    """Return what keeps steps from the card or from what was asked for, in sentences."""
+    steps = [preview.step for preview in due]
+    return [*off_card_notes(steps), *fallback_notes(steps, admission.surroundings.fallbacks)]
 
 
 def _needs(due: list[StepPreview], installed: Installation) -> list[str]:

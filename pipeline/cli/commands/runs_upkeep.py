@@ -1,4 +1,4 @@
-"""`reel runs repair` and `prune`: the upkeep of the result store."""
+"""`reel runs repair`, `prune` and `forget`: the upkeep of the result store and of what runs learned."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.base.display_paths import shown
 from pipeline.base.errors import UsageError
 from pipeline.base.sizes import size_in
 from pipeline.cli.arguments import CommandResult, agreed, megabytes, project_of, say, table
-from pipeline.cli.options.machine import PruneRuns, RepairRuns
+from pipeline.cli.options.machine import ForgetRuns, PruneRuns, RepairRuns
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.project import Project
 from pipeline.publishing.prune_results import Ask, Survey, delete, repair, survey
@@ -131,3 +131,18 @@ def _lost(folders: Sequence[Path]) -> str:
 
 def _rest(found: Survey) -> str:
     return f"{megabytes(found.kept_bytes)} stay, {megabytes(found.used_bytes)} of them for published jobs"
+
+
+def forget(arguments: ForgetRuns) -> CommandResult:
+    """Forget what earlier runs learned: with which fallback a step fits, or what computes on a card."""
+    project, what = project_of(arguments), arguments.what
+    if what not in {"fallbacks", "cards"}:
+        raise UsageError("runs.forget", f"`{what}` cannot be forgotten", hint="write `fallbacks` or `cards`")
+    with project.store.open_for_writing("reel runs forget", Waiting.of(project.settings.wait, say)):
+        if what == "cards":
+            number = project.installed.card_proofs().forget()
+        else:
+            measurements = project.installed.measurements()
+            number = measurements.forget_fallbacks()
+            measurements.save()
+    return CommandResult({"forgotten": number}, f"forgotten: {number} {what if what == 'fallbacks' else 'proofs'}")

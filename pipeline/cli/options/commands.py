@@ -147,6 +147,10 @@ COMMANDS = (
         ("reel runs repair",), "machine.RepairRuns", "runs_upkeep.repair_results",
     ),
     Command(
+        "runs forget", "forget what earlier runs learned about memory or cards, so that the next run tries again",
+        ("reel runs forget fallbacks",), "machine.ForgetRuns", "runs_upkeep.forget",
+    ),
+    Command(
         "runs prune", "show old results that no published job uses",
         ("reel runs prune --older-than 2w",), "machine.PruneRuns", "runs_upkeep.prune",
     ),

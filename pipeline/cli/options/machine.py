@@ -41,6 +41,13 @@ class PruneRuns(WaitFlag):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ForgetRuns(WaitFlag):
+    what: str = argument(
+        "WHAT", "`fallbacks`: which steps ran out of memory; `cards`: what was proved to compute on a card or not"
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class StartNode(OfflineFlag):
     join: str | None = flag(
         "--join", group=HOW, metavar="ADDRESS", help="the address that `reel cluster up` printed on the first machine"

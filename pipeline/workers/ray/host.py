@@ -31,6 +31,7 @@ from pipeline.workers.installation import Installation
 from pipeline.workers.interfaces import OnEvent, ResourceUse, WorkerKey
 from pipeline.workers.ray.cluster import node_in
 from pipeline.workers.ray.node import Failure, MachineActor, MachineFacts, MachineRequirements, WorkerActor, code_digest
+from pipeline.workers.ray.resources import gpu_share, host_of
 from pipeline.workers.ray.staging import stage_job
 from shared import protocol
 
@@ -42,9 +43,7 @@ _RETURN_LIMIT_S = 300.0  # for a machine that has left to come back, or for anot
 _START_LIMIT_S = 3600.0  # an environment may have to be built and models fetched
 _STOP_LIMIT_S = 15.0
 _GRACE_S = 30.0  # beyond the limit that the machine itself enforces; for a machine that no longer answers
-_LEAST_SHARE = 0.01  # of a GPU; Ray counts in parts of ten thousand
 _LOGS = "logs"
-_NOT_LABELS = ("CPU", "GPU", "memory", "object_store_memory", "node:", "accelerator_type:")
 
 Actor = Any  # Ray creates an actor's class at run time, so the types of its methods are unknown
 
@@ -149,6 +148,10 @@ class RayHost:
         """Return the machines that are present, and those that left a short time ago."""
         return [node.host for node in self._nodes.values()]
 
+    async def is_crowded(self, placement: Placement) -> bool:
+        """Return False: what other programs hold on a machine of the cluster is not asked."""
+        return False
+
     def make(self, key: WorkerKey, placement: Placement, resident: Demand, name: str) -> RayWorker:
         """Return a worker that is not started yet."""
         node = next(node for node in self._nodes.values() if node.host.name == placement.host)
@@ -246,19 +249,6 @@ class RayHost:
 
     def _notify(self, text: str) -> None:
         self._emit(events.Notice(None, None, text))
-
-
-def host_of(name: str, resources: Mapping[str, float], cards_mb: Sequence[float]) -> Host:
-    """Return a machine with Ray's resources for it. Those that Ray does not define are labels."""
-    count = int(resources.get("GPU", 0))
-    cards = [*cards_mb, *[float("inf")] * count][:count]
-    labels = {label: amount for label, amount in resources.items() if not label.startswith(_NOT_LABELS)}
-    return Host(name, int(resources.get("CPU", 0)), resources.get("memory", 0.0) / 1e6, tuple(cards), labels)
-
-
-def gpu_share(needed_mb: float, card_mb: float) -> float:
-    """Return the share of a GPU to request from Ray, which then chooses the GPU."""
-    return min(max(round(needed_mb / card_mb, 4), _LEAST_SHARE), 1.0)
 
 
 class RayWorker:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import ctranslate2
 from faster_whisper import WhisperModel
 from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import _LANGUAGE_CODES
@@ -61,8 +62,28 @@ def device_name(device: Device) -> str:
 
 
 def compute_type(device: Device) -> str:
-    """Return the precision: what was asked for, else 8-bit integers on a processor and half precision on a GPU."""
-    return str(device.options.get("compute_type") or ("float16" if device.kind == "cuda" else "int8"))
+    """Return the precision: what was asked for, else the best for the device.
+
+    A processor, and a card before Volta, has no fast half precision: there what would be in it is in single precision.
+    """
+    asked, kind = device.options.get("compute_type"), device_name(device)
+    if asked in {"float16", "int8_float16"} and asked not in _types(kind):
+        return {"float16": "float32", "int8_float16": "int8"}[str(asked)]
+    return str(asked or best_compute_type(kind))
+
+
+def best_compute_type(device: str) -> str:
+    """Return 8-bit integers for a processor, half precision for a card that has it, and 8-bit integers for an older
+    card, which has no fast half precision."""
+    if device == "cpu":
+        return "int8"
+    types = _types(device)
+    return next((name for name in ("float16", "int8") if name in types), "float32")
+
+
+def _types(device: str) -> set[str]:
+    types: set[str] = ctranslate2.get_supported_compute_types(device)
+    return types
 
 
 def load_model(path: Path, device: Device) -> WhisperModel:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from pipeline.base.card_support import load_card_libraries, usable_hardware
 from pipeline.base.hardware import Hardware
 from pipeline.base.nvidia import Card, CardUse
 from pipeline.base.project import CONFIG
-from pipeline.cli.card_rows import card_rows
+from pipeline.cli.card_rows import card_rows, proof_rows
+from pipeline.engine.project import Project
+from pipeline.environments.environments import EnvironmentStatus
+from pipeline.store.card_proofs import CardProofs
 
 LIBRARIES = load_card_libraries(CONFIG / "cards.toml")
 NEW = Card(name="RTX 3090", memory_mib=24576, uuid="GPU-new", capability="8.6", driver="550.54.14")
@@ -48,3 +55,23 @@ def test_what_the_tool_complains_of_is_told() -> None:
     assert _rows(trouble="nvidia-smi gave no answer within 10 s") == [
         ("note", "card", "nvidia-smi gave no answer within 10 s")
     ]
+
+
+def test_what_computes_is_proved_where_it_is_built_and_remembered(
+    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project()
+    project.folders.results.mkdir()
+    ready = EnvironmentStatus("speech", "ready", project.folders.environments)
+    monkeypatch.setattr(project.installed.environments, "status", lambda family: ready)
+    told = {("speech", "torch"): "CUDA error: no kernel image", ("speech", "ctranslate2"): ""}
+    monkeypatch.setattr(project.installed.environments, "prove", lambda family, library: told[family, library])
+    proofs = CardProofs(project.folders.results, "a card", project.installed.environments.digest)
+    usable = Hardware(system="Linux", machine="x86_64", cpus=8, memory_gib=31.0, cuda=(NEW,), mps=False, mlx=False)
+    assert proof_rows(usable, project.installed.environments, ["speech", "lite"], proofs) == [
+        ("ok", "card, ctranslate2 of speech", "computes on the card"),
+        ("note", "card, torch of speech", "on the processor: CUDA error: no kernel image"),
+    ]
+    assert proofs.problems() == {"speech/torch": "CUDA error: no kernel image"}
+    none = usable.model_copy(update={"cuda": ()})
+    assert proof_rows(none, project.installed.environments, ["speech"], proofs) == []

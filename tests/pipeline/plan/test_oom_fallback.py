@@ -133,7 +133,9 @@ def test_each_fallback_of_a_real_backend_asks_for_something_else_that_the_stage_
     step = Step(stage.name, stage, name, backend, stage.params(), {}, {}, placed=device)
     below = fallback_steps(step)
     assert [lower.fallback for lower in below] == [
-        fallback for fallback in backend.oom_fallbacks if device != "cpu" or fallback.device is None
+        fallback
+        for fallback in backend.oom_fallbacks
+        if fallback.only_on in {None, device} and (device != "cpu" or fallback.name != "the processor")
     ]
     assert device == "cpu" or below[-1].device == "cpu"
     for lower in below:

@@ -14,6 +14,7 @@ from pipeline.base.errors import Missing
 from pipeline.plan.model import Step
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers.capacity import Demand, Host, Placement
+from pipeline.workers.card_failures import CardFailures
 from pipeline.workers.interfaces import WorkerHandle, WorkerKey
 from pipeline.workers.pools import Pools
 from shared import protocol
@@ -29,12 +30,15 @@ class Machines:
 
     hosts: Sequence[Host] = (BOX,)
 
+    async def is_crowded(self, placement: Placement) -> bool:
+        return False
+
     def make(self, key: WorkerKey, placement: Placement, resident: Demand, name: str) -> WorkerHandle:
         raise AssertionError("a pool starts no worker")
 
 
 def pools(*hosts: Host) -> Pools:
-    return Pools(Machines(hosts or (BOX,)), Measurements(Path("/nowhere")))
+    return Pools(Machines(hosts or (BOX,)), Measurements(Path("/nowhere")), CardFailures())
 
 
 def step(precision: str = "full", **resources: float | dict[str, float]) -> Step:

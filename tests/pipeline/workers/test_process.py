@@ -174,7 +174,7 @@ def test_an_idle_worker_that_does_not_exit_is_killed_although_the_run_ends_meanw
             pids = list(set(children(os.getpid())) - before)
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
-            evicted = asyncio.create_task(dispatcher.make_room())
+            evicted = asyncio.create_task(dispatcher.make_room(OutOfMemory("worker.system-memory", "full")))
             await asyncio.sleep(0.1)
             assert not evicted.done(), "the worker cannot answer"
             evicted.cancel()

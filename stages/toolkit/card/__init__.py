@@ -1,0 +1,1 @@
+"""Proofs that a library computes on this machine's card."""

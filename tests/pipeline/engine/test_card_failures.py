@@ -1,0 +1,173 @@
+"""A card that fails or is full: the step ends on the processor, says why once, and what is remembered is forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.base.errors import OutOfMemory, WorkerCrashed
+from pipeline.base.hardware import Hardware, cards_key
+from pipeline.base.nvidia import Card
+from pipeline.plan.model import Step
+from pipeline.plan.oom_fallback import fallback_record_name, steps_to_try, stored_variants
+from pipeline.plan.placement import fallback_notes
+from pipeline.plan.result_key import ingredients, result_key
+from pipeline.store.card_proofs import CardProofs
+from pipeline.store.results import StoredResult
+from pipeline.store.worker_stats import Measurements
+from shared.stage import Resources
+from tests.fakes.nvidia import fake_card, fake_tool, uuid_of
+from tests.pipeline.conftest import Bench
+
+NO_KERNEL = "CUDA error: no kernel image is available for execution on the device"
+
+
+@pytest.fixture
+def card_bench(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
+    """A bench on a machine with one empty card of 8 GiB, as its driver's tool says."""
+    monkeypatch.setenv("PATH", fake_tool(tmp_path / "tool", [fake_card(mib=8192)]), prepend=":")
+    card = Card(name="made up", memory_mib=8192, uuid=uuid_of(0), capability="8.6", driver="550.54.14")
+    machine = Hardware(
+        system="Linux", machine="x86_64", cpus=2, memory_gib=8.0, cuda=(card,), mps=False, mlx=False
+    )  # fmt: skip
+    bench.project = replace(bench.project, installed=replace(bench.project.installed, hardware=machine))
+    return bench
+
+
+def on_card(bench: Bench, how: str, value: int = 0, path: str = "", *, library: str = "") -> Step:
+    """A step of the fake stage that is placed on the card."""
+    step = bench.step(how, value, path)
+    resources = Resources(gpu_memory_gib=2.0, time_base_s=60.0, time_per_media_s=0.0)
+    backend = replace(step.backend, accelerators=("cuda",), resources=resources, card_library=library)
+    return replace(step, backend=backend, placed="cuda")
+
+
+def test_a_card_that_fails_has_the_step_done_on_the_processor_with_its_key_and_one_sentence(card_bench: Bench) -> None:
+    failing = on_card(card_bench, "fail on a card", 1, NO_KERNEL)
+    results = card_bench.run(failing, on_card(card_bench, "fail on a card", 2, NO_KERNEL))
+    assert all(isinstance(result, StoredResult) for result in results), results
+    surroundings = card_bench.project.surroundings()
+    assert isinstance(results[0], StoredResult)
+    planned_there = ingredients(replace(failing, placed="cpu"), {"media": None}, surroundings)
+    assert results[0].key == result_key(planned_there)
+    (warning,) = card_bench.warnings
+    assert warning.startswith("the card failed, so misbehave computes on the processor: misbehave")
+    assert NO_KERNEL in warning
+
+
+def test_a_worker_that_crashes_on_the_card_again_and_again_ends_on_the_processor(card_bench: Bench) -> None:
+    crashed, broken = card_bench.run(on_card(card_bench, "crash on a card"), card_bench.step("abort"))
+    assert isinstance(crashed, StoredResult)
+    assert isinstance(broken, WorkerCrashed), "and one that crashes on the processor has failed"
+
+
+def test_a_card_is_left_alone_after_three_failures(card_bench: Bench) -> None:
+    steps = [on_card(card_bench, "fail on a card", number, f"{NO_KERNEL} {number}") for number in range(5)]
+    assert all(isinstance(result, StoredResult) for result in card_bench.run(*steps))
+    assert len(card_bench.warnings) == 3
+    assert card_bench.log().count(f"RuntimeError: {NO_KERNEL}") == 3
+
+
+def test_a_library_that_cannot_prove_itself_is_not_tried_again_until_something_changes(card_bench: Bench) -> None:
+    """The core environment has no torch, which is a proof that fails."""
+    project = card_bench.project
+    steps = [on_card(card_bench, "well", number, library="torch") for number in range(3)]
+    assert all(isinstance(result, StoredResult) for result in card_bench.run(*steps))
+    (warning,) = card_bench.warnings
+    assert "No module named 'torch'" in warning
+    cards = cards_key(project.installed.hardware)
+    proofs = CardProofs(project.folders.results, cards, project.installed.environments.digest)
+    problem = proofs.problem("core", "torch")
+    assert problem is not None
+    assert proofs.problems() == {"core/torch": problem}
+    assert "No module named 'torch'" in problem
+    assert (
+        CardProofs(project.folders.results, "another card", project.installed.environments.digest).problem(
+            "core", "torch"
+        )
+        is None
+    )
+    assert CardProofs(project.folders.results, cards, lambda family: "rebuilt").problem("core", "torch") is None
+
+
+def test_a_fallback_is_remembered_for_the_cards_that_were_otherwise_free(card_bench: Bench) -> None:
+    step = on_card(card_bench, "out of memory", 4)
+    (result,) = card_bench.run(step)
+    assert isinstance(result, StoredResult)
+    name = fallback_record_name(step)
+    assert card_bench.fallbacks == {name: "batches of 4"}
+
+
+def test_a_fallback_on_a_card_that_others_fill_is_not_remembered(card_bench: Bench, tmp_path: Path) -> None:
+    fake_tool(tmp_path / "tool", [fake_card(mib=8192, free=3000)])
+    (result,) = card_bench.run(on_card(card_bench, "out of memory", 4))
+    assert isinstance(result, StoredResult)
+    assert card_bench.fallbacks == {}
+
+
+def test_what_fits_nowhere_fails_after_the_processor_was_tried(card_bench: Bench) -> None:
+    (failed,) = card_bench.run(on_card(card_bench, "out of memory", 0))
+    assert isinstance(failed, OutOfMemory)
+    assert "again with the processor" in card_bench.warnings[-1]
+
+
+def _known(folder: Path, step: Step, cards: str = "") -> Measurements:
+    """Measurements of a later run, after the step fitted with its first fallback."""
+    measurements = Measurements(folder, cards)
+    measurements.record_fit(steps_to_try(step, {})[1], fell=True)
+    measurements.save()
+    return Measurements(folder, cards)
+
+
+def test_other_cards_begin_with_what_was_asked_for(bench: Bench, tmp_path: Path) -> None:
+    step = on_card(bench, "well")
+    assert _known(tmp_path, step, "a small card").fallbacks
+    assert Measurements(tmp_path, "a large card").fallbacks == {}
+    assert Measurements(tmp_path, "a small card").fallbacks, "and the small one is known when it is back"
+    on_cpu = bench.step("well")
+    _known(tmp_path, on_cpu, "a small card")
+    assert fallback_record_name(on_cpu) in Measurements(tmp_path, "a large card").fallbacks
+
+
+def test_the_next_better_variant_is_tried_again_after_some_runs_and_once_a_run(bench: Bench, tmp_path: Path) -> None:
+    step = on_card(bench, "well")
+    measurements = _known(tmp_path, step)
+    runs = 0
+    while (better := measurements.better_variant(step)) is None:
+        measurements.save()
+        measurements, runs = Measurements(tmp_path), runs + 1
+        assert runs < 20
+    assert runs > 1
+    assert better == step
+    assert measurements.better_variant(step) is None, "once a run"
+    measurements.record_fit(better, fell=False)
+    measurements.save()
+    risen = Measurements(tmp_path)
+    assert steps_to_try(step, risen.fallbacks)[0] == step
+    assert len(stored_variants(step, risen.fallbacks)) > 1, "what was done with the fallback is not done again"
+    assert stored_variants(step, {}) == [step]
+
+
+def test_a_success_beside_a_fall_is_no_rise(bench: Bench, tmp_path: Path) -> None:
+    step = on_card(bench, "well")
+    measurements = _known(tmp_path, step)
+    measurements.record_fit(step, fell=False)
+    assert measurements.fallbacks[fallback_record_name(step)] == "batches of 4"
+
+
+def test_fallbacks_are_forgotten_on_request(bench: Bench, tmp_path: Path) -> None:
+    _known(tmp_path, on_card(bench, "well"), "a small card")
+    measurements = Measurements(tmp_path, "another card")
+    assert measurements.forget_fallbacks() == 1
+    measurements.save()
+    assert Measurements(tmp_path, "a small card").fallbacks == {}
+
+
+def test_a_step_that_begins_with_a_fallback_is_told_with_the_way_to_try_again(bench: Bench, tmp_path: Path) -> None:
+    step = on_card(bench, "well")
+    (note,) = fallback_notes([step], _known(tmp_path, step).fallbacks)
+    assert "misbehave with batches of 4" in note
+    assert "`./reel runs forget fallbacks`" in note
+    assert fallback_notes([step], {}) == []
