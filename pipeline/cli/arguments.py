@@ -70,7 +70,7 @@ def say(text: str) -> None:
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
-    """Columns of text, two spaces apart; the last one may be of any length."""
+    """Return rows as columns of text, two spaces apart; the last column may be of any length."""
     everything = [[one_line(cell) for cell in row] for row in [*([head] if head else []), *rows]]
     if not everything:
         return ""
@@ -95,5 +95,5 @@ def agreed(question: str, shown: str, *, yes: bool) -> bool:
 
 
 def megabytes(size: int) -> str:
-    """`145 MB`, `2.3 GB`: decimal, as disks and providers count."""
+    """Return a number of bytes as `145 MB` or `2.3 GB`: decimal, as disks and providers count."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

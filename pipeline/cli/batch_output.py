@@ -19,7 +19,7 @@ SUMMARISED = ("auto", "plain", "verbose")
 
 
 def result_of(result: BatchResult) -> CommandResult:
-    """The published files, one a line: what a script wants; everything else for a program; and the exit code."""
+    """Return the published files, one a line, as a script needs them; all data for a program; and the exit code."""
     text = "\n".join(shown(path) for item in result.items if item.published for path in item.published.files)
     errors = tuple(item.error for item in result.failed if item.error)
     return CommandResult(_data(result), text, _exit_code(result), errors)

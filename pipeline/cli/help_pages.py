@@ -23,7 +23,7 @@ exit codes: 0 ok, 1 failed, 2 usage, 3 some items of a batch failed, 4 bad
 input, 5 a model, environment or tool is missing, 6 locked by another process,
 70 a bug of ours, 130 interrupted"""
 _WIDTH = 80
-_NAMES = 10  # columns for the names of commands
+_NAMES = 12  # columns for the names of commands
 
 
 def overview() -> str:

@@ -92,7 +92,8 @@ async def _check(
 
 
 async def _compared(one: _Checked, check: Step, beside: _Beside, dispatcher: Dispatcher, place: Path) -> _Checked:
-    """The file with its comparison, where a reference was given. That is read as the file is, in its language."""
+    """Return the file with its comparison, if a reference was given. The reference is read like the file, in its
+    language."""
     if one.error or not beside.reference or not beside.compare:
         return one
     read = await _check_one(beside.reference, check, None, dispatcher, place / "reference")

@@ -76,7 +76,7 @@ def _report(statuses: Sequence[EnvironmentStatus]) -> CommandResult:
 
 
 def _size(folder: Path) -> int:
-    """Bytes below a folder; linked files count here although another environment may share them."""
+    """Return the bytes below a folder. Linked files count, although another environment may share them."""
     total = 0
     for root, _, files in os.walk(folder):
         total += sum(os.lstat(os.path.join(root, file)).st_size for file in files)

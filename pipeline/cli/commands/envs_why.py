@@ -13,7 +13,7 @@ from pipeline.environments.environments import Environments
 
 
 def why(arguments: WhyEnvironments) -> CommandResult:
-    """Two environments together, or every declared reason. Exit 1 when a reason has gone."""
+    """Compare two environments, or test every declared reason; the exit code is 1 if a reason no longer holds."""
     project = project_of(arguments)
     names = arguments.names
     resolver = Resolver(CODE_ROOT / "pyproject.toml", CONFIG / "environments", project.folders.cache)

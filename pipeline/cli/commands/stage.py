@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.base import events
-from pipeline.base.errors import BadInput, ReelError, UsageError
+from pipeline.base.errors import BadInput, UsageError
 from pipeline.base.events import Emit
 from pipeline.cli.arguments import CommandResult, project_of
 from pipeline.cli.first_use import ask_about_code
@@ -130,15 +130,7 @@ def _run(
     output.mkdir(parents=True, exist_ok=True)
     emit(events.StepStarted(step.stage.name, step.id, step.backend_name, "asked for", None))
     with tempfile.TemporaryDirectory(dir=output, prefix=".staging-") as folder:
-        try:
-            done = asyncio.run(work(Path(folder)))
-        except ReelError as error:
-            emit(
-                events.StepFailedEvent(
-                    step.stage.name, step.id, step.backend_name, error.code, error.message, error.hint, error.log
-                )
-            )
-            raise
+        done = asyncio.run(work(Path(folder)))  # an error is described once, by the command line
         for path in sorted(Path(folder).iterdir()):
             if (output / path.name).is_dir():
                 shutil.rmtree(output / path.name)

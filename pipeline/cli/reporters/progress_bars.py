@@ -51,11 +51,11 @@ class Bars:
 
     @property
     def tasks(self) -> Sequence[Task]:
-        """The bars that are shown."""
+        """Return the bars that are shown."""
         return self._progress.tasks
 
     def drawn(self) -> RenderableType:
-        """The bars as they look now."""
+        """Return the bars as they look now."""
         return self._progress.get_renderable()
 
     def emit(self, event: Event) -> None:

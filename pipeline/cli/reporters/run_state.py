@@ -178,5 +178,5 @@ class Board:
 
 
 def kind_of(step: str) -> str:
-    """A step without its language: `translate:pt` is of the kind `translate`."""
+    """Return a step without its language: `translate:pt` is of the kind `translate`."""
     return step.partition(":")[0]

@@ -60,7 +60,7 @@ class Chart:
 
 
 def chart(details: RunDetails) -> Chart | None:
-    """The chart of a run; None where no worker was started."""
+    """Return the chart of a run; None if no worker was started."""
     if not details.workers:
         return None
     began = min(worker.started_ms for worker in details.workers)
@@ -86,7 +86,7 @@ def chart(details: RunDetails) -> Chart | None:
 
 
 def as_text(drawn: Chart, width: int) -> str:
-    """The chart in `width` columns: a letter for each kind of step, by what took most of the time of each column."""
+    """Return the chart in `width` columns, each with the letter of the kind of step that took most of its time."""
     letters = _letters(drawn.kinds)
     head = max(len(f"{lane.worker} {lane.label}") for lane in drawn.lanes)
     head = min(head, max(width // 3, 4))
@@ -103,7 +103,7 @@ def as_text(drawn: Chart, width: int) -> str:
 
 
 def as_svg(drawn: Chart, title: str) -> str:
-    """The chart as a picture that stands alone: a row for each worker; each bar says what it is when pointed at."""
+    """Return the chart as an SVG picture: a row for each worker, and bars that say what they are when pointed at."""
     fills = {kind: _fill(number) for number, kind in enumerate(drawn.kinds)} | {LOADING: _LOADING_COLOUR}
     scale = (_WIDTH - _LEFT - _RIGHT) / drawn.length_ms
     bottom = _TOP + _ROW * len(drawn.lanes)
@@ -138,7 +138,7 @@ def as_svg(drawn: Chart, title: str) -> str:
 
 
 def _xml(text: str) -> str:
-    """The text as XML holds it, which has no place for controls, not even escaped."""
+    """Return the text escaped for XML, without control characters, which XML cannot hold."""
     return escape(one_line(text))
 
 
@@ -147,7 +147,7 @@ def _fill(number: int) -> str:
 
 
 def _pattern(number: int) -> str:
-    """The stripes of a kind that comes after all colours have been used."""
+    """Return the stripes of a kind that comes after all colours have been used."""
     turn = _STRIPES[(number // len(_COLOURS) - 1) % len(_STRIPES)]
     return (
         f'<pattern id="kind{number}" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="{turn}">'
@@ -157,7 +157,7 @@ def _pattern(number: int) -> str:
 
 
 def _legend(kinds: Iterable[str], y: int) -> Iterator[tuple[str, int, int]]:
-    """Each kind with the place of its square, in as many lines as they need."""
+    """Return each kind with the place of its square, in as many lines as they need."""
     x = _LEFT
     for kind in kinds:
         width = 14 + _LETTER * len(_legend_name(kind)) + 12
@@ -206,7 +206,7 @@ def _cells(lane: Lane, drawn: Chart, letters: Mapping[str, str], columns: int) -
 
 
 def _axis(length_ms: int, left: int, columns: int) -> str:
-    """Times below the columns, the last one flush with the last column."""
+    """Return times below the columns; the last one ends at the last column."""
     line = [" "] * (left + columns)
     ticks = max(min(_TICKS, columns // 12), 1)
     for number in range(ticks + 1):

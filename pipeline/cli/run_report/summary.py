@@ -66,7 +66,7 @@ class Summary:
 
 
 def summarise(details: RunDetails, redone: Redone = ()) -> Summary:
-    """The figures of a run; kinds of steps in the order in which the first of each ended."""
+    """Return the figures of a run; kinds of steps stand in the order in which the first of each ended."""
     kinds: dict[tuple[str, str], list[StepRecord]] = defaultdict(list)
     for step in details.steps:
         kinds[step.step.partition(":")[0], step.backend].append(step)

@@ -66,7 +66,7 @@ def offered(line: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
         ("reel runs list x", set()),
     ],
 )
-def test_what_fits_is_offered(line: str, fits: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_words_that_fit_are_offered(line: str, fits: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert offered(line, monkeypatch) == fits
 
 

@@ -68,7 +68,7 @@ def test_the_version_is_that_of_the_project(words: list[str], capsys: pytest.Cap
     assert said(words, capsys) == f"reel {version}\n"
 
 
-def test_without_a_word_reel_says_what_it_does_and_whether_it_is_set_up(
+def test_reel_alone_says_what_it_does_and_whether_it_is_set_up(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("REEL_CACHE_DIR", str(tmp_path / "cache"))

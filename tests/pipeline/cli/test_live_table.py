@@ -54,7 +54,7 @@ def board() -> Board:
     return made
 
 
-def test_rows_say_where_each_media_is_and_workers_what_they_do(board: Board) -> None:
+def test_rows_show_the_step_of_each_file_and_the_job_of_each_worker(board: Board) -> None:
     text = shown(board, now=25.0)
     assert text[0].startswith("1 of 10 media finished; 1 done; 2.4x real time; about ")
     assert text[0].endswith("waiting for a core (1)")
@@ -74,7 +74,7 @@ def test_several_languages_are_one_column(board: Board) -> None:
     assert shown(board)[2].split()[3] == "FAIL"
 
 
-def test_the_time_left_follows_the_pace_and_is_not_told_before_anybody_can_know(board: Board) -> None:
+def test_the_time_left_follows_the_pace_and_is_shown_only_once_a_file_is_finished(board: Board) -> None:
     # 20 s of work in 25 s so far and 5 s of the second; every second demux is reused, so a media takes 15 s.
     left = board.left_s(25.0)
     assert left is not None
@@ -94,7 +94,7 @@ def test_the_time_left_follows_the_pace_and_is_not_told_before_anybody_can_know(
 
 @pytest.mark.parametrize("width", [20, 30, 60, 80, 200])
 @pytest.mark.parametrize("height", [3, 6, 10, 24])
-def test_it_fits_into_any_terminal(board: Board, width: int, height: int) -> None:
+def test_the_table_fits_into_any_terminal(board: Board, width: int, height: int) -> None:
     for number in range(40):
         begin(board, f"a film with a name that is rather long {number}.mkv", 30.0)
         board.hear(events.WorkerStarted(f"x{number}", "diarize (speaker-clusters)", "local", 1), 30.0)
@@ -105,14 +105,14 @@ def test_it_fits_into_any_terminal(board: Board, width: int, height: int) -> Non
         assert any(line.startswith("and") for line in text)
 
 
-def test_what_is_finished_is_no_longer_held(board: Board) -> None:
+def test_a_finished_file_is_removed_from_the_state(board: Board) -> None:
     board.hear(events.ItemFinished("second.mp4", "failed", 1.0, None), 30.0)
     board.hear(events.WorkerEnded("w1", "finished"), 30.0)
     assert list(board.items) == ["third.mp4"]
     assert not board.workers
 
 
-def test_of_many_media_a_line_each_stays_and_of_one_every_step() -> None:
+def test_a_line_stays_for_each_of_many_files_or_for_each_step_of_one() -> None:
     for total, wanted in ((1, 2), (2, 1)):
         stream = io.StringIO()
         with LiveTable(Console(file=stream, width=100)) as table:

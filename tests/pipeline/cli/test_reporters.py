@@ -29,12 +29,12 @@ def test_a_finished_step_tells_its_rate_and_what_it_found() -> None:
     )
 
 
-def test_the_rate_of_a_moment_is_not_told() -> None:
+def test_the_rate_of_a_very_short_step_is_not_shown() -> None:
     done = events.StepDone("a", "separate", "deepfilternet", "k", 0.02, 60_000, {"snr_db": 23.7, "applied": False})
     assert line_of(done) == "  separate               deepfilternet     done      0.0s, snr db 23.7, not applied"
 
 
-def test_a_failure_tells_the_way_out_below() -> None:
+def test_a_failure_shows_its_hint_below() -> None:
     failed = events.StepFailedEvent("a", "demux", "ffmpeg", "demux.no-audio", "no sound", "give another file", None)
     assert (line_of(failed) or "").splitlines() == [
         "  demux                  ffmpeg            failed    no sound [demux.no-audio]",
@@ -93,7 +93,7 @@ def test_the_pace_of_a_transfer_is_that_of_the_last_seconds() -> None:
     assert pace.text(now=39.0).startswith("1.0 MB/s")
 
 
-def test_a_transfer_that_has_stalled_or_trickles_is_said_to() -> None:
+def test_a_stalled_or_very_slow_transfer_is_marked() -> None:
     pace = Pace(0, 10_000_000, now=0.0)
     pace.reach(5_000_000, now=2.0)
     assert pace.text(now=20.0) == "stalled: nothing for 18s"
@@ -164,7 +164,7 @@ def test_a_bar_that_gets_no_more_events_says_by_itself_that_the_transfer_has_sta
     assert "stalled: nothing for 1m00s" in output.getvalue()
 
 
-def test_lines_of_several_media_stand_below_their_names() -> None:
+def test_lines_of_several_files_stand_below_their_names() -> None:
     headings = Headings()
 
     def line(event: events.Event) -> str:

@@ -138,9 +138,7 @@ def test_a_plan_of_a_folder_tells_of_a_bad_file_and_goes_on(reel: Reel, media: P
 
 
 @pytest.mark.parametrize(("media", "code"), [("gone.mp4", 4), ("film.mp4", 0)])
-def test_who_reads_no_further_gets_no_traceback_and_the_commands_exit_code(
-    media: str, code: int, tmp_path: Path
-) -> None:
+def test_a_closed_pipe_causes_no_traceback_and_keeps_the_exit_code(media: str, code: int, tmp_path: Path) -> None:
     shutil.copyfile(DEMO, tmp_path / "film.mp4")
     reads, writes = os.pipe()
     os.close(reads)
@@ -154,7 +152,7 @@ def test_who_reads_no_further_gets_no_traceback_and_the_commands_exit_code(
     assert "Traceback" not in done.stderr
 
 
-def test_two_media_of_one_name_get_a_folder_each(reel: Reel, media: Path, tmp_path: Path) -> None:
+def test_two_files_of_one_name_get_a_folder_each(reel: Reel, media: Path, tmp_path: Path) -> None:
     other = tmp_path / "other" / "film.mp4"
     other.parent.mkdir()
     other.write_bytes(media.read_bytes() + b"\0")
@@ -196,7 +194,7 @@ def test_a_mistake_is_one_clear_sentence(reel: Reel, media: Path, arguments: lis
     assert "Traceback" not in done.stderr
 
 
-def test_a_file_that_somebody_edited_is_kept(reel: Reel, media: Path) -> None:
+def test_an_edited_file_is_kept(reel: Reel, media: Path) -> None:
     reel("run", media, extra=STUB)
     subtitles = reel.out / "film" / "film.en.srt"
     subtitles.write_text("my own words")
@@ -217,7 +215,7 @@ def test_a_damaged_object_is_not_published(reel: Reel, media: Path) -> None:
     assert not subtitles.exists() or subtitles.read_bytes() == good
 
 
-def test_files_of_an_earlier_job_that_this_one_does_not_make_are_taken_away(reel: Reel, media: Path) -> None:
+def test_files_that_only_an_earlier_job_made_are_removed(reel: Reel, media: Path) -> None:
     reel("run", media, "--to", "pt", extra=STUB)
     mine = reel.out / "film" / "notes.txt"
     mine.write_text("mine")
@@ -272,7 +270,7 @@ def test_a_film_in_the_layout_of_a_library_stays_as_it_is(reel: Reel, media: Pat
             assert not (film.parent / "Film (2020).reel.en.srt").exists(), "of the run before, and not of this one"
 
 
-def test_a_record_that_is_none_costs_its_folder_and_not_the_batch(reel: Reel, media: Path, tmp_path: Path) -> None:
+def test_an_invalid_record_affects_its_folder_and_not_the_batch(reel: Reel, media: Path, tmp_path: Path) -> None:
     other = shutil.copyfile(media, tmp_path / "other.mp4")
     damaged = reel.out / "film" / "job.json"
     damaged.parent.mkdir(parents=True)

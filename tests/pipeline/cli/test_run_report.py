@@ -92,7 +92,7 @@ def test_the_picture_is_well_formed_and_says_what_each_bar_is() -> None:
     assert "loading base, 20s" in told
 
 
-def test_in_the_picture_nothing_lies_on_another_and_every_kind_looks_its_own_way() -> None:
+def test_bars_of_the_picture_do_not_overlap_and_each_kind_has_its_own_look() -> None:
     kinds = [f"a-rather-long-step-{number}" for number in range(20)]
     bars = tuple(Bar(kind, kind, number * 5000, number * 5000 + 4000) for number, kind in enumerate(kinds))
     lane = Lane("w01", "asr (faster-whisper), translate (a model of a long name)", 0, 100_000, bars)
@@ -131,7 +131,7 @@ def test_a_run_is_shown_by_step_and_worker_and_drawn(reel: Reel, tmp_path: Path)
     assert "nothing to draw" in reel("runs", "show", "--svg", "chart.svg", expect=2).stderr
 
 
-def test_of_subtitles_laid_out_twice_those_that_are_published_count(tmp_path: Path) -> None:
+def test_only_published_subtitles_count_if_they_were_laid_out_twice(tmp_path: Path) -> None:
     facts = {"language": "en", "cues": 9, "over_reading_speed": 1}
     job = Job(
         media="film.mkv", media_sha256="0", recipe="subtitle", profile="starter", files={"film.en.srt": "0"},

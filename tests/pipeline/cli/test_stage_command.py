@@ -14,7 +14,7 @@ from pipeline.plan.registry import PARAMETERS, STAGES
 from tests.fakes import misbehave
 
 
-def test_of_a_provisional_result_nothing_is_promised_that_only_a_run_does(
+def test_a_provisional_result_promises_only_what_the_command_does(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(STAGES, "misbehave", misbehave.STAGE)
@@ -32,7 +32,7 @@ def test_of_a_provisional_result_nothing_is_promised_that_only_a_run_does(
 
 
 @pytest.mark.parametrize(("words", "goes_on"), [("stage vad film.mp4 -o out", False), ("run film.mp4", True)])
-def test_an_interrupt_promises_to_go_on_only_where_something_is_kept(
+def test_an_interrupt_promises_to_resume_only_if_something_is_kept(
     words: str, goes_on: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(*_: object) -> None:

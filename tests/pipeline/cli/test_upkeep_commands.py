@@ -40,7 +40,7 @@ def test_prune_shows_and_deletes_only_when_told(reel: Reel, own: dict[str, str])
     assert "nothing to delete" in reel("models", "prune", "--yes", extra=own).stdout
 
 
-def test_nothing_is_verified_that_was_never_fetched(reel: Reel, own: dict[str, str]) -> None:
+def test_only_fetched_models_are_verified(reel: Reel, own: dict[str, str]) -> None:
     data = _data(reel, "verify", "ge2e-embedder", extra=own, expect=5)
     assert "is not there" in data["models"][0]["problems"][0]
     assert _data(reel, "verify", "--all", extra=own) == {"models": []}
