@@ -15,6 +15,7 @@ foreach ($word in $args) {
         Write-Output $usage
         exit 0
     }
+    if ($word -is [array]) { $word = $word -join ',' } # PowerShell makes a list of `en,hi`
     if ($ours.ContainsKey("$word")) { $flags += $ours["$word"] } else { $flags += $word }
 }
 & (Join-Path $PSScriptRoot 'reel.ps1') setup @flags

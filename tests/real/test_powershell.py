@@ -46,3 +46,9 @@ def test_a_script_is_well_formed(python: Path, name: str) -> None:
 def test_the_parser_sees_what_is_not(python: Path, damage: str) -> None:
     script = (ROOT / "bootstrap.ps1").read_text()
     assert _wrong_places(python, f"{script}\n{damage}\n")
+
+
+@pytest.mark.parametrize("name", ["bootstrap.ps1", "reel.ps1"])
+def test_a_list_that_powershell_made_of_a_word_with_commas_becomes_that_word_again(name: str) -> None:
+    assert "-is [array]" in (ROOT / name).read_text(encoding="utf-8")
+    assert "-join ','" in (ROOT / name).read_text(encoding="utf-8")
