@@ -65,6 +65,10 @@ class Overlay:
     refused: str = ""
     accepts_code: tuple[str, ...] = ()
 
+    def knows(self, name: str) -> bool:
+        """Tell whether a model's bytes were known when the overlay was read, from one lock or the other."""
+        return name in self.names or (name in self.shipped and self.shipped[name].resolved)
+
     def origin(self, name: str) -> Origin:
         """Return where a model's facts are from."""
         return "here" if name in self.names else "shipped"

@@ -17,7 +17,7 @@ from pipeline.engine.planner import Planner
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.fetch_many import fetch_all, obstacles
 from pipeline.model_cache.first_use import LookedUp, code_to_accept, look_up, shown_code, unlocked
-from pipeline.model_cache.manifest import LockedModel, stated_bytes
+from pipeline.model_cache.manifest import stated_bytes
 from pipeline.model_cache.selection import select_models, with_needs
 from pipeline.model_cache.user_models import add_folder
 from pipeline.plan.language_needs import languages_without, models_for_languages
@@ -65,7 +65,7 @@ def fetch(arguments: FetchModels) -> CommandResult:
         looked_up, failed = _look_ahead(missing, installed)
         failed |= looked_up.failed
         wanted = [name for name in missing if name not in failed]
-        if wanted and not _agreed(wanted, looked_up.found, models):
+        if wanted and not _agreed(wanted, failed, models.knowing(looked_up.found)):
             return _nothing_fetched(names, models)
         take_shown(looked_up.found, installed)
     else:
@@ -125,9 +125,9 @@ def _item(name: str, models: ModelCache, error: Missing | None) -> JsonValue:
     return {"name": name, "complete": models.problem(name) is None, "code": error.code if error else None}
 
 
-def _agreed(names: Sequence[str], found: Mapping[str, LockedModel], models: ModelCache) -> bool:
-    """Show sizes, licences and code that comes along, and ask the user once about all of it."""
-    cache = models.knowing(found)
+def _agreed(names: Sequence[str], barred: Mapping[str, Missing], cache: ModelCache) -> bool:
+    """Show sizes, licences, code that comes along and what cannot be had, and ask the user once about all of it.
+    `cache` knows all that was looked up. Raises `Missing` where there is no room."""
     cache.check_space(names)
     rows = []
     for name in names:
@@ -135,8 +135,11 @@ def _agreed(names: Sequence[str], found: Mapping[str, LockedModel], models: Mode
         size = megabytes(stated_bytes(model, cache.locked[name]))
         rows.append((name, size, model.licence, model.restriction, "terms accepted" if model.gated else ""))
     shown = table(rows, ("MODEL", "SIZE", "LICENCE", "", ""))
-    if code := code_to_accept({name: found[name] for name in names if name in found}, cache):
+    new = {name: cache.locked[name] for name in names if not cache.overlay.knows(name)}
+    if code := code_to_accept(new, cache):
         shown += f"\n\n{shown_code(code, cache)}"
+    for error in barred.values():
+        shown += f"\n\nnot part of this: {error.message} [{error.code}]"
     return agreed(f"\nFetch {megabytes(cache.missing_bytes(names))} now?", shown, yes=False)
 
 

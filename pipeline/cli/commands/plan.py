@@ -9,8 +9,9 @@ from pydantic import JsonValue
 from pipeline.base.display import one_line
 from pipeline.base.display_paths import as_text
 from pipeline.base.errors import EXIT_OK, EXIT_SOME_FAILED, BadInput, ReelError
-from pipeline.cli.arguments import CommandResult, megabytes, project_of, requests_of, table, walk_of
+from pipeline.cli.arguments import CommandResult, project_of, requests_of, table, walk_of
 from pipeline.cli.options.jobs import PlanMedia
+from pipeline.cli.plan_needs import needs_of
 from pipeline.engine.admission import Admission, check_media, unreadable
 from pipeline.engine.costs import Estimate, estimates
 from pipeline.engine.folder_walk import describe_skipped
@@ -19,12 +20,9 @@ from pipeline.engine.library.skip_existing import ExistingFilter
 from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview, published_before
 from pipeline.engine.project import Project
-from pipeline.model_cache.manifest import stated_bytes
-from pipeline.plan.placement import fallback_notes, off_card_notes
 from pipeline.plan.result_key import short
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.store.results import ResultStore
-from pipeline.workers.installation import Installation
 from shared.language_model import Usage
 
 
@@ -65,8 +63,8 @@ def plan(arguments: PlanMedia) -> CommandResult:
         places: dict[str, JsonValue] = {"media": str(item.media), "folder": str(item.folder)}
         items.append({"name": item.name, **places, "steps": [_data(preview) for preview in previews]})
         texts.append(f"{one_line(item.name)}\n{_listed(previews, explain=arguments.explain)}")
-    needs, notes = _needs(due, project.installed), _notes(due, admission)
-    texts += [*notes, *([f"to set up first: {', '.join(needs)}"] if needs else [])]
+    needs = needs_of([preview.step for preview in due], project.installed, admission.surroundings.fallbacks)
+    texts += needs.texts
     texts += [f"estimated use of services:\n{table([_told(*one) for one in asked])}"] if asked else []
     data: dict[str, JsonValue] = {
         "recipe": project.settings.recipe,
@@ -74,8 +72,9 @@ def plan(arguments: PlanMedia) -> CommandResult:
         "film": project.settings.makes_film,
         "items": items,
         "passed_over": dict(walk.passed),
+        **needs.data,
+        "services": [_service(*one) for one in asked],
     }
-    data |= {"needs": [*needs], "notes": [*notes], "services": [_service(*one) for one in asked]}
     return CommandResult(data, "\n\n".join(texts), EXIT_SOME_FAILED if refused else EXIT_OK, tuple(refused))
 
 
@@ -154,23 +153,3 @@ def _told(name: str, estimate: Estimate) -> tuple[str, ...]:
 def _service(name: str, estimate: Estimate) -> JsonValue:
     usage = estimate.usage.model_dump() if estimate.usage else dict.fromkeys(Usage.model_fields)
     return {"name": name, "step": estimate.step, "host": estimate.asked.host, **usage, "cost": estimate.cost}
-
-
-def _notes(due: list[StepPreview], admission: Admission) -> list[str]:
-    """Return what keeps steps from the card or from what was asked for, in sentences."""
-    steps = [preview.step for preview in due]
-    return [*off_card_notes(steps), *fallback_notes(steps, admission.surroundings.fallbacks)]
-
-
-def _needs(due: list[StepPreview], installed: Installation) -> list[str]:
-    """Return what is missing, in words."""
-    steps = [preview.step for preview in due]
-    families = dict.fromkeys(step.backend.environment for step in steps)
-    if installed.tool.family and any(step.backend.tools for step in steps):
-        families[installed.tool.family] = None
-    needs = [f"environment {family}" for family in families if installed.environments.status(family).state != "ready"]
-    models = dict.fromkeys(name for step in steps for name in step.models.values())
-    for name in installed.models.incomplete(models):
-        model = installed.models.models[name]
-        needs.append(f"model {name} ({megabytes(stated_bytes(model, installed.models.locked[name]))}, {model.licence})")
-    return needs

@@ -19,6 +19,7 @@ from tests.conftest import ROOT, Reel
 from tests.fakes.hub import Hub, serve
 from tests.test_docs import commands
 
+INDIC = "indictrans2-en-indic-1b"
 PAGES = ["cache-models.md", "gated-models.md", "set-up-a-gpu-machine.md"]
 
 
@@ -39,6 +40,8 @@ def environment(reel: Reel, hub: Hub, tmp_path: Path) -> dict[str, str]:
             "HOME": str(tmp_path / "person"),
             "PIP_NO_INDEX": "1",
             "REEL_CACHE_DIR": str(tmp_path / "cache"),
+            "REEL_OWN_MODELS_DIR": str(tmp_path / "own"),
+            "CI": "",
         }
     )
 
@@ -58,7 +61,7 @@ def built(stage_environments: None) -> None:
 
 
 def test_a_flag_of_cache_models_stands_for_a_family(environment: dict[str, str], hub: Hub) -> None:
-    done = run("cache-models.sh", "--nllb", "--indictrans2", "--json", environment=environment, expect=5)
+    done = run("cache-models.sh", "--nllb", "--indictrans2", "--locked", "--json", environment=environment, expect=5)
     document = json.loads(done.stdout)
     names = [model["name"] for model in document["data"]["models"]]
     assert len([name for name in names if name.startswith("nllb-")]) == 3
@@ -123,11 +126,24 @@ def test_bootstrap_for_powershell_takes_the_same_flags_and_calls_the_same_comman
         assert flag in powershell
 
 
-def test_a_person_at_the_terminal_is_asked_with_sizes_and_licences(environment: dict[str, str], hub: Hub) -> None:
+def test_a_person_at_the_terminal_is_asked_once_with_true_sizes_licences_and_code(
+    environment: dict[str, str], hub: Hub
+) -> None:
+    """Two models are not locked yet: reel looks up their sizes first, and the code of one is part of the question."""
+    locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")[1]
+    code = "modeling_indictrans.py"
+    contents = {"align-hi": {"config.json": b"{}", "model.safetensors": b"w" * 3_000_000}, INDIC: {code: b"x = 1\n"}}
+    hub.files = {
+        f"{locked[name].repo}/resolve/{'a' * 40 if name == 'align-hi' else locked[name].revision}/{file}": content
+        for name, files in contents.items()
+        for file, content in files.items()
+    }
+    hub.users, hub.gated = {"hf_of_a_test": "alice"}, {str(locked[INDIC].repo): {"alice"}}
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [ROOT / "cache-models.sh", "--ask", "faster-whisper-base", "align-fr", "align-hi", "nanonets-ocr"],
-        env=environment, stdin=follower, stderr=follower, stdout=subprocess.PIPE, text=True,
+        [ROOT / "cache-models.sh", "--ask", "faster-whisper-base", "align-fr", "align-hi", "align-ko", INDIC],
+        env={**environment, "HF_TOKEN": "hf_of_a_test"}, stdin=follower, stderr=follower, stdout=subprocess.PIPE,
+        text=True,
     )  # fmt: skip
     os.close(follower)
     os.write(leader, b"n\n")
@@ -138,10 +154,13 @@ def test_a_person_at_the_terminal_is_asked_with_sizes_and_licences(environment: 
     assert "148 MB" in asked
     assert "CC-BY-NC-4.0" in asked
     assert "no commercial use" in asked
-    assert asked.count("commercial use unknown") == 2, "what nobody has read is not made up"
-    assert "now? [y/N]" in asked
+    assert f"  {code}  6 bytes  sha256 " in asked
+    assert "Fetch 529 MB now? [y/N]" in asked, "148 + 378 + 3 MB: what no lock knew is part of it"
+    assert "align-ko cannot be locked" in asked, "the hub does not have it, and that is said before the question"
+    assert asked.count("[y/N]") == 1
     assert "nothing was fetched" in out
-    assert hub.requests == []
+    assert not any(path.endswith(".safetensors") for path, _ in hub.requests)
+    assert not Path(environment["REEL_OWN_MODELS_DIR"]).exists(), "nothing was agreed to, so nothing is locked"
 
 
 @pytest.mark.parametrize("script", ["bootstrap.sh", "cache-models.sh"])
