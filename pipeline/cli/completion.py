@@ -65,6 +65,8 @@ class _Parser(argparse.ArgumentParser):
 def _add(leaf: argparse.ArgumentParser, command: Command) -> None:
     for flag, action in add_flags(leaf, command):
         action.type = None  # a value that is half typed is not an error
+        if not flag.options:
+            action.nargs = flag.count or None  # else the argument after it is completed too
         action.completer = _completer(flag)  # type: ignore[attr-defined]
 
 

@@ -54,7 +54,7 @@ def welcome(arguments: Arguments) -> CommandResult:
     except ReelError as error:
         state = f"This checkout cannot be used yet: {error.message} [{error.code}]"
         data = {"profile": None, "missing": [], "set_up": False}
-    last = "`./reel --help` lists all commands, `./reel help COMMAND` shows one, `./reel doctor` looks for problems."
+    last = "`./reel --help` lists all commands, and `./reel doctor` looks for problems."
     return CommandResult({"version": version(), **data}, f"reel {version()}\n\n{OVERVIEW}\n{state}\n{last}")
 
 
@@ -76,6 +76,6 @@ def _state(project: Project, missing: list[str]) -> str:
     size = project.installed.models.missing_bytes(_incomplete(project))
     models = f", with {megabytes(size)} of models" if size else ""
     return (
-        f"The first run sets up {profile}: {len(missing)} parts are missing{models}.\n"
+        f"The first run sets up {profile}: it lacks {len(missing)} parts{models}.\n"
         "`./reel setup --cache-models` sets them up now."
     )

@@ -57,6 +57,7 @@ def offered(line: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
         ("reel run --to pt,h", {"pt,ha", "pt,haw", "pt,he", "pt,hi", "pt,hr", "pt,ht", "pt,hu", "pt,hy"}),
         ("reel run --set asr.beam", {"asr.beam_size="}),
         ("reel stage al", {"align"}),
+        ("reel stage d", {"demux", "diarize"}),
         ("reel stage asr film.mkv --backend faster", {"faster-whisper"}),
         ("reel models fetch faster-whisper-b", {"faster-whisper-base"}),
         ("reel envs ensure be", {"bergamot"}),

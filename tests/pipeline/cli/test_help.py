@@ -81,6 +81,7 @@ def test_reel_alone_says_what_it_does_and_whether_it_is_set_up(
         "  ./reel plan film.mkv            what `run` would do, and why; writes nothing",
     ]
     assert "The first run sets up the profile starter" in page
+    assert max(map(len, page.splitlines())) <= WIDTH
     assert not list(tmp_path.iterdir()), "it writes nothing"
 
 
