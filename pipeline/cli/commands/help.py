@@ -74,8 +74,5 @@ def _state(project: Project, missing: list[str]) -> str:
     if not missing:
         return f"This checkout is set up for {profile}."
     size = project.installed.models.missing_bytes(_incomplete(project))
-    models = f", with {megabytes(size)} of models" if size else ""
-    return (
-        f"The first run sets up {profile}: it lacks {len(missing)} parts{models}.\n"
-        "`./reel setup --cache-models` sets them up now."
-    )
+    models = f", {megabytes(size)} of models" if size else ""
+    return f"The first run sets up {profile}: {len(missing)} parts{models}.\n`./reel setup --cache-models` does it now."
