@@ -21,10 +21,11 @@ from tests.source_tree import FOLDERS, PACKAGES, ROOT, name_of, nodes_of, python
 OURS = {*FOLDERS}
 CORE_LIBRARIES = {"argcomplete", "pydantic", "rich", "filelock", "psutil"}
 RAY_ROOM = "pipeline/workers/ray/host.py"
+WEB_ROOM, WEB_LIBRARIES = "pipeline/web", {"starlette", "uvicorn"}
 REGISTRY = "pipeline/plan/registry.py"
 # The packages of the orchestrator, from the top down: each imports those after it, and none before it.
 STAIRCASE = (
-    "cli", "engine", "workers", "project", "publishing", "model_cache", "environments", "store", "plan", "base",
+    "cli", "web", "engine", "workers", "project", "publishing", "model_cache", "environments", "store", "plan", "base",
 )  # fmt: skip
 # Where processes may be started. `bootstrap_core` runs before the core environment exists.
 STARTERS = {
@@ -40,6 +41,8 @@ STARTERS = {
     "pipeline/model_cache/fetch/data_wheel.py",
     "pipeline/workers/process.py",
     "pipeline/workers/ray/cluster.py",
+    "pipeline/cli/commands/serve.py",  # goes on in the environment that has a web server
+    "pipeline/web/job_runner.py",
     "shared/processes.py",  # asks Windows to end a worker with its children
     "stages/demux/ffmpeg.py",
     "stages/mux/ffmpeg.py",
@@ -116,6 +119,7 @@ def test_what_runs_before_there_is_a_core_environment_imports_the_standard_libra
 def test_the_orchestrator_imports_no_library_but_those_of_its_own_environment() -> None:
     for path in python_files("pipeline"):
         also = {"ray"} if name_of(path) == RAY_ROOM else set()
+        also |= WEB_LIBRARIES if name_of(path.parent) == WEB_ROOM else set()
         assert foreign(path) <= CORE_LIBRARIES | also, f"{name_of(path)} imports {foreign(path) - CORE_LIBRARIES}"
 
 
@@ -123,6 +127,20 @@ def test_what_imports_ray_is_imported_only_when_a_cluster_is_asked_for() -> None
     room = RAY_ROOM.removesuffix(".py").replace("/", ".")
     for path in python_files(*PACKAGES):
         assert not any(name.startswith(room) for name in imports(path, top_level=True)), name_of(path)
+
+
+def test_the_command_line_imports_nothing_of_the_server_but_when_it_serves() -> None:
+    """The core environment has no web server. What decides about requests, and needs none, may be imported."""
+    served = {name_of(path) for path in python_files("pipeline") if foreign(path) & WEB_LIBRARIES}
+    assert served, "some module serves"
+    modules = {name.removesuffix(".py").replace("/", ".") for name in served}
+    for path in python_files(*PACKAGES):
+        if name_of(path.parent) == WEB_ROOM:
+            continue
+        known = {name.rpartition(".")[0] for name in imports(path, top_level=True)}
+        assert not known & modules, name_of(path)
+        web = {name for name in imports(path) if name.startswith("pipeline.web.")}
+        assert not web or name_of(path.parent) == "pipeline/cli/commands", name_of(path)
 
 
 def test_shared_imports_nothing_of_ours_and_pydantic_only() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pipeline.base.display_paths import as_text
 from shared.stage import Fact
 
 
@@ -268,3 +269,12 @@ Event = (
     | Notice | Checked | Published | ItemFinished
 )  # fmt: skip
 Emit = Callable[[Event], None]
+
+
+def event_data(event: Event) -> dict[str, object]:
+    """Return an event for JSON: its kind as `event`, and its fields, with paths as text."""
+    return {"event": type(event).__name__, **{name: _plain(value) for name, value in asdict(event).items()}}
+
+
+def _plain(value: object) -> object:
+    return as_text(value) if isinstance(value, Path) else value

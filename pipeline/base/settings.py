@@ -45,7 +45,7 @@ FfmpegChoice = Literal["auto", "system", "own"]
 
 PREFIX = "REEL_"
 # Set by the wrapper and for workers; not settings.
-_NOT_SETTINGS = {"REEL_CACHE_ROOT", "REEL_PARENT_PID", "REEL_DEBUG", "REEL_PYTHON"}
+_NOT_SETTINGS = {"REEL_CACHE_ROOT", "REEL_PARENT_PID", "REEL_DEBUG", "REEL_PYTHON", "REEL_TOKEN"}
 
 _OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to", "film")
 

@@ -33,14 +33,20 @@ class CommandResult:
     errors: tuple[ReelError, ...] = ()
 
 
-def settings_of(arguments: Arguments) -> tuple[Settings, Origins]:
-    """Return the settings of this call."""
+def flags_given(arguments: Arguments) -> dict[str, JsonValue]:
+    """Return what the flags of this call set, by dotted names."""
     assigned = arguments.assignments if isinstance(arguments, SettingFlags) else ()
     flags = dict(map(parse_assignment, assigned))
     for flag in flags_of(type(arguments)):
         value = getattr(arguments, flag.name)
         if flag.setting and value is not None:
             flags[flag.setting] = list(value) if isinstance(value, tuple) else value
+    return flags
+
+
+def settings_of(arguments: Arguments) -> tuple[Settings, Origins]:
+    """Return the settings of this call."""
+    flags = flags_given(arguments)
     return load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, flags, PARAMETERS)
 
 

@@ -54,6 +54,10 @@ COMMANDS = (
         ("reel watch inbox -o done",), "jobs.WatchFolders", "watch.watch",
     ),
     Command(
+        "serve", "serve other programs over HTTP: Bazarr, OpenAI's clients, media servers, and a queue of jobs",
+        ("reel serve --media /films",), "serve.ServeFlags", "serve.serve",
+    ),
+    Command(
         "plan", "show what `run` would do and why; writes nothing",
         ("reel plan film.mkv --to pt",), "jobs.PlanMedia", "plan.plan", resumes=False,
     ),
@@ -87,7 +91,7 @@ COMMANDS = (
     ),
     Command(
         "envs why", "ask the resolver why two environments cannot be one",
-        ("reel envs why speech transformers",), "models.WhyEnvironments", "envs_why.why",
+        ("reel envs why speech transformers",), "models.WhyEnvironments", "envs.why",
     ),
     Command(
         "models list", "list the models: what is complete, what can be fetched, what needs your agreement",

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
-from pathlib import Path
 
 from pipeline.base.display import json_text
-from pipeline.base.display_paths import as_text
-from pipeline.base.events import Event
+from pipeline.base.events import Event, event_data
 
 
 def emit_json(event: Event) -> None:
     """Print the event with its kind."""
-    line = json_text({"event": type(event).__name__, **asdict(event)}, sys.stderr, default=_text)
-    print(line, file=sys.stderr, flush=True)
-
-
-def _text(value: object) -> str:
-    return as_text(value) if isinstance(value, Path) else str(value)
+    print(json_text(event_data(event), sys.stderr), file=sys.stderr, flush=True)

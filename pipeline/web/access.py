@@ -1,0 +1,112 @@
+"""Decides which requests are let in, by their host, origin and token. Pure, but for the clock that is handed in."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+COOKIE = "reel-token"
+_HARMLESS = {"GET", "HEAD", "OPTIONS"}
+_OPEN_PATHS = {"/health", "/ready"}  # a container's health check has no token
+_FAILURES, _WITHIN_S = 10, 60.0
+
+
+@dataclass(frozen=True)
+class Denied:
+    """Why a request is not let in: HTTP status, stable code, and what a person reads."""
+
+    status: int
+    code: str
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The facts that access is decided by. `path` is without the base path; names of headers are in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    client: str
+    scheme: str = "http"
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether a server that listens at the address is reached from this machine alone."""
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def host_name(header: str) -> str:
+    """Return the name in a `Host` header, without port and brackets: `[::1]:9000` is `::1`."""
+    name = header.strip().lower()
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    return name.partition(":")[0].rstrip(".")
+
+
+class Access:
+    """Rules of one server. `hosts` are the names that it is called by; without a `token`, whoever reaches it may use
+    it."""
+
+    def __init__(self, hosts: frozenset[str], token: str | None = None) -> None:
+        self._hosts, self._token = hosts, token
+        self._failures: dict[str, deque[float]] = {}
+
+    def denial(self, asked: Asked, now_s: float) -> Denied | None:
+        """Return why a request is not let in; None if it is."""
+        host = asked.headers.get("host", "")
+        if host_name(host) not in self._hosts:
+            return Denied(
+                421, "serve.host", "this server is not called by that name", "start it with `--host-name NAME`"
+            )
+        if asked.method not in _HARMLESS and not _is_own(asked, host):
+            return Denied(403, "serve.origin", "a page of another site may not change anything here")
+        return self._token_denial(asked, now_s)
+
+    def _token_denial(self, asked: Asked, now_s: float) -> Denied | None:
+        if self._token is None or asked.path in _OPEN_PATHS:
+            return None
+        failures = self._failures.setdefault(asked.client, deque(maxlen=_FAILURES))
+        if len(failures) == _FAILURES and now_s - failures[0] < _WITHIN_S:
+            return Denied(429, "serve.failures", f"more than {_FAILURES} requests without the token within a minute")
+        given = _token_in(asked)
+        if given is not None and hmac.compare_digest(given.encode(), self._token.encode()):
+            return None
+        if given is not None:
+            failures.append(now_s)
+        hint = "send it as `Authorization: Bearer TOKEN`"
+        return Denied(401, "serve.token", "this server asks for its token", hint)
+
+
+def _is_own(asked: Asked, host: str) -> bool:
+    """Tell whether no page of another site sends the request. Programs send none of the headers that browsers do."""
+    origin = asked.headers.get("origin")
+    if origin is not None:
+        return urlsplit(origin).netloc.lower() == host.strip().lower()
+    return asked.headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
+
+
+def _token_in(asked: Asked) -> str | None:
+    """Return the token of a request: from the header, from the page's cookie, or, for hooks, from the query."""
+    kind, _, value = asked.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer" and value:
+        return value.strip()
+    for part in asked.headers.get("cookie", "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE:
+            return value
+    if asked.path.startswith("/hooks/"):
+        return next(iter(parse_qs(asked.query).get("token", ())), None)
+    return None

@@ -1,0 +1,94 @@
+"""Stands before every route: lets in what `Access` lets in, limits bodies, and adds the headers of every reply."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from pipeline.web.access import Access, Asked
+from pipeline.web.refused import Refused
+from pipeline.web.replies import SAFE_HEADERS, refusal
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Room = Callable[[int], Refused | None]
+"""Returns why a body of so many bytes is not taken; None if it is."""
+
+_FORMS = ("/v1/", "/asr", "/detect-language", "/hooks/")
+_JSON = "application/json"
+_TUS = "application/offset+octet-stream"
+
+
+class Guard:
+    """ASGI application around another one. `base_path` is where a proxy shows the server, as `/reel`; `room` decides
+    about bodies by their length."""
+
+    def __init__(self, app: App, access: Access, base_path: str, room: Room) -> None:
+        self._app, self._access, self.base_path, self._room = app, access, base_path, room
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = self._own_path(scope)
+        headers = {key.decode("latin1"): value.decode("latin1") for key, value in scope["headers"]}
+
+        async def safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                added = [(key.encode(), value.encode()) for key, value in SAFE_HEADERS.items()]
+                message = {**message, "headers": [*message.get("headers", ()), *added]}
+            await send(message)
+
+        if refused := self._refusal(scope, path, headers):
+            await refusal(path, refused)(scope, receive, safely)
+        else:
+            await self._app(scope, _counted(receive, self._room), safely)
+
+    def _own_path(self, scope: Scope) -> str:
+        """Return the path below the base path, which a proxy may have taken away already."""
+        path: str = scope["path"]
+        base = self.base_path
+        if base and path != base and not path.startswith(f"{base}/"):
+            scope["path"] = f"{base}{path}"
+        elif base:
+            path = path.removeprefix(base) or "/"
+        scope["root_path"] = base
+        return path
+
+    def _refusal(self, scope: Scope, path: str, headers: dict[str, str]) -> Refused | None:
+        client = (scope.get("client") or ("", 0))[0]
+        query = scope["query_string"].decode("latin1")
+        asked = Asked(scope["method"], path, query, headers, client, scope["scheme"])
+        if denied := self._access.denial(asked, time.monotonic()):
+            return Refused(denied.status, denied.code, denied.message, denied.hint)
+        length = headers.get("content-length", "")
+        if has_body(headers) and not path.startswith(_FORMS):
+            kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind not in {_JSON, _TUS}:
+                return Refused(415, "serve.content-type", f"the body is `{kind}`, expected `{_JSON}`")
+        return self._room(int(length)) if length.isascii() and length.isdigit() else None
+
+
+def has_body(headers: dict[str, str]) -> bool:
+    """Tell whether a request brings a body."""
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+
+
+def _counted(receive: Receive, room: Room) -> Receive:
+    """Return `receive` with a limit: a body without a length may not grow beyond what there is room for."""
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken and (refused := room(taken)):
+            raise refused
+        return message
+
+    return counted

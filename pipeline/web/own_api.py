@@ -1,0 +1,136 @@
+"""reel's own interface, `/api/1`: jobs, and events as they happen."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from pipeline.web.job_maker import Ordered, priority_of
+from pipeline.web.job_queue import ENDED, STATES, Job, Place, State, job_data
+from pipeline.web.refused import Refused
+from pipeline.web.replies import json_reply
+from pipeline.web.service import Service
+
+API = "/api/1"
+_OWN_FIELDS = {"path", "upload", "set", "priority", "beside"}
+_AGAIN: frozenset[State] = ENDED - {"done"}
+
+
+class OwnApi:
+    """Handlers of `/api/1`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service, self._queue = service, service.runner.queue
+
+    def routes(self) -> list[Route]:
+        """Return the routes of this interface."""
+        return [
+            Route(f"{API}/jobs", self.add_job, methods=["POST"]),
+            Route(f"{API}/jobs", self.list_jobs, methods=["GET"]),
+            Route(f"{API}/jobs/{{id}}", self.show_job, methods=["GET"]),
+            Route(f"{API}/jobs/{{id}}", self.cancel_job, methods=["DELETE"]),
+            Route(f"{API}/jobs/{{id}}", self.change_job, methods=["PATCH"]),
+            Route(f"{API}/jobs/{{id}}/retry", self.retry_job, methods=["POST"]),
+            Route(f"{API}/events", self.events, methods=["GET"]),
+        ]
+
+    async def add_job(self, request: Request) -> Response:
+        """Queue a job: 202 with its id, or 200 if it is queued already."""
+        body = await json_body(request)
+        settings = body.get("set", {})
+        if not isinstance(settings, dict):
+            raise Refused(422, "serve.set", "`set` must be an object of settings", param="set")
+        fields = {name: value for name, value in body.items() if name not in _OWN_FIELDS}
+        overrides = self._service.maker.overrides({**fields, **settings})
+        ordered = self._ordered(body)
+        job = self._service.submit(self._service.maker.job(ordered, overrides))
+        where = f"{request.scope['root_path']}{API}/jobs/{job.id}"
+        return json_reply(job_data(job), 202, {"location": where})
+
+    def _ordered(self, body: dict[str, JsonValue]) -> Ordered:
+        path = body.get("path")
+        if not isinstance(path, str):
+            raise Refused(422, "serve.path", "expected `path`, the absolute path of a media file", param="path")
+        media = self._service.roots.find(path)
+        beside = body.get("beside", self._service.library)
+        place: Place = "beside" if beside is True else "out"
+        return Ordered(media, media.name, place, "api", priority_of(body.get("priority", 0)))
+
+    async def list_jobs(self, request: Request) -> Response:
+        """Return the jobs, with the number of them by state."""
+        states = [state for state in STATES if state in request.query_params.getlist("state")]
+        asked = request.query_params.getlist("state")
+        if len(states) != len(set(asked)):
+            raise Refused(422, "serve.state", f"a state is one of {', '.join(STATES)}", param="state")
+        limit = request.query_params.get("limit", "-1")
+        if not limit.removeprefix("-").isdecimal() or len(limit) > 9:
+            raise Refused(422, "serve.limit", "`limit` must be a number", param="limit")
+        jobs = self._queue.jobs(states, int(limit))
+        return json_reply({"jobs": [job_data(job) for job in jobs], "counts": self._queue.counts()})
+
+    async def show_job(self, request: Request) -> Response:
+        """Return one job."""
+        return json_reply(job_data(self.job_of(request)))
+
+    async def cancel_job(self, request: Request) -> Response:
+        """Cancel a job: 204, or 409 if it has ended."""
+        job = self.job_of(request)
+        if job.has_ended:
+            raise Refused(409, "serve.ended", f"the job has ended: {job.state}")
+        await self._service.runner.cancel(job)
+        return Response(status_code=204)
+
+    async def change_job(self, request: Request) -> Response:
+        """Change the priority of a job that is queued."""
+        job, body = self.job_of(request), await json_body(request)
+        if job.state != "queued":
+            raise Refused(409, "serve.begun", f"the job is not queued: {job.state}")
+        changed = self._queue.place_at(job.id, priority_of(body.get("priority")))
+        self._service.runner.queued(changed)
+        return json_reply(job_data(changed))
+
+    async def retry_job(self, request: Request) -> Response:
+        """Queue a job again that failed, was skipped or was cancelled. Finished steps are reused."""
+        job = self.job_of(request)
+        if job.state not in _AGAIN:
+            raise Refused(409, "serve.retry", f"only a job that ended without results can begin again: {job.state}")
+        if not Path(job.media).is_file():
+            raise Refused(410, "media.missing", "the file of the job is not there any more", "upload it again")
+        again = self._queue.retry(job.id)
+        self._service.runner.queued(again)
+        return json_reply(job_data(again), 202)
+
+    async def events(self, request: Request) -> Response:
+        """Return the events as they happen, from the one after `Last-Event-ID`."""
+        last = request.headers.get("last-event-id") or request.query_params.get("last-event-id")
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(self._events(last), media_type="text/event-stream", headers=headers)
+
+    async def _events(self, last: str | None) -> AsyncIterator[str]:
+        yield "retry: 1000\n\n"
+        async for event in self._service.events.follow(last):
+            yield event.as_sse() if event else ": ping\n\n"
+
+    def job_of(self, request: Request) -> Job:
+        """Return the job that the address names. Raises `Refused`."""
+        try:
+            return self._queue.job(request.path_params["id"])
+        except KeyError as error:
+            raise Refused(404, "serve.no-job", "there is no such job") from error
+
+
+async def json_body(request: Request) -> dict[str, Any]:
+    """Return the JSON object that a request brings. Raises `Refused`."""
+    try:
+        body = await request.json()
+    except (ValueError, RecursionError) as error:
+        raise Refused(422, "serve.json", "the body is not JSON") from error
+    if not isinstance(body, dict):
+        raise Refused(422, "serve.json", "the body must be a JSON object")
+    return body

@@ -1,0 +1,169 @@
+"""Builds the server from its parts and runs it. Runs in the environment `serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import uvicorn
+from pydantic import JsonValue
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from pipeline.base.errors import ReelError
+from pipeline.base.hardware import available_cores
+from pipeline.engine.project import Project
+from pipeline.web.access import LOOPBACK_NAMES, Access
+from pipeline.web.event_log import EventLog
+from pipeline.web.guard import Guard
+from pipeline.web.job_maker import JobMaker
+from pipeline.web.job_queue import JobQueue
+from pipeline.web.job_runner import ChildPlan, JobRunner
+from pipeline.web.media_roots import MediaRoots
+from pipeline.web.own_api import OwnApi
+from pipeline.web.refused import Refused
+from pipeline.web.replies import json_reply, refusal
+from pipeline.web.service import Service
+from pipeline.web.uploads import Uploads
+from shared.stage import CORE_ENVIRONMENT
+
+_SWEEP_S = 3600.0
+_GRACE_S = 2  # for requests that are being answered when the server ends
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """How the server is reached, and what it takes. `token` is None where whoever reaches it may use it."""
+
+    listen: str
+    port: int
+    token: str | None
+    hosts: Sequence[str]
+    media: Sequence[str]
+    maps: Sequence[tuple[str, str]]
+    base_path: str
+    trusted_proxies: Sequence[str]
+    max_upload_bytes: int
+    keep_free_bytes: int
+    linger_s: float
+
+
+def run_server(project: Project, flags: Mapping[str, JsonValue], options: ServeOptions) -> None:
+    """Serve until the process is told to end. `flags` are the settings of the command by dotted names, which the
+    child gets too. Raises `Locked` if another server has the queue."""
+    folder = project.folders.results / "serve"
+    queue = JobQueue(project.folders.index / "serve")
+    try:
+        service = _service(project, flags, options, queue)
+        tempfile.tempdir = str(service.uploads.arriving)  # on the disk whose free space is checked
+        app = Guard(_app(service), _access(options), options.base_path, service.uploads.room)
+        config = uvicorn.Config(
+            app, host=options.listen, port=options.port, log_level="warning", access_log=False, server_header=False,
+            timeout_graceful_shutdown=_GRACE_S, proxy_headers=bool(options.trusted_proxies), lifespan="on",
+            forwarded_allow_ips=list(options.trusted_proxies), h11_max_incomplete_event_size=64 << 10, ws="none",
+        )  # fmt: skip
+        folder.mkdir(parents=True, exist_ok=True)
+        _TellingServer(config).run()
+    finally:
+        queue.close()
+
+
+class _TellingServer(uvicorn.Server):  # type: ignore[misc]
+    """Server that says where it listens, once it does."""
+
+    async def startup(self, sockets: object = None) -> None:
+        await super().startup(sockets=sockets)
+        for server in getattr(self, "servers", ()):
+            for socket in server.sockets:
+                address, port = socket.getsockname()[:2]
+                name = f"[{address}]" if ":" in address else address
+                print(f"serving on http://{name}:{port}{self.config.app.base_path}", file=sys.stderr, flush=True)
+
+
+def _access(options: ServeOptions) -> Access:
+    named = {options.listen} if options.listen not in {"0.0.0.0", "::"} else set()
+    return Access(frozenset({*LOOPBACK_NAMES, *named, *options.hosts}), options.token)
+
+
+def _service(project: Project, flags: Mapping[str, JsonValue], options: ServeOptions, queue: JobQueue) -> Service:
+    folder, events = project.folders.results / "serve", EventLog()
+    out = {**flags, "beside": False, "output_dir": str(project.folders.output)}
+    beside = {name: value for name, value in flags.items() if name != "output_dir"} | {"beside": True}
+    answers = {**out, "output_dir": str(folder / "answers"), "skip_existing": False}
+    cores = project.settings.cpus or available_cores()
+    plan = ChildPlan(
+        python=project.installed.environments.python(CORE_ENVIRONMENT),
+        settings={"out": out, "beside": beside, "answers": answers},
+        log=folder / "child.log", at_once=2 * cores + 2, linger_s=options.linger_s,
+    )  # fmt: skip
+    roots = MediaRoots.of(options.media, options.maps)
+    uploads = Uploads(folder / "uploads", options.max_upload_bytes, options.keep_free_bytes)
+    runner = JobRunner(queue, events, plan)
+    return Service(runner, events, JobMaker(project.planner, roots), roots, uploads, project.settings.beside)
+
+
+def _app(service: Service) -> Starlette:
+    return Starlette(
+        routes=[Route("/health", _health), *OwnApi(service).routes()],
+        exception_handlers={
+            Refused: _refused, ReelError: _reel_error, HTTPException: _http_error, Exception: _bug,
+        },
+        lifespan=lambda app: _lifespan(service),
+    )  # fmt: skip
+
+
+async def _health(request: Request) -> Response:
+    return json_reply({"status": "ok"})
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(service: Service) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(service.runner.work()), asyncio.create_task(_sweep(service))]
+    try:
+        yield
+    finally:
+        await service.runner.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _sweep(service: Service) -> None:
+    while True:
+        service.uploads.sweep(service.runner.queue.uses())
+        await asyncio.sleep(_SWEEP_S)
+
+
+def _path(request: Request) -> str:
+    path: str = request.scope["path"]
+    return path.removeprefix(request.scope.get("root_path", ""))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return refusal(_path(request), error)
+
+
+async def _reel_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ReelError)
+    return refusal(_path(request), Refused.by(error, 503))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    refused = Refused(error.status_code, "serve.http", f"{request.method} {_path(request)}: {error.detail}")
+    reply = refusal(_path(request), refused)
+    for name, value in (error.headers or {}).items():
+        reply.headers[name] = value
+    return reply
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    return refusal(_path(request), Refused(500, "reel.bug", f"a bug of reel: {type(error).__name__}"))

@@ -1,0 +1,86 @@
+"""The queue outlives its process, keeps its order, and joins what is the same."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.base.errors import Locked, ReelError
+from pipeline.web.job_queue import Job, JobQueue, NewJob
+
+
+def new(name: str, priority: float = 0.0, same: str | None = None) -> NewJob:
+    return NewJob(Path("/films") / name, name, {"recipe": "subtitle"}, "out", "test", same or name, priority)
+
+
+def test_a_job_is_there_after_the_queue_is_opened_again(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path)
+    made = queue.add(new("a.mkv"))
+    queue.close()
+    queue = JobQueue(tmp_path)
+    assert queue.job(made.id) == made
+    queue.close()
+
+
+def test_a_second_server_is_told_that_the_queue_is_taken(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path)
+    with pytest.raises(Locked, match="another `reel serve`"):
+        JobQueue(tmp_path)
+    queue.close()
+
+
+def test_what_was_at_work_is_queued_again_in_its_old_place_and_its_attempt_is_not_counted(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path)
+    first, second = queue.add(new("a.mkv")), queue.add(new("b.mkv"))
+    queue.begin(first.id)
+    queue.close()  # as a killed server leaves it
+    queue = JobQueue(tmp_path)
+    assert [job.id for job in queue.recover()] == [first.id]
+    assert [(job.id, job.state, job.attempts) for job in queue.jobs()] == [
+        (first.id, "queued", 0), (second.id, "queued", 0),
+    ]  # fmt: skip
+    queue.close()
+
+
+def test_the_same_job_is_joined_while_it_has_not_ended_and_made_again_afterwards(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path)
+    first = queue.add(new("a.mkv", same="x"))
+    assert queue.add(new("a.mkv", same="x")).id == first.id
+    queue.begin(first.id)
+    assert queue.add(new("a.mkv", same="x")).id == first.id
+    queue.end(first.id, "done", folder="/out/a", files=["/out/a/a.srt"])
+    assert queue.job(first.id).files == ["/out/a/a.srt"]
+    assert queue.add(new("a.mkv", same="x")).id != first.id
+    queue.close()
+
+
+@given(st.lists(st.integers(-2, 2), min_size=1, max_size=8))
+def test_the_highest_priority_comes_first_and_equals_in_the_order_of_their_arrival(
+    tmp_path_factory: pytest.TempPathFactory, priorities: list[int]
+) -> None:
+    queue = JobQueue(tmp_path_factory.mktemp("queue"))
+    for number, priority in enumerate(priorities):
+        queue.add(new(str(number), priority))
+    taken: list[Job] = []
+    while job := queue.next():
+        taken.append(queue.begin(job.id))
+    expected = sorted(range(len(priorities)), key=lambda number: (-priorities[number], number))
+    assert [int(job.label) for job in taken] == expected
+    queue.close()
+
+
+def test_a_damaged_file_is_moved_away_and_one_of_a_later_release_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "queue.sqlite").write_bytes(b"this is not a database, and long enough to be read as one" * 99)
+    queue = JobQueue(tmp_path)
+    assert queue.jobs() == []
+    assert list(tmp_path.glob("queue.damaged-*.sqlite"))
+    queue.close()
+    database = sqlite3.connect(tmp_path / "queue.sqlite")
+    database.execute("PRAGMA user_version=99")
+    database.close()
+    with pytest.raises(ReelError, match="version 99"):
+        JobQueue(tmp_path)
