@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from pipeline.base.errors import Missing
 from pipeline.cli.arguments import agreed, has_terminal
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.model_needs import models_to_lock
@@ -54,6 +55,23 @@ def take_shown(found: Mapping[str, LockedModel], installed: Installation) -> Non
     """Lock models, and show each."""
     with open_reporter(installed.settings.progress) as emit:
         take(found, installed.models, emit)
+
+
+def require_trust(found: Mapping[str, LockedModel], installed: Installation) -> None:
+    """Raise `Missing` unless models that another machine or tool has locked may be taken: the settings permit first
+    use, and code that comes along is accepted by the settings or at the terminal."""
+    models = installed.models
+    if models.overlay.refused:
+        raise Missing(
+            "model.unresolved", f"only another place states the bytes of {', '.join(found)}; {models.overlay.refused}",
+            hint="run the same command with `--no-locked`",
+        )  # fmt: skip
+    code = code_to_accept(found, models)
+    if code and not agreed(_QUESTION, shown_code(code, models), yes=False):
+        raise Missing(
+            "model.code-unaccepted", f"{', '.join(code)} brings Python code of its own, which is not accepted here",
+            hint=f"run the same command with `--accept-code {','.join(code)}`",
+        )  # fmt: skip
 
 
 def ask_about_code(steps: Iterable[Step], installed: Installation) -> None:

@@ -117,14 +117,15 @@ def shown_code(models: Mapping[str, LockedModel], cache: ModelCache) -> str:
     return "\n".join(lines)
 
 
-def take(found: Mapping[str, LockedModel], cache: ModelCache, emit: Emit) -> None:
-    """Write looked-up facts to the overlay, tell of each model, and let the cache know them. Raises `Missing`."""
+def take(found: Mapping[str, LockedModel], cache: ModelCache, emit: Emit, stated_by: str = "") -> None:
+    """Write facts to the overlay, tell of each model, and let the cache know them. `stated_by` says whose facts these
+    are, if not the hub's. Raises `Missing`."""
     folder = cache.overlay.folder
     if not found:
         return
     if folder is None:
         raise UsageError("models.here", "this cache has no place for what is locked here")
-    hub = hub_name(cache.hub)
+    hub = stated_by or hub_name(cache.hub)
     write_here(folder, {name: _entry(cache.overlay.shipped.get(name), model, hub) for name, model in found.items()})
     for name, model in found.items():
         emit(Notice(None, None, f"model {name} {_told(cache.locked[name], model, hub)}"))

@@ -14,10 +14,12 @@ from pipeline.base.events import Emit
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, megabytes, project_of
 from pipeline.cli.commands.models_upkeep import present_models
+from pipeline.cli.first_use import require_trust
 from pipeline.cli.options.models import ExportModels, ImportModels
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.project import Project
 from pipeline.environments.environments import Environments
+from pipeline.model_cache.locked_here import write_here
 from pipeline.model_cache.upkeep.archive import Contents, export, import_archive
 from pipeline.model_cache.upkeep.verify import metered
 from pipeline.workers.installation import Installation
@@ -44,7 +46,7 @@ def import_models(arguments: ImportModels) -> CommandResult:
 def _export(file: Path, names: list[str], families: list[str], installed: Installation, emit: Emit) -> CommandResult:
     if not file.parent.is_dir():
         raise BadInput("archive.folder", f"{file.parent} is not a folder", hint="make it, or choose another folder")
-    models, cache = installed.models, installed.folders.cache
+    models = installed.models
     if incomplete := models.incomplete(names):
         name, problem = next(iter(incomplete.items()))
         raise Missing(
@@ -57,7 +59,7 @@ def _export(file: Path, names: list[str], families: list[str], installed: Instal
         wheels = sorted(Path(folder).glob("*.whl"))
         size = sum(models.locked[name].size for name in names) + sum(wheel.stat().st_size for wheel in wheels)
         with metered(size, emit) as tick:
-            contents = export(file, names, cache, models.locked, CONFIG, wheels, tick)
+            contents = export(file, names, models, CONFIG, wheels, tick)
     return _result(contents, f"wrote {file}", file)
 
 
@@ -80,7 +82,12 @@ def _import(file: Path, installed: Installation, emit: Emit) -> CommandResult:
     size = file.stat().st_size if file.is_file() else 0
     allowed = installed.environments.wheel_digests()
     with metered(size, emit) as tick:
-        contents = import_archive(file, installed.folders.cache, installed.models.locked, allowed, tick)
+        contents = import_archive(
+            file, installed.folders.cache, installed.models.locked, allowed, tick,
+            lambda found: require_trust(found, installed),
+        )  # fmt: skip
+    if contents.here:
+        write_here(installed.folders.own_models, contents.here)
     text = f"imported {file}"
     if contents.wheels:
         text += "; `./reel envs ensure --offline` builds the environments"

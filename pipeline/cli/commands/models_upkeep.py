@@ -12,12 +12,15 @@ from pipeline.base.events import Emit
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, agreed, megabytes, project_of, table
 from pipeline.cli.commands.model_fetch import names_of
+from pipeline.cli.first_use import require_trust
 from pipeline.cli.options.models import AdoptModels, PruneModels, SelectModels, VerifyModels
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.planner import Planner
 from pipeline.model_cache.fetch_lock import hold_fetch_locks
+from pipeline.model_cache.first_use import take
 from pipeline.model_cache.upkeep.adopt import Adopted, Adoption, adopt
 from pipeline.model_cache.upkeep.ci_key import cache_key
+from pipeline.model_cache.upkeep.proof import proven
 from pipeline.model_cache.upkeep.prune import Surplus, delete, find_surplus, repositories
 from pipeline.model_cache.upkeep.verify import Problem, check_models, drop
 from pipeline.plan.profile import load_profiles
@@ -134,7 +137,12 @@ def adopt_caches(arguments: AdoptModels) -> CommandResult:
     for folder in folders:
         if not folder.is_dir():
             raise BadInput("adopt.folder", f"{folder} is not a folder", hint="name the cache to take models from")
-    outcome = adopt(folders, project.folders.cache, project.installed.models.locked)
+    installed, models = project.installed, project.installed.models
+    if (found := proven(folders, models.models, models.locked)) and not models.overlay.refused:
+        require_trust(found, installed)
+        with open_reporter(project.settings.progress) as emit:
+            take(found, models, emit, "the other cache")
+    outcome = adopt(folders, project.folders.cache, models.locked)
     data: JsonValue = {
         "adopted": [
             {

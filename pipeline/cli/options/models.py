@@ -106,12 +106,12 @@ class PruneModels(Arguments):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class AdoptModels(Arguments):
+class AdoptModels(FirstUseFlags):
     folders: tuple[str, ...] = argument("FOLDER", "the other cache; it is not changed", "+", kind="folder")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ImportModels(ProgressFlag):
+class ImportModels(FirstUseFlags, ProgressFlag):
     file: str = argument("FILE", "an archive that `reel models export` wrote", kind="file")
 
 

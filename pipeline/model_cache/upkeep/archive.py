@@ -7,8 +7,9 @@
     wheels/<name>.whl       packages, if asked for
 
 An import trusts none of it. The lock of the importing checkout decides which content may come, and the locks of its
-environments which wheels. An import writes everything to a folder aside, and moves it into place only when the whole
-archive is correct."""
+environments which wheels. Only of a model that this lock does not know completely, and that the exporting machine
+locked at first use, the facts come with the archive, if they contradict nothing. An import writes everything to a
+folder aside, and moves it into place only when the whole archive is correct."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ import secrets
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -28,9 +29,12 @@ from pydantic import Field, ValidationError
 
 from pipeline.base.errors import BadInput, Missing
 from pipeline.environments.environments import wheel_folder
+from pipeline.model_cache.cache import ModelCache
+from pipeline.model_cache.facts import differences
 from pipeline.model_cache.fetch_lock import hold_fetch_locks
 from pipeline.model_cache.layout import layout_of
-from pipeline.model_cache.manifest import LockedModel, ModelLock
+from pipeline.model_cache.locked_here import EntryHere, read_here
+from pipeline.model_cache.manifest import UNKNOWN, LockedModel, ModelLock
 from pipeline.model_cache.upkeep import plain_tar
 from pipeline.model_cache.upkeep.plain_tar import InvalidArchive
 from pipeline.model_cache.upkeep.verify import Tick, wrong_with
@@ -54,10 +58,12 @@ class ArchivedWheel(Frozen):
 
 
 class ArchiveIndex(Document):
-    """`reel-archive.json`: the names of the models, and the wheels by file name."""
+    """`reel-archive.json`: the names of the models, the wheels by file name, and the facts about models that the
+    exporting machine locked at first use."""
 
     models: tuple[str, ...]
     wheels: dict[str, ArchivedWheel] = {}
+    here: dict[str, EntryHere] = {}
 
 
 @dataclass(frozen=True)
@@ -67,14 +73,18 @@ class Contents:
     models: tuple[str, ...]
     wheels: int
     bytes: int
+    here: Mapping[str, EntryHere] = field(default_factory=dict)  # facts that the importing machine did not have
+
+
+Accepts = Callable[[Mapping[str, LockedModel]], None]
+"""Called with models of which only the archive states the bytes; raises an error if they are not accepted."""
 
 
 def export(
-    target: Path, names: Sequence[str], cache: Path, locked: Mapping[str, LockedModel], config: Path,
-    wheels: Sequence[Path], tick: Tick,
-) -> Contents:  # fmt: skip
+    target: Path, names: Sequence[str], models: ModelCache, config: Path, wheels: Sequence[Path], tick: Tick
+) -> Contents:
     """Write the archive, which appears complete or not at all. Raises `Missing` if a model is not correct."""
-    names = sorted(set(names))
+    names, cache, locked = sorted(set(names)), models.folder, models.locked
     blobs = {
         entry.sha256: (name, layout_of(cache, name, locked[name]).snapshot / file, entry.size)
         for name in names
@@ -84,12 +94,19 @@ def export(
         wheel.name: ArchivedWheel(size=wheel.stat().st_size, sha256=sha256_of(wheel))
         for wheel in sorted(wheels, key=lambda wheel: wheel.name)
     }
-    index = ArchiveIndex(models=tuple(names), wheels=listed)
+    folder = models.overlay.folder
+    own = {name: entry for name, entry in (read_here(folder) if folder else {}).items() if name in names}
+    here = {name: entry for name, entry in own.items() if name in models.overlay.names}
+    index = ArchiveIndex(models=tuple(names), wheels=listed, here=here)
     beside = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         with open(beside, "xb") as stream:
             with plain_tar.create(stream) as archive:
-                plain_tar.add_bytes(archive, INDEX, (index.model_dump_json(indent=1) + "\n").encode())
+                plain_tar.add_bytes(
+                    archive,
+                    INDEX,
+                    (index.model_dump_json(indent=1, exclude=None if here else {"here"}) + "\n").encode(),
+                )
                 plain_tar.add_bytes(archive, _MANIFEST, (config / "models.toml").read_bytes())
                 plain_tar.add_bytes(archive, _LOCK, (config / "models.lock.json").read_bytes())
                 for sha256, (name, place, size) in sorted(blobs.items()):
@@ -107,6 +124,11 @@ def export(
     finally:
         beside.unlink(missing_ok=True)
     return Contents(tuple(names), len(listed), total)
+
+
+def _index_text(index: ArchiveIndex) -> str:
+    """Return the index as text, in a form that older releases read where nothing was locked at first use."""
+    return index.model_dump_json(indent=1, exclude=None if index.here else {"here"}) + "\n"
 
 
 class _Hashing:
@@ -134,11 +156,13 @@ def _add(archive: tarfile.TarFile, name: str, place: Path, size: int, tick: Tick
 
 
 def import_archive(
-    source: Path, cache: Path, locked: Mapping[str, LockedModel], allowed_wheels: Collection[str], tick: Tick
-) -> Contents:
+    source: Path, cache: Path, locked: Mapping[str, LockedModel], allowed_wheels: Collection[str], tick: Tick,
+    accepts: Accepts = lambda found: None,
+) -> Contents:  # fmt: skip
     """Check every byte of the archive, then put its models and wheels into place.
 
-    `allowed_wheels` are the digests in the environments' locks. Raises `BadInput`, and then nothing has changed.
+    `allowed_wheels` are the digests in the environments' locks. Models that the lock here does not know are taken as
+    the exporting machine locked them, if `accepts` raises nothing. Raises `BadInput`, and then nothing has changed.
     """
     cache.mkdir(parents=True, exist_ok=True)
     try:
@@ -147,20 +171,24 @@ def import_archive(
             plain_tar.reading(stream) as members,
             tempfile.TemporaryDirectory(dir=cache, prefix="import-") as aside,
         ):
-            return _Import(members, Path(aside), cache, locked, allowed_wheels, tick).run()
+            return _Import(members, Path(aside), cache, locked, allowed_wheels, tick, accepts).run()
     except InvalidArchive as error:
-        raise _refused(source, str(error)) from error
+        raise _refused(source, error) from error
     except OSError as error:
         if error.filename != str(source):
             raise
         raise BadInput("archive.unreadable", f"{source} cannot be read: {error.strerror}") from error
 
 
-def _refused(source: Path, why: str) -> BadInput:
-    return BadInput(
-        "archive.refused", f"{source} is not imported: {why}; nothing was changed",
-        hint="copy the archive again, or make a new one with `./reel models export`",
-    )  # fmt: skip
+class OtherLock(InvalidArchive):
+    """The archive is whole, and its models are not those of the lock here."""
+
+
+def _refused(source: Path, error: InvalidArchive) -> BadInput:
+    hint = "copy the archive again, or make a new one with `./reel models export`"
+    if isinstance(error, OtherLock):
+        hint = "use the same release of reel on both machines: its `config/models.lock.json` must be the same file"
+    return BadInput("archive.refused", f"{source} is not imported: {error}; nothing was changed", hint=hint)
 
 
 class _Import:
@@ -168,15 +196,18 @@ class _Import:
 
     def __init__(
         self, members: Iterator[Part], aside: Path, cache: Path, locked: Mapping[str, LockedModel],
-        allowed_wheels: Collection[str], tick: Tick,
+        allowed_wheels: Collection[str], tick: Tick, accepts: Accepts,
     ) -> None:  # fmt: skip
         self._members, self._aside, self._cache, self._locked = members, aside, cache, locked
         self._allowed_wheels, self._tick = allowed_wheels, tick
+        self._accepts = accepts
         self._bytes = 0
+        self._here: dict[str, EntryHere] = {}
 
     def run(self) -> Contents:
         """Read, check, and only then put into place."""
         index = self._read_index()
+        self._learn(index)
         wanted = self._wanted(index)
         self._check_space(sum(size for size, _ in wanted.values()))
         for member, content in self._members:
@@ -187,7 +218,7 @@ class _Import:
         if wanted:
             raise InvalidArchive(f"it does not hold `{next(iter(wanted))}`")
         self._place(index)
-        return Contents(index.models, len(index.wheels), self._bytes)
+        return Contents(index.models, len(index.wheels), self._bytes, self._here)
 
     def _read_index(self) -> ArchiveIndex:
         first, content = next(self._members, (None, None))
@@ -197,6 +228,22 @@ class _Import:
             return ArchiveIndex.model_validate_json(self._read_text(first, content))
         except ValidationError as error:
             raise InvalidArchive(f"`{INDEX}`: {first_mistake(error)}") from error
+
+    def _learn(self, index: ArchiveIndex) -> None:
+        """Take the facts of the exporting machine for models that the lock here does not know completely."""
+        for name, entry in index.here.items():
+            if name not in index.models or name not in self._locked or self._locked[name].resolved:
+                continue
+            ours = self._locked[name]
+            if ours.repo != entry.repo or ours.revision not in (UNKNOWN, entry.revision):
+                raise OtherLock(f"it holds {name} at {entry.revision}, and the lock here has it at {ours.revision}")
+            if (contradiction := next(differences(ours, entry.locked), None)) is not None:
+                raise OtherLock(f"it contradicts the lock here about {contradiction[0]} of {name}")
+            self._here[name] = entry
+        found = {name: entry.locked for name, entry in self._here.items()}
+        if found:
+            self._accepts(found)
+        self._locked = {**self._locked, **found}
 
     def _wanted(self, index: ArchiveIndex) -> dict[str, tuple[int, str]]:
         """Size and sha256 of every member that may come, by its name: from our own locks wherever they say it."""
@@ -225,9 +272,10 @@ class _Import:
             theirs = ModelLock.model_validate_json(text).models
         except ValidationError as error:
             raise InvalidArchive(f"its `{_LOCK}` is not a lock file") from error
+        theirs = {**theirs, **{name: entry.locked for name, entry in index.here.items()}}
         for name in index.models:
             if name not in theirs or theirs[name].digest != self._locked[name].digest:
-                raise InvalidArchive(f"it was made with another lock of the model {name} than the one here")
+                raise OtherLock(f"it was made with another lock of the model {name} than the one here")
 
     def _take(self, member: tarfile.TarInfo, content: IO[bytes], wanted: dict[str, tuple[int, str]]) -> None:
         if member.name not in wanted:

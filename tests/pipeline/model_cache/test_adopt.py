@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -9,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.model_cache.layout import layout_of
+from pipeline.model_cache.manifest import HubSource, LockedModel, Model, UnknownFile
 from pipeline.model_cache.upkeep.adopt import Adopted, adopt
+from pipeline.model_cache.upkeep.proof import proven
 from pipeline.model_cache.upkeep.verify import check_models
 from tests.fakes.models import ALIGNER, LOCKED, REVISION, WHISPER, fill, sha256, tree
 
@@ -147,3 +151,72 @@ def test_a_damaged_file_of_ours_is_replaced_by_a_good_one(tmp_path: Path) -> Non
     (layout_of(cache, "aligner", LOCKED["aligner"]).snapshot / "aligner.pt").write_bytes(b"x" * 30_000)
     adopt([fill(tmp_path / "source")], cache, LOCKED)
     assert _whole(cache, "aligner")
+
+
+NLLB = {"config.json": b"{}", "weights.index.json": b"", "a.bin": b"w" * 900, "b.bin": b"v" * 800, "README.md": b"#"}
+NLLB["weights.index.json"] = json.dumps({"weight_map": {"x": "a.bin", "y": "b.bin"}}).encode()
+SOURCE = HubSource(kind="hub", allow=("*.json", "*.bin"))
+A_MODEL = {"nllb": Model(summary="nllb", licence="MIT", sources=(SOURCE,))}
+
+
+def _unlocked(**more: object) -> dict[str, LockedModel]:
+    known = {"config.json": UnknownFile(), "weights.index.json": UnknownFile(), **more}
+    return {"nllb": LockedModel(repo="org/nllb", revision=REVISION, files={}, unknown=known)}
+
+
+def _git(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _hub_cache(folder: Path, *without: str, wrong: str = "") -> Path:
+    """Return a cache as the hub's client leaves it: small files by their git digest, large ones by their sha256."""
+    root = folder / "hub" / "models--org--nllb"
+    for name, content in NLLB.items():
+        if name in without:
+            continue
+        blob = root / "blobs" / (sha256(content) if name.endswith(".bin") else _git(content))
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(content + b"!" if name == wrong else content)
+        link = root / "snapshots" / REVISION / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    return folder
+
+
+def test_a_cache_at_the_pinned_commit_proves_the_bytes_of_a_model_that_no_lock_knows(tmp_path: Path) -> None:
+    found = proven([_hub_cache(tmp_path / "other")], A_MODEL, _unlocked())
+    assert {name: (file.size, file.sha256) for name, file in found["nllb"].files.items()} == {
+        name: (len(content), sha256(content)) for name, content in NLLB.items() if name != "README.md"
+    }
+    outcome = adopt([tmp_path / "other"], tmp_path / "cache", found)
+    assert outcome.adopted[0].missing == ()
+    assert check_models(["nllb"], tmp_path / "cache", found, lambda event: None) == {"nllb": []}
+
+
+@pytest.mark.parametrize(
+    ("without", "wrong", "known"),
+    [
+        ("config.json", "", {}),
+        ("b.bin", "", {}),
+        ("", "config.json", {}),
+        ("", "a.bin", {}),
+        ("", "", {"a.bin": UnknownFile(size=1)}),
+        ("", "", {"c.bin": UnknownFile()}),
+    ],
+    ids=["known file missing", "part missing", "small bytes", "large bytes", "contradicts", "another file missing"],
+)
+def test_what_is_incomplete_altered_or_contradicts_the_lock_proves_nothing(
+    tmp_path: Path, without: str, wrong: str, known: dict[str, object]
+) -> None:
+    assert proven([_hub_cache(tmp_path, without, wrong=wrong)], A_MODEL, _unlocked(**known)) == {}
+
+
+def test_another_commit_plain_files_and_an_unknown_list_of_files_prove_nothing(tmp_path: Path) -> None:
+    cache = _hub_cache(tmp_path)
+    updates: list[dict[str, object]] = [{"revision": "b" * 40}, {"revision": "unknown"}, {"unknown": {}}]
+    for update in updates:
+        assert proven([cache], A_MODEL, {"nllb": _unlocked()["nllb"].model_copy(update=update)}) == {}
+    link = cache / "hub/models--org--nllb/snapshots" / REVISION / "config.json"
+    link.unlink()
+    link.write_bytes(NLLB["config.json"])
+    assert proven([cache], A_MODEL, _unlocked()) == {}, "nothing says that these are the hub's bytes"

@@ -5,23 +5,34 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from pipeline.base.errors import BadInput, Missing
+from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.layout import layout_of
-from pipeline.model_cache.manifest import LockedModel, ModelLock
-from pipeline.model_cache.upkeep.archive import INDEX, export, import_archive
+from pipeline.model_cache.locked_here import EntryHere, Overlay, read_here, write_here
+from pipeline.model_cache.manifest import LockedFile, LockedModel, ModelLock, UnknownFile
+from pipeline.model_cache.upkeep.archive import INDEX, Contents, import_archive
+from pipeline.model_cache.upkeep.archive import export as export_models
 from pipeline.model_cache.upkeep.verify import check_models
-from tests.fakes.models import ALIGNER, LOCKED, WHISPER, fill, lock, sha256, tree
+from tests.fakes.models import ALIGNER, LOCKED, MODELS, WHISPER, fill, lock, sha256, tree
 
 WHEEL = ("a_package-1.0-py3-none-any.whl", b"PK wheel" * 100)
 LONG_WHEEL = (f"b_package-1.0-cp311-cp311-{'.'.join(['manylinux_2_17_x86_64'] * 5)}.whl", b"PK long" * 10)
 ALLOWED = frozenset(sha256(content) for _, content in (WHEEL, LONG_WHEEL))
 Part = tuple[tarfile.TarInfo, bytes]
+
+
+def export(
+    target: Path, names: list[str], cache: Path, locked: Mapping[str, LockedModel], config: Path,
+    wheels: list[Path], tick: Callable[[int], None],
+) -> Contents:  # fmt: skip
+    models = ModelCache(cache, dict.fromkeys(locked, MODELS["whisper"]), locked, "")
+    return export_models(target, names, models, config, wheels, tick)
 
 
 def _no_tick(size: int) -> None:
@@ -314,3 +325,52 @@ def test_a_lock_that_has_moved_on_is_named(archive: Path, tmp_path: Path) -> Non
     newer: dict[str, LockedModel] = {**LOCKED, "aligner": lock(None, {"aligner.pt": ALIGNER["aligner.pt"] + b"."})}
     with pytest.raises(BadInput, match="another lock of the model aligner"):
         import_archive(archive, tmp_path / "target", newer, ALLOWED, _no_tick)
+
+
+@pytest.fixture
+def locked_here(tmp_path: Path) -> Path:
+    """Return an archive of a model that the exporting machine locked at first use."""
+    entry = LOCKED["whisper"]
+    here = EntryHere(hub="a.hub", repo=entry.repo, revision=entry.revision, files=entry.files)
+    write_here(tmp_path / "own", {"whisper": here, "another": here})
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "models.toml").write_text("", encoding="utf-8")
+    ModelLock(models={"whisper": UNLOCKED}).write(tmp_path / "config" / "models.lock.json")
+    overlay = Overlay(tmp_path / "own", {"whisper": UNLOCKED}, frozenset({"whisper"}))
+    models = ModelCache(fill(tmp_path / "cache"), MODELS, LOCKED, "", overlay=overlay)
+    export_models(tmp_path / "here.tar", ["whisper"], models, tmp_path / "config", [], _no_tick)
+    return tmp_path / "here.tar"
+
+
+UNLOCKED = LockedModel(repo="org/whisper", revision=LOCKED["whisper"].revision, files={})
+
+
+def test_an_archive_carries_what_was_locked_at_first_use(locked_here: Path, tmp_path: Path) -> None:
+    asked: list[Mapping[str, LockedModel]] = []
+    new = tmp_path / "new"
+    contents = import_archive(locked_here, new, {"whisper": UNLOCKED}, (), _no_tick, asked.append)
+    assert contents.here.keys() == {"whisper"}
+    assert asked == [{"whisper": LOCKED["whisper"]}]
+    assert check_models(["whisper"], new, LOCKED, lambda event: None) == {"whisper": []}
+    write_here(tmp_path / "theirs", contents.here)
+    assert read_here(tmp_path / "theirs")["whisper"].locked == LOCKED["whisper"]
+    assert import_archive(locked_here, tmp_path / "third", LOCKED, (), _no_tick, asked.append).here == {}
+    assert len(asked) == 1, "a lock that knows the model asks nothing"
+
+
+def test_what_is_not_accepted_or_contradicts_the_lock_here_changes_nothing(locked_here: Path, tmp_path: Path) -> None:
+    def refuse(found: Mapping[str, LockedModel]) -> None:
+        raise Missing("model.code-unaccepted", "no")
+
+    new = tmp_path / "new"
+    with pytest.raises(Missing, match="no"):
+        import_archive(locked_here, new, {"whisper": UNLOCKED}, (), _no_tick, refuse)
+    other = UNLOCKED.model_copy(update={"unknown": {"config.json": UnknownFile(size=1)}})
+    moved = UNLOCKED.model_copy(update={"revision": "f" * 40})
+    resolved = LOCKED["whisper"].model_copy(update={"files": {"config.json": LockedFile(size=1, sha256="0" * 64)}})
+    for ours in (other, moved, resolved):
+        with pytest.raises(BadInput) as caught:
+            import_archive(locked_here, new, {"whisper": ours}, (), _no_tick)
+        assert caught.value.code == "archive.refused"
+        assert "the same release of reel on both machines" in str(caught.value.hint)
+    assert list(new.iterdir()) == []

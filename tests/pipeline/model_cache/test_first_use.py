@@ -319,3 +319,32 @@ def test_an_overlay_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Missing) as refused:
         write_here(tmp_path / "file" / "own", {})
     assert refused.value.code == "models.unwritable"
+
+
+def test_adopt_and_an_archive_bring_a_model_that_no_lock_knows_without_a_network(
+    at_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    name, content = "pyannote-diarization-3-1", b"pipeline: {}\n"
+    locked = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")[1][name]
+    root = at_home / "other" / "hub" / f"models--{str(locked.repo).replace('/', '--')}"
+    blob = root / "blobs" / hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    link = root / "snapshots" / locked.revision / "config.yaml"
+    for place in (blob, link):
+        place.parent.mkdir(parents=True)
+    blob.write_bytes(content)
+    link.symlink_to(blob)
+    assert main(["models", "adopt", str(at_home / "other"), "--locked"]) == 0
+    assert read_here(at_home / "own") == {}, "this machine may not lock it"
+    assert main(["models", "adopt", str(at_home / "other")]) == 0
+    told = f"model {name} locked at first use: 1 file at {locked.revision[:12]}, as the other cache states them"
+    assert told in capsys.readouterr().err
+    # Its parts are not in that cache; they would travel with it.
+    monkeypatch.setattr("pipeline.cli.commands.models_archive.present_models", lambda arguments, planner: [name])
+    assert main(["models", "export", str(at_home / "a.tar"), name]) == 0
+    monkeypatch.setenv("REEL_CACHE_DIR", str(at_home / "air-gapped"))
+    monkeypatch.setenv("REEL_OWN_MODELS_DIR", str(at_home / "theirs"))
+    assert main(["models", "import", str(at_home / "a.tar"), "--locked"]) == 5
+    assert "hint: run the same command with `--no-locked`" in capsys.readouterr().err
+    assert main(["models", "import", str(at_home / "a.tar"), "--no-locked"]) == 0
+    assert read_here(at_home / "theirs")[name].revision == locked.revision
