@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from pipeline.cli.options.commands import COMMANDS, GROUPS
+from pipeline.cli.options.commands import COMMANDS, GROUPS, command_named
 
 OVERVIEW = """\
 Transcripts, translations and subtitles from the best open models, each in its
@@ -45,8 +45,8 @@ def group_page(group: str) -> str:
 
 
 def quick_page(words: Sequence[str]) -> str | None:
-    """Return the page that words such as `--help`, `help` or `models --help` ask for, where it is about several
-    commands. None for other words."""
+    """Return the page that words such as `--help`, `help models` or `run --help` ask for, without importing a command.
+    None for other words."""
     asks = [*words[1:], "--help"] if words[:1] == ["help"] else [*words]
     if asks[-1:] not in (["-h"], ["--help"]):
         return None
@@ -55,6 +55,10 @@ def quick_page(words: Sequence[str]) -> str | None:
             return overview()
         case [group] if group in GROUPS:
             return group_page(group)
+        case [*named] if (command := command_named(named)) and tuple(named) == command.words:
+            from pipeline.cli.parser import command_parser  # the flags of this command alone
+
+            return command_parser(command).format_help()
     return None
 
 

@@ -38,12 +38,12 @@ class _Call(NamedTuple):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    words = sys.argv[1:] if arguments is None else arguments
+    words = _spelled_out(sys.argv[1:] if arguments is None else arguments)
     with guarded_streams():
         if (page := quick_page(words)) is not None:
             print(page)
             return EXIT_OK
-        return _run(_spelled_out(words))
+        return _run(words)
 
 
 def _spelled_out(words: Sequence[str]) -> Sequence[str]:

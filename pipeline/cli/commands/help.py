@@ -8,10 +8,8 @@ from pipeline.base.errors import ReelError
 from pipeline.base.project import version
 from pipeline.cli.arguments import CommandResult, megabytes, project_of
 from pipeline.cli.help_pages import OVERVIEW, quick_page
-from pipeline.cli.options.commands import command_named
 from pipeline.cli.options.declare import Arguments
 from pipeline.cli.options.machine import PrintCompletion, ShowHelp
-from pipeline.cli.parser import command_parser
 from pipeline.cli.usage_errors import unknown_command
 from pipeline.engine.project import Project
 
@@ -20,10 +18,7 @@ def show_help(arguments: ShowHelp) -> CommandResult:
     """Show the help of one command, of a group, or of all."""
     page = quick_page([*arguments.words, "--help"])
     if page is None:
-        command = command_named(arguments.words)
-        if command is None:
-            raise unknown_command(arguments.words)
-        page = command_parser(command).format_help()
+        raise unknown_command(arguments.words)
     return CommandResult({"help": page}, page)
 
 

@@ -92,10 +92,15 @@ def test_settings_that_cannot_be_read_are_part_of_the_greeting(
     assert "cannot be used yet: there is no profile `startr`" in said([], capsys)
 
 
-def test_help_imports_neither_the_flags_nor_a_library() -> None:
+@pytest.mark.parametrize(
+    ("words", "spared"),
+    [("--help", "dataclasses pydantic rich pipeline.cli.options.jobs"), ("run --help", "pydantic rich"),
+     ("help models fetch", "pydantic rich")],
+)  # fmt: skip
+def test_help_imports_no_library(words: str, spared: str) -> None:
     script = (
-        "import sys; from pipeline.cli.main import main; main(['--help']);"
-        "print({'dataclasses', 'pydantic', 'rich', 'pipeline.cli.options.jobs'} & {*sys.modules})"
+        f"import sys; from pipeline.cli.main import main; main({words.split()});"
+        f"print({{*{spared.split()}}} & {{*sys.modules}})"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
