@@ -101,7 +101,11 @@ class _Resolver:
             else:
                 files[entry.path] = self._small(entry, commit, token)
         if not files:
-            raise refusal("hub.no-file", f"{self.repo} holds no file that the manifest's patterns take", "correct them")
+            raise refusal(
+                "hub.no-file",
+                f"{self.repo} holds no file that the manifest takes",
+                "correct `allow` of the model in config/models.toml",
+            )
         return LockedModel(repo=self.repo, revision=commit, files=files)
 
     def _entries(self, address: str, token: Token | None) -> Iterable[_Entry]:

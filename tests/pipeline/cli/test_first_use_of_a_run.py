@@ -110,6 +110,17 @@ def test_a_run_locks_before_it_plans_so_that_the_plan_pins_the_code_and_keys_hol
     assert make_project(**settings).planner.plan().steps == plan.steps, "and the next run plans the same"
 
 
+def test_without_a_terminal_the_hint_about_code_names_the_command_that_accepts_it(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_alice")
+    assert main(["models", "fetch", CODE]) == 5
+    shown = capsys.readouterr().out
+    assert "[model.code-unaccepted]" in shown
+    assert main(shown.partition("a script says `./reel ")[2].partition("`")[0].split()) == 0
+    assert main(["models", "fetch", CODE, "--locked"]) == 0, "it is locked from now on"
+
+
 def test_code_is_asked_about_at_a_terminal_before_a_job_begins(
     hub: Hub, make_project: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

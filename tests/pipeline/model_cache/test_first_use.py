@@ -295,6 +295,22 @@ def test_lock_writes_the_overlay_and_drop_forgets_it(
     assert read_here(at_home / "own") == {}
 
 
+def test_a_dispute_is_listed_and_its_hint_settles_it(at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "faster-whisper-base"
+    repo = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")[1][name].repo
+    write_here(at_home / "own", {name: EntryHere(hub="a.hub", repo=repo, revision=LATER, files=as_locked(FILES))})
+    assert main(["models", "list"]) == 0
+    assert "disputed by the shipped lock and the one of this machine" in capsys.readouterr().out
+    assert main(["models", "fetch", name, "--offline"]) == 5
+    shown = capsys.readouterr().out
+    assert "[model.lock-conflict]" in shown
+    assert main(shown.partition("hint: `./reel ")[2].partition("`")[0].split()) == 0
+    assert main(["models", "list"]) == 0
+    assert "disputed" not in capsys.readouterr().out.partition("faster-whisper-base")[2].partition("\n")[0]
+    assert main(["models", "fetch", name, "--offline"]) == 5
+    assert "[model.missing]" in capsys.readouterr().out
+
+
 def test_two_maintainers_commands_at_once_lose_nothing(
     at_home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

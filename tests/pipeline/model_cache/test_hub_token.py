@@ -85,3 +85,11 @@ def test_the_example_of_a_secrets_file_holds_none(tmp_path: Path) -> None:
     (tmp_path / "secrets.json").write_text((CONFIG / "secrets.example.json").read_text())
     (tmp_path / "secrets.json").chmod(0o600)
     assert find_token({}, tmp_path, tmp_path) is None
+
+
+def test_an_exposed_file_without_a_token_in_it_harms_nothing(tmp_path: Path) -> None:
+    """As the copied example is, before a token is in it."""
+    for content in ('{"hf_token": ""}', "{}"):
+        (tmp_path / "secrets.json").write_text(content, encoding="utf-8")
+        (tmp_path / "secrets.json").chmod(0o644)
+        assert find_token({}, tmp_path, None) is None

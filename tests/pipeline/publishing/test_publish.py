@@ -11,12 +11,16 @@ from typing import TypeVar
 import pytest
 
 from pipeline.base.errors import BadInput
+from pipeline.plan.model import Plan, Publication, Step
 from pipeline.publishing import publish as publishing
 from pipeline.publishing.batch_media import BatchMedia
-from pipeline.publishing.folders import OutputDisk
+from pipeline.publishing.folders import Folders, OutputDisk
 from pipeline.publishing.placing import put_copy
+from pipeline.publishing.publish import FinishedJob, Rules, publish
 from pipeline.publishing.record import JOB, read_job
 from pipeline.store.results import ObjectDamaged, StoredResult
+from tests.fakes import misbehave
+from tests.fakes.models import MODELS
 from tests.fakes.publisher import Publisher
 
 _T = TypeVar("_T")
@@ -230,3 +234,22 @@ def test_a_film_that_is_reached_by_a_link_to_its_folder_has_the_folder_that_it_h
 
     assert by_link.folder == made.folder
     assert hard_link.folder != made.folder, "two names of one file stay two"
+
+
+def test_the_record_says_which_lock_each_model_is_from(tmp_path: Path) -> None:
+    one = publisher(tmp_path)
+    params = misbehave.MisbehaveParams(how="well")
+    models = {"asr": "whisper", "other": "aligner"}
+    step = Step("step0", misbehave.STAGE, "itself", misbehave.STAGE.backends["itself"], params, {}, models)
+    plan = Plan("a recipe", "a profile", (step,), (Publication("step0", "files", FILM),))
+    batch = BatchMedia([one.film])
+    folders, names = Folders(one.output, batch), OutputDisk(try_it=True).rules(one.output, one.film)
+    folder = folders.take(one.film, one.digest, names)
+    rules = Rules(
+        one.store, MODELS, batch, names, lambda taken: folder,
+        origin=lambda model: "here" if model == "whisper" else "shipped",
+    )  # fmt: skip
+    publish(FinishedJob(one.film, one.digest, plan, {"step0": one.result("k", [("x.mkv", b"x")])}), folder, {}, rules)
+    job = read_job(folder)
+    assert job is not None
+    assert job.steps["step0"]["locked"] == {"whisper": "here", "aligner": "shipped"}
