@@ -8,6 +8,7 @@ from pipeline.base.errors import ReelError
 from pipeline.base.project import version
 from pipeline.cli.arguments import CommandResult, megabytes, project_of
 from pipeline.cli.help_pages import OVERVIEW, quick_page
+from pipeline.cli.options.commands import command_named
 from pipeline.cli.options.declare import Arguments
 from pipeline.cli.options.machine import PrintCompletion, ShowHelp
 from pipeline.cli.usage_errors import unknown_command
@@ -16,7 +17,8 @@ from pipeline.engine.project import Project
 
 def show_help(arguments: ShowHelp) -> CommandResult:
     """Show the help of one command, of a group, or of all."""
-    page = quick_page([*arguments.words, "--help"])
+    command = command_named(arguments.words)
+    page = quick_page([*(command.words if command else arguments.words), "--help"])
     if page is None:
         raise unknown_command(arguments.words)
     return CommandResult({"help": page}, page)
