@@ -81,6 +81,10 @@ class Measurements:
         gpu = max(before.gpu_mb or 0.0, (gpu_mb or 0.0) * _HEADROOM) or None
         self._update(pool, job_s=mean_s, memory_mb=memory, gpu_mb=gpu)
 
+    def record_gpu_memory(self, pool: str, gpu_mb: float) -> None:
+        """Record what a worker holds of a card."""
+        self._update(pool, gpu_mb=max(self.of(pool).gpu_mb or 0.0, gpu_mb))
+
     def record_fit(self, step: Step, *, fell: bool) -> None:
         """Record that the step fitted: with its fallback after it had run out of memory, or in a better variant."""
         backend, name = fallback_record_name(step), step.fallback.name if step.fallback else ""

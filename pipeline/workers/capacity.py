@@ -6,7 +6,7 @@ the job runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 _TOLERANCE = 1e-6  # sums of floating-point amounts
@@ -21,6 +21,7 @@ class Demand:
     memory_mb: float = 0.0
     gpu_mb: float = 0.0
     labels: Mapping[str, float] = field(default_factory=dict)
+    gpus: int = 0  # 1 for a job that computes on a GPU: two at once are no faster than one after the other
 
 
 @dataclass(frozen=True)
@@ -56,22 +57,39 @@ class FreeCapacity:
         self._cpus: dict[str, int] = {}
         self._memory: dict[str, float] = {}
         self._labels: dict[tuple[str, str], float] = {}
-        self._gpus: dict[Placement, float] = {}
+        self._gpus: dict[Placement, float] = {}  # memory
+        self._computing: set[Placement] = set()  # GPUs that compute a job
         self._hosts = {host.name: host for host in hosts if host.present}
         for host in self._hosts.values():
             self._cpus[host.name], self._memory[host.name] = host.cpus + host.spare, host.memory_mb
             self._labels |= {(host.name, label): amount for label, amount in host.labels.items()}
             self._gpus |= {Placement(host.name, number): memory for number, memory in enumerate(host.gpus)}
 
-    def placement_for(self, demand: Demand, later: Demand) -> Placement | None:
+    def placement_for(
+        self, demand: Demand, later: Demand, *, without: Collection[Placement] = (), last: Collection[Placement] = ()
+    ) -> Placement | None:
         """Return a placement where `demand` is free now and `later` can become free, or None.
 
-        Of several GPUs, the one with the least free memory is chosen (best fit), so that the others stay free for
-        larger models.
+        Of several GPUs, one that computes nothing comes first, then the one with the most free memory: work that is
+        spread is done sooner. Those in `without` are not chosen, and those in `last` only where no other is free.
         """
         placements = list(self._gpus) if demand.gpu_mb else [Placement(name) for name in self._cpus]
         suitable = [one for one in placements if self.fits(demand, one) and self._can_become_free(later, one)]
-        return min(suitable, key=lambda one: self._gpus.get(one, 0.0), default=None)
+        suitable = [one for one in suitable if one not in without]
+        return min(
+            suitable, key=lambda one: (one in last, one in self._computing, -self._gpus.get(one, 0.0)), default=None
+        )
+
+    def idle_gpus(self) -> list[Placement]:
+        """Return the GPUs that compute nothing."""
+        return [placement for placement in self._gpus if placement not in self._computing]
+
+    def only_room_for(self, gpu_mb: float, beside_mb: float) -> Placement | None:
+        """Return the one GPU on which `gpu_mb` is free, if there is only one, and no longer beside `beside_mb`."""
+        roomy = [one for one, free_mb in self._gpus.items() if gpu_mb <= free_mb + _TOLERANCE]
+        if len(roomy) == 1 and self._gpus[roomy[0]] < gpu_mb + beside_mb - _TOLERANCE:
+            return roomy[0]
+        return None
 
     def fits(self, demand: Demand, placement: Placement) -> bool:
         """Tell whether `demand` is free at `placement`."""
@@ -79,6 +97,7 @@ class FreeCapacity:
             demand.cpus <= self._cpus[placement.host]
             and demand.memory_mb <= self._memory[placement.host] + _TOLERANCE
             and demand.gpu_mb <= self._gpus.get(placement, 0.0) + _TOLERANCE
+            and not (demand.gpus and placement in self._computing)
             and all(amount <= self._free_label(placement, label) for label, amount in demand.labels.items())
         )
 
@@ -105,6 +124,8 @@ class FreeCapacity:
         self._memory[placement.host] += sign * demand.memory_mb
         if placement in self._gpus:
             self._gpus[placement] += sign * demand.gpu_mb
+            if demand.gpus:
+                (self._computing.add if sign < 0 else self._computing.discard)(placement)
         for label, amount in demand.labels.items():
             self._labels[placement.host, label] = self._labels.get((placement.host, label), 0.0) + sign * amount
 
@@ -128,4 +149,5 @@ def clamp_to_largest_host(demand: Demand, hosts: Iterable[Host]) -> Demand | Non
         memory_mb=min(demand.memory_mb, largest.memory_mb),
         gpu_mb=min(demand.gpu_mb, max(largest.gpus, default=0.0)),
         labels=demand.labels,
+        gpus=min(demand.gpus, len(largest.gpus)),
     )

@@ -27,6 +27,7 @@ from pipeline.store.worker_stats import Measurements
 from pipeline.workers.background import BackgroundTasks
 from pipeline.workers.capacity import Demand, Placement, clamp_to_largest_host
 from pipeline.workers.card_failures import CardFailures
+from pipeline.workers.card_memory import card_of
 from pipeline.workers.interfaces import OnEvent, WorkerHandle, WorkerHost
 from pipeline.workers.pools import Pool, Pools, load_request, missing_label
 from pipeline.workers.scheduler import LOADING, Order, PoolName, QueuedJob, WorkerState, decide
@@ -35,6 +36,7 @@ from shared import protocol
 _LOAD_LIMIT_S = 600.0
 _GROWTH_FACTOR, _GROWTH_MB = 1.5, 1500.0  # a worker that holds so much more than after its first job is replaced
 _MEASURE_EVERY_S = 2.0
+_LOOKS_A_CARD = 5  # looks at the workers for each at the cards, which starts a program that takes 0.05 to 0.2 s
 
 
 def _ignore(_: object) -> None:
@@ -74,6 +76,7 @@ class _Worker:
     loaded: set[tuple[str, str]] = field(default_factory=set)  # stages and backends
     idle_since: float = 0.0
     first_mb: float | None = None  # memory after the first job
+    gpu_mb: float | None = None  # memory of a card, as the driver tells
     cpu_s: float = 0.0
     measured_at: float = field(default_factory=time.monotonic)
 
@@ -182,7 +185,7 @@ class Dispatcher:
 
         If it ran out on a card, only the workers on that card hold what it needs.
         """
-        card = _card_of(error)
+        card = card_of(error)
         idle = [
             one
             for one in self._workers.values()
@@ -193,7 +196,7 @@ class Dispatcher:
 
     async def is_crowded(self, error: OutOfMemory) -> bool:
         """Tell whether others held memory of the card that a job ran out of: other workers, or other programs."""
-        card = _card_of(error)
+        card = card_of(error)
         if card is None:
             return False
         ours = any(worker.placement == card for worker in self._workers.values())
@@ -364,14 +367,26 @@ class Dispatcher:
 
     async def _measure_workers(self) -> None:
         """Measure the workers from time to time, and end those that have been idle for too long."""
-        while True:
+        for look in itertools.count(1):
             await asyncio.sleep(_MEASURE_EVERY_S)
+            if look % _LOOKS_A_CARD == 0:
+                await self._measure_cards()
             now = time.monotonic()
             for worker in list(self._workers.values()):
                 if worker.state == "idle" and now - worker.idle_since > self._settings.idle_worker_s:
                     self._background.start(self._end(worker, "idle"))
                 else:
                     self._measure(worker)
+
+    async def _measure_cards(self) -> None:
+        """Record what the driver says that workers hold of the cards: no library knows all of it."""
+        on_cards = [one for one in self._workers.values() if self._pools[one.pool].key.device == "cuda"]
+        pids = {worker.handle.pid: worker for worker in on_cards}
+        if on_cards:
+            held = await self._host.measure_cards([pid for pid in pids if pid])
+            for pid, gpu_mb in held.items():
+                pids[pid].gpu_mb = gpu_mb
+                self._pools.record_gpu_memory(pids[pid].pool, gpu_mb)
 
     def _measure(self, worker: _Worker) -> None:
         """Emit the worker's resource use, if the system reports it."""
@@ -381,10 +396,5 @@ class Dispatcher:
         now = time.monotonic()
         cores = max(use.cpu_s - worker.cpu_s, 0.0) / max(now - worker.measured_at, 0.01)
         worker.cpu_s, worker.measured_at = use.cpu_s, now
-        memory = (use.memory_mb, use.gpu_memory_mb, use.peak_memory_mb)
+        memory = (use.memory_mb, worker.gpu_mb or use.gpu_memory_mb, use.peak_memory_mb)
         self._emit(events.WorkerMeasured(worker.name, cores, *memory))
-
-
-def _card_of(error: OutOfMemory) -> Placement | None:
-    """Return the card whose memory ran out; None where it was the memory of the machine."""
-    return Placement(error.host, error.gpu) if error.gpu is not None and error.code == "stage.out-of-memory" else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -67,6 +67,10 @@ class WorkerHandle(Protocol):
 
     usable: bool
 
+    @property
+    def pid(self) -> int | None:
+        """Return the process on this machine; None if it is not started, or elsewhere."""
+
     async def start(self) -> None:
         """Start the process, and wait for its greeting. Raises `StepFailed`."""
 
@@ -96,6 +100,10 @@ class WorkerHost(Protocol):
     def hosts(self) -> Sequence[Host]:
         """Return the machines with their total resources. Those that left a short time ago are included as not
         present."""
+
+    async def measure_cards(self, own: Collection[int]) -> Mapping[int, float]:
+        """Look at the cards, and return what each of the processes `own` holds of them, in 10^6 bytes, as far as the
+        driver tells. Memory that other programs have released since is then among that of the `hosts`."""
 
     async def is_crowded(self, placement: Placement) -> bool:
         """Tell whether other programs hold so much memory of a card that a job may have lacked it."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.base.events import Emit
-from pipeline.base.hardware import available_cores, card_memory_mb, find_memory_mb
+from pipeline.base.hardware import available_cores, find_memory_mb
 from pipeline.base.nvidia import VISIBLE, ask_use
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.plan.llm_services import find_key
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers.capacity import Demand, Host, Placement
+from pipeline.workers.card_memory import usable_mb
 from pipeline.workers.dispatcher import Dispatcher
 from pipeline.workers.installation import Installation
 from pipeline.workers.interfaces import WorkerKey
@@ -33,7 +35,8 @@ class LocalHost:
         settings = installed.settings
         self._memory_mb = (find_memory_mb() or 0.0) * _MEMORY_SHARE
         self._cards = installed.hardware.cuda if installed.device == "cuda" else ()
-        gpus = tuple(map(card_memory_mb, self._cards))
+        use = ask_use(os.environ.get("PATH")) if self._cards else {}
+        gpus = tuple(usable_mb(card, use.get(card.uuid), ()) for card in self._cards)
         self._host = Host(
             HOST, settings.cpus or available_cores(), self._memory_mb or float("inf"), gpus, settings.labels,
             spare=0 if settings.cpus else 1,  # a number of cores that the user sets is an upper limit
@@ -43,6 +46,19 @@ class LocalHost:
     def hosts(self) -> Sequence[Host]:
         """Return this machine alone."""
         return (self._host,)
+
+    async def measure_cards(self, own: Collection[int]) -> Mapping[int, float]:
+        """Look at the cards; see `pipeline.workers.interfaces.WorkerHost`.
+
+        What others have taken meanwhile is not subtracted: a job that was promised a place would wait for ever. It is
+        tried, and falls back if it has to.
+        """
+        use = await asyncio.to_thread(ask_use, os.environ.get("PATH"))
+        held = {pid: mb for card in use.values() for pid, mb in card.processes.items() if pid in own}
+        if held or not own:  # where the driver tells of no process, ours cannot be told from those of others
+            now = (usable_mb(card, use.get(card.uuid), own) for card in self._cards)
+            self._host = replace(self._host, gpus=tuple(map(max, self._host.gpus, now)))
+        return held
 
     async def is_crowded(self, placement: Placement) -> bool:
         """Tell whether the card holds more than a desktop takes. Asked when no worker of ours is on it any more."""

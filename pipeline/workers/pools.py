@@ -21,6 +21,8 @@ from pipeline.workers.scheduler import PoolForecast, PoolName
 from shared import protocol
 from shared.stage import Resources
 
+CONTEXT_MB = 450.0  # of a card, that each process takes before it computes anything; 300 to 500 by card and driver
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -62,7 +64,7 @@ class Pools:
                 key,
                 load_request(step, models, key, prove=self._cards.to_prove(step)) if key.stage else None,
                 _declared_demand(resources, key.device),
-                Demand(cpus=key.threads, labels=resources.labels),
+                _running_demand(key, resources),
             )
             self._pools[key.name] = self._with_measured_demands(declared)
         return self._pools[key.name]
@@ -85,8 +87,15 @@ class Pools:
 
     def record_job(self, name: PoolName, done: protocol.Done) -> None:
         """Record what a job used. If its worker held more memory than was booked, the demand of the pool rises."""
-        self._measurements.record_job(name, done.seconds, done.memory_mb, done.gpu_memory_mb)
+        gpu_mb = done.gpu_memory_mb + CONTEXT_MB if done.gpu_memory_mb else None
+        self._measurements.record_job(name, done.seconds, done.memory_mb, gpu_mb)
         self._pools[name] = self._with_measured_demands(self._pools[name])
+
+    def record_gpu_memory(self, name: PoolName, gpu_mb: float) -> None:
+        """Record what the driver says that a worker holds of a card: its context and every library included."""
+        if gpu_mb > (self._measurements.of(name).gpu_mb or 0.0):
+            self._measurements.record_gpu_memory(name, gpu_mb)
+            self._pools[name] = self._with_measured_demands(self._pools[name])
 
     def forecasts(self, unstarted_per_active: float) -> dict[PoolName, PoolForecast]:
         """Return the forecast of each pool. The files that are not started yet are assumed to need, each, the jobs that
@@ -120,7 +129,7 @@ class Pools:
         return replace(
             pool,
             resident=Demand(memory_mb=limited.memory_mb, gpu_mb=limited.gpu_mb),
-            running=Demand(cpus=limited.cpus, labels=limited.labels),
+            running=Demand(cpus=limited.cpus, labels=limited.labels, gpus=limited.gpus),
         )
 
 
@@ -130,7 +139,13 @@ def _declared_demand(resources: Resources, device: str) -> Demand:
     memory_mb, gpu_mb = resources.memory_gib * 2**30 / 1e6, resources.gpu_memory_gib * 2**30 / 1e6
     if device == "mps":
         return Demand(memory_mb=max(memory_mb, gpu_mb))
-    return Demand(memory_mb=memory_mb, gpu_mb=gpu_mb if device == "cuda" else 0.0)
+    return Demand(memory_mb=memory_mb, gpu_mb=gpu_mb + CONTEXT_MB if gpu_mb and device == "cuda" else 0.0)
+
+
+def _running_demand(key: WorkerKey, resources: Resources) -> Demand:
+    """Return the demand of a job. On a card the processor only feeds it, which takes one core."""
+    on_card = key.device == "cuda"
+    return Demand(cpus=1 if on_card else key.threads, labels=resources.labels, gpus=1 if on_card else 0)
 
 
 def missing_label(pool: Pool) -> Missing:

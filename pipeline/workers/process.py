@@ -82,6 +82,11 @@ class WorkerProcess:
         assert self._started is not None, "the worker is not started"
         return self._started
 
+    @property
+    def pid(self) -> int | None:
+        """Return the process; None if it is not started."""
+        return self._started.pid if self._started else None
+
     async def start(self) -> None:
         """Start the process, and wait for its greeting. Raises `StepFailed`."""
         launch = self._launch

@@ -5,6 +5,9 @@ cores do not stay idle and no job waits forever. The pool with the most work lef
 pays for its load, unless cores are the bottleneck. If not all models fit into memory, a worker with waiting jobs stays,
 and a worker without makes room: a group of files then goes through the plan stage by stage, and each model is loaded
 once a group.
+
+A GPU computes one job at a time. A pool gets a worker on a second GPU if that computes nothing and the time saved pays
+for the load, and never two workers on one.
 """
 
 from __future__ import annotations
@@ -82,7 +85,7 @@ class Decision:
 
 
 A_TURN, A_WORKER, A_CORE, MODELS = "its turn", "a worker of its kind", "a core", "its models to load"
-MEMORY, GPU_MEMORY, LABEL = "memory", "memory of a GPU", "the label `{}`"
+MEMORY, GPU_MEMORY, A_GPU, LABEL = "memory", "memory of a GPU", "a GPU", "the label `{}`"
 
 
 def decide(
@@ -120,12 +123,25 @@ class _Round:
             if worker.state == "idle":
                 self._idle.setdefault(worker.pool, []).append(worker)  # the last used is taken first
         self._live = Counter(worker.pool for worker in workers if worker.state != "ending")
+        self._on_gpus: dict[PoolName, set[Placement]] = {}  # where a pool has workers already
+        for worker in workers:
+            if worker.placement.gpu is not None and worker.state != "ending":
+                self._on_gpus.setdefault(worker.pool, set()).add(worker.placement)
         self._starting = Counter(worker.pool for worker in workers if worker.state == "starting")
         self._ending = any(worker.state == "ending" for worker in workers)
         self._saturated: set[PoolName] = set()  # every worker has a job, and no other is started in this round
+        self._lack_room: list[QueuedJob] = []
         self._decision = Decision()
 
     def decide(self) -> Decision:
+        self._serve_queue()
+        for job in self._lack_room:
+            if not self._decision.end:
+                self._make_room(job)
+        return self._decision
+
+    def _serve_queue(self) -> None:
+        """Serve the jobs in their order, until one has been overtaken too often."""
         blocked: list[QueuedJob] = []
         self._decision.wait_reasons = dict.fromkeys((job.ticket for job in self._queue), A_TURN)
         for job in self._queue:
@@ -137,11 +153,10 @@ class _Round:
                 self._decision.overtaken += [earlier.ticket for earlier in blocked]
             elif served == "blocked":
                 if job.overtaken >= (MAX_OVERTAKEN if self._live[job.pool] else MAX_OVERTAKEN_FOR_MEMORY):
-                    return self._decision
+                    return
                 blocked.append(job)
         if not blocked and not self._ending:
             self._start_ahead()
-        return self._decision
 
     def _serve(self, job: QueuedJob) -> _Served:
         """Assign a worker to the job, or start one for it, or record the reason for which it waits."""
@@ -155,6 +170,10 @@ class _Round:
                     self._decision.assign.append((job.ticket, worker.name))
                     del reasons[job.ticket]
                     return "placed"
+            if job.running.gpus and all(self._is_computing(worker.placement) for worker in idle):
+                # The first job in order gets a GPU when it is free, so others need not wait for this one.
+                reasons[job.ticket] = A_GPU
+                return "placed" if self._start_on_idle_gpu(job) else "behind"
             reasons[job.ticket] = self._missing_resource(Demand(), job.running)
             return "blocked"
         reasons[job.ticket] = MODELS
@@ -162,6 +181,8 @@ class _Round:
             self._starting[job.pool] -= 1  # that worker is for this job
             return "behind"
         if self._live[job.pool]:
+            if self._start_on_idle_gpu(job):
+                return "placed"
             if self._is_bottleneck(job.pool) and self._start(job.pool, job.resident, job.running):
                 return "placed"
             self._saturated.add(job.pool)
@@ -170,8 +191,27 @@ class _Round:
         if self._start(job.pool, job.resident, job.running):
             return "placed"
         reasons[job.ticket] = self._missing_resource(job.resident, job.running)
-        self._make_room(job)
+        if job.running.gpus:
+            self._lack_room.append(job)  # jobs that have workers go first: a GPU that computes needs no other worker
+        else:
+            self._make_room(job)
         return "blocked"
+
+    def _is_computing(self, placement: Placement) -> bool:
+        return placement not in self._free.idle_gpus()
+
+    def _start_on_idle_gpu(self, job: QueuedJob) -> bool:
+        """Start another worker for the job on a GPU that computes nothing, if there is one and the worker pays off."""
+        forecast = self._forecasts.get(job.pool)
+        if not job.running.gpus or forecast is None:
+            return False
+        workers = self._live[job.pool]
+        # As long as the seconds of a job are unknown, a GPU that would do nothing is worth a load for a job of its own.
+        if not (pays_off(forecast, workers) if forecast.job_s is not None else forecast.jobs > workers):
+            return False
+        if not set(self._free.idle_gpus()) - self._on_gpus.get(job.pool, set()):
+            return False
+        return self._start(job.pool, job.resident, job.running)
 
     def _missing_resource(self, resident: Demand, running: Demand) -> str:
         """Return the name of the resource that a job which fits nowhere now waits for."""
@@ -204,13 +244,27 @@ class _Round:
 
     def _start(self, pool: PoolName, resident: Demand, running: Demand) -> bool:
         demand = Demand(resident.cpus + LOADING.cpus, resident.memory_mb, resident.gpu_mb, resident.labels)
-        placement = self._free.placement_for(demand, running)
+        placement = self._free.placement_for(
+            demand, running, without=self._on_gpus.get(pool, ()), last=self._kept_for_larger(demand)
+        )
         if placement is None:
             return False
         self._free.reserve(demand, placement)
+        if placement.gpu is not None:
+            self._on_gpus.setdefault(pool, set()).add(placement)
         self._live[pool] += 1
         self._decision.start.append((pool, placement))
         return True
+
+    def _kept_for_larger(self, demand: Demand) -> list[Placement]:
+        """Return the GPUs that are the only ones with room for a larger worker that is to come."""
+        larger = (
+            forecast.resident.gpu_mb
+            for pool, forecast in self._forecasts.items()
+            if forecast.jobs > 0 and not self._live[pool] and forecast.resident.gpu_mb > demand.gpu_mb
+        )
+        kept = (self._free.only_room_for(gpu_mb, demand.gpu_mb) for gpu_mb in larger) if demand.gpu_mb else ()
+        return [placement for placement in kept if placement]
 
     def _make_room(self, job: QueuedJob) -> None:
         """End idle workers so that a worker for the job can start: first those whose pool expects no jobs, then those
@@ -222,14 +276,19 @@ class _Round:
             worker
             for pool, idle in self._idle.items()
             for worker in idle
-            if pool != job.pool and (forced or pool not in queued)
+            if pool != job.pool and (forced or pool not in queued) and (forced or not self._is_of_use(worker))
         ]
         spare.sort(key=lambda worker: (self._expects_jobs(worker.pool), worker.idle_since))
         if self._free.placement_for(job.resident, job.running):
             return  # memory is free, a core is not
-        for host in {worker.placement.host for worker in spare}:
+        # On one GPU first: a worker on another has nothing that a job on this one lacks.
+        gpus = {worker.placement: None for worker in spare if worker.placement.gpu is not None}
+        hosts = {worker.placement.host: None for worker in spare}
+        groups = [[one for one in spare if one.placement == gpu] for gpu in gpus] if job.resident.gpu_mb else []
+        groups.sort(key=len)
+        for group in (*groups, *([one for one in spare if one.placement.host == host] for host in hosts)):
             released = []
-            for worker in (worker for worker in spare if worker.placement.host == host):
+            for worker in group:
                 self._free.release(worker.resident, worker.placement)
                 released.append(worker)
                 if self._free.placement_for(job.resident, job.running):
@@ -241,6 +300,11 @@ class _Round:
                 self._free.reserve(worker.resident, worker.placement)
             if self._decision.end:
                 return
+
+    def _is_of_use(self, worker: WorkerState) -> bool:
+        """Tell whether a worker that will have jobs is on a GPU that computes: in its place another would only wait."""
+        on_gpu = worker.placement.gpu is not None
+        return on_gpu and self._is_computing(worker.placement) and self._expects_jobs(worker.pool)
 
     def _expects_jobs(self, pool: PoolName) -> bool:
         forecast = self._forecasts.get(pool)

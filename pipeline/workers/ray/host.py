@@ -13,7 +13,7 @@ import itertools
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -148,6 +148,10 @@ class RayHost:
         """Return the machines that are present, and those that left a short time ago."""
         return [node.host for node in self._nodes.values()]
 
+    async def measure_cards(self, own: Collection[int]) -> Mapping[int, float]:
+        """Return nothing: the cards of other machines are not asked during a run."""
+        return {}
+
     async def is_crowded(self, placement: Placement) -> bool:
         """Return False: what other programs hold on a machine of the cluster is not asked."""
         return False
@@ -262,7 +266,7 @@ class RayWorker:
         self._logs, self._staging, self._on_lost = logs, staging, on_lost
         self._actor: Actor = None
         self._resource_use: ResourceUse | None = None
-        self.usable = True
+        self.usable, self.pid = True, None  # its process is elsewhere
 
     async def start(self) -> None:
         """Create the actor, set up its machine, and start the process. Raises `StepFailed` or `Missing`."""

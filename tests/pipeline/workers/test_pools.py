@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pipeline.store.worker_stats import Measurements
 from pipeline.workers.capacity import Demand, Host, Placement
 from pipeline.workers.card_failures import CardFailures
 from pipeline.workers.interfaces import WorkerHandle, WorkerKey
-from pipeline.workers.pools import Pools
+from pipeline.workers.pools import CONTEXT_MB, Pools
 from shared import protocol
 from shared.stage import DeviceKind, Resources
 from tests.fakes import misbehave
@@ -29,6 +29,9 @@ class Machines:
     """Machines on which no worker is ever started."""
 
     hosts: Sequence[Host] = (BOX,)
+
+    async def measure_cards(self, own: Collection[int]) -> Mapping[int, float]:
+        return {}
 
     async def is_crowded(self, placement: Placement) -> bool:
         return False
@@ -97,9 +100,12 @@ def test_the_number_of_expected_jobs_is_never_negative(changes: list[int]) -> No
 
 
 @pytest.mark.parametrize(
-    ("placed", "declared_mb", "measured_mb"), [("cpu", 0.0, 0.0), ("cuda", 4 * 2**30 / 1e6, 6600.0)]
+    ("placed", "declared_mb", "measured_mb"),
+    [("cpu", 0.0, 0.0), ("cuda", 4 * 2**30 / 1e6 + CONTEXT_MB, (6000.0 + CONTEXT_MB) * 1.1)],
 )
-def test_gpu_memory_is_booked_on_a_gpu_only(placed: DeviceKind, declared_mb: float, measured_mb: float) -> None:
+def test_gpu_memory_is_booked_on_a_gpu_only_with_a_context(
+    placed: DeviceKind, declared_mb: float, measured_mb: float
+) -> None:
     books = pools(replace(BOX, gpus=(24_000.0,)))
     pool = books.pool_of(replace(step(gpu_memory_gib=4.0), placed=placed), {})
     assert pool.resident.gpu_mb == declared_mb
@@ -109,12 +115,31 @@ def test_gpu_memory_is_booked_on_a_gpu_only(placed: DeviceKind, declared_mb: flo
 
 @pytest.mark.parametrize(("gpu_mb", "fits"), [(8000.0, True), (7999.0, False)])
 def test_pools_fit_if_their_demands_are_no_more_than_the_machines_have(gpu_mb: float, fits: bool) -> None:
-    half = {"memory_gib": 4e9 / 2**30, "gpu_memory_gib": 4e9 / 2**30}
+    half = {"memory_gib": 4e9 / 2**30, "gpu_memory_gib": (4e9 - CONTEXT_MB * 1e6) / 2**30}
     books = pools(replace(BOX, gpus=(gpu_mb,)))
     for precision in ("full", "low"):
         pool = books.pool_of(replace(step(precision, **half), placed="cuda"), {})
-        assert pool.resident == Demand(memory_mb=4000.0, gpu_mb=4000.0)
+        assert pool.resident.memory_mb == 4000.0
+        assert pool.resident.gpu_mb == pytest.approx(4000.0)
     assert books.all_fit() is fits
+
+
+def test_what_the_driver_says_that_a_worker_holds_is_booked_from_then_on() -> None:
+    books = pools(replace(BOX, gpus=(24_000.0,)))
+    pool = books.pool_of(replace(step(gpu_memory_gib=2.0), placed="cuda"), {})
+    for told_mb, booked_mb in ((6900.0, 6900.0), (3000.0, 6900.0), (30_000.0, 24_000.0)):
+        books.record_gpu_memory(pool.name, told_mb)
+        assert books[pool.name].resident.gpu_mb == booked_mb
+
+
+def test_a_job_on_a_card_holds_the_card_and_one_core() -> None:
+    books = pools(Host("box", 8, 1e5, (24_000.0,)))
+    on_card = books.pool_of(replace(step(cpus=4, gpu_memory_gib=2.0), placed="cuda"), {})
+    assert (on_card.running.cpus, on_card.running.gpus) == (1, 1)
+    beside = books.pool_of(step("low", cpus=4), {})
+    assert (beside.running.cpus, beside.running.gpus) == (4, 0)
+    without = pools().pool_of(replace(step(gpu_memory_gib=2.0), placed="cuda"), {})
+    assert (without.running.gpus, without.resident.gpu_mb) == (0, 0.0), "a machine without cards runs it all the same"
 
 
 def test_files_that_are_not_started_count_as_much_as_the_active_ones() -> None:

@@ -1,0 +1,30 @@
+"""Account for the memory of a card that reel may use: all of it, less a reserve and what other programs hold. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pipeline.base.errors import OutOfMemory
+from pipeline.base.hardware import card_memory_mb
+from pipeline.base.nvidia import Card, CardUse
+from pipeline.workers.capacity import Placement
+
+_RESERVE = 0.05  # of a card: allocators round up, and a desktop grows
+
+
+def usable_mb(card: Card, use: CardUse | None, own: Collection[int]) -> float:
+    """Return the memory of the card that is free for our processes `own`, what they hold included, in 10^6 bytes.
+
+    `use` is what the driver tells of the card now; None where it does not.
+    """
+    total_mb = card_memory_mb(card)
+    if use is None:
+        return total_mb * (1 - _RESERVE)
+    ours_mb = sum(held_mb for pid, held_mb in use.processes.items() if pid in own)
+    others_mb = max(use.total_mb - use.free_mb - ours_mb, 0.0)
+    return max(total_mb * (1 - _RESERVE) - others_mb, 0.0)
+
+
+def card_of(error: OutOfMemory) -> Placement | None:
+    """Return the card whose memory ran out; None where it was the memory of the machine."""
+    return Placement(error.host, error.gpu) if error.gpu is not None and error.code == "stage.out-of-memory" else None

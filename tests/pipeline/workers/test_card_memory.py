@@ -1,0 +1,75 @@
+"""The memory of a card that may be booked: what is free, not what there is, and what workers really hold."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.base.hardware import Hardware
+from pipeline.base.nvidia import Card, CardUse
+from pipeline.workers.capacity import Demand, Placement
+from pipeline.workers.card_memory import usable_mb
+from pipeline.workers.interfaces import WorkerKey
+from pipeline.workers.local_host import LocalHost
+from tests.fakes.nvidia import fake_card, fake_tool, uuid_of
+from tests.pipeline.conftest import Bench
+
+CARD = Card(name="made up", memory_mib=8192, uuid=uuid_of(0))
+TOTAL_MB = 8192 * 2**20 / 1e6
+MB = st.floats(0, TOTAL_MB)
+
+
+@given(MB, st.dictionaries(st.integers(1, 9), st.floats(0, 2000), max_size=3))
+def test_what_others_hold_is_never_booked_and_what_is_ours_always(free_mb: float, processes: dict[int, float]) -> None:
+    use, own = CardUse(TOTAL_MB, free_mb, processes), {1, 2, 3}
+    booked = usable_mb(CARD, use, own)
+    ours = sum(mb for pid, mb in processes.items() if pid in own)
+    assert 0 <= booked <= TOTAL_MB * 0.95
+    assert booked <= free_mb + ours
+    assert usable_mb(CARD, use, {*own, *processes}) >= booked
+
+
+def test_a_driver_that_tells_nothing_leaves_the_whole_card_less_a_reserve() -> None:
+    assert usable_mb(CARD, None, ()) == pytest.approx(TOTAL_MB * 0.95)
+    assert usable_mb(Card(name="unknown"), None, ()) < 4500, "one model at a time"
+
+
+@pytest.fixture
+def host(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LocalHost:
+    """A machine with two cards, of which another program fills most of the first."""
+    cards = [fake_card(mib=8192, free=2048), fake_card(mib=8192)]
+    monkeypatch.setenv("PATH", fake_tool(tmp_path / "tool", cards), prepend=":")
+    both = (CARD, CARD.model_copy(update={"uuid": uuid_of(1)}))
+    machine = Hardware(system="Linux", machine="x86_64", cpus=2, memory_gib=8.0, cuda=both, mps=False, mlx=False)
+    return LocalHost(replace(bench.project.installed, hardware=machine), bench.logs)
+
+
+def test_a_run_books_what_is_free_at_its_start_and_takes_what_others_release(host: LocalHost, tmp_path: Path) -> None:
+    full, empty = host.hosts[0].gpus
+    assert full == pytest.approx(TOTAL_MB * 0.95 - 6144 * 2**20 / 1e6)
+    assert empty == pytest.approx(TOTAL_MB * 0.95)
+    cards = [fake_card(mib=8192, free=6144), fake_card(mib=8192, free=1024)]
+    fake_tool(tmp_path / "tool", cards, processes=f"{uuid_of(0)}, 4711, 2048\n{uuid_of(1)}, 99, 7168")
+    assert asyncio.run(host.measure_cards([4711])) == {4711: pytest.approx(2048 * 2**20 / 1e6)}
+    assert host.hosts[0].gpus[0] == pytest.approx(TOTAL_MB * 0.95)
+    assert host.hosts[0].gpus[1] == empty, "a place that was promised stays"
+
+
+def test_where_the_driver_shows_no_process_ours_are_not_taken_for_those_of_others(
+    host: LocalHost, tmp_path: Path
+) -> None:
+    before = host.hosts[0].gpus
+    fake_tool(tmp_path / "tool", [fake_card(mib=8192, free=8000), fake_card(mib=8192)])
+    assert asyncio.run(host.measure_cards([4711])) == {}
+    assert host.hosts[0].gpus == before
+
+
+def test_a_worker_is_given_its_card_by_uuid(host: LocalHost) -> None:
+    key = WorkerKey("core", "asr", "x", (), (), "cuda", 1)
+    made = host.make(key, Placement("local", 1), Demand(), "w1")
+    assert made._launch.environment["CUDA_VISIBLE_DEVICES"] == uuid_of(1)
