@@ -3,7 +3,7 @@
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 usage="usage: ./cache-models.sh [--all] [--whisperx] [--pyannote] [--demucs] [--nllb] [--indictrans2] [--mlx] [--nemo]
-                         [--profile NAME] [--ask] [--offline] [MODEL...]
+                         [--profile NAME] [--languages LANGUAGES] [--ask] [--offline] [MODEL...]
 Without any of these: the models of the profile. \`./reel models list\` shows all models."
 count=$#
 while [ "$count" -gt 0 ]; do # each argument is taken from the front, and what it stands for put at the end

@@ -7,9 +7,10 @@ import hashlib
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,15 +59,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Files]:
 
 @dataclass(frozen=True)
 class World:
-    """A fresh clone with a hub of its own. What git would call a change of the clone is compared at the end."""
+    """A fresh clone with a hub of its own."""
 
     clone: Path
     public: PublicHub
     variables: dict[str, str]
 
-    def run(self, *words: str | Path, expect: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str | Path, expect: int = 0, more: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of the clone, with `more` variables."""
         done = subprocess.run(
-            [self.clone / words[0], *words[1:]], env={**self.variables, **variables}, text=True, capture_output=True,
+            [self.clone / words[0], *words[1:]], env={**self.variables, **(more or {})}, text=True, capture_output=True,
             stdin=subprocess.DEVNULL, cwd=self.clone.parent, timeout=900,
         )  # fmt: skip
         assert done.returncode == expect, f"exit {done.returncode}, expected {expect}\n{done.stdout}\n{done.stderr}"
@@ -84,9 +88,6 @@ class World:
             for path in places
             if path.name != "hardware_cache.json" and path.parent.name != "own"
         }
-
-
-MakeWorld = Callable[[], World]
 
 
 @pytest.fixture
@@ -124,12 +125,30 @@ def test_one_command_sets_a_profile_up_and_a_run_works_without_a_network(
     world.public.hub.requests.clear()
     world.run("bootstrap.sh", "--cache-models", "--profile", profile, *more)
     assert world.public.hub.requests == [], "what is complete is not asked for again"
-    world.run("reel", "run", clip, "--profile", profile, "--offline", "--progress", "plain")
+    job = _run(world, clip, "first", "--profile", profile)
     assert world.public.hub.requests == []
-    job = json.loads((world.clone.parent / "out" / "clip" / "job.json").read_text(encoding="utf-8"))
     assert job["profile"] == profile
-    if "align-en" in world.complete():
+    if profile == "best":
+        # Random weights leave no speech for the aligner, so another backend separates it here.
+        heard = ("--set", "separate.backend=deepfilternet", "--language", "en")
+        job = _run(world, clip, "carried", "--profile", profile, *heard, more=_carried(world))
         assert "align-en" in json.dumps(job), "the words are aligned"
+
+
+def _run(world: World, clip: Path, out: str, *words: str, more: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Run the clip without a network; return what `job.json` says."""
+    place = world.clone.parent / out
+    world.run("reel", "run", clip, "--offline", "--progress", "plain", "-o", place, *words, more=more)
+    found: dict[str, Any] = json.loads((place / "clip" / "job.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _carried(world: World) -> dict[str, str]:
+    """Carry the models to a machine without a network: return the variables of its cache."""
+    place = str(world.clone.parent / "other-cache")
+    world.run("reel", "models", "export", "best.tar", "--profile", "best", "--languages", "en")
+    world.run("reel", "models", "import", "best.tar", more={"REEL_CACHE_DIR": place})
+    return {"REEL_CACHE_DIR": place}
 
 
 FLAGS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -55,9 +55,8 @@ def fetch(arguments: FetchModels) -> CommandResult:
     installed, models = project.installed, project.installed.models
     names = names_of(arguments, project.planner)
     missing = list(models.incomplete(names))
-    profile, languages = project.planner.profile, () if arguments.all else project.settings.languages
-    for sentence in languages_without(profile.profile, languages):
-        say(f"in the profile {profile.name} {sentence}")
+    for note in () if arguments.all or arguments.names else _notes(project.planner):
+        say(note)
     if arguments.ask and missing and not has_terminal():
         print("no model is fetched, because there is no terminal to ask on", file=sys.stderr)
         return _nothing_fetched(names, models)
@@ -74,6 +73,19 @@ def fetch(arguments: FetchModels) -> CommandResult:
         rest = [name for name in names if name not in failed]
         failed |= fetch_all(rest, models, emit, offline=project.settings.offline)
     return outcome(names, {name: failed[name] for name in names if name in failed}, models)
+
+
+def _notes(planner: Planner) -> Iterator[str]:
+    """Yield what a person should know about the models of the profile: the one that suits the machine better, and
+    languages that have no model."""
+    chosen = planner.profile
+    if chosen.better:
+        yield (
+            f"these are the models of the profile {chosen.name}; {chosen.better} suits this machine better:"
+            f" `./reel models fetch --profile {chosen.better}`"
+        )
+    for sentence in languages_without(chosen.profile, planner.settings.languages):
+        yield f"in the profile {chosen.name} {sentence}"
 
 
 def lock_missing(missing: Sequence[str], installed: Installation) -> dict[str, Missing]:

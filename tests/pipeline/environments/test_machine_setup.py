@@ -102,6 +102,12 @@ def test_a_script_on_a_gpu_machine_gets_the_profile_that_suits_it_and_hears_why(
     assert "demucs" not in smaller.stdout
 
 
+def test_a_fetch_without_a_profile_on_a_gpu_machine_names_the_one_that_suits_it(machine: Machine) -> None:
+    told = machine.run("cache-models.sh", "--offline", expect=5).stderr
+    (hint,) = re.findall(r"best suits this machine better: `\./([^`]+)`", told)
+    assert "demucs-htdemucs" in machine.run(*shlex.split(hint), "--offline", expect=5).stdout
+
+
 @pytest.mark.usefixtures("stage_environments")
 def test_a_setting_or_a_variable_decides_as_a_flag_does(machine: Machine) -> None:
     (machine.clone / "reel.toml").write_text('profile = "balanced"\n', encoding="utf-8")
