@@ -22,7 +22,7 @@ from pipeline.base.events import Emit
 from pipeline.base.secret_file import Token
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.facts import differences, in_words
-from pipeline.model_cache.fetch.errors import BAD_TOKEN, SourceFailed, hub_refusal, refusal, unreachable
+from pipeline.model_cache.fetch.errors import SourceFailed, hub_refusal, refusal, unreachable
 from pipeline.model_cache.fetch.http_client import Refused, Unreachable, open_once, origin_of, patiently
 from pipeline.model_cache.fetch.hub import address_of, without_token
 from pipeline.model_cache.manifest import UNKNOWN, HubSource, LockedFile, LockedModel, UrlSource
@@ -149,7 +149,7 @@ def _with_or_without_token(resolver: _Resolver, source: HubSource, revision: str
     try:
         return resolver.resolve(source, revision, token)
     except SourceFailed as failure:
-        if token is None or gated or failure.code != BAD_TOKEN:
+        if token is None or gated or not failure.rejects_token:
             raise
         resolver.emit(without_token(token))
         return resolver.resolve(source, revision, None)

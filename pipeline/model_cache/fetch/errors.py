@@ -12,7 +12,6 @@ from pathlib import Path
 
 from pipeline.environments.package_index import way_out
 
-BAD_TOKEN = "hub.bad-token"
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, GONE, BUSY = 401, 403, 404, 410, 429
 
 
@@ -22,6 +21,11 @@ class SourceFailed(Exception):
     def __init__(self, message: str, code: str = "model.missing", hint: str | None = None) -> None:
         super().__init__(message)
         self.code, self.hint = code, hint
+
+    @property
+    def rejects_token(self) -> bool:
+        """Tell whether the hub does not know the token."""
+        return self.code == "hub.bad-token"
 
 
 def refusal(code: str, message: str, hint: str | None = None) -> SourceFailed:
@@ -38,7 +42,7 @@ def hub_refusal(
     told = f"{address} answered {status}"
     if status == UNAUTHORISED and token and kind != "RepoNotFound":
         return refusal(
-            BAD_TOKEN, f"{told}: the hub does not know the token from {token}",
+            "hub.bad-token", f"{told}: the hub does not know the token from {token}",
             f"make a new token at {hub}/settings/tokens and put it there, or remove the old one",
         )  # fmt: skip
     if (kind == "GatedRepo" and status == UNAUTHORISED) or (status == UNAUTHORISED and not kind):

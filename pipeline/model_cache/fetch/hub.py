@@ -10,7 +10,7 @@ from pipeline.base.events import Emit
 from pipeline.base.secret_file import Token
 from pipeline.model_cache.fetch import Meter, Want
 from pipeline.model_cache.fetch.download import Download, download
-from pipeline.model_cache.fetch.errors import BAD_TOKEN, SourceFailed, hub_refusal, refusal, unreachable
+from pipeline.model_cache.fetch.errors import SourceFailed, hub_refusal, refusal, unreachable
 from pipeline.model_cache.fetch.http_client import Refused, Unreachable, open_once, patiently
 from pipeline.model_cache.fetch.retry_policy import Patience
 
@@ -23,7 +23,7 @@ def fetch(want: Want) -> None:
     try:
         _fetch_files(want, token)
     except SourceFailed as failure:
-        if failure.code != BAD_TOKEN or want.gated or token is None:
+        if not failure.rejects_token or want.gated or token is None:
             raise
         want.emit(without_token(token))
         _fetch_files(want, None)
