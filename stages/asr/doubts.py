@@ -1,12 +1,16 @@
-"""The decoder's own doubts of what it wrote: text on silence, and repetition. Pure."""
+"""Doubts of what the decoder wrote: text on silence, repetition, and an echo of its prompt. Pure."""
 
 from __future__ import annotations
 
+import unicodedata
 import zlib
 from dataclasses import dataclass
 
 from shared.documents.transcript import Segment
+from shared.text.text_width import is_spaceless
 from stages.asr.heard import Heard
+
+_ECHO_WORDS = 2
 
 # `You` on 20 s of silence: log probability -0.8, so sure enough for Whisper's rule, but its word 0.08. Segments of
 # real speech have 0.75 and more, at 0 dB too; where one had 0.16, Whisper was not above `no_speech_threshold`.
@@ -43,3 +47,21 @@ def compression_ratio(text: str) -> float:
     """Return how well a text compresses: Whisper's measure of repetition."""
     content = text.encode()
     return len(content) / len(zlib.compress(content))
+
+
+def echoes(text: str, prompt: str | None) -> bool:
+    """Tell whether a sentence of two words or more is a part of the prompt.
+
+    Whisper reads its prompt out where it does not understand what it hears: Spanish digits, repeated by a machine,
+    became `Hola. ¿Cómo estás?`. Whoever does say these words is heard without the prompt.
+    """
+    said, shown = _plain(text), _plain(prompt or "")
+    return len(said) >= _ECHO_WORDS and any(
+        shown[at : at + len(said)] == said for at in range(len(shown) - len(said) + 1)
+    )
+
+
+def _plain(text: str) -> list[str]:
+    letters = "".join(one if unicodedata.category(one)[0] in "LMN" else " " for one in text.casefold())
+    words = letters.split()
+    return list("".join(words)) if any(map(is_spaceless, "".join(words))) else words

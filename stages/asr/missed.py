@@ -10,14 +10,22 @@ from shared.documents.transcript import Segment
 from shared.intervals import Spans
 from shared.text.without_text import without_text
 
-_MISSED_MS = 1_000
+_MISSED_MS, _SHORTEST_MS = 1_000, 400
 
 
 def missed(
     pack: Sequence[Region], speech: Sequence[Region], said: Sequence[Segment], left_out: Sequence[Removal]
 ) -> tuple[Region, ...]:
-    """Return the speech of a pack without text, at least a second each. Text that was left out counts."""
+    """Return the regions of a pack without text, if several in a row or one hold at least a second. Text that was left
+    out counts."""
     first, last = pack[0].start_ms, pack[-1].end_ms
     refused = Spans((one.start_ms, one.end_ms) for one in left_out)
     inside = [one for one in speech if first <= one.start_ms and one.end_ms <= last]
-    return without_text([one for one in inside if not refused.share(one.start_ms, one.end_ms)], said, _MISSED_MS)
+    heard = [one for one in inside if not refused.share(one.start_ms, one.end_ms)]
+    return tuple(
+        Region(start_ms=start, end_ms=end)
+        for stretch in without_text(heard, said, _MISSED_MS)
+        for region in heard
+        if (start := max(region.start_ms, stretch.start_ms)) + _SHORTEST_MS
+        <= (end := min(region.end_ms, stretch.end_ms))
+    )

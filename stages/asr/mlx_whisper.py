@@ -26,6 +26,7 @@ from stages.toolkit.whisper.codes import whisper_code
 
 _AGAIN_TEMPERATURE, _SEED = 0.4, 0
 _NO_PROBABILITY = -100.0
+_LANGUAGES_TOLD = 5
 
 
 class MlxWhisperEngine:
@@ -48,14 +49,14 @@ class MlxWhisperEngine:
     def duration_ms(self, audio: Path) -> int:
         return open_speech(audio).duration_ms
 
-    def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
-        """The language that most probably is spoken, and how probably."""
+    def identify_language(self, audio: Path, pack: Sequence[Region]) -> dict[str, float]:
+        """Return the five languages that most probably are spoken, with their probabilities."""
         if not self._model.is_multilingual:
-            return "en", 1.0
+            return {"en": 1.0}
         heard = log_mel_spectrogram(read_pack(audio, pack), n_mels=self._model.dims.n_mels, padding=N_SAMPLES)
         _, probabilities = self._model.detect_language(pad_or_trim(heard, N_FRAMES, axis=-2).astype(self._dtype))
-        code = max(probabilities, key=probabilities.get)
-        return parse_language(code), float(probabilities[code])
+        likely = sorted(probabilities, key=probabilities.get, reverse=True)[:_LANGUAGES_TOLD]
+        return {parse_language(code): float(probabilities[code]) for code in likely}
 
     def transcribe(
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool

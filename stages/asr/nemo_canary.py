@@ -41,8 +41,8 @@ class CanaryEngine:
     def duration_ms(self, audio: Path) -> int:
         return open_speech(audio).duration_ms
 
-    def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
-        return "en", 1.0
+    def identify_language(self, audio: Path, pack: Sequence[Region]) -> dict[str, float]:
+        return {"en": 1.0}
 
     def transcribe(
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool

@@ -17,7 +17,6 @@ from omegaconf import open_dict
 from shared.documents.speech import Region
 from shared.stage import Device
 from shared.text.heard_languages import EUROPEAN
-from shared.text.language import UNDETERMINED
 from stages.asr.heard import Heard, HeardWord
 from stages.asr.packs import PACK_MS
 from stages.asr.stage import AsrParams
@@ -44,10 +43,10 @@ class ParakeetEngine:
     def duration_ms(self, audio: Path) -> int:
         return open_speech(audio).duration_ms
 
-    def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
+    def identify_language(self, audio: Path, pack: Sequence[Region]) -> dict[str, float]:
         """Return the only language of the model. A model for several languages identifies the language and does not
         report it."""
-        return (next(iter(self.languages)), 1.0) if len(self.languages) == 1 else (UNDETERMINED, 0.0)
+        return {next(iter(self.languages)): 1.0} if len(self.languages) == 1 else {}
 
     def transcribe(
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool

@@ -12,9 +12,8 @@ are spread over the speech of that window until stage `align` finds them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -29,15 +28,17 @@ from shared.text.language import UNDETERMINED, primary
 from shared.text.language_names import known_or_none
 from shared.text.language_params import LanguageParams, of_language
 from shared.text.timecode import clock
-from stages.asr.doubts import Limits, judge
+from stages.asr.doubts import Limits, echoes, judge
 from stages.asr.heard import Heard
 from stages.asr.missed import missed
-from stages.asr.packs import cut, first, make_packs
+from stages.asr.packs import cut, make_packs
 from stages.asr.placement import place, sentences, spans_of
+from stages.asr.spoken_language import Rules, Survey, in_one, survey
 
 # Against a repetition, without sampling. They spoil what repeats itself by intent, so they are for the second try only.
 AGAIN_PENALTY, AGAIN_NGRAM = 1.1, 5
 _LANGUAGE_MS = 30_000  # what Whisper hears at once, and enough to tell the language by
+_TOLD = 3  # stretches in other languages that a message names
 # What is found in speech that got no text at first must be more probable than what noise gives.
 _SURE_AGAIN = -0.8
 
@@ -59,9 +60,11 @@ class AsrParams(LanguageParams):
     """faster-whisper's parameters and defaults. There is no temperature: sampling cannot be repeated."""
 
     language: str | None = Field(None, description="language that is spoken, BCP-47; by default it is identified")
-    multilingual: bool = Field(False, description="identify the language of every stretch of speech, not only once")
+    multilingual: bool = Field(
+        False, description="let every stretch of speech, however short, have a language of its own"
+    )
     language_detection_threshold: float = Field(
-        0.5,
+        0.6,
         ge=0,
         le=1,
         description="below it a language counts as unsure: reel warns of it, and does not use it for a stretch",
@@ -126,8 +129,9 @@ class Engine(Protocol):
 
     def duration_ms(self, audio: Path) -> int: ...
 
-    def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
-        """The language that most probably is spoken, and how probably; undetermined where the library does not tell."""
+    def identify_language(self, audio: Path, pack: Sequence[Region]) -> Mapping[str, float]:
+        """Return the languages that are probably spoken, with their probabilities; none if the library does not report
+        them."""
 
     def transcribe(
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
@@ -141,11 +145,12 @@ def run(engine: Engine, job: AsrJob) -> AsrOutputs:
     speech = SpeechRegions.read(job.inputs.speech) if job.inputs.speech else _everything(engine, job.inputs.audio)
     wanted = _wanted_language(engine, job)
     job = replace(job, params=_with_room(engine, job))
-    language, probability = _language(engine, job, speech, wanted)
+    spoken_in = _survey(engine, job, speech, wanted)
+    language, probability = spoken_in.language, spoken_in.probability
     left_out: list[Removal] = []
     said: list[Segment] = []
     regions = speech.regions if job.inputs.speech else ()
-    for spoken, pack in _passages(engine, job, speech, language):
+    for spoken, pack in spoken_in.passages:
         for segment in _heard_twice(engine, job, _Pack(pack, regions), spoken, left_out):
             other = None if spoken == language else spoken
             said.append(segment.model_copy(update={"id": len(said), "language": other}))
@@ -174,25 +179,29 @@ def _everything(engine: Engine, audio: Path) -> SpeechRegions:
     return SpeechRegions(duration_ms=duration_ms, regions=(Region(start_ms=0, end_ms=duration_ms),))
 
 
-def _passages(
-    engine: Engine, job: AsrJob, speech: SpeechRegions, language: str
-) -> Iterator[tuple[str, tuple[Region, ...]]]:
-    """Yield the packs to decode, each with its language. Where several languages are spoken, a stretch is short enough
-    to hold one of them; a stretch that could be any of them counts as the main language."""
+def _survey(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | None) -> Survey:
+    """Return what to decode, in which language. A language that was asked for is not identified."""
     params = job.params
     longest = min(engine.longest_ms, _LANGUAGE_MS) if params.multilingual else engine.longest_ms
-
-    def spoken(stretch: Region) -> str:
-        found, probability = engine.identify_language(job.inputs.audio, (stretch,))
-        same = primary(found) == primary(language) or probability < params.language_detection_threshold
-        return language if same else found
-
-    for pack in make_packs(speech, params.min_silence_duration_ms, params.speech_pad_ms, longest):
-        if not params.multilingual:
-            yield language, pack
-            continue
-        for tag, stretches in groupby(pack, key=spoken):
-            yield tag, tuple(stretches)
+    packs = make_packs(speech, params.min_silence_duration_ms, params.speech_pad_ms, longest)
+    if not packs or (wanted and not params.multilingual):
+        return Survey(wanted or UNDETERMINED, 1.0 if wanted else 0.0, None, in_one(wanted or UNDETERMINED, packs))
+    rules = Rules(params.language_detection_threshold, 0) if params.multilingual else Rules()
+    found = survey(packs, speech.regions, lambda pack: engine.identify_language(job.inputs.audio, pack), rules, wanted)
+    if found is None:
+        job.warn(f"{job.backend} does not report which language it heard, so none is recorded; set `language`")
+        return Survey(wanted or UNDETERMINED, 0.0, None, in_one(wanted or UNDETERMINED, packs))
+    if not wanted and found.probability < params.language_detection_threshold:
+        second = f", {found.second[0]!r} {found.second[1]:.0%}" if found.second else ""
+        job.warn(
+            f"identified the language as {found.language!r}, but is not sure ({found.probability:.0%}{second});"
+            " `language` sets it"
+        )
+    if foreign := found.foreign():
+        told = ", ".join(f"{tag!r} at {clock(one.start_ms)} to {clock(one.end_ms)}" for tag, one in foreign[:_TOLD])
+        more = f" and {len(foreign) - _TOLD} more" if len(foreign) > _TOLD else ""
+        job.warn(f"another language than {found.language!r} is spoken and transcribed: {told}{more}")
+    return replace(found, probability=1.0 if wanted else round(found.probability, 4))
 
 
 def _wanted_language(engine: Engine, job: AsrJob) -> str | None:
@@ -233,21 +242,10 @@ def with_example(engine: Engine, params: AsrParams, language: str) -> AsrParams:
     return params.model_copy(update={"initial_prompt": example})
 
 
-def _language(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | None) -> tuple[str, float]:
-    """The language that was asked for, else the one that the first half minute of speech sounds like."""
-    if wanted or not speech.regions:
-        return wanted or UNDETERMINED, 1.0 if wanted else 0.0
-    language, probability = engine.identify_language(job.inputs.audio, first(speech.regions, _LANGUAGE_MS))
-    if language == UNDETERMINED:
-        job.warn(f"{job.backend} does not report which language it heard, so none is recorded; set `language`")
-    elif probability < job.params.language_detection_threshold:
-        job.warn(f"identified the language as {language!r}, but is not sure ({probability:.0%}); `language` sets it")
-    return language, round(probability, 4)
-
-
 def _heard_twice(engine: Engine, job: AsrJob, pack: _Pack, language: str, left_out: list[Removal]) -> list[Segment]:
-    """Return the segments of a pack, in order of time. Speech that got no text is decoded once more, by itself: a
-    window of several utterances sometimes ends in the middle. Speech whose text was left out is not."""
+    """Return the segments of a pack, in order of time. Speech that got no text, or an echo of the example, is decoded
+    once more, by itself and without the example: a window of several utterances sometimes ends in the middle. Speech
+    whose text was left out is not."""
     said = list(_said(engine, job, pack, language, left_out))
     for region in missed(pack.stretches, pack.speech, said, left_out):
         stretches = tuple(cut(region.start_ms, region.end_ms, engine.longest_ms))
@@ -263,7 +261,8 @@ def _said(
     """Yield the segments of a pack. A stretch that came back as a repetition is decoded once more, with penalties."""
     spans, stretches = spans_of(pack.stretches, pack.speech), spans_of(pack.stretches, ())
     before = ""
-    params = with_example(engine, job.params, language)
+    params = job.params if again else with_example(engine, job.params, language)
+    example = None if params.initial_prompt == job.params.initial_prompt else params.initial_prompt
     limits = Limits(params.no_speech_threshold, params.log_prob_threshold, params.compression_ratio_threshold)
     for heard in engine.transcribe(job.inputs.audio, pack.stretches, primary(language), params, again):
         segments = list(place(heard, stretches if heard.window else spans, before))
@@ -281,7 +280,7 @@ def _said(
                     )
                 )  # fmt: skip
             else:
-                yield from sentences(segment)
+                yield from (one for one in sentences(segment) if not echoes(one.text, example))
 
 
 def _write(
@@ -310,7 +309,7 @@ _DECODING = ("beam_size", "patience", "initial_prompt", "example_text", "hotword
 
 STAGE = Stage(
     name="asr",
-    version=6,
+    version=7,
     summary="transcribe speech, with a time for each word",
     inputs=AsrInputs,
     params=AsrParams,

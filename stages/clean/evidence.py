@@ -26,9 +26,11 @@ from itertools import groupby
 from pathlib import Path
 
 from shared.documents.removals import Label, Reason, Removal
+from shared.documents.speech import Region
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.intervals import Spans
 from shared.stage import Device
+from shared.text.scripts import script_of, scripts
 from stages.clean.stage import Cleaned, Evidence, Wanted
 from stages.toolkit.cues.marks import NOTES
 
@@ -39,6 +41,7 @@ _LETTERS_PER_S, _FEW_LETTERS = (
     45,
     12,
 )  # a person cannot say more in a second; of a short word the times are too rough to tell
+_MARGIN_MS = 200  # a voice may begin so much before its first word
 _MISGIVINGS = (0.4, -0.7, 0.5)  # of a decoder: any of them, where the time alone might be what is wrong
 _LETTERS_IN = {"CJK": 2, "HANGUL": 3}  # one character stands for a syllable or more
 _LOOP, _LOOP_WORDS = (
@@ -105,6 +108,11 @@ class _Sound:
         spoken = self._of.get("speech", self._regions)
         return spoken.share(segment.start_ms, segment.end_ms) if spoken else None
 
+    def voiced_ms(self, start_ms: int, end_ms: int) -> float:
+        """Return how much of a stretch holds a voice; all of it where the sound was not analysed."""
+        spans = [one for one in (self._regions, self._voice) if one]
+        return (end_ms - start_ms) * max((one.share(start_ms, end_ms) for one in spans), default=1.0)
+
     def singing(self, segment: Segment) -> float:
         """Return the part of its time with singing."""
         return self._of["singing"].share(segment.start_ms, segment.end_ms) if self._of else 0.0
@@ -142,7 +150,7 @@ def _without_invented(
 ) -> list[Segment]:
     """Return the segments that stay; what goes is added to `removals`, and what it describes to `labels`."""
     phrases = frozenset(map(_plain, wanted.stock_phrases))
-    is_foreign = _foreign_to(segments)
+    is_foreign, crowded = _foreign_to(segments), _crowded(segments, sound)
     kept: list[Segment] = []
 
     def remove(segment: Segment, reason: Reason, **more: float) -> None:
@@ -157,7 +165,7 @@ def _without_invented(
         alike = list(group)
         loops = _is_loop(alike, sound)
         for number, segment in enumerate(alike):
-            reason = "loop" if loops and number else _reason(segment, sound, phrases, is_foreign(segment))
+            reason = "loop" if loops and number else _reason(segment, sound, phrases, is_foreign(segment), crowded)
             if reason is None:
                 kept.append(segment)
                 continue
@@ -176,7 +184,9 @@ def _numbers(segment: Segment, reason: Reason, times: int) -> dict[str, float]:
     return {}
 
 
-def _reason(segment: Segment, sound: _Sound, phrases: frozenset[str], foreign: bool) -> Reason | None:
+def _reason(
+    segment: Segment, sound: _Sound, phrases: frozenset[str], foreign: bool, crowded: frozenset[Region]
+) -> Reason | None:
     """Return the rule that a segment breaks; None for one that stays."""
     if _DESCRIPTION.fullmatch(segment.text):
         return "description"
@@ -189,18 +199,16 @@ def _reason(segment: Segment, sound: _Sound, phrases: frozenset[str], foreign: b
     no_speech, log_probability = _DOUBTED_IN_ALL
     if segment.no_speech_probability > no_speech and segment.average_log_probability < log_probability:
         return "doubted"
-    if _is_too_fast(segment, certainty):
+    if _is_too_fast(segment, sound, certainty, crowded):
         return "too-fast"
     if foreign and (certainty < _DOUBTED_WORDS or (voice is not None and voice < _HARDLY_ANYBODY)):
         return "other-script"
     return None
 
 
-def _is_too_fast(segment: Segment, certainty: float) -> bool:
-    """Tell whether a segment holds more than a mouth can say in its time. Times that were not measured are no
-    evidence."""
-    if segment.window or any(word.interpolated for word in segment.words):
-        return False
+def _is_too_fast(segment: Segment, sound: _Sound, certainty: float, crowded: frozenset[Region]) -> bool:
+    """Tell whether a segment holds more than a mouth can say in its time, or in the part of it with a voice. Of words
+    that were not timed, the window in which they were heard is the evidence."""
     no_speech, log_probability, words = _MISGIVINGS
     misgiving = (
         segment.no_speech_probability > no_speech
@@ -208,12 +216,32 @@ def _is_too_fast(segment: Segment, certainty: float) -> bool:
         or certainty < words
     )
     letters = _letters(segment.text)
-    return misgiving and letters >= _FEW_LETTERS and letters * 1000 > _LETTERS_PER_S * _length_ms(segment)
+    if not misgiving or letters < _FEW_LETTERS:
+        return False
+    if segment.window:
+        return segment.window in crowded
+    if any(word.interpolated for word in segment.words):
+        return False
+    voiced_ms = sound.voiced_ms(segment.start_ms - _MARGIN_MS, segment.end_ms + _MARGIN_MS)
+    return letters * 1000 > _LETTERS_PER_S * min(max(voiced_ms, 1), _length_ms(segment))
+
+
+def _crowded(segments: Sequence[Segment], sound: _Sound) -> frozenset[Region]:
+    """Return the windows whose texts are together longer than what their voices can say."""
+    letters: Counter[Region] = Counter()
+    for segment in segments:
+        if segment.window:
+            letters[segment.window] += _letters(segment.text)
+    return frozenset(
+        window
+        for window, count in letters.items()
+        if count * 1000 > _LETTERS_PER_S * sound.voiced_ms(window.start_ms, window.end_ms)
+    )
 
 
 def _letters(text: str) -> int:
     """Count the letters and digits of a text, as many for a syllable sign as an alphabet would take."""
-    return sum(_LETTERS_IN.get(_script(character), 1) for character in text if character.isalnum())
+    return sum(_LETTERS_IN.get(script_of(character), 1) for character in text if character.isalnum())
 
 
 def _length_ms(segment: Segment) -> int:
@@ -247,25 +275,14 @@ def _is_loop(alike: Sequence[Segment], sound: _Sound) -> bool:
 def _foreign_to(segments: Sequence[Segment]) -> Callable[[Segment], bool]:
     """Return a test for segments in another script than nearly all of the transcript. If several scripts share the
     text, no segment is foreign."""
-    counts = Counter(script for segment in segments for script in _scripts(segment.text))
+    counts = Counter(script for segment in segments for script in scripts(segment.text))
     main, count = counts.most_common(1)[0] if counts else ("", 0)
 
     def is_foreign(segment: Segment) -> bool:
-        own = Counter() if segment.language else Counter(_scripts(segment.text))
+        own = Counter() if segment.language else Counter(scripts(segment.text))
         return bool(own) and own[main] * 2 < own.total()
 
     return is_foreign if count >= _MAIN_SCRIPT * counts.total() else lambda segment: False
-
-
-def _scripts(text: str) -> Iterator[str]:
-    return (_script(character) for character in text if character.isalpha())
-
-
-@lru_cache(maxsize=1 << 14)
-def _script(character: str) -> str:
-    """Return the first word of its Unicode name; those that stand side by side in Japanese are one."""
-    name = unicodedata.name(character, "UNKNOWN").partition(" ")[0]
-    return "CJK" if name in {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"} else name
 
 
 def _certainty(segment: Segment) -> float:

@@ -23,12 +23,17 @@ from shared.documents.sound import Sounds
 from shared.documents.speech import SpeechRegions
 from shared.documents.transcript import Transcript
 from shared.files import write_atomically
+from shared.intervals import Spans
 from shared.stage import CORE_ENVIRONMENT, Backend, Files, Job, Resources, Stage
 from shared.text.language import UNDETERMINED
 from shared.text.language_params import LanguageParams, of_language
+from shared.text.scripts import other_script, script_of_language
 from shared.text.timecode import clock
+from shared.text.without_text import without_text
 
 _SHOWN = 40  # characters of a text in a message
+_TOLD = 3  # stretches that a message names
+_LEAST_MISSED_MS, _LEAST_VOICE = 2_000, 0.1  # a laugh or a sigh is shorter
 
 
 class CleanInputs(Files):
@@ -115,6 +120,8 @@ def run(engine: Engine, job: CleanJob) -> CleanOutputs:
     if params.fillers == "remove" and not fillers:
         job.warn(f"no fillers are known in {transcript.language}; `clean.filler_words` names them")
     _tell(job, cleaned.removals)
+    _tell_script(job, cleaned.transcript)
+    _tell_silence(job, evidence, cleaned.transcript)
     return _write(job, cleaned)
 
 
@@ -139,6 +146,39 @@ def _tell(job: CleanJob, removals: Sequence[Removal]) -> None:
         )
 
 
+def _tell_script(job: CleanJob, transcript: Transcript) -> None:
+    """Report text in letters that its language is not written in: the recogniser understood something else."""
+    for language in dict.fromkeys(segment.language or transcript.language for segment in transcript.segments):
+        texts = [one.text for one in transcript.segments if (one.language or transcript.language) == language]
+        found = other_script(texts, language)
+        if found:
+            script, share = found
+            expected = (script_of_language(language) or "").capitalize()
+            job.note("unexpected_script", script.lower())
+            job.warn(
+                f"{share:.0%} of the text in {language!r} is written in {script.capitalize()} letters instead of"
+                f" {expected}: the recogniser did not understand this language well, so expect many errors"
+            )
+
+
+def _tell_silence(job: CleanJob, evidence: Evidence, transcript: Transcript) -> None:
+    """Report speech that ends without text, be it that nothing was recognised or that the text was removed. Where the
+    analysis of sounds hears no voice at all, the detector of speech was wrong."""
+    if evidence.speech is None:
+        return
+    missed = without_text(evidence.speech.regions, transcript.segments, _LEAST_MISSED_MS)
+    if evidence.sounds:
+        heard = (one for one in evidence.sounds.sounds if one.kind in {"speech", "singing"})
+        voice = Spans((one.start_ms, one.end_ms) for one in heard)
+        missed = tuple(one for one in missed if voice.share(one.start_ms, one.end_ms) >= _LEAST_VOICE)
+    job.note("speech_without_text_ms", sum(one.end_ms - one.start_ms for one in missed))
+    if missed:
+        seconds = sum(one.end_ms - one.start_ms for one in missed) / 1000
+        told = ", ".join(f"{clock(one.start_ms)} to {clock(one.end_ms)}" for one in missed[:_TOLD])
+        more = f" and {len(missed) - _TOLD} more" if len(missed) > _TOLD else ""
+        job.warn(f"{seconds:.0f} s of what sounds like speech have no text: {told}{more}")
+
+
 def _write(job: CleanJob, cleaned: Cleaned) -> CleanOutputs:
     transcript = cleaned.transcript
     left_out = Removals.read(job.inputs.left_out).removals if job.inputs.left_out else ()
@@ -160,7 +200,7 @@ def _write(job: CleanJob, cleaned: Cleaned) -> CleanOutputs:
 
 STAGE = Stage(
     name="clean",
-    version=3,
+    version=4,
     summary="remove text that was not said, and mark what is sung",
     inputs=CleanInputs,
     params=CleanParams,

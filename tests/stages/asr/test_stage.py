@@ -11,13 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pipeline.plan.language_tables import load_languages
 from shared.documents.removals import Removals
 from shared.documents.speech import Region, SpeechRegions
 from shared.documents.transcript import Transcript
 from shared.stage import Job, StageError
+from stages.asr.doubts import echoes
 from stages.asr.heard import Heard, HeardWord
 from stages.asr.packs import PACK_MS, make_packs
 from stages.asr.stage import AsrInputs, AsrJob, AsrParams, run, stub
+from tests.conftest import ROOT
 from tests.fakes.listener import Audience
 
 
@@ -27,7 +30,7 @@ class FakeEngine:
 
     heard: Sequence[Heard] = ()
     second: Sequence[Heard] = ()
-    language: tuple[str, float] = ("en", 0.9)
+    likely: Sequence[tuple[str, float]] = (("en", 0.9),)
     languages: frozenset[str] = frozenset({"en", "hi", "pt"})
     longest_ms: int = PACK_MS
     calls: list[tuple[str, Sequence[Region], str | bool]] = field(default_factory=list)
@@ -41,9 +44,9 @@ class FakeEngine:
     def duration_ms(self, audio: Path) -> int:
         return 60_000
 
-    def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
+    def identify_language(self, audio: Path, pack: Sequence[Region]) -> dict[str, float]:
         self.calls.append(("identify", pack, False))
-        return self.language
+        return dict(self.likely)
 
     def transcribe(
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
@@ -123,7 +126,7 @@ def test_where_nobody_speaks_the_model_hears_nothing(tmp_path: Path) -> None:
 
 def test_a_language_that_nobody_tells_is_recorded_as_unknown_with_what_was_said(tmp_path: Path) -> None:
     job = a_job(tmp_path, [(10_000, 12_000)])
-    transcript = transcript_of(FakeEngine([HELLO], language=("und", 0.0)), job)
+    transcript = transcript_of(FakeEngine([HELLO], likely=()), job)
     assert (transcript.language, transcript.language_probability, transcript.text) == ("und", 0, "Hello there.\n")
     assert isinstance(job.listener, Audience)
     assert job.listener.warnings == [
@@ -193,8 +196,8 @@ def test_a_repetition_without_word_times_is_decoded_again_as_a_whole_window(tmp_
 class Polyglot(FakeEngine):
     """Hears Hindi in the second half of the audio, and is not sure of anything in the last quarter."""
 
-    def identify_language(self, audio: Path, pack: Sequence[Region]) -> tuple[str, float]:
-        return ("en", 0.9) if pack[0].start_ms < 30_000 else ("hi", 0.9 if pack[0].start_ms < 45_000 else 0.4)
+    def identify_language(self, audio: Path, pack: Sequence[Region]) -> dict[str, float]:
+        return {"en": 0.9} if pack[0].start_ms < 30_000 else {"hi": 0.9 if pack[0].start_ms < 45_000 else 0.4}
 
 
 def test_each_stretch_may_be_in_a_language_of_its_own(tmp_path: Path) -> None:
@@ -285,13 +288,53 @@ def test_the_decoder_hears_an_example_in_the_language_if_there_is_room_and_no_ot
     assert engine.prompts == {prompt}
 
 
-def test_the_language_is_told_by_half_a_minute_of_speech(tmp_path: Path) -> None:
-    engine = FakeEngine([HELLO], language=("hi", 0.4))
-    job = a_job(tmp_path, [(0, 20_000), (25_000, 50_000)])
+def test_an_echo_of_the_example_is_dropped_and_what_was_said_is_decoded_without_it(tmp_path: Path) -> None:
+    echo = heard((" Yes.", 0, 400), (" Well,", 400, 900), (" no?", 900, 1_400))
+    engine = FakeEngine([echo], second=[HELLO])
+    job = a_job(tmp_path, [(0, 1_500)], language="en")
+    transcript = transcript_of(engine, replace(job, params=job.params.model_copy(update=EXAMPLES)))
+    assert [segment.text for segment in transcript.segments] == ["Yes.", "Hello there."]
+    assert engine.prompts == {"Yes. Well, no?", None}
+
+
+def test_a_prompt_of_the_user_may_be_said(tmp_path: Path) -> None:
+    said = heard((" Well,", 0, 700), (" Ada.", 700, 1_400))
+    job = a_job(tmp_path, [(0, 1_500)], language="en", initial_prompt="Well, Ada.")
+    assert transcript_of(FakeEngine([said]), job).text == "Well, Ada.\n"
+
+
+@pytest.mark.parametrize("example", load_languages(ROOT / "config" / "languages")["example_text"].values())
+def test_a_part_of_an_example_is_an_echo_and_one_word_or_another_text_is_not(example: str) -> None:
+    assert echoes(example, example)
+    assert echoes(example[len(example) // 2 :].partition(" ")[2] or example[4:], example)
+    assert not echoes("Something else.", example)
+    assert not echoes("", example)
+    assert not echoes(example, None)
+    assert not echoes("Yes.", "Yes. Well, no?")
+
+
+def test_a_language_that_is_not_sure_is_told_with_the_next_one(tmp_path: Path) -> None:
+    engine = FakeEngine([HELLO], likely=(("hi", 0.5), ("ur", 0.3)))
+    job = a_job(tmp_path, [(0, 900)])
     assert transcript_of(engine, job).language == "hi"
-    assert engine.calls[0] == ("identify", regions((0, 20_000), (25_000, 35_000)), False)
     assert isinstance(job.listener, Audience)
-    assert job.listener.warnings == ["identified the language as 'hi', but is not sure (40%); `language` sets it"]
+    assert job.listener.warnings == [
+        "identified the language as 'hi', but is not sure (50%, 'ur' 30%); `language` sets it"
+    ]
+
+
+def test_a_foreign_opening_does_not_decide_and_is_transcribed_in_its_own_language(tmp_path: Path) -> None:
+    class Opening(FakeEngine):
+        def identify_language(self, audio: Path, pack: Sequence[Region]) -> dict[str, float]:
+            return {"pt": 0.95} if pack[0].start_ms < 8_000 else {"en": 0.9}
+
+    engine = Opening([HELLO])
+    job = a_job(tmp_path, [(0, 8_000), (20_000, 30_000), (40_000, 55_000)])
+    transcript = transcript_of(engine, job)
+    assert (transcript.language, transcript.language_probability) == ("en", 0.9)
+    assert [segment.language for segment in transcript.segments][:2] == ["pt", None]
+    assert isinstance(job.listener, Audience)
+    assert "another language than 'en' is spoken and transcribed: 'pt' at 0:00 to 0:08" in job.listener.warnings
 
 
 def test_a_given_language_is_not_identified_and_keeps_its_region(tmp_path: Path) -> None:

@@ -277,3 +277,87 @@ def test_what_the_recogniser_left_out_itself_is_listed_with_the_rest_and_not_tol
     assert removed[1] == silent
     assert isinstance(job.listener, Audience)
     assert len(job.listener.warnings) == 1
+
+
+def notes_on(folder: Path, *segments: Segment, language: str = "en", evidence: Evidence = NOTHING) -> list[str]:
+    transcript = Transcript(language=language, language_probability=0.9, duration_ms=END_MS, segments=segments)
+    inputs = CleanInputs(
+        transcript=transcript.write(folder / "transcript.json"),
+        speech=evidence.speech.write(folder / "speech.json") if evidence.speech else None,
+        sounds=evidence.sounds.write(folder / "sounds.json") if evidence.sounds else None,
+    )
+    listener = Audience()
+    run(Cleaner(), Job(inputs, CleanParams(), folder, "evidence", listener))
+    return listener.warnings
+
+
+def in_regions(*spans: tuple[int, int], evidence: Evidence = NOTHING) -> Evidence:
+    found = tuple(Region(start_ms=start, end_ms=end) for start, end in spans)
+    return Evidence(speech=SpeechRegions(duration_ms=END_MS, regions=found), sounds=evidence.sounds)
+
+
+def test_speech_without_text_is_told_with_its_times(tmp_path: Path) -> None:
+    evidence = in_regions((0, 9_000), (20_000, 31_000), (40_000, 41_500))
+    assert notes_on(tmp_path, said("The ship is here.", 0, 8_500), evidence=evidence) == [
+        "11 s of what sounds like speech have no text: 0:20 to 0:31"
+    ]
+
+
+def test_speech_whose_text_was_removed_is_told_too(tmp_path: Path) -> None:
+    doubted = said("I know what you mean.", 0, 8_500, no_speech=0.9, sure=0.2)
+    told = notes_on(
+        tmp_path, doubted.model_copy(update={"average_log_probability": -1.5}), evidence=in_regions((0, 9_000))
+    )
+    assert told[1:] == ["9 s of what sounds like speech have no text: 0:00 to 0:09"]
+
+
+def test_what_no_analysis_hears_a_voice_in_is_not_told(tmp_path: Path) -> None:
+    assert notes_on(tmp_path, evidence=in_regions((0, 9_000), evidence=MUSIC)) == []
+    assert len(notes_on(tmp_path, evidence=in_regions((0, 9_000), evidence=SPEECH))) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "told"),
+    [
+        ("hi", "اونٹ کے منہ میں زیرہ", "100% of the text in 'hi' is written in Arabic letters instead of Devanagari"),
+        ("hi", "Namaste duniya", "100% of the text in 'hi' is written in Latin letters instead of Devanagari"),
+        ("en", "Привет, мир", "100% of the text in 'en' is written in Cyrillic letters instead of Latin"),
+        ("hi", "नमस्ते iPhone की दुनिया में आपका स्वागत", None),
+        ("hi", "OK 123", None),
+        ("sr", "Добро јутро", None),
+        ("sr-Latn", "Добро јутро", "100% of the text in 'sr-Latn' is written in Cyrillic letters instead of Latin"),
+        ("ja", "こんにちは世界", None),
+        ("und", "Привет, мир", None),
+    ],
+)
+def test_letters_that_a_language_is_not_written_in_are_told(
+    tmp_path: Path, language: str, text: str, told: str | None
+) -> None:
+    notes = notes_on(tmp_path, said(text, 0, 3_000), language=language)
+    assert [note.partition(":")[0] for note in notes] == ([told] if told else [])
+
+
+def test_each_language_of_a_transcript_is_checked_by_its_own_script(tmp_path: Path) -> None:
+    foreign = said("Доброе утро", 3_000, 6_000).model_copy(update={"language": "ru"})
+    assert notes_on(tmp_path, said("Good morning", 0, 3_000), foreign) == []
+
+
+def test_a_long_text_in_a_short_region_was_not_said() -> None:
+    text, short = "know what you're talking about, I don't know what", in_regions((1_000, 1_400))
+    doubted = said(text, 0, 3_000, sure=0.4)
+    assert reasons(doubted, evidence=short) == ["too-fast"]
+    assert reasons(doubted, evidence=in_regions((1_000, 1_400), evidence=SPEECH)) == []  # a voice is heard all the time
+    assert reasons(said(text, 0, 3_000), evidence=short) == []
+
+
+def test_a_window_that_holds_more_than_its_voices_can_say_was_not_said() -> None:
+    window = Region(start_ms=0, end_ms=30_000)
+    parts = [
+        said(f"{number}, and I don't know what you are talking about", number * 5_000, number * 5_000 + 4_000, sure=0.4)
+        for number in range(5)
+    ]
+    heard = [part.model_copy(update={"window": window}) for part in parts]
+    assert (
+        reasons(*heard, evidence=in_regions(*((at, at + 600) for at in range(500, 25_000, 5_000)))) == ["too-fast"] * 5
+    )
+    assert reasons(*heard, evidence=in_regions((1_000, 29_000))) == []
