@@ -50,7 +50,7 @@ def show(arguments: ShowRun) -> CommandResult:
     parts = [_head(details, summary)]
     if arguments.steps:
         parts.append(
-            table([_step(step) for step in details.steps], ("MEDIA", "STEP", "BACKEND", "STATE", "TIME", "RESULT"))
+            table([_step(step) for step in details.steps], ("FILE", "STEP", "BACKEND", "STATE", "TIME", "RESULT"))
         )
     else:
         parts += [_stages(summary), *_workers(summary), *_models(summary, project.installed.models)]

@@ -13,7 +13,7 @@ from pipeline.cli.options.shared import FirstUseFlags, GuideFlag, ProgressFlag, 
 class CheckSubtitles(ProgressFlag, SettingFlags, GuideFlag):
     inputs: tuple[str, ...] = argument("FILE", "subtitle files of any format, made by reel or not", "+", kind="file")
     media: str | None = flag(
-        "--media", group=TAKE, metavar="MEDIA", kind="file", help="their media file, for its duration and frame rate"
+        "--media", group=TAKE, metavar="FILE", kind="file", help="their media file, for its duration and frame rate"
     )
     language: str | None = flag(
         "--language", group=TAKE, metavar="TAG", kind="language", help="their language; without it, as in `film.en.srt`"
@@ -45,7 +45,7 @@ class RunStage(ProgressFlag, SettingFlags, FirstUseFlags):
 class ListEdits(Arguments):
     """The flags that say which file's corrections are meant."""
 
-    media: str = argument("MEDIA", "the media file", kind="file")
+    media: str = argument("FILE", "the media file", kind="file")
     output: str | None = flag(
         "-o", "--output", group=PLACE, metavar="DIR", setting="output_dir", kind="folder",
         help="where the output folder of the media file is (out)",

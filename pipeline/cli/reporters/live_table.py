@@ -108,7 +108,7 @@ def draw(board: Board, width: int, height: int, now: float) -> RenderableType:
 def _headline(board: Board, now: float) -> Text:
     counts = [f"{many} {state}" for state, many in sorted(board.finished.items())]
     of = f" of {board.total}" if board.total is not None else ""
-    parts = [f"{board.finished.total()}{of} media finished", *counts]
+    parts = [f"{board.finished.total()}{of} files finished", *counts]
     if rate := board.rate(now):
         parts.append(f"{rate:.1f}x real time")
     left = board.left_s(now)
@@ -132,7 +132,7 @@ def _items(board: Board, width: int, lines: int, now: float) -> Table:
     grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim", show_edge=False)
     if not wide:
         name_width = max(min(name_width, width - 1 - len(kinds) * (_CELL + 1)) if narrow else width // 3, 4)
-    grid.add_column("MEDIA", width=name_width, no_wrap=True, overflow="ellipsis")
+    grid.add_column("FILE", width=name_width, no_wrap=True, overflow="ellipsis")
     if wide or narrow:
         for kind in kinds:
             grid.add_column(

@@ -56,9 +56,9 @@ def board() -> Board:
 
 def test_rows_show_the_step_of_each_file_and_the_job_of_each_worker(board: Board) -> None:
     text = shown(board, now=25.0)
-    assert text[0].startswith("1 of 10 media finished; 1 done; 2.4x real time; about ")
+    assert text[0].startswith("1 of 10 files finished; 1 done; 2.4x real time; about ")
     assert text[0].endswith("waiting for a core (1)")
-    assert text[1].split() == ["MEDIA", "demux", "asr", "translate", "subtitle"]
+    assert text[1].split() == ["FILE", "demux", "asr", "translate", "subtitle"]
     assert text[2].split() == ["second.mp4", "same", "50%", ".", "."]
     assert text[3].split() == ["third.mp4", "wait", ".", ".", "."]
     assert text[5].split() == ["w1", "asr", "(library)", "1.9", "1.2", "GB", "asr", "of", "second.mp4,", "6.0x"]

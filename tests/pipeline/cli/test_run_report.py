@@ -122,7 +122,7 @@ def test_a_run_is_shown_by_step_and_worker_and_drawn(reel: Reel, tmp_path: Path)
     for word in ("1 media: 1 done", "PEAK MEMORY", "D demux", "waits"):
         assert word in text
     ElementTree.parse(tmp_path / "chart.svg")
-    assert "MEDIA" in reel("runs", "show", "--steps").stdout
+    assert "FILE" in reel("runs", "show", "--steps").stdout
     reel("run", "film.mp4", "--set", "diarize.num_speakers=3", extra=stub)
     data = json.loads(reel("runs", "show", "--json").stdout)["data"]
     assert [one["redone"] for one in data["summary"]["stages"] if one["step"] == "diarize"] == [1]
