@@ -38,10 +38,11 @@ def refusal(path: str, refused: Refused) -> Response:
             "type": _OPENAI_TYPES.get(refused.status, kind), "param": refused.param, "code": refused.code,
         }  # fmt: skip
         return json_reply({"error": error}, refused.status, headers)
-    if path in {"/asr", "/detect-language"} and refused.status not in {401, 403, 405, 421}:
+    if path in {"/asr", "/detect-language"} and refused.status != 405:
         # Bazarr stores the body of any reply as the subtitle, and takes what is below 500 for an answer.
         headers["reel-error"] = refused.code
-        return Response(b"", max(refused.status, _SERVER_ERROR), headers)
+        status = refused.status if refused.status in {401, 403, 421} else max(refused.status, _SERVER_ERROR)
+        return Response(b"", status, headers)
     body = {"code": refused.code, "message": refused.message, "hint": refused.hint}
     return json_reply(body, refused.status, headers)
 

@@ -21,13 +21,15 @@ from pipeline.base.errors import ReelError
 from pipeline.base.hardware import available_cores
 from pipeline.engine.project import Project
 from pipeline.web.access import LOOPBACK_NAMES, Access
+from pipeline.web.apis.asr_api import AsrApi
+from pipeline.web.apis.openai_api import OpenAiApi
+from pipeline.web.apis.own_api import OwnApi
 from pipeline.web.event_log import EventLog
 from pipeline.web.guard import Guard
 from pipeline.web.job_maker import JobMaker
 from pipeline.web.job_queue import JobQueue
 from pipeline.web.job_runner import ChildPlan, JobRunner
 from pipeline.web.media_roots import MediaRoots
-from pipeline.web.own_api import OwnApi
 from pipeline.web.refused import Refused
 from pipeline.web.replies import json_reply, refusal
 from pipeline.web.service import Service
@@ -110,8 +112,9 @@ def _service(project: Project, flags: Mapping[str, JsonValue], options: ServeOpt
 
 
 def _app(service: Service) -> Starlette:
+    apis = (OwnApi(service), OpenAiApi(service), AsrApi(service))
     return Starlette(
-        routes=[Route("/health", _health), *OwnApi(service).routes()],
+        routes=[Route("/health", _health), *(route for api in apis for route in api.routes())],
         exception_handlers={
             Refused: _refused, ReelError: _reel_error, HTTPException: _http_error, Exception: _bug,
         },
