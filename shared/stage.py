@@ -100,7 +100,7 @@ class Backend:
     platforms: tuple[str, ...] = ()  # values of `sys.platform`; empty: all
     accelerators: tuple[DeviceKind, ...] = ()  # where it computes too, beside the processor, with what its lock holds
     card_library: str = ""  # the library of its lock that computes on an NVIDIA card, see `config/cards.toml`
-    on_request: tuple[DeviceKind, ...] = ()  # those that want the system's own libraries, so only where a user says so
+    card_environment: str = ""  # the environment for an NVIDIA card, where that is another
     licence_note: str | None = None
     load_params: tuple[str, ...] = ()
     neutral_params: tuple[str, ...] = ()

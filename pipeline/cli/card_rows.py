@@ -54,7 +54,8 @@ def proof_rows(usable: Hardware, environments: Environments, families: Iterable[
 def _on_cards() -> set[tuple[str, str]]:
     """Return every environment with a library of it that computes on cards."""
     backends = (backend for stage in STAGES.values() for backend in stage.backends.values())
-    return {(one.environment, one.card_library) for one in backends if "cuda" in one.accelerators}
+    on_cards = (backend for backend in backends if "cuda" in backend.accelerators)
+    return {(backend.card_environment or backend.environment, backend.card_library) for backend in on_cards}
 
 
 def _about(card: Card, use: Mapping[str, CardUse]) -> str:

@@ -58,7 +58,7 @@ def _with_hint(error: ReelError) -> str:
 
 def _first(due: Sequence[Step], installed: Installation) -> list[str]:
     """Return what is missing for these steps, in words."""
-    families = dict.fromkeys(step.backend.environment for step in due)
+    families = dict.fromkeys(family for step in due for family in step.environments)
     if installed.tool.family and any(step.backend.tools for step in due):
         families[installed.tool.family] = None
     needs = [f"environment {family}" for family in families if installed.environments.status(family).state != "ready"]

@@ -245,6 +245,6 @@ def set_up(
     models.check_space(names)
     if any(step.backend.tools for step in due):
         installed.tools.ensure(installed.tool, emit, offline=offline)
-    for family in dict.fromkeys(step.backend.environment for step in due):
+    for family in dict.fromkeys(family for step in due for family in step.environments):
         installed.environments.ensure(family, emit, offline=offline)
     require(names, models, emit, offline=offline)

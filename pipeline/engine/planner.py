@@ -17,6 +17,7 @@ from pipeline.plan.languages_asked import check_languages
 from pipeline.plan.make_plan import Choices, make_plan
 from pipeline.plan.model import Plan
 from pipeline.plan.model_overrides import with_chosen_models
+from pipeline.plan.placement import choose_device
 from pipeline.plan.profile import ProfileChoice, choose_profile, load_profiles
 from pipeline.plan.recipe import load_recipe
 from pipeline.plan.registry import PARAMETERS, STAGES, SUBTITLE
@@ -69,7 +70,6 @@ class Planner:
             languages=load_languages(CONFIG / "languages"),
             glossary=load_glossary(self.settings.glossary),
             device=self.device,
-            device_is_named=self.settings.device != "auto",
             card_problems=self.hardware.card_problems if self.settings.chooses_device else {},
             incomplete=self.models.lacking(self.models.models),
             files={
@@ -85,7 +85,12 @@ class Planner:
             for name, filled in self.profile.profile.stages.items()
             if filled.backend in STAGES[name].backends and not filled.is_spare
         ]
-        families = dict.fromkeys(backend.environment for backend in backends)
+        problems = self.hardware.card_problems if self.settings.chooses_device else {}
+        families: dict[str, None] = {}
+        for backend in backends:
+            families[backend.environment] = None
+            if backend.card_environment and choose_device(backend, self.device, problems) == "cuda":
+                families[backend.card_environment] = None
         return tuple(family for family in families if family != CORE_ENVIRONMENT)
 
 

@@ -59,7 +59,6 @@ class Choices:
     glossary: FromUser | None = None
     incomplete: Collection[str] = ()  # the models that are not whole
     device: DeviceKind = "cpu"  # the machine's or the user's, for backends that can compute there
-    device_is_named: bool = False  # by the user
     card_problems: Mapping[str, str] = field(default_factory=dict)  # why a library computes on no card, by library
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of each model, by name: its files' sha256
 
@@ -146,9 +145,7 @@ def _filled(
     by_direction = models if stage.name == TRANSLATE and len(models) > 1 else {}
     return Step(
         step_id, stage, name, backend, params, inputs, {} if by_direction else models, by_language, target,
-        placed=choose_device(
-            backend, choices.device, choices.card_problems, device_is_named=choices.device_is_named
-        ),
+        placed=choose_device(backend, choices.device, choices.card_problems),
         off_card=off_card(backend, choices.card_problems),
         choice=choice, code=code, direction_models=by_direction,
     )  # fmt: skip

@@ -92,6 +92,16 @@ class Step:
         return (self.fallback.device if self.fallback else None) or self.placed
 
     @property
+    def environment(self) -> str:
+        """Return the environment that it computes in."""
+        return (self.backend.card_environment if self.device == "cuda" else "") or self.backend.environment
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """Return its environment, and the one that it needs if the card fails."""
+        return tuple(dict.fromkeys((self.environment, self.backend.environment)))
+
+    @property
     def waits_for_language(self) -> bool:
         """Return whether the language spoken is still to decide which models it works with."""
         return bool(self.language_models or self.direction_models)

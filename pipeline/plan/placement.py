@@ -9,13 +9,10 @@ from pipeline.plan.oom_fallback import fallback_record_name
 from shared.stage import Backend, DeviceKind
 
 
-def choose_device(
-    backend: Backend, device: DeviceKind, card_problems: Mapping[str, str], *, device_is_named: bool
-) -> DeviceKind:
+def choose_device(backend: Backend, device: DeviceKind, card_problems: Mapping[str, str]) -> DeviceKind:
     """Return the device of a backend: `device`, the machine's or the user's, where it computes there, else the
     processor."""
-    known = (*backend.accelerators, *(backend.on_request if device_is_named else ()))
-    return device if device in known and not off_card(backend, card_problems) else "cpu"
+    return device if device in backend.accelerators and not off_card(backend, card_problems) else "cpu"
 
 
 def off_card(backend: Backend, card_problems: Mapping[str, str]) -> str:
@@ -26,7 +23,7 @@ def off_card(backend: Backend, card_problems: Mapping[str, str]) -> str:
     """
     if "cuda" not in backend.accelerators:
         return ""
-    names = (backend.card_library, f"{backend.environment}/{backend.card_library}")
+    names = (backend.card_library, f"{backend.card_environment or backend.environment}/{backend.card_library}")
     return next((card_problems[name] for name in names if name in card_problems), "")
 
 

@@ -20,6 +20,7 @@ from shared.mistakes import first_mistake
 from shared.nearest import suggestion
 
 AUTO = "auto"
+_UNDER = 0.3  # GiB that a card sold as 6 GB tells less
 
 
 class ProfileStage(Frozen):
@@ -52,21 +53,33 @@ Accelerators = Literal["cuda", "mps", "mlx"]
 class Suits(Frozen):
     """The machines that a profile is meant for: enough memory, and one of the accelerators or else enough processors.
 
-    Without `cpus` no number of processors replaces an accelerator; without anything, every machine suits.
+    `card_library` has to compute on an NVIDIA card, and `card_gib` is the memory that one of them must have. Without
+    `cpus` no number of processors replaces an accelerator; without anything, every machine suits.
     """
 
     accelerators: tuple[Accelerators, ...] = ()
     cpus: int | None = None
     memory_gib: float = 0.0
+    card_library: str = ""
+    card_gib: float = 0.0
 
     def accepts(self, hardware: Hardware) -> bool:
         """Return whether the machine has enough memory, and an accelerator or enough cores."""
         if hardware.memory_gib is not None and hardware.memory_gib < self.memory_gib:
             return False
         found = {name for name in ("cuda", "mps", "mlx") if getattr(hardware, name)}
+        if not self._accepts_cards(hardware):
+            found.discard("cuda")
         if found & set(self.accelerators) or not (self.accelerators or self.cpus):
             return True
         return self.cpus is not None and hardware.cpus >= self.cpus
+
+    def _accepts_cards(self, hardware: Hardware) -> bool:
+        """Tell whether the library computes, on a card with enough memory; one that tells none is given the benefit."""
+        enough = any(
+            card.memory_mib is None or card.memory_mib / 1024 >= self.card_gib - _UNDER for card in hardware.cuda
+        )
+        return enough and self.card_library not in hardware.card_problems
 
     def __str__(self) -> str:
         """Return the end of a sentence: `machines with CUDA or MPS, or 4 cores, and 7 GiB of memory`."""
@@ -74,6 +87,7 @@ class Suits(Frozen):
         power += [f"{self.cpus} cores"] if self.cpus else []
         needs = [", or ".join(power)] if power else []
         needs += [f"{self.memory_gib:.0f} GiB of memory"] if self.memory_gib else []
+        needs += [f"{self.card_gib:.0f} GiB on the card"] if self.card_gib else []
         return f"machines with {', and '.join(needs)}" if needs else "every machine"
 
 

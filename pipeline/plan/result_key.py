@@ -49,7 +49,7 @@ def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) ->
         "stage": step.stage.name,
         "version": step.stage.version,
         "backend": step.backend_name,
-        "environment": surroundings.environments[step.backend.environment],
+        "environment": surroundings.environments[step.environment],
         "models": {role: surroundings.models[model] for role, model in step.models.items()},
         "tools": {tool: surroundings.tools[tool] for tool in step.backend.tools},
         "params": step.params.model_dump(mode="json", exclude=set(step.backend.neutral_params)),
@@ -58,7 +58,7 @@ def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) ->
     }
     if step.fallback and step.fallback.options:
         parts["options"] = dict(step.fallback.options)
-    if torch := surroundings.torch.get(step.backend.environment):
+    if torch := surroundings.torch.get(step.environment):
         parts["torch"] = torch
     return parts
 

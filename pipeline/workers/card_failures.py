@@ -29,7 +29,7 @@ class CardFailures:
         library = step.backend.card_library if step.device == "cuda" else ""
         if not library or self._proofs is None:
             return ""
-        return "" if self._proofs.problem(step.backend.environment, library) == "" else library
+        return "" if self._proofs.problem(step.environment, library) == "" else library
 
     def proved(self, environment: str, library: str) -> None:
         """Record that a library has proved that it computes on the card."""
@@ -56,4 +56,4 @@ class CardFailures:
 
 
 def _library(step: Step) -> tuple[str, str]:
-    return step.backend.environment, step.backend.card_library
+    return step.environment, step.backend.card_library

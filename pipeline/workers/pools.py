@@ -168,7 +168,7 @@ def worker_key(step: Step, cpus: int) -> WorkerKey:
     service = asked_by(step)
     own = bool(models or options or step.backend.resources.labels or service)
     return WorkerKey(
-        environment=step.backend.environment,
+        environment=step.environment,
         stage=step.stage.name if own else "",
         backend=step.backend_name if own else "",
         models=models,

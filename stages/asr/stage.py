@@ -318,8 +318,9 @@ STAGE = Stage(
         "faster-whisper": Backend(
             module="stages.asr.faster_whisper",
             environment="lite",
-            on_request=("cuda",),
+            accelerators=("cuda",),
             card_library="ctranslate2",
+            card_environment="lite-cuda",
             summary="Whisper through CTranslate2, eight windows at once, with the decoder's word times",
             models=("whisper",),
             resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=4.0, time_per_media_s=10.0),

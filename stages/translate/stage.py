@@ -292,8 +292,9 @@ STAGE = Stage(
         "whisper": Backend(
             module="stages.translate.whisper",
             environment="lite",
-            on_request=("cuda",),
+            accelerators=("cuda",),
             card_library="ctranslate2",
+            card_environment="lite-cuda",
             summary="Whisper listens again and writes English; any language it hears",
             models=("whisper",),
             resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import importlib
 import importlib.util
 import tempfile
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from ctranslate2.specs import WhisperSpec
 
 from shared.stage import DeviceKind
+from stages.toolkit.card.cublas import load_cublas
 from stages.toolkit.whisper.ctranslate2 import best_compute_type
 
 _WIDTH, _HEADS, _MELS, _FRAMES, _TOKENS = 64, 2, 80, 3000, 64
@@ -20,9 +21,8 @@ _WIDTH, _HEADS, _MELS, _FRAMES, _TOKENS = 64, 2, 80, 3000, 64
 
 def prove(device: DeviceKind = "cuda") -> None:
     """Raise what the library raises, if it does not compute there, or `RuntimeError`, if it computes nonsense."""
-    if importlib.util.find_spec("torch"):
-        with contextlib.suppress(ImportError):
-            importlib.import_module("torch")  # brings cuBLAS, which CTranslate2 then finds by its name
+    if not load_cublas() and importlib.util.find_spec("torch"):
+        importlib.import_module("torch")  # on Windows it has the library inside
     with tempfile.TemporaryDirectory() as folder:
         _write_tiny_whisper(Path(folder))
         model = ctranslate2.models.Whisper(folder, device=device, compute_type=best_compute_type(device))

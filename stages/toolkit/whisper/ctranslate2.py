@@ -15,6 +15,7 @@ from shared.documents.speech import Region
 from shared.stage import Device
 from shared.text.language import parse_language
 from stages.toolkit.audio.waveform import open_speech, read_pack
+from stages.toolkit.card.cublas import load_cublas
 
 # The encoder takes less than its 30 s window, at a sixth of the time for 10 s. 26 clips of 1 to 7 s in eight languages
 # were told apart as with the full window (25 right, the same one wrong); without any padding two more went wrong.
@@ -89,6 +90,8 @@ def _types(device: str) -> set[str]:
 
 def load_model(path: Path, device: Device) -> WhisperModel:
     """Load a CTranslate2 Whisper from its folder, without asking the network for anything."""
+    if device.kind == "cuda":
+        load_cublas()
     return WhisperModel(
         str(path),
         device=device_name(device),

@@ -20,7 +20,7 @@ BACKENDS = [
     (f"{stage.name}/{name}", backend)
     for stage in STAGES.values()
     for name, backend in stage.backends.items()
-    if "cuda" in (*backend.accelerators, *backend.on_request)
+    if "cuda" in backend.accelerators
 ]
 
 
@@ -38,7 +38,8 @@ def card(name: str, capability: str = "", driver: str = "570.86.10", mib: int = 
 def test_each_backend_for_cards_computes_with_a_library_of_its_lock_that_the_table_describes(
     name: str, backend: Backend
 ) -> None:
-    lock = (CONFIG / "environments" / f"{backend.environment}.lock").read_text(encoding="utf-8")
+    family = backend.card_environment or backend.environment
+    lock = (CONFIG / "environments" / f"{family}.lock").read_text(encoding="utf-8")
     assert locked_version(lock, backend.card_library) == LIBRARIES[backend.card_library].version, name
 
 

@@ -145,3 +145,19 @@ def test_where_the_system_has_no_sysconf_the_library_tells_the_memory(monkeypatc
     assert usual is not None
     assert told is not None
     assert told >= usual * 0.95  # a container may have less than the machine
+
+
+@pytest.mark.parametrize(
+    ("name", "mib", "problems", "profile"),
+    [
+        ("GTX 1060", 6144, {"torch": "no code"}, "balanced"), ("MX150", 2002, {"torch": "no code"}, "balanced"),
+        ("RTX 3050", 4096, {}, "balanced"), ("RTX 2060", 5934, {}, "best"), ("RTX 3090", 24576, {}, "best"),
+    ],
+)  # fmt: skip
+def test_a_card_suits_a_profile_by_its_memory_and_by_what_computes_on_it(
+    name: str, mib: int, problems: dict[str, str], profile: str
+) -> None:
+    machine = _machine(8, 31.0, "cuda").model_copy(
+        update={"cuda": (Card(name=name, memory_mib=mib),), "card_problems": problems}
+    )
+    assert suggest_profile(PROFILES, machine) == profile

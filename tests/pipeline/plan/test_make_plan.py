@@ -14,6 +14,7 @@ from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
 from pipeline.plan.make_plan import Choices, make_plan
 from pipeline.plan.model import AllOf, FirstOf, FromFile, FromStep, Plan
+from pipeline.plan.oom_fallback import on_processor
 from pipeline.plan.placement import off_card_notes
 from pipeline.plan.profile import Profile, ProfileChoice, ProfileStage, choose_profile, load_profiles
 from pipeline.plan.recipe import load_recipe
@@ -23,7 +24,7 @@ from pipeline.publishing.edits import Edit, with_edits
 
 PROFILES = load_profiles(CONFIG / "profiles")
 SURROUNDINGS = Surroundings(
-    environments={"core": "c", "lite": "l", "bergamot": "b", "ffmpeg": "f"},
+    environments={"core": "c", "lite": "l", "lite-cuda": "lc", "bergamot": "b", "ffmpeg": "f"},
     models={"faster-whisper-base": "w", "faster-whisper-small": "s", "ge2e-embedder": "g"},
     tools={"ffmpeg": "5.1"},
 )
@@ -84,12 +85,19 @@ def test_on_a_card_those_compute_that_can_and_the_others_on_the_processor() -> N
     assert {step.device for step in elsewhere.steps} == {"cpu"}
 
 
-def test_a_card_that_wants_the_systems_own_libraries_is_used_only_where_the_user_says_so() -> None:
-    choices = Choices("subtitle", "starter", PROFILES["starter"], (), {}, device="cuda")
+def test_every_profile_recognises_and_translates_on_the_card_in_an_environment_with_its_libraries() -> None:
     recipe = load_recipe("subtitle", CONFIG / "recipes")
-    assert {step.device for step in make_plan(recipe, choices).steps} == {"cpu"}
-    named = make_plan(recipe, replace(choices, device_is_named=True))
-    assert {step.id for step in named.steps if step.device == "cuda"} == {"asr"}
+    for name in ("starter", "balanced", "best"):
+        whisper = {"translate": {"backend": "whisper"}}
+        choices = Choices("subtitle", name, PROFILES[name], ("en",), whisper, device="cuda")
+        steps = {step.id: step for step in make_plan(recipe, choices).steps}
+        assert {steps["asr"].device, steps["translate:en"].device} == {"cuda"}, name
+        assert steps["translate:en"].environment == "lite-cuda"
+        assert steps["translate:en"].environments == ("lite-cuda", "lite"), "the processor's is there if the card fails"
+        off = on_processor(steps["translate:en"], "the card failed")
+        assert (off.device, off.environment) == ("cpu", "lite")
+        elsewhere = make_plan(recipe, replace(choices, device="cpu")).steps
+        assert "lite-cuda" not in {step.environment for step in elsewhere}
 
 
 def test_a_library_that_cannot_compute_on_the_card_has_its_steps_on_the_processor_and_says_why_once() -> None:
@@ -106,7 +114,7 @@ def test_a_library_that_cannot_compute_on_the_card_has_its_steps_on_the_processo
 def test_a_backend_declares_a_cards_memory_where_it_may_compute_on_one() -> None:
     for stage in STAGES.values():
         for name, backend in stage.backends.items():
-            cards = {*backend.accelerators, *backend.on_request}
+            cards = {*backend.accelerators}
             if backend.resources.gpu_memory_gib:
                 assert cards, f"{stage.name} by {name} never computes on a card"
             if "cuda" in cards:
@@ -199,8 +207,8 @@ def test_every_ingredient_changes_the_key_and_is_named_when_it_does() -> None:
         "model whisper is W, was w": ingredients(
             asr, {"audio": "a", "speech": "b"}, replace(SURROUNDINGS, models={"faster-whisper-base": "W"})
         ),
-        "the device is cuda, was cpu": ingredients(
-            replace(asr, placed="cuda"), {"audio": "a", "speech": "b"}, SURROUNDINGS
+        "the device is mps, was cpu": ingredients(
+            replace(asr, placed="mps"), {"audio": "a", "speech": "b"}, SURROUNDINGS
         ),
         f"the stage's version is 99, was {asr.stage.version}": ingredients(
             replace(asr, stage=replace(asr.stage, version=99)), {"audio": "a", "speech": "b"}, SURROUNDINGS

@@ -119,7 +119,7 @@ FALLBACKS = [
     (stage, name, device)
     for stage in STAGES.values()
     for name, backend in stage.backends.items()
-    for device in ("cpu", *backend.accelerators, *backend.on_request)
+    for device in ("cpu", *backend.accelerators)
     if backend.oom_fallbacks
 ]
 
