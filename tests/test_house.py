@@ -19,7 +19,7 @@ from tests.pin_stage_versions import PINS, code_of, current_pins
 from tests.source_tree import FOLDERS, PACKAGES, ROOT, name_of, nodes_of, python_files, shell_files, text_files, tree_of
 
 OURS = {*FOLDERS}
-CORE_LIBRARIES = {"argcomplete", "pydantic", "rich", "filelock", "psutil"}
+CORE_LIBRARIES = {"argcomplete", "pydantic", "rich", "filelock", "packaging", "psutil"}
 RAY_ROOM = "pipeline/workers/ray/host.py"
 WEB_ROOM, WEB_LIBRARIES = ROOT / "pipeline" / "web", {"starlette", "uvicorn"}
 REGISTRY = "pipeline/plan/registry.py"

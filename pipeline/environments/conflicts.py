@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.version import Version
+
 from pipeline.base.errors import Missing
 from pipeline.environments.environments import Family
 from pipeline.environments.package_index import index_environment, uv_command
@@ -112,7 +114,7 @@ def newest(lock: str) -> dict[str, str]:
     Python."""
     found: dict[str, str] = {}
     for name, version in _PIN.findall(lock):
-        found[name] = max(found.get(name, version), version, key=_order)
+        found[name] = max(found.get(name, version), version, key=Version)
     return found
 
 
@@ -120,13 +122,8 @@ def _held_back(locks: dict[str, str], both: str) -> Iterator[HeldBack]:
     together = newest(both)
     for family, lock in locks.items():
         for package, alone in newest(lock).items():
-            if package in together and _order(together[package]) < _order(alone):
+            if package in together and Version(together[package]) < Version(alone):
                 yield HeldBack(family, package, alone, together[package])
-
-
-def _order(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version, which are enough to order releases."""
-    return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
 def _words(message: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import platform
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -83,9 +83,7 @@ def choose_torch(choice: TorchChoice, has_card: bool, folders: Iterable[Path]) -
     if choice == "locked" or not _is_pc("linux") or (choice == "auto" and has_card):
         return LOCKED
     wheels = [path for folder in folders for path in sorted(folder.glob("torch-*.whl")) if _fits(path)]
-    if wheels:
-        return TorchBuild("cpu-wheel", max(wheels, key=lambda path: _numbers(wheel_version(path))))
-    return TorchBuild("cpu-index")
+    return TorchBuild("cpu-wheel", _newest(wheels)) if wheels else TorchBuild("cpu-index")
 
 
 def wheel_folders(setting: str, environ: Mapping[str, str]) -> list[Path]:
@@ -117,8 +115,13 @@ def _fits(wheel: Path) -> bool:
     return bool(found and found["python"] == python and found["platform"].endswith("x86_64"))
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version))
+def _newest(wheels: Sequence[Path]) -> Path:
+    if len(wheels) == 1:
+        return wheels[0]
+    # Imported here: every start of a command chooses a build, and the import takes 50 ms.
+    from packaging.version import Version
+
+    return max(wheels, key=lambda path: Version(wheel_version(path)))
 
 
 def requirements_of(lock: str) -> list[tuple[str, str]]:
