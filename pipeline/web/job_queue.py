@@ -124,6 +124,13 @@ class JobQueue:
             )  # fmt: skip
         return self.job(name)
 
+    def done(self, same: str) -> Job | None:
+        """Return the newest job that has done the same; None if there is none."""
+        row = self._database.execute(
+            f"SELECT {_COLUMNS} FROM jobs WHERE same = ? AND state = 'done' ORDER BY number DESC LIMIT 1", (same,)
+        ).fetchone()
+        return _job(row) if row else None
+
     def job(self, name: str) -> Job:
         """Return the job with this id. Raises `KeyError`."""
         row = self._database.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (name,)).fetchone()

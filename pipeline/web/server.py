@@ -22,6 +22,8 @@ from pipeline.base.hardware import available_cores
 from pipeline.engine.project import Project
 from pipeline.web.access import LOOPBACK_NAMES, Access
 from pipeline.web.apis.asr_api import AsrApi
+from pipeline.web.apis.hooks import HooksApi
+from pipeline.web.apis.media_servers import MediaServer
 from pipeline.web.apis.openai_api import OpenAiApi
 from pipeline.web.apis.own_api import OwnApi
 from pipeline.web.event_log import EventLog
@@ -55,6 +57,7 @@ class ServeOptions:
     max_upload_bytes: int
     keep_free_bytes: int
     linger_s: float
+    media_servers: Mapping[str, MediaServer]
 
 
 def run_server(project: Project, flags: Mapping[str, JsonValue], options: ServeOptions) -> None:
@@ -65,7 +68,7 @@ def run_server(project: Project, flags: Mapping[str, JsonValue], options: ServeO
     try:
         service = _service(project, flags, options, queue)
         tempfile.tempdir = str(service.uploads.arriving)  # on the disk whose free space is checked
-        app = Guard(_app(service), _access(options), options.base_path, service.uploads.room)
+        app = Guard(_app(service, options.media_servers), _access(options), options.base_path, service.uploads.room)
         config = uvicorn.Config(
             app, host=options.listen, port=options.port, log_level="warning", access_log=False, server_header=False,
             timeout_graceful_shutdown=_GRACE_S, proxy_headers=bool(options.trusted_proxies), lifespan="on",
@@ -111,8 +114,8 @@ def _service(project: Project, flags: Mapping[str, JsonValue], options: ServeOpt
     return Service(runner, events, JobMaker(project.planner, roots), roots, uploads, project.settings.beside)
 
 
-def _app(service: Service) -> Starlette:
-    apis = (OwnApi(service), OpenAiApi(service), AsrApi(service))
+def _app(service: Service, servers: Mapping[str, MediaServer]) -> Starlette:
+    apis = (OwnApi(service), OpenAiApi(service), AsrApi(service), HooksApi(service, servers))
     return Starlette(
         routes=[Route("/health", _health), *(route for api in apis for route in api.routes())],
         exception_handlers={

@@ -1,28 +1,38 @@
-"""`reel serve`: reel over HTTP."""
+"""`reel serve` and `reel hook`: reel over HTTP, and a script that tells it of a new film."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from pipeline.base.errors import UsageError
+from pydantic import JsonValue
+
+from pipeline.base.errors import ReelError, UsageError
 from pipeline.base.project import CODE_ROOT
 from pipeline.base.secret_file import checked
 from pipeline.cli.arguments import CommandResult, flags_given, project_of
-from pipeline.cli.options.serve import ServeFlags
+from pipeline.cli.options.serve import HookFlags, ServeFlags
 from pipeline.cli.reporters import open_reporter
 from pipeline.web.access import is_loopback
+from pipeline.web.apis.hook_payloads import told_by_variables
+from pipeline.web.apis.media_servers import MediaServer
 from pipeline.workers.installation import Installation
 
 FAMILY = "serve"
 TOKEN = "REEL_TOKEN"
+MEDIA_SERVER_TOKENS = {"plex": "PLEX_TOKEN", "jellyfin": "JELLYFIN_API_KEY"}
+_HOOK_LIMIT_S = 30.0
+_SAID_BYTES = 2000
 
 
 def serve(arguments: ServeFlags) -> CommandResult:
     """Serve until the user ends the command."""
     project = project_of(arguments)
-    token = _token(arguments)
+    token = _token(arguments.token_file)
     _check(arguments, token)
     _enter(project.installed)
     # Imported here: only the environment that this process has entered holds a web server.
@@ -32,10 +42,50 @@ def serve(arguments: ServeFlags) -> CommandResult:
     options = ServeOptions(
         arguments.listen, arguments.port, token, arguments.hosts, arguments.media, arguments.maps,
         _base_path(arguments.base_path), arguments.trusted_proxies, arguments.max_upload, arguments.keep_free,
-        arguments.linger,
+        arguments.linger, _media_servers(arguments),
     )  # fmt: skip
     run_server(project, flags, options)
     return CommandResult(None)
+
+
+def hook(arguments: HookFlags) -> CommandResult:
+    """Tell the server of the film that Sonarr or Radarr has imported, by the variables that these set for a script."""
+    told = told_by_variables(os.environ)
+    if told is None:
+        raise UsageError(
+            "hook.variables", "there is no variable of Sonarr or Radarr, which set some for their custom scripts",
+            hint="add this command as a custom script there, under Connect",
+        )  # fmt: skip
+    sender, payload = told
+    if payload["eventType"] != "Download":
+        return CommandResult({"taken": False}, f"{payload['eventType']}: nothing to do")
+    data = _post(f"{arguments.url.rstrip('/')}/hooks/{sender}", payload, _token(arguments.token_file))
+    return CommandResult(data, f"queued: {', '.join(data.get('jobs', ()))}")
+
+
+def _post(url: str, payload: Mapping[str, JsonValue], token: str | None) -> dict[str, Any]:
+    """Send a message to the server. Raises `ReelError` where it refuses, `UsageError` where it is not there."""
+    import urllib.error
+    import urllib.request
+
+    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
+    try:
+        request = urllib.request.Request(url, json.dumps(payload).encode(), headers)
+        with urllib.request.urlopen(request, timeout=_HOOK_LIMIT_S) as reply:
+            data: dict[str, Any] = json.loads(reply.read())
+            return data
+    except urllib.error.HTTPError as error:
+        said = error.read(_SAID_BYTES).decode("utf-8", "replace")
+        raise ReelError("hook.refused", f"{url} refuses with {error.code}: {said}") from error
+    except (OSError, ValueError) as error:
+        hint = "start `./reel serve`, or name its address with `--url`"
+        raise UsageError("hook.unreachable", f"{url} does not answer: {error}", hint=hint) from error
+
+
+def _media_servers(arguments: ServeFlags) -> dict[str, MediaServer]:
+    """Return the media servers that the command names, with the tokens of their variables."""
+    tokens = {kind: os.environ.get(name, "") for kind, name in MEDIA_SERVER_TOKENS.items()}
+    return {kind: MediaServer(kind, url, tokens[kind]) for kind, url in arguments.media_servers}
 
 
 def _enter(installed: Installation) -> None:
@@ -51,14 +101,14 @@ def _enter(installed: Installation) -> None:
         os.execve(python, [str(python), "-P", "-m", "pipeline", *sys.argv[1:]], variables)
 
 
-def _token(arguments: ServeFlags) -> str | None:
-    if arguments.token_file:
+def _token(file: str | None) -> str | None:
+    if file:
         try:
-            text = Path(arguments.token_file).read_text(encoding="utf-8").strip()
+            text = Path(file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            why = f"the token's file {arguments.token_file} cannot be read: {error}"
+            why = f"the token's file {file} cannot be read: {error}"
             raise UsageError("serve.token-file", why, hint="write the token into it, on one line") from error
-        return checked(text, arguments.token_file).value
+        return checked(text, file).value
     text = os.environ.get(TOKEN, "").strip()
     return checked(text, f"the variable {TOKEN}").value if text else None
 

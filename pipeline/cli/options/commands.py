@@ -58,6 +58,10 @@ COMMANDS = (
         ("reel serve --media /films",), "serve.ServeFlags", "serve.serve",
     ),
     Command(
+        "hook", "tell `serve` of a new film, as a custom script of Sonarr or Radarr",
+        ("reel hook",), "serve.HookFlags", "serve.hook", resumes=False,
+    ),
+    Command(
         "plan", "show what `run` would do and why; writes nothing",
         ("reel plan film.mkv --to pt",), "jobs.PlanMedia", "plan.plan", resumes=False,
     ),

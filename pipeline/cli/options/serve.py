@@ -1,4 +1,4 @@
-"""The arguments of `serve`."""
+"""The arguments of `serve` and `hook`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.base.sizes import size_in
 from pipeline.cli.flag_values import seconds
-from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, flag, repeated, toggle
+from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, Arguments, flag, repeated, toggle
 from pipeline.cli.options.shared import FirstUseFlags, GuideFlag, SettingFlags
 
 
@@ -24,6 +24,14 @@ def _pair(word: str) -> tuple[str, str]:
     if not (theirs and equals and ours):
         raise ValueError(word)
     return theirs, ours
+
+
+def _media_server(word: str) -> tuple[str, str]:
+    """Read `plex=http://127.0.0.1:32400`."""
+    kind, url = _pair(word)
+    if kind not in {"plex", "jellyfin"} or not url.startswith(("http://", "https://")):
+        raise ValueError(word)
+    return kind, url
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +59,10 @@ class ServeFlags(SettingFlags, FirstUseFlags, GuideFlag):
     maps: tuple[tuple[str, str], ...] = repeated(
         "--map", group=TAKE, metavar="FROM=TO", read=_pair,
         help="a folder as another program sees it, and as this machine sees it; may be repeated",
+    )  # fmt: skip
+    media_servers: tuple[tuple[str, str], ...] = repeated(
+        "--media-server", group=TAKE, metavar="NAME=URL", read=_media_server,
+        help="the plex or jellyfin to ask for the path of an item that its webhook names; may be repeated",
     )  # fmt: skip
     max_upload: int = flag(
         "--max-upload", group=TAKE, metavar="SIZE", read=_size, default=20_000_000_000,
@@ -86,4 +98,16 @@ class ServeFlags(SettingFlags, FirstUseFlags, GuideFlag):
     linger: float = flag(
         "--linger", group=HOW, metavar="SECONDS", read=seconds, default=2.0,
         help="keep models loaded, and the results locked, for this long after the last job (2)",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HookFlags(Arguments):
+    url: str = flag(
+        "--url", group=HOW, metavar="URL", default="http://127.0.0.1:9000",
+        help="the address of `reel serve` (http://127.0.0.1:9000)",
+    )  # fmt: skip
+    token_file: str | None = flag(
+        "--token-file", group=HOW, metavar="FILE", kind="file",
+        help="a file with the server's token; else the variable REEL_TOKEN",
     )  # fmt: skip
