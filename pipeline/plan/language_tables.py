@@ -16,13 +16,15 @@ from shared.text.language import parse_language
 class LanguageFile(Frozen):
     """One file of `config/languages`: what recognisers invent, sounds of hesitation, what labels are called, the
     numbers from 0 on that are written out (an empty word for one that depends on what is counted), words that turn
-    a sentence round, and a few sentences with punctuation for a recogniser to follow."""
+    a sentence round, words whose capital shows that a sentence begins, and a few sentences with punctuation for a
+    recogniser to follow."""
 
     stock_phrases: tuple[str, ...] = ()
     filler_words: tuple[str, ...] = ()
     label_words: dict[str, str] = {}
     number_words: tuple[str, ...] = ()
     negation_words: tuple[str, ...] = ()
+    sentence_openers: tuple[str, ...] = ()
     example_text: str = ""
 
 

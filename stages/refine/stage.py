@@ -15,6 +15,7 @@ from shared.files import write_atomically
 from shared.language_model import LANGUAGE_MODEL_PARAMS, LanguageModelParams, Usage, language_model_backends
 from shared.stage import CORE_ENVIRONMENT, Backend, Fact, Files, Job, Resources, Stage
 from shared.text.glossary import Glossary, glossary_of
+from shared.text.language_params import LanguageParams
 
 
 class RefineInputs(Files):
@@ -26,7 +27,7 @@ class RefineInputs(Files):
     glossary: Path | None = None
 
 
-class RefineParams(LanguageModelParams):
+class RefineParams(LanguageModelParams, LanguageParams):
     """The texts to refine, and how much a language model may change."""
 
     texts: Literal["all", "transcript", "translation"] = Field(
@@ -34,6 +35,9 @@ class RefineParams(LanguageModelParams):
     )
     max_changed: float = Field(
         0.25, ge=0, le=1, description="the part of a line's words that may change; a line over it stays as it was"
+    )
+    sentence_openers: dict[str, tuple[str, ...]] = Field(
+        {}, description="by language: words whose capital, after no mark, shows that a sentence begins"
     )
 
 
@@ -123,7 +127,7 @@ def _write(job: RefineJob, transcript: Transcript, translation: Translation | No
 
 STAGE = Stage(
     name="refine",
-    version=1,
+    version=2,
     summary="improve a text without changing what it says",
     inputs=RefineInputs,
     params=RefineParams,

@@ -21,6 +21,9 @@ from stages.toolkit.cues.words import Piece
 # What weighs how much. Only the order matters: keeping a limit goes before language, language before shape. A second
 # sentence in a cue costs a little more than the cue it saves, so sentences share one only to be readable.
 _CUE, _SECOND_SENTENCE, _DIALOGUE = 5.0, 6.0, 6.0
+# A sentence that has just begun goes on in its own cue: nearly as much as a cue that is too fast, so that only reading
+# comes before it.
+_JUST_BEGUN, _BEGINNING = 18.0, 3  # and for how many words
 _CUE_BREAK = 1.4  # times the cost of the same break between lines
 _SECOND_LINE, _UNBALANCED, _TOP_HEAVY, _SCRAP = 1.0, 6.0, 1.0, 4.0
 _TOO_FAST, _FASTER = 20.0, 80.0
@@ -39,6 +42,7 @@ class _Text:
     space: list[int]  # in front of each piece: 1 or 0
     at: list[int]
     sentences: list[int]  # how many have ended before each piece
+    begun: list[int]  # where the sentence began that a cue before each piece would cut after a word or a few, else 0
     pauses: list[float]  # what the pauses before each piece cost, added up
 
     def width(self, start: int, end: int) -> int:
@@ -74,8 +78,21 @@ def _measure(pieces: Sequence[Piece], language: str, limits: Limits, end_ms: int
     inside = [max(pause - _PAUSE_INSIDE_MS, 0) * _PAUSE_PER_MS for pause in breaks.pause_ms]
     return _Text(
         pieces, breaks, limits, end_ms, [*space, 0], [0, *accumulate(widths)],
-        [0, *accumulate(int(ends) for ends in breaks.sentence[1:])], [*accumulate(inside)],
+        [0, *accumulate(int(ends) for ends in breaks.sentence[1:])], _begun(pieces, breaks.sentence),
+        [*accumulate(inside)],
     )  # fmt: skip
+
+
+def _begun(pieces: Sequence[Piece], sentence: Sequence[bool]) -> list[int]:
+    """Return, for the place before each piece, where the sentence before it began if it is at most a few words old and
+    the same speaker goes on with it there; else 0."""
+    found, began = [0] * len(sentence), 0
+    for place in range(1, len(pieces)):
+        if sentence[place]:
+            began = place
+        elif place - began <= _BEGINNING and pieces[place].speaker == pieces[place - 1].speaker:
+            found[place] = began
+    return found
 
 
 def _laid(text: _Text, start: int, second: int, end: int) -> Laid:
@@ -111,7 +128,7 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
             turn = end - 1
         fitting = max(turn, bisect_left(begins, at[end] - widest), bisect_left(starts, last.end_ms - longest))
         fitting = min(fitting, end - 1)  # a single piece has to do, however wide and long it is
-        said = sentences[end - 1]
+        said, begun = sentences[end - 1], text.begun[end]
         # Every part of a cost is positive, so what is too dear already is not looked at further. Long cues come first:
         # they are mostly the better ones. Of two that cost the same the shorter one is taken.
         for start in range(fitting, end):
@@ -119,7 +136,7 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
             if cost > least:
                 continue
             width = at[end] - begins[start]
-            cost += _SECOND_SENTENCE * (said - sentences[start])
+            cost += _SECOND_SENTENCE * (said - sentences[start]) + (_JUST_BEGUN if start < begun else 0.0)
             needed = needs[width] if width <= widest else needs[widest]
             if (available := latest - starts[start]) < needed:  # `_hurry`, written out: it is asked for all the time
                 cost += _TOO_FAST + (_FASTER * (1 - available / needed) if available > 0 else _FASTER)

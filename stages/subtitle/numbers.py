@@ -1,12 +1,12 @@
 """Writes out small numbers, as style guides want them in running text.
 
 Digits stay if a number is more than a count: next to another number, in a name or a title, as a time, with a unit, and
-where a sentence begins or ends with it.
+where a sentence begins or ends with it. Numbers that a speaker counts aloud, `1, 2, 3`, are words too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from shared.text.sentence_end import ends_sentence
@@ -14,16 +14,52 @@ from stages.toolkit.cues.words import Piece
 
 _SHORTEST_COUNTED = 3  # letters: `km`, `am` and `or` are shorter
 _NEAR = 2  # words
+_COUNTED_ALOUD = 3  # numbers in a row: two are a score or a choice
+_MARKS = ",.!?…"
 
 
 def write_out(pieces: Sequence[Piece], words: Sequence[str]) -> list[Piece]:
     """Return the pieces, with numbers as words where the language has one; `words[n]` is the word for `n`, or empty."""
     if not words:
         return list(pieces)
+    aloud = dict(_counted_aloud(pieces, words))
     return [
-        replace(piece, text=word) if (word := _word(pieces, index, words)) else piece
+        replace(piece, text=word) if (word := aloud.get(index) or _word(pieces, index, words)) else piece
         for index, piece in enumerate(pieces)
     ]
+
+
+def _counted_aloud(pieces: Sequence[Piece], words: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield places and words of numbers that rise or fall by one, if the language has a word for all of them. The first
+    one takes a capital where a sentence begins with it."""
+    numbers = [_number(piece.text) for piece in pieces]
+    begin = 0
+    while begin < len(pieces):
+        end = begin + 1
+        while end < len(pieces) and _follows(numbers, begin, end):
+            end += 1
+        run = [number for number in numbers[begin:end] if number is not None]
+        alone = not any(number is not None for number in [*numbers[max(begin - 1, 0) : begin], *numbers[end : end + 1]])
+        if alone and len(run) >= _COUNTED_ALOUD and all(number < len(words) and words[number] for number in run):
+            for index, number in enumerate(run, begin):
+                starts = index == 0 or ends_sentence(pieces[index - 1].text)
+                word = words[number][:1].upper() + words[number][1:] if starts else words[number]
+                yield index, word + pieces[index].text.lstrip("0123456789")
+        begin = end
+
+
+def _number(text: str) -> int | None:
+    """Return the number that a piece is but for a mark after it; None for other text and for `007`."""
+    digits = text.rstrip(_MARKS)
+    return int(digits) if digits.isascii() and digits.isdecimal() and str(int(digits)) == digits else None
+
+
+def _follows(numbers: Sequence[int | None], begin: int, place: int) -> bool:
+    """Tell whether the number at `place` is the next one in the count that begins at `begin`."""
+    first, second, this, before = numbers[begin], numbers[begin + 1], numbers[place], numbers[place - 1]
+    if first is None or second is None or this is None or before is None:
+        return False
+    return abs(second - first) == 1 and this - before == second - first
 
 
 def _word(pieces: Sequence[Piece], index: int, words: Sequence[str]) -> str | None:

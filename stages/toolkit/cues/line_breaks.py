@@ -21,7 +21,6 @@ SENTENCE, CLAUSE, CONJUNCTION, PREPOSITION, UNKNOWN, LOOSE, NAME, BOUND = 0.0, 2
 _FORCED = 40.0  # inside a word that is wider than a line
 _PARTICLE, _IN_WORD, _IN_SYLLABLE = 4.0, 12.0, 14.0
 _PAUSE_MS = 300
-_LONG_PAUSE_MS = 1000  # hesitation parts even an article from its noun
 
 
 @dataclass(frozen=True)
@@ -147,8 +146,8 @@ def breaks_of(pieces: Sequence[Piece], language: str) -> Breaks:
         found.line[index] = cost
         found.sentence[index] = cost == SENTENCE
         found.pause_ms[index] = pause
-        enough = _PAUSE_MS if cost < BOUND else _LONG_PAUSE_MS
-        heard = min(cost, max(1.0, 5.0 - pause / 400)) if pause >= enough else cost
+        # Hesitation parts an article from its noun in time, but a viewer reads them together all the same.
+        heard = min(cost, max(1.0, 5.0 - pause / 400)) if pause >= _PAUSE_MS and cost < BOUND else cost
         found.cue[index] = 0.0 if before.speaker != after.speaker else heard
     return found
 

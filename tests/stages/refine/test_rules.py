@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.plan.language_tables import load_languages
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.documents.translation import TranslatedSegment, Translation
 from shared.text.glossary import Glossary
 from stages.refine.rules import by_rules, tidied
+from stages.refine.stage import RefineParams
+from tests.conftest import ROOT
 
 LANGUAGES = st.sampled_from(["en", "fr", "de", "es", "hi", "zh", "tr", "und", "pt-BR"])
 # Letters of several scripts, marks, spaces of all kinds, joiners, and the small words that may be said twice.
@@ -67,7 +70,45 @@ def test_a_transcript_without_any_capital_gets_them_at_the_beginning_of_sentence
         "So I said I'm here. You are not", "at all. E.g. in 3. place", "is it? (Yes) it is... maybe",
     ]  # fmt: skip
     assert tidied(["istanbul. izmir"], "tr") == ["istanbul. izmir"], "a Turkish capital is another letter"
-    assert tidied(["one. two", "Three. four"], "en") == ["one. two", "Three. four"], "its writer knows capitals"
+
+
+def test_the_first_letter_of_a_text_and_of_each_sentence_is_a_capital() -> None:
+    assert tidied(["ever tried, ever Failed. no matter"], "en") == ["Ever tried, ever Failed. No matter"]
+    assert tidied(["one. two", "three. Four", "i.e. five"], "en") == ["One. Two", "three. Four", "i.e. five"]
+    for good in ("iPhone sales rose. eBay's fell.", "At 5 p.m. we left, etc. and so on", "Wait... what? Yes"):
+        assert tidied([good], "en") == [good]
+
+
+OPENERS = RefineParams.model_validate(
+    {"sentence_openers": load_languages(ROOT / "config" / "languages")["sentence_openers"]}
+).sentence_openers
+
+
+@pytest.mark.parametrize(
+    ("language", "before", "after"),
+    [
+        ("en", "I come from Chicago Also, I'm in", "I come from Chicago. Also, I'm in"),
+        ("en", "It is down here So I don't hear that", "It is down here. So I don't hear that"),
+        ("en", "You never know We had everything", "You never know. We had everything"),
+        ("en", "We met in Spain They’re nice", "We met in Spain. They’re nice"),
+        ("de", "Das war gut Aber dann kam er", "Das war gut. Aber dann kam er"),
+        ("fr", "Il est parti Alors je dors", "Il est parti. Alors je dors"),
+        ("en", "They sang Let It Be", "They sang Let It Be"),
+        ("en", "I read Stephen King's It again", "I read Stephen King's It again"),
+        ("en", "He was in It with you", "He was in It with you"),
+        ("en", "The song You And I", "The song You And I"),
+        ("en", "Well, So it goes", "Well, So it goes"),
+        ("en", "He said: And then", "He said: And then"),
+    ],
+)
+def test_a_capital_that_no_name_has_shows_where_a_sentence_begins(language: str, before: str, after: str) -> None:
+    assert tidied([before], language, openers=OPENERS[language]) == [after]
+    assert tidied([after], language, openers=OPENERS[language]) == [after]
+
+
+def test_a_missing_stop_is_written_also_where_a_segment_ends() -> None:
+    lines = ["It is down here", "", "So I don't hear that"]
+    assert tidied(lines, "en", openers=OPENERS["en"]) == ["It is down here.", "", "So I don't hear that"]
 
 
 @given(st.lists(TEXTS, max_size=6), LANGUAGES)

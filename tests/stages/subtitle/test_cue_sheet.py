@@ -109,6 +109,21 @@ def test_a_small_number_that_counts_is_written_out_and_no_other(before: str, aft
     assert " ".join(lines(transcript_of(said(before, 0)), Wishes())[0]) == before
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("1, 2, 3, 4.", "One, two, three, four."),
+        ("Now count: 8 9 10.", "Now count: eight nine ten."),
+        ("We start in 3, 2, 1.", "We start in three, two, one."),
+        ("It ended 1, 2.", "It ended 1, 2."),
+        ("Lines 9, 10, 11.", "Lines 9, 10, 11."),
+        ("The code is 4 4 5 6 2.", "The code is 4 4 5 6 2."),
+    ],
+)
+def test_numbers_that_are_counted_aloud_are_words(before: str, after: str) -> None:
+    assert " ".join(lines(transcript_of(said(before, 0)), Wishes(numbers=NUMBERS))[0]) == after
+
+
 @st.composite
 def films(draw: st.DrawFn) -> Transcript:
     transcript = draw(transcripts())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
@@ -212,6 +212,43 @@ def test_a_sentence_may_end_with_any_word_but_a_title() -> None:
     words = talk("You may say that I am, and you are. And he was there with Mr. Brown.", pace_ms=90)
     assert [" ".join(cue) for cue in shown(*words)] == [
         "You may say that I am, and you are.", "And he was there with Mr. Brown.",
+    ]  # fmt: skip
+
+
+_HELD = ["the", "a", "of", "in", "with", "my", "we", "they", "was", "very"]
+_FREE = ["harbour", "evening", "lantern", "ship", "slowly", "yellow", "morning", "captain", "talked"]
+
+
+@st.composite
+def sentences(draw: st.DrawFn) -> str:
+    """Return a sentence of at most two lines that does not end with a word which binds to the next."""
+    words = draw(st.lists(st.sampled_from(_HELD + _FREE), min_size=1, max_size=8))
+    return f"{' '.join([*words, draw(st.sampled_from(_FREE))]).capitalize()}."
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(sentences(), min_size=2, max_size=6), st.lists(st.sampled_from([0, 0, 400, 1200]), min_size=60))
+def test_a_cue_ends_neither_after_the_first_words_of_a_sentence_nor_after_a_word_that_binds(
+    texts: list[str], pauses: list[int]
+) -> None:
+    words, at_ms = [], 0
+    for text, pause in zip(" ".join(texts).split(), pauses, strict=False):
+        words.append(a_word(text, at_ms, at_ms + 100 * len(text)))
+        at_ms = words[-1].end_ms + pause
+    said = " ".join(word.text for word in words).split(". ")
+    ends = set(accumulate(len(text.split()) for text in said))
+    starts, at = [0, *sorted(ends)], 0
+    for cue in shown(*words):
+        first, at = at, at + len(" ".join(cue).split())
+        began = max(start for start in starts if start <= at)
+        assert at in ends or at == len(words) or first >= began or at - began > 3
+        assert at in ends or at == len(words) or words[at - 1].text.lower() not in _HELD
+
+
+def test_a_sentence_that_begins_at_the_end_of_another_has_a_cue_of_its_own() -> None:
+    text = "We were all going direct the other way. In short, the period was so far like the present period."
+    assert [" ".join(cue) for cue in shown(*talk(text, pace_ms=45))] == [
+        "We were all going direct the other way.", "In short, the period was so far like the present period.",
     ]  # fmt: skip
 
 

@@ -1,0 +1,106 @@
+"""The beginnings of sentences: the stop that a recogniser left out before one, and the capital that it begins with.
+
+A capital shows that a sentence begins where the word is one that no name is made of (`config/languages`,
+`sentence_openers`): after `from Chicago` an `Also` begins a sentence, whatever mark is missing.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+
+from shared.text.sentence_end import CLOSERS, OPENERS, SHORTENED
+from stages.toolkit.cues.line_breaks import function_words
+
+_WORD = re.compile(r"[^\W\d_]+")
+_SHORTENED = SHORTENED | {
+    "no",
+    "etc",
+    "jr",
+    "ave",
+    "fig",
+    "inc",
+    "ltd",
+    "vol",
+    "approx",
+}  # and some that a sentence may end with
+_CASED = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN")
+_NO_CAPITALS = {"tr", "az", "nl", "ga", "ka"}  # where a first letter's capital is another letter, or two
+_LONG_OPENER = 4  # letters: after a capital, a shorter one may belong to a name or a title, as in `You And Me`
+
+
+def with_sentence_starts(lines: Sequence[str], language: str, openers: Collection[str]) -> list[str]:
+    """Return the lines with a stop before each sentence that begins without one, and with a capital at the beginning
+    of each sentence. `language` is a primary subtag; `openers` are words in lower case."""
+    stopped = list(_with_stops(lines, language, openers)) if openers else list(lines)
+    return stopped if language in _NO_CAPITALS else list(_with_capitals(stopped))
+
+
+def is_cased(letter: str) -> bool:
+    """Tell whether a letter has a capital form of its own."""
+    return unicodedata.name(letter, "").startswith(_CASED)
+
+
+def _with_stops(lines: Sequence[str], language: str, openers: Collection[str]) -> Iterator[str]:
+    words = [line.split(" ") for line in lines]
+    places = [(row, column) for row, line in enumerate(words) for column, word in enumerate(line) if word]
+    said = [words[row][column] for row, column in places]
+    binding = function_words(language)
+    for index in range(1, len(said)):
+        following = said[index + 1] if index + 1 < len(said) else ""
+        if _begins(said[index], openers) and _may_end(said[index - 1], said[index], following, binding):
+            row, column = places[index - 1]
+            words[row][column] += "."
+    for line in words:
+        yield " ".join(line)
+
+
+def _begins(word: str, openers: Collection[str]) -> bool:
+    bare = word.strip(OPENERS + CLOSERS + ",").replace("’", "'")
+    return bare[:1].isupper() and bare[1:] == bare[1:].lower() and bare.lower() in openers
+
+
+def _may_end(before: str, opener: str, following: str, binding: Collection[str]) -> bool:
+    """Tell whether a sentence may end after `before`: a bare word that nothing binds to the next, and the two are not
+    part of a title, which is written in capitals."""
+    if not before[-1:].isalpha() or not is_cased(before[-1]) or before.lower().replace("’", "'") in binding:
+        return False
+    in_title = following[:1].isupper() and following.partition("'")[0].partition("’")[0].rstrip(",.") != "I"
+    if in_title:
+        return False
+    named = before.lstrip(OPENERS)[:1].isupper()
+    return not named or len(opener.strip(OPENERS + CLOSERS + ",")) >= _LONG_OPENER
+
+
+def _with_capitals(lines: Sequence[str]) -> Iterator[str]:
+    starts = True
+    for line in lines:
+        yield "".join(_sentences(line, starts))
+        if line:
+            starts = _ends_sentence(line.split(" ")[-1])
+
+
+def _sentences(line: str, starts: bool) -> Iterator[str]:
+    for number, word in enumerate(line.split(" ")):
+        first = _WORD.search(word)
+        # `iPhone` stays: a capital inside a word tells that its writer meant its first letter.
+        if starts and first and word == word.lower() and not any(map(str.isdigit, word[: first.start()])):
+            at = first.start()
+            word = word[:at] + _capital(word[at]) + word[at + 1 :]
+        yield f" {word}" if number else word
+        starts = _ends_sentence(word) if word else starts
+
+
+def _ends_sentence(word: str) -> bool:
+    """Return whether a word with its mark ends a sentence: abbreviations, ordinals and pauses do not."""
+    bare = word.rstrip("\"'”’»)")
+    if bare[-1:] not in {".", "!", "?"} or bare.endswith(".."):
+        return False
+    said = bare.strip("\"'“‘«(.!?")
+    short = len(said) < 2 or said.isdecimal() or "." in said or said in _SHORTENED
+    return bare[-1] != "." or not short
+
+
+def _capital(letter: str) -> str:
+    return letter.upper() if is_cased(letter) and len(letter.upper()) == 1 else letter
