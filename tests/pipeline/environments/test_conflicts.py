@@ -23,6 +23,12 @@ def test_a_lock_gives_each_package_once_in_its_newest_version_by_number_and_not_
     assert newest("a==1.9\na==1.10\n") == {"a": "1.10"}
 
 
+def test_whisper_has_the_same_libraries_on_a_card_and_cublas_as_the_only_one_more() -> None:
+    """`scripts/lock lite-cuda` follows a change of `lite`."""
+    lite, on_card = ((CONFIG / "environments" / f"{name}.lock").read_text() for name in ("lite", "lite-cuda"))
+    assert {**newest(lite), "nvidia-cublas-cu12": newest(on_card)["nvidia-cublas-cu12"]} == newest(on_card)
+
+
 def test_every_family_that_claims_to_spare_a_package_has_a_lock_without_it() -> None:
     families = load_families(CONFIG / "environments.toml")
     spared = {name: family.model_copy(update={"conflicts": (), "holds_back": ()}) for name, family in families.items()}
