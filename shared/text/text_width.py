@@ -26,7 +26,12 @@ _SPACELESS = (("\u0e00", "\u0eff"), ("\u0f00", "\u0fff"), ("\u1000", "\u109f"), 
 _PICTURE = "[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]"
 # What is joined to a picture, and the colour of its skin: parts of the picture before them.
 _PICTURE_PARTS = re.compile(f"\u200d{_PICTURE}|(?<={_PICTURE})[\U0001f3fb-\U0001f3ff]")
-_SHOWN_AS_PICTURE = re.compile("(.)\ufe0f")
+# The characters that a variation selector turns into a picture (emoji-variation-sequences.txt), in ranges. After any
+# other character, such as a space, it changes nothing.
+_SHOWN_AS_PICTURE = re.compile(
+    "([#*0-9\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u27bf\u2900-\u297f\u2b00-\u2bff"
+    "\U0001f000-\U0001faff])\ufe0f"
+)
 _LINKER = 9  # the combining class of viramas: they bind two consonants to one shape
 
 

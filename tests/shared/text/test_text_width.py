@@ -36,6 +36,11 @@ def test_a_picture_and_a_syllable_take_two_places_whatever_they_are_composed_of(
     assert places(f"a{picture}한{picture}") == 7
 
 
+@pytest.mark.parametrize("character", [" ", "a", "न", "."])
+def test_a_selector_after_what_is_no_picture_takes_no_place(character: str) -> None:
+    assert places(f"{character}\ufe0f") == 1
+
+
 @given(st.text(), st.text())
 def test_a_text_takes_the_places_of_its_clusters(one: str, other: str) -> None:
     text = one + other
