@@ -3,10 +3,12 @@
 $ErrorActionPreference = 'Stop'
 $usage = @'
 usage: ./bootstrap.ps1 [--cache-models | --skip-cache] [--profile NAME] [--languages LANGUAGES]
+                       [--accept-code MODELS]
   --cache-models  fetch the profile's models too
   --skip-cache    do not; without either, you are asked at a terminal, and nothing is fetched elsewhere
   --profile       the profile to set up; without it, the one that suits this machine
   --languages     also the models for these spoken languages: en,hi
+  --accept-code   models whose own Python code a script may use without a question: 'indictrans2-*'
 '@
 $ours = @{ '-CacheModels' = '--cache-models'; '-SkipCache' = '--skip-cache'; '-Profile' = '--profile'; '-Languages' = '--languages' }
 $flags = @()
