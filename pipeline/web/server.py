@@ -19,19 +19,24 @@ from starlette.routing import Route
 
 from pipeline.base.errors import ReelError
 from pipeline.base.hardware import available_cores
+from pipeline.base.project import version
 from pipeline.engine.project import Project
 from pipeline.web.access import LOOPBACK_NAMES, Access
 from pipeline.web.apis.asr_api import AsrApi
+from pipeline.web.apis.files_api import FilesApi
 from pipeline.web.apis.hooks import HooksApi
 from pipeline.web.apis.media_servers import MediaServer
 from pipeline.web.apis.openai_api import OpenAiApi
+from pipeline.web.apis.openapi import describe
 from pipeline.web.apis.own_api import OwnApi
+from pipeline.web.apis.uploads_api import UploadsApi
 from pipeline.web.event_log import EventLog
 from pipeline.web.guard import Guard
 from pipeline.web.job_maker import JobMaker
 from pipeline.web.job_queue import JobQueue
 from pipeline.web.job_runner import ChildPlan, JobRunner
 from pipeline.web.media_roots import MediaRoots
+from pipeline.web.partial_uploads import PartialUploads
 from pipeline.web.refused import Refused
 from pipeline.web.replies import json_reply, refusal
 from pipeline.web.service import Service
@@ -111,13 +116,23 @@ def _service(project: Project, flags: Mapping[str, JsonValue], options: ServeOpt
     roots = MediaRoots.of(options.media, options.maps)
     uploads = Uploads(folder / "uploads", options.max_upload_bytes, options.keep_free_bytes)
     runner = JobRunner(queue, events, plan)
-    return Service(runner, events, JobMaker(project.planner, roots), roots, uploads, project.settings.beside)
+    maker, partial = JobMaker(project.planner, roots), PartialUploads(uploads)
+    return Service(runner, events, maker, roots, uploads, partial, project.settings.beside)
 
 
 def _app(service: Service, servers: Mapping[str, MediaServer]) -> Starlette:
-    apis = (OwnApi(service), OpenAiApi(service), AsrApi(service), HooksApi(service, servers))
+    own = OwnApi(service)
+    apis = (
+        own, FilesApi(own), UploadsApi(service), OpenAiApi(service), AsrApi(service), HooksApi(service, servers),
+    )  # fmt: skip
+    routes = [Route("/health", health), *(route for api in apis for route in api.routes())]
+    document = describe(routes, version())
+
+    async def openapi(request: Request) -> Response:
+        return json_reply(document)
+
     return Starlette(
-        routes=[Route("/health", _health), *(route for api in apis for route in api.routes())],
+        routes=[*routes, Route("/openapi.json", openapi)],
         exception_handlers={
             Refused: _refused, ReelError: _reel_error, HTTPException: _http_error, Exception: _bug,
         },
@@ -125,7 +140,8 @@ def _app(service: Service, servers: Mapping[str, MediaServer]) -> Starlette:
     )  # fmt: skip
 
 
-async def _health(request: Request) -> Response:
+async def health(request: Request) -> Response:
+    """Tell that the server answers."""
     return json_reply({"status": "ok"})
 
 
@@ -144,6 +160,7 @@ async def _lifespan(service: Service) -> AsyncIterator[None]:
 async def _sweep(service: Service) -> None:
     while True:
         service.uploads.sweep(service.runner.queue.uses())
+        service.partial.sweep()
         await asyncio.sleep(_SWEEP_S)
 
 

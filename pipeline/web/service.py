@@ -11,6 +11,7 @@ from pipeline.web.job_maker import JobMaker
 from pipeline.web.job_queue import Job, NewJob, Place
 from pipeline.web.job_runner import JobRunner
 from pipeline.web.media_roots import MediaRoots
+from pipeline.web.partial_uploads import PartialUploads
 from pipeline.web.refused import Refused
 from pipeline.web.uploads import Upload, Uploads
 
@@ -26,6 +27,7 @@ class Service:
     maker: JobMaker
     roots: MediaRoots
     uploads: Uploads
+    partial: PartialUploads
     library: bool
 
     @property

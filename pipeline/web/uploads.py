@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.store.place import is_digest
 from pipeline.web.refused import Refused
 
 _PIECE = 1 << 20
@@ -80,7 +81,7 @@ class Uploads:
         """Delete uploads that are older than `kept_s` and that no job is waiting for."""
         limit = time.time() - kept_s
         for folder in self.folder.iterdir():
-            if folder == self.arriving or not folder.is_dir():
+            if not is_digest(folder.name):
                 continue
             if any(str(path) in in_use or path.stat().st_mtime > limit for path in folder.iterdir()):
                 continue

@@ -54,13 +54,18 @@ class OwnApi:
         return json_reply(job_data(job), 202, {"location": where})
 
     def _ordered(self, body: dict[str, JsonValue]) -> Ordered:
-        path = body.get("path")
-        if not isinstance(path, str):
-            raise Refused(422, "serve.path", "expected `path`, the absolute path of a media file", param="path")
+        """Return the file that a job is for: one in a media folder, or a complete upload."""
+        path, upload, priority = body.get("path"), body.get("upload"), priority_of(body.get("priority", 0))
+        if isinstance(upload, str) and path is None:
+            sent = self._service.partial.upload(upload)
+            return Ordered(sent.path, sent.path.name, "out", "api", priority, sent.digest)
+        if not isinstance(path, str) or upload is not None:
+            text = "expected either `path`, the absolute path of a media file, or `upload`, the id of an upload"
+            raise Refused(422, "serve.path", text, param="path")
         media = self._service.roots.find(path)
         beside = body.get("beside", self._service.library)
         place: Place = "beside" if beside is True else "out"
-        return Ordered(media, media.name, place, "api", priority_of(body.get("priority", 0)))
+        return Ordered(media, media.name, place, "api", priority)
 
     async def list_jobs(self, request: Request) -> Response:
         """Return the jobs, with the number of them by state."""
