@@ -210,6 +210,8 @@ class StepFailedEvent:
     message: str
     hint: str | None
     log: Path | None
+    log_lines: tuple[str, ...] = ()
+    again: str | None = None  # the command that repeats the step, if a command of the user asked for it
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,14 @@ class StepSkipped:
 
     item: str
     step: str
+
+
+@dataclass(frozen=True)
+class StepsSkipped:
+    """All steps of the file that were not run because others failed. It follows the `StepSkipped` of each."""
+
+    item: str
+    steps: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -265,8 +275,8 @@ OfSetUp = (
 Event = (
     OfSetUp
     | RunStarted | WorkerStarted | WorkerLoaded | WorkerMeasured | WorkerEnded
-    | ItemStarted | StepStarted | StepWaiting | StepProgress | StepReused | StepDone | StepFailedEvent | StepSkipped
-    | Notice | Checked | Published | ItemFinished
+    | ItemStarted | StepStarted | StepWaiting | StepProgress | StepReused | StepDone | StepFailedEvent
+    | StepSkipped | StepsSkipped | Notice | Checked | Published | ItemFinished
 )  # fmt: skip
 Emit = Callable[[Event], None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -15,12 +15,13 @@ from pipeline.base.errors import EXIT_OK, ReelError, UsageError
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import Origins, Settings, load_settings, parse_assignment
 from pipeline.cli.options.declare import Arguments, flags_of
-from pipeline.cli.options.jobs import JobFlags
+from pipeline.cli.options.jobs import JobFlags, StepFlags
 from pipeline.cli.options.shared import SettingFlags
 from pipeline.engine.folder_walk import FolderWalk
 from pipeline.engine.media_list import Request, find_media, ordered, read_list
 from pipeline.engine.project import Project, open_project
 from pipeline.plan.registry import PARAMETERS
+from pipeline.plan.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,13 @@ def settings_of(arguments: Arguments) -> tuple[Settings, Origins]:
 def project_of(arguments: Arguments) -> Project:
     """Return the project under this call's settings."""
     return open_project(settings_of(arguments)[0])
+
+
+def selecting(project: Project, arguments: StepFlags) -> Project:
+    """Return the project with the planner of the steps that the flags select."""
+    again = (*arguments.force, *([arguments.only] if arguments.only else []))
+    selection = Selection(arguments.from_step, arguments.until or arguments.only, again)
+    return replace(project, planner=replace(project.planner, selection=selection))
 
 
 def walk_of(project: Project) -> FolderWalk:

@@ -15,8 +15,8 @@ from importlib import import_module
 from typing import NamedTuple, TextIO
 
 from pipeline.base.display import guarded_streams, json_text
-from pipeline.base.display_paths import shown
 from pipeline.base.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ReelError
+from pipeline.cli.failure_lines import lines_below
 from pipeline.cli.help_pages import quick_page
 from pipeline.cli.options.commands import command_named
 from pipeline.cli.parser import parse
@@ -98,11 +98,11 @@ def describe(error: ReelError, stream: TextIO) -> None:
     """Print an error: the cause, the way out, and where to look."""
     print(f"error: {error.message} [{error.code}]", file=stream)
     if error.hint:
-        print(f"\nhint: {error.hint}", file=stream)
+        print(file=stream)
+    for line in lines_below(error):
+        print(line, file=stream)
     if isinstance(error, CommandLineError):
         print(f"usage: {error.usage}", file=stream)
-    if error.log:
-        print(f"log: {shown(error.log)}", file=stream)
 
 
 def _error_data(error: ReelError) -> dict[str, str | None]:

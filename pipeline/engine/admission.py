@@ -177,6 +177,8 @@ class Admission:
         if self._taking_edits or self._records.edits.of(digest):
             return None  # corrections are not part of what is recorded
         plan = self.plan_for(request)
+        if plan.again or plan.partial:
+            return None
         job = self._up_to_date.find(request.media, digest, self._up_to_date_key(plan, request.has))
         place = job_folder(request.media).parent if self._beside else self._output
         if job is None or job.published.folder.parent != place:

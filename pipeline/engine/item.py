@@ -28,6 +28,7 @@ from shared.files import is_sound
 from shared.language_model import NOTHING, Usage
 
 _PROVISIONAL = "provisional: usable for now; the next run does the step again"
+_PARTIAL = "nothing is published, since not all steps were asked for; without these flags the run goes on from here"
 _LEAST_BYTES_PER_SECOND = 2_000  # of media data, for a time limit before the length is known
 
 
@@ -89,6 +90,7 @@ class ItemTracker:
         self.results: dict[str, StoredResult] = {}
         self.error: ReelError | None = None
         self._errors: dict[str, ReelError] = {}  # by step
+        self._skipped: list[str] = []
         self._run = run
         self._steps_run = 0
         self._asked = NOTHING
@@ -110,8 +112,10 @@ class ItemTracker:
     def is_worth_publishing(self) -> bool:
         """Tell whether the item has outputs to publish: all of them, or those that do not depend on failed steps.
 
-        Nothing is published for a media file that changed between the first step and the last.
+        Nothing is published for a media file that changed between the first step and the last, nor of a partial plan.
         """
+        if self.plan.partial:
+            return False
         if not self.error:
             return True
         published = {publication.step for publication in self.plan.publications}
@@ -177,14 +181,12 @@ class ItemTracker:
         self._errors[step.id] = error
         self.results.pop(step.id, None)  # a reused result that is damaged and could not be made again
         self._record(step, None, "failed", seconds)
-        self.emit(
-            events.StepFailedEvent(
-                self.item.name, step.id, step.backend_name, error.code, error.message, error.hint, error.log
-            )
-        )
+        told = error.code, error.message, error.hint, error.log, error.log_lines
+        self.emit(events.StepFailedEvent(self.item.name, step.id, step.backend_name, *told))
 
     def skipped(self, step: Step) -> None:
         """Report that the step was not begun, because another step failed."""
+        self._skipped.append(step.id)
         self.emit(events.StepSkipped(self.item.name, step.id))
 
     def recall(self, keys: Mapping[str, str], published: PublishedFiles) -> None:
@@ -222,6 +224,8 @@ class ItemTracker:
         disk only, so that a thread can do it.
         """
         item, store = self.item, self.store
+        if self.plan.partial:
+            return []
         assert item.rules, "an item that is published already is not published again"
         made = FinishedJob(item.media, item.digest, self.plan, self.results, item.plan_digest, self.missing)
         try:
@@ -263,6 +267,8 @@ class ItemTracker:
         """Report the outcome of the item, and return its result."""
         published, error, name = self._published, self.error, self.item.name
         checked = checks_in(published.folder, name) if published else ()
+        if self._skipped:
+            self.emit(events.StepsSkipped(name, tuple(self._skipped)))
         if published:
             for text in publishing_notes(published, self.item.rules):
                 self.emit(events.Notice(name, None, text))
@@ -278,6 +284,8 @@ class ItemTracker:
                 steps = ", ".join(sorted({origin.rpartition(".")[0] for origin in self.missing}))
                 text = f"published without the results of {steps}; run the same command again to make only these"
                 self.emit(events.Notice(name, None, text))
+        elif self.plan.partial and not error:
+            self.emit(events.Notice(name, None, _PARTIAL))
         elif error and error is self._publishing_error:
             self.emit(events.StepFailedEvent(name, "publish", "", error.code, error.message, error.hint, None))
         state = "failed" if error else "done" if self._steps_run else "reused"

@@ -113,7 +113,7 @@ class ItemRunner:
             digests: InputDigests = gather(step.inputs, tracker.item.digest, tracker.results)
             tries = steps_to_try(step, surroundings.fallbacks)
             works = [prepare_step(one, digests, surroundings) for one in stored_variants(step, surroundings.fallbacks)]
-            for work in works:
+            for work in works if step.id not in tracker.plan.again else ():
                 if found := tracker.store.reusable(work.key):
                     tracker.reused(step, found)
                     return

@@ -21,6 +21,7 @@ from pipeline.plan.placement import choose_device
 from pipeline.plan.profile import ProfileChoice, choose_profile, load_profiles
 from pipeline.plan.recipe import load_recipe
 from pipeline.plan.registry import PARAMETERS, STAGES, SUBTITLE
+from pipeline.plan.selection import ALL_STEPS, Selection
 from pipeline.plan.subtitle_guides import load_guide
 from pipeline.publishing.beside import FORMATS
 from pipeline.workers.installation import chosen_device
@@ -29,12 +30,14 @@ from shared.stage import CORE_ENVIRONMENT, DeviceKind
 
 @dataclass(frozen=True)
 class Planner:
-    """Everything that decides a plan, apart from the recipe. `hardware` is the usable part of the machine."""
+    """Everything that decides a plan, apart from the recipe. `hardware` is the usable part of the machine, `selection`
+    the steps that the user asks for."""
 
     settings: Settings
     profile: ProfileChoice
     models: ModelCache
     hardware: Hardware
+    selection: Selection = ALL_STEPS
 
     @property
     def device(self) -> DeviceKind:
@@ -53,7 +56,7 @@ class Planner:
         """Return the plan for a media file under these settings; it is the same for each file."""
         plan = make_plan(load_recipe(self.settings.recipe, CONFIG / "recipes"), self.choices())
         check_languages(plan, self.settings.to)
-        return plan
+        return self.selection.of(plan)
 
     def choices(self) -> Choices:
         """Return the options of a plan that come from the user and the profile."""

@@ -85,6 +85,9 @@ def preview(
             found = found or store.lookup(result_key(ingredients(variant, digests, surroundings)))
         if not found and step.backend.oom_fallbacks:
             parts = ingredients(steps_to_try(step, surroundings.fallbacks)[0], digests, surroundings)
+        if found and step.id in plan.again:
+            previews.append(StepPreview(step, "redone", "you asked for it again"))
+            continue
         if found and found.provisional:
             previews.append(StepPreview(step, "redone", f"its result is provisional: {found.provisional}"))
             continue

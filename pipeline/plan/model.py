@@ -135,12 +135,15 @@ class Publication:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps in an order in which each comes after what it needs."""
+    """The steps in an order in which each comes after what it needs. Those in `again` are done even if their results
+    are in the store. A `partial` plan lacks the last steps, and nothing is published."""
 
     recipe: str
     profile: str
     steps: tuple[Step, ...]
     publications: tuple[Publication, ...]
+    again: frozenset[str] = frozenset()
+    partial: bool = False
 
     @cached_property
     def depths(self) -> Mapping[str, int]:

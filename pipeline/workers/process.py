@@ -27,8 +27,10 @@ from pipeline.base.errors import (
     WorkerKilled,
     WorkerTimedOut,
 )
+from pipeline.base.project import CODE_ROOT
 from pipeline.workers.interfaces import OnEvent, ResourceUse
 from pipeline.workers.resource_use import resident_and_cpu, resident_mb
+from pipeline.workers.stage_traceback import place_in_code
 from pipeline.workers.worker_log import is_too_long, last_lines, shorten
 from shared import protocol
 from shared.process_memory import says_out_of_memory, system_kills
@@ -48,6 +50,7 @@ _CANCEL_GRACE_S = 3.0
 _TERMINATE_GRACE_S = 5.0
 _WATCH_EVERY_S = 0.5
 _LAST_LINES = 20  # of a log, in which the cause of an abort is looked for
+_SHOWN_LINES = 5  # of a log, below the error of a stage that failed
 _QUOTED = 4  # errors whose traceback stays in the log even if it is shortened
 
 
@@ -141,12 +144,13 @@ class WorkerProcess:
             self.usable = False
             await self._end_job(request.id)
             await self._terminate()
-            raise WorkerTimedOut(
+            late = WorkerTimedOut(
                 "worker.timed-out",
                 f"{self._launch.name} did not finish within {span(limit_s)}",
                 hint="raise `time_limit_factor` if the machine is slow; the log shows what it did last",
                 log=self._launch.log,
-            ) from error
+            )
+            raise self._with_log(late) from error
         except asyncio.CancelledError:
             self.usable = False
             if await self._end_job(request.id):
@@ -277,7 +281,8 @@ class WorkerProcess:
             # MLX and C++ programs end the process where Python would raise an exception.
             return _no_memory(name, said, log)
         how = f"by signal {number}" if number else f"with exit status {status}"
-        return WorkerCrashed("worker.crashed", f"{name} ended by itself, {how}, in the middle of its work", log=log)
+        crashed = WorkerCrashed("worker.crashed", f"{name} ended by itself, {how}, in the middle of its work", log=log)
+        return self._with_log(crashed)
 
     def _error(self, answer: protocol.Event) -> ReelError:
         if isinstance(answer, protocol.Refused):
@@ -296,9 +301,17 @@ class WorkerProcess:
                 log=self._launch.log,
             )
         if isinstance(answer, protocol.Failed):
+            place = place_in_code(answer.traceback, CODE_ROOT)
             message = f"{self._launch.name} raised {answer.type}: {answer.message or 'no message'}"
-            return StageRaised("stage.raised", message, hint="the log holds the traceback", log=self._launch.log)
+            message += f", at {place}" if place else ""
+            raised = StageRaised("stage.raised", message, hint="the log holds the traceback", log=self._launch.log)
+            return self._with_log(raised)
         return self._protocol_error(f"`{answer.ev}` where an answer was expected")
+
+    def _with_log(self, error: StepFailed) -> StepFailed:
+        """Return the error with the last lines of the log, which often hold the cause."""
+        error.log_lines = tuple(last_lines(self._launch.log, _SHOWN_LINES))
+        return error
 
     def _memory_complaint(self) -> str | None:
         """Return the line of the log's end that says that memory ran out; None if none does."""

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from pipeline.base.display import one_line
 from pipeline.base.display_paths import as_text
 from pipeline.base.errors import EXIT_OK, EXIT_SOME_FAILED, BadInput, ReelError
-from pipeline.cli.arguments import CommandResult, project_of, requests_of, table, walk_of
+from pipeline.cli.arguments import CommandResult, project_of, requests_of, selecting, table, walk_of
 from pipeline.cli.options.jobs import PlanMedia
 from pipeline.cli.plan_needs import needs_of
 from pipeline.engine.admission import Admission, check_media, unreadable
@@ -28,7 +28,7 @@ from shared.language_model import Usage
 
 def plan(arguments: PlanMedia) -> CommandResult:
     """Preview the plan of every media file; writes nothing."""
-    project = project_of(arguments)
+    project = selecting(project_of(arguments), arguments)
     items: list[JsonValue] = []
     without = "" if project.settings.makes_film else ", no copy of the film"
     due: list[StepPreview] = []

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from pipeline.base.errors import UsageError
 from pipeline.base.events import Notice
-from pipeline.cli.arguments import CommandResult, project_of, requests_of, walk_of
+from pipeline.cli.arguments import CommandResult, project_of, requests_of, selecting, walk_of
 from pipeline.cli.batch_output import SUMMARISED, asked_of, result_of, summary
 from pipeline.cli.first_use import ask_about_code
 from pipeline.cli.options.jobs import RunMedia
 from pipeline.cli.reporters import open_reporter
+from pipeline.cli.same_command import offering_again
 from pipeline.engine.batch import run_batch
 from pipeline.engine.folder_walk import describe_skipped
 from pipeline.engine.media_list import Request, ordered
@@ -25,7 +26,7 @@ from pipeline.workers.ray import cluster as ray_cluster
 
 def run(arguments: RunMedia) -> CommandResult:
     """Run the recipe for each media file."""
-    project = project_of(arguments)
+    project = selecting(project_of(arguments), arguments)
     join_cluster(project.installed)
     walk = walk_of(project)
     named: list[Request] | None = None
@@ -35,7 +36,8 @@ def run(arguments: RunMedia) -> CommandResult:
     requests: Iterable[Request] = named or ()
     if arguments.retry_failed:
         requests = _failed_before(project.records().history, arguments, named)
-    with open_reporter(project.settings.progress) as emit:
+    with open_reporter(project.settings.progress) as reporter:
+        emit = offering_again(arguments, reporter)
         if passed := describe_skipped(walk.passed):
             emit(Notice(None, None, passed))
         if advice := advice_of(project.planner):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.base.setting_names import SHORT_NAMES
 from pipeline.cli.flag_values import count, given, seconds, split_list, whole
-from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, Arguments, argument, flag, switch, toggle
+from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, Arguments, argument, flag, repeated, switch, toggle
 from pipeline.cli.options.shared import ClusterFlag, FirstUseFlags, GuideFlag, ProgressFlag, SettingFlags, WaitFlag
 
 
@@ -100,7 +100,28 @@ class InputFlags(Arguments):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class JobFlags(SettingFlags, FirstUseFlags, GuideFlag, ProductFlags, InputFlags):
+class StepFlags(Arguments):
+    """The flags that select steps of the recipe; `reel plan` shows their names."""
+
+    from_step: str | None = flag(
+        "--from", group=HOW, metavar="STEP", help="do this step again, and every step that depends on it"
+    )
+    until: str | None = flag(
+        "--until", group=HOW, metavar="STEP", excludes="until",
+        help="leave out what comes after this step; nothing is published",
+    )  # fmt: skip
+    only: str | None = flag(
+        "--only", group=HOW, metavar="STEP", excludes="until",
+        help="do this step again, after missing ones before it; nothing is published",
+    )  # fmt: skip
+    force: tuple[str, ...] = repeated(
+        "--force", group=HOW, metavar="STEP",
+        help="do this step again; later ones follow if its result differs; may be repeated",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JobFlags(StepFlags, SettingFlags, FirstUseFlags, GuideFlag, ProductFlags, InputFlags):
     """The flags of `run` and `plan`."""
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from pipeline.base import events
-from pipeline.base.display_paths import shown
 from pipeline.base.events import Emit, Event
+from pipeline.cli.failure_lines import lines_below
 from pipeline.cli.reporters.plain_lines import line_of
 
 
@@ -24,5 +24,4 @@ def errors_only(*, notes: bool) -> Emit:
 
 
 def _failure(event: events.StepFailedEvent) -> str:
-    below = [f"hint: {event.hint}"] * bool(event.hint) + ([f"log: {shown(event.log)}"] if event.log else [])
-    return "\n".join([f"error: {event.item}: {event.step}: {event.message} [{event.code}]", *below])
+    return "\n".join([f"error: {event.item}: {event.step}: {event.message} [{event.code}]", *lines_below(event)])

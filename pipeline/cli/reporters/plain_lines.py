@@ -9,6 +9,7 @@ import time
 from pipeline.base import events
 from pipeline.base.display_paths import shown
 from pipeline.base.events import Event
+from pipeline.cli.failure_lines import lines_below
 from pipeline.cli.reporters.transfer_rate import Pace
 from pipeline.publishing.beside import is_job_folder
 from shared.stage import Fact
@@ -39,21 +40,25 @@ class Headings:
 
 class Lines:
     """Print a line for each event that matters to a user; for a long transfer, a line from time to time. With `verbose`
-    also for workers, and for steps that wait."""
+    also for workers, and for steps that wait. In a batch, each line names its file."""
 
     def __init__(self, between_s: float = _BETWEEN_FILE_LINES_S, *, verbose: bool = False) -> None:
         self._between_s = between_s
         self._verbose = verbose
         self._coming: dict[tuple[str, str], tuple[Pace, float]] = {}
         self._headings = Headings()
+        self._several = False  # files, whose lines may mix
 
     def emit(self, event: Event) -> None:
         """Print the event, if it is worth a line."""
         line = self._of_file(event) if isinstance(event, _OF_FILES) else line_of(event)
         if line is None and self._verbose:
             line = detail_of(event)
+        if isinstance(event, events.RunStarted):
+            self._several = event.items != 1
         if line is not None:
-            print(self._headings.above(event, line), file=sys.stderr, flush=True)
+            told = _named(event, line) if self._several else self._headings.above(event, line)
+            print(told, file=sys.stderr, flush=True)
 
     def _of_file(self, event: events.FileStarted | events.FileProgress | events.FileEnded) -> str | None:
         key, now = (event.what, event.file), time.monotonic()
@@ -69,6 +74,14 @@ class Lines:
         self._coming[key] = pace, now
         so_far = f"{_megabytes(event.done_bytes)} of {_megabytes(event.total_bytes)}"
         return "  " + ", ".join(filter(None, [f"{event.file}: {so_far}", pace.text()]))
+
+
+def _named(event: Event, text: str) -> str:
+    """Return the lines of an event, each after the name of its file, so that `grep` finds all of a file."""
+    item = getattr(event, "item", None)
+    if item is None or isinstance(event, events.ItemStarted | events.ItemFinished):
+        return text
+    return "\n".join(f"{item}: {line.removeprefix('  ')}" for line in text.splitlines())
 
 
 def line_of(event: Event) -> str | None:
@@ -100,12 +113,11 @@ def line_of(event: Event) -> str | None:
             return f"  {step:<22} {backend:<18}reused    {key[:8]}"
         case events.StepDone():
             return f"  {event.step:<22} {event.backend:<18}done      {measured(event)}"
-        case events.StepFailedEvent(_, step, backend, code, message, hint, log):
-            below = [f"hint: {hint}"] * bool(hint) + ([f"log: {shown(log)}"] if log else [])
-            tail = "".join(f"\n  {'':<22} {text}" for text in below)
+        case events.StepFailedEvent(_, step, backend, code, message):
+            tail = "".join(f"\n  {'':<22} {text}" for text in lines_below(event))
             return f"  {step:<22} {backend:<18}failed    {message} [{code}]{tail}"
-        case events.StepSkipped(_, step):
-            return f"  {step:<22} {'':<18}skipped   a step before it failed"
+        case events.StepsSkipped(_, steps):
+            return f"  skipped {len(steps)} later {'steps' if len(steps) > 1 else 'step'}: {', '.join(steps)}"
         case events.Notice(_, step, text):
             return f"  {step:<22} note: {text}" if step else f"note: {text}"
         case events.Checked(_, step, language, cues, over, rules):

@@ -68,11 +68,13 @@ class Failure:
     message: str
     hint: str | None
     log: Path | None
+    log_lines: tuple[str, ...] = ()
 
     def error(self) -> ReelError:
         """Return the exception."""
         kind = getattr(errors, self.kind, StepFailed)
         made: ReelError = kind(self.code, self.message, hint=self.hint, log=self.log)
+        made.log_lines = self.log_lines
         return made
 
 
@@ -82,7 +84,7 @@ WorkerMessage = protocol.Progress | protocol.Notice | protocol.Done | ResourceUs
 
 def failure(error: ReelError) -> Failure:
     """Return the error as a value."""
-    return Failure(type(error).__name__, error.code, error.message, error.hint, error.log)
+    return Failure(type(error).__name__, error.code, error.message, error.hint, error.log, error.log_lines)
 
 
 def code_digest(root: Path = CODE_ROOT) -> str:

@@ -42,6 +42,18 @@ def test_a_failure_shows_its_hint_below() -> None:
     ]
 
 
+def test_a_failure_shows_the_end_of_its_log_and_the_command_that_repeats_it() -> None:
+    log, again = Path("vad.log"), "./reel run film.mkv --only vad"
+    failed = events.StepFailedEvent("a", "vad", "silero", "stage.raised", "no", None, log, ("one", "two"), again)
+    told = [line.strip() for line in (line_of(failed) or "").splitlines()[1:]]
+    assert told == ["its last lines:", "| one", "| two", "log: vad.log", f"again: {again}"]
+
+
+def test_steps_behind_a_failed_one_are_one_line() -> None:
+    assert line_of(events.StepSkipped("a", "clean")) is None
+    assert line_of(events.StepsSkipped("a", ("clean", "mux"))) == "  skipped 2 later steps: clean, mux"
+
+
 def test_a_long_reason_is_cut_and_a_moving_bar_is_no_line() -> None:
     started = line_of(events.StepStarted("a", "asr", "x", "because " * 40, None))
     assert started is not None

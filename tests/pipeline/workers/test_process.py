@@ -86,7 +86,7 @@ def test_warnings_and_progress_are_reported_and_warnings_kept_with_the_result(be
     ("how", "value", "kind", "code", "says"),
     [
         ("refuse", 0, StageRefused, "misbehave.refused", "will not do this"),
-        ("raise", 0, StageRaised, "stage.raised", "LookupError: nobody expected this"),
+        ("raise", 0, StageRaised, "stage.raised", "LookupError: nobody expected this, at tests/fakes/misbehave.py:"),
         ("segfault", 0, WorkerCrashed, "worker.crashed", "SIGSEGV"),
         ("abort", 0, WorkerCrashed, "worker.crashed", "SIGABRT"),
         ("abort without memory", 0, OutOfMemory, "stage.out-of-memory", "Insufficient Memory"),
@@ -108,6 +108,7 @@ def test_each_failure_is_an_error_of_its_own_and_the_next_job_is_done(
     assert isinstance(failed, ReelError)
     assert failed.code == code
     assert says in failed.message
+    assert bool(failed.log_lines) is (code in {"stage.raised", "worker.crashed"})
     assert isinstance(done, StoredResult)
 
 

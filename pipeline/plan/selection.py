@@ -1,0 +1,69 @@
+"""Select some of a plan's steps: up to one, or again from one on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pipeline.base.errors import UsageError
+from pipeline.plan.model import Plan
+from shared.nearest import suggestion
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The steps that a user asks for, as `asr` or `translate:pt`; `translate` means that step for every language.
+
+    `start` is done again with all steps that depend on it, `again` are done again alone. Steps after `until` are left
+    out; nothing is published then, so that the files of a complete run stay as they are.
+    """
+
+    start: str | None = None
+    until: str | None = None
+    again: tuple[str, ...] = ()
+
+    def of(self, plan: Plan) -> Plan:
+        """Return the plan with the selection. Raises `UsageError` for a step that the plan does not have."""
+        repeated = {step for name in self.again for step in _ids(plan, name)}
+        if self.start:
+            repeated |= _depending(plan, _ids(plan, self.start))
+        plan = replace(plan, again=frozenset(repeated))
+        if not self.until:
+            return plan
+        kept = _needed(plan, _ids(plan, self.until))
+        if self.start and not repeated & kept:
+            text = f"the step `{self.start}` comes after `{self.until}`"
+            raise UsageError("steps.order", text, hint="name them in the order of `./reel plan`")
+        steps = tuple(step for step in plan.steps if step.id in kept)
+        return replace(plan, steps=steps, publications=(), partial=True)
+
+
+ALL_STEPS = Selection()
+
+
+def _ids(plan: Plan, name: str) -> frozenset[str]:
+    """Return the steps that a name means."""
+    found = frozenset(step.id for step in plan.steps if name in {step.id, step.id.partition(":")[0]})
+    if not found:
+        known = [step.id for step in plan.steps]
+        text = f"the recipe {plan.recipe} has no step `{name}` under these settings"
+        raise UsageError("steps.unknown", text, hint=suggestion(name, known, f"its steps are {', '.join(known)}"))
+    return found
+
+
+def _depending(plan: Plan, first: Iterable[str]) -> set[str]:
+    """Return these steps with all that need their results. Each step of a plan comes after what it needs."""
+    found = set(first)
+    for step in plan.steps:
+        if step.needs & found:
+            found.add(step.id)
+    return found
+
+
+def _needed(plan: Plan, last: Iterable[str]) -> set[str]:
+    """Return these steps with all whose results they need."""
+    found = set(last)
+    for step in reversed(plan.steps):
+        if step.id in found:
+            found |= step.needs
+    return found
