@@ -20,10 +20,11 @@ from shared.text.text_width import places
 from stages.subtitle.cue_layout import lay_out
 from stages.subtitle.numbers import write_out
 from stages.subtitle.shot_changes import keep_to_shots
+from stages.subtitle.spoken_times import translated
 from stages.subtitle.stage import Wishes
 from stages.subtitle.times import Laid, needed_ms, set_times
 from stages.toolkit.cues.marks import NOTE, between_notes, bracketed
-from stages.toolkit.cues.words import Piece, pieces_of
+from stages.toolkit.cues.words import Piece, fitted, spoken
 
 _LABEL_MS = 2_000  # a sound is told of for so long, however long it lasts
 
@@ -42,7 +43,8 @@ def make_cues(
             continue
         marked = sung and wishes.songs == "mark"
         room = replace(limits, line_length=limits.line_length - 2 * places(f"{NOTE} ")) if marked else limits
-        pieces = write_out(pieces_of(part, translation, room.line_length, end_ms), wishes.numbers)
+        heard = translated(part, translation) if translation else spoken(part.segments)
+        pieces = write_out(fitted(heard, room.line_length, end_ms), wishes.numbers)
         said = lay_out(pieces if sung else list(names.before(pieces)), language, room, end_ms)
         laid += [_as_song(one, wishes) for one in said] if sung else said
     laid += _labels(wishes.labels, wishes.music, limits, end_ms)

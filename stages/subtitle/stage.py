@@ -213,7 +213,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str], repor
 
 STAGE = Stage(
     name="subtitle",
-    version=10,
+    version=11,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,

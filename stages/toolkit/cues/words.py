@@ -10,8 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from shared.documents.transcript import Segment, Transcript
-from shared.documents.translation import Translation
+from shared.documents.transcript import Segment
 from shared.text.sentence_end import OPENERS, ends_sentence
 from shared.text.text_width import clusters, is_cluster_edge, is_spaceless, places
 
@@ -33,37 +32,35 @@ class Piece:
     speaker: str | None = None
 
 
-def pieces_of(transcript: Transcript, translation: Translation | None, line_length: int, end_ms: int) -> list[Piece]:
+def fitted(said: Iterable[Piece], line_length: int, end_ms: int) -> list[Piece]:
     """Return all that is to be shown, in order of time, inside the media, and no piece wider than a line."""
-    if translation is None:
-        said = _said(transcript)
-    else:
-        texts = {segment.id: segment.text for segment in translation.segments}
-        said = (piece for segment in transcript.segments for piece in spread(texts.get(segment.id, ""), segment))
-    fitting = (part for piece in _glued(said) for part in _cut_to_fit(piece, line_length))
+    fitting = (part for piece in glued(said) for part in _cut_to_fit(piece, line_length))
     return _with_whole_sentences(list(_in_order(fitting, end_ms)))
 
 
 def spread(text: str, over: Segment) -> Iterator[Piece]:
     """Yield a text without times of its own over the time of a segment, each word in proportion to its length."""
-    yield from _spread(list(_tokens(text)), over.start_ms, over.end_ms, over.speaker)
+    yield from by_proportion(list(_tokens(text)), over.start_ms, over.end_ms, over.speaker)
 
 
-def _said(transcript: Transcript) -> Iterator[Piece]:
+def spoken(segments: Iterable[Segment]) -> Iterator[Piece]:
     """Yield the words of every segment; the text of one that has none, spread over its time."""
     spaced = True  # whether white space stands before what comes next, be it in a word or between two
-    for segment in transcript.segments:
+    for segment in segments:
         if not segment.words:
             yield from spread(segment.text, segment)
             spaced = segment.text.strip() == "" or segment.text[-1:].isspace()
         for word in segment.words:
             spaced = spaced or not word.joined or word.text[:1].isspace()
             parts = [(part, number == 0 and not spaced) for number, part in enumerate(word.text.split())]
-            yield from _spread(parts, word.start_ms, word.end_ms, word.speaker or segment.speaker)
+            yield from by_proportion(parts, word.start_ms, word.end_ms, word.speaker or segment.speaker)
             spaced = word.text[-1:].isspace() or (spaced and not parts)
 
 
-def _spread(tokens: Sequence[tuple[str, bool]], start_ms: int, end_ms: int, speaker: str | None) -> Iterator[Piece]:
+def by_proportion(
+    tokens: Sequence[tuple[str, bool]], start_ms: int, end_ms: int, speaker: str | None
+) -> Iterator[Piece]:
+    """Yield words, each with whether it joins the one before, over a time in proportion to their length."""
     if len(tokens) == 1:  # nearly always
         yield Piece(tokens[0][0], start_ms, end_ms, tokens[0][1], speaker)
         return
@@ -103,7 +100,7 @@ def _may_part(before: str, after: str) -> bool:
     return first not in _NEVER_FIRST and unicodedata.category(first)[0] not in {"P", "M"}
 
 
-def _glued(pieces: Iterable[Piece]) -> Iterator[Piece]:
+def glued(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """Yield pieces that may not be parted as one: a recogniser gives `well` and `-known`, and parts of a cluster."""
     held: list[Piece] = []
     for piece in pieces:
@@ -136,7 +133,7 @@ def _cut_to_fit(piece: Piece, limit: int) -> Iterator[Piece]:
         width += places(cluster)
     tokens.append((held, True))
     tokens[0] = (tokens[0][0], piece.joined)
-    yield from _spread(tokens, piece.start_ms, piece.end_ms, piece.speaker)
+    yield from by_proportion(tokens, piece.start_ms, piece.end_ms, piece.speaker)
 
 
 def _in_order(pieces: Iterable[Piece], end_ms: int) -> Iterator[Piece]:
