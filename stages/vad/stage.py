@@ -146,7 +146,7 @@ def _write(job: VadJob, duration_ms: int, regions: tuple[Region, ...]) -> VadOut
 
 STAGE = Stage(
     name="vad",
-    version=1,
+    version=2,
     summary="find speech",
     inputs=VadInputs,
     params=VadParams,

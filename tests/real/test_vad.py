@@ -70,3 +70,17 @@ def test_a_conversation_has_speech_most_of_the_time(run_stage: Stages, speech_cl
 def test_an_empty_sound_file_has_no_regions(run_stage: Stages, tmp_path: Path, backend: str) -> None:
     done = run_stage("vad", {"audio": write_wav(tmp_path / "empty.wav", b"")}, {}, backend)
     assert SpeechRegions.read(done.file("speech")) == SpeechRegions(duration_ms=0, regions=())
+
+
+def test_speech_after_minutes_of_silence_is_found_where_it_is(
+    run_stage: Stages, speech_clip: Path, tmp_path: Path
+) -> None:
+    """The network does not run on a minute of silence, so it starts into the next one without a memory."""
+    silent_s = 150
+    after = write_wav(tmp_path / "after.wav", bytes(2 * RATE * silent_s) + speech_clip.read_bytes()[44:])
+    found = SpeechRegions.read(run_stage("vad", {"audio": after}).file("speech")).regions
+    alone = SpeechRegions.read(run_stage("vad", {"audio": speech_clip}).file("speech")).regions
+    assert len(found) == len(alone)
+    for late, early in zip(found, alone, strict=True):
+        assert abs(late.start_ms - silent_s * 1000 - early.start_ms) <= 64
+        assert abs(late.end_ms - silent_s * 1000 - early.end_ms) <= 64
