@@ -283,7 +283,7 @@ _DECODING = tuple(
 
 STAGE = Stage(
     name="translate",
-    version=5,
+    version=6,
     summary="translate a transcript, segment by segment, sentence by sentence",
     inputs=TranslateInputs,
     params=TranslateParams,

@@ -22,6 +22,7 @@ from shared.text.language import primary
 from stages.toolkit.audio.waveform import Samples, Waveform, open_speech
 from stages.toolkit.whisper.codes import whisper_code
 from stages.toolkit.whisper.ctranslate2 import languages_of, load_model
+from stages.translate.doubts import report_doubts
 from stages.translate.stage import Work
 
 _BEAM_SIZE = 5
@@ -53,22 +54,24 @@ class WhisperTranslateEngine:
             )
         tokenizer = Tokenizer(self._model.hf_tokenizer, True, task="translate", language=whisper_code(source))
         waveform = open_speech(work.audio)
-        found: list[str] = []
+        found: list[tuple[str, float]] = []
         for stretch in _stretches(work.segments, waveform):
             found.append(self._translate(waveform.read(stretch.start_ms, stretch.end_ms), tokenizer))
             work.progress(len(found) / len(work.segments))
-        return found
+        report_doubts(work, [score for _, score in found])
+        return [text for text, _ in found]
 
-    def _translate(self, samples: Samples, tokenizer: Tokenizer) -> str:
-        """Return the text of one stretch; decoded a second time, without repeating itself, where it does."""
+    def _translate(self, samples: Samples, tokenizer: Tokenizer) -> tuple[str, float]:
+        """Return the text of one stretch and its mean log probability; decoded a second time, without repeating itself,
+        where it does."""
         if not len(samples):
-            return ""
+            return "", 0.0
         features = self._model.feature_extractor(samples)
         frames = features.shape[-1] + _QUIET_FRAMES
         window = min(max(frames + frames % 2, _SHORTEST_FRAMES), self._model.feature_extractor.nb_max_frames)
         heard = self._model.encode(pad_or_trim(features, window))
         prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
-        text = ""
+        text, score = "", 0.0
         for no_repeat_ngram_size in (0, 3):
             result = self._model.model.generate(
                 heard,
@@ -76,11 +79,12 @@ class WhisperTranslateEngine:
                 beam_size=_BEAM_SIZE,
                 max_length=min(len(prompt) + _TOKENS + _TOKENS_PER_SECOND * features.shape[-1] // 100, 448),
                 no_repeat_ngram_size=no_repeat_ngram_size,
+                return_scores=True,
             )[0]
-            text = str(tokenizer.decode(result.sequences_ids[0])).strip()
+            text, score = str(tokenizer.decode(result.sequences_ids[0])).strip(), float(result.scores[0])
             if get_compression_ratio(text) <= _REPETITION:
                 break
-        return text
+        return text, score
 
 
 def _stretches(segments: Sequence[Segment], waveform: Waveform) -> Iterator[Region]:

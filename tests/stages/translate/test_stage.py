@@ -14,6 +14,7 @@ from shared.documents.translation import Translation
 from shared.stage import Job, StageError
 from shared.text.flores_codes import INDICTRANS2, NLLB, flores_code
 from shared.text.glossary import Glossary, Term
+from stages.translate.doubts import UNSURE, report_doubts
 from stages.translate.stage import (
     STAGE,
     TranslateInputs,
@@ -212,3 +213,29 @@ def test_what_a_language_model_is_told_leaves_the_keys_of_the_others_alone_and_t
 def test_the_stub_has_every_segment(tmp_path: Path) -> None:
     outputs = stub(a_job(tmp_path, "en", "hello", "bye", target="hi"))
     assert texts_of(outputs.translation) == [(0, "[hi] hello"), (1, "[hi] bye")]
+
+
+class UnsureEngine:
+    """Is sure of its first segment only."""
+
+    def translate(self, work: Work) -> Sequence[str]:
+        report_doubts(work, [UNSURE + 0.1, *[UNSURE - 0.1] * (len(work.segments) - 1)])
+        return [f"text {segment.id}" for segment in work.segments]
+
+
+def test_what_the_model_is_unsure_of_is_told_with_its_times(tmp_path: Path) -> None:
+    job = a_job(tmp_path, "hi", *(f"say {number}" for number in range(8)))
+    run(UnsureEngine(), job)
+    assert isinstance(job.listener, Audience)
+    assert job.listener.warnings == [
+        "the model is unsure of its translation of 7 of 8 segments, which may say something else than was said: at"
+        " 0:01, 0:02, 0:03, 0:04, 0:05, ..."
+    ]
+    assert job.facts["unsure"] == 7
+
+
+def test_a_translation_that_the_model_is_sure_of_passes_without_a_word(tmp_path: Path) -> None:
+    job = a_job(tmp_path, "hi", "one")
+    run(UnsureEngine(), job)
+    assert isinstance(job.listener, Audience)
+    assert (job.listener.warnings, job.facts["unsure"]) == ([], 0)
