@@ -93,6 +93,7 @@ INHERITED = (
     "http_proxy", "https_proxy", "all_proxy", "no_proxy",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
     "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "LD_LIBRARY_PATH",
+    "PYTORCH_CUDA_ALLOC_CONF",  # `expandable_segments:True` where a card's memory is cut into pieces
     "SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS",  # Windows does not start without them
     "PROCESSOR_ARCHITECTURE", "PROGRAMDATA",  # and libraries ask for these there
 )  # fmt: skip

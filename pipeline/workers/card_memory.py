@@ -9,6 +9,7 @@ from pipeline.base.hardware import card_memory_mb
 from pipeline.base.nvidia import Card, CardUse
 from pipeline.workers.capacity import Placement
 
+_LEAST_MB = 1.0  # a full card stays a card: a job that does not fit there finds that out, and says so
 _RESERVE = 0.05  # of a card: allocators round up, and a desktop grows
 
 
@@ -22,7 +23,7 @@ def usable_mb(card: Card, use: CardUse | None, own: Collection[int]) -> float:
         return total_mb * (1 - _RESERVE)
     ours_mb = sum(held_mb for pid, held_mb in use.processes.items() if pid in own)
     others_mb = max(use.total_mb - use.free_mb - ours_mb, 0.0)
-    return max(total_mb * (1 - _RESERVE) - others_mb, 0.0)
+    return max(total_mb * (1 - _RESERVE) - others_mb, _LEAST_MB)
 
 
 def card_of(error: OutOfMemory) -> Placement | None:

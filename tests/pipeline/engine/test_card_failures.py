@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pipeline.base import events
 from pipeline.base.errors import OutOfMemory, WorkerCrashed
 from pipeline.base.hardware import Hardware, cards_key
 from pipeline.base.nvidia import Card
@@ -17,9 +21,12 @@ from pipeline.plan.result_key import ingredients, result_key
 from pipeline.store.card_proofs import CardProofs
 from pipeline.store.results import StoredResult
 from pipeline.store.worker_stats import Measurements
+from pipeline.workers.dispatcher import StepJob
+from pipeline.workers.local_host import local_dispatcher
 from shared.stage import Resources
 from tests.fakes.nvidia import fake_card, fake_tool, uuid_of
 from tests.pipeline.conftest import Bench
+from tests.processes import children
 
 NO_KERNEL = "CUDA error: no kernel image is available for execution on the device"
 
@@ -171,3 +178,27 @@ def test_a_step_that_begins_with_a_fallback_is_told_with_the_way_to_try_again(be
     assert "misbehave with batches of 4" in note
     assert "`./reel runs forget fallbacks`" in note
     assert fallback_notes([step], {}) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the children are read from /proc")
+def test_what_the_driver_says_that_a_worker_holds_is_measured_and_booked(card_bench: Bench, tmp_path: Path) -> None:
+    measured: list[events.WorkerMeasured] = []
+
+    def emit(event: events.Event) -> None:
+        if isinstance(event, events.WorkerMeasured):
+            measured.append(event)
+
+    async def work() -> float | None:
+        installed = card_bench.project.installed
+        async with local_dispatcher(installed, card_bench.logs, None, emit) as dispatcher:
+            before, out_dir = set(children(os.getpid())), card_bench.logs / "well"
+            out_dir.mkdir(parents=True)
+            step = on_card(card_bench, "well")
+            await dispatcher.run(StepJob(step, {"media": None}, out_dir, 60.0))
+            (pid,) = set(children(os.getpid())) - before
+            fake_tool(tmp_path / "tool", [fake_card(mib=8192, free=1192)], processes=f"{uuid_of(0)}, {pid}, 7000")
+            await dispatcher._measure_cards()
+            return dispatcher._pools.pool_of(step, {}).resident.gpu_mb
+
+    assert asyncio.run(work()) == pytest.approx(7000 * 2**20 / 1e6)
+    assert measured[-1].gpu_memory_mb == pytest.approx(7000 * 2**20 / 1e6)

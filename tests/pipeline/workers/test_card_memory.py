@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.base.hardware import Hardware
 from pipeline.base.nvidia import Card, CardUse
-from pipeline.workers.capacity import Demand, Placement
+from pipeline.workers.capacity import Demand, FreeCapacity, Placement, clamp_to_largest_host
 from pipeline.workers.card_memory import usable_mb
 from pipeline.workers.interfaces import WorkerKey
 from pipeline.workers.local_host import LocalHost
@@ -29,8 +29,8 @@ def test_what_others_hold_is_never_booked_and_what_is_ours_always(free_mb: float
     use, own = CardUse(TOTAL_MB, free_mb, processes), {1, 2, 3}
     booked = usable_mb(CARD, use, own)
     ours = sum(mb for pid, mb in processes.items() if pid in own)
-    assert 0 <= booked <= TOTAL_MB * 0.95
-    assert booked <= free_mb + ours
+    assert 0 < booked <= TOTAL_MB * 0.95
+    assert booked <= max(free_mb + ours, 1.0)
     assert usable_mb(CARD, use, {*own, *processes}) >= booked
 
 
@@ -58,6 +58,15 @@ def test_a_run_books_what_is_free_at_its_start_and_takes_what_others_release(hos
     assert asyncio.run(host.measure_cards([4711])) == {4711: pytest.approx(2048 * 2**20 / 1e6)}
     assert host.hosts[0].gpus[0] == pytest.approx(TOTAL_MB * 0.95)
     assert host.hosts[0].gpus[1] == empty, "a place that was promised stays"
+
+
+def test_a_card_that_others_fill_whole_is_still_the_place_of_what_is_to_compute_there(
+    bench: Bench, host: LocalHost
+) -> None:
+    full = replace(host.hosts[0], gpus=(usable_mb(CARD, CardUse(TOTAL_MB, 0.0, {}), ()),))
+    demand = clamp_to_largest_host(Demand(cpus=1, gpu_mb=4000.0, gpus=1), [full])
+    assert demand is not None
+    assert FreeCapacity([full]).placement_for(demand, demand) == Placement("local", 0)
 
 
 def test_where_the_driver_shows_no_process_ours_are_not_taken_for_those_of_others(
