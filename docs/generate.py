@@ -114,11 +114,15 @@ def stages_page() -> str:
             for name, field in stage.params.model_fields.items()
         ]
         text += table(("parameter", "kind", "default", "meaning"), parameters) if parameters else "No parameters.\n\n"
-        rows = [(f"`{name}`", backend.summary, f"`{backend.environment}`", _wants(backend))
+        rows = [(f"`{name}`", backend.summary, _environments(backend), _wants(backend))
                 for name, backend in stage.backends.items()]  # fmt: skip
         text += table(("backend", "what it is", "environment", "wants"), rows)
         text += "".join(map(_neutral, stage.backends, stage.backends.values()))
     return text
+
+
+def _environments(backend: Backend) -> str:
+    return ", on a card ".join(f"`{family}`" for family in backend.environments)
 
 
 def _neutral(name: str, backend: Backend) -> str:
@@ -240,7 +244,7 @@ def environments_page() -> str:
 def _used_by(family: str) -> list[str]:
     def uses(stage: Stage) -> list[str]:
         return [f"{stage.name} ({name})" for name, backend in stage.backends.items()
-                if family == backend.environment or family in backend.tools]  # fmt: skip
+                if family in backend.environments or family in backend.tools]  # fmt: skip
 
     return [use for stage in STAGES.values() for use in uses(stage)]
 

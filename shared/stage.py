@@ -107,6 +107,11 @@ class Backend:
     oom_fallbacks: tuple[Fallback, ...] = ()
     service: Service | None = None  # None: it works without a network
 
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """Return its environment, and the one for an NVIDIA card where that is another."""
+        return (self.environment, self.card_environment) if self.card_environment else (self.environment,)
+
 
 @dataclass(frozen=True)
 class Device:

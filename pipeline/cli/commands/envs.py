@@ -80,7 +80,7 @@ def _list(environments: Environments) -> CommandResult:
         status = environments.status(name)
         size = _size(status.folder) if status.state != "missing" else 0
         used_by = sorted(
-            {stage.name for stage in STAGES.values() for b in stage.backends.values() if b.environment == name}
+            {stage.name for stage in STAGES.values() for b in stage.backends.values() if name in b.environments}
         )
         used_by += sorted({stage.name for stage in STAGES.values() for b in stage.backends.values() if name in b.tools})
         rows.append((name, status.state, megabytes(size) if size else "-", ", ".join(used_by), family.reason))
