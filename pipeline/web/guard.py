@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.web.access import Access, Asked
 from pipeline.web.refused import Refused
-from pipeline.web.replies import SAFE_HEADERS, refusal
+from pipeline.web.replies import SAFE_HEADERS, refusal_reply
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -45,7 +45,7 @@ class Guard:
             await send(message)
 
         if refused := self._refusal(scope, path, headers):
-            await refusal(path, refused)(scope, receive, safely)
+            await refusal_reply(path, refused)(scope, receive, safely)
         else:
             await self._app(scope, _counted(receive, self._room), safely)
 

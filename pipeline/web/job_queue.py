@@ -40,6 +40,10 @@ _COLUMNS = (
     "id, media, label, overrides, place, priority, source, state, attempts, created_ms, started_ms, ended_ms, folder,"
     " files, error, reason"
 )
+_JSON_COLUMNS = {"overrides", "files", "error"}
+_AS_JSON = "json_object({}, 'recipe', json_extract(overrides, '$.recipe'))".format(
+    ", ".join(f"'{name}', {f'json({name})' if name in _JSON_COLUMNS else name}" for name in _COLUMNS.split(", "))
+)
 
 
 @dataclass(frozen=True)
@@ -141,14 +145,17 @@ class JobQueue:
     def jobs(self, states: Collection[State] = (), limit: int = -1) -> list[Job]:
         """Return the jobs in these states, or all: those at work, then those queued in their order, then the rest,
         newest first."""
-        wanted = [state for state in STATES if state in (states or STATES)]
-        found: list[Job] = []
-        for state in ("running", "queued"):
-            if state in wanted:
-                found += self._select(f"state = '{state}' ORDER BY priority DESC, number", limit)
-        if ended := [f"'{state}'" for state in wanted if state in ENDED]:
-            found += self._select(f"state IN ({', '.join(ended)}) ORDER BY ended_ms DESC, number DESC", limit)
+        found = [job for where in _orders(states) for job in self._select(where, limit)]
         return found if limit < 0 else found[:limit]
+
+    def listed(self, states: Collection[State] = (), limit: int = -1) -> str:
+        """Return the same jobs as a JSON array of what `job_data` returns. SQLite writes it, in a fifth of the time:
+        ten thousand jobs are read at once by a page."""
+        found: list[str] = []
+        for where in _orders(states):
+            rows = self._database.execute(f"SELECT {_AS_JSON} FROM jobs WHERE {where} LIMIT ?", (limit,))
+            found += [row[0] for row in rows]
+        return f"[{','.join(found if limit < 0 else found[:limit])}]"
 
     def counts(self) -> dict[str, int]:
         """Return the number of jobs by state."""
@@ -212,6 +219,15 @@ class JobQueue:
                 yield
         except sqlite3.DatabaseError as error:
             raise _trouble(self._file, error) from error
+
+
+def _orders(states: Collection[State]) -> list[str]:
+    """Return the conditions that select jobs in these states, or in all, in their order."""
+    wanted = [state for state in STATES if state in (states or STATES)]
+    found = [f"state = '{state}' ORDER BY priority DESC, number" for state in ("running", "queued") if state in wanted]
+    if ended := [f"'{state}'" for state in wanted if state in ENDED]:
+        found.append(f"state IN ({', '.join(ended)}) ORDER BY ended_ms DESC, number DESC")
+    return found
 
 
 def job_data(job: Job) -> dict[str, Any]:

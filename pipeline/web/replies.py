@@ -24,7 +24,7 @@ _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rat
 _SERVER_ERROR = 500
 
 
-def refusal(path: str, refused: Refused) -> Response:
+def refusal_reply(path: str, refused: Refused) -> Response:
     """Return a refusal in the form of the interface that `path` belongs to."""
     headers = {"cache-control": "no-store"}
     if refused.retry_after_s is not None:
@@ -49,5 +49,10 @@ def refusal(path: str, refused: Refused) -> Response:
 
 def json_reply(data: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a JSON document that no cache keeps."""
-    body = json.dumps(data, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return json_text(json.dumps(data, ensure_ascii=False), status, headers)
+
+
+def json_text(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a JSON document that is text already."""
+    body = text.encode("utf-8", "backslashreplace")
     return Response(body, status, {"cache-control": "no-store", **(headers or {})}, media_type="application/json")

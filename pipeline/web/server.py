@@ -38,7 +38,7 @@ from pipeline.web.job_runner import ChildPlan, JobRunner
 from pipeline.web.media_roots import MediaRoots
 from pipeline.web.partial_uploads import PartialUploads
 from pipeline.web.refused import Refused
-from pipeline.web.replies import json_reply, refusal
+from pipeline.web.replies import json_reply, refusal_reply
 from pipeline.web.service import Service
 from pipeline.web.uploads import Uploads
 from shared.stage import CORE_ENVIRONMENT
@@ -171,22 +171,22 @@ def _path(request: Request) -> str:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
-    return refusal(_path(request), error)
+    return refusal_reply(_path(request), error)
 
 
 async def _reel_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ReelError)
-    return refusal(_path(request), Refused.by(error, 503))
+    return refusal_reply(_path(request), Refused.by(error, 503))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     refused = Refused(error.status_code, "serve.http", f"{request.method} {_path(request)}: {error.detail}")
-    reply = refusal(_path(request), refused)
+    reply = refusal_reply(_path(request), refused)
     for name, value in (error.headers or {}).items():
         reply.headers[name] = value
     return reply
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    return refusal(_path(request), Refused(500, "reel.bug", f"a bug of reel: {type(error).__name__}"))
+    return refusal_reply(_path(request), Refused(500, "reel.bug", f"a bug of reel: {type(error).__name__}"))

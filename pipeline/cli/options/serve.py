@@ -52,6 +52,10 @@ class ServeFlags(SettingFlags, FirstUseFlags, GuideFlag):
         "--beside", group=PLACE, setting="beside",
         help="write subtitles next to each media file of a media folder, named for media servers; no film",
     )  # fmt: skip
+    skip_existing: bool | None = toggle(
+        "--skip-existing", group=TAKE, setting="skip_existing",
+        help="skip media files that already have text subtitles in the requested languages",
+    )  # fmt: skip
     media: tuple[str, ...] = repeated(
         "--media", group=TAKE, metavar="DIR", kind="folder",
         help="a folder whose files requests may name; without it, files can only be uploaded; may be repeated",

@@ -24,7 +24,7 @@ from pipeline.web.apis.audio_jobs import Wanted, file_in, submit
 from pipeline.web.apis.openai_formats import tab_separated, whisper_json
 from pipeline.web.job_queue import Job
 from pipeline.web.refused import Refused
-from pipeline.web.replies import json_reply, refusal
+from pipeline.web.replies import json_reply, refusal_reply
 from pipeline.web.service import Service
 from shared.text.language import UNDETERMINED, english_name, primary
 
@@ -107,7 +107,7 @@ def _reply(job: Job, wanted: Wanted) -> Response:
     try:
         text = _content(job, wanted)
     except Refused as refused:
-        return refusal("/asr", refused)
+        return refusal_reply("/asr", refused)
     name = quote(f"{job.label}.{wanted.form}")
     headers = {
         "asr-engine": "reel", "reel-job": job.id, "cache-control": "no-store",

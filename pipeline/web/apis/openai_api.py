@@ -20,7 +20,7 @@ from pipeline.web.apis.openai_formats import as_sse, diarized_json, plain_json, 
 from pipeline.web.event_log import PING_S
 from pipeline.web.job_queue import Job
 from pipeline.web.refused import Refused
-from pipeline.web.replies import json_reply, refusal
+from pipeline.web.replies import json_reply, refusal_reply
 from pipeline.web.service import Service
 
 ALIASES = (
@@ -161,7 +161,7 @@ def _reply(job: Job, asked: _Asked, headers: dict[str, str]) -> Response:
             return Response(text, 200, headers, media_type=f"{kind}; charset=utf-8")
         answer = answer_of(job, asked.wanted.target)
     except Refused as refused:
-        return refusal(_AUDIO, refused)
+        return refusal_reply(_AUDIO, refused)
     if asked.form == "text":
         return Response(f"{answer.text}\n", 200, headers, media_type="text/plain; charset=utf-8")
     return json_reply(_document(answer, asked), 200, headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from starlette.routing import Route
 from pipeline.web.job_maker import Ordered, priority_of
 from pipeline.web.job_queue import ENDED, STATES, Job, Place, State, job_data
 from pipeline.web.refused import Refused
-from pipeline.web.replies import json_reply
+from pipeline.web.replies import json_reply, json_text
 from pipeline.web.service import Service
 
 API = "/api/1"
@@ -76,8 +77,8 @@ class OwnApi:
         limit = request.query_params.get("limit", "-1")
         if not limit.removeprefix("-").isdecimal() or len(limit) > 9:
             raise Refused(422, "serve.limit", "`limit` must be a number", param="limit")
-        jobs = self._queue.jobs(states, int(limit))
-        return json_reply({"jobs": [job_data(job) for job in jobs], "counts": self._queue.counts()})
+        jobs, counts = self._queue.listed(states, int(limit)), json.dumps(self._queue.counts())
+        return json_text(f'{{"jobs": {jobs}, "counts": {counts}}}')
 
     async def show_job(self, request: Request) -> Response:
         """Return one job."""

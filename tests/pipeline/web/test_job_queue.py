@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import Locked, ReelError
-from pipeline.web.job_queue import Job, JobQueue, NewJob
+from pipeline.web.job_queue import Job, JobQueue, NewJob, job_data
 
 
 def new(name: str, priority: float = 0.0, same: str | None = None) -> NewJob:
@@ -70,6 +71,22 @@ def test_the_highest_priority_comes_first_and_equals_in_the_order_of_their_arriv
         taken.append(queue.begin(job.id))
     expected = sorted(range(len(priorities)), key=lambda number: (-priorities[number], number))
     assert [int(job.label) for job in taken] == expected
+    queue.close()
+
+
+def test_the_list_for_programs_holds_what_the_jobs_hold(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path)
+    for number in range(4):
+        queue.add(
+            NewJob(Path(f"/films/{number} ü.mkv"), "a", {"recipe": "subtitle", "film": False}, "out", "t", str(number))
+        )
+    first, second, third, _ = queue.jobs()
+    queue.end(queue.begin(first.id).id, "done", files=["/out/a"], folder="/out", reason="")
+    queue.end(second.id, "failed", error={"code": "x", "message": '"', "hint": None})
+    queue.begin(third.id)
+    for states, limit in (((), -1), (("queued", "failed"), -1), ((), 2)):
+        expected = [job_data(job) for job in queue.jobs(states, limit)]  # type: ignore[arg-type]
+        assert json.loads(queue.listed(states, limit)) == expected  # type: ignore[arg-type]
     queue.close()
 
 
