@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 import subprocess
 import sys
@@ -13,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.base.project import STAGE_PINS
 from pipeline.plan.registry import STAGES
+from pipeline.plan.stage_sources import code_of, read_pins
 from shared.environment_manager import FORBIDDEN, cache_variables
-from tests.pin_stage_versions import PINS, code_of, current_pins
+from tests.pin_stage_versions import current_pins
 from tests.source_tree import FOLDERS, PACKAGES, ROOT, name_of, nodes_of, python_files, shell_files, text_files, tree_of
 
 OURS = {*FOLDERS}
@@ -321,14 +322,13 @@ def test_no_text_holds_an_emoji() -> None:
 
 
 def test_a_stage_whose_sources_changed_has_a_new_version_or_a_new_pin() -> None:
-    pins = json.loads(PINS.read_text())
-    pinned = current_pins()
-    for name, (version, digest) in pinned.items():
-        assert [version, digest] == pins.get(name), (
+    pins, now = read_pins(STAGE_PINS).stages, current_pins().stages
+    for name, pin in now.items():
+        assert pin == pins.get(name), (
             f"the sources of the stage {name} changed. If the same inputs would now give another result, raise"
-            f" `version` in stages/{name}.py. Then run `.venvs/test/bin/python -m tests.pin_stage_versions`"
+            f" `version` in stages/{name}/stage.py. Then run `.venvs/test/bin/python -m tests.pin_stage_versions`"
         )
-    assert set(pins) == set(pinned), "a pin is left of a stage that is gone"
+    assert set(pins) == set(now), "a pin is left of a stage that is gone"
 
 
 def test_a_comment_does_not_change_the_digest_and_code_does() -> None:

@@ -11,6 +11,7 @@ from pipeline.base.settings import Settings
 
 CODE_ROOT = Path(__file__).resolve().parent.parent.parent
 CONFIG = CODE_ROOT / "config"
+STAGE_PINS = CONFIG / "stage_versions.json"
 
 
 @dataclass(frozen=True)

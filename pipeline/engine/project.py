@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.base.project import ProjectFolders
+from pipeline.base.project import CODE_ROOT, STAGE_PINS, ProjectFolders
 from pipeline.base.settings import Settings
 from pipeline.engine.planner import Planner, open_planner
 from pipeline.environments.ffmpeg import FFMPEG
 from pipeline.model_cache.cache import ModelDigests
+from pipeline.plan.registry import STAGES
 from pipeline.plan.result_key import Surroundings
+from pipeline.plan.stage_sources import changed_sources, read_pins
 from pipeline.publishing.edits import EditStore
 from pipeline.store.history import Runs
 from pipeline.store.results import ResultStore
@@ -57,6 +59,7 @@ class Project:
             environments={family: installed.environments.digest(family) for family in families},
             models=ModelDigests(installed.models),
             tools={FFMPEG: installed.tool.version},
+            sources=changed_sources(STAGES.values(), CODE_ROOT, read_pins(STAGE_PINS)),
             torch=installed.torch,
             fallbacks=installed.measurements().fallbacks,
             at_hand=frozenset(name for name in profile.language_models if installed.models.problem(name) is None),

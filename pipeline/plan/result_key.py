@@ -30,6 +30,7 @@ class Surroundings:
     environments: Mapping[str, str]  # family to the digest of its lock and Python
     models: Mapping[str, str]  # model to the digest of its lock entry
     tools: Mapping[str, str]  # tool to its version
+    sources: Mapping[str, str] = field(default_factory=dict)  # stage to the digest of its code, if not pinned
     torch: Mapping[str, str] = field(default_factory=dict)  # family to the build of torch this machine gives it
     fallbacks: Mapping[str, str] = field(
         default_factory=dict
@@ -58,6 +59,8 @@ def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) ->
     }
     if step.fallback and step.fallback.options:
         parts["options"] = dict(step.fallback.options)
+    if sources := surroundings.sources.get(step.stage.name):
+        parts["sources"] = sources
     if torch := surroundings.torch.get(step.environment):
         parts["torch"] = torch
     return parts
@@ -70,7 +73,7 @@ def result_key(parts: Ingredients) -> str:
 
 _PHRASES = {
     "stage": "the stage", "version": "the stage's version", "backend": "the backend", "environment": "the environment",
-    "device": "the device", "torch": "the build of torch", "format": "the format of keys",
+    "sources": "the code", "device": "the device", "torch": "the build of torch", "format": "the format of keys",
 }  # fmt: skip
 _KINDS = {"params": "parameter", "models": "model", "tools": "tool", "options": "option", "inputs": "input"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.base.project import STAGE_PINS
+from pipeline.plan.stage_sources import read_pins
 from shared.documents.speech import SpeechRegions
 from tests.conftest import ROOT
 
@@ -66,8 +67,8 @@ def test_the_page_about_adding_a_backend_adds_one_when_it_is_followed(project: P
     (tests,) = (out for command, out in said.items() if "-k loudness" in command)
     assert int(re.findall(r"(\d+) passed", tests)[0]) == 4
     assert "loudness" in (project / "docs" / "reference" / "stages.md").read_text()
-    pinned = json.loads((project / "tests" / "stage_versions.json").read_text())
-    assert pinned["vad"] != json.loads((ROOT / "tests" / "stage_versions.json").read_text())["vad"]
+    pinned = read_pins(project / "config" / "stage_versions.json").stages
+    assert pinned["vad"] != read_pins(STAGE_PINS).stages["vad"]
     # Of the last command, that which looks at the new sources.
     tools = ".venvs/test/bin/"
     follow(f"{tools}ruff check .", project)

@@ -1,0 +1,31 @@
+"""A copy of the project that a test may change, with the environments and models of this one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+_OWN = (".git", ".venvs", ".cache", "out", "reel.toml", ".*_cache", "__pycache__", "tests", "docs")
+
+
+def copy_project(folder: Path, *left_out: str) -> Path:
+    """Copy the project into a new folder, and return it. Tests and documents are left out unless others are named."""
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*(left_out or _OWN)))
+    for shared in (".venvs", ".cache"):
+        (folder / shared).symlink_to(ROOT / shared)
+    return folder
+
+
+def reel_in(project: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command of the copy, with results and outputs of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("REEL_")}
+    own = {"REEL_RESULTS_DIR": str(project / "results"), "REEL_STUB": "true", "PYTHONPATH": str(project)}
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "pipeline", *map(str, words)], cwd=project, env={**kept, **own},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
