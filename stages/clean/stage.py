@@ -33,6 +33,9 @@ from shared.text.without_text import without_text
 
 _SHOWN = 40  # characters of a text in a message
 _TOLD = 3  # stretches that a message names
+# The mean probability of the words of 14 clips in nine languages, Whisper base: 0.72 to 0.94 in the eight with errors
+# in at most every sixth word, 0.48 to 0.68 in the six with errors in every third or more.
+_UNSURE, _ENOUGH_WORDS = 0.65, 4
 _LEAST_MISSED_MS, _LEAST_VOICE = 2_000, 0.1  # a laugh or a sigh is shorter
 
 
@@ -120,7 +123,7 @@ def run(engine: Engine, job: CleanJob) -> CleanOutputs:
     if params.fillers == "remove" and not fillers:
         job.warn(f"no fillers are known in {transcript.language}; `clean.filler_words` names them")
     _tell(job, cleaned.removals)
-    _tell_script(job, cleaned.transcript)
+    _tell_languages(job, cleaned.transcript)
     _tell_silence(job, evidence, cleaned.transcript)
     return _write(job, cleaned)
 
@@ -146,12 +149,14 @@ def _tell(job: CleanJob, removals: Sequence[Removal]) -> None:
         )
 
 
-def _tell_script(job: CleanJob, transcript: Transcript) -> None:
-    """Report text in letters that its language is not written in: the recogniser understood something else."""
+def _tell_languages(job: CleanJob, transcript: Transcript) -> None:
+    """Report each language that the recogniser did not understand well: by letters that it is not written in, else by
+    words that the recogniser itself did not believe in."""
     for language in dict.fromkeys(segment.language or transcript.language for segment in transcript.segments):
-        texts = [one.text for one in transcript.segments if (one.language or transcript.language) == language]
-        found = other_script(texts, language)
-        if found:
+        own = [one for one in transcript.segments if (one.language or transcript.language) == language]
+        probabilities = [word.probability for segment in own for word in segment.words]
+        sure = sum(probabilities) / len(probabilities) if probabilities else 1.0
+        if found := other_script((one.text for one in own), language):
             script, share = found
             expected = (script_of_language(language) or "").capitalize()
             job.note("unexpected_script", script.lower())
@@ -159,6 +164,8 @@ def _tell_script(job: CleanJob, transcript: Transcript) -> None:
                 f"{share:.0%} of the text in {language!r} is written in {script.capitalize()} letters instead of"
                 f" {expected}: the recogniser did not understand this language well, so expect many errors"
             )
+        elif len(probabilities) >= _ENOUGH_WORDS and sure < _UNSURE:
+            job.warn(f"the recogniser was unsure of its words in {language!r} ({sure:.0%}): expect many errors")
 
 
 def _tell_silence(job: CleanJob, evidence: Evidence, transcript: Transcript) -> None:
@@ -200,7 +207,7 @@ def _write(job: CleanJob, cleaned: Cleaned) -> CleanOutputs:
 
 STAGE = Stage(
     name="clean",
-    version=4,
+    version=5,
     summary="remove text that was not said, and mark what is sung",
     inputs=CleanInputs,
     params=CleanParams,

@@ -361,3 +361,11 @@ def test_a_window_that_holds_more_than_its_voices_can_say_was_not_said() -> None
         reasons(*heard, evidence=in_regions(*((at, at + 600) for at in range(500, 25_000, 5_000)))) == ["too-fast"] * 5
     )
     assert reasons(*heard, evidence=in_regions((1_000, 29_000))) == []
+
+
+def test_a_language_whose_words_the_recogniser_does_not_believe_in_is_told(tmp_path: Path) -> None:
+    weak = said("Jeden w Otrzekster i siadę", 0, 3_000, sure=0.6).model_copy(update={"language": "pl"})
+    assert notes_on(tmp_path, said("Good morning to you all.", 3_000, 6_000), weak) == [
+        "the recogniser was unsure of its words in 'pl' (60%): expect many errors"
+    ]
+    assert notes_on(tmp_path, said("Um, what?", 0, 3_000, sure=0.4)) == []  # too few words to tell
