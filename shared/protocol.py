@@ -1,7 +1,7 @@
 """The messages between the orchestrator and a worker: one JSON object a line, at most `LINE_BYTES` long.
 
     to the worker      load, run, cancel, stop
-    from the worker    hello, ready, progress, warning, done, refused, failed, out-of-memory, cancelled,
+    from the worker    hello, ready, progress, warning, partial, done, refused, failed, out-of-memory, cancelled,
                        card-failed, not-injected
 
 Paths travel, payloads do not: a result is files in the job's folder. An unknown kind is an error, an unknown field
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 
 from shared.stage import Fact, Option
 
-PROTOCOL = 3
+PROTOCOL = 4
 LINE_BYTES = 1 << 20
 
 FileNames = dict[str, str | list[str] | None]
@@ -102,6 +102,20 @@ class Notice(Message):
     text: str
 
 
+class Partial(Message):
+    """Job `id` has this text so far, said from `start_ms` to `end_ms` of the media file. The result may differ."""
+
+    ev: Literal["partial"] = "partial"
+    id: int
+    start_ms: int
+    end_ms: int
+    text: str
+
+
+Remark = Progress | Notice | Partial
+"""The messages about a job that is not done."""
+
+
 class Done(Message):
     """Job `id` has written its outputs. Memory is the most that the worker has held in its life."""
 
@@ -173,7 +187,7 @@ class NotInjected(Message):
 
 Request = Annotated[Load | Run | Cancel | Stop, Field(discriminator="op")]
 Event = Annotated[
-    Hello | Ready | Progress | Notice | Done | Refused | Failed | OutOfMemory | CardFailed | Cancelled | NotInjected,
+    Hello | Ready | Remark | Done | Refused | Failed | OutOfMemory | CardFailed | Cancelled | NotInjected,
     Field(discriminator="ev"),
 ]
 _requests: TypeAdapter[Request] = TypeAdapter(Request, config=ConfigDict(defer_build=True))

@@ -145,6 +145,7 @@ class Listener(Protocol):
 
     def progress(self, done: float) -> None: ...
     def warning(self, text: str) -> None: ...
+    def partial(self, start_ms: int, end_ms: int, text: str) -> None: ...
 
 
 InputsT = TypeVar("InputsT", bound=Files)
@@ -165,6 +166,10 @@ class Job(Generic[InputsT, ParamsT]):
     def progress(self, done: float) -> None:
         """Report the part that is done, 0 to 1. Call it often: it is also where a job is cancelled."""
         self.listener.progress(min(max(done, 0.0), 1.0))
+
+    def show(self, start_ms: int, end_ms: int, text: str) -> None:
+        """Show a text to the user as soon as it is there, with its times in the media file. Nothing keeps it."""
+        self.listener.partial(start_ms, end_ms, text)
 
     def warn(self, text: str) -> None:
         """Tell the user something they should know although the job goes on; kept with the result."""

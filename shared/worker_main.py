@@ -35,6 +35,7 @@ from shared.stage import STUB_BACKEND, Device, DeviceKind, Files, Job, JobCancel
 
 EXIT_NOT_INJECTED = 78  # EX_CONFIG
 _PROGRESS_EVERY_S = 0.1
+_SHOWN_TEXT = 2_000  # characters: a line of the protocol has a limit
 
 
 class _Wire:
@@ -80,6 +81,10 @@ class _Listener:
 
     def warning(self, text: str) -> None:
         self._wire.send(protocol.Notice(id=self._id, text=text))
+
+    def partial(self, start_ms: int, end_ms: int, text: str) -> None:
+        shown = text[:_SHOWN_TEXT]
+        self._wire.send(protocol.Partial(id=self._id, start_ms=start_ms, end_ms=end_ms, text=shown))
 
 
 class _Worker:

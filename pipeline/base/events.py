@@ -183,6 +183,17 @@ class StepProgress:
 
 
 @dataclass(frozen=True)
+class StepPartial:
+    """The step has this text so far, said from `start_ms` to `end_ms` of the media file. Its result may differ."""
+
+    item: str
+    step: str
+    start_ms: int
+    end_ms: int
+    text: str
+
+
+@dataclass(frozen=True)
 class StepReused:
     item: str
     step: str
@@ -275,7 +286,7 @@ OfSetUp = (
 Event = (
     OfSetUp
     | RunStarted | WorkerStarted | WorkerLoaded | WorkerMeasured | WorkerEnded
-    | ItemStarted | StepStarted | StepWaiting | StepProgress | StepReused | StepDone | StepFailedEvent
+    | ItemStarted | StepStarted | StepWaiting | StepProgress | StepPartial | StepReused | StepDone | StepFailedEvent
     | StepSkipped | StepsSkipped | Notice | Checked | Published | ItemFinished
 )  # fmt: skip
 Emit = Callable[[Event], None]

@@ -47,6 +47,7 @@ class StepCallbacks:
     started: Callable[[str], None]  # with the worker's name
     progress: Callable[[float], None]  # with the share that is done
     warning: Callable[[str], None]
+    partial: Callable[[protocol.Partial], None] = lambda said: None
 
 
 @dataclass(frozen=True)
@@ -187,9 +188,11 @@ class StepRunner:
         step = work.step
         warnings: list[str] = []
 
-        def on_event(event: protocol.Progress | protocol.Notice) -> None:
+        def on_event(event: protocol.Remark) -> None:
             if isinstance(event, protocol.Progress):
                 callbacks.progress(event.done)
+            elif isinstance(event, protocol.Partial):
+                callbacks.partial(event)
             else:
                 warnings.append(event.text)
                 callbacks.warning(event.text)

@@ -38,6 +38,11 @@ class EventLog:
         self._number = 0  # of the newest
         self._followers: set[asyncio.Event] = set()
 
+    @property
+    def newest_id(self) -> str:
+        """Return the id of the newest event, for a follower that begins here."""
+        return f"{self._start}.{self._number}"
+
     def add(self, kind: str, data: dict[str, Any]) -> None:
         """Add an event, and wake all followers."""
         self._number += 1

@@ -12,7 +12,7 @@ from pipeline.workers.capacity import Demand, Host, Placement
 from shared import protocol
 from shared.stage import Option
 
-OnEvent = Callable[[protocol.Progress | protocol.Notice], None]
+OnEvent = Callable[[protocol.Remark], None]
 
 
 @dataclass(frozen=True)

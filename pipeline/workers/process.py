@@ -131,7 +131,7 @@ class WorkerProcess:
             async with asyncio.timeout(limit_s):
                 while True:
                     answer = await self._receive()
-                    if isinstance(answer, protocol.Progress | protocol.Notice):
+                    if isinstance(answer, protocol.Remark):
                         if answer.id == request.id:
                             on_event(answer)
                     elif isinstance(answer, protocol.Done) and answer.id == request.id:
@@ -202,7 +202,7 @@ class WorkerProcess:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError, StepFailed):
             await self._send(protocol.Cancel(id=job))
             async with asyncio.timeout(_CANCEL_GRACE_S):
-                while isinstance(answer := await self._receive(), protocol.Progress | protocol.Notice):
+                while isinstance(answer := await self._receive(), protocol.Remark):
                     pass
             return isinstance(answer, protocol.Cancelled | protocol.Done)
         return False

@@ -154,6 +154,7 @@ def run(engine: Engine, job: AsrJob) -> AsrOutputs:
         for segment in _heard_twice(engine, job, _Pack(pack, regions), spoken, left_out):
             other = None if spoken == language else spoken
             said.append(segment.model_copy(update={"id": len(said), "language": other}))
+            job.show(segment.start_ms, segment.end_ms, segment.text)
             job.progress(segment.end_ms / max(speech.duration_ms, 1))
     if left_out:
         first = f"{left_out[0].text[:60]!r} at {clock(left_out[0].start_ms)}"
@@ -171,6 +172,7 @@ def stub(job: AsrJob) -> AsrOutputs:
     for index, start in enumerate((500, 2_000)):
         word = Word(text="Hello.", start_ms=start, end_ms=start + 500, probability=0.9)
         said.append(Segment(id=index, text="Hello.", start_ms=start, end_ms=start + 500, words=(word,)))
+        job.show(start, start + 500, "Hello.")
     return _write(job, 4_000, job.params.language or "en", 1.0, said, ())
 
 

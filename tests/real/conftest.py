@@ -110,7 +110,7 @@ class Stages:
         }
         warnings: list[str] = []
 
-        def hear(event: protocol.Progress | protocol.Notice) -> None:
+        def hear(event: protocol.Remark) -> None:
             if isinstance(event, protocol.Notice):
                 warnings.append(event.text)
 

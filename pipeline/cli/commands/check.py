@@ -114,7 +114,7 @@ async def _compared(one: _Checked, check: Step, beside: _Beside, dispatcher: Dis
 async def _check_one(file: str, step: Step, film: str | None, dispatcher: Dispatcher, out_dir: Path) -> _Checked:
     repairs: list[str] = []
 
-    def hear(event: protocol.Progress | protocol.Notice) -> None:
+    def hear(event: protocol.Remark) -> None:
         if isinstance(event, protocol.Notice):
             repairs.append(event.text)
 

@@ -115,9 +115,11 @@ def _give(stage: Stage, given: dict[str, str | list[str] | None], role: str, pat
 def _run(
     step: Step, inputs: protocol.FileNames, output: Path, installed: Installation, emit: Emit, warnings: list[str]
 ) -> protocol.Done:
-    def hear(event: protocol.Progress | protocol.Notice) -> None:
+    def hear(event: protocol.Remark) -> None:
         if isinstance(event, protocol.Progress):
             emit(events.StepProgress(step.stage.name, step.id, event.done))
+        elif isinstance(event, protocol.Partial):
+            emit(events.StepPartial(step.stage.name, step.id, event.start_ms, event.end_ms, event.text))
         else:
             warnings.append(event.text)
             emit(events.Notice(step.stage.name, step.id, event.text))

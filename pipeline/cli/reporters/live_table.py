@@ -28,6 +28,7 @@ from shared.text.timecode import span
 Row = TypeVar("Row")
 
 _DRAWN_PER_S = 3
+_ROOM_TO_READ = 10  # lines of a terminal that has one for what is heard
 _LEAST_NAME, _MOST_NAME = 12, 40
 _CELL = 5  # `100%`, `reuse`, and a space before the next
 _OF_STEPS = (events.ItemStarted, events.StepStarted, events.StepReused, events.StepDone, events.StepSkipped)
@@ -93,16 +94,26 @@ class LiveTable:
 
 def draw(board: Board, width: int, height: int, now: float) -> RenderableType:
     """Return the board in at most `height` lines of `width` columns."""
-    room = max(height - 3, 1)  # the headline, and two that the terminal needs for the line above and the prompt
+    heard = [_heard(board, board.heard)] if board.heard and height >= _ROOM_TO_READ else []
+    # Without the headline, and two lines that the terminal needs: the one above, and the prompt.
+    room = max(height - 3 - len(heard), 1)
     workers = list(board.workers.values())
     worker_lines = min(len(workers) + 1, max(room // 3, 2)) if workers and room >= 5 else 0
     item_lines = max(room - worker_lines, 1)
     parts: list[RenderableType] = [_headline(board, now)]
     if board.items and item_lines >= 2:
         parts.append(_items(board, width, item_lines, now))
+    parts += heard
     if worker_lines:
         parts.append(_workers(board, workers, width, worker_lines, now))
     return Group(*parts)
+
+
+def _heard(board: Board, heard: tuple[str, str]) -> Text:
+    """Return the text that came last, with its file where several are at work."""
+    item, text = heard
+    of = f"{item}: " if len(board.items) > 1 else ""
+    return Text(f"{of}{text}", style="italic", no_wrap=True, overflow="ellipsis")
 
 
 def _headline(board: Board, now: float) -> Text:

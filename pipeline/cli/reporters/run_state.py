@@ -77,6 +77,7 @@ class Board:
     items: dict[str, ItemAtWork] = field(default_factory=dict)
     workers: dict[str, WorkerAtWork] = field(default_factory=dict)
     finished: Counter[str] = field(default_factory=Counter)
+    heard: tuple[str, str] | None = None  # the file and the text that came last, until the step is done
     _began: float | None = None  # when the first step was computed, not reused
     _media_s: float = 0.0  # length of the files that were computed and are done
     _kinds: dict[str, _Kind] = field(default_factory=dict)
@@ -104,6 +105,8 @@ class Board:
             case events.StepProgress(item, step, done):
                 if cell := self._cell(item, step):
                     cell.done = done
+            case events.StepPartial(item, _, _, _, text):
+                self.heard = (item, " ".join(text.split()))
             case events.StepDone(item, step, _, _, _, media_ms):
                 self._length(item, media_ms)
                 cell = self._cell(item, step)
@@ -164,6 +167,8 @@ class Board:
         for worker in self.workers.values():
             if state in OVER and worker.job == (item, step):
                 worker.job = None
+        if state in OVER and self.heard and self.heard[0] == item:
+            self.heard = None
 
     def _cell(self, item: str, step: str) -> Cell | None:
         at = self.items.get(item)

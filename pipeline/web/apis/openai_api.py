@@ -17,7 +17,6 @@ from pipeline.plan.profile import load_profiles
 from pipeline.web.apis.answers import Answer, answer_of, subtitles_of
 from pipeline.web.apis.audio_jobs import Wanted, file_in, submit
 from pipeline.web.apis.openai_formats import as_sse, diarized_json, plain_json, stream_events, verbose_json
-from pipeline.web.event_log import PING_S
 from pipeline.web.job_queue import Job
 from pipeline.web.refused import Refused
 from pipeline.web.replies import json_reply, refusal_reply
@@ -84,6 +83,7 @@ class OpenAiApi:
         return json_reply(_model(name))
 
     async def _answer(self, request: Request, *, translate: bool) -> Response:
+        before = self._service.events.newest_id
         async with request.form(max_files=1, max_fields=100) as form:
             asked = self._asked(form, translate)
             file = file_in(form, "file")
@@ -94,26 +94,47 @@ class OpenAiApi:
         if asked.ignored:
             headers["reel-ignored"] = ", ".join(asked.ignored)
         if asked.stream:
-            return StreamingResponse(
-                self._stream(job, asked), media_type="text/event-stream", headers={**headers, "x-accel-buffering": "no"}
-            )
+            headers["x-accel-buffering"] = "no"
+            stream = self._stream(job, asked, before)
+            return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
         ended = await self._service.runner.ended(job.id)
         return await asyncio.to_thread(_reply, ended, asked, headers)
 
-    async def _stream(self, job: Job, asked: _Asked) -> AsyncIterator[str]:
-        """Yield the events of a stream. While nothing is known, a comment keeps the connection open."""
-        ending = asyncio.create_task(self._service.runner.ended(job.id))
+    async def _stream(self, job: Job, asked: _Asked, before: str) -> AsyncIterator[str]:
+        """Yield the events of a stream: text as it is heard, and at the end what is left of the final one."""
+        diarized = asked.form == "diarized_json"
+        # A job that others began has been heard in part already.
+        live = job.state == "queued" and not (diarized or asked.wanted.translate)
+        told = ""
         try:
-            while not (await asyncio.wait({ending}, timeout=PING_S))[0]:
-                yield ": ping\n\n"
-            answer = await asyncio.to_thread(answer_of, ending.result(), asked.wanted.target)
-            for event in stream_events(answer, diarized=asked.form == "diarized_json"):
+            async for text in self._heard(job, before):
+                if text is None:
+                    yield ": ping\n\n"
+                elif live and text:
+                    delta = f" {text}" if told else text
+                    told += delta
+                    yield as_sse({"type": "transcript.text.delta", "delta": delta})
+            ended = self._service.runner.queue.job(job.id)
+            answer = await asyncio.to_thread(answer_of, ended, asked.wanted.target)
+            for event in stream_events(answer, diarized=diarized, told=told):
                 yield as_sse(event)
         except Refused as refused:
             error = {"message": refused.message, "type": "server_error", "code": refused.code, "param": None}
             yield as_sse({"type": "error", "error": error})
-        finally:
-            ending.cancel()
+
+    async def _heard(self, job: Job, before: str) -> AsyncIterator[str | None]:
+        """Yield what a job hears, from the event `before` on, until it has ended; None where nothing comes for long, so
+        that a comment keeps the connection open."""
+        queue = self._service.runner.queue
+        if queue.job(job.id).has_ended:
+            return
+        async for event in self._service.events.follow(before):
+            if event is None:
+                yield None
+            elif event.kind == "StepPartial" and event.data["job"] == job.id:
+                yield event.data["text"].strip()
+            if (event is None or event.kind in {"Job", "reset"}) and queue.job(job.id).has_ended:
+                return
 
     def _asked(self, form: FormData, translate: bool) -> _Asked:
         """Return what a form asks for. Raises `Refused`."""

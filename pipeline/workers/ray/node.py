@@ -78,8 +78,9 @@ class Failure:
         return made
 
 
-WorkerMessage = protocol.Progress | protocol.Notice | protocol.Done | ResourceUse | Failure | None
-"""A message about a job: progress, a notice, the worker's resource use (None if unknown), and last the outcome."""
+WorkerMessage = protocol.Remark | protocol.Done | ResourceUse | Failure | None
+"""A message about a job: what it says while it runs, the worker's resource use (None if unknown), and last the
+outcome."""
 
 
 def failure(error: ReelError) -> Failure:
@@ -153,7 +154,7 @@ class WorkerActor:
 
     async def run(self, request: protocol.Run, limit_s: float) -> AsyncIterator[WorkerMessage]:
         """Run one job, and yield its messages."""
-        messages: asyncio.Queue[protocol.Progress | protocol.Notice | None] = asyncio.Queue()
+        messages: asyncio.Queue[protocol.Remark | None] = asyncio.Queue()
         job = self._job = asyncio.create_task(self._process.run(request, limit_s, messages.put_nowait))
         job.add_done_callback(lambda _: messages.put_nowait(None))
         while True:

@@ -54,6 +54,13 @@ def board() -> Board:
     return made
 
 
+def test_the_text_that_came_last_is_shown_until_its_step_is_done(board: Board) -> None:
+    board.hear(events.StepPartial("second.mp4", "asr", 0, 900, "It was the age\nof wisdom."), 25.0)
+    assert "second.mp4: It was the age of wisdom." in shown(board, now=25.0)
+    board.hear(events.StepDone("second.mp4", "asr", "library", "k", 1.0, 1000), 26.0)
+    assert not any("wisdom" in line for line in shown(board, now=26.0))
+
+
 def test_rows_show_the_step_of_each_file_and_the_job_of_each_worker(board: Board) -> None:
     text = shown(board, now=25.0)
     assert text[0].startswith("1 of 10 files finished; 1 done; 2.4x real time; about ")

@@ -41,6 +41,20 @@ def test_a_job_is_worked_on_and_the_results_are_free_again_afterwards(serve: Ser
     assert server.ask("DELETE", "/api/1/jobs/none").status == 404
 
 
+def test_the_text_so_far_comes_as_an_event_of_its_job(serve: Serve, films: Path) -> None:
+    server = serve()
+    name = submit(server, films / "demo.mp4", recipe="transcribe")
+    said = []
+    for event in server.events("none.0"):
+        if event["event"] == "StepPartial":
+            said.append(json.loads(event["data"]))
+        if event["event"] == "ItemFinished":
+            break
+    assert [(one["text"], one["start_ms"], one["step"], one["job"]) for one in said] == [
+        ("Hello.", 500, "asr", name), ("Hello.", 2000, "asr", name),
+    ]  # fmt: skip
+
+
 def test_a_mistake_is_told_when_the_job_is_submitted(serve: Serve, films: Path) -> None:
     server = serve()
     bad: list[tuple[dict[str, Any], int, str]] = [
