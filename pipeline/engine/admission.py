@@ -29,7 +29,8 @@ from pipeline.plan.registry import stage_named
 from pipeline.plan.result_key import Surroundings
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.beside import job_folder
-from pipeline.publishing.edits import CORRECT, Edit, beside_transcript, with_edits
+from pipeline.publishing.corrected_plan import CORRECT, with_edits
+from pipeline.publishing.edits import Edit
 from pipeline.publishing.folders import Folders, OutputDisk
 from pipeline.publishing.names import NameRules
 from pipeline.publishing.publish import PublishedFiles, Rules, changed_files
@@ -159,9 +160,6 @@ class Admission:
         names = [one.path.name for one in changed]
         text = f"{name}: taken in as corrections: {', '.join(names)}; `./reel edits drop` undoes that"
         self._taking_edits(events.Notice(None, None, text))
-        if others := beside_transcript(edits, names):
-            text = f"{name}: {', '.join(others)} was corrected by hand and is kept; correct it too if it differs"
-            self._taking_edits(events.Notice(None, None, text))
         return edits
 
     def was_published(self, media: Path, plan: Plan) -> bool:

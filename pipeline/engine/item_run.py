@@ -159,7 +159,7 @@ class ItemRunner:
         if rotten := next((one for one in damaged if self._repaired[one] == _REPAIRS), None):
             raise _repeated_damage(tracker.store.object_path(rotten))
         for edit in tracker.item.edits:
-            if edit.sha256 in damaged or edit.base in damaged:
+            if any(digest in damaged for digest in edit.digests):
                 raise BadInput(
                     "edits.damaged",
                     f"the correction of {edit.name} is damaged, or its copy in reel's store was changed",

@@ -3,8 +3,9 @@
     <results>/edits/<media's sha256>/edits.json      the corrected files, with the digests before and after
     <results>/edits/<media's sha256>/<sha256>        the content of a correction, or of what it corrects
 
-A correction replaces what it corrects. It is an input of the steps that follow, by its content, so their keys are exact
-and only they are done again. It stays until the user drops it.
+A correction counts where it differs from the file that was corrected: each such place is a pin (see `shared.documents.
+pins`), and everything else may be made again in another way. It is an input of the steps that follow, by its content,
+so their keys are exact and only they are done again. It stays until the user drops it.
 
 It belongs to the language of the corrected file. The spoken language is known only when there is a transcript, so a
 plan holds the corrections in every language, and each step takes those in the language of its transcript (see
@@ -15,12 +16,11 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.base.errors import BadInput
-from pipeline.plan.model import AllOf, FirstOf, FromFile, FromStep, Leaf, Plan, Source, Step
 from pipeline.store.results import StoredResult
 from shared.documents.base import Document, DocumentError, Frozen
 from shared.documents.transcript import Transcript
@@ -28,9 +28,7 @@ from shared.files import is_sound, write_atomically
 from shared.text.language import UNDETERMINED, is_same, language_in_file_name
 
 _LIST = "edits.json"
-CORRECT = "correct"
-_SUBTITLE = "subtitle"
-_TRANSCRIPT = "transcript"
+TRANSCRIPT = "transcript"
 _NOT_TAKEN = (".txt", ".whisper.json")  # they hold less than the corrected output, or something else
 
 
@@ -38,7 +36,10 @@ class Edit(Frozen):
     """Correction of the published file `name`: the output that it corrects, and the digests of its content and the old.
 
     `language` (BCP-47) is that of the corrected output, or None if it is not known. `becomes` is the language that a
-    corrected transcript states, if it differs.
+    corrected transcript states, if it differs. `base` is the same as `sha256` if the content before is not known.
+    `source` is the transcript that a corrected translation was made for. `without` names pins that the user dropped.
+    `is_chained`: it was made on top of the corrections before it in the list; those of earlier releases were not, and
+    their transcripts stand whole.
     """
 
     name: str
@@ -48,11 +49,24 @@ class Edit(Frozen):
     base: str
     language: str | None = None
     becomes: str | None = None
+    source: str | None = None
+    without: tuple[str, ...] = ()
+    is_chained: bool = False
 
     @property
     def origin(self) -> str:
         """Return the corrected output as `step.role`."""
         return f"{self.step}.{self.role}"
+
+    @property
+    def known_base(self) -> str:
+        """Return the digest of the content before, that of the correction itself if not known."""
+        return self.base if self.is_chained or self.role != TRANSCRIPT else self.sha256
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Return the digests of its contents."""
+        return (self.sha256, self.base, *((self.source,) if self.source else ()))
 
     def corrects(self, language: str | None) -> bool:
         """Tell whether it corrects a text in this language; a correction without a language corrects any."""
@@ -78,12 +92,14 @@ class Edits(Document):
 
 @dataclass(frozen=True)
 class Changed:
-    """Published file that was edited: its path, the `step.role` that it shows, its content before, and its language."""
+    """Published file that was edited: its path, the `step.role` that it shows, its content before, and its language;
+    `source` is the transcript that it translates."""
 
     path: Path
     origin: str
     before: Path | None
     language: str | None = None
+    source: Path | None = None
 
 
 class EditStore:
@@ -112,7 +128,7 @@ class EditStore:
 
     def files(self, media: str, edits: Sequence[Edit]) -> dict[str, Path]:
         """Return the paths of the corrections of a media file, by digest."""
-        return {digest: self.path(media, digest) for edit in edits for digest in (edit.sha256, edit.base)}
+        return {digest: self.path(media, digest) for edit in edits for digest in edit.digests}
 
     def take_in(self, media: str, changed: Sequence[Changed]) -> tuple[Edit, ...]:
         """Keep edited files as corrections. Raises `BadInput` if one of them cannot be a correction, and then keeps
@@ -131,34 +147,34 @@ class EditStore:
         self._write(media, [edit for edit in edits if edit not in dropped])
         return dropped
 
+    def drop_pins(self, media: str, pins: Mapping[str, Collection[str]]) -> None:
+        """Stop using single pins: their ids, by the digest of the corrected file that holds them."""
+        self._write(media, [
+            edit.model_copy(update={"without": tuple(dict.fromkeys((*edit.without, *pins.get(edit.sha256, ()))))})
+            for edit in self.of(media)
+        ])  # fmt: skip
+
     def _with(self, media: str, edits: list[Edit], changed: Changed) -> list[Edit]:
         step, _, role = changed.origin.rpartition(".")
         digest = self._keep(media, changed.path)
-        base = self._keep(media, changed.before) if changed.before else digest
-        older = next(
-            (one for one in edits if (one.step, one.role) == (step, role) and one.corrects(changed.language)), None
-        )
-        if older is not None:
-            edits.remove(older)
-        becomes = _other_language(changed.path, changed.language) if role == _TRANSCRIPT else None
-        if role == _TRANSCRIPT:  # it was made with the existing corrections in its language, and contains them
-            own = (changed.language, becomes)
-            edits = [
-                edit.model_copy(update={"base": edit.sha256}) if any(map(edit.corrects, filter(None, own))) else edit
-                for edit in edits
-            ]
-        elif older is not None:  # a correction of a correction: its base is still the output of the step
-            base = older.base
+        base = self._keep(media, changed.before) if changed.before else None
+        source = self._keep(media, changed.source) if changed.source else None
+        becomes = _other_language(changed.path, changed.language) if role == TRANSCRIPT else None
         made = Edit(
-            name=changed.path.name, step=step, role=role, sha256=digest, base=base, language=changed.language,
-            becomes=becomes,
+            name=changed.path.name, step=step, role=role, sha256=digest, base=base or digest,
+            language=changed.language, becomes=becomes, source=source, is_chained=True,
         )  # fmt: skip
-        return [*edits, made]
+        last = next((one for one in reversed(edits) if one.corrects(changed.language)), None)
+        if last is None or last.origin != changed.origin or last.source != source or base not in (None, last.sha256):
+            return [*edits, made]
+        # A correction of the corrected file itself: one from the same base contains both.
+        made = made.model_copy(update={"base": last.base, "without": last.without, "is_chained": last.is_chained})
+        return [*(one for one in edits if one is not last), made]
 
     def _with_language(self, media: str, edit: Edit) -> Edit:
         """Return a correction from a release that did not keep languages, with the language of its document, its
         translation or its name."""
-        if edit.role == _TRANSCRIPT:
+        if edit.role == TRANSCRIPT:
             before, after = (_language_of(self.path(media, digest)) for digest in (edit.base, edit.sha256))
             language = before or after
             return edit.model_copy(update={"language": language, "becomes": after if after != language else None})
@@ -184,7 +200,7 @@ class EditStore:
             return
         folder.mkdir(parents=True, exist_ok=True)
         Edits(edits=tuple(edits)).write(folder / _LIST)
-        wanted = {digest for edit in edits for digest in (edit.sha256, edit.base)}
+        wanted = {digest for edit in edits for digest in edit.digests}
         for left in folder.iterdir():
             if left.name != _LIST and left.name not in wanted:
                 left.unlink()
@@ -224,88 +240,4 @@ def _check(changed: Sequence[Changed]) -> None:
 def takes_edits(name: str, origin: str) -> bool:
     """Tell whether an edited file can be a correction: a transcript, or a subtitle in a format with times and text."""
     role = origin.rpartition(".")[2]
-    return role == _TRANSCRIPT or (role == "files" and not name.endswith(_NOT_TAKEN))
-
-
-def beside_transcript(edits: Sequence[Edit], taken_in: Sequence[str]) -> list[str]:
-    """Return the corrected subtitles to which the changes of a new corrected transcript do not apply."""
-    if not any(edit.role == _TRANSCRIPT and edit.name in taken_in for edit in edits):
-        return []
-    return [edit.name for edit in edits if edit.role != _TRANSCRIPT and edit.name not in taken_in]
-
-
-def with_edits(plan: Plan, edits: Sequence[Edit], make_correct: Callable[[dict[str, Source]], Step]) -> Plan:
-    """Return the plan with the corrections of its media file.
-
-    A corrected subtitle replaces the layout. A corrected transcript, and the words of a corrected subtitle in the
-    spoken language, go through the stage `correct`, which is inserted between the transcript and the steps that use it.
-    """
-    steps = {step.id: step for step in plan.steps}
-    corrections: dict[FromStep, _Inputs] = {}
-    becomes = {edit.language: edit.becomes for edit in edits if edit.language and edit.becomes}
-    for edit in edits:
-        step = steps.get(edit.step)
-        if step is None:
-            continue
-        if edit.role == _TRANSCRIPT:
-            found = corrections.setdefault(FromStep(step.id, _TRANSCRIPT), _Inputs())
-            found.add("document", edit, [edit.language])
-        elif step.stage.name == _SUBTITLE:
-            is_translated = "translation" in step.inputs  # its language is the step's own, whatever is spoken
-            content = _Inputs(step.inputs)
-            content.add("edited", edit, [None if is_translated else edit.language])
-            steps[step.id] = replace(step, inputs=content)
-            given = step.inputs.get(_TRANSCRIPT)
-            laid_out = given.sources[-1] if isinstance(given, FirstOf) else given  # a shortened one comes before it
-            if isinstance(laid_out, FromStep) and not is_translated:
-                spoken = [edit.language, *(heard for heard, then in becomes.items() if then == edit.language)]
-                spoken = [heard for heard in spoken if becomes.get(heard or "", edit.language) == edit.language]
-                if spoken:
-                    corrections.setdefault(laid_out, _Inputs()).add("cues", edit, spoken)
-    plan = replace(plan, steps=tuple(steps.values()))
-    for number, (source, inputs) in enumerate(corrections.items()):
-        plan = _corrected(plan, source, make_correct({_TRANSCRIPT: source, **inputs}), number)
-    return plan
-
-
-class _Inputs(dict[str, Source]):
-    """Inputs of a step by role, to which corrections are added."""
-
-    def add(self, role: str, edit: Edit, languages: Sequence[str | None]) -> None:
-        """Add the correction of a transcript in one of these languages, and the content before it."""
-        named = tuple(language for language in languages if language)
-        self._put(role, FromFile(edit.sha256, edit.name, named))
-        if role != "edited":
-            self._put(f"{role}_base", FromFile(edit.base, edit.name, named))
-
-    def _put(self, role: str, leaf: FromFile) -> None:
-        known = self.get(role)
-        others = known.sources if isinstance(known, FirstOf) else (known,) if isinstance(known, FromFile) else ()
-        self[role] = FirstOf((*others, leaf)) if others else leaf
-
-
-def _corrected(plan: Plan, source: FromStep, correct: Step, number: int) -> Plan:
-    """Return the plan in which each step that used `source` uses the corrected output."""
-    correct = replace(correct, id=CORRECT if number == 0 else f"{CORRECT}-{number + 1}")
-    instead = {FromStep(source.step, role): FromStep(correct.id, role) for role in (source.role, "text")}
-
-    def one(leaf: Leaf) -> Leaf:
-        return instead.get(leaf, leaf) if isinstance(leaf, FromStep) else leaf
-
-    def rewired(given: Source) -> Source:
-        if isinstance(given, FirstOf | AllOf):
-            return replace(given, sources=tuple(map(one, given.sources)))
-        return one(given)
-
-    steps: list[Step] = []
-    for step in plan.steps:
-        steps.append(replace(step, inputs={role: rewired(given) for role, given in step.inputs.items()}))
-        if step.id == source.step:
-            steps.append(correct)
-    publications = []
-    for publication in plan.publications:
-        target = instead.get(FromStep(publication.step, publication.role))
-        if target:
-            publication = replace(publication, step=target.step, role=target.role, corrects=publication.origin)
-        publications.append(publication)
-    return replace(plan, steps=tuple(steps), publications=tuple(publications))
+    return role == TRANSCRIPT or (role == "files" and not name.endswith(_NOT_TAKEN))

@@ -116,7 +116,7 @@ def forget_edits(folder: Path, names: Sequence[str]) -> None:
 def publish(finished: FinishedJob, folder: Path, corrected: Mapping[Edit, Path], rules: Rules) -> PublishedFiles:
     """Publish every output of the plan into `folder`, and remove the files of an earlier job that this one lacks.
 
-    `corrected` holds the paths of corrections: a corrected subtitle is published as the person left it. Raises
+    `corrected` holds the paths of corrections, which are contained in the results. Raises
     `ObjectDamaged` for a result that does not have its digest.
     """
     outputs = _outputs(finished, corrected, rules)
@@ -278,19 +278,14 @@ def _is_there(result: StoredResult, rules: Rules) -> bool:
 
 
 def _with_correction(one: _Output, finished: FinishedJob, corrected: Mapping[Edit, Path]) -> _Output:
-    """Return the file as a person has corrected it, or as it was made with corrections."""
-    for edit, place in corrected.items():
+    """Return the file with what it may replace: the corrected files whose corrections it contains."""
+    for edit in corrected:
         # A correction in another language is not used.
         if edit.origin != one.origin or not edit.applies(finished.results):
             continue
         accepted = one.requested.accepted | {edit.sha256}
-        if edit.role == _TRANSCRIPT:
+        if Path(one.requested.name).suffix == Path(edit.name).suffix:
             one = replace(one, requested=replace(one.requested, accepted=accepted), edit=one.file.sha256)
-        elif Path(one.requested.tail).suffix == Path(edit.name).suffix:
-            size = place.stat().st_size
-            file = StoredFile(sha256=edit.sha256, size=size, name=one.requested.name)
-            requested = replace(one.requested, sha256=edit.sha256, size=size, accepted=accepted | {one.file.sha256})
-            one = replace(one, requested=requested, file=file, source=place, edit=edit.sha256)
     return one
 
 
@@ -309,8 +304,18 @@ def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> li
         is_lost = name in job.edits and not known  # for example, the corrections were deleted with the cache
         if sha256_of(path) != digest or is_lost:
             before = store.object_path(digest)
-            found.append(Changed(path, origin, before if not is_lost and is_sound(before, digest) else None, language))
+            known_before = before if not is_lost and is_sound(before, digest) else None
+            source = _transcript_in(job, store) if ":" in origin else None  # a step with a target language
+            found.append(Changed(path, origin, known_before, language, source))
     return found
+
+
+def _transcript_in(job: Job, store: ResultStore) -> Path | None:
+    """Return the content of the published transcript as reel made it, if it is still there."""
+    for name, digest in job.files.items():
+        if job.origins.get(name, "").rpartition(".")[2] == _TRANSCRIPT and is_sound(store.object_path(digest), digest):
+            return store.object_path(digest)
+    return None
 
 
 def _language(job: Job, origin: str) -> str | None:

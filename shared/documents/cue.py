@@ -56,11 +56,12 @@ class Cue(Frozen):
 
 class ReadCues(Frozen):
     """A subtitle file's cues, in its own order, what was wrong with it that could be put right, and which markup has no
-    place in a cue."""
+    place in a cue. `format` is a file name's suffix without its dot."""
 
     cues: tuple[Cue, ...]
     repairs: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    format: str = ""
 
 
 Kind = Literal["full", "sdh", "forced"]

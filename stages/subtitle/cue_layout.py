@@ -57,7 +57,7 @@ class _Text:
 
 def lay_out(pieces: Sequence[Piece], language: str, limits: Limits, end_ms: int) -> list[Laid]:
     """Return cues with their lines and with the time in which their words are spoken. Every piece is in one, in
-    order."""
+    order. Neighbours with the same pin make a cue without lines, which stands for the correction's."""
     if not pieces:
         return []
     text = _measure(pieces, language, limits, end_ms)
@@ -96,8 +96,10 @@ def _begun(pieces: Sequence[Piece], sentence: Sequence[bool]) -> list[int]:
 
 
 def _laid(text: _Text, start: int, second: int, end: int) -> Laid:
-    pieces = text.pieces
+    pieces, pin = text.pieces, text.pieces[start].pin
     times = pieces[start].start_ms, max(pieces[end - 1].end_ms, pieces[start].start_ms + 1)
+    if pin is not None:
+        return Laid((), *times, pieces[start].speaker, pin=pin)
     if second:
         lines = tuple(DIALOGUE_MARK + text.line(*part) for part in ((start, second), (second, end)))
         return Laid(lines, *times, None)
@@ -119,6 +121,7 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
     best = [0.0] + [_NEVER] * count
     came_from = [(0, 0)] * (count + 1)
     turn = 0  # where whoever speaks now began to
+    wall = 0  # behind the last piece of a pinned cue
     for end in range(1, count + 1):
         last = pieces[end - 1]
         price = _CUE + _CUE_BREAK * breaks.cue[end]
@@ -126,7 +129,13 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
         least = _NEVER
         if end > 1 and last.speaker != pieces[end - 2].speaker:
             turn = end - 1
-        fitting = max(turn, bisect_left(begins, at[end] - widest), bisect_left(starts, last.end_ms - longest))
+        if last.pin is not None:
+            begin = end - 1 if end == 1 or pieces[end - 2].pin != last.pin else came_from[end - 1][0]
+            came_from[end] = (begin, 0)
+            best[end] = best[begin] if end == count or pieces[end].pin != last.pin else _NEVER
+            wall = end
+            continue
+        fitting = max(turn, wall, bisect_left(begins, at[end] - widest), bisect_left(starts, last.end_ms - longest))
         fitting = min(fitting, end - 1)  # a single piece has to do, however wide and long it is
         said, begun = sentences[end - 1], text.begun[end]
         # Every part of a cost is positive, so what is too dear already is not looked at further. Long cues come first:
@@ -149,7 +158,7 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
             if cost <= least:
                 least = cost
                 came_from[end] = (start, 0)
-        if turn and fitting == turn and limits.lines > 1:
+        if turn > wall and fitting == turn and limits.lines > 1:
             least = _try_dialogue(text, best, turn, end, latest, least, came_from)
         best[end] = least
     return came_from
@@ -179,6 +188,8 @@ def _try_dialogue(
     if not whole or None in speakers or text.width(second, end) > line:
         return least
     for start in range(second - 1, -1, -1):
+        if pieces[start].pin is not None:
+            break
         width = text.width(start, second)
         length = pieces[end - 1].end_ms - pieces[start].start_ms
         if pieces[start].speaker != speakers[0] or width > line or length > limits.max_duration_ms:

@@ -12,6 +12,7 @@ from itertools import groupby
 
 from shared.documents.cue import Cue
 from shared.documents.diarization import speaker_number
+from shared.documents.pins import Pin
 from shared.documents.removals import Label
 from shared.documents.transcript import Transcript
 from shared.documents.translation import Translation
@@ -19,7 +20,9 @@ from shared.text.guide_limits import Limits
 from shared.text.text_width import places
 from stages.subtitle.cue_layout import lay_out
 from stages.subtitle.numbers import write_out
+from stages.subtitle.pinned import with_marks, with_pins
 from stages.subtitle.shot_changes import keep_to_shots
+from stages.subtitle.speakers import speakers
 from stages.subtitle.spoken_times import translated
 from stages.subtitle.stage import Wishes
 from stages.subtitle.times import Laid, needed_ms, set_times
@@ -30,9 +33,9 @@ _LABEL_MS = 2_000  # a sound is told of for so long, however long it lasts
 
 
 def make_cues(
-    transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes
+    transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes, pins: Sequence[Pin] = ()
 ) -> tuple[Cue, ...]:
-    """Return the cues of a transcript, or of its translation, with their times."""
+    """Return the cues of a transcript, or of its translation, with their times, laid out around the cues of pins."""
     language = translation.target if translation else transcript.language
     end_ms = transcript.duration_ms
     names = _Names(transcript, wishes.speaker, limits.line_length)
@@ -44,15 +47,19 @@ def make_cues(
         marked = sung and wishes.songs == "mark"
         room = replace(limits, line_length=limits.line_length - 2 * places(f"{NOTE} ")) if marked else limits
         heard = translated(part, translation) if translation else spoken(part.segments)
-        pieces = write_out(fitted(heard, room.line_length, end_ms), wishes.numbers)
+        pieces = write_out(with_marks(fitted(heard, room.line_length, end_ms), pins), wishes.numbers)
         said = lay_out(pieces if sung else list(names.before(pieces)), language, room, end_ms)
         laid += [_as_song(one, wishes) for one in said] if sung else said
     laid += _labels(wishes.labels, wishes.music, limits, end_ms)
-    laid.sort(key=lambda one: one.start_ms)
-    return keep_to_shots(set_times(laid, limits, end_ms), wishes.changes_ms, limits, end_ms)
+    laid = with_pins(laid, pins, speakers(transcript))
+    fixed = {number for number, one in enumerate(laid) if one.fixed}
+    cues = keep_to_shots(set_times(laid, limits, end_ms), wishes.changes_ms, limits, end_ms, fixed)
+    return tuple(sorted(cues, key=lambda cue: cue.start_ms)) if fixed else cues
 
 
 def _as_song(laid: Laid, wishes: Wishes) -> Laid:
+    if laid.pin is not None:
+        return laid
     if wishes.songs == "italic":
         return replace(laid, italic=True)
     if wishes.songs != "mark":

@@ -12,8 +12,8 @@ from shared.documents.translation import Translation
 from shared.stage import Device
 from shared.text.guide_limits import Limits
 from stages.subtitle.cue_sheet import make_cues
-from stages.subtitle.speakers import speakers
-from stages.subtitle.stage import Wishes
+from stages.subtitle.pinned import is_same, shows
+from stages.subtitle.stage import NO_CORRECTIONS, Corrections, Wishes
 from stages.toolkit.cues.rules import check
 from stages.toolkit.formats import whisper_json
 from stages.toolkit.formats.reader import read
@@ -26,24 +26,35 @@ class Pysubs2Writer:
     """Lays out and writes sheets; holds nothing."""
 
     def lay_out(
-        self, transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes = PLAIN
-    ) -> CueSheet:
-        """Return the sheet for a transcript, or for its translation."""
+        self, transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes = PLAIN,
+        corrections: Corrections = NO_CORRECTIONS,
+    ) -> CueSheet:  # fmt: skip
+        """Return the sheet for a transcript, or for its translation, around the cues that a user fixed.
+
+        As long as the rest is laid out as in the corrected file, every correction stands as it is there. Otherwise
+        corrected words are laid out with the rest.
+        """
         language = translation.target if translation else transcript.language
-        return CueSheet(language=language, cues=make_cues(transcript, translation, limits, wishes))
+        text, pins = (transcript, translation, limits, wishes), corrections.pins
+        cues = make_cues(*text, pins)
+        if pins and not any(is_same(cues, read) for read in corrections.read[-1:]):
+            fixed = [pin for pin in pins if pin.fixed]
+            cues = make_cues(*text, fixed)
+            if lost := [pin for pin in pins if not pin.fixed and pin.cues and not shows(cues, pin)]:
+                cues = make_cues(*text, [pin for pin in pins if pin.fixed or pin in lost])
+        return CueSheet(language=language, cues=cues)
+
+    def read(self, edited: Path) -> ReadCues:
+        """See `stages.toolkit.formats.reader.read`."""
+        return read(edited)
+
+    def is_same(self, sheet: CueSheet, read: ReadCues) -> bool:
+        """See `stages.subtitle.pinned.is_same`."""
+        return is_same(sheet.cues, read)
 
     def check(self, sheet: CueSheet, limits: Limits, end_ms: int) -> QualityReport:
         """See `stages.toolkit.cues.rules.check`; every offender is named."""
         return check(sheet.cues, sheet.language, limits, end_ms, worst=None)
-
-    def take(self, edited: Path, transcript: Transcript, language: str) -> tuple[CueSheet, ReadCues]:
-        """Return the sheet of a corrected file, in order of time; each cue is by whoever says most words in its
-        time."""
-        found = read(edited)
-        cues = sorted(found.cues, key=lambda cue: (cue.start_ms, cue.end_ms))
-        speaker_of = speakers(transcript)
-        told = tuple(cue.model_copy(update={"speaker": speaker_of(cue)}) for cue in cues if cue.lines)
-        return CueSheet(language=language, cues=told), found
 
     def render(self, sheet: CueSheet, kind: str, aspect: float | None) -> str:
         """See `stages.toolkit.formats.writer.render`."""

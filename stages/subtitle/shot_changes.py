@@ -10,7 +10,7 @@ What held before holds after: order, gaps, durations, and every cue that could b
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from shared.documents.cue import Cue
 from shared.documents.speech import Region
@@ -23,8 +23,11 @@ _RED = 7 / 12  # of the zone: nearer than this a time moves to the change, furth
 _Times = tuple[int, int]
 
 
-def keep_to_shots(cues: Sequence[Cue], changes_ms: Sequence[int], limits: Limits, end_ms: int) -> tuple[Cue, ...]:
-    """Return the cues with times that keep to the changes, which are in order."""
+def keep_to_shots(
+    cues: Sequence[Cue], changes_ms: Sequence[int], limits: Limits, end_ms: int, fixed: Collection[int] = ()
+) -> tuple[Cue, ...]:
+    """Return the cues with times that keep to the changes, which are in order. Cues with a number in `fixed` keep their
+    times."""
     if not changes_ms or not limits.shot_zone_ms or not cues:
         return tuple(cues)
     shots = _Shots(changes_ms, limits)
@@ -35,6 +38,8 @@ def keep_to_shots(cues: Sequence[Cue], changes_ms: Sequence[int], limits: Limits
         start, end = place
         spoken = cues[index].spoken or Region(start_ms=start, end_ms=end)
         was_start, was_end = cues[index].start_ms, cues[index].end_ms
+        if index in fixed:
+            return place == (was_start, was_end)
         return (
             start >= 0
             and end <= end_ms

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from shared.documents.cue import Cue, CueSheet, Kind, ReadCues
 from shared.documents.media import Media, Track
-from shared.documents.quality_report import QualityReport
+from shared.documents.pins import Pin, Pins
+from shared.documents.quality_report import Broken, Offender, QualityReport
 from shared.documents.removals import Label, Labels
 from shared.documents.shots import Shots
 from shared.documents.transcript import Transcript
@@ -29,14 +30,16 @@ _NAMES: dict[Format, str] = {"json": "subtitles.json", "whisper": "subtitles.whi
 class SubtitleInputs(Files):
     """`transcript` with word times; `translation` to lay out instead; `info`: `shared.documents.media.Media`, for its
     frames; `shots`: `shared.documents.shots.Shots` to keep to; `labels`: `shared.documents.removals.Labels` to show for
-    kind `sdh`; `edited`: a subtitle file in any format that a person has corrected, to take as it is."""
+    kind `sdh`; `pins`: `shared.documents.pins.Pins`, the corrections to lay out around; `edited`: the subtitle files,
+    oldest first, that a user corrected so."""
 
     transcript: Path
     translation: Path | None = None
     info: Path | None = None
     shots: Path | None = None
     labels: Path | None = None
-    edited: Path | None = None
+    pins: Path | None = None
+    edited: tuple[Path, ...] = ()
 
 
 Songs = Literal["mark", "italic", "keep", "skip"]
@@ -88,13 +91,26 @@ class Wishes:
     speaker: str | None = None
 
 
+@dataclass(frozen=True)
+class Corrections:
+    """A user's corrections, and the files in which they were made."""
+
+    pins: Sequence[Pin] = ()
+    read: Sequence[ReadCues] = ()
+
+
+NO_CORRECTIONS = Corrections()
+
+
 class Engine(Protocol):
     """A backend: lay out cues, read a corrected file, check cues, and render them in a format."""
 
     def lay_out(
-        self, transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes
-    ) -> CueSheet: ...
-    def take(self, edited: Path, transcript: Transcript, language: str) -> tuple[CueSheet, ReadCues]: ...
+        self, transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes,
+        corrections: Corrections = NO_CORRECTIONS,
+    ) -> CueSheet: ...  # fmt: skip
+    def read(self, edited: Path) -> ReadCues: ...
+    def is_same(self, sheet: CueSheet, read: ReadCues) -> bool: ...
     def check(self, sheet: CueSheet, limits: Limits, end_ms: int) -> QualityReport: ...
     def render(self, sheet: CueSheet, kind: str, aspect: float | None) -> str: ...
     def lost(self, sheet: CueSheet, kind: str) -> str | None: ...
@@ -108,31 +124,61 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
     picture = _picture(job.inputs.info)
     limits = job.params.limits(language, picture.frame_rate if picture else None)
     wishes = _wishes(job, language)
-    if job.inputs.edited:
-        sheet, read = engine.take(job.inputs.edited, transcript, language)
-        for repair in read.repairs:
-            job.warn(f"in the corrected subtitles, {repair}")
-        if read.left_out:
-            job.warn(f"the corrected subtitles hold what only their own file keeps: {', '.join(read.left_out[:_TOLD])}")
-    else:
-        sheet = engine.lay_out(transcript, translation, limits, wishes)
+    corrections = _corrections(engine, job)
+    sheet = engine.lay_out(transcript, translation, limits, wishes, corrections)
     sheet = sheet.model_copy(update={"kind": job.params.kind})
-    report = engine.check(sheet, limits, transcript.duration_ms)
-    texts: dict[Format, str] = {}
+    report = with_changed_sources(engine.check(sheet, limits, transcript.duration_ms), sheet, corrections.pins)
+    own = {
+        read.format: path.read_bytes()  # as the user typed it: it may hold more than a cue can
+        for path, read in zip(job.inputs.edited, corrections.read, strict=True)
+        if engine.is_same(sheet, read)
+    }
+    texts: dict[Format, bytes] = {}
     for kind in dict.fromkeys(job.params.formats):
+        if kind in own:
+            texts[kind] = own[kind]
+            continue
         try:
-            texts[kind] = _text(kind, sheet, transcript, translation, engine, picture)
+            texts[kind] = _text(kind, sheet, transcript, translation, engine, picture).encode()
             if lost := engine.lost(sheet, kind):
                 job.warn(f"the {kind} file in {language} goes without {lost}: the format cannot hold them")
         except StageError as error:  # one format that cannot hold the text does not keep the others from being written
             job.warn(f"no {kind} file in {language}: {error.message}")
     outputs = _write(job, sheet, texts, report)
-    if not job.inputs.edited:
-        job.note("on_shot_changes", on_changes(sheet.cues, wishes.changes_ms, limits.gap_ms))
+    job.note("on_shot_changes", on_changes(sheet.cues, wishes.changes_ms, limits.gap_ms))
     for broken in report.broken:
         if broken.severity == "error":
             job.note(f"over_{broken.rule.replace('-', '_')}", broken.count)
     return outputs
+
+
+def _corrections(engine: Engine, job: SubtitleJob) -> Corrections:
+    read = [engine.read(path) for path in job.inputs.edited]
+    for one in read:
+        for repair in one.repairs:
+            job.warn(f"in the corrected subtitles, {repair}")
+        if one.left_out:
+            job.warn(f"the corrected subtitles hold what only their own file keeps: {', '.join(one.left_out[:_TOLD])}")
+    return Corrections(Pins.read(job.inputs.pins).pins if job.inputs.pins else (), read)
+
+
+def with_changed_sources(report: QualityReport, sheet: CueSheet, pins: Sequence[Pin]) -> QualityReport:
+    """Return the report with the corrected translations whose source sentence has changed since."""
+    offenders = []
+    for pin in pins:
+        start_ms, end_ms = ((pin.cues or pin.before)[0].start_ms, (pin.cues or pin.before)[-1].end_ms)
+        number = next((n for n, cue in enumerate(sheet.cues, 1) if cue.start_ms < end_ms and cue.end_ms > start_ms), 0)
+        if pin.source_now is not None and number:
+            text = " / ".join(sheet.cues[number - 1].lines)
+            reason = f"corrected for `{pin.source}`, which is now `{pin.source_now}`"
+            offenders.append(Offender(number=number, start_ms=start_ms, found=1, text=text, reason=reason))
+    if not offenders:
+        return report
+    changed = Broken(
+        rule="source-changed", severity="warning", limit=0, count=len(offenders), worst=tuple(offenders),
+        meaning="corrected translations whose source sentence has changed since",
+    )  # fmt: skip
+    return report.model_copy(update={"broken": (*report.broken, changed)})
 
 
 def _wishes(job: SubtitleJob, language: str) -> Wishes:
@@ -167,7 +213,8 @@ def on_changes(cues: Sequence[Cue], changes_ms: Sequence[int], gap_ms: int) -> i
 
 
 def stub(job: SubtitleJob) -> SubtitleOutputs:
-    """Return a cue for each segment, and empty subtitle files: only the library writes those."""
+    """Return a cue for each segment, and empty subtitle files: only the library writes those. A corrected file stays as
+    it is."""
     transcript, translation = _read(job)
     texts = {segment.id: segment.text for segment in translation.segments} if translation else {}
     cues = tuple(
@@ -176,9 +223,14 @@ def stub(job: SubtitleJob) -> SubtitleOutputs:
         if (text := texts.get(segment.id, segment.text if translation is None else "").strip())
     )
     sheet = CueSheet(language=_language(transcript, translation), cues=cues)
-    empty = {"vtt": "WEBVTT\n\n", "json": sheet.as_text()}
+    empty: dict[Format, str] = {"vtt": "WEBVTT\n\n", "json": sheet.as_text()}
     report = QualityReport(language=sheet.language, cues=len(cues), over_limits=0, broken=())
-    return _write(job, sheet, {kind: empty.get(kind, "") for kind in job.params.formats}, report)
+    files = {kind: empty.get(kind, "").encode() for kind in job.params.formats}
+    for content in (path.read_bytes() for path in job.inputs.edited):
+        kind: Format = "vtt" if content.startswith(b"WEBVTT") else "json" if content.startswith(b"{") else "srt"
+        if kind in files:
+            files[kind] = content
+    return _write(job, sheet, files, report)
 
 
 def _read(job: SubtitleJob) -> tuple[Transcript, Translation | None]:
@@ -195,7 +247,7 @@ def _picture(info: Path | None) -> Track | None:
     return Media.read(info).picture if info else None
 
 
-def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str], report: QualityReport) -> SubtitleOutputs:
+def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, bytes], report: QualityReport) -> SubtitleOutputs:
     job.note("language", sheet.language)
     job.note("cues", report.cues)
     job.note("over_limits", report.over_limits)
@@ -203,7 +255,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str], repor
     files = []
     for kind, text in texts.items():
         files.append(job.out_dir / _NAMES.get(kind, f"subtitles.{kind}"))
-        write_atomically(files[-1], text.encode())
+        write_atomically(files[-1], text)
     return SubtitleOutputs(
         cues=sheet.write(job.out_dir / "cues.json"),
         report=report.write(job.out_dir / "report.json"),
@@ -213,7 +265,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, str], repor
 
 STAGE = Stage(
     name="subtitle",
-    version=11,
+    version=12,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,

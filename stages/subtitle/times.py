@@ -23,13 +23,23 @@ LAG_MS = 1500  # after the last word: the BBC's limit for a subtitle that hangs 
 
 @dataclass(frozen=True)
 class Laid:
-    """A cue with its lines and the time in which they are spoken."""
+    """A cue with its lines and the time in which they are spoken.
+
+    `pin` is the number of the correction whose cues stand here instead. `fixed` is such a cue, which keeps its times.
+    """
 
     lines: tuple[str, ...]
     start_ms: int
     end_ms: int
     speaker: str | None
     italic: bool = False
+    pin: int | None = None
+    fixed: Cue | None = None
+
+    @property
+    def begin_ms(self) -> int:
+        """Return where it begins if nothing is in the way."""
+        return self.fixed.start_ms if self.fixed else self.start_ms
 
 
 def set_times(laid: Sequence[Laid], limits: Limits, end_ms: int) -> tuple[Cue, ...]:
@@ -40,14 +50,18 @@ def set_times(laid: Sequence[Laid], limits: Limits, end_ms: int) -> tuple[Cue, .
     needs = [needed_ms(places_of_lines(cue.lines), limits) for cue in laid]
     latest = _latest_starts(laid, needs, gap, end_ms)
     # So late may each begin that all after it still find room.
-    last_starts = [end_ms - 1 - (len(laid) - 1 - index) * (gap + 1) for index in range(len(laid))]
+    last_starts = _last_starts(laid, gap, end_ms)
     times: list[tuple[int, int]] = []
     free = 0
     for index, cue in enumerate(laid):
+        if cue.fixed:
+            times.append((cue.fixed.start_ms, cue.fixed.end_ms))
+            free = cue.fixed.end_ms + gap
+            continue
         start = min(max(min(cue.start_ms, latest[index]), free), last_starts[index])
         hung = min(cue.end_ms + LAG_MS, end_ms)
         late = min(latest[index + 1] - gap, hung) if index + 1 < len(laid) else hung
-        on_time = min(laid[index + 1].start_ms - gap, late) if index + 1 < len(laid) else hung
+        on_time = min(laid[index + 1].begin_ms - gap, late) if index + 1 < len(laid) else hung
         end = min(max(cue.end_ms, start + needs[index]), on_time)
         if end - start < needs[index]:
             end = max(end, min(start + needs[index], late))
@@ -55,9 +69,10 @@ def set_times(laid: Sequence[Laid], limits: Limits, end_ms: int) -> tuple[Cue, .
         end = min(max(end, start + 1), start + limits.max_duration_ms, room)
         times.append((start, end))
         free = end + gap
-    chained = _chain(times, limits, gap)
+    chained = _chain(laid, times, limits, gap)
     return tuple(
-        Cue(
+        cue.fixed
+        or Cue(
             start_ms=start,
             end_ms=end,
             lines=cue.lines,
@@ -67,6 +82,16 @@ def set_times(laid: Sequence[Laid], limits: Limits, end_ms: int) -> tuple[Cue, .
         )
         for (start, end), cue in zip(chained, laid, strict=True)
     )
+
+
+def _last_starts(laid: Sequence[Laid], gap: int, end_ms: int) -> list[int]:
+    """Return where each cue may begin at the latest for all after it to find room, a millisecond each."""
+    last = [0] * len(laid)
+    following = end_ms + gap
+    for index in range(len(laid) - 1, -1, -1):
+        fixed = laid[index].fixed
+        following = last[index] = fixed.start_ms if fixed else max(following - gap - 1, 0)
+    return last
 
 
 def _latest_starts(laid: Sequence[Laid], needs: Sequence[int], gap: int, end_ms: int) -> list[int]:
@@ -79,6 +104,9 @@ def _latest_starts(laid: Sequence[Laid], needs: Sequence[int], gap: int, end_ms:
     following = end_ms + gap
     for index in range(len(laid) - 1, -1, -1):
         cue = laid[index]
+        if cue.fixed:
+            following = latest[index] = cue.fixed.start_ms
+            continue
         gone = min(cue.end_ms + LAG_MS, end_ms, following - gap)
         earliest = max(cue.start_ms - LEAD_MS, 0)
         if gone - needs[index] >= earliest:
@@ -94,12 +122,12 @@ def needed_ms(count: int, limits: Limits) -> int:
     return min(max(reading_ms(count, limits.reading_speed), limits.min_duration_ms), limits.max_duration_ms)
 
 
-def _chain(times: Sequence[tuple[int, int]], limits: Limits, gap: int) -> list[tuple[int, int]]:
+def _chain(laid: Sequence[Laid], times: Sequence[tuple[int, int]], limits: Limits, gap: int) -> list[tuple[int, int]]:
     """Shorten each gap that is too short to be seen as a gap to the smallest allowed."""
     chained = []
     for index, (start, end) in enumerate(times):
         following = times[index + 1][0] if index + 1 < len(times) else end
-        if gap < following - end < limits.chain_below_ms:
+        if gap < following - end < limits.chain_below_ms and not laid[index].fixed:
             end = max(end, min(following - gap, start + limits.max_duration_ms))
         chained.append((start, end))
     return chained

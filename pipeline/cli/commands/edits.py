@@ -10,23 +10,43 @@ from pydantic import JsonValue
 
 from pipeline.base.errors import BadInput
 from pipeline.cli.arguments import CommandResult, project_of, say, table
-from pipeline.cli.options.single import DropEdits, ListEdits
+from pipeline.cli.options.single import DropEdits, ListEdits, ShowEdits
 from pipeline.engine.admission import Admission, check_media
 from pipeline.engine.item import Item
 from pipeline.engine.media_list import Request
 from pipeline.engine.project import Project
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.beside import job_folder
+from pipeline.publishing.placed_pins import PlacedPin, placed_pins
 from pipeline.publishing.publish import changed_files, forget_edits
 from pipeline.publishing.record import read_job
 from pipeline.store.results import ResultStore
 from pipeline.store.store_lock import Waiting
+from shared.documents.cue import Cue
+from shared.documents.pins import Pin
+from shared.text.timecode import timecode
+
+_SHOWN = 50  # characters of a text in a list
+_NONE_YET = "nothing was corrected"
 
 
 def list_edits(arguments: ListEdits) -> CommandResult:
     """List the corrections of one media file."""
     item, project = _item_of(arguments)
     return _list(item, project.store)
+
+
+def show(arguments: ShowEdits) -> CommandResult:
+    """Show single corrections of one media file, all unless some are named."""
+    item, project = _item_of(arguments)
+    pins = placed_pins(item.folder, item.edits, project.store)
+    known = [one.pin.id for one in pins]
+    for name in arguments.ids:
+        if name not in known:
+            raise _unknown(name, item, known)
+    chosen = [one for one in pins if not arguments.ids or one.pin.id in arguments.ids]
+    text = "\n\n".join("\n".join(_described(one)) for one in chosen) or _NONE_YET
+    return CommandResult({"media": str(item.media), "pins": [_data(one) for one in chosen]}, text)
 
 
 def drop(arguments: DropEdits) -> CommandResult:
@@ -54,20 +74,77 @@ def _list(item: Item, store: ResultStore) -> CommandResult:
     edits: list[JsonValue] = [
         {"file": edit.name, "corrects": edit.origin, "language": edit.language} for edit in item.edits
     ]
-    data: JsonValue = {"media": str(item.media), "edits": edits, "waiting": list[JsonValue](waiting)}
-    return CommandResult(data, table(rows) if rows else "nothing was corrected")
+    pins = placed_pins(item.folder, item.edits, store)
+    data: JsonValue = {
+        "media": str(item.media), "edits": edits, "waiting": list[JsonValue](waiting),
+        "pins": [_data(one) for one in pins],
+    }  # fmt: skip
+    if not rows:
+        return CommandResult(data, _NONE_YET)
+    told = [(one.pin.id, timecode(_start_ms(one.pin)), one.edit.name, _change(one.pin)) for one in pins]
+    return CommandResult(data, "\n\n".join([table(rows), *([table(told)] if told else [])]))
+
+
+def _start_ms(pin: Pin) -> int:
+    return (pin.cues or pin.before)[0].start_ms
+
+
+def _change(pin: Pin) -> str:
+    before, now = (_text(cues)[:_SHOWN] for cues in (pin.before, pin.cues))
+    if before == now:
+        return f"{now} (times or look)" if pin.fixed else f"{now} (speaker)"
+    return f"{before or 'nothing'} -> {now or 'nothing'}"
+
+
+def _text(cues: Sequence[Cue]) -> str:
+    return " / ".join(" ".join(cue.lines) for cue in cues)
+
+
+def _described(one: PlacedPin) -> list[str]:
+    """Return the lines that describe a correction."""
+    pin = one.pin
+    keeps = "keeps its lines and times" if pin.fixed else "its words are laid out with the rest"
+    lines = [f"{pin.id}  {one.edit.name}, {one.edit.language or 'any language'}: {keeps}"]
+    for mark, cues in (("-", pin.before), ("+", pin.cues)):
+        for cue in cues:
+            speaker = f" {cue.speaker}:" if cue.speaker else ""
+            times = f"{timecode(cue.start_ms)} --> {timecode(cue.end_ms)}"
+            lines.append(f"  {mark} {times}{speaker} {' / '.join(cue.lines)}")
+    if pin.source is not None:
+        lines.append(f"  translates: {pin.source}")
+    if pin.source_now is not None:
+        lines.append(f"  which is now: {pin.source_now}")
+    return lines
+
+
+def _data(one: PlacedPin) -> JsonValue:
+    return {"file": one.edit.name, "language": one.edit.language, **one.pin.model_dump(mode="json")}
+
+
+def _unknown(name: str, item: Item, known: Sequence[str]) -> BadInput:
+    return BadInput(
+        "edits.unknown",
+        f"there is no correction {name} for {item.name}",
+        hint=f"there are {', '.join(known)}" if known else _NONE_YET,
+    )
 
 
 def _drop(item: Item, names: Sequence[str], project: Project) -> CommandResult:
-    known = list(dict.fromkeys(edit.name for edit in item.edits))
-    if unknown := [name for name in names if name not in known]:
-        raise BadInput(
-            "edits.unknown",
-            f"there is no correction to {unknown[0]} for {item.name}",
-            hint=f"corrected are {', '.join(known)}" if known else "nothing was corrected",
-        )
+    files = list(dict.fromkeys(edit.name for edit in item.edits))
+    pins = {one.pin.id: one.edit for one in placed_pins(item.folder, item.edits, project.store)}
+    if unknown := [name for name in names if name not in files and name not in pins]:
+        raise _unknown(unknown[0], item, [*files, *pins])
+    whole = [name for name in names if name in files]
+    single: dict[str, list[str]] = {}
+    for name in (name for name in names if name not in files):
+        single.setdefault(pins[name].sha256, []).append(name)
     with project.store.open_for_writing("reel edits drop", Waiting.of(project.settings.wait, say)):
-        dropped = list(dict.fromkeys(edit.name for edit in project.edits.drop(item.digest, names)))
-        forget_edits(item.folder, dropped)
-    text = f"dropped: {', '.join(dropped)}; the next run writes what it makes" if dropped else "nothing was corrected"
+        dropped = [name for some in single.values() for name in some]
+        if single:
+            project.edits.drop_pins(item.digest, single)
+        if whole or not names:
+            gone = list(dict.fromkeys(edit.name for edit in project.edits.drop(item.digest, whole)))
+            forget_edits(item.folder, gone)
+            dropped += gone
+    text = f"dropped: {', '.join(dropped)}; the next run writes what it makes" if dropped else _NONE_YET
     return CommandResult({"dropped": list[JsonValue](dropped)}, text)

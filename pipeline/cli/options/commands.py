@@ -142,6 +142,10 @@ COMMANDS = (
         ("reel edits list film.mkv",), "single.ListEdits", "edits.list_edits",
     ),
     Command(
+        "edits show", "show single corrections: what was there, and what you wrote",
+        ("reel edits show film.mkv",), "single.ShowEdits", "edits.show",
+    ),
+    Command(
         "edits drop", "forget corrections; the next run overwrites the files",
         ("reel edits drop film.mkv",), "single.DropEdits", "edits.drop",
     ),

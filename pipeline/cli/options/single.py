@@ -53,5 +53,12 @@ class ListEdits(Arguments):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ShowEdits(ListEdits):
+    ids: tuple[str, ...] = argument("ID", "single corrections, as `edits list` names them; none: all of them", "*")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class DropEdits(ListEdits, WaitFlag):
-    names: tuple[str, ...] = argument("FILE", "published files, as `film.en.srt`; none: all of them", "*")
+    names: tuple[str, ...] = argument(
+        "FILE", "published files, as `film.en.srt`, or ids of single corrections; none: all of them", "*"
+    )

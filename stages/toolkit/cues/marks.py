@@ -26,6 +26,13 @@ def between_notes(lines: Sequence[str]) -> tuple[str, ...]:
     return (f"{NOTE} {first}", *others)
 
 
+def shown_in(lines: Sequence[str]) -> list[str]:
+    """Return what a cue's lines show beside words: brackets with their content, notes, and the marks of a dialogue."""
+    text = "\n".join(lines)
+    is_dialogue = len(lines) > 1 and all(line.lstrip().startswith(DIALOGUE_MARK) for line in lines)
+    return [*_BRACKETED.findall(text), *_NOTES.findall(text), *([DIALOGUE_MARK] if is_dialogue else [])]
+
+
 def said_in(lines: Sequence[str]) -> str:
     """Return the words of a cue's lines without marks; an empty text for a sound label."""
     told = _NOTES.sub(" ", _BRACKETED.sub(" ", "\n".join(lines))).splitlines()

@@ -23,13 +23,17 @@ _LATE_WORDS = 2  # after so many, a change of speaker may still be meant for the
 
 @dataclass(frozen=True)
 class Piece:
-    """A word to lay out: unbreakable, with its times; `joined` when no space stands before it."""
+    """A word to lay out: unbreakable, with its times; `joined` when no space stands before it.
+
+    `pin` is the number of the correction that fixes its cue, None where the layout is free.
+    """
 
     text: str
     start_ms: int
     end_ms: int
     joined: bool = False
     speaker: str | None = None
+    pin: int | None = None
 
 
 def fitted(said: Iterable[Piece], line_length: int, end_ms: int) -> list[Piece]:

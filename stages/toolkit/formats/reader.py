@@ -46,10 +46,11 @@ def read(subtitles: Path) -> ReadCues:
     """Return the file's cues. Raises `StageError` if it is not a subtitle file, or cannot be read."""
     notes = Notes()
     text = _text(subtitles, notes.repairs)
-    cues = _READERS[_kind(text)](text, notes)
+    kind = _kind(text)
+    cues = _READERS[kind](text, notes)
     if not are_in_order(cues):
         notes.repairs.append("the cues are not in order of time")
-    return ReadCues(cues=cues, repairs=tuple(notes.repairs), left_out=tuple(notes.left_out))
+    return ReadCues(cues=cues, repairs=tuple(notes.repairs), left_out=tuple(notes.left_out), format=kind)
 
 
 @dataclass(frozen=True)

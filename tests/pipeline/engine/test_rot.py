@@ -198,7 +198,7 @@ def test_a_damaged_correction_is_reported_and_not_used(make_project: Callable[..
     for place in kept:
         flip(place, random.Random(6))
     shutil.rmtree(project.folders.output)
-    item, _ = run(project, film, {"stages.clean.fillers": "remove"})
+    item, _ = run(project, film, {"stages.subtitle.line_length": 30})
     assert item.error
     assert item.error.code == "edits.damaged"
     assert "film.en.srt" in item.error.message

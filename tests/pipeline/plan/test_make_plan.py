@@ -20,7 +20,8 @@ from pipeline.plan.profile import Profile, ProfileChoice, ProfileStage, choose_p
 from pipeline.plan.recipe import load_recipe
 from pipeline.plan.registry import STAGES
 from pipeline.plan.result_key import Surroundings, differences, ingredients, result_key
-from pipeline.publishing.edits import Edit, with_edits
+from pipeline.publishing.corrected_plan import with_edits
+from pipeline.publishing.edits import Edit
 
 PROFILES = load_profiles(CONFIG / "profiles")
 SURROUNDINGS = Surroundings(
@@ -152,7 +153,8 @@ def test_a_corrected_subtitle_corrects_the_whole_transcript_and_not_a_shortened_
     steps = {step.id: step for step in corrected.steps}
     assert steps["correct"].inputs["transcript"] == FromStep("refine", "transcript")
     assert steps["condense"].inputs["transcript"] == FromStep("correct", "transcript")
-    assert steps["subtitle"].inputs["edited"] == FromFile("1", "film.en.srt")
+    assert steps["subtitle"].inputs["edited"] == AllOf((FromFile("1", "film.en.srt"),))
+    assert steps["subtitle"].inputs["pins"] == FromStep("correct", "pins")
     assert corrected.publications[-1].origin == plan.publications[-1].origin
 
 

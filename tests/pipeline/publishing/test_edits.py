@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.language_models import for_inputs
-from pipeline.plan.model import FirstOf, FromFile, FromStep, Plan, Source, Step
-from pipeline.publishing.edits import Changed, Edit, Edits, EditStore, with_edits
+from pipeline.plan.model import AllOf, FromFile, FromStep, Plan, Source, Step
+from pipeline.publishing.corrected_plan import with_edits
+from pipeline.publishing.edits import Changed, Edit, Edits, EditStore
 from pipeline.store.results import StoredResult
 from shared.documents.transcript import Transcript
 from stages.correct import stage as correct
@@ -109,11 +110,13 @@ def test_a_transcript_may_be_corrected_into_another_language(tmp_path: Path) -> 
     cues.write_text(CUE.format("noite"))
     edits = store.take_in("media", [Changed(cues, "subtitle.files", None, "pt")])
     steps = {step.id: step for step in with_edits(_plan(), edits, _correct).steps}
-    assert _names(steps["correct"], "gl") == {"document": "transcript.json", "cues": "film.pt.srt"}
-    assert _names(steps["correct"], "pt") == {"cues": "film.pt.srt"}
+    assert _names(steps["correct"], "gl") == {"corrections": "transcript.json film.pt.srt"}
+    assert _names(steps["correct"], "pt") == {"corrections": "film.pt.srt"}
     assert _names(steps["correct"], "en") == {}
     assert _names(steps["subtitle"], "pt") == {"edited": "film.pt.srt"}
-    assert for_inputs(steps["subtitle"].inputs, "en") == {"transcript": FromStep("correct", "transcript")}
+    assert for_inputs(steps["subtitle"].inputs, "en") == {
+        "transcript": FromStep("correct", "transcript"), "pins": FromStep("correct", "pins")
+    }  # fmt: skip
 
 
 def test_what_is_corrected_is_told_by_the_language_of_its_result() -> None:
@@ -144,10 +147,10 @@ def _correct(inputs: dict[str, Source]) -> Step:
 def _names(step: Step, language: str) -> dict[str, str]:
     """Return the corrections that a step takes in, by role."""
 
-    def first(source: Source) -> Iterator[str]:
-        for leaf in source.sources if isinstance(source, FirstOf) else (source,):
+    def names(source: Source) -> Iterator[str]:
+        for leaf in source.sources if isinstance(source, AllOf) else (source,):
             if isinstance(leaf, FromFile):
                 yield leaf.name
 
-    found = {role: next(first(source), "") for role, source in for_inputs(step.inputs, language).items()}
-    return {role: name for role, name in found.items() if name and not role.endswith("_base")}
+    found = {role: " ".join(names(source)) for role, source in for_inputs(step.inputs, language).items()}
+    return {role: name for role, name in found.items() if name and role != "bases"}

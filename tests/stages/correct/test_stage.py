@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.documents.cue import Cue
+from shared.documents.cue import Cue, ReadCues
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.stage import Job, StageError
 from stages.correct.corrections import Corrections
-from stages.correct.stage import CorrectInputs, CorrectParams, run
+from stages.correct.stage import CorrectInputs, Correction, CorrectParams, run
 from stages.toolkit.cues.marks import between_notes, said_in
 from tests.conftest import examples
 from tests.fakes.listener import Audience
@@ -55,13 +55,19 @@ def cues_of(transcript: Transcript, size: int = 4) -> list[Cue]:
     ]  # fmt: skip
 
 
+def carry(transcript: Transcript, base: list[Cue], cues: list[Cue]) -> Transcript:
+    """Return the transcript with the corrections of one subtitle file."""
+    correction = Correction(ReadCues(cues=tuple(cues)), ReadCues(cues=tuple(base)))
+    return ENGINE.correct(transcript, None, [correction]).transcript
+
+
 def words_of(transcript: Transcript) -> list[Word]:
     return [word for segment in transcript.segments for word in segment.words]
 
 
 def carried(cues: list[Cue], transcript: Transcript | None = None) -> Transcript:
     transcript = transcript or a_transcript()
-    found = ENGINE.carry(transcript, cues_of(transcript), cues)
+    found = carry(transcript, cues_of(transcript), cues)
     for one, other in pairwise(words_of(found)):
         assert one.start_ms <= other.start_ms
         assert one.start_ms <= one.end_ms
@@ -142,7 +148,7 @@ def test_scripts_without_spaces_are_compared_by_cluster() -> None:
 def test_a_correction_holds_on_what_another_model_heard() -> None:
     base = cues_of(a_transcript())
     other = a_transcript(SAID.replace("old", "cold").replace("went", "want"))
-    found = ENGINE.carry(other, base, with_text(base, 0, "we saw the young"))
+    found = carry(other, base, with_text(base, 0, "we saw the young"))
     assert " ".join(w.text for w in words_of(found)) == SAID.replace("old", "young").replace("went", "want")
 
 
@@ -166,12 +172,12 @@ def test_whatever_is_edited_the_corrected_words_are_those_of_the_subtitles(data:
         if change != "drop":
             cues.append(cue)
     base = cues_of(transcript, 4)
-    found = ENGINE.carry(transcript, base, cues)
+    found = carry(transcript, base, cues)
     assert "".join(w.text for w in words_of(found)) == "".join("".join(cue.lines) for cue in cues).replace(" ", "")
     assert found.text.split() == " ".join(segment.text for segment in found.segments).split()
 
 
-def a_job(folder: Path, transcript: Transcript, **files: Path) -> Job[CorrectInputs, CorrectParams]:
+def a_job(folder: Path, transcript: Transcript, **files: tuple[Path, ...]) -> Job[CorrectInputs, CorrectParams]:
     (folder / "out").mkdir()
     inputs = CorrectInputs(transcript=transcript.write(folder / "t.json"), **files)
     return Job(inputs, CorrectParams(), folder / "out", "corrections", Audience())
@@ -183,12 +189,11 @@ def test_in_a_corrected_transcript_words_follow_a_text_that_was_changed(tmp_path
     document = transcript.model_copy(
         update={"segments": (first.model_copy(update={"text": "we saw the young man by"}), second)}
     )
-    heard_otherwise = transcript.model_copy(update={"segments": ()})
     job = a_job(
-        tmp_path, heard_otherwise,
-        document=document.write(tmp_path / "d.json"), document_base=transcript.write(tmp_path / "b.json"),
+        tmp_path, transcript,
+        corrections=(document.write(tmp_path / "d.json"),), bases=(transcript.write(tmp_path / "b.json"),),
     )  # fmt: skip
-    found = Transcript.read(run(ENGINE, job).transcript)
+    found = Transcript.read(run(ENGINE, job).pins.with_name("transcript.json"))
     assert [w.text for w in found.segments[0].words] == ["we", "saw", "the", "young", "man", "by"]
     assert found.segments[0].words[3].start_ms == 1500
     assert found.segments[1] == second
@@ -198,7 +203,7 @@ def test_a_transcript_that_is_none_any_more_is_refused_with_its_place(tmp_path: 
     broken = tmp_path / "d.json"
     broken.write_text(a_transcript().as_text().replace('"start_ms": 500,', '"start_ms": "soon",'))
     with pytest.raises(StageError, match=r"segments\.0\.words\.1\.start_ms") as caught:
-        run(ENGINE, a_job(tmp_path, a_transcript(), document=broken))
+        run(ENGINE, a_job(tmp_path, a_transcript(), corrections=(broken,)))
     assert caught.value.code == "correct.transcript"
 
 
@@ -226,19 +231,19 @@ def test_marks_and_labels_of_subtitles_do_not_become_words() -> None:
     transcript = a_transcript()
     told = shown_to_who_does_not_hear(transcript)
     edited = [cue.model_copy(update={"end_ms": cue.end_ms + 1}) for cue in told]  # each one was touched
-    assert words_of(ENGINE.carry(transcript, told, edited)) == words_of(transcript)
+    assert words_of(carry(transcript, told, edited)) == words_of(transcript)
     named = [
         cue.model_copy(update={"lines": (cue.lines[0].replace("Speaker 1", "Ann"), *cue.lines[1:])}) for cue in told
     ]
-    assert ENGINE.carry(transcript, told, named) == transcript
+    assert carry(transcript, told, named) == transcript
 
 
 def test_a_sound_that_was_deleted_takes_no_word_along() -> None:
     transcript = a_transcript()
     told = shown_to_who_does_not_hear(transcript)
-    assert ENGINE.carry(transcript, told, told[:2] + told[3:]) == transcript
+    assert carry(transcript, told, told[:2] + told[3:]) == transcript
     other = [*told[:2], told[2].model_copy(update={"lines": ("[thunder]",)}), *told[3:]]
-    assert ENGINE.carry(transcript, told, other) == transcript
+    assert carry(transcript, told, other) == transcript
 
 
 @pytest.mark.parametrize(
