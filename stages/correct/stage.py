@@ -41,7 +41,7 @@ class CorrectInputs(Files):
 
 
 class CorrectParams(Params):
-    """What is left out."""
+    """Corrections that are not used."""
 
     without: tuple[str, ...] = Field((), description="the ids of single corrections that are not used")
 

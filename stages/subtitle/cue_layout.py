@@ -120,8 +120,7 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
     count = len(pieces)
     best = [0.0] + [_NEVER] * count
     came_from = [(0, 0)] * (count + 1)
-    turn = 0  # where whoever speaks now began to
-    wall = 0  # behind the last piece of a pinned cue
+    turn = wall = 0  # where whoever speaks now began to, and where the last pinned cue ended
     for end in range(1, count + 1):
         last = pieces[end - 1]
         price = _CUE + _CUE_BREAK * breaks.cue[end]
@@ -130,10 +129,7 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
         if end > 1 and last.speaker != pieces[end - 2].speaker:
             turn = end - 1
         if last.pin is not None:
-            begin = end - 1 if end == 1 or pieces[end - 2].pin != last.pin else came_from[end - 1][0]
-            came_from[end] = (begin, 0)
-            best[end] = best[begin] if end == count or pieces[end].pin != last.pin else _NEVER
-            wall = end
+            (came_from[end], best[end]), wall = _pinned(pieces, end, came_from[end - 1][0], best), end
             continue
         fitting = max(turn, wall, bisect_left(begins, at[end] - widest), bisect_left(starts, last.end_ms - longest))
         fitting = min(fitting, end - 1)  # a single piece has to do, however wide and long it is
@@ -162,6 +158,17 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
             least = _try_dialogue(text, best, turn, end, latest, least, came_from)
         best[end] = least
     return came_from
+
+
+def _pinned(pieces: Sequence[Piece], end: int, begun: int, best: Sequence[float]) -> tuple[tuple[int, int], float]:
+    """Return where the pinned cue of the piece before `end` begins, and its cost: only all of its pieces end it.
+
+    `begun` is where the cue of the piece before that one begins.
+    """
+    pin = pieces[end - 1].pin
+    begin = begun if end > 1 and pieces[end - 2].pin == pin else end - 1
+    is_whole = end == len(pieces) or pieces[end].pin != pin
+    return (begin, 0), best[begin] if is_whole else _NEVER
 
 
 def _latest(text: _Text, end: int) -> int:
