@@ -37,6 +37,7 @@ from pipeline.web.job_queue import JobQueue
 from pipeline.web.job_runner import ChildPlan, JobRunner
 from pipeline.web.media_roots import MediaRoots
 from pipeline.web.partial_uploads import PartialUploads
+from pipeline.web.readiness import Readiness
 from pipeline.web.refused import Refused
 from pipeline.web.replies import json_reply, refusal_reply
 from pipeline.web.service import Service
@@ -73,7 +74,8 @@ def run_server(project: Project, flags: Mapping[str, JsonValue], options: ServeO
     try:
         service = _service(project, flags, options, queue)
         tempfile.tempdir = str(service.uploads.arriving)  # on the disk whose free space is checked
-        app = Guard(_app(service, options.media_servers), _access(options), options.base_path, service.uploads.room)
+        routed = _app(project, service, options.media_servers)
+        app = Guard(routed, _access(options), options.base_path, service.uploads.room)
         config = uvicorn.Config(
             app, host=options.listen, port=options.port, log_level="warning", access_log=False, server_header=False,
             timeout_graceful_shutdown=_GRACE_S, proxy_headers=bool(options.trusted_proxies), lifespan="on",
@@ -120,12 +122,13 @@ def _service(project: Project, flags: Mapping[str, JsonValue], options: ServeOpt
     return Service(runner, events, maker, roots, uploads, partial, project.settings.beside)
 
 
-def _app(service: Service, servers: Mapping[str, MediaServer]) -> Starlette:
+def _app(project: Project, service: Service, servers: Mapping[str, MediaServer]) -> Starlette:
     own = OwnApi(service)
     apis = (
         own, FilesApi(own), UploadsApi(service), OpenAiApi(service), AsrApi(service), HooksApi(service, servers),
     )  # fmt: skip
-    routes = [Route("/health", health), *(route for api in apis for route in api.routes())]
+    routes = [Route("/health", health), Route("/ready", Readiness(project).tell)]
+    routes += [route for api in apis for route in api.routes()]
     document = describe(routes, version())
 
     async def openapi(request: Request) -> Response:

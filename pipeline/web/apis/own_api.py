@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from pipeline.web.access import COOKIE
 from pipeline.web.job_maker import Ordered, priority_of
 from pipeline.web.job_queue import ENDED, STATES, Job, Place, State, job_data
 from pipeline.web.refused import Refused
@@ -39,6 +40,7 @@ class OwnApi:
             Route(f"{API}/jobs/{{id}}", self.change_job, methods=["PATCH"]),
             Route(f"{API}/jobs/{{id}}/retry", self.retry_job, methods=["POST"]),
             Route(f"{API}/events", self.events, methods=["GET"]),
+            Route(f"{API}/login", self.log_in, methods=["POST"]),
         ]
 
     async def add_job(self, request: Request) -> Response:
@@ -111,6 +113,17 @@ class OwnApi:
         again = self._queue.retry(job.id)
         self._service.runner.queued(again)
         return json_reply(job_data(again), 202)
+
+    async def log_in(self, request: Request) -> Response:
+        """Keep the token of this request as a cookie: a browser's own reader of events sends no header."""
+        _, _, token = request.headers.get("authorization", "").partition(" ")
+        reply = Response(status_code=204)
+        if token.strip():
+            reply.set_cookie(
+                COOKIE, token.strip(), path=request.scope["root_path"] or "/", httponly=True, samesite="strict",
+                secure=request.url.scheme == "https",
+            )  # fmt: skip
+        return reply
 
     async def events(self, request: Request) -> Response:
         """Return the events as they happen, from the one after `Last-Event-ID`."""

@@ -27,6 +27,7 @@ def submit(server: Server, path: Path, **fields: Any) -> str:
 def test_a_job_is_worked_on_and_the_results_are_free_again_afterwards(serve: Serve, films: Path, reel: Reel) -> None:
     server = serve("--linger", "0")
     assert server.ask("GET", "/health").data == {"status": "ok"}
+    assert server.ask("GET", "/ready").data == {"ready": True, "missing": []}
     name = submit(server, films / "demo.mp4", to="pt", recipe="subtitle")
     job = server.wait_for(name, "done", "failed")
     assert job["error"] is None
@@ -180,6 +181,10 @@ def test_another_address_than_loopback_needs_a_token_which_no_log_shows(reel: Re
     assert server.ask("GET", "/reel/api/1/jobs").status == 401
     bearer = {"authorization": f"Bearer {token}"}
     assert server.ask("GET", "/reel/api/1/jobs", headers=bearer).status == 200
+    cookie = server.ask("POST", "/reel/api/1/login", None, bearer).headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=strict", "Path=/reel"} <= {part.strip() for part in cookie.split(";")}
+    assert server.ask("GET", "/reel/api/1/jobs", headers={"cookie": cookie.partition(";")[0]}).status == 200
+    assert server.ask("GET", "/reel/health").status == 200
     made = server.ask("POST", "/reel/api/1/jobs", {"path": str(films / "demo.mp4")}, bearer)
     assert made.headers["location"].startswith("/reel/api/1/jobs/")
     until(lambda: server.ask("GET", f"/api/1/jobs/{made.data['id']}", headers=bearer).data["state"] == "done")
