@@ -36,7 +36,7 @@ CLOSE_WINDOWS = 28  # 8.4 s: with fewer, the best direction among 256 separates 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 Region = tuple[int, int]
-Embed = Callable[[Floats], Floats]
+Embed = Callable[[Floats, Integers], Floats]
 
 
 class Turn(NamedTuple):
@@ -73,8 +73,9 @@ def diarize(
 ) -> list[Turn]:
     """Say who speaks when, from 16 kHz mono `samples` and the regions of speech in milliseconds.
 
-    `embed` maps float32[n, samples of WINDOW_MS] to float32[n, dimensions]; it is always called with the same windows
-    in the same order. `num_speakers` overrides the other two. A turn never leaves its region.
+    `embed` maps float32[n, samples of WINDOW_MS] and the windows' centres, int64[n] in ms, to float32[n, dimensions];
+    it is always called with the same windows in the same order. `num_speakers` overrides the other two. A turn never
+    leaves its region.
     """
     length_ms = len(samples) // SAMPLES_PER_MS
     speech = merge_regions([(start, min(end, length_ms)) for start, end in regions])
@@ -141,7 +142,8 @@ def _embed_windows(samples: Floats, windows: Windows, embed: Embed) -> Floats:
     # Near an end of the recording the window is moved inwards: real sound is better than padding.
     starts = np.clip((windows.centres_ms - WINDOW_MS // 2) * SAMPLES_PER_MS, 0, len(samples) - size)
     view = np.lib.stride_tricks.sliding_window_view(samples, size)
-    parts = [embed(view[starts[i : i + BATCH_WINDOWS]]) for i in range(0, len(starts), BATCH_WINDOWS)]
+    batches = [slice(i, i + BATCH_WINDOWS) for i in range(0, len(starts), BATCH_WINDOWS)]
+    parts = [embed(view[starts[batch]], windows.centres_ms[batch]) for batch in batches]
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 
@@ -162,11 +164,40 @@ def _with_context(single: Floats, owners: Integers) -> Floats:
 
 
 def _find_speakers(points: Floats, single: Floats, min_speakers: int, max_speakers: int) -> Floats:
-    """Return the centroids of the speakers: add a centroid as long as the closest two are still different people."""
+    """Return the centroids of the speakers: those that all windows together show, then each of them looked at alone,
+    as often as one turns out to be two.
+
+    Among many voices the two that are most alike decide when to stop, and a pair that is plain by itself is not seen.
+    """
+    waiting = _first_speakers(points, single, min_speakers, max_speakers)
+    found: list[Floats] = []
+    while waiting:
+        one, is_settled = waiting.pop(0)
+        known = np.stack([*found, one, *(other for other, _ in waiting)])
+        own = (points @ known.T).argmax(axis=1) == len(found)
+        is_final = is_settled or len(known) >= max_speakers or own.sum() < 2 * CLOSE_WINDOWS
+        halves = [] if is_final else _first_speakers(points[own], single[own], 1, 2)
+        if len(halves) == 2 and _smaller(halves, points[own]) >= CLOSE_WINDOWS:
+            waiting = halves + waiting
+        else:
+            found.append(one)
+    return np.stack(found)
+
+
+def _smaller(halves: Sequence[tuple[Floats, bool]], points: Floats) -> int:
+    """Return how many windows lie nearer to the one of two centroids that has fewer."""
+    first, second = (points @ centroid for centroid, _ in halves)
+    return int(min((first >= second).sum(), (first < second).sum()))
+
+
+def _first_speakers(points: Floats, single: Floats, min_speakers: int, max_speakers: int) -> list[tuple[Floats, bool]]:
+    """Return centroids: one more as long as the closest two are still different people. With each stands whether it is
+    one of a close pair: a part of those looks as separate as the pair itself (measured: 4.1), so nothing further is
+    seen."""
     heads, weights = _condense(points, np.ones(len(points), dtype=np.float32))
     centroids = _unit(np.average(heads, axis=0, weights=weights)[None])
     if len(heads) == 1:
-        return centroids
+        return [(centroids[0], True)]
     tree = linkage_vector(heads, "ward")
     for count in range(2, min(max_speakers, len(heads)) + 1):
         candidate = _cut(tree, heads, weights, count, forced=count <= min_speakers)
@@ -178,9 +209,9 @@ def _find_speakers(points: Floats, single: Floats, min_speakers: int, max_speake
             break
         centroids = candidate
         if verdict is Likeness.CLOSE:
-            # Thirds of a close pair look as separate as the pair itself (measured: 4.1), so nothing further is seen.
-            break
-    return centroids
+            pair = _closest(centroids)[:2]
+            return [(one, index in pair) for index, one in enumerate(centroids)]
+    return [(one, False) for one in centroids]
 
 
 def _condense(points: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -239,6 +270,14 @@ def _polish(centroids: Floats, heads: Floats, weights: Floats) -> Floats:
     return centroids
 
 
+def _closest(centroids: Floats) -> tuple[int, int, float]:
+    """Return the two centroids that are most alike, and their cosine."""
+    cosines = centroids @ centroids.T
+    np.fill_diagonal(cosines, -1.0)
+    first, second = divmod(int(cosines.argmax()), len(cosines))
+    return first, second, float(cosines[first, second])
+
+
 def _compare_closest(centroids: Floats, points: Floats, single: Floats) -> Likeness:
     """Return whether the two closest centroids belong to two people.
 
@@ -246,10 +285,7 @@ def _compare_closest(centroids: Floats, points: Floats, single: Floats) -> Liken
     (Spearman's attenuation), so small clusters must be further apart. Close pairs are accepted only when they are
     of similar size and the single windows form two humps along the line between them (d', as in signal detection).
     """
-    cosines = centroids @ centroids.T
-    np.fill_diagonal(cosines, -1.0)
-    first, second = np.unravel_index(int(cosines.argmax()), cosines.shape)
-    cosine = float(cosines[first, second])
+    first, second, cosine = _closest(centroids)
     labels = (points @ centroids.T).argmax(axis=1)
     sizes = np.array([(labels == first).sum(), (labels == second).sum()], dtype=np.float64)
     if sizes.min() < MINIMUM_SPEAKER_WINDOWS:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shared.documents.speech import Region
 from shared.stage import Device
-from stages.diarize.clustering import MAXIMUM_SPEAKERS, diarize
+from stages.diarize.clustering import MAXIMUM_SPEAKERS, diarize, merge_regions
 from stages.diarize.ge2e_embedder import Embedder
 from stages.diarize.stage import DiarizeJob, Speakers, SpeakerTurn
 from stages.toolkit.audio.waveform import open_speech
@@ -26,7 +26,7 @@ class SpeakerClusters:
         """Return turns within the regions. Holds the recording as 32-bit floats: 230 MB an hour."""
         recording = open_speech(job.inputs.audio)
         samples = recording.read(0, recording.duration_ms)
-        spans = [(region.start_ms, region.end_ms) for region in regions]
+        spans = merge_regions([(region.start_ms, region.end_ms) for region in regions])
         params = job.params
         turns = diarize(
             samples,

