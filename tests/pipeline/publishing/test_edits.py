@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,76 @@ def _names(step: Step, language: str) -> dict[str, str]:
 
     found = {role: " ".join(names(source)) for role, source in for_inputs(step.inputs, language).items()}
     return {role: name for role, name in found.items() if name and role != "bases"}
+
+
+def _change(folder: Path, text: str, before: str, *, origin: str = "subtitle.files", source: str = "") -> Changed:
+    """Return an edited file with the content before."""
+    contents = {"film.en.srt": text, f"{before}.before": before, f"{source}.source": source}
+    for name, content in contents.items():
+        (folder / name).write_text(content)
+    then = folder / f"{source}.source" if source else None
+    return Changed(folder / "film.en.srt", origin, folder / f"{before}.before", "en", then)
+
+
+def test_a_correction_of_what_was_laid_out_again_adds_to_the_first(tmp_path: Path) -> None:
+    store = EditStore(tmp_path / "edits")
+    (first,) = store.take_in("media", [_change(tmp_path, "one", "made")])
+    both = store.take_in("media", [_change(tmp_path, "two", "laid out again")])
+    assert both[0] == first
+    assert [store.path("media", edit.base).read_text() for edit in both] == ["made", "laid out again"]
+    third = store.take_in("media", [_change(tmp_path, "three", "two")])  # a change of the file as the user left it
+    assert [store.path("media", edit.sha256).read_text() for edit in third] == ["one", "three"]
+    assert [store.path("media", edit.base).read_text() for edit in third] == ["made", "laid out again"]
+    assert store.drop("media", ["film.en.srt"]) == third
+    assert store.of("media") == ()
+
+
+def test_a_correction_knows_what_it_translates_and_which_pins_were_dropped(tmp_path: Path) -> None:
+    store = EditStore(tmp_path / "edits")
+    origin = "subtitle-translated:en.files"
+    (edit,) = store.take_in("media", [_change(tmp_path, "one", "made", origin=origin, source="said")])
+    assert store.path("media", str(edit.source)).read_text() == "said"
+    store.drop_pins("media", {edit.sha256: ["a1", "b2"]})
+    store.drop_pins("media", {edit.sha256: ["b2"], "another": ["c3"]})
+    (edit,) = store.of("media")
+    assert edit.without == ("a1", "b2")
+    assert set(store.files("media", [edit])) == {edit.sha256, edit.base, edit.source}
+
+
+def test_corrections_of_earlier_versions_are_compared_with_the_file_before(tmp_path: Path) -> None:
+    cues = Edit(name="film.en.srt", step="subtitle", role="files", sha256="1", base="0", language="en")
+    document = Edit(name="transcript.json", step="refine", role="transcript", sha256="3", base="2", language="en")
+    steps = {step.id: step for step in with_edits(_plan(), [cues, document], _correct).steps}
+    inputs = steps["correct"].inputs
+    assert [leaf.sha256 for leaf in _leaves(inputs["corrections"])] == ["1", "3"]
+    assert [leaf.sha256 for leaf in _leaves(inputs["bases"])] == ["0", "3"]  # that transcript stands whole
+
+
+def test_dropped_pins_are_a_parameter_and_a_translation_is_corrected_before_its_use() -> None:
+    translated = Edit(
+        name="film.fr.srt", step="subtitle-translated:fr", role="files", sha256="1", base="0", language="fr",
+        source="s", without=("a1",), is_chained=True,
+    )  # fmt: skip
+    plan = _plan()
+    given: dict[str, Source] = {
+        "transcript": FromStep("refine", "transcript"), "translation": FromStep("refine-translated:fr", "translation")
+    }  # fmt: skip
+    shown = replace(plan.steps[1], id="subtitle-translated:fr", inputs=given, target="fr")
+    made = replace(plan.steps[0], id="refine-translated:fr")
+    plan = replace(plan, steps=(*plan.steps, made, shown))
+    spoken = Edit(name="film.en.srt", step="subtitle", role="files", sha256="4", base="3", language="en")
+    steps = {step.id: step for step in with_edits(plan, [translated, spoken], _correct).steps}
+    correct = steps["correct-translated:fr"]
+    assert correct.inputs["transcript"] == FromStep("correct", "transcript")
+    assert correct.inputs["translation"] == FromStep("refine-translated:fr", "translation")
+    assert [leaf.sha256 for leaf in _leaves(correct.inputs["sources"])] == ["s"]
+    assert correct.params.model_dump()["without"] == ("a1",)
+    shows = steps["subtitle-translated:fr"].inputs
+    assert shows["translation"] == FromStep("correct-translated:fr", "translation")
+    assert shows["pins"] == FromStep("correct-translated:fr", "pins")
+    assert list(steps).index("correct") < list(steps).index("correct-translated:fr")
+
+
+def _leaves(source: Source) -> list[FromFile]:
+    assert isinstance(source, AllOf)
+    return [leaf for leaf in source.sources if isinstance(leaf, FromFile)]

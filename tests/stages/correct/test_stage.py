@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.documents.cue import Cue, ReadCues
+from shared.documents.diarization import Turn, from_rttm, to_rttm
 from shared.documents.transcript import Segment, Transcript, Word
+from shared.documents.translation import TranslatedSegment, Translation
 from shared.stage import Job, StageError
 from stages.correct.corrections import Corrections
-from stages.correct.stage import CorrectInputs, Correction, CorrectParams, run
+from stages.correct.stage import Corrected, CorrectInputs, Correction, CorrectParams, run
 from stages.toolkit.cues.marks import between_notes, said_in
 from tests.conftest import examples
 from tests.fakes.listener import Audience
@@ -261,3 +265,116 @@ def test_a_sound_that_was_deleted_takes_no_word_along() -> None:
 )
 def test_what_a_cue_says_is_its_text_without_marks(lines: tuple[str, ...], said: str) -> None:
     assert " ".join(said_in(lines).split()) == said
+
+
+def corrected(transcript: Transcript, *corrections: Correction, translation: Translation | None = None) -> Corrected:
+    return ENGINE.correct(transcript, translation, corrections)
+
+
+def a_file(cues: Sequence[Cue]) -> ReadCues:
+    return ReadCues(cues=tuple(cues))
+
+
+def test_a_speaker_who_was_renamed_throughout_has_the_name_everywhere() -> None:
+    transcript = a_transcript()
+    base = [cue.model_copy(update={"speaker": "A"}) for cue in cues_of(transcript)]
+    named = [cue.model_copy(update={"speaker": "Anna"}) for cue in base]
+    other_labels = transcript.model_copy(
+        update={"segments": tuple(_spoken_by(segment, "SPEAKER_01") for segment in transcript.segments)}
+    )
+    for heard, label in ((transcript, "A"), (other_labels, "SPEAKER_01")):
+        found = corrected(heard, Correction(a_file(named), a_file(base)))
+        assert {word.speaker for word in words_of(found.transcript)} == {"Anna"}
+        assert {segment.speaker for segment in found.transcript.segments} == {"Anna"}
+        assert found.renames == {label: "Anna"}
+        assert [word.start_ms for word in words_of(found.transcript)] == [w.start_ms for w in words_of(transcript)]
+
+
+def test_a_cue_that_was_given_to_another_speaker_takes_only_its_words_along() -> None:
+    transcript = a_transcript()
+    base = [cue.model_copy(update={"speaker": "A"}) for cue in cues_of(transcript)]
+    mine = [base[0].model_copy(update={"speaker": "B"}), *base[1:]]
+    found = corrected(transcript, Correction(a_file(mine), a_file(base)))
+    assert [word.speaker for word in words_of(found.transcript)] == ["B"] * 4 + ["A"] * (len(SAID.split()) - 4)
+    assert found.renames == {}
+
+
+def test_a_rename_reaches_the_turns(tmp_path: Path) -> None:
+    transcript = a_transcript()
+    named = transcript.model_copy(update={"segments": tuple(_spoken_by(one, "Anna B") for one in transcript.segments)})
+    rttm = tmp_path / "speakers.rttm"
+    turns = (Turn(start_ms=0, end_ms=900, speaker="A"), Turn(start_ms=900, end_ms=1200, speaker="C"))
+    rttm.write_text(to_rttm(turns, "film"))
+    job = a_job(
+        tmp_path, transcript,
+        corrections=(named.write(tmp_path / "d.json"),), bases=(transcript.write(tmp_path / "b.json"),),
+    )  # fmt: skip
+    job = replace(job, inputs=job.inputs.model_copy(update={"rttm": rttm}))
+    outputs = run(ENGINE, job)
+    assert outputs.rttm is not None
+    assert [turn.speaker for turn in from_rttm(outputs.rttm.read_text())] == ["Anna_B", "C"]
+
+
+def _spoken_by(segment: Segment, speaker: str) -> Segment:
+    words = tuple(word.model_copy(update={"speaker": speaker}) for word in segment.words)
+    return segment.model_copy(update={"speaker": speaker, "words": words})
+
+
+def test_corrections_of_a_transcript_and_of_its_subtitles_apply_in_their_order() -> None:
+    transcript = a_transcript()
+    base = cues_of(transcript)
+    moved = base[0].model_copy(update={"lines": ("we saw", "the young"), "start_ms": 50})
+    cues = Correction(a_file([moved, *base[1:]]), a_file(base))
+    known = corrected(transcript, cues).transcript
+    segment = known.segments[0]
+    later = known.model_copy(
+        update={"segments": (segment.model_copy(update={"text": segment.text.replace("young", "frail")}),
+                             *known.segments[1:])}
+    )  # fmt: skip
+    found = corrected(transcript, cues, Correction(later, known))
+    assert "the frail man" in found.transcript.text
+    pin = next(pin for pin in found.pins if pin.fixed)
+    assert (pin.cues[0].lines, pin.cues[0].start_ms) == (("we saw", "the frail"), 50)
+    heard_otherwise = a_transcript(SAID.replace("river", "lake"))
+    again = corrected(heard_otherwise, cues, Correction(later, known)).transcript
+    assert "the frail man by the lake" in " ".join(again.text.split())
+
+
+def a_translation(transcript: Transcript) -> tuple[Translation, list[Cue]]:
+    """Return a translation of two segments, and its subtitles: a cue for each."""
+    texts = ("vimos o velho junto ao", "rio e depois fomos para casa")
+    segments = tuple(TranslatedSegment(id=number, text=text) for number, text in enumerate(texts))
+    cues = [
+        Cue(start_ms=segment.start_ms, end_ms=segment.end_ms, lines=(text,))
+        for segment, text in zip(transcript.segments, texts, strict=True)
+    ]
+    return Translation(source="en", target="pt", segments=segments), cues
+
+
+def test_a_corrected_translation_corrects_its_sentence_and_is_flagged_when_its_source_changes() -> None:
+    transcript = a_transcript()
+    translation, cues = a_translation(transcript)
+    mine = [cues[0].model_copy(update={"lines": ("vimos o jovem junto ao",)}), cues[1]]
+    correction = Correction(a_file(mine), a_file(cues), transcript)
+    found = corrected(transcript, correction, translation=translation)
+    assert found.translation is not None
+    assert [one.text for one in found.translation.segments] == ["vimos o jovem junto ao", translation.segments[1].text]
+    assert [(pin.source, pin.source_now) for pin in found.pins] == [(transcript.segments[0].text, None)]
+    changed = a_transcript(SAID.replace("old", "young"))
+    (pin,) = corrected(changed, correction, translation=translation).pins
+    assert pin.source_now == changed.segments[0].text
+    elsewhere = a_transcript(SAID.replace("home", "away"))
+    (pin,) = corrected(elsewhere, correction, translation=translation).pins
+    assert pin.source_now is None
+
+
+def test_a_single_correction_is_left_out_by_its_id() -> None:
+    transcript = a_transcript()
+    base = cues_of(transcript)
+    mine = with_text(with_text(base, 0, "we saw the young"), 2, "river but then we")
+    both = ENGINE.correct(transcript, None, [Correction(a_file(mine), a_file(base))])
+    first, second = both.pins
+    left = ENGINE.correct(transcript, None, [Correction(a_file(mine), a_file(base))], {first.id})
+    assert [pin.id for pin in left.pins] == [second.id]
+    assert "old man by" in left.transcript.text
+    assert "but" in left.transcript.text
