@@ -86,7 +86,7 @@ class Planner:
         backends = [
             STAGES[name].backends[filled.backend]
             for name, filled in self.profile.profile.stages.items()
-            if filled.backend in STAGES[name].backends and not filled.is_spare
+            if name in STAGES and filled.backend in STAGES[name].backends and not filled.is_spare
         ]
         problems = self.hardware.card_problems if self.settings.chooses_device else {}
         families: dict[str, None] = {}

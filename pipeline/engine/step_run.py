@@ -263,21 +263,33 @@ def _store_outputs(
     step: Step, output: _Output, store: ResultStore
 ) -> dict[str, StoredFile | tuple[StoredFile, ...] | None]:
     """Move the outputs into the store. Raises `OutputsInvalid` if they are not those that the stage declared."""
-    declared, returned = step.stage.outputs.model_fields, output.done.outputs
+    stored: dict[str, StoredFile | tuple[StoredFile, ...] | None] = {}
+    for role, paths in checked_outputs(step, output.done, output.folder).items():
+        if isinstance(paths, tuple):
+            stored[role] = tuple(store.take_in(path) for path in paths)
+        else:
+            stored[role] = None if paths is None else store.take_in(paths)
+    return stored
+
+
+def checked_outputs(step: Step, done: protocol.Done, folder: Path) -> dict[str, Path | tuple[Path, ...] | None]:
+    """Return the output files of a step by role. Raises `OutputsInvalid` if they are not those that the stage declared,
+    or not files below `folder`."""
+    declared, returned = step.stage.outputs.model_fields, done.outputs
     if set(returned) != set(declared):
         raise _invalid_output(step, f"it returned {sorted(returned)}, expected {sorted(declared)}")
-    stored: dict[str, StoredFile | tuple[StoredFile, ...] | None] = {}
+    found: dict[str, Path | tuple[Path, ...] | None] = {}
     for role, names in returned.items():
         if names is None:
             if declared[role].is_required():
                 raise _invalid_output(step, f"it returned nothing for `{role}`")
-            stored[role] = None
+            found[role] = None
         elif isinstance(names, list) or takes_several(step.stage.outputs, role):
             several = names if isinstance(names, list) else [names]
-            stored[role] = tuple(store.take_in(_checked(step, role, name, output.folder)) for name in several)
+            found[role] = tuple(_checked(step, role, name, folder) for name in several)
         else:
-            stored[role] = store.take_in(_checked(step, role, names, output.folder))
-    return stored
+            found[role] = _checked(step, role, names, folder)
+    return found
 
 
 def _clear(out_dir: Path) -> None:

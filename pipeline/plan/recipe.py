@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
 from pipeline.base.errors import UsageError
-from pipeline.plan.registry import STAGES
+from pipeline.plan.registry import BROKEN, STAGES, StageBroken
 from shared.documents.base import Frozen
 from shared.mistakes import first_mistake
 from shared.nearest import suggestion
@@ -69,12 +69,14 @@ class Recipe(Frozen):
     @model_validator(mode="after")
     def _everything_exists(self) -> Self:
         for name, step in self.steps.items():
-            stage = STAGES.get(step.stage)
+            stage = BROKEN.get(step.stage) or STAGES.get(step.stage)
+            if isinstance(stage, StageBroken):
+                raise stage
             if stage is None:
                 raise ValueError(f"step `{name}` wants the stage `{step.stage}`; the stages are {', '.join(STAGES)}")
             if unknown := set(step.inputs) - set(stage.inputs.model_fields):
                 raise ValueError(f"step `{name}`: the stage {step.stage} has no input `{sorted(unknown)[0]}`")
-            if step.only_with is not None and step.only_with not in STAGES:
+            if step.only_with is not None and step.only_with not in {*STAGES, *BROKEN}:
                 raise ValueError(f"step `{name}` is there only with the stage `{step.only_with}`, and there is none")
             for reference in references(step):
                 self._check_reference(name, reference)

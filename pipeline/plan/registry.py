@@ -1,74 +1,100 @@
-"""The stages there are, written out: the only module of the orchestrator that imports `stages`."""
+"""The stages there are: each folder of `stages` with a contract. The only module of the orchestrator that imports
+`stages`.
+
+A contract that cannot be imported concerns its own stage alone: the others work, and the error waits until something
+needs this one.
+"""
 
 from __future__ import annotations
 
-from pipeline.base.errors import UsageError
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pipeline.base.code_place import place_in_code
+from pipeline.base.errors import ReelError, UsageError
+from pipeline.base.project import CODE_ROOT
 from shared.nearest import suggestion
 from shared.stage import Stage
-from stages.align import stage as align
-from stages.asr import stage as asr
-from stages.attribute import stage as attribute
-from stages.check import stage as check
-from stages.clean import stage as clean
-from stages.compare import stage as compare
-from stages.condense import stage as condense
-from stages.correct import stage as correct
-from stages.demux import stage as demux
-from stages.diarize import stage as diarize
-from stages.entities import stage as entities
-from stages.mux import stage as mux
-from stages.ocr import stage as ocr
-from stages.refine import stage as refine
-from stages.separate import stage as separate
-from stages.shots import stage as shots
-from stages.sounds import stage as sounds
-from stages.subtitle import stage as subtitle
-from stages.translate import stage as translate
-from stages.vad import stage as vad
 
-STAGES: dict[str, Stage] = {
-    module.STAGE.name: module.STAGE
-    for module in (
-        demux,
-        shots,
-        separate,
-        vad,
-        sounds,
-        asr,
-        align,
-        diarize,
-        attribute,
-        clean,
-        correct,
-        refine,
-        translate,
-        condense,
-        subtitle,
-        entities,
-        ocr,
-        check,
-        compare,
-        mux,
-    )
-}
+if TYPE_CHECKING:
+    from stages.demux import stage as demux
+    from stages.translate import stage as translate
+
+# In the order in which a media file usually meets them; stages that are not named here follow by their names.
+_ORDER = (
+    "demux", "shots", "separate", "vad", "sounds", "asr", "align", "diarize", "attribute", "clean", "correct", "refine",
+    "translate", "condense", "subtitle", "entities", "ocr", "check", "compare", "mux",
+)  # fmt: skip
+# What a module under development raises when it is imported. An interrupt and a full memory are not its mistakes.
+_MISTAKES = (
+    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError, RuntimeError,
+    SyntaxError, TypeError, ValueError,
+)  # fmt: skip
+
+
+class StageBroken(ReelError):
+    """A stage whose contract cannot be imported."""
+
+
+def _load() -> tuple[dict[str, Stage], dict[str, StageBroken]]:
+    """Return the stages by name, and the errors of those that cannot be loaded."""
+    names = {path.parent.name for path in (CODE_ROOT / "stages").glob("*/stage.py")}
+    stages, broken = {}, {}
+    for name in (*(name for name in _ORDER if name in names), *sorted(names - {*_ORDER})):
+        try:
+            stage = import_module(f"stages.{name}.stage").STAGE
+            if not isinstance(stage, Stage) or stage.name != name:
+                raise ValueError(f"STAGE is not a stage with the name `{name}` of its folder")
+            stages[name] = stage
+        except _MISTAKES as error:
+            broken[name] = _broken(name, error)
+    return stages, broken
+
+
+def _broken(name: str, error: Exception) -> StageBroken:
+    text = "".join(traceback.format_exception(error))
+    file = CODE_ROOT / "stages" / name / "stage.py"
+    place = place_in_code(text.replace(__file__, ""), CODE_ROOT) or file.relative_to(CODE_ROOT).as_posix()
+    said = " ".join(str(error).split())
+    message = f"the stage {name} cannot be loaded: {type(error).__name__}: {said}, at {place}"
+    return StageBroken("stage.broken", message, hint="correct the file; the other stages are not affected")
+
+
+STAGES, BROKEN = _load()
 
 
 def stage_named(name: str) -> Stage:
-    """Return the stage called `name`; raises `UsageError` with the nearest name."""
+    """Return the stage called `name`. Raises `UsageError` with the nearest name, or `StageBroken`."""
     if name in STAGES:
         return STAGES[name]
+    if name in BROKEN:
+        raise BROKEN[name]
     hint = suggestion(name, STAGES, f"the stages are {', '.join(STAGES)}")
     raise UsageError("stage.unknown", f"there is no stage `{name}`", hint=hint)
 
 
+def _of(stage: str, function: str) -> Callable[..., Any]:
+    """Return a function of a contract. Calling it raises `StageBroken` if the contract cannot be imported."""
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        return getattr(import_module(stage_named(stage).module), function)(*arguments, **options)
+
+    return call
+
+
 PARAMETERS = {name: tuple(stage.params.model_fields) for name, stage in STAGES.items()}
-TRANSLATE = translate.STAGE.name
-ASR = asr.STAGE.name
-MUX = mux.STAGE.name
-DEMUX = demux.STAGE.name
-SUBTITLE = subtitle.STAGE.name
-choose_track = demux.choose_track
-translators_for = translate.backends_for
-roles_for = translate.roles_for
-directions_for = translate.directions_for
-translates = translate.translates
+TRANSLATE, ASR, MUX, DEMUX, SUBTITLE = "translate", "asr", "mux", "demux", "subtitle"
+if TYPE_CHECKING:
+    choose_track = demux.choose_track
+    translators_for = translate.backends_for
+    roles_for = translate.roles_for
+    directions_for = translate.directions_for
+    translates = translate.translates
+else:
+    choose_track = _of(DEMUX, "choose_track")
+    translators_for = _of(TRANSLATE, "backends_for")
+    roles_for = _of(TRANSLATE, "roles_for")
+    directions_for = _of(TRANSLATE, "directions_for")
+    translates = _of(TRANSLATE, "translates")

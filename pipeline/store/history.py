@@ -12,7 +12,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from pipeline.store.place import is_run
 from pipeline.store.results import ResultStore
 
 _KEPT_LOGS, _KEPT_LOG_BYTES = 50, 200_000_000
+_NAMED = 3  # media files that a list of runs names
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,15 @@ class RunRecord:
     state: str
     recipe: str
     profile: str
+    items: Mapping[str, int] = field(default_factory=dict)  # number of media files by state
+    media: tuple[str, ...] = ()  # names of the first of them
+
+    @property
+    def seconds(self) -> float | None:
+        """Return how long it took; None if it was interrupted or is still at work."""
+        if not self.finished:
+            return None
+        return (datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)).total_seconds()
 
 
 @dataclass(frozen=True)
@@ -206,7 +216,15 @@ class Runs:
     def all(self) -> list[RunRecord]:
         """Return the runs, newest first."""
         rows = self._index.query("SELECT run, started, finished, state, recipe, profile FROM runs ORDER BY run DESC")
-        return [RunRecord(*row) for row in rows]  # type: ignore[arg-type]
+        counts: dict[str, dict[str, int]] = {}
+        names: dict[str, list[str]] = {}
+        for run, item, state in self._index.query("SELECT run, item, state FROM run_items ORDER BY rowid"):
+            by_state = counts.setdefault(str(run), {})
+            by_state[str(state)] = by_state.get(str(state), 0) + 1
+            if len(named := names.setdefault(str(run), [])) < _NAMED:
+                named.append(str(item))
+        records = [RunRecord(*row) for row in rows]  # type: ignore[arg-type]
+        return [replace(one, items=counts.get(one.id, {}), media=tuple(names.get(one.id, ()))) for one in records]
 
     def details(self, run: str) -> RunDetails:
         """Return the record of a run, with its steps in the order of their ends.

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.base.code_place import place_in_code
 from pipeline.base.errors import (
     EXIT_BUG,
     CardFailed,
@@ -30,7 +31,6 @@ from pipeline.base.errors import (
 from pipeline.base.project import CODE_ROOT
 from pipeline.workers.interfaces import OnEvent, ResourceUse
 from pipeline.workers.resource_use import resident_and_cpu, resident_mb
-from pipeline.workers.stage_traceback import place_in_code
 from pipeline.workers.worker_log import is_too_long, last_lines, shorten
 from shared import protocol
 from shared.process_memory import says_out_of_memory, system_kills

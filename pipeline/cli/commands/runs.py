@@ -1,22 +1,25 @@
-"""`reel runs list` and `show`: the history of runs, and the steps, times, workers and resource use of one."""
+"""`reel runs list`, `show` and `log`: the history of runs, and the steps, times, workers and resource use of one."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import JsonValue
 
+from pipeline.base.display import readable
+from pipeline.base.display_paths import shown
 from pipeline.base.errors import BadInput, UsageError
 from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
 from pipeline.cli.options.declare import Arguments
-from pipeline.cli.options.machine import ShowRun
+from pipeline.cli.options.machine import ShowLog, ShowRun
 from pipeline.cli.run_report.gantt import as_svg, as_text, chart
 from pipeline.cli.run_report.summary import StageFigures, Summary, WorkerFigures, summarise
 from pipeline.model_cache.cache import ModelCache
-from pipeline.store.history import RunDetails, StepRecord
+from pipeline.store.history import RunDetails, RunRecord, Runs, StepRecord
 from shared.files import write_atomically
 from shared.text.timecode import span
 
@@ -28,19 +31,64 @@ def list_runs(arguments: Arguments) -> CommandResult:
     """List the runs, newest first."""
     project = project_of(arguments)
     records = project.records().history.all()
-    listed = [(run.id, run.state, run.recipe, run.profile, run.started) for run in records]
-    text = table(listed, ("RUN", "STATE", "RECIPE", "PROFILE", "STARTED")) if listed else "there are no runs yet"
-    return CommandResult({"runs": [asdict(run) for run in records]}, text)
+    listed = [
+        (run.id, run.state, _took(run), run.recipe, run.profile, _counted(run.items), _named(run)) for run in records
+    ]
+    head = ("RUN", "STATE", "TIME", "RECIPE", "PROFILE", "FILES", "NAMES")
+    text = table(listed, head) if listed else "there are no runs yet"
+    return CommandResult({"runs": [_run_data(run) for run in records]}, text)
+
+
+def _took(run: RunRecord) -> str:
+    return "-" if run.seconds is None else span(run.seconds)
+
+
+def _named(run: RunRecord) -> str:
+    more = sum(run.items.values()) - len(run.media)
+    return ", ".join(run.media) + (f" and {more} more" if more else "")
+
+
+def _counted(items: Mapping[str, int]) -> str:
+    """Return the number of media files by state: `2 done, 1 failed`."""
+    states = [state for state in dict.fromkeys((*_STATES, *items)) if items.get(state)]
+    return ", ".join(f"{items[state]} {state}" for state in states) or "-"
+
+
+def _run_data(run: RunRecord) -> dict[str, JsonValue]:
+    data: dict[str, JsonValue] = {**asdict(run), "media": list(run.media), "seconds": run.seconds}
+    return data
+
+
+def log(arguments: ShowLog) -> CommandResult:
+    """Show the logs of a run: what the libraries of its stages printed."""
+    runs = project_of(arguments).records().history
+    run = _details(runs, arguments.id).run.id
+    folder = runs.folder(run)
+    logs = sorted(path for path in folder.glob("*.log") if not arguments.only or arguments.only in path.stem)
+    if not logs:
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.log")))
+        what = f"run {run} has no log of `{arguments.only}`" if arguments.only and known else f"run {run} has no logs"
+        hint = f"it has those of {known}" if known else "a run that reused everything writes none; old ones are deleted"
+        raise UsageError("runs.no-log", what, hint=hint)
+    texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in logs}
+    parts = [f"{shown(path)}\n{readable(text).rstrip() or '(empty)'}" for path, text in texts.items()]
+    data: list[JsonValue] = [{"file": str(path), "text": text} for path, text in texts.items()]
+    return CommandResult({"run": run, "logs": data}, "\n\n".join(parts))
+
+
+def _details(runs: Runs, name: str | None) -> RunDetails:
+    """Return the record of a run, the newest if none is named. Raises `UsageError`."""
+    newest = next(iter(runs.all()), None)
+    if newest is None and not name:
+        raise UsageError("runs.none", "there are no runs yet")
+    return runs.details(name or (newest.id if newest else ""))
 
 
 def show(arguments: ShowRun) -> CommandResult:
     """Show one run, the newest if none is named."""
     project = project_of(arguments)
     runs = project.records().history
-    newest = next(iter(runs.all()), None)
-    if newest is None and not arguments.id:
-        raise UsageError("runs.none", "there are no runs yet")
-    details = runs.details(arguments.id or (newest.id if newest else ""))
+    details = _details(runs, arguments.id)
     summary = summarise(details, runs.redone(details.run.id))
     drawn = chart(details)
     if arguments.svg:
@@ -62,9 +110,8 @@ def _head(details: RunDetails, summary: Summary) -> str:
     run = details.run
     took = f" in {span(summary.seconds)}" if summary.seconds is not None else ""
     lines = [f"run {run.id}: {run.state}{took}; recipe {run.recipe}, profile {run.profile}, started {run.started}"]
-    states = [state for state in (*_STATES, *summary.items) if summary.items.get(state)]
-    counts = ", ".join(f"{summary.items[state]} {state}" for state in dict.fromkeys(states))
-    return "\n".join([*lines, f"{sum(summary.items.values())} media: {counts}"] if counts else lines)
+    counted = [f"{sum(summary.items.values())} media: {_counted(summary.items)}"] if summary.items else []
+    return "\n".join([*lines, *counted])
 
 
 def _stages(summary: Summary) -> str:
@@ -113,7 +160,7 @@ def _step(step: StepRecord) -> tuple[str, ...]:
 
 def _data(details: RunDetails, summary: Summary) -> JsonValue:
     data: dict[str, JsonValue] = {"run": details.run.id}
-    data |= {name: value for name, value in asdict(details.run).items() if name != "id"}
+    data |= {name: value for name, value in _run_data(details.run).items() if name not in {"id", "items", "media"}}
     data |= {name: [asdict(row) for row in rows] for name, rows in (("items", details.items), ("steps", details.steps))}
     data |= {"workers": [asdict(row) for row in details.workers]}
     data |= {"loads": [{**asdict(row), "models": list(row.models)} for row in details.loads]}

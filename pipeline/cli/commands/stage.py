@@ -22,6 +22,7 @@ from pipeline.engine.admission import set_up
 from pipeline.engine.language_models import language_in, with_model
 from pipeline.engine.model_needs import models_to_lock
 from pipeline.engine.preview import StepPreview
+from pipeline.engine.step_run import checked_outputs
 from pipeline.model_cache.first_use import lock_first
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Step, takes_several
@@ -133,6 +134,7 @@ def _run(
     emit(events.StepStarted(step.stage.name, step.id, step.backend_name, "asked for", None))
     with tempfile.TemporaryDirectory(dir=output, prefix=".staging-") as folder:
         done = asyncio.run(work(Path(folder)))  # an error is described once, by the command line
+        checked_outputs(step, done, Path(folder))
         for path in sorted(Path(folder).iterdir()):
             if (output / path.name).is_dir():
                 shutil.rmtree(output / path.name)

@@ -155,6 +155,10 @@ COMMANDS = (
         ("reel runs show",), "machine.ShowRun", "runs.show",
     ),
     Command(
+        "runs log", "show the logs of a run: what the libraries of its stages printed",
+        ("reel runs log --only asr",), "machine.ShowLog", "runs.log", resumes=False,
+    ),
+    Command(
         "runs repair", "check every byte of the results, delete damaged ones, rebuild the index",
         ("reel runs repair",), "machine.RepairRuns", "runs_upkeep.repair_results",
     ),

@@ -17,6 +17,12 @@ class ShowRun(Arguments):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ShowLog(Arguments):
+    id: str | None = argument("RUN", "as `reel runs list` shows it; none: the newest", "?")
+    only: str | None = flag("--only", group=TAKE, metavar="NAME", help="only the logs with this in their names: `asr`")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RepairRuns(WaitFlag, ProgressFlag):
     pass
 

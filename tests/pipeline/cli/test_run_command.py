@@ -340,17 +340,6 @@ def test_a_killed_run_is_finished_by_the_next_with_the_same_bytes(reel: Reel, me
         assert not list(reel.results.glob("staging/*"))
 
 
-def test_the_history_shows_what_was_done(reel: Reel, media: Path) -> None:
-    assert "there are no runs yet" in reel("runs", "list").stdout
-    reel("run", media, extra=STUB)
-    runs = json.loads(reel("runs", "list", "--json").stdout)["data"]["runs"]
-    assert [run["state"] for run in runs] == ["done"]
-    shown = json.loads(reel("runs", "show", "--json").stdout)["data"]
-    assert shown["run"] == runs[0]["id"]
-    assert {step["state"] for step in shown["steps"]} <= {"done", "reused"}
-    assert "demux" in reel("runs", "show", runs[0]["id"]).stdout
-
-
 def test_progress_as_json_is_one_object_a_line(reel: Reel, media: Path) -> None:
     done = reel("run", media, "--progress", "json", extra=STUB)
     kinds = [json.loads(line)["event"] for line in done.stderr.splitlines()]

@@ -31,6 +31,25 @@ def test_a_provisional_result_promises_only_what_the_command_does(
     assert "the next run" not in heard.err
 
 
+@pytest.mark.parametrize("how", ["lie: missing", "lie: outside", "lie: above", "lie: folder"])
+def test_outputs_are_checked_as_in_a_run_and_nothing_wrong_is_left(
+    how: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(STAGES, "misbehave", misbehave.STAGE)
+    monkeypatch.setitem(PARAMETERS, "misbehave", tuple(misbehave.STAGE.params.model_fields))
+    for folder in ("cache", "results"):
+        monkeypatch.setenv(f"REEL_{folder.upper()}_DIR", str(tmp_path / folder))
+    media = tmp_path / "film.mp4"
+    media.touch()
+    words = ("--backend", "itself", "--set", f"misbehave.how={how}")
+    assert main(["stage", "misbehave", str(media), "-o", str(tmp_path / "out"), *words]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "reports success, but" in told.err
+    assert "[outputs.invalid]" in told.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["logs"]
+
+
 @pytest.mark.parametrize(("words", "goes_on"), [("stage vad film.mp4 -o out", False), ("run film.mp4", True)])
 def test_an_interrupt_promises_to_resume_only_if_something_is_kept(
     words: str, goes_on: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

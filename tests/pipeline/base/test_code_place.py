@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.workers.stage_traceback import place_in_code
+from pipeline.base.code_place import place_in_code
 
 _HERE = Path(__file__)
 
