@@ -52,7 +52,9 @@ class Expected:
 
 
 EXPECTED = {
-    "asr-faster-whisper": Expected({"beam_size": 2}, "8-bit weights", {"beam_size": 2, "compute_type": "int8"}),
+    "asr-faster-whisper": Expected(
+        {"beam_size": 2, "batch_size": 1}, "8-bit weights", {"beam_size": 2, "batch_size": 1, "compute_type": "int8"}
+    ),
     "diarize-pyannote": Expected({}, "batches of 8", {"segmentation_batch_size": 8, "embedding_batch_size": 8}),
     "separate-demucs": Expected(
         {}, "segments of 1 s", {"segment": 1.0}, own=(Fallback("segments of 1 s", {"segment": 1}),)

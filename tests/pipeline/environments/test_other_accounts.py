@@ -46,7 +46,9 @@ def closed() -> Iterator[Callable[[Path, int], None]]:
 def ask(reel: Reel, tmp_path: Path) -> Ask:
     """Return the command line as the other account, with an ffmpeg whose version is not remembered yet."""
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "ffmpeg").write_text("#!/bin/sh\necho 'ffmpeg version 6.0 test'\n", encoding="utf-8")
+    (tmp_path / "bin" / "ffmpeg").write_text(
+        "#!/bin/sh\necho 'ffmpeg version 6.0 test: ass libx264'\n", encoding="utf-8"
+    )
     (tmp_path / "bin" / "ffmpeg").chmod(0o755)
     environ = reel.environment(
         {"REEL_CACHE_DIR": str(tmp_path / "cache"), "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
