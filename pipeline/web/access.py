@@ -14,6 +14,7 @@ COOKIE = "reel-token"
 _HARMLESS = {"GET", "HEAD", "OPTIONS"}
 _OPEN_PATHS = {"/health", "/ready"}  # a container's health check has no token
 _FAILURES, _WITHIN_S = 10, 60.0
+_CLIENTS = 10_000  # remembered at most
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class Access:
     def _token_denial(self, asked: Asked, now_s: float) -> Denied | None:
         if self._token is None or asked.path in _OPEN_PATHS:
             return None
+        if len(self._failures) > _CLIENTS:
+            self._failures.clear()
         failures = self._failures.setdefault(asked.client, deque(maxlen=_FAILURES))
         if len(failures) == _FAILURES and now_s - failures[0] < _WITHIN_S:
             return Denied(429, "serve.failures", f"more than {_FAILURES} requests without the token within a minute")

@@ -25,6 +25,8 @@ State = Literal["queued", "running", "done", "failed", "skipped", "cancelled"]
 Place = Literal["out", "beside", "answers"]
 """Where results are published: the output folder, beside the media file, or a folder of the server's own."""
 STATES: tuple[State, ...] = ("queued", "running", "done", "failed", "skipped", "cancelled")
+KEPT = 10_000
+"""So many ended jobs are remembered."""
 ENDED: frozenset[State] = frozenset({"done", "failed", "skipped", "cancelled"})
 
 _SCHEMA = """
@@ -198,6 +200,16 @@ class JobQueue:
         """Queue the jobs again that were at work when the last server ended. Their finished steps are reused."""
         found = self.jobs(["running"])
         return [self.again(job.id, counts=False) for job in found]
+
+    def forget(self, kept: int = KEPT) -> None:
+        """Forget all ended jobs but the newest."""
+        ended = ", ".join(f"'{state}'" for state in STATES if state in ENDED)
+        with self._writing():
+            self._database.execute(
+                f"DELETE FROM jobs WHERE state IN ({ended}) AND number NOT IN"
+                f" (SELECT number FROM jobs WHERE state IN ({ended}) ORDER BY number DESC LIMIT ?)",
+                (kept,),
+            )
 
     def uses(self) -> set[str]:
         """Return the media files of all jobs that are not ended."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -41,7 +43,7 @@ from pipeline.web.readiness import Readiness
 from pipeline.web.refused import Refused
 from pipeline.web.replies import json_reply, refusal_reply
 from pipeline.web.service import Service
-from pipeline.web.uploads import Uploads
+from pipeline.web.uploads import Uploads, delete_old
 from shared.stage import CORE_ENVIRONMENT
 
 _SWEEP_S = 3600.0
@@ -106,9 +108,10 @@ def _access(options: ServeOptions) -> Access:
 
 def _service(project: Project, flags: Mapping[str, JsonValue], options: ServeOptions, queue: JobQueue) -> Service:
     folder, events = project.folders.results / "serve", EventLog()
+    answers_folder = folder / "answers"
     out = {**flags, "beside": False, "output_dir": str(project.folders.output)}
     beside = {name: value for name, value in flags.items() if name != "output_dir"} | {"beside": True}
-    answers = {**out, "output_dir": str(folder / "answers"), "skip_existing": False}
+    answers = {**out, "output_dir": str(answers_folder), "skip_existing": False}
     cores = project.settings.cpus or available_cores()
     plan = ChildPlan(
         python=project.installed.environments.python(CORE_ENVIRONMENT),
@@ -119,7 +122,7 @@ def _service(project: Project, flags: Mapping[str, JsonValue], options: ServeOpt
     uploads = Uploads(folder / "uploads", options.max_upload_bytes, options.keep_free_bytes)
     runner = JobRunner(queue, events, plan)
     maker, partial = JobMaker(project.planner, roots), PartialUploads(uploads)
-    return Service(runner, events, maker, roots, uploads, partial, project.settings.beside)
+    return Service(runner, events, maker, roots, uploads, partial, answers_folder, project.settings.beside)
 
 
 def _app(project: Project, service: Service, servers: Mapping[str, MediaServer]) -> Starlette:
@@ -151,6 +154,8 @@ async def health(request: Request) -> Response:
 @contextlib.asynccontextmanager
 async def _lifespan(service: Service) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(service.runner.work()), asyncio.create_task(_sweep(service))]
+    for task in tasks:
+        task.add_done_callback(_end_if_failed)
     try:
         yield
     finally:
@@ -160,10 +165,19 @@ async def _lifespan(service: Service) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _end_if_failed(task: asyncio.Task[None]) -> None:
+    """End the server, visibly, rather than go on with a queue that nothing works on."""
+    if not task.cancelled() and (error := task.exception()):
+        traceback.print_exception(error)
+        signal.raise_signal(signal.SIGTERM)
+
+
 async def _sweep(service: Service) -> None:
     while True:
         service.uploads.sweep(service.runner.queue.uses())
         service.partial.sweep()
+        service.runner.queue.forget()
+        delete_old(service.answers.glob("*"))
         await asyncio.sleep(_SWEEP_S)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.web.event_log import EventLog
@@ -20,7 +21,8 @@ QUEUED_AT_MOST = 100_000
 
 @dataclass(frozen=True)
 class Service:
-    """Parts of one server. `library`: results of files in the media folders go beside them."""
+    """Parts of one server. `answers` is the folder of results that are sent back. `library`: results of files in the
+    media folders go beside them."""
 
     runner: JobRunner
     events: EventLog
@@ -28,6 +30,7 @@ class Service:
     roots: MediaRoots
     uploads: Uploads
     partial: PartialUploads
+    answers: Path
     library: bool
 
     @property

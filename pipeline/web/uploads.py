@@ -8,7 +8,7 @@ import shutil
 import struct
 import time
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -71,20 +71,27 @@ class Uploads:
             temporary.unlink(missing_ok=True)
 
     def place(self, temporary: Path, digest: str, label: str) -> Upload:
-        """Move a complete file to its place."""
+        """Move a complete file to its place. One that is there already stays: a job may be reading it."""
         path = self.folder / digest / safe_label(label)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(path)
+        if path.exists() and path.stat().st_size == temporary.stat().st_size:
+            temporary.unlink()
+        else:
+            temporary.replace(path)
         return Upload(path, digest)
 
     def sweep(self, in_use: Collection[str], kept_s: float = _KEPT_S) -> None:
         """Delete uploads that are older than `kept_s` and that no job is waiting for."""
-        limit = time.time() - kept_s
-        for folder in self.folder.iterdir():
-            if not is_digest(folder.name):
-                continue
-            if any(str(path) in in_use or path.stat().st_mtime > limit for path in folder.iterdir()):
-                continue
+        folders = [folder for folder in self.folder.iterdir() if is_digest(folder.name)]
+        unused = [folder for folder in folders if not any(str(path) in in_use for path in folder.iterdir())]
+        delete_old(unused, kept_s)
+
+
+def delete_old(folders: Iterable[Path], kept_s: float = _KEPT_S) -> None:
+    """Delete the folders in which nothing was written for `kept_s`."""
+    limit = time.time() - kept_s
+    for folder in folders:
+        if folder.is_dir() and all(path.stat().st_mtime < limit for path in (folder, *folder.iterdir())):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import wave
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,27 @@ def test_what_is_too_large_or_does_not_fit_is_refused_before_it_is_read(tmp_path
     assert Uploads(tmp_path / "a", 100, 0).room(101).status == 413  # type: ignore[union-attr]
     assert Uploads(tmp_path / "a", 100, 0).room(100) is None
     assert Uploads(tmp_path / "b", 1 << 40, 1 << 60).room(2 << 20).status == 507  # type: ignore[union-attr]
+
+
+def test_an_upload_that_is_there_stays_the_file_that_a_job_reads_and_goes_after_its_time(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path / "uploads", 1 << 20, 0)
+    first = uploads.take(io.BytesIO(b"sound"), "a.mp3")
+    inode = first.path.stat().st_ino
+    again = uploads.take(io.BytesIO(b"sound"), "a.mp3")
+    assert (again, again.path.stat().st_ino) == (first, inode)
+    assert list(uploads.arriving.iterdir()) == []
+    uploads.sweep({str(first.path)}, kept_s=-1)
+    assert first.path.exists(), "a job needs it"
+    uploads.sweep((), kept_s=3600)
+    assert first.path.exists(), "it is new"
+    uploads.sweep((), kept_s=-1)
+    assert not first.path.exists()
+
+
+def test_raw_samples_get_a_header_and_files_with_one_of_their_own_do_not(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path / "uploads", 1 << 20, 0)
+    content = uploads.take(io.BytesIO(b"\0\1" * 800), "a", samples=True).path.read_bytes()
+    with wave.open(io.BytesIO(content)) as sound:
+        assert (sound.getframerate(), sound.getnchannels(), sound.getnframes()) == (16_000, 1, 800)
+    for file in (b"RIFF" + bytes(40), b"ID3" + bytes(41), b"\0\0\0 ftypisom" + bytes(20), b"odd"):
+        assert uploads.take(io.BytesIO(file), "b", samples=True).path.read_bytes() == file

@@ -90,6 +90,16 @@ def test_the_list_for_programs_holds_what_the_jobs_hold(tmp_path: Path) -> None:
     queue.close()
 
 
+def test_the_newest_ended_jobs_are_remembered_and_all_that_have_not_ended(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path)
+    names = [queue.add(new(str(number))).id for number in range(5)]
+    for name in names[:4]:
+        queue.end(name, "done")
+    queue.forget(2)
+    assert {job.id for job in queue.jobs()} == set(names[2:])
+    queue.close()
+
+
 def test_a_damaged_file_is_moved_away_and_one_of_a_later_release_is_refused(tmp_path: Path) -> None:
     (tmp_path / "queue.sqlite").write_bytes(b"this is not a database, and long enough to be read as one" * 99)
     queue = JobQueue(tmp_path)
