@@ -265,7 +265,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, bytes], rep
 
 STAGE = Stage(
     name="subtitle",
-    version=12,
+    version=13,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,

@@ -11,14 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from shared.documents.transcript import Segment
-from shared.text.sentence_end import OPENERS, ends_sentence
+from shared.text.sentence_end import OPENERS
 from shared.text.text_width import clusters, is_cluster_edge, is_spaceless, places
 
 CLAUSE_ENDS = frozenset(",;:–—，、；：､،؛")
 # What a line of Japanese or Chinese may not begin with, beside closers and marks: JIS X 4051, in short.
 _NEVER_FIRST = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶーゝゞ々〻・‐゠〜～ๆະາะาๅ")
 _NEVER_LAST = frozenset("เแโใไເແໂໃໄ")  # vowels written before the consonant that they follow
-_LATE_WORDS = 2  # after so many, a change of speaker may still be meant for the sentence's beginning
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Piece:
 def fitted(said: Iterable[Piece], line_length: int, end_ms: int) -> list[Piece]:
     """Return all that is to be shown, in order of time, inside the media, and no piece wider than a line."""
     fitting = (part for piece in glued(said) for part in _cut_to_fit(piece, line_length))
-    return _with_whole_sentences(list(_in_order(fitting, end_ms)))
+    return list(_in_order(fitting, end_ms))
 
 
 def spread(text: str, over: Segment) -> Iterator[Piece]:
@@ -148,21 +147,3 @@ def _in_order(pieces: Iterable[Piece], end_ms: int) -> Iterator[Piece]:
         end = max(min(piece.end_ms, end_ms), start + 1)
         earliest = start
         yield piece if (start, end) == (piece.start_ms, piece.end_ms) else replace(piece, start_ms=start, end_ms=end)
-
-
-def _with_whole_sentences(pieces: list[Piece]) -> list[Piece]:
-    """Move a change of speaker to the beginning of a sentence if it was heard a word or two after it.
-
-    Who speaks is known to a few tenths of a second; a speaker does not continue a sentence that another has just begun.
-    """
-    for index in range(1, len(pieces)):
-        before, after = pieces[index - 1], pieces[index]
-        if before.speaker == after.speaker or not before.text[-1:].isalnum() or after.text[:1].isupper():
-            continue
-        for start in range(index - 1, max(index - 1 - _LATE_WORDS, 0), -1):
-            if pieces[start - 1].speaker != before.speaker or pieces[start].speaker != before.speaker:
-                break
-            if ends_sentence(pieces[start - 1].text):
-                pieces[start:index] = [replace(piece, speaker=after.speaker) for piece in pieces[start:index]]
-                break
-    return pieces

@@ -263,12 +263,6 @@ def test_speakers_who_take_their_time_have_cues_of_their_own() -> None:
     assert shown(*words) == [("Are you ready now?",), ("Yes, I am.",)]
 
 
-def test_a_change_of_speaker_heard_a_word_late_is_at_the_beginning_of_the_sentence() -> None:
-    first = [*talk("My cousin cannot read English. There", speaker="A")]
-    second = talk("is a second set of subtitles.", speaker="B", start_ms=first[-1].end_ms)
-    assert shown(*first, *second) == [("My cousin cannot read English.",), ("There is a second set of subtitles.",)]
-
-
 def test_japanese_begins_no_line_with_punctuation_or_a_small_letter() -> None:
     text = "きょうはとてもいいてんきですね、さんぽにいきましょうか、ちょっとまってください、いっしょにいきます。"
     segment = Segment(id=0, text=text, start_ms=0, end_ms=14_000)

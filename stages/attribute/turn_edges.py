@@ -1,0 +1,41 @@
+"""Where one speaker ends and the next begins, to the word: never inside a clause of a word or two.
+
+Who speaks is known to a few tenths of a second. A speaker does not go on with a sentence that another has just begun,
+and does not begin with the last word of another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.text.sentence_end import ends_sentence
+from stages.toolkit.cues.line_breaks import function_words
+
+_LATE_WORDS = 2  # after so many, a change of speaker may still be meant for the sentence's beginning
+
+
+def settled(texts: Sequence[str], speakers: Sequence[str | None], language: str) -> list[str | None]:
+    """Return the speaker of each word, with each change of speaker moved to the edge of a sentence that is near it."""
+    found = list(speakers)
+    joining = function_words(language)
+    for index in range(1, len(texts)):
+        one, other = found[index - 1], found[index]
+        if one == other or one is None or other is None or not texts[index - 1][-1:].isalnum():
+            continue
+        begins_small = not texts[index][:1].isupper()
+        if begins_small and ends_sentence(texts[index]):
+            found[index] = one
+        elif begins_small or texts[index - 1].lower() in joining:
+            start = _sentence_start(texts, found, index)
+            found[start:index] = [other] * (index - start)
+    return found
+
+
+def _sentence_start(texts: Sequence[str], speakers: Sequence[str | None], index: int) -> int:
+    """Return where the sentence begins that the speaker before `index` has said a word or two of; else `index`."""
+    for start in range(index - 1, max(index - 1 - _LATE_WORDS, 0), -1):
+        if speakers[start - 1] != speakers[index - 1]:
+            break
+        if ends_sentence(texts[start - 1]):
+            return start
+    return index

@@ -1,0 +1,43 @@
+"""A turn neither begins nor ends inside a clause of a word or two."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.attribute.turn_edges import settled
+
+
+@pytest.mark.parametrize(
+    ("heard", "meant"),
+    [
+        ("Hello there. And | I'm Sheila.", "Hello there. | And I'm Sheila."),
+        ("I cannot read English. There | is a second set.", "I cannot read English. | There is a second set."),
+        ("They call me that, so we'll | consider. Oh, I see.", "They call me that, so we'll consider. | Oh, I see."),
+        ("My name is | Bob Brown.", "My name is | Bob Brown."),
+        ("You are late. Hello Anna | Bob is here.", "You are late. Hello Anna | Bob is here."),
+        ("Come in. | Yes.", "Come in. | Yes."),
+        ("We said one two three | four five six.", "We said one two three | four five six."),
+    ],
+)
+def test_a_change_of_speaker_moves_to_the_edge_of_the_sentence(heard: str, meant: str) -> None:
+    one, other = (part.split() for part in heard.split(" | "))
+    found = settled([*one, *other], ["A"] * len(one) + ["B"] * len(other), "en")
+    first, second = (len(part.split()) for part in meant.split(" | "))
+    assert found == ["A"] * first + ["B"] * second
+
+
+_WORDS = st.lists(
+    st.tuples(st.sampled_from(["and", "Yes.", "the", "Anna", "", "no?"]), st.sampled_from(["A", "B", None]))
+)
+
+
+@given(_WORDS)
+def test_every_word_keeps_a_speaker_who_was_heard_near_it(words: list[tuple[str, str | None]]) -> None:
+    speakers = [speaker for _, speaker in words]
+    found = settled([text for text, _ in words], speakers, "en")
+    assert len(found) == len(words)
+    assert all((one is None) == (other is None) for one, other in zip(found, speakers, strict=True))
+    for place, speaker in enumerate(found):
+        assert speaker in speakers[max(place - 2, 0) : place + 3]
