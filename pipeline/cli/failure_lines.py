@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Protocol
+
 from pipeline.base.display_paths import shown
-from pipeline.base.errors import ReelError
-from pipeline.base.events import StepFailedEvent
 
 
-def lines_below(failure: ReelError | StepFailedEvent) -> list[str]:
-    """Return the lines to print below the message of a failure; none if there is nothing more to say."""
+class Failure(Protocol):
+    """An error, or the event of a step that failed. Neither is imported: `--help` would wait for pydantic."""
+
+    @property
+    def hint(self) -> str | None: ...
+    @property
+    def log(self) -> Path | None: ...
+    @property
+    def log_lines(self) -> tuple[str, ...]: ...
+
+
+def lines_below(failure: Failure, again: str | None = None) -> list[str]:
+    """Return the lines to print below the message of a failure; `again` is the command that repeats its step."""
     lines = [f"hint: {failure.hint}"] if failure.hint else []
     if failure.log_lines:
         lines += ["its last lines:", *(f"  | {line}" for line in failure.log_lines)]
     if failure.log:
         lines.append(f"log: {shown(failure.log)}")
-    if isinstance(failure, StepFailedEvent) and failure.again:
-        lines.append(f"again: {failure.again}")
-    return lines
+    return [*lines, f"again: {again}"] if again else lines

@@ -1,4 +1,4 @@
-"""`reel config`: every setting, its value, and where that comes from."""
+"""`reel config`, `stages`, `recipes`, `profiles` and `guides`: every setting, and the names that flags take."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from pydantic import JsonValue
 
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, settings_of, table
+from pipeline.cli.options.declare import Arguments
 from pipeline.cli.options.machine import ShowSettings
+from pipeline.cli.options.single import ShowStage
 from pipeline.plan.language_tables import load_languages
-from pipeline.plan.registry import STAGES
+from pipeline.plan.profile import load_profiles
+from pipeline.plan.recipe import load_recipe
+from pipeline.plan.registry import BROKEN, STAGES, stage_named
 from pipeline.plan.subtitle_guides import load_guide
+from shared.stage import Files
 from shared.text.guide_limits import ReadingParams
 from shared.text.language_params import LanguageParams
 
@@ -42,3 +47,58 @@ def show(arguments: ShowSettings) -> CommandResult:
     data: dict[str, JsonValue] = {name: {"value": json.loads(value), "origin": origin} for name, value, origin in rows}
     rows = [(name, long.get(name, value), origin) for name, value, origin in rows]
     return CommandResult({"settings": data}, table(rows if arguments.origin else [row[:2] for row in rows]))
+
+
+def list_stages(arguments: Arguments) -> CommandResult:
+    """List the stages; one that cannot be loaded is listed with its error."""
+    rows = [(name, ", ".join(stage.backends), stage.summary) for name, stage in STAGES.items()]
+    rows += [(name, "-", error.message) for name, error in BROKEN.items()]
+    data: list[JsonValue] = [{"name": name, "backends": backends, "summary": text} for name, backends, text in rows]
+    return CommandResult({"stages": data}, table(rows, ("STAGE", "BACKENDS", "WHAT IT DOES")))
+
+
+def show_stage(arguments: ShowStage) -> CommandResult:
+    """Show the inputs, outputs, parameters and backends of a stage."""
+    stage = stage_named(arguments.name)
+    inputs, outputs = _files(stage.inputs), _files(stage.outputs)
+    params = [
+        (name, json.dumps(field.get_default(call_default_factory=True), default=str), field.description or "")
+        for name, field in stage.params.model_fields.items()
+    ]
+    backends = [(name, one.environment, ", ".join(one.models), one.summary) for name, one in stage.backends.items()]
+    parts = [f"{stage.name}: {stage.summary}; version {stage.version}"]
+    parts += [f"inputs:\n{table(inputs)}", f"outputs:\n{table(outputs)}"]
+    parts += [f"parameters, as `--set {stage.name}.NAME=VALUE`:\n{table(params)}"] if params else []
+    parts += [table(backends, ("BACKEND", "ENVIRONMENT", "MODELS", "WHAT IT IS"))]
+    data: dict[str, JsonValue] = {"name": stage.name, "version": stage.version, "summary": stage.summary}
+    data |= {"inputs": dict(inputs), "outputs": dict(outputs), "parameters": {name: value for name, value, _ in params}}
+    data |= {"backends": [name for name, *_ in backends]}
+    return CommandResult(data, "\n\n".join(parts))
+
+
+def _files(kind: type[Files]) -> list[tuple[str, str]]:
+    return [(name, "needed" if field.is_required() else "optional") for name, field in kind.model_fields.items()]
+
+
+def list_recipes(arguments: Arguments) -> CommandResult:
+    """List the recipes."""
+    return _listed("recipes", {name: load_recipe(name, CONFIG / "recipes").summary for name in _names("recipes")})
+
+
+def list_profiles(arguments: Arguments) -> CommandResult:
+    """List the profiles."""
+    return _listed("profiles", {name: one.summary for name, one in load_profiles(CONFIG / "profiles").items()})
+
+
+def list_guides(arguments: Arguments) -> CommandResult:
+    """List the guides for subtitles."""
+    return _listed("guides", {name: load_guide(name, CONFIG / "guides").summary for name in _names("guides")})
+
+
+def _names(folder: str) -> list[str]:
+    return sorted(path.stem for path in (CONFIG / folder).glob("*.toml"))
+
+
+def _listed(what: str, summaries: dict[str, str]) -> CommandResult:
+    data: list[JsonValue] = [{"name": name, "summary": summary} for name, summary in summaries.items()]
+    return CommandResult({what: data}, table(list(summaries.items()), ("NAME", "WHAT IT IS")))

@@ -35,6 +35,7 @@ class Command(NamedTuple):
 
 
 GROUPS = {
+    "stages": "the kinds of work, and what each takes",
     "envs": "the environments that stages run in",
     "models": "the model cache",
     "edits": "your corrections in published files",
@@ -72,6 +73,26 @@ COMMANDS = (
     Command(
         "stage", "run a single stage on files that you name",
         ("reel stage asr clip.wav -o results",), "single.RunStage", "stage.run_stage", resumes=False,
+    ),
+    Command(
+        "stages list", "list the stages with their backends",
+        ("reel stages list",), "declare.Arguments", "config.list_stages", resumes=False,
+    ),
+    Command(
+        "stages show", "show the inputs, outputs, parameters and backends of a stage",
+        ("reel stages show asr",), "single.ShowStage", "config.show_stage", resumes=False,
+    ),
+    Command(
+        "recipes", "list the recipes, for `--recipe`",
+        ("reel recipes",), "declare.Arguments", "config.list_recipes", resumes=False,
+    ),
+    Command(
+        "profiles", "list the profiles, for `--profile`",
+        ("reel profiles",), "declare.Arguments", "config.list_profiles", resumes=False,
+    ),
+    Command(
+        "guides", "list the guides, for `--guide`",
+        ("reel guides",), "declare.Arguments", "config.list_guides", resumes=False,
     ),
     Command(
         "setup", "set up this machine: choose its profile, build the environments, fetch the models",

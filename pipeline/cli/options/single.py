@@ -24,6 +24,11 @@ class CheckSubtitles(ProgressFlag, SettingFlags, GuideFlag):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ShowStage(Arguments):
+    name: str = argument("NAME", "the stage, as `reel stages list` shows it", kind="stage")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RunStage(ProgressFlag, SettingFlags, FirstUseFlags):
     name: str = argument("NAME", "the stage: demux, vad, separate, asr, align, diarize, ...", kind="stage")
     inputs: tuple[str, ...] = argument(

@@ -24,4 +24,5 @@ def errors_only(*, notes: bool) -> Emit:
 
 
 def _failure(event: events.StepFailedEvent) -> str:
-    return "\n".join([f"error: {event.item}: {event.step}: {event.message} [{event.code}]", *lines_below(event)])
+    head = f"error: {event.item}: {event.step}: {event.message} [{event.code}]"
+    return "\n".join([head, *lines_below(event, event.again)])

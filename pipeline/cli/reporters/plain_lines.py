@@ -114,7 +114,7 @@ def line_of(event: Event) -> str | None:
         case events.StepDone():
             return f"  {event.step:<22} {event.backend:<18}done      {measured(event)}"
         case events.StepFailedEvent(_, step, backend, code, message):
-            tail = "".join(f"\n  {'':<22} {text}" for text in lines_below(event))
+            tail = "".join(f"\n  {'':<22} {text}" for text in lines_below(event, event.again))
             return f"  {step:<22} {backend:<18}failed    {message} [{code}]{tail}"
         case events.StepsSkipped(_, steps):
             return f"  skipped {len(steps)} later {'steps' if len(steps) > 1 else 'step'}: {', '.join(steps)}"
