@@ -51,7 +51,11 @@ def _spelled_out(words: Sequence[str]) -> Sequence[str]:
     if words and words[0] in _VERSION:
         return ["version", *words[1:]]
     command = command_named(words)
-    return ["help", *command.words] if command and _HELP & set(_flags(words)) else words
+    if not command or not _HELP & set(_flags(words)):
+        return words
+    if command.name == "stage" and not words[1].startswith("-"):  # each stage takes something else
+        return ["stages", "show", words[1], *(["--json"] if "--json" in _flags(words) else [])]
+    return ["help", *command.words]
 
 
 def _flags(words: Sequence[str]) -> Sequence[str]:

@@ -70,6 +70,7 @@ def show_stage(arguments: ShowStage) -> CommandResult:
     parts += [f"inputs:\n{table(inputs)}", f"outputs:\n{table(outputs)}"]
     parts += [f"parameters, as `--set {stage.name}.NAME=VALUE`:\n{table(params)}"] if params else []
     parts += [table(backends, ("BACKEND", "ENVIRONMENT", "MODELS", "WHAT IT IS"))]
+    parts += [f"`./reel stage {stage.name} FILE... -o DIR` runs it; `./reel help stage` shows the flags."]
     data: dict[str, JsonValue] = {"name": stage.name, "version": stage.version, "summary": stage.summary}
     data |= {"inputs": dict(inputs), "outputs": dict(outputs), "parameters": {name: value for name, value, _ in params}}
     data |= {"backends": [name for name, *_ in backends]}

@@ -32,6 +32,13 @@ def test_a_stage_shows_all_that_it_takes(name: str, capsys: pytest.CaptureFixtur
         assert all(one in told for one in known)
 
 
+def test_the_help_of_a_stage_is_about_this_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stage", "asr", "--help"]) == 0
+    assert "beam_size" in capsys.readouterr().out
+    assert main(["stage", "--help"]) == 0
+    assert "--backend" in capsys.readouterr().out
+
+
 def test_a_stage_that_there_is_not_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stages", "show", "arse"]) == 2
     assert "there is no stage `arse`" in capsys.readouterr().err
