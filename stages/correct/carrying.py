@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher
 
 from shared.documents.cue import Cue
 from shared.documents.pins import Pin
@@ -13,9 +11,9 @@ from shared.documents.speech import Region
 from shared.documents.transcript import Segment, Transcript
 from stages.correct.changes import Change
 from stages.correct.documents import DocumentChange, document_cues
+from stages.correct.rewording import reworded
 from stages.correct.tokens import Token, align, placed, tokens_of_cue, tokens_of_segment
 from stages.toolkit.cues.marks import said_in
-from stages.toolkit.text.word_times import bare
 
 
 class Carrying:
@@ -75,8 +73,9 @@ class Carrying:
             self.tokens, [cue.model_copy(update={"start_ms": spoken.start_ms, "end_ms": spoken.end_ms})]
         )
         said = [("" if token.joined else " ") + token.text for token in self.tokens[first:last]]
-        words = "".join(said).split()
-        return cue.model_copy(update={"lines": _with_words(cue.lines, words)}) if words else cue
+        lines = reworded(cue.lines, "".join(said).split())
+        looks = {} if lines == cue.lines else {"spans": ()}  # they say which letters look otherwise
+        return cue.model_copy(update={"lines": lines, **looks})
 
     def _put(self, first: int, last: int, made: Sequence[Token]) -> None:
         old = self.tokens[first:last]
@@ -128,31 +127,3 @@ def _meet(cue: Cue, other: Cue) -> bool:
 
 def _shared_ms(one: Cue, other: Cue) -> int:
     return min(one.end_ms, other.end_ms) - max(one.start_ms, other.start_ms)
-
-
-def _with_words(lines: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
-    """Return the lines with other words: each stands where the one that it replaces stood."""
-    old = [(number, word) for number, line in enumerate(lines) for word in _MARKED.findall(line)]
-    said = [place for place, (_, word) in enumerate(old) if bare(word).isalnum() and not word.startswith("[")]
-    matcher = SequenceMatcher(None, [bare(old[place][1]) for place in said], list(map(bare, words)), autojunk=False)
-    told = [[word] for _, word in old]
-    for kind, i1, i2, j1, j2 in matcher.get_opcodes():
-        if kind == "equal":
-            for place, word in zip(said[i1:i2], words[j1:j2], strict=True):
-                told[place] = (
-                    [word] if bare(old[place][1]) == old[place][1].casefold() or word != old[place][1] else told[place]
-                )
-            continue
-        for place in said[i1:i2]:
-            told[place] = []
-        at = said[i1] if i1 < i2 else said[i1 - 1] if i1 else said[0] if said else None
-        if at is not None:
-            told[at] = [*told[at], *words[j1:j2]] if i1 or i1 < i2 else [*words[j1:j2], *told[at]]
-    made = [
-        " ".join(word for place, (line, _) in enumerate(old) if line == number for word in told[place])
-        for number in range(len(lines))
-    ]
-    return tuple(line for line in made if line) or (" ".join(words),)
-
-
-_MARKED = re.compile(r"\[[^\[\]]*\]|\S+")

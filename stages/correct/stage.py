@@ -187,7 +187,7 @@ def _one_field(name: str) -> str:
 
 STAGE = Stage(
     name="correct",
-    version=3,
+    version=4,
     summary="take a user's corrections into the transcript",
     inputs=CorrectInputs,
     params=CorrectParams,

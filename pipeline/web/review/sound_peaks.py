@@ -19,8 +19,8 @@ def peaks(sound: Path, start_ms: int, end_ms: int, parts: int) -> list[tuple[int
     """Return the lowest and the highest sample of each of so many equal parts of a stretch, as 8-bit numbers.
 
     `sound` is a WAV file with one track of 16-bit samples, as the stage `demux` makes it. The stretch is cut to the
-    sound; it may have fewer samples than parts, and then each sample is a part. Raises `BadInput`. An hour at 16 kHz
-    takes about a second of CPU; a minute, 20 ms.
+    sound; it may have fewer samples than parts, and then each sample is a part. Raises `BadInput`. A minute
+    at 16 kHz takes 0.1 s of CPU and an hour 4 s (measured), so a caller keeps the peaks of a whole film.
     """
     try:
         with wave.open(str(sound), "rb") as stream:

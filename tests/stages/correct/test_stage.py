@@ -17,6 +17,7 @@ from shared.documents.transcript import Segment, Transcript, Word
 from shared.documents.translation import TranslatedSegment, Translation
 from shared.stage import Job, StageError
 from stages.correct.corrections import Corrections
+from stages.correct.rewording import reworded
 from stages.correct.stage import Corrected, CorrectInputs, Correction, CorrectParams, run
 from stages.toolkit.cues.marks import between_notes, said_in
 from tests.conftest import examples
@@ -378,3 +379,20 @@ def test_a_single_correction_is_left_out_by_its_id() -> None:
     assert [pin.id for pin in left.pins] == [second.id]
     assert "old man by" in left.transcript.text
     assert "but" in left.transcript.text
+
+
+@pytest.mark.parametrize(
+    ("lines", "words", "wanted"),
+    [
+        (("we saw the", "old man"), "we saw the frail man", ("we saw the", "frail man")),
+        (("-We saw.", "-An old man?"), "We saw! An old dog?", ("-We saw!", "-An old dog?")),
+        (("[door] we saw", "the man"), "we never saw the man", ("[door] we never saw", "the man")),
+        (("we saw", "it"), "then we saw", ("then we saw",)),
+        (("世界", "人間"), "世界 人間", ("世界", "人間")),
+        (("[music]",), "la la", ("[music]",)),
+    ],
+)
+def test_a_fixed_cue_takes_the_words_of_a_later_correction_into_its_lines(
+    lines: tuple[str, ...], words: str, wanted: tuple[str, ...]
+) -> None:
+    assert reworded(lines, words.split()) == wanted
