@@ -72,8 +72,8 @@ def run_stage(arguments: RunStage) -> CommandResult:
 
 
 def assign_inputs(stage: Stage, words: Sequence[str]) -> protocol.FileNames:
-    """Return the files by role: `role=file` by name, the others in the order of the stage's inputs. Raises
-    `UsageError`."""
+    """Return the files by role: `role=file` by name, the others in the order of the stage's inputs. A role without a
+    file is left to the stage's default. Raises `UsageError`."""
     roles = list(stage.inputs.model_fields)
     given: dict[str, str | list[str] | None] = {}
     unnamed = []
@@ -98,7 +98,7 @@ def assign_inputs(stage: Stage, words: Sequence[str]) -> protocol.FileNames:
                 f"{stage.name} needs the input `{role}`",
                 hint=f"its inputs are {', '.join(roles)}; add {role}=FILE",
             )
-    return {role: given.get(role) for role in roles}
+    return {role: given[role] for role in roles if role in given}
 
 
 def _give(stage: Stage, given: dict[str, str | list[str] | None], role: str, path: str) -> None:
