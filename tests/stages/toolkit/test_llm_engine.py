@@ -335,7 +335,7 @@ def test_terms_of_a_window_are_shown_with_it_and_a_line_that_loses_one_stays() -
     refined = Refiner(fake).refine(said, None, glossary, RefineParams(), lambda done: None)
     assert fake.shown(0)["terms"] == [{"term": "Endurance", "write": "Endurance"}]
     assert "`terms`" in fake.questions[0].task
-    assert texts_of(refined) == ["the ship was the Endurance", "And the ice was thick."]
+    assert texts_of(refined) == ["The ship was the Endurance", "And the ice was thick."]
 
 
 @dataclass
