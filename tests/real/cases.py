@@ -157,7 +157,8 @@ def _mux(made: Material) -> Job:
 
 def _correct(made: Material) -> Job:
     folder = made.subtitles.folder
-    return {"transcript": made.said, "cues": folder / "subtitles.vtt", "cues_base": folder / "subtitles.srt"}, {}
+    corrections, bases = (folder / "subtitles.vtt",), (folder / "subtitles.srt",)
+    return {"transcript": made.said, "corrections": corrections, "bases": bases}, {}
 
 
 def _condense(made: Material) -> Job:
