@@ -27,11 +27,14 @@ def model_hint(name: str, models: Iterable[str]) -> str:
 
 
 def with_needs(names: Iterable[str], models: Mapping[str, Model]) -> list[str]:
-    """The models and all that they need, each once, in the manifest's order."""
+    """Return the models and all that they need, each once, in the manifest's order.
+
+    Names that the manifest does not hold come last: whoever looks them up reports them.
+    """
     wanted, look_at = set(), list(names)
     while look_at:
         name = look_at.pop()
         if name not in wanted:
             wanted.add(name)
-            look_at += models[name].needs
-    return [name for name in models if name in wanted]
+            look_at += models[name].needs if name in models else ()
+    return [*(name for name in models if name in wanted), *sorted(wanted - models.keys())]

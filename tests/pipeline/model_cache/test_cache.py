@@ -28,6 +28,7 @@ from pipeline.model_cache.manifest import (
     Wheel,
     load_manifest,
 )
+from pipeline.model_cache.selection import with_needs
 from tests.fakes.hub import Hub, serve
 from tests.fakes.verified import drop_wrong_files, wrong_files
 
@@ -264,3 +265,11 @@ def test_the_projects_manifest_and_lock_fit_each_other() -> None:
             else:
                 assert locked[name].repo
         assert set(model.needs) <= set(models)
+
+
+def test_a_name_that_no_manifest_holds_is_reported_and_breaks_nothing() -> None:
+    """A profile of a user may name a model whose declaration is gone."""
+    manifest, _ = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
+    known = next(iter(manifest))
+    assert with_needs(["gone", known], manifest)[-1] == "gone"
+    assert known in with_needs(["gone", known], manifest)
