@@ -221,9 +221,11 @@ _FREE = ["harbour", "evening", "lantern", "ship", "slowly", "yellow", "morning",
 
 @st.composite
 def sentences(draw: st.DrawFn) -> str:
-    """Return a sentence of at most two lines that does not end with a word which binds to the next."""
-    words = draw(st.lists(st.sampled_from(_HELD + _FREE), min_size=1, max_size=8))
-    return f"{' '.join([*words, draw(st.sampled_from(_FREE))]).capitalize()}."
+    """Return a sentence of at most two lines: up to two words that bind to the next stand before each other one, as
+    `in the harbour`."""
+    parts = st.tuples(st.lists(st.sampled_from(_HELD), max_size=2), st.sampled_from(_FREE))
+    words = [word for held, free in draw(st.lists(parts, min_size=1, max_size=4)) for word in (*held, free)]
+    return f"{' '.join(words).capitalize()}."
 
 
 @settings(max_examples=60, deadline=None)
