@@ -8,6 +8,8 @@ import pytest
 
 from tests.project_copy import copy_project, reel_in
 
+pytestmark = pytest.mark.slow  # a run or a process after the other
+
 _MISTAKES = {
     "asr": ("\nx = fond\n", "NameError: name 'fond' is not defined"),
     "translate": ("\ndef (\n", "SyntaxError"),

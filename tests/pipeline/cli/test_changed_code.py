@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.project_copy import copy_project, reel_in
+
+pytestmark = pytest.mark.slow  # a run or a process after the other
 
 
 def test_changed_code_is_redone_alone_with_its_reason_and_a_comment_redoes_nothing(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from tests.fakes.nvidia import fake_card, fake_tool, uuid_of
 from tests.pipeline.conftest import Bench
 from tests.processes import children
 
+pytestmark = pytest.mark.slow  # a run or a process after the other
+
 NO_KERNEL = "CUDA error: no kernel image is available for execution on the device"
 
 

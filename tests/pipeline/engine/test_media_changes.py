@@ -251,6 +251,7 @@ def test_an_equal_film_does_not_fail_with_the_changed_one(make_project: Callable
     assert {item.name: item.state for item in result.items} == {"film.mkv": "failed", "twin.mkv": "done"}
 
 
+@pytest.mark.slow
 def test_the_next_run_notices_a_swap_that_keeps_size_and_time(make_project: Callable[..., Project], film: Path) -> None:
     project = make_project(stub=True)
     old = time.time() - 3600

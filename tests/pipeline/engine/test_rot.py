@@ -20,6 +20,8 @@ from pipeline.publishing.publish import PublishedFiles, publish
 from pipeline.store.results import StoredResult
 from shared.files import sha256_of
 
+pytestmark = pytest.mark.slow  # a run or a process after the other
+
 RUNS = int(os.environ.get("ROT_RUNS", "10"))  # 200 take some minutes
 _CHANGES: tuple[Mapping[str, JsonValue], ...] = ({}, {"stages.diarize.num_speakers": 3}, {"to": ["pt"]})
 

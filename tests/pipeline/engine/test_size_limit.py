@@ -20,6 +20,8 @@ from pipeline.plan.registry import STAGES
 from pipeline.store.media_file import read_media
 from tests.fakes import padded
 
+pytestmark = pytest.mark.slow  # a run or a process after the other
+
 MB = 10**6
 FILMS = int(os.environ.get("LIBRARY_FILMS", "60"))  # 1000 take some minutes
 _SOUND, _COPY = 2 * MB, 3 * MB

@@ -49,6 +49,7 @@ def hub() -> Iterator[Hub]:
         yield hub
 
 
+@pytest.mark.slow
 def test_a_busy_hub_is_left_alone_for_as_long_as_it_asks_and_that_is_said(hub: Hub, tmp_path: Path) -> None:
     hub.faults.append(Fault(status=429, headers={"Retry-After": "1"}, times=2))
     started = time.monotonic()
@@ -234,6 +235,7 @@ def lock(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_two_fetches_at_once_share_one_transfer(hub: Hub, tmp_path: Path, lock: Path) -> None:
     hub.faults.append(Fault(match="model.bin", bytes_per_s=300_000, times=9))
     both = [start_fetching(tmp_path / "cache", hub, lock) for _ in range(2)]

@@ -125,6 +125,7 @@ def test_a_crash_leaves_the_stack_in_the_log(bench: Bench) -> None:
     assert "Segmentation fault" in failed.log.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["hang", "hang politely", "hang in C"])
 def test_a_job_beyond_its_limit_is_ended_however_it_hangs(bench: Bench, how: str) -> None:
     bench.run(bench.step("well"))  # so that the limit below is not spent on starting
@@ -136,6 +137,7 @@ def test_a_job_beyond_its_limit_is_ended_however_it_hangs(bench: Bench, how: str
     assert isinstance(done, StoredResult)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "loads"), [("hang politely", 1), ("hang in C", 2)])
 def test_a_worker_whose_job_ends_on_request_runs_the_next_job(bench: Bench, how: str, loads: int) -> None:
     async def work() -> None:
@@ -158,6 +160,7 @@ def test_a_worker_whose_job_ends_on_request_runs_the_next_job(bench: Bench, how:
     assert bench.log().count("loaded") == loads
 
 
+@pytest.mark.slow
 def test_processes_that_a_stage_started_end_with_it(bench: Bench, tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     (hung,) = bench.run(bench.step("grandchild", path=str(pid_file), limit_s=2.0))
