@@ -102,11 +102,10 @@ class JobQueue:
                 hint="end it, or give this one results of its own with `--set results_dir=...`",
             ) from error  # fmt: skip
         self._file = folder / "queue.sqlite"
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._lock.release)
             self._database = _open(self._file)
-        except BaseException:
-            self._lock.release()
-            raise
+            undo.pop_all()
 
     def close(self) -> None:
         """Close the file, and let another server have it."""
@@ -267,8 +266,8 @@ def _open(file: Path) -> sqlite3.Connection:
 
 
 def _connect(file: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(file, timeout=10)
-    try:
+    with contextlib.ExitStack() as undo:
+        database = undo.enter_context(contextlib.closing(sqlite3.connect(file, timeout=10)))
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
         version = int(database.execute("PRAGMA user_version").fetchone()[0])
@@ -279,9 +278,7 @@ def _connect(file: Path) -> sqlite3.Connection:
                 "serve.queue", f"the queue {file} has version {version}, and this release reads version {VERSION}",
                 hint="use the release that made it, or move the file away to begin with an empty queue",
             )  # fmt: skip
-    except BaseException:
-        database.close()
-        raise
+        undo.pop_all()
     return database
 
 
