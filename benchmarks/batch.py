@@ -26,7 +26,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is not a package
 
 from pipeline.base.hardware import available_cores
 from pipeline.base.project import CODE_ROOT, CONFIG

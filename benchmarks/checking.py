@@ -1,4 +1,4 @@
-"""What it costs to compare what is read and published with its digest.
+"""Measure the cost of comparing what is read and published with its digest.
 
     .venvs/core/bin/python benchmarks/checking.py [--files 1000] [--rounds 3] [--stub]
 

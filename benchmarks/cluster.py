@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is not a package
 
 from pydantic import JsonValue
 

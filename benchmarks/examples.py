@@ -19,7 +19,7 @@ from pathlib import Path
 
 import jiwer
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is not a package
 
 from benchmarks import material
 from benchmarks.material import ROOT, Clip

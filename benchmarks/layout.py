@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is not a package
 
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.text.guide_limits import GuideParams

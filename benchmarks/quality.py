@@ -27,7 +27,7 @@ from statistics import median
 
 import jiwer
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is not a package
 
 from benchmarks import material
 from benchmarks.material import PYTHON, ROOT, Placed

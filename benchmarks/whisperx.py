@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is no package
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is not a package
 
 from benchmarks.batch import cut, project_in
 from pipeline.base.hardware import available_cores

@@ -25,7 +25,7 @@ def is_run(name: str) -> bool:
 
 
 def check_place(root: Path) -> None:
-    """Raise `UsageError` for a folder that is no store of ours, and has something under a name that a store uses."""
+    """Raise `UsageError` for a folder that is not a store of ours, and has something under a name that a store uses."""
     taken = [name for name in _OWN if (root / name).exists()]
     if not taken or any((root / mark).exists() for mark in _MARKS) or _holds_results(root):
         return

@@ -119,7 +119,7 @@ class _Watch:
             os.close(pipe)
 
     def _reader(self) -> list[int]:
-        """Return the pipe that somebody reads, held open: its reader now waits for what is never written."""
+        """Return the pipe that a test reads, held open: its reader now waits for what is never written."""
         for pipe in self._pipes:
             with contextlib.suppress(OSError):  # nobody has opened it yet
                 return [os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)]

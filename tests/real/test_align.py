@@ -29,7 +29,7 @@ def hindi(
 
 
 def transcript(language: str, *texts: str) -> Transcript:
-    """Return texts whose words nobody has timed, all of them heard in one window."""
+    """Return texts without times of words, all of them heard in one window."""
     segments = tuple(
         Segment(
             id=number,

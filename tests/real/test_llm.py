@@ -40,7 +40,7 @@ def service(served: Service) -> Service:
 
 @pytest.fixture(scope="module")
 def keyed_stages(make_stages: MakeStages) -> Stages:
-    """Return workers of a user who has a key for a service of their own, and one that is nobody else's business."""
+    """Return workers of a user who has a key for a service of their own, and one that concerns no other worker."""
     return make_stages(variables={"LLM_API_KEY": KEY})
 
 

@@ -1,4 +1,4 @@
-"""What stage `sounds` asks its network, and what it does not."""
+"""Claims about the stretches that stage `sounds` gives to its network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the words of libraries on a card mean: too little memory, a card that fails, or neither."""
+"""Claims about errors of libraries on a card: too little memory, a card that fails, or neither."""
 
 from __future__ import annotations
 

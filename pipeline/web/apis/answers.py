@@ -85,7 +85,7 @@ def subtitles_of(job: Job, kind: str, target: str | None = None) -> str:
     found = [Path(file) for file in job.files if file.endswith(f".{kind}")]
     wanted = [path for path in found if target and f".{target}." in path.name] or found
     if not wanted:
-        return "WEBVTT\n" if kind == "vtt" else ""  # nobody speaks
+        return "WEBVTT\n" if kind == "vtt" else ""  # no speech was found
     return _text(wanted[0])
 
 

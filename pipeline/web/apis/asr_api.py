@@ -30,7 +30,7 @@ from shared.text.language import UNDETERMINED, english_name, primary
 
 FORMATS = ("txt", "vtt", "srt", "tsv", "json")
 _SAMPLES_SUFFIX = ".wav"
-_HEARD_BYTES = 180 * 32_000  # enough of raw samples to tell the language; all of them, if nobody speaks in it
+_HEARD_BYTES = 180 * 32_000  # enough of raw samples to tell the language; all of them, if it holds no speech
 _FALSE = {"false", "0", "no"}
 
 
@@ -128,7 +128,7 @@ def _content(job: Job, wanted: Wanted) -> str:
 
 
 def _detected(language: str, probability: float) -> dict[str, JsonValue]:
-    """Return the keys that every version of Bazarr's provider reads, also where nobody speaks."""
+    """Return the keys that every version of Bazarr's provider reads, also for audio without speech."""
     if language == UNDETERMINED:
         return {"detected_language": "Unknown", "language_code": UNDETERMINED, "confidence": 0.0}
     name = english_name(language).lower()

@@ -45,7 +45,7 @@ async def submit(service: Service, file: UploadFile, label: str, wanted: Wanted,
     settings."""
     overrides = service.maker.overrides(wanted.fields())
     upload = await service.store(file.file, label, samples=samples)
-    ordered = Ordered(upload.path, label, "answers", source, 1.0, upload.digest)  # somebody waits for it
+    ordered = Ordered(upload.path, label, "answers", source, 1.0, upload.digest)  # a client waits for the answer
     return service.submit(service.maker.job(ordered, overrides))
 
 

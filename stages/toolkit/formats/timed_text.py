@@ -132,7 +132,7 @@ def _cues_in(
         end = offset + own_end if end is None else min(end, offset + own_end)
     region = region if (own := element.get_region()) is None else own  # a region without children is false
     if not isinstance(element, model.P):
-        style = _style_of(element, style, with_colour=False)  # the colour of a whole file is no choice for a word
+        style = _style_of(element, style, with_colour=False)  # the colour of a whole file says nothing about a word
         for child in element:
             yield from _cues_in(child, begin, end, style, region)
         return

@@ -1,4 +1,5 @@
-"""Which cards the locked libraries compute on: the table against the locks, and each kind of machine with its end."""
+"""Claims about the cards that the locked libraries compute on: the table against the locks, and each kind of machine
+with its end."""
 
 from __future__ import annotations
 

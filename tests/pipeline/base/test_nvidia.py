@@ -1,4 +1,4 @@
-"""What the driver's tool says of cards, and which of them a user's variable leaves."""
+"""Claims about the cards that the driver's tool reports, and those that a user's variable leaves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which machines the core environment is made on."""
+"""Claims about the machines that the core environment is made on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which ffmpeg stages get."""
+"""Claims about the ffmpeg that stages get."""
 
 from __future__ import annotations
 

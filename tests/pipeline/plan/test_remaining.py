@@ -1,4 +1,4 @@
-"""What can still be made when steps have failed."""
+"""Claims about the files that are still made when steps have failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which steps of a plan are done again, and which are left out."""
+"""Claims about the steps of a plan that are done again or left out."""
 
 from __future__ import annotations
 

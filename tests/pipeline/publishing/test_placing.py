@@ -1,4 +1,4 @@
-"""Files come whole, never over a file that came in between, and nobody sweeps what another still writes."""
+"""Files come whole, never over a file that came in between, and no run sweeps what another still writes."""
 
 from __future__ import annotations
 

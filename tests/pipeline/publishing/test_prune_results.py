@@ -165,7 +165,7 @@ def test_ages_and_sizes_are_read_as_people_write_them() -> None:
 
 
 def on_a_disk_of_its_own(reel: Reel, script: str, media: Path) -> str:
-    """Return what a shell prints, where `$store` is the result store, on mounts that nobody else sees."""
+    """Return what a shell prints, where `$store` is the result store, on mounts that no other process sees."""
     own = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
     reel_command = f"{shutil.which('python3', path=str(ROOT / '.venvs/test/bin'))} -P -m pipeline"
     head = f"store={reel.results}; mkdir -p $store; reel() {{ {reel_command} \"$@\"; }}; media='{media}'\n"

@@ -1,4 +1,4 @@
-"""What publishing does beside other runs, after kills and over damage."""
+"""Claims about publishing beside other runs, after kills and over damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A result store touches nothing that is not its own, wherever somebody puts it and whatever comes to lie in it."""
+"""A result store touches nothing that is not its own, wherever it is put and whatever comes to lie in it."""
 
 from __future__ import annotations
 

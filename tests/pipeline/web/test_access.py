@@ -1,4 +1,4 @@
-"""Who may ask what of the server."""
+"""Claims about the requests that the server lets in."""
 
 from __future__ import annotations
 

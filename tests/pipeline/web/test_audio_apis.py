@@ -1,4 +1,4 @@
-"""What clients of OpenAI's audio interface and Bazarr's provider send, and what they get, on stub stages."""
+"""Claims about the requests of OpenAI's clients and Bazarr's provider, and their answers, on stub stages."""
 
 from __future__ import annotations
 

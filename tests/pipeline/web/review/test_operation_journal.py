@@ -1,4 +1,4 @@
-"""What the journal acknowledged is there after a kill at any byte, and every revision can be taken back."""
+"""Claims about the journal: an acknowledged operation survives a kill at any byte, and each revision can be undone."""
 
 from __future__ import annotations
 
