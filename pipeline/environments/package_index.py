@@ -193,3 +193,13 @@ def _first_file(paths: Sequence[str]) -> str | None:
     # `pathlib` would raise where there is no home folder, and where a folder on the way may not be read.
     whole = (os.path.expanduser(path) for path in paths)  # noqa: PTH111
     return next((path for path in whole if os.path.isfile(path)), None)  # noqa: PTH113
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Become uv with these arguments and the variables that reach the user's index. `scripts/test` calls it."""
+    command = uv_command("--quiet", "--no-config", *arguments)
+    os.execve(command[0], command, index_environment(Path(".cache").resolve(), os.environ))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
