@@ -16,9 +16,9 @@ from pipeline.base.errors import BadInput, UsageError
 from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
 from pipeline.cli.options.declare import Arguments
 from pipeline.cli.options.machine import ShowLog, ShowRun
-from pipeline.cli.run_report.gantt import as_svg, as_text, chart
-from pipeline.cli.run_report.summary import StageFigures, Summary, WorkerFigures, summarise
 from pipeline.model_cache.cache import ModelCache
+from pipeline.publishing.run_report.gantt import as_svg, as_text, chart
+from pipeline.publishing.run_report.summary import StageFigures, Summary, WorkerFigures, summarise
 from pipeline.store.history import RunDetails, RunRecord, Runs, StepRecord
 from shared.files import write_atomically
 from shared.text.timecode import span

@@ -24,7 +24,7 @@ from pipeline.base.events import Event
 from pipeline.cli.reporters import escaped, open_reporter
 from pipeline.cli.reporters.live_table import draw
 from pipeline.cli.reporters.run_state import Board
-from pipeline.cli.run_report.gantt import LOADING, Bar, Chart, Lane, as_svg
+from pipeline.publishing.run_report.gantt import LOADING, Bar, Chart, Lane, as_svg
 from tests.conftest import ROOT, Reel
 
 # All there is, and often what a terminal obeys or a reader is misled by.

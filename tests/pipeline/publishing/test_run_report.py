@@ -7,10 +7,10 @@ import json
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from pipeline.cli.run_report.gantt import Bar, Chart, Lane, as_svg, as_text, chart
-from pipeline.cli.run_report.summary import summarise
 from pipeline.engine.item import checks_in
 from pipeline.publishing.record import Job
+from pipeline.publishing.run_report.gantt import Bar, Chart, Lane, as_svg, as_text, chart
+from pipeline.publishing.run_report.summary import summarise
 from pipeline.store.history import ItemOutcome, LoadRecord, RunDetails, RunRecord, StepRecord, WorkerRecord
 from tests.conftest import Reel
 

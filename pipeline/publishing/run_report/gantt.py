@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from pipeline.base.display import one_line
-from pipeline.cli.run_report.summary import last_ms
+from pipeline.publishing.run_report.summary import last_ms
 from pipeline.store.history import RunDetails
 from shared.text.timecode import span
 

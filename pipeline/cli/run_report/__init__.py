@@ -1,1 +1,0 @@
-"""Report a run after its end, from its history alone; only commands import it."""
