@@ -44,7 +44,9 @@ def test_a_command_in_a_quick_test_builds_no_environment(reel: Reel, core_alone:
 
 def test_the_pipeline_runs_every_test_and_a_person_the_quick_ones() -> None:
     assert '/scripts/test" --all\n' in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert '/scripts/test-tools"\n' in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     script = (ROOT / "scripts" / "test").read_text(encoding="utf-8")
+    assert "apt" not in script, "a person's own system stays as it is"
     assert '"") set -- --numprocesses auto --no-loadscope-reorder -m "not slow" ;;' in script
     assert "envs ensure" not in script
     assert "models fetch" not in script

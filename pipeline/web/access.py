@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 COOKIE = "reel-token"
 _HARMLESS = {"GET", "HEAD", "OPTIONS"}
-_OPEN_PATHS = {"/health", "/ready"}  # a container's health check has no token
+_OPEN_PATHS = {"/health", "/ready", "/login"}  # a container's health check has no token
+_OPEN_FOLDER = "/static/"  # what pages are made of, which holds no data
 _FAILURES, _WITHIN_S = 10, 60.0
 _CLIENTS = 10_000  # remembered at most
 
@@ -77,7 +78,7 @@ class Access:
         return self._token_denial(asked, now_s)
 
     def _token_denial(self, asked: Asked, now_s: float) -> Denied | None:
-        if self._token is None or asked.path in _OPEN_PATHS:
+        if self._token is None or asked.path in _OPEN_PATHS or asked.path.startswith(_OPEN_FOLDER):
             return None
         if len(self._failures) > _CLIENTS:
             self._failures.clear()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import RedirectResponse, Response
 
 from pipeline.web.access import Access, Asked
 from pipeline.web.refused import Refused
@@ -45,7 +48,11 @@ class Guard:
             await send(message)
 
         if refused := self._refusal(scope, path, headers):
-            await refusal_reply(path, refused)(scope, receive, safely)
+            reply = self._to_login(scope, path, refused, headers) or refusal_reply(path, refused)
+            await reply(scope, receive, safely)
+        elif self.base_path and scope["path"] == self.base_path:
+            # Without the slash, the relative links of a page would lead out of the base path.
+            await RedirectResponse(f"{self.base_path}/", 308)(scope, receive, safely)
         else:
             await self._app(scope, _counted(receive, self._room), safely)
 
@@ -72,6 +79,14 @@ class Guard:
             if kind not in {_JSON, _TUS}:
                 return Refused(415, "serve.content-type", f"the body is `{kind}`, expected `{_JSON}`")
         return self._room(int(length)) if length.isascii() and length.isdigit() else None
+
+    def _to_login(self, scope: Scope, path: str, refused: Refused, headers: dict[str, str]) -> Response | None:
+        """Return where a browser that opens a page asks for the token; None for a program."""
+        if refused.status != 401 or scope["method"] != "GET" or "text/html" not in headers.get("accept", ""):
+            return None
+        query = scope["query_string"].decode("latin1")
+        wanted = quote(f"{path}?{query}" if query else path, safe="")
+        return RedirectResponse(f"{self.base_path}/login?next={wanted}", 303, {"cache-control": "no-store"})
 
 
 def has_body(headers: dict[str, str]) -> bool:

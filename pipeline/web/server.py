@@ -38,6 +38,7 @@ from pipeline.web.job_maker import JobMaker
 from pipeline.web.job_queue import JobQueue
 from pipeline.web.job_runner import ChildPlan, JobRunner
 from pipeline.web.media_roots import MediaRoots
+from pipeline.web.pages import Pages
 from pipeline.web.partial_uploads import PartialUploads
 from pipeline.web.readiness import Readiness
 from pipeline.web.refused import Refused
@@ -76,7 +77,7 @@ def run_server(project: Project, flags: Mapping[str, JsonValue], options: ServeO
     try:
         service = _service(project, flags, options, queue)
         tempfile.tempdir = str(service.uploads.arriving)  # on the disk whose free space is checked
-        routed = _app(project, service, options.media_servers)
+        routed = _app(project, service, options)
         app = Guard(routed, _access(options), options.base_path, service.uploads.room)
         config = uvicorn.Config(
             app, host=options.listen, port=options.port, log_level="warning", access_log=False, server_header=False,
@@ -125,10 +126,11 @@ def _service(project: Project, flags: Mapping[str, JsonValue], options: ServeOpt
     return Service(runner, events, maker, roots, uploads, partial, answers_folder, project.settings.beside)
 
 
-def _app(project: Project, service: Service, servers: Mapping[str, MediaServer]) -> Starlette:
+def _app(project: Project, service: Service, options: ServeOptions) -> Starlette:
     own = OwnApi(service)
     apis = (
-        own, FilesApi(own), UploadsApi(service), OpenAiApi(service), AsrApi(service), HooksApi(service, servers),
+        own, FilesApi(own), UploadsApi(service), OpenAiApi(service), AsrApi(service),
+        HooksApi(service, options.media_servers),
     )  # fmt: skip
     routes = [Route("/health", health), Route("/ready", Readiness(project).tell)]
     routes += [route for api in apis for route in api.routes()]
@@ -138,7 +140,7 @@ def _app(project: Project, service: Service, servers: Mapping[str, MediaServer])
         return json_reply(document)
 
     return Starlette(
-        routes=[*routes, Route("/openapi.json", openapi)],
+        routes=[*routes, Route("/openapi.json", openapi), *Pages(has_token=options.token is not None).routes()],
         exception_handlers={
             Refused: _refused, ReelError: _reel_error, HTTPException: _http_error, Exception: _bug,
         },
