@@ -8,12 +8,15 @@ such a track is decoded once with its timestamps and padded in a second run.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from shared.documents.channel_levels import ChannelLevels
 from shared.documents.media import Probe
 from shared.stage import Device, StageError
+from stages.demux.channels import FRAME_MS, SILENT_DB
 from stages.demux.promised import promised_ms
 from stages.demux.stage import SPEECH_RATE, Extracted, Extraction
 from stages.toolkit.media import ffmpeg
@@ -24,6 +27,8 @@ _STATS = "measure_perchannel=RMS_level:measure_overall=Number_of_samples"
 _FOUND = re.compile(r"\[astats@(channels|mix) @ ")
 _SAMPLES = re.compile(r"\[astats@channels @ \w+\] Number of samples: (\d+)")
 _LEVEL = re.compile(r"\[astats@(channels|mix) @ (\w+)\] RMS level dB: (\S+)")
+_FRAME_LEVEL = re.compile(r"lavfi\.astats\.([12])\.RMS_level=(\S+)")
+_LEVEL_RATE = 4_000
 _ON_TIME = "async=1:first_pts=0"
 _WAV = ("-c:a", "pcm_s16le", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact", "-rf64", "auto")
 
@@ -59,6 +64,15 @@ class FfmpegDemux:
             between.unlink(missing_ok=True)
         return Extracted(self._complaint(ended))
 
+    def channel_levels(self, extraction: Extraction) -> ChannelLevels:
+        """Decode the track once more, and measure its two channels frame by frame."""
+        listed = extraction.speech.with_name("levels.txt")
+        try:
+            self._run(extraction, _level_arguments(extraction, listed), lambda done: None)
+            return _frame_levels(listed)
+        finally:
+            listed.unlink(missing_ok=True)
+
     def _complaint(self, ended: ffmpeg.Ended) -> str | None:
         """Return the reason why ffmpeg could not go on, and which ffmpeg that was: another may decode what this one
         cannot. None where it went through; damage inside a file does not end it."""
@@ -66,8 +80,9 @@ class FfmpegDemux:
 
     def _run(self, extraction: Extraction, arguments: list[str], progress: Callable[[float], None]) -> ffmpeg.Ended:
         ended = ffmpeg.run(
-            self._program, arguments, duration_ms=extraction.duration_ms, progress=progress, find=_FOUND, level="info"
-        )
+            self._program, arguments, duration_ms=extraction.duration_ms, progress=progress, find=_FOUND, level="info",
+            folder=extraction.speech.parent,
+        )  # fmt: skip
         if ended.no_space:
             raise StageError(
                 "demux.no-space",
@@ -105,6 +120,26 @@ def extraction_arguments(extraction: Extraction) -> list[str]:
         full.append("aformat=sample_fmts=s16:channel_layouts=stereo")
         arguments += [*stream, "-af", ",".join(full), *_wav(extraction.full)]
     return arguments + _clock(extraction)
+
+
+def _level_arguments(extraction: Extraction, listed: Path) -> list[str]:
+    """Return the arguments that list the level of each channel for each frame. Voices are heard below 2 kHz too."""
+    measures = "metadata=1:reset=1:measure_perchannel=RMS_level:measure_overall=none"
+    filters = [
+        f"aresample={_LEVEL_RATE}:{_ON_TIME}", f"asetnsamples=n={_LEVEL_RATE * FRAME_MS // 1000}:p=0",
+        f"astats={measures}", f"ametadata=mode=print:file={listed.name}",
+    ]  # fmt: skip
+    stream = ["-map", f"0:{extraction.track.index}", "-af", ",".join(filters), "-f", "null", "-"]
+    return [*ffmpeg.reading(extraction.media), *stream, *_clock(extraction)]
+
+
+def _frame_levels(listed: Path) -> ChannelLevels:
+    levels: dict[str, list[int]] = {"1": [], "2": []}
+    for line in listed.read_text(encoding="utf-8").splitlines():
+        if found := _FRAME_LEVEL.fullmatch(line):
+            level = float(found[2])  # `-inf` for digital silence, `nan` for an empty frame
+            levels[found[1]].append(round(level) if math.isfinite(level) else SILENT_DB)
+    return ChannelLevels(frame_ms=FRAME_MS, left=tuple(levels["1"]), right=tuple(levels["2"]))
 
 
 def _timed_arguments(extraction: Extraction, between: Path) -> list[str]:
@@ -164,8 +199,3 @@ def _levels(lines: tuple[str, ...]) -> dict[str, dict[str, list[float]]]:
             if "nan" not in text:  # a filter that saw no sound
                 levels[measure].setdefault(instance, []).append(float(text))
     return levels
-
-
-def _complaint(ended: ffmpeg.Ended) -> str | None:
-    """Return ffmpeg's words if it could not continue; None if it reached the end. Damage inside does not stop it."""
-    return None if ended.status == 0 else ended.reason()

@@ -14,11 +14,13 @@ from typing import Literal, Protocol
 
 from pydantic import Field, field_validator
 
+from shared.documents.channel_levels import ChannelLevels
 from shared.documents.media import Media, Probe, Track, clock_tracks, lengths_differ, refused
 from shared.stage import Backend, Files, Job, Params, Resources, Stage
 from shared.text.language import primary
 from shared.text.language_names import known_or_none
 from shared.text.timecode import clock
+from stages.demux.channels import are_apart, may_be_apart
 
 SPEECH_RATE = 16_000
 _BYTES_PER_SAMPLE = 2
@@ -49,11 +51,15 @@ class DemuxParams(Params):
 
 
 class DemuxOutputs(Files):
-    """`media`: `shared.documents.media.Media`; `speech`: 16 kHz mono WAV; `full`: stereo WAV at `full_rate`."""
+    """`media`: `shared.documents.media.Media`; `speech`: 16 kHz mono WAV; `full`: stereo WAV at `full_rate`.
+
+    `channels`: `shared.documents.channel_levels.ChannelLevels`, where two channels hold different people.
+    """
 
     media: Path
     speech: Path
     full: Path | None = None
+    channels: Path | None = None
 
 
 DemuxJob = Job[DemuxInputs, DemuxParams]
@@ -88,6 +94,7 @@ class Engine(Protocol):
 
     def probe(self, media: Path) -> Probe: ...
     def extract(self, extraction: Extraction, progress: Callable[[float], None]) -> Extracted: ...
+    def channel_levels(self, extraction: Extraction) -> ChannelLevels: ...
 
 
 def run(engine: Engine, job: DemuxJob) -> DemuxOutputs:
@@ -132,8 +139,9 @@ def run(engine: Engine, job: DemuxJob) -> DemuxOutputs:
         decoded_ms=decoded_ms,
     )
     outputs = DemuxOutputs(
-        media=document.write(job.out_dir / "media.json"), speech=extraction.speech, full=extraction.full
-    )
+        media=document.write(job.out_dir / "media.json"), speech=extraction.speech, full=extraction.full,
+        channels=_channels(engine, job, extraction, extracted),
+    )  # fmt: skip
     job.progress(1.0)
     return outputs
 
@@ -279,6 +287,16 @@ def _rescue_cancelled(
     engine.extract(replace(extraction, channel=channel, full=None), job.progress)
 
 
+def _channels(engine: Engine, job: DemuxJob, extraction: Extraction, extracted: Extracted) -> Path | None:
+    """Write how loud each channel is over time where the two hold different people."""
+    if not may_be_apart(extracted.channel_db, extracted.mix_db):
+        return None
+    levels = engine.channel_levels(extraction)
+    apart = are_apart(levels)
+    job.note("person_per_channel", apart)
+    return levels.write(job.out_dir / "channels.json") if apart else None
+
+
 def _compare_lengths(job: DemuxJob, probe: Probe, track: Track, decoded_ms: int, complaint: str | None) -> None:
     job.note("decoded_ms", decoded_ms)
     declared_ms = declared_length_ms(probe, track, decoded_ms)
@@ -335,7 +353,7 @@ def _write_silence(path: Path, channels: int, rate: int) -> Path:
 
 STAGE = Stage(
     name="demux",
-    version=2,
+    version=3,
     summary="take the sound out of a media file",
     inputs=DemuxInputs,
     params=DemuxParams,

@@ -9,7 +9,8 @@ from shared.documents.speech import Region
 from shared.stage import Device
 from stages.diarize.clustering import MAXIMUM_SPEAKERS, diarize, merge_regions
 from stages.diarize.ge2e_embedder import Embedder
-from stages.diarize.stage import DiarizeJob, Speakers, SpeakerTurn
+from stages.diarize.speakers import Speakers, SpeakerTurn
+from stages.diarize.stage import DiarizeJob
 from stages.toolkit.audio.waveform import open_speech
 
 EMBEDDER = "embedder"

@@ -15,7 +15,8 @@ from pyannote.core import Annotation
 
 from shared.documents.speech import Region
 from shared.stage import Device
-from stages.diarize.stage import DiarizeJob, Speakers, SpeakerTurn
+from stages.diarize.speakers import Speakers, SpeakerTurn
+from stages.diarize.stage import DiarizeJob
 from stages.toolkit.audio.pyannote_audio import as_file, torch_device
 from stages.toolkit.audio.waveform import open_speech
 

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol, Self
 
 from pydantic import Field, model_validator
 
+from shared.documents.channel_levels import ChannelLevels
 from shared.documents.diarization import Diarization, Turn, speaker_label, to_rttm
 from shared.documents.speech import Region, SpeechRegions
 from shared.files import write_atomically
 from shared.stage import Backend, Fallback, Files, Job, Params, Resources, Stage
+from stages.diarize.channels import turns_by_channel
+from stages.diarize.speakers import Speakers, SpeakerTurn
 
 
 class DiarizeInputs(Files):
-    """`audio`: 16 kHz mono WAV; `speech`: its speech regions."""
+    """`audio`: 16 kHz mono WAV; `speech`: its speech regions; `channels`: `shared.documents.channel_levels`, where each
+    of two people has a channel of the recording."""
 
     audio: Path
     speech: Path
+    channels: Path | None = None
 
 
 class DiarizeParams(Params):
@@ -46,6 +51,11 @@ class DiarizeParams(Params):
         None, ge=1, description="pyannote: voices that it describes at once; by default as in the model"
     )
 
+    def may_be(self, speakers: int) -> bool:
+        """Tell whether so many speakers are among those that were asked for."""
+        least, most = self.min_speakers or 1, self.max_speakers or speakers
+        return least <= speakers <= most if self.num_speakers is None else self.num_speakers == speakers
+
     @model_validator(mode="after")
     def _least_below_most(self) -> Self:
         if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
@@ -63,21 +73,6 @@ class DiarizeOutputs(Files):
 DiarizeJob = Job[DiarizeInputs, DiarizeParams]
 
 
-class SpeakerTurn(NamedTuple):
-    """A turn as a backend gives it: times in ms, the speaker as a number of any kind."""
-
-    start_ms: int
-    end_ms: int
-    speaker: int
-
-
-class Speakers(NamedTuple):
-    """The turns that a backend found. `exclusive` holds the same turns with one speaker at a time."""
-
-    turns: Sequence[SpeakerTurn]
-    exclusive: Sequence[SpeakerTurn] | None = None
-
-
 class Engine(Protocol):
     """A backend."""
 
@@ -86,9 +81,12 @@ class Engine(Protocol):
 
 def run(engine: Engine, job: DiarizeJob) -> DiarizeOutputs:
     """Return turns for the speech regions; none if there is no speech."""
-    speech = SpeechRegions.read(job.inputs.speech)
-    found = engine.diarize(job, speech.regions) if speech.regions else Speakers(())
-    return _write(job, found)
+    regions = SpeechRegions.read(job.inputs.speech).regions
+    by_channel = bool(regions) and job.inputs.channels is not None and job.params.may_be(2)
+    job.note("by_channel", by_channel)
+    if by_channel and job.inputs.channels:
+        return _write(job, turns_by_channel(ChannelLevels.read(job.inputs.channels), regions))
+    return _write(job, engine.diarize(job, regions) if regions else Speakers(()))
 
 
 def stub(job: DiarizeJob) -> DiarizeOutputs:
@@ -135,7 +133,7 @@ def _overlap_ms(turns: Sequence[Turn]) -> int:
 
 STAGE = Stage(
     name="diarize",
-    version=3,
+    version=4,
     summary="tell who speaks when",
     inputs=DiarizeInputs,
     params=DiarizeParams,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import wave
 import zipfile
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
@@ -77,6 +79,62 @@ def test_a_telephone_call_has_at_most_15_percent_of_error(
     print(f"diarization error {error:.3f} with a collar of 0.25 s on each side")
     assert error <= 0.15
     assert _error_rate(reference, turns, 0.125) <= 0.15
+
+
+def _stereo(path: Path, channels: np.ndarray) -> Path:
+    """Write two channels of 16 kHz sound."""
+    with wave.open(str(path), "wb") as target:
+        target.setnchannels(2)
+        target.setsampwidth(2)
+        target.setframerate(16000)
+        target.writeframes(np.clip(channels, -32768, 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def call_in_stereo(telephone: tuple[Path, tuple[Turn, ...]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the call as a call recorder writes it: a channel for each person, with noise and a leak of -26 dB."""
+    media, reference = telephone
+    with wave.open(str(media)) as source:
+        mono = np.frombuffer(source.readframes(source.getnframes()), "<i2").astype(float)
+    voices = np.zeros((len(mono), 2))
+    speakers = sorted({turn.speaker for turn in reference})
+    for turn in reference:
+        part = slice(turn.start_ms * 16, turn.end_ms * 16)
+        voices[part, speakers.index(turn.speaker)] = mono[part]
+    noise = np.random.default_rng(1).normal(0, 20, voices.shape)
+    return _stereo(tmp_path_factory.mktemp("stereo") / "call.wav", voices + 0.05 * voices[:, ::-1] + noise)
+
+
+def test_a_call_with_a_person_on_each_channel_is_told_apart_by_its_channels(
+    run_stage: Stages, telephone: tuple[Path, tuple[Turn, ...]], call_in_stereo: Path
+) -> None:
+    demuxed = run_stage("demux", {"media": call_in_stereo})
+    assert demuxed.facts["person_per_channel"] is True
+    speech = demuxed.file("speech")
+    regions = run_stage("vad", {"audio": speech}).file("speech")
+    inputs = {"audio": speech, "speech": regions, "channels": demuxed.file("channels")}
+    done = run_stage("diarize", inputs)
+    assert (done.facts["speakers"], done.facts["by_channel"]) == (2, True)
+    found = Diarization.read(done.file("turns"))
+    error = _error_rate(telephone[1], found.turns, 0.25)
+    print(f"diarization error {error:.3f} by channels")
+    assert error <= 0.05
+    assert found.exclusive
+    assert all(one.end_ms <= other.start_ms for one, other in pairwise(found.exclusive))
+    assert run_stage("diarize", inputs, {"num_speakers": 3}).facts["by_channel"] is False
+
+
+def test_the_channels_of_a_film_hold_the_same_people(
+    run_stage: Stages, telephone: tuple[Path, tuple[Turn, ...]], tmp_path: Path
+) -> None:
+    """Dialogue in the middle, music of its own on each side."""
+    with wave.open(str(telephone[0])) as source:
+        mono = np.frombuffer(source.readframes(source.getnframes()), "<i2").astype(float)
+    sides = np.random.default_rng(1).normal(0, 0.3 * mono.std(), (len(mono), 2))
+    done = run_stage("demux", {"media": _stereo(tmp_path / "film.wav", mono[:, None] + sides)})
+    assert done.file("speech").is_file()
+    assert "person_per_channel" not in done.facts
 
 
 def test_the_sample_has_two_speakers_who_take_turns_as_written(

@@ -15,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from shared.documents.channel_levels import ChannelLevels
 from shared.documents.media import Media, Probe, Track, clock_tracks
 from shared.stage import Job, JobCancelled, StageError
+from stages.demux.channels import FRAME_MS
 from stages.demux.stage import (
     DemuxInputs,
     DemuxJob,
@@ -52,6 +54,9 @@ class FakeEngine:
         if self.decoded_ms:
             write_wav(extraction.speech, self.decoded_ms)
         return self.extracted
+
+    def channel_levels(self, extraction: Extraction) -> ChannelLevels:
+        return ChannelLevels(frame_ms=FRAME_MS, left=(), right=())
 
 
 def write_wav(path: Path, length_ms: int) -> None:

@@ -1,0 +1,55 @@
+"""Finds turns where each of two people has a channel of the recording: whoever is on the louder channel speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from shared.documents.channel_levels import ChannelLevels
+from shared.documents.speech import Region
+from stages.diarize.speakers import Speakers, SpeakerTurn
+
+_LEAK_DB = 10  # a channel this much quieter than the other holds what leaks from it
+_RANGE_DB = 30  # the quiet sounds of a voice are this much below its loud ones
+_LOUD_SHARE = 0.9  # so many of a person's frames are quieter than what counts as loud
+_PAUSE_MS = 500  # a shorter pause does not end a turn
+_SHORTEST_MS = 150
+
+
+def turns_by_channel(levels: ChannelLevels, regions: Sequence[Region]) -> Speakers:
+    """Return the turns of the two people inside the regions of speech. Both may speak at once."""
+    sides = (levels.left, levels.right)
+    floors = [_floor(own, other) for own, other in (sides, sides[::-1])]
+    turns: list[SpeakerTurn] = []
+    exclusive: list[SpeakerTurn] = []
+    for region in regions:
+        first = region.start_ms // levels.frame_ms
+        heard = list(zip(*(side[first : -(-region.end_ms // levels.frame_ms)] for side in sides), strict=True))
+        speaks = [[pair[side] >= max(floors[side], pair[1 - side] - _LEAK_DB) for pair in heard] for side in (0, 1)]
+        louder = [int(right > left) for left, right in heard]
+        owners = [loud if both[loud] else None for loud, both in zip(louder, zip(*speaks, strict=True), strict=True)]
+        for side in (0, 1):
+            own = [side if spoken else None for spoken in speaks[side]]
+            turns += _turns(own, region, levels.frame_ms)
+        exclusive += _turns(owners, region, levels.frame_ms)
+    return Speakers(turns, exclusive)
+
+
+def _floor(own: Sequence[int], other: Sequence[int]) -> float:
+    """Return the level below which this channel holds no voice."""
+    heard = sorted(one for one, two in zip(own, other, strict=True) if one > two)
+    return heard[int(len(heard) * _LOUD_SHARE)] - _RANGE_DB if heard else 0
+
+
+def _turns(owners: Sequence[int | None], region: Region, frame_ms: int) -> list[SpeakerTurn]:
+    """Return the turns of a region, by who speaks in each of its frames, over short pauses."""
+    found: list[SpeakerTurn] = []
+    for owner, group in groupby(enumerate(owners, region.start_ms // frame_ms), key=lambda one: one[1]):
+        frames = [frame for frame, _ in group]
+        start, end = max(frames[0] * frame_ms, region.start_ms), min((frames[-1] + 1) * frame_ms, region.end_ms)
+        if owner is None or end - start < _SHORTEST_MS:
+            continue
+        if found and found[-1].speaker == owner and start - found[-1].end_ms <= _PAUSE_MS:
+            start = found.pop().start_ms
+        found.append(SpeakerTurn(start, end, owner))
+    return found
