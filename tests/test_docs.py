@@ -46,7 +46,7 @@ _SPAN = re.compile(r"`([^`\n]+)`")
 _OURS = re.compile(r"(REEL_\w+=\S* )*\./(reel|scripts/|bootstrap\.sh|cache-models\.sh)")
 _MADE_HERE = {"config/hardware_cache.json", "config/own", "config/own/models.toml"}  # by a command, on each machine
 _SUBTITLES = {".srt", ".vtt"}
-_MEDIA = {".mkv", ".mp4", ".mp3", ".wav", ".m4a", ".webm"}
+_MEDIA = {".pdf", ".mkv", ".mp4", ".mp3", ".wav", ".m4a", ".webm"}
 
 
 def name_of(path: Path) -> str:

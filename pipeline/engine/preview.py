@@ -110,23 +110,28 @@ def preview(
 def gather(inputs: Mapping[str, Source], media_digest: str, results: Mapping[str, StoredResult]) -> InputDigests:
     """Return the digests of a step's inputs, from the results of the steps before it.
 
-    A correction counts if it is in the language of the transcript. An input with several sources gets those that exist.
+    A correction counts if it is in the language of the transcript. An input with several sources gets those that exist,
+    and all files of a source that is several.
     """
 
-    def one(source: Leaf) -> str | None:
+    def each(source: Leaf) -> list[str]:
         if isinstance(source, FromMedia):
-            return media_digest
+            return [media_digest]
         if isinstance(source, FromFile | FromUser):
-            return source.sha256
+            return [source.sha256]
         digest = results[source.step].digests(source.role)
-        assert digest is None or isinstance(digest, str), f"{source} is several files"
-        return digest
+        return [digest] if isinstance(digest, str) else list(digest or ())
+
+    def one(source: Leaf) -> str | None:
+        digests = each(source)
+        assert len(digests) <= 1, f"{source} is several files"
+        return next(iter(digests), None)
 
     digests: dict[str, str | list[str] | None] = {}
     for role, source in for_inputs(inputs, transcript_language(inputs, results)).items():
         if isinstance(source, AllOf):
             there = [leaf for leaf in source.sources if not isinstance(leaf, FromStep) or leaf.step in results]
-            digests[role] = [digest for leaf in there if (digest := one(leaf)) is not None]
+            digests[role] = [digest for leaf in there for digest in each(leaf)]
         elif isinstance(source, FirstOf):
             digests[role] = next((digest for leaf in source.sources if (digest := one(leaf)) is not None), None)
         else:

@@ -129,6 +129,13 @@ class Environments:
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         return hashlib.sha256((lock + python).encode()).hexdigest()
 
+    def version(self, family: str, package: str) -> str | None:
+        """Return the version of a package in a family's lock; None where it is not there."""
+        for name, text in requirements_of(self._lock(family).read_text(encoding="utf-8")):
+            if name == package:
+                return text.split()[0].partition("==")[2]
+        return None
+
     def torch(self, family: str) -> str | None:
         """Return the torch that a family's environment has or will have; None if it has no torch."""
         asked = self._torch.name(self._lock(family).read_text(encoding="utf-8"))

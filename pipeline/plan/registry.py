@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # In the order in which a media file usually meets them; stages that are not named here follow by their names.
 _ORDER = (
-    "demux", "shots", "separate", "vad", "sounds", "asr", "align", "diarize", "attribute", "clean", "correct", "refine",
-    "translate", "condense", "subtitle", "entities", "ocr", "check", "compare", "mux",
+    "probe", "demux", "shots", "separate", "vad", "sounds", "asr", "align", "diarize", "attribute", "clean", "correct",
+    "refine", "translate", "condense", "subtitle", "entities", "pages", "ocr", "check", "compare", "mux",
 )  # fmt: skip
 # What a module under development raises when it is imported. An interrupt and a full memory are not its mistakes.
 _MISTAKES = (

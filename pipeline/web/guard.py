@@ -21,7 +21,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Room = Callable[[int], Refused | None]
 """Returns why a body of so many bytes is not taken; None if it is."""
 
-_FORMS = ("/v1/", "/asr", "/detect-language", "/hooks/")
+_FORMS = ("/v1/", "/asr", "/detect-language", "/hooks/", "/api/1/ocr")
 _JSON = "application/json"
 _TUS = "application/offset+octet-stream"
 

@@ -28,6 +28,7 @@ from pipeline.web.apis.asr_api import AsrApi
 from pipeline.web.apis.files_api import FilesApi
 from pipeline.web.apis.hooks import HooksApi
 from pipeline.web.apis.media_servers import MediaServer
+from pipeline.web.apis.ocr_api import OcrApi
 from pipeline.web.apis.openai_api import OpenAiApi
 from pipeline.web.apis.openapi import describe
 from pipeline.web.apis.own_api import OwnApi
@@ -131,6 +132,7 @@ def _app(project: Project, service: Service, options: ServeOptions) -> Starlette
     apis = (
         own, FilesApi(own), UploadsApi(service), OpenAiApi(service), AsrApi(service),
         HooksApi(service, options.media_servers),
+        OcrApi(service, own, project),
     )  # fmt: skip
     routes = [Route("/health", health), Route("/ready", Readiness(project).tell)]
     routes += [route for api in apis for route in api.routes()]

@@ -86,8 +86,8 @@ class Media(Document):
     start_ms: int
     duration_ms: int
     tracks: tuple[Track, ...]
-    audio_track: int  # the index of the track that was taken
-    decoded_ms: int  # the length of the audio that came out
+    audio_track: int | None  # the index of the track that was taken; None where there is no sound
+    decoded_ms: int  # the length of the audio that came out; where none was decoded, that of the file
 
     def of_kind(self, kind: TrackKind) -> tuple[Track, ...]:
         """Return the tracks of one kind, in the file's order."""

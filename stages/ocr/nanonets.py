@@ -19,6 +19,7 @@ from shared.documents.media import Media
 from shared.stage import Device
 from stages.ocr.stage import Look, OcrParams, Reading
 from stages.toolkit.media.frames import Pixels, frames
+from stages.toolkit.media.page_pixels import page_pixels
 
 _TASK = (
     "Write down the text that can be read in this picture, line by line, exactly as it stands there. Write nothing"
@@ -28,6 +29,7 @@ _PROMPT = "<|im_start|>user\n<|vision_start|>{picture}<|vision_end|>{task}<|im_e
 _PICTURE = "<|image_pad|>"
 _MOST_TOKENS = 128  # of what stands in a picture of a film
 _MOST_LINES = 8
+_MOST_TOKENS_OF_PAGE = 4096
 
 
 class Nanonets:
@@ -46,11 +48,15 @@ class Nanonets:
         seen: tuple[Reading, ...] = ()
         for frame in frames(media, info, params.every_s, params.width, params.region):
             if frame.changed:
-                seen = tuple(Reading(line) for line in self._read(frame.pixels))
+                seen = _readings(self._read(frame.pixels, _MOST_TOKENS)[:_MOST_LINES])
             yield Look(frame.at_ms, seen)
             progress(frame.at_ms / max(info.duration_ms, 1))
 
-    def _read(self, pixels: Pixels) -> list[str]:
+    def read_page(self, picture: Path, params: OcrParams) -> tuple[Reading, ...]:
+        """Read one page."""
+        return _readings(self._read(page_pixels(picture, params.region), _MOST_TOKENS_OF_PAGE))
+
+    def _read(self, pixels: Pixels, most_tokens: int) -> list[str]:
         picture = self._pictures(Image.fromarray(pixels[:, :, ::-1]), return_tensors="pt")
         places = int(picture["image_grid_thw"].prod()) // self._pictures.merge_size**2
         prompt = self._tokenizer(_PROMPT.format(picture=_PICTURE * places, task=_TASK), return_tensors="pt")
@@ -59,9 +65,13 @@ class Nanonets:
         given.pop("token_type_ids", None)
         on_device = {name: value.to(self._model.device) for name, value in given.items()}
         with torch.inference_mode():
-            written = self._model.generate(**on_device, max_new_tokens=_MOST_TOKENS, do_sample=False)
+            written = self._model.generate(**on_device, max_new_tokens=most_tokens, do_sample=False)
         text = self._tokenizer.decode(written[0, prompt["input_ids"].shape[1] :], skip_special_tokens=True)
-        return [line.strip() for line in text.splitlines() if line.strip()][:_MOST_LINES]
+        return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _readings(lines: list[str]) -> tuple[Reading, ...]:
+    return tuple(Reading(line, measured=False) for line in lines)
 
 
 def load(models: Mapping[str, Path], device: Device) -> Nanonets:

@@ -1,11 +1,13 @@
 """PP-OCR by rapidocr: finds lines of text in a picture, and reads them.
 
 To find text in a picture takes a second and more, so one that does not differ from the one before is not looked at.
+On a page, text is small beside the page: it is looked for in a larger picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,44 +16,65 @@ from rapidocr import RapidOCR
 from shared.documents.media import Media
 from shared.stage import Device
 from stages.ocr.stage import Look, OcrParams, Reading
-from stages.toolkit.media.frames import frames
+from stages.toolkit.media.frames import Pixels, frames
+from stages.toolkit.media.page_pixels import page_pixels
 
-_LONGEST_SIDE = 960  # of the picture in which text is looked for
+_LONGEST_SIDE = 960  # of a film's picture in which text is looked for
+_LONGEST_SIDE_OF_PAGE = 2000
+_LARGEST = 10_000  # rapidocr makes a larger picture smaller before it looks; we have done so
 
 
 class RapidOcrReader:
     """The loaded models. Nothing is kept from one film to the next."""
 
     def __init__(self, threads: int) -> None:
-        self._ocr = RapidOCR(
+        self._threads = threads
+
+    @cached_property
+    def _for_films(self) -> RapidOCR:
+        return self._loaded(_LONGEST_SIDE, turned=False)  # text on a screen does not stand on its head
+
+    @cached_property
+    def _for_pages(self) -> RapidOCR:
+        return self._loaded(_LONGEST_SIDE_OF_PAGE, turned=True)
+
+    def _loaded(self, longest_side: int, *, turned: bool) -> RapidOCR:
+        return RapidOCR(
             params={
                 "Global.log_level": "error",
-                "Global.use_cls": False,  # text on a screen does not stand on its head
+                "Global.use_cls": turned,
+                "Global.max_side_len": _LARGEST,
                 "Det.limit_type": "max",
-                "Det.limit_side_len": _LONGEST_SIDE,
-                "EngineConfig.onnxruntime.intra_op_num_threads": threads,
+                "Det.limit_side_len": longest_side,
+                "EngineConfig.onnxruntime.intra_op_num_threads": self._threads,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
         )
+
+    def read_page(self, picture: Path, params: OcrParams) -> tuple[Reading, ...]:
+        """Read one page."""
+        return tuple(_readings(self._for_pages, page_pixels(picture, params.region)))
 
     def watch(self, media: Path, info: Media, params: OcrParams, progress: Callable[[float], None]) -> Iterator[Look]:
         """Read one picture after the other."""
         seen: tuple[Reading, ...] = ()
         for frame in frames(media, info, params.every_s, params.width, params.region):
             if frame.changed:
-                seen = tuple(self._read(np.ascontiguousarray(frame.pixels)))
+                seen = tuple(_readings(self._for_films, np.ascontiguousarray(frame.pixels)))
             yield Look(frame.at_ms, seen)
             progress(frame.at_ms / max(info.duration_ms, 1))
 
-    def _read(self, pixels: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]) -> Iterator[Reading]:
-        found = self._ocr(pixels)
-        if found.boxes is None or found.txts is None:
-            return
-        high, wide, _ = pixels.shape
-        for corners, text, confidence in zip(found.boxes, found.txts, found.scores, strict=True):
-            (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
-            box = float(left / wide), float(top / high), float(right / wide), float(bottom / high)
-            yield Reading(str(text), round(float(confidence), 4), box)
+
+def _readings(ocr: RapidOCR, pixels: Pixels) -> Iterator[Reading]:
+    """Yield the lines of a picture, in reading order."""
+    found = ocr(pixels)
+    if found.boxes is None or found.txts is None:
+        return
+    high, wide, _ = pixels.shape
+    for corners, text, confidence in zip(found.boxes, found.txts, found.scores, strict=True):
+        (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+        box = float(left / wide), float(top / high), float(right / wide), float(bottom / high)
+        yield Reading(str(text), round(float(confidence), 4), box)
 
 
 def load(models: Mapping[str, Path], device: Device) -> RapidOcrReader:

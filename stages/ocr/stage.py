@@ -1,7 +1,8 @@
-"""Read the text that stands in the picture: title cards, signs, subtitles burnt in. What comes out are timed cues.
+"""Read the text that stands in the picture: title cards, signs and burnt-in subtitles of a film, or the pages of a
+document.
 
-The picture is looked at every few seconds. A text is on the screen from the first look that shows it to the last, so
-its times are as exact as the looks are close.
+The picture of a film is looked at every few seconds, and timed cues come out. A text is on the screen from the first
+look that shows it to the last, so its times are as exact as the looks are close. Pages are read once each, in order.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic import Field, field_validator
 
 from shared.documents.cue import Cue, CueSheet
 from shared.documents.media import Media
+from shared.documents.pages import Box, Page, Pages, ReadText, TextLine
 from shared.files import write_atomically
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
 from shared.text.language import UNDETERMINED
@@ -24,26 +26,30 @@ from shared.text.language_names import known_language
 
 _SAME = 0.8  # two readings so alike are one text: a letter flickers
 _SAME_PLACE = 0.04  # of the picture's height
+_DIGITS = 4  # of a box: a tenth of a pixel in a picture of 1000
 
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom, as parts of the picture."""
+Region = Literal["all", "top", "bottom"]
+_PART: dict[str, tuple[float, float]] = {"all": (0.0, 1.0), "top": (0.0, 1 / 3), "bottom": (2 / 3, 1.0)}
 
 
 class OcrInputs(Files):
-    """`media`: the file; `info`: `shared.documents.media.Media`, for its picture."""
+    """`media`: the file. For a film, `info`: `shared.documents.media.Media`. For a document, `pictures` and `pages`: a
+    picture of each page, and `shared.documents.pages.Pages`."""
 
     media: Path
-    info: Path
+    info: Path | None = None
+    pictures: tuple[Path, ...] = ()
+    pages: Path | None = None
 
 
 class OcrParams(Params):
     """The areas and times to look at, and the confidence to demand."""
 
     every_s: float = Field(2.0, ge=0.1, le=600, description="seconds from one look at the picture to the next")
-    region: Literal["all", "top", "bottom"] = Field(
+    region: Region = Field(
         "all", description="the part of the picture to read: all of it, or a third, where subtitles are burnt in"
     )
-    width: int = Field(960, ge=160, le=4096, description="a wider picture is scaled to this width in pixels")
+    width: int = Field(960, ge=160, le=4096, description="a film's wider picture is scaled to this width in pixels")
     min_confidence: float = Field(0.7, ge=0, le=1, description="a reading below it is left out")
     language: str = Field(UNDETERMINED, description="language of the text, BCP-47; used only in the name of the output")
 
@@ -51,10 +57,12 @@ class OcrParams(Params):
 
 
 class OcrOutputs(Files):
-    """`cues`: `shared.documents.cue.CueSheet`; `text`: each text once, in order of time."""
+    """`cues`: `shared.documents.cue.CueSheet`, of a film; `text`: each text of a film once in order of time, or the
+    text of the pages; `lines`: `shared.documents.pages.ReadText`."""
 
-    cues: Path
+    cues: Path | None = None
     text: Path
+    lines: Path
 
 
 OcrJob = Job[OcrInputs, OcrParams]
@@ -62,11 +70,13 @@ OcrJob = Job[OcrInputs, OcrParams]
 
 @dataclass(frozen=True)
 class Reading:
-    """A line of text in a picture. `box` is None where a backend does not say where it stands."""
+    """A line of text in a picture. `box` is None where a backend does not say where it stands; `confidence` is 1 where
+    it does not say that it `measured` one."""
 
     text: str
     confidence: float = 1.0
     box: Box | None = None
+    measured: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,11 +88,13 @@ class Look:
 
 
 class Engine(Protocol):
-    """A backend: yield looks in order of time, as many as the parameters want."""
+    """A backend: yield looks in order of time, as many as the parameters want; and return the lines of one page."""
 
     def watch(
         self, media: Path, info: Media, params: OcrParams, progress: Callable[[float], None]
     ) -> Iterator[Look]: ...
+
+    def read_page(self, picture: Path, params: OcrParams) -> tuple[Reading, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -95,20 +107,57 @@ class _Shown:
 
 
 def run(engine: Engine, job: OcrJob) -> OcrOutputs:
-    """Look through the whole film. Raises `StageError` where there is no picture."""
+    """Read the pages, or look through the whole film. Raises `StageError` where there is no picture."""
+    if job.inputs.pages is not None:
+        return _read_pages(engine, job, Pages.read(job.inputs.pages).pages)
+    if job.inputs.info is None:
+        raise StageError("ocr.no-input", f"{job.inputs.media}: expected `info` about a film, or `pages`, found neither")
     info, params = Media.read(job.inputs.info), job.params
     if info.picture is None:
         raise StageError("ocr.no-picture", f"{job.inputs.media} has no moving picture to read text from")
     looks = list(_believed(engine.watch(job.inputs.media, info, params, job.progress), params.min_confidence))
-    sheet = CueSheet(language=params.language, cues=tuple(cues_of(looks, round(params.every_s * 1000))))
+    step_ms = round(params.every_s * 1000)
+    sheet = CueSheet(language=params.language, cues=tuple(cues_of(looks, step_ms)))
     job.note("cues", len(sheet.cues))
     job.note("looks", len(looks))
-    return _write(job, sheet)
+    shown = sorted(_followed(looks), key=lambda one: (one.first_ms, _from_top(one)))
+    lines = (
+        _line(one.reading, params, start_ms=one.first_ms, end_ms=one.last_ms + step_ms) for one in shown
+    )  # fmt: skip
+    return _write_film(job, sheet, lines)
 
 
 def stub(job: OcrJob) -> OcrOutputs:
-    """Return no text."""
-    return _write(job, CueSheet(language=job.params.language, cues=()))
+    """Return no text, or a line for each page."""
+    if job.inputs.pages is not None:
+        pages = Pages.read(job.inputs.pages).pages
+        made = [TextLine(text=f"Page {page.number}", box=None, probability=None, page=page.number) for page in pages]
+        return _write_pages(job, pages, made)
+    return _write_film(job, CueSheet(language=job.params.language, cues=()), ())
+
+
+def _read_pages(engine: Engine, job: OcrJob, pages: Sequence[Page]) -> OcrOutputs:
+    lines: list[TextLine] = []
+    for done, (page, picture) in enumerate(zip(pages, job.inputs.pictures, strict=True), 1):
+        look = Look(0, engine.read_page(picture, job.params))
+        for one in _believed([look], job.params.min_confidence):
+            lines += [_line(reading, job.params, page=page.number) for reading in one.readings]
+        job.progress(done / len(pages))
+    return _write_pages(job, pages, lines)
+
+
+def _line(
+    reading: Reading, params: OcrParams, *, page: int | None = None, start_ms: int | None = None,
+    end_ms: int | None = None,
+) -> TextLine:  # fmt: skip
+    """Return a reading of a part of the picture as a line of the whole one."""
+    box, (begin, end) = reading.box, _PART[params.region]
+    if box is not None:
+        left, top, right, bottom = (min(max(edge, 0.0), 1.0) for edge in box)
+        top, bottom = begin + top * (end - begin), begin + bottom * (end - begin)
+        box = round(left, _DIGITS), round(top, _DIGITS), round(right, _DIGITS), round(bottom, _DIGITS)
+    sure = reading.confidence if reading.measured else None
+    return TextLine(text=reading.text, box=box, probability=sure, page=page, start_ms=start_ms, end_ms=end_ms)
 
 
 def cues_of(looks: Sequence[Look], step_ms: int) -> Iterator[Cue]:
@@ -171,18 +220,31 @@ def _from_top(one: _Shown) -> tuple[float, float, int]:
     return round((top + bottom) / 2 / _SAME_PLACE), left, one.first_ms
 
 
-def _write(job: OcrJob, sheet: CueSheet) -> OcrOutputs:
-    job.note("language", sheet.language)
-    text = job.out_dir / "screen.txt"
+def _write_film(job: OcrJob, sheet: CueSheet, lines: Iterable[TextLine]) -> OcrOutputs:
     seen = dict.fromkeys(line for cue in sheet.cues for line in cue.lines)
-    write_atomically(text, "".join(f"{line}\n" for line in seen).encode())
-    return OcrOutputs(cues=sheet.write(job.out_dir / "screen.json"), text=text)
+    cues = sheet.write(job.out_dir / "screen.json")
+    return _write(job, "".join(f"{line}\n" for line in seen), (), lines).model_copy(update={"cues": cues})
+
+
+def _write_pages(job: OcrJob, pages: Sequence[Page], lines: Sequence[TextLine]) -> OcrOutputs:
+    """Write the text with an empty line between pages."""
+    job.note("lines", len(lines))
+    texts = ["".join(f"{line.text}\n" for line in lines if line.page == page.number) for page in pages]
+    return _write(job, "\n".join(text for text in texts if text), pages, lines)
+
+
+def _write(job: OcrJob, text: str, pages: Sequence[Page], lines: Iterable[TextLine]) -> OcrOutputs:
+    job.note("language", job.params.language)
+    path = job.out_dir / "text.txt"
+    write_atomically(path, text.encode())
+    read = ReadText(language=job.params.language, pages=tuple(pages), lines=tuple(lines))
+    return OcrOutputs(text=path, lines=read.write(job.out_dir / "lines.json"))
 
 
 STAGE = Stage(
     name="ocr",
-    version=1,
-    summary="read the text that stands in the picture, as timed cues",
+    version=2,
+    summary="read the text that stands in the picture of a film, as timed cues, or on pages",
     inputs=OcrInputs,
     params=OcrParams,
     outputs=OcrOutputs,
@@ -193,7 +255,7 @@ STAGE = Stage(
             summary="PP-OCR's small models for Latin and Chinese letters; they come with rapidocr",
             tools=("ffmpeg",),
             licence_note="the package and the models inside are under Apache-2.0",
-            resources=Resources(cpus=2, memory_gib=1.0, time_per_media_s=15.0),
+            resources=Resources(cpus=2, memory_gib=1.0, time_base_s=1200.0, time_per_media_s=15.0),
         ),
         "nanonets": Backend(
             module="stages.ocr.nanonets",
@@ -204,7 +266,7 @@ STAGE = Stage(
             models=("reader",),
             tools=("ffmpeg",),
             licence_note="no licence is stated on the model's page, and its base is under a research licence",
-            resources=Resources(cpus=4, memory_gib=9.0, gpu_memory_gib=9.0, time_base_s=600.0, time_per_media_s=120.0),
+            resources=Resources(cpus=4, memory_gib=9.0, gpu_memory_gib=9.0, time_base_s=7200.0, time_per_media_s=120.0),
         ),
     },
     run=run,

@@ -28,6 +28,7 @@ from pipeline.plan.registry import STAGES
 from shared.stage import Backend
 from tests.conftest import ROOT
 from tests.fakes.llm import Service, serve_llm
+from tests.fakes.pdf import pdf
 
 if TYPE_CHECKING:
     from tests.real.conftest import StageRun, Stages
@@ -81,6 +82,13 @@ class Material:
     @cached_property
     def subtitles(self) -> StageRun:
         return self._run("subtitle", {"transcript": self.said})
+
+    @cached_property
+    def document(self) -> Path:
+        """A PDF of two pages."""
+        path = self.demuxed.folder.parent / "document.pdf"
+        path.write_bytes(pdf(["The first page"], ["The second page"]))
+        return path
 
     @cached_property
     def narrow_subtitles(self) -> StageRun:
@@ -252,6 +260,8 @@ CASES = (
         "ocr", "nanonets", lambda made: ({"media": made.media, "info": made.demuxed.file("media")}, {"every_s": 8.0}),
         tiny={"reader": Tiny("nanonets-ocr", script("tiny_qwen_vl.py"))}, alike=True,
     ),
+    Case("probe", "pyav", lambda made: ({"media": made.media}, {})),
+    Case("pages", "pdfium", lambda made: ({"media": made.document}, {"dpi": 72}), alike=True),
     Case("refine", "anthropic", lambda made: ({"transcript": made.said}, {"window": 3})),
     Case("correct", "corrections", _correct),
     Case("translate", "bergamot", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "pt"})),

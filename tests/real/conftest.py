@@ -66,6 +66,11 @@ class StageRun:
         assert isinstance(path, Path), f"{role} is {path}"
         return path
 
+    def files(self, role: str) -> tuple[Path, ...]:
+        paths = self.outputs[role]
+        assert isinstance(paths, tuple), f"{role} is {paths}"
+        return paths
+
     def content(self) -> dict[str, bytes]:
         """Return every byte of every output, to compare two runs."""
         return {

@@ -16,7 +16,7 @@ class ProductFlags(Arguments):
 
     recipe: str | None = flag(
         "--recipe", group=MAKE, metavar="NAME", setting="recipe", kind="recipe",
-        help="what to make: subtitle, transcribe, translate, names, screen-text, or a recipe file",
+        help="what to make: subtitle, transcribe, translate, names, screen-text, page-text, or a recipe file",
     )  # fmt: skip
     to: str | None = flag(
         "--to", group=MAKE, metavar="LANGUAGES", setting="to", kind="language", read=given,

@@ -14,7 +14,7 @@ from shared.documents.translation import Translation
 from shared.text.language import primary
 
 _WITHOUT_SPACES = {"zh", "yue", "ja", "th", "lo", "km", "my"}
-_OF_THE_FILE = ("media", "demux", "serve.outside")  # codes of errors that the sender of a file can mend
+_OF_THE_FILE = ("media", "demux", "pages", "ocr", "serve.outside")  # codes of errors that the sender of a file can mend
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ def answer_of(job: Job, target: str | None = None) -> Answer:
     """Return the text of a job, translated to `target` where that is given. Reads the disk. Raises `Refused`."""
     check_outcome(job)
     try:
-        transcript = Transcript.read(_published(job, "transcript.json"))
+        transcript = Transcript.read(published(job, "transcript.json"))
         if target is None or primary(transcript.language) == target or not transcript.segments:
             texts = tuple(segment.text for segment in transcript.segments)
             return Answer(transcript, transcript.language, texts)
-        translated = Translation.read(_published(job, f"translation.{target}.json"))
+        translated = Translation.read(published(job, f"translation.{target}.json"))
     except DocumentError as error:
         raise Refused(500, "serve.result", f"the result cannot be read: {error}") from error
     by_id = {segment.id: segment.text for segment in translated.segments}
@@ -89,11 +89,12 @@ def subtitles_of(job: Job, kind: str, target: str | None = None) -> str:
     return _text(wanted[0])
 
 
-def _published(job: Job, name: str) -> Path:
+def published(job: Job, end: str) -> Path:
+    """Return the file of a job whose name ends so. Raises `Refused`."""
     for file in job.files:
-        if Path(file).name == name:
+        if Path(file).name.endswith(end):
             return Path(file)
-    raise Refused(500, "serve.result", f"the job has published no {name}")
+    raise Refused(500, "serve.result", f"the job has published no file `{end}`")
 
 
 def _text(path: Path) -> str:

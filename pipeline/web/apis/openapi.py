@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from starlette.routing import Route
 
+from pipeline.plan.registry import STAGES
 from pipeline.web.apis.hook_payloads import SENDERS
 from pipeline.web.apis.openai_api import FORMATS, GRANULARITIES
 from pipeline.web.job_queue import STATES, Job
@@ -44,6 +45,15 @@ _JOB_FIELDS: _Data = {
     "priority": {"type": "number", "description": "a higher one comes first"},
     "beside": {"type": "boolean", "description": "write subtitles next to the media file"},
 }  # fmt: skip
+_OCR_OPTIONS: _Data = {
+    "model": {"type": "string", "enum": list(STAGES["ocr"].backends)},
+    "page": {"type": "integer", "description": "the only page to read, from 1"},
+    "language": _TEXT, "region": {"type": "string", "enum": ["all", "top", "bottom"]},
+    "min_probability": {"type": "number"},
+    "every_s": {"type": "number", "description": "seconds from one look at a film to the next"},
+}  # fmt: skip
+_OCR_FIELDS: _Data = {"file": _FILE, **_OCR_OPTIONS}
+_OCR_JSON: _Data = {"path": _JOB_FIELDS["path"], "upload": _JOB_FIELDS["upload"], **_OCR_OPTIONS}
 
 
 def _form(fields: _Data, *required: str) -> _Data:
@@ -65,6 +75,10 @@ _BODIES: Mapping[str, _Data] = {
     "AsrApi.transcribe": _ASR_FORM,
     "AsrApi.detect_language": _ASR_FORM,
     "HooksApi.take": _json({}),
+    "OcrApi.read": {
+        "content": {**_form(_OCR_FIELDS, "file")["content"], **_json(_OCR_JSON)["content"]},
+        "required": True,
+    },
     "UploadsApi.append": {"content": {"application/offset+octet-stream": {"schema": _FILE}}, "required": True},
 }
 _QUERIES: Mapping[str, Mapping[str, _Data]] = {

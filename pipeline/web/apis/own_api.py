@@ -51,13 +51,13 @@ class OwnApi:
             raise Refused(422, "serve.set", "`set` must be an object of settings", param="set")
         fields = {name: value for name, value in body.items() if name not in _OWN_FIELDS}
         overrides = self._service.maker.overrides({**fields, **settings})
-        ordered = self._ordered(body)
+        ordered = self.ordered(body)
         job = self._service.submit(self._service.maker.job(ordered, overrides))
         where = f"{request.scope['root_path']}{API}/jobs/{job.id}"
         return json_reply(job_data(job), 202, {"location": where})
 
-    def _ordered(self, body: dict[str, JsonValue]) -> Ordered:
-        """Return the file that a job is for: one in a media folder, or a complete upload."""
+    def ordered(self, body: dict[str, JsonValue]) -> Ordered:
+        """Return the file that a job is for: one in a media folder, or a complete upload. Raises `Refused`."""
         path, upload, priority = body.get("path"), body.get("upload"), priority_of(body.get("priority", 0))
         if isinstance(upload, str) and path is None:
             sent = self._service.partial.upload(upload)

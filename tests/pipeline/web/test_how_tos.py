@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Reel
+from tests.fakes.pdf import pdf
 from tests.fakes.web_client import Server, end_server, start_server
 from tests.pipeline.web.conftest import DEMO
 
-PAGES = ("use-with-bazarr", "use-with-media-servers", "use-openai-clients")
+PAGES = ("use-with-bazarr", "use-with-media-servers", "use-openai-clients", "read-text-on-pages")
 _FILES = ("film.mkv", "talk.mp3")
+_DOCUMENT = "letter.pdf"
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -28,7 +30,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 def serve_commands(page: str) -> list[list[str]]:
     """Return the flags of each `reel serve` that a page shows, without tokens, which stand before it."""
-    lines = [line for block in blocks(page, "console") for line in block.splitlines() if line.startswith("$ ")]
+    lines = [line for block in blocks(page, "console") for line in block.splitlines() if " serve" in line]
     return [shlex.split(line)[shlex.split(line).index("serve") + 1 :] for line in lines]
 
 
@@ -38,6 +40,7 @@ def folder(reel: Reel) -> Path:
         (reel.folder / name).mkdir()
     for name in _FILES:
         shutil.copy(DEMO, reel.folder / name)
+    (reel.folder / _DOCUMENT).write_bytes(pdf(["Invoice number 4711"]))
     return reel.folder
 
 

@@ -1,9 +1,9 @@
-"""What stage `ocr` promises: cues from what single looks at the picture have shown."""
+"""What stage `ocr` promises: cues from what single looks at the picture have shown, and the lines of pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 from shared.documents.cue import CueSheet
 from shared.documents.media import Media, Track
+from shared.documents.pages import Page, Pages, ReadText, TextLine
 from shared.stage import Job, StageError
-from stages.ocr.stage import Look, OcrInputs, OcrJob, OcrParams, Reading, cues_of, run, stub
+from stages.ocr.stage import Look, OcrInputs, OcrJob, OcrOutputs, OcrParams, Reading, cues_of, run, stub
 from tests.fakes.listener import Audience
 
 TOP, BOTTOM = (0.1, 0.1, 0.9, 0.2), (0.1, 0.8, 0.9, 0.9)
@@ -23,7 +24,11 @@ TOP, BOTTOM = (0.1, 0.1, 0.9, 0.2), (0.1, 0.8, 0.9, 0.9)
 
 @dataclass
 class Fake:
-    looks: tuple[Look, ...]
+    looks: tuple[Look, ...] = ()
+    pages: dict[str, tuple[Reading, ...]] = field(default_factory=dict)
+
+    def read_page(self, picture: Path, params: OcrParams) -> tuple[Reading, ...]:
+        return self.pages[picture.name]
 
     def watch(self, media: Path, info: Media, params: OcrParams, progress: Callable[[float], None]) -> Iterator[Look]:
         yield from self.looks
@@ -34,6 +39,20 @@ def a_job(folder: Path, *, picture: bool = True, **params: float | str) -> OcrJo
     info = Media(container="mp4", start_ms=0, duration_ms=9000, tracks=tracks, audio_track=1, decoded_ms=9000)
     inputs = OcrInputs(media=folder / "film.mp4", info=info.write(folder / "media.json"))
     return Job(inputs, OcrParams.model_validate(params), folder, "rapidocr", Audience())
+
+
+def a_document(folder: Path, **params: float | str) -> OcrJob:
+    pages = Pages(pages=tuple(Page(number=number, width=100, height=200) for number in (4, 7)), of=9)
+    inputs = OcrInputs(
+        media=folder / "a.pdf", pictures=(folder / "four.png", folder / "seven.png"),
+        pages=pages.write(folder / "pages.json"),
+    )  # fmt: skip
+    return Job(inputs, OcrParams.model_validate(params), folder, "rapidocr", Audience())
+
+
+def cues_in(done: OcrOutputs) -> CueSheet:
+    assert done.cues is not None
+    return CueSheet.read(done.cues)
 
 
 def look(at_s: int, *texts: str, box: tuple[float, float, float, float] | None = BOTTOM) -> Look:
@@ -72,7 +91,7 @@ def test_texts_that_stand_together_are_lines_of_one_cue_from_the_top() -> None:
 def test_what_is_hardly_readable_is_left_out_and_so_is_what_holds_no_letter(tmp_path: Path) -> None:
     doubtful, dots = Reading("???", 0.99, BOTTOM), Reading("Hello", 0.3, BOTTOM)
     done = run(Fake((Look(0, (doubtful, dots, Reading("  Good\n evening ", 0.9, BOTTOM))),)), a_job(tmp_path))
-    (cue,) = CueSheet.read(done.cues).cues
+    (cue,) = cues_in(done).cues
     assert cue.lines == ("Good evening",)
     assert done.text.read_text() == "Good evening\n"
 
@@ -82,8 +101,35 @@ def test_media_without_a_picture_is_refused(tmp_path: Path) -> None:
         run(Fake(()), a_job(tmp_path, picture=False))
 
 
+def test_the_lines_of_a_film_tell_place_and_time_and_those_of_a_third_the_place_in_the_whole(tmp_path: Path) -> None:
+    looks = (look(0), look(2, "Hello", box=(0.1, 0.4, 0.9, 0.5)), look(4, "Hello", box=(0.1, 0.4, 0.9, 0.5)))
+    (line,) = ReadText.read(run(Fake(looks), a_job(tmp_path)).lines).lines
+    assert line == TextLine(text="Hello", box=(0.1, 0.4, 0.9, 0.5), probability=0.9, start_ms=2000, end_ms=6000)
+    (low,) = ReadText.read(run(Fake(looks), a_job(tmp_path, region="bottom")).lines).lines
+    assert low.box == (0.1, 0.8, 0.9, 0.8333)
+
+
+def test_pages_are_read_in_order_each_under_its_own_number(tmp_path: Path) -> None:
+    unmeasured = Reading("Second", measured=False)
+    four = (Reading("First  line", 0.9, (-0.1, 0.0, 0.5, 0.2)), Reading("faint", 0.2), Reading("--", 0.99))
+    done = run(Fake(pages={"four.png": four, "seven.png": (unmeasured,)}), a_document(tmp_path))
+    read = ReadText.read(done.lines)
+    assert [page.number for page in read.pages] == [4, 7]
+    assert read.lines == (
+        TextLine(text="First line", box=(0.0, 0.0, 0.5, 0.2), probability=0.9, page=4),
+        TextLine(text="Second", box=None, probability=None, page=7),
+    )
+    assert done.text.read_text(encoding="utf-8") == "First line\n\nSecond\n"
+    assert done.cues is None
+
+
+def test_neither_a_film_nor_pages_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="found neither"):
+        run(Fake(), Job(OcrInputs(media=tmp_path), OcrParams(), tmp_path, "rapidocr", Audience()))
+
+
 def test_a_language_names_what_comes_out_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
-    assert CueSheet.read(stub(a_job(tmp_path, language="hin")).cues).language == "hi"
+    assert cues_in(stub(a_job(tmp_path, language="hin"))).language == "hi"
     with pytest.raises(ValidationError, match="expected a language that is known"):
         stub(a_job(tmp_path, language="?"))
 

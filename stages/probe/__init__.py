@@ -1,0 +1,1 @@
+"""Describe a media file."""
