@@ -9,9 +9,13 @@ import gc
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 
+from pipeline.base.launcher import BYTECODE, UNCOMPILED
+
 INTERRUPTED = 130  # as `errors` has it, which is not imported yet
+PROJECT = "REEL_PROJECT"  # as `project` has it
 
 
 def start() -> int:
@@ -24,6 +28,7 @@ def start() -> int:
         from pipeline.cli.completion import complete
 
         complete()
+    _keep_compiled()
     from pipeline.cli.main import main
 
     # A plan for ten thousand media keeps all it makes; to go through that again and again takes a sixth of the time.
@@ -41,6 +46,13 @@ def start() -> int:
         # An interrupt that came while a text was executed, as dataclasses do it, makes Python end by a signal in place
         # of our exit code, even if it was seen to; it forgets that with the next text.
         exec("")
+
+
+def _keep_compiled() -> None:
+    """Keep compiled modules in the project's cache, once there is one, where the package came without any."""
+    cache = Path(os.environ.get(PROJECT, "")) / ".cache"
+    if UNCOMPILED and cache.is_dir():
+        sys.pycache_prefix, sys.dont_write_bytecode = str(cache.resolve() / BYTECODE), False
 
 
 def _in_utf8() -> None:

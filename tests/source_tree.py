@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("pipeline", "shared", "stages")
-FOLDERS = (*PACKAGES, "benchmarks", "config", "docs", "samples", "scripts", "tests")
+FOLDERS = (*PACKAGES, "src", "benchmarks", "config", "docs", "samples", "scripts", "tests")
 
 
 def python_files(*folders: str) -> list[Path]:

@@ -13,7 +13,7 @@ def test_every_file_that_is_opened_as_text_has_an_encoding_of_its_own() -> None:
     """Else it is that of the user's locale, which may hold neither our languages nor the user's names."""
     lacking = [
         f"{name_of(path)}:{node.lineno}"
-        for path in python_files(*PACKAGES, "benchmarks", "docs", "samples", "scripts")
+        for path in python_files(*PACKAGES, "src", "benchmarks", "docs", "samples", "scripts")
         for node in nodes_of(path)
         if isinstance(node, ast.Call) and _is_text(node) and not _named(node, "encoding")
     ]

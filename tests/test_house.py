@@ -19,14 +19,15 @@ from shared.environment_manager import FORBIDDEN, cache_variables
 from tests.pin_stage_versions import current_pins
 from tests.source_tree import FOLDERS, PACKAGES, ROOT, name_of, nodes_of, python_files, shell_files, text_files, tree_of
 
-OURS = {*FOLDERS}
+LIBRARY = "reel"  # the package in `src`, which other people's programs import
+OURS = {*FOLDERS, LIBRARY}
 CORE_LIBRARIES = {"argcomplete", "pydantic", "rich", "filelock", "packaging", "psutil"}
 RAY_ROOM = "pipeline/workers/ray/host.py"
 WEB_ROOM, WEB_LIBRARIES = ROOT / "pipeline" / "web", {"starlette", "uvicorn"}
 REGISTRY = "pipeline/plan/registry.py"
 # The packages of the orchestrator, from the top down: each imports those after it, and none before it.
 STAIRCASE = (
-    "cli", "web", "engine", "workers", "project", "publishing", "model_cache", "environments", "store", "plan", "base",
+    "cli", "web", "engine", "workers", "publishing", "model_cache", "environments", "store", "plan", "base",
 )  # fmt: skip
 # Where processes may be started. `bootstrap_core` runs before the core environment exists.
 STARTERS = {
@@ -49,6 +50,7 @@ STARTERS = {
     "stages/mux/ffmpeg.py",
     "stages/toolkit/media/ffmpeg.py",
     "stages/toolkit/media/frames.py",
+    "src/reel/__main__.py",  # goes on as the command line
 }
 FILE_LINES, FUNCTION_LINES, SCRIPT_LINES, PARAMETERS = 400, 50, 30, 7  # at most; `self` is not counted
 _RIDDLE = re.compile(r"(What|Whether|Which|Who|Whose|Of|By)\b")  # hides that something is returned
@@ -181,6 +183,13 @@ def test_the_product_imports_no_data_no_script_and_no_test() -> None:
         assert not tops(imports(path)) & (OURS - {*PACKAGES}), name_of(path)
 
 
+def test_the_package_that_others_import_needs_no_library_and_nothing_else_of_ours() -> None:
+    """It is imported where the packages of reel must not be on the path."""
+    for path in python_files("src"):
+        assert not foreign(path), f"{name_of(path)} imports {foreign(path)}"
+        assert tops(imports(path)) & OURS <= {LIBRARY}, name_of(path)
+
+
 def test_config_holds_nothing_but_data() -> None:
     kinds = {path.suffix for path in (ROOT / "config").rglob("*") if path.is_file()}
     assert kinds <= {".toml", ".json", ".lock"}
@@ -199,7 +208,7 @@ def test_the_cache_variables_are_named_in_one_file() -> None:
 def test_at_most_two_places_catch_everything() -> None:
     places = [
         f"{name_of(path)}:{node.lineno}"
-        for path in python_files(*PACKAGES, "benchmarks", "samples", "docs")
+        for path in python_files(*PACKAGES, "src", "benchmarks", "samples", "docs")
         for node in nodes_of(path)
         if isinstance(node, ast.ExceptHandler) and _is_broad(node) and not _raises_again(node)
     ]
@@ -243,7 +252,7 @@ def excesses(path: Path) -> Iterator[str]:
 def test_every_module_and_everything_public_in_it_says_what_it_is_for() -> None:
     silent = [
         f"{name_of(path)}: {name}"
-        for path in python_files(*PACKAGES, "benchmarks", "samples", "docs")
+        for path in python_files(*PACKAGES, "src", "benchmarks", "samples", "docs")
         for name in undocumented(tree_of(path))
     ]
     assert not silent, silent
@@ -294,7 +303,7 @@ def _is_open(name: str) -> bool:
 
 
 def test_processes_are_started_where_the_orchestrator_says_and_nowhere_else() -> None:
-    starters = {name_of(path) for path in python_files(*PACKAGES) if _starts_processes(path)}
+    starters = {name_of(path) for path in python_files(*PACKAGES, "src") if _starts_processes(path)}
     assert starters <= STARTERS, starters - STARTERS
 
 

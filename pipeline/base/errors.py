@@ -22,6 +22,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.base.launcher import as_called
+
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_BAD_INPUT = 0, 1, 2, 3, 4
 EXIT_MISSING, EXIT_LOCKED, EXIT_BUG, EXIT_INTERRUPTED = 5, 6, 70, 130
 
@@ -37,7 +39,7 @@ class ReelError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
-        self.hint = hint
+        self.hint = as_called(hint) if hint else hint
         self.log = log
 
 

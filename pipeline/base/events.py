@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pipeline.base.display_paths import as_text
+from pipeline.base.launcher import as_called
 from shared.stage import Fact
 
 
@@ -248,6 +249,9 @@ class Notice:
     item: str | None
     step: str | None
     text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", as_called(self.text))
 
 
 @dataclass(frozen=True)

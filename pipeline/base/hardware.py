@@ -40,6 +40,11 @@ class Hardware(Document):
         """Return the kind of device that computes fastest here."""
         return "cuda" if self.cuda else "mps" if self.mps else "cpu"
 
+    def remember(self, place: Path) -> None:
+        """Write it to `place`, whose folder is made; a project of an installed reel may have none."""
+        place.parent.mkdir(exist_ok=True)
+        self.write(place)
+
 
 def cards_key(hardware: Hardware) -> str:
     """Return a text that differs for other cards, another driver or another choice among them; empty without cards."""
@@ -62,7 +67,7 @@ def recall(
     found = detect(path, devices, driver)
     if traces and not found.card_trouble:
         with contextlib.suppress(OSError):
-            found.write(remembered)
+            found.remember(remembered)
     return found
 
 

@@ -22,6 +22,7 @@ from pydantic import (
     field_validator,
 )
 
+from pipeline.base.display_paths import shown
 from pipeline.base.errors import UsageError
 from pipeline.base.setting_names import (
     MODEL_SETTINGS,
@@ -45,7 +46,7 @@ FfmpegChoice = Literal["auto", "system", "own"]
 
 PREFIX = "REEL_"
 # Set by the wrapper and for workers; not settings.
-_NOT_SETTINGS = {"REEL_CACHE_ROOT", "REEL_PARENT_PID", "REEL_DEBUG", "REEL_PYTHON", "REEL_TOKEN"}
+_NOT_SETTINGS = {"REEL_CACHE_ROOT", "REEL_PARENT_PID", "REEL_DEBUG", "REEL_PYTHON", "REEL_TOKEN", "REEL_PROJECT"}
 
 _OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to", "film")
 
@@ -169,7 +170,7 @@ def load_settings(
     for origin, layer in layers:
         for key, value in layer.items():
             if key not in base:
-                hint = nearest_setting(key, base, parameters or {}, "config/defaults.toml lists every setting")
+                hint = nearest_setting(key, base, parameters or {}, f"{shown(defaults)} lists every setting")
                 raise UsageError("settings.unknown", f"`{key}` from {origin} is not a setting", hint=hint)
             if key != STAGES:
                 values[key], origins[key] = value, origin
@@ -193,7 +194,7 @@ def load_settings(
             "settings.value",
             f"setting `{mistake.place}` from {origins.get(key, 'the settings')} cannot be {mistake.shown}:"
             f" {mistake.text}",
-            hint=f"see `{key}` in config/defaults.toml",
+            hint=f"see `{key}` in {shown(defaults)}",
         ) from error
     check_film(settings, flags)
     check_output(settings, flags)

@@ -12,7 +12,8 @@ from pydantic import JsonValue
 
 from pipeline.base.display import one_line
 from pipeline.base.errors import EXIT_OK, ReelError, UsageError
-from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.launcher import as_called
+from pipeline.base.project import CONFIG, project_file
 from pipeline.base.settings import Origins, Settings, load_settings, parse_assignment
 from pipeline.cli.options.declare import Arguments, flags_of
 from pipeline.cli.options.jobs import JobFlags, StepFlags
@@ -48,7 +49,7 @@ def flags_given(arguments: Arguments) -> dict[str, JsonValue]:
 def settings_of(arguments: Arguments) -> tuple[Settings, Origins]:
     """Return the settings of this call."""
     flags = flags_given(arguments)
-    return load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, flags, PARAMETERS)
+    return load_settings(CONFIG / "defaults.toml", project_file(), os.environ, flags, PARAMETERS)
 
 
 def project_of(arguments: Arguments) -> Project:
@@ -80,7 +81,7 @@ def requests_of(arguments: JobFlags, media_root: Path, walk: FolderWalk) -> list
 
 def say(text: str) -> None:
     """Print a note for the user on standard error."""
-    print(f"note: {text}", file=sys.stderr, flush=True)
+    print(f"note: {as_called(text)}", file=sys.stderr, flush=True)
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:

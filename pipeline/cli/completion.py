@@ -12,6 +12,7 @@ from argcomplete.completers import DirectoriesCompleter, FilesCompleter
 from argcomplete.finders import CompletionFinder
 from argcomplete.shell_integration import shellcode
 
+from pipeline.base.launcher import INSTALLED
 from pipeline.base.project import CODE_ROOT
 from pipeline.cli.known_names import backends, names_of_kind
 from pipeline.cli.options.commands import COMMANDS, GROUPS, Command
@@ -25,7 +26,7 @@ _Completer = Callable[..., Iterable[str]]
 
 def shell_code(shell: str) -> str:
     """Return the code that makes a shell complete `reel`. In bash and zsh it calls the `reel` that is typed."""
-    script = shlex.quote(str(CODE_ROOT / "reel")) if shell == "fish" else None
+    script = shlex.quote(str(CODE_ROOT / "reel")) if shell == "fish" and not INSTALLED else None
     return shellcode(["reel"], shell=shell, argcomplete_script=script)
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+from pipeline.base.launcher import REEL
 from pipeline.cli.options.commands import COMMANDS, GROUPS, command_named
 
-OVERVIEW = """\
-Transcripts, translations and subtitles from the best open models, each in its
-own environment.
-
-  ./reel run film.mkv             subtitles in the spoken language, and film.mkv
-                                  with them inside
-  ./reel run film.mkv --to pt,en  and in Portuguese and English
-  ./reel plan film.mkv            what `run` would do, and why; writes nothing
-"""
+_FIRST = (
+    ("run film.mkv", "subtitles in the spoken language, and film.mkv"),
+    ("", "with them inside"),
+    ("run film.mkv --to pt,en", "and in Portuguese and English"),
+    ("plan film.mkv", "what `run` would do, and why; writes nothing"),
+)
+OVERVIEW = (
+    "Transcripts, translations and subtitles from the best open models, each in its\nown environment.\n\n"
+    + "".join(f"  {f'{REEL} {words}' if words else '':<32}{text}\n" for words, text in _FIRST)
+)
 _LAST = """\
 `./reel help COMMAND` shows the flags of a command.
 

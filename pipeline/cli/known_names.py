@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.project import CODE_ROOT, CONFIG, own_config
 from pipeline.cli.options.commands import COMMANDS
 from shared.text.language import LANGUAGES
 
@@ -35,8 +35,8 @@ def _assignable() -> list[str]:
 
 
 def _models() -> list[str]:
-    own = _table(CONFIG / "own" / "models.toml") if (CONFIG / "own" / "models.toml").exists() else {}
-    return [*_table(CONFIG / "models.toml"), *own]
+    own = own_config() / "own" / "models.toml"
+    return [*_table(CONFIG / "models.toml"), *(_table(own) if own.exists() else {})]
 
 
 def _table(file: Path) -> Mapping[str, object]:

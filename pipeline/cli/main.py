@@ -16,9 +16,11 @@ from typing import NamedTuple, TextIO
 
 from pipeline.base.display import guarded_streams, json_text
 from pipeline.base.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ReelError
+from pipeline.base.launcher import as_called
 from pipeline.cli.failure_lines import lines_below
 from pipeline.cli.help_pages import quick_page
 from pipeline.cli.options.commands import command_named
+from pipeline.cli.own_libraries import lacking_library
 from pipeline.cli.parser import parse
 from pipeline.cli.usage_errors import CommandLineError
 
@@ -41,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = _spelled_out(sys.argv[1:] if arguments is None else arguments)
     with guarded_streams():
         if (page := quick_page(words)) is not None:
-            print(page)
+            print(as_called(page))
             return EXIT_OK
         return _run(words)
 
@@ -66,6 +68,7 @@ def _run(words: Sequence[str]) -> int:
     call = _call(words)
     try:
         command, arguments = parse(words)
+        _choose_project(arguments.project)
         module, _, function = command.function.partition(".")
         result = getattr(import_module(f"pipeline.cli.commands.{module}"), function)(arguments)
         status = "ok" if result.exit_code == EXIT_OK else "failed"
@@ -86,10 +89,20 @@ def _run(words: Sequence[str]) -> int:
         _let_go_of_stdout()
         return EXIT_OK
     except Exception as error:  # noqa: BLE001 - the other place that catches everything
+        if lacking := lacking_library(error):
+            _print_failure(call, lacking)
+            describe(lacking, sys.stderr)
+            return lacking.exit_code
         traceback.print_exc()
         _print_failure(call, ReelError("reel.bug", f"{type(error).__name__}: {error}"))
         print(f"\nerror: a bug of reel: {type(error).__name__}: {error} [reel.bug]", file=sys.stderr)
         return EXIT_BUG
+
+
+def _choose_project(folder: str | None) -> None:
+    from pipeline.base.project import choose_project  # with the settings, which no page of help needs
+
+    choose_project(folder)
 
 
 def _call(words: Sequence[str]) -> _Call:
@@ -130,7 +143,7 @@ def _print(call: _Call, status: str, data: object, errors: Sequence[ReelError], 
             document = {"format": JSON_FORMAT, "command": call.name, "status": status, "data": data, "errors": told}
             print(json_text(document, sys.stdout, indent=1))
         elif text:
-            print(text.rstrip("\n"))
+            print(as_called(text).rstrip("\n"))
         sys.stdout.flush()
     except BrokenPipeError:  # the exit code stays that of the command
         _let_go_of_stdout()

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.base import events
 from pipeline.base.display_paths import shown
 from pipeline.base.events import Emit, Event
+from pipeline.base.launcher import REEL
 from pipeline.cli.options.declare import Arguments, Flag, flags_of
 from pipeline.cli.options.jobs import RunMedia
 
@@ -31,7 +32,7 @@ def offering_again(arguments: RunMedia, emit: Emit) -> Emit:
         elif isinstance(event, events.ItemFinished):
             media.pop(event.item, None)
         elif isinstance(event, events.StepFailedEvent) and event.log:
-            command = f"./reel run {shlex.quote(_argument(media[event.item]))} {_flags(arguments)}"
+            command = f"{REEL} run {shlex.quote(_argument(media[event.item]))} {_flags(arguments)}"
             event = dataclasses.replace(event, again=f"{command.strip()} --only {event.step}")
         emit(event)
 

@@ -13,7 +13,7 @@ from pipeline.base import events
 from pipeline.base.display_paths import as_text, shown
 from pipeline.base.errors import BadInput, Missing, UsageError
 from pipeline.base.events import Emit
-from pipeline.base.project import CONFIG
+from pipeline.base.project import own_config
 from pipeline.engine.item import Item
 from pipeline.engine.media_list import Request
 from pipeline.engine.model_needs import needed_models, plan_with_locked_models
@@ -237,7 +237,7 @@ def set_up(
     offline = installed.settings.offline
     due = [preview.step for preview in previews if preview.verdict != "reused"]
     for step in due:
-        check_service(step, os.environ, CONFIG, offline=offline)
+        check_service(step, os.environ, own_config(), offline=offline)
     models = installed.models
     names = with_needs(needed_models(due, models, offline=offline), models.models)
     raise_together({name: unlocked[name] for name in names if name in unlocked})

@@ -144,6 +144,8 @@ class Environments:
 
     def python(self, family: str) -> Path:
         """Return the interpreter of a family's environment."""
+        if family == CORE_ENVIRONMENT:  # the system's own may be called `python3` alone
+            return Path(sys.executable)
         return self._programs(family) / ("python.exe" if os.name == "nt" else "python")
 
     def programs(self, family: str) -> Path:
@@ -364,6 +366,8 @@ class Environments:
         return self._root / family
 
     def _programs(self, family: str) -> Path:
+        if family == CORE_ENVIRONMENT:
+            return Path(sys.executable).parent
         return self._folder(family) / ("Scripts" if os.name == "nt" else "bin")
 
     def _lock(self, family: str) -> Path:

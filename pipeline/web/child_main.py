@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 from pipeline.base.errors import EXIT_OK, ReelError
 from pipeline.base.events import Event, ItemStarted, event_data
-from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.project import CONFIG, project_file
 from pipeline.base.settings import load_settings
 from pipeline.engine.batch import run_batch
 from pipeline.engine.media_list import Request
@@ -109,7 +109,7 @@ def main(words: list[str]) -> int:
     jobs = Jobs(sys.stdin)
     try:
         flags = {**json.loads(words[0]), "progress": "none", "wait": "forever"}
-        settings, _ = load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, flags, PARAMETERS)
+        settings, _ = load_settings(CONFIG / "defaults.toml", project_file(), os.environ, flags, PARAMETERS)
 
         def emit(event: Event) -> None:
             lines.write({**event_data(event), "job": jobs.job_of(event)})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.base.card_support import TORCH, computes_on_cards, load_card_libraries, usable_hardware
 from pipeline.base.hardware import REMEMBERED, Hardware, cards_key, recall
-from pipeline.base.project import CONFIG, ProjectFolders, home_folder, project_folders
+from pipeline.base.project import CONFIG, ProjectFolders, home_folder, own_config, project_folders
 from pipeline.base.settings import Settings
 from pipeline.environments.environments import Environments, load_families
 from pipeline.environments.ffmpeg import Tool, Tools
@@ -68,7 +68,8 @@ def open_installation(settings: Settings) -> Installation:
     """Return the installed parts of the project that `settings` describe. Reads the disk, and writes only caches."""
     folders = project_folders(settings)
     families = load_families(CONFIG / "environments.toml")
-    machine, libraries = recall(CONFIG / REMEMBERED, os.environ.get("PATH")), load_card_libraries(CONFIG / "cards.toml")
+    machine = recall(own_config() / REMEMBERED, os.environ.get("PATH"))
+    libraries = load_card_libraries(CONFIG / "cards.toml")
     hardware = usable_hardware(machine, libraries, os.environ)
     # A variable that hides a card for one run must not have every environment with torch built again.
     has_card = settings.device == "cuda" or computes_on_cards(machine, TORCH, libraries)
@@ -92,7 +93,7 @@ def _open_models(settings: Settings, folders: ProjectFolders) -> tuple[ModelCach
     )  # fmt: skip
     models = ModelCache(
         folders.cache, {**manifest, **own.models}, {**locked, **own.locked}, hub_endpoint(os.environ, settings.hub),
-        token=lambda: find_token(os.environ, CONFIG, home_folder()), overlay=overlay,
+        token=lambda: find_token(os.environ, own_config(), home_folder()), overlay=overlay,
     )  # fmt: skip
     return models, own
 

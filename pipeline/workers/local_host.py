@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pipeline.base.events import Emit
 from pipeline.base.hardware import available_cores, find_memory_mb
+from pipeline.base.launcher import BYTECODE, UNCOMPILED
 from pipeline.base.nvidia import VISIBLE, ask_use
-from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.project import CODE_ROOT, own_config
 from pipeline.plan.llm_services import find_key
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers.capacity import Demand, Host, Placement
@@ -77,10 +78,12 @@ class LocalHost:
             folder.mkdir(parents=True, exist_ok=True)
         paths = ChildPaths(CODE_ROOT, cache, tuple(programs), home, scratch)
         # All files of a stage were verified before it starts, so it never needs the network.
-        secret = find_key(key.service_key, os.environ, CONFIG) if key.service_key else None
+        secret = find_key(key.service_key, os.environ, own_config()) if key.service_key else None
         environment = child_environment(
             paths, os.environ, offline=True, threads=key.threads, service_key=secret.value if secret else None
         )
+        if UNCOMPILED:
+            environment["PYTHONPYCACHEPREFIX"] = str(scratch / BYTECODE)
         if placement.gpu is not None and key.device == "cuda":
             # By UUID: CUDA numbers the fastest card first, and the driver's tool by its place on the bus.
             environment[VISIBLE] = self._cards[placement.gpu].uuid or str(placement.gpu)

@@ -49,7 +49,7 @@ def welcome(arguments: Arguments) -> CommandResult:
             "set_up": not missing,
         }
     except ReelError as error:
-        state = f"This checkout cannot be used yet: {error.message} [{error.code}]"
+        state = f"This project cannot be used yet: {error.message} [{error.code}]"
         data = {"profile": None, "missing": [], "set_up": False}
     last = "`./reel --help` lists all commands, and `./reel doctor` looks for problems."
     return CommandResult({"version": version(), **data}, f"reel {version()}\n\n{OVERVIEW}\n{state}\n{last}")
@@ -69,7 +69,7 @@ def _incomplete(project: Project) -> list[str]:
 def _state(project: Project, missing: list[str]) -> str:
     profile = f"the profile {project.planner.profile.name}"
     if not missing:
-        return f"This checkout is set up for {profile}."
+        return f"This project is set up for {profile}."
     size = project.installed.models.missing_bytes(_incomplete(project))
     models = f", {megabytes(size)} of models" if size else ""
     return f"The first run sets up {profile}: {len(missing)} parts{models}.\n`./reel setup --cache-models` does it now."

@@ -14,7 +14,7 @@ from pipeline.base.card_support import load_card_libraries, usable_hardware
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK
 from pipeline.base.hardware import REMEMBERED, Hardware, describe, detect
 from pipeline.base.nvidia import ask_use
-from pipeline.base.project import CONFIG
+from pipeline.base.project import CONFIG, own_config
 from pipeline.cli.arguments import CommandResult, megabytes, project_of, say, table
 from pipeline.cli.card_rows import card_rows, proof_rows
 from pipeline.cli.commands import envs, model_fetch
@@ -70,7 +70,7 @@ def doctor(arguments: CheckMachine) -> CommandResult:
     rows += card_rows(machine, usable, ask_use(os.environ.get("PATH")) if machine.cuda else {}, os.environ)
     rows += proof_rows(usable, environments, needed_environments, project.installed.card_proofs())
     if arguments.remember:
-        machine.write(CONFIG / REMEMBERED)
+        machine.remember(own_config() / REMEMBERED)
     rows.append(("ok", "profile", _profile_text(project.planner.profile.name, project.planner.profile.better)))
     wrong = [row for row in rows if row[0] == "wrong"]
     data: list[JsonValue] = [{"state": state, "what": what, "detail": detail} for state, what, detail in rows]
@@ -81,7 +81,7 @@ def set_up_machine(arguments: SetUpMachine) -> CommandResult:
     """Choose a profile, build its environments, and fetch its models if that is wanted."""
     machine, usable = look_at_machine()
     try:
-        machine.write(CONFIG / REMEMBERED)
+        machine.remember(own_config() / REMEMBERED)
     except OSError as error:
         say(f"config/{REMEMBERED} cannot be written: {error.strerror}")
     project = project_of(arguments)

@@ -127,6 +127,10 @@ class Arguments:
         "-v", "--verbose", group=SHOW, setting="progress", value="verbose", excludes="progress",
         help="show a line for each event, also of workers and waiting steps",
     )  # fmt: skip
+    project: str | None = flag(
+        "--project", group=HOW, metavar="DIR", kind="folder",
+        help="the folder with the settings, environments and cache (the checkout; the current folder if installed)",
+    )  # fmt: skip
     debug: bool = switch("--debug", group=SHOW, help="show a traceback with an error")
 
 

@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from pipeline.base.setting_names import SHORT_NAMES
 from pipeline.cli.flag_values import count, given, seconds, split_list, whole
 from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, Arguments, argument, flag, repeated, switch, toggle
-from pipeline.cli.options.shared import ClusterFlag, FirstUseFlags, GuideFlag, ProgressFlag, SettingFlags, WaitFlag
+from pipeline.cli.options.shared import (
+    ClusterFlag,
+    FirstUseFlags,
+    GuideFlag,
+    PlaceFlags,
+    ProgressFlag,
+    SettingFlags,
+    WaitFlag,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ProductFlags(Arguments):
+class ProductFlags(PlaceFlags):
     """The flags that say what is made of each media file, and where it goes."""
 
     recipe: str | None = flag(
@@ -41,14 +49,6 @@ class ProductFlags(Arguments):
     burn_in: str | None = flag(
         "--burn-in", group=MAKE, metavar="LANGUAGE", setting="stages.mux.burn_in", kind="language",
         help="draw the subtitles in this language into the picture",
-    )  # fmt: skip
-    output: str | None = flag(
-        "-o", "--output", group=PLACE, metavar="DIR", setting="output_dir", kind="folder",
-        help="where to put the output folder of each media file (out)",
-    )  # fmt: skip
-    beside: bool | None = toggle(
-        "--beside", group=PLACE, setting="beside",
-        help="write subtitles next to each media file, named for media servers; the rest to a hidden folder; no film",
     )  # fmt: skip
     replace: bool | None = switch(
         "--replace", group=PLACE, setting="replace",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pipeline.base.sizes import size_in
 from pipeline.cli.flag_values import seconds
-from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, Arguments, flag, repeated, toggle
-from pipeline.cli.options.shared import FirstUseFlags, GuideFlag, SettingFlags
+from pipeline.cli.options.declare import HOW, MAKE, TAKE, Arguments, flag, repeated, toggle
+from pipeline.cli.options.shared import FirstUseFlags, GuideFlag, PlaceFlags, SettingFlags
 
 
 def _size(word: str) -> int:
@@ -35,7 +35,7 @@ def _media_server(word: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ServeFlags(SettingFlags, FirstUseFlags, GuideFlag):
+class ServeFlags(SettingFlags, FirstUseFlags, GuideFlag, PlaceFlags):
     recipe: str | None = flag(
         "--recipe", group=MAKE, metavar="NAME", setting="recipe", kind="recipe",
         help="what to make of a media file, where a request does not say it (subtitle)",
@@ -43,14 +43,6 @@ class ServeFlags(SettingFlags, FirstUseFlags, GuideFlag):
     to: str | None = flag(
         "--to", group=MAKE, metavar="LANGUAGES", setting="to", kind="language",
         help="target languages, where a request names none: `pt,en`",
-    )  # fmt: skip
-    output: str | None = flag(
-        "-o", "--output", group=PLACE, metavar="DIR", setting="output_dir", kind="folder",
-        help="where to put the output folder of each media file (out)",
-    )  # fmt: skip
-    beside: bool | None = toggle(
-        "--beside", group=PLACE, setting="beside",
-        help="write subtitles next to each media file of a media folder, named for media servers; no film",
     )  # fmt: skip
     skip_existing: bool | None = toggle(
         "--skip-existing", group=TAKE, setting="skip_existing",

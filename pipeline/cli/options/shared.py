@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.base.wait_limit import FOREVER
 from pipeline.cli.flag_values import WAIT, split_list
-from pipeline.cli.options.declare import HOW, MAKE, SHOW, Arguments, flag, repeated, switch, toggle
+from pipeline.cli.options.declare import HOW, MAKE, PLACE, SHOW, Arguments, flag, repeated, switch, toggle
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +70,20 @@ class SettingFlags(OfflineFlag):
     stub: bool | None = switch(
         "--stub", group=HOW, setting="stub",
         help="every stage writes a valid placeholder without a model, to test a setup",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlaceFlags(Arguments):
+    """The flags that say where published files go."""
+
+    output: str | None = flag(
+        "-o", "--output", group=PLACE, metavar="DIR", setting="output_dir", kind="folder",
+        help="where to put the output folder of each media file (out)",
+    )  # fmt: skip
+    beside: bool | None = toggle(
+        "--beside", group=PLACE, setting="beside",
+        help="write subtitles next to each media file, named for media servers; the rest to a hidden folder; no film",
     )  # fmt: skip
 
 

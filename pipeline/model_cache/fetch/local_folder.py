@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from pipeline.base.project import CODE_ROOT
+from pipeline.base.project import project_root
 from pipeline.model_cache.fetch import Meter, Moved, Want
 from pipeline.model_cache.fetch.errors import disk_refusal, refusal
 from pipeline.model_cache.manifest import LocalFolderSource, LockedFile
@@ -15,7 +15,7 @@ from shared.copying import hash_stream
 
 def fetch(source: LocalFolderSource, want: Want) -> None:
     """Copy every wanted file; raises `SourceFailed` for the first that is not there or has other bytes."""
-    folder, meter = CODE_ROOT / Path(source.path).expanduser(), Meter(want)
+    folder, meter = project_root() / Path(source.path).expanduser(), Meter(want)
     for name, file in want.files.items():
         partial = want.layout.partial(file.sha256)
         with meter.file(name) as moved:

@@ -19,7 +19,7 @@ from pipeline.base.card_support import load_card_libraries, usable_hardware
 from pipeline.base.errors import Missing, ReelError, StepFailed
 from pipeline.base.hardware import REMEMBERED, card_memory_mb, recall
 from pipeline.base.processor import processor_kind
-from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.project import CODE_ROOT, CONFIG, own_config, project_file
 from pipeline.base.settings import load_settings
 from pipeline.model_cache.fetch_many import require
 from pipeline.workers.capacity import Demand, Placement
@@ -103,7 +103,7 @@ def code_digest(root: Path = CODE_ROOT) -> str:
 
 def node_installation() -> Installation:
     """Return the project as this machine's own settings describe it."""
-    return open_installation(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "reel.toml", os.environ, {})[0])
+    return open_installation(load_settings(CONFIG / "defaults.toml", project_file(), os.environ, {})[0])
 
 
 class MachineActor:
@@ -115,7 +115,7 @@ class MachineActor:
             sees = probe.read_text(encoding="utf-8")
         except OSError:
             sees = None
-        machine = await asyncio.to_thread(recall, CONFIG / REMEMBERED, os.environ.get("PATH"))
+        machine = await asyncio.to_thread(recall, own_config() / REMEMBERED, os.environ.get("PATH"))
         # Ray hides all cards from an actor that asks for none.
         cards = usable_hardware(machine, load_card_libraries(CONFIG / "cards.toml"), {}).cuda
         return MachineFacts(

@@ -47,7 +47,7 @@ def offered(line: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     [
         ("reel ru", {"run", "runs"}),
         ("reel models f", {"fetch"}),
-        ("reel run --pro", {"--profile", "--progress"}),
+        ("reel run --pro", {"--profile", "--progress", "--project"}),
         ("reel run film.mkv --no-f", {"--no-film"}),
         ("reel run --progress p", {"plain"}),
         ("reel run --profile st", {"starter"}),
@@ -63,7 +63,7 @@ def offered(line: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
         ("reel envs ensure be", {"bergamot"}),
         ("reel help mod", {"models"}),
         ("reel completion z", {"zsh"}),
-        ("reel doctor --", {"--debug", "--help", "--json", "--quiet", "--remember", "--verbose"}),
+        ("reel doctor --", {"--debug", "--help", "--json", "--project", "--quiet", "--remember", "--verbose"}),
         ("reel runs list x", set()),
     ],
 )

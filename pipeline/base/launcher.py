@@ -1,0 +1,27 @@
+"""How reel was installed: as a checkout with the wrapper `reel` in it, or as a package of Python.
+
+It decides how messages write commands, and whether anything may be written beside the code.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+"""The folder that holds the packages `pipeline`, `shared` and `stages`, and `config`."""
+INSTALLED = not (ROOT / "reel").is_file()
+"""Whether this is an installed package: it lies in a `site-packages`, and nothing is written there."""
+UNCOMPILED = INSTALLED and not (ROOT / "pipeline" / "__pycache__").is_dir()
+"""Whether it was installed without compiled modules, as uv does. Python must then keep them elsewhere."""
+BYTECODE = "bytecode"
+"""The folder for them in the cache of a project."""
+REEL = "reel" if INSTALLED else "./reel"
+"""The first word of a command."""
+
+_COMMAND = re.compile(r"(?<![\w./])\./reel(?=[ `])")
+
+
+def as_called(text: str, reel: str = REEL) -> str:
+    """Return a message, whose commands begin with `./reel`, with its commands as they are called here."""
+    return _COMMAND.sub(reel, text)
