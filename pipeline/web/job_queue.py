@@ -20,7 +20,7 @@ from pydantic import JsonValue
 
 from pipeline.base.errors import Locked, ReelError
 
-VERSION = 1
+VERSION = 2
 State = Literal["queued", "running", "done", "failed", "skipped", "cancelled"]
 Place = Literal["out", "beside", "answers"]
 """Where results are published: the output folder, beside the media file, or a folder of the server's own."""
@@ -34,15 +34,18 @@ CREATE TABLE jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, media TEXT NOT NULL, label TEXT NOT NULL,
     overrides TEXT NOT NULL, place TEXT NOT NULL, priority REAL NOT NULL, source TEXT NOT NULL, same TEXT NOT NULL,
     state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, created_ms INTEGER NOT NULL, started_ms INTEGER,
-    ended_ms INTEGER, folder TEXT, files TEXT NOT NULL DEFAULT '[]', error TEXT, reason TEXT NOT NULL DEFAULT '');
+    ended_ms INTEGER, folder TEXT, files TEXT NOT NULL DEFAULT '[]', error TEXT, reason TEXT NOT NULL DEFAULT '',
+    work TEXT);
 CREATE INDEX jobs_next ON jobs (state, priority DESC, number);
 CREATE INDEX jobs_same ON jobs (same, state);
 """
+_SECOND_VERSION = "ALTER TABLE jobs ADD COLUMN work TEXT;"
 _COLUMNS = (
     "id, media, label, overrides, place, priority, source, state, attempts, created_ms, started_ms, ended_ms, folder,"
     " files, error, reason"
 )
 _JSON_COLUMNS = {"overrides", "files", "error"}
+_JSON_OUTCOME = {"files", "error", "work"}
 _AS_JSON = "json_object({}, 'recipe', json_extract(overrides, '$.recipe'))".format(
     ", ".join(f"'{name}', {f'json({name})' if name in _JSON_COLUMNS else name}" for name in _COLUMNS.split(", "))
 )
@@ -143,6 +146,12 @@ class JobQueue:
             raise KeyError(name)
         return _job(row)
 
+    def work(self, name: str) -> dict[str, Any] | None:
+        """Return how far a job came in its last attempt; None if that is not known."""
+        row = self._database.execute("SELECT work FROM jobs WHERE id = ?", (name,)).fetchone()
+        found: dict[str, Any] | None = json.loads(row[0]) if row and row[0] else None
+        return found
+
     def jobs(self, states: Collection[State] = (), limit: int = -1) -> list[Job]:
         """Return the jobs in these states, or all: those at work, then those queued in their order, then the rest,
         newest first."""
@@ -173,8 +182,9 @@ class JobQueue:
         return self.job(name)
 
     def end(self, name: str, state: State, **more: object) -> Job:
-        """Note the outcome of a job: `folder`, `files`, `error` and `reason`, as the fields of `Job`."""
-        values = {key: json.dumps(value) if key in {"files", "error"} else value for key, value in more.items()}
+        """Note the outcome of a job: `folder`, `files`, `error` and `reason`, as the fields of `Job`, and `work`, which
+        `work` returns."""
+        values = {key: json.dumps(value) if key in _JSON_OUTCOME else value for key, value in more.items()}
         columns = "".join(f", {key} = ?" for key in values)
         self._set(name, f"state = ?, ended_ms = ?{columns}", state, _now_ms(), *values.values())
         return self.job(name)
@@ -273,6 +283,8 @@ def _connect(file: Path) -> sqlite3.Connection:
         version = int(database.execute("PRAGMA user_version").fetchone()[0])
         if version == 0:
             database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
+        elif version == 1:
+            database.executescript(f"BEGIN; {_SECOND_VERSION} PRAGMA user_version={VERSION}; COMMIT;")
         elif version != VERSION:
             raise ReelError(
                 "serve.queue", f"the queue {file} has version {version}, and this release reads version {VERSION}",

@@ -20,6 +20,7 @@ from pydantic import JsonValue
 from pipeline.base.project import CODE_ROOT
 from pipeline.web.event_log import EventLog
 from pipeline.web.job_queue import Job, JobQueue, Place, State, job_data
+from pipeline.web.job_work import WorkBoard
 from shared.processes import group_options, kill_group
 
 TOKEN = "REEL_TOKEN"  # the variable that may hold the server's token, which the child has no use for
@@ -47,6 +48,7 @@ class JobRunner:
 
     def __init__(self, queue: JobQueue, log: EventLog, plan: ChildPlan) -> None:
         self.queue, self._log, self._plan = queue, log, plan
+        self.board = WorkBoard()
         self._changed = asyncio.Event()
         self._ended: dict[str, set[asyncio.Event]] = {}
         self._outcome: dict[str, dict[str, Any]] = {}  # what was told of the jobs at work
@@ -80,7 +82,7 @@ class JobRunner:
 
     async def cancel(self, job: Job) -> Job:
         """Cancel a job that has not ended. If it is at work, the child is ended, and the other jobs begin again."""
-        ended = self.queue.end(job.id, "cancelled")
+        ended = self.queue.end(job.id, "cancelled", work=self.board.of(job.id))
         self._tell(ended)
         if job.id in self._at_work:
             await self._end_child()
@@ -160,6 +162,7 @@ class JobRunner:
         if kind == "ChildFailed":
             self._failure = {key: event[key] for key in ("code", "message", "hint")}
             return
+        self.board.hear(kind, event)
         if kind not in _NOT_TOLD:
             self._log.add(kind, event)
         if outcome is None or name is None:
@@ -175,8 +178,9 @@ class JobRunner:
     def _finish(self, name: str, state: State, outcome: Mapping[str, Any]) -> None:
         self._at_work.discard(name)
         self._outcome.pop(name, None)
+        work = self.board.end(name)
         if not self.queue.job(name).has_ended:  # it may have been cancelled
-            self._tell(self.queue.end(name, state, **outcome))
+            self._tell(self.queue.end(name, state, **outcome, work=work))
         self._changed.set()
 
     def _after(self, code: int) -> None:
@@ -196,6 +200,7 @@ class JobRunner:
                 self._tell(self.queue.again(name))
         self._at_work.clear()
         self._outcome.clear()
+        self.board.clear()
 
     async def _end_child(self) -> None:
         """End the child without its jobs. Does nothing if there is none."""

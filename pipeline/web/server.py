@@ -29,6 +29,7 @@ from pipeline.web.apis.files_api import FilesApi
 from pipeline.web.apis.hooks import HooksApi
 from pipeline.web.apis.media_servers import MediaServer
 from pipeline.web.apis.ocr_api import OcrApi
+from pipeline.web.apis.offer_api import OfferApi
 from pipeline.web.apis.openai_api import OpenAiApi
 from pipeline.web.apis.openapi import describe
 from pipeline.web.apis.own_api import OwnApi
@@ -128,9 +129,10 @@ def _service(project: Project, flags: Mapping[str, JsonValue], options: ServeOpt
 
 
 def _app(project: Project, service: Service, options: ServeOptions) -> Starlette:
-    own = OwnApi(service)
+    own, has_token = OwnApi(service), options.token is not None
+    offer = OfferApi(project, service, own, asks_for_token=has_token)
     apis = (
-        own, FilesApi(own), UploadsApi(service), OpenAiApi(service), AsrApi(service),
+        own, offer, FilesApi(own), UploadsApi(service), OpenAiApi(service), AsrApi(service),
         HooksApi(service, options.media_servers),
         OcrApi(service, own, project),
     )  # fmt: skip
@@ -142,7 +144,7 @@ def _app(project: Project, service: Service, options: ServeOptions) -> Starlette
         return json_reply(document)
 
     return Starlette(
-        routes=[*routes, Route("/openapi.json", openapi), *Pages(has_token=options.token is not None).routes()],
+        routes=[*routes, Route("/openapi.json", openapi), *Pages(has_token=has_token).routes()],
         exception_handlers={
             Refused: _refused, ReelError: _reel_error, HTTPException: _http_error, Exception: _bug,
         },

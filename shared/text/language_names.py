@@ -113,6 +113,27 @@ def known_or_none(text: str | None) -> str | None:
     return None if text is None else known_language(text)
 
 
+def named_languages() -> dict[str, list[str]]:
+    """Return the tags of the known languages with their names: the English one, then their own and other ones."""
+    names = {tag: [name] for tag, (_, name) in LANGUAGES.items()} | {tag: [name] for tag, name in _MORE.items()}
+    for entry in _OTHER_NAMES.split():
+        tag, _, others = entry.partition("=")
+        english = [] if tag in names else [_english_variety(tag)]
+        names.setdefault(tag, english).extend(name.replace("_", " ") for name in others.split(","))
+    return dict(sorted(names.items(), key=lambda item: item[1][0]))
+
+
+def _english_variety(tag: str) -> str:
+    """Return `Brazilian Portuguese` for `pt-BR`."""
+    base, _, subtag = tag.partition("-")
+    variety = next(
+        names.partition(",")[0]
+        for name, _, names in (entry.partition("=") for entry in _VARIETIES.split())
+        if name == subtag
+    )
+    return f"{variety.replace('_', ' ')} {LANGUAGES[base][1]}"
+
+
 def split_languages(text: str) -> list[str]:
     """Return the languages of a list in one text: `pt,en`, `pt en`, `Brazilian Portuguese, English`."""
     found: list[str] = []

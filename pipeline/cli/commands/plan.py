@@ -11,7 +11,7 @@ from pipeline.base.display_paths import as_text
 from pipeline.base.errors import EXIT_OK, EXIT_SOME_FAILED, BadInput, ReelError
 from pipeline.cli.arguments import CommandResult, project_of, requests_of, selecting, table, walk_of
 from pipeline.cli.options.jobs import PlanMedia
-from pipeline.cli.plan_needs import needs_of
+from pipeline.cli.plan_needs import needs_data, needs_texts
 from pipeline.engine.admission import Admission, check_media, unreadable
 from pipeline.engine.costs import Estimate, estimates
 from pipeline.engine.folder_walk import describe_skipped
@@ -20,6 +20,7 @@ from pipeline.engine.library.skip_existing import ExistingFilter
 from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview, published_before
 from pipeline.engine.project import Project
+from pipeline.engine.set_up_needs import needs_of
 from pipeline.plan.result_key import short
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.store.results import ResultStore
@@ -64,7 +65,7 @@ def plan(arguments: PlanMedia) -> CommandResult:
         items.append({"name": item.name, **places, "steps": [_data(preview) for preview in previews]})
         texts.append(f"{one_line(item.name)}\n{_listed(previews, explain=arguments.explain)}")
     needs = needs_of([preview.step for preview in due], project.installed, admission.surroundings.fallbacks)
-    texts += needs.texts
+    texts += needs_texts(needs)
     texts += [f"estimated use of services:\n{table([_told(*one) for one in asked])}"] if asked else []
     data: dict[str, JsonValue] = {
         "recipe": project.settings.recipe,
@@ -72,7 +73,7 @@ def plan(arguments: PlanMedia) -> CommandResult:
         "film": project.settings.makes_film,
         "items": items,
         "passed_over": dict(walk.passed),
-        **needs.data,
+        **needs_data(needs),
         "services": [_service(*one) for one in asked],
     }
     return CommandResult(data, "\n\n".join(texts), EXIT_SOME_FAILED if refused else EXIT_OK, tuple(refused))

@@ -69,6 +69,7 @@ def _json(fields: _Data, *required: str) -> _Data:
 _ASR_FORM = _form({"audio_file": _FILE}, "audio_file")
 _BODIES: Mapping[str, _Data] = {
     "OwnApi.add_job": _json(_JOB_FIELDS),
+    "OfferApi.plan": _json(_JOB_FIELDS),
     "OwnApi.change_job": _json({"priority": {"type": "number"}}, "priority"),
     "OpenAiApi.transcribe": _form(_OPENAI_FIELDS, "file", "model"),
     "OpenAiApi.translate": _form(_OPENAI_FIELDS, "file", "model"),
@@ -83,6 +84,7 @@ _BODIES: Mapping[str, _Data] = {
 }
 _QUERIES: Mapping[str, Mapping[str, _Data]] = {
     "OwnApi.list_jobs": {"state": {"type": "string", "enum": list(STATES)}, "limit": {"type": "integer"}},
+    "OfferApi.list_folder": {"path": _TEXT},
     "AsrApi.transcribe": {
         "task": {"type": "string", "enum": ["transcribe", "translate"]}, "language": _TEXT, "initial_prompt": _TEXT,
         "encode": {"type": "boolean"}, "output": {"type": "string", "enum": ["txt", "vtt", "srt", "tsv", "json"]},

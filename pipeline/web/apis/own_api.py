@@ -15,6 +15,7 @@ from starlette.routing import Route
 from pipeline.web.access import COOKIE
 from pipeline.web.job_maker import Ordered, priority_of
 from pipeline.web.job_queue import ENDED, STATES, Job, Place, State, job_data
+from pipeline.web.job_work import JobWork
 from pipeline.web.refused import Refused
 from pipeline.web.replies import json_reply, json_text
 from pipeline.web.service import Service
@@ -39,22 +40,29 @@ class OwnApi:
             Route(f"{API}/jobs/{{id}}", self.cancel_job, methods=["DELETE"]),
             Route(f"{API}/jobs/{{id}}", self.change_job, methods=["PATCH"]),
             Route(f"{API}/jobs/{{id}}/retry", self.retry_job, methods=["POST"]),
+            Route(f"{API}/jobs/{{id}}/work", self.show_work, methods=["GET"]),
+            Route(f"{API}/work", self.list_work, methods=["GET"]),
             Route(f"{API}/events", self.events, methods=["GET"]),
             Route(f"{API}/login", self.log_in, methods=["POST"]),
+            Route(f"{API}/login", self.log_out, methods=["DELETE"]),
         ]
 
     async def add_job(self, request: Request) -> Response:
         """Queue a job: 202 with its id, or 200 if it is queued already."""
         body = await json_body(request)
-        settings = body.get("set", {})
-        if not isinstance(settings, dict):
-            raise Refused(422, "serve.set", "`set` must be an object of settings", param="set")
-        fields = {name: value for name, value in body.items() if name not in _OWN_FIELDS}
-        overrides = self._service.maker.overrides({**fields, **settings})
+        overrides = self.overrides(body)
         ordered = self.ordered(body)
         job = self._service.submit(self._service.maker.job(ordered, overrides))
         where = f"{request.scope['root_path']}{API}/jobs/{job.id}"
         return json_reply(job_data(job), 202, {"location": where})
+
+    def overrides(self, body: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """Return the settings that a request for a job names, by their dotted names. Raises `Refused`."""
+        settings = body.get("set", {})
+        if not isinstance(settings, dict):
+            raise Refused(422, "serve.set", "`set` must be an object of settings", param="set")
+        fields = {name: value for name, value in body.items() if name not in _OWN_FIELDS}
+        return self._service.maker.overrides({**fields, **settings})
 
     def ordered(self, body: dict[str, JsonValue]) -> Ordered:
         """Return the file that a job is for: one in a media folder, or a complete upload. Raises `Refused`."""
@@ -85,6 +93,16 @@ class OwnApi:
     async def show_job(self, request: Request) -> Response:
         """Return one job."""
         return json_reply(job_data(self.job_of(request)))
+
+    async def show_work(self, request: Request) -> Response:
+        """Return how far a job is, or came before it ended: steps, text so far, notices, failures, and its run."""
+        job = self.job_of(request)
+        found = self._service.runner.board.of(job.id) or self._queue.work(job.id)
+        return json_reply(found or JobWork(None).data())
+
+    async def list_work(self, request: Request) -> Response:
+        """Return how far all jobs at work are, and what is being set up for them."""
+        return json_reply(self._service.runner.board.data())
 
     async def cancel_job(self, request: Request) -> Response:
         """Cancel a job: 204, or 409 if it has ended."""
@@ -123,6 +141,12 @@ class OwnApi:
                 COOKIE, token.strip(), path=request.scope["root_path"] or "/", httponly=True, samesite="strict",
                 secure=request.url.scheme == "https",
             )  # fmt: skip
+        return reply
+
+    async def log_out(self, request: Request) -> Response:
+        """Forget the token in this browser."""
+        reply = Response(status_code=204)
+        reply.delete_cookie(COOKIE, path=request.scope["root_path"] or "/", httponly=True, samesite="strict")
         return reply
 
     async def events(self, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from pathlib import Path
@@ -111,3 +112,17 @@ def test_a_damaged_file_is_moved_away_and_one_of_a_later_release_is_refused(tmp_
     database.close()
     with pytest.raises(ReelError, match="version 99"):
         JobQueue(tmp_path)
+
+
+def test_a_queue_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path)
+    made = queue.add(new("a.mkv"))
+    queue.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "queue.sqlite")) as database:
+        database.executescript("ALTER TABLE jobs DROP COLUMN work; PRAGMA user_version=1;")
+    queue = JobQueue(tmp_path)
+    assert queue.job(made.id) == made
+    assert queue.work(made.id) is None
+    queue.end(made.id, "done", work={"run": "r"})
+    assert queue.work(made.id) == {"run": "r"}
+    queue.close()

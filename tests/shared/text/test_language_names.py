@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.text.language import LANGUAGES, english_name
-from shared.text.language_names import known_language, known_or_none, split_languages
+from shared.text.language_names import known_language, known_or_none, named_languages, split_languages
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,11 @@ def test_a_text_of_several_languages_is_taken_apart_and_names_are_not(text: str,
 def test_a_parameter_may_name_no_language() -> None:
     assert known_or_none(None) is None
     assert known_or_none("Hindi") == "hi"
+
+
+def test_every_name_that_is_offered_is_understood_and_each_language_has_an_english_one() -> None:
+    offered = named_languages()
+    assert offered["pt-BR"][0] == "Brazilian Portuguese"
+    for tag, names in offered.items():
+        assert {known_language(word) for word in (tag, *names)} == {tag}
+        assert names[0].isascii() or tag in {"vo"}, names

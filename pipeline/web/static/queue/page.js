@@ -1,9 +1,157 @@
-// Shows the queue: what is asked for, what is at work and what has been made.
+// Shows the queue: asks for jobs, and shows those at work, those that wait and what was made.
 
-import { html, render } from "../vendor/htm-preact.js";
+import { html, render, useCallback, useEffect, useRef, useState } from "../vendor/htm-preact.js";
+import { icon, mark } from "../common/icons.js";
+import { follow } from "../common/live_events.js";
+import { ask, Refusal } from "../common/server.js";
+import { count, prose, size } from "../common/words.js";
+import { JobRow } from "./job_row.js";
+import { NewJob } from "./new_job.js";
+
+const REFRESH_MS = 400; // events come by the dozen
+const PAGE = 50; // jobs that are listed at first, and more at each wish
+const TOAST_MS = 8000;
+const TABS = [
+  ["all", "All", []], ["work", "At work", ["running"]], ["waiting", "Waiting", ["queued"]], ["done", "Done", ["done"]],
+  ["failed", "Failed", ["failed"]], ["other", "Skipped or cancelled", ["skipped", "cancelled"]],
+];
+
+/** Return a function that calls `work` at once, and then as often as asked, at most every `REFRESH_MS`. */
+function throttled(work) {
+  let timer = null, isDue = false, isBusy = false;
+  const run = async () => {
+    timer = setTimeout(() => { timer = null; if (isDue) ask_(); }, REFRESH_MS);
+    isDue = false;
+    isBusy = true;
+    await work();
+    isBusy = false;
+    if (isDue && !timer) ask_();
+  };
+  const ask_ = () => { if (timer || isBusy) isDue = true; else run(); };
+  return ask_;
+}
+
+/** Return the jobs and their progress, and a function that asks for them again. */
+function useQueue(tab, limit) {
+  const [queue, setQueue] = useState({ jobs: null, counts: {}, work: {}, setUp: [], reviews: {}, refusal: null });
+  const wish = useRef({});
+  wish.current = { tab, limit };
+  const load = useCallback(throttled(async () => {
+    const states = TABS.find(([name]) => name === wish.current.tab)[2];
+    const query = new URLSearchParams([["limit", wish.current.limit], ...states.map((state) => ["state", state])]);
+    try {
+      const [list, work] = await Promise.all([ask("GET", `api/1/jobs?${query}`), ask("GET", "api/1/work")]);
+      const reviews = {};
+      setQueue({ jobs: list.jobs, counts: list.counts, work: work.jobs, setUp: work.set_up, reviews, refusal: null });
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      setQueue((old) => ({ ...old, refusal: error }));
+    }
+  }), []);
+  useEffect(load, [tab, limit]);
+  return [queue, load];
+}
 
 function Page() {
-  return html`<header class="bar"><a class="name" href=".">reel</a></header><main class="page"><h1>Queue</h1></main>`;
+  const [choices, setChoices] = useState(null);
+  const [tab, setTab] = useState(new URLSearchParams(location.search).get("show") ?? "all");
+  const [limit, setLimit] = useState(PAGE);
+  const [open, setOpen] = useState(new Set());
+  const [isUp, setIsUp] = useState(true);
+  const [toasts, setToasts] = useState([]);
+  const [said, setSaid] = useState("");
+  const [queue, load] = useQueue(tab, limit);
+
+  const toast = (text, state = "bad") => {
+    const one = { key: Math.random(), text, state };
+    setToasts((old) => [...old, one]);
+    setTimeout(() => setToasts((old) => old.filter((other) => other !== one)), TOAST_MS);
+  };
+  useEffect(() => {
+    const loadChoices = () => ask("GET", "api/1/choices").then(setChoices, () => setTimeout(loadChoices, 2000));
+    loadChoices();
+    follow((kind, data) => {
+      if (kind === "Job" && ["done", "failed", "skipped"].includes(data.state)) setSaid(`${data.label}: ${data.state}`);
+      load();
+    }, (up) => { setIsUp(up); if (up) load(); });
+  }, []);
+  useEffect(() => {
+    const busy = queue.counts.running ?? 0;
+    document.title = busy ? `(${busy}) reel` : "reel";
+  }, [queue.counts.running]);
+
+  const act = (method, path, body) => ask(method, path, body).then(load, (error) => { toast(`${error.message} ${error.hint ?? ""}`); load(); });
+  const actions = {
+    cancel: (job) => act("DELETE", `api/1/jobs/${job.id}`),
+    retry: (job) => act("POST", `api/1/jobs/${job.id}/retry`, {}),
+    first: (job) => act("PATCH", `api/1/jobs/${job.id}`, { priority: highest(queue.jobs) + 1 }),
+    toggle: (job) => setOpen((old) => { const set = new Set(old); if (!set.delete(job.id)) set.add(job.id); return set; }),
+  };
+  const choose = (name) => {
+    setTab(name);
+    setLimit(PAGE);
+    history.replaceState(null, "", name === "all" ? "." : `.?show=${name}`);
+  };
+
+  return html`
+    <a class="unseen skip" href="#queue">Go to the queue</a>
+    <header class="bar"><a class="name" href="." aria-label="reel, queue">${mark()} reel</a><span class="grow"></span>
+      ${!isUp && html`<span class="chip" data-state="bad">not connected, trying again</span>`}
+      ${choices?.asks_for_token && html`<button class="button quiet small" onClick=${logOut}>Log out</button>`}</header>
+    <main class="page queue-page">
+      <h1 class="unseen">Jobs of reel</h1>
+      <${NewJob} choices=${choices} submitted=${load} failed=${(error, name) => toast(`${name}: ${error.message}`)} />
+      <section id="queue" class="stack" aria-labelledby="queue-title" tabindex="-1">
+        <div class="spread"><h2 id="queue-title">Queue</h2><${Tabs} tab=${tab} counts=${queue.counts} choose=${choose} /></div>
+        ${queue.setUp.map((one) => html`<${SetUp} key=${one.what} one=${one} />`)}
+        <${List} queue=${queue} open=${open} languages=${choices?.languages ?? []} actions=${actions} tab=${tab} />
+        ${queue.jobs?.length >= limit && html`<button class="button" onClick=${() => setLimit(limit + PAGE)}>Show more</button>`}
+      </section>
+    </main>
+    <footer class="page-foot faint small">reel ${choices?.version} · <a href="openapi.json">interface for programs</a> ·
+      with <a href="static/vendor/htm.LICENSE.txt">htm</a> and <a href="static/vendor/preact.LICENSE.txt">Preact</a></footer>
+    <p class="unseen" role="status">${said}</p>
+    <div class="toasts" role="alert">${toasts.map((one) => html`<p key=${one.key} class="toast" data-state=${one.state}>
+      ${icon("warning")}<span class="grow">${prose(one.text)}</span></p>`)}</div>`;
+}
+
+/** Return the highest priority of the jobs that wait. */
+function highest(jobs) {
+  return Math.max(0, ...jobs.filter((job) => job.state === "queued").map((job) => job.priority));
+}
+
+async function logOut() {
+  await ask("DELETE", "api/1/login");
+  location.reload();
+}
+
+function Tabs({ tab, counts, choose }) {
+  const number = (states) => (states.length ? states : Object.keys(counts)).reduce((sum, one) => sum + (counts[one] ?? 0), 0);
+  const shown = TABS.filter(([name, , states]) => name !== "other" || number(states) || tab === name);
+  return html`<div class="choice" role="group" aria-label="Jobs to show">${shown.map(([name, words, states]) => html`
+    <button key=${name} aria-pressed=${tab === name} onClick=${() => choose(name)}>${words}
+      <span class="faint figures"> ${number(states).toLocaleString()}</span></button>`)}</div>`;
+}
+
+function SetUp({ one }) {
+  const part = one.total_bytes ? `${size(one.done_bytes)} of ${size(one.total_bytes)}` : "";
+  return html`<div class="panel inside stack"><p>Setting up ${one.what} <span class="soft figures">${part}</span></p>
+    ${one.total_bytes ? html`<progress max=${one.total_bytes} value=${one.done_bytes} aria-label=${`Setting up ${one.what}`}></progress>` : ""}</div>`;
+}
+
+/** The jobs, or a word on why there are none. */
+function List({ queue, open, languages, actions, tab }) {
+  if (queue.refusal && !queue.jobs) {
+    return html`<p class="note" data-state="bad">${icon("warning")}<span>${prose(queue.refusal.message)}</span></p>`;
+  }
+  if (!queue.jobs) return html`<div class="stack"><span class="unseen">Loading</span>${[1, 2, 3].map((key) => html`<div class="panel inside" key=${key}><div class="waiting"></div></div>`)}</div>`;
+  if (!queue.jobs.length) {
+    return html`<div class="panel empty">${icon("film")}
+      ${tab === "all" ? html`<p class="strong">Nothing here yet</p><p>Drop a film, a talk or a recording into “New job”.
+        Its subtitles and its transcript will be here.</p>` : html`<p>There is no such job.</p>`}</div>`;
+  }
+  return html`<ul class="stack jobs" aria-label=${count(queue.jobs.length, "job")}>${queue.jobs.map((job) => html`<${JobRow} key=${job.id} job=${job}
+    work=${queue.work[job.id]} review=${queue.reviews[job.folder]} isOpen=${open.has(job.id)} languages=${languages} actions=${actions} />`)}</ul>`;
 }
 
 render(html`<${Page} />`, document.getElementById("page"));

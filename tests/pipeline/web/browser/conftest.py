@@ -13,7 +13,16 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from tests.fakes.web_client import LIMIT_S, Server
 
@@ -26,6 +35,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _OWN_SCHEMES = {"data", "blob", "about"}
 # Chromium writes each reply of 400 and above to the console. A test that asks for one says so.
 _NETWORK = "Failed to load resource"
+expect.set_options(timeout=LIMIT_S * 1000)  # a busy machine takes longer than the usual 5 s
 
 
 @pytest.fixture(scope="session")
@@ -119,8 +129,8 @@ Picture = Callable[[Page, str], None]
 
 @pytest.fixture
 def picture() -> Picture:
-    """Return a function that keeps a picture of a tab where the variable REEL_TEST_PICTURES names a folder."""
-    folder = os.environ.get("REEL_TEST_PICTURES")
+    """Return a function that keeps a picture of a tab where the variable TEST_PICTURES names a folder."""
+    folder = os.environ.get("TEST_PICTURES")
 
     def take(page: Page, name: str) -> None:
         if folder:

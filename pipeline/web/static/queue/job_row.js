@@ -1,0 +1,94 @@
+// Shows one job: how far it is, what it has made, what went wrong, and what can be done about it.
+
+import { html } from "../vendor/htm-preact.js";
+import { icon } from "../common/icons.js";
+import { moment, place, prose, span } from "../common/words.js";
+import { nameOf } from "./language_field.js";
+import { JobDetails } from "./job_details.js";
+
+const STATES = {
+  queued: ["waiting", "waiting"], running: ["busy", "at work"], done: ["good", "done"], failed: ["bad", "failed"],
+  skipped: ["warning", "skipped"], cancelled: ["", "cancelled"],
+};
+const STEP_STATES = {
+  planned: "", waiting: "waiting", running: "busy", done: "good", reused: "good", failed: "bad", skipped: "warning",
+};
+
+/** Return the length of a job's media file in ms as its steps know it, 0 if none does. */
+export function mediaMs(work) {
+  return Math.max(0, ...(work?.steps ?? []).map((step) => step.media_ms ?? 0));
+}
+
+/** Return how many times faster than it plays a media file was worked on: `12×`. */
+export function speed(media, spent) {
+  if (!media || !spent) return "";
+  const times = media / spent;
+  return `${times < 10 ? times.toFixed(1) : Math.round(times)}×`;
+}
+
+/** A job. `actions` are cancel, retry, first and toggle; `review` is the id of its review page, if it has one. */
+export function JobRow({ job, work, review, isOpen, languages, actions }) {
+  const [state, word] = STATES[job.state];
+  const to = (job.overrides.to ?? []).map((tag) => nameOf(tag, languages));
+  const label = `${isOpen ? "Hide" : "Show"} details of ${job.label}`;
+  return html`<li class="job panel" data-job=${job.id}>
+    <div class="job-head">
+      <button class="button quiet small twist" aria-expanded=${isOpen} aria-label=${label} onClick=${() => actions.toggle(job)}>
+        ${icon("open")}</button>
+      <div class="grow">
+        <h3 class="cut"><bdi title=${job.media}>${job.label}</bdi></h3>
+        <p class="soft small cut">${job.recipe}${to.length ? `, into ${to.join(", ")}` : ""}
+          ${job.overrides.profile ? `, ${job.overrides.profile}` : ""} · <${When} job=${job} work=${work} /></p>
+      </div>
+      <span class="chip" data-state=${state}>${word}</span>
+      <div class="row job-actions">
+        ${job.state === "done" && review && html`<a class="button small primary" href=${`review/${review}`}>
+          ${icon("edit")} Review<span class="unseen"> ${job.label}</span></a>`}
+        ${job.state === "queued" && html`<${Action} name="first" words="Do next" sign="up" job=${job} actions=${actions} />`}
+        ${["queued", "running"].includes(job.state) && html`<${Action} name="cancel" words="Cancel" sign="close" job=${job} actions=${actions} />`}
+        ${["failed", "skipped", "cancelled"].includes(job.state) && html`<${Action} name="retry" words="Try again" sign="again" job=${job} actions=${actions} />`}
+      </div>
+    </div>
+    ${job.state === "running" && work && html`<${Live} work=${work} />`}
+    ${job.error && !isOpen && html`<p class="note" data-state="bad">${icon("warning")}<span>${prose(job.error.message)}
+      ${job.error.hint && html` <span class="soft">${prose(job.error.hint)}</span>`}</span></p>`}
+    ${job.reason && html`<p class="note" data-state="warning">${icon("info")}<span>${prose(job.reason)}</span></p>`}
+    ${isOpen && html`<${JobDetails} job=${job} live=${work} languages=${languages} />`}
+  </li>`;
+}
+
+function Action({ name, words, sign, job, actions }) {
+  return html`<button class="button small" onClick=${() => actions[name](job)}>${icon(sign)} ${words}<span class="unseen"> ${job.label}</span></button>`;
+}
+
+/** When it was, and how long it took. */
+function When({ job, work }) {
+  if (job.state === "queued") return html`since ${moment(job.created_ms)}`;
+  if (job.state === "running") return html`for ${span(Date.now() - job.started_ms)}`;
+  if (!job.started_ms || !job.ended_ms) return moment(job.ended_ms ?? job.created_ms);
+  const spent = job.ended_ms - job.started_ms;
+  const fast = speed(mediaMs(work), spent);
+  return html`${moment(job.ended_ms)}, in ${span(spent)}${fast && `, ${fast} as fast as it plays`}`;
+}
+
+/** Steps of a job at work, and the newest text. */
+function Live({ work }) {
+  const said = work.text[work.text.length - 1];
+  return html`<div class="live">
+    <${Steps} steps=${work.steps} />
+    ${said && html`<p class="said"><span class="faint figures">${place(said.start_ms)}</span> <bdi>${said.text}</bdi></p>`}
+  </div>`;
+}
+
+/** Steps as chips, in the order of the plan. */
+export function Steps({ steps }) {
+  return html`<ol class="steps" aria-label="Steps">${steps.map((step) => {
+    const isRunning = step.state === "running";
+    const part = isRunning && step.done ? ` ${Math.round(100 * step.done)} %` : "";
+    const spent = isRunning ? Date.now() - step.started_ms : (step.seconds ?? 0) * 1000;
+    const fast = speed((step.media_ms ?? 0) * (isRunning ? (step.done ?? 0) : 1), spent);
+    const about = [step.backend, step.state, step.waits_for && `waits for ${step.waits_for}`, step.seconds && span(spent), fast && `${fast} as fast as it plays`];
+    return html`<li key=${step.step} class="chip" data-state=${STEP_STATES[step.state]} data-step=${step.step}
+      title=${about.filter(Boolean).join(", ")}>${step.step}${part}${isRunning && fast ? `, ${fast}` : ""}<span class="unseen">: ${step.state}</span></li>`;
+  })}</ol>`;
+}
