@@ -52,12 +52,18 @@ def cards_key(hardware: Hardware) -> str:
 
 
 def recall(
-    remembered: Path, path: str | None = None, devices: Path = Path("/dev"), driver: Path = Path("/proc/driver/nvidia")
+    remembered: Path,
+    path: str | None = None,
+    devices: Path = Path("/dev"),
+    driver: Path = Path("/proc/driver/nvidia"),
+    *,
+    makes_folder: bool = False,
 ) -> Hardware:
     """Return the machine as remembered, which takes microseconds.
 
     Where nothing is remembered, or the cards or their driver have changed since, the machine is looked at. It is
-    remembered if it has a driver that answers and the file can be written. `path` lists the folders of programs.
+    remembered if it has a driver that answers and the file can be written, in a folder that is there or may be made.
+    `path` lists the folders of programs.
     """
     traces = find_traces(path, devices, driver)
     with contextlib.suppress(OSError, DocumentError):
@@ -67,7 +73,10 @@ def recall(
     found = detect(path, devices, driver)
     if traces and not found.card_trouble:
         with contextlib.suppress(OSError):
-            found.remember(remembered)
+            if makes_folder:
+                found.remember(remembered)
+            else:
+                found.write(remembered)
     return found
 
 

@@ -157,9 +157,10 @@ class Tools:
             parts = _answer(program, "-hide_banner", "-filters") + _answer(program, "-hide_banner", "-encoders")
             lacks = tuple(part for part, word in _PARTS.items() if word not in parts.split())
             known = Builds(builds={**known.builds, identity: Build(version=version, lacks=lacks)})
-            with contextlib.suppress(OSError):  # a memory only; another account's folder may be for reading
-                memory.parent.mkdir(parents=True, exist_ok=True)
-                known.write(memory)
+            if self._cache.is_dir():  # a look at a folder that is not set up leaves nothing in it
+                with contextlib.suppress(OSError):  # a memory only; another account's folder may be for reading
+                    memory.parent.mkdir(exist_ok=True)
+                    known.write(memory)
         return known.builds[identity]
 
 

@@ -68,7 +68,7 @@ def open_installation(settings: Settings) -> Installation:
     """Return the installed parts of the project that `settings` describe. Reads the disk, and writes only caches."""
     folders = project_folders(settings)
     families = load_families(CONFIG / "environments.toml")
-    machine = recall(own_config() / REMEMBERED, os.environ.get("PATH"))
+    machine = recall(own_config() / REMEMBERED, os.environ.get("PATH"), makes_folder=folders.cache.is_dir())
     libraries = load_card_libraries(CONFIG / "cards.toml")
     hardware = usable_hardware(machine, libraries, os.environ)
     # A variable that hides a card for one run must not have every environment with torch built again.

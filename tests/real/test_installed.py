@@ -210,3 +210,46 @@ def test_uv_installs_it_as_a_tool_and_nothing_is_compiled_beside_it(wheel: Path,
     assert "reused" in run(programs / "reel", "run", SAMPLE, "--stub", cwd=project).stderr
     assert found.digest() == before
     assert list((project / ".cache" / "bytecode").rglob("worker_main*.pyc")), "compiled modules are kept in the cache"
+
+
+_CONSUMER = """
+from pathlib import Path
+
+import reel
+
+def work(media: Path) -> list[str]:
+    plan: reel.Plan = reel.plan(media, to=["pt"], settings={"asr.beam_size": 3})
+    job: reel.Run = reel.run(media, flags=["--skip-existing"])
+    kinds: list[str] = [event.kind for event in job]
+    words = reel.read_transcript("transcript.json").segments[0].words
+    return [plan.files[0].steps[0].verdict, *kinds, words[0].text, *reel.read_cues(media).cues[0].lines]
+
+reel.run(1)
+"""
+
+
+def test_an_installed_reel_is_a_typed_library(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "consumer.py").write_text(_CONSUMER, encoding="utf-8")
+    words = f"--strict --python-executable {installed.python} --cache-dir {tmp_path / 'cache'} consumer.py"
+    done = run(sys.executable, "-m", "mypy", *words.split(), cwd=tmp_path, expect=1)
+    assert "Found 1 error" in done.stdout, done.stdout
+    assert 'incompatible type "int"' in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["installed", "checkout"])
+def test_the_notebook_works_from_top_to_bottom(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Without an installation, in a Python that has none of reel's libraries."""
+    notebook = json.loads((ROOT / "docs" / "how-to" / "use-from-python.ipynb").read_text(encoding="utf-8"))
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert len(cells) >= 6
+    (tmp_path / "samples").mkdir()
+    shutil.copy(SAMPLE, tmp_path / "samples")
+    variables = {"REEL_PROJECT": str(tmp_path), "REEL_STUB": "true"}
+    if kind == "installed":
+        python = request.getfixturevalue("installed").python
+    else:
+        python, variables["PYTHONPATH"] = Path(sys._base_executable), str(ROOT / "src")  # type: ignore[attr-defined]
+    told = run(python, "-c", "\n".join(cells), cwd=tmp_path, more=variables)
+    assert "Hello." in told.stdout
+    assert told.stdout.rstrip().endswith("reused")
+    assert told.stderr == ""

@@ -69,6 +69,9 @@ def test_an_ffmpeg_that_cannot_burn_in_subtitles_is_passed_over_unless_it_is_nam
 
 def test_an_ffmpeg_is_asked_once(tmp_path: Path) -> None:
     a_program(tmp_path, "7.1")
+    tools(tmp_path, "auto").choose()
+    assert not (tmp_path / "cache").exists(), "a look leaves nothing behind"
+    (tmp_path / "cache").mkdir()
     first = tools(tmp_path, "auto").choose()
     calls = (tmp_path / "calls").read_text(encoding="utf-8")
 

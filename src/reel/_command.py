@@ -1,0 +1,140 @@
+"""One command of reel in a process of its own: its words, its events while it works, and its document at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from reel._program import command_line, variables
+
+Name = str | os.PathLike[str]
+"""The name of a file or a folder."""
+
+_KEPT_LINES = 20  # of what the command said, for an error that it gave no document for
+_GRACE_S = 30.0  # for a polite end: a stage in the middle of a computation gets a moment to stop
+_WINDOWS = os.name == "nt"
+
+
+class ReelError(Exception):
+    """An error of a command: `code` is stable, `hint` gives the way out, `exit_code` is that of the command."""
+
+    def __init__(self, code: str, message: str, hint: str | None = None, exit_code: int = 1) -> None:
+        super().__init__(f"{message} [{code}]" + (f"\nhint: {hint}" if hint else ""))
+        self.code, self.message, self.hint, self.exit_code = code, message, hint, exit_code
+
+
+def flags_of(
+    *, to: str | Iterable[str], recipe: str | None, output: Name | None, settings: Mapping[str, object] | None
+) -> list[str]:
+    """Return the flags of `run` and `plan` for these values."""
+    languages = to if isinstance(to, str) else ",".join(to)
+    words = ["--to", languages] if languages else []
+    words += ["--recipe", recipe] if recipe else []
+    words += ["--output", os.fspath(output)] if output is not None else []
+    for name, value in (settings or {}).items():
+        words += ["--set", f"{name}={json.dumps(value)}"]  # text too: `1984` could be a title
+    return words
+
+
+def files_of(media: Sequence[Name]) -> list[str]:
+    """Return names of files as arguments: a name that begins with a dash is not a flag."""
+    names = [os.fspath(name) for name in media]
+    return [os.path.join(".", name) if name.startswith("-") else name for name in names]
+
+
+class Command:
+    """A command that has been started. Iterate over what it says, then take its document."""
+
+    def __init__(self, words: Sequence[str], project: Name | None, program: Name | None) -> None:
+        command = [os.fspath(program)] if program is not None else command_line()
+        words = [*words, "--json", *(["--project", os.fspath(project)] if project is not None else [])]
+        self._document: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe would fill while events are read
+        self._last: deque[str] = deque(maxlen=_KEPT_LINES)
+        try:
+            self._process = subprocess.Popen(
+                [*command, *words], env=dict(os.environ) if program is not None else variables(os.environ),
+                stdin=subprocess.DEVNULL, stdout=self._document, stderr=subprocess.PIPE, encoding="utf-8",
+                errors="replace", **_own_group(),
+            )  # fmt: skip
+        except OSError as error:
+            self._document.close()
+            text = f"{command[0]} cannot be started: {error.strerror or error}"
+            raise ReelError("reel.start", text, "install reel again, or name another `reel` as `program`", 5) from error
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield the events of `--progress json`, as they come. Other lines are kept for an error."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            event = _event(line)
+            if event is None:
+                self._last.append(line.rstrip("\n"))
+            else:
+                yield event
+
+    def document(self) -> tuple[dict[str, Any], int]:
+        """Wait for the end, and return the document of `--json` with the exit code. Raises `ReelError` where the
+        command had no result."""
+        for _ in self.events():
+            pass
+        code = self._process.wait()
+        self._close_stream()
+        with self._document:
+            self._document.seek(0)
+            text = self._document.read().decode("utf-8", "replace")
+        try:
+            document: dict[str, Any] = json.loads(text)
+        except ValueError:
+            said = "\n".join(self._last) or f"it ended with {code} and said nothing"
+            raise ReelError("reel.ended", f"the command gave no result: {said}", exit_code=code or 1) from None
+        if document["data"] is None and document["errors"]:
+            first = document["errors"][0]
+            raise ReelError(first["code"], first["message"], first["hint"], code)
+        return document, code
+
+    def stop(self) -> None:
+        """End the command politely, as ^C would, or by force where it does not end. What was finished is kept."""
+        if self._process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT))
+        try:
+            self._process.communicate(timeout=_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+
+    def close(self) -> None:
+        """Stop the command if it is at work, and let go of its streams."""
+        self.stop()
+        self._close_stream()
+        self._document.close()
+
+    def _close_stream(self) -> None:
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) and "event" in told else None
+
+
+def _own_group() -> dict[str, Any]:
+    """Return the options by which ^C in this process's terminal reaches the command through us, once."""
+    return {"creationflags": 0x200} if _WINDOWS else {"process_group": 0}  # CREATE_NEW_PROCESS_GROUP
+
+
+def path_or_none(text: str | None) -> Path | None:
+    """Return a path of a document, which may be null."""
+    return Path(text) if text else None

@@ -1,0 +1,119 @@
+"""The published documents as values: `transcript.json`, and cue sheets, which `--formats json` adds.
+
+The fields are those of the reference. A field that a later reel adds is passed over; a file with another number of
+`format` is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from reel._command import Name, ReelError
+
+_FORMAT = 1
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word as it was said. `joined`: no space stands before it; `interpolated`: its times were not measured."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    probability: float
+    joined: bool
+    interpolated: bool
+    speaker: str | None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of speech. `speaker` is who says most of it, None if unknown; `language` is set where it is another
+    than the transcript's."""
+
+    id: int
+    text: str
+    start_ms: int
+    end_ms: int
+    speaker: str | None
+    language: str | None
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """Segments in order of time. `language` is `und` where nothing is said."""
+
+    language: str
+    language_probability: float
+    duration_ms: int
+    segments: tuple[Segment, ...]
+
+    @property
+    def text(self) -> str:
+        """Return the plain text, one segment a line."""
+        return "".join(f"{segment.text}\n" for segment in self.segments)
+
+
+@dataclass(frozen=True)
+class Cue:
+    """One text on the screen; `lines` are without markup."""
+
+    start_ms: int
+    end_ms: int
+    lines: tuple[str, ...]
+    speaker: str | None
+
+
+@dataclass(frozen=True)
+class CueSheet:
+    """The subtitles in one language, in order of time. `kind` is `full`, `sdh` or `forced`."""
+
+    language: str
+    kind: str
+    cues: tuple[Cue, ...]
+
+
+def read_transcript(file: Name) -> Transcript:
+    """Return a `transcript.json`. Raises `ReelError` for a file that is none."""
+    return _read(file, "a transcript", _transcript, "`transcript.json` in the folder of a job is one")
+
+
+def read_cues(file: Name) -> CueSheet:
+    """Return a cue sheet, such as `film.en.json`. Raises `ReelError` for a file that is none."""
+    hint = 'a run with `settings={"subtitle.formats": ["srt", "json"]}` writes one as `NAME.LANGUAGE.json`'
+    return _read(file, "a cue sheet", _cue_sheet, hint)
+
+
+def _read(file: Name, what: str, read: Callable[[Mapping[str, Any]], _Read], hint: str) -> _Read:
+    """Return what `read` makes of a document."""
+    try:
+        document = json.loads(Path(file).read_text(encoding="utf-8"))
+        if document["format"] != _FORMAT:
+            raise ReelError("reel.format", f"{file} has the format {document['format']}, expected {_FORMAT}", hint, 4)
+        return read(document)
+    except OSError as error:
+        raise ReelError("reel.unreadable", f"{file} cannot be read: {error.strerror or error}", hint, 4) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReelError("reel.document", f"{file} is not {what}", hint, 4) from error
+
+
+def _transcript(document: Mapping[str, Any]) -> Transcript:
+    segments = tuple(map(_segment, document["segments"]))
+    return Transcript(document["language"], document["language_probability"], document["duration_ms"], segments)
+
+
+def _segment(data: Mapping[str, Any]) -> Segment:
+    words = tuple(Word(**{name: word[name] for name in Word.__dataclass_fields__}) for word in data["words"])
+    fields = {name: data[name] for name in Segment.__dataclass_fields__ if name != "words"}
+    return Segment(**fields, words=words)
+
+
+def _cue_sheet(document: Mapping[str, Any]) -> CueSheet:
+    cues = (Cue(one["start_ms"], one["end_ms"], tuple(one["lines"]), one["speaker"]) for one in document["cues"])
+    return CueSheet(document["language"], document["kind"], tuple(cues))
