@@ -51,6 +51,7 @@ STARTERS = {
     "stages/toolkit/media/ffmpeg.py",
     "stages/toolkit/media/frames.py",
     "src/reel/__main__.py",  # goes on as the command line
+    "src/reel/_command.py",  # is the command line for programs
 }
 FILE_LINES, FUNCTION_LINES, SCRIPT_LINES, PARAMETERS = 400, 50, 30, 7  # at most; `self` is not counted
 _RIDDLE = re.compile(r"(What|Whether|Which|Who|Whose|Of|By)\b")  # hides that something is returned
