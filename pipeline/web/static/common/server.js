@@ -3,11 +3,12 @@
 /** Address that the server's own addresses begin with, below any base path. */
 export const BASE = new URL("../../", import.meta.url);
 
-/** Refusal of the server: HTTP status (0: it could not be reached), stable code, message, and a hint or null. */
+/** Refusal of the server: HTTP status (0: it could not be reached), stable code, message, a hint or null, and all that
+ * was `told` with it. */
 export class Refusal extends Error {
-  constructor(status, { code = "", message = "", hint = null } = {}) {
-    super(message || `the server answers with ${status}`);
-    Object.assign(this, { status, code, hint });
+  constructor(status, told = {}) {
+    super(told.message || `the server answers with ${status}`);
+    Object.assign(this, { status, code: told.code ?? "", hint: told.hint ?? null, told });
   }
 }
 

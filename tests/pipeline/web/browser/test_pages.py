@@ -71,6 +71,8 @@ def test_every_link_of_a_page_is_relative_and_leads_to_a_file_of_ours() -> None:
     for page in pages:
         start = f"{UP[page.parent.name]}static/"
         for link in re.findall(r'(?:href|src)="([^"]+)"', page.read_text(encoding="utf-8")):
+            if link == (UP[page.parent.name] or "."):
+                continue  # the queue
             assert link.startswith(start), f"{page}: {link}"
             assert (STATIC / link.removeprefix(start)).is_file(), f"{page}: {link}"
 

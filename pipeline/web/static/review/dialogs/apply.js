@@ -1,0 +1,129 @@
+/**
+ * Applies the corrections: starts the run that takes them in, shows its steps as they happen, and then what changed:
+ * the places that a person corrected, and those that the layout changed around them.
+ */
+
+import { address } from "../../common/server.js";
+import { element } from "../elements.js";
+import { clock } from "../rules/clock.js";
+import { button, counted, openDialog, tell } from "./dialogs.js";
+
+const LOOK_MS = 400;
+const ENDED = new Set(["done", "failed", "skipped", "cancelled"]);
+
+/** Apply the draft of a session. `onDone` is called when the files were made again. */
+export async function applyDraft(api, saver, session, onDone) {
+  await saver.send();
+  if (saver.waiting) {
+    tell("Some corrections are not saved yet. They are applied once the server answers.", { state: "bad" });
+    return;
+  }
+  try {
+    await start(api, saver, session, null, onDone);
+  } catch (error) {
+    if (error.code === "review.changed-on-disk") askWhichWins(error.told.files, (choice) => (
+      start(api, saver, session, choice, onDone).catch(refused)
+    ));
+    else if (error.code === "review.applying") tell("The corrections are being applied already.");
+    else if (error.code === "review.nothing") tell("There is nothing to apply: no correction was made since the last time.");
+    else refused(error);
+  }
+}
+
+function refused(error) {
+  tell([error.message, error.hint].filter(Boolean).join(" "), { state: "bad", stays: true });
+}
+
+async function start(api, saver, session, onDisk, onDone) {
+  const { job } = await api.apply(saver.etag, onDisk);
+  watch(api, job, onDone);
+}
+
+/** Show a run that was started before, as after a reload. */
+export function watch(api, job, onDone) {
+  const steps = element("div", { class: "steps" });
+  const said = element("p", { role: "status", text: "Waiting for the queue …" });
+  const changes = element("div", { class: "changes" });
+  const again = button("Go on reviewing", () => dialog.close(), "primary");
+  again.disabled = true;
+  const dialog = openDialog("Applying the corrections", [said, steps, changes], [again]);
+  dialog.addEventListener("cancel", (event) => again.disabled && event.preventDefault());
+  const stop = followSteps(job, steps, said);
+  const look = async () => {
+    const found = await api.changes().catch((error) => ({ state: error.status === 0 ? "unreachable" : "failed", error }));
+    if (!ENDED.has(found.state)) return setTimeout(look, LOOK_MS);
+    stop();
+    again.disabled = false;
+    again.focus();
+    if (found.state === "done") showChanges(found, said, steps, changes);
+    else showFailure(found, await api.job(job).catch(() => ({})), said, changes);
+    dialog.addEventListener("close", () => onDone(found.state));
+  };
+  look();
+}
+
+/** Show each step as it starts and ends. Returns how to stop. */
+function followSteps(job, steps, said) {
+  const source = new EventSource(address("api/1/events"));
+  const chips = new Map();
+  const note = (state, text) => ({ data }) => {
+    const event = JSON.parse(data);
+    if (event.job !== job || !event.step) return;
+    if (!chips.has(event.step)) chips.set(event.step, steps.appendChild(element("span", { class: "chip" })));
+    const chip = chips.get(event.step);
+    chip.dataset.state = state;
+    chip.textContent = `${event.step} ${text(event)}`;
+    said.textContent = "Only what depends on the corrections is made again.";
+  };
+  source.addEventListener("StepStarted", note("busy", () => "…"));
+  source.addEventListener("StepDone", note("good", ({ seconds }) => `${seconds.toFixed(1)} s`));
+  source.addEventListener("StepReused", note("", () => "kept"));
+  source.addEventListener("StepFailedEvent", note("bad", () => "failed"));
+  return () => source.close();
+}
+
+function showChanges({ changes, counts, steps: made }, said, steps, place) {
+  const redone = made.filter((step) => step.state === "done");
+  const seconds = redone.reduce((sum, step) => sum + (step.seconds ?? 0), 0);
+  const layout = counts.layout ? `${counts.layout} changed around them` : "nothing else changed";
+  said.textContent = `Applied ${counted(counts.you, "correction")}; ${layout}. ` +
+    `${counted(redone.length, "step")} made again in ${seconds.toFixed(1)} s, ${made.length - redone.length} kept.`;
+  steps.replaceChildren(...made.map((step) => element("span", {
+    class: "chip", "data-state": step.state === "done" ? "good" : "", text: `${step.step} ${step.state === "done" ? `${step.seconds.toFixed(1)} s` : "kept"}`,
+  })));
+  place.replaceChildren(...changes.map((change) => element("div", { class: "change" },
+    element("span", { class: "when", text: clock(change.start_ms) }),
+    element("del", { dir: "auto" }, change.before.map((cue) => element("p", { text: cue.lines.join("\n") }))),
+    element("ins", { dir: "auto" }, change.after.map((cue) => element("p", { text: cue.lines.join("\n") }))),
+    element("span", { class: "chip plain", text: change.by === "you" ? "you" : "layout" }))));
+}
+
+function showFailure(found, job, said, place) {
+  const error = job.error ?? found.error ?? {};
+  said.textContent = "The corrections are kept, but the run failed.";
+  place.replaceChildren(element("div", { class: "note", "data-state": "bad" }, element("div", {},
+    element("p", { dir: "auto", text: error.message ?? `the run is ${found.state}` }),
+    error.hint ? element("p", { class: "soft", dir: "auto", text: error.hint }) : null)));
+}
+
+/** Ask what counts where a published file was edited since. Nothing has been written yet. */
+function askWhichWins(files, decide) {
+  const part = (title, text) => element("section", { class: "version" }, element("h3", { text: title }), element("pre", { dir: "auto", text: text ?? "(not there)" }));
+  const choose = (choice) => {
+    dialog.close();
+    decide(choice);
+  };
+  const dialog = openDialog("A file was edited on the disk too", [
+    element("p", { text: "Both sets of corrections are kept. Which one counts where both changed the same place?" }),
+    files.map((file) => element("details", { open: files.length === 1 }, element("summary", { dir: "auto", text: file.name }),
+      element("div", { class: "versions" },
+        part("Edited file", differing(file.on_disk, file.published)),
+        part("On this page", file.draft.map(({ before, after }) => `${before?.lines.join(" / ") ?? "(new)"} → ${after?.lines.join(" / ") ?? "(deleted)"}`).join("\n"))))),
+  ], [button("Cancel", () => dialog.close()), button("The edited file counts", () => choose("file")), button("This page counts", () => choose("page"), "primary")]);
+}
+
+/** Return the lines of a text that another one does not have. */
+function differing(text, other) {
+  const known = new Set((other ?? "").split("\n"));
+  return (text ?? "").split("\n").filter((line) => !known.has(line)).join("\n");
+}
