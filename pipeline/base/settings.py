@@ -85,6 +85,7 @@ class Settings(Frozen):
     cluster_staging: str
     time_limit_factor: float = Field(gt=0)
     offline: bool
+    local_models: bool
     locked: Literal["auto"] | bool
     accept_code: tuple[str, ...]
     hub: str
@@ -96,6 +97,11 @@ class Settings(Frozen):
     def makes_film(self) -> bool:
         """Tell whether a copy of the film is made, where the recipe has one."""
         return self.film and not self.beside
+
+    @property
+    def fetches_nothing(self) -> bool:
+        """Tell whether no model may be fetched: none from the network, or nothing at all."""
+        return self.offline or self.local_models
 
     @property
     def chooses_device(self) -> bool:

@@ -16,7 +16,7 @@ from pipeline.base.events import Emit
 from pipeline.base.project import own_config
 from pipeline.engine.item import Item
 from pipeline.engine.media_list import Request
-from pipeline.engine.model_needs import needed_models, plan_with_locked_models
+from pipeline.engine.model_needs import needed_models, plan_with_locked_models, require_on_disk
 from pipeline.engine.planner import Planner
 from pipeline.engine.preview import StepPreview, preview
 from pipeline.engine.project import Records
@@ -239,7 +239,9 @@ def set_up(
     for step in due:
         check_service(step, os.environ, own_config(), offline=offline)
     models = installed.models
-    names = with_needs(needed_models(due, models, offline=offline), models.models)
+    names = with_needs(needed_models(due, models, offline=installed.settings.fetches_nothing), models.models)
+    if installed.settings.local_models:
+        require_on_disk(names, models)
     raise_together({name: unlocked[name] for name in names if name in unlocked})
     raise_together(obstacles(names, models, emit, offline=offline))
     models.check_space(names)

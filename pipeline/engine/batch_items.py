@@ -191,14 +191,15 @@ class BatchItems:
         self.results[index] = ItemResult(name, request.media, "skipped", None, None, 0, 0.0, reason=reason)
 
     def _set_up(self, previews: list[StepPreview]) -> None:
-        """Set up what the steps need, once for all items with the same steps and backends."""
-        due = tuple(preview.step.id for preview in previews if preview.verdict != "reused")
-        plans = tuple(preview.step.backend_name for preview in previews)
-        if due and (*due, *plans) not in self._ready:
-            steps = [preview.step for preview in previews if preview.step.id in due]
+        """Set up what the steps need, once for all items with the same steps, backends and models, and again if a file
+        of a model has gone since."""
+        steps = [preview.step for preview in previews if preview.verdict != "reused"]
+        models = sorted({name for step in steps for name in step.models.values()})
+        same = (*(step.id for step in steps), *(preview.step.backend_name for preview in previews), *models)
+        if steps and (same not in self._ready or self.installed.models.incomplete(models)):
             for note in (*off_card_notes(steps), *fallback_notes(steps, self.admission.surroundings.fallbacks)):
                 if note not in self._notes:
                     self._notes.add(note)
                     self.run.emit(events.Notice(None, None, note))
             set_up(previews, self.installed, self.run.emit, self.admission.unlocked)
-            self._ready.add((*due, *plans))
+            self._ready.add(same)

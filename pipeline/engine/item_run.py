@@ -200,7 +200,7 @@ class ItemRunner:
             installed.models,
             tracker.emit,
             tracker.item.name,
-            offline=installed.settings.offline,
+            offline=installed.settings.fetches_nothing,
         )
 
     async def _begin(self, work: PreparedStep, below: list[Step], reason: str) -> StoredResult:

@@ -62,22 +62,28 @@ class ModelCache:
         return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
     def problem(self, name: str) -> str | None:
-        """Return what is missing or wrong in a model, by names and sizes; None when it is complete."""
+        """Return what is first found missing or wrong in a model, by names and sizes; None when it is complete."""
+        return next(self.problems(name), None)
+
+    def problems(self, name: str) -> Iterator[str]:
+        """Yield everything that is missing or wrong in a model, each file by its path."""
         entry = self._entry(name)
-        if conflict := self.overlay.conflicts.get(name):
-            return conflict
-        if not entry.resolved:
-            return f"the lock does not know {_unknown_of(entry)}"
         snapshot = self._layout(name).snapshot
+        if conflict := self.overlay.conflicts.get(name):
+            yield conflict
+            return
+        if not entry.resolved:
+            yield f"the lock does not know {_unknown_of(entry)}, which belong in {snapshot}"
+            return
         for file, locked in entry.files.items():
             place = snapshot / file
             try:
                 size = place.stat().st_size
             except OSError:
-                return f"{place} is not there"
+                yield f"{place} is not there"
+                continue
             if size != locked.size:
-                return f"{place} has {size} bytes, expected {locked.size}"
-        return None
+                yield f"{place} has {size} bytes, expected {locked.size}"
 
     def unresolved(self, name: str) -> str:
         """Return the sentence about a model whose bytes are not known."""

@@ -93,10 +93,11 @@ class Suits(Frozen):
 
 class Profile(Frozen):
     """A named choice of backends and models. `auto` takes the one of highest `rank` that suits the machine and whose
-    models are complete."""
+    models are complete. `local_models`: a server with this profile never fetches a model."""
 
     summary: str
     rank: int
+    local_models: bool = False
     suits: Suits = Suits()
     stages: dict[str, ProfileStage]
 

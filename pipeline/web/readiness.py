@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+from pydantic import JsonValue
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pipeline.base.errors import ReelError
-from pipeline.engine.model_needs import needed_models
+from pipeline.engine.model_needs import ModelState, model_state
 from pipeline.engine.project import Project
 from pipeline.web.replies import json_reply
+
+_OK, _NOT_READY = 200, 503
 
 
 class Readiness:
@@ -20,21 +23,29 @@ class Readiness:
         self._project = project
 
     async def tell(self, request: Request) -> Response:
-        """Return 200 if everything is there, else 503 with the environments and models that are missing."""
-        missing = await asyncio.to_thread(self._missing)
-        return json_reply({"ready": not missing, "missing": missing}, 503 if missing else 200)
+        """Return 200 if everything is there, else 503 with the environments and models that are missing. `models` tells
+        whether those are `complete`, `fetched when needed` or `missing`, in which folder, and whether they are `local`,
+        never to be fetched by this server."""
+        told = await asyncio.to_thread(self._told)
+        return json_reply(told, _OK if told["ready"] else _NOT_READY)
 
-    def _missing(self) -> list[str]:
+    def _told(self) -> dict[str, JsonValue]:
         project, installed = self._project, self._project.installed
-        if project.settings.stub:
-            return []
         try:
-            steps = project.planner.plan().steps
+            state = model_state(project.planner)
         except ReelError as error:
-            return [error.message]
-        families = [
-            family for family in project.needed_environments() if installed.environments.status(family).state != "ready"
-        ]
-        models = needed_models(steps, installed.models, offline=True)
-        lacking = [name for name in sorted(models) if installed.models.problem(name) is not None]
-        return [*(f"environment {family}" for family in families), *(f"model {name}" for name in lacking)]
+            return {"ready": False, "missing": [error.message], "profile": project.planner.profile.name}
+        families = () if project.settings.stub else project.needed_environments()
+        lacking = [family for family in families if installed.environments.status(family).state != "ready"]
+        missing = [*(f"environment {family}" for family in lacking), *(f"model {name}" for name in state.missing)]
+        return {
+            "ready": not missing, "missing": [*missing], "profile": project.planner.profile.name,
+            "models": _as_json(state),
+        }  # fmt: skip
+
+
+def _as_json(state: ModelState) -> dict[str, JsonValue]:
+    return {
+        "state": state.state, "local": state.local, "folder": str(state.folder), "missing": [*state.missing],
+        "missing_bytes": state.missing_bytes,
+    }  # fmt: skip

@@ -17,6 +17,8 @@ from pipeline.base.secret_file import checked
 from pipeline.cli.arguments import CommandResult, flags_given, project_of
 from pipeline.cli.options.serve import HookFlags, ServeFlags
 from pipeline.cli.reporters import open_reporter
+from pipeline.engine.model_needs import model_state, models_of_jobs, require_on_disk
+from pipeline.engine.project import open_project
 from pipeline.web.access import is_loopback
 from pipeline.web.apis.hook_payloads import told_by_variables
 from pipeline.web.apis.media_servers import MediaServer
@@ -31,14 +33,19 @@ _SAID_BYTES = 2000
 
 def serve(arguments: ServeFlags) -> CommandResult:
     """Serve until the user ends the command."""
-    project = project_of(arguments)
+    project, flags = project_of(arguments), flags_given(arguments)
     token = _token(arguments.token_file)
     _check(arguments, token)
+    if project.planner.profile.profile.local_models and not project.settings.local_models:
+        flags = {**flags, "local_models": True}
+        project = open_project(project.settings.model_copy(update={"local_models": True}))
+    if project.settings.local_models and not project.settings.stub:
+        require_on_disk(models_of_jobs(project.planner), project.installed.models)
     _enter(project.installed)
+    print(model_state(project.planner), file=sys.stderr, flush=True)
     # Imported here: only the environment that this process has entered holds a web server.
     from pipeline.web.server import ServeOptions, run_server
 
-    flags = flags_given(arguments)
     options = ServeOptions(
         arguments.listen, arguments.port, token, arguments.hosts, arguments.media, arguments.maps,
         _base_path(arguments.base_path), arguments.trusted_proxies, arguments.max_upload, arguments.keep_free,
