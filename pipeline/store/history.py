@@ -51,13 +51,14 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class ItemOutcome:
-    """Media file of a run; `folder` is where its results were published."""
+    """Media file of a run; `folder` is where its results were published. `reason` says why it failed or was skipped."""
 
     item: str
     media: str | None
     folder: str | None
     state: str
     seconds: float | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ class Runs:
         self._store, self._logs, self._index = store, logs, store.index
         self._run = ""  # the run of this process, if any
         self._media: dict[str, Path] = {}
+        self._errors: dict[str, str] = {}  # by item, of the current run
         self._begun: dict[tuple[str, str], tuple[int, str | None]] = {}
         self._peaks: dict[str, tuple[float, float | None]] = {}
 
@@ -151,9 +153,12 @@ class Runs:
         match event:
             case events.ItemStarted(item, media):
                 self._media[item] = media
+            case events.StepFailedEvent():
+                self._errors.setdefault(event.item, f"{event.step}: {event.message} [{event.code}]")
             case events.ItemFinished(item, state, seconds, folder):
                 media_path = self._media.pop(item, None)
                 row = {"run": self._run, "item": item, "state": state, "seconds": seconds}
+                row |= {"reason": self._errors.pop(item, event.reason or None)}
                 places = {"media": media_path and as_text(media_path), "folder": folder and str(folder)}
                 self._index.put("run_items", {**row, **places})
             case events.StepStarted():
@@ -226,12 +231,15 @@ class Runs:
         records = [RunRecord(*row) for row in rows]  # type: ignore[arg-type]
         return [replace(one, items=counts.get(one.id, {}), media=tuple(names.get(one.id, ()))) for one in records]
 
-    def details(self, run: str) -> RunDetails:
-        """Return the record of a run, with its steps in the order of their ends.
+    def details(self, run: str = "") -> RunDetails:
+        """Return the record of a run, the newest if none is named, with its steps in the order of their ends.
 
         The beginning of the run's id is enough. Raises `UsageError` if no run, or more than one, has it.
         """
-        found = [record for record in self.all() if record.id.startswith(run)]
+        known = self.all()
+        if not run and not known:
+            raise UsageError("runs.none", "there are no runs yet")
+        found = [record for record in known if record.id.startswith(run)] if run else known[:1]
         if len(found) != 1:
             what = f"there is no run `{run}`" if not found else f"`{run}` is the beginning of {len(found)} runs' names"
             raise UsageError("runs.unknown", what, hint="`./reel runs list` shows them")

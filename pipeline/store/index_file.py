@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.base.errors import ReelError
 
-VERSION = 5
+VERSION = 6
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (
     key TEXT PRIMARY KEY, stage TEXT NOT NULL, backend TEXT NOT NULL, bytes INTEGER NOT NULL, seconds REAL NOT NULL);
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS runs (
     run TEXT PRIMARY KEY, started TEXT NOT NULL, finished TEXT, state TEXT NOT NULL, recipe TEXT, profile TEXT);
 CREATE TABLE IF NOT EXISTS run_items (
     run TEXT NOT NULL, item TEXT NOT NULL, media TEXT, folder TEXT, state TEXT NOT NULL, seconds REAL,
-    PRIMARY KEY (run, item));
+    reason TEXT, PRIMARY KEY (run, item));
 CREATE TABLE IF NOT EXISTS run_steps (
     run TEXT NOT NULL, item TEXT NOT NULL, media TEXT NOT NULL, step TEXT NOT NULL, backend TEXT NOT NULL,
     key TEXT, state TEXT NOT NULL, seconds REAL, started_ms INTEGER, ended_ms INTEGER, worker TEXT,

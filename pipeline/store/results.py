@@ -237,12 +237,17 @@ class ResultStore:
         found = self.lookup(key)
         return None if found and found.provisional else found
 
-    def ingredients(self, key: str) -> dict[str, JsonValue] | None:
-        """Return the ingredients of a result's key, even if its objects are gone."""
+    def manifest(self, key: str) -> StoredResult | None:
+        """Return the manifest of a result, even if its objects are gone."""
         try:
-            return StoredResult.read(self._manifest(key)).ingredients
+            return StoredResult.read(self._manifest(key))
         except (OSError, DocumentError):
             return None
+
+    def ingredients(self, key: str) -> dict[str, JsonValue] | None:
+        """Return the ingredients of a result's key, even if its objects are gone."""
+        found = self.manifest(key)
+        return found.ingredients if found else None
 
     def path(self, file: StoredFile) -> Path:
         """Return the path of a stored file's content; read it, never change it."""

@@ -19,12 +19,13 @@ from pipeline.cli.options.machine import ShowLog, ShowRun
 from pipeline.model_cache.cache import ModelCache
 from pipeline.publishing.run_report.gantt import as_svg, as_text, chart
 from pipeline.publishing.run_report.summary import StageFigures, Summary, WorkerFigures, summarise
-from pipeline.store.history import RunDetails, RunRecord, Runs, StepRecord
+from pipeline.store.history import RunDetails, RunRecord, StepRecord
 from shared.files import write_atomically
 from shared.text.timecode import span
 
 _STATES = ("done", "reused", "failed")
 _PIPE_WIDTH = 100
+_FAILED_TOLD = 20  # files; `reel runs report` names all
 
 
 def list_runs(arguments: Arguments) -> CommandResult:
@@ -62,7 +63,7 @@ def _run_data(run: RunRecord) -> dict[str, JsonValue]:
 def log(arguments: ShowLog) -> CommandResult:
     """Show the logs of a run: what the libraries of its stages printed."""
     runs = project_of(arguments).records().history
-    run = _details(runs, arguments.id).run.id
+    run = runs.details(arguments.id or "").run.id
     folder = runs.folder(run)
     logs = sorted(path for path in folder.glob("*.log") if not arguments.only or arguments.only in path.stem)
     if not logs:
@@ -76,19 +77,11 @@ def log(arguments: ShowLog) -> CommandResult:
     return CommandResult({"run": run, "logs": data}, "\n\n".join(parts))
 
 
-def _details(runs: Runs, name: str | None) -> RunDetails:
-    """Return the record of a run, the newest if none is named. Raises `UsageError`."""
-    newest = next(iter(runs.all()), None)
-    if newest is None and not name:
-        raise UsageError("runs.none", "there are no runs yet")
-    return runs.details(name or (newest.id if newest else ""))
-
-
 def show(arguments: ShowRun) -> CommandResult:
     """Show one run, the newest if none is named."""
     project = project_of(arguments)
     runs = project.records().history
-    details = _details(runs, arguments.id)
+    details = runs.details(arguments.id or "")
     summary = summarise(details, runs.redone(details.run.id))
     drawn = chart(details)
     if arguments.svg:
@@ -111,7 +104,9 @@ def _head(details: RunDetails, summary: Summary) -> str:
     took = f" in {span(summary.seconds)}" if summary.seconds is not None else ""
     lines = [f"run {run.id}: {run.state}{took}; recipe {run.recipe}, profile {run.profile}, started {run.started}"]
     counted = [f"{sum(summary.items.values())} media: {_counted(summary.items)}"] if summary.items else []
-    return "\n".join([*lines, *counted])
+    failed = [f"{item.item}: {item.reason}" for item in details.items if item.state == "failed" and item.reason]
+    more = [f"and {len(failed) - _FAILED_TOLD} more"] if len(failed) > _FAILED_TOLD else []
+    return "\n".join([*lines, *counted, *failed[:_FAILED_TOLD], *more])
 
 
 def _stages(summary: Summary) -> str:
