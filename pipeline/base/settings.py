@@ -65,6 +65,7 @@ class Settings(Frozen):
     skip_existing: bool
     replace: bool
     film: bool
+    report: bool
     cache_dir: str
     results_dir: str
     index_dir: str

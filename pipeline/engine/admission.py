@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.base import events
@@ -34,7 +34,11 @@ from pipeline.publishing.edits import Edit
 from pipeline.publishing.folders import Folders, OutputDisk
 from pipeline.publishing.names import NameRules
 from pipeline.publishing.publish import PublishedFiles, Rules, changed_files
+from pipeline.publishing.record import Job
+from pipeline.publishing.run_report.job_facts import Materials
+from pipeline.publishing.run_report.published import report_of
 from pipeline.publishing.up_to_date import PublishedJob, UpToDateCache, plan_digest, state_of
+from pipeline.store.results import StoredResult
 from pipeline.workers.installation import Installation
 
 
@@ -148,7 +152,16 @@ class Admission:
             elsewhere=lambda taken: self._folders.take_other(taken, media, digest, names),
             untouched=untouched, replace=self._replace, beside=self._beside, has=request.has,
             foreign_record=self._folders.foreign_records.get(media), origin=self._planner.models.overlay.origin,
+            report=self._report,
         )  # fmt: skip
+
+    @property
+    def _report(self) -> Callable[[Job, Mapping[str, StoredResult], Path], bytes] | None:
+        """Return what writes the report on a job; None if none is asked for."""
+        if not self._planner.settings.report:
+            return None
+        materials = Materials(self._records.store, self._planner.models)
+        return lambda job, results, folder: report_of(job, results, materials, folder)
 
     def _edits(self, name: str, digest: str, folder: Path) -> tuple[Edit, ...]:
         """Return the corrections of a media file, after taking in those that are due."""
@@ -197,10 +210,11 @@ class Admission:
     def _up_to_date_key(self, plan: Plan, has: Sequence[str]) -> str:
         """Return the digest under which a published job is recorded.
 
-        It includes `--replace`, without which fewer names may be reel's, and the subtitles that the media file `has`,
-        which are not published again.
+        It includes `--replace`, without which fewer names may be reel's, whether a report is published, and the
+        subtitles that the media file `has`, which are not published again.
         """
         rules = ["replace"] if self._replace else []
+        rules += ["report"] if self._planner.settings.report else []
         return "+".join([self._digest_of(plan), *rules, *has])
 
     def _digest_of(self, plan: Plan) -> str:

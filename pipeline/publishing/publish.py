@@ -7,6 +7,7 @@ that a person has edited since, stay as they are: `pipeline.publishing.targets` 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,8 +24,8 @@ from pipeline.publishing.edits import Changed, Edit, takes_edits
 from pipeline.publishing.folder_contents import FolderContents
 from pipeline.publishing.folders import may_take
 from pipeline.publishing.names import NameRules, fitted, stem_of
-from pipeline.publishing.placing import held, put_copy, sweep
-from pipeline.publishing.record import JOB, Job, is_regular, read_job, write_job
+from pipeline.publishing.placing import held, put_content, put_copy, sweep
+from pipeline.publishing.record import JOB, REPORT, Job, is_regular, read_job, write_job
 from pipeline.publishing.targets import Answer, Published, RequestedFile, Target, Targets
 from pipeline.store.results import ResultStore, StoredFile, StoredResult, object_damaged
 from shared.files import is_sound, sha256_of
@@ -62,6 +63,7 @@ class Rules:
     since it was published. With `replace`, the user gives up files of other people that have the names of reel's. With
     `beside`, subtitles lie next to the media file, except for those in the languages that it `has` already.
     `foreign_record` is the record that kept the file from its usual folder. `origin` says which lock a model is from.
+    `report` writes the report on a job that is recorded so, in this folder; without it, none is published.
     """
 
     store: ResultStore
@@ -75,6 +77,7 @@ class Rules:
     has: tuple[str, ...] = ()
     foreign_record: Path | None = None
     origin: Callable[[str], Origin] = lambda model: "shipped"
+    report: Callable[[Job, Mapping[str, StoredResult], Path], bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,21 @@ class PublishedFiles:
 
 @dataclass(frozen=True)
 class _Output:
-    """File to be published: its content, and the path of that. `edit` is the correction that it is or contains."""
+    """File to be published: its content, and the path of that, or its bytes. `edit` is the correction that it is or
+    contains."""
 
     requested: RequestedFile
     origin: str
     file: StoredFile
-    source: Path
+    source: Path | bytes
     edit: str = ""
+
+    def put(self, target: Path, *, over: bool) -> None:
+        """Write the file. Raises `ObjectDamaged`, and `FileExistsError` without `over`."""
+        if isinstance(self.source, bytes):
+            put_content(self.source, target, over=over)
+        elif not put_copy(self.source, target, self.file.sha256, over=over):
+            raise object_damaged(self.file)
 
 
 def forget_edits(folder: Path, names: Sequence[str]) -> None:
@@ -166,15 +177,17 @@ class _Folder:
         targets = Targets(published, contents, rules.names, replace=rules.replace, reserved=[JOB])
         chosen = [(one, targets.choose(one.requested)) for one in outputs]
         job = self._record(chosen, published.lost)
+        if rules.report:
+            report = _report_file(rules.report(job, self._finished.results, self._folder))
+            chosen.append((report, targets.choose(report.requested)))
+            job = self._record(chosen, published.lost)
         left = targets.left_over(job.files.keys())
         replaced = [target.name for _, target in chosen if target.answer is Answer.REPLACE]
         earlier = {name: (contents.sha256(name),) for name in (*left, *replaced) if name in published.files}
         write_job(self._folder, job.model_copy(update={"earlier": earlier}), over=self._over)
         for one, target in chosen:
             if target.answer in {Answer.CREATE, Answer.REPLACE}:
-                over = target.answer is Answer.REPLACE
-                if not put_copy(one.source, place_of(self._folder, target.name), one.file.sha256, over=over):
-                    raise object_damaged(one.file)
+                one.put(place_of(self._folder, target.name), over=target.answer is Answer.REPLACE)
         for name in left:
             place_of(self._folder, name).unlink(missing_ok=True)
         write_job(self._folder, job, over=True)
@@ -269,6 +282,12 @@ def _outputs(finished: FinishedJob, corrected: Mapping[Edit, Path], rules: Rules
                 requested = RequestedFile(stem, tail, file.sha256, file.size)
                 found[stem + tail] = _Output(requested, publication.origin, file, rules.store.path(file))
     return [_with_correction(one, finished, corrected) for one in found.values()]
+
+
+def _report_file(content: bytes) -> _Output:
+    digest = hashlib.sha256(content).hexdigest()
+    file = StoredFile(sha256=digest, size=len(content), name=f"{REPORT}.html")
+    return _Output(RequestedFile(REPORT, ".html", digest, len(content)), REPORT, file, content)
 
 
 def _is_there(result: StoredResult, rules: Rules) -> bool:

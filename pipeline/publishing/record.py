@@ -1,7 +1,8 @@
 """Reads and writes `job.json`: the record of reel's files in a folder, and the only proof that a file is reel's.
 
-It holds no times, so that the same job publishes the same bytes. During publishing, `earlier` holds the files of the
-earlier job that may still exist: a job that is killed meanwhile leaves no file without a record.
+It holds no times, so that the same job publishes the same bytes; a report alone has some, and so another digest. During
+publishing, `earlier` holds the files of the earlier job that may still exist: a job that is killed meanwhile leaves no
+file without a record.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from pipeline.publishing.placing import put_content
 from shared.documents.base import Document, DocumentError
 
 JOB = "job.json"
+REPORT = "report"
+"""The origin of the report on a job, which no step makes."""
 _NO_NAME_HAS = ("\0", "/", "\\", ":") if os.name == "nt" else ("\0", "/")
 _NAMES = NameRules()
 _LARGEST_BYTES = 64 << 20  # a larger one is not reel's, and not worth the memory

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.skipif(
 
 ADDRESS = f"10.77.0.1:{PORT}"
 LABEL = "accelerator"
+CALL = ("--profile", "starter", "--no-report")  # a report says how long each step took
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def clips(machines: tuple[Machine, Machine], ffmpeg: Path) -> list[Path]:
 def alone(clips: list[Path], tmp_path_factory: pytest.TempPathFactory, home: Path) -> dict[str, bytes]:
     """Return what the clips become on one machine without a cluster."""
     reel = Reel(tmp_path_factory.mktemp("alone"), home)
-    reel("run", *clips, "--profile", "starter")
+    reel("run", *clips, *CALL)
     return contents(reel.out)
 
 
@@ -247,7 +248,7 @@ def test_machines_without_a_common_folder_work_through_the_staging_folder(
     shared_folder.mkdir()
     variables = {"REEL_RESULTS_DIR": str(tmp_path / "results"), "REEL_OUTPUT_DIR": str(tmp_path / "out")}
     staged = ("--set", f"cluster_staging={shared_folder}")
-    one("run", clips[0], "--profile", "starter", "--cluster", ADDRESS, *staged, extra=variables)
+    one("run", clips[0], *CALL, "--cluster", ADDRESS, *staged, extra=variables)
     made = {name: data for name, data in alone.items() if name.startswith(clips[0].stem)}
     assert contents(tmp_path / "out") == made
     assert list(shared_folder.iterdir()) == []
@@ -258,7 +259,7 @@ def test_a_batch_on_a_cluster_has_the_bytes_of_one_machine_also_when_another_die
     machines: tuple[Machine, Machine], clips: list[Path], alone: dict[str, bytes]
 ) -> None:
     one, other = machines
-    with one.start("run", *clips, "--profile", "starter", "--cluster", ADDRESS, "--progress", "json") as run:
+    with one.start("run", *clips, *CALL, "--cluster", ADDRESS, "--progress", "json") as run:
         assert run.stderr is not None
         seen: list[dict[str, object]] = []
         for line in run.stderr:

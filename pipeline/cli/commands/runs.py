@@ -1,7 +1,8 @@
-"""`reel runs list`, `show` and `log`: the history of runs, and the steps, times, workers and resource use of one."""
+"""`reel runs list`, `show`, `log` and `report`: the history of runs; the steps, times and workers of one; its page."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -15,9 +16,15 @@ from pipeline.base.display_paths import shown
 from pipeline.base.errors import BadInput, UsageError
 from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
 from pipeline.cli.options.declare import Arguments
-from pipeline.cli.options.machine import ShowLog, ShowRun
+from pipeline.cli.options.machine import ReportRun, ShowLog, ShowRun
+from pipeline.engine.project import Project
 from pipeline.model_cache.cache import ModelCache
+from pipeline.publishing.record import JOB, read_job
 from pipeline.publishing.run_report.gantt import as_svg, as_text, chart
+from pipeline.publishing.run_report.html import is_report
+from pipeline.publishing.run_report.job_facts import Materials
+from pipeline.publishing.run_report.published import report_of
+from pipeline.publishing.run_report.run_page import links_between_files, run_report
 from pipeline.publishing.run_report.summary import StageFigures, Summary, WorkerFigures, summarise
 from pipeline.store.history import RunDetails, RunRecord, StepRecord
 from shared.files import write_atomically
@@ -172,3 +179,68 @@ def _write(file: Path, text: str) -> None:
 
 def _width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPE_WIDTH
+
+
+def report(arguments: ReportRun) -> CommandResult:
+    """Write the report on a run, the newest if none is named, or on the job in a folder."""
+    project = project_of(arguments)
+    file = Path(arguments.output) if arguments.output else None
+    if file is None and sys.stdout.isatty() and not arguments.json:
+        raise UsageError(
+            "runs.report-where", "a report is a web page, and no file is named for it", hint="add `-o report.html`"
+        )
+    if file:
+        _check_place(file)
+    page_folder = (file.parent if file else Path()).absolute()
+    what = arguments.what or ""
+    content = _of_job(project, Path(what), page_folder) if _is_path(what) else _of_run(project, what, page_folder)
+    if file is None:
+        return CommandResult({"html": content.decode()}, content.decode().rstrip("\n"))
+    try:
+        write_atomically(file, content)
+    except OSError as error:
+        raise _unwritable(file, error) from error
+    return CommandResult({"file": str(file), "bytes": len(content)}, shown(file))
+
+
+def _is_path(what: str) -> bool:
+    """Tell whether this names a folder, and not a run."""
+    return bool(what) and (Path(what).is_dir() or os.sep in what or "/" in what)
+
+
+def _of_run(project: Project, name: str, page_folder: Path) -> bytes:
+    records = project.records()
+    details = records.history.details(name)
+    materials = Materials(project.store, project.installed.models)
+    links = links_between_files(page_folder)
+    return run_report(details, records.history.redone(details.run.id), materials, links).encode()
+
+
+def _of_job(project: Project, folder: Path, page_folder: Path) -> bytes:
+    job = read_job(folder)
+    if job is None:
+        what = "is not there" if not folder.exists() else f"holds no {JOB} of reel's"
+        raise BadInput(
+            "runs.no-job", f"{shown(folder)} {what}, expected the folder of a published job",
+            hint="name a folder that a run printed, or a run that `./reel runs list` shows",
+        )  # fmt: skip
+    materials = Materials(project.store, project.installed.models)
+    return report_of(job, materials.results_of(job), materials, folder.absolute(), page_folder)
+
+
+def _check_place(file: Path) -> None:
+    """Raise `BadInput` unless a report may be written there: only another report is replaced."""
+    if file.is_dir():
+        raise BadInput("runs.report", f"{shown(file)} is a folder, expected the name of a file")
+    try:
+        if os.path.lexists(file) and not is_report(file):
+            raise BadInput(
+                "runs.report", f"{shown(file)} is there already, and is not a report of reel's",
+                hint="choose another name, or move that file away",
+            )  # fmt: skip
+    except OSError as error:
+        raise _unwritable(file, error) from error
+
+
+def _unwritable(file: Path, error: OSError) -> BadInput:
+    return BadInput("runs.report", f"{shown(file)} cannot be written: {error.strerror or error}")

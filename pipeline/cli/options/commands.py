@@ -176,6 +176,11 @@ COMMANDS = (
         ("reel runs show",), "machine.ShowRun", "runs.show",
     ),
     Command(
+        "runs report", "write a report on a run or a published job: one page that needs no network",
+        ("reel runs report -o report.html", "reel runs report out/film -o report.html"),
+        "machine.ReportRun", "runs.report",
+    ),
+    Command(
         "runs log", "show the logs of a run: what the libraries of its stages printed",
         ("reel runs log --only asr",), "machine.ShowLog", "runs.log", resumes=False,
     ),

@@ -46,6 +46,10 @@ class ProductFlags(PlaceFlags):
         "--film", group=MAKE, setting="film",
         help="make, or do not make, a copy of the film with the subtitles inside",
     )  # fmt: skip
+    report: bool | None = toggle(
+        "--report", group=MAKE, setting="report",
+        help="write, or do not write, report.html: what needs a look, and how everything was made",
+    )  # fmt: skip
     burn_in: str | None = flag(
         "--burn-in", group=MAKE, metavar="LANGUAGE", setting="stages.mux.burn_in", kind="language",
         help="draw the subtitles in this language into the picture",

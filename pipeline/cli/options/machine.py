@@ -23,6 +23,17 @@ class ShowLog(Arguments):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ReportRun(Arguments):
+    what: str | None = argument(
+        "RUN", "as `reel runs list` shows it, or the folder of a published job; none: the newest run", "?"
+    )
+    output: str | None = flag(
+        "-o", "--output", group=PLACE, metavar="FILE", kind="file",
+        help="the file to write, as `report.html`; only another report is replaced; none: standard output",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RepairRuns(WaitFlag, ProgressFlag):
     pass
 

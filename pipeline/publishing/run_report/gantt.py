@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
+from itertools import groupby
 
 from pipeline.base.display import one_line
 from pipeline.publishing.run_report.summary import last_ms
@@ -15,6 +16,7 @@ from shared.text.timecode import span
 LOADING = "~"
 _IDLE, _GONE = ".", " "
 _TICKS = 4
+_MOST_BARS, _COLUMNS = 600, 400  # of a picture in a report
 
 # The seven colours of Okabe and Ito, told apart by eyes of every kind; those after the seventh get stripes.
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
@@ -83,6 +85,25 @@ def chart(details: RunDetails) -> Chart | None:
         life = (worker.started_ms - began, (worker.ended_ms or ended) - began)
         lanes.append(Lane(worker.worker, worker.label, *life, tuple(bars)))
     return Chart(max(ended - began, 1), tuple(lanes))
+
+
+def condensed(drawn: Chart) -> Chart:
+    """Return a chart of many bars with fewer: each stretch of a lane in which one kind of step took most of the time
+    is one bar. A chart of 10,000 steps would be megabytes, and its bars thinner than a pixel."""
+    if sum(len(lane.bars) for lane in drawn.lanes) <= _MOST_BARS:
+        return drawn
+    letters = _letters(drawn.kinds)
+    kinds = {letter: kind for kind, letter in letters.items()} | {LOADING: LOADING}
+    lanes = []
+    for lane in drawn.lanes:
+        bars, column = [], 0
+        for sign, group in groupby(_cells(lane, drawn, letters, _COLUMNS)):
+            begin, column = column, column + len(list(group))
+            if sign in kinds:
+                edges = (drawn.length_ms * begin // _COLUMNS, drawn.length_ms * column // _COLUMNS)
+                bars.append(Bar(kinds[sign], "loading" if sign == LOADING else kinds[sign], *edges))
+        lanes.append(replace(lane, bars=tuple(bars)))
+    return Chart(drawn.length_ms, tuple(lanes))
 
 
 def as_text(drawn: Chart, width: int) -> str:

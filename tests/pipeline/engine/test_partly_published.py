@@ -58,7 +58,7 @@ def job(film: Path) -> dict[str, Any]:
 FAILED = StepFailed("mux.failed", "the disk is on fire")
 WITHOUT_FILM = {
     "film.en.srt", "film.en.vtt", "film.en.quality.json", "film.de.srt", "film.de.vtt", "film.de.quality.json",
-    "transcript.json", "speakers.rttm", "removed.json", "job.json",
+    "transcript.json", "speakers.rttm", "removed.json", "job.json", "report.html",
 }  # fmt: skip
 
 

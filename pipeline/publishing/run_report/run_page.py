@@ -1,0 +1,218 @@
+"""Writes the report on a run: of one file with everything about it, of many with a line for each, failures first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote
+
+from pipeline.publishing.record import REPORT, Job, read_job
+from pipeline.publishing.run_report.gantt import as_svg, chart, condensed
+from pipeline.publishing.run_report.html import Html, Part, element, page, table, table_of, table_row, together, within
+from pipeline.publishing.run_report.job_facts import JobFacts, Materials, file_name
+from pipeline.publishing.run_report.job_page import FOOT, SoundLink, job_sections, section, tiles, warning_list
+from pipeline.publishing.run_report.published import link_to_sound, without_report
+from pipeline.publishing.run_report.summary import Redone, Summary, summarise
+from pipeline.store.history import ItemOutcome, RunDetails
+from shared.text.timecode import span
+
+_FILES = 700_000  # characters of the list of files
+_STATES = ("failed", "skipped", "done", "reused")  # in the order in which they are shown
+_TOLD = 20  # warnings of single files
+
+
+@dataclass(frozen=True)
+class Links:
+    """The addresses that a report on a run leads to: of the sound of a job in a folder, and of a published report."""
+
+    sound: Callable[[Job, Path], SoundLink]
+    report: Callable[[Path], str | None]
+
+
+def links_between_files(page_folder: Path) -> Links:
+    """Return addresses relative to the folder of the report."""
+
+    def report(path: Path) -> str | None:
+        try:
+            address = os.fsencode(os.path.relpath(path, page_folder))
+        except ValueError:  # on another drive
+            return None
+        return quote(address.replace(b"\\", b"/") if os.name == "nt" else address)
+
+    return Links(lambda job, folder: link_to_sound(job, folder, page_folder), report)
+
+
+def run_report(details: RunDetails, redone: Redone, materials: Materials, links: Links) -> str:
+    """Return the report on a run as a document of its own."""
+    run, files = details.run, [_File(item, details, materials) for item in details.items]
+    files.sort(key=lambda file: (_place(file.item.state), file.item.item))
+    summary = summarise(details, redone)
+    alone = files[0].item.item if len(files) == 1 else ""
+    sections = list(_sections(files, details, summary, links))
+    anchors = [element("a", title, href=f"#{anchor}") for anchor, title, _ in sections]
+    took = f", in {span(summary.seconds)}" if summary.seconds is not None else ""
+    said = f"Run {run.id}: {run.state}{took}; recipe {run.recipe}, profile {run.profile}; started {run.started}"
+    head = element(
+        "header", element("p", "Report on a run", class_="kicker"),
+        element("h1", alone or f"{len(files)} files", dir="auto"), element("p", said, class_="soft"),
+        tiles(_figures(files, summary)), element("nav", anchors, aria_label="Sections"),
+    )  # fmt: skip
+    return page(f"{alone or run.id}: report", head, element("main", [section(*one) for one in sections]), FOOT)
+
+
+def _place(state: str) -> int:
+    return _STATES.index(state) if state in _STATES else len(_STATES)
+
+
+class _File:
+    """A media file of a run, with what it published, as far as that is still there and of this run."""
+
+    def __init__(self, item: ItemOutcome, details: RunDetails, materials: Materials) -> None:
+        self.item, self._details, self._materials = item, details, materials
+        self.folder = Path(item.folder) if item.folder else None
+        steps = [step for step in details.steps if step.item == item.item]
+        self.keys = {step.step: step.key for step in steps if step.key}
+        self.states = {step.step: step.state for step in steps}
+
+    @cached_property
+    def job(self) -> Job | None:
+        """Return the record of what this run published; None if the folder holds that of another one."""
+        job = read_job(self.folder) if self.folder else None
+        if job is None or any(job.steps.get(step, {}).get("key") != key for step, key in self.keys.items()):
+            return None
+        return without_report(job)
+
+    @property
+    def facts(self) -> JobFacts | None:
+        """Return all that is known of the job."""
+        job = self.job
+        if job is None:
+            return None
+        return JobFacts(job, self._materials.results_of(job), self._materials, self.states)
+
+    def figure(self, name: str) -> int | None:
+        """Return the sum of a fact over the steps that lay subtitles out; None if none of them states it."""
+        values = [self._facts(record).get(name) for record in self.job.steps.values()] if self.job else []
+        numbers = [value for value in values if isinstance(value, int)]
+        return sum(numbers) if numbers else None
+
+    @staticmethod
+    def _facts(record: Mapping[str, object]) -> Mapping[str, object]:
+        facts = record.get("facts")
+        return facts if isinstance(facts, dict) and "over_limits" in facts else {}
+
+    @property
+    def warnings(self) -> list[tuple[str, str]]:
+        """Return the warnings of its steps."""
+        records = self.job.steps.items() if self.job else ()
+        found: list[tuple[str, str]] = []
+        for step, record in records:
+            warnings = record.get("warnings")
+            found += [(step, str(text)) for text in warnings] if isinstance(warnings, list) else []
+        return found
+
+
+def _figures(files: list[_File], summary: Summary) -> Iterator[tuple[str, str, str]]:
+    for state in _STATES:
+        if count := summary.items.get(state):
+            yield str(count), state, {"failed": "bad", "done": "good"}.get(state, "")
+    cues = [count for file in files if (count := file.figure("cues")) is not None]
+    over = [count for file in files if (count := file.figure("over_limits")) is not None]
+    if cues:
+        yield str(sum(cues)), "cues", ""
+        yield str(sum(over)), "over a limit", "bad" if sum(over) else "good"
+    yield span(sum(stage.seconds for stage in summary.stages)), "of work", ""
+
+
+def _sections(
+    files: list[_File], details: RunDetails, summary: Summary, links: Links
+) -> Iterator[tuple[str, str, Html]]:
+    facts = files[0].facts if len(files) == 1 else None
+    job, folder = files[0].job if facts else None, files[0].folder if facts else None
+    about = list(job_sections(facts, links.sound(job, folder))) if facts and job and folder else []
+    if about:
+        yield from about[:-1]
+    else:
+        yield "warnings", "Warnings", warning_list(_warnings(files))
+        yield "files", "Files", _file_table(files, links)
+    drawn = chart(details)
+    if drawn:
+        yield "chart", "Workers", together(_chart(as_svg(condensed(drawn), "")), _worker_table(summary))
+    if not about:
+        yield "steps", "Steps", _stage_table(summary)
+    if summary.models:
+        rows = [(one.name, f"{one.loads}x", span(one.seconds)) for one in summary.models]
+        yield "loads", "Models loaded", table(("Model", "Loaded", "Time"), rows, "Models that were loaded", (1, 2))
+    yield from about[-1:]
+
+
+def _warnings(files: list[_File]) -> Iterator[tuple[str, str, str]]:
+    for file in files:
+        if file.item.state == "failed":
+            yield file.item.item, file.item.reason or "failed", "bad"
+    told = 0
+    for file in files:
+        for step, said in file.warnings:
+            told += 1
+            if told <= _TOLD:
+                yield file.item.item, f"{step}: {said}", "warning"
+    if told > _TOLD:
+        yield "more", f"{told - _TOLD} more warnings stand in the reports on the files", "warning"
+
+
+def _file_table(files: list[_File], links: Links) -> Html:
+    head = ("File", "State", "Time", "Cues", "Over limits", "Warnings", "Note")
+    numbers = (2, 3, 4, 5)
+    kept, left = within((table_row(_row(file, links), numbers) for file in files), _FILES)
+    more = element("p", f"{left} more files are not listed here.", class_="soft") if left else None
+    return together(table_of(head, kept, "Files", numbers), more)
+
+
+def _row(file: _File, links: Links) -> Iterator[Part]:
+    item = file.item
+    name = element("span", file_name(item.item), dir="auto")
+    published = [name for name, origin in file.job.origins.items() if origin == REPORT] if file.job else []
+    address = links.report(file.folder / published[0]) if file.folder and published else None
+    yield element("a", name, href=address) if address else name
+    yield element("span", item.state, class_="state", data_state={"failed": "bad", "done": "good"}.get(item.state))
+    yield span(item.seconds) if item.seconds is not None else ""
+    for figure in (file.figure("cues"), file.figure("over_limits"), len(file.warnings) or None):
+        yield "" if figure is None else str(figure)
+    gone = "published again since" if file.folder and not file.job and item.state != "failed" else ""
+    yield element("span", item.reason or gone, dir="auto")
+
+
+def _stage_table(summary: Summary) -> Html:
+    head = ("Step", "Backend", "Done", "Reused", "Failed", "Time", "Each", "Longest")
+    rows = [
+        (
+            one.step, one.backend, f"{one.done} ({one.redone} again)" if one.redone else str(one.done),
+            str(one.reused), str(one.failed), span(one.seconds) if one.seconds else "",
+            span(one.seconds / one.done) if one.done and one.seconds else "",
+            f"{span(one.longest_s)} {file_name(one.longest_item)}" if one.longest_item else "",
+        )
+        for one in summary.stages
+    ]  # fmt: skip
+    return table(head, rows, "Steps by kind", (2, 3, 4, 5, 6))
+
+
+def _worker_table(summary: Summary) -> Html:
+    head = ("Worker", "Machine", "Jobs", "Lived", "Loaded", "Busy", "Memory", "Card", "Ended")
+    rows = [
+        (
+            f"{one.worker} {one.label}", one.host, str(one.jobs), span(one.lived_s), span(one.loaded_s),
+            f"{100 * one.worked_s / one.lived_s:.0f} %" if one.lived_s else "",
+            f"{one.peak_memory_mb:.0f} MB" if one.peak_memory_mb else "",
+            f"{one.peak_gpu_memory_mb:.0f} MB" if one.peak_gpu_memory_mb else "", one.reason or "cut off",
+        )
+        for one in summary.workers
+    ]  # fmt: skip
+    return table(head, rows, "Workers", (2, 3, 4, 5, 6, 7))
+
+
+def _chart(svg: str) -> Html:
+    name = "Chart of the workers"
+    return element("div", Html(svg), class_="wide chart", role="region", aria_label=name, tabindex="0")

@@ -1,0 +1,58 @@
+"""Shows the steps of one job: which backend did each, where, for how long, and with how much memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.publishing.run_report.html import Html, Part, element, table, together
+from pipeline.publishing.run_report.job_facts import JobFacts
+from pipeline.store.results import StoredResult
+from shared.text.timecode import span
+
+_BAR = 100
+
+
+def steps_table(facts: JobFacts) -> Html:
+    """Return the steps in their order. A reused result has the figures of the run that made it."""
+    did = ("In this run",) if facts.states else ()
+    head = ("Step", "Backend", *did, "Time", "Share", "Speed", "Memory", "Result")
+    first = 2 + len(did)
+    longest = max((result.seconds for result in facts.results.values()), default=0.0)
+    rows = [list(_row(step, facts, longest)) for step in (*facts.results, *_failed(facts))]
+    told = element(
+        "p", "Times and memory are those of the run that made each result. Speed is in times the length of the file.",
+        class_="soft",
+    )  # fmt: skip
+    return together(told, table(head, rows, "Steps", (first, first + 2, first + 3)))
+
+
+def _failed(facts: JobFacts) -> list[str]:
+    return [step for step in facts.states if step not in facts.results]
+
+
+def _row(step: str, facts: JobFacts, longest: float) -> Iterator[Part]:
+    result = facts.results.get(step)
+    yield step
+    device = str(result.ingredients.get("device") or "") if result else ""
+    yield f"{_backend(step, result)}{f' on {device}' if device not in {'', 'cpu'} else ''}"
+    if facts.states:
+        yield facts.states.get(step, "")
+    if result is None:
+        yield from ("", "", "", "", "")
+        return
+    yield span(result.seconds)
+    yield _bar(result.seconds, longest)
+    speed = facts.length_ms / 1000 / result.seconds if result.seconds else 0
+    yield f"{speed:.{1 if speed < 100 else 0}f}x" if speed else ""
+    yield f"{result.memory_mb:.0f} MB" if result.memory_mb else ""
+    yield element("code", result.key[:12], class_="short")
+
+
+def _backend(step: str, result: StoredResult | None) -> str:
+    return str(result.ingredients["backend"]) if result else ""
+
+
+def _bar(seconds: float, longest: float) -> Html:
+    wide = max(round(_BAR * seconds / longest), 1) if longest else 0
+    bar = element("rect", width=wide, height=8)
+    return element("svg", bar, viewBox=f"0 0 {_BAR} 8", class_="bar", preserveAspectRatio="none", aria_hidden="true")

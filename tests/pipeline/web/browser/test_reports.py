@@ -1,0 +1,95 @@
+"""Reports as files in a real browser: from `file://`, without an error, a request, or a fault that axe finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from pipeline.publishing.run_report.published import report_of
+from tests.fakes.made_job import film
+
+EVIL = "<img src=x onerror=alert(1)> \u0645\u0631\u062d\u0628\u0627 <script>document.title='gone'</script>"
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    made = film(tmp_path, cues=40, languages=("en", "ar"), text=EVIL)
+    made.media = "/films/<b>" + "a long name " * 12 + ".mp4"
+    made.missing["mux.video"] = "mux.failed"
+    file = tmp_path / "report.html"
+    file.write_bytes(report_of(made.job, made.results, made.materials, made.folder))
+    return file
+
+
+Show = Callable[..., Page]
+
+
+@pytest.fixture
+def show(browser: Browser, report: Path) -> Iterator[Show]:
+    """Return a function that opens the report in a window, and fail for what a report may not do."""
+    wrong: list[str] = []
+    contexts = []
+
+    def start(width: int = 1400, *, dark: bool = False) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", reduced_motion="reduce"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: wrong.append(dialog.message))
+        page.goto(report.as_uri())
+        page.on("request", lambda request: wrong.append(request.url))
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1400, 390])
+def test_a_report_is_readable_at_any_width_in_light_and_dark_and_axe_finds_no_serious_fault(
+    show: Show, width: int, dark: bool
+) -> None:
+    page = show(width, dark=dark)
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    assert not [one for one in found if one["impact"] in {"serious", "critical"}], found
+
+
+def test_names_and_words_are_shown_as_text(show: Show) -> None:
+    page = show()
+    assert page.title().endswith(".mp4: report")
+    assert page.locator("img, script").count() == 0
+    assert "<img src=x onerror=alert(1)>" in page.inner_text("#cues li:first-child .said")
+    assert page.evaluate("getComputedStyle(document.querySelector('#cues .said')).unicodeBidi") == "isolate"
+
+
+def test_a_reader_reaches_every_part_by_the_keyboard(show: Show) -> None:
+    page = show(390)
+    reached: set[str] = set()
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.closest('section')?.id ?? document.activeElement.tagName"))
+    assert {"doubts", "guide", "cues", "steps", "materials"} <= reached
+    page.focus("#cues summary")
+    before = page.evaluate("document.querySelector('#cues details').open")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.querySelector('#cues details').open") != before
+
+
+def test_a_printed_report_is_light_and_holds_what_is_folded_on_the_screen(show: Show) -> None:
+    page = show(dark=True)
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(26, 32, 40)"
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = false })")
+    assert page.locator("#cues li").first.bounding_box(), "folded lists are printed"
