@@ -268,6 +268,21 @@ def with_overrides(settings: Settings, overrides: Mapping[str, JsonValue], param
     return changed
 
 
+def overrides_of(settings: Settings) -> dict[str, JsonValue]:
+    """Return the settings that one media file may have, as overrides by dotted names that give the same plan again.
+
+    Recipe and profile are left out: what was chosen for `auto` is told elsewhere.
+    """
+    found: dict[str, JsonValue] = {
+        "guide": settings.guide, "to": list[JsonValue](settings.to), "film": settings.makes_film
+    }  # fmt: skip
+    if settings.glossary:
+        found["glossary"] = str(Path(settings.glossary).absolute())
+    for stage, params in sorted(settings.stages.items()):
+        found |= {f"{STAGES}.{stage}.{name}": value for name, value in sorted(params.items())}
+    return found
+
+
 def parse_assignment(text: str) -> tuple[str, JsonValue]:
     """Read `asr.beam_size=3` as a dotted name and a JSON value; other text is a string. Raises `UsageError`."""
     name, equals, word = text.partition("=")

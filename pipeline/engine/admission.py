@@ -14,6 +14,7 @@ from pipeline.base.display_paths import as_text, shown
 from pipeline.base.errors import BadInput, Missing, UsageError
 from pipeline.base.events import Emit
 from pipeline.base.project import own_config
+from pipeline.base.settings import overrides_of
 from pipeline.engine.item import Item
 from pipeline.engine.media_list import Request
 from pipeline.engine.model_needs import needed_models, plan_with_locked_models, require_on_disk
@@ -30,6 +31,7 @@ from pipeline.plan.result_key import Surroundings
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.beside import job_folder
 from pipeline.publishing.corrected_plan import CORRECT, with_edits
+from pipeline.publishing.edit_order import carry_out
 from pipeline.publishing.edits import Edit
 from pipeline.publishing.folders import Folders, OutputDisk
 from pipeline.publishing.names import NameRules
@@ -128,6 +130,8 @@ class Admission:
         else:
             self._disk.check(folder)
         name = self.name(request.media)
+        if request.order:
+            carry_out(request.order, digest, self._records.edits, folder)
         if edits := self._edits(name, digest, folder):
             choices = self._planner_for(request).choices()
             plan = with_edits(plan, edits, lambda inputs: single_step(stage_named(CORRECT), choices, inputs, None))
@@ -153,6 +157,7 @@ class Admission:
             untouched=untouched, replace=self._replace, beside=self._beside, has=request.has,
             foreign_record=self._folders.foreign_records.get(media), origin=self._planner.models.overlay.origin,
             report=self._report,
+            settings=overrides_of(self._planner_for(request).settings),
         )  # fmt: skip
 
     @property
@@ -185,7 +190,7 @@ class Admission:
 
     def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, PublishedJob] | None:
         """Return the item and its published job if all its files are published and up to date, else None."""
-        if self._taking_edits or self._records.edits.of(digest):
+        if self._taking_edits or request.order or self._records.edits.of(digest):
             return None  # corrections are not part of what is recorded
         plan = self.plan_for(request)
         if plan.again or plan.partial:

@@ -35,12 +35,14 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 @dataclass(frozen=True)
 class Request:
     """Media file to work on, with settings of its own by their dotted names. A higher `priority` runs first. `has` are
-    the languages of existing subtitles that reel did not make, as far as it looked for them."""
+    the languages of existing subtitles that reel did not make, as far as it looked for them. `order` is a file with
+    corrections to be taken in or dropped; see `pipeline.publishing.edit_order`."""
 
     media: Path
     overrides: Mapping[str, JsonValue] = field(default_factory=dict)
     priority: float = 0.0
     has: tuple[str, ...] = ()
+    order: Path | None = None
 
 
 def _size(request: Request) -> int:

@@ -93,13 +93,19 @@ class Edits(Document):
 @dataclass(frozen=True)
 class Changed:
     """Published file that was edited: its path, the `step.role` that it shows, its content before, and its language;
-    `source` is the transcript that it translates."""
+    `source` is the transcript that it translates. `called` is its published name, if `path` lies elsewhere."""
 
     path: Path
     origin: str
     before: Path | None
     language: str | None = None
     source: Path | None = None
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return the name that a correction has."""
+        return self.called or self.path.name
 
 
 class EditStore:
@@ -161,10 +167,12 @@ class EditStore:
         source = self._keep(media, changed.source) if changed.source else None
         becomes = _other_language(changed.path, changed.language) if role == TRANSCRIPT else None
         made = Edit(
-            name=changed.path.name, step=step, role=role, sha256=digest, base=base or digest,
+            name=changed.name, step=step, role=role, sha256=digest, base=base or digest,
             language=changed.language, becomes=becomes, source=source, is_chained=True,
         )  # fmt: skip
         last = next((one for one in reversed(edits) if one.corrects(changed.language)), None)
+        if last and (last.origin, last.sha256, last.source) == (made.origin, digest, source):
+            return edits  # taken in already
         if last is None or last.origin != changed.origin or last.source != source or base not in (None, last.sha256):
             return [*edits, made]
         # A correction of the corrected file itself: one from the same base contains both.

@@ -64,6 +64,7 @@ class Rules:
     `beside`, subtitles lie next to the media file, except for those in the languages that it `has` already.
     `foreign_record` is the record that kept the file from its usual folder. `origin` says which lock a model is from.
     `report` writes the report on a job that is recorded so, in this folder; without it, none is published.
+    `settings` are what the user asked for, by dotted names.
     """
 
     store: ResultStore
@@ -78,6 +79,7 @@ class Rules:
     foreign_record: Path | None = None
     origin: Callable[[str], Origin] = lambda model: "shipped"
     report: Callable[[Job, Mapping[str, StoredResult], Path], bytes] | None = None
+    settings: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,7 @@ class _Folder:
             media_sha256=finished.digest,
             recipe=finished.plan.recipe,
             profile=finished.plan.profile,
+            settings=dict(self._rules.settings),
             plan=finished.plan_digest,
             files=dict(sorted(files.items())),
             renamed=dict(sorted(renamed.items())),

@@ -25,7 +25,7 @@ REPORT = "report"
 _NO_NAME_HAS = ("\0", "/", "\\", ":") if os.name == "nt" else ("\0", "/")
 _NAMES = NameRules()
 _LARGEST_BYTES = 64 << 20  # a larger one is not reel's, and not worth the memory
-_LEFT_OUT_WHEN_EMPTY = ("renamed", "missing", "earlier")
+_LEFT_OUT_WHEN_EMPTY = ("settings", "renamed", "missing", "earlier")
 
 
 class Job(Document):
@@ -35,6 +35,7 @@ class Job(Document):
     media_sha256: str
     recipe: str
     profile: str
+    settings: dict[str, JsonValue] = {}  # by dotted names: with them, the same plan is made again
     plan: str = ""  # the digest of everything but the media file that decides what is published
     files: dict[str, str]  # name to sha256
     renamed: dict[str, str] = {}  # name to the usual name, which a file of other people has

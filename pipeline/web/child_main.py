@@ -1,8 +1,9 @@
 """Works on the jobs that a server sends: the main module of its child, which runs in the core environment.
 
-Jobs come as JSON lines on standard input: `{"run": id, "media": path, "overrides": {}, "priority": 0}`; `{"end": true}`
-says that no more will come. Events go out as JSON lines, each with the id of its `job` where it belongs to one. The end
-of standard input without that says that the server is gone: work stops at once, and finished steps stay.
+Jobs come as JSON lines on standard input: `{"run": id, "media": path, "overrides": {}, "priority": 0, "order": null}`;
+`{"end": true}` says that no more will come. Events go out as JSON lines, each with the id of its `job` where it belongs
+to one. The end of standard input without that says that the server is gone: work stops at once, and finished steps
+stay.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class Jobs:
             if job is None:
                 return
             self._unstarted.append(job["run"])
-            yield Request(Path(job["media"]), job["overrides"], job["priority"])
+            order = Path(job["order"]) if job["order"] else None
+            yield Request(Path(job["media"]), job["overrides"], job["priority"], order=order)
 
     def job_of(self, event: Event) -> str | None:
         """Return the id of an event's job. Items start in the order of their requests."""

@@ -20,10 +20,11 @@ from pydantic import JsonValue
 
 from pipeline.base.errors import Locked, ReelError
 
-VERSION = 2
+VERSION = 3
 State = Literal["queued", "running", "done", "failed", "skipped", "cancelled"]
-Place = Literal["out", "beside", "answers"]
-"""Where results are published: the output folder, beside the media file, or a folder of the server's own."""
+Place = str
+"""Where results are published: `out`, the output folder; `beside` the media file; `answers`, a folder of the server's
+own; or the absolute path of another output folder."""
 STATES: tuple[State, ...] = ("queued", "running", "done", "failed", "skipped", "cancelled")
 KEPT = 10_000
 """So many ended jobs are remembered."""
@@ -35,14 +36,16 @@ CREATE TABLE jobs (
     overrides TEXT NOT NULL, place TEXT NOT NULL, priority REAL NOT NULL, source TEXT NOT NULL, same TEXT NOT NULL,
     state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, created_ms INTEGER NOT NULL, started_ms INTEGER,
     ended_ms INTEGER, folder TEXT, files TEXT NOT NULL DEFAULT '[]', error TEXT, reason TEXT NOT NULL DEFAULT '',
-    work TEXT);
+    work TEXT, corrections TEXT);
 CREATE INDEX jobs_next ON jobs (state, priority DESC, number);
 CREATE INDEX jobs_same ON jobs (same, state);
 """
-_SECOND_VERSION = "ALTER TABLE jobs ADD COLUMN work TEXT;"
+_TO_VERSION = {  # from the version before
+    2: "ALTER TABLE jobs ADD COLUMN work TEXT;", 3: "ALTER TABLE jobs ADD COLUMN corrections TEXT;",
+}  # fmt: skip
 _COLUMNS = (
     "id, media, label, overrides, place, priority, source, state, attempts, created_ms, started_ms, ended_ms, folder,"
-    " files, error, reason"
+    " files, error, reason, corrections"
 )
 _JSON_COLUMNS = {"overrides", "files", "error"}
 _JSON_OUTCOME = {"files", "error", "work"}
@@ -53,7 +56,8 @@ _AS_JSON = "json_object({}, 'recipe', json_extract(overrides, '$.recipe'))".form
 
 @dataclass(frozen=True)
 class NewJob:
-    """Job to be queued. `overrides` are settings by dotted names; jobs with one value of `same` would do the same."""
+    """Job to be queued. `overrides` are settings by dotted names; jobs with one value of `same` would do the same.
+    `corrections` is a file with an order of `pipeline.publishing.edit_order`."""
 
     media: Path
     label: str
@@ -62,6 +66,7 @@ class NewJob:
     source: str
     same: str
     priority: float = 0.0
+    corrections: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class Job:
     files: list[str]
     error: dict[str, str | None] | None
     reason: str
+    corrections: str | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -125,10 +131,10 @@ class JobQueue:
                 return _job(row)
             name = secrets.token_hex(8)
             self._database.execute(
-                "INSERT INTO jobs (id, media, label, overrides, place, priority, source, same, state, created_ms)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?)",
+                "INSERT INTO jobs (id, media, label, overrides, place, priority, source, same, state, created_ms,"
+                " corrections) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
                 (name, str(new.media), new.label, json.dumps(new.overrides), new.place, new.priority, new.source,
-                 new.same, _now_ms()),
+                 new.same, _now_ms(), str(new.corrections) if new.corrections else None),
             )  # fmt: skip
         return self.job(name)
 
@@ -151,6 +157,12 @@ class JobQueue:
         row = self._database.execute("SELECT work FROM jobs WHERE id = ?", (name,)).fetchone()
         found: dict[str, Any] | None = json.loads(row[0]) if row and row[0] else None
         return found
+
+    def find(self, name: str) -> Job | None:
+        """Return the job with this id; None if it is not known. Any thread may call this."""
+        with contextlib.closing(sqlite3.connect(f"{self._file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            row = database.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (name,)).fetchone()
+        return _job(row) if row else None
 
     def jobs(self, states: Collection[State] = (), limit: int = -1) -> list[Job]:
         """Return the jobs in these states, or all: those at work, then those queued in their order, then the rest,
@@ -258,7 +270,7 @@ def job_data(job: Job) -> dict[str, Any]:
 
 def _job(row: Sequence[Any]) -> Job:
     overrides, files, error = json.loads(row[3]), json.loads(row[13]), json.loads(row[14]) if row[14] else None
-    values: tuple[Any, ...] = (*row[:3], overrides, *row[4:13], files, error, row[15])
+    values: tuple[Any, ...] = (*row[:3], overrides, *row[4:13], files, error, *row[15:])
     return Job(*values)
 
 
@@ -283,8 +295,9 @@ def _connect(file: Path) -> sqlite3.Connection:
         version = int(database.execute("PRAGMA user_version").fetchone()[0])
         if version == 0:
             database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
-        elif version == 1:
-            database.executescript(f"BEGIN; {_SECOND_VERSION} PRAGMA user_version={VERSION}; COMMIT;")
+        elif 0 < version < VERSION:
+            steps = " ".join(_TO_VERSION[number] for number in range(version + 1, VERSION + 1))
+            database.executescript(f"BEGIN; {steps} PRAGMA user_version={VERSION}; COMMIT;")
         elif version != VERSION:
             raise ReelError(
                 "serve.queue", f"the queue {file} has version {version}, and this release reads version {VERSION}",

@@ -42,6 +42,11 @@ class ChildPlan:
     at_once: int
     linger_s: float
 
+    def settings_of(self, place: Place) -> Mapping[str, JsonValue]:
+        """Return the settings for a place of results. Another output folder has the settings of `out`."""
+        known = self.settings.get(place)
+        return {**self.settings["out"], "output_dir": place} if known is None else known
+
 
 class JobRunner:
     """The queue and its child. All methods belong to one event loop."""
@@ -108,7 +113,7 @@ class JobRunner:
         self._failure, self._ends_child = None, False
         with open(self._plan.log, "ab") as log:
             child = self._child = await asyncio.create_subprocess_exec(
-                self._plan.python, "-P", "-m", "pipeline.web.child_main", json.dumps(self._plan.settings[place]),
+                self._plan.python, "-P", "-m", "pipeline.web.child_main", json.dumps(self._plan.settings_of(place)),
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log, limit=_LINE_BYTES,
                 env=_variables(), **group_options(),
             )  # fmt: skip
@@ -143,7 +148,10 @@ class JobRunner:
         self._at_work.add(job.id)
         self._outcome[job.id] = {"files": []}
         self._tell(job)
-        line = {"run": job.id, "media": job.media, "overrides": job.overrides, "priority": job.priority}
+        line = {
+            "run": job.id, "media": job.media, "overrides": job.overrides, "priority": job.priority,
+            "order": job.corrections,
+        }  # fmt: skip
         with contextlib.suppress(ConnectionError):  # it has ended; `_after` sees to its jobs
             stream.write(json.dumps(line).encode() + b"\n")
             await stream.drain()

@@ -43,7 +43,7 @@ def refusal_reply(path: str, refused: Refused) -> Response:
         headers["reel-error"] = refused.code
         status = refused.status if refused.status in {401, 403, 421} else max(refused.status, _SERVER_ERROR)
         return Response(b"", status, headers)
-    body = {"code": refused.code, "message": refused.message, "hint": refused.hint}
+    body = {"code": refused.code, "message": refused.message, "hint": refused.hint, **refused.more}
     return json_reply(body, refused.status, headers)
 
 

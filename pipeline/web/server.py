@@ -33,6 +33,9 @@ from pipeline.web.apis.offer_api import OfferApi
 from pipeline.web.apis.openai_api import OpenAiApi
 from pipeline.web.apis.openapi import describe
 from pipeline.web.apis.own_api import OwnApi
+from pipeline.web.apis.review_api import ReviewApi
+from pipeline.web.apis.review_apply_api import ReviewApplyApi
+from pipeline.web.apis.review_files_api import ReviewFilesApi
 from pipeline.web.apis.uploads_api import UploadsApi
 from pipeline.web.event_log import EventLog
 from pipeline.web.guard import Guard
@@ -45,6 +48,9 @@ from pipeline.web.partial_uploads import PartialUploads
 from pipeline.web.readiness import Readiness
 from pipeline.web.refused import Refused
 from pipeline.web.replies import json_reply, refusal_reply
+from pipeline.web.review.drafts import DraftStore
+from pipeline.web.review.made_files import MadeFiles
+from pipeline.web.review.reviews import Reviews
 from pipeline.web.service import Service
 from pipeline.web.uploads import Uploads, delete_old
 from shared.stage import CORE_ENVIRONMENT
@@ -125,15 +131,21 @@ def _service(project: Project, flags: Mapping[str, JsonValue], options: ServeOpt
     uploads = Uploads(folder / "uploads", options.max_upload_bytes, options.keep_free_bytes)
     runner = JobRunner(queue, events, plan)
     maker, partial = JobMaker(project.planner, roots), PartialUploads(uploads)
-    return Service(runner, events, maker, roots, uploads, partial, answers_folder, project.settings.beside)
+    drafts = DraftStore(folder / "drafts", project.store, queue.find)
+    reviews = Reviews(project.store, drafts, roots, uploads.folder, answers_folder)
+    made = MadeFiles(folder / "made", project.installed)
+    return Service(
+        runner, events, maker, roots, uploads, partial, answers_folder, project.settings.beside, reviews, made,
+        project.edits,
+    )  # fmt: skip
 
 
 def _app(project: Project, service: Service, options: ServeOptions) -> Starlette:
     own, has_token = OwnApi(service), options.token is not None
     offer = OfferApi(project, service, own, asks_for_token=has_token)
     apis = (
-        own, offer, FilesApi(own), UploadsApi(service), OpenAiApi(service), AsrApi(service),
-        HooksApi(service, options.media_servers),
+        own, offer, FilesApi(own), UploadsApi(service), ReviewApi(service), ReviewApplyApi(service),
+        ReviewFilesApi(service), OpenAiApi(service), AsrApi(service), HooksApi(service, options.media_servers),
         OcrApi(service, own, project),
     )  # fmt: skip
     routes = [Route("/health", health), Route("/ready", Readiness(project).tell)]
@@ -165,6 +177,7 @@ async def _lifespan(service: Service) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        service.made.close()
         await service.runner.stop()
         for task in tasks:
             task.cancel()
@@ -180,7 +193,7 @@ def _end_if_failed(task: asyncio.Task[None]) -> None:
 
 async def _sweep(service: Service) -> None:
     while True:
-        service.uploads.sweep(service.runner.queue.uses())
+        service.uploads.sweep(service.runner.queue.uses() | service.reviews.drafts.media())
         service.partial.sweep()
         service.runner.queue.forget()
         delete_old(service.answers.glob("*"))

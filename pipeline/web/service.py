@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.publishing.edits import EditStore
 from pipeline.web.event_log import EventLog
 from pipeline.web.job_maker import JobMaker
 from pipeline.web.job_queue import Job, NewJob, Place
@@ -14,6 +15,8 @@ from pipeline.web.job_runner import JobRunner
 from pipeline.web.media_roots import MediaRoots
 from pipeline.web.partial_uploads import PartialUploads
 from pipeline.web.refused import Refused
+from pipeline.web.review.made_files import MadeFiles
+from pipeline.web.review.reviews import Reviews
 from pipeline.web.uploads import Upload, Uploads
 
 QUEUED_AT_MOST = 100_000
@@ -32,6 +35,9 @@ class Service:
     partial: PartialUploads
     answers: Path
     library: bool
+    reviews: Reviews
+    made: MadeFiles
+    edits: EditStore
 
     @property
     def media_place(self) -> Place:

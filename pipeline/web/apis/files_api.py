@@ -50,7 +50,7 @@ class FilesApi:
         record = await asyncio.to_thread(read_job, Path(job.folder)) if job.folder else None
         if record and (digest := {**record.files, **record.edits}.get(name)):
             headers["etag"] = f'"{digest}"'
-        _leave_out_bad_range(request)
+        leave_out_bad_range(request)
         return FileResponse(path, headers=headers)
 
 
@@ -59,7 +59,7 @@ def _files(job: Job) -> list[dict[str, object]]:
     return [{"name": path.name, "bytes": path.stat().st_size} for path in there]
 
 
-def _leave_out_bad_range(request: Request) -> None:
+def leave_out_bad_range(request: Request) -> None:
     """Remove a header `Range` that is not one, which RFC 9110 has a server pass over."""
     if not _RANGE.fullmatch(request.headers.get("range", "bytes=0-").strip()):
         request.scope["headers"] = [pair for pair in request.scope["headers"] if pair[0] != b"range"]

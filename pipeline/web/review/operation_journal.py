@@ -16,8 +16,7 @@ from threading import Lock
 from pydantic import ValidationError
 
 from pipeline.base.errors import BadInput
-from pipeline.web.review.operations import Draft, Operation, Revision, applied, inverse, to_undo
-from shared.documents.cue import Cue
+from pipeline.web.review.operations import Draft, Item, Operation, Revision, applied, inverse, to_redo, to_undo
 
 _DIGITS = 16
 
@@ -38,9 +37,11 @@ class OperationJournal:
         self._path, self._lock = path, Lock()
         content = path.read_bytes() if path.exists() else b""
         self._revisions, self._size = _read(content, path)
+        self._start = dict(start)
         self._draft = dict(start)
         for revision in self._revisions:
             self._draft = applied(self._draft, revision.operations)
+        self._batches = {revision.batch: revision for revision in self._revisions if revision.batch}
 
     @property
     def revision(self) -> int:
@@ -48,38 +49,82 @@ class OperationJournal:
         return len(self._revisions)
 
     @property
-    def draft(self) -> dict[str, Cue]:
+    def saved_ms(self) -> int | None:
+        """Return when the newest revision was saved, in milliseconds since 1970; None before the first."""
+        try:
+            return self._path.stat().st_mtime_ns // 1_000_000
+        except OSError:
+            return None
+
+    @property
+    def draft(self) -> dict[str, Item]:
         """Return the draft as it is now."""
         with self._lock:
             return dict(self._draft)
+
+    @property
+    def revisions(self) -> tuple[Revision, ...]:
+        """Return all revisions."""
+        return self.since(0)
+
+    def at(self, number: int) -> dict[str, Item]:
+        """Return the draft as it was after the revision `number`."""
+        draft = dict(self._start)
+        for revision in self.since(0)[:number]:
+            draft = applied(draft, revision.operations)
+        return draft
+
+    def saved_as(self, batch: str) -> Revision | None:
+        """Return the revision that a client has sent under this name; None if none has arrived."""
+        with self._lock:
+            return self._batches.get(batch)
 
     def since(self, number: int) -> tuple[Revision, ...]:
         """Return the revisions after this one."""
         with self._lock:
             return tuple(self._revisions[max(number, 0) :])
 
-    def append(self, known: int, operations: Sequence[Operation]) -> int:
-        """Save operations that were made for the revision `known`, and return the new revision's number.
+    def append(self, known: int, operations: Sequence[Operation], batch: str | None = None) -> Revision:
+        """Save operations that were made for the revision `known`, and return the new revision.
 
-        Raises `StaleRevision` if it is not the newest, and `OperationConflict`; then nothing is saved.
+        A `batch` that was saved before is not saved again: its revision is returned. Raises `StaleRevision` if `known`
+        is not the newest, and `OperationConflict`; then nothing is saved.
         """
         with self._lock:
-            return self._append(known, tuple(operations), None)
+            if batch and (before := self._batches.get(batch)):
+                return before
+            return self._append(known, Revision(number=known + 1, operations=tuple(operations), batch=batch))
 
-    def undo(self, known: int) -> Revision | None:
+    def undo(self, known: int, batch: str | None = None) -> Revision | None:
         """Take back the newest revision that is not taken back yet, and return the new one; None if there is none."""
         with self._lock:
+            if batch and (before := self._batches.get(batch)):
+                return before
             last = to_undo(self._revisions)
             if last is None:
                 return None
-            self._append(known, inverse(last.operations), last.number)
-            return self._revisions[-1]
+            operations = inverse(last.operations)
+            return self._append(
+                known, Revision(number=known + 1, operations=operations, undoes=last.number, batch=batch)
+            )  # fmt: skip
 
-    def _append(self, known: int, operations: tuple[Operation, ...], undoes: int | None) -> int:
+    def redo(self, known: int, batch: str | None = None) -> Revision | None:
+        """Take back the newest undoing, and return the new revision; None if something else was done since."""
+        with self._lock:
+            if batch and (before := self._batches.get(batch)):
+                return before
+            last = to_redo(self._revisions)
+            if last is None:
+                return None
+            operations = inverse(last.operations)
+            return self._append(
+                known, Revision(number=known + 1, operations=operations, redoes=last.number, batch=batch)
+            )  # fmt: skip
+
+    def _append(self, known: int, revision: Revision) -> Revision:
         if known != len(self._revisions):
             raise StaleRevision(self._revisions[max(known, 0) :])
-        draft = applied(self._draft, operations)
-        revision = Revision(number=known + 1, operations=operations, undoes=undoes)
+        draft = applied(self._draft, revision.operations)
         line = _line(revision)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not self._path.exists()
@@ -94,7 +139,9 @@ class OperationJournal:
         self._size += len(line)
         self._revisions.append(revision)
         self._draft = draft
-        return revision.number
+        if revision.batch:
+            self._batches[revision.batch] = revision
+        return revision
 
 
 def _line(revision: Revision) -> bytes:

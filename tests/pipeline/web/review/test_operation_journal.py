@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import BadInput
 from pipeline.web.review.operation_journal import OperationJournal, StaleRevision
-from pipeline.web.review.operations import Draft, Operation, OperationConflict, applied, in_order, inverse
+from pipeline.web.review.operations import Draft, Item, Operation, OperationConflict, applied, cues_of, inverse
 from shared.documents.cue import Cue
 from tests.conftest import examples
 
-START = {name: Cue(start_ms=n * 1000, end_ms=n * 1000 + 900, lines=(name,)) for n, name in enumerate("abc")}
+START: dict[str, Item] = {
+    f"en/{name}": Cue(start_ms=n * 1000, end_ms=n * 1000 + 900, lines=(name,)) for n, name in enumerate("abc")
+}
 
 
 def some_operations(data: st.DataObject, draft: Draft) -> list[Operation]:
@@ -23,7 +25,7 @@ def some_operations(data: st.DataObject, draft: Draft) -> list[Operation]:
     found: list[Operation] = []
     now = dict(draft)
     for _ in range(data.draw(st.integers(1, 3))):
-        name = data.draw(st.sampled_from([*"abcdef"]))
+        name = f"en/{data.draw(st.sampled_from([*'abcdef']))}"
         start_ms = data.draw(st.integers(0, 9000))
         text = data.draw(st.text(max_size=8))
         cue = Cue(start_ms=start_ms, end_ms=start_ms + 500, lines=(text,))
@@ -41,7 +43,7 @@ def test_a_kill_at_any_byte_loses_no_acknowledged_operation(data: st.DataObject)
         journal = OperationJournal(path, START)
         drafts, ends = [START], [0]
         for number in range(data.draw(st.integers(1, 4))):
-            assert journal.append(number, some_operations(data, journal.draft)) == number + 1
+            assert journal.append(number, some_operations(data, journal.draft)).number == number + 1
             drafts.append(journal.draft)
             ends.append(path.stat().st_size)  # what has been acknowledged by now
         content = path.read_bytes()
@@ -76,6 +78,40 @@ def test_undo_takes_back_one_revision_after_the_other_also_after_a_restart(data:
 
 @examples(1)
 @given(st.data())
+def test_redo_takes_back_what_was_undone_until_something_else_is_done(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        journal = OperationJournal(Path(folder) / "journal", START)
+        drafts, place = [journal.draft], 0  # as an editor shows them: the states, and the one that is shown
+        for _ in range(data.draw(st.integers(1, 9))):
+            number, what = journal.revision, data.draw(st.sampled_from(["do", "undo", "redo"]))
+            if what == "do":
+                journal.append(number, some_operations(data, journal.draft))
+                drafts, place = [*drafts[: place + 1], journal.draft], place + 1
+            elif what == "undo":
+                assert (journal.undo(number) is not None) == (place > 0)
+                place = max(place - 1, 0)
+            else:
+                assert (journal.redo(number) is not None) == (place + 1 < len(drafts))
+                place = min(place + 1, len(drafts) - 1)
+            assert journal.draft == drafts[place]
+            assert OperationJournal(Path(folder) / "journal", START).draft == drafts[place]
+
+
+def test_a_batch_that_comes_again_is_saved_once_also_after_a_restart(tmp_path: Path) -> None:
+    journal = OperationJournal(tmp_path / "journal", START)
+    gone = [Operation(id="en/a", before=START["en/a"])]
+    first = journal.append(0, gone, "batch-one")
+    journal.append(1, [Operation(id="en/b", before=START["en/b"])], "batch-two")
+    for again in (journal, OperationJournal(tmp_path / "journal", START)):
+        assert again.append(0, gone, "batch-one") == first
+        assert again.revision == 2
+    taken_back = journal.undo(2, "batch-undo")
+    assert journal.undo(3, "batch-undo") == taken_back
+    assert journal.revision == 3
+
+
+@examples(1)
+@given(st.data())
 def test_an_inverse_takes_back_what_was_done(data: st.DataObject) -> None:
     operations = some_operations(data, START)
     assert applied(applied(START, operations), inverse(operations)) == START
@@ -83,24 +119,25 @@ def test_an_inverse_takes_back_what_was_done(data: st.DataObject) -> None:
 
 def test_who_missed_a_revision_is_told_what_it_was_and_saves_nothing(tmp_path: Path) -> None:
     journal = OperationJournal(tmp_path / "journal", START)
-    gone = Operation(id="a", before=START["a"])
+    gone = Operation(id="en/a", before=START["en/a"])
     journal.append(0, [gone])
     with pytest.raises(StaleRevision) as stale:
-        journal.append(0, [Operation(id="b", before=START["b"])])
+        journal.append(0, [Operation(id="en/b", before=START["en/b"])])
     assert [revision.operations for revision in stale.value.missed] == [(gone,)]
     with pytest.raises(OperationConflict) as conflict:
-        journal.append(1, [Operation(id="b", before=START["b"]), gone])
+        journal.append(1, [Operation(id="en/b", before=START["en/b"]), gone])
     assert conflict.value.operation == gone
     assert OperationJournal(tmp_path / "journal", START).revision == 1
-    assert [cue.lines for cue in in_order(journal.draft)] == [("b",), ("c",)]
+    assert conflict.value.now is None
+    assert [cue.lines for _, cue in cues_of(journal.draft, "en")] == [("b",), ("c",)]
     assert journal.since(0) == stale.value.missed
 
 
 def test_damage_before_the_end_is_an_error_and_nothing_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     journal = OperationJournal(path, START)
-    journal.append(0, [Operation(id="a", before=START["a"])])
-    journal.append(1, [Operation(id="b", before=START["b"])])
+    journal.append(0, [Operation(id="en/a", before=START["en/a"])])
+    journal.append(1, [Operation(id="en/b", before=START["en/b"])])
     content = bytearray(path.read_bytes())
     content[30] ^= 1
     path.write_bytes(content)

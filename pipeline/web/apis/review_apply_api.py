@@ -1,0 +1,154 @@
+"""Corrections of the review page become files: apply a draft, see what that changed, list and drop corrections."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from pipeline.publishing.placed_pins import PlacedPin, placed_pins
+from pipeline.publishing.publish import changed_files
+from pipeline.web.apis.own_api import API, json_body
+from pipeline.web.apis.review_api import ONE, known_revision, name_of, stale_revision
+from pipeline.web.job_queue import Job
+from pipeline.web.refused import Refused
+from pipeline.web.replies import json_reply
+from pipeline.web.review.applying import WINNERS, apply_draft, drop_order
+from pipeline.web.review.changes import Change, changes
+from pipeline.web.review.drafts import Applying, DraftNote, OpenDraft
+from pipeline.web.review.review_base import ReviewBase
+from pipeline.web.service import Service
+from shared.documents.base import DocumentError
+from shared.documents.cue import CueSheet
+
+
+class ReviewApplyApi:
+    """Handlers that apply and drop corrections."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._reviews, self._edits = service.reviews, service.edits
+
+    def routes(self) -> list[Route]:
+        """Return the routes of this interface."""
+        return [
+            Route(f"{ONE}/apply", self.apply, methods=["POST"]),
+            Route(f"{ONE}/changes", self.show_changes, methods=["GET"]),
+            Route(f"{ONE}/edits", self.list_edits, methods=["GET"]),
+            Route(f"{ONE}/edits", self.drop_edits, methods=["DELETE"]),
+        ]
+
+    async def apply(self, request: Request) -> Response:
+        """Make the files again with the corrections of the draft: 202 with the job, 409 where a file was edited."""
+        body = await json_body(request)
+        on_disk = body.get("on_disk")
+        if on_disk is not None and on_disk not in WINNERS:
+            raise Refused(422, "review.on-disk", f"`on_disk` is one of {', '.join(WINNERS)}", param="on_disk")
+        draft = await self._draft(request)
+        known = known_revision(request, draft)
+        if known != draft.revision:
+            raise stale_revision(draft, draft.journal.since(known))
+        reviews = self._reviews
+        applied = await asyncio.to_thread(apply_draft, draft, reviews, self._edits, on_disk)
+        job = self._service.submit(applied.job)
+        attempt = applied.attempt.model_copy(update={"job": job.id})
+        await asyncio.to_thread(draft.save, draft.note.model_copy(update={"applying": attempt, "job": job.id}))
+        return _accepted(request, job, {"rev": draft.revision})
+
+    async def show_changes(self, request: Request) -> Response:
+        """Return what the last applied draft has changed, and the steps that its job ran."""
+        name = name_of(request)
+        note = await asyncio.to_thread(self._reviews.drafts.last_applied, name)
+        attempt = note.attempt if note else None
+        if note is None or attempt is None:
+            raise Refused(404, "review.not-applied", "nothing was applied yet")
+        state = self._state(attempt)
+        data: dict[str, Any] = {"job": attempt.job, "state": state, "rev": attempt.revision, "changes": None}
+        if state == "done":
+            found = await asyncio.to_thread(self._changes, note, attempt)
+            data |= {
+                "changes": [_change(track, one) for track, one in found],
+                "counts": {who: sum(one.by == who for _, one in found) for who in ("you", "layout")},
+            }
+        return json_reply(data)
+
+    async def list_edits(self, request: Request) -> Response:
+        """Return the corrections of the media file, as `reel edits list` does."""
+        return json_reply(await asyncio.to_thread(self._edits_of, (await self._draft(request)).base))
+
+    async def drop_edits(self, request: Request) -> Response:
+        """Drop all corrections of the media file, or single pins, and make the files again: 202 with the job."""
+        draft, names = await self._draft(request), request.query_params.getlist("pin")
+        pins = await asyncio.to_thread(self._pins_named, draft.base, names) if names else None
+        folder = self._reviews.drafts.root / "orders"
+        new = await asyncio.to_thread(drop_order, draft.base, self._reviews, folder, pins)
+        return _accepted(request, self._service.submit(new), {})
+
+    async def _draft(self, request: Request) -> OpenDraft:
+        return await asyncio.to_thread(self._reviews.draft, name_of(request))
+
+    def _state(self, attempt: Applying) -> str:
+        try:
+            return self._service.runner.queue.job(attempt.job).state
+        except KeyError:
+            return "done"  # it is so long ago that the job is forgotten
+
+    def _changes(self, note: DraftNote, attempt: Applying) -> list[tuple[str, Change]]:
+        """Return the changes by track. The sheets before and after lie in the draft or among the results."""
+        now = self._reviews.base(note.base.id)
+        sheets = {track.id: track.sheet for track in now.tracks}
+        folder = self._reviews.drafts.root / note.base.id
+        found = []
+        for track in note.base.tracks:
+            if track.id not in sheets or track.id not in attempt.sheets:
+                continue
+            before, wanted, after = (
+                self._sheet(folder, digest) for digest in (track.sheet, attempt.sheets[track.id], sheets[track.id])
+            )
+            found += [(track.id, one) for one in changes(before.cues, wanted.cues, after.cues)]
+        return sorted(found, key=lambda one: one[1].start_ms)
+
+    def _sheet(self, folder: Path, digest: str) -> CueSheet:
+        own = folder / digest
+        try:
+            return CueSheet.read(own if own.is_file() else self._reviews.store.object_path(digest))
+        except (OSError, DocumentError) as error:
+            raise Refused(410, "review.gone", f"the sheet is not kept any more: {error}") from error
+
+    def _edits_of(self, base: ReviewBase) -> dict[str, Any]:
+        edits, store = self._edits.of(base.media_sha256), self._reviews.store
+        waiting = changed_files(Path(base.folder), edits, store)
+        return {
+            "edits": [{"file": one.name, "corrects": one.origin, "language": one.language} for one in edits],
+            "waiting": [one.path.name for one in waiting],
+            "pins": [_pin(one) for one in placed_pins(Path(base.folder), edits, store)],
+        }
+
+    def _pins_named(self, base: ReviewBase, names: list[str]) -> dict[str, tuple[str, ...]]:
+        known = placed_pins(Path(base.folder), self._edits.of(base.media_sha256), self._reviews.store)
+        by_id = {one.pin.id: one for one in known}
+        if unknown := [name for name in names if name not in by_id]:
+            raise Refused(404, "edits.unknown", f"there is no correction {unknown[0]}")
+        found: dict[str, tuple[str, ...]] = {}
+        for name in names:
+            found[by_id[name].edit.sha256] = (*found.get(by_id[name].edit.sha256, ()), name)
+        return found
+
+
+def _accepted(request: Request, job: Job, more: dict[str, Any]) -> Response:
+    where = f"{request.scope['root_path']}{API}/jobs/{job.id}"
+    return json_reply({"job": job.id, **more}, 202, {"location": where})
+
+
+def _change(track: str, one: Change) -> dict[str, Any]:
+    sides = {side: [cue.model_dump(mode="json") for cue in cues] for side, cues in
+             (("before", one.before), ("after", one.after))}  # fmt: skip
+    return {"track": track, "start_ms": one.start_ms, "end_ms": one.end_ms, **sides, "by": one.by}
+
+
+def _pin(one: PlacedPin) -> dict[str, Any]:
+    return {"file": one.edit.name, "language": one.edit.language, **one.pin.model_dump(mode="json")}

@@ -1,0 +1,120 @@
+"""The files of a review: its sound, the peaks of that, single pictures, the film, and what was published."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from pipeline.base.errors import BadInput
+from pipeline.publishing.beside import place_of
+from pipeline.web.apis.files_api import leave_out_bad_range
+from pipeline.web.apis.review_api import ONE, name_of
+from pipeline.web.refused import Refused
+from pipeline.web.review.drafts import OpenDraft
+from pipeline.web.review.pictures import Picture, picture_of
+from pipeline.web.service import Service
+from shared.documents.media import Media
+
+_FOR_EVER = "private, max-age=31536000, immutable"
+_NO_SOUND = "run the file again with `--force` or review it without sound"
+
+
+class ReviewFilesApi:
+    """Handlers of the files of a review."""
+
+    def __init__(self, service: Service) -> None:
+        self._reviews, self._made = service.reviews, service.made
+
+    def routes(self) -> list[Route]:
+        """Return the routes of this interface."""
+        methods = ["GET", "HEAD"]
+        return [
+            Route(f"{ONE}/sound", self.sound, methods=methods),
+            Route(f"{ONE}/peaks", self.peaks, methods=methods),
+            Route(f"{ONE}/stills/{{number}}", self.still, methods=methods),
+            Route(f"{ONE}/picture", self.picture, methods=methods),
+            Route(f"{ONE}/files/{{name}}", self.file, methods=methods),
+        ]
+
+    async def sound(self, request: Request) -> Response:
+        """Return the sound as the recogniser heard it, whole or by ranges: WAV with 16 kHz."""
+        draft = await self._draft(request)
+        digest, path = self._sound(draft)
+        return _file(request, path, digest, "audio/wav", _FOR_EVER)
+
+    async def peaks(self, request: Request) -> Response:
+        """Return the peaks of the sound in the format of audiowaveform, version 2: one for each 10 ms."""
+        draft = await self._draft(request)
+        digest, path = self._sound(draft)
+        try:
+            made = await asyncio.wrap_future(self._made.peaks(digest, path))
+        except BadInput as error:
+            raise Refused.by(error) from error
+        if made is None:
+            raise _no_sound()
+        return _file(request, made, digest, "application/octet-stream", _FOR_EVER)
+
+    async def still(self, request: Request) -> Response:
+        """Return one picture of the film, 320 pixels wide: the one at the second `number`."""
+        text = request.path_params["number"]
+        draft = await self._draft(request)
+        info, film, picture = await asyncio.to_thread(self._picture, draft)
+        track = info.picture if info else None
+        is_there = text.isdecimal() and len(text) < 7 and int(text) < picture.stills
+        if track is None or film is None or not is_there:
+            raise Refused(404, "review.no-still", "there is no such picture", picture.why or None)
+        digest = draft.base.media_sha256
+        made = await asyncio.wrap_future(self._made.still(digest, film, track.index, int(text)))
+        if made is None:
+            raise Refused(404, "review.no-still", "the film has no picture there")
+        return _file(request, made, f"{digest}-{text}", "image/jpeg", _FOR_EVER)
+
+    async def picture(self, request: Request) -> Response:
+        """Return the film itself, whole or by ranges, if a browser may play its picture."""
+        draft = await self._draft(request)
+        _, film, picture = await asyncio.to_thread(self._picture, draft)
+        if picture.tier != "original" or film is None:
+            raise Refused(404, "review.no-picture", "the film is not shown by itself", picture.why)
+        return _file(request, film, draft.base.media_sha256, str(picture.type), "private, no-cache")
+
+    async def file(self, request: Request) -> Response:
+        """Return a published file, whole or by ranges."""
+        draft, name = await self._draft(request), request.path_params["name"]
+        record = await asyncio.to_thread(self._reviews.record, draft.base)
+        found = {Path(one).name: one for one in (record.files if record else ())}
+        path = place_of(Path(draft.base.folder), found[name]) if name in found else None
+        if record is None or path is None or not path.is_file():
+            raise Refused(404, "serve.no-file", "there is no such published file")
+        reply = _file(request, path, None, None, "private, no-cache")
+        reply.headers["content-disposition"] = f"attachment; filename*=UTF-8''{quote(name)}"
+        return reply
+
+    async def _draft(self, request: Request) -> OpenDraft:
+        return await asyncio.to_thread(self._reviews.draft, name_of(request))
+
+    def _sound(self, draft: OpenDraft) -> tuple[str, Path]:
+        digest = draft.base.speech
+        path = self._reviews.store.object_path(digest) if digest else None
+        if digest is None or path is None or not path.is_file():
+            raise _no_sound()
+        return digest, path
+
+    def _picture(self, draft: OpenDraft) -> tuple[Media | None, Path | None, Picture]:
+        info = Media.read(draft.content(draft.base.info)) if draft.base.info else None
+        film, obstacle = self._reviews.film(draft.base)
+        return info, film, picture_of(info, obstacle)
+
+
+def _no_sound() -> Refused:
+    return Refused(404, "review.no-sound", "the sound that the recogniser heard is not kept any more", _NO_SOUND)
+
+
+def _file(request: Request, path: Path, digest: str | None, kind: str | None, cache: str) -> FileResponse:
+    headers = {"cache-control": cache} | ({"etag": f'"{digest}"'} if digest else {})
+    leave_out_bad_range(request)
+    return FileResponse(path, headers=headers, media_type=kind)

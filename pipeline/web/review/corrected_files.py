@@ -1,0 +1,114 @@
+"""Makes from a draft the files that the store of corrections takes: a sheet for each corrected track, and a transcript
+with the speakers' names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.publishing.edit_order import OrderedEdit
+from pipeline.web.review.drafts import Applying, OpenDraft, names_of
+from pipeline.web.review.operations import Draft, cues_of
+from pipeline.web.review.review_base import ReviewTrack
+from shared.documents.cue import CueSheet
+from shared.documents.transcript import Transcript
+from shared.files import write_atomically
+
+
+def corrected_files(draft: OpenDraft, job: str) -> tuple[Applying, tuple[OrderedEdit, ...]]:
+    """Write the corrected files of a draft into its folder. Return what is applied, and what is to be taken in: none if
+    nothing differs from what was applied before. `job` is still to be named.
+
+    A speaker is renamed in the cues: each keeps its lines and times then. Only those who speak in no cue of their own
+    are renamed in the transcript.
+    """
+    now, before = draft.journal.draft, draft.note.applied
+    names = {label: name for label, name in names_of(now).items() if label != name}
+    in_cues = {cue.speaker for track in draft.base.tracks if track.spoken for _, cue in cues_of(now, track.id)}
+    made: list[OrderedEdit] = []
+    transcript = None
+    if draft.base.transcript and (left := {label: names[label] for label in names if label not in in_cues}):
+        transcript = _kept(draft, _with_names(draft, left))
+        known = (before and before.transcript) or draft.base.transcript
+        if transcript != known:
+            made.append(OrderedEdit(
+                name=draft.base.transcript_name, origin=draft.base.transcript_origin, path=_path(draft, transcript),
+                before=_path(draft, known), language=draft.base.language,
+            ))  # fmt: skip
+    sheets: dict[str, str] = {}
+    for track in draft.base.tracks:
+        sheets[track.id] = _kept(draft, _sheet(draft, track, now, names))
+        known = before.sheets.get(track.id, track.sheet) if before else track.sheet
+        if not _is_same(draft, sheets[track.id], known):
+            translated = draft.base.transcript if not track.spoken else None
+            made.append(OrderedEdit(
+                name=track.edit_name, origin=track.origin, path=_path(draft, sheets[track.id]),
+                before=_path(draft, known), language=track.language,
+                source=_path(draft, translated) if translated else None,
+            ))  # fmt: skip
+    return Applying(job=job, revision=draft.revision, sheets=sheets, transcript=transcript), tuple(made)
+
+
+def _is_same(draft: OpenDraft, sheet: str, known: str) -> bool:
+    """Tell whether two sheets have the same cues: an order of equal times changes the bytes alone."""
+    if sheet == known:
+        return True
+    one, other = (CueSheet.read(draft.content(digest)).cues for digest in (sheet, known))
+    return sorted(map(repr, one)) == sorted(map(repr, other))
+
+
+def changed_items(start: Draft, now: Draft) -> list[str]:
+    """Return the ids of the items that differ between two states of a draft."""
+    return sorted(name for name in {*start, *now} if start.get(name) != now.get(name))
+
+
+def _sheet(draft: OpenDraft, track: ReviewTrack, now: Draft, names: Mapping[str, str]) -> CueSheet:
+    """Return the corrected sheet of a track. A translation takes the speakers' names from the transcript; only a cue
+    that was given to another speaker has the name itself."""
+    was = CueSheet.read(draft.content(track.sheet))
+    by_id = {f"{track.id}/{number}": cue for number, cue in enumerate(was.cues)}
+    cues = [
+        cue if not track.spoken and cue.speaker == (by_id[name].speaker if name in by_id else None)
+        else cue.model_copy(update={"speaker": _name(cue.speaker, names)})
+        for name, cue in cues_of(now, track.id)
+    ]  # fmt: skip
+    return was.model_copy(update={"cues": tuple(cues)})
+
+
+def _with_names(draft: OpenDraft, names: Mapping[str, str]) -> Transcript:
+    """Return the transcript with other names of speakers."""
+    assert draft.base.transcript
+    told = Transcript.read(draft.content(draft.base.transcript))
+    segments = [
+        segment.model_copy(update={
+            "speaker": _name(segment.speaker, names),
+            "words": tuple(word.model_copy(update={"speaker": _name(word.speaker, names)}) for word in segment.words),
+        })
+        for segment in told.segments
+    ]  # fmt: skip
+    return told.model_copy(update={"segments": tuple(segments)})
+
+
+def _name(label: str | None, names: Mapping[str, str]) -> str | None:
+    return names.get(label, label) if label else None
+
+
+def _kept(draft: OpenDraft, document: CueSheet | Transcript) -> str:
+    """Write a document into the draft's folder, and return its digest."""
+    content = document.as_text().encode()
+    digest = hashlib.sha256(content).hexdigest()
+    path = draft.folder / digest
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+    return digest
+
+
+def _path(draft: OpenDraft, digest: str) -> str:
+    return str(draft.content(digest).absolute())
+
+
+def order_path(draft: OpenDraft) -> Path:
+    """Return the place of the order that a draft is applied by."""
+    return (draft.folder / f"order-{draft.revision}.json").absolute()
