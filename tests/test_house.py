@@ -45,6 +45,8 @@ STARTERS = {
     "pipeline/workers/ray/cluster.py",
     "pipeline/cli/commands/serve.py",  # goes on in the environment that has a web server
     "pipeline/web/job_runner.py",
+    "pipeline/web/review/made_files.py",  # a single picture of a film, by ffmpeg
+    "pipeline/web/review/sound_peaks.py",  # in the environment that has numpy
     "shared/processes.py",  # asks Windows to end a worker with its children
     "stages/demux/ffmpeg.py",
     "stages/mux/ffmpeg.py",

@@ -14,6 +14,7 @@ from pipeline.plan.registry import STAGES
 from pipeline.web.apis.hook_payloads import SENDERS
 from pipeline.web.apis.openai_api import FORMATS, GRANULARITIES
 from pipeline.web.job_queue import STATES, Job
+from pipeline.web.review.applying import WINNERS
 
 _Data = dict[str, Any]
 _TEXT: _Data = {"type": "string"}
@@ -66,6 +67,8 @@ def _json(fields: _Data, *required: str) -> _Data:
     return {"content": {"application/json": {"schema": schema}}, "required": True}
 
 
+_ITEM: _Data = {"type": ["object", "null"], "description": "a cue, the name of a speaker, a mark; null: not there"}
+_OPERATION: _Data = {"type": "object", "properties": {"id": _TEXT, "before": _ITEM, "after": _ITEM}, "required": ["id"]}
 _ASR_FORM = _form({"audio_file": _FILE}, "audio_file")
 _BODIES: Mapping[str, _Data] = {
     "OwnApi.add_job": _json(_JOB_FIELDS),
@@ -76,6 +79,10 @@ _BODIES: Mapping[str, _Data] = {
     "AsrApi.transcribe": _ASR_FORM,
     "AsrApi.detect_language": _ASR_FORM,
     "HooksApi.take": _json({}),
+    "ReviewApi.save_operations": _json({"batch": _TEXT, "ops": {"type": "array", "items": _OPERATION}}, "batch", "ops"),
+    "ReviewApi.undo": _json({"batch": _TEXT}, "batch"),
+    "ReviewApi.redo": _json({"batch": _TEXT}, "batch"),
+    "ReviewApplyApi.apply": _json({"on_disk": {"type": "string", "enum": list(WINNERS)}}),
     "OcrApi.read": {
         "content": {**_form(_OCR_FIELDS, "file")["content"], **_json(_OCR_JSON)["content"]},
         "required": True,

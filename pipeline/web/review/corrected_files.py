@@ -11,8 +11,8 @@ from pipeline.publishing.edit_order import OrderedEdit
 from pipeline.web.review.drafts import Applying, OpenDraft, names_of
 from pipeline.web.review.operations import Draft, cues_of
 from pipeline.web.review.review_base import ReviewTrack
-from shared.documents.cue import CueSheet
-from shared.documents.transcript import Transcript
+from shared.documents.cue import Cue, CueSheet
+from shared.documents.transcript import Segment, Transcript
 from shared.files import write_atomically
 
 
@@ -41,7 +41,7 @@ def corrected_files(draft: OpenDraft, job: str) -> tuple[Applying, tuple[Ordered
         sheets[track.id] = _kept(draft, _sheet(draft, track, now, names))
         known = before.sheets.get(track.id, track.sheet) if before else track.sheet
         if not _is_same(draft, sheets[track.id], known):
-            translated = draft.base.transcript if not track.spoken else None
+            translated = None if track.spoken else _source(draft, now)
             made.append(OrderedEdit(
                 name=track.edit_name, origin=track.origin, path=_path(draft, sheets[track.id]),
                 before=_path(draft, known), language=track.language,
@@ -54,13 +54,50 @@ def _is_same(draft: OpenDraft, sheet: str, known: str) -> bool:
     """Tell whether two sheets have the same cues: an order of equal times changes the bytes alone."""
     if sheet == known:
         return True
-    one, other = (CueSheet.read(draft.content(digest)).cues for digest in (sheet, known))
+    one, other = (_cues(draft, digest) for digest in (sheet, known))
     return sorted(map(repr, one)) == sorted(map(repr, other))
 
 
 def changed_items(start: Draft, now: Draft) -> list[str]:
     """Return the ids of the items that differ between two states of a draft."""
     return sorted(name for name in {*start, *now} if start.get(name) != now.get(name))
+
+
+def _source(draft: OpenDraft, now: Draft) -> str | None:
+    """Return the transcript that the person saw while correcting a translation: with the corrected cues in the places
+    where they changed the original as well."""
+    if draft.base.transcript is None:
+        return None
+    changed: list[Cue] = []
+    for track in draft.base.tracks:
+        if track.spoken:
+            was = {f"{track.id}/{number}": cue for number, cue in enumerate(_cues(draft, track.sheet))}
+            cues = dict(cues_of(now, track.id))
+            differ = [name for name in {*was, *cues} if _lines(was.get(name)) != _lines(cues.get(name))]
+            changed += [cue for name in differ for cue in (was.get(name), cues.get(name)) if cue]
+    if not changed:
+        return draft.base.transcript
+    told = Transcript.read(draft.content(draft.base.transcript))
+    there = [one for one in told.segments if not any(_meet(one, cue) for cue in changed)]
+    lost = [one for one in told.segments if any(_meet(one, cue) for cue in changed)]
+    shown = [cue for track in draft.base.tracks if track.spoken for _, cue in cues_of(now, track.id)]
+    shown = [cue for cue in shown if any(_meet(one, cue) for one in lost)]
+    made = [Segment(id=0, text=" ".join(cue.lines), start_ms=cue.start_ms, end_ms=cue.end_ms) for cue in shown]
+    ordered = sorted([*there, *made], key=lambda one: (one.start_ms, one.end_ms))
+    numbered = tuple(one.model_copy(update={"id": number}) for number, one in enumerate(ordered))
+    return _kept(draft, told.model_copy(update={"segments": numbered}))
+
+
+def _lines(cue: Cue | None) -> tuple[str, ...]:
+    return cue.lines if cue else ()
+
+
+def _meet(one: Segment, cue: Cue) -> bool:
+    return one.start_ms < cue.end_ms and cue.start_ms < one.end_ms
+
+
+def _cues(draft: OpenDraft, sheet: str) -> tuple[Cue, ...]:
+    return CueSheet.read(draft.content(sheet)).cues
 
 
 def _sheet(draft: OpenDraft, track: ReviewTrack, now: Draft, names: Mapping[str, str]) -> CueSheet:
