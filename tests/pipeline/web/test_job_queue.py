@@ -119,7 +119,9 @@ def test_a_queue_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
     made = queue.add(new("a.mkv"))
     queue.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "queue.sqlite")) as database:
-        database.executescript("ALTER TABLE jobs DROP COLUMN work; PRAGMA user_version=1;")
+        database.executescript(
+            "ALTER TABLE jobs DROP COLUMN work; ALTER TABLE jobs DROP COLUMN corrections; PRAGMA user_version=1;"
+        )
     queue = JobQueue(tmp_path)
     assert queue.job(made.id) == made
     assert queue.work(made.id) is None
