@@ -31,7 +31,7 @@ _Document = TypeVar("_Document", bound=Document)
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the document tells beside the draft: the picture, the length of the sound's file (None: it is not there),
+    """Facts beside the draft: the picture, the length of the sound's file (None: it is not there),
     the run's glossary by its name, and the state of the last attempt to apply. `newer`: the files were made again."""
 
     picture: Picture
