@@ -23,6 +23,10 @@ from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # the project is not a package
+
+from shared.documents.diarization import Turn, from_rttm  # noqa: E402
+
 PYTHON = ROOT / ".venvs" / "lite" / "bin" / "python"
 RATE = 16_000
 _PACKAGES = ("moonshine-voice==0.1.5", "pytest-audioeval==0.1.3")
@@ -59,6 +63,7 @@ class Clip:
     text: str
     language: str = "en"
     silent_ms: int = 0  # what comes before the first word, other sounds included
+    turns: tuple[Turn, ...] = ()  # of the people in it, where they are known
 
     @property
     def duration_ms(self) -> int:
@@ -120,7 +125,8 @@ def english_clips() -> tuple[Clip, ...]:
     ]
     files += [(path, path.with_suffix(".txt").read_text(encoding="utf-8")) for path in sorted(audio.glob("*.wav"))]
     call, *others = (_clip(path, text) for path, text in files)
-    return replace(call, silent_ms=_CALL_BEGINS_MS), *others
+    turns = from_rttm((sample / "sample.rttm").read_text(encoding="utf-8"))
+    return replace(call, silent_ms=_CALL_BEGINS_MS, turns=turns), *others
 
 
 def read_aloud() -> tuple[Clip, ...]:

@@ -1,4 +1,4 @@
-"""Measures what subtitles are made of, reel's beside the bare engine's: words, punctuation, and the first word after
+"""Measures subtitles, and what they are made of beside the bare engine's: words, punctuation, and the first word after
 each pause.
 
     .venvs/test/bin/python benchmarks/quality.py [--rounds 3] [--seed 1]
@@ -6,7 +6,8 @@ each pause.
 Builds its material with `material.py`: English clips joined at random pauses, with truth known at each joint. The bare
 engine is faster-whisper with the same weights, precision and beam, once with its own speech filter and once without.
 Environments and models of the starter profile must be installed. Prints one table; figures are counts and shares, so
-that the load of the machine does not matter.
+that the load of the machine does not matter. A second table is about reel alone: who speaks, cues over the limits of
+the guide, and when translated sentences begin (English to Portuguese).
 
 `marks kept` counts punctuation against the same clips transcribed alone by the same program. A first word is `early` or
 `late` if it begins more than 0.3 s before or after the first sound of its clip.
@@ -31,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project i
 
 from benchmarks import material
 from benchmarks.material import PYTHON, ROOT, Placed
+from benchmarks.subtitle_figures import diarization_error, subtitle_figures
 
 SNAPSHOTS = ROOT / ".cache/huggingface/hub/models--Systran--faster-whisper-base/snapshots"
 _TOLERANCE_MS = 300
@@ -95,22 +97,27 @@ def main() -> int:
         print(f"{len(placed)} clips, {placed[-1].start_ms + placed[-1].clip.duration_ms:,} ms, seed {arguments.seed}\n")
         print_row(HEADER)
         print_row(["---"] * len(HEADER))
-        for title, program in programs(folder).items():
+        for title, program in programs(folder / "out").items():
             long, *single = program([folder / "long.wav", *alone])
-            print_row(
-                [title, *measured(placed, long, dict(zip((clip.name for clip in clips), single, strict=True))).row]
-            )
+            by_clip = dict(zip((clip.name for clip in clips), single, strict=True))
+            print_row([title, *measured(placed, long, by_clip).row])
+        call = next(clip for clip in clips if clip.turns)
+        alone_error = diarization_error(folder / "out" / call.name, [Placed(call, 0)])
+        print()
+        for row in subtitle_figures(folder / "out" / "long", placed).rows(alone_error):
+            print_row(row)
     return 0
 
 
-def programs(folder: Path) -> dict[str, Program]:
-    """Return what is compared: each turns sound files into words."""
+def programs(out: Path) -> dict[str, Program]:
+    """Return what is compared: each turns sound files into words. reel publishes into `out`."""
 
     def reel(media: Sequence[Path]) -> list[list[Spoken]]:
-        places = ["--set", f"results_dir={folder / 'results'}", "-o", str(folder / "out"), "--profile", "starter"]
-        words = [ROOT / "reel", "run", *media, "--recipe", "transcribe", "--language", "en", *places]
+        places = ["--set", f"results_dir={out.with_name('results')}", "-o", str(out), "--profile", "starter"]
+        wanted = ["--language", "en", "--to", "pt", "--formats", "srt,json", "--no-film"]
+        words = [ROOT / "reel", "run", *media, *wanted, *places]
         subprocess.run([*map(str, words), "--progress", "none"], check=True, stdout=subprocess.DEVNULL)
-        return [transcript(folder / "out" / one.stem / "transcript.json") for one in media]
+        return [transcript(out / one.stem / "transcript.json") for one in media]
 
     def bare(vad: str) -> Program:
         model = next(SNAPSHOTS.iterdir())

@@ -32,6 +32,9 @@ CLOSE_COSINE = 0.90  # two people on one telephone line: 0.85 to 0.89; equal hal
 CLOSE_SEPARATION = 3.2  # in standard deviations: that pair 3.3 to 4.5; a cut through one Gaussian cloud gives 2.7
 CLOSE_SHARE = 0.4  # of the smaller of a close pair: that pair 0.42 or more, one voice in two 0.38 or less below 0.90
 CLOSE_WINDOWS = 28  # 8.4 s: with fewer, the best direction among 256 separates any cloud
+# A conversation goes back and forth: then less speech and a smaller share will do. That pair, inside longer files: 26
+# windows, 0.37, 5 stretches of 14 windows; a reader whose sentences differ as much: 26 windows, stretches of 35.
+TALK_STRETCHES, TALK_STRETCH_WINDOWS, TALK_WINDOWS, TALK_SHARE = 4, 20, 20, 0.33
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -292,13 +295,22 @@ def _compare_closest(centroids: Floats, points: Floats, single: Floats) -> Liken
         return Likeness.SAME
     if cosine < DISTINCT_COSINE * float(np.sqrt(sizes / (sizes + RELIABILITY_WINDOWS)).prod()):
         return Likeness.DISTINCT
-    if cosine > CLOSE_COSINE or sizes.min() < max(CLOSE_WINDOWS, CLOSE_SHARE * sizes.sum()):
+    if cosine > CLOSE_COSINE or not _is_enough(sizes, labels[np.isin(labels, (first, second))]):
         return Likeness.SAME
     scores = single @ (centroids[first] - centroids[second])
     one, other = scores[labels == first], scores[labels == second]
     spread = float(np.sqrt((one.var() + other.var()) / 2))
     is_separate = float(one.mean() - other.mean()) >= CLOSE_SEPARATION * spread
     return Likeness.CLOSE if is_separate else Likeness.SAME
+
+
+def _is_enough(sizes: NDArray[np.float64], labels: Integers) -> bool:
+    """Tell whether a close pair has so much speech, and so evenly, that it can be told apart. `labels` are those of
+    the pair's windows, in order of time."""
+    stretches = 1 + int((labels[1:] != labels[:-1]).sum())
+    is_talk = stretches >= TALK_STRETCHES and len(labels) <= TALK_STRETCH_WINDOWS * stretches
+    windows, share = (TALK_WINDOWS, TALK_SHARE) if is_talk else (CLOSE_WINDOWS, CLOSE_SHARE)
+    return bool(sizes.min() >= max(windows, share * sizes.sum()))
 
 
 def _frame_scores(scores: Floats, windows: Windows, regions: Sequence[Region]) -> tuple[NDArray[np.float64], Integers]:

@@ -133,7 +133,7 @@ def _overlap_ms(turns: Sequence[Turn]) -> int:
 
 STAGE = Stage(
     name="diarize",
-    version=4,
+    version=5,
     summary="tell who speaks when",
     inputs=DiarizeInputs,
     params=DiarizeParams,

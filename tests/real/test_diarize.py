@@ -24,6 +24,7 @@ from tests.real.conftest import MakeStages, ServeModels, Stages, call, write_wav
 
 _WHEEL = "pyannote.audio==4.0.7 --hash=sha256:852ea15c4d85bc34773e618267603ffca6a521669a74d33742692cc67fc700d6\n"
 """The telephone call ships inside this wheel, with its reference; its provenance is not ours to redistribute."""
+_LIBRIVOX = ROOT / "tests" / "data" / "librivox"
 
 
 def _annotation(turns: tuple[Turn, ...]) -> Annotation:
@@ -79,6 +80,38 @@ def test_a_telephone_call_has_at_most_15_percent_of_error(
     print(f"diarization error {error:.3f} with a collar of 0.25 s on each side")
     assert error <= 0.15
     assert _error_rate(reference, turns, 0.125) <= 0.15
+
+
+def _samples(run_stage: Stages, media: Path) -> bytes:
+    with wave.open(str(run_stage("demux", {"media": media}).file("speech"))) as source:
+        return bytes(source.readframes(source.getnframes()))
+
+
+@pytest.mark.parametrize("silence_ms", [400, 2130])
+def test_the_same_call_inside_a_longer_file_has_the_same_two_speakers(
+    run_stage: Stages, telephone: tuple[Path, tuple[Turn, ...]], tmp_path: Path, silence_ms: int
+) -> None:
+    """A reader before and after the call, and what the reader says is one voice."""
+    media, reference = telephone
+    with wave.open(str(media)) as source:
+        call_samples = source.readframes(source.getnframes())
+    reader = b"".join(_samples(run_stage, path) + bytes(silence_ms * 32) for path in sorted(_LIBRIVOX.glob("*.flac")))
+    begins_ms = len(reader) // 32
+    whole = write_wav(tmp_path / "long.wav", reader + call_samples + bytes(silence_ms * 32) + reader)
+    speech = run_stage("demux", {"media": whole}).file("speech")
+    regions = run_stage("vad", {"audio": speech}).file("speech")
+    found = Diarization.read(run_stage("diarize", {"audio": speech, "speech": regions}).file("turns")).turns
+    ends_ms = begins_ms + len(call_samples) // 32
+    inside = tuple(
+        turn.model_copy(update={"start_ms": turn.start_ms - begins_ms, "end_ms": turn.end_ms - begins_ms})
+        for turn in found
+        if begins_ms <= turn.start_ms < ends_ms
+    )
+    error = _error_rate(reference, inside, 0.25)
+    print(f"diarization error {error:.3f} inside")
+    assert error <= 0.12
+    assert len({turn.speaker for turn in inside}) == 2
+    assert len({turn.speaker for turn in found}) == 3
 
 
 def _stereo(path: Path, channels: np.ndarray) -> Path:
