@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -22,19 +21,14 @@ from pydantic import ValidationError
 from shared.documents.cue import Cue, CueSheet, ReadCues, Style
 from shared.mistakes import first_mistake
 from shared.stage import StageError
-from shared.text.timecode import timecode
 from stages.toolkit.cues.rules import are_in_order
 from stages.toolkit.cues.styles import FOOT
 from stages.toolkit.formats import closed_captions, timed_text
 from stages.toolkit.formats.markup_reader import read_ass, read_tagged
+from stages.toolkit.formats.time_lines import ARROW, is_time_line, read_times
 
 _MOST_BYTES = 64 << 20
 _MOST_PIXELS = 100_000
-_ARROW = re.compile(r"-{1,3} ?>|[–—→]>?")
-_TIME = re.compile(
-    r"(?<![\d:])(?:(-?\d{1,3})\s*:\s*)?(-?\d{1,3})\s*:\s*(-?\d{1,2})(?:\s*[,.:;]\s*(-?\d{1,3}))?(?![\d:])"
-)
-_HUNDRED_HOURS_MS = 100 * 3_600_000
 _CONTROLS = re.compile(r"[\x01-\x08\x0e-\x19\x1b-\x1f\x7f]")  # in no text; \x1a ended files once
 _XML = re.compile(r"<(\?xml|!--|tt\b|\w+:tt\b)")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -42,11 +36,12 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs
 _OLD = "cp1252"
 
 
-def read(subtitles: Path) -> ReadCues:
-    """Return the file's cues. Raises `StageError` if it is not a subtitle file, or cannot be read."""
-    notes = Notes()
+def read(subtitles: Path, *, negative: bool = False) -> ReadCues:
+    """Return the file's cues, those before the beginning only if `negative` times are wanted. Raises `StageError` if it
+    is not a subtitle file, or cannot be read."""
+    notes = Notes(negative=negative)
     text = _text(subtitles, notes.repairs)
-    kind = _kind(text)
+    kind = kind_of_text(text)
     cues = _READERS[kind](text, notes)
     if not are_in_order(cues):
         notes.repairs.append("the cues are not in order of time")
@@ -59,9 +54,10 @@ class Notes:
 
     repairs: list[str] = field(default_factory=list)
     left_out: dict[str, None] = field(default_factory=dict)
+    negative: bool = False  # negative times are kept
 
 
-def _kind(text: str) -> str:
+def kind_of_text(text: str) -> str:
     """Return the format, by how the file begins: names are often wrong."""
     begin = text.lstrip()[:4000]
     if begin.startswith("WEBVTT"):
@@ -110,7 +106,7 @@ def _without_zeros(data: bytes, repairs: list[str]) -> str:
         text = data.replace(b"\0", b"").decode()
     except UnicodeDecodeError as error:
         raise _no_subtitles("bytes that are not text") from error
-    if _CONTROLS.search(text) or (_kind(text) == "srt" and not _ARROW.search(text)):
+    if _CONTROLS.search(text) or (kind_of_text(text) == "srt" and not ARROW.search(text)):
         raise _no_subtitles("bytes that are not text")
     repairs.append(f"{data.count(0)} bytes of zero are left out; text may be lost where they stand")
     return text
@@ -156,67 +152,23 @@ def _read_json(text: str, notes: Notes) -> tuple[Cue, ...]:
 def _read_timed(kind: str) -> Callable[[str, Notes], tuple[Cue, ...]]:
     def read_it(text: str, notes: Notes) -> tuple[Cue, ...]:
         lines = text.split("\n")
-        times = _times(lines, kind, notes.repairs)
+        times = read_times(lines, kind, notes.repairs, negative=notes.negative)
         if not times and text.strip() and kind == "srt":
             raise _no_subtitles(f"{text.strip().splitlines()[0][:60]!r} and no time")
         texts = _texts_of_vtt(lines, times, notes.repairs) if kind == "vtt" else _texts_of_srt(lines, times)
         return tuple(
             Cue.model_validate(
                 {
-                    "start_ms": max(time.start_ms, 0),
-                    "end_ms": max(time.end_ms, 0),
+                    "start_ms": time.start_ms if notes.negative else max(time.start_ms, 0),
+                    "end_ms": time.end_ms if notes.negative else max(time.end_ms, 0),
                     **read_tagged(told.replace(r"\N", "\n"), kind, time.settings, notes.left_out),
                 }
             )
             for time, told in zip(times.values(), texts, strict=True)
-            if time.end_ms > 0 or time.start_ms >= 0
+            if time.end_ms > 0 or time.start_ms >= 0 or notes.negative
         )
 
     return read_it
-
-
-@dataclass(frozen=True)
-class _Time:
-    """The content of a time line; `settings` follow the times."""
-
-    start_ms: int
-    end_ms: int
-    settings: str
-
-
-def _times(lines: Sequence[str], kind: str, repairs: list[str]) -> dict[int, _Time]:
-    """Return the time lines by their place. Raises `StageError` for one whose times cannot be made out."""
-    found: dict[int, _Time] = {}
-    wrong: dict[str, list[int]] = {
-        "times are not written in full": [],
-        "times are negative": [],
-        "hours are over 99": [],
-    }
-    for number, line in enumerate(lines):
-        if not _is_time_line(line):
-            continue
-        plain = _with_plain_digits(line)
-        matches = list(_TIME.finditer(plain))[:2]
-        times = [_milliseconds(match) for match in matches]
-        if len(times) < 2 or times[0] is None or times[1] is None:
-            raise StageError(
-                "check.time",
-                f"line {number + 1} should hold two times like `00:00:01,000 --> 00:00:02,500`,"
-                f" and is {line.strip()[:80]!r}",
-                "correct that line",
-            )
-        found[number] = _Time(times[0], times[1], plain[matches[1].end() :].strip() if kind == "vtt" else "")
-        if min(times[0], times[1]) < 0:
-            wrong["times are negative"].append(number + 1)
-        elif max(times[0], times[1]) >= _HUNDRED_HOURS_MS:
-            wrong["hours are over 99"].append(number + 1)
-        elif not line.replace(".", ",").startswith(f"{timecode(times[0])} --> {timecode(times[1])}"):
-            wrong["times are not written in full"].append(number + 1)
-    for what, numbers in wrong.items():
-        if numbers:
-            what += ": text before the beginning is left out" if "negative" in what else ""
-            repairs.append(f"{what}, on line {numbers[0]} first ({len(numbers)} lines)")
-    return found
 
 
 def _texts_of_srt(lines: Sequence[str], times: Collection[int]) -> Iterator[str]:
@@ -254,32 +206,12 @@ def _texts_of_vtt(lines: Sequence[str], times: Collection[int], repairs: list[st
 def _is_aside(lines: Sequence[str], number: int) -> bool:
     """Return whether a line between two cues is a cue's name, or in a block that starts with a word of its own."""
     following = lines[number + 1] if number + 1 < len(lines) else ""
-    if _is_time_line(following):
+    if is_time_line(following):
         return True
     first = number
     while first and lines[first - 1].strip():
         first -= 1
     return lines[first].startswith(("NOTE", "STYLE", "REGION"))
-
-
-def _is_time_line(line: str) -> bool:
-    """Return whether a line means to say when a cue comes and goes: an arrow, and a digit and a colon before it."""
-    arrow = _ARROW.search(line)
-    return arrow is not None and bool(re.match(r"\s*(?:\d+\s+)?[-\u2212]?\d+\s*:\s*-?\d", line[: arrow.start()]))
-
-
-def _with_plain_digits(line: str) -> str:
-    line = line.replace("\u2212", "-")
-    return "".join(str(unicodedata.digit(c)) if c.isdigit() and not c.isascii() else c for c in line)
-
-
-def _milliseconds(match: re.Match[str]) -> int | None:
-    """Return a time in milliseconds, `1:2.5` as 62,500; None for a time that no clock shows."""
-    hours, minutes, seconds, rest = ((part or "0").lstrip("-") for part in match.groups())
-    if int(minutes) > 59 or int(seconds) > 59:
-        return None
-    length = ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 1000 + int(rest.ljust(3, "0"))
-    return -length if any((part or "").startswith("-") for part in match.groups()) else length
 
 
 def _no_subtitles(found: str) -> StageError:

@@ -1,0 +1,1 @@
+"""Tell whether an existing subtitle fits a film."""

@@ -1,0 +1,1 @@
+"""Choose a few stretches of speech to recognise, which tell whether a subtitle fits."""

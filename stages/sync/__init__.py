@@ -1,0 +1,1 @@
+"""Put an existing subtitle in step with what is heard."""

@@ -1,0 +1,229 @@
+"""Put an existing subtitle in step with a film, by the words that are heard, or by the times at which people speak.
+
+The text is not touched. Cues that moved together keep their distances; a cue that is alone out of step gets the time of
+its own words; what nobody says keeps its distance to its neighbours. A subtitle whose words are of another language is
+put in step by speech alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Protocol
+
+from pydantic import Field
+
+from shared.documents.cue import CueSheet
+from shared.documents.speech import SpeechRegions
+from shared.documents.subtitle_sync import Basis, MovedCue, SubtitleFit, SyncReport
+from shared.documents.transcript import Transcript
+from shared.files import write_atomically
+from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
+from shared.text.timecode import clock
+
+_MOST_TOLD = 4  # shifts in a message
+_MOVED_MS = 20  # a frame at least
+_SURE: frozenset[Basis] = frozenset({"unchanged", "rhythm", "words"})
+
+
+class SyncInputs(Files):
+    """`cues`: `shared.documents.cue.CueSheet`, the subtitle; `speech`: `shared.documents.speech.SpeechRegions` of the
+    film; `fit`: `shared.documents.subtitle_sync.SubtitleFit`; `sample` and `heard`:
+    `shared.documents.transcript.Transcript` of some of the film and of all of it, one of them at least; `subtitles`:
+    the file of the cues, to be written again with other times."""
+
+    cues: Path
+    speech: Path
+    fit: Path | None = None
+    sample: Path | None = None
+    heard: Path | None = None
+    subtitles: Path | None = None
+
+
+class SyncParams(Params):
+    """What happens to a subtitle that does not belong to the film."""
+
+    strict: bool = Field(False, description="refuse it with an error; otherwise there are no cues, and the job goes on")
+
+
+class SyncOutputs(Files):
+    """`cues`: `shared.documents.cue.CueSheet`, absent for a subtitle that is refused; `report`:
+    `shared.documents.subtitle_sync.SyncReport`; `files`: the subtitle file with other times, if it was given."""
+
+    cues: Path | None = None
+    report: Path
+    files: tuple[Path, ...] = ()
+
+
+SyncJob = Job[SyncInputs, SyncParams]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A cue's time in the film, why it is there, and the share of its words that were heard."""
+
+    start_ms: int
+    end_ms: int
+    basis: Basis
+    heard: float
+
+
+@dataclass(frozen=True)
+class Synchronised:
+    """The verdict, and a time for each cue of the sheet in its order; none for a subtitle that is refused."""
+
+    fit: SubtitleFit
+    placed: tuple[Placed, ...]
+
+
+class Engine(Protocol):
+    """A backend."""
+
+    def synchronise(self, sheet: CueSheet, heard: Transcript, speech: SpeechRegions) -> Synchronised: ...
+
+    def rewrite(self, subtitles: Path, before: CueSheet, after: Sequence[Placed]) -> tuple[str, bytes]:
+        """Return the file with other times: its suffix without a dot, and its bytes. `after` is in the order of
+        `before`."""
+
+
+def run(engine: Engine, job: SyncJob) -> SyncOutputs:
+    """Put the cues in step. Raises `StageError` for a subtitle that is refused, if `strict`."""
+    sheet = CueSheet.read(job.inputs.cues)
+    fit = SubtitleFit.read(job.inputs.fit) if job.inputs.fit else None
+    if fit is None or fit.verdict in {"moved", "other-language"}:
+        found = engine.synchronise(sheet, _heard(job, fit), SpeechRegions.read(job.inputs.speech))
+    else:
+        found = Synchronised(fit, tuple(unchanged(sheet)) if fit.verdict == "fits" else ())
+    if found.fit.verdict == "refused":
+        return _refuse(job, sheet, found.fit)
+    files = []
+    if job.inputs.subtitles:
+        suffix, content = engine.rewrite(job.inputs.subtitles, sheet, found.placed)
+        files.append(job.out_dir / f"subtitles.{suffix}")
+        write_atomically(files[0], content)
+    return _write(job, sheet, found, files)
+
+
+def stub(job: SyncJob) -> SyncOutputs:
+    """Return the cues as they are: only the backend compares."""
+    sheet = CueSheet.read(job.inputs.cues)
+    fit = SubtitleFit(
+        verdict="fits", reason="a placeholder", text_language=sheet.language, speech_language=sheet.language,
+        cues=len(sheet.cues), on_speech=1.0, sampled_ms=0, heard_words=0, agreeing=1.0,
+    )  # fmt: skip
+    files = []
+    if job.inputs.subtitles:
+        files.append(job.out_dir / "subtitles.srt")
+        write_atomically(files[0], b"")
+    return _write(job, sheet, Synchronised(fit, tuple(unchanged(sheet))), files)
+
+
+def unchanged(sheet: CueSheet) -> list[Placed]:
+    """Return the cues where they are."""
+    return [Placed(cue.start_ms, cue.end_ms, "unchanged", 0.0) for cue in sheet.cues]
+
+
+def _heard(job: SyncJob, fit: SubtitleFit | None) -> Transcript:
+    """Return the words to compare with: a few stretches of the film where those prove enough, otherwise all of it."""
+    few, everything = job.inputs.sample, job.inputs.heard
+    chosen = (few or everything) if fit and fit.proven else (everything or few)
+    if chosen is None:
+        raise StageError(
+            "sync.words", "the stage needs the words of the film, in `heard` or in `sample`, and has neither",
+            "transcribe the film first: `./reel run --recipe transcribe`",
+        )  # fmt: skip
+    return Transcript.read(chosen)
+
+
+def _refuse(job: SyncJob, sheet: CueSheet, fit: SubtitleFit) -> SyncOutputs:
+    message = f"the subtitle does not belong to this film, or to another cut of it: {fit.reason}"
+    if job.params.strict:
+        raise StageError("sync.refused", message, "look for the subtitle of this film or episode; nothing was written")
+    job.warn(message)
+    report = _report(sheet, Synchronised(fit, ()))
+    _note(job, sheet, report)
+    return SyncOutputs(report=report.write(job.out_dir / "sync.json"))
+
+
+def _write(job: SyncJob, sheet: CueSheet, found: Synchronised, files: Sequence[Path]) -> SyncOutputs:
+    cues = [
+        cue.model_copy(update={"start_ms": placed.start_ms, "end_ms": placed.end_ms})
+        for cue, placed in zip(sheet.cues, found.placed, strict=True)
+    ]
+    ordered = tuple(sorted(cues, key=lambda cue: (cue.start_ms, cue.end_ms)))
+    report = _report(sheet, found)
+    _note(job, sheet, report)
+    if report.shifts and report.moved:
+        job.warn(_told(report))
+    return SyncOutputs(
+        cues=sheet.model_copy(update={"cues": ordered}).write(job.out_dir / "cues.json"),
+        report=report.write(job.out_dir / "sync.json"),
+        files=tuple(files),
+    )
+
+
+def _report(sheet: CueSheet, found: Synchronised) -> SyncReport:
+    placed = tuple(
+        MovedCue(number=number, file_ms=cue.start_ms, film_ms=one.start_ms, basis=one.basis, heard=round(one.heard, 3))
+        for number, (cue, one) in enumerate(zip(sheet.cues, found.placed, strict=bool(found.placed)), 1)
+    )
+    shifts = [one.film_ms - one.file_ms for one in placed]
+    by_words = found.fit.verdict in {"fits", "moved"}
+    return SyncReport(
+        verdict=found.fit.verdict,
+        reason=found.fit.reason,
+        method="none" if not any(shifts) else "words" if by_words else "speech",
+        language=sheet.language,
+        cues=len(sheet.cues),
+        moved=sum(abs(shift) >= _MOVED_MS for shift in shifts),
+        median_ms=round(median(shifts)) if shifts else 0,
+        farthest_ms=max(shifts, key=abs, default=0),
+        sure=round(sum(one.basis in _SURE for one in placed) / max(1, len(placed)), 3),
+        agreeing=found.fit.agreeing,
+        shifts=found.fit.shifts,
+        placed=placed,
+    )
+
+
+def _told(report: SyncReport) -> str:
+    """Return what moved by how much, as one sentence."""
+    told = [
+        f"from {clock(shift.start_ms)} by {(shift.offset_ms + (shift.speed - 1) * shift.start_ms) / 1000:+.1f} s"
+        + (f" at {shift.speed:.4f} times the length" if shift.speed != 1 else "")
+        for shift in report.shifts[:_MOST_TOLD]
+    ]
+    more = f" and {len(report.shifts) - _MOST_TOLD} more changes" if len(report.shifts) > _MOST_TOLD else ""
+    return f"moved {report.moved} of {report.cues} cues, {', '.join(told)}{more}; sure of {report.sure:.0%} of them"
+
+
+def _note(job: SyncJob, sheet: CueSheet, report: SyncReport) -> None:
+    job.note("language", sheet.language)
+    job.note("kind", sheet.kind)
+    job.note("verdict", report.verdict)
+    job.note("method", report.method)
+    job.note("cues", report.cues)
+    job.note("moved", report.moved)
+    job.note("median_ms", report.median_ms)
+    job.note("sure", report.sure)
+
+
+STAGE = Stage(
+    name="sync",
+    version=1,
+    summary="put an existing subtitle in step with what is heard",
+    inputs=SyncInputs,
+    params=SyncParams,
+    outputs=SyncOutputs,
+    backends={
+        "words": Backend(
+            module="stages.sync.words",
+            environment="lite",
+            summary="the words of the subtitle matched with those heard; in another language, its times with speech",
+            resources=Resources(cpus=1, memory_gib=1.0, time_per_media_s=0.2),
+        ),
+    },
+    run=run,
+    stub=stub,
+)

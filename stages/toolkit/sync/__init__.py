@@ -1,0 +1,1 @@
+"""Subtitles that exist already against what is heard: words matched, and offsets found."""

@@ -1,0 +1,144 @@
+"""The words of cues and of a transcript in the form in which they are matched, and the times that a match gives a
+cue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from shared.documents.transcript import Transcript, Word
+from stages.toolkit.cues.marks import said_in
+from stages.toolkit.sync.pieces import Point
+from stages.toolkit.sync.word_match import match_words
+from stages.toolkit.text.word_times import bare, tokens_of
+
+_USUAL_MS_PER_LETTER = 70.0
+_WEIGHTS = (1.0, 0.5, 0.5)  # of a cue's time by the number of words before the first that was heard
+_WEIGHT = 0.25
+_HEARD_SHARE = 0.34  # of a cue's words
+_SURE_WORDS = 3  # so many words of one cue, heard together, are not there by chance
+
+
+@dataclass(frozen=True)
+class CueText:
+    """A cue as it is matched: its time in the file and the words that are spoken in it."""
+
+    start_ms: int
+    end_ms: int
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HeardCue:
+    """The words of a cue that were heard, each as its place in the cue and its times; its number is `cue`."""
+
+    cue: int
+    size: int
+    words: tuple[tuple[int, int, int], ...]
+    start_ms: int  # of the first word of the cue, estimated where that was not heard
+    weight: float
+
+    @property
+    def end_ms(self) -> int:
+        """Return the end of the last word that was heard."""
+        return self.words[-1][2]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The match of a text with what was heard: the cues of which a word was heard, in their order, and how many words
+    the two sides have and share."""
+
+    cues: tuple[HeardCue, ...]
+    text_words: int
+    heard_words: int
+    shared_words: int
+
+
+def cue_text(start_ms: int, end_ms: int, lines: Sequence[str]) -> CueText:
+    """Return a cue with the words of its lines that are spoken."""
+    return CueText(start_ms, end_ms, tuple(bare(token) for token, _ in tokens_of(said_in(lines)) if _is_said(token)))
+
+
+def hear(cues: Sequence[CueText], transcript: Transcript) -> Heard:
+    """Match the words of cues with those of a transcript. Of two cues with the same words and times, as layers of one
+    text, the first counts for both."""
+    said = _said(transcript)
+    places = [
+        (number, place)
+        for number, cue in enumerate(cues)
+        if not (number and cue == cues[number - 1])
+        for place in range(len(cue.words))
+    ]
+    text = [cues[number].words[place] for number, place in places]
+    pairs = match_words(text, [word for word, _, _ in said])
+    found: dict[int, list[tuple[int, int, int]]] = {}
+    for pair in pairs:
+        number, place = places[pair.text]
+        found.setdefault(number, []).append((place, *said[pair.heard][1:]))
+    speed = _ms_per_letter(cues, found)
+    heard: list[HeardCue] = []
+    for number, cue in enumerate(cues):
+        if number in found:
+            heard.append(_placed(number, cue, found[number], speed))
+        elif heard and heard[-1].cue == number - 1 and cue == cues[number - 1]:
+            heard.append(_placed(number, cue, list(heard[-1].words), speed))
+    return Heard(tuple(heard), len(text), len(said), len(pairs))
+
+
+def points_of(cues: Sequence[CueText], heard: Heard) -> list[Point]:
+    """Return the cues that were heard with their times in the file and in the film, without those of which a word or
+    two were heard: such words are everywhere."""
+    return [
+        Point(one.cue, cues[one.cue].start_ms, one.start_ms, one.weight)
+        for one in heard.cues
+        if len(one.words) >= _HEARD_SHARE * one.size
+    ]
+
+
+def said_at(transcript: Transcript) -> list[tuple[str, int]]:
+    """Return the words of a transcript as they are matched, each with its time."""
+    return [(word, start_ms) for word, start_ms, _ in _said(transcript)]
+
+
+def _said(transcript: Transcript) -> list[tuple[str, int, int]]:
+    """Return the words of a transcript without marks, with their times, clusters where no spaces part words."""
+    found = []
+    for segment in transcript.segments:
+        words = segment.words or (_whole(segment.text, segment.start_ms, segment.end_ms),)
+        for word in words:
+            tokens = [bare(token) for token, _ in tokens_of(word.text) if _is_said(token)]
+            length = word.end_ms - word.start_ms
+            for place, token in enumerate(tokens):
+                at, end = (word.start_ms + length * step // len(tokens) for step in (place, place + 1))
+                found.append((token, at, end))
+    return found
+
+
+def _whole(text: str, start_ms: int, end_ms: int) -> Word:
+    return Word(text=text, start_ms=start_ms, end_ms=end_ms, probability=0.0)
+
+
+def _is_said(token: str) -> bool:
+    return any(letter.isalnum() for letter in token)
+
+
+def _ms_per_letter(cues: Sequence[CueText], found: dict[int, list[tuple[int, int, int]]]) -> float:
+    """Return how long a letter takes, by words of a cue that were heard one after the other."""
+    lengths = [
+        (other[1] - one[1]) / len(cues[number].words[one[0]])
+        for number, words in found.items()
+        for one, other in pairwise(words)
+        if other[0] == one[0] + 1 and other[1] > one[1]
+    ]
+    return median(lengths) if lengths else _USUAL_MS_PER_LETTER
+
+
+def _placed(number: int, cue: CueText, words: list[tuple[int, int, int]], ms_per_letter: float) -> HeardCue:
+    first = words[0][0]
+    missing = sum(len(word) for word in cue.words[:first])
+    weight = (_WEIGHTS[first] if first < len(_WEIGHTS) else _WEIGHT) * min(1.0, len(words) / _SURE_WORDS)
+    start_ms = max(0, round(words[0][1] - missing * ms_per_letter))
+    return HeardCue(number, len(cue.words), tuple(words), start_ms, weight)
