@@ -1,8 +1,8 @@
 """Tell whether an existing subtitle fits a film, with numbers, before it is used.
 
 A few stretches of the film were recognised. Where the words of the subtitle are heard at their times, it fits. Where
-they are heard at other times, it has moved. Where they are of another language than the one spoken, the times alone must
-fit the speech better than chance would have it. Nothing else proves that a subtitle belongs to a film.
+they are heard at other times, it has moved. Where they are of another language than the one spoken, the times alone
+must fit the speech better than chance would have it. Nothing else proves that a subtitle belongs to a film.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ def stub(job: FitJob) -> FitOutputs:
 def uncovered(speech: Sequence[Region], shown: Sequence[Region], shortest_ms: int) -> tuple[Region, ...]:
     """Return the parts of speech, in order, while nothing is shown, without those that are shorter."""
     found: list[Region] = []
+    shortest_ms = max(shortest_ms, 1)
     for region in speech:
         at = region.start_ms
         for one in shown:
@@ -95,7 +96,7 @@ def uncovered(speech: Sequence[Region], shown: Sequence[Region], shortest_ms: in
             if one.start_ms - at >= shortest_ms:
                 found.append(Region(start_ms=at, end_ms=one.start_ms))
             at = max(at, one.end_ms)
-        if region.end_ms - at >= max(shortest_ms, 1):
+        if region.end_ms - at >= shortest_ms:
             found.append(Region(start_ms=at, end_ms=region.end_ms))
     return tuple(found)
 

@@ -291,6 +291,22 @@ CASES = (
         ),
     ),
     Case("mux", "ffmpeg", _mux),
+    Case("sample", "spread", lambda made: ({"cues": made.subtitles.file("cues"), "speech": made.speech}, {})),
+    Case(
+        "fit", "evidence",
+        lambda made: (
+            {"cues": made.subtitles.file("cues"), "speech": made.speech, "heard": made.words}, {"fill": True}
+        ),
+    ),
+    Case(
+        "sync", "words",
+        lambda made: (
+            {
+                "cues": made.narrow_subtitles.file("cues"), "speech": made.speech, "heard": made.words,
+                "subtitles": made.subtitles.folder / "subtitles.srt",
+            }, {},
+        ),
+    ),
 )  # fmt: skip
 
 

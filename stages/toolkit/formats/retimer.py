@@ -136,7 +136,10 @@ def _in_order(blocks: Sequence[_Block]) -> list[_Block]:
 
 
 def _time_line(line: str, time: TimeLine, new: Times, kind: str) -> str:
-    """Return a time line with other times, and with what stands beside them."""
+    """Return a time line with other times, and with what stands beside them; the line itself where they are the
+    same."""
+    if new == (time.start_ms, time.end_ms):
+        return line
     start, end = (timecode(at) if kind == "srt" else timecode(at).replace(",", ".") for at in new)
     (first, last), (first_after, last_after) = time.spans
     return f"{line[:first]}{start}{line[last:first_after]}{end}{line[last_after:]}"
@@ -162,7 +165,10 @@ def _ass_line(line: str, plan: _Plan) -> str:
     found = _DIALOGUE.fullmatch(line)
     if found is None:
         return line
-    start, end = plan.new((_ass_ms(found[2]), _ass_ms(found[4])))
+    old = (_ass_ms(found[2]), _ass_ms(found[4]))
+    start, end = plan.new(old)
+    if (start, end) == old:
+        return line
     return f"{found[1]}{_ass_time(start)}{found[3]}{_ass_time(end)}{found[5]}"
 
 

@@ -27,12 +27,14 @@ _FARTHEST_MS = 600_000  # the offsets tried, beyond what the lengths differ by
 _NEAR_BINS = 4  # so far from the beginning of speech, a cue still begins near it
 _ONSET_WEIGHT, _ANCHOR_WEIGHT = 1.0, 1.5
 _CHANGE = 5.0  # in ratings; a cue that fits has 1 to 2, one of a wrong offset 0 on average
+_BACK = 3 * _CHANGE  # where a part of the film stands before the one that the file has before it
 _SPEED_PRICE = 0.03  # of the sum of ratings: what another speed must gain
 _ENOUGH_CUES = 400  # tell the speed
 _MOST_HEARD = 4  # a word heard more often says little about where
 _ANCHOR_LETTERS = 5
 _REFINED_MS, _STEP_MS, _KERNEL_MS = 800, 20, 150
-_CHANCE = 1.35  # by how much the sum must be better than by chance
+# What a fit needs. Subtitles of the film had 0.38 to 0.69 and 3 to 6 times chance, others 0.08 to 0.41 and 0.9 to 1.5.
+_LEAST_RATING, _CHANCE = 0.3, 1.8
 
 Floats = NDArray[np.float32]
 HeardAt = tuple[str, int]
@@ -50,7 +52,7 @@ class SpeechFit:
     @property
     def is_proven(self) -> bool:
         """Tell whether chance does not explain it."""
-        return self.rating > _CHANCE * self.chance and bool(self.pieces)
+        return bool(self.pieces) and self.rating > max(_LEAST_RATING, _CHANCE * self.chance)
 
 
 def find_by_speech(
@@ -118,23 +120,18 @@ class _Film:
         reach = _FARTHEST_MS + abs(self._duration_ms - spans[-1][1])
         first, last = -spans[-1][1], self._duration_ms - spans[0][0]
         offsets = np.arange(max(first, -reach) // _BIN_MS, min(last, reach) // _BIN_MS + 1)
-        total = np.zeros(len(offsets), dtype=np.float32)
-        came = np.zeros((len(cues), len(offsets)), dtype=bool)
-        best_before = np.zeros(len(cues), dtype=np.int64)
-        for number, (cue, span) in enumerate(zip(cues, spans, strict=True)):
-            if number:
-                best_before[number] = int(total.argmax())
-                changed = total[best_before[number]] - _CHANGE
-                came[number] = changed > total
-                total = np.maximum(total, changed)
-            total = total + self._rating(cue, span, offsets)
-        at = int(total.argmax())
-        chosen = np.zeros(len(cues), dtype=np.int64)
-        for number in range(len(cues) - 1, -1, -1):
-            chosen[number] = offsets[at]
-            if came[number, at]:
-                at = int(best_before[number])
-        return _Found(speed, chosen, float(total.max()))
+        totals = np.zeros((len(cues), len(offsets)), dtype=np.float32)
+        totals[0] = self._rating(cues[0], spans[0], offsets)
+        for number in range(1, len(cues)):
+            before = totals[number - 1]
+            best = np.maximum(_reached(before, _gap(spans, number)) - _CHANGE, before.max() - _BACK)
+            totals[number] = np.maximum(before, best) + self._rating(cues[number], spans[number], offsets)
+        at = int(totals[-1].argmax())
+        chosen = np.full(len(cues), offsets[at], dtype=np.int64)
+        for number in range(len(cues) - 1, 0, -1):
+            at = _before(totals[number - 1], at, _gap(spans, number))
+            chosen[number - 1] = offsets[at]
+        return _Found(speed, chosen, float(totals[-1].max()))
 
     def _rating(self, cue: CueText, span: tuple[int, int], offsets: NDArray[np.int64]) -> Floats:
         """Return how well a cue fits at each offset: 0 on average."""
@@ -165,3 +162,23 @@ class _Film:
         # Of two that fit alike, the smaller step is taken.
         best = int((weights - np.abs(steps) * 1e-6).argmax())
         return Piece(piece.first, piece.last, piece.speed, piece.offset_ms + float(steps[best]), piece.spread_ms)
+
+
+def _gap(spans: Sequence[tuple[int, int]], number: int) -> int:
+    """Return how many bins after the cue before it a cue begins."""
+    return max(0, (spans[number][0] - spans[number - 1][0]) // _BIN_MS)
+
+
+def _reached(before: Floats, gap: int) -> Floats:
+    """Return for each offset the best sum of those from which a cue so long after stays behind the one before it."""
+    highest: Floats = np.maximum.accumulate(before)
+    return np.concatenate([highest[gap:], np.full(min(gap, len(before)), highest[-1], dtype=np.float32)])
+
+
+def _before(before: Floats, at: int, gap: int) -> int:
+    """Return the offset, by its place, that the cue before one with the offset at `at` has."""
+    reached = before[: at + gap + 1]
+    best = int(reached.argmax())
+    anywhere = int(before.argmax())
+    choices = ((before[at], at), (before[best] - _CHANGE, best), (before[anywhere] - _BACK, anywhere))
+    return max(choices, key=lambda choice: float(choice[0]))[1]

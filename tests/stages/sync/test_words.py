@@ -1,0 +1,122 @@
+"""Subtitles damaged on purpose come back into step, by words or by speech alone, and none of their cues is lost."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.documents.cue import Cue, CueSheet
+from stages.sync.words import WordsEngine
+from tests.conftest import examples
+from tests.fakes.spoken_film import DAMAGES, Film, Subtitled, film, in_order, sheet, translated
+
+ENGINE = WordsEngine()
+_MOVES_BY_WORDS_ALONE = {"parts in another order", "another speed"}
+
+
+def off_ms(made: Film, cues: list[Subtitled], language: str = "en") -> list[int]:
+    """Return by how much each cue that the film has begins beside the truth."""
+    found = ENGINE.synchronise(sheet(cues, language), made.heard, made.speech)
+    assert len(found.placed) == len(cues), found.fit.reason
+    pairs = zip(found.placed, in_order(cues), strict=True)
+    return [abs(placed.start_ms - cue.truth_ms) for placed, cue in pairs if cue.truth_ms is not None]
+
+
+def share(off: list[int], limit_ms: int) -> float:
+    return sum(one <= limit_ms for one in off) / len(off)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@given(seed=st.integers(0, 1_000))
+@examples(0.1)
+def test_every_damage_is_undone_by_the_words(damage: str, seed: int) -> None:
+    made = film(seed)
+    assert share(off_ms(made, list(DAMAGES[damage](made))), 200) >= 0.95
+
+
+@pytest.mark.parametrize("damage", sorted(DAMAGES.keys() - _MOVES_BY_WORDS_ALONE))
+def test_in_another_language_the_speech_undoes_it(damage: str) -> None:
+    made = film(1, 150)
+    assert share(off_ms(made, translated(DAMAGES[damage](made)), "pt"), 500) >= 0.9
+
+
+@given(seed=st.integers(0, 1_000), language=st.sampled_from(["en", "pt"]))
+@examples(0.1)
+def test_the_subtitle_of_another_film_is_refused(seed: int, language: str) -> None:
+    made, other = film(seed), film(seed + 5_000)
+    cues = other.cues if language == "en" else translated(other.cues)
+    found = ENGINE.synchronise(sheet(cues, language), made.heard, made.speech)
+    assert (found.fit.verdict, found.placed) == ("refused", ())
+
+
+@given(seed=st.integers(0, 1_000), damage=st.sampled_from(sorted(DAMAGES)))
+@examples(0.2)
+def test_the_second_time_nothing_moves(seed: int, damage: str) -> None:
+    made = film(seed)
+    before = sheet(DAMAGES[damage](made))
+    once = after(before, made)
+    assert after(once, made) == once
+
+
+def after(before: CueSheet, made: Film) -> CueSheet:
+    """Return a sheet that was put in step."""
+    placed = ENGINE.synchronise(before, made.heard, made.speech).placed
+    cues = [
+        cue.model_copy(update={"start_ms": one.start_ms, "end_ms": one.end_ms})
+        for cue, one in zip(before.cues, placed, strict=True)
+    ]
+    return before.model_copy(update={"cues": tuple(sorted(cues, key=lambda cue: (cue.start_ms, cue.end_ms)))})
+
+
+@given(
+    seed=st.integers(0, 50),
+    cues=st.lists(
+        st.tuples(st.integers(-5_000, 200_000), st.integers(1, 9_000), st.integers(-1, 59)), min_size=1, max_size=60
+    ),
+)
+@examples(0.5)
+def test_whatever_a_file_holds_no_cue_is_lost_and_each_has_a_time_that_can_be_shown(
+    seed: int, cues: list[tuple[int, int, int]]
+) -> None:
+    made = film(seed)
+    texts = ["[thunder]" if number < 0 else made.cues[number].text for _, _, number in cues]
+    before = CueSheet(language="en", cues=tuple(sorted(
+        (Cue(start_ms=start, end_ms=start + length, lines=(text,))
+         for (start, length, _), text in zip(cues, texts, strict=True)),
+        key=lambda cue: (cue.start_ms, cue.end_ms),
+    )))  # fmt: skip
+    found = ENGINE.synchronise(before, made.heard, made.speech)
+    assert found.fit.verdict == "refused" or len(found.placed) == len(before.cues)
+    assert all(0 <= one.start_ms < one.end_ms for one in found.placed)
+
+
+@given(seed=st.integers(0, 1_000), damage=st.sampled_from(sorted(DAMAGES.keys() - {"parts in another order"})))
+@examples(0.2)
+def test_cues_that_were_in_order_and_apart_stay_so(seed: int, damage: str) -> None:
+    made = film(seed)
+    cues = in_order(DAMAGES[damage](made))
+    found = ENGINE.synchronise(sheet(cues), made.heard, made.speech).placed
+    for (one, other), (before, behind) in zip(pairwise(found), pairwise(cues), strict=True):
+        assert one.start_ms <= other.start_ms
+        assert before.end_ms > behind.start_ms or one.end_ms <= other.start_ms
+
+
+def test_what_nobody_says_keeps_its_distance_to_its_neighbours() -> None:
+    made = film(3)
+    sign = Subtitled(made.cues[20].end_ms + 10, made.cues[20].end_ms + 60, "[a sign]", made.cues[20].end_ms + 10)
+    cues = [*made.cues[:21], sign, *made.cues[21:]]
+    late = [Subtitled(cue.start_ms + 42_000, cue.end_ms + 42_000, cue.text, cue.truth_ms) for cue in cues]
+    found = ENGINE.synchronise(sheet(late), made.heard, made.speech).placed
+    assert found[21].basis == "neighbours"
+    assert abs(found[21].start_ms - sign.start_ms) <= 100
+
+
+def test_a_line_that_is_out_of_step_alone_gets_the_time_of_its_words() -> None:
+    made = film(4)
+    slipped = made.cues[30]
+    cues = list(made.cues)
+    cues[30] = Subtitled(slipped.start_ms - 2_000, slipped.end_ms - 2_000, slipped.text, slipped.truth_ms)
+    assert max(off_ms(made, cues)) <= 300
