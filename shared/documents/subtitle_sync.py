@@ -69,7 +69,7 @@ class MovedCue(Frozen):
 
 
 class SyncReport(Document):
-    """What moved by how much, and how sure that is.
+    """A report on how far each cue moved, and how sure that is.
 
     `method` says by what: words that were heard, speech regions, or nothing, where the file fits or was refused.
     `sure` is the share of the cues that were placed by what is heard, not by their neighbours.

@@ -31,7 +31,7 @@ class FitInputs(Files):
 
 
 class FitParams(Params):
-    """What is left to recognise."""
+    """Choices about the speech that is left to recognise."""
 
     fill: bool = Field(False, description="leave the speech that no cue covers to recognition")
     shortest_gap_ms: int = Field(1_000, ge=0, description="with `fill`: shorter speech without a cue is left alone")

@@ -43,7 +43,7 @@ class SyncInputs(Files):
 
 
 class SyncParams(Params):
-    """What happens to a subtitle that does not belong to the film."""
+    """The choice of what becomes of a subtitle that does not belong to the film."""
 
     strict: bool = Field(False, description="refuse it with an error; otherwise there are no cues, and the job goes on")
 
