@@ -48,7 +48,7 @@ PREFIX = "REEL_"
 # Set by the wrapper and for workers; not settings.
 _NOT_SETTINGS = {"REEL_CACHE_ROOT", "REEL_PARENT_PID", "REEL_DEBUG", "REEL_PYTHON", "REEL_TOKEN", "REEL_PROJECT"}
 
-_OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to", "film")
+_OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to", "film", "subtitles")
 
 
 class Settings(Frozen):
@@ -63,6 +63,7 @@ class Settings(Frozen):
     output_dir: str
     beside: bool
     skip_existing: bool
+    subtitles: str
     replace: bool
     film: bool
     report: bool
@@ -115,6 +116,13 @@ class Settings(Frozen):
         text = {True: FOREVER, False: ""}[value] if isinstance(value, bool) else str(value)
         wait_limit_s(text)
         return text
+
+    @field_validator("subtitles")
+    @classmethod
+    def _subtitles(cls, value: str) -> str:
+        if not value.strip() or (value.startswith("track:") and not value.removeprefix("track:").isdecimal()):
+            raise ValueError("expected auto, none, library, a number like `track:0`, or a subtitle file")
+        return value
 
     @field_validator("to", "languages", mode="before")
     @classmethod

@@ -7,6 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.base import events
@@ -14,8 +15,10 @@ from pipeline.base.display_paths import as_text, shown
 from pipeline.base.errors import BadInput, Missing, UsageError
 from pipeline.base.events import Emit
 from pipeline.base.project import own_config
+from pipeline.base.setting_names import SHORT_NAMES
 from pipeline.base.settings import overrides_of
 from pipeline.engine.item import Item
+from pipeline.engine.library.chosen_subtitle import alone, check_one_film
 from pipeline.engine.media_list import Request
 from pipeline.engine.model_needs import needed_models, plan_with_locked_models, require_on_disk
 from pipeline.engine.planner import Planner
@@ -25,7 +28,7 @@ from pipeline.model_cache.fetch_many import obstacles, raise_together, require
 from pipeline.model_cache.selection import with_needs
 from pipeline.plan.llm_services import check_service
 from pipeline.plan.make_plan import single_step
-from pipeline.plan.model import Plan
+from pipeline.plan.model import ExistingSubtitle, Plan
 from pipeline.plan.registry import stage_named
 from pipeline.plan.result_key import Surroundings
 from pipeline.publishing.batch_media import BatchMedia
@@ -42,6 +45,7 @@ from pipeline.publishing.run_report.published import report_of
 from pipeline.publishing.up_to_date import PublishedJob, UpToDateCache, plan_digest, state_of
 from pipeline.store.results import StoredResult
 from pipeline.workers.installation import Installation
+from shared.text.subtitle_names import is_subtitle
 
 
 def check_media(media: Path) -> None:
@@ -71,6 +75,7 @@ def unreadable(media: Path, error: OSError) -> BadInput:
 
 
 _NONE: Mapping[str, Missing] = {}
+_SPOKEN = SHORT_NAMES["language"]
 
 
 class Admission:
@@ -94,7 +99,7 @@ class Admission:
         self._names: set[str] = set()
         self._beside, self._replace = planner.settings.beside, planner.settings.replace
         self._folders = Folders(None if self._beside else output, batch, replace=self._replace)
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[tuple[str, ExistingSubtitle | None], Plan] = {}
         self._running = running
         self.unlocked: dict[str, Missing] = {}
         self._digests: dict[int, str] = {}
@@ -103,6 +108,8 @@ class Admission:
 
     def check(self, requests: Iterable[Request]) -> None:
         """Raise `UsageError` for invalid settings of a single file, before work on any file begins."""
+        requests = list(requests)
+        check_one_film(self._planner.settings, sum("subtitles" not in request.overrides for request in requests))
         for request in requests:
             try:
                 self.plan_for(request)
@@ -111,13 +118,22 @@ class Admission:
 
     def plan_for(self, request: Request) -> Plan:
         """Return the plan for a media file. All files with the same settings share one plan."""
-        name = json.dumps(request.overrides, sort_keys=True) if request.overrides else ""
-        if name not in self._plans:
-            self._plans[name] = plan_with_locked_models(self._planner_for(request), self._running, self.unlocked)
-        return self._plans[name]
+        overrides = json.dumps(request.overrides, sort_keys=True) if request.overrides else ""
+        key = overrides, self._subtitle_of(request)
+        if key not in self._plans:
+            self._plans[key] = plan_with_locked_models(self._planner_for(request), self._running, self.unlocked)
+        return self._plans[key]
 
     def _planner_for(self, request: Request) -> Planner:
-        return self._planner.with_overrides(request.overrides) if request.overrides else self._planner
+        planner = self._planner.with_overrides(request.overrides) if request.overrides else self._planner
+        return replace(planner, subtitle=self._subtitle_of(request))
+
+    def _subtitle_of(self, request: Request) -> ExistingSubtitle | None:
+        """Return the existing subtitle that stands for recognition: the media file itself, if it is one."""
+        if request.subtitle or not is_subtitle(request.media.name):
+            return request.subtitle
+        said = request.overrides.get(_SPOKEN) or self._planner.settings.stages.get("asr", {}).get("language")
+        return alone(request.media.name, str(said) if said else None)
 
     def item(self, request: Request, digest: str, index: int = 0) -> Item:
         """Return the item, with a folder that no other file of this run has."""
@@ -154,7 +170,7 @@ class Admission:
         return Rules(
             self._records.store, self._planner.models.models, self._batch, names,
             elsewhere=lambda taken: self._folders.take_other(taken, media, digest, names),
-            untouched=untouched, replace=self._replace, beside=self._beside, has=request.has,
+            untouched=untouched, replace=self._replace, beside=self._beside, has=self._has(request),
             foreign_record=self._folders.foreign_records.get(media), origin=self._planner.models.overlay.origin,
             report=self._report,
             settings=overrides_of(self._planner_for(request).settings),
@@ -167,6 +183,11 @@ class Admission:
             return None
         materials = Materials(self._records.store, self._planner.models)
         return lambda job, results, folder: report_of(job, results, materials, folder)
+
+    def _has(self, request: Request) -> tuple[str, ...]:
+        """Return the languages of subtitles that are there; a subtitle that is translated has its own."""
+        subtitle = self._subtitle_of(request)
+        return (*request.has, subtitle.language) if subtitle and subtitle.language else request.has
 
     def _edits(self, name: str, digest: str, folder: Path) -> tuple[Edit, ...]:
         """Return the corrections of a media file, after taking in those that are due."""
@@ -195,7 +216,7 @@ class Admission:
         plan = self.plan_for(request)
         if plan.again or plan.partial:
             return None
-        job = self._up_to_date.find(request.media, digest, self._up_to_date_key(plan, request.has))
+        job = self._up_to_date.find(request.media, digest, self._up_to_date_key(plan, self._has(request)))
         place = job_folder(request.media).parent if self._beside else self._output
         if job is None or job.published.folder.parent != place:
             return None

@@ -16,7 +16,7 @@ from pipeline.base.events import Emit
 from pipeline.engine.admission import Admission
 from pipeline.engine.batch_items import AT_ONCE, BatchItems, StartedItem
 from pipeline.engine.item import ItemResult, Run
-from pipeline.engine.library.skip_existing import open_existing_filter
+from pipeline.engine.library.skip_existing import open_chooser, open_existing_filter
 from pipeline.engine.media_list import Request
 from pipeline.engine.project import Project
 from pipeline.engine.watch import Watch
@@ -78,7 +78,8 @@ def run_batch(
         state = "interrupted"
         try:
             existing = open_existing_filter(installed, records.store.index, admission, run.emit)
-            items = BatchItems(run, installed, admission, fail_fast, existing)
+            chooser = open_chooser(installed, records.store.index, project.planner)
+            items = BatchItems(run, installed, admission, fail_fast, chooser, existing)
             _run_all(items, requests if isinstance(requests, AsyncIterable) else counted or [], stop)
             result = BatchResult(tuple(items.results[index] for index in sorted(items.results)))
             state = "failed" if result.failed else "done"

@@ -11,10 +11,13 @@ from pipeline.base import events
 from pipeline.base.errors import BadInput, Missing, ReelError, UsageError
 from pipeline.engine.admission import Admission, check_media, set_up, unreadable
 from pipeline.engine.item import ItemResult, ItemTracker, Run
+from pipeline.engine.library.chosen_subtitle import SubtitleChooser, content_of
 from pipeline.engine.library.skip_existing import ExistingFilter
 from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview
+from pipeline.plan.model import FromPath, leaves
 from pipeline.plan.placement import fallback_notes, off_card_notes
+from pipeline.plan.registry import READ
 from pipeline.store.media_file import MediaFile
 from pipeline.workers.installation import Installation
 
@@ -42,6 +45,7 @@ class BatchItems:
     installed: Installation
     admission: Admission
     fail_fast: bool
+    chooser: SubtitleChooser
     existing: ExistingFilter | None = None
     results: dict[int, ItemResult] = field(default_factory=dict)
     expected: Sequence[Request] = ()  # every request that the run knows of, in any state
@@ -78,6 +82,7 @@ class BatchItems:
                 return None
         try:
             check_media(request.media)
+            request = self.chooser.choose(request)
             with open(request.media, "rb"):
                 pass
             media = await read(request.media)
@@ -102,12 +107,15 @@ class BatchItems:
             item = self.admission.item(request, digest, index)
             previews = self.admission.preview(item)
             self._set_up(previews)
+            self._keep_files(previews)
         except (BadInput, UsageError, Missing) as error:
             if isinstance(error, Missing) and not request.overrides:
                 raise  # it concerns every file
             self.refuse(index, request, error)
             return None
         tracker = ItemTracker(item, self.run, media)
+        if request.subtitle:
+            self.run.emit(events.Notice(item.name, READ, request.subtitle.reason))
         reused = {preview.step.id: preview.result for preview in previews if preview.result}
         if len(reused) < len(previews):
             return StartedItem(index, tracker, previews)
@@ -118,6 +126,13 @@ class BatchItems:
                 return StartedItem(index, tracker, previews)
             self.finish(index, tracker)
         return None
+
+    def _keep_files(self, previews: Sequence[StepPreview]) -> None:
+        """Copy the user's files that steps are about to read to the store. Raises `BadInput` for one that changed."""
+        due = [leaf for one in previews if one.verdict != "reused" for leaf in leaves(one.step.inputs)]
+        for leaf in due:
+            if isinstance(leaf, FromPath):
+                self.run.records.store.keep(content_of(leaf))
 
     def finish(self, index: int, tracker: ItemTracker) -> None:
         """Finish an item and record what was published, unless one of its steps has to be done again."""

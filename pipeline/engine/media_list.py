@@ -24,6 +24,7 @@ from pipeline.base.setting_names import SHORT_NAMES
 from pipeline.base.settings import check_override, parse_assignment
 from pipeline.engine.folder_walk import FolderWalk, describe_skipped
 from pipeline.engine.patterns import expand
+from pipeline.plan.model import ExistingSubtitle
 from pipeline.plan.registry import PARAMETERS
 from shared.containers import MEDIA_SUFFIXES
 from shared.text.language_names import split_languages
@@ -35,14 +36,16 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 @dataclass(frozen=True)
 class Request:
     """Media file to work on, with settings of its own by their dotted names. A higher `priority` runs first. `has` are
-    the languages of existing subtitles that reel did not make, as far as it looked for them. `order` is a file with
-    corrections to be taken in or dropped; see `pipeline.publishing.edit_order`."""
+    the languages of existing subtitles that reel did not make, as far as it looked for them; `subtitle` is the one that
+    stands for recognition. `order` is a file with corrections to be taken in or dropped; see
+    `pipeline.publishing.edit_order`."""
 
     media: Path
     overrides: Mapping[str, JsonValue] = field(default_factory=dict)
     priority: float = 0.0
     has: tuple[str, ...] = ()
     order: Path | None = None
+    subtitle: ExistingSubtitle | None = None
 
 
 def _size(request: Request) -> int:

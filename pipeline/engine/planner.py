@@ -15,7 +15,7 @@ from pipeline.plan.glossary import load_glossary
 from pipeline.plan.language_tables import load_languages
 from pipeline.plan.languages_asked import check_languages
 from pipeline.plan.make_plan import Choices, make_plan
-from pipeline.plan.model import Plan
+from pipeline.plan.model import ExistingSubtitle, Plan
 from pipeline.plan.model_overrides import with_chosen_models
 from pipeline.plan.placement import choose_device
 from pipeline.plan.profile import ProfileChoice, choose_profile, load_profiles
@@ -31,13 +31,14 @@ from shared.stage import CORE_ENVIRONMENT, DeviceKind
 @dataclass(frozen=True)
 class Planner:
     """Everything that decides a plan, apart from the recipe. `hardware` is the usable part of the machine, `selection`
-    the steps that the user asks for."""
+    the steps that the user asks for, `subtitle` the existing one that stands for recognition."""
 
     settings: Settings
     profile: ProfileChoice
     models: ModelCache
     hardware: Hardware
     selection: Selection = ALL_STEPS
+    subtitle: ExistingSubtitle | None = None
 
     @property
     def device(self) -> DeviceKind:
@@ -72,6 +73,7 @@ class Planner:
             guide=load_guide(self.settings.guide, CONFIG / "guides").params,
             languages=load_languages(CONFIG / "languages"),
             glossary=load_glossary(self.settings.glossary),
+            subtitle=self.subtitle,
             device=self.device,
             card_problems=self.hardware.card_problems if self.settings.chooses_device else {},
             incomplete=self.models.lacking(self.models.models),

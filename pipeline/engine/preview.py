@@ -15,6 +15,7 @@ from pipeline.plan.model import (
     FirstOf,
     FromFile,
     FromMedia,
+    FromPath,
     FromStep,
     FromUser,
     Leaf,
@@ -117,7 +118,7 @@ def gather(inputs: Mapping[str, Source], media_digest: str, results: Mapping[str
     def each(source: Leaf) -> list[str]:
         if isinstance(source, FromMedia):
             return [media_digest]
-        if isinstance(source, FromFile | FromUser):
+        if isinstance(source, FromFile | FromUser | FromPath):
             return [source.sha256]
         digest = results[source.step].digests(source.role)
         return [digest] if isinstance(digest, str) else list(digest or ())

@@ -16,8 +16,8 @@ from shared.text.language import parse_language
 class LanguageFile(Frozen):
     """One file of `config/languages`: what recognisers invent, sounds of hesitation, what labels are called, the
     numbers from 0 on that are written out (an empty word for one that depends on what is counted), words that turn
-    a sentence round, words whose capital shows that a sentence begins, and a few sentences with punctuation for a
-    recogniser to follow."""
+    a sentence round, words whose capital shows that a sentence begins, short words by which a text's language is told,
+    and a few sentences with punctuation for a recogniser to follow."""
 
     stock_phrases: tuple[str, ...] = ()
     filler_words: tuple[str, ...] = ()
@@ -25,6 +25,7 @@ class LanguageFile(Frozen):
     number_words: tuple[str, ...] = ()
     negation_words: tuple[str, ...] = ()
     sentence_openers: tuple[str, ...] = ()
+    common_words: tuple[str, ...] = ()
     example_text: str = ""
 
 

@@ -13,6 +13,7 @@ from pipeline.base.errors import UsageError
 from pipeline.base.setting_names import MODEL_SETTINGS
 from pipeline.plan.model import (
     AllOf,
+    ExistingSubtitle,
     FirstOf,
     FromMedia,
     FromStep,
@@ -26,8 +27,8 @@ from pipeline.plan.model import (
 )
 from pipeline.plan.placement import choose_device, off_card
 from pipeline.plan.profile import AUTO, Profile, ProfileStage
-from pipeline.plan.recipe import GLOSSARY, MEDIA, Recipe, RecipeStep
-from pipeline.plan.registry import MUX, TRANSLATE, stage_named
+from pipeline.plan.recipe import GLOSSARY, MEDIA, SUBTITLES, Recipe, RecipeStep, as_list
+from pipeline.plan.registry import MUX, READ, TRANSLATE, listens, stage_named
 from pipeline.plan.translation_backends import choose_translator, lacking_for, needed_roles, spoken
 from shared.mistakes import first_mistake
 from shared.nearest import suggestion
@@ -57,10 +58,26 @@ class Choices:
     guide: Mapping[str, JsonValue] = field(default_factory=dict)  # for every stage that takes a guide's limits
     languages: Mapping[str, JsonValue] = field(default_factory=dict)  # tables by name, for stages that take them
     glossary: FromUser | None = None
+    subtitle: ExistingSubtitle | None = None  # that stands for recognition
     incomplete: Collection[str] = ()  # the models that are not whole
     device: DeviceKind = "cpu"  # the machine's or the user's, for backends that can compute there
     card_problems: Mapping[str, str] = field(default_factory=dict)  # why a library computes on no card, by library
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of each model, by name: its files' sha256
+
+    @property
+    def has_sound(self) -> bool:
+        """Tell whether the media file can be listened to."""
+        return self.subtitle is None or not self.subtitle.alone
+
+    @property
+    def source(self) -> str | None:
+        """Return the language to translate from; None while it is to be identified."""
+        return self.subtitle.language if self.subtitle else spoken(self.stages.get("asr", {}))
+
+    def settings_of(self, stage: str) -> Mapping[str, JsonValue]:
+        """Return the backend and the parameters of a stage that are set for this job."""
+        found = self.subtitle.params if self.subtitle and stage == READ else {}
+        return {**found, **self.stages.get(stage, {})}
 
 
 def make_plan(recipe: Recipe, choices: Choices) -> Plan:
@@ -69,6 +86,7 @@ def make_plan(recipe: Recipe, choices: Choices) -> Plan:
         raise UsageError(
             "plan.no-target", f"the recipe {choices.recipe_name} needs a target language", hint="for example `--to en`"
         )
+    recipe = _reduced(recipe, choices)
     steps = {
         step_id: _make_step(step_id, target, recipe, recipe.steps[name], choices)
         for name, step_id, target in _instances(recipe, choices)
@@ -85,7 +103,34 @@ def make_plan(recipe: Recipe, choices: Choices) -> Plan:
         for source in _resolve(rule.file, recipe, None, choices)
         if isinstance(source, FromStep)
     )
+    if not publications and not choices.has_sound:
+        raise UsageError(
+            "subtitles.no-film",
+            f"the recipe {choices.recipe_name} works on a film, and what is named is a subtitle",
+            hint="name the film; the recipes for subtitles are subtitle, translate and transcribe",
+        )
     return Plan(choices.recipe_name, choices.profile_name, tuple(steps[step_id] for step_id in order), publications)
+
+
+def _reduced(recipe: Recipe, choices: Choices) -> Recipe:
+    """Return the recipe with the steps that the job has: those that are wanted and get every input that they
+    require."""
+    left = {name: step for name, step in recipe.steps.items() if _is_wanted(step, choices)}
+    while True:
+        reduced = recipe.model_copy(update={"steps": left})
+        lacking = [name for name, step in left.items() if _lacks_input(step, reduced, choices)]
+        if not lacking:
+            return reduced
+        left = {name: step for name, step in left.items() if name not in lacking}
+
+
+def _lacks_input(step: RecipeStep, recipe: Recipe, choices: Choices) -> bool:
+    """Tell whether nothing gives an input that the recipe writes and the stage requires."""
+    fields = stage_named(step.stage).inputs.model_fields
+    return any(
+        fields[role].is_required() and not any(_resolve(name, recipe, None, choices) for name in as_list(written))
+        for role, written in step.inputs.items()
+    )
 
 
 def single_step(stage: Stage, choices: Choices, inputs: Mapping[str, Source], backend: str | None) -> Step:
@@ -105,7 +150,6 @@ def _instances(recipe: Recipe, choices: Choices) -> list[tuple[str, str, str | N
     return [
         (name, f"{name}:{target}" if target else name, target)
         for name, step in recipe.steps.items()
-        if _is_wanted(step, choices)
         for target in (choices.targets if step.each else (None,))
     ]
 
@@ -120,15 +164,27 @@ def _make_step(step_id: str, target: str | None, recipe: Recipe, step: RecipeSte
     stage = stage_named(step.stage)
     inputs: dict[str, Source] = {}
     for role, written in step.inputs.items():
-        names = [written] if isinstance(written, str) else written
-        sources = tuple(source for name in names for source in _resolve(name, recipe, target, choices))
+        sources = tuple(source for name in as_list(written) for source in _resolve(name, recipe, target, choices))
         if takes_several(stage.inputs, role):
             inputs[role] = AllOf(sources)
-        elif len(sources) == 1:
-            inputs[role] = sources[0]
-        elif sources:
-            inputs[role] = FirstOf(sources)
+            continue
+        first = _up_to_a_certain_one(sources, recipe)
+        if len(first) == 1:
+            inputs[role] = first[0]
+        elif first:
+            inputs[role] = FirstOf(first)
     return _filled(step_id, stage, step, choices, target, inputs)
+
+
+def _up_to_a_certain_one(sources: tuple[Leaf, ...], recipe: Recipe) -> tuple[Leaf, ...]:
+    """Return the sources up to the first that every run has: an output that its stage always makes."""
+    for number, source in enumerate(sources, 1):
+        if not isinstance(source, FromStep):
+            return sources[:number]
+        outputs = stage_named(recipe.steps[source.step.partition(":")[0]].stage).outputs
+        if outputs.model_fields[source.role].is_required():
+            return sources[:number]
+    return sources
 
 
 def _filled(
@@ -153,11 +209,13 @@ def _filled(
 
 def _resolve(reference: str, recipe: Recipe, target: str | None, choices: Choices) -> tuple[Leaf, ...]:
     if reference == MEDIA:
-        return (FromMedia(),)
+        return (FromMedia(),) if choices.has_sound else ()
     if reference == GLOSSARY:
         return (choices.glossary,) if choices.glossary else ()
+    if reference == SUBTITLES:
+        return (choices.subtitle.source,) if choices.subtitle else ()
     name, _, role = reference.partition(".")
-    if not _is_wanted(recipe.steps[name], choices):
+    if name not in recipe.steps:
         return ()
     if not recipe.steps[name].each:
         return (FromStep(name, role),)
@@ -167,11 +225,12 @@ def _resolve(reference: str, recipe: Recipe, target: str | None, choices: Choice
 def _backend(stage: Stage, choices: Choices, target: str | None) -> tuple[str, Backend, Mapping[str, str], str]:
     """Return the backend's name, its declaration, the model for each role that is needed, and why it was chosen, if
     it was."""
+    choice = choices.subtitle.reason if choices.subtitle and stage.name == READ else ""
     if choices.stub:
-        return STUB_BACKEND, STUB, {}, ""
+        return STUB_BACKEND, STUB, {}, choice
     filled = choices.profile.stages.get(stage.name, ProfileStage(backend=next(iter(stage.backends))))
-    name = str(choices.stages.get(stage.name, {}).get("backend", filled.backend))
-    source, choice = spoken(choices.stages.get("asr", {})), ""
+    name = str(choices.settings_of(stage.name).get("backend", filled.backend))
+    source = choices.source
     target = target or str(choices.stages.get(stage.name, {}).get("target", "en"))
     if name == AUTO:
         name, choice = _translator(choices, filled, source, target)
@@ -181,6 +240,12 @@ def _backend(stage: Stage, choices: Choices, target: str | None) -> tuple[str, B
             "backend.unknown",
             f"the stage {stage.name} has no backend `{name}`",
             hint=suggestion(name, stage.backends, f"its backends are {', '.join(stage.backends)}"),
+        )
+    if stage.name == TRANSLATE and not choices.has_sound and listens(name):
+        raise UsageError(
+            "translate.no-sound",
+            f"the backend {name} translates what it hears, and a subtitle without its film has no sound",
+            hint="leave `translate.backend` out, and another backend translates the text",
         )
     if backend.platforms and sys.platform not in backend.platforms:
         raise UsageError(
@@ -206,12 +271,13 @@ def _language_models(stage: Stage, backend: Backend, choices: Choices) -> Mappin
 def _translator(choices: Choices, filled: ProfileStage, source: str | None, target: str) -> tuple[str, str]:
     """Return the backend for a pair of languages and why; the source is known at this time only when the user has
     said it."""
-    if found := choose_translator(source, target, filled.models, choices.incomplete, filled.spare):
+    sound = choices.has_sound
+    if found := choose_translator(source, target, filled.models, choices.incomplete, filled.spare, sound=sound):
         return found.backend, found.reason
     pair = f"{english_name(source)} into {english_name(target)}" if source else f"into {english_name(target)}"
     fetches = [
         f"`./reel models fetch {' '.join(models)}`, for {backend}"
-        for backend, models in lacking_for(source, target, filled.models, choices.incomplete).items()
+        for backend, models in lacking_for(source, target, filled.models, choices.incomplete, sound=sound).items()
     ]
     if not fetches:
         raise UsageError(
@@ -236,7 +302,7 @@ def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None
     by_language = {name: table for name, table in tables.items() if name in stage.params.model_fields}
     words = _hotwords(choices) if "hotwords" in stage.params.model_fields else {}
     ours = choices.defaults.get(stage.name, {})
-    users = {name: value for name, value in choices.stages.get(stage.name, {}).items() if name not in _NO_PARAMS}
+    users = {name: value for name, value in choices.settings_of(stage.name).items() if name not in _NO_PARAMS}
     values: dict[str, JsonValue] = {
         **guide, **by_language, **words, **ours, **(filled.params if filled else {}), **step.params, **users
     }  # fmt: skip

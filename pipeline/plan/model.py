@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import GenericAlias, UnionType
 from typing import get_args, get_origin
 
 from pydantic import JsonValue
 
 from shared.documents.base import Frozen
+from shared.documents.cue import Kind
 from shared.stage import Backend, DeviceKind, Fallback, Option, Params, Stage
 
 
@@ -47,6 +49,19 @@ class FromUser:
 
 
 @dataclass(frozen=True)
+class FromPath:
+    """A file of the user's, of known content, that is read when the work begins: a subtitle beside its film."""
+
+    sha256: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Return its name, for people."""
+        return self.path.name
+
+
+@dataclass(frozen=True)
 class FirstOf:
     """The first of these that exists: an optional output, then what it would replace."""
 
@@ -60,8 +75,28 @@ class AllOf:
     sources: tuple[Leaf, ...]
 
 
-Leaf = FromMedia | FromStep | FromFile | FromUser
+Leaf = FromMedia | FromStep | FromFile | FromUser | FromPath
 Source = Leaf | FirstOf | AllOf
+
+
+@dataclass(frozen=True)
+class ExistingSubtitle:
+    """A subtitle file, or the text track of this number in the film. `language` is None if neither a name nor the user
+    says it. `alone`: the media file is the subtitle, and there is no film. `reason` says to the user why it is used.
+    """
+
+    source: FromPath | FromMedia
+    language: str | None
+    kind: Kind = "full"
+    track: int | None = None
+    alone: bool = False
+    reason: str = ""
+
+    @property
+    def params(self) -> dict[str, JsonValue]:
+        """Return the settings of stage `read`."""
+        taken: dict[str, JsonValue] = {"language": self.language, "kind": self.kind}
+        return taken if self.track is None else {**taken, "track": self.track, "backend": "ffmpeg"}
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """Recipes: which stages make up a job, what feeds what, and which results the user gets.
 
-A step's input is `media`, `glossary` (the job's, where it has one), or `<step>.<output>` of another step; a list gives
-the first that exists, or all of them where the stage takes several. A step with `each = "target"` stands once for every
-target language; inside it, a reference to another such step means the one for the same language.
+A step's input is `media`, `glossary` or `subtitles` (the job's, where it has them), or `<step>.<output>` of another
+step; a list gives the first that exists, or all of them where the stage takes several. A step with `each = "target"`
+stands once for every target language; inside it, a reference to another such step means the one for the same language.
+
+A step that lacks a required input is left out, with every step that requires its result: without a film nothing is
+recognised, and without an existing subtitle none is read.
 
 A recipe may extend another: `extends = "transcribe"`. It then states the steps that it adds or replaces, and what it
 publishes.
@@ -24,6 +27,7 @@ from shared.nearest import suggestion
 
 MEDIA = "media"
 GLOSSARY = "glossary"
+SUBTITLES = "subtitles"
 
 
 class RecipeStep(Frozen):
@@ -88,7 +92,7 @@ class Recipe(Frozen):
         return self
 
     def _check_reference(self, where: str, reference: str) -> None:
-        if reference in {MEDIA, GLOSSARY}:
+        if reference in {MEDIA, GLOSSARY, SUBTITLES}:
             return
         step, _, role = reference.partition(".")
         if step not in self.steps:
@@ -99,7 +103,12 @@ class Recipe(Frozen):
 
 def references(step: RecipeStep) -> list[str]:
     """Return everything a step takes, as written."""
-    return [name for value in step.inputs.values() for name in ([value] if isinstance(value, str) else value)]
+    return [name for value in step.inputs.values() for name in as_list(value)]
+
+
+def as_list(written: str | list[str]) -> list[str]:
+    """Return the sources of an input, the first choice first."""
+    return [written] if isinstance(written, str) else written
 
 
 def load_recipe(name: str, folder: Path) -> Recipe:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 # In the order in which a media file usually meets them; stages that are not named here follow by their names.
 _ORDER = (
-    "probe", "demux", "shots", "separate", "vad", "sounds", "asr", "align", "diarize", "attribute", "clean", "correct",
-    "refine", "translate", "condense", "subtitle", "entities", "pages", "ocr", "check", "compare", "mux",
+    "probe", "demux", "shots", "read", "separate", "vad", "sounds", "asr", "align", "diarize", "attribute", "clean",
+    "assemble", "correct", "refine", "translate", "condense", "subtitle", "entities", "pages", "ocr", "check",
+    "compare", "mux",
 )  # fmt: skip
 # What a module under development raises when it is imported. An interrupt and a full memory are not its mistakes.
 _MISTAKES = (
@@ -85,16 +86,18 @@ def _of(stage: str, function: str) -> Callable[..., Any]:
 
 
 PARAMETERS = {name: tuple(stage.params.model_fields) for name, stage in STAGES.items()}
-TRANSLATE, ASR, MUX, DEMUX, SUBTITLE = "translate", "asr", "mux", "demux", "subtitle"
+TRANSLATE, ASR, MUX, DEMUX, SUBTITLE, READ = "translate", "asr", "mux", "demux", "subtitle", "read"
 if TYPE_CHECKING:
     choose_track = demux.choose_track
     translators_for = translate.backends_for
     roles_for = translate.roles_for
     directions_for = translate.directions_for
+    listens = translate.listens
     translates = translate.translates
 else:
     choose_track = _of(DEMUX, "choose_track")
     translators_for = _of(TRANSLATE, "backends_for")
     roles_for = _of(TRANSLATE, "roles_for")
     directions_for = _of(TRANSLATE, "directions_for")
+    listens = _of(TRANSLATE, "listens")
     translates = _of(TRANSLATE, "translates")

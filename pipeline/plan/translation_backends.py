@@ -19,16 +19,23 @@ class Translator:
 
 
 def choose_translator(
-    source: str | None, target: str, filled: Mapping[str, str], incomplete: Collection[str], spare: Collection[str] = ()
+    source: str | None,
+    target: str,
+    filled: Mapping[str, str],
+    incomplete: Collection[str],
+    spare: Collection[str] = (),
+    *,
+    sound: bool = True,
 ) -> Translator | None:
     """Return the best backend for a pair whose models are complete; where none is, the best whose models a run may
     fetch.
 
     `source` is None while the spoken language is not known; `filled` maps the roles of models to their names,
     `incomplete` are the models that are not complete, and `spare` the roles whose models are fetched only on request.
-    None if no backend can translate the pair with the models in the cache.
+    Without `sound`, no backend is chosen that listens. None if no backend can translate the pair with the models in the
+    cache.
     """
-    lacking = lacking_for(source, target, filled, incomplete)
+    lacking = lacking_for(source, target, filled, incomplete, sound=sound)
     ready = [backend for backend, models in lacking.items() if not models]
     unasked = [backend for backend in lacking if not set(roles_for(backend, source, target)) & set(spare)]
     if not (ready or unasked):
@@ -40,11 +47,11 @@ def choose_translator(
 
 
 def lacking_for(
-    source: str | None, target: str, filled: Mapping[str, str], incomplete: Collection[str]
+    source: str | None, target: str, filled: Mapping[str, str], incomplete: Collection[str], *, sound: bool = True
 ) -> dict[str, list[str]]:
     """Return the backends that can do a pair, the best first, each with its models that are not whole."""
     lacking: dict[str, list[str]] = {}
-    for backend in translators_for(source, target):
+    for backend in translators_for(source, target, sound=sound):
         roles = roles_for(backend, source, target)
         if all(role in filled for role in roles):
             lacking[backend] = [filled[role] for role in roles if filled[role] in incomplete]

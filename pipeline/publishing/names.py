@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from shared.text.subtitle_names import is_subtitle, split_name
 from shared.text.text_width import clusters
 
 _MARK = ".reel"  # part of a name that avoids a file of other people
@@ -34,11 +35,14 @@ class NameRules:
 
 
 def stem_of(file_name: str, rules: NameRules) -> str:
-    """Return the beginning of the names of a media file's folder and published files: its name without suffix.
+    """Return the beginning of the names of a media file's folder and published files: its name without suffix, and of
+    a subtitle also without the language in it: `film` for `film.en.srt`.
 
     Leading dots are removed: they hide a file, and a name of dots alone means this folder or its parent.
     """
     stem, _, suffix = file_name.rpartition(".")
+    if is_subtitle(file_name):
+        stem, _ = split_name(file_name)
     bare = (stem or file_name).lstrip(".")
     name = bare if bare.strip() else suffix or _NOTHING_LEFT
     return portable(name) if rules.portable else name

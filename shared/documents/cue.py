@@ -68,6 +68,22 @@ Kind = Literal["full", "sdh", "forced"]
 """The purpose of a subtitle: all dialogue, dialogue and sounds for hearing impaired viewers, or forced text."""
 
 
+class KeptCue(Frozen):
+    """A cue of an existing subtitle, which keeps its times. `segments` are those of the transcript that its words
+    became, in order: none for a sound."""
+
+    cue: Cue
+    segments: tuple[int, ...] = ()
+
+
+class KeptCues(Document):
+    """The cues of an existing subtitle in order of time; they may overlap."""
+
+    language: str
+    kind: Kind = "full"
+    cues: tuple[KeptCue, ...]
+
+
 class CueSheet(Document):
     """The cues of one subtitle track: in order of time, without overlap. `language` is BCP-47."""
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
+
 from shared.documents.base import Document, Frozen
 from shared.documents.speech import Region
 
@@ -26,7 +30,8 @@ class Segment(Frozen):
 
     `language` is set where it is another than the transcript's. `window` is set as long as no time of the segment was
     measured: it was said somewhere in there, and so was every other segment with the same window. `sung`: it was
-    heard as singing.
+    heard as singing. `origin` is set in a transcript of an existing subtitle: `read` there, or `heard` where it has
+    no cue.
     """
 
     id: int  # from 0, in order of time; a translation refers to it
@@ -40,6 +45,7 @@ class Segment(Frozen):
     language: str | None = None
     window: Region | None = None
     sung: bool = False
+    origin: Literal["read", "heard"] | None = Field(default=None, exclude_if=lambda origin: origin is None)
 
 
 class Transcript(Document):

@@ -86,7 +86,7 @@ def _write(job: CheckJob, report: QualityReport, cues: Sequence[Cue]) -> CheckOu
 
 STAGE = Stage(
     name="check",
-    version=6,
+    version=7,
     summary="check a subtitle file against a guide",
     inputs=CheckInputs,
     params=CheckParams,

@@ -73,6 +73,12 @@ def by_rules(
         return Refined(transcript, translation.model_copy(update={"segments": segments}))
     spoken = [term.source for term in glossary.terms]
     texts = tidied([segment.text for segment in transcript.segments], language, spoken, words)
+    spelt = _odd_terms(spoken)
+    # A person wrote what was read: only the glossary changes it.
+    texts = [
+        _respelt(segment.text, spelt) if segment.origin == "read" else text
+        for segment, text in zip(transcript.segments, texts, strict=True)
+    ]
     said = tuple(rewritten(segment, text) for segment, text in zip(transcript.segments, texts, strict=True))
     return Refined(transcript.model_copy(update={"segments": said}), None)
 
@@ -85,8 +91,12 @@ def tidied(lines: Sequence[str], language: str, terms: Iterable[str] = (), opene
     tidy = with_sentence_starts(tidy, primary(language), openers)
     if primary(language) == "en" and not has_capitals:
         tidy = [_FIRST_PERSON.sub("I", line) for line in tidy]
-    spelt = Glossary(terms=tuple(Term(source=term, match="any-case") for term in dict.fromkeys(terms) if _is_odd(term)))
+    spelt = _odd_terms(terms)
     return [_respelt(line, spelt) for line in tidy] if spelt.terms else tidy
+
+
+def _odd_terms(terms: Iterable[str]) -> Glossary:
+    return Glossary(terms=tuple(Term(source=term, match="any-case") for term in dict.fromkeys(terms) if _is_odd(term)))
 
 
 def _is_odd(term: str) -> bool:

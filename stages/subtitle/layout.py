@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from shared.documents.cue import CueSheet, ReadCues
+from shared.documents.cue import Cue, CueSheet, ReadCues
+from shared.documents.pins import Pin
 from shared.documents.quality_report import QualityReport
 from shared.documents.transcript import Transcript
 from shared.documents.translation import Translation
 from shared.stage import Device
 from shared.text.guide_limits import Limits
 from stages.subtitle.cue_sheet import make_cues
+from stages.subtitle.kept import between, keep_cues, with_marks, without_kept
 from stages.subtitle.pinned import is_same, shows
 from stages.subtitle.stage import NO_CORRECTIONS, Corrections, Wishes
 from stages.toolkit.cues.rules import check
@@ -36,12 +38,12 @@ class Pysubs2Writer:
         """
         language = translation.target if translation else transcript.language
         text, pins = (transcript, translation, limits, wishes), corrections.pins
-        cues = make_cues(*text, pins)
+        cues = _cues(*text, pins)
         if pins and not any(is_same(cues, read) for read in corrections.read[-1:]):
             fixed = [pin for pin in pins if pin.fixed]
-            cues = make_cues(*text, fixed)
+            cues = _cues(*text, fixed)
             if lost := [pin for pin in pins if not pin.fixed and pin.cues and not shows(cues, pin)]:
-                cues = make_cues(*text, [pin for pin in pins if pin.fixed or pin in lost])
+                cues = _cues(*text, [pin for pin in pins if pin.fixed or pin in lost])
         return CueSheet(language=language, cues=cues)
 
     def read(self, edited: Path) -> ReadCues:
@@ -67,6 +69,22 @@ class Pysubs2Writer:
     def whisper(self, transcript: Transcript, translation: Translation | None) -> str:
         """See `stages.toolkit.formats.whisper_json.write`."""
         return whisper_json.write(transcript, translation)
+
+
+def _cues(
+    transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes, pins: Sequence[Pin]
+) -> tuple[Cue, ...]:
+    """Return the cues of a text, in those of an existing subtitle where there is one."""
+    kept = wishes.kept
+    if kept is None:
+        return make_cues(transcript, translation, limits, wishes, pins)
+    if wishes.relayout:
+        return make_cues(*with_marks(kept, transcript, translation), limits, wishes, pins)
+    cues = keep_cues(kept, transcript, translation, limits, pins)
+    rest = without_kept(transcript, kept)
+    if not rest.segments:
+        return cues
+    return between(cues, make_cues(rest, translation, limits, wishes), limits.gap_ms)
 
 
 def load(models: Mapping[str, Path], device: Device) -> Pysubs2Writer:

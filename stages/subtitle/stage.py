@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from shared.documents.cue import Cue, CueSheet, Kind, ReadCues
+from shared.documents.cue import Cue, CueSheet, KeptCues, Kind, ReadCues
 from shared.documents.media import Media, Track
 from shared.documents.pins import Pin, Pins
 from shared.documents.quality_report import Broken, Offender, QualityReport
@@ -30,14 +30,16 @@ _NAMES: dict[Format, str] = {"json": "subtitles.json", "whisper": "subtitles.whi
 class SubtitleInputs(Files):
     """`transcript` with word times; `translation` to lay out instead; `info`: `shared.documents.media.Media`, for its
     frames; `shots`: `shared.documents.shots.Shots` to keep to; `labels`: `shared.documents.removals.Labels` to show for
-    kind `sdh`; `pins`: `shared.documents.pins.Pins`, the corrections to lay out around; `edited`: the subtitle files,
-    oldest first, that a user corrected so."""
+    kind `sdh`; `kept`: `shared.documents.cue.KeptCues`, an existing subtitle whose times stay; `pins`:
+    `shared.documents.pins.Pins`, the corrections to lay out around; `edited`: the subtitle files, oldest first, that a
+    user corrected so."""
 
     transcript: Path
     translation: Path | None = None
     info: Path | None = None
     shots: Path | None = None
     labels: Path | None = None
+    kept: Path | None = None
     pins: Path | None = None
     edited: tuple[Path, ...] = ()
 
@@ -51,6 +53,9 @@ class SubtitleParams(GuideParams, LanguageParams):
     formats: tuple[Format, ...] = Field(("srt", "vtt"), description="the files to write")
     kind: Kind = Field(
         "full", description="what the file names say: all dialogue, for hearing impaired viewers, or shown unasked"
+    )
+    relayout: bool = Field(
+        False, description="lay an existing subtitle out like heard text; without it, its cues keep their times"
     )
     songs: Songs = Field("mark", description="what is sung: between notes, in italics, like speech, or left out")
     label_words: dict[str, dict[str, str]] = Field(
@@ -80,7 +85,8 @@ class Wishes:
     """Layout options in addition to the guide's limits.
 
     `changes_ms` are the starts of shots, `numbers` the words for 0, 1, 2 and so on, `labels` the sounds to name;
-    `speaker` is the word for a speaker without a name, None where speakers are not named.
+    `speaker` is the word for a speaker without a name, None where speakers are not named. `kept` are the cues of an
+    existing subtitle; `relayout`: their text is laid out again.
     """
 
     changes_ms: Sequence[int] = ()
@@ -89,6 +95,8 @@ class Wishes:
     labels: Sequence[Label] = ()
     music: str = "music"
     speaker: str | None = None
+    kept: KeptCues | None = None
+    relayout: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,17 +134,18 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
     wishes = _wishes(job, language)
     corrections = _corrections(engine, job)
     sheet = engine.lay_out(transcript, translation, limits, wishes, corrections)
-    sheet = sheet.model_copy(update={"kind": job.params.kind})
+    own = wishes.kept.kind if wishes.kept else "full"
+    sheet = sheet.model_copy(update={"kind": own if job.params.kind == "full" else job.params.kind})
     report = with_changed_sources(engine.check(sheet, limits, transcript.duration_ms), sheet, corrections.pins)
-    own = {
+    typed = {
         read.format: path.read_bytes()  # as the user typed it: it may hold more than a cue can
         for path, read in zip(job.inputs.edited, corrections.read, strict=True)
         if engine.is_same(sheet, read)
     }
     texts: dict[Format, bytes] = {}
     for kind in dict.fromkeys(job.params.formats):
-        if kind in own:
-            texts[kind] = own[kind]
+        if kind in typed:
+            texts[kind] = typed[kind]
             continue
         try:
             texts[kind] = _text(kind, sheet, transcript, translation, engine, picture).encode()
@@ -185,13 +194,16 @@ def _wishes(job: SubtitleJob, language: str) -> Wishes:
     params, inputs = job.params, job.inputs
     for_sdh = params.kind == "sdh"
     called = of_language(params.label_words, language, {})
+    kept = KeptCues.read(inputs.kept) if inputs.kept else None
     return Wishes(
         changes_ms=Shots.read(inputs.shots).changes_ms if inputs.shots else (),
         songs=params.songs,
         numbers=of_language(params.number_words, language, ()) if params.write_out_numbers else (),
         labels=Labels.read(inputs.labels).labels if inputs.labels and for_sdh else (),
         music=called.get("music", "music"),
-        speaker=called.get("speaker", "Speaker") if for_sdh else None,
+        speaker=called.get("speaker", "Speaker") if for_sdh and not kept else None,  # it names them itself
+        kept=kept,
+        relayout=params.relayout,
     )
 
 
@@ -222,7 +234,7 @@ def stub(job: SubtitleJob) -> SubtitleOutputs:
         for segment in transcript.segments
         if (text := texts.get(segment.id, segment.text if translation is None else "").strip())
     )
-    sheet = CueSheet(language=_language(transcript, translation), cues=cues)
+    sheet = CueSheet(language=_language(transcript, translation), kind=job.params.kind, cues=cues)
     empty: dict[Format, str] = {"vtt": "WEBVTT\n\n", "json": sheet.as_text()}
     report = QualityReport(language=sheet.language, cues=len(cues), over_limits=0, broken=())
     files = {kind: empty.get(kind, "").encode() for kind in job.params.formats}
@@ -251,7 +263,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, bytes], rep
     job.note("language", sheet.language)
     job.note("cues", report.cues)
     job.note("over_limits", report.over_limits)
-    job.note("kind", job.params.kind)
+    job.note("kind", sheet.kind)
     files = []
     for kind, text in texts.items():
         files.append(job.out_dir / _NAMES.get(kind, f"subtitles.{kind}"))

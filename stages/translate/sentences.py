@@ -97,7 +97,9 @@ def _passages(segments: Sequence[Segment]) -> Iterator[list[int]]:
     for index, segment in enumerate(segments):
         if passage:
             before = segments[passage[-1]]
-            if segment.speaker != before.speaker or segment.start_ms - before.end_ms > _LONGEST_PAUSE_MS:
+            # In a subtitle made by a person, a song and what is said around it are marked.
+            apart = segment.origin == "read" and segment.sung != before.sung
+            if apart or segment.speaker != before.speaker or segment.start_ms - before.end_ms > _LONGEST_PAUSE_MS:
                 yield passage
                 passage = []
         passage.append(index)

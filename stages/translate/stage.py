@@ -25,11 +25,11 @@ from shared.text.language_names import known_language
 
 
 class TranslateInputs(Files):
-    """`audio`: 16 kHz mono 16-bit WAV, for a backend that listens; `transcript`:
+    """`audio`: 16 kHz mono 16-bit WAV, for a backend that listens, None without a film; `transcript`:
     `shared.documents.transcript.Transcript`; `glossary`: `shared.text.glossary.Glossary`, the terms that are to be
     written as it says; `names`: another one, which counts where that says nothing: what stage `entities` proposes."""
 
-    audio: Path
+    audio: Path | None = None
     transcript: Path
     glossary: Path | None = None
     names: Path | None = None
@@ -82,7 +82,7 @@ class Work:
     `mark_provisional` the reason why the result may be better another time, and `note` a fact to keep with the
     result."""
 
-    audio: Path
+    audio: Path | None
     segments: Sequence[Segment]
     source: str
     target: str
@@ -135,17 +135,22 @@ def translates(backend: str, source: str | None, target: str) -> bool:
     return known and primary(target) in reach.targets
 
 
-def backends_for(source: str | None, target: str) -> list[str]:
-    """Return the backends that do the pair, the best first.
+def backends_for(source: str | None, target: str, *, sound: bool = True) -> list[str]:
+    """Return the backends that do the pair, the best first; without `sound`, those that translate text.
 
     A source that is not known yet goes to those that take any first; texts that are copied to one without a model.
     """
-    able = [backend for backend in _REACH if translates(backend, source, target)]
+    able = [name for name in _REACH if translates(name, source, target) and (sound or not listens(name))]
     if source is None:
         able.sort(key=lambda backend: not _REACH[backend].any_source)
     elif primary(source) == primary(target):
         able.sort(key=lambda backend: len(STAGE.backends[backend].models))
     return able
+
+
+def listens(backend: str) -> bool:
+    """Return whether a backend translates what it hears, and not the text."""
+    return backend in _REACH and _REACH[backend].sources is None
 
 
 def roles_for(backend: str, source: str | None, target: str) -> tuple[str, ...]:

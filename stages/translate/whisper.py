@@ -53,6 +53,12 @@ class WhisperTranslateEngine:
                 "choose another backend or a multilingual model",
             )
         tokenizer = Tokenizer(self._model.hf_tokenizer, True, task="translate", language=whisper_code(source))
+        if work.audio is None:
+            raise StageError(
+                "translate.no-sound",
+                "backend `whisper` translates what it hears, and a subtitle without its film has no sound",
+                "leave `translate.backend` out, and another backend translates the text",
+            )
         waveform = open_speech(work.audio)
         found: list[tuple[str, float]] = []
         for stretch in _stretches(work.segments, waveform):

@@ -16,7 +16,8 @@ from pipeline.engine.admission import Admission, check_media, unreadable
 from pipeline.engine.costs import Estimate, estimates
 from pipeline.engine.folder_walk import describe_skipped
 from pipeline.engine.item import Item
-from pipeline.engine.library.skip_existing import ExistingFilter
+from pipeline.engine.library.chosen_subtitle import SubtitleChooser
+from pipeline.engine.library.skip_existing import ExistingFilter, open_chooser
 from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview, published_before
 from pipeline.engine.project import Project
@@ -39,7 +40,7 @@ def plan(arguments: PlanMedia) -> CommandResult:
     texts = [f"recipe {project.settings.recipe}, profile {project.planner.profile.name}{without}"]
     texts += filter(None, [describe_skipped(walk.passed)])
     admission = _checked_admission(project, requests)
-    passing = _passing(project, admission, requests)
+    passing, chooser = _passing(project, admission, requests), _chooser(project)
     refused: list[ReelError] = []
     for request in requests:
         try:
@@ -50,7 +51,7 @@ def plan(arguments: PlanMedia) -> CommandResult:
                 items.append({"name": name, "media": str(request.media), "steps": [], "skipped": skipped})
                 texts.append(f"{name}\nskipped: {skipped}")
                 continue
-            item, previews = _look_at(request, project.store, admission)
+            item, previews = _look_at(chooser.choose(request), project.store, admission)
         except (BadInput, OSError) as error:
             refused.append(error if isinstance(error, BadInput) else unreadable(request.media, error))
             if len(requests) == 1:
@@ -95,6 +96,11 @@ def _passing(project: Project, admission: Admission, requests: list[Request]) ->
     passing = ExistingFilter(project.installed, project.store.index, admission)
     passing.look_ahead(requests)
     return passing
+
+
+def _chooser(project: Project) -> SubtitleChooser:
+    """Return what chooses the existing subtitle of each film."""
+    return open_chooser(project.installed, project.store.index, project.planner)
 
 
 def _look_at(request: Request, store: ResultStore, admission: Admission) -> tuple[Item, list[StepPreview]]:

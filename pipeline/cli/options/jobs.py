@@ -62,9 +62,21 @@ class ProductFlags(PlaceFlags):
         "--skip-existing", group=TAKE, setting="skip_existing",
         help="skip media files that already have text subtitles in the requested languages, inside or next to them",
     )  # fmt: skip
+    subtitles: str | None = flag(
+        "--subtitles", group=TAKE, metavar="auto|none|track:N|FILE", setting="subtitles", kind="file", read=given,
+        help="the existing subtitle to use instead of recognition: one in the spoken language, if it fits; or this one",
+    )  # fmt: skip
+    fill_gaps: bool | None = toggle(
+        "--fill-gaps", group=TAKE, setting="stages.assemble.fill",
+        help="recognise speech that the existing subtitle has no cue for",
+    )  # fmt: skip
+    relayout: bool | None = toggle(
+        "--relayout", group=MAKE, setting="stages.subtitle.relayout",
+        help="give an existing subtitle the lines, times and shots of the guide; its text stays",
+    )  # fmt: skip
     language: str | None = flag(
         "--language", group=TAKE, metavar="TAG", setting=SHORT_NAMES["language"], kind="language",
-        help="the spoken language; without it, the recogniser identifies the language",
+        help="the language of the speech, or of a subtitle that is named instead of a film; without it, it is found",
     )  # fmt: skip
     audio_track: int | None = flag(
         "--audio-track", group=TAKE, metavar="N", setting=SHORT_NAMES["audio_track"], read=whole,

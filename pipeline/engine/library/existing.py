@@ -7,13 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.engine.library.sidecars import Sidecars
+from pipeline.base.settings import Settings
+from pipeline.engine.library.sidecars import Sidecar, Sidecars
 from pipeline.engine.library.tracks import InnerTrack, TrackIndex
 from pipeline.plan.model import Plan
-from pipeline.plan.registry import ASR, DEMUX, SUBTITLE, choose_track
+from pipeline.plan.registry import ASR, DEMUX, SUBTITLE, choose_track, stage_named
 from pipeline.publishing.beside import JOBS
 from pipeline.publishing.film_records import own_names
 from pipeline.publishing.names import alike
+from pipeline.publishing.record import JOB, read_job
 from shared.documents.media import Probe, Track
 from shared.stage import Params, StageError
 from shared.text.language import is_covered, language_of_track
@@ -59,6 +61,13 @@ def requested_subtitles(plan: Plan) -> RequestedSubtitles | None:
     return RequestedSubtitles(tuple(targets), language_of_track(getattr(asr_params, "language", None)), sound)
 
 
+def requested_sound(settings: Settings) -> Params:
+    """Return the parameters that choose the audio track."""
+    params = stage_named(DEMUX).params
+    chosen = settings.stages.get(DEMUX, {})
+    return params.model_validate({name: value for name, value in chosen.items() if name in params.model_fields})
+
+
 class Existing:
     """Finds subtitles that reel did not write itself."""
 
@@ -87,11 +96,27 @@ class Existing:
         return found if found.reason else None
 
     def _beside(self, film: Path) -> list[_Subtitle]:
-        found = [one for one in self._sidecars.of(str(film.parent), film.name) if not one.forced]
+        return [_Subtitle(one.language, one.name) for one in self.beside(film) if not one.forced]
+
+    def beside(self, film: Path) -> list[Sidecar]:
+        """Return the subtitle files beside a film that reel did not write and that hold something."""
+        found = self._sidecars.of(str(film.parent), film.name)
         records = self._sidecars.folders_of(str(film.parent / JOBS), film.name) if found else ()
         ours = own_names(film.parent, records) if found else frozenset()
-        theirs = [one for one in found if alike(one.name) not in ours and _has_content(film.parent / one.name)]
-        return [_Subtitle(one.language, one.name) for one in theirs]
+        return [one for one in found if alike(one.name) not in ours and _has_content(film.parent / one.name)]
+
+    def tracks(self, film: Path) -> Sequence[InnerTrack]:
+        """Return the tracks of a film, as far as they are known."""
+        return self._tracks.of(film)
+
+    def language_of_sound(self, film: Path, sound: Params) -> str | None:
+        """Return the language that the film states for the audio track of a run; None if it states none."""
+        return language_of_sound(film, self._tracks.of(film), sound)
+
+    def is_ours(self, film: Path) -> bool:
+        """Tell whether reel made the film, with the subtitles inside."""
+        job = read_job(film.parent) if (film.parent / JOB).is_file() else None
+        return job is not None and film.name in job.names
 
 
 def _has_content(path: Path) -> bool:

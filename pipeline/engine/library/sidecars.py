@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import unicodedata
 from bisect import bisect_left
 from collections import defaultdict
@@ -18,27 +17,27 @@ from operator import itemgetter
 from typing import TypeVar
 
 from shared.containers import MEDIA_SUFFIXES
-from shared.text.language import language_named
+from shared.documents.cue import Kind
+from shared.text.subtitle_names import TEXT_SUFFIXES, WORDS, facts_of, is_subtitle, parts_of_name, says_something
 
-# Subtitles that are text. Pictures (`.sup`, `.sub` beside `.idx`) cannot be searched, restyled or translated.
-_TEXT = frozenset({".ass", ".dfxp", ".sbv", ".scc", ".smi", ".srt", ".ssa", ".sub", ".ttml", ".usf", ".vtt"})
 _PICTURES_OF = ".idx"
 _FOLDERS = frozenset({"sub", "subs", "subtitle", "subtitles"})
-_FORCED = frozenset({"forced", "foreign"})
-_HEARING_IMPAIRED = frozenset({"sdh", "cc", "hi"})
-_FLAGS = _FORCED | _HEARING_IMPAIRED | {"default", "full"}
 _T = TypeVar("_T")
-_WORDS = re.compile(r"[^._ \-()\[\]]+")
 
 
 @dataclass(frozen=True)
 class Sidecar:
     """Subtitle file beside a film: its name relative to the film's folder, its language if the name tells one, and
-    whether it holds only the foreign parts."""
+    what it holds."""
 
     name: str
     language: str | None
-    forced: bool
+    kind: Kind = "full"
+
+    @property
+    def forced(self) -> bool:
+        """Tell whether it holds only the foreign parts."""
+        return self.kind == "forced"
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,10 @@ class Sidecars:
         return found
 
     def folders_of(self, folder: str, film: str) -> Sequence[str]:
-        """Return the folders in `folder` that have the name of `film`, apart from a suffix."""
-        return self._listing(folder).folder_stems.get(_alike(_split(film)[0]), ())
+        """Return the folders in `folder` that have the name of `film`, apart from a suffix, or of a subtitle of it."""
+        stems, stem = self._listing(folder).folder_stems, _alike(_split(film)[0])
+        subtitles = (names for other, names in stems.items() if other.startswith(f"{stem}."))
+        return [*stems.get(stem, ()), *(name for names in subtitles for name in names if is_subtitle(name))]
 
     def _inside(self, path: str, name: str, stem: str, longer: Sequence[str]) -> list[Sidecar]:
         """Return the subtitles in a folder for subtitles: by the film's name, or in a folder of that name."""
@@ -137,49 +138,32 @@ def _named_after(stem: str, longer: Sequence[str], listing: Listing, prefix: str
         if any(base == other or base.startswith(f"{other}.") for other in longer):
             continue
         rest = base[len(stem) :]
-        words = _WORDS.findall(rest)
+        words = WORDS.findall(rest)
         # Servers expect a dot; people also write `film-en.srt`. There every word must be a flag or a language.
-        if not rest or rest[0] == "." or (rest[0] in "-_ ([" and words and all(map(_says_something, words))):
-            found.append(_sidecar(f"{prefix}{name}", _parts(rest)))
+        if not rest or rest[0] == "." or (rest[0] in "-_ ([" and words and all(map(says_something, words))):
+            found.append(_sidecar(f"{prefix}{name}", parts_of_name(rest)))
     return found
 
 
 def _free_names(listing: Listing, prefix: str) -> list[Sidecar]:
     """Return subtitles that need not have the film's name: `2_English.srt`."""
-    return [_sidecar(f"{prefix}{name}", _parts(base)) for base, name in listing.subtitles]
+    return [_sidecar(f"{prefix}{name}", parts_of_name(base)) for base, name in listing.subtitles]
 
 
 def _text_subtitles(files: Sequence[str]) -> Iterator[str]:
     names = {name.lower() for name in files}
     for name in files:
         base, suffix = _split(name)
-        if name.startswith(".") or suffix not in _TEXT:
+        if name.startswith(".") or suffix not in TEXT_SUFFIXES:
             continue
         if suffix == ".sub" and f"{base.lower()}{_PICTURES_OF}" in names:
             continue
         yield name
 
 
-def _parts(rest: str) -> list[str]:
-    """Split a name into words: at dots (`pt-br` stays one word), and a part that is not known, at every other
-    separator."""
-    found: list[str] = []
-    for part in filter(None, rest.split(".")):
-        found += [part] if _says_something(part) else _WORDS.findall(part)
-    return found
-
-
-def _says_something(word: str) -> bool:
-    return word in _FLAGS or language_named(word) is not None
-
-
 def _sidecar(name: str, words: Sequence[str]) -> Sidecar:
-    """Return the subtitle file that the words describe. `hi` alone is Hindi; beside another language it means "hearing
-    impaired"."""
-    named = [word for word in words if language_named(word)]
-    others = [word for word in named if word not in _FLAGS]
-    language = language_named((others or named)[-1]) if named else None
-    return Sidecar(name, language, any(word in _FORCED for word in words))
+    facts = facts_of(words)
+    return Sidecar(name, facts.language, facts.kind)
 
 
 def _split(name: str) -> tuple[str, str]:

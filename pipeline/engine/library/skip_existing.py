@@ -13,12 +13,20 @@ from pipeline.base.errors import BadInput, Missing, UsageError
 from pipeline.base.events import Emit
 from pipeline.base.hardware import available_cores
 from pipeline.engine.admission import Admission
+from pipeline.engine.library.chosen_subtitle import SubtitleChooser
 from pipeline.engine.library.existing import Existing, RequestedSubtitles, requested_subtitles
 from pipeline.engine.library.sidecars import Sidecars
 from pipeline.engine.library.tracks import TrackIndex
 from pipeline.engine.media_list import Request
+from pipeline.engine.planner import Planner
 from pipeline.store.index import Index
 from pipeline.workers.installation import Installation
+
+
+def open_chooser(installed: Installation, index: Index, planner: Planner) -> SubtitleChooser:
+    """Return what chooses the existing subtitle of each film."""
+    tracks = TrackIndex(index, _describer(installed), installed.settings.cpus or available_cores())
+    return SubtitleChooser(planner, Existing(Sidecars(), tracks))
 
 
 class ExistingFilter:

@@ -39,9 +39,14 @@ class InnerTrack:
     flags: tuple[str, ...]
 
     @property
+    def is_text(self) -> bool:
+        """Tell whether the track is a subtitle in text, not in pictures."""
+        return self.kind == "subtitle" and self.codec in TEXT_CODECS
+
+    @property
     def is_full_text(self) -> bool:
         """Tell whether the track is a text subtitle for everything that is said in the film."""
-        if self.kind != "subtitle" or self.codec not in TEXT_CODECS or "forced" in self.flags:
+        if not self.is_text or "forced" in self.flags:
             return False
         return not (is_commentary(self.title) or _FOREIGN_PARTS.search(self.title))
 

@@ -1,6 +1,6 @@
 """Reads subtitle files, whatever has happened to them, or says what cannot be read and where.
 
-SubRip, WebVTT and cue sheets by the project's own rules, ASS by pysubs2, TTML and SCC by ttconv.
+SubRip, WebVTT and cue sheets by the project's own rules, ASS and older formats by pysubs2, TTML and SCC by ttconv.
 
 Most readers pass over what they do not understand. A check that did so would praise half a file. What was put right is
 told here; a time that cannot be made out is refused with its line.
@@ -8,7 +8,6 @@ told here; a time that cannot be made out is refused with its line.
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +22,8 @@ from shared.mistakes import first_mistake
 from shared.stage import StageError
 from stages.toolkit.cues.rules import are_in_order
 from stages.toolkit.cues.styles import FOOT
-from stages.toolkit.formats import closed_captions, timed_text
+from stages.toolkit.formats import closed_captions, older_formats, timed_text
+from stages.toolkit.formats.encodings import decoded
 from stages.toolkit.formats.markup_reader import read_ass, read_tagged
 from stages.toolkit.formats.time_lines import ARROW, is_time_line, read_times
 
@@ -31,16 +31,13 @@ _MOST_BYTES = 64 << 20
 _MOST_PIXELS = 100_000
 _CONTROLS = re.compile(r"[\x01-\x08\x0e-\x19\x1b-\x1f\x7f]")  # in no text; \x1a ended files once
 _XML = re.compile(r"<(\?xml|!--|tt\b|\w+:tt\b)")
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-# A decoder that takes any byte but five, for files from before UTF-8 was everywhere.
-_OLD = "cp1252"
 
 
-def read(subtitles: Path, *, negative: bool = False) -> ReadCues:
-    """Return the file's cues, those before the beginning only if `negative` times are wanted. Raises `StageError` if it
-    is not a subtitle file, or cannot be read."""
+def read(subtitles: Path, language: str | None = None, *, negative: bool = False) -> ReadCues:
+    """Return the file's cues, those before the beginning only if `negative` times are wanted. Its `language`, if it is
+    known, tells which encoding an old file is in. Raises `StageError` for what cannot be read as a subtitle."""
     notes = Notes(negative=negative)
-    text = _text(subtitles, notes.repairs)
+    text = _text(subtitles, language, notes.repairs)
     kind = kind_of_text(text)
     cues = _READERS[kind](text, notes)
     if not are_in_order(cues):
@@ -68,31 +65,17 @@ def kind_of_text(text: str) -> str:
         return "json"
     if begin.startswith("[Script Info]"):
         return "ass"
+    if older := older_formats.kind_of(begin):
+        return older
     return "ttml" if _XML.match(begin) else "srt"
 
 
-def _text(path: Path, repairs: list[str]) -> str:
+def _text(path: Path, language: str | None, repairs: list[str]) -> str:
     """Return the file as text with one kind of line ends."""
     if path.stat().st_size > _MOST_BYTES:
         raise StageError("check.too-large", f"the file holds more than {_MOST_BYTES >> 20} MiB, and no subtitles do")
-    data = path.read_bytes()
-    text = _decoded(data, repairs)
+    text = decoded(path.read_bytes(), language, repairs, lambda data: _without_zeros(data, repairs))
     return text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _decoded(data: bytes, repairs: list[str]) -> str:
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            if encoding != "utf-8":
-                repairs.append("the file is UTF-16; many players expect UTF-8")
-            return data[len(bom) :].decode(encoding, errors="replace")
-    if b"\0" in data:
-        return _without_zeros(data, repairs)
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        repairs.append(f"the file is not UTF-8 (byte {error.start}); it is read as Windows-1252")
-        return data.decode(_OLD, errors="replace")
 
 
 def _without_zeros(data: bytes, repairs: list[str]) -> str:
@@ -122,6 +105,19 @@ def _read_ass(text: str, notes: Notes) -> tuple[Cue, ...]:
         raise StageError("check.format", f"the ASS cannot be made out: {error}", "export it again") from error
     if dropped := text.count("\nDialogue:") - len(events):
         notes.repairs.append(f"{dropped} lines of it are drawings or cannot be made out")
+    return _cues_of(file, events, notes)
+
+
+def _read_older(kind: str) -> Callable[[str, Notes], tuple[Cue, ...]]:
+    def read_it(text: str, notes: Notes) -> tuple[Cue, ...]:
+        file = older_formats.read(text, kind, notes.repairs)
+        return _cues_of(file, file.get_text_events(), notes)
+
+    return read_it
+
+
+def _cues_of(file: pysubs2.SSAFile, events: Sequence[pysubs2.SSAEvent], notes: Notes) -> tuple[Cue, ...]:
+    """Return the events of a file as cues."""
     # Colour and weight of a style are the look of a file or of a speaker; slanted letters and a place mean something.
     styles = {name: Style(italic=bool(style.italic)) for name, style in file.styles.items()}
     screen = tuple(_number(file.info.get(name), usual) for name, usual in (("PlayResX", 384), ("PlayResY", 288)))
@@ -233,4 +229,5 @@ _READERS: dict[str, Callable[[str, Notes], tuple[Cue, ...]]] = {
     "ttml": lambda text, notes: timed_text.read(text),
     "scc": lambda text, notes: closed_captions.read(text),
     "json": _read_json,
+    **{kind: _read_older(kind) for kind in older_formats.KINDS},
 }

@@ -56,7 +56,7 @@ def laid_out(folder: Path, *names: str) -> Path:
 )
 def test_a_subtitle_is_recognised_by_its_name(tmp_path: Path, name: str, language: str | None, forced: bool) -> None:
     laid_out(tmp_path, "Film (2020).mkv", name)
-    assert found(tmp_path) == [Sidecar(name, language, forced)]
+    assert [(one.name, one.language, one.forced) for one in found(tmp_path)] == [(name, language, forced)]
 
 
 @pytest.mark.parametrize(

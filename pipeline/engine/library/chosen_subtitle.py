@@ -1,0 +1,201 @@
+"""Chooses the existing subtitle that stands for recognition: the setting `subtitles`.
+
+Of what lies beside a film or inside it, `auto` takes a complete text in the spoken language, as its name or its track
+states it: never one that reel wrote, never forced parts alone, and one for deaf viewers only where there is no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.base.display_paths import shown
+from pipeline.base.errors import BadInput, MediaChanged, UsageError
+from pipeline.base.settings import Settings
+from pipeline.engine.library.existing import Existing, requested_sound
+from pipeline.engine.library.tracks import InnerTrack
+from pipeline.engine.media_list import Request
+from pipeline.engine.planner import Planner
+from pipeline.plan.model import ExistingSubtitle, FromMedia, FromPath
+from shared.documents.cue import Kind
+from shared.text.language import english_name, is_covered
+from shared.text.language_names import known_language
+from shared.text.subtitle_names import is_subtitle, split_name
+
+_TRACK = "track:"
+_MOST_BYTES = 64 << 20  # as the reader of subtitles
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A complete text subtitle of a film in a known language: a file beside it, or a track inside."""
+
+    language: str
+    kind: Kind
+    name: str
+    track: int | None = None
+
+    @property
+    def rank(self) -> tuple[bool, bool]:
+        """Return its place among others, the best first."""
+        return self.kind != "full", self.track is not None
+
+
+class SubtitleChooser:
+    """Chooses for each film of a run."""
+
+    def __init__(self, planner: Planner, existing: Existing) -> None:
+        self._planner, self._existing = planner, existing
+
+    def choose(self, request: Request) -> Request:
+        """Return the request with the subtitle that stands for recognition, if there is one. Raises `BadInput` for one
+        that is named and cannot be used."""
+        if is_subtitle(request.media.name):
+            return request
+        settings = self._settings(request)
+        wanted = chosen_mode(settings)
+        if wanted == "none":
+            return request
+        film = request.media
+        spoken = self._spoken(film, settings)
+        if wanted == "auto":
+            return replace(request, subtitle=self._automatic(film, spoken, settings.to))
+        if wanted.startswith(_TRACK):
+            return replace(request, subtitle=self._track(film, wanted, spoken))
+        return replace(request, subtitle=_named(Path(wanted).absolute(), spoken))
+
+    def _settings(self, request: Request) -> Settings:
+        planner = self._planner.with_overrides(request.overrides) if request.overrides else self._planner
+        return planner.settings
+
+    def _spoken(self, film: Path, settings: Settings) -> str | None:
+        """Return the language that is spoken, as the user or the audio track states it."""
+        said = settings.stages.get("asr", {}).get("language")
+        return as_language(str(said)) if said else self._existing.language_of_sound(film, requested_sound(settings))
+
+    def _automatic(self, film: Path, spoken: str | None, targets: Sequence[str]) -> ExistingSubtitle | None:
+        found = list(self._candidates(film))
+        if spoken is None:
+            # Then only what leaves no doubt: one language, which nothing is to be translated into.
+            languages = {one.language for one in found}
+            found = (
+                [] if len(languages) > 1 or any(is_covered(to, one) for to in targets for one in languages) else found
+            )
+        else:
+            found = [one for one in found if is_covered(spoken, one.language)]
+        if not found:
+            return None
+        best = min(found, key=lambda one: one.rank)
+        why = f"{best.name} stands for recognition, because it is a complete subtitle in {english_name(best.language)}"
+        why += ", the spoken language" if spoken else ""
+        why += "; `--subtitles none` recognises the speech"
+        if best.track is not None:
+            return ExistingSubtitle(FromMedia(), best.language, best.kind, best.track, reason=why)
+        return ExistingSubtitle(_source(film.parent / best.name), best.language, best.kind, reason=why)
+
+    def _candidates(self, film: Path) -> Iterator[_Candidate]:
+        for sidecar in self._existing.beside(film):
+            if sidecar.language and not sidecar.forced:
+                yield _Candidate(sidecar.language, sidecar.kind, sidecar.name)
+        if self._existing.is_ours(film):
+            return
+        for number, track in enumerate(_subtitle_tracks(self._existing.tracks(film))):
+            if track.language and track.is_full_text:
+                yield _Candidate(track.language, _kind(track), f"subtitle track {number}", number)
+
+    def _track(self, film: Path, wanted: str, spoken: str | None) -> ExistingSubtitle:
+        tracks = _subtitle_tracks(self._existing.tracks(film))
+        number = int(wanted.removeprefix(_TRACK))
+        if tracks and not (number < len(tracks) and tracks[number].is_text):
+            told = "; ".join(f"{n}: {_told(track)}" for n, track in enumerate(tracks))
+            raise BadInput(
+                "subtitles.track",
+                f"{shown(film)} has no text in subtitle track {number}; its subtitle tracks are {told}",
+                hint="name a track that is text, or a subtitle file",
+            )
+        track = tracks[number] if tracks else None
+        language = (track.language if track else None) or spoken
+        why = f"subtitle track {number} stands for recognition, because it is named"
+        return ExistingSubtitle(FromMedia(), language, _kind(track) if track else "full", number, reason=why)
+
+
+def alone(file_name: str, said: str | None) -> ExistingSubtitle:
+    """Return the subtitle file that is the media file itself. `said` is the language that the user says it is in."""
+    facts = split_name(file_name)[1]
+    return ExistingSubtitle(FromMedia(), as_language(said) if said else facts.language, facts.kind, alone=True)
+
+
+def as_language(said: str) -> str:
+    """Return the tag of a language as the user writes it; the text itself if it is none: the stage refuses it with its
+    own words."""
+    try:
+        return known_language(said)
+    except ValueError:
+        return said
+
+
+def chosen_mode(settings: Settings) -> str:
+    """Return the setting `subtitles` as `auto`, `none`, `track:N` or a path: `library` means `auto` for translations
+    that go beside their films."""
+    if settings.subtitles == "library":
+        return "auto" if settings.beside and settings.to else "none"
+    return settings.subtitles
+
+
+def check_one_film(settings: Settings, films: int) -> None:
+    """Raise `UsageError` if one subtitle file is to stand for the speech of several films."""
+    mode = chosen_mode(settings)
+    if films > 1 and mode not in {"auto", "none"} and not mode.startswith(_TRACK):
+        raise UsageError(
+            "subtitles.several",
+            f"`--subtitles` names one file, {mode}, for {films} films",
+            hint="`--subtitles auto` takes the file beside each film; a list for `--manifest` can name one for each",
+        )
+
+
+def content_of(leaf: FromPath) -> bytes:
+    """Return the content of a file. Raises `MediaChanged` if it is not the one that the plan was made for."""
+    try:
+        content = leaf.path.read_bytes()
+    except OSError as error:
+        raise BadInput("subtitles.missing", f"{shown(leaf.path)} cannot be read: {error.strerror or error}") from error
+    if hashlib.sha256(content).hexdigest() != leaf.sha256:
+        raise MediaChanged("subtitles.changed", f"{shown(leaf.path)} changed since the run began", hint="run it again")
+    return content
+
+
+def _named(path: Path, spoken: str | None) -> ExistingSubtitle:
+    facts = split_name(path.name)[1]
+    why = f"{path.name} stands for recognition, because it is named"
+    return ExistingSubtitle(_source(path), facts.language or spoken, facts.kind, reason=why)
+
+
+def _source(path: Path) -> FromPath:
+    """Return the source of a subtitle file. Raises `BadInput` if it cannot be read."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise BadInput("subtitles.too-large", f"{shown(path)} should be a subtitle, and is larger than 64 MiB")
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput(
+            "subtitles.missing",
+            f"the subtitle {shown(path)} cannot be read: {error.strerror or error}",
+            hint="check the spelling after `--subtitles`; it takes auto, none, track:N or a subtitle file",
+        ) from error
+    return FromPath(hashlib.sha256(content).hexdigest(), path)
+
+
+def _subtitle_tracks(tracks: Sequence[InnerTrack]) -> list[InnerTrack]:
+    return [track for track in tracks if track.kind == "subtitle"]
+
+
+def _kind(track: InnerTrack) -> Kind:
+    if "forced" in track.flags:
+        return "forced"
+    return "sdh" if "hearing impaired" in track.flags or "captions" in track.flags else "full"
+
+
+def _told(track: InnerTrack) -> str:
+    return " ".join(filter(None, [track.language or "language unknown", track.codec, *track.flags, track.title]))

@@ -1,0 +1,1 @@
+"""Make a transcript of existing subtitles."""

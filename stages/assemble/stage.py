@@ -1,0 +1,119 @@
+"""Make a transcript of the cues of an existing subtitle, and of what was heard where no cue stands.
+
+Each text that somebody says or sings becomes a segment with the time of its cue. Sounds, names in front of a text and
+marks stay in the cues, so that nothing takes them for speech. Without cues, because the subtitle does not fit the film,
+the transcript is what was heard.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import Field
+
+from shared.documents.cue import CueSheet, KeptCue, KeptCues
+from shared.documents.transcript import Segment, Transcript
+from shared.stage import Backend, Files, Job, Params, Resources, Stage
+
+
+class AssembleInputs(Files):
+    """`subtitle`: `shared.documents.cue.CueSheet` as it was read; `heard`: `shared.documents.transcript.Transcript`,
+    None without a film; `cues`: the subtitle in the film's time, None where it does not fit the film."""
+
+    subtitle: Path
+    cues: Path | None = None
+    heard: Path | None = None
+
+
+class AssembleParams(Params):
+    """How the two texts are put together."""
+
+    fill: bool = Field(False, description="also take what was heard where no cue stands")
+
+
+class AssembleOutputs(Files):
+    """`transcript`; `kept`: `shared.documents.cue.KeptCues`, None without a subtitle."""
+
+    transcript: Path
+    kept: Path | None = None
+
+
+AssembleJob = Job[AssembleInputs, AssembleParams]
+
+
+class Engine(Protocol):
+    """A backend: make segments of cues, and choose among what was heard."""
+
+    def segments_of(self, sheet: CueSheet) -> tuple[KeptCues, tuple[Segment, ...]]: ...
+    def filled(
+        self, kept: KeptCues, segments: tuple[Segment, ...], heard: Transcript
+    ) -> tuple[KeptCues, tuple[Segment, ...]]: ...
+
+
+def run(engine: Engine, job: AssembleJob) -> AssembleOutputs:
+    """Put the transcript together."""
+    heard = Transcript.read(job.inputs.heard) if job.inputs.heard else None
+    if heard and job.inputs.cues is None:
+        return _write(job, heard, None)
+    sheet = CueSheet.read(job.inputs.cues or job.inputs.subtitle)
+    kept, segments = engine.segments_of(sheet)
+    if heard and job.params.fill:
+        kept, segments = engine.filled(kept, segments, heard)
+    return _write(job, _transcript(sheet, segments, heard), kept)
+
+
+def stub(job: AssembleJob) -> AssembleOutputs:
+    """Return a segment for each cue, or what was heard."""
+    heard = Transcript.read(job.inputs.heard) if job.inputs.heard else None
+    if heard and job.inputs.cues is None:
+        return _write(job, heard, None)
+    sheet = CueSheet.read(job.inputs.cues or job.inputs.subtitle)
+    segments = tuple(
+        Segment(id=number, text=" ".join(cue.lines), start_ms=cue.start_ms, end_ms=cue.end_ms, origin="read")
+        for number, cue in enumerate(sheet.cues)
+    )
+    cues = tuple(KeptCue(cue=cue, segments=(number,)) for number, cue in enumerate(sheet.cues))
+    kept = KeptCues(language=sheet.language, kind=sheet.kind, cues=cues)
+    return _write(job, _transcript(sheet, segments, heard), kept)
+
+
+def _transcript(sheet: CueSheet, segments: tuple[Segment, ...], heard: Transcript | None) -> Transcript:
+    last = max((cue.end_ms for cue in sheet.cues), default=0)
+    return Transcript(
+        language=sheet.language,
+        language_probability=1.0,
+        duration_ms=max(heard.duration_ms if heard else 0, last),
+        segments=segments,
+    )
+
+
+def _write(job: AssembleJob, transcript: Transcript, kept: KeptCues | None) -> AssembleOutputs:
+    job.note("language", transcript.language)
+    job.note("segments", len(transcript.segments))
+    job.note("from_subtitle", sum(segment.origin == "read" for segment in transcript.segments))
+    job.note("filled", sum(segment.origin == "heard" for segment in transcript.segments))
+    return AssembleOutputs(
+        transcript=transcript.write(job.out_dir / "transcript.json"),
+        kept=kept.write(job.out_dir / "kept.json") if kept else None,
+    )
+
+
+STAGE = Stage(
+    name="assemble",
+    version=1,
+    summary="make a transcript of existing subtitles, and of what was heard where they have nothing",
+    inputs=AssembleInputs,
+    params=AssembleParams,
+    outputs=AssembleOutputs,
+    backends={
+        "parts": Backend(
+            module="stages.assemble.parts",
+            environment="core",
+            summary="the project's own rules for sounds, names and songs in cues",
+            resources=Resources(cpus=1, memory_gib=0.3),
+        ),
+    },
+    run=run,
+    stub=stub,
+)

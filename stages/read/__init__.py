@@ -1,0 +1,1 @@
+"""Read an existing subtitle: its cues, its language and its kind."""

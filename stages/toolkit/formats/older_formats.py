@@ -1,0 +1,44 @@
+"""Reads the subtitle formats of old players, by pysubs2: MicroDVD, MPL2, TMPlayer, SAMI, and YouTube's SBV.
+
+MicroDVD counts frames. A file that does not state its frame rate in a first line `{1}{1}25` has the rate of the film
+that it was made for, which is 23.976 for most of those that still go round.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pysubs2
+
+from shared.stage import StageError
+
+KINDS = ("sub", "mpl", "tmp", "smi", "sbv")
+_FORMATS = {"sub": "microdvd", "mpl": "mpl2", "tmp": "tmp", "smi": "sami", "sbv": "srt"}
+_BEGINNINGS = (
+    ("sub", re.compile(r"\{-?\d+\}\{-?\d*\}")),
+    ("mpl", re.compile(r"\[-?\d+\]\[-?\d*\]")),
+    ("smi", re.compile(r"<SAMI", re.IGNORECASE)),
+    ("sbv", re.compile(r"\d+:\d\d:\d\d\.\d{1,3},\d+:\d\d:\d\d\.\d{1,3}\s*\n")),
+    ("tmp", re.compile(r"\d+:\d\d:\d\d[:=]\D")),
+)
+_USUAL_RATE = 23.976
+_SBV_TIMES = re.compile(r"^(\d+:\d\d:\d\d)\.(\d{1,3}),(\d+:\d\d:\d\d)\.(\d{1,3})\s*$", re.MULTILINE)
+
+
+def kind_of(begin: str) -> str | None:
+    """Return the format of a text that begins so, as a file's suffix; None for another one."""
+    return next((kind for kind, pattern in _BEGINNINGS if pattern.match(begin)), None)
+
+
+def read(text: str, kind: str, repairs: list[str]) -> pysubs2.SSAFile:
+    """Return the file. Raises `StageError` if it cannot be made out."""
+    try:
+        if kind == "sbv":
+            text = _SBV_TIMES.sub(r"\1,\2 --> \3,\4", text)
+        try:
+            return pysubs2.SSAFile.from_string(text, format_=_FORMATS[kind])
+        except pysubs2.UnknownFPSError:
+            repairs.append(f"the file counts frames and does not say how many a second has; {_USUAL_RATE} is assumed")
+            return pysubs2.SSAFile.from_string(text, format_=_FORMATS[kind], fps=_USUAL_RATE)
+    except (ValueError, pysubs2.Pysubs2Error) as error:
+        raise StageError("check.format", f"the subtitle cannot be made out: {error}", "export it as SubRip") from error
