@@ -43,8 +43,10 @@ class Guard:
 
         async def safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                added = [(key.encode(), value.encode()) for key, value in SAFE_HEADERS.items()]
-                message = {**message, "headers": [*message.get("headers", ()), *added]}
+                given = list(message.get("headers", ()))
+                own = {key.decode("latin1").lower() for key, _ in given}  # a report brings a policy for its style
+                added = [(key.encode(), value.encode()) for key, value in SAFE_HEADERS.items() if key not in own]
+                message = {**message, "headers": [*given, *added]}
             await send(message)
 
         if refused := self._refusal(scope, path, headers):

@@ -18,7 +18,7 @@ SAFE_HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
-"""Headers of every reply."""
+"""Headers of every reply, except for those that it has itself."""
 
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _SERVER_ERROR = 500

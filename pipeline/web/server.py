@@ -51,6 +51,7 @@ from pipeline.web.replies import json_reply, refusal_reply
 from pipeline.web.review.drafts import DraftStore
 from pipeline.web.review.made_files import MadeFiles
 from pipeline.web.review.reviews import Reviews
+from pipeline.web.run_pages import RunPages
 from pipeline.web.service import Service
 from pipeline.web.uploads import Uploads, delete_old
 from shared.stage import CORE_ENVIRONMENT
@@ -120,7 +121,7 @@ def _service(project: Project, flags: Mapping[str, JsonValue], options: ServeOpt
     answers_folder = folder / "answers"
     out = {**flags, "beside": False, "output_dir": str(project.folders.output)}
     beside = {name: value for name, value in flags.items() if name != "output_dir"} | {"beside": True}
-    answers = {**out, "output_dir": str(answers_folder), "skip_existing": False}
+    answers = {**out, "output_dir": str(answers_folder), "skip_existing": False, "report": False}
     cores = project.settings.cpus or available_cores()
     plan = ChildPlan(
         python=project.installed.environments.python(CORE_ENVIRONMENT),
@@ -156,7 +157,10 @@ def _app(project: Project, service: Service, options: ServeOptions) -> Starlette
         return json_reply(document)
 
     return Starlette(
-        routes=[*routes, Route("/openapi.json", openapi), *Pages(has_token=has_token).routes()],
+        routes=[
+            *routes, Route("/openapi.json", openapi), *RunPages(project, service.reviews).routes(),
+            *Pages(has_token=has_token).routes(),
+        ],
         exception_handlers={
             Refused: _refused, ReelError: _reel_error, HTTPException: _http_error, Exception: _bug,
         },

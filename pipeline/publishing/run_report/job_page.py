@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from pipeline.publishing.doubts import Doubt, Subtitles
-from pipeline.publishing.run_report.html import Html, Part, element, page, table, together, within
+from pipeline.publishing.run_report.html import Html, Part, counted, element, page, table, together, within
 from pipeline.publishing.run_report.job_facts import JobFacts, file_name
 from pipeline.publishing.run_report.materials import bill_of_materials
 from pipeline.publishing.run_report.steps_table import steps_table
@@ -13,6 +13,7 @@ from pipeline.publishing.run_report.timeline import timeline
 from shared.documents.cue import Cue
 from shared.documents.pins import Pin
 from shared.documents.quality_report import Broken
+from shared.documents.transcript import Transcript
 from shared.text.language import english_name
 from shared.text.timecode import clock, span
 
@@ -66,6 +67,8 @@ def _later_sections(facts: JobFacts, sound: SoundLink) -> Iterator[tuple[str, st
     if facts.subtitles:
         yield "guide", "Limits of the guide", together([_guide(one, sound) for one in facts.subtitles])
         yield "cues", "Subtitles", _cues(facts.subtitles, sound)
+    elif facts.transcript and facts.transcript.segments:
+        yield "text", "Text", _segments(facts.transcript, sound)
     if facts.pins or facts.job.edits:
         yield "corrections", "Corrections", _corrections(facts, sound)
     yield "steps", "Steps", steps_table(facts)
@@ -89,7 +92,7 @@ def _tiles(facts: JobFacts) -> Html:
     if facts.speakers:
         figures.append((str(len(facts.speakers)), "speakers" if len(facts.speakers) > 1 else "speaker", ""))
     if facts.pins:
-        figures.append((str(len(facts.pins)), "corrections", ""))
+        figures.append((str(len(facts.pins)), "corrections" if len(facts.pins) > 1 else "correction", ""))
     figures.append((span(facts.seconds), "of work", ""))
     return tiles(figures)
 
@@ -152,7 +155,7 @@ def _at(start_ms: int, sound: SoundLink) -> Html:
 
 
 def _rest(left: int, what: str) -> Html | None:
-    return element("p", f"{left} more {what} are not listed here.", class_="soft") if left else None
+    return element("p", f"{counted(left, f'more {what}')} not listed here.", class_="soft") if left else None
 
 
 def _doubts(doubts: Sequence[Doubt], sound: SoundLink) -> Html:
@@ -167,7 +170,7 @@ def _doubts(doubts: Sequence[Doubt], sound: SoundLink) -> Html:
     )  # fmt: skip
     kept, left = within(rows, _LISTED)
     told = element("p", "The most rewarding places first. A time opens the sound there.", class_="soft")
-    return together(told, element("ol", kept, class_="doubts"), _rest(left, "places"))
+    return together(told, element("ol", kept, class_="doubts"), _rest(left, "place"))
 
 
 def _guide(one: Subtitles, sound: SoundLink) -> Html:
@@ -198,9 +201,9 @@ def _offenders(broken: Broken, sound: SoundLink) -> Html:
         for one in broken.worst
     )  # fmt: skip
     kept, left = within(rows, _LISTED)
-    title = element("summary", f"{broken.rule}: {broken.count} cues, the worst first")
+    title = element("summary", f"{broken.rule}: {counted(broken.count, 'cue')}, the worst first")
     return element(
-        "details", title, element("ol", kept, class_="doubts"), _rest(left, "cues"), open=broken.count <= _OPEN_CUES
+        "details", title, element("ol", kept, class_="doubts"), _rest(left, "cue"), open=broken.count <= _OPEN_CUES
     )
 
 
@@ -209,9 +212,9 @@ def _cues(subtitles: Sequence[Subtitles], sound: SoundLink) -> Html:
     for one in subtitles:
         rows = (_cue(number, cue, one.sheet.language, sound) for number, cue in enumerate(one.sheet.cues, start=1))
         kept, left = within(rows, _CUES // len(subtitles))
-        title = element("summary", f"{len(one.sheet.cues)} cues in {english_name(one.sheet.language)}")
+        title = element("summary", f"{counted(len(one.sheet.cues), 'cue')} in {english_name(one.sheet.language)}")
         listed = element("ol", kept, class_="cues")
-        parts.append(element("details", title, listed, _rest(left, "cues"), open=len(one.sheet.cues) <= _OPEN_CUES))
+        parts.append(element("details", title, listed, _rest(left, "cue"), open=len(one.sheet.cues) <= _OPEN_CUES))
     return together(parts)
 
 
@@ -221,11 +224,25 @@ def _cue(number: int, cue: Cue, language: str, sound: SoundLink) -> Html:
     return element("li", element("span", str(number), class_="count"), _at(cue.start_ms, sound), said)
 
 
+def _segments(transcript: Transcript, sound: SoundLink) -> Html:
+    rows = (
+        element(
+            "li", element("span", one.speaker or "", class_="count"), _at(one.start_ms, sound),
+            element("span", one.text, class_="said", dir="auto", lang=one.language or transcript.language),
+        )
+        for one in transcript.segments
+    )  # fmt: skip
+    kept, left = within(rows, _CUES)
+    title = element("summary", f"{counted(len(transcript.segments), 'segment')} in {english_name(transcript.language)}")
+    listed = element("ol", kept, class_="cues segments")
+    return element("details", title, listed, _rest(left, "segment"), open=len(transcript.segments) <= _OPEN_CUES)
+
+
 def _corrections(facts: JobFacts, sound: SoundLink) -> Html:
     files = ", ".join(facts.job.edits)
     told = element("p", f"Corrected by hand, in {files}." if files else "Corrected by hand.", class_="soft")
     kept, left = within((_correction(pin, sound) for pin in facts.pins), _LISTED)
-    return together(told, element("ol", kept, class_="doubts corrections"), _rest(left, "corrections"))
+    return together(told, element("ol", kept, class_="doubts corrections"), _rest(left, "correction"))
 
 
 def _correction(pin: Pin, sound: SoundLink) -> Html:

@@ -11,7 +11,18 @@ from urllib.parse import quote
 
 from pipeline.publishing.record import REPORT, Job, read_job
 from pipeline.publishing.run_report.gantt import as_svg, chart, condensed
-from pipeline.publishing.run_report.html import Html, Part, element, page, table, table_of, table_row, together, within
+from pipeline.publishing.run_report.html import (
+    Html,
+    Part,
+    counted,
+    element,
+    page,
+    table,
+    table_of,
+    table_row,
+    together,
+    within,
+)
 from pipeline.publishing.run_report.job_facts import JobFacts, Materials, file_name
 from pipeline.publishing.run_report.job_page import FOOT, SoundLink, job_sections, section, tiles, warning_list
 from pipeline.publishing.run_report.published import link_to_sound, without_report
@@ -167,7 +178,7 @@ def _file_table(files: list[_File], links: Links) -> Html:
     head = ("File", "State", "Time", "Cues", "Over limits", "Warnings", "Note")
     numbers = (2, 3, 4, 5)
     kept, left = within((table_row(_row(file, links), numbers) for file in files), _FILES)
-    more = element("p", f"{left} more files are not listed here.", class_="soft") if left else None
+    more = element("p", f"{counted(left, 'more file')} not listed here.", class_="soft") if left else None
     return together(table_of(head, kept, "Files", numbers), more)
 
 

@@ -17,8 +17,7 @@ def steps_table(facts: JobFacts) -> Html:
     did = ("In this run",) if facts.states else ()
     head = ("Step", "Backend", *did, "Time", "Share", "Speed", "Memory", "Result")
     first = 2 + len(did)
-    longest = max((result.seconds for result in facts.results.values()), default=0.0)
-    rows = [list(_row(step, facts, longest)) for step in (*facts.results, *_failed(facts))]
+    rows = [list(_row(step, facts)) for step in (*facts.results, *_failed(facts))]
     told = element(
         "p", "Times and memory are those of the run that made each result. Speed is in times the length of the file.",
         class_="soft",
@@ -30,7 +29,7 @@ def _failed(facts: JobFacts) -> list[str]:
     return [step for step in facts.states if step not in facts.results]
 
 
-def _row(step: str, facts: JobFacts, longest: float) -> Iterator[Part]:
+def _row(step: str, facts: JobFacts) -> Iterator[Part]:
     result = facts.results.get(step)
     yield step
     device = str(result.ingredients.get("device") or "") if result else ""
@@ -41,7 +40,7 @@ def _row(step: str, facts: JobFacts, longest: float) -> Iterator[Part]:
         yield from ("", "", "", "", "")
         return
     yield span(result.seconds)
-    yield _bar(result.seconds, longest)
+    yield _bar(result.seconds, facts.seconds)
     speed = facts.length_ms / 1000 / result.seconds if result.seconds else 0
     yield f"{speed:.{1 if speed < 100 else 0}f}x" if speed else ""
     yield f"{result.memory_mb:.0f} MB" if result.memory_mb else ""
@@ -52,7 +51,7 @@ def _backend(step: str, result: StoredResult | None) -> str:
     return str(result.ingredients["backend"]) if result else ""
 
 
-def _bar(seconds: float, longest: float) -> Html:
-    wide = max(round(_BAR * seconds / longest), 1) if longest else 0
+def _bar(seconds: float, total: float) -> Html:
+    wide = max(round(_BAR * seconds / total), 1) if total else 0
     bar = element("rect", width=wide, height=8)
     return element("svg", bar, viewBox=f"0 0 {_BAR} 8", class_="bar", preserveAspectRatio="none", aria_hidden="true")

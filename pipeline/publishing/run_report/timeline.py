@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.publishing.run_report.html import Html, element
+from pipeline.publishing.run_report.html import Html, counted, element
 from pipeline.publishing.run_report.job_facts import JobFacts, Stretch
 from shared.documents.quality_report import QualityReport
 from shared.text.timecode import clock, span
@@ -25,13 +25,13 @@ def timeline(facts: JobFacts) -> Html | None:
     lanes += [_stretches("Speech", facts.speech, length_ms, "speech")] if facts.speech else []
     for number, (name, parts) in enumerate(list(facts.speakers.items())[:_MOST_SPEAKERS]):
         lanes.append(_stretches(name, parts, length_ms, f"speaker speaker-{number}"))
-    lanes += [_moments("Shots", facts.shots, length_ms, "shots", "changes")] if facts.shots else []
+    lanes += [_moments("Shots", facts.shots, length_ms, "shots", "change")] if facts.shots else []
     if removed := [(one.start_ms, one.end_ms) for one in facts.removals]:
         lanes.append(_stretches("Removed", removed, length_ms, "removed"))
     if over := sorted({at for one in facts.subtitles for at in _over(one.report)}):
-        lanes.append(_moments("Over limits", over, length_ms, "over", "cues"))
+        lanes.append(_moments("Over limits", over, length_ms, "over", "cue"))
     if doubts := [one.start_ms for one in facts.doubts]:
-        lanes.append(_moments("Listen again", doubts, length_ms, "doubt", "places"))
+        lanes.append(_moments("Listen again", doubts, length_ms, "doubt", "place"))
     marks = [clock(length_ms * number // _TICKS) for number in range(_TICKS + 1)]
     axis = element("div", [element("span", mark) for mark in marks], class_="axis", aria_hidden="true")
     return element("div", lanes, axis, class_="timeline")
@@ -78,4 +78,4 @@ def _stretches(name: str, parts: Sequence[Stretch], length_ms: int, kind: str) -
 def _moments(name: str, times_ms: Iterable[int], length_ms: int, kind: str, what: str) -> Html:
     times = sorted(times_ms)
     path = element("path", d="".join(f"M{round(at * _WIDE / length_ms)} 0v{_HIGH}" for at in times))
-    return _lane(name, f"{len(times)} {what}", f"moments {kind}", path, _HIGH)
+    return _lane(name, counted(len(times), what), f"moments {kind}", path, _HIGH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from pipeline.publishing.run_report.published import report_of
+from tests.conftest import Reel
 from tests.fakes.made_job import film
+from tests.pipeline.web.browser.conftest import Open, faults
+from tests.pipeline.web.conftest import Serve
 
 EVIL = "<img src=x onerror=alert(1)> \u0645\u0631\u062d\u0628\u0627 <script>document.title='gone'</script>"
 
@@ -93,3 +97,24 @@ def test_a_printed_report_is_light_and_holds_what_is_folded_on_the_screen(show: 
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(26, 32, 40)"
     page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = false })")
     assert page.locator("#cues li").first.bounding_box(), "folded lists are printed"
+
+
+def test_a_server_shows_the_reports_and_their_times_lead_to_the_review(
+    serve: Serve, open_page: Open, reel: Reel, films: Path
+) -> None:
+    reel("run", films / "demo.mp4", extra={"REEL_STUB": "true"})
+    (run,) = json.loads(reel("runs", "list", "--json").stdout)["data"]["runs"]
+    server = serve("--base-path", "/reel")
+    tab = open_page(server, f"/reel/runs/{run['id']}")
+    assert tab.page.locator("h1").inner_text() == "demo.mp4"
+    assert tab.page.evaluate("getComputedStyle(document.querySelector('section')).borderRadius") == "10px"
+    assert not faults(tab.page)
+    link = tab.page.locator("#cues a.time").first.get_attribute("href") or ""
+    review = link.partition("#")[0]
+    assert link.startswith("../review/")
+    assert "#t=" in link
+    page = open_page(server, f"/reel/runs/../{review.removeprefix('../')}/report").page
+    assert page.locator("h1").inner_text() == "demo.mp4"
+    assert "script-src" not in server.ask("GET", f"/reel/runs/{run['id']}").headers["content-security-policy"]
+    for path in ("/reel/runs/none", "/reel/review/0123456789abcdef/report"):
+        assert server.ask("GET", path).status == 404
