@@ -146,8 +146,7 @@ class Admission:
         else:
             self._disk.check(folder)
         name = self.name(request.media)
-        if request.order:
-            carry_out(request.order, digest, self._records.edits, folder)
+        order = carry_out(request.order, digest, self._records.edits, folder) if request.order else None
         if edits := self._edits(name, digest, folder):
             choices = self._planner_for(request).choices()
             plan = with_edits(plan, edits, lambda inputs: single_step(stage_named(CORRECT), choices, inputs, None))
@@ -155,6 +154,8 @@ class Admission:
         else:
             decided_by = self._digest_of(plan)
         rules = self._rules(request, digest, names)
+        if order:
+            rules = replace(rules, settings={**rules.settings, **order.settings})
         return Item(name, request.media, digest, plan, folder, index, request.priority, edits, decided_by, rules)
 
     def _rules(self, request: Request, digest: str, names: NameRules) -> Rules:

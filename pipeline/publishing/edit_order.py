@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from pipeline.base.errors import BadInput
 from pipeline.publishing.edits import Changed, EditStore
 from pipeline.publishing.publish import forget_edits
@@ -32,16 +34,19 @@ class OrderedEdit(Frozen):
 
 class EditOrder(Document):
     """Corrections of the media file with the digest `media`: first all, or single `pins` of a correction by its digest,
-    are dropped; then each group is taken in, a later one on top of the earlier ones."""
+    are dropped; then each group is taken in, a later one on top of the earlier ones. The record of the job tells
+    `settings` instead of its own, where they differ."""
 
     media: str
     drops_all: bool = False
     pins: dict[str, tuple[str, ...]] = {}
     takes: tuple[tuple[OrderedEdit, ...], ...] = ()
+    settings: dict[str, JsonValue] = {}
 
 
-def carry_out(order: Path, digest: str, edits: EditStore, folder: Path) -> None:
-    """Carry out the order in a file for the media file with this digest, published in `folder`. Raises `BadInput`."""
+def carry_out(order: Path, digest: str, edits: EditStore, folder: Path) -> EditOrder:
+    """Carry out the order in a file for the media file with this digest, published in `folder`, and return it. Raises
+    `BadInput`."""
     try:
         found = EditOrder.read(order)
     except (OSError, DocumentError) as error:
@@ -64,3 +69,4 @@ def carry_out(order: Path, digest: str, edits: EditStore, folder: Path) -> None:
         except OSError as error:
             why = f"a corrected file cannot be read: {error}"
             raise BadInput("edits.order", why, hint="apply the draft again") from error
+    return found

@@ -10,6 +10,7 @@ import tempfile
 import traceback
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 from pydantic import JsonValue
@@ -132,8 +133,9 @@ def _service(project: Project, flags: Mapping[str, JsonValue], options: ServeOpt
     uploads = Uploads(folder / "uploads", options.max_upload_bytes, options.keep_free_bytes)
     runner = JobRunner(queue, events, plan)
     maker, partial = JobMaker(project.planner, roots), PartialUploads(uploads)
+    glossary = Path(project.settings.glossary).absolute() if project.settings.glossary else None
     drafts = DraftStore(folder / "drafts", project.store, queue.find)
-    reviews = Reviews(project.store, drafts, roots, uploads.folder, answers_folder)
+    reviews = Reviews(project.store, drafts, roots, uploads.folder, answers_folder, glossary)
     made = MadeFiles(folder / "made", project.installed)
     return Service(
         runner, events, maker, roots, uploads, partial, answers_folder, project.settings.beside, reviews, made,

@@ -6,10 +6,12 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pipeline.base.errors import BadInput
 from pipeline.publishing.placed_pins import PlacedPin, placed_pins
 from pipeline.publishing.publish import changed_files
 from pipeline.web.apis.own_api import API, json_body
@@ -20,10 +22,13 @@ from pipeline.web.replies import json_reply
 from pipeline.web.review.applying import WINNERS, apply_draft, drop_order
 from pipeline.web.review.changes import Change, changes
 from pipeline.web.review.drafts import Applying, DraftNote, OpenDraft
+from pipeline.web.review.glossary_line import told_term, write_term
 from pipeline.web.review.review_base import ReviewBase
 from pipeline.web.service import Service
 from shared.documents.base import DocumentError
 from shared.documents.cue import CueSheet
+from shared.mistakes import first_mistake
+from shared.text.glossary import Term
 
 
 class ReviewApplyApi:
@@ -40,6 +45,7 @@ class ReviewApplyApi:
             Route(f"{ONE}/changes", self.show_changes, methods=["GET"]),
             Route(f"{ONE}/edits", self.list_edits, methods=["GET"]),
             Route(f"{ONE}/edits", self.drop_edits, methods=["DELETE"]),
+            Route(f"{ONE}/glossary", self.add_term, methods=["POST"]),
         ]
 
     async def apply(self, request: Request) -> Response:
@@ -87,6 +93,25 @@ class ReviewApplyApi:
         folder = self._reviews.drafts.root / "orders"
         new = await asyncio.to_thread(drop_order, draft.base, self._reviews, folder, pins)
         return _accepted(request, self._service.submit(new), {})
+
+    async def add_term(self, request: Request) -> Response:
+        """Add a term to the glossary of the run, or with `confirm` false tell the line that would be added."""
+        body = await json_body(request)
+        try:
+            term = Term.model_validate(body.get("term"))
+        except ValidationError as error:
+            raise Refused(422, "glossary.invalid", f"`term.{first_mistake(error)}`", param="term") from error
+        draft = await self._draft(request)
+        path = await asyncio.to_thread(self._reviews.glossary, draft.base)
+        if path is None:
+            hint = "run the file with `--glossary FILE` once"
+            raise Refused(409, "review.no-glossary", "the run had no glossary", hint)
+        is_confirmed = body.get("confirm") is True
+        try:
+            line = await asyncio.to_thread(write_term if is_confirmed else told_term, path, term)
+        except BadInput as error:
+            raise Refused.by(error, 409 if error.code == "glossary.known" else 422) from error
+        return json_reply({"file": str(path), "line": line, "written": is_confirmed})
 
     async def _draft(self, request: Request) -> OpenDraft:
         return await asyncio.to_thread(self._reviews.draft, name_of(request))

@@ -64,12 +64,11 @@ class ReviewFilesApi:
         text = request.path_params["number"]
         draft = await self._draft(request)
         info, film, picture = await asyncio.to_thread(self._picture, draft)
-        track = info.picture if info else None
         is_there = text.isdecimal() and len(text) < 7 and int(text) < picture.stills
-        if track is None or film is None or not is_there:
+        if info is None or film is None or not is_there:
             raise Refused(404, "review.no-still", "there is no such picture", picture.why or None)
         digest = draft.base.media_sha256
-        made = await asyncio.wrap_future(self._made.still(digest, film, track.index, int(text)))
+        made = await asyncio.wrap_future(self._made.still(digest, film, info, int(text)))
         if made is None:
             raise Refused(404, "review.no-still", "the film has no picture there")
         return _file(request, made, f"{digest}-{text}", "image/jpeg", _FOR_EVER)

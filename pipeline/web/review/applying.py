@@ -54,9 +54,7 @@ def apply_draft(draft: OpenDraft, reviews: Reviews, edits: EditStore, on_disk: s
     others = tuple(_kept(draft, one) for one in changed)
     groups = [made, others] if on_disk == "file" else [others, made]
     order = EditOrder(media=base.media_sha256, takes=tuple(group for group in groups if group))
-    path = order_path(draft)
-    order.write(path)
-    return Applied(_job(base, record, path), attempt)
+    return Applied(_job(base, record, order, order_path(draft), reviews.store), attempt)
 
 
 def drop_order(base: ReviewBase, reviews: Reviews, folder: Path, pins: dict[str, tuple[str, ...]] | None) -> NewJob:
@@ -65,20 +63,36 @@ def drop_order(base: ReviewBase, reviews: Reviews, folder: Path, pins: dict[str,
     record = _record(base, reviews)
     order = EditOrder(media=base.media_sha256, drops_all=pins is None, pins=pins or {})
     digest = hashlib.sha256(order.as_text().encode()).hexdigest()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = (folder / f"drop-{digest[:16]}.json").absolute()
-    order.write(path)
-    return _job(base, record, path)
+    return _job(base, record, order, (folder / f"drop-{digest[:16]}.json").absolute(), reviews.store)
 
 
-def _job(base: ReviewBase, record: Job, order: Path) -> NewJob:
-    """Return the job that makes the files of a folder again, with the settings of the run that made them."""
+def _job(base: ReviewBase, record: Job, order: EditOrder, path: Path, store: ResultStore) -> NewJob:
+    """Write the order to `path`. Return the job that makes the files of a folder again, with the settings of the run
+    that made them.
+
+    That includes its glossary as it was: a term that was added since would have all of the film recognised again.
+    """
     media, folder = Path(base.media), Path(base.folder)
     told = record.settings or {"to": _targets(record)}
+    if glossary := told.get("glossary"):
+        order = order.model_copy(update={"settings": {"glossary": glossary}})
+        told = {**told, "glossary": str(_glossary_then(record, store) or glossary)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    order.write(path)
     overrides: dict[str, JsonValue] = {**told, "recipe": record.recipe, "profile": record.profile}
     place = "beside" if is_job_folder(folder) else str(folder.parent)
-    same = hashlib.sha256(f"{folder}|{order.read_text(encoding='utf-8')}".encode()).hexdigest()
-    return NewJob(media, media.name, overrides, place, _SOURCE, same, _PRIORITY, order)
+    same = hashlib.sha256(f"{folder}|{order.as_text()}".encode()).hexdigest()
+    return NewJob(media, media.name, overrides, place, _SOURCE, same, _PRIORITY, path)
+
+
+def _glossary_then(record: Job, store: ResultStore) -> Path | None:
+    """Return the content of the glossary that a job was made with; None if it is not kept."""
+    for facts in record.steps.values():
+        inputs = (store.ingredients(str(facts.get("key"))) or {}).get("inputs")
+        digest = inputs.get("glossary") if isinstance(inputs, dict) else None
+        if isinstance(digest, str) and store.object_path(digest).is_file():
+            return store.object_path(digest).absolute()
+    return None
 
 
 def _targets(record: Job) -> list[JsonValue]:

@@ -14,10 +14,11 @@ from pathlib import Path
 from threading import Lock
 
 from pipeline.base.errors import Missing
-from pipeline.web.review.pictures import STILL_MS
+from pipeline.web.review.pictures import STILL_MS, lead_ms
 from pipeline.web.review.sound_peaks import write_peaks
 from pipeline.workers.installation import Installation
 from shared.containers import FORMATS
+from shared.documents.media import Media
 from shared.processes import child_options
 
 _KEPT_BYTES = 256 << 20
@@ -52,11 +53,15 @@ class MadeFiles:
 
         return self._get(self._folder / f"{digest}.dat", make)
 
-    def still(self, digest: str, film: Path, track: int, number: int) -> Future[Path | None]:
+    def still(self, digest: str, film: Path, info: Media, number: int) -> Future[Path | None]:
         """Return the picture number `number` of a film, by the digest of that; None if the film has none there."""
+        track = info.picture.index if info.picture else 0
+        at_ms = number * STILL_MS
+        begin_ms = max(at_ms - lead_ms(info), 0)
+        places = (f"{begin_ms / 1000:.3f}", f"{(at_ms - begin_ms) / 1000:.3f}")
 
         def make(target: Path) -> None:
-            self._cut(film, track, number * STILL_MS, target)
+            self._cut(film, track, places, target)
 
         return self._get(self._folder / f"{digest}-{track}-{number}.jpg", make)
 
@@ -99,8 +104,9 @@ class MadeFiles:
             path.unlink(missing_ok=True)
             left -= size
 
-    def _cut(self, film: Path, track: int, at_ms: int, target: Path) -> None:
-        """Write one picture of a film; nothing where the film has none."""
+    def _cut(self, film: Path, track: int, places: tuple[str, str], target: Path) -> None:
+        """Write one picture of a film; nothing where the film has none. It lies at the sum of the places in seconds,
+        and the film is read from the first one on."""
         tools, tool = self._installed.tools, self._installed.tool
         try:
             program = tools.program(tool)
@@ -109,9 +115,9 @@ class MadeFiles:
         between = target.with_suffix(".part")
         command = [
             str(program), "-nostdin", "-hide_banner", "-loglevel", "error", "-y", "-protocol_whitelist", "file",
-            "-format_whitelist", ",".join(FORMATS), "-ss", f"{at_ms / 1000:.3f}", "-i", f"file:{film.absolute()}",
-            "-map", f"0:{track}", "-frames:v", "1", "-vf", f"scale={_STILL_WIDTH}:-2", "-q:v", "5", "-f", "image2",
-            f"file:{between}",
+            "-format_whitelist", ",".join(FORMATS), *(("-ss", places[0]) if float(places[0]) else ()),
+            "-i", f"file:{film.absolute()}", "-ss", places[1], "-map", f"0:{track}", "-frames:v", "1",
+            "-vf", f"scale={_STILL_WIDTH}:-2", "-q:v", "5", "-f", "image2", f"file:{between}",
         ]  # fmt: skip
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(

@@ -17,6 +17,10 @@ STILL_MS = 1000
 # What Chromium was seen to play, by ffmpeg's names. It takes HEVC in an MP4 for playable, and shows no picture.
 _TYPES = {"mp4": "video/mp4", "mov": "video/mp4", "matroska": "video/x-matroska", "webm": "video/webm"}
 _CODECS = {"h264", "vp8", "vp9", "av1"}
+# A jump into these lands between two key frames, and shows nothing before the next one. Broadcasts have a key frame
+# every 10 s at least.
+_WITHOUT_INDEX = {"mpegts", "mpeg"}
+_LEAD_MS = 10_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,11 @@ class Picture:
     frame_rate: float | None = None
     why: str = ""
     stills: int = 0
+
+
+def lead_ms(info: Media) -> int:
+    """Return how much sooner than a still the film has to be read, so that the still can be decoded."""
+    return _LEAD_MS if _WITHOUT_INDEX & set(info.container.split(",")) else 0
 
 
 def picture_of(info: Media | None, obstacle: str) -> Picture:

@@ -28,11 +28,14 @@ class Reviewable:
 
 class Reviews:
     """The reviews of one server. `uploads` is the folder of uploaded files, `answers` that of results which are sent
-    back and deleted. The methods may block, and any thread may call them."""
+    back and deleted, `glossary` that of the settings. The methods may block, and any thread may call them."""
 
-    def __init__(self, store: ResultStore, drafts: DraftStore, roots: MediaRoots, uploads: Path, answers: Path) -> None:
+    def __init__(
+        self, store: ResultStore, drafts: DraftStore, roots: MediaRoots, uploads: Path, answers: Path,
+        glossary: Path | None = None,
+    ) -> None:  # fmt: skip
         self.store, self.drafts = store, drafts
-        self._roots, self._uploads, self._answers = roots, uploads, answers
+        self._roots, self._uploads, self._answers, self._glossary = roots, uploads, answers, glossary
         self._known: dict[str, Reviewable] = {}
 
     def all(self) -> list[Reviewable]:
@@ -83,10 +86,10 @@ class Reviews:
         return read_job(Path(base.folder))
 
     def glossary(self, base: ReviewBase) -> Path | None:
-        """Return the file with the glossary of the run; None if it had none."""
+        """Return the file with the glossary of the run, else that of the server's settings; None without either."""
         record = self.record(base)
         name = record.settings.get("glossary") if record else None
-        return Path(name) if isinstance(name, str) and name else None
+        return Path(str(name)) if name else self._glossary
 
     def _find(self, name: str) -> Reviewable:
         """Return the folder of a review. Raises `Refused`."""

@@ -6,68 +6,16 @@ import http.client
 import json
 import struct
 import threading
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import Reel
-from tests.fakes.web_client import Reply, Server, end_server, start_server
+from tests.fakes.review_page import Page, change, events_of, new_batch
+from tests.fakes.web_client import Server, end_server, start_server
 
 Serve = Callable[..., Server]
-
-
-def new_batch() -> str:
-    return uuid.uuid4().hex
-
-
-@dataclass
-class Page:
-    """A page that shows one review, as far as it speaks to the server."""
-
-    server: Server
-    path: str
-    etag: str = ""
-
-    @classmethod
-    def of(cls, server: Server, folder: Path) -> Page:
-        [one] = server.ask("GET", f"/api/1/media?folder={folder}").data["media"]
-        page = cls(server, f"/api/1/media/{one['id']}")
-        page.read()
-        return page
-
-    def read(self) -> dict[str, Any]:
-        reply = self.server.ask("GET", self.path)
-        assert reply.status == 200, reply.body
-        assert reply.headers["etag"] == reply.data["etag"]
-        self.etag = reply.data["etag"]
-        return dict(reply.data)
-
-    def cue(self, name: str) -> dict[str, Any] | None:
-        return next((one["cue"] for one in self.read()["cues"] if one["id"] == name), None)
-
-    def send(self, *ops: Mapping[str, Any], batch: str | None = None, etag: str | None = None) -> Reply:
-        body = {"batch": batch or new_batch(), "ops": list(ops)}
-        return self._post("ops", body, self.etag if etag is None else etag)
-
-    def step(self, what: str, batch: str | None = None) -> Reply:
-        return self._post(what, {"batch": batch or new_batch()}, self.etag)
-
-    def apply(self, **body: str) -> Reply:
-        return self._post("apply", body, self.etag)
-
-    def _post(self, what: str, body: object, etag: str) -> Reply:
-        reply = self.server.ask("POST", f"{self.path}/{what}", body, {"if-match": etag} if etag else {})
-        if reply.status == 200:
-            self.etag = reply.data["etag"]
-        return reply
-
-
-def change(cue: dict[str, Any], name: str, *lines: str) -> dict[str, Any]:
-    return {"id": name, "before": cue, "after": {**cue, "lines": list(lines)}}
 
 
 @pytest.fixture
@@ -316,3 +264,41 @@ def test_a_stranger_neither_reads_nor_changes_a_review(serve: Serve, published: 
     assert server.ask("DELETE", f"{page.path}/draft", headers=foreign).status == 403
     form = server.ask("POST", f"{page.path}/ops", json.dumps({}).encode(), {"content-type": "text/plain"})
     assert form.status == 415
+
+
+def test_a_term_goes_to_the_glossary_of_the_run_and_its_words_are_not_recognised_again(
+    serve: Serve, reel: Reel, films: Path
+) -> None:
+    table = films / "names.tsv"
+    table.write_text("source\tpt\r\nMarta\t=\r\n", encoding="utf-8")
+    reel("run", "--stub", films / "demo.mp4", "--to", "pt", "--glossary", table)
+    server = serve()
+    page = Page.of(server, reel.out / "demo")
+    assert page.read()["glossary"] == {"name": "names.tsv", "terms": ["Marta"]}
+    term = {"source": "Big Buck", "targets": {"hi": "x"}, "match": "any-case"}
+    asked = server.ask("POST", f"{page.path}/glossary", {"term": term})
+    assert (asked.data["written"], asked.data["file"]) == (False, str(table))
+    assert "Big Buck" not in table.read_text(encoding="utf-8")
+    added = server.ask("POST", f"{page.path}/glossary", {"term": term, "confirm": True})
+    assert (added.status, added.data["line"]) == (200, asked.data["line"])
+    assert table.read_bytes() == b"source\tpt\tmatch\thi\r\nMarta\t=\r\nBig Buck\t\tany-case\tx\r\n"
+    again = server.ask("POST", f"{page.path}/glossary", {"term": term, "confirm": True})
+    assert (again.status, again.data["code"]) == (409, "glossary.known")
+    assert server.ask("POST", f"{page.path}/glossary", {"term": {}}).status == 422
+    cue = page.cue("en/0")
+    assert cue
+    page.send(change(cue, "en/0", "Mine."))
+    job = server.wait_for(page.apply().data["job"], "done", "failed")
+    assert job["error"] is None
+    record = json.loads((reel.out / "demo" / "job.json").read_text(encoding="utf-8"))
+    assert record["settings"]["glossary"] == str(table)
+    steps = {one["step"] for one in events_of(server, job["id"]) if one["event"] == "StepDone"}
+    assert "asr" not in steps
+    assert "correct" in steps
+
+
+def test_a_run_without_a_glossary_has_none_to_write_to(serve: Serve, published: Path) -> None:
+    server = serve()
+    page = Page.of(server, published)
+    refused = server.ask("POST", f"{page.path}/glossary", {"term": {"source": "Anna"}, "confirm": True})
+    assert (refused.status, refused.data["code"]) == (409, "review.no-glossary")
