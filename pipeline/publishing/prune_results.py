@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pipeline.publishing.beside import place_of
 from pipeline.publishing.record import JOB, Job, read_job
+from pipeline.store.pinned import pinned
 from pipeline.store.results import ResultStore, StoredResult
 from shared.documents.base import DocumentError
 from shared.files import is_sound
@@ -140,8 +141,8 @@ def survey(store: ResultStore, older_than_s: float, keep_bytes: int | None, *, a
     results = {path: result for path in store.manifests() if (result := _read(path)) is not None}
     jobs, lost = _jobs(store, ask.moved_to)
     used_keys = _in_use(jobs, {result.key: result for result in results.values()}, ask)
-    fresh = store.contents.fresh  # a run in progress is about to note results with these contents
-    used_keys |= {one.key for one in results.values() if any(file.sha256 in fresh for file in one.files)}
+    kept = store.contents.fresh | pinned(store.root)  # a run in progress is about to note results with the fresh ones
+    used_keys |= {one.key for one in results.values() if any(file.sha256 in kept for file in one.files)}
     holders: dict[str, set[Path]] = defaultdict(set)
     for path, result in results.items():
         for file in result.files:

@@ -124,7 +124,7 @@ def test_a_still_shows_the_moment_of_the_sound_in_a_film_that_starts_late(tmp_pa
 
 def colour_of(program: Path, picture: Path) -> str:
     """Return the colour that most of a picture has."""
-    command: list[str | Path] = [program, "-nostdin", "-loglevel", "error", "-i", picture, "-vf", "scale=1:1", "-f", "rawvideo",
-               "-pix_fmt", "rgb24", "-"]  # fmt: skip
+    command: list[str | Path] = [program, "-nostdin", "-loglevel", "error", "-i", picture, "-vf", "scale=1:1", "-f",
+                                 "rawvideo", "-pix_fmt", "rgb24", "-"]  # fmt: skip
     red, _, blue = subprocess.run(command, capture_output=True, check=True).stdout[:3]
     return "red" if red > blue else "blue"

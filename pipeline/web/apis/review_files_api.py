@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,7 +22,6 @@ from pipeline.web.service import Service
 from shared.documents.media import Media
 
 _FOR_EVER = "private, max-age=31536000, immutable"
-_NO_SOUND = "run the file again with `--force` or review it without sound"
 
 
 class ReviewFilesApi:
@@ -44,19 +44,19 @@ class ReviewFilesApi:
     async def sound(self, request: Request) -> Response:
         """Return the sound as the recogniser heard it, whole or by ranges: WAV with 16 kHz."""
         draft = await self._draft(request)
-        digest, path = self._sound(draft)
+        digest, path = await asyncio.to_thread(self._sound, draft)
         return _file(request, path, digest, "audio/wav", _FOR_EVER)
 
     async def peaks(self, request: Request) -> Response:
         """Return the peaks of the sound in the format of audiowaveform, version 2: one for each 10 ms."""
         draft = await self._draft(request)
-        digest, path = self._sound(draft)
+        digest, path = await asyncio.to_thread(self._sound, draft)
         try:
             made = await asyncio.wrap_future(self._made.peaks(digest, path))
         except BadInput as error:
             raise Refused.by(error) from error
         if made is None:
-            raise _no_sound()
+            raise _no_sound(draft)
         return _file(request, made, digest, "application/octet-stream", _FOR_EVER)
 
     async def still(self, request: Request) -> Response:
@@ -97,10 +97,10 @@ class ReviewFilesApi:
         return await asyncio.to_thread(self._reviews.draft, name_of(request))
 
     def _sound(self, draft: OpenDraft) -> tuple[str, Path]:
-        digest = draft.base.speech
+        digest = draft.base.speech or self._reviews.base(draft.base.id).speech  # it may have been made again
         path = self._reviews.store.object_path(digest) if digest else None
         if digest is None or path is None or not path.is_file():
-            raise _no_sound()
+            raise _no_sound(draft)
         return digest, path
 
     def _picture(self, draft: OpenDraft) -> tuple[Media | None, Path | None, Picture]:
@@ -109,8 +109,10 @@ class ReviewFilesApi:
         return info, film, picture_of(info, obstacle)
 
 
-def _no_sound() -> Refused:
-    return Refused(404, "review.no-sound", "the sound that the recogniser heard is not kept any more", _NO_SOUND)
+def _no_sound(draft: OpenDraft) -> Refused:
+    film = shlex.quote(draft.base.media)
+    hint = f"`./reel run {film} --only demux` makes it again" if draft.base.has_sound else None
+    return Refused(404, "review.no-sound", "the sound that the recogniser heard is not kept any more", hint)
 
 
 def _file(request: Request, path: Path, digest: str | None, kind: str | None, cache: str) -> FileResponse:

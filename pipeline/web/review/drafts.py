@@ -5,8 +5,9 @@
     <results>/serve/drafts/<id>/<sha256>         a content, so that pruned results end no review
     <results>/serve/drafts/<id>/applied.json     the draft before it, which was applied
 
-A draft begins with its first operation. What is applied of it stays until the job for it is done: a job that failed or
-was cancelled loses nothing, and what was changed meanwhile stays a draft.
+A draft begins with its first operation. From then on, the sound that it belongs to is not pruned. What is applied of it
+stays until the job for it is done: a job that failed or was cancelled loses nothing, and what was changed meanwhile
+stays a draft.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import RLock
 
+from pipeline.store.pinned import pin, unpin
 from pipeline.store.results import ResultStore
 from pipeline.web.job_queue import Job
 from pipeline.web.refused import Refused
@@ -108,6 +110,8 @@ class OpenDraft:
         for digest in self.base.kept:
             if not (self._folder / digest).exists():
                 write_atomically(self._folder / digest, self._store.object_path(digest).read_bytes())
+        if self.base.speech:
+            pin(self._store.root, self._folder.name, [self.base.speech])
         self.save(self.note)
 
     def save(self, note: DraftNote) -> None:
@@ -157,6 +161,7 @@ class DraftStore:
             self._open.pop(name, None)
             folder = self.root / name
             (folder / _NOTE).unlink(missing_ok=True)  # first: without it there is no draft
+            unpin(self._results.root, name)
             before = _read(folder / _APPLIED)
             kept = {_APPLIED, *(before.compared if before else ())}
             for path in folder.glob("*"):

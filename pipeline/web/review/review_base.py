@@ -66,6 +66,7 @@ class ReviewBase(Document):
     shots: str | None = None
     info: str | None = None
     speech: str | None = None
+    has_sound: bool = True  # the run has listened to it, whether or not it is kept
 
     @property
     def id(self) -> str:
@@ -101,18 +102,19 @@ def read_base(folder: Path, store: ResultStore) -> ReviewBase:
     job = read_job(folder)
     if job is None:
         raise Refused(410, "review.gone", "the published files are not there any more", "run the file again")
-    results = {step: store.lookup(str(facts.get("key"))) for step, facts in job.steps.items()}
-    info = _output(results, "demux", "media")
+    results = {step: store.manifest(str(facts.get("key"))) for step, facts in job.steps.items()}
     shown = {name: origin for name, origin in job.origins.items() if name in job.files}
     roles = {origin.rpartition(".")[2]: (name, origin) for name, origin in sorted(shown.items(), reverse=True)}
     transcript, origin = roles.get("transcript", ("", ""))
     base = ReviewBase(
         folder=str(folder), media=job.media, media_sha256=job.media_sha256, recipe=job.recipe, profile=job.profile,
-        language=_language(job, origin), tracks=_tracks(job, shown, results, _frame_rate(info, store)),
+        language=_language(job, origin), tracks=_tracks(job, shown, results, store),
         transcript=_there(job.files.get(transcript), store), transcript_name=Path(transcript).name,
         transcript_origin=origin, rttm=_published(job, roles, "rttm", store),
-        removed=_published(job, roles, "removed", store), shots=_output(results, "shots", "shots"), info=info,
-        speech=_output(results, "demux", "speech"),
+        removed=_published(job, roles, "removed", store), shots=_there(_output(results, "shots", "shots"), store),
+        info=_there(_output(results, "demux", "media"), store),
+        speech=_there(_output(results, "demux", "speech"), store),
+        has_sound="demux" in job.steps,
     )  # fmt: skip
     if not base.tracks and base.transcript is None:
         hint = "run the file again with the same settings: only what is missing is made"
@@ -121,9 +123,10 @@ def read_base(folder: Path, store: ResultStore) -> ReviewBase:
 
 
 def _tracks(
-    job: Job, shown: Mapping[str, str], results: Mapping[str, StoredResult | None], frame_rate: float | None
+    job: Job, shown: Mapping[str, str], results: Mapping[str, StoredResult | None], store: ResultStore
 ) -> tuple[ReviewTrack, ...]:
     """Return the subtitle tracks whose cues are there: the spoken language first, then as the steps come."""
+    frame_rate = _frame_rate(_there(_output(results, "demux", "media"), store), store)
     tracks: list[ReviewTrack] = []
     for step, result in results.items():
         if result is None or result.ingredients.get("stage") != _SUBTITLE:
@@ -131,7 +134,7 @@ def _tracks(
         files = tuple(sorted(name for name, origin in shown.items() if origin == f"{step}.{_FILES}"))
         cues, report = result.outputs.get("cues"), result.outputs.get("report")
         published = files or any(origin == f"{step}.report" for origin in shown.values())
-        if not published or not isinstance(cues, StoredFile):
+        if not published or not isinstance(cues, StoredFile) or not _there(cues.sha256, store):
             continue
         language, kind = _language(job, f"{step}."), str(result.facts.get("kind") or "full")
         name = language if kind == "full" else f"{language}.{kind}"
@@ -140,7 +143,7 @@ def _tracks(
         params = result.ingredients.get("params")
         tracks.append(ReviewTrack(
             id=name, step=step, language=language, kind=kind, spoken=":" not in step, files=files, sheet=cues.sha256,
-            report=report.sha256 if isinstance(report, StoredFile) else None,
+            report=_there(report.sha256, store) if isinstance(report, StoredFile) else None,
             limits=_limits(params if isinstance(params, dict) else {}, language, frame_rate),
         ))  # fmt: skip
     return tuple(sorted(tracks, key=lambda track: not track.spoken))

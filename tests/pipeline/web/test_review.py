@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shlex
 import struct
 import threading
 from collections.abc import Callable
@@ -302,3 +303,24 @@ def test_a_run_without_a_glossary_has_none_to_write_to(serve: Serve, published: 
     page = Page.of(server, published)
     refused = server.ask("POST", f"{page.path}/glossary", {"term": {"source": "Anna"}, "confirm": True})
     assert (refused.status, refused.data["code"]) == (409, "review.no-glossary")
+
+
+def test_a_draft_keeps_its_sound_and_sound_that_was_pruned_is_made_again_by_the_hint(
+    serve: Serve, reel: Reel, published: Path
+) -> None:
+    server = serve()
+    page = Page.of(server, published)
+    prune = ("runs", "prune", "--intermediates", "--keep", "0MB", "--older-than", "0d", "--yes")
+    cue = page.cue("en/0")
+    assert cue
+    page.send(change(cue, "en/0", "Mine."))
+    reel(*prune)
+    assert server.ask("GET", f"{page.path}/sound").status == 200
+    assert server.ask("DELETE", f"{page.path}/draft").status == 204
+    reel(*prune)
+    assert page.read()["sound"] is None
+    gone = server.ask("GET", f"{page.path}/sound")
+    assert (gone.status, gone.data["code"]) == (404, "review.no-sound")
+    reel(*shlex.split(gone.data["hint"].split("`")[1])[1:], "--stub")
+    assert server.ask("GET", f"{page.path}/sound").status == 200
+    assert page.read()["sound"]
