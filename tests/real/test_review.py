@@ -83,8 +83,12 @@ def test_corrections_reach_all_that_depends_on_them_and_outlive_other_settings(s
     assert speaker not in text + (folder / "speakers.rttm").read_text(encoding="utf-8")
     assert "O pao esta quente." in (folder / "film.pt.srt").read_text(encoding="utf-8")
     assert page.read()["cues"][0]["source_changed"] is None
+    end_of_review(server, reel, page, before)
 
-    # The command line sees them, keeps them under other settings, and drops them.
+
+def end_of_review(server: Server, reel: Reel, page: Page, before: dict[str, bytes]) -> None:
+    """The command line sees the corrections, keeps them under other settings, and drops them."""
+    folder = reel.out / "film"
     listed = json.loads(reel("edits", "list", "film.mp4", "--json").stdout)["data"]
     assert {one["file"] for one in listed["edits"]} == {"film.en.json", "film.pt.json"}
     pins = server.ask("GET", f"{page.path}/edits").data["pins"]
