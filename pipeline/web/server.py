@@ -57,6 +57,7 @@ from pipeline.web.service import Service
 from pipeline.web.uploads import Uploads, delete_old
 from shared.stage import CORE_ENVIRONMENT
 
+_ANY_ADDRESS = {"0.0.0.0", "::"}
 _SWEEP_S = 3600.0
 _GRACE_S = 2  # for requests that are being answered when the server ends
 
@@ -109,11 +110,14 @@ class _TellingServer(uvicorn.Server):  # type: ignore[misc]
             for socket in server.sockets:
                 address, port = socket.getsockname()[:2]
                 name = f"[{address}]" if ":" in address else address
-                print(f"serving on http://{name}:{port}{self.config.app.base_path}", file=sys.stderr, flush=True)
+                base = self.config.app.base_path
+                print(f"serving on http://{name}:{port}{base}", file=sys.stderr, flush=True)
+                if address not in _ANY_ADDRESS:  # which no browser can open
+                    print("open that address in a browser; Ctrl-C ends the server", file=sys.stderr, flush=True)
 
 
 def _access(options: ServeOptions) -> Access:
-    named = {options.listen} if options.listen not in {"0.0.0.0", "::"} else set()
+    named = {options.listen} if options.listen not in _ANY_ADDRESS else set()
     return Access(frozenset({*LOOPBACK_NAMES, *named, *options.hosts}), options.token)
 
 

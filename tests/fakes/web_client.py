@@ -94,16 +94,16 @@ def until(look: Callable[[], Any]) -> Any:
     raise AssertionError("it never came")
 
 
-def start_server(reel: Reel, *arguments: str | Path, extra: Mapping[str, str] | None = None) -> Server:
-    """Start a server on a free port and wait until it listens."""
-    process = reel.start("serve", "--port", "0", *arguments, extra=extra)
+def start_server(reel: Reel, *arguments: str | Path, extra: Mapping[str, str] | None = None, port: int = 0) -> Server:
+    """Start a server, on a free port where none is given, and wait until it listens."""
+    process = reel.start("serve", "--port", str(port), *arguments, extra=extra)
     assert process.stderr
     lines = []
     for line in process.stderr:
         lines.append(line)
         if line.startswith("serving on "):
-            port = line.partition("//")[2].partition("/")[0].rpartition(":")[2]
-            return Server(process, int(port), lines)
+            place = line.partition("//")[2].partition("/")[0]
+            return Server(process, int(place.rpartition(":")[2]), lines)
     raise AssertionError("".join(lines))
 
 

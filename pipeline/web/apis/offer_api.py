@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.base.errors import ReelError
+from pipeline.base.launcher import REEL
 from pipeline.base.project import CONFIG, version
 from pipeline.engine.admission import Admission
 from pipeline.engine.media_list import Request as MediaRequest
@@ -131,7 +132,7 @@ class OfferApi:
         needs = (
             Needs((), (), (), ()) if project.settings.stub else needs_of(due, project.installed, surroundings.fallbacks)
         )
-        return {"profile": planner.profile.name, "steps": [*map(_step, previews)], **_needs(needs)}
+        return {"program": REEL, "profile": planner.profile.name, "steps": [*map(_step, previews)], **_needs(needs)}
 
     async def show_chart(self, request: Request) -> Response:
         """Return the chart of a run: what each worker did when."""

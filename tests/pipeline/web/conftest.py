@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -53,8 +53,8 @@ def serve(reel: Reel, films: Path) -> Iterator[Serve]:
     """Return a function that starts a server on stubs over the media folder; all are ended with the test."""
     servers: list[Server] = []
 
-    def start(*arguments: str | Path, **options: dict[str, str]) -> Server:
-        server = start_server(reel, "--stub", "--media", films, *arguments, **options)
+    def start(*arguments: str | Path, extra: Mapping[str, str] | None = None) -> Server:
+        server = start_server(reel, "--stub", "--media", films, *arguments, extra=extra)
         servers.append(server)
         return server
 

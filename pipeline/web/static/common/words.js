@@ -1,6 +1,7 @@
 // Puts numbers, times and texts of the server into words.
 
 import { html } from "../vendor/htm-preact.js";
+import { icon } from "./icons.js";
 
 const UNITS = [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]];
 
@@ -45,6 +46,20 @@ export function count(number, one, many = `${one}s`) {
 /** Return a text with what stands between backquotes as code. */
 export function prose(text) {
   return (text ?? "").split("`").map((part, at) => (at % 2 ? html`<code>${part}</code>` : part));
+}
+
+/** Return a message or hint of the server as a sentence: it begins in small letters there, for a terminal. */
+export function sentence(text) {
+  if (!text) return "";
+  const first = /^\p{Ll}+ /u.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
+  return prose(/[.!?:]$/.test(first) ? first : `${first}.`);
+}
+
+/** A refusal or failure as a note: the message, the way out below it, and what else there is to say. */
+export function Refused({ refusal, lead, state = "bad", children }) {
+  return html`<div class="note" data-state=${state}>${icon("warning")}<div class="stack-small grow">
+    <p>${lead && html`<span class="strong">${lead}: </span>`}${sentence(refusal.message)}</p>
+    ${refusal.hint && html`<p class="soft">${sentence(refusal.hint)}</p>`}${children}</div></div>`;
 }
 
 /** Return a text as it compares: in small letters, without accents. */

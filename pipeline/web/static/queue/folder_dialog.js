@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { icon } from "../common/icons.js";
 import { ask } from "../common/server.js";
-import { count, prose, size } from "../common/words.js";
+import { count, Refused, size } from "../common/words.js";
 
 /** Dialog over the page. `pick` gets the files, each with `name`, `path` and `bytes`; `close` is called at its end. */
 export function FolderDialog({ pick, close }) {
@@ -41,7 +41,7 @@ export function FolderDialog({ pick, close }) {
           ${icon("up")} Up</button>`}<bdi class="fixed grow cut" title=${listing.path}>${listing.path}</bdi></div>
         ${listing.files.length > 1 && html`<button class="button small quiet" onClick=${all}>Choose all</button>`}
       </div>`}
-      ${error && html`<p class="note" data-state="bad">${prose(error.message)} ${prose(error.hint)}</p>`}
+      ${error && html`<${Refused} refusal=${error} />`}
       ${!listing && !error && html`<div class="waiting"><span class="unseen">Loading</span></div>`}
       ${listing && html`<ul class="entries">
         ${listing.folders.map((folder) => html`<li key=${folder.path}>

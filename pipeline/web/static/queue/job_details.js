@@ -3,8 +3,8 @@
 import { html, useEffect, useState } from "../vendor/htm-preact.js";
 import { icon } from "../common/icons.js";
 import { address, ask } from "../common/server.js";
-import { count, place, prose, size } from "../common/words.js";
-import { Steps } from "./job_row.js";
+import { count, place, Refused, sentence, size, span } from "../common/words.js";
+import { mediaMs, speed, Steps } from "./job_row.js";
 import { nameOf } from "./language_field.js";
 
 /** Details of a job. `live` is its progress while it is at work; else it is asked for. */
@@ -23,10 +23,11 @@ export function JobDetails({ job, live, languages }) {
   return html`<div class="details stack">
     ${work.failures.map((one) => html`<${Failure} key=${one.step} failure=${one} />`)}
     ${job.error && !work.failures.length && html`<${Failure} failure=${{ ...job.error, log_lines: [] }} />`}
-    ${work.notices.map((text) => html`<p class="note" data-state="warning" key=${text}>${icon("info")}<span>${prose(text)}</span></p>`)}
+    ${work.notices.map((text) => html`<p class="note" data-state="warning" key=${text}>${icon("info")}<span>${sentence(text)}</span></p>`)}
     ${files.length > 0 && html`<section class="stack"><h4>Files</h4><${Files} job=${job} files=${files} /></section>`}
     ${job.state === "running" ? html`<${Heard} text=${work.text} />`
       : work.steps.length > 0 && html`<section class="stack"><h4>Steps</h4><${Steps} steps=${work.steps} /></section>`}
+    ${job.state === "done" && mediaMs(work) > 0 && html`<p class="soft">${spent(job, mediaMs(work))}</p>`}
     ${work.checked.length > 0 && html`<ul class="soft">${work.checked.map((one) => html`<li key=${one.language}>
       ${checked(one, languages)}</li>`)}</ul>`}
     ${work.run && job.state !== "running" && html`<${Chart} run=${work.run} />`}
@@ -35,20 +36,24 @@ export function JobDetails({ job, live, languages }) {
   </div>`;
 }
 
+/** Return how long the work took beside how long the media file is. */
+function spent(job, media) {
+  const ms = job.ended_ms - job.started_ms;
+  return `${span(media)} of media in ${span(ms)}: ${speed(media, ms)} as fast as it plays`;
+}
+
 /** Return what was found when the subtitles of a language were checked. */
 function checked({ language, cues, over_limits: over }, languages) {
   return `${nameOf(language, languages)}: ${count(cues, "subtitle")}, ${over ? `${over} over a limit` : "all within the limits"}`;
 }
 
 function Failure({ failure }) {
-  return html`<div class="note" data-state="bad">${icon("warning")}<div class="stack grow">
-    <p>${failure.step && html`<span class="strong">${failure.step}:</span> `}${prose(failure.message)}
-      <span class="faint fixed"> [${failure.code}]</span></p>
-    ${failure.hint && html`<p>${prose(failure.hint)}</p>`}
+  return html`<${Refused} refusal=${failure} lead=${failure.step}>
     ${failure.log_lines?.length > 0 && html`<details open><summary>End of the log</summary>
       <pre class="log" tabindex="0">${failure.log_lines.join("\n")}</pre>
       <p class="faint small">All of it: <bdi class="fixed">${failure.log}</bdi></p></details>`}
-  </div></div>`;
+    <p class="faint fixed">${failure.code}</p>
+  </${Refused}>`;
 }
 
 function Files({ job, files }) {

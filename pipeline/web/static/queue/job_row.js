@@ -2,7 +2,7 @@
 
 import { html } from "../vendor/htm-preact.js";
 import { icon } from "../common/icons.js";
-import { moment, place, prose, span } from "../common/words.js";
+import { moment, place, Refused, sentence, span } from "../common/words.js";
 import { nameOf } from "./language_field.js";
 import { JobDetails } from "./job_details.js";
 
@@ -30,7 +30,7 @@ export function speed(media, spent) {
 export function JobRow({ job, work, review, isOpen, languages, actions }) {
   const [state, word] = STATES[job.state];
   const to = (job.overrides.to ?? []).map((tag) => nameOf(tag, languages));
-  const label = `${isOpen ? "Hide" : "Show"} details of ${job.label}`;
+  const label = `${isOpen ? "Hide details" : "Show details"} of ${job.label}`;
   return html`<li class="job panel" data-job=${job.id}>
     <div class="job-head">
       <button class="button quiet small twist" aria-expanded=${isOpen} aria-label=${label} onClick=${() => actions.toggle(job)}>
@@ -50,9 +50,8 @@ export function JobRow({ job, work, review, isOpen, languages, actions }) {
       </div>
     </div>
     ${job.state === "running" && work && html`<${Live} work=${work} />`}
-    ${job.error && !isOpen && html`<p class="note" data-state="bad">${icon("warning")}<span>${prose(job.error.message)}
-      ${job.error.hint && html` <span class="soft">${prose(job.error.hint)}</span>`}</span></p>`}
-    ${job.reason && html`<p class="note" data-state="warning">${icon("info")}<span>${prose(job.reason)}</span></p>`}
+    ${job.error && !isOpen && html`<${Refused} refusal=${job.error} />`}
+    ${job.reason && html`<p class="note" data-state="warning">${icon("info")}<span>${sentence(job.reason)}</span></p>`}
     ${isOpen && html`<${JobDetails} job=${job} live=${work} languages=${languages} />`}
   </li>`;
 }

@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { icon } from "../common/icons.js";
 import { ask, Refusal } from "../common/server.js";
-import { count, prose, size } from "../common/words.js";
+import { sentence, size } from "../common/words.js";
 import { FileUpload } from "./file_upload.js";
 import { FolderDialog } from "./folder_dialog.js";
 import { LanguageField } from "./language_field.js";
@@ -143,13 +143,13 @@ function Chosen({ items, remove }) {
       <span class="faint figures">${size(item.bytes)}</span>
       <button type="button" class="button quiet small" aria-label=${`Remove ${item.name}`} onClick=${() => remove(item)}>${icon("close")}</button></div>
     ${item.upload && html`<${Sent} item=${item} />`}
-    ${item.refusal && html`<p class="wrong">${prose(item.refusal.message)} ${prose(item.refusal.hint)}</p>`}
+    ${item.refusal && html`<p class="wrong">${sentence(item.refusal.message)} ${sentence(item.refusal.hint)}</p>`}
   </li>`)}</ul>`;
 }
 
 function Sent({ item }) {
   const { upload } = item;
-  if (upload.state === "failed") return html`<p class="wrong">${prose(upload.error.message)} ${prose(upload.error.hint)}</p>`;
+  if (upload.state === "failed") return html`<p class="wrong">${sentence(upload.error.message)} ${sentence(upload.error.hint)}</p>`;
   if (upload.state === "sent") return html`<p class="faint small">uploaded</p>`;
   const wait = upload.state === "waiting" ? "waits for the server, then goes on" : "";
   const part = upload.file.size ? Math.floor((100 * upload.offset) / upload.file.size) : 100;

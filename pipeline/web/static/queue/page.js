@@ -4,31 +4,32 @@ import { html, render, useCallback, useEffect, useRef, useState } from "../vendo
 import { icon, mark } from "../common/icons.js";
 import { follow } from "../common/live_events.js";
 import { ask, Refusal } from "../common/server.js";
-import { count, prose, size } from "../common/words.js";
+import { count, Refused, sentence, size } from "../common/words.js";
 import { JobRow } from "./job_row.js";
 import { NewJob } from "./new_job.js";
 
 const REFRESH_MS = 400; // events come by the dozen
 const PAGE = 50; // jobs that are listed at first, and more at each wish
 const TOAST_MS = 8000;
+const TICK_MS = 1000;
 const TABS = [
   ["all", "All", []], ["work", "At work", ["running"]], ["waiting", "Waiting", ["queued"]], ["done", "Done", ["done"]],
   ["failed", "Failed", ["failed"]], ["other", "Skipped or cancelled", ["skipped", "cancelled"]],
 ];
 
-/** Return a function that calls `work` at once, and then as often as asked, at most every `REFRESH_MS`. */
+/** Return a function that calls `work` as often as it is called, but begins no earlier than `REFRESH_MS` after the last. */
 function throttled(work) {
-  let timer = null, isDue = false, isBusy = false;
-  const run = async () => {
-    timer = setTimeout(() => { timer = null; if (isDue) ask_(); }, REFRESH_MS);
-    isDue = false;
-    isBusy = true;
-    await work();
-    isBusy = false;
-    if (isDue && !timer) ask_();
+  let isWaiting = false, isDue = false;
+  return async function call() {
+    isDue = true;
+    if (isWaiting) return;
+    isWaiting = true;
+    while (isDue) {
+      isDue = false;
+      await Promise.all([work(), new Promise((go) => setTimeout(go, REFRESH_MS))]);
+    }
+    isWaiting = false;
   };
-  const ask_ = () => { if (timer || isBusy) isDue = true; else run(); };
-  return ask_;
 }
 
 /** Return the jobs and their progress, and a function that asks for them again. */
@@ -44,7 +45,7 @@ function useQueue(tab, limit) {
       const reviews = {};
       setQueue({ jobs: list.jobs, counts: list.counts, work: work.jobs, setUp: work.set_up, reviews, refusal: null });
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
+      if (!(error instanceof Refusal)) console.error(error);
       setQueue((old) => ({ ...old, refusal: error }));
     }
   }), []);
@@ -80,7 +81,9 @@ function Page() {
     document.title = busy ? `(${busy}) reel` : "reel";
   }, [queue.counts.running]);
 
-  const act = (method, path, body) => ask(method, path, body).then(load, (error) => { toast(`${error.message} ${error.hint ?? ""}`); load(); });
+  useTick(queue.counts.running > 0);
+
+  const act = (method, path, body) => ask(method, path, body).then(load, (error) => { toast(html`${sentence(error.message)} ${sentence(error.hint)}`); load(); });
   const actions = {
     cancel: (job) => act("DELETE", `api/1/jobs/${job.id}`),
     retry: (job) => act("POST", `api/1/jobs/${job.id}/retry`, {}),
@@ -100,7 +103,7 @@ function Page() {
       ${choices?.asks_for_token && html`<button class="button quiet small" onClick=${logOut}>Log out</button>`}</header>
     <main class="page queue-page">
       <h1 class="unseen">Jobs of reel</h1>
-      <${NewJob} choices=${choices} submitted=${load} failed=${(error, name) => toast(`${name}: ${error.message}`)} />
+      <${NewJob} choices=${choices} submitted=${load} failed=${(error, name) => toast(html`<bdi>${name}</bdi>: ${sentence(error.message)}`)} />
       <section id="queue" class="stack" aria-labelledby="queue-title" tabindex="-1">
         <div class="spread"><h2 id="queue-title">Queue</h2><${Tabs} tab=${tab} counts=${queue.counts} choose=${choose} /></div>
         ${queue.setUp.map((one) => html`<${SetUp} key=${one.what} one=${one} />`)}
@@ -112,7 +115,17 @@ function Page() {
       with <a href="static/vendor/htm.LICENSE.txt">htm</a> and <a href="static/vendor/preact.LICENSE.txt">Preact</a></footer>
     <p class="unseen" role="status">${said}</p>
     <div class="toasts" role="alert">${toasts.map((one) => html`<p key=${one.key} class="toast" data-state=${one.state}>
-      ${icon("warning")}<span class="grow">${prose(one.text)}</span></p>`)}</div>`;
+      ${icon("warning")}<span class="grow">${one.text}</span></p>`)}</div>`;
+}
+
+/** Draw again each second, as long as a time on the page goes on. */
+function useTick(goesOn) {
+  const [, tick] = useState(0);
+  useEffect(() => {
+    if (!goesOn) return undefined;
+    const timer = setInterval(() => tick((number) => number + 1), TICK_MS);
+    return () => clearInterval(timer);
+  }, [goesOn]);
 }
 
 /** Return the highest priority of the jobs that wait. */
@@ -141,9 +154,7 @@ function SetUp({ one }) {
 
 /** The jobs, or a word on why there are none. */
 function List({ queue, open, languages, actions, tab }) {
-  if (queue.refusal && !queue.jobs) {
-    return html`<p class="note" data-state="bad">${icon("warning")}<span>${prose(queue.refusal.message)}</span></p>`;
-  }
+  if (queue.refusal && !queue.jobs) return html`<${Refused} refusal=${queue.refusal} />`;
   if (!queue.jobs) return html`<div class="stack"><span class="unseen">Loading</span>${[1, 2, 3].map((key) => html`<div class="panel inside" key=${key}><div class="waiting"></div></div>`)}</div>`;
   if (!queue.jobs.length) {
     return html`<div class="panel empty">${icon("film")}

@@ -2,7 +2,7 @@
 
 import { html } from "../vendor/htm-preact.js";
 import { icon } from "../common/icons.js";
-import { count, prose, size } from "../common/words.js";
+import { count, Refused, sentence, size } from "../common/words.js";
 
 const VERDICTS = { new: "runs", redone: "runs again", reused: "is reused" };
 
@@ -13,24 +13,19 @@ export function toFetch(plan) {
 
 /** The plan of a job, or the refusal of one. `file` is the name of the file that it is for, or null. */
 export function PlanView({ plan, refusal, file }) {
-  if (refusal) {
-    return html`<p class="note" data-state="bad">${icon("warning")}<span>${prose(refusal.message)}
-      ${refusal.hint && html` <span class="soft">${prose(refusal.hint)}</span>`}</span></p>`;
-  }
+  if (refusal) return html`<${Refused} refusal=${refusal} />`;
   if (!plan) return html`<div class="waiting"><span class="unseen">Making the plan</span></div>`;
   const reused = plan.steps.filter((step) => step.verdict === "reused").length;
   const due = plan.steps.length - reused;
   return html`<div class="stack plan">
     <${SetUp} plan=${plan} />
-    ${plan.obstacles.map((one) => html`<p class="note" data-state="bad" key=${one.message}>${icon("warning")}
-      <span>${prose(one.message)} ${one.hint && html`<span class="soft">${prose(one.hint)}</span>`}</span></p>`)}
-    ${plan.notes.map((text) => html`<p class="note" key=${text}>${icon("info")}<span>${prose(text)}</span></p>`)}
+    ${plan.obstacles.map((one) => html`<${Refused} key=${one.message} refusal=${one} />`)}
+    ${plan.notes.map((text) => html`<p class="note" key=${text}>${icon("info")}<span>${sentence(text)}</span></p>`)}
     <details>
       <summary>${due ? count(due, "step") : "Nothing to do"}${reused ? `, ${reused} reused` : ""}
         ${file ? html` for <bdi>${file}</bdi>` : ""}</summary>
       <ol class="steps-planned">${plan.steps.map((step) => html`<li key=${step.step}>
-        <span class="strong">${step.step}</span> <span class="faint">${step.backend}</span>
-        <span class="soft">${VERDICTS[step.verdict]}${step.reason && `: ${step.reason}`}</span></li>`)}</ol>
+        <span class="strong">${step.step}</span> <span class="faint">${step.backend}</span> <span class="soft">${VERDICTS[step.verdict]}${step.reason && `: ${step.reason}`}</span></li>`)}</ol>
     </details>
   </div>`;
 }
@@ -49,7 +44,7 @@ function SetUp({ plan }) {
       <span class="soft">${model.licence}${model.restriction ? `, ${model.restriction}` : ""}</span>
       ${model.terms && html`<a href=${model.terms} target="_blank" rel="noreferrer">terms to accept</a>`}</li>`)}</ul>`}
     ${plan.environments.length > 0 && html`<p class="soft">Environments: ${plan.environments.join(", ")}.</p>`}
-    ${plan.models.length > 0 && html`<p class="soft">To fetch the models now:
-      <code>./reel models fetch ${`--profile ${plan.profile}`}</code></p>`}
+    ${plan.models.length > 0 && html`<p class="soft">To fetch the models now, type${" "}
+      <code>${`${plan.program} models fetch --profile ${plan.profile}`}</code></p>`}
   </div></div>`;
 }

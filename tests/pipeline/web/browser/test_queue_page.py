@@ -7,14 +7,18 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.fakes.web_client import Server
+from tests.conftest import ROOT, Reel
+from tests.fakes.web_client import Server, end_server, start_server
 from tests.pipeline.web.browser.conftest import Open, Picture, faults
 from tests.pipeline.web.conftest import DEMO, Serve
 from tests.processes import children
 
+PAGE = ROOT / "pipeline" / "web" / "static"
 MARK = "window.isFirstLoad"
 
 
@@ -74,3 +78,167 @@ def test_a_dropped_file_becomes_files_to_download_without_a_reload(
     picture(page, "queue-done")
     assert page.evaluate(MARK) is True
     assert not faults(page)
+
+
+HOSTILE = "<img src=x onerror=alert(1)>.mkv"
+LONG = f"{'a name that says everything about a talk ' * 4}.mp4"
+ARABIC = "مقابلة مع المخرج (2026).mp4"
+
+
+def test_names_of_every_kind_are_text_and_a_failure_tells_its_way_out(
+    serve: Serve, open_page: Open, films: Path, picture: Picture
+) -> None:
+    (films / HOSTILE).touch()  # an empty file fails
+    for name in (LONG, ARABIC):
+        (films / name).write_bytes(DEMO.read_bytes())
+    tab = open_page(serve(), width=320)
+    page = tab.page
+    page.on("dialog", lambda dialog: tab.wrong.append("a name was run as a script"))
+    page.get_by_role("button", name="Choose from the server's folders").click()
+    expect(page.get_by_role("dialog").get_by_text(HOSTILE)).to_be_visible()
+    assert not faults(page)
+    page.get_by_role("button", name="Choose all").click()
+    page.get_by_role("button", name="Choose 4 files").click()
+    expect(page.get_by_role("list", name="Chosen files").get_by_text(HOSTILE)).to_be_visible()
+    page.get_by_role("button", name="Start 4 jobs").click()
+    row = page.locator("[data-job]", has=page.get_by_role("heading", name=HOSTILE))
+    expect(row.get_by_text("failed", exact=True)).to_be_visible()
+    row.get_by_role("button", name=f"Show details of {HOSTILE}").click()
+    expect(row.get_by_text("media.empty")).to_be_visible()
+    expect(row.get_by_role("button", name="Try again")).to_be_visible()
+    expect(page.get_by_text("done", exact=True)).to_have_count(3)
+    assert page.locator("img[src=x]").count() == 0
+    assert not faults(page)
+    picture(page, "queue-narrow")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.reload()
+    row.get_by_role("button", name=f"Show details of {HOSTILE}").click()
+    expect(row.get_by_text("media.empty")).to_be_visible()
+
+
+def test_a_job_is_made_by_the_keyboard_alone(serve: Serve, open_page: Open, picture: Picture) -> None:
+    page = open_page(serve(), dark=True).page
+    go_to(page, "button", "Choose from the server's folders")
+    page.keyboard.press("Enter")
+    go_to(page, "checkbox", "demo.mp4")
+    page.keyboard.press("Space")
+    picture(page, "folders-dark")
+    assert not faults(page)
+    go_to(page, "button", "Choose 1 file")
+    page.keyboard.press("Enter")
+    go_to(page, "combobox", "Translate into")
+    page.keyboard.type("ind")
+    expect(page.get_by_role("option", name="Indonesian")).to_be_visible()
+    picture(page, "languages-dark")
+    assert not faults(page)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Remove Indonesian")).to_be_visible()
+    page.keyboard.press("Backspace")
+    page.keyboard.type("hindi, pt-BR,")
+    expect(page.get_by_role("button", name="Remove Brazilian Portuguese")).to_be_visible()
+    go_to(page, "button", "Start")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="demo.mp4")).to_be_visible()
+    expect(page.get_by_text("into Hindi, Brazilian Portuguese")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("demo.mp4: done")
+    go_to(page, "button", "Show details of demo.mp4")
+    page.keyboard.press("Enter")
+    go_to(page, "link", re.compile(r"^demo\.hin\.srt"))
+    picture(page, "queue-done-dark")
+    assert not faults(page)
+
+
+def go_to(page: Page, role: Literal["button", "checkbox", "combobox", "link"], name: str | re.Pattern[str]) -> None:
+    """Press Tab until the control has the focus, as a person without a mouse does."""
+    wanted = page.get_by_role(role, name=name).first
+    expect(wanted).to_be_enabled()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError(f"no Tab leads to the {role} {name}")
+
+
+def test_two_tabs_share_one_connection_and_the_second_goes_on_when_the_first_is_closed(
+    serve: Serve, open_page: Open, films: Path
+) -> None:
+    server = serve()
+    first = open_page(server)
+    second = open_page(server, context=first.page.context)
+    streams: list[str] = []
+    for page in (first.page, second.page):
+        page.on("request", lambda request: streams.append(request.url) if "/events" in request.url else None)
+    expect(second.page.get_by_text("Nothing here yet")).to_be_visible()
+    assert second.page.evaluate("navigator.locks.query().then(found => [found.held.length, found.pending.length])") == [
+        1, 1,
+    ]  # fmt: skip
+    done = {"path": str(films / "demo.mp4")}
+    name = server.ask("POST", "/api/1/jobs", done).data["id"]
+    for page in (first.page, second.page):
+        expect(page.locator(f"[data-job='{name}']").get_by_text("done", exact=True)).to_be_visible()
+    first.page.close()
+    other = films / "other.mp4"
+    other.write_bytes(DEMO.read_bytes() + b"\0")
+    expect(second.page.get_by_text("not connected")).to_have_count(0)
+    name = server.ask("POST", "/api/1/jobs", {"path": str(other)}).data["id"]
+    expect(second.page.locator(f"[data-job='{name}']").get_by_text("done", exact=True)).to_be_visible()
+
+
+def test_a_server_that_is_started_again_finds_the_page_waiting_and_an_upload_goes_on(
+    reel: Reel, open_page: Open, films: Path, tmp_path: Path
+) -> None:
+    server = start_server(reel, "--stub", "--media", films)
+    tab = open_page(server)
+    tab.expect_status(0)
+    page = tab.page
+    large = tmp_path / "large.mp4"
+    large.write_bytes(DEMO.read_bytes() + bytes(20 << 20))  # three pieces
+    seen: list[str] = []
+    page.on("request", lambda request: seen.append(request.method) if "/uploads/" in request.url else None)
+
+    def cut(route: Route) -> None:
+        """Let the first piece through, then end the server."""
+        if seen.count("PATCH") == 2:
+            server.process.kill()
+            server.process.communicate()
+        route.continue_()
+
+    page.route("**/api/1/uploads/*", cut)
+    page.locator("input[type=file]").set_input_files(large)
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_text("waits for the server, then goes on; starts by itself")).to_be_visible()
+    expect(page.get_by_text("not connected, trying again")).to_be_visible()
+    page.unroute("**/api/1/uploads/*")
+    again = start_server(reel, "--stub", "--media", films, port=server.port)
+    expect(page.get_by_text("not connected, trying again")).to_have_count(0)
+    row = page.locator("[data-job]", has=page.get_by_role("heading", name="large.mp4"))
+    expect(row.get_by_text("done", exact=True)).to_be_visible()
+    assert "HEAD" in seen, "it asked how much had come"
+    assert "DELETE" not in seen
+    end_server(again)
+
+
+def test_the_steps_of_the_how_to_are_followed(serve: Serve, open_page: Open) -> None:
+    page = open_page(serve()).page
+    text = (ROOT / "docs" / "how-to" / "use-the-page.md").read_text(encoding="utf-8")
+    steps = re.findall(r"^\d+\. (\w+) (?:`([^`]+)` into |for )?\*\*(.+)\*\*\.$", text, re.MULTILINE)
+    assert [verb for verb, _, _ in steps][-1] == "Download"
+    for verb, typed, name in steps:
+        match verb:
+            case "Press":
+                page.get_by_role("button", name=name, exact=True).click()
+            case "Tick":
+                page.get_by_label(name).check()
+            case "Type":
+                page.get_by_role("combobox", name=name).press_sequentially(typed)
+            case "Wait":
+                expect(page.get_by_text(name, exact=True)).to_be_visible()
+            case "Download":
+                with page.expect_download() as started:
+                    page.get_by_role("link", name=name).click()
+                assert started.value.suggested_filename == name
+    for control in set(re.findall(r"\*\*([^*]+)\*\*", text)) - {name for _, _, name in steps}:
+        scripts = [path.read_text(encoding="utf-8") for path in (PAGE / "queue").glob("*.js")]
+        assert any(control in script for script in scripts), f"the page has no `{control}`"
