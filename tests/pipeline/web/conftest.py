@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,7 +21,8 @@ DEMO = ROOT / "samples" / "demo.mp4"
 @pytest.fixture(scope="session")
 def serve_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the environments `core` and `serve` alone."""
-    done = subprocess.run([ROOT / "reel", "envs", "ensure", "serve"], capture_output=True, text=True)
+    own = {name: value for name, value in os.environ.items() if not name.startswith("REEL_")}
+    done = subprocess.run([ROOT / "reel", "envs", "ensure", "serve"], capture_output=True, text=True, env=own)
     assert done.returncode == 0, done.stderr
     folder = tmp_path_factory.mktemp("environments")
     for family in (CORE_ENVIRONMENT, *load_families(CONFIG / "environments.toml")):

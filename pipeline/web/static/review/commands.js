@@ -6,6 +6,7 @@ import { offerTerm } from "./dialogs/glossary.js";
 import { openKeyHelp } from "./dialogs/key_help.js";
 import { correctionOf, openReplace } from "./dialogs/replace.js";
 import { giveTo, openSpeakers } from "./dialogs/speakers.js";
+import { lettersOf } from "./rules/words.js";
 import { insert, merge, remove, retime, split } from "./rules/changes.js";
 import { snapped } from "./rules/limits.js";
 
@@ -14,6 +15,7 @@ const SLOW = 0.75;
 const FRAME_MS = 40;
 const NEW_MS = 1500;
 const PAGE_ROWS = 8;
+const REACTION_MS = 300; // from hearing a word to pressing a key
 
 /** Return the commands by name. `parts`: api, session, saver, player, editor, walk, wave, onApplied. */
 export function commandsOf(parts) {
@@ -42,6 +44,11 @@ function hearing({ session, player, walk }) {
 }
 
 function moving({ session, player, editor, walk }) {
+  let wasListening = false; // the text was opened while the sound played on and on
+  const listenOn = () => {
+    editor.leave();
+    player.playFrom(session.cue.start_ms);
+  };
   const by = (places) => () => {
     session.step(places);
     if (session.cue && !player.isPlaying) player.seek(session.cue.start_ms);
@@ -49,7 +56,15 @@ function moving({ session, player, editor, walk }) {
   return {
     previousCue: by(-1), nextCue: by(1), pageUp: by(-PAGE_ROWS), pageDown: by(PAGE_ROWS),
     firstCue: () => by(-session.draft.size)(), lastCue: () => by(session.draft.size)(),
-    edit: () => editor.focus(),
+    edit: () => {
+      wasListening = player.isPlayingOn;
+      if (!wasListening) return editor.focus();
+      const heardMs = player.timeMs - REACTION_MS;
+      player.pause();
+      session.select(session.draft.idAt(heardMs), "heard");
+      const heard = session.tokens(session.selected).findLast((token) => token.startMs <= heardMs);
+      editor.focus(heard ? lettersOf(heard) : null);
+    },
     leave: () => editor.leave(),
     newLine: () => editor.newLine(),
     commit: () => {
@@ -57,8 +72,11 @@ function moving({ session, player, editor, walk }) {
       editor.commit();
       if (isWalking) return walk.next();
       session.step(1);
-      if (session.cue) player.playSpan(session.cue.start_ms, session.cue.end_ms);
-      editor.focus();
+      if (wasListening) listenOn();
+      else if (session.cue) {
+        player.playSpan(session.cue.start_ms, session.cue.end_ms);
+        editor.focus();
+      }
     },
     nextDoubt: () => walk.next(), previousDoubt: () => walk.next(-1), right: () => walk.right(),
   };
@@ -129,7 +147,9 @@ function ofPage({ api, session, saver, player, editor, wave, onApplied }) {
     const ids = await saver[name]();
     if (!ids) return tell(saver.state === "offline" ? "Undo needs the server, which does not answer." : nothing);
     const id = ids.find((one) => session.draft.cue(one));
-    if (id) session.select(id, name);
+    if (!id) return;
+    if (session.draft.place(id) < 0) session.showTrack(id.split("/")[0]);
+    session.select(id, name);
   };
   return {
     undo: turnBack("undo", "Nothing to undo."), redo: turnBack("redo", "Nothing to do again."),

@@ -54,7 +54,7 @@ export class Editor extends EventTarget {
     this.commit();
     this.#id = id;
     this.#showCue();
-    if (this.#isFocused) this.#parts.text.select();
+    if (this.isFocused) this.#parts.text.select();
   }
 
   /** Put the cursor into the text, with a part of it chosen: `{start, end}`, or its end. */
@@ -91,7 +91,8 @@ export class Editor extends EventTarget {
     this.#onInput();
   }
 
-  get #isFocused() {
+  /** Tell whether text is typed into the cue. */
+  get isFocused() {
     return document.activeElement === this.#parts.text;
   }
 
@@ -130,7 +131,7 @@ export class Editor extends EventTarget {
     if (this.#session.draft.place(this.#id) < 0) {
       this.#id = null; // so that nothing is kept into a cue that is gone, or of another track
       this.open(this.#session.selected);
-    } else if (ids.size === 0 || ids.has(this.#id)) this.#showCue(!this.#isFocused || ids.has(this.#id));
+    } else if (ids.size === 0 || ids.has(this.#id)) this.#showCue(!this.isFocused || ids.has(this.#id));
     else this.#showSpeakers();
   }
 

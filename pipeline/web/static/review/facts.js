@@ -13,7 +13,9 @@ export function factsOf(document_, href) {
     id: document_.id, name: document_.name, durationMs: document_.duration_ms, tracks,
     spokenTrack: spoken?.id ?? null, sourceLanguage: spoken?.language ?? document_.language,
     shots: document_.shots, removed: document_.removed,
-    heard: document_.words.map(([text, start_ms, end_ms, probability]) => ({ text, start_ms, end_ms, probability })),
+    heard: document_.words.map(([text, start_ms, end_ms, probability, , speaker]) => ({
+      text, start_ms, end_ms, probability, speaker,
+    })),
     turns: document_.speakers.flatMap(({ id, turns }) => turns.map(([start_ms, end_ms]) => ({ start_ms, end_ms, speaker: id }))),
     published: publishedOf(document_),
     over: new Map(document_.cues.map((one) => [one.id, one.over])),

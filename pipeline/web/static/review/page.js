@@ -85,7 +85,12 @@ function connect(parts) {
     wave.movePlayhead(player.timeMs, player.isPlaying);
     overlay.show(player.timeMs, editor.typed);
   };
-  player.addEventListener("time", showTime);
+  player.addEventListener("time", () => {
+    showTime();
+    // While it is listened to, the chosen cue is the one that is heard.
+    const id = player.isPlayingOn && !walk.doubt && !editor.isFocused ? session.draft.idAt(player.timeMs) : session.selected;
+    if (id !== session.selected) session.select(id, "heard");
+  });
   player.addEventListener("state", () => showPlaying(player));
   player.addEventListener("failed", () => tell("The sound cannot be played. Is the server still running?", { state: "bad" }));
   editor.addEventListener("typed", showTime);
@@ -134,6 +139,7 @@ function offerTracks(session, editor) {
     editor.commit();
     session.showTrack(select.value);
   });
+  session.addEventListener("track", () => (select.value = session.draft.track));
 }
 
 function listenToKeys(commands) {
@@ -154,9 +160,8 @@ function listenToKeys(commands) {
 function rememberPlace(session) {
   const key = `reel-review-${session.facts.id}`;
   const [track, id] = JSON.parse(localStorage.getItem(key) ?? "[]");
-  if (track && track !== session.draft.track && session.facts.tracks.some((one) => one.id === track)) {
+  if (track !== session.draft.track && session.facts.tracks.some((one) => one.id === track)) {
     session.showTrack(track);
-    byId("track").value = track;
   }
   session.select(id);
   session.addEventListener("selected", ({ detail }) => localStorage.setItem(key, JSON.stringify([session.draft.track, detail.id])));

@@ -77,7 +77,7 @@ export class Session extends EventTarget {
     const { spokenTrack, stale } = this.facts;
     if (!spokenTrack || spokenTrack === this.draft.track) return null;
     const cue = this.draft.cue(id);
-    const ids = this.#spoken().filter(([, one]) => overlapMs(one, cue) > Math.min(lengthMs(one), lengthMs(cue)) / 3);
+    const ids = this.#spokenNear(cue).filter(([, one]) => overlapMs(one, cue) > Math.min(lengthMs(one), lengthMs(cue)) / 3);
     return {
       text: ids.map(([, one]) => one.lines.join(" ")).join(" "),
       isStale: stale.has(id) || ids.some(([one]) => this.isChanged(one)),
@@ -151,10 +151,18 @@ export class Session extends EventTarget {
 
   #spokenCues = null;
 
-  #spoken() {
+  /** Return the cues of the spoken track that may overlap a cue. */
+  #spokenNear(cue) {
     const { spokenTrack } = this.facts;
-    this.#spokenCues ??= this.draft.idsOf(spokenTrack).map((id) => [id, this.draft.cue(id)]);
-    return this.#spokenCues;
+    this.#spokenCues ??= this.draft.copy(spokenTrack);
+    const found = [];
+    let place = Math.max(0, this.#spokenCues.firstAfter(cue.start_ms) - 2);
+    for (; place < this.#spokenCues.size; place += 1) {
+      const id = this.#spokenCues.at(place);
+      if (this.#spokenCues.cue(id).start_ms >= cue.end_ms) break;
+      found.push([id, this.#spokenCues.cue(id)]);
+    }
+    return found;
   }
 }
 

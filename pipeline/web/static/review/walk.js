@@ -8,13 +8,6 @@ import { byId, element } from "./elements.js";
 import { insert, settle } from "./rules/changes.js";
 import { KINDS, openDoubts, placeOf } from "./rules/doubts.js";
 
-const REMOVED = {
-  "no-speech": "no speech was heard there", repetitive: "it repeats itself", loop: "it was repeated without end",
-  "stock-phrase": "recognisers invent this phrase", unheard: "nothing was heard there", doubted: "the recogniser doubted it",
-  "too-fast": "too much text for its time", "other-script": "it is in another script", description: "it describes, and is not said",
-  filler: "a filler",
-};
-
 /** The walk. Emits `fix` when a correction is to be made everywhere. */
 export class Walk extends EventTarget {
   #session;
@@ -92,19 +85,15 @@ export class Walk extends EventTarget {
     const open = openDoubts(this.#session);
     this.#panel.replaceChildren(...[
       element("p", { class: "spread" },
-        element("span", {}, element("strong", { text: KINDS[doubt.kind] ?? doubt.kind }), element("span", { class: "soft", text: `: ${this.#why(doubt)}` })),
+        element("span", {}, element("strong", { text: KINDS[doubt.kind] ?? doubt.kind }), element("span", { class: "soft", text: `: ${doubt.why}` })),
         element("span", { class: "soft small figures", text: `${open.length} open` })),
       doubt.kind === "removed" ? element("p", { class: "doubted", dir: "auto", text: doubt.text }) : null,
       element("div", { class: "row" }, this.#buttons(doubt)),
     ].filter(Boolean));
     this.hear();
-    // Doubted words are chosen, so that typing replaces them; a removed text has no place in the text.
+    // A removed text has no place in a text yet.
     if (doubt.kind === "removed") byId("list").focus({ preventScroll: true });
-    else this.#editor.focus(placeOf(this.#session, id, doubt) ?? { start: 0, end: 0 });
-  }
-
-  #why({ kind, why, reason }) {
-    return kind === "removed" ? `${REMOVED[reason ?? why] ?? why}` : why;
+    else this.#editor.focus(placeOf(this.#session, id, doubt));
   }
 
   #buttons({ kind }) {

@@ -9,6 +9,7 @@ import { clock } from "../rules/clock.js";
 import { button, counted, openDialog, tell } from "./dialogs.js";
 
 const LOOK_MS = 400;
+const NOTHING = "There is nothing to apply: no correction was made since the last time.";
 const ENDED = new Set(["done", "failed", "skipped", "cancelled"]);
 
 /** Apply the draft of a session. `onDone` is called when the files were made again. */
@@ -18,6 +19,7 @@ export async function applyDraft(api, saver, session, onDone) {
     tell("Some corrections are not saved yet. They are applied once the server answers.", { state: "bad" });
     return;
   }
+  if (!saver.open) return tell(NOTHING);
   try {
     await start(api, saver, session, null, onDone);
   } catch (error) {
@@ -25,7 +27,7 @@ export async function applyDraft(api, saver, session, onDone) {
       start(api, saver, session, choice, onDone).catch(refused)
     ));
     else if (error.code === "review.applying") tell("The corrections are being applied already.");
-    else if (error.code === "review.nothing") tell("There is nothing to apply: no correction was made since the last time.");
+    else if (error.code === "review.nothing") tell(NOTHING);
     else refused(error);
   }
 }
@@ -48,22 +50,23 @@ export function watch(api, job, onDone) {
   again.disabled = true;
   const dialog = openDialog("Applying the corrections", [said, steps, changes], [again]);
   dialog.addEventListener("cancel", (event) => again.disabled && event.preventDefault());
-  const stop = followSteps(job, steps, said);
+  const made = new Map();
+  const stop = followSteps(job, steps, said, made);
   const look = async () => {
     const found = await api.changes().catch((error) => ({ state: error.status === 0 ? "unreachable" : "failed", error }));
     if (!ENDED.has(found.state)) return setTimeout(look, LOOK_MS);
     stop();
     again.disabled = false;
     again.focus();
-    if (found.state === "done") showChanges(found, said, steps, changes);
+    if (found.state === "done") showChanges(found, made, said, changes);
     else showFailure(found, await api.job(job).catch(() => ({})), said, changes);
     dialog.addEventListener("close", () => onDone(found.state));
   };
   look();
 }
 
-/** Show each step as it starts and ends. Returns how to stop. */
-function followSteps(job, steps, said) {
+/** Show each step as it starts and ends, and put the seconds of those that were made again into `made`. */
+function followSteps(job, steps, said, made) {
   const source = new EventSource(address("api/1/events"));
   const chips = new Map();
   const note = (state, text) => ({ data }) => {
@@ -73,6 +76,7 @@ function followSteps(job, steps, said) {
     const chip = chips.get(event.step);
     chip.dataset.state = state;
     chip.textContent = `${event.step} ${text(event)}`;
+    if (state === "good") made.set(event.step, event.seconds);
     said.textContent = "Only what depends on the corrections is made again.";
   };
   source.addEventListener("StepStarted", note("busy", () => "…"));
@@ -82,20 +86,16 @@ function followSteps(job, steps, said) {
   return () => source.close();
 }
 
-function showChanges({ changes, counts, steps: made }, said, steps, place) {
-  const redone = made.filter((step) => step.state === "done");
-  const seconds = redone.reduce((sum, step) => sum + (step.seconds ?? 0), 0);
+function showChanges({ changes, counts }, made, said, place) {
+  const seconds = [...made.values()].reduce((sum, one) => sum + one, 0);
   const layout = counts.layout ? `${counts.layout} changed around them` : "nothing else changed";
   said.textContent = `Applied ${counted(counts.you, "correction")}; ${layout}. ` +
-    `${counted(redone.length, "step")} made again in ${seconds.toFixed(1)} s, ${made.length - redone.length} kept.`;
-  steps.replaceChildren(...made.map((step) => element("span", {
-    class: "chip", "data-state": step.state === "done" ? "good" : "", text: `${step.step} ${step.state === "done" ? `${step.seconds.toFixed(1)} s` : "kept"}`,
-  })));
+    `${counted(made.size, "step")} made again in ${seconds.toFixed(1)} s; all others kept.`;
   place.replaceChildren(...changes.map((change) => element("div", { class: "change" },
     element("span", { class: "when", text: clock(change.start_ms) }),
     element("del", { dir: "auto" }, change.before.map((cue) => element("p", { text: cue.lines.join("\n") }))),
     element("ins", { dir: "auto" }, change.after.map((cue) => element("p", { text: cue.lines.join("\n") }))),
-    element("span", { class: "chip plain", text: change.by === "you" ? "you" : "layout" }))));
+    element("span", { class: "chip plain", text: change.by === "you" ? "you" : "follows" }))));
 }
 
 function showFailure(found, job, said, place) {

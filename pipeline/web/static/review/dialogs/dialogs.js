@@ -9,9 +9,11 @@ import { byId, element } from "../elements.js";
 export function openDialog(title, body, buttons = [], kind = "") {
   const heading = element("h2", { id: "dialog-title", text: title });
   const close = element("button", { class: "button quiet", type: "button", "aria-label": "Close", text: "×", onclick: () => dialog.close() });
+  const inside = element("div", { class: "inside stack" }, body);
+  if (!inside.querySelector("input, button, summary")) inside.tabIndex = 0; // so that keys can scroll it
   const dialog = element("dialog", { class: kind, "aria-labelledby": "dialog-title" },
     element("header", { class: "spread" }, heading, close),
-    element("div", { class: "inside stack" }, body),
+    inside,
     buttons.length ? element("footer", {}, buttons) : null);
   const focused = document.activeElement;
   dialog.addEventListener("close", () => {

@@ -79,6 +79,8 @@ export class CueList extends EventTarget {
   /** Take a change: rows move only if one came or went; a neighbour's gap may change with a cue. */
   #take(ids) {
     const { draft } = this.#session;
+    // The name of a speaker and a settled doubt show in rows all over the list.
+    if ([...ids].some((id) => !draft.cue(id) && /^(speaker|doubt)\//.test(id))) this.refresh();
     const around = new Set(ids);
     for (const id of ids) {
       const place = draft.place(id);

@@ -36,6 +36,8 @@ export function retime(draft, id, { startMs, endMs }) {
   return end - start < MIN_MS ? [] : turn(id, cue, { ...cue, start_ms: start, end_ms: end });
 }
 
+const NEAR_MS = 1000; // a playhead farther off was not put there for this split
+
 /** The shortest cue that can be made by moving an edge: a frame at 25 a second. */
 export const MIN_MS = 40;
 
@@ -68,16 +70,18 @@ export function insert(draft, cue) {
 }
 
 /**
- * Split a cue before the character at `offset` of its text. `timeMs` is where the second part begins; outside of the
- * cue, the words' times decide, and without those the share of the text. The first part keeps the id.
+ * Split a cue before the character at `offset` of its text. The second part begins when its first word is heard, or at
+ * the playhead, `timeMs`, where that is near. The first part keeps the id.
  */
 export function split(draft, id, offset, timeMs, words) {
   const cue = draft.cue(id);
   const text = cue?.lines.join("\n") ?? "";
   const [head, tail] = [asLines(text.slice(0, offset)), asLines(text.slice(offset))];
   if (!head.length || !tail.length || cue.end_ms - cue.start_ms < 2 * MIN_MS) return [];
-  const isInside = timeMs !== null && timeMs >= cue.start_ms + MIN_MS && timeMs <= cue.end_ms - MIN_MS;
-  const edge = Math.round(isInside ? timeMs : edgeAt(cue, text, offset, words));
+  const heard = edgeAt(cue, text, offset, words);
+  const isNear = timeMs !== null && Math.abs(timeMs - heard) <= NEAR_MS;
+  const isInside = isNear && timeMs >= cue.start_ms + MIN_MS && timeMs <= cue.end_ms - MIN_MS;
+  const edge = Math.round(isInside ? timeMs : heard);
   const common = { ...cue, spans: [], spoken: null };
   return [
     { id, before: cue, after: { ...common, end_ms: edge, lines: head } },

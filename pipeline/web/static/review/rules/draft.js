@@ -89,9 +89,10 @@ export class Draft {
     return this.#items.get(id) ?? null;
   }
 
-  /** Return the cue `id`, or null. */
+  /** Return the cue `id`, of any track, or null. */
   cue(id) {
-    return this.#items.get(id) ?? null;
+    const item = this.#items.get(id);
+    return item?.lines ? item : null;
   }
 
   /** Return the place of the cue `id` in the order, from 0; -1 if it does not exist. */

@@ -45,13 +45,20 @@ export function partsOf(text) {
   });
 }
 
+/** Return where the letters of a token stand, without the punctuation around them. */
+export function lettersOf({ start, end, text }) {
+  const head = text.match(/^[^\p{L}\p{N}\p{M}]*/u)[0].length;
+  const tail = text.match(/[^\p{L}\p{N}\p{M}]*$/u)[0].length;
+  return head === text.length ? { start, end } : { start: start + head, end: end - tail };
+}
+
 /** Return a word without what stands around its letters, for comparing. */
 export function bare(text) {
   return text.replace(EDGES, "").toLowerCase();
 }
 
 /**
- * Return the tokens of a cue's text: `{start, end, text, startMs, endMs, probability}`. `probability` is null for text
+ * Return the tokens of a cue's text: `{start, end, text, startMs, endMs, probability, speaker}`. `probability` is null for text
  * that no word of the transcript stands for.
  */
 export function tokens(cue, words) {
@@ -61,15 +68,16 @@ export function tokens(cue, words) {
   const found = parts.map((part) => {
     const place = heard.findIndex((word, index) => index >= next && bare(word.text) === bare(part.text));
     // A match far ahead is another occurrence of a common word: skipping that many would lose those between.
-    if (place < 0 || place - next > MAX_SKIPPED) return { ...part, startMs: null, endMs: null, probability: null };
+    if (place < 0 || place - next > MAX_SKIPPED) return { ...part, ...UNHEARD };
     next = place + 1;
-    const { start_ms: startMs, end_ms: endMs, probability } = heard[place];
-    return { ...part, startMs, endMs, probability };
+    const { start_ms: startMs, end_ms: endMs, probability, speaker } = heard[place];
+    return { ...part, startMs, endMs, probability, speaker };
   });
   return withTimes(found, cue);
 }
 
 const MAX_SKIPPED = 4;
+const UNHEARD = { startMs: null, endMs: null, probability: null, speaker: null };
 
 function lettersApart(word) {
   if (!SPACELESS.test(word.text)) return [word];

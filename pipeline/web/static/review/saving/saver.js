@@ -2,7 +2,9 @@
  * Saves operations: first into the outbox of the browser, then on the server, which has them on its disk before it
  * answers. What others saved in the meantime is merged in; what cannot be merged is told as a conflict.
  *
- * Events: `state` (`{state, savedMs, waiting}`; state is `saved`, `saving`, `offline`, `applying` or `failed`),
+ * `open` is the number of revisions that are not applied yet, `savedMs` when the newest was saved.
+ *
+ * Events: `state` (`{state}`: `saved`, `saving`, `offline`, `applying` or `failed`),
  * `conflicts` (`{conflicts}`), `reload` when the document must be loaded again.
  */
 
@@ -20,11 +22,11 @@ export class Saver extends EventTarget {
   #etag;
   #revision;
   #waiting = [];
-  #isSending = false;
+  #sending = null;
   #retry = 0;
   #channel;
 
-  constructor(api, outbox, session, { etag, rev, saved_ms: savedMs, undo, redo }) {
+  constructor(api, outbox, session, { etag, rev, saved_ms: savedMs, open }) {
     super();
     this.#api = api;
     this.#outbox = outbox;
@@ -32,7 +34,7 @@ export class Saver extends EventTarget {
     this.#saved = session.draft.copy();
     this.#etag = etag;
     this.#revision = rev;
-    Object.assign(this, { savedMs, canUndo: undo !== null, canRedo: redo !== null, state: "saved" });
+    Object.assign(this, { savedMs, open, state: "saved" });
     session.save = (operations) => this.#add(operations);
     globalThis.addEventListener("online", () => this.send());
     this.#channel = new BroadcastChannel(`reel-review-${session.facts.id}`);
@@ -67,17 +69,18 @@ export class Saver extends EventTarget {
   }
 
   /** Send what waits, batch by batch. Returns when nothing waits or the server cannot be reached. */
-  async send() {
-    if (this.#isSending) return;
-    this.#isSending = true;
+  send() {
+    this.#sending ??= this.#sendAll().finally(() => (this.#sending = null));
+    return this.#sending;
+  }
+
+  async #sendAll() {
     clearTimeout(this.#retry);
     try {
       while (this.#waiting.length) await this.#sendFirst(this.#waiting[0]);
       this.#tell("saved");
     } catch (error) {
       this.#onFailure(error);
-    } finally {
-      this.#isSending = false;
     }
   }
 
@@ -159,16 +162,16 @@ export class Saver extends EventTarget {
 
   /** Take in what another tab saved, if this one does not write. */
   async follow() {
-    if (!this.#session.isReadOnly || this.#isSending) return;
+    if (!this.#session.isReadOnly || this.#sending) return;
     const { revisions, etag, rev } = await this.#api.since(this.#revision);
     this.#takeRevisions(revisions, etag, rev);
     await this.#rebase(revisions.flatMap((one) => one.operations));
   }
 
-  #take({ etag, rev, saved_ms: savedMs, undo, redo }) {
+  #take({ etag, rev, saved_ms: savedMs, open }) {
     this.#etag = etag;
     this.#revision = rev;
-    Object.assign(this, { savedMs, canUndo: undo !== null, canRedo: redo !== null });
+    Object.assign(this, { savedMs, open });
   }
 
   #onFailure(error) {

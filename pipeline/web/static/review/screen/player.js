@@ -29,6 +29,11 @@ export class Player extends EventTarget {
     return !this.#audio.paused;
   }
 
+  /** Tell whether it plays on and on, not a stretch only. */
+  get isPlayingOn() {
+    return this.isPlaying && this.#untilMs === null;
+  }
+
   get rate() {
     return this.#audio.playbackRate;
   }
@@ -49,6 +54,12 @@ export class Player extends EventTarget {
     this.#untilMs = null;
     if (this.isPlaying) this.pause();
     else this.#start();
+  }
+
+  /** Play from a time on. */
+  playFrom(timeMs) {
+    this.seek(timeMs);
+    this.#start();
   }
 
   pause() {
