@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,3 +30,18 @@ def reel_in(project: Path, *words: str | Path) -> subprocess.CompletedProcess[st
         [sys.executable, "-P", "-m", "pipeline", *map(str, words)], cwd=project, env={**kept, **own},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def copy_whole_project(folder: Path) -> Path:
+    """Copy the project with its tests and documents into a new folder, as a developer has it, and return it."""
+    return copy_project(folder, ".git", ".venvs", ".cache", "out", "reel.toml", ".*_cache", "__pycache__")
+
+
+def follow(command: str, project: Path) -> str:
+    """Run a command that a page or a command of reel tells a developer to type. Returns what it prints."""
+    done = subprocess.run(
+        shlex.split(command), cwd=project, text=True, capture_output=True, stdin=subprocess.DEVNULL,
+        env={name: value for name, value in os.environ.items() if not name.startswith(("REEL_", "PYTHON", "PYTEST"))},
+    )  # fmt: skip
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout

@@ -26,6 +26,7 @@ from pipeline.cli.usage_errors import CommandLineError
 
 JSON_FORMAT = 1
 _GOES_ON = "what was finished is kept, the same command goes on from there"
+_WRITTEN_SO_TOO = {("stage", "new"), ("stage", "new-backend")}  # no stage can have these names
 _VERSION, _HELP = {"--version", "-V"}, {"--help", "-h"}
 
 
@@ -52,6 +53,8 @@ def _spelled_out(words: Sequence[str]) -> Sequence[str]:
     """Return the words of the command that `--version`, or `--help` among the flags of a command, stands for."""
     if words and words[0] in _VERSION:
         return ["version", *words[1:]]
+    if tuple(words[:2]) in _WRITTEN_SO_TOO:
+        words = ["stages", *words[1:]]
     command = command_named(words)
     if not command or not _HELP & set(_flags(words)):
         return words

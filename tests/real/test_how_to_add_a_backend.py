@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +11,7 @@ from pipeline.base.project import STAGE_PINS
 from pipeline.plan.stage_sources import read_pins
 from shared.documents.speech import SpeechRegions
 from tests.conftest import ROOT
+from tests.project_copy import copy_whole_project, follow
 
 _PAGE = ROOT / "docs" / "how-to" / "add-a-backend.md"
 _NEW_FILE = re.compile(r"^The new file `(?P<path>[^`]+)`:\n\n```python\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -26,11 +23,7 @@ _ALL_TESTS = "./scripts/test --all"  # it would run this test again
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Return a copy of the project that shares environments and models with it, changed as the page says."""
-    folder = tmp_path / "project"
-    own = shutil.ignore_patterns(".git", ".venvs", ".cache", "out", "reel.toml", ".*_cache", "__pycache__")
-    shutil.copytree(ROOT, folder, ignore=own)
-    for shared in (".venvs", ".cache"):
-        (folder / shared).symlink_to(ROOT / shared)
+    folder = copy_whole_project(tmp_path / "project")
     page = _PAGE.read_text()
     for new in _NEW_FILE.finditer(page):
         (folder / new["path"]).write_text(new["text"])
@@ -46,15 +39,6 @@ def apply(diff: str, path: Path) -> None:
     text = path.read_text()
     assert text.count(before) == 1, f"{path.name} holds {text.count(before)} times:\n{before}"
     path.write_text(text.replace(before, after))
-
-
-def follow(command: str, project: Path) -> str:
-    done = subprocess.run(
-        shlex.split(command), cwd=project, text=True, capture_output=True, stdin=subprocess.DEVNULL,
-        env={name: value for name, value in os.environ.items() if not name.startswith(("REEL_", "PYTHON", "PYTEST"))},
-    )  # fmt: skip
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def test_the_page_about_adding_a_backend_adds_one_when_it_is_followed(project: Path) -> None:

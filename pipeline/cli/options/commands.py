@@ -83,6 +83,14 @@ COMMANDS = (
         ("reel stages show asr",), "single.ShowStage", "config.show_stage", resumes=False,
     ),
     Command(
+        "stages new", "write the skeleton of a stage, with its tests, in this checkout",
+        ("reel stages new word_count",), "single.NewStage", "skeletons.write_stage", resumes=False,
+    ),
+    Command(
+        "stages new-backend", "write the skeleton of a backend of a stage, in this checkout",
+        ("reel stages new-backend vad my-detector",), "single.NewBackend", "skeletons.write_backend", resumes=False,
+    ),
+    Command(
         "recipes", "list the recipes, for `--recipe`",
         ("reel recipes",), "declare.Arguments", "config.list_recipes", resumes=False,
     ),

@@ -29,6 +29,21 @@ class ShowStage(Arguments):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class NewStage(Arguments):
+    name: str = argument("NAME", "the name of the new stage: lower-case letters, digits and `_`")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NewBackend(Arguments):
+    stage: str = argument("STAGE", "the stage that gets a backend, as `reel stages list` shows it", kind="stage")
+    name: str = argument("NAME", "the name of the new backend: lower-case letters, digits and dashes")
+    like: str | None = flag(
+        "--like", group=MAKE, metavar="BACKEND", kind="backend",
+        help="the backend that it begins as (the one with the fewest models)",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RunStage(ProgressFlag, SettingFlags, FirstUseFlags):
     name: str = argument("NAME", "the stage: demux, vad, separate, asr, align, diarize, ...", kind="stage")
     inputs: tuple[str, ...] = argument(
