@@ -1,4 +1,7 @@
-"""`reel stage`: run a single stage on plain files, for its developer. It always runs, and stores nothing."""
+"""`reel stage`, `stages new` and `stages new-backend`: what a developer of stages does.
+
+A single stage runs on plain files; it always runs, and stores nothing. A skeleton works at once.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,14 @@ from pydantic import JsonValue
 from pipeline.base import events
 from pipeline.base.errors import BadInput, UsageError
 from pipeline.base.events import Emit
-from pipeline.cli.arguments import CommandResult, project_of
+from pipeline.base.project import CODE_ROOT
+from pipeline.cli.arguments import CommandResult, project_of, table
 from pipeline.cli.first_use import ask_about_code
-from pipeline.cli.options.single import RunStage
+from pipeline.cli.options.single import NewBackend, NewStage, RunStage
 from pipeline.cli.reporters import open_reporter
+from pipeline.cli.skeletons import Skeleton, check_backend_name, check_stage_name, write_skeleton
+from pipeline.cli.skeletons.new_backend import new_backend
+from pipeline.cli.skeletons.new_stage import new_stage
 from pipeline.engine.admission import set_up
 from pipeline.engine.language_models import language_in, with_model
 from pipeline.engine.model_needs import models_to_lock
@@ -26,7 +33,7 @@ from pipeline.engine.step_run import checked_outputs
 from pipeline.model_cache.first_use import lock_first
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Step, takes_several
-from pipeline.plan.registry import stage_named
+from pipeline.plan.registry import BROKEN, STAGES, stage_named
 from pipeline.workers.dispatcher import StepJob
 from pipeline.workers.installation import Installation
 from pipeline.workers.local_host import local_dispatcher
@@ -35,6 +42,7 @@ from shared.stage import PROVISIONAL, Stage
 
 _PROVISIONAL = "provisional: `reel stage` stores nothing, so run the same command again for a better result"
 _LIMIT_S = 24 * 3600.0  # a developer is there to end it
+_NOT_STAGES = ("toolkit", "new")  # folders and words that a stage cannot be called by
 
 
 def run_stage(arguments: RunStage) -> CommandResult:
@@ -152,3 +160,29 @@ def _placed(names: str | list[str] | None, output: Path) -> JsonValue:
 
 def _names(names: str | list[str] | None) -> list[str]:
     return [names] if isinstance(names, str) else names or []
+
+
+def write_stage(arguments: NewStage) -> CommandResult:
+    """Write the skeleton of a stage."""
+    check_stage_name(arguments.name, {*STAGES, *BROKEN, *_NOT_STAGES})
+    return _written(new_stage(arguments.name, CODE_ROOT), CODE_ROOT)
+
+
+def write_backend(arguments: NewBackend) -> CommandResult:
+    """Write the skeleton of a backend."""
+    stage = stage_named(arguments.stage)
+    check_backend_name(arguments.name, {*stage.backends, "stage", "stub", "auto"})
+    return _written(new_backend(stage, arguments.name, arguments.like, CODE_ROOT), CODE_ROOT)
+
+
+def _written(skeleton: Skeleton, root: Path) -> CommandResult:
+    write_skeleton(root, skeleton)
+    lines = [f"written: {name}" for name in skeleton.written] + [f"changed: {name}" for name in skeleton.changed]
+    steps = table([(f"  {command}", f"# {purpose}") for command, purpose in skeleton.steps])
+    data = {
+        "written": list(skeleton.written),
+        "changed": list(skeleton.changed),
+        "next": [command for command, _ in skeleton.steps],
+    }
+    text = "\n".join([*lines, "", "next:", steps])
+    return CommandResult({name: [*values] for name, values in data.items()}, text)

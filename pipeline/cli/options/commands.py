@@ -84,11 +84,11 @@ COMMANDS = (
     ),
     Command(
         "stages new", "write the skeleton of a stage, with its tests, in this checkout",
-        ("reel stages new word_count",), "single.NewStage", "skeletons.write_stage", resumes=False,
+        ("reel stages new word_count",), "single.NewStage", "stage.write_stage", resumes=False,
     ),
     Command(
         "stages new-backend", "write the skeleton of a backend of a stage, in this checkout",
-        ("reel stages new-backend vad my-detector",), "single.NewBackend", "skeletons.write_backend", resumes=False,
+        ("reel stages new-backend vad my-detector",), "single.NewBackend", "stage.write_backend", resumes=False,
     ),
     Command(
         "recipes", "list the recipes, for `--recipe`",
