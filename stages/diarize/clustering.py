@@ -30,6 +30,7 @@ DISTINCT_COSINE = 0.80  # of centroids: different people at most 0.76 (but see C
 RELIABILITY_WINDOWS = 2.0  # how fast the centroid of few windows becomes trustworthy; see `_compare_closest`
 CLOSE_COSINE = 0.90  # two people on one telephone line: 0.85 to 0.89; equal halves of one speaker: 0.91 to 0.97
 CLOSE_SEPARATION = 3.2  # in standard deviations: that pair 3.3 to 4.5; a cut through one Gaussian cloud gives 2.7
+CLOSE_SEPARATION_MOST = 6.0  # one synthetic voice varies so little that halves of its sentences are 7.5 apart
 CLOSE_SHARE = 0.4  # of the smaller of a close pair: that pair 0.42 or more, one voice in two 0.38 or less below 0.90
 CLOSE_WINDOWS = 28  # 8.4 s: with fewer, the best direction among 256 separates any cloud
 # A conversation goes back and forth: then less speech and a smaller share will do. That pair, inside longer files: 26
@@ -300,7 +301,7 @@ def _compare_closest(centroids: Floats, points: Floats, single: Floats) -> Liken
     scores = single @ (centroids[first] - centroids[second])
     one, other = scores[labels == first], scores[labels == second]
     spread = float(np.sqrt((one.var() + other.var()) / 2))
-    is_separate = float(one.mean() - other.mean()) >= CLOSE_SEPARATION * spread
+    is_separate = CLOSE_SEPARATION * spread <= float(one.mean() - other.mean()) <= CLOSE_SEPARATION_MOST * spread
     return Likeness.CLOSE if is_separate else Likeness.SAME
 
 

@@ -133,7 +133,7 @@ def _overlap_ms(turns: Sequence[Turn]) -> int:
 
 STAGE = Stage(
     name="diarize",
-    version=5,
+    version=6,
     summary="tell who speaks when",
     inputs=DiarizeInputs,
     params=DiarizeParams,
