@@ -238,9 +238,9 @@ class ResultStore:
         return None if found and found.provisional else found
 
     def manifest(self, key: str) -> StoredResult | None:
-        """Return the manifest of a result, even if its objects are gone."""
+        """Return the manifest of a result, even if its objects are gone. A key from a record may be any text."""
         try:
-            return StoredResult.read(self._manifest(key))
+            return StoredResult.read(self._manifest(key)) if is_digest(key) else None
         except (OSError, DocumentError):
             return None
 

@@ -16,7 +16,7 @@ from shared.text.timecode import span
 LOADING = "~"
 _IDLE, _GONE = ".", " "
 _TICKS = 4
-_MOST_BARS, _COLUMNS = 600, 400  # of a picture in a report
+_MOST_BARS, _MOST_COLUMNS = 600, 400  # of a picture in a report; a bar takes 150 bytes
 
 # The seven colours of Okabe and Ito, told apart by eyes of every kind; those after the seventh get stripes.
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
@@ -92,15 +92,15 @@ def condensed(drawn: Chart) -> Chart:
     is one bar. A chart of 10,000 steps would be megabytes, and its bars thinner than a pixel."""
     if sum(len(lane.bars) for lane in drawn.lanes) <= _MOST_BARS:
         return drawn
-    letters = _letters(drawn.kinds)
+    letters, columns = _letters(drawn.kinds), min(_MOST_COLUMNS, max(2_000 // len(drawn.lanes), 20))
     kinds = {letter: kind for kind, letter in letters.items()} | {LOADING: LOADING}
     lanes = []
     for lane in drawn.lanes:
         bars, column = [], 0
-        for sign, group in groupby(_cells(lane, drawn, letters, _COLUMNS)):
+        for sign, group in groupby(_cells(lane, drawn, letters, columns)):
             begin, column = column, column + len(list(group))
             if sign in kinds:
-                edges = (drawn.length_ms * begin // _COLUMNS, drawn.length_ms * column // _COLUMNS)
+                edges = (drawn.length_ms * begin // columns, drawn.length_ms * column // columns)
                 bars.append(Bar(kinds[sign], "loading" if sign == LOADING else kinds[sign], *edges))
         lanes.append(replace(lane, bars=tuple(bars)))
     return Chart(drawn.length_ms, tuple(lanes))

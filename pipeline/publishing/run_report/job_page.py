@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from pipeline.publishing.doubts import Doubt, Subtitles
+from pipeline.publishing.record import Job
 from pipeline.publishing.run_report.html import Html, Part, counted, element, page, table, together, within
-from pipeline.publishing.run_report.job_facts import JobFacts, file_name
+from pipeline.publishing.run_report.job_facts import JobFacts, Materials, file_name
 from pipeline.publishing.run_report.materials import bill_of_materials
 from pipeline.publishing.run_report.steps_table import steps_table
 from pipeline.publishing.run_report.timeline import timeline
@@ -21,7 +22,7 @@ SoundLink = Callable[[int], str | None]
 """Returns the address where the sound at a time, in ms, can be heard; None if there is none."""
 
 # Characters of the lists that grow with the film: together with the rest less than 1 MB.
-_CUES, _LISTED = 450_000, 80_000
+_CUES, _OFFENDERS, _LISTED = 400_000, 150_000, 60_000
 _OPEN_CUES = 60  # of a longer list, only the title is shown at first
 _KINDS: Mapping[str, str] = {
     "unsure": "unsure words", "name": "name", "number": "number", "speakers": "two speakers", "removed": "removed",
@@ -65,7 +66,7 @@ def _later_sections(facts: JobFacts, sound: SoundLink) -> Iterator[tuple[str, st
     if facts.transcript or facts.subtitles:
         yield "doubts", "Worth listening to again", _doubts(facts.doubts, sound)
     if facts.subtitles:
-        yield "guide", "Limits of the guide", together([_guide(one, sound) for one in facts.subtitles])
+        yield "guide", "Limits of the guide", _guides(facts.subtitles, sound)
         yield "cues", "Subtitles", _cues(facts.subtitles, sound)
     elif facts.transcript and facts.transcript.segments:
         yield "text", "Text", _segments(facts.transcript, sound)
@@ -116,11 +117,12 @@ def warning_list(warnings: Iterable[tuple[str, str, str]]) -> Html:
     found = sorted(warnings, key=lambda warning: warning[2] != "bad")
     if not found:
         return note("None: every step ended well, and none had anything to say.")
-    items = [
+    items = (
         element("li", element("span", of, class_="of"), element("span", said, dir="auto"), data_state=state)
         for of, said, state in found
-    ]
-    return element("ul", items, class_="warnings")
+    )
+    kept, left = within(items, _LISTED)
+    return together(element("ul", kept, class_="warnings"), _rest(left, "warning"))
 
 
 def warnings_of(facts: JobFacts) -> Iterator[tuple[str, str, str]]:
@@ -137,13 +139,18 @@ def warnings_of(facts: JobFacts) -> Iterator[tuple[str, str, str]]:
             yield step, warning, "warning"
         if result.provisional:
             yield step, f"usable for now, and made again by the next run: {result.provisional}", "warning"
-    for name in facts.job.licences:
-        model = facts.materials.cache.models.get(name)
-        if model and model.restriction:
-            yield name, f"its licence: {model.licence}, {model.restriction}", "warning"
+    yield from restrictions(facts.job, facts.materials)
     if facts.lost:
         what = ", ".join(facts.lost)
         yield "store", f"no longer stored, so that this page lacks what it shows: {what}", "warning"
+
+
+def restrictions(job: Job, materials: Materials) -> Iterator[tuple[str, str, str]]:
+    """Yield a warning for each model with a licence that restricts commercial use."""
+    for name in job.licences:
+        model = materials.cache.models.get(name)
+        if model and model.restriction:
+            yield name, f"its licence: {model.licence}, {model.restriction}", "warning"
 
 
 def _at(start_ms: int, sound: SoundLink) -> Html:
@@ -173,7 +180,12 @@ def _doubts(doubts: Sequence[Doubt], sound: SoundLink) -> Html:
     return together(told, element("ol", kept, class_="doubts"), _rest(left, "place"))
 
 
-def _guide(one: Subtitles, sound: SoundLink) -> Html:
+def _guides(subtitles: Sequence[Subtitles], sound: SoundLink) -> Html:
+    lists = sum(len(one.report.broken) for one in subtitles if one.report)
+    return together([_guide(one, _OFFENDERS // max(lists, 1), sound) for one in subtitles])
+
+
+def _guide(one: Subtitles, room: int, sound: SoundLink) -> Html:
     language, report = one.sheet.language, one.report
     title = element("h3", f"Subtitles in {english_name(language)}")
     if report is None:
@@ -188,11 +200,11 @@ def _guide(one: Subtitles, sound: SoundLink) -> Html:
     return together(
         title, element("p", told),
         table(("Rule", "Kind", "Limit", "Cues"), rows, f"Rules that cues in {language} break", (3,)),
-        [_offenders(broken, sound) for broken in report.broken if broken.severity == "error"],
+        [_offenders(broken, room, sound) for broken in report.broken if broken.severity == "error"],
     )  # fmt: skip
 
 
-def _offenders(broken: Broken, sound: SoundLink) -> Html:
+def _offenders(broken: Broken, room: int, sound: SoundLink) -> Html:
     rows = (
         element(
             "li", _at(one.start_ms, sound), element("q", one.text, dir="auto"),
@@ -200,7 +212,7 @@ def _offenders(broken: Broken, sound: SoundLink) -> Html:
         )
         for one in broken.worst
     )  # fmt: skip
-    kept, left = within(rows, _LISTED)
+    kept, left = within(rows, room)
     title = element("summary", f"{broken.rule}: {counted(broken.count, 'cue')}, the worst first")
     return element(
         "details", title, element("ol", kept, class_="doubts"), _rest(left, "cue"), open=broken.count <= _OPEN_CUES

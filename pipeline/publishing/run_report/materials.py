@@ -16,7 +16,12 @@ _LONGEST = 200  # characters of one parameter
 
 def bill_of_materials(facts: JobFacts) -> Html:
     """Return the bill of materials."""
-    return together(_input(facts), _models(facts), _tools(facts), _parameters(facts), _files(facts))
+    return together(_input(facts), made_with(facts), _parameters(facts), _files(facts))
+
+
+def made_with(facts: JobFacts) -> Html:
+    """Return the part of the bill that many files can share: models, tools and environments."""
+    return together(_models(facts), _tools(facts))
 
 
 def _digest(value: object) -> Html:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
+
+from pydantic import JsonValue
 
 from pipeline.publishing.record import REPORT, Job, read_job
 from pipeline.publishing.run_report.gantt import as_svg, chart, condensed
@@ -24,15 +28,28 @@ from pipeline.publishing.run_report.html import (
     within,
 )
 from pipeline.publishing.run_report.job_facts import JobFacts, Materials, file_name
-from pipeline.publishing.run_report.job_page import FOOT, SoundLink, job_sections, section, tiles, warning_list
+from pipeline.publishing.run_report.job_page import (
+    FOOT,
+    SoundLink,
+    job_sections,
+    restrictions,
+    section,
+    tiles,
+    warning_list,
+)
+from pipeline.publishing.run_report.materials import made_with
 from pipeline.publishing.run_report.published import link_to_sound, without_report
 from pipeline.publishing.run_report.summary import Redone, Summary, summarise
-from pipeline.store.history import ItemOutcome, RunDetails
+from pipeline.store.history import ItemOutcome, RunDetails, StepRecord
 from shared.text.timecode import span
 
 _FILES = 700_000  # characters of the list of files
 _STATES = ("failed", "skipped", "done", "reused")  # in the order in which they are shown
 _TOLD = 20  # warnings of single files
+
+
+Section = tuple[str, str, Html]
+"""The anchor, the title and the content of a part of the page."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +75,14 @@ def links_between_files(page_folder: Path) -> Links:
 
 def run_report(details: RunDetails, redone: Redone, materials: Materials, links: Links) -> str:
     """Return the report on a run as a document of its own."""
-    run, files = details.run, [_File(item, details, materials) for item in details.items]
+    run, steps = details.run, defaultdict(list)
+    for step in details.steps:
+        steps[step.item].append(step)
+    files = [_File(item, steps[item.item], materials) for item in details.items]
     files.sort(key=lambda file: (_place(file.item.state), file.item.item))
     summary = summarise(details, redone)
     alone = files[0].item.item if len(files) == 1 else ""
-    sections = list(_sections(files, details, summary, links))
+    sections = list(_sections(files, details, summary, materials, links))
     anchors = [element("a", title, href=f"#{anchor}") for anchor, title, _ in sections]
     took = f", in {span(summary.seconds)}" if summary.seconds is not None else ""
     said = f"Run {run.id}: {run.state}{took}; recipe {run.recipe}, profile {run.profile}; started {run.started}"
@@ -81,10 +101,9 @@ def _place(state: str) -> int:
 class _File:
     """A media file of a run, with what it published, as far as that is still there and of this run."""
 
-    def __init__(self, item: ItemOutcome, details: RunDetails, materials: Materials) -> None:
-        self.item, self._details, self._materials = item, details, materials
+    def __init__(self, item: ItemOutcome, steps: Sequence[StepRecord], materials: Materials) -> None:
+        self.item, self._materials = item, materials
         self.folder = Path(item.folder) if item.folder else None
-        steps = [step for step in details.steps if step.item == item.item]
         self.keys = {step.step: step.key for step in steps if step.key}
         self.states = {step.step: step.state for step in steps}
 
@@ -139,25 +158,58 @@ def _figures(files: list[_File], summary: Summary) -> Iterator[tuple[str, str, s
 
 
 def _sections(
-    files: list[_File], details: RunDetails, summary: Summary, links: Links
-) -> Iterator[tuple[str, str, Html]]:
-    facts = files[0].facts if len(files) == 1 else None
-    job, folder = files[0].job if facts else None, files[0].folder if facts else None
-    about = list(job_sections(facts, links.sound(job, folder))) if facts and job and folder else []
-    if about:
-        yield from about[:-1]
-    else:
-        yield "warnings", "Warnings", warning_list(_warnings(files))
-        yield "files", "Files", _file_table(files, links)
-    drawn = chart(details)
-    if drawn:
+    files: list[_File], details: RunDetails, summary: Summary, materials: Materials, links: Links
+) -> Iterator[Section]:
+    first, last = _about_one(files[0], links) if len(files) == 1 else ([], [])
+    if not first:
+        first, last = _about_many(files, summary, materials, links)
+    yield from first
+    if drawn := chart(details):
         yield "chart", "Workers", together(_chart(as_svg(condensed(drawn), "")), _worker_table(summary))
-    if not about:
-        yield "steps", "Steps", _stage_table(summary)
     if summary.models:
         rows = [(one.name, f"{one.loads}x", span(one.seconds)) for one in summary.models]
         yield "loads", "Models loaded", table(("Model", "Loaded", "Time"), rows, "Models that were loaded", (1, 2))
-    yield from about[-1:]
+    yield from last
+
+
+def _about_one(file: _File, links: Links) -> tuple[list[Section], list[Section]]:
+    """Return the sections of a file before and after those of the run; none if its results are not there any more."""
+    job, folder, facts = file.job, file.folder, file.facts
+    if not (job and folder and facts):
+        return [], []
+    sections = list(job_sections(facts, links.sound(job, folder)))
+    return sections[:-1], sections[-1:]
+
+
+def _about_many(
+    files: list[_File], summary: Summary, materials: Materials, links: Links
+) -> tuple[list[Section], list[Section]]:
+    shared = _shared(files)
+    licences = restrictions(shared, materials) if shared else ()
+    first = [
+        ("warnings", "Warnings", warning_list([*_warnings(files), *licences])),
+        ("files", "Files", _file_table(files, links)),
+        ("steps", "Steps", _stage_table(summary)),
+    ]
+    if not shared:
+        return first, []
+    used = made_with(JobFacts(shared, materials.results_of(shared), materials))
+    return first, [("materials", "Made with", used)]
+
+
+def _shared(files: list[_File]) -> Job | None:
+    """Return a record with each step, as often as files used different backends, models or tools for it."""
+    jobs = [file.job for file in files if file.job]
+    steps: dict[str, dict[str, JsonValue]] = {}
+    known: set[str] = set()
+    for job in jobs:
+        for step, record in job.steps.items():
+            used = json.dumps([step, *(record.get(name) for name in ("backend", "models", "tools"))], sort_keys=True)
+            if used not in known:
+                known.add(used)
+                steps[step if step not in steps else f"{step} ({len(known)})"] = record
+    licences = {name: licence for job in jobs for name, licence in job.licences.items()}
+    return jobs[0].model_copy(update={"steps": steps, "licences": dict(sorted(licences.items()))}) if jobs else None
 
 
 def _warnings(files: list[_File]) -> Iterator[tuple[str, str, str]]:

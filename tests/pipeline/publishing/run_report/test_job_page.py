@@ -131,9 +131,10 @@ def test_a_list_that_is_too_long_loses_rows_and_says_how_many(rows: list[str], s
     assert sum(map(len, kept)) <= size
 
 
-def test_a_report_on_two_hours_in_three_languages_stays_below_a_megabyte(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("cues", "languages"), [(2_400, "en hi ar"), (500, "en hi ar de es fr it ja ko nl pl pt")])
+def test_a_report_stays_below_a_megabyte(tmp_path: Path, cues: int, languages: str) -> None:
     made = film(
-        tmp_path, cues=2_400, languages=("en", "hi", "ar"), text='\u092f\u0939 \u090f\u0915 <line> of "text" & more'
+        tmp_path, cues=cues, languages=languages.split(), text='\u092f\u0939 \u090f\u0915 <line> of "text" & more'
     )
     made.media = "/" + "a folder with a long name/" * 8 + "film.mp4"
     page = page_of(made).encode()
