@@ -128,6 +128,8 @@ def test_every_command_that_a_reader_is_told_to_type_works(document: Path, reel:
 def files_of(arguments: Arguments) -> list[str]:
     """Return the media and subtitle files that a command reads."""
     named = [getattr(arguments, name, None) or () for name in ("media", "inputs", "reference")]
+    subtitle = getattr(arguments, "subtitles", None)
+    named += [subtitle] if isinstance(subtitle, str) and Path(subtitle).suffix in _SUBTITLES else []
     return [file for files in named for file in ([files] if isinstance(files, str) else files)]
 
 

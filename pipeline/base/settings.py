@@ -48,7 +48,7 @@ PREFIX = "REEL_"
 # Set by the wrapper and for workers; not settings.
 _NOT_SETTINGS = {"REEL_CACHE_ROOT", "REEL_PARENT_PID", "REEL_DEBUG", "REEL_PYTHON", "REEL_TOKEN", "REEL_PROJECT"}
 
-_OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to", "film", "subtitles")
+_OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to", "film", "subtitles", "bilingual")
 
 
 class Settings(Frozen):
@@ -64,6 +64,7 @@ class Settings(Frozen):
     beside: bool
     skip_existing: bool
     subtitles: str
+    bilingual: Literal["", "source-above", "source-below"]
     replace: bool
     film: bool
     report: bool

@@ -20,12 +20,14 @@ from pipeline.plan.model_overrides import with_chosen_models
 from pipeline.plan.placement import choose_device
 from pipeline.plan.profile import ProfileChoice, choose_profile, load_profiles
 from pipeline.plan.recipe import load_recipe
-from pipeline.plan.registry import PARAMETERS, STAGES, SUBTITLE
+from pipeline.plan.registry import ASSEMBLE, BILINGUAL, FIT, PARAMETERS, STAGES, SUBTITLE
 from pipeline.plan.selection import ALL_STEPS, Selection
 from pipeline.plan.subtitle_guides import load_guide
 from pipeline.publishing.beside import FORMATS
 from pipeline.workers.installation import chosen_device
 from shared.stage import CORE_ENVIRONMENT, DeviceKind
+
+_BILINGUAL_FORMATS = frozenset({"srt", "vtt", "ass"})
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Planner:
             profile_name=self.profile.name,
             profile=self.profile.profile,
             targets=self.settings.to,
-            stages=self.settings.stages,
+            stages=_stages(self.settings),
             stub=self.settings.stub,
             film=self.settings.makes_film,
             defaults={SUBTITLE: {"formats": list(FORMATS)}} if self.settings.beside else {},
@@ -97,6 +99,21 @@ class Planner:
             if backend.card_environment and choose_device(backend, self.device, problems) == "cuda":
                 families[backend.card_environment] = None
         return tuple(family for family in families if family != CORE_ENVIRONMENT)
+
+
+def _stages(settings: Settings) -> dict[str, dict[str, JsonValue]]:
+    """Return the settings of stages, with what other settings mean for them."""
+    stages = dict(settings.stages)
+    if settings.bilingual:
+        chosen = stages.get(SUBTITLE, {}).get("formats") or (list(FORMATS) if settings.beside else None)
+        names = chosen.split(",") if isinstance(chosen, str) else chosen if isinstance(chosen, list) else []
+        able = [name for name in names if name in _BILINGUAL_FORMATS]
+        formats: dict[str, JsonValue] = {"formats": list[JsonValue](able)} if able else {}
+        backend = next(iter(STAGES[BILINGUAL].backends))
+        stages[BILINGUAL] = {"backend": backend, "order": settings.bilingual, **formats, **stages.get(BILINGUAL, {})}
+    if (fill := stages.get(ASSEMBLE, {}).get("fill")) is not None:  # what is to be filled has to be heard first
+        stages[FIT] = {"fill": fill, **stages.get(FIT, {})}
+    return stages
 
 
 def open_planner(settings: Settings, models: ModelCache, hardware: Hardware) -> Planner:

@@ -25,6 +25,7 @@ from pipeline.plan.model import (
     leaves,
 )
 from pipeline.plan.oom_fallback import steps_to_try, stored_variants
+from pipeline.plan.registry import READ
 from pipeline.plan.result_key import Change, InputDigests, Surroundings, differences, ingredients, result_key
 from pipeline.store.results import ResultStore, StoredResult
 
@@ -53,7 +54,8 @@ class StepPreview:
             if isinstance(leaf, FromFile)
         )
         takes = [f"uses the corrected {' and '.join(names)}"] if names else []
-        choice = [self.step.choice] if self.step.choice and self.verdict != "reused" else []
+        is_told = self.verdict != "reused" or self.step.stage.name == READ
+        choice = [self.step.choice] if self.step.choice and is_told else []
         return "; ".join([self.reason, *takes, *choice])
 
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # In the order in which a media file usually meets them; stages that are not named here follow by their names.
 _ORDER = (
     "probe", "demux", "shots", "read", "separate", "vad", "sounds", "asr", "align", "diarize", "attribute", "clean",
-    "assemble", "correct", "refine", "translate", "condense", "subtitle", "entities", "pages", "ocr", "check",
-    "compare", "mux",
+    "assemble", "correct", "refine", "translate", "condense", "subtitle", "bilingual", "entities", "pages", "ocr",
+    "check", "compare", "mux",
 )  # fmt: skip
 # What a module under development raises when it is imported. An interrupt and a full memory are not its mistakes.
 _MISTAKES = (
@@ -86,7 +86,8 @@ def _of(stage: str, function: str) -> Callable[..., Any]:
 
 
 PARAMETERS = {name: tuple(stage.params.model_fields) for name, stage in STAGES.items()}
-TRANSLATE, ASR, MUX, DEMUX, SUBTITLE, READ = "translate", "asr", "mux", "demux", "subtitle", "read"
+TRANSLATE, ASR, MUX, DEMUX, SUBTITLE = "translate", "asr", "mux", "demux", "subtitle"
+READ, ASSEMBLE, FIT, BILINGUAL = "read", "assemble", "fit", "bilingual"
 if TYPE_CHECKING:
     choose_track = demux.choose_track
     translators_for = translate.backends_for

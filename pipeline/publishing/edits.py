@@ -28,6 +28,7 @@ from shared.files import is_sound, write_atomically
 from shared.text.language import UNDETERMINED, is_same, language_in_file_name
 
 _LIST = "edits.json"
+_BILINGUAL = "bilingual"  # the step
 TRANSCRIPT = "transcript"
 _NOT_TAKEN = (".txt", ".whisper.json")  # they hold less than the corrected output, or something else
 
@@ -247,5 +248,7 @@ def _check(changed: Sequence[Changed]) -> None:
 
 def takes_edits(name: str, origin: str) -> bool:
     """Tell whether an edited file can be a correction: a transcript, or a subtitle in a format with times and text."""
-    role = origin.rpartition(".")[2]
+    step, _, role = origin.rpartition(".")
+    if step.partition(":")[0] == _BILINGUAL:  # of which language a changed line is, nothing tells
+        return False
     return role == TRANSCRIPT or (role == "files" and not name.endswith(_NOT_TAKEN))

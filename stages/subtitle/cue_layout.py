@@ -71,18 +71,6 @@ def lay_out(pieces: Sequence[Piece], language: str, limits: Limits, end_ms: int)
     return found[::-1]
 
 
-def lines_of(pieces: Sequence[Piece], language: str, limits: Limits) -> list[str]:
-    """Return one cue's text in lines that keep to the guide's length: as many as its guide allows, or as it needs."""
-    if not pieces:
-        return []
-    text = _measure(pieces, language, limits, max(piece.end_ms for piece in pieces))
-    for lines in range(limits.lines, len(pieces) + 1):
-        cost, cuts = _line_edges(text, 0, len(pieces), lines)
-        if cost < _NEVER:
-            return [text.line(one, other) for one, other in pairwise([0, *cuts, len(pieces)])]
-    return [piece.text for piece in pieces]
-
-
 def _measure(pieces: Sequence[Piece], language: str, limits: Limits, end_ms: int) -> _Text:
     breaks = breaks_of(pieces, language)
     space = [0 if piece.joined or not index else 1 for index, piece in enumerate(pieces)]

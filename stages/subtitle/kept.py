@@ -15,7 +15,7 @@ from shared.documents.speech import Region
 from shared.documents.transcript import Segment, Transcript
 from shared.documents.translation import TranslatedSegment, Translation
 from shared.text.guide_limits import Limits
-from stages.subtitle.cue_layout import lines_of
+from stages.toolkit.cues.lines import lines_of
 from stages.toolkit.cues.parts import Part, parts_of, pasted, written
 from stages.toolkit.cues.words import fitted, spread
 

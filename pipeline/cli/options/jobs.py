@@ -38,6 +38,10 @@ class ProductFlags(PlaceFlags):
         "--formats", group=MAKE, metavar="LIST", setting="stages.subtitle.formats", read=split_list,
         help="subtitle files to write (srt,vtt): srt, vtt, ass, ttml, scc, json, whisper, txt",
     )  # fmt: skip
+    bilingual: str | None = flag(
+        "--bilingual", group=MAKE, choices=("source-above", "source-below"), setting="bilingual",
+        help="also write subtitles in two languages at once: the spoken one above or below each target language",
+    )  # fmt: skip
     container: str | None = flag(
         "--container", group=MAKE, choices=("mkv", "mp4"), setting="stages.mux.container",
         help="format of the film with the subtitles inside (mkv)",

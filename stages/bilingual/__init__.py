@@ -1,0 +1,1 @@
+"""Show two languages in one subtitle."""

@@ -1,0 +1,124 @@
+"""The engine of stage `bilingual`: the cues of two sheets paired by their times.
+
+Where both sheets have the same times, as with an existing subtitle, cue goes with cue. Elsewhere neighbours that
+overlap make a group: the words of the other language, spread over the times of their cues, are shared out among the
+group's cues in the spoken language, cut where a line may end and near the time at which the next of them begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from shared.documents.cue import Cue, CueSheet
+from shared.stage import Device
+from shared.text.guide_limits import Limits
+from stages.bilingual.stage import Order
+from stages.toolkit.cues.line_breaks import breaks_of
+from stages.toolkit.cues.lines import lines_of
+from stages.toolkit.cues.words import Piece, by_proportion, fitted
+from stages.toolkit.formats.writer import render
+
+_TOGETHER = 0.3  # of the shorter of two cues; what overlaps less is beside it, because one cue hangs on for reading
+_OFF_PER_MS = 1 / 60  # a cut that is off by a second costs as much as one after an article
+
+
+class Pairs:
+    """Puts sheets together; holds nothing."""
+
+    def together(self, cues: CueSheet, translated: CueSheet, order: Order, limits: Limits) -> CueSheet:
+        """Return a sheet of both languages. No cue of either is lost."""
+        made: list[Cue] = []
+        for ours, theirs in _groups(_ordered(cues), _ordered(translated)):
+            if not ours:
+                made += theirs
+            elif len(ours) == len(theirs) == 1:
+                made.append(_both(ours[0], theirs[0].lines, order))
+            else:
+                shares = _shared(ours, theirs, translated.language, limits)
+                made += [_both(cue, lines, order) for cue, lines in zip(ours, shares, strict=True)]
+        return CueSheet(language=translated.language, kind=cues.kind, cues=tuple(made))
+
+    def render(self, sheet: CueSheet, kind: str, aspect: float | None) -> str:
+        """See `stages.toolkit.formats.writer.render`."""
+        return render(sheet, kind, aspect)
+
+
+def load(models: Mapping[str, Path], device: Device) -> Pairs:
+    """Do nothing: this backend has no model."""
+    return Pairs()
+
+
+def _ordered(sheet: CueSheet) -> list[Cue]:
+    return sorted((cue for cue in sheet.cues if cue.lines), key=lambda cue: (cue.start_ms, cue.end_ms))
+
+
+def _both(cue: Cue, others: Sequence[str], order: Order) -> Cue:
+    """Return a cue with the lines of another language. The looks of parts stay with their lines."""
+    if tuple(others) == cue.lines:  # a sound, a name: once is enough
+        return cue
+    above, below = (cue.lines, tuple(others)) if order == "source-above" else (tuple(others), cue.lines)
+    down = 0 if order == "source-above" else len(others)
+    spans = tuple(span.model_copy(update={"line": span.line + down}) for span in cue.spans)
+    return cue.model_copy(update={"lines": (*above, *below), "spans": spans})
+
+
+def _groups(ours: Sequence[Cue], theirs: Sequence[Cue]) -> Iterator[tuple[list[Cue], list[Cue]]]:
+    """Yield the cues of both that belong together, in order of time; either may be empty."""
+    if [(cue.start_ms, cue.end_ms) for cue in ours] == [(cue.start_ms, cue.end_ms) for cue in theirs]:
+        yield from (([one], [other]) for one, other in zip(ours, theirs, strict=True))
+        return
+    one = other = 0
+    while one < len(ours) or other < len(theirs):
+        group: tuple[list[Cue], list[Cue]] = ([], [])
+        if other >= len(theirs) or (one < len(ours) and ours[one].start_ms <= theirs[other].start_ms):
+            group[0].append(ours[one])
+            one += 1
+        else:
+            group[1].append(theirs[other])
+            other += 1
+        while True:
+            if one < len(ours) and any(_overlap(ours[one], cue) for cue in group[1]):
+                group[0].append(ours[one])
+                one += 1
+            elif other < len(theirs) and any(_overlap(theirs[other], cue) for cue in group[0]):
+                group[1].append(theirs[other])
+                other += 1
+            else:
+                break
+        yield group
+
+
+def _overlap(one: Cue, other: Cue) -> bool:
+    shared = min(one.end_ms, other.end_ms) - max(one.start_ms, other.start_ms)
+    shorter = min(one.end_ms - one.start_ms, other.end_ms - other.start_ms)
+    return shared > _TOGETHER * shorter or (shared >= 0 and one.start_ms == other.start_ms)
+
+
+def _shared(ours: Sequence[Cue], theirs: Sequence[Cue], language: str, limits: Limits) -> list[tuple[str, ...]]:
+    """Return the lines in the other language for each cue of a group. A cue whose turn no word is left for has none."""
+    pieces = list(fitted(_pieces(theirs), limits.line_length, max((cue.end_ms for cue in theirs), default=0)))
+    costs = breaks_of(pieces, language).line if pieces else []
+    cuts = [0]
+    for cue in ours[1:]:
+        # A cut at the beginning or the end leaves a cue without words, which is right where nothing was said in it.
+        places = range(cuts[-1], len(pieces) + 1)
+        cuts.append(min(places, key=lambda place: _cost(pieces, costs, place, cue.start_ms)))
+    cuts.append(len(pieces))
+    return [tuple(lines_of(pieces[begin:end], language, limits)) for begin, end in pairwise(cuts)]
+
+
+def _cost(pieces: Sequence[Piece], costs: Sequence[float], place: int, start_ms: int) -> float:
+    inside = 0 < place < len(pieces)
+    at_ms = pieces[place].start_ms if place < len(pieces) else pieces[-1].end_ms if pieces else start_ms
+    return (costs[place] if inside else 0.0) + _OFF_PER_MS * abs(at_ms - start_ms)
+
+
+def _pieces(cues: Sequence[Cue]) -> Iterator[Piece]:
+    """Yield the words of cues, spread over their times."""
+    for cue in cues:
+        words = [(word, False) for line in cue.lines for word in line.split()]
+        start, end = (cue.spoken.start_ms, cue.spoken.end_ms) if cue.spoken else (cue.start_ms, cue.end_ms)
+        if words:
+            yield from by_proportion(words, start, end, cue.speaker)

@@ -1,0 +1,99 @@
+"""Show two languages in one subtitle, for learners: each cue holds the lines of both, one above the other.
+
+The cues are those of the spoken language; what is said in them in the other language stands in the same cue. Each
+language keeps to its own limits of a line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import Field
+
+from shared.documents.cue import CueSheet
+from shared.documents.media import Media
+from shared.files import write_atomically
+from shared.stage import Backend, Files, Job, Resources, Stage
+from shared.text.guide_limits import GuideParams, Limits
+
+Format = Literal["srt", "vtt", "ass"]
+Order = Literal["source-above", "source-below"]
+
+
+class BilingualInputs(Files):
+    """`cues` and `translated`: `shared.documents.cue.CueSheet` in the spoken language and in the other one; `info`:
+    `shared.documents.media.Media`, for the shape of its picture."""
+
+    cues: Path
+    translated: Path
+    info: Path | None = None
+
+
+class BilingualParams(GuideParams):
+    """The order of the languages, and the files to write."""
+
+    order: Order = Field("source-above", description="whether the spoken language is above the other one, or below it")
+    formats: tuple[Format, ...] = Field(("srt", "vtt"), description="the files to write")
+
+
+class BilingualOutputs(Files):
+    """`cues`: `shared.documents.cue.CueSheet` with the lines of both; `files`: the same in each of the formats."""
+
+    cues: Path
+    files: tuple[Path, ...] = ()
+
+
+BilingualJob = Job[BilingualInputs, BilingualParams]
+
+
+class Engine(Protocol):
+    """A backend: put two sheets together, and render the result."""
+
+    def together(self, cues: CueSheet, translated: CueSheet, order: Order, limits: Limits) -> CueSheet: ...
+    def render(self, sheet: CueSheet, kind: str, aspect: float | None) -> str: ...
+
+
+def run(engine: Engine, job: BilingualJob) -> BilingualOutputs:
+    """Put the two languages together and write the files."""
+    cues, translated = CueSheet.read(job.inputs.cues), CueSheet.read(job.inputs.translated)
+    sheet = engine.together(cues, translated, job.params.order, job.params.limits(translated.language))
+    picture = Media.read(job.inputs.info).picture if job.inputs.info else None
+    texts = {kind: engine.render(sheet, kind, picture.aspect if picture else None) for kind in job.params.formats}
+    return _write(job, sheet, texts)
+
+
+def stub(job: BilingualJob) -> BilingualOutputs:
+    """Return the cues of the spoken language, and empty files: only the library writes those."""
+    sheet = CueSheet.read(job.inputs.cues)
+    return _write(job, sheet, {kind: "WEBVTT\n\n" if kind == "vtt" else "" for kind in job.params.formats})
+
+
+def _write(job: BilingualJob, sheet: CueSheet, texts: dict[Format, str]) -> BilingualOutputs:
+    job.note("language", CueSheet.read(job.inputs.translated).language)
+    job.note("cues", len(sheet.cues))
+    files = []
+    for kind, text in texts.items():
+        files.append(job.out_dir / f"subtitles.{kind}")
+        write_atomically(files[-1], text.encode())
+    return BilingualOutputs(cues=sheet.write(job.out_dir / "cues.json"), files=tuple(files))
+
+
+STAGE = Stage(
+    name="bilingual",
+    version=1,
+    summary="show two languages in one subtitle",
+    inputs=BilingualInputs,
+    params=BilingualParams,
+    outputs=BilingualOutputs,
+    backends={
+        "pysubs2": Backend(
+            module="stages.bilingual.pairs",
+            environment="lite",
+            summary="the project's own pairing; files by pysubs2",
+            resources=Resources(cpus=1, memory_gib=0.5),
+        ),
+    },
+    run=run,
+    stub=stub,
+)

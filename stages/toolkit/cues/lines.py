@@ -1,0 +1,53 @@
+"""Breaks one cue's text into lines: as few as the guide's length allows, where a break does the least harm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.text.guide_limits import Limits
+from shared.text.text_width import places
+from stages.toolkit.cues.line_breaks import breaks_of
+from stages.toolkit.cues.words import Piece
+
+_UNEVEN = 6.0  # what a line that is off the mean by its whole costs, as in the layout of cues
+_NEVER = float("inf")
+
+
+def lines_of(pieces: Sequence[Piece], language: str, limits: Limits) -> list[str]:
+    """Return the text of these pieces in lines. None is longer than the guide's, unless a single piece is; there are
+    more of them than the guide allows only where the text needs them."""
+    for count in range(1, len(pieces) + 1):
+        if lines := _in_lines(pieces, language, limits.line_length, count):
+            return lines
+    return [piece.text for piece in pieces]
+
+
+def _in_lines(pieces: Sequence[Piece], language: str, longest: int, count: int) -> list[str] | None:
+    """Return the text in so many lines, by dynamic programming over the places where a line may end; None if they are
+    too few."""
+    costs, total = breaks_of(pieces, language).line, len(pieces)
+    even = sum(places(piece.text) + (not piece.joined) for piece in pieces) / count
+    best: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {(0, 0): (0.0, ())}
+    for number in range(1, count + 1):
+        for end in range(number, total + 1):
+            found = _NEVER, tuple[int, ...]()
+            for start in range(end - 1, number - 2, -1):
+                width = places(_text(pieces, start, end))
+                if width > longest and end - start > 1:
+                    break
+                if (before := best.get((number - 1, start))) is None:
+                    continue
+                cost = before[0] + (costs[start] if start else 0.0) + _UNEVEN * abs(width - even) / max(even, 1)
+                if cost < found[0]:
+                    found = cost, (*before[1], end)
+            if found[1]:
+                best[number, end] = found
+    if (count, total) not in best:
+        return None
+    ends = best[count, total][1]
+    return [_text(pieces, start, end) for start, end in zip((0, *ends), ends, strict=False)]
+
+
+def _text(pieces: Sequence[Piece], start: int, end: int) -> str:
+    first, *others = pieces[start:end]
+    return first.text + "".join(piece.text if piece.joined else f" {piece.text}" for piece in others)
