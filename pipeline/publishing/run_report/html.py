@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Collection, Iterable
 from functools import cache
 from html import escape
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from pipeline.base.display import readable
 
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _EMPTY = frozenset({"br", "meta", "path", "rect"})
 
 
@@ -26,6 +28,12 @@ Part = str | Iterable[Html] | None
 def text(value: object) -> Html:
     """Return a value as text; control characters, which HTML cannot hold, are shown escaped."""
     return Html(escape(readable(str(value))))
+
+
+def spoken(words: str) -> Html:
+    """Return words of a film as text. Their marks of writing direction count, unlike those in a name, which could make
+    it look like another; the element around them has to end their effect, as one with `dir` does."""
+    return Html(escape(_CONTROLS.sub("\ufffd", words)))
 
 
 def together(*parts: Part) -> Html:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from pipeline.publishing.doubts import Doubt, Subtitles
 from pipeline.publishing.record import Job
-from pipeline.publishing.run_report.html import Html, Part, counted, element, page, table, together, within
+from pipeline.publishing.run_report.html import Html, Part, counted, element, page, spoken, table, together, within
 from pipeline.publishing.run_report.job_facts import JobFacts, Materials, file_name
 from pipeline.publishing.run_report.materials import bill_of_materials
 from pipeline.publishing.run_report.steps_table import steps_table
@@ -18,6 +18,8 @@ from shared.documents.transcript import Transcript
 from shared.text.language import english_name
 from shared.text.timecode import clock, span
 
+Section = tuple[str, str, Html]
+"""The anchor, the title and the content of a part of a page."""
 SoundLink = Callable[[int], str | None]
 """Returns the address where the sound at a time, in ms, can be heard; None if there is none."""
 
@@ -28,7 +30,6 @@ _KINDS: Mapping[str, str] = {
     "unsure": "unsure words", "name": "name", "number": "number", "speakers": "two speakers", "removed": "removed",
     "limit": "over a limit",
 }  # fmt: skip
-
 
 FOOT = element("footer", element("p", "Written by reel. This page needs no network and holds no program."))
 
@@ -53,14 +54,14 @@ def section(anchor: str, title: str, content: Html) -> Html:
     return element("section", head, content, id=anchor, aria_labelledby=f"{anchor}-title")
 
 
-def job_sections(facts: JobFacts, sound: SoundLink) -> Iterator[tuple[str, str, Html]]:
+def job_sections(facts: JobFacts, sound: SoundLink) -> Iterator[Section]:
     """Yield the sections as anchor, title and content. Warnings come first, of everything that follows."""
     later = list(_later_sections(facts, sound))
     yield "warnings", "Warnings", warning_list(warnings_of(facts))
     yield from later
 
 
-def _later_sections(facts: JobFacts, sound: SoundLink) -> Iterator[tuple[str, str, Html]]:
+def _later_sections(facts: JobFacts, sound: SoundLink) -> Iterator[Section]:
     if drawn := timeline(facts):
         yield "timeline", "From beginning to end", drawn
     if facts.transcript or facts.subtitles:
@@ -142,7 +143,7 @@ def warnings_of(facts: JobFacts) -> Iterator[tuple[str, str, str]]:
     yield from restrictions(facts.job, facts.materials)
     if facts.lost:
         what = ", ".join(facts.lost)
-        yield "store", f"no longer stored, so that this page lacks what it shows: {what}", "warning"
+        yield "store", f"not in the store any more, so that this page lacks what it shows: {what}", "warning"
 
 
 def restrictions(job: Job, materials: Materials) -> Iterator[tuple[str, str, str]]:
@@ -170,13 +171,14 @@ def _doubts(doubts: Sequence[Doubt], sound: SoundLink) -> Html:
         return note("Nothing: the recogniser was sure of every stretch.")
     rows = (
         element(
-            "li", _at(doubt.start_ms, sound), element("q", doubt.text, dir="auto"),
+            "li", _at(doubt.start_ms, sound), element("q", spoken(doubt.text), dir="auto"),
             element("span", element("b", _KINDS[doubt.kind]), f": {doubt.why}", class_="why"),
         )
         for doubt in doubts
     )  # fmt: skip
     kept, left = within(rows, _LISTED)
-    told = element("p", "The most rewarding places first. A time opens the sound there.", class_="soft")
+    hint = " A time opens the sound there." if sound(0) else ""
+    told = element("p", f"The most rewarding places first.{hint}", class_="soft")
     return together(told, element("ol", kept, class_="doubts"), _rest(left, "place"))
 
 
@@ -207,7 +209,7 @@ def _guide(one: Subtitles, room: int, sound: SoundLink) -> Html:
 def _offenders(broken: Broken, room: int, sound: SoundLink) -> Html:
     rows = (
         element(
-            "li", _at(one.start_ms, sound), element("q", one.text, dir="auto"),
+            "li", _at(one.start_ms, sound), element("q", spoken(one.text), dir="auto"),
             element("span", f"{one.found:g} {broken.meaning}", f"; {one.reason}" if one.reason else "", class_="why"),
         )
         for one in broken.worst
@@ -231,7 +233,7 @@ def _cues(subtitles: Sequence[Subtitles], sound: SoundLink) -> Html:
 
 
 def _cue(number: int, cue: Cue, language: str, sound: SoundLink) -> Html:
-    lines = "\n".join(cue.lines)
+    lines = spoken("\n".join(cue.lines))
     said = element("span", element("i", lines) if cue.italic else lines, class_="said", dir="auto", lang=language)
     return element("li", element("span", str(number), class_="count"), _at(cue.start_ms, sound), said)
 
@@ -240,7 +242,7 @@ def _segments(transcript: Transcript, sound: SoundLink) -> Html:
     rows = (
         element(
             "li", element("span", one.speaker or "", class_="count"), _at(one.start_ms, sound),
-            element("span", one.text, class_="said", dir="auto", lang=one.language or transcript.language),
+            element("span", spoken(one.text), class_="said", dir="auto", lang=one.language or transcript.language),
         )
         for one in transcript.segments
     )  # fmt: skip
@@ -258,8 +260,8 @@ def _corrections(facts: JobFacts, sound: SoundLink) -> Html:
 
 
 def _correction(pin: Pin, sound: SoundLink) -> Html:
-    def words(cues: Sequence[Cue]) -> str:
-        return " / ".join(line for cue in cues for line in cue.lines)
+    def words(cues: Sequence[Cue]) -> Html:
+        return spoken(" / ".join(line for cue in cues for line in cue.lines))
 
     before, after = words(pin.before), words(pin.cues)
     if before and before == after:

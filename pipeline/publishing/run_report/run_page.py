@@ -30,6 +30,7 @@ from pipeline.publishing.run_report.html import (
 from pipeline.publishing.run_report.job_facts import JobFacts, Materials, file_name
 from pipeline.publishing.run_report.job_page import (
     FOOT,
+    Section,
     SoundLink,
     job_sections,
     restrictions,
@@ -46,10 +47,6 @@ from shared.text.timecode import span
 _FILES = 700_000  # characters of the list of files
 _STATES = ("failed", "skipped", "done", "reused")  # in the order in which they are shown
 _TOLD = 20  # warnings of single files
-
-
-Section = tuple[str, str, Html]
-"""The anchor, the title and the content of a part of the page."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.display import readable
-from pipeline.publishing.run_report.html import element, policy, table, text, within
+from pipeline.publishing.run_report.html import element, policy, spoken, table, text, within
 from pipeline.publishing.run_report.job_facts import JobFacts
 from pipeline.publishing.run_report.job_page import job_report
 from pipeline.publishing.run_report.published import link_to_sound, report_of
@@ -116,6 +116,11 @@ def test_no_name_and_no_text_becomes_markup_and_nothing_is_fetched(tmp_path: Pat
 def test_control_characters_and_halves_of_characters_are_shown_escaped() -> None:
     assert text("a\x00b\x1b[31m\u202egnp.exe\ud800") == r"a\x00b\x1b[31m\u202egnp.exe\ud800"
     assert element("p", "a < b", title='"x"', hidden=True, lang=None) == '<p title="&quot;x&quot;" hidden>a &lt; b</p>'
+
+
+def test_marks_of_writing_direction_count_in_words_of_a_film_and_not_in_names() -> None:
+    assert spoken("\u2067\u0645\u2069 <b>\x00\ud800") == "\u2067\u0645\u2069 &lt;b&gt;\ufffd\ufffd"
+    assert text("\u2067") == r"\u2067"
 
 
 @given(st.lists(st.text(), max_size=5))
