@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,12 @@ _PATIENCE_S = 30.0  # for one file: a disk that sleeps may have to wake first
 # The libraries that burning in subtitles needs, each with the filter or encoder that it brings. Homebrew builds ffmpeg
 # without the first, Fedora without the second.
 _PARTS = {"libass": "ass", "libx264": "libx264"}
+# Of the container, and of the first packet of its sound as `framecrc` writes it.
+_START = re.compile(r"start: (-?\d+\.\d+)")
+_TIME_BASE, _PACKET = (
+    re.compile(r"^#tb 0: (\d+)/(\d+)", re.MULTILINE),
+    re.compile(r"^0, *-?\d+, *(-?\d+),", re.MULTILINE),
+)
 _VERSION = re.compile(r"ffmpeg version n?(\d+)\.(\d+)(\S*)")
 
 
@@ -94,19 +101,36 @@ class Tools:
     def describe(self, tool: Tool, media: Path) -> str:
         """Return ffmpeg's description of a file, a line for each track; an empty text where it does not answer. Raises
         `Missing`."""
+        return self._ask(tool, media, [])
+
+    def _ask(self, tool: Tool, media: Path, arguments: Sequence[str]) -> str:
+        """Return everything that ffmpeg prints about a file; an empty text where it does not answer."""
         guards = ["-protocol_whitelist", "file", "-format_whitelist", ",".join(FORMATS)]
         command = [str(self.program(tool)), "-nostdin", "-hide_banner", *guards, "-i", f"file:{media.absolute()}"]
         try:
             asked = subprocess.run(
-                command,
+                [*command, *arguments],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
                 timeout=_PATIENCE_S,
             )
         except (OSError, subprocess.TimeoutExpired):
             return ""
-        return asked.stderr.decode(errors="replace")
+        return asked.stdout.decode(errors="replace")
+
+    def sound_delay_ms(self, tool: Tool, media: Path) -> int:
+        """Return how much later than the file itself its first sound begins; 0 where ffmpeg does not tell.
+
+        Whoever extracts the sound loses this silence. Raises `Missing`.
+        """
+        arguments = ["-map", "0:a:0", "-c", "copy", "-copyts", "-frames:a", "2", "-f", "framecrc", "-"]
+        told = self._ask(tool, media, arguments)
+        start, base, packet = _START.search(told), _TIME_BASE.search(told), _PACKET.search(told)
+        if not (start and base and packet):
+            return 0
+        first_ms = int(packet[1]) * 1000 * int(base[1]) // int(base[2])
+        return max(first_ms - round(float(start[1]) * 1000), 0)
 
     def folder(self, tool: Tool) -> Path:
         """Return the folder to put on a child's PATH; made when it is not there.

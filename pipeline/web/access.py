@@ -6,11 +6,14 @@ import hmac
 import ipaddress
 from collections import deque
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 COOKIE = "reel-token"
+CLIENT: ContextVar[str] = ContextVar("CLIENT", default="127.0.0.1")
+"""The address that the present request comes from."""
 _HARMLESS = {"GET", "HEAD", "OPTIONS"}
 _OPEN_PATHS = {"/health", "/ready", "/login"}  # a container's health check has no token
 _OPEN_FOLDER = "/static/"  # what pages are made of, which holds no data

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
-from pipeline.web.access import Access, Asked
+from pipeline.web.access import CLIENT, Access, Asked
 from pipeline.web.refused import Refused
 from pipeline.web.replies import SAFE_HEADERS, refusal_reply
 
@@ -39,6 +39,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         path = self._own_path(scope)
+        CLIENT.set(_client_of(scope))
         headers = {key.decode("latin1"): value.decode("latin1") for key, value in scope["headers"]}
 
         async def safely(message: Message) -> None:
@@ -70,9 +71,8 @@ class Guard:
         return path
 
     def _refusal(self, scope: Scope, path: str, headers: dict[str, str]) -> Refused | None:
-        client = (scope.get("client") or ("", 0))[0]
         query = scope["query_string"].decode("latin1")
-        asked = Asked(scope["method"], path, query, headers, client, scope["scheme"])
+        asked = Asked(scope["method"], path, query, headers, _client_of(scope), scope["scheme"])
         if denied := self._access.denial(asked, time.monotonic()):
             return Refused(denied.status, denied.code, denied.message, denied.hint)
         length = headers.get("content-length", "")
@@ -89,6 +89,11 @@ class Guard:
         query = scope["query_string"].decode("latin1")
         wanted = quote(f"{path}?{query}" if query else path, safe="")
         return RedirectResponse(f"{self.base_path}/login?next={wanted}", 303, {"cache-control": "no-store"})
+
+
+def _client_of(scope: Scope) -> str:
+    """Return the address that a request comes from; empty if it has none."""
+    return str((scope.get("client") or ("", 0))[0])
 
 
 def has_body(headers: dict[str, str]) -> bool:

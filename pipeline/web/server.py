@@ -53,7 +53,7 @@ from pipeline.web.review.drafts import DraftStore
 from pipeline.web.review.made_files import MadeFiles
 from pipeline.web.review.reviews import Reviews
 from pipeline.web.run_pages import RunPages
-from pipeline.web.service import Service
+from pipeline.web.service import Service, Shares
 from pipeline.web.uploads import Uploads, delete_old
 from shared.stage import CORE_ENVIRONMENT
 
@@ -143,7 +143,7 @@ def _service(project: Project, flags: Mapping[str, JsonValue], options: ServeOpt
     made = MadeFiles(folder / "made", project.installed)
     return Service(
         runner, events, maker, roots, uploads, partial, answers_folder, project.settings.beside, reviews, made,
-        project.edits,
+        project.edits, Shares(),
     )  # fmt: skip
 
 

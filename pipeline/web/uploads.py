@@ -19,6 +19,7 @@ from pipeline.web.refused import Refused
 _PIECE = 1 << 20
 _KEPT_S = 24 * 3600.0
 _LABEL_BYTES = 100
+_LONGEST_DELAY_MS = 600_000
 _COPIES = 2  # a form is first written as it comes, and then to its place
 _NO_LABEL = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]+")
 # What files in a container begin with. Bytes that begin so are no samples, whatever the request says.
@@ -52,13 +53,14 @@ class Uploads:
             return Refused(507, "serve.no-space", "there is not enough free space for the upload", retry_after_s=600)
         return None
 
-    def take(self, stream: BinaryIO, label: str, *, samples: bool = False) -> Upload:
-        """Write a file to its place. `samples`: 16-bit mono samples at 16 kHz without a header, which get one."""
+    def take(self, stream: BinaryIO, label: str, *, samples: bool = False, delay_ms: int = 0) -> Upload:
+        """Write a file to its place. `samples`: 16-bit mono samples at 16 kHz without a header, which get one, and so
+        much silence before them."""
         temporary = self.arriving / f"{time.monotonic_ns()}.part"
         digest = hashlib.sha256()
         try:
             with open(temporary, "xb") as target:
-                if samples and (header := _header_for(stream)):
+                if samples and (header := _header_for(stream, delay_ms)):
                     digest.update(header)
                     target.write(header)
                 while piece := stream.read(_PIECE):
@@ -108,14 +110,15 @@ def safe_label(name: str) -> str:
     return plain or "audio"
 
 
-def _header_for(stream: BinaryIO) -> bytes | None:
-    """Return a WAV header for what is left of the stream; None if it is a file of its own."""
+def _header_for(stream: BinaryIO, delay_ms: int) -> bytes | None:
+    """Return a WAV header for what is left of the stream, with silence behind it; None if it is a file of its own."""
     begin = stream.tell()
     magic = stream.read(12)
     size = stream.seek(0, 2) - begin
     stream.seek(begin)
     if size % 2 or magic.startswith(_MAGIC) or magic[4:8] == b"ftyp":
         return None
+    silence = bytes(min(max(delay_ms, 0), _LONGEST_DELAY_MS) * 32)
     fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 16_000, 32_000, 2, 16)
-    counted = min(size, 0xFFFF_FFFF - 36)  # what a header of this kind can tell; readers then read to the end
-    return b"RIFF" + struct.pack("<I", counted + 36) + b"WAVE" + fmt + b"data" + struct.pack("<I", counted)
+    counted = min(size + len(silence), 0xFFFF_FFFF - 36)  # the most that such a header tells; readers read to the end
+    return b"RIFF" + struct.pack("<I", counted + 36) + b"WAVE" + fmt + b"data" + struct.pack("<I", counted) + silence

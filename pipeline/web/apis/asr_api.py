@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pipeline.base.errors import Missing
 from pipeline.base.project import version
 from pipeline.web.apis.answers import answer_of, subtitles_of
 from pipeline.web.apis.audio_jobs import Wanted, file_in, submit
@@ -67,7 +68,8 @@ class AsrApi:
             "language": _language(query), "asr.initial_prompt": query.get("initial_prompt"),
             "min_speakers": _number(query, "min_speakers"), "max_speakers": _number(query, "max_speakers"),
         }  # fmt: skip
-        wanted = Wanted(form, query.get("task") == "translate", settings)
+        delay_ms = await asyncio.to_thread(self._delay_ms, query) if _is_raw(query) else 0
+        wanted = Wanted(form, query.get("task") == "translate", settings, delay_ms)
         async with request.form(max_files=1, max_fields=100) as sent:
             file = file_in(sent, "audio_file")
             job = await submit(
@@ -75,6 +77,15 @@ class AsrApi:
             )  # fmt: skip
         ended = await self._service.runner.ended(job.id)
         return await asyncio.to_thread(_reply, ended, wanted)
+
+    def _delay_ms(self, query: QueryParams) -> int:
+        """Return how late the sound of the film begins that samples were taken from; 0 for a film that is not in the
+        media folders."""
+        try:
+            film = self._service.roots.find(query.get("video_file", ""))
+            return self._service.made.sound_delay_ms(film)
+        except (Refused, Missing):
+            return 0
 
     async def detect_language(self, request: Request) -> Response:
         """Return the language that is spoken in a file."""

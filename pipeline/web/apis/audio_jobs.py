@@ -20,11 +20,12 @@ ENGLISH = "en"
 @dataclass(frozen=True)
 class Wanted:
     """Text that is asked for. `form` is `srt`, `vtt`, or anything else for the text itself; `settings` are further
-    settings by their short names."""
+    settings by their short names. Its times are `delay_ms` later than in the samples that are sent."""
 
     form: str
     translate: bool
     settings: Mapping[str, JsonValue]
+    delay_ms: int = 0
 
     @property
     def target(self) -> str | None:
@@ -44,7 +45,7 @@ async def submit(service: Service, file: UploadFile, label: str, wanted: Wanted,
     """Store an uploaded file and queue its job. Raises `Refused`, before the file is stored for a mistake in the
     settings."""
     overrides = service.maker.overrides(wanted.fields())
-    upload = await service.store(file.file, label, samples=samples)
+    upload = await service.store(file.file, label, samples=samples, delay_ms=wanted.delay_ms)
     ordered = Ordered(upload.path, label, "answers", source, 1.0, upload.digest)  # a client waits for the answer
     return service.submit(service.maker.job(ordered, overrides))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -87,8 +88,12 @@ class OwnApi:
         limit = request.query_params.get("limit", "-1")
         if not limit.removeprefix("-").isdecimal() or len(limit) > 9:
             raise Refused(422, "serve.limit", "`limit` must be a number", param="limit")
-        jobs, counts = self._queue.listed(states, int(limit)), json.dumps(self._queue.counts())
-        return json_text(f'{{"jobs": {jobs}, "counts": {counts}}}')
+        counts = json.dumps(self._queue.counts())
+
+        def reply() -> Response:
+            return json_text(f'{{"jobs": {self._queue.listed(states, int(limit))}, "counts": {counts}}}')
+
+        return await asyncio.to_thread(reply)
 
     async def show_job(self, request: Request) -> Response:
         """Return one job."""

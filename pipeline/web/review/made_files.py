@@ -65,6 +65,10 @@ class MadeFiles:
 
         return self._get(self._folder / f"{digest}-{track}-{number}.jpg", make)
 
+    def sound_delay_ms(self, film: Path) -> int:
+        """Return how much later than a film its sound begins. Raises `Missing`."""
+        return self._installed.tools.sound_delay_ms(self._installed.tool, film)
+
     def _get(self, target: Path, make: Callable[[Path], None]) -> Future[Path | None]:
         with self._lock:
             if (running := self._at_work.get(target)) is not None:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import Locked, ReelError
 from pipeline.web.job_queue import Job, JobQueue, NewJob, job_data
+from pipeline.web.refused import Refused
+from pipeline.web.service import Shares
 
 
 def new(name: str, priority: float = 0.0, same: str | None = None) -> NewJob:
@@ -120,11 +122,28 @@ def test_a_queue_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
     queue.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "queue.sqlite")) as database:
         database.executescript(
-            "ALTER TABLE jobs DROP COLUMN work; ALTER TABLE jobs DROP COLUMN corrections; PRAGMA user_version=1;"
+            "ALTER TABLE jobs DROP COLUMN work; ALTER TABLE jobs DROP COLUMN corrections; DROP INDEX jobs_ended;"
+            " PRAGMA user_version=1;"
         )
     queue = JobQueue(tmp_path)
     assert queue.job(made.id) == made
     assert queue.work(made.id) is None
     queue.end(made.id, "done", work={"run": "r"})
     assert queue.work(made.id) == {"run": "r"}
+    queue.close()
+
+
+def test_one_address_fills_only_its_share_of_the_queue_and_this_machine_all_of_it(tmp_path: Path) -> None:
+    queue, shares = JobQueue(tmp_path), Shares(at_most=2)
+    made = [queue.add(new(f"{number}.mkv")) for number in range(3)]
+    for client in ("192.0.2.7", "127.0.0.1"):
+        for job in made[:2]:
+            shares.check(client, queue)
+            shares.note(client, job)
+    with pytest.raises(Refused, match=r"192\.0\.2\.7"):
+        shares.check("192.0.2.7", queue)
+    for other in ("127.0.0.1", "::1", "192.0.2.8"):
+        shares.check(other, queue)
+    queue.begin(made[0].id)  # it waits no longer
+    shares.check("192.0.2.7", queue)
     queue.close()
