@@ -65,11 +65,11 @@ class Server:
         found: dict[str, Any] = until(lambda: job if (job := self.job(name))["state"] in states else None)
         return found
 
-    def events(self, last_id: str | None = None) -> Iterator[dict[str, str]]:
-        """Yield events as they come, each with `id`, `event` and `data`."""
+    def events(self, last_id: str | None = None, base: str = "") -> Iterator[dict[str, str]]:
+        """Yield events as they come, each with `id`, `event` and `data`. `base` is the path of the server."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
         try:
-            connection.request("GET", "/api/1/events", headers={"last-event-id": last_id} if last_id else {})
+            connection.request("GET", f"{base}/api/1/events", headers={"last-event-id": last_id} if last_id else {})
             reply = connection.getresponse()
             event: dict[str, str] = {}
             while line := reply.readline().decode():

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.web.apis.hook_payloads import SENDERS, Told, read_payload
-from pipeline.web.apis.media_servers import MediaServer, paths_of
+from pipeline.web.apis.media_servers import MediaServer, paths_of, refresh
 from pipeline.web.job_maker import Ordered
 from pipeline.web.job_queue import Job
 from pipeline.web.refused import Refused
@@ -61,19 +61,24 @@ class HooksApi:
 
     async def _find_and_submit(self, server: MediaServer, item: str) -> None:
         paths = await asyncio.to_thread(paths_of, server, item)
-        problems = self._submit_all(paths, server.kind) if paths else ["the server does not know the item"]
+        jobs, problems = self._submit_all(paths, server.kind) if paths else ([], ["the server does not know the item"])
+        if self._service.library:
+            ended = [await self._service.runner.ended(job.id) for job in jobs]
+            if any(job.state == "done" for job in ended) and (text := await asyncio.to_thread(refresh, server, item)):
+                problems.append(text)
         for text in problems:
             data = {"item": None, "step": None, "text": f"{server.kind}: item {item}: {text}", "job": None}
             self._service.events.add("Notice", data)
 
-    def _submit_all(self, paths: Sequence[str], sender: str) -> list[str]:
-        problems = []
+    def _submit_all(self, paths: Sequence[str], sender: str) -> tuple[list[Job], list[str]]:
+        """Queue the films. Return their jobs, and why others are not taken."""
+        jobs, problems = [], []
         for path in paths:
             try:
-                self._submit(path, sender)
+                jobs.append(self._submit(path, sender))
             except Refused as refused:
                 problems.append(refused.message)
-        return problems
+        return jobs, problems
 
     def _submit(self, path: str, sender: str) -> Job:
         """Queue a film. The same version of a file is taken once, however often it is told of."""

@@ -1,4 +1,7 @@
-"""Asks the media servers that reel was told of for the path of an item, since their messages hold only its id."""
+"""Asks the media servers that reel was told of for the path of an item, since their messages hold only its id.
+
+It also has them look at the item again when its subtitles lie beside it.
+"""
 
 from __future__ import annotations
 
@@ -37,14 +40,28 @@ def paths_of(server: MediaServer, item: str, rest: Callable[[float], None] = tim
     return ()
 
 
+def refresh(server: MediaServer, item: str) -> str | None:
+    """Have a server look at the files of an item again. Return why it does not; None if it does."""
+    method, path = _REFRESHES[server.kind]
+    try:
+        _send(server, method, path.format(item=item))
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return f"it was not told of the new subtitles: {error}"
+    return None
+
+
 def _ask(server: MediaServer, item: str) -> Any:
-    path, header = _ADDRESSES[server.kind]
-    headers = {"accept": "application/json", header: _token_text(server)}
-    request = urllib.request.Request(f"{server.url.rstrip('/')}{path.format(item=item)}", headers=headers)
+    return json.loads(_send(server, "GET", _ADDRESSES[server.kind].format(item=item)))
+
+
+def _send(server: MediaServer, method: str, path: str) -> bytes:
+    headers = {"accept": "application/json", _TOKEN_HEADERS[server.kind]: _token_text(server)}
+    request = urllib.request.Request(f"{server.url.rstrip('/')}{path}", headers=headers, method=method)
     # Another address in a reply is not followed: the token is for this server alone.
     _opener = urllib.request.build_opener(_NoRedirects)
     with _opener.open(request, timeout=_LIMIT_S) as reply:
-        return json.loads(reply.read(_ANSWER_BYTES))
+        content: bytes = reply.read(_ANSWER_BYTES)
+        return content
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -66,8 +83,7 @@ def _jellyfin_paths(data: Any) -> tuple[str, ...]:
     return tuple(item["Path"] for item in data.get("Items", ()) if isinstance(item.get("Path"), str))
 
 
-_ADDRESSES = {
-    "plex": ("/library/metadata/{item}", "x-plex-token"),
-    "jellyfin": ("/Items?ids={item}&fields=Path", "authorization"),
-}
+_TOKEN_HEADERS = {"plex": "x-plex-token", "jellyfin": "authorization"}
+_ADDRESSES = {"plex": "/library/metadata/{item}", "jellyfin": "/Items?ids={item}&fields=Path"}
+_REFRESHES = {"plex": ("PUT", "/library/metadata/{item}/refresh"), "jellyfin": ("POST", "/Items/{item}/Refresh")}
 _READERS: Mapping[str, Callable[[Any], tuple[str, ...]]] = {"plex": _plex_paths, "jellyfin": _jellyfin_paths}

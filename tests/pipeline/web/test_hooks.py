@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.web.apis.hook_payloads import SENDERS, Told, read_payload, told_by_variables
-from pipeline.web.apis.media_servers import MediaServer, paths_of
+from pipeline.web.apis.media_servers import MediaServer, paths_of, refresh
 from tests.conftest import Reel
 from tests.fakes.web_client import Server, until
 
@@ -84,7 +84,17 @@ def media_server(answer: object, *, redirect: str = "") -> Iterator[tuple[str, l
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append((self.path, self.headers.get("x-plex-token") or self.headers.get("authorization") or ""))
+            self._answer("")
+
+        def do_PUT(self) -> None:
+            self._answer("PUT ")
+
+        def do_POST(self) -> None:
+            self._answer("POST ")
+
+        def _answer(self, method: str) -> None:
+            token = self.headers.get("x-plex-token") or self.headers.get("authorization") or ""
+            asked.append((method + self.path, token))
             self.send_response(302 if redirect else 200)
             if redirect:
                 self.send_header("location", redirect)
@@ -116,6 +126,14 @@ def test_the_servers_that_the_user_named_are_asked_and_no_other() -> None:
     with media_server({"Items": [{"Path": FILM}]}) as (url, asked):
         assert paths_of(MediaServer("jellyfin", url, "t"), "4ec5", lambda s: None) == (FILM,)
         assert asked == [("/Items?ids=4ec5&fields=Path", 'MediaBrowser Token="t"')]
+    with media_server({}) as (url, asked):
+        assert refresh(MediaServer("plex", url, "t"), "12") is None
+        assert refresh(MediaServer("jellyfin", url, "t"), "4ec5") is None
+        assert asked == [
+            ("PUT /library/metadata/12/refresh", "t"),
+            ("POST /Items/4ec5/Refresh", 'MediaBrowser Token="t"'),
+        ]
+    assert refresh(MediaServer("plex", url, "t"), "12") is not None  # it is gone
     with media_server({}) as (sink, hits), media_server({}, redirect=sink) as (url, asked):
         assert paths_of(MediaServer("plex", url, "t"), "12", lambda s: None) == ()
         assert (len(asked), hits) == (4, []), "it is asked again, and the redirect is not followed"
@@ -141,7 +159,7 @@ def test_a_new_film_becomes_a_job_once_and_its_subtitles_lie_beside_it(serve: Se
         body = f'--{border}\r\nContent-Disposition: form-data; name="payload"\r\n\r\n{payload}\r\n--{border}--\r\n'
         headers = {"content-type": f"multipart/form-data; boundary={border}", "user-agent": "PlexMediaServer/1.41"}
         assert server.ask("POST", "/hooks/plex", body.encode(), headers).status == 202
-        until(lambda: asked)
+        until(lambda: ("PUT /library/metadata/7/refresh", "") in asked)  # its subtitles lie beside it
         done = server.ask("POST", "/hooks/sonarr", message)
         assert done.data["jobs"] == first.data["jobs"], "it is done already"
         assert server.ask("POST", "/hooks/sonarr", {"eventType": "Test"}).data == {"taken": False, "kind": "test"}

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import base64
 import http.client
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.conftest import Reel
 from tests.fakes.web_client import Reply, Server, end_server, start_server, until
@@ -84,6 +90,28 @@ def test_an_upload_that_is_not_as_announced_is_refused(serve: Serve) -> None:
     for _ in range(7):
         assert create(server, 10).status == 201
     assert create(server, 10).status == 429
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root mounts a small disk")
+def test_a_disk_without_room_is_told_before_and_while_an_upload_comes(reel: Reel, films: Path, tmp_path: Path) -> None:
+    reel.results.mkdir(parents=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", reel.results], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"this root may not mount: {mounted.stderr.decode()}")
+    try:
+        server = start_server(reel, "--stub", "--media", films, "--keep-free", "1MB")
+        assert create(server, 30_000_000).status == 507
+        where = create(server, 6_000_000).headers["location"]
+        (reel.results / "filler").write_bytes(bytes(shutil.disk_usage(reel.results).free - 2_000_000))
+        refused = append(server, where, 0, bytes(6_000_000))
+        assert (refused.status, refused.data["code"]) == (507, "serve.no-space")
+        (reel.results / "filler").unlink()
+        come = offset_of(server, where)
+        assert append(server, where, come, bytes(6_000_000 - come)).status == 204
+        assert server.ask("GET", "/health").status == 200
+        end_server(server)
+    finally:
+        subprocess.run(["umount", "-l", reel.results], check=True)
 
 
 def test_the_files_of_a_job_come_whole_and_by_ranges_and_no_other(serve: Serve, films: Path) -> None:
