@@ -8,7 +8,7 @@ import { mediaMs, speed, Steps } from "./job_row.js";
 import { nameOf } from "./language_field.js";
 
 /** Details of a job. `live` is its progress while it is at work; else it is asked for. */
-export function JobDetails({ job, live, languages }) {
+export function JobDetails({ job, live, review, languages }) {
   const [kept, setKept] = useState(null);
   const [files, setFiles] = useState([]);
   useEffect(() => {
@@ -31,6 +31,9 @@ export function JobDetails({ job, live, languages }) {
     ${work.checked.length > 0 && html`<ul class="soft">${work.checked.map((one) => html`<li key=${one.language}>
       ${checked(one, languages)}</li>`)}</ul>`}
     ${work.run && job.state !== "running" && html`<${Chart} run=${work.run} />`}
+    ${work.run && html`<p class="row">
+      ${job.state === "done" && review && html`<a href=${address(`review/${review}/report`)}>Report of this file</a> · `}
+      <a href=${address(`runs/${work.run}`)}>Report of the run</a></p>`}
     <p class="faint small">Job ${job.id}${job.folder && html`, in <bdi class="fixed">${job.folder}</bdi>`}${
       job.attempts > 1 && `, ${job.attempts} attempts`}</p>
   </div>`;

@@ -52,7 +52,7 @@ export function JobRow({ job, work, review, isOpen, languages, actions }) {
     ${job.state === "running" && work && html`<${Live} work=${work} />`}
     ${job.error && !isOpen && html`<${Refused} refusal=${job.error} />`}
     ${job.reason && html`<p class="note" data-state="warning">${icon("info")}<span>${sentence(job.reason)}</span></p>`}
-    ${isOpen && html`<${JobDetails} job=${job} live=${work} languages=${languages} />`}
+    ${isOpen && html`<${JobDetails} job=${job} live=${work} review=${review} languages=${languages} />`}
   </li>`;
 }
 

@@ -12,6 +12,7 @@ const REFRESH_MS = 400; // events come by the dozen
 const PAGE = 50; // jobs that are listed at first, and more at each wish
 const TOAST_MS = 8000;
 const TICK_MS = 1000;
+const REVIEWS = 1000; // of the newest results are looked through for those of a job
 const TABS = [
   ["all", "All", []], ["work", "At work", ["running"]], ["waiting", "Waiting", ["queued"]], ["done", "Done", ["done"]],
   ["failed", "Failed", ["failed"]], ["other", "Skipped or cancelled", ["skipped", "cancelled"]],
@@ -36,14 +37,19 @@ function throttled(work) {
 function useQueue(tab, limit) {
   const [queue, setQueue] = useState({ jobs: null, counts: {}, work: {}, setUp: [], reviews: {}, refusal: null });
   const wish = useRef({});
+  const reviews = useRef({});
   wish.current = { tab, limit };
   const load = useCallback(throttled(async () => {
-    const states = TABS.find(([name]) => name === wish.current.tab)[2];
+    const { tab: loaded } = wish.current;
+    const states = TABS.find(([name]) => name === loaded)[2];
     const query = new URLSearchParams([["limit", wish.current.limit], ...states.map((state) => ["state", state])]);
     try {
       const [list, work] = await Promise.all([ask("GET", `api/1/jobs?${query}`), ask("GET", "api/1/work")]);
-      const reviews = {};
-      setQueue({ jobs: list.jobs, counts: list.counts, work: work.jobs, setUp: work.set_up, reviews, refusal: null });
+      reviews.current = await withReviews(reviews.current, list.jobs);
+      setQueue({
+        tab: loaded, jobs: list.jobs, counts: list.counts, work: work.jobs, setUp: work.set_up,
+        reviews: reviews.current, refusal: null,
+      });
     } catch (error) {
       if (!(error instanceof Refusal)) console.error(error);
       setQueue((old) => ({ ...old, refusal: error }));
@@ -53,9 +59,24 @@ function useQueue(tab, limit) {
   return [queue, load];
 }
 
+/** Return the tab that the address names, so that a reload shows the same jobs. */
+function tabInAddress() {
+  const named = new URLSearchParams(location.search).get("show");
+  return TABS.some(([name]) => name === named) ? named : "all";
+}
+
+/** Return the ids of review pages by folder of results, null where there is none, also for the folders of new jobs. */
+async function withReviews(known, jobs) {
+  const fresh = jobs.filter((job) => job.state === "done" && job.folder && !(job.folder in known)).map((job) => job.folder);
+  if (!fresh.length) return known;
+  const { media } = await ask("GET", `api/1/media?limit=${REVIEWS}`);
+  const found = Object.fromEntries(media.map((one) => [one.folder, one.id]));
+  return { ...known, ...Object.fromEntries(fresh.map((folder) => [folder, found[folder] ?? null])) };
+}
+
 function Page() {
   const [choices, setChoices] = useState(null);
-  const [tab, setTab] = useState(new URLSearchParams(location.search).get("show") ?? "all");
+  const [tab, setTab] = useState(tabInAddress());
   const [limit, setLimit] = useState(PAGE);
   const [open, setOpen] = useState(new Set());
   const [isUp, setIsUp] = useState(true);
@@ -161,7 +182,7 @@ function List({ queue, open, languages, actions, tab }) {
       ${tab === "all" ? html`<p class="strong">Nothing here yet</p><p>Drop a film, a talk or a recording into “New job”.
         Its subtitles and its transcript will be here.</p>` : html`<p>There is no such job.</p>`}</div>`;
   }
-  return html`<ul class="stack jobs" aria-label=${count(queue.jobs.length, "job")}>${queue.jobs.map((job) => html`<${JobRow} key=${job.id} job=${job}
+  return html`<ul class="stack jobs" aria-busy=${queue.tab !== tab} aria-label=${count(queue.jobs.length, "job")}>${queue.jobs.map((job) => html`<${JobRow} key=${job.id} job=${job}
     work=${queue.work[job.id]} review=${queue.reviews[job.folder]} isOpen=${open.has(job.id)} languages=${languages} actions=${actions} />`)}</ul>`;
 }
 

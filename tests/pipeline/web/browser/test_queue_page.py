@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +14,10 @@ from typing import Literal
 
 from playwright.sync_api import Page, Route, expect
 
+from pipeline.web.job_queue import JobQueue, NewJob
+from pipeline.web.job_work import JobWork
 from tests.conftest import ROOT, Reel
-from tests.fakes.web_client import Server, end_server, start_server
+from tests.fakes.web_client import Server, end_server, start_server, until
 from tests.pipeline.web.browser.conftest import Open, Picture, faults
 from tests.pipeline.web.conftest import DEMO, Serve
 from tests.processes import children
@@ -76,6 +80,10 @@ def test_a_dropped_file_becomes_files_to_download_without_a_reload(
     expect(chart).to_be_visible()
     assert chart.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     picture(page, "queue-done")
+    for name, path in (("Review demo.mp4", "review/"), ("Report of the run", "runs/"), ("Report of this file", "")):
+        address = row.get_by_role("link", name=name).get_attribute("href") or ""
+        assert path in address
+        assert server.ask("GET", f"/{address.removeprefix(server.url).lstrip('/')}").status == 200, address
     assert page.evaluate(MARK) is True
     assert not faults(page)
 
@@ -242,3 +250,86 @@ def test_the_steps_of_the_how_to_are_followed(serve: Serve, open_page: Open) -> 
     for control in set(re.findall(r"\*\*([^*]+)\*\*", text)) - {name for _, _, name in steps}:
         scripts = [path.read_text(encoding="utf-8") for path in (PAGE / "queue").glob("*.js")]
         assert any(control in script for script in scripts), f"the page has no `{control}`"
+
+
+def test_jobs_are_preferred_cancelled_and_tried_again(reel: Reel, serve: Serve, open_page: Open, films: Path) -> None:
+    with reel.start("watch", "--stub", films, "--settle", "9999") as holder:  # it has the lock of the results
+        until(lambda: (reel.results / "lock").exists() and reel.results.joinpath("owner.json").exists())
+        server = serve()
+        page = open_page(server).page
+        for name in ("one", "two", "three"):
+            (films / f"{name}.mp4").write_bytes(DEMO.read_bytes())
+            # Results beside the film are made by another process, so these wait.
+            body = {"path": str(films / f"{name}.mp4"), "beside": name != "one"}
+            assert server.ask("POST", "/api/1/jobs", body).status == 202
+        names = page.get_by_role("list", name="3 jobs").get_by_role("heading")
+        expect(names).to_have_text(["one.mp4", "two.mp4", "three.mp4"])
+        page.get_by_role("button", name="Do next three.mp4").click()
+        expect(names).to_have_text(["one.mp4", "three.mp4", "two.mp4"])
+        page.get_by_role("button", name="Cancel one.mp4").click()
+        again = page.get_by_role("button", name="Try again one.mp4")
+        expect(again).to_be_visible()
+        page.get_by_role("button", name=re.compile("^Done")).click()
+        expect(page.get_by_text("There is no such job.")).to_be_visible()
+        page.get_by_role("button", name=re.compile("^All")).click()
+        again.click()
+        expect(again).to_have_count(0)
+        holder.send_signal(signal.SIGINT)
+        holder.communicate(timeout=60)
+    expect(page.get_by_text("done", exact=True)).to_have_count(3)
+
+
+def test_a_failed_step_shows_the_end_of_its_log_and_can_be_tried_again(
+    serve: Serve, open_page: Open, films: Path, reel: Reel, picture: Picture
+) -> None:
+    failed = {
+        "step": "asr", "backend": "faster-whisper", "code": "worker.memory", "log": "/results/logs/asr.log",
+        "message": "asr needs more memory than there is", "hint": "take a smaller model with `--profile starter`",
+        "log_lines": ["loading the model", "<b>std::bad_alloc</b>"],
+    }  # fmt: skip
+    work = JobWork(None)
+    work.hear("ItemStarted", {"plan": ["demux", "asr", "subtitle"]})
+    work.hear("StepFailedEvent", failed)
+    queue = JobQueue(reel.results / "serve")
+    made = queue.add(NewJob(films / "demo.mp4", "demo.mp4", {"recipe": "subtitle"}, "out", "test", "same"))
+    queue.begin(made.id)
+    error = {key: str(failed[key]) for key in ("code", "message", "hint")}
+    queue.end(made.id, "failed", error=error, work=work.data())
+    queue.close()
+    page = open_page(serve()).page
+    row = page.locator(f"[data-job='{made.id}']")
+    expect(row.get_by_text("Asr needs more memory than there is.")).to_be_visible()
+    row.get_by_role("button", name="Show details of demo.mp4").click()
+    expect(row.get_by_text("<b>std::bad_alloc</b>")).to_be_visible()
+    expect(row.locator("code", has_text="--profile starter")).to_be_visible()
+    picture(page, "queue-failed")
+    assert not faults(page)
+    row.get_by_role("button", name="Try again").click()
+    expect(row.get_by_text("done", exact=True)).to_be_visible()
+
+
+def test_ten_thousand_jobs_are_listed_by_and_by(serve: Serve, open_page: Open, reel: Reel) -> None:
+    queue = JobQueue(reel.results / "serve")
+    made = queue.add(NewJob(DEMO, "film", {"recipe": "subtitle"}, "out", "test", "same"))
+    queue.end(made.id, "done")
+    queue.close()
+    with contextlib.closing(sqlite3.connect(reel.results / "serve" / "queue.sqlite")) as database, database:
+        database.execute(
+            "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 9999)"
+            " INSERT INTO jobs"
+            " (id, media, label, overrides, place, priority, source, same, state, created_ms, ended_ms)"
+            " SELECT printf('%016x', n), media, label || n, overrides, place, priority, source, same || n,"
+            " CASE n % 100 WHEN 0 THEN 'failed' ELSE 'done' END, created_ms, ended_ms - n FROM jobs, numbers"
+        )
+    page = open_page(serve()).page
+    expect(page.get_by_role("button", name="All 10,000")).to_be_visible()
+    expect(page.locator("[data-job]")).to_have_count(50)
+    page.get_by_role("button", name="Show more").click()
+    expect(page.locator("[data-job]")).to_have_count(100)
+    page.get_by_role("button", name="Failed 99").click()
+    expect(page.get_by_role("heading", name="film9900", exact=True)).to_have_count(0)
+    expect(page.locator("[data-job]")).to_have_count(50)
+    page.reload()
+    expect(page.get_by_role("button", name="Failed 99")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Show more").click()
+    expect(page.get_by_role("heading", name="film9900", exact=True)).to_be_visible()
