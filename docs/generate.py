@@ -1,4 +1,4 @@
-"""Owns the generated pages of docs/reference: commands, settings, stages, models and environments.
+"""Owns the generated pages of docs/reference: commands, settings, stages, models, environments and the manual page.
 
     scripts/docs        writes them anew; a test fails when one differs from what the code says
 
@@ -17,6 +17,7 @@ from typing import Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from docs.man_page import man_page
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.cli.options.commands import COMMANDS, arguments_of
 from pipeline.cli.options.declare import GROUPS, Arguments, Flag, flags_of
@@ -44,7 +45,8 @@ def pages() -> dict[str, str]:
         "models.md": models_page,
         "environments.md": environments_page,
     }
-    return {name: _HEAD + make().rstrip("\n") + "\n" for name, make in made.items()}
+    written = {name: _HEAD + make().rstrip("\n") + "\n" for name, make in made.items()}
+    return {**written, "reel.1": man_page()}
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
