@@ -25,6 +25,7 @@ from pipeline.cli.help_pages import OVERVIEW
 from pipeline.cli.options.commands import COMMANDS, Command
 from pipeline.cli.options.declare import Arguments
 from pipeline.cli.parser import parse as parsed
+from pipeline.engine.addresses.fetch import is_address
 from pipeline.plan.registry import STAGES
 from shared.environment_manager import INHERITED, ChildPaths, child_environment
 from tests.conftest import ROOT, Reel
@@ -111,6 +112,8 @@ def test_every_command_that_a_reader_is_told_to_type_works(document: Path, reel:
             user = {"HOME": str(home_with_caches(reel.folder)), "REEL_CACHE_DIR": str(cache)}
             reel(*words, extra={**user, **told.variables}, expect=told.exit_code)
             continue
+        if any(map(is_address, getattr(arguments, "media", None) or ())):
+            continue  # a test in `tests/real` has one on the loopback
         if getattr(arguments, "cluster", None):
             continue  # its machines are the reader's; `tests/real/test_cluster.py` has some
         if command.words[0] not in _EXECUTED and command.name not in _LISTS:

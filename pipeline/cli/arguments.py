@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from pipeline.base.settings import Origins, Settings, load_settings, parse_assig
 from pipeline.cli.options.declare import Arguments, flags_of
 from pipeline.cli.options.jobs import JobFlags, StepFlags
 from pipeline.cli.options.shared import SettingFlags
+from pipeline.engine.addresses.fetch import is_address
 from pipeline.engine.folder_walk import FolderWalk
 from pipeline.engine.media_list import Request, find_media, ordered, read_list
 from pipeline.engine.project import Project, open_project
@@ -69,9 +70,15 @@ def walk_of(project: Project) -> FolderWalk:
     return FolderWalk((project.folders.results, project.folders.cache, project.folders.environments))
 
 
-def requests_of(arguments: JobFlags, media_root: Path, walk: FolderWalk) -> list[Request]:
-    """Return the media files of this call, in their processing order."""
-    requests = [Request(media) for media in find_media(arguments.media, media_root, walk)]
+def requests_of(
+    arguments: JobFlags, media_root: Path, walk: FolderWalk, fetch: Callable[[str], Request] | None = None
+) -> list[Request]:
+    """Return the media files of this call, in their processing order. `fetch` gets the files behind addresses; without
+    it, an address is refused."""
+    addresses = [name for name in dict.fromkeys(arguments.media) if fetch and is_address(name)]
+    names = [name for name in arguments.media if name not in addresses]
+    requests = [Request(media) for media in find_media(names, media_root, walk)]
+    requests += [fetch(address) for address in addresses if fetch]
     if arguments.manifest:
         requests += read_list(media_root / arguments.manifest, walk)
     if not requests:

@@ -110,7 +110,7 @@ def check_name(text: str) -> None:
         raise UsageError(
             "media.address",
             f"{as_text(text)} is an address, expected a file or a folder",
-            hint="download it first, for example with yt-dlp, and name the file",
+            hint="only the command `run` takes addresses, and only http or https; else download it, and name the file",
         )
 
 

@@ -341,6 +341,8 @@ class Environments:
     def _install(self, command: Sequence[str], family: str, emit: Emit, offline: bool = False) -> None:
         log = self._root / f"{family}.log"
         variables = index_environment(self._cache, os.environ)
+        if variables.get("UV_NO_INDEX"):  # uv 0.13 reads no such variable
+            command = [*command, "--no-index"]
         if not install(command, variables, log, f"environment {family}", emit):
             why = "the setting `offline` forbids downloading its packages" if offline else reason_in(log)
             again = f"./reel envs ensure {family}"

@@ -15,10 +15,12 @@ from pipeline.cli.first_use import ask_about_code
 from pipeline.cli.options.jobs import RunMedia
 from pipeline.cli.reporters import open_reporter
 from pipeline.cli.same_command import offering_again
+from pipeline.engine.addresses.fetch import request_for
 from pipeline.engine.batch import run_batch
 from pipeline.engine.folder_walk import describe_skipped
 from pipeline.engine.media_list import Request, ordered
 from pipeline.engine.planner import Planner
+from pipeline.engine.project import Project
 from pipeline.store.history import Runs
 from pipeline.workers.installation import Installation
 from pipeline.workers.ray import cluster as ray_cluster
@@ -31,7 +33,7 @@ def run(arguments: RunMedia) -> CommandResult:
     walk = walk_of(project)
     named: list[Request] | None = None
     if arguments.media or arguments.manifest or not arguments.retry_failed:
-        named = requests_of(arguments, Path.cwd(), walk)
+        named = requests_of(arguments, Path.cwd(), walk, lambda address: _fetched(address, project))
     ask_about_code(project.planner.plan().steps, project.installed)
     requests: Iterable[Request] = named or ()
     if arguments.retry_failed:
@@ -50,6 +52,13 @@ def run(arguments: RunMedia) -> CommandResult:
         if sys.stdout.isatty() and not arguments.json and project.settings.progress != "verbose":
             return replace(result_of(result), text="")  # the paths would push the summary out of sight
     return result_of(result)
+
+
+def _fetched(address: str, project: Project) -> Request:
+    """Return the request for an address. A mistake in the settings is told before anything is fetched."""
+    project.planner.plan()
+    with open_reporter(project.settings.progress) as emit:
+        return request_for(address, project, emit)
 
 
 def _failed_before(history: Runs, arguments: RunMedia, named: Sequence[Request] | None) -> Iterator[Request]:

@@ -107,7 +107,9 @@ class ProductFlags(PlaceFlags):
 class InputFlags(Arguments):
     """The flags that say which media files are processed."""
 
-    media: tuple[str, ...] = argument("FILE", "files, folders or patterns", "*", kind="file")
+    media: tuple[str, ...] = argument(
+        "FILE", "files, folders or patterns; `run` also takes the address of a film", "*", kind="file"
+    )
     manifest: str | None = flag(
         "--manifest", group=TAKE, metavar="FILE", kind="file",
         help="a list of media files, each with its own settings: JSON lines or CSV",

@@ -363,4 +363,5 @@ def test_later_runs_of_a_folder_find_no_new_files(reel: Reel) -> None:
 @pytest.mark.parametrize("command", ["run", "plan", "watch"])
 def test_every_command_refuses_an_empty_name(reel: Reel, command: str) -> None:
     assert "[media.empty-name]" in reel(command, "", extra=STUB, expect=2).stderr
-    assert "[media.address]" in reel(command, "https://example.org/film.mkv", extra=STUB, expect=2).stderr
+    address = "ftp://example.org/film.mkv" if command == "run" else "https://example.org/film.mkv"
+    assert "[media.address]" in reel(command, address, extra=STUB, expect=2).stderr

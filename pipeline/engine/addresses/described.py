@@ -1,0 +1,92 @@
+"""Reads the facts that a page states about its media file, from the JSON of yt-dlp."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from pipeline.base.errors import BadInput
+from pipeline.publishing.names import portable
+from shared.text.language_names import known_language
+from shared.text.timecode import clock
+
+_LONGEST = 160  # bytes of a title in the name of a file, which may have 255 together with what reel adds to it
+_NUMBERED = {"generic", "html5mediaembed"}  # extractors, in small letters
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class Described:
+    """A media file behind an address, as far as its page says it. `language` is a BCP-47 tag."""
+
+    title: str
+    language: str | None
+    licence: str | None
+    bytes: int | None
+    duration_ms: int | None
+
+    @property
+    def name(self) -> str:
+        """Return the title as the beginning of a file's name."""
+        title = portable(_SPACES.sub(" ", self.title).strip().lstrip("."))
+        return title.encode("utf-8", "ignore")[:_LONGEST].decode("utf-8", "ignore").rstrip(". ") or "media"
+
+    def sentence(self, address: str) -> str:
+        """Return what the user is told before anything is fetched."""
+        length = clock(self.duration_ms) if self.duration_ms else "length not stated"
+        size = f"{self.bytes / 1e6:.0f} MB" if self.bytes else "size not stated"
+        licence = f"licence {self.licence}" if self.licence else "no licence stated"
+        spoken = f"; language {self.language}, says the page" if self.language else ""
+        return (
+            f"{self.title}: {length}, {size}, {licence}{spoken}; from {urlsplit(address).hostname}."
+            " Whether you may copy it is for you to know"
+        )
+
+
+def described(address: str, info: Mapping[str, Any]) -> Described:
+    """Read what yt-dlp has found at an address. Raises `BadInput` for several media files, none, or a live one."""
+    found = list(_media(info))
+    if len(found) != 1:
+        names = ", ".join(str(one.get("title") or one.get("id")) for one in found[:5])
+        text = f"{address} holds {len(found)} media files{f' ({names})' if names else ''}, expected one"
+        raise BadInput("address.several", text, hint="name the address of one of them")
+    (one,) = found
+    if one.get("is_live"):
+        hint = "name it again when it has ended"
+        raise BadInput("address.live", f"{address} is still going on, expected a media file with an end", hint=hint)
+    parts: Sequence[Mapping[str, Any]] = one.get("requested_formats") or (one,)
+    sizes = [part.get("filesize") or part.get("filesize_approx") for part in parts]
+    languages = [one.get("language"), *(part.get("language") for part in parts)]
+    seconds = one.get("duration")
+    return Described(
+        title=_title(one, info),
+        language=next(filter(None, map(_tag, languages)), None),
+        licence=one.get("license") or info.get("license"),
+        bytes=sum(int(size) for size in sizes if size) if all(sizes) else None,
+        duration_ms=round(seconds * 1000) if isinstance(seconds, int | float) else None,
+    )
+
+
+def _media(info: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the media files; a page may be a list of lists."""
+    if "entries" not in info:
+        yield info
+    for entry in info.get("entries") or ():
+        if entry:
+            yield from _media(entry)
+
+
+def _title(one: Mapping[str, Any], page: Mapping[str, Any]) -> str:
+    """Return the title of the page; yt-dlp gives each `video` of a page a number, also where it is the only one."""
+    title = str(page.get("title") or one.get("title") or one.get("id") or "media")
+    return title.removesuffix(" (1)") if str(one.get("extractor_key")).lower() in _NUMBERED else title
+
+
+def _tag(language: object) -> str | None:
+    try:
+        return known_language(str(language)) if language else None
+    except ValueError:
+        return None
