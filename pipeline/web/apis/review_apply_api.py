@@ -23,7 +23,7 @@ from pipeline.web.review.applying import WINNERS, apply_draft, drop_order
 from pipeline.web.review.changes import Change, changes
 from pipeline.web.review.drafts import Applying, DraftNote, OpenDraft
 from pipeline.web.review.glossary_line import told_term, write_term
-from pipeline.web.review.review_base import ReviewBase
+from pipeline.web.review.review_base import ReviewBase, ReviewTrack
 from pipeline.web.service import Service
 from shared.documents.base import DocumentError
 from shared.documents.cue import CueSheet
@@ -131,16 +131,15 @@ class ReviewApplyApi:
         for track in note.base.tracks:
             if track.id not in sheets or track.id not in attempt.sheets:
                 continue
-            before, wanted, after = (
-                self._sheet(folder, digest) for digest in (track.sheet, attempt.sheets[track.id], sheets[track.id])
-            )
+            digests = (track.sheet, attempt.sheets[track.id], sheets[track.id])
+            before, wanted, after = (self._sheet(folder, track, digest) for digest in digests)
             found += [(track.id, one) for one in changes(before.cues, wanted.cues, after.cues)]
         return sorted(found, key=lambda one: one[1].start_ms)
 
-    def _sheet(self, folder: Path, digest: str) -> CueSheet:
+    def _sheet(self, folder: Path, track: ReviewTrack, digest: str) -> CueSheet:
         own = folder / digest
         try:
-            return CueSheet.read(own if own.is_file() else self._reviews.store.object_path(digest))
+            return track.read(own if own.is_file() else self._reviews.store.object_path(digest))
         except (OSError, DocumentError) as error:
             raise Refused(410, "review.gone", f"the sheet is not kept any more: {error}") from error
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from itertools import accumulate
 from pathlib import Path
 
 from pipeline.publishing.edit_order import OrderedEdit
 from pipeline.web.review.drafts import Applying, OpenDraft, names_of
 from pipeline.web.review.operations import Draft, cues_of
-from pipeline.web.review.review_base import ReviewTrack
+from pipeline.web.review.review_base import TRANSCRIPT, ReviewTrack, cue_of
 from shared.documents.cue import Cue, CueSheet
-from shared.documents.transcript import Segment, Transcript
+from shared.documents.transcript import Segment, Transcript, Word
 from shared.files import write_atomically
 
 
@@ -28,7 +29,8 @@ def corrected_files(draft: OpenDraft, job: str) -> tuple[Applying, tuple[Ordered
     in_cues = {cue.speaker for track in draft.base.tracks if track.spoken for _, cue in cues_of(now, track.id)}
     made: list[OrderedEdit] = []
     transcript = None
-    if draft.base.transcript and (left := {label: names[label] for label in names if label not in in_cues}):
+    left = {label: names[label] for label in names if label not in in_cues}
+    if draft.base.transcript and left and not any(track.kind == TRANSCRIPT for track in draft.base.tracks):
         transcript = _kept(draft, _with_names(draft, left))
         known = (before and before.transcript) or draft.base.transcript
         if transcript != known:
@@ -38,23 +40,24 @@ def corrected_files(draft: OpenDraft, job: str) -> tuple[Applying, tuple[Ordered
             ))  # fmt: skip
     sheets: dict[str, str] = {}
     for track in draft.base.tracks:
-        sheets[track.id] = _kept(draft, _sheet(draft, track, now, names))
+        is_text = track.kind == TRANSCRIPT
+        sheets[track.id] = _kept(draft, (_segments if is_text else _sheet)(draft, track, now, names))
         known = before.sheets.get(track.id, track.sheet) if before else track.sheet
-        if not _is_same(draft, sheets[track.id], known):
+        if not _is_same(draft, track, sheets[track.id], known):
             translated = None if track.spoken else _source(draft, now)
             made.append(OrderedEdit(
-                name=track.edit_name, origin=track.origin, path=_path(draft, sheets[track.id]),
-                before=_path(draft, known), language=track.language,
+                name=draft.base.transcript_name if is_text else track.edit_name, origin=track.origin,
+                path=_path(draft, sheets[track.id]), before=_path(draft, known), language=track.language,
                 source=_path(draft, translated) if translated else None,
             ))  # fmt: skip
     return Applying(job=job, revision=draft.revision, sheets=sheets, transcript=transcript), tuple(made)
 
 
-def _is_same(draft: OpenDraft, sheet: str, known: str) -> bool:
-    """Tell whether two sheets have the same cues: an order of equal times changes the bytes alone."""
+def _is_same(draft: OpenDraft, track: ReviewTrack, sheet: str, known: str) -> bool:
+    """Tell whether two contents have the same cues: an order of equal times changes the bytes alone."""
     if sheet == known:
         return True
-    one, other = (_cues(draft, digest) for digest in (sheet, known))
+    one, other = (track.read(draft.content(digest)).cues for digest in (sheet, known))
     return sorted(map(repr, one)) == sorted(map(repr, other))
 
 
@@ -71,7 +74,9 @@ def _source(draft: OpenDraft, now: Draft) -> str | None:
     changed: list[Cue] = []
     for track in draft.base.tracks:
         if track.spoken:
-            was = {f"{track.id}/{number}": cue for number, cue in enumerate(_cues(draft, track.sheet))}
+            was = {
+                f"{track.id}/{number}": cue for number, cue in enumerate(track.read(draft.content(track.sheet)).cues)
+            }
             cues = dict(cues_of(now, track.id))
             differ = [name for name in {*was, *cues} if _lines(was.get(name)) != _lines(cues.get(name))]
             changed += [cue for name in differ for cue in (was.get(name), cues.get(name)) if cue]
@@ -96,14 +101,10 @@ def _meet(one: Segment, cue: Cue) -> bool:
     return one.start_ms < cue.end_ms and cue.start_ms < one.end_ms
 
 
-def _cues(draft: OpenDraft, sheet: str) -> tuple[Cue, ...]:
-    return CueSheet.read(draft.content(sheet)).cues
-
-
 def _sheet(draft: OpenDraft, track: ReviewTrack, now: Draft, names: Mapping[str, str]) -> CueSheet:
     """Return the corrected sheet of a track. A translation takes the speakers' names from the transcript; only a cue
     that was given to another speaker has the name itself."""
-    was = CueSheet.read(draft.content(track.sheet))
+    was = track.read(draft.content(track.sheet))
     by_id = {f"{track.id}/{number}": cue for number, cue in enumerate(was.cues)}
     cues = [
         cue if not track.spoken and cue.speaker == (by_id[name].speaker if name in by_id else None)
@@ -111,6 +112,48 @@ def _sheet(draft: OpenDraft, track: ReviewTrack, now: Draft, names: Mapping[str,
         for name, cue in cues_of(now, track.id)
     ]  # fmt: skip
     return was.model_copy(update={"cues": tuple(cues)})
+
+
+def _segments(draft: OpenDraft, track: ReviewTrack, now: Draft, names: Mapping[str, str]) -> Transcript:
+    """Return the corrected transcript."""
+    told, named = Transcript.read(draft.content(track.sheet)), _with_names(draft, names)
+    segments: list[Segment] = []
+    for place, (name, cue) in enumerate(cues_of(now, track.id)):
+        number = name.partition("/")[2]
+        old = int(number) if number.isdecimal() and int(number) < len(told.segments) else None
+        if old is None:
+            new = Segment(id=len(told.segments) + place, text="", start_ms=cue.start_ms, end_ms=cue.end_ms)
+            segments.append(_corrected(new, new, cue, names))
+        elif cue == cue_of(told.segments[old]):
+            segments.append(named.segments[old])
+        else:
+            segments.append(_corrected(told.segments[old], named.segments[old], cue, names))
+    return named.model_copy(update={"segments": tuple(segments)})
+
+
+def _corrected(old: Segment, named: Segment, cue: Cue, names: Mapping[str, str]) -> Segment:
+    """Return a segment as a person left it. Where the text alone changed, its words stay: `correct` has them follow it.
+    Otherwise those stay that are still there; without any, the text is shared out over the time."""
+    text, speaker = " ".join(cue.lines), _name(cue.speaker, names)
+    words = named.words
+    if (cue.start_ms, cue.end_ms, cue.speaker) != (old.start_ms, old.end_ms, old.speaker):
+        inside = [word for word in words if cue.start_ms <= (word.start_ms + word.end_ms) // 2 < cue.end_ms]
+        heard = "".join(word.text if word.joined else f" {word.text}" for word in inside).strip()
+        kept = inside if heard == text else _spread(text, cue.start_ms, cue.end_ms)
+        words = tuple(word.model_copy(update={"speaker": speaker}) for word in kept)
+    fields = {"text": text, "start_ms": cue.start_ms, "end_ms": cue.end_ms, "speaker": speaker, "words": words}
+    return named.model_copy(update=fields)
+
+
+def _spread(text: str, start_ms: int, end_ms: int) -> list[Word]:
+    """Return the words of a text over a stretch of time by their length, as sure as a person is."""
+    parts = text.split()
+    ends = list(accumulate(len(part) for part in parts))
+    edges = [start_ms, *(start_ms + (end_ms - start_ms) * end // ends[-1] for end in ends)]
+    return [
+        Word(text=part, start_ms=begin, end_ms=end, probability=1.0, interpolated=True)
+        for part, begin, end in zip(parts, edges, edges[1:], strict=False)
+    ]
 
 
 def _with_names(draft: OpenDraft, names: Mapping[str, str]) -> Transcript:

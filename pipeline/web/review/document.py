@@ -103,7 +103,7 @@ def _read(draft: OpenDraft) -> _Contents:
     rttm = draft.content(base.rttm).read_text(encoding="utf-8") if base.rttm else ""
     return _Contents(
         transcript=_one(Transcript, draft, base.transcript),
-        sheets={track.id: CueSheet.read(draft.content(track.sheet)) for track in base.tracks},
+        sheets={track.id: track.read(draft.content(track.sheet)) for track in base.tracks},
         reports={track.id: report for track in base.tracks if (report := _one(QualityReport, draft, track.report))},
         turns=from_rttm(rttm), removed=_one(Removals, draft, base.removed), shots=_one(Shots, draft, base.shots),
     )  # fmt: skip

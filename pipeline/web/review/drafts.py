@@ -26,7 +26,6 @@ from pipeline.web.review.operation_journal import OperationJournal
 from pipeline.web.review.operations import SPEAKER, Draft, Item, SpeakerName
 from pipeline.web.review.review_base import ReviewBase, is_review
 from shared.documents.base import Document, DocumentError
-from shared.documents.cue import CueSheet
 from shared.documents.transcript import Transcript
 from shared.files import write_atomically
 
@@ -240,7 +239,7 @@ def start_of(base: ReviewBase, content: Callable[[str], Path]) -> dict[str, Item
     """Return the draft that a review begins with. Reads the contents."""
     found: dict[str, Item] = {}
     for track in base.tracks:
-        for number, cue in enumerate(CueSheet.read(content(track.sheet)).cues):
+        for number, cue in enumerate(track.read(content(track.sheet)).cues):
             found[f"{track.id}/{number}"] = cue
     if base.transcript:
         for label in labels_of(Transcript.read(content(base.transcript))):

@@ -15,7 +15,10 @@ from pipeline.publishing.record import Job, read_job
 from pipeline.store.results import ResultStore, StoredFile, StoredResult
 from pipeline.web.refused import Refused
 from shared.documents.base import Document, DocumentError, Frozen
+from shared.documents.cue import Cue, CueSheet
 from shared.documents.media import Media
+from shared.documents.speech import Region
+from shared.documents.transcript import Segment, Transcript
 from shared.text.guide_limits import GuideParams
 
 _FILES, _SUBTITLE = "files", "subtitle"
@@ -23,9 +26,18 @@ _ID_DIGITS, _BASE_DIGITS = 16, 12
 _ID = re.compile(f"[0-9a-f]{{{_ID_DIGITS}}}")
 
 
+TRANSCRIPT = "transcript"
+"""The kind of the one track of results without subtitles: each segment of the transcript stands as a cue."""
+_NO_LIMITS: dict[str, int | float] = {
+    "line_length": 100_000, "lines": 100, "reading_speed": 1000.0, "min_duration_ms": 1, "max_duration_ms": 360_000_000,
+    "gap_ms": 0, "chain_below_ms": 0, "shot_zone_ms": 0,
+}  # fmt: skip
+
+
 class ReviewTrack(Frozen):
-    """A subtitle track. `id` is its language, with its kind if that is not `full`; `step` made it, `files` show it.
-    `sheet` and `report` are digests, `limits` those of `shared.text.guide_limits.Limits`."""
+    """A track of cues. `id` is its language, with its kind if that is not `full`; `step` made it, `files` show it.
+    `sheet` and `report` are digests, `limits` those of `shared.text.guide_limits.Limits`. The `kind` may be
+    `TRANSCRIPT`."""
 
     id: str
     step: str
@@ -40,12 +52,19 @@ class ReviewTrack(Frozen):
     @property
     def origin(self) -> str:
         """Return the output that the files show, as `step.role`."""
-        return f"{self.step}.{_FILES}"
+        return f"{self.step}.{TRANSCRIPT if self.kind == TRANSCRIPT else _FILES}"
 
     @property
     def edit_name(self) -> str:
         """Return the name of a corrected sheet of the track."""
         return PurePath(self.files[0]).with_suffix(".json").name if self.files else f"{self.id}.json"
+
+    def read(self, path: Path) -> CueSheet:
+        """Return a content of the track as cues. Raises `DocumentError`, `OSError`."""
+        if self.kind != TRANSCRIPT:
+            return CueSheet.read(path)
+        told = Transcript.read(path)
+        return CueSheet(language=told.language, cues=tuple(map(cue_of, told.segments)))
 
 
 class ReviewBase(Document):
@@ -87,6 +106,15 @@ class ReviewBase(Document):
         return tuple(digest for digest in (*sheets, *texts) if digest)
 
 
+def cue_of(segment: Segment) -> Cue:
+    """Return a segment of a transcript as a cue."""
+    spoken = Region(start_ms=segment.start_ms, end_ms=segment.end_ms)
+    return Cue(
+        start_ms=segment.start_ms, end_ms=segment.end_ms, lines=(segment.text.strip(),), speaker=segment.speaker,
+        spoken=spoken,
+    )  # fmt: skip
+
+
 def review_id(folder: Path) -> str:
     """Return the name under which a published folder is reviewed."""
     return hashlib.sha256(os.fsencode(folder)).hexdigest()[:_ID_DIGITS]
@@ -116,7 +144,13 @@ def read_base(folder: Path, store: ResultStore) -> ReviewBase:
         speech=_there(_output(results, "demux", "speech"), store),
         has_sound="demux" in job.steps,
     )  # fmt: skip
-    if not base.tracks and base.transcript is None:
+    if not base.tracks and base.transcript:
+        only = ReviewTrack(
+            id=base.language, step=origin.rpartition(".")[0], language=base.language, kind=TRANSCRIPT, spoken=True,
+            files=(transcript,), sheet=base.transcript, report=None, limits=_NO_LIMITS,
+        )  # fmt: skip
+        return base.model_copy(update={"tracks": (only,)})
+    if not base.tracks:
         hint = "run the file again with the same settings: only what is missing is made"
         raise Refused(410, "review.gone", "the results that a review needs were deleted", hint)
     return base

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.documents.transcript import Transcript
 from tests.conftest import Reel
 from tests.fakes.review_page import Page, change, events_of, new_batch
 from tests.fakes.web_client import Server, end_server, start_server
@@ -324,3 +325,39 @@ def test_a_draft_keeps_its_sound_and_sound_that_was_pruned_is_made_again_by_the_
     reel(*shlex.split(gone.data["hint"].split("`")[1])[1:], "--stub")
     assert server.ask("GET", f"{page.path}/sound").status == 200
     assert page.read()["sound"]
+
+
+def test_results_without_subtitles_are_corrected_by_the_segments_of_the_transcript(
+    serve: Serve, reel: Reel, films: Path
+) -> None:
+    reel("run", "--stub", films / "demo.mp4", "--recipe", "transcribe")
+    server = serve()
+    page = Page.of(server, reel.out / "demo")
+    document = page.read()
+    assert [(one["id"], one["kind"], one["files"]) for one in document["tracks"]] == [
+        ("en", "transcript", ["transcript.json"])
+    ]
+    cue = page.cue("en/0")
+    assert cue
+    assert (cue["lines"], cue["speaker"]) == (["Hello."], None)
+    middle = (cue["start_ms"] + cue["end_ms"]) // 2
+    page.send(
+        {"id": "en/0", "before": cue, "after": {**cue, "end_ms": middle, "lines": ["Good", "evening."]}},
+        {"id": "en/new", "before": None, "after": {**cue, "start_ms": middle, "lines": ["Anna"], "speaker": "anna"}},
+        {"id": "speaker/anna", "before": None, "after": {"name": "Anna K."}},
+    )
+    assert server.wait_for(page.apply().data["job"], "done", "failed")["error"] is None
+    [edit] = server.ask("GET", f"{page.path}/edits").data["edits"]
+    assert (edit["file"], edit["corrects"]) == ("transcript.json", "refine.transcript")
+    [kept] = [path for path in (reel.results / "edits").rglob("*") if b"Anna K." in read(path)]
+    told = Transcript.read(kept)
+    assert [(one.text, one.start_ms, one.end_ms, one.speaker) for one in told.segments[:2]] == [
+        ("Good evening.", 500, 750, None), ("Anna", 750, 1000, "Anna K."),
+    ]  # fmt: skip
+    assert [(word.text, word.start_ms, word.end_ms) for word in told.segments[0].words] == [
+        ("Good", 500, 583), ("evening.", 583, 750),
+    ]  # fmt: skip
+
+
+def read(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
