@@ -77,6 +77,7 @@ class BatchItems:
             self.skip(index, request)
             return None
         if self.unprepared is None:  # it arrived just now, so its existing subtitles are not known yet
+            self.chooser.forget()
             [request] = self.skip_existing([request], index)
             if index in self.results:
                 return None

@@ -249,6 +249,8 @@ def _requests(row: Mapping[str, JsonValue], path: Path, number: int, walk: Folde
         except UsageError as error:
             raise _wrong(path, number, f"sets `{name}`: {error.message}", error.hint) from error
         overrides[full] = list[JsonValue](split_languages(value)) if full == "to" and isinstance(value, str) else value
+        if full == "subtitles" and (path.parent / str(value)).is_file():
+            overrides[full] = str(absolute(path.parent / str(value)))
     if not _can_be_a_name(media):
         raise _wrong(path, number, f"names {json.dumps(media)}, with a character that no file name can contain")
     place = absolute(path.parent / media)

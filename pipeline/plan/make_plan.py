@@ -103,6 +103,12 @@ def make_plan(recipe: Recipe, choices: Choices) -> Plan:
         for source in _resolve(rule.file, recipe, None, choices)
         if isinstance(source, FromStep)
     )
+    if not choices.has_sound and choices.stages.get(MUX, {}).get("burn_in"):
+        raise UsageError(
+            "subtitles.no-film",
+            "`mux.burn_in` draws into the picture of a film, and what is named is a subtitle",
+            hint="name the film, and the subtitle after `--subtitles`",
+        )
     if not publications and not choices.has_sound:
         raise UsageError(
             "subtitles.no-film",

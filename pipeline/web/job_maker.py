@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from pipeline.base.errors import BadInput, Missing, UsageError
 from pipeline.base.setting_names import SHORT_NAMES, STAGES
 from pipeline.base.settings import check_override
+from pipeline.engine.library.chosen_subtitle import names_a_file
 from pipeline.engine.planner import Planner
 from pipeline.plan.registry import PARAMETERS
 from pipeline.web.job_queue import NewJob, Place
@@ -66,7 +67,7 @@ class JobMaker:
                 raise Refused.by(error, param=name) from error
             if full in _NAMES and not (isinstance(value, str) and _NAME.fullmatch(value)):
                 raise Refused(422, "serve.name", f"`{name}` must be a name", param=name)
-            if full == "glossary":
+            if full == "glossary" or (full == "subtitles" and names_a_file(str(value))):
                 value = str(self._roots.find(str(value)))
             overrides[full] = split_languages(value) if full == "to" and isinstance(value, str) else value  # type: ignore[assignment]
         self._check(overrides)

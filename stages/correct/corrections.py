@@ -16,13 +16,14 @@ from shared.documents.transcript import Transcript
 from shared.documents.translation import Translation
 from shared.stage import Device
 from stages.correct.carrying import Carrying
-from stages.correct.changes import changes
+from stages.correct.changes import Change, changes
 from stages.correct.documents import adopted, document_changes, document_cues
 from stages.correct.renames import renamed, renames
 from stages.correct.sources import with_source
 from stages.correct.stage import Corrected, Correction
 from stages.correct.tokens import assembled
 from stages.correct.translated import as_transcript, as_translation
+from stages.toolkit.cues.parts import parts_of
 from stages.toolkit.formats.reader import read
 
 
@@ -63,7 +64,9 @@ def _with_cues(text: Corrected, correction: Correction, number: int, without: Co
     carrying = Carrying(given)
     changed = {id(cue) for change in found for cue in change.before}
     others = [cue for cue in base if id(cue) not in changed]
-    pins = [carrying.carry(change, number, others, is_all=not base) for change in reversed(found)]
+    is_read = any(segment.origin == "read" for segment in given.segments)
+    carry = _carried_whole if is_read else Carrying.carry
+    pins = [carry(carrying, change, number, others, is_all=not base) for change in reversed(found)]
     older = [pin for pin in text.pins if not any(_replaces(new, pin) for new in pins)]
     text = replace(text, renames={**text.renames, **labels})
     if text.translation is None:
@@ -72,6 +75,23 @@ def _with_cues(text: Corrected, correction: Correction, number: int, without: Co
     carried_translation = as_translation(text.translation, carrying.tokens, carrying.touched)
     told = [with_source(pin, correction.source, text.transcript) for pin in pins]
     return replace(text, translation=carried_translation, pins=(*older, *told))
+
+
+def _carried_whole(carrying: Carrying, change: Change, number: int, others: Sequence[Cue], *, is_all: bool) -> Pin:
+    """Carry a change of an existing subtitle, whose cues stay as the user wrote them. Only what is said and sung in
+    them is text: names and sounds stand in the cues alone."""
+    pin = carrying.carry(Change(_words_of(change.before), _words_of(change.after)), number, others, is_all=is_all)
+    spoken = [cue.spoken for cue in pin.cues]
+    cues = tuple(cue.model_copy(update={"spoken": one}) for cue, one in zip(change.after, spoken, strict=True))
+    return pin.model_copy(update={"id": change.id, "before": change.before, "cues": cues, "fixed": True})
+
+
+def _words_of(cues: Sequence[Cue]) -> tuple[Cue, ...]:
+    """Return the cues with a line for each text that is said or sung."""
+    return tuple(
+        cue.model_copy(update={"lines": tuple(part.text for part in parts_of(cue.lines) if part.kind != "sound")})
+        for cue in cues
+    )
 
 
 def _cues(subtitles: Transcript | ReadCues | None) -> Sequence[Cue]:

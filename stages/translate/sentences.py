@@ -54,7 +54,9 @@ def sentences_of(segments: Sequence[Segment], language: str, *, join: bool = Tru
         owned = [(index, piece) for index in passage for piece in spread(segments[index].text, segments[index])]
         breaks = breaks_of([piece for _, piece in owned], language)
         ends = [place for place in range(1, len(owned)) if ends_sentence(owned[place - 1][1].text)]
-        if len(passage) > 1 and not ends:  # punctuation ends the passage at best, and tells nothing about its inside
+        # Punctuation ends the passage at best, and tells nothing about its inside, unless a person wrote it.
+        is_one = bool(owned) and segments[passage[0]].origin == "read" and ends_sentence(owned[-1][1].text)
+        if len(passage) > 1 and not ends and not is_one:
             ends = [place for place in range(1, len(owned)) if owned[place][0] != owned[place - 1][0]]
         for begin, end in pairwise([0, *ends, len(owned)]):
             found += [_sentence(owned[first:last]) for first, last in _bounded(owned, breaks, begin, end)]

@@ -49,6 +49,10 @@ class SubtitleChooser:
     def __init__(self, planner: Planner, existing: Existing) -> None:
         self._planner, self._existing = planner, existing
 
+    def forget(self) -> None:
+        """Look at the folders again from now on."""
+        self._existing.forget()
+
     def choose(self, request: Request) -> Request:
         """Return the request with the subtitle that stands for recognition, if there is one. Raises `BadInput` for one
         that is named and cannot be used."""
@@ -144,10 +148,15 @@ def chosen_mode(settings: Settings) -> str:
     return settings.subtitles
 
 
+def names_a_file(setting: str) -> bool:
+    """Tell whether the setting `subtitles` names a file."""
+    return setting not in {"auto", "none", "library"} and not setting.startswith(_TRACK)
+
+
 def check_one_film(settings: Settings, films: int) -> None:
     """Raise `UsageError` if one subtitle file is to stand for the speech of several films."""
-    mode = chosen_mode(settings)
-    if films > 1 and mode not in {"auto", "none"} and not mode.startswith(_TRACK):
+    mode = settings.subtitles
+    if films > 1 and names_a_file(mode):
         raise UsageError(
             "subtitles.several",
             f"`--subtitles` names one file, {mode}, for {films} films",

@@ -74,6 +74,10 @@ class Existing:
     def __init__(self, sidecars: Sidecars, tracks: TrackIndex) -> None:
         self._sidecars, self._tracks = sidecars, tracks
 
+    def forget(self) -> None:
+        """Look at the folders again from now on."""
+        self._sidecars.forget()
+
     def look_ahead(self, films: Iterable[tuple[Path, RequestedSubtitles]]) -> None:
         """Forget earlier results, and read all films at once that have to be opened."""
         self._sidecars.forget()

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from shared.containers import FORMATS
 from shared.documents.media import Hidden, Probe, Track, TrackKind, is_commentary, refused
 from shared.text.language import language_of_track
+from shared.text.subtitle_names import is_subtitle
 from stages.toolkit.media.ffmpeg import PROTOCOLS, address
 from stages.toolkit.media.probe_picture import hidden_part, with_picture
 
@@ -38,10 +39,14 @@ def probe(media: Path) -> Probe:
         with av.open(address(media), options=options, metadata_errors="replace") as container:
             return _read(container)
     except (av.FFmpegError, OSError) as error:
+        expected = "a film or a sound file in a known container (mp4, mkv, ts, avi, wav, mp3, ...)"
+        if is_subtitle(media.name):
+            hint = "name the film; a subtitle alone is translated by `./reel run film.en.srt --to pt`"
+            raise refused("demux.container", media, expected, "a subtitle", hint) from error
         raise refused(
             "demux.container",
             media,
-            "a film or a sound file in a known container (mp4, mkv, ts, avi, wav, mp3, ...)",
+            expected,
             f"something else, or a file whose beginning or end is missing ({_words(error)})",
             "play the file to see whether it is complete; playlists and picture sequences are refused on purpose",
         ) from error

@@ -172,3 +172,26 @@ def test_a_new_film_becomes_a_job_once_and_its_subtitles_lie_beside_it(serve: Se
         assert "nothing to do" in reel("hook", extra={"radarr_eventtype": "Test"}).stdout
         assert "[hook.unreachable]" in reel("hook", "--url", "http://127.0.0.1:9", extra=variables, expect=2).stderr
         assert "[hook.variables]" in reel("hook", expect=2).stderr
+
+
+def test_a_new_film_with_a_subtitle_is_translated_from_that(serve: Serve, films: Path) -> None:
+    text = "1\n00:00:01,000 --> 00:00:02,000\nHello.\n"
+    (films / "demo.en.srt").write_text(text, encoding="utf-8")
+    server = serve("--beside", "--to", "pt")
+    message = {"eventType": "Download", "movieFile": {"path": str(films / "demo.mp4")}}
+    asked = server.ask("POST", "/hooks/radarr", message)
+    job = server.wait_for(asked.data["jobs"][0], "done", "failed")
+    assert (job["state"], job["error"]) == ("done", None)
+    record = json.loads((films / ".reel" / "demo.mp4" / "job.json").read_text(encoding="utf-8"))
+    assert "assemble" in record["steps"]
+    assert (films / "demo.en.srt").read_text(encoding="utf-8") == text
+    assert (films / "demo.pt.srt").exists()
+
+
+def test_a_request_names_a_subtitle_among_the_media_only(serve: Serve, films: Path) -> None:
+    (films / "demo.en.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nHello.\n", encoding="utf-8")
+    server = serve()
+    order = {"path": str(films / "demo.mp4"), "subtitles": "/etc/passwd"}
+    assert server.ask("POST", "/api/1/jobs", order).status in {403, 404}
+    order = {"path": str(films / "demo.mp4"), "subtitles": str(films / "demo.en.srt")}
+    assert server.ask("POST", "/api/1/jobs", order).status in {200, 201, 202}

@@ -33,6 +33,22 @@ def test_a_sentence_over_three_segments_is_one() -> None:
     assert [[part.segment for part in sentence.parts] for sentence in made] == [[0, 1, 2], [2, 3]]
 
 
+def read(segments: list[Segment], sung: str = "") -> list[Segment]:
+    """Return segments as they come from an existing subtitle; `sung` has a letter for each."""
+    return [
+        one.model_copy(update={"origin": "read", "sung": sung[number : number + 1] == "s"})
+        for number, one in enumerate(segments)
+    ]
+
+
+def test_a_person_ends_sentences_so_that_one_alone_is_joined_and_a_song_is_apart() -> None:
+    assert texts_of(read(said("The next day", "we went home."))) == ["The next day we went home."]
+    assert texts_of(read(said("The next day", "we went home"))) == ["The next day", "we went home"]
+    assert texts_of(read(said("Happy birthday", "The next day", "we went home."), "s--")) == [
+        "Happy birthday", "The next day we went home.",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("segments", "texts"),
     [
