@@ -48,7 +48,7 @@ def offered(line: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
         ("reel ru", {"run", "runs"}),
         ("reel models f", {"fetch"}),
         ("reel run --pro", {"--profile", "--progress", "--project"}),
-        ("reel run film.mkv --no-f", {"--no-film"}),
+        ("reel run film.mkv --no-f", {"--no-film", "--no-fill-gaps"}),
         ("reel run --progress p", {"plain"}),
         ("reel run --profile st", {"starter"}),
         ("reel run --profile=st", {"--profile=starter"}),

@@ -37,7 +37,7 @@ def test_a_subtitle_is_translated_without_a_film_under_the_names_of_its_film(ree
     reel("run", subtitle, "--to", "pt", extra=STUB)
     assert sorted(path.name for path in (reel.out / "film").iterdir()) == [
         "film.en.quality.json", "film.en.srt", "film.en.vtt", "film.pt.quality.json", "film.pt.srt", "film.pt.vtt",
-        "job.json", "transcript.json",
+        "job.json", "report.html", "transcript.json",
     ]  # fmt: skip
     again = reel("plan", subtitle, "--to", "pt", "--json", extra=STUB)
     assert {step["verdict"] for step in json.loads(again.stdout)["data"]["items"][0]["steps"]} == {"reused"}

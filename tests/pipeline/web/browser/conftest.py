@@ -38,13 +38,15 @@ _NETWORK = "Failed to load resource"
 expect.set_options(timeout=LIMIT_S * 1000)  # a busy machine takes longer than the usual 5 s
 
 
-@pytest.fixture(scope="session")
+# Of a module and not of the session: while playwright runs, its event loop is the process's running one, and a test of
+# another module that starts a loop of its own fails.
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Return Chromium. Skips where it is not installed."""
     program = next(filter(None, map(shutil.which, _NAMES)), None)
