@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.web.refused import Refused
 from shared.containers import MEDIA_SUFFIXES
 
+PAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pdf", ".png", ".tif", ".tiff", ".webp"})
+"""Names of files with pages end so: they are listed where pages are read, since each film has a poster beside it."""
 LISTED = 1000
 """So many entries of a folder are listed at most."""
 
@@ -61,15 +63,16 @@ class MediaRoots:
             raise Refused(422, "media.not-a-file", "the path is not that of a regular file")
         return path
 
-    def listing(self, name: str) -> Listing:
-        """Return the media files and folders in a folder; the media folders themselves for an empty name. Hidden ones,
-        and links that lead out of the media folders, are not listed. Raises `Refused`."""
+    def listing(self, name: str, suffixes: Collection[str] = MEDIA_SUFFIXES) -> Listing:
+        """Return the folders in a folder, and its files whose names end so; the media folders themselves for an empty
+        name. Hidden ones, and links that lead out of the media folders, are not listed. Raises `Refused`."""
         if not name:
             return Listing("", None, tuple(Entry(str(folder), str(folder)) for folder in self.folders), ())
         try:
             folder = self._within(name)
             entries = sorted(os.scandir(folder), key=lambda entry: _in_order(entry.name))
-            found = [one for entry in entries if not entry.name.startswith(".") and (one := self._entry(entry))]
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+            found = [one for entry in shown if (one := self._entry(entry, suffixes))]
         except NotADirectoryError as error:
             raise Refused(422, "serve.path", "the path is not that of a folder") from error
         except (OSError, ValueError, RuntimeError) as error:
@@ -96,14 +99,14 @@ class MediaRoots:
             )  # fmt: skip
         return path
 
-    def _entry(self, entry: os.DirEntry[str]) -> Entry | None:
-        """Return an entry of a folder, if it is a folder or a media file that may be named."""
+    def _entry(self, entry: os.DirEntry[str], suffixes: Collection[str]) -> Entry | None:
+        """Return an entry of a folder, if it is a folder or a wanted file that may be named."""
         try:
             if entry.is_symlink() and not self._has(Path(entry.path).resolve()):
                 return None
             if entry.is_dir():
                 return Entry(entry.name, entry.path)
-            if entry.is_file() and os.path.splitext(entry.name)[1].lower() in MEDIA_SUFFIXES:  # noqa: PTH122
+            if entry.is_file() and os.path.splitext(entry.name)[1].lower() in suffixes:  # noqa: PTH122
                 return Entry(entry.name, entry.path, entry.stat().st_size)
         except (OSError, RuntimeError):  # it is gone meanwhile, or links lead in a circle
             pass

@@ -55,7 +55,7 @@ COMMANDS = (
         ("reel watch inbox -o done",), "jobs.WatchFolders", "watch.watch",
     ),
     Command(
-        "serve", "serve other programs over HTTP: Bazarr, OpenAI's clients, media servers, and a queue of jobs",
+        "serve", "show a page in the browser, and serve other programs: Bazarr, OpenAI's clients, media servers",
         ("reel serve --media /films",), "serve.ServeFlags", "serve.serve",
     ),
     Command(

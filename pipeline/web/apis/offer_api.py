@@ -29,13 +29,16 @@ from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.run_report.gantt import as_svg, chart
 from pipeline.web.apis.own_api import API, OwnApi, json_body
 from pipeline.web.job_maker import Ordered
+from pipeline.web.media_roots import PAGE_SUFFIXES
 from pipeline.web.refused import Refused
 from pipeline.web.replies import json_reply
 from pipeline.web.service import Service
+from shared.containers import MEDIA_SUFFIXES
 from shared.text.language_names import named_languages
 
 _READ_AT_ONCE = 256 << 20
 """A larger file is not read for a plan: what is known of its content is known by its date and size."""
+_PAGES = "pages"  # the stage that reads them
 _UNREAD = "0" * 64  # in the place of a digest that is not known
 
 
@@ -76,7 +79,8 @@ class OfferApi:
             "version": version(),
             "recipes": [
                 {"name": name, "summary": recipe.summary, "needs_target": recipe.needs_target,
-                 "takes_targets": any(step.each for step in recipe.steps.values())}
+                 "takes_targets": any(step.each for step in recipe.steps.values()),
+                 "reads_pages": any(step.stage == _PAGES for step in recipe.steps.values())}
                 for name, recipe in recipes.items()
             ],
             "profiles": [
@@ -97,9 +101,11 @@ class OfferApi:
         }  # fmt: skip
 
     async def list_folder(self, request: Request) -> Response:
-        """Return the folders and media files in a folder, by its absolute path; the media folders without one."""
+        """Return the folders and media files in a folder, by its absolute path; the media folders without one. With
+        `pages=true`, return PDF and picture files instead."""
         path = request.query_params.get("path", "")
-        return json_reply(asdict(await asyncio.to_thread(self._service.roots.listing, path)))
+        suffixes = PAGE_SUFFIXES if request.query_params.get("pages") == "true" else MEDIA_SUFFIXES
+        return json_reply(asdict(await asyncio.to_thread(self._service.roots.listing, path, suffixes)))
 
     async def plan(self, request: Request) -> Response:
         """Return what a job would do and why, and what it would set up first. Without a file, of a file in general."""

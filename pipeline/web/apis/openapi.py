@@ -91,7 +91,7 @@ _BODIES: Mapping[str, _Data] = {
 }
 _QUERIES: Mapping[str, Mapping[str, _Data]] = {
     "OwnApi.list_jobs": {"state": {"type": "string", "enum": list(STATES)}, "limit": {"type": "integer"}},
-    "OfferApi.list_folder": {"path": _TEXT},
+    "OfferApi.list_folder": {"path": _TEXT, "pages": {"type": "boolean"}},
     "AsrApi.transcribe": {
         "task": {"type": "string", "enum": ["transcribe", "translate"]}, "language": _TEXT, "initial_prompt": _TEXT,
         "encode": {"type": "boolean"}, "output": {"type": "string", "enum": ["txt", "vtt", "srt", "tsv", "json"]},

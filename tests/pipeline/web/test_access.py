@@ -63,6 +63,13 @@ def test_the_token_comes_in_a_header_or_a_cookie_and_in_the_query_of_a_hook_only
     assert status(CLOSED, asked(path="/health")) == 200
 
 
+def test_the_page_that_asks_for_the_token_and_its_files_are_open_and_no_other_is() -> None:
+    for path in ("/login", "/static/design.css", "/static/login/page.js"):
+        assert status(CLOSED, asked(path=path)) == 200
+    for path in ("/", "/login/x", "/static", "/review/static/", "/api/1/login", "/openapi.json"):
+        assert status(CLOSED, asked(path=path)) == 401
+
+
 def test_guessing_the_token_is_slowed_down() -> None:
     access = Access(frozenset({"localhost"}), "secret")
     assert [status(access, asked(authorization="Bearer no"), now_s=1) for _ in range(11)] == [401] * 10 + [429]

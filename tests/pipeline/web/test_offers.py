@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pipeline.web.media_roots import LISTED, MediaRoots
+from pipeline.web.media_roots import LISTED, PAGE_SUFFIXES, MediaRoots
 from pipeline.web.refused import Refused
 from tests.fakes.web_client import Server
 from tests.pipeline.web.conftest import Serve
@@ -18,7 +18,7 @@ def test_a_folder_shows_its_folders_and_media_files_and_nothing_else(tmp_path: P
     films, other = tmp_path / "films", tmp_path / "other"
     for folder in (films / "Part 10", films / "Part 9", films / ".hidden", other):
         folder.mkdir(parents=True)
-    for name in ("b 10.mkv", "b 9.MKV", "notes.txt", ".c.mp4"):
+    for name in ("b 10.mkv", "b 9.MKV", "notes.txt", ".c.mp4", "poster.jpg", "letter.PDF"):
         (films / name).write_bytes(b"x")
     (films / "out of it.mkv").symlink_to(other / "x.mkv")
     (films / "out").symlink_to(other)
@@ -30,6 +30,7 @@ def test_a_folder_shows_its_folders_and_media_files_and_nothing_else(tmp_path: P
     assert [one.name for one in found.folders] == ["Part 9", "Part 10"]
     assert [(one.name, one.bytes) for one in found.files] == [("b 9.MKV", 1), ("b 10.mkv", 1)]
     assert found.parent == ""
+    assert [one.name for one in roots.listing(str(films), PAGE_SUFFIXES).files] == ["letter.PDF", "poster.jpg"]
     assert roots.listing(str(films / "Part 9")).parent == str(films)
 
 

@@ -58,7 +58,7 @@ export function sentence(text) {
 /** A refusal or failure as a note: the message, the way out below it, and what else there is to say. */
 export function Refused({ refusal, lead, state = "bad", children }) {
   return html`<div class="note" data-state=${state}>${icon("warning")}<div class="stack-small grow">
-    <p>${lead && html`<span class="strong">${lead}: </span>`}${sentence(refusal.message)}</p>
+    <p>${lead ? html`<span class="strong">${lead}: </span>${prose(refusal.message)}` : sentence(refusal.message)}</p>
     ${refusal.hint && html`<p class="soft">${sentence(refusal.hint)}</p>`}${children}</div></div>`;
 }
 

@@ -37,7 +37,7 @@ export function JobRow({ job, work, review, isOpen, languages, actions }) {
         ${icon("open")}</button>
       <div class="grow">
         <h3 class="cut"><bdi title=${job.media}>${job.label}</bdi></h3>
-        <p class="soft small cut">${job.recipe}${to.length ? `, into ${to.join(", ")}` : ""}
+        <p class="soft small cut">${job.corrections && "corrections, "}${job.recipe}${to.length ? `, into ${to.join(", ")}` : ""}
           ${job.overrides.profile ? `, ${job.overrides.profile}` : ""} · <${When} job=${job} work=${work} /></p>
       </div>
       <span class="chip" data-state=${state}>${word}</span>

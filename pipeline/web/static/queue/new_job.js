@@ -101,7 +101,7 @@ export function NewJob({ choices, submitted, failed }) {
       <h2 id="new-title">New job</h2>
       <label class="drop" data-over=${isOver}>
         <input type="file" multiple class="unseen" onChange=${(event) => { addFiles(event.target.files); event.target.value = ""; }} />
-        ${icon("upload")}<span><span class="strong">Drop media files here</span><br />
+        ${icon("upload")}<span><span class="strong">Drop ${recipe?.reads_pages ? "PDF or picture" : "media"} files here</span><br />
         <span class="soft">or <span class="like-link">choose files</span> of this computer</span></span>
       </label>
       ${choices.has_folders && html`<button type="button" class="button" onClick=${() => setIsPicking(true)}>
@@ -130,7 +130,7 @@ export function NewJob({ choices, submitted, failed }) {
       <button class="button primary" disabled=${!open.length || isSending || !!refusal}>
         ${open.length > 1 ? `Start ${open.length} jobs` : "Start"}</button>
     </form>
-    ${isPicking && html`<${FolderDialog} close=${() => setIsPicking(false)} pick=${(files) =>
+    ${isPicking && html`<${FolderDialog} pages=${!!recipe?.reads_pages} close=${() => setIsPicking(false)} pick=${(files) =>
       update([...list.current, ...files.filter((one) => !list.current.some((other) => other.key === one.path)).map((one) => ({ ...one, key: one.path }))])} />`}
   </section>`;
 }

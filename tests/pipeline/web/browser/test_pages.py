@@ -43,6 +43,8 @@ def test_a_token_is_typed_once_and_leads_to_the_page_that_was_asked_for(serve: S
     slash = server.ask("GET", base, headers={"authorization": f"Bearer {TOKEN}"})
     assert slash.headers["location"] == f"{base}/"
     assert server.ask("GET", f"{base}/").status == 401, "a program is told that it lacks the token"
+    for way in ("..", "%2e%2e", "..%2f"):
+        assert server.ask("GET", f"{base}/static/{way}/api/1/jobs").status == 404, "the open folder leads nowhere else"
     tab = open_page(server, f"{base}/?state=done")
     tab.expect_status(401)
     page = tab.page

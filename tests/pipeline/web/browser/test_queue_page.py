@@ -333,3 +333,27 @@ def test_ten_thousand_jobs_are_listed_by_and_by(serve: Serve, open_page: Open, r
     expect(page.get_by_role("button", name="Failed 99")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Show more").click()
     expect(page.get_by_role("heading", name="film9900", exact=True)).to_be_visible()
+
+
+def test_what_would_be_fetched_is_told_before_the_first_job(
+    reel: Reel, open_page: Open, tmp_path: Path, picture: Picture
+) -> None:
+    server = start_server(reel, extra={"REEL_CACHE_DIR": str(tmp_path / "cache")})
+    tab = open_page(server)
+    tab.expect_status(422, 0)  # for a plan that cannot be, and when the server ends
+    page = tab.page
+    expect(page.get_by_text(re.compile("The first such job sets up 2 models, 160 MB, and"))).to_be_visible()
+    model = page.get_by_role("listitem").filter(has_text="faster-whisper-base")
+    expect(model).to_contain_text("148 MB")
+    expect(model).to_contain_text("MIT")
+    expect(page.get_by_text("./reel models fetch --profile starter")).to_be_visible()
+    assert page.get_by_role("button", name="Choose from the server's folders").count() == 0
+    picture(page, "queue-first-use")
+    page.get_by_text("More choices").click()
+    page.get_by_label("Models").select_option("best")
+    expect(page.get_by_role("link", name="terms to accept")).to_be_visible()
+    page.get_by_label("What to make").select_option("translate")
+    expect(page.get_by_text("Translate into", exact=True)).to_be_visible()
+    page.get_by_role("combobox", name="Translate into").press_sequentially("klingonish,")
+    expect(page.locator(".note", has_text="klingonish")).to_be_visible()
+    end_server(server)
