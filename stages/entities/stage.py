@@ -160,7 +160,7 @@ def _write(job: EntitiesJob, transcript: Transcript, entities: Sequence[Entity])
 
 STAGE = Stage(
     name="entities",
-    version=1,
+    version=2,
     summary="find the names in what was said, and propose a glossary",
     inputs=EntitiesInputs,
     params=EntitiesParams,

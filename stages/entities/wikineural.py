@@ -6,6 +6,8 @@ overlap; where they do, the part in which a word stands farther from the edge co
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from stages.entities.stage import Kind, Span
 _BATCH = 8
 _KINDS: dict[str, Kind] = {"PER": "person", "LOC": "place", "ORG": "organisation", "MISC": "other"}
 _OVERLAP = 32
+_MARK = re.compile(r"\[\w+\]")  # `[CLS]`, `[unused12]`: no words
 
 Label = tuple[int, int, str, float]
 """A word's first and last character, its label (`B-PER`, `O`), and how likely that is."""
@@ -28,7 +31,7 @@ class WikiNeural:
 
     def __init__(self, folder: Path, device: Device) -> None:
         torch.set_num_threads(device.threads)
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **tokenizer_options(folder))
         model = AutoModelForTokenClassification.from_pretrained(folder, local_files_only=True)
         self._model = model.to(device.kind).eval()
         self._longest = min(self._model.config.max_position_embeddings, 512)
@@ -70,6 +73,18 @@ class WikiNeural:
                 if start not in best[owner] or from_edge > best[owner][start][0]:
                     best[owner][start] = from_edge, label
         return [[label for _, (_, label) in sorted(one.items())] for one in best]
+
+
+def tokenizer_options(folder: Path) -> dict[str, bool]:
+    """Return what a tokenizer of the old form must be told, which is a list of words alone (`vocab.txt`): transformers
+    would read it in small letters, in which a model of names finds none. A list with capitals wants them kept."""
+    words, told = folder / "vocab.txt", folder / "tokenizer_config.json"
+    if (folder / "tokenizer.json").is_file() or not words.is_file():
+        return {}
+    if told.is_file() and "do_lower_case" in json.loads(told.read_text(encoding="utf-8")):
+        return {}
+    entries = words.read_text(encoding="utf-8").splitlines()
+    return {"do_lower_case": not any(word != word.lower() for word in entries if not _MARK.fullmatch(word))}
 
 
 def spans_of(labels: Sequence[Label]) -> Iterator[Span]:
