@@ -21,6 +21,7 @@ from pipeline.plan.registry import READ
 from pipeline.store.media_file import MediaFile
 from pipeline.workers.installation import Installation
 
+_NO_SUBTITLE = "it has no complete subtitle in the spoken language that reel did not make; the speech is recognised"
 AT_ONCE = 500  # items noted in one transaction, with one wait for the disk
 
 ReadMedia = Callable[[Path], Awaitable[MediaFile]]
@@ -117,6 +118,8 @@ class BatchItems:
         tracker = ItemTracker(item, self.run, media)
         if request.subtitle:
             self.run.emit(events.Notice(item.name, READ, request.subtitle.reason))
+        elif self.chooser.is_asked(request):
+            self.run.emit(events.Notice(item.name, None, _NO_SUBTITLE))
         reused = {preview.step.id: preview.result for preview in previews if preview.result}
         if len(reused) < len(previews):
             return StartedItem(index, tracker, previews)

@@ -82,7 +82,8 @@ Source = Leaf | FirstOf | AllOf
 @dataclass(frozen=True)
 class ExistingSubtitle:
     """A subtitle file, or the text track of this number in the film. `language` is None if neither a name nor the user
-    says it. `alone`: the media file is the subtitle, and there is no film. `reason` says to the user why it is used.
+    says it. `alone`: the media file is the subtitle, and there is no film. `found`: reel chose it, so it is not used if
+    it cannot be read. `reason` says to the user why it is used.
     """
 
     source: FromPath | FromMedia
@@ -90,12 +91,13 @@ class ExistingSubtitle:
     kind: Kind = "full"
     track: int | None = None
     alone: bool = False
+    found: bool = False
     reason: str = ""
 
     @property
     def params(self) -> dict[str, JsonValue]:
         """Return the settings of stage `read`."""
-        taken: dict[str, JsonValue] = {"language": self.language, "kind": self.kind}
+        taken: dict[str, JsonValue] = {"language": self.language, "kind": self.kind, "strict": not self.found}
         return taken if self.track is None else {**taken, "track": self.track, "backend": "ffmpeg"}
 
 

@@ -1,8 +1,8 @@
 """Make a transcript of the cues of an existing subtitle, and of what was heard where no cue stands.
 
 Each text that somebody says or sings becomes a segment with the time of its cue. Sounds, names in front of a text and
-marks stay in the cues, so that nothing takes them for speech. Without cues, because the subtitle does not fit the film,
-the transcript is what was heard.
+marks stay in the cues, so that nothing takes them for speech. Without cues, because the subtitle does not fit the film
+or cannot be read, the transcript is what was heard.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ def run(engine: Engine, job: AssembleJob) -> AssembleOutputs:
     if heard and job.inputs.cues is None:
         return _write(job, heard, None)
     sheet = CueSheet.read(job.inputs.cues or job.inputs.subtitle)
+    if heard and not sheet.cues:
+        return _write(job, heard, None)
     kept, segments = engine.segments_of(sheet)
     if heard and job.params.fill:
         kept, segments = engine.filled(kept, segments, heard)
@@ -69,6 +71,8 @@ def stub(job: AssembleJob) -> AssembleOutputs:
     if heard and job.inputs.cues is None:
         return _write(job, heard, None)
     sheet = CueSheet.read(job.inputs.cues or job.inputs.subtitle)
+    if heard and not sheet.cues:
+        return _write(job, heard, None)
     segments = tuple(
         Segment(id=number, text=" ".join(cue.lines), start_ms=cue.start_ms, end_ms=cue.end_ms, origin="read")
         for number, cue in enumerate(sheet.cues)

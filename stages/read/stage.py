@@ -31,6 +31,7 @@ class ReadParams(LanguageParams):
     language: str | None = Field(None, description="language of the subtitle, BCP-47; without it, the text tells it")
     kind: Kind = Field("full", description="what the subtitle holds: all dialogue, sounds too, or forced texts alone")
     track: int | None = Field(None, ge=0, description="number of the subtitle track in a film, from 0 among those")
+    strict: bool = Field(True, description="fail if the subtitle cannot be read; else give no cues, with a warning")
     common_words: dict[str, tuple[str, ...]] = Field(
         {}, description="by language: short words that every text has, which tell the language"
     )
@@ -57,6 +58,17 @@ class Engine(Protocol):
 
 def run(engine: Engine, job: ReadJob) -> ReadOutputs:
     """Read the cues, and find their language."""
+    try:
+        return _read(engine, job)
+    except StageError as error:
+        if job.params.strict:
+            raise
+        job.warn(f"the subtitle is not used: {error.message}")
+        language = job.params.language or UNDETERMINED
+        return _write(job, CueSheet(language=language, kind=job.params.kind, cues=()))
+
+
+def _read(engine: Engine, job: ReadJob) -> ReadOutputs:
     read = engine.read(job.inputs.subtitles, job.params, job.out_dir)
     for repair in read.repairs:
         job.warn(repair)

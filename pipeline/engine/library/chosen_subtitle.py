@@ -6,6 +6,7 @@ states it: never one that reel wrote, never forced parts alone, and one for deaf
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -89,15 +90,14 @@ class SubtitleChooser:
             )
         else:
             found = [one for one in found if is_covered(spoken, one.language)]
-        if not found:
-            return None
-        best = min(found, key=lambda one: one.rank)
-        why = f"{best.name} stands for recognition, because it is a complete subtitle in {english_name(best.language)}"
-        why += ", the spoken language" if spoken else ""
-        why += "; `--subtitles none` recognises the speech"
-        if best.track is not None:
-            return ExistingSubtitle(FromMedia(), best.language, best.kind, best.track, reason=why)
-        return ExistingSubtitle(_source(film.parent / best.name), best.language, best.kind, reason=why)
+        for best in sorted(found, key=lambda one: one.rank):
+            with contextlib.suppress(BadInput):  # a file that may not be read stands for nothing
+                return _found(film, best, spoken)
+        return None
+
+    def is_asked(self, request: Request) -> bool:
+        """Tell whether the user asks for any subtitle that there is."""
+        return not is_subtitle(request.media.name) and self._settings(request).subtitles == "auto"
 
     def _candidates(self, film: Path) -> Iterator[_Candidate]:
         for sidecar in self._existing.beside(film):
@@ -123,6 +123,14 @@ class SubtitleChooser:
         language = (track.language if track else None) or spoken
         why = f"subtitle track {number} stands for recognition, because it is named"
         return ExistingSubtitle(FromMedia(), language, _kind(track) if track else "full", number, reason=why)
+
+
+def _found(film: Path, best: _Candidate, spoken: str | None) -> ExistingSubtitle:
+    why = f"{best.name} stands for recognition, because it is a complete subtitle in {english_name(best.language)}"
+    why += ", the spoken language" if spoken else ""
+    why += "; `--subtitles none` recognises the speech"
+    source = FromMedia() if best.track is not None else _source(film.parent / best.name)
+    return ExistingSubtitle(source, best.language, best.kind, best.track, found=True, reason=why)
 
 
 def alone(file_name: str, said: str | None) -> ExistingSubtitle:

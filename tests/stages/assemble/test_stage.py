@@ -77,6 +77,11 @@ def test_what_was_heard_is_the_transcript_where_the_subtitle_does_not_fit(tmp_pa
     assert _assembled(tmp_path, _sheet((0, 1000, "Hello.")), heard, fits=False) == (heard, None)
 
 
+def test_what_was_heard_is_the_transcript_where_the_subtitle_could_not_be_read(tmp_path: Path) -> None:
+    heard = _heard((0, 1000, "Something else."))
+    assert _assembled(tmp_path, _sheet(), heard) == (heard, None)
+
+
 def test_speech_without_a_cue_is_filled_in_only_on_request_and_is_marked(tmp_path: Path) -> None:
     sheet = _sheet((0, 2000, "First."), (8000, 9000, "Last."), (9500, 9900, "[bang]"))
     heard = _heard((100, 1900, "first"), (4000, 6000, "In between."), (9500, 9800, "After."))

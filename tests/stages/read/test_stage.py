@@ -61,6 +61,12 @@ def test_a_subtitle_without_text_is_refused(tmp_path: Path, text: str) -> None:
     assert raised.value.code in {"read.empty", "check.format"}
 
 
+def test_a_subtitle_that_reel_chose_itself_is_left_out_if_it_cannot_be_read(tmp_path: Path) -> None:
+    sheet, audience = _read(tmp_path, "<html>not found</html>", language="en", strict=False)
+    assert sheet.cues == ()
+    assert audience.warnings[0].startswith("the subtitle is not used: ")
+
+
 _LINES = st.lists(
     st.text(alphabet="abc 'éñ,.?!", min_size=1, max_size=12).map(str.strip).filter(bool), min_size=1, max_size=3
 )
