@@ -36,7 +36,7 @@ FOLLOWED = [ROOT / "docs" / "how-to" / name for name in ("add-a-backend.md", "ad
 _PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 TOLD_TO_DO = [page for page in _PAGES if page not in FOLLOWED]
 # Commands that need no network and leave the shared environments and models alone.
-_EXECUTED = {"run", "plan", "check", "stage", "runs", "config"}
+_EXECUTED = {"run", "plan", "check", "sync", "stage", "runs", "config"}
 _LISTS = {"envs list", "models list"}
 # These are run on a cache of their own, so that they may delete; packages would have to be fetched, so none are.
 _ON_A_COPY = {f"models {action}" for action in ("verify", "prune", "adopt", "export", "import", "key")}

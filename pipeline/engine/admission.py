@@ -116,6 +116,16 @@ class Admission:
             except UsageError as error:
                 raise UsageError(error.code, f"{shown(request.media)}: {error.message}", hint=error.hint) from error
 
+    def check_result(self, request: Request) -> None:
+        """Raise `BadInput` if nothing would come of a media file, because it has no existing subtitle."""
+        plan = self.plan_for(request)
+        if not plan.publications and not plan.partial:
+            raise BadInput(
+                "subtitles.needed",
+                f"the recipe {plan.recipe} works on an existing subtitle of {shown(request.media)}, and none was found",
+                hint="name it after `--subtitles`, or use `./reel sync FILM SUBTITLE`",
+            )
+
     def plan_for(self, request: Request) -> Plan:
         """Return the plan for a media file. All files with the same settings share one plan."""
         overrides = json.dumps(request.overrides, sort_keys=True) if request.overrides else ""

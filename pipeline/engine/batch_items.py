@@ -85,6 +85,7 @@ class BatchItems:
         try:
             check_media(request.media)
             request = self.chooser.choose(request)
+            self.admission.check_result(request)
             with open(request.media, "rb"):
                 pass
             media = await read(request.media)

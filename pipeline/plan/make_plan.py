@@ -131,10 +131,11 @@ def _reduced(recipe: Recipe, choices: Choices) -> Recipe:
 
 
 def _lacks_input(step: RecipeStep, recipe: Recipe, choices: Choices) -> bool:
-    """Tell whether nothing gives an input that the recipe writes and the stage requires."""
+    """Tell whether nothing gives an input that the recipe writes, and the stage or the recipe requires."""
     fields = stage_named(step.stage).inputs.model_fields
     return any(
-        fields[role].is_required() and not any(_resolve(name, recipe, None, choices) for name in as_list(written))
+        (fields[role].is_required() or role in step.requires)
+        and not any(_resolve(name, recipe, None, choices) for name in as_list(written))
         for role, written in step.inputs.items()
     )
 

@@ -33,12 +33,14 @@ SUBTITLES = "subtitles"
 class RecipeStep(Frozen):
     """One step: a stage, its inputs by role, and parameters that this recipe wants.
 
-    `only_with` names a stage: the step is there only where the user names a backend of it.
+    `only_with` names a stage: the step is there only where the user names a backend of it. `requires` names inputs
+    without which the step is not there, although its stage does without them.
     """
 
     stage: str
     each: Literal["target"] | None = None
     only_with: str | None = None
+    requires: tuple[str, ...] = ()
     inputs: dict[str, str | list[str]]
     params: dict[str, JsonValue] = {}
 
@@ -80,6 +82,8 @@ class Recipe(Frozen):
                 raise ValueError(f"step `{name}` wants the stage `{step.stage}`; the stages are {', '.join(STAGES)}")
             if unknown := set(step.inputs) - set(stage.inputs.model_fields):
                 raise ValueError(f"step `{name}`: the stage {step.stage} has no input `{sorted(unknown)[0]}`")
+            if unwritten := set(step.requires) - set(step.inputs):
+                raise ValueError(f"step `{name}` requires `{sorted(unwritten)[0]}`, which is not among its inputs")
             if step.only_with is not None and step.only_with not in {*STAGES, *BROKEN}:
                 raise ValueError(f"step `{name}` is there only with the stage `{step.only_with}`, and there is none")
             for reference in references(step):

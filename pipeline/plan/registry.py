@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 # In the order in which a media file usually meets them; stages that are not named here follow by their names.
 _ORDER = (
-    "probe", "demux", "shots", "read", "separate", "vad", "sounds", "asr", "align", "diarize", "attribute", "clean",
-    "assemble", "correct", "refine", "translate", "condense", "subtitle", "bilingual", "entities", "pages", "ocr",
-    "check", "compare", "mux",
+    "probe", "demux", "shots", "read", "separate", "vad", "sample", "fit", "sounds", "asr", "align", "sync", "diarize",
+    "attribute", "clean", "assemble", "correct", "refine", "translate", "condense", "subtitle", "bilingual", "entities",
+    "pages", "ocr", "check", "compare", "mux",
 )  # fmt: skip
 # What a module under development raises when it is imported. An interrupt and a full memory are not its mistakes.
 _MISTAKES = (

@@ -87,3 +87,11 @@ class SyncReport(Document):
     agreeing: float
     shifts: tuple[Shift, ...] = ()
     placed: tuple[MovedCue, ...] = Field(default=())
+
+
+REFUSED_HINT = "look for the subtitle of this film or episode; nothing was written"
+
+
+def refusal(fit: SubtitleFit) -> str:
+    """Return a sentence that says why a subtitle is not used."""
+    return f"the subtitle does not belong to this film, and not to another cut of it: {fit.reason}"

@@ -16,9 +16,9 @@ from pydantic import Field
 
 from shared.documents.cue import CueSheet
 from shared.documents.speech import Region, SpeechRegions
-from shared.documents.subtitle_sync import SubtitleFit
+from shared.documents.subtitle_sync import REFUSED_HINT, SubtitleFit, refusal
 from shared.documents.transcript import Transcript
-from shared.stage import Backend, Files, Job, Params, Resources, Stage
+from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
 
 
 class FitInputs(Files):
@@ -37,6 +37,9 @@ class FitParams(Params):
     shortest_gap_ms: int = Field(1_000, ge=0, description="with `fill`: shorter speech without a cue is left alone")
     hear_all: bool = Field(
         False, description="recognise the whole film even if a few stretches prove one offset for all cues"
+    )
+    strict: bool = Field(
+        False, description="refuse a subtitle of another film with an error; otherwise the speech is recognised instead"
     )
 
 
@@ -66,10 +69,12 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: FitJob) -> FitOutputs:
-    """Judge, and say what is left to hear."""
+    """Judge, and say what is left to hear. Raises `StageError` for a subtitle that is refused, if `strict`."""
     speech = SpeechRegions.read(job.inputs.speech)
     sheet, heard = CueSheet.read(job.inputs.cues), Transcript.read(job.inputs.heard)
     judged = engine.judge(sheet, heard, speech)
+    if job.params.strict and judged.fit.verdict == "refused":
+        raise StageError("sync.refused", refusal(judged.fit), REFUSED_HINT)
     return _write(job, judged, speech)
 
 
@@ -107,7 +112,7 @@ def _write(job: FitJob, judged: Judged, speech: SpeechRegions) -> FitOutputs:
     job.note("on_speech", fit.on_speech)
     job.note("agreeing", fit.agreeing)
     if fit.verdict == "refused":
-        job.warn(f"the subtitle is not used: {fit.reason}; the speech is recognised instead")
+        job.warn(f"{refusal(fit)}; the speech is recognised instead")
     elif fit.verdict == "moved":
         job.warn(f"the subtitle is out of step and is synchronised: {fit.reason}")
     proven = judged.shown is not None and not (job.params.hear_all and fit.verdict == "moved")

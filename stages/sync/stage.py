@@ -1,7 +1,7 @@
 """Put an existing subtitle in step with a film, by the words that are heard, or by the times at which people speak.
 
 The text is not touched. Cues that moved together keep their distances; a cue that is alone out of step gets the time of
-its own words; what nobody says keeps its distance to its neighbours. A subtitle whose words are of another language is
+its own words; what is not said keeps its distance to its neighbours. A subtitle whose words are of another language is
 put in step by speech alone.
 """
 
@@ -17,7 +17,7 @@ from pydantic import Field
 
 from shared.documents.cue import CueSheet
 from shared.documents.speech import SpeechRegions
-from shared.documents.subtitle_sync import Basis, MovedCue, SubtitleFit, SyncReport
+from shared.documents.subtitle_sync import REFUSED_HINT, Basis, MovedCue, SubtitleFit, SyncReport, refusal
 from shared.documents.transcript import Transcript
 from shared.files import write_atomically
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
@@ -138,10 +138,9 @@ def _heard(job: SyncJob, fit: SubtitleFit | None) -> Transcript:
 
 
 def _refuse(job: SyncJob, sheet: CueSheet, fit: SubtitleFit) -> SyncOutputs:
-    message = f"the subtitle does not belong to this film, or to another cut of it: {fit.reason}"
     if job.params.strict:
-        raise StageError("sync.refused", message, "look for the subtitle of this film or episode; nothing was written")
-    job.warn(message)
+        raise StageError("sync.refused", refusal(fit), REFUSED_HINT)
+    job.warn(refusal(fit))
     report = _report(sheet, Synchronised(fit, ()))
     _note(job, sheet, report)
     return SyncOutputs(report=report.write(job.out_dir / "sync.json"))

@@ -1,4 +1,4 @@
-"""`reel run`: the main job."""
+"""`reel run`: the main job; and `reel sync`, the same for a film and a subtitle that is out of step."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ from pipeline.cli.arguments import CommandResult, project_of, requests_of, selec
 from pipeline.cli.batch_output import SUMMARISED, asked_of, result_of, summary
 from pipeline.cli.first_use import ask_about_code
 from pipeline.cli.options.jobs import RunMedia
+from pipeline.cli.options.single import SyncSubtitles
 from pipeline.cli.reporters import open_reporter
 from pipeline.cli.same_command import offering_again
+from pipeline.cli.sync_report import lines_of, report_in
 from pipeline.engine.addresses.fetch import request_for
 from pipeline.engine.batch import run_batch
 from pipeline.engine.folder_walk import describe_skipped
-from pipeline.engine.media_list import Request, ordered
+from pipeline.engine.library.chosen_subtitle import as_language, names_a_file, subtitle_file
+from pipeline.engine.media_list import Request, find_media, ordered
 from pipeline.engine.planner import Planner
 from pipeline.engine.project import Project
 from pipeline.store.history import Runs
 from pipeline.workers.installation import Installation
 from pipeline.workers.ray import cluster as ray_cluster
+from shared.text.subtitle_names import is_subtitle
+
+_SYNC = "sync"  # the recipe
 
 
 def run(arguments: RunMedia) -> CommandResult:
@@ -59,6 +65,36 @@ def _fetched(address: str, project: Project) -> Request:
     project.planner.plan()
     with open_reporter(project.settings.progress) as emit:
         return request_for(address, project, emit)
+
+
+def sync(arguments: SyncSubtitles) -> CommandResult:
+    """Put a subtitle in step with its film, and say how far it moved."""
+    if arguments.output and is_subtitle(arguments.output):
+        text = f"`-o` names a folder, and {arguments.output} is the name of a subtitle file"
+        raise UsageError("sync.output", text, hint="the result goes to a file in the folder of the film: `-o out`")
+    project = project_of(arguments)
+    is_file = names_a_file(arguments.subtitles)
+    mode = "none" if is_file else arguments.subtitles
+    planner = project.planner.with_overrides({"recipe": _SYNC, "film": False, "subtitles": mode})
+    project = replace(project, planner=planner)
+    film = find_media([arguments.media], Path.cwd(), walk_of(project))[0]
+    said = as_language(arguments.language) if arguments.language else None
+    subtitle = None
+    if is_file:
+        subtitle = subtitle_file(Path(arguments.subtitles).absolute(), None)
+        why = f"{arguments.subtitles} is compared with what is heard in the film"
+        subtitle = replace(subtitle, language=said or subtitle.language, reason=why)
+    ask_about_code(planner.plan().steps, project.installed)
+    with open_reporter(project.settings.progress) as emit:
+        result = run_batch([Request(film, subtitle=subtitle)], project, emit, purpose="reel sync")
+    done = result_of(result)
+    report = report_in(result)
+    if report is None:
+        return done
+    if project.settings.progress != "quiet":
+        print("\n".join(lines_of(report)), file=sys.stderr)
+    data = done.data if isinstance(done.data, dict) else {}
+    return replace(done, data={**data, "report": report.model_dump(mode="json", exclude={"format"})})
 
 
 def _failed_before(history: Runs, arguments: RunMedia, named: Sequence[Request] | None) -> Iterator[Request]:

@@ -71,6 +71,10 @@ COMMANDS = (
         ("reel check film.en.srt --media film.mkv",), "single.CheckSubtitles", "check.check",
     ),
     Command(
+        "sync", "put a subtitle file in step with its film; its text stays, the result is a new file",
+        ("reel sync film.mkv film.en.srt",), "single.SyncSubtitles", "run.sync",
+    ),
+    Command(
         "stage", "run a single stage on files that you name",
         ("reel stage asr clip.wav -o results",), "single.RunStage", "stage.run_stage", resumes=False,
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.cli.flag_values import given
-from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, Arguments, argument, flag
+from pipeline.cli.options.declare import HOW, MAKE, PLACE, TAKE, Arguments, argument, flag, switch
 from pipeline.cli.options.shared import FirstUseFlags, GuideFlag, ProgressFlag, SettingFlags, WaitFlag
 
 
@@ -21,6 +21,24 @@ class CheckSubtitles(ProgressFlag, SettingFlags, GuideFlag):
     reference: str | None = flag(
         "--reference", group=TAKE, metavar="FILE", kind="file", help="correct subtitles to compare them with (SubER)"
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SyncSubtitles(ProgressFlag, SettingFlags, FirstUseFlags, WaitFlag):
+    media: str = argument("FILM", "the film", kind="file")
+    subtitles: str = argument("SUBTITLE", "its subtitle file, or `track:N` for the text track N inside", kind="file")
+    language: str | None = flag(
+        "--language", group=TAKE, metavar="TAG", kind="language",
+        help="the language of the subtitle; without it, as in `film.en.srt`, or as its text tells",
+    )  # fmt: skip
+    output: str | None = flag(
+        "-o", "--output", group=PLACE, metavar="DIR", setting="output_dir", kind="folder",
+        help="the folder for the output folder of the film (out)",
+    )  # fmt: skip
+    hear_all: bool | None = switch(
+        "--hear-all", group=HOW, setting="stages.fit.hear_all",
+        help="recognise the whole film even if a few stretches prove one offset for all cues",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -69,7 +69,7 @@ class SubtitleChooser:
             return replace(request, subtitle=self._automatic(film, spoken, settings.to))
         if wanted.startswith(_TRACK):
             return replace(request, subtitle=self._track(film, wanted, spoken))
-        return replace(request, subtitle=_named(Path(wanted).absolute(), spoken))
+        return replace(request, subtitle=subtitle_file(Path(wanted).absolute(), spoken))
 
     def _settings(self, request: Request) -> Settings:
         planner = self._planner.with_overrides(request.overrides) if request.overrides else self._planner
@@ -183,7 +183,9 @@ def content_of(leaf: FromPath) -> bytes:
     return content
 
 
-def _named(path: Path, spoken: str | None) -> ExistingSubtitle:
+def subtitle_file(path: Path, spoken: str | None) -> ExistingSubtitle:
+    """Return the subtitle file that the user names, in the language of its name or else the one that is `spoken`.
+    Raises `BadInput` if it cannot be read."""
     facts = split_name(path.name)[1]
     why = f"{path.name} stands for recognition, because it is named"
     return ExistingSubtitle(_source(path), facts.language or spoken, facts.kind, reason=why)
@@ -199,7 +201,7 @@ def _source(path: Path) -> FromPath:
         raise BadInput(
             "subtitles.missing",
             f"the subtitle {shown(path)} cannot be read: {error.strerror or error}",
-            hint="check the spelling after `--subtitles`; it takes auto, none, track:N or a subtitle file",
+            hint="check the spelling; `--subtitles` takes auto, none, track:N or a subtitle file",
         ) from error
     return FromPath(hashlib.sha256(content).hexdigest(), path)
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 
 from shared.documents.transcript import Transcript, Word
-from stages.toolkit.cues.marks import said_in
+from stages.toolkit.cues.parts import parts_of, pasted
 from stages.toolkit.sync.pieces import Point
 from stages.toolkit.sync.word_match import match_words
 from stages.toolkit.text.word_times import bare, tokens_of
@@ -58,8 +58,9 @@ class Heard:
 
 
 def cue_text(start_ms: int, end_ms: int, lines: Sequence[str]) -> CueText:
-    """Return a cue with the words of its lines that are spoken."""
-    return CueText(start_ms, end_ms, tuple(bare(token) for token, _ in tokens_of(said_in(lines)) if _is_said(token)))
+    """Return a cue with the words of its lines that are said or sung."""
+    said = pasted(part.text for part in parts_of(lines) if part.kind != "sound")
+    return CueText(start_ms, end_ms, tuple(bare(token) for token, _ in tokens_of(said) if _is_said(token)))
 
 
 def hear(cues: Sequence[CueText], transcript: Transcript) -> Heard:

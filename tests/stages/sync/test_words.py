@@ -104,7 +104,7 @@ def test_cues_that_were_in_order_and_apart_stay_so(seed: int, damage: str) -> No
         assert before.end_ms > behind.start_ms or one.end_ms <= other.start_ms
 
 
-def test_what_nobody_says_keeps_its_distance_to_its_neighbours() -> None:
+def test_what_is_not_said_keeps_its_distance_to_its_neighbours() -> None:
     made = film(3)
     sign = Subtitled(made.cues[20].end_ms + 10, made.cues[20].end_ms + 60, "[a sign]", made.cues[20].end_ms + 10)
     cues = [*made.cues[:21], sign, *made.cues[21:]]

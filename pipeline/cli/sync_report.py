@@ -1,0 +1,63 @@
+"""The report on how a subtitle was put in step, as lines for a person."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from pipeline.engine.batch import BatchResult
+from shared.documents.subtitle_sync import Basis, Shift, SyncReport
+from shared.text.timecode import clock
+
+_FILE = "sync.json"
+_MOST = 12  # lines of a kind
+_BY: dict[Basis, str] = {
+    "rhythm": "moved with the cues around them",
+    "words": "begin with their own words",
+    "neighbours": "were not heard and keep their distance to their neighbours",
+    "nowhere": "are of a scene that the film does not have",
+}
+_SPEEDS = {25 / 24: "25/24", 25 * 1001 / 24_000: "25/23.976", 1001 / 1000: "24/23.976"}
+_SAME = 1e-5
+
+
+def report_in(result: BatchResult) -> SyncReport | None:
+    """Return the report that a run published; None if it failed."""
+    for item in result.items:
+        for path in item.published.files if item.published else ():
+            if path.name == _FILE:
+                return SyncReport.read(path)
+    return None
+
+
+def lines_of(report: SyncReport) -> Iterator[str]:
+    """Yield the lines: how many cues moved how far, by which evidence, and which of them are doubtful."""
+    yield (
+        f"{report.moved} of {report.cues} cues moved, by {report.median_ms / 1000:+.1f} s in the median and"
+        f" {report.farthest_ms / 1000:+.1f} s at most; {report.sure:.0%} are placed by what is heard"
+    )
+    if not report.moved:
+        return
+    if report.method == "speech":
+        yield f"  by the times of speech, because {report.reason}"
+    for shift in report.shifts[:_MOST]:
+        yield f"  {_shift(shift)}"
+    if len(report.shifts) > _MOST:
+        yield f"  and {len(report.shifts) - _MOST} more changes, see {_FILE}"
+    counts = Counter(one.basis for one in report.placed)
+    yield from (f"  {counts[basis]} {told}" for basis, told in _BY.items() if counts[basis])
+    lost = [one for one in report.placed if one.basis == "nowhere"]
+    if lost:
+        yield f"  look at cues {lost[0].number} to {lost[-1].number}, at {clock(lost[0].film_ms)} of the film"
+
+
+def _shift(shift: Shift) -> str:
+    at_start = shift.offset_ms + (shift.speed - 1) * shift.start_ms
+    told = f"cues {shift.first} to {shift.last}, from {clock(shift.start_ms)}: {at_start / 1000:+.2f} s"
+    if abs(shift.speed - 1) < _SAME:
+        return told
+    for speed, name in _SPEEDS.items():
+        for value, named in ((speed, name), (1 / speed, "/".join(reversed(name.split("/"))))):
+            if abs(value - shift.speed) < _SAME:
+                return f"{told}, {named} of the length"
+    return f"{told}, {shift.speed:.4f} of the length"
