@@ -76,6 +76,13 @@ def first_mistake(error: ValidationError) -> Mistake:
     return Mistake(place, _told(kind, one.get("ctx", {}), one["msg"]), one["input"])
 
 
+def text_mistake(error: ValueError) -> str:
+    """Return why a file is not the text that it should be: bytes that are not UTF-8, or what its parser says."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"its byte {error.start} is {error.object[error.start]:#04x}, expected text in UTF-8"
+    return str(error)
+
+
 def _told(kind: str, context: Mapping[str, object], words: str) -> str:
     if kind in _OUR_WORDS:
         return words.partition(", ")[2]

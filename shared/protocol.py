@@ -14,6 +14,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
+from shared.mistakes import first_mistake
 from shared.stage import Fact, Option
 
 PROTOCOL = 4
@@ -220,6 +221,4 @@ def _decode(adapter: TypeAdapter[T], line: bytes) -> T:
     try:
         return adapter.validate_json(line)
     except ValidationError as error:
-        raise ProtocolError(
-            f"not a message of protocol {PROTOCOL}: {line[:200]!r}: {error.errors()[0]['msg']}"
-        ) from error
+        raise ProtocolError(f"not a message of protocol {PROTOCOL}: {line[:200]!r}: {first_mistake(error)}") from error

@@ -330,6 +330,28 @@ def _starts_processes(path: Path) -> bool:
     return bool(attributes & names) or bool({"subprocess", "multiprocessing"} & tops(imports(path)))
 
 
+def test_the_words_of_pydantic_are_put_into_ours_in_one_place() -> None:
+    """An error of validation is told by `shared.mistakes`, and never as the library tells it."""
+    told = [
+        f"{name_of(path)}:{handler.lineno}"
+        for path in python_files(*PACKAGES)
+        for handler in nodes_of(path)
+        if isinstance(handler, ast.ExceptHandler) and handler.name and handler.type is not None
+        if "ValidationError" in ast.unparse(handler.type) and name_of(path) != "shared/mistakes.py"
+        for node in ast.walk(handler)
+        if _shows(node, handler.name)
+    ]
+    assert not told, told
+
+
+def _shows(node: ast.AST, error: str) -> bool:
+    """Tell whether an error is put into a text as it is, or its own list of what is wrong is read."""
+    shown = node.value if isinstance(node, ast.FormattedValue) else None
+    if isinstance(node, ast.Attribute) and node.attr == "errors":
+        shown = node.value
+    return isinstance(shown, ast.Name) and shown.id == error
+
+
 def test_no_text_holds_an_emoji() -> None:
     for path, text in text_files():
         assert not (found := _EMOJI.search(text)), f"{name_of(path)} holds {found and found[0]!r}"

@@ -17,7 +17,7 @@ from pipeline.base.errors import UsageError
 from pipeline.base.hardware import Hardware
 from pipeline.base.nvidia import VISIBLE, Card, numbers, visible_cards
 from shared.documents.base import Frozen
-from shared.mistakes import first_mistake
+from shared.mistakes import first_mistake, text_mistake
 
 TORCH = "torch"
 
@@ -56,7 +56,7 @@ def load_card_libraries(path: Path) -> Mapping[str, CardLibrary]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
         return {name: CardLibrary.model_validate(table) for name, table in tables.items()}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError("cards.invalid", f"{path} is not TOML: {error}") from error
+        raise UsageError("cards.invalid", f"{path} is not TOML: {text_mistake(error)}") from error
     except ValidationError as error:
         raise UsageError("cards.invalid", f"{path} does not describe cards: {first_mistake(error)}") from error
 

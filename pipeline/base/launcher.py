@@ -19,9 +19,12 @@ BYTECODE = "bytecode"
 REEL = "reel" if INSTALLED else "./reel"
 """The first word of a command."""
 
+# Files that a message names by their place in the code: in an installed package they are elsewhere.
+_FILE = re.compile(r"(?<![\w./-])(?=docs/(?:how-to|reference|explanation)/|config/secrets\.example\.json)")
 _COMMAND = re.compile(r"(?<![\w./])\./reel(?=[ `])")
 
 
-def as_called(text: str, reel: str = REEL) -> str:
-    """Return a message, whose commands begin with `./reel`, with its commands as they are called here."""
-    return _COMMAND.sub(reel, text)
+def as_called(text: str, reel: str = REEL, files: str = f"{ROOT.as_posix()}/" if INSTALLED else "") -> str:
+    """Return a message, whose commands begin with `./reel`, with its commands as they are called here, and with the
+    pages that it names as they are found here."""
+    return _FILE.sub(lambda _: files, _COMMAND.sub(reel, text))

@@ -35,7 +35,7 @@ from pipeline.base.setting_names import (
 from pipeline.base.sizes import size_in
 from pipeline.base.wait_limit import FOREVER, wait_limit_s
 from shared.documents.base import Frozen
-from shared.mistakes import first_mistake
+from shared.mistakes import first_mistake, text_mistake
 from shared.text.language import NO_LANGUAGE, primary
 from shared.text.language_names import known_language, split_languages
 
@@ -348,4 +348,4 @@ def _read(path: Path) -> dict[str, JsonValue]:
         text = f"{path} cannot be read: {error.strerror or error}"
         raise UsageError("settings.unreadable", text, hint="make it a readable file, or remove it") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError("settings.syntax", f"{path} is not TOML: {error}") from error
+        raise UsageError("settings.syntax", f"{path} is not TOML: {text_mistake(error)}") from error

@@ -66,7 +66,10 @@ def _surplus(command: Command, words: Sequence[str]) -> usage_errors.CommandLine
 
     if flag := next((word for word in words if word.startswith("-") and word != "--"), None):
         known = {
-            one.name: [spelling.split()[0] for flag in flags_of(arguments_of(one)) for spelling in flag.spellings]
+            one.name: [
+                "--help",
+                *(words.split()[0] for flag in flags_of(arguments_of(one)) for words in flag.spellings),
+            ]
             for one in COMMANDS
         }
         return usage_errors.unknown_flag(command.name, flag, known, usage_of(command))

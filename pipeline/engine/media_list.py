@@ -27,6 +27,7 @@ from pipeline.engine.patterns import expand
 from pipeline.plan.model import ExistingSubtitle
 from pipeline.plan.registry import PARAMETERS
 from shared.containers import MEDIA_SUFFIXES
+from shared.mistakes import text_mistake
 from shared.text.language_names import split_languages
 
 _LINE_END = re.compile(r"\r\n|\r|\n")  # `splitlines` cuts at others too, which a name may hold
@@ -189,7 +190,8 @@ def read_list(path: Path, walk: FolderWalk) -> list[Request]:
         with open(path, encoding="utf-8-sig", newline="") as stream:  # a name in quotes may hold an end of line
             text = stream.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput("manifest.unreadable", f"{path} cannot be read as text: {error}") from error
+        why = text_mistake(error) if isinstance(error, UnicodeDecodeError) else error.strerror or error
+        raise BadInput("manifest.unreadable", f"{path} cannot be read as text: {why}") from error
     rows = _csv_rows(text, path) if path.suffix.lower() == ".csv" else _json_rows(text, path)
     requests = [request for number, row in rows for request in _requests(row, path, number, walk)]
     if not requests:

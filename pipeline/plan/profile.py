@@ -16,7 +16,7 @@ from pydantic import JsonValue, ValidationError
 from pipeline.base.errors import UsageError
 from pipeline.base.hardware import Hardware
 from shared.documents.base import Frozen
-from shared.mistakes import first_mistake
+from shared.mistakes import first_mistake, text_mistake
 from shared.nearest import suggestion
 
 AUTO = "auto"
@@ -140,7 +140,7 @@ def _read_table(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError("profile.invalid", f"{path} is not TOML: {error}") from error
+        raise UsageError("profile.invalid", f"{path} is not TOML: {text_mistake(error)}") from error
 
 
 def _extended(name: str, tables: Mapping[str, dict[str, Any]], below: tuple[str, ...]) -> dict[str, Any]:

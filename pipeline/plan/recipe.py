@@ -22,7 +22,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator, model_v
 from pipeline.base.errors import UsageError
 from pipeline.plan.registry import BROKEN, STAGES, StageBroken
 from shared.documents.base import Frozen
-from shared.mistakes import first_mistake
+from shared.mistakes import first_mistake, text_mistake
 from shared.nearest import suggestion
 
 MEDIA = "media"
@@ -135,7 +135,7 @@ def _read_extended(name: str, folder: Path, below: tuple[Path, ...]) -> tuple[Pa
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError("recipe.syntax", f"{path} is not TOML: {error}") from error
+        raise UsageError("recipe.syntax", f"{path} is not TOML: {text_mistake(error)}") from error
     base, steps = table.pop("extends", None), table.get("steps")
     if base is None or not isinstance(steps, dict):
         return path, table

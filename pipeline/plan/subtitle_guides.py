@@ -9,7 +9,7 @@ from pydantic import JsonValue, ValidationError
 
 from pipeline.base.errors import UsageError
 from shared.documents.base import Frozen
-from shared.mistakes import first_mistake
+from shared.mistakes import first_mistake, text_mistake
 from shared.nearest import suggestion
 from shared.text.guide_limits import GuideParams
 
@@ -37,6 +37,6 @@ def load_guide(name: str, folder: Path) -> Guide:
     try:
         return Guide.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError("guide.invalid", f"{path} is not TOML: {error}") from error
+        raise UsageError("guide.invalid", f"{path} is not TOML: {text_mistake(error)}") from error
     except ValidationError as error:
         raise UsageError("guide.invalid", f"{path}: {first_mistake(error)}") from error

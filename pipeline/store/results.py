@@ -38,6 +38,7 @@ from pipeline.store.media_file import MediaFile, identity_of, read_media
 from pipeline.store.place import check_place, is_digest
 from pipeline.store.store_lock import NOT_AT_ALL, Waiting, take_lock
 from shared.documents.base import Document, DocumentError, Frozen
+from shared.mistakes import first_mistake
 from shared.stage import PROVISIONAL, Fact
 
 _FORMERLY_PROVISIONAL = "makeshift"  # the fact `provisional` in results of earlier releases
@@ -100,7 +101,7 @@ class StoredResult(Document):
         try:
             return cls.model_validate_json(body + _END)
         except ValidationError as error:
-            raise DocumentError(f"{path} is not a {cls.__name__}: {error.errors()[0]['msg']}") from error
+            raise DocumentError(f"{path} is not a {cls.__name__}: {first_mistake(error)}") from error
 
     def as_text(self) -> str:
         """Return the text of the file: the document with a checksum.

@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field, ValidationError, field_validator
 
 from shared.documents.base import Frozen
-from shared.mistakes import first_mistake
+from shared.mistakes import first_mistake, text_mistake
 from shared.nearest import nearest, suggestion
 
 
@@ -74,3 +74,9 @@ def test_the_nearest_name_is_offered_whatever_its_case_and_none_where_none_is_ne
     assert nearest("xyz", ["beam_size", "patience"]) is None
     assert suggestion("asrr", ["asr", "vad"], "there are two") == "did you mean `asr`? there are two"
     assert suggestion("xyz", ["asr", "vad"], "there are two") == "there are two"
+
+
+def test_bytes_that_are_no_text_are_named_by_their_place() -> None:
+    with pytest.raises(UnicodeDecodeError) as raised:
+        "Grüße".encode("latin-1").decode("utf-8")
+    assert text_mistake(raised.value) == "its byte 2 is 0xfc, expected text in UTF-8"

@@ -6,15 +6,17 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from pydantic import JsonValue
 
 from pipeline.base.card_support import load_card_libraries, usable_hardware
-from pipeline.base.errors import EXIT_MISSING, EXIT_OK
+from pipeline.base.errors import EXIT_MISSING, EXIT_OK, UsageError
 from pipeline.base.hardware import REMEMBERED, Hardware, describe, detect
+from pipeline.base.launcher import as_called
 from pipeline.base.nvidia import ask_use
-from pipeline.base.project import CONFIG, own_config
+from pipeline.base.project import CONFIG, home_folder, own_config
 from pipeline.cli.arguments import CommandResult, megabytes, project_of, say, table
 from pipeline.cli.card_rows import card_rows, proof_rows
 from pipeline.cli.commands import envs, model_fetch
@@ -23,48 +25,34 @@ from pipeline.cli.options.models import FetchModels
 from pipeline.cli.profile_offer import choose_profile_aloud, tell, wants_models
 from pipeline.engine.project import Project
 from pipeline.engine.size_limit import limit_of
+from pipeline.environments.environments import Environments
+from pipeline.model_cache.hub_token import find_token
 from pipeline.plan.profile import load_profiles, suggest_profile
+
+Row = tuple[str, str, str]
+"""A line of `reel doctor`: a state, what it is about, and the detail."""
+_UNUSED = "unused"  # the state of what is not there, and what this profile never needs
+_LITTLE_BYTES = 2e9
+_MAKE_ROOM = "; `./reel runs prune` and `./reel models prune` show what may go"
 
 
 def doctor(arguments: CheckMachine) -> CommandResult:
     """Report on everything and change nothing, except that `--remember` writes down the hardware. A part that the next
     run builds by itself is not a problem; a broken part is. Only the profile's environments are tried, because the
-    first import of some takes half a minute; `reel envs check` tries all."""
+    first import of some takes half a minute; `reel envs check` tries all. As text, what this profile never needs and
+    is not there is counted; `--json` lists it."""
     project = project_of(arguments)
-    environments, models = project.installed.environments, project.installed.models
+    environments = project.installed.environments
     needed_environments = project.needed_environments()
-    rows: list[tuple[str, str, str]] = [
+    rows: list[Row] = [
         ("ok", "system", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{_memory()}"),
         ("ok", "python", f"{platform.python_version()} in {sys.prefix}"),
         ("ok", "ffmpeg", f"{project.installed.tool.version} from {project.installed.tool.origin}"),
+        *_room_rows(project),
+        *_environment_rows(environments, needed_environments),
+        *_model_rows(project),
+        _token_row(project),
     ]
-    free = shutil.disk_usage(
-        next(path for path in (project.folders.cache, *project.folders.cache.parents) if path.exists())
-    ).free
-    rows.append(("ok" if free > 2e9 else "low", "disk", f"{megabytes(free)} free for {project.folders.cache}"))
-    limit, held = limit_of(project.settings.results_limit, project.store), project.store.contents.bytes
-    most = "with no limit" if limit is None else f"of {megabytes(limit)} at most (`results_limit`)"
-    rows.append(("ok" if limit is None or held <= limit else "low", "results", f"{megabytes(held)} {most}"))
-    for family in environments.families:
-        look = environments.check if family in needed_environments else environments.status
-        status = look(family)
-        word = {"ready": "ok", "broken": "wrong"}.get(status.state, "later")
-        torch = environments.torch(family)
-        detail = status.detail or (f"ready, with torch {torch}" if torch else "ready")
-        rows.append(
-            (
-                word,
-                f"environment {family}",
-                detail if word != "wrong" else f"{detail}; run `./reel envs ensure {family}`",
-            )
-        )
-    incomplete = models.incomplete(models.models)
-    needed = {name for profile in load_profiles(CONFIG / "profiles").values() for name in profile.models}
-    for name in (name for name in models.models if name in needed or name not in incomplete):
-        whole = name not in incomplete
-        rows.append(
-            ("ok" if whole else "later", f"model {name}", "complete" if whole else "it has not been fetched yet")
-        )
     machine, usable = look_at_machine()
     rows.append(("ok", "hardware", describe(usable)))
     rows += card_rows(machine, usable, ask_use(os.environ.get("PATH")) if machine.cuda else {}, os.environ)
@@ -72,9 +60,77 @@ def doctor(arguments: CheckMachine) -> CommandResult:
     if arguments.remember:
         machine.remember(own_config() / REMEMBERED)
     rows.append(("ok", "profile", _profile_text(project.planner.profile.name, project.planner.profile.better)))
-    wrong = [row for row in rows if row[0] == "wrong"]
-    data: list[JsonValue] = [{"state": state, "what": what, "detail": detail} for state, what, detail in rows]
-    return CommandResult({"checks": data}, table(rows), EXIT_MISSING if wrong else EXIT_OK)
+    data: list[JsonValue] = [
+        {"state": state, "what": what, "detail": as_called(detail)} for state, what, detail in rows
+    ]
+    wrong = any(state == "wrong" for state, *_ in rows)
+    return CommandResult({"checks": data}, table(_counted(rows)), EXIT_MISSING if wrong else EXIT_OK)
+
+
+def _room_rows(project: Project) -> list[Row]:
+    cache, store = project.folders.cache, project.store
+    free = shutil.disk_usage(next(path for path in (cache, *cache.parents) if path.exists())).free
+    disk = f"{megabytes(free)} free for {cache}" + (_MAKE_ROOM if free <= _LITTLE_BYTES else "")
+    limit, held = limit_of(project.settings.results_limit, store), store.contents.bytes
+    most = "with no limit" if limit is None else f"of {megabytes(limit)} at most (`results_limit`)"
+    fits = limit is None or held <= limit
+    return [
+        ("ok" if free > _LITTLE_BYTES else "low", "disk", disk),
+        ("ok" if fits else "low", "results", f"{megabytes(held)} {most}" + ("" if fits else _MAKE_ROOM)),
+    ]
+
+
+def _environment_rows(environments: Environments, needed: Collection[str]) -> Iterator[Row]:
+    for family in environments.families:
+        status = (environments.check if family in needed else environments.status)(family)
+        torch = environments.torch(family)
+        detail = status.detail or (f"ready, with torch {torch}" if torch else "ready")
+        if status.state == "broken":
+            yield "wrong", f"environment {family}", f"{detail}; run `./reel envs ensure {family}`"
+        elif status.state == "ready":
+            yield "ok", f"environment {family}", detail
+        elif family in needed:
+            yield "later", f"environment {family}", f"{detail}; `./reel envs ensure {family}` builds it now"
+        else:
+            yield _UNUSED, f"environment {family}", detail
+
+
+def _model_rows(project: Project) -> Iterator[Row]:
+    models, needed = project.installed.models, project.planner.profile.profile.models
+    incomplete = models.incomplete(models.models)
+    known = {name for profile in load_profiles(CONFIG / "profiles").values() for name in profile.models}
+    for name in (name for name in models.models if name in known or name not in incomplete):
+        if name not in incomplete:
+            yield "ok", f"model {name}", "complete"
+        elif name in needed:
+            yield "later", f"model {name}", f"it has not been fetched yet; `./reel models fetch {name}` does it now"
+        else:
+            yield _UNUSED, f"model {name}", "it has not been fetched yet"
+
+
+def _token_row(project: Project) -> Row:
+    """Return where the token for the model hub is; the token itself is not shown."""
+    try:
+        token = find_token(os.environ, own_config(), home_folder())
+    except UsageError as error:
+        return "wrong", "token", f"{error.message}; {error.hint}"
+    gated = [name for name in project.planner.profile.profile.models if project.installed.models.models[name].gated]
+    if token:
+        return "ok", "token", f"for the model hub, from {token.origin}"
+    missing = list(project.installed.models.incomplete(gated))
+    if missing:
+        return "later", "token", f"none, and {', '.join(missing)} needs one: see docs/how-to/gated-models.md"
+    return "ok", "token", "none for the model hub; no model of this profile needs one"
+
+
+def _counted(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows for a person: what is not there and not needed by this profile is one row for each kind."""
+    shown = [row for row in rows if row[0] != _UNUSED]
+    for kind, more in (("environment", "a run that needs one builds it"), ("model", "`./reel models list` shows them")):
+        names = [what.removeprefix(f"{kind} ") for state, what, _ in rows if state == _UNUSED and what.startswith(kind)]
+        if names:
+            shown.append((_UNUSED, f"{kind}s", f"not here, and not needed by this profile: {len(names)}; {more}"))
+    return shown
 
 
 def set_up_machine(arguments: SetUpMachine) -> CommandResult:
