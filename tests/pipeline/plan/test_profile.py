@@ -64,5 +64,6 @@ def test_a_profile_that_extends_nothing_itself_or_a_circle_is_refused(tmp_path: 
 @pytest.mark.parametrize("name", sorted(load_profiles(CONFIG / "profiles")))
 def test_every_profile_fills_every_stage_that_a_shipped_recipe_may_ask_for(name: str) -> None:
     profile = load_profiles(CONFIG / "profiles")[name]
-    without = {"check", "compare", "correct", "fit", "sample", "sync"}  # they need no choice: one backend, and no model
+    # They need no choice: one backend, and no model.
+    without = {"check", "compare", "correct", "fit", "pages", "probe", "sample", "sync"}
     assert set(STAGES) - without <= set(profile.stages)
