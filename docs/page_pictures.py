@@ -85,6 +85,12 @@ def _done(page: Page) -> None:
     page.evaluate("document.querySelector('.chart').decode()")
 
 
+def _done_from_the_top(page: Page) -> None:
+    """Show the same where there is less room."""
+    _done(page)
+    page.get_by_role("heading", name="demo.mp4").evaluate("heading => heading.closest('li').scrollIntoView()")
+
+
 def main() -> None:
     """Run the sample and write the pictures."""
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -95,7 +101,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=program, args=[*_FLAGS])
         _picture(browser, address, "page", _at_work, {"width": 1280, "height": 800, "scheme": "light"})
         _picture(browser, address, "page-dark", _done, {"width": 1280, "height": 900, "scheme": "dark"})
-        _picture(browser, address, "page-narrow", _done, {"width": 390, "height": 844, "scheme": "light"})
+        _picture(browser, address, "page-narrow", _done_from_the_top, {"width": 390, "height": 844, "scheme": "light"})
         browser.close()
 
 
