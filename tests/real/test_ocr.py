@@ -145,5 +145,6 @@ def test_the_server_answers_with_the_model_that_read_and_its_revision(reel: Reel
         assert f"rapidocr=={reply.data['revision']} " in (CONFIG / "environments" / "ocr.lock").read_text()
         missing = server.ask("POST", "/api/1/ocr", *form([("page", "3")], "file", letter.read_bytes(), "letter"))
         assert (missing.status, missing.data["code"]) == (400, "pages.no-page")
+        assert missing.data["message"] == "letter: expected a page 3, found 2 pages"
     finally:
         end_server(server)

@@ -12,13 +12,13 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from pydantic import JsonValue
 
 from pipeline.base import events
@@ -68,7 +68,9 @@ def request_for(address: str, project: Project, emit: Emit) -> Request:
         if project.settings.offline:
             text = f"{address} has not been fetched yet, and the setting `offline` forbids it"
             raise Missing("address.offline", text, hint="run the command where there is a network, or name a file")
-        found = _fetch(address, folder, project, emit)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            found = _record(folder) or _fetch(address, folder, project, emit)
     named = project.settings.stages.get("asr", {}).get("language")
     overrides: dict[str, JsonValue] = {LANGUAGE: found.language} if found.language and not named else {}
     return Request(folder / found.file, overrides)
@@ -87,9 +89,7 @@ def _fetch(address: str, folder: Path, project: Project, emit: Emit) -> Fetched:
     installed = project.installed
     installed.environments.ensure(FAMILY, emit)
     installed.tools.ensure(installed.tool, emit, offline=False)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".coming-") as coming:
-        scratch = Path(coming)
+    with _emptied(folder.with_suffix(".coming")) as scratch:
         info = _ask(address, project, scratch)
         about = described(address, info)
         emit(events.Notice(None, None, about.sentence(address)))
@@ -107,6 +107,17 @@ def _fetch(address: str, folder: Path, project: Project, emit: Emit) -> Fetched:
         shutil.rmtree(folder, ignore_errors=True)  # of a file that was deleted
         kept.rename(folder)
     return found
+
+
+@contextmanager
+def _emptied(folder: Path) -> Iterator[Path]:
+    """Have an empty folder, and delete it. What a killed run has left in it goes first."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _ask(address: str, project: Project, scratch: Path) -> dict[str, Any]:

@@ -60,7 +60,8 @@ def check_outcome(job: Job) -> None:
     error = job.error or {"code": "serve.cancelled", "message": f"the job is {job.state} {job.reason}", "hint": None}
     code = str(error["code"])
     status = 409 if job.state == "cancelled" else 400 if code.startswith(_OF_THE_FILE) else 500
-    raise Refused(status, code, str(error["message"]), error["hint"])
+    message = str(error["message"]).replace(job.media, job.label)  # who sent a file knows it by its own name
+    raise Refused(status, code, message, error["hint"])
 
 
 def answer_of(job: Job, target: str | None = None) -> Answer:
