@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.base.errors import Missing
+from pipeline.base.errors import Missing, UsageError
 from pipeline.base.events import Emit
 from pipeline.engine.planner import Planner
 from pipeline.model_cache.cache import ModelCache
@@ -75,7 +75,10 @@ def models_to_lock(steps: Iterable[Step], models: ModelCache) -> list[str]:
 def models_of_jobs(planner: Planner) -> list[str]:
     """Return the models that jobs under these settings may need: those of the profile, and those that the settings name
     instead of them."""
-    steps = planner.plan().steps
+    try:
+        steps = planner.plan().steps
+    except UsageError:  # a request has to say more, a target language for example
+        steps = ()
     names = {*planner.profile.profile.models, *(name for step in steps for name in step.models.values())}
     return with_needs(names, planner.models.models)
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from pipeline.base.errors import ReelError
 from pipeline.engine.model_needs import ModelState, model_state
-from pipeline.engine.project import Project
+from pipeline.engine.project import Project, open_project
 from pipeline.web.replies import json_reply
 
 _OK, _NOT_READY = 200, 503
@@ -33,6 +33,9 @@ class Readiness:
         project, installed = self._project, self._project.installed
         try:
             state = model_state(project.planner)
+            if state.missing:  # a job or a command may have locked them since, which only a project opened later knows
+                project = self._project = open_project(project.settings)
+                state = model_state(project.planner)
         except ReelError as error:
             return {"ready": False, "missing": [error.message], "profile": project.planner.profile.name}
         families = () if project.settings.stub else project.needed_environments()

@@ -18,6 +18,7 @@ from pipeline.cli.arguments import CommandResult, flags_given, project_of
 from pipeline.cli.options.serve import HookFlags, ServeFlags
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.model_needs import model_state, models_of_jobs, require_on_disk
+from pipeline.engine.planner import Planner
 from pipeline.engine.project import open_project
 from pipeline.web.access import is_loopback
 from pipeline.web.apis.hook_payloads import told_by_variables
@@ -42,7 +43,7 @@ def serve(arguments: ServeFlags) -> CommandResult:
     if project.settings.local_models and not project.settings.stub:
         require_on_disk(models_of_jobs(project.planner), project.installed.models)
     _enter(project.installed)
-    print(model_state(project.planner), file=sys.stderr, flush=True)
+    print(_models_of(project.planner), file=sys.stderr, flush=True)
     # Imported here: only the environment that this process has entered holds a web server.
     from pipeline.web.server import ServeOptions, run_server
 
@@ -106,6 +107,14 @@ def _enter(installed: Installation) -> None:
         sys.stderr.flush()
         variables = {**os.environ, "PYTHONPATH": str(CODE_ROOT)}
         os.execve(python, [str(python), "-P", "-m", "pipeline", *sys.argv[1:]], variables)
+
+
+def _models_of(planner: Planner) -> str:
+    """Return the sentence about the models of jobs that say nothing of their own."""
+    try:
+        return str(model_state(planner))
+    except UsageError as error:
+        return f"models: known when a request says more: {error.message}"
 
 
 def _token(file: str | None) -> str | None:

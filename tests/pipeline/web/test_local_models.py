@@ -52,3 +52,9 @@ def test_the_server_says_at_its_start_and_by_ready_where_models_come_from(serve:
     assert (told.status, told.data["profile"], told.data["models"]["local"]) == (200, "starter", False)
     assert told.data["models"]["state"] == "complete"
     assert nemo.ask("GET", "/ready").data["models"]["local"] is True
+
+
+def test_a_server_whose_requests_have_to_say_more_starts_and_says_so(serve: Serve) -> None:
+    server = serve("--recipe", "translate")
+    assert "models: known when a request says more: the recipe translate needs a target language\n" in server.lines
+    assert server.ask("GET", "/ready").status == 503

@@ -27,7 +27,8 @@ def submit(server: Server, path: Path, **fields: Any) -> str:
 def test_a_job_is_worked_on_and_the_results_are_free_again_afterwards(serve: Serve, films: Path, reel: Reel) -> None:
     server = serve("--linger", "0")
     assert server.ask("GET", "/health").data == {"status": "ok"}
-    assert server.ask("GET", "/ready").data == {"ready": True, "missing": []}
+    ready = server.ask("GET", "/ready").data
+    assert (ready["ready"], ready["missing"], ready["models"]["state"]) == (True, [], "complete")
     name = submit(server, films / "demo.mp4", to="pt", recipe="subtitle")
     job = server.wait_for(name, "done", "failed")
     assert job["error"] is None
