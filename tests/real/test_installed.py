@@ -183,6 +183,10 @@ def test_messages_write_commands_as_they_are_called(installed: Installed, tmp_pa
     said += run(installed.reel, "run", "no.mkv", "--bogus", cwd=tmp_path, expect=2).stderr
     assert "`reel run --help`" in said
     assert "./reel" not in said
+    wrong = run(installed.reel, "plan", SAMPLE, "--language", "klingn", cwd=tmp_path, expect=2).stderr
+    page = wrong.split("hint: ")[1].split("#")[0]
+    assert page.endswith("docs/reference/stages.md")
+    assert Path(page).is_file(), "the page that a hint names is there"
 
 
 def test_a_library_that_is_missing_or_too_old_is_named_with_the_way_out(installed: Installed, tmp_path: Path) -> None:
