@@ -78,7 +78,7 @@ def run_batch(
         state = "interrupted"
         try:
             existing = open_existing_filter(installed, records.store.index, admission, run.emit)
-            chooser = open_chooser(installed, records.store.index, project.planner)
+            chooser = open_chooser(installed, records.store.index, project.planner, run.emit)
             items = BatchItems(run, installed, admission, fail_fast, chooser, existing)
             _run_all(items, requests if isinstance(requests, AsyncIterable) else counted or [], stop)
             result = BatchResult(tuple(items.results[index] for index in sorted(items.results)))

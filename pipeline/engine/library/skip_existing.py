@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,7 +14,7 @@ from pipeline.base.errors import BadInput, Missing, UsageError
 from pipeline.base.events import Emit
 from pipeline.base.hardware import available_cores
 from pipeline.engine.admission import Admission
-from pipeline.engine.library.chosen_subtitle import SubtitleChooser
+from pipeline.engine.library.chosen_subtitle import SubtitleChooser, chosen_mode
 from pipeline.engine.library.existing import Existing, RequestedSubtitles, requested_subtitles
 from pipeline.engine.library.sidecars import Sidecars
 from pipeline.engine.library.tracks import TrackIndex
@@ -23,8 +24,12 @@ from pipeline.store.index import Index
 from pipeline.workers.installation import Installation
 
 
-def open_chooser(installed: Installation, index: Index, planner: Planner) -> SubtitleChooser:
-    """Return what chooses the existing subtitle of each film."""
+def open_chooser(installed: Installation, index: Index, planner: Planner, emit: Emit | None = None) -> SubtitleChooser:
+    """Return what chooses the existing subtitle of each film. With `emit`, a run begins: ffmpeg is set up where the
+    tracks of films decide, so that the first run sees what later ones do."""
+    if emit and chosen_mode(planner.settings) == "auto":
+        with contextlib.suppress(Missing):  # reported with the first step that needs it
+            installed.tools.ensure(installed.tool, emit, offline=installed.settings.offline)
     tracks = TrackIndex(index, _describer(installed), installed.settings.cpus or available_cores())
     return SubtitleChooser(planner, Existing(Sidecars(), tracks))
 

@@ -132,6 +132,15 @@ def test_a_name_in_a_list_may_contain_line_separators(tmp_path: Path, name: str,
         assert [request.media.name for request in found] == [name, "b.mp4"]
 
 
+def test_a_list_names_a_subtitle_for_a_film_from_where_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "subs").mkdir()
+    (tmp_path / "subs" / "film.en.srt").touch()
+    lines = ['{"media": "film.mkv", "subtitles": "subs/film.en.srt"}', '{"media": "other.mkv", "subtitles": "auto"}']
+    (tmp_path / "list.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    found = read_list(tmp_path / "list.jsonl", FolderWalk())
+    assert [one.overrides["subtitles"] for one in found] == [str(tmp_path / "subs" / "film.en.srt"), "auto"]
+
+
 def test_a_name_that_is_too_long_is_reported_as_missing(tmp_path: Path) -> None:
     for name in (f"{'a' * 300}.mp4", f"{'a/' * 3000}b.mp4"):
         assert find_media([name], tmp_path, FolderWalk()) == [tmp_path / name]
