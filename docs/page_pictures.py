@@ -1,4 +1,4 @@
-"""Draws the pictures of the pages of `reel serve` from real runs of the sample, as Chromium shows them.
+"""Draws the pictures of the pages of `reel serve`, and of a report, from real runs of the sample, in Chromium.
 
     scripts/docs --picture
 
@@ -91,6 +91,10 @@ def _done_from_the_top(page: Page) -> None:
     page.get_by_role("heading", name="demo.mp4").evaluate("heading => heading.closest('li').scrollIntoView()")
 
 
+def _as_it_is(page: Page) -> None:
+    """Show a page as it opens."""
+
+
 def main() -> None:
     """Run the sample and write the pictures."""
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -102,6 +106,8 @@ def main() -> None:
         _picture(browser, address, "page", _at_work, {"width": 1280, "height": 800, "scheme": "light"})
         _picture(browser, address, "page-dark", _done, {"width": 1280, "height": 900, "scheme": "dark"})
         _picture(browser, address, "page-narrow", _done_from_the_top, {"width": 390, "height": 844, "scheme": "light"})
+        report = Path(name) / "out" / "demo" / "report.html"
+        _picture(browser, report.as_uri(), "report", _as_it_is, {"width": 1280, "height": 900, "scheme": "light"})
         browser.close()
 
 

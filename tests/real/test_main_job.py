@@ -65,6 +65,24 @@ def test_the_sample_becomes_what_the_readme_lists(demo_run: Reel) -> None:
     assert "MIT" in json.loads((folder / "job.json").read_text())["licences"].values()
 
 
+def test_the_report_shows_the_sound_the_speakers_and_what_was_used_and_is_written_again_with_the_same_bytes(
+    demo_run: Reel,
+) -> None:
+    folder = demo_run.out / "demo"
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    lanes = re.findall(r'aria-label="(\w+): ([^"]*)"', page[page.index('id="timeline"') : page.index('id="doubts"')])
+    assert {"Sound", "Speech", "SPEAKER_00", "SPEAKER_01"} <= dict(lanes).keys()
+    assert dict(lanes)["Sound"].startswith("peak ")
+    lock = json.loads((ROOT / "config" / "models.lock.json").read_text())["models"]["faster-whisper-base"]
+    assert lock["revision"] in page
+    assert "Good evening," in page
+    assert len(page.encode()) < 200_000
+    again = demo_run("runs", "report", folder, "-o", folder / "again.html")
+    assert again.stdout.strip().endswith("again.html")
+    assert (folder / "again.html").read_text(encoding="utf-8") == page
+    (folder / "again.html").unlink()
+
+
 def test_the_limits_of_the_guide_that_was_chosen_are_those_that_are_told(demo_run: Reel) -> None:
     narrow = ("--guide", "bbc", "--set", "subtitle.reading_speed=9")
     done = demo_run("run", DEMO, "--profile", "starter", *narrow, "-o", "narrow", "--json", "--progress", "plain")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from pipeline.publishing.run_report.published import report_of
-from tests.conftest import Reel
+from tests.conftest import ROOT, Reel
 from tests.fakes.made_job import film
 from tests.pipeline.web.browser.conftest import Open, faults
 from tests.pipeline.web.conftest import Serve
@@ -97,6 +98,18 @@ def test_a_printed_report_is_light_and_holds_what_is_folded_on_the_screen(show: 
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(26, 32, 40)"
     page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = false })")
     assert page.locator("#cues li").first.bounding_box(), "folded lists are printed"
+
+
+def test_a_report_has_the_colours_of_the_pages() -> None:
+    def colours(file: str, pattern: str) -> dict[str, tuple[str, ...]]:
+        content = (ROOT / file).read_text(encoding="utf-8")
+        return {name: tuple(found) for name, *found in re.findall(pattern, content)}
+
+    pages = colours("pipeline/web/static/design.css", r"--([\w-]+): light-dark\((#\w+), (#\w+)\)")
+    content = (ROOT / "pipeline/publishing/run_report/report.css").read_text(encoding="utf-8")
+    light, dark = (dict(re.findall(r"--([\w-]+): (#\w+);", part)) for part in content.split("@media screen", 1))
+    for name, value in light.items():
+        assert (value, dark.get(name)) == pages[name], name
 
 
 def test_a_server_shows_the_reports_and_their_times_lead_to_the_review(
