@@ -16,6 +16,8 @@ from pipeline.web.review.review_base import ReviewBase, is_review, read_base, re
 from shared.documents.base import DocumentError
 from shared.text.glossary import Glossary
 
+_BASES = 32  # that are kept in memory
+
 
 @dataclass(frozen=True)
 class Reviewable:
@@ -37,6 +39,7 @@ class Reviews:
         self.store, self.drafts = store, drafts
         self._roots, self._uploads, self._answers, self._glossary = roots, uploads, answers, glossary
         self._known: dict[str, Reviewable] = {}
+        self._bases: dict[str, tuple[tuple[int, int, int], ReviewBase]] = {}
 
     def all(self) -> list[Reviewable]:
         """Return everything that can be reviewed, the newest first."""
@@ -58,7 +61,24 @@ class Reviews:
 
     def base(self, name: str) -> ReviewBase:
         """Return what is published now. Raises `Refused`."""
-        return read_base(self._find(name).folder, self.store)
+        folder = self._find(name).folder
+        try:
+            status = (folder / JOB).stat()
+        except OSError:
+            return read_base(folder, self.store)
+        told = (status.st_mtime_ns, status.st_size, status.st_ino)
+        known = self._bases.get(name)
+        # Reading the record and its results took more than half of the time of an answer.
+        if known and known[0] == told and all(map(self._is_there, (*known[1].kept, known[1].speech or "-"))):
+            return known[1]
+        base = read_base(folder, self.store)
+        self._bases[name] = told, base
+        while len(self._bases) > _BASES:
+            self._bases.pop(next(iter(self._bases)))
+        return base
+
+    def _is_there(self, digest: str) -> bool:
+        return self.store.object_path(digest).is_file()
 
     def is_newer(self, draft: OpenDraft) -> bool:
         """Tell whether the files were made again since a draft began."""
