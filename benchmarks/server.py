@@ -101,7 +101,7 @@ def started(folder: Path) -> tuple[subprocess.Popen[str], int]:
     film = ROOT / "samples" / "demo.mp4"
     subprocess.run([*words, "run", "--stub", film, "--progress", "none"], env=variables, check=True, cwd=folder)
     server = subprocess.Popen(
-        [*words, "serve", "--stub", "--port", "0"], env=variables, text=True, stderr=subprocess.PIPE, cwd=folder
+        [*words, "serve", "--stub", "--port", "0"], env=variables, encoding="utf-8", stderr=subprocess.PIPE, cwd=folder
     )
     assert server.stderr
     for line in server.stderr:
