@@ -71,8 +71,8 @@ class Command:
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Yield the events of `--progress json`, as they come. Other lines are kept for an error."""
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
+        stream = self._process.stderr
+        while stream is not None and not stream.closed and (line := stream.readline()):  # a stop closes it
             event = _event(line)
             if event is None:
                 self._last.append(line.rstrip("\n"))

@@ -103,6 +103,24 @@ def test_leaving_the_block_stops_the_command_as_an_interrupt_does(tmp_path: Path
         os.killpg(group, 0)
 
 
+def test_a_run_that_was_stopped_has_no_more_events_and_its_result_says_so(tmp_path: Path) -> None:
+    document = {"format": 1, "command": "run", "status": "failed", "data": None}
+    errors = [{"code": "reel.interrupted", "message": "the command was interrupted", "hint": None, "log": None}]
+    code = (
+        f"def stop(*_):\n    print(json.dumps({ {**document, 'errors': errors}!r}))\n    sys.exit(130)\n"
+        "signal.signal(signal.SIGINT, stop)\n"
+        "print(json.dumps({'event': 'RunStarted'}), file=sys.stderr, flush=True)\n"
+        "time.sleep(600)"
+    )
+    job = reel.run("a.mkv", program=program(tmp_path, code))
+    assert next(job).kind == "RunStarted"
+    job.stop()
+    assert list(job) == []
+    with pytest.raises(reel.ReelError, match="interrupted") as raised:
+        job.result()
+    assert raised.value.exit_code == 130
+
+
 @given(
     st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), min_size=1),
     st.dictionaries(
