@@ -150,9 +150,11 @@ class DraftStore:
 
     def open_revisions(self, name: str) -> int:
         """Return how many revisions of a draft are not applied."""
-        if not (self.root / name / _NOTE).exists():
-            return 0
-        return self.of(name, _never).open_revisions
+        with self.lock:
+            self._settle(name)  # which may end the draft
+            if not (self.root / name / _NOTE).exists():
+                return 0
+            return self.of(name, _never).open_revisions
 
     def forget(self, name: str) -> None:
         """Delete a draft with its operations. What was applied last can still be compared."""

@@ -219,6 +219,7 @@ def test_a_file_that_was_edited_on_disk_is_never_overwritten_unasked(serve: Serv
     assert both.headers["location"].endswith(both.data["job"])
     job = server.wait_for(both.data["job"], "done", "failed")
     assert (job["error"], job["folder"]) == (None, str(published))
+    assert [one["open"] for one in server.ask("GET", "/api/1/media").data["media"]] == [0]
     edits = server.ask("GET", f"{page.path}/edits").data
     assert [one["file"] for one in edits["edits"]] == ["demo.en.srt", "demo.en.json"]
     assert edits["waiting"] == []
