@@ -95,6 +95,23 @@ def _as_it_is(page: Page) -> None:
     """Show a page as it opens."""
 
 
+def _reviewed(page: Page) -> None:
+    """Show a cue that is being corrected."""
+    page.locator(".cue").nth(4).click()
+    page.get_by_label("Text of the cue").focus()
+    expect(page.locator("#overlay .line").first).to_be_visible()
+    shown = "async film => { while (film.seeking || film.readyState < 2) await new Promise(requestAnimationFrame); }"
+    page.locator("#video").evaluate(shown)
+
+
+def _review_of(browser: Browser, address: str, film: str) -> str:
+    """Return the address of a film's review."""
+    page = browser.new_page()
+    found = page.request.get(f"{address}/api/1/media").json()["media"]
+    page.close()
+    return f"{address}/review/{next(one['id'] for one in found if one['name'] == film)}"
+
+
 def main() -> None:
     """Run the sample and write the pictures."""
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -108,6 +125,8 @@ def main() -> None:
         _picture(browser, address, "page-narrow", _done_from_the_top, {"width": 390, "height": 844, "scheme": "light"})
         report = Path(name) / "out" / "demo" / "report.html"
         _picture(browser, report.as_uri(), "report", _as_it_is, {"width": 1280, "height": 900, "scheme": "light"})
+        review = _review_of(browser, address, _FILMS[0])
+        _picture(browser, review, "review", _reviewed, {"width": 1280, "height": 800, "scheme": "light"})
         browser.close()
 
 

@@ -55,6 +55,14 @@ export class Session extends EventTarget {
     }));
   }
 
+  /** Return the rules that a cue breaks and kept when it was published. */
+  newlyBroken(id) {
+    const before = this.facts.published.get(id);
+    const next = following(this.draft, this.draft.place(id));
+    const old = before ? brokenRules(before, next, this.facts.limits).map((one) => one.rule) : [];
+    return this.broken(id).filter((one) => !old.includes(one.rule));
+  }
+
   /** Tell whether a cue differs from the published one. */
   isChanged(id) {
     return !isSame(this.draft.cue(id), this.facts.published.get(id) ?? null);

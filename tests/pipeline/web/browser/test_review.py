@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from benchmarks.made_up_film import Line, publish, transcript_of
 from shared.documents.removals import Removal
-from tests.conftest import Reel
-from tests.fakes.planted_results import Line, run_planted, transcript_of
+from tests.conftest import ROOT, Reel
 from tests.fakes.web_client import end_server, start_server
 from tests.pipeline.web.browser.conftest import Open, Picture, faults
 from tests.pipeline.web.browser.reviewed import (
@@ -51,7 +52,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, home: Path, serve_environme
     film = folder / "films" / NAME
     film.parent.mkdir()
     film.write_bytes(DEMO.read_bytes())
-    run_planted(reel, film, transcript_of(LINES), [REMOVED], ["--to", "pt"])
+    publish(reel, reel.results, film, transcript_of(LINES), [REMOVED], ["--to", "pt"])
     server = start_server(reel, "--stub", "--media", film.parent)
     yield start_review(reel, server, NAME)
     end_server(server)
@@ -304,6 +305,32 @@ def test_a_screen_reader_finds_no_serious_fault_in_any_state(
             press(page, "Escape")
         overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(overflow) <= 0
+
+
+def test_the_steps_of_the_how_to_are_followed_and_its_keys_are_those_of_the_page(
+    review: Review, open_page: Open
+) -> None:
+    text = (ROOT / "docs" / "how-to" / "correct-in-the-browser.md").read_text(encoding="utf-8")
+    page = ready(open_page(review.server, review.path).page)
+    steps = re.findall(r"^\d+\. (Press|Type) `([^`]+)`", text, re.MULTILINE)
+    assert len(steps) == 7
+    for verb, what in steps:
+        if verb == "Type":
+            assert chosen(page)
+            page.keyboard.type(what)
+        else:
+            press(page, re.sub(r"^Ctrl", "Control", what))
+    dialog = page.get_by_role("dialog", name="Applying the corrections")
+    expect(dialog.get_by_role("status")).to_contain_text("made again in")
+    back = review.server.ask("DELETE", f"{review.api}/edits")
+    review.server.wait_for(back.data["job"], "done")
+    script = """async () => {
+      const { KEYS, readable } = await import("/static/review/keys.js");
+      return KEYS.flatMap((one) => [...one.keys.map(readable), ...(one.shown ?? [])]);
+    }"""
+    known = {*page.evaluate(script), "Alt+1", "Alt+9"}
+    told = set(re.findall(r"`((?:Ctrl|Alt|Shift)\+[^`]+|Enter|Esc|Space|\?)`", text))
+    assert told <= known, told - known
 
 
 def test_each_row_says_its_place_and_the_focus_is_seen(review: Review, open_page: Open) -> None:

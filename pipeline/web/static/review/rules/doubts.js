@@ -43,14 +43,14 @@ function holds(text, part) {
   return ` ${words(text)} `.includes(` ${words(part)} `);
 }
 
-/** Return a doubt for each corrected cue that breaks a limit. */
+/** Return a doubt for each corrected cue that breaks a limit which it kept before. */
 function liveLimits(session) {
-  return session.draft.order.filter((id) => session.isChanged(id) && session.broken(id).length).map((id) => {
+  return session.draft.order.filter((id) => session.isChanged(id) && session.newlyBroken(id).length).map((id) => {
     const cue = session.draft.cue(id);
     return {
       id: `live.${id.replace("/", ".")}`, kind: "limit", gain: LIVE_GAIN, cues: [id], text: cue.lines.join(" "),
       start_ms: cue.start_ms, end_ms: cue.end_ms, hear: [cue.start_ms - AROUND_MS, cue.end_ms + AROUND_MS],
-      why: session.broken(id).map((one) => one.says).join("; "),
+      why: session.newlyBroken(id).map((one) => one.says).join("; "),
     };
   }).filter((doubt) => !session.draft.item(`doubt/${doubt.id}`)?.right);
 }

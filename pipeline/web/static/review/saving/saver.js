@@ -22,7 +22,7 @@ export class Saver extends EventTarget {
   #etag;
   #revision;
   #waiting = [];
-  #sending = null;
+  #last = Promise.resolve(); // of the requests that change the draft: each goes with the answer of the one before
   #retry = 0;
   #channel;
 
@@ -70,8 +70,13 @@ export class Saver extends EventTarget {
 
   /** Send what waits, batch by batch. Returns when nothing waits or the server cannot be reached. */
   send() {
-    this.#sending ??= this.#sendAll().finally(() => (this.#sending = null));
-    return this.#sending;
+    return this.#inTurn(() => this.#sendAll());
+  }
+
+  #inTurn(task) {
+    const turn = this.#last.then(task);
+    this.#last = turn.catch(() => {});
+    return turn;
   }
 
   async #sendAll() {
@@ -131,16 +136,16 @@ export class Saver extends EventTarget {
 
   /** Take the newest change back; returns the ids that it touched, or null where there is nothing. */
   undo() {
-    return this.#turnBack("undo");
+    return this.#inTurn(() => this.#turnBack("undo"));
   }
 
   /** Do again what was taken back. */
   redo() {
-    return this.#turnBack("redo");
+    return this.#inTurn(() => this.#turnBack("redo"));
   }
 
   async #turnBack(name) {
-    await this.send();
+    await this.#sendAll();
     if (this.#waiting.length || this.#session.isReadOnly) return null;
     try {
       const answer = await this.#api[name](this.#etag, `${name[0]}-${randomDigits(8)}`);
@@ -161,8 +166,12 @@ export class Saver extends EventTarget {
   }
 
   /** Take in what another tab saved, if this one does not write. */
-  async follow() {
-    if (!this.#session.isReadOnly || this.#sending) return;
+  follow() {
+    return this.#inTurn(() => this.#follow());
+  }
+
+  async #follow() {
+    if (!this.#session.isReadOnly) return;
     const { revisions, etag, rev } = await this.#api.since(this.#revision);
     this.#takeRevisions(revisions, etag, rev);
     await this.#rebase(revisions.flatMap((one) => one.operations));
