@@ -1,6 +1,6 @@
 """Make a transcript of the cues of an existing subtitle, and of what was heard where no cue stands.
 
-Each text that somebody says or sings becomes a segment with the time of its cue. Sounds, names in front of a text and
+Each text that is said or sung becomes a segment with the time of its cue. Sounds, names in front of a text and
 marks stay in the cues, so that nothing takes them for speech. Without cues, because the subtitle does not fit the film
 or cannot be read, the transcript is what was heard.
 """

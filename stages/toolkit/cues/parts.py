@@ -48,7 +48,7 @@ def parts_of(lines: Sequence[str]) -> tuple[Part, ...]:
 
 
 def spoken_text(lines: Sequence[str]) -> str:
-    """Return the words of a cue that somebody speaks; an empty text for sounds, songs and names alone."""
+    """Return the words of a cue that are spoken; an empty text for sounds, songs and names alone."""
     return pasted(part.text for part in parts_of(lines) if part.kind == "speech")
 
 
