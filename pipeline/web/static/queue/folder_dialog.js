@@ -5,7 +5,10 @@ import { icon } from "../common/icons.js";
 import { ask } from "../common/server.js";
 import { count, Refused, size } from "../common/words.js";
 
-/** Dialog over the page. With `pages` it shows PDF and picture files instead of films and sound. `pick` gets the files, each with `name`, `path` and `bytes`; `close` is called at its end. */
+/**
+ * Dialog over the page. With `pages` it shows PDF and picture files instead of films and sound. `pick` gets the files,
+ * each with `name`, `path` and `bytes`; `close` is called at its end.
+ */
 export function FolderDialog({ pages, pick, close }) {
   const [path, setPath] = useState("");
   const [listing, setListing] = useState(null);
@@ -51,7 +54,8 @@ export function FolderDialog({ pages, pick, close }) {
           <input type="checkbox" checked=${isPicked(file)} onChange=${() => toggle(file)} />
           <bdi class="grow">${file.name}</bdi><span class="faint figures">${size(file.bytes)}</span></label></li>`)}
         ${listing.more > 0 && html`<li class="soft entry">and ${count(listing.more, "file")} more</li>`}
-        ${listing.folders.length + listing.files.length === 0 && html`<li class="empty">${pages ? "No PDF or picture here." : "No media file here."}</li>`}
+        ${listing.folders.length + listing.files.length === 0
+          && html`<li class="empty">${pages ? "No PDF or picture here." : "No media file here."}</li>`}
       </ul>`}
     </div>
     <footer>

@@ -23,7 +23,8 @@ export function JobDetails({ job, live, review, languages }) {
   return html`<div class="details stack">
     ${work.failures.map((one) => html`<${Failure} key=${one.step} failure=${one} />`)}
     ${job.error && !work.failures.length && html`<${Failure} failure=${{ ...job.error, log_lines: [] }} />`}
-    ${work.notices.map((text) => html`<p class="note" data-state="warning" key=${text}>${icon("info")}<span>${sentence(text)}</span></p>`)}
+    ${work.notices.map((text) => html`<p class="note" data-state="warning" key=${text}>
+      ${icon("info")}<span>${sentence(text)}</span></p>`)}
     ${files.length > 0 && html`<section class="stack"><h4>Files</h4><${Files} job=${job} files=${files} /></section>`}
     ${job.state === "running" ? html`<${Heard} text=${work.text} />`
       : work.steps.length > 0 && html`<section class="stack"><h4>Steps</h4><${Steps} steps=${work.steps} /></section>`}
@@ -47,7 +48,8 @@ function spent(job, media) {
 
 /** Return what was found when the subtitles of a language were checked. */
 function checked({ language, cues, over_limits: over }, languages) {
-  return `${nameOf(language, languages)}: ${count(cues, "subtitle")}, ${over ? `${over} over a limit` : "all within the limits"}`;
+  const found = over ? `${over} over a limit` : "all within the limits";
+  return `${nameOf(language, languages)}: ${count(cues, "subtitle")}, ${found}`;
 }
 
 function Failure({ failure }) {
@@ -62,7 +64,8 @@ function Failure({ failure }) {
 function Files({ job, files }) {
   return html`<ul class="files">${files.map((file) => html`<li key=${file.name}>
     <a class="file" download href=${address(`api/1/jobs/${job.id}/files/${encodeURIComponent(file.name)}`)}>
-      ${icon("download")}<bdi class="cut grow">${file.name}</bdi><span class="faint figures">${size(file.bytes)}</span></a></li>`)}</ul>`;
+      ${icon("download")}<bdi class="cut grow">${file.name}</bdi>
+      <span class="faint figures">${size(file.bytes)}</span></a></li>`)}</ul>`;
 }
 
 /** The text as it is heard, the newest at the end and in sight. */
@@ -70,7 +73,8 @@ function Heard({ text }) {
   if (!text.length) return null;
   return html`<section class="stack"><h4>Heard so far</h4>
     <div class="heard" tabindex="0" ref=${(box) => box && (box.scrollTop = box.scrollHeight)}>
-      ${text.map((line, at) => html`<p key=${at}><span class="faint figures">${place(line.start_ms)}</span> <bdi>${line.text}</bdi></p>`)}
+      ${text.map((line, at) => html`<p key=${at}>
+        <span class="faint figures">${place(line.start_ms)}</span> <bdi>${line.text}</bdi></p>`)}
     </div></section>`;
 }
 

@@ -45,8 +45,10 @@ export function JobRow({ job, work, review, isOpen, languages, actions }) {
         ${job.state === "done" && review && html`<a class="button small primary" href=${`review/${review}`}>
           ${icon("edit")} Review<span class="unseen"> ${job.label}</span></a>`}
         ${job.state === "queued" && html`<${Action} name="first" words="Do next" sign="up" job=${job} actions=${actions} />`}
-        ${["queued", "running"].includes(job.state) && html`<${Action} name="cancel" words="Cancel" sign="close" job=${job} actions=${actions} />`}
-        ${["failed", "skipped", "cancelled"].includes(job.state) && html`<${Action} name="retry" words="Try again" sign="again" job=${job} actions=${actions} />`}
+        ${["queued", "running"].includes(job.state) && html`<${Action}
+          name="cancel" words="Cancel" sign="close" job=${job} actions=${actions} />`}
+        ${["failed", "skipped", "cancelled"].includes(job.state) && html`<${Action}
+          name="retry" words="Try again" sign="again" job=${job} actions=${actions} />`}
       </div>
     </div>
     ${job.state === "running" && work && html`<${Live} work=${work} />`}
@@ -57,7 +59,8 @@ export function JobRow({ job, work, review, isOpen, languages, actions }) {
 }
 
 function Action({ name, words, sign, job, actions }) {
-  return html`<button class="button small" onClick=${() => actions[name](job)}>${icon(sign)} ${words}<span class="unseen"> ${job.label}</span></button>`;
+  return html`<button class="button small" onClick=${() => actions[name](job)}>
+    ${icon(sign)} ${words}<span class="unseen"> ${job.label}</span></button>`;
 }
 
 /** When it was, and how long it took. */
@@ -86,8 +89,12 @@ export function Steps({ steps }) {
     const part = isRunning && step.done ? ` ${Math.round(100 * step.done)} %` : "";
     const spent = isRunning ? Date.now() - step.started_ms : (step.seconds ?? 0) * 1000;
     const fast = speed((step.media_ms ?? 0) * (isRunning ? (step.done ?? 0) : 1), spent);
-    const about = [step.backend, step.state, step.waits_for && `waits for ${step.waits_for}`, step.seconds && span(spent), fast && `${fast} as fast as it plays`];
+    const about = [
+      step.backend, step.state, step.waits_for && `waits for ${step.waits_for}`, step.seconds && span(spent),
+      fast && `${fast} as fast as it plays`,
+    ];
     return html`<li key=${step.step} class="chip" data-state=${STEP_STATES[step.state]} data-step=${step.step}
-      title=${about.filter(Boolean).join(", ")}>${step.step}${part}${isRunning && fast ? `, ${fast}` : ""}<span class="unseen">: ${step.state}</span></li>`;
+      title=${about.filter(Boolean).join(", ")}>
+      ${step.step}${part}${isRunning && fast ? `, ${fast}` : ""}<span class="unseen">: ${step.state}</span></li>`;
   })}</ol>`;
 }

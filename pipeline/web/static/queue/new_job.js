@@ -36,7 +36,8 @@ export function NewJob({ choices, submitted, failed }) {
   const { plan, refusal, file } = usePlan(choices, form, chosen);
 
   useEffect(() => {
-    if (choices) setForm({ ...choices.defaults, profile: choices.defaults.named_profile ? choices.defaults.profile : "", language: [] });
+    const { named_profile: isNamed, profile } = choices?.defaults ?? {};
+    if (choices) setForm({ ...choices.defaults, profile: isNamed ? profile : "", language: [] });
   }, [choices]);
   useEffect(() => acceptDrops(setIsOver, addFiles), []);
 
@@ -47,11 +48,18 @@ export function NewJob({ choices, submitted, failed }) {
   };
 
   function addFiles(files) {
-    const added = [...files].map((one) => ({ key: `${one.name}|${one.size}|${one.lastModified}`, name: one.name, bytes: one.size, file: one }));
+    const added = [...files].map((one) => ({
+      key: `${one.name}|${one.size}|${one.lastModified}`, name: one.name, bytes: one.size, file: one,
+    }));
     const fresh = added.filter((one) => !list.current.some((other) => other.key === one.key));
     for (const item of fresh) item.upload = new FileUpload(item.file, () => redraw((number) => number + 1));
     update([...list.current, ...fresh]);
     sendInTurn();
+  }
+
+  function addPicked(files) {
+    const fresh = files.filter((one) => !list.current.some((other) => other.key === one.path));
+    update([...list.current, ...fresh.map((one) => ({ ...one, key: one.path }))]);
   }
 
   /** Upload one file after the other: several at once would only share the connection. */
@@ -92,15 +100,20 @@ export function NewJob({ choices, submitted, failed }) {
     setIsSending(false);
   }
 
-  if (!form) return html`<section class="panel new-job"><div class="inside stack"><div class="waiting"></div><div class="waiting"></div></div></section>`;
+  if (!form) {
+    return html`<section class="panel new-job"><div class="inside stack">
+      <div class="waiting"></div><div class="waiting"></div></div></section>`;
+  }
   const open = chosen.filter((one) => !one.body);
   const recipe = choices.recipes.find((one) => one.name === form.recipe);
+  const profile = choices.profiles.find((one) => one.name === (form.profile || choices.defaults.profile));
   const set = (change) => setForm({ ...form, ...change });
   return html`<section class="panel new-job" aria-labelledby="new-title">
     <form class="inside stack" onSubmit=${start}>
       <h2 id="new-title">New job</h2>
       <label class="drop" data-over=${isOver}>
-        <input type="file" multiple class="unseen" onChange=${(event) => { addFiles(event.target.files); event.target.value = ""; }} />
+        <input type="file" multiple class="unseen" 
+          onChange=${(event) => { addFiles(event.target.files); event.target.value = ""; }} />
         ${icon("upload")}<span><span class="strong">Drop ${recipe?.reads_pages ? "PDF or picture" : "media"} files here</span><br />
         <span class="soft">or <span class="like-link">choose files</span> of this computer</span></span>
       </label>
@@ -111,14 +124,17 @@ export function NewJob({ choices, submitted, failed }) {
         <select id="recipe" value=${form.recipe} onChange=${(event) => set({ recipe: event.target.value })}>
           ${choices.recipes.map((one) => html`<option key=${one.name} value=${one.name}>${one.name}</option>`)}
         </select><p class="hint">${recipe?.summary}</p></div>
-      ${recipe?.takes_targets && html`<${LanguageField} id="to" label=${recipe.needs_target ? "Translate into" : "Translate into (optional)"}
+      ${recipe?.takes_targets && html`<${LanguageField} id="to"
+        label=${recipe.needs_target ? "Translate into" : "Translate into (optional)"}
         hint="Hindi, português, zh-Hant" languages=${choices.languages} chosen=${form.to} change=${(to) => set({ to })} />`}
       <details class="more"><summary>More choices</summary><div class="stack">
         <div class="field"><label for="profile">Models</label>
           <select id="profile" value=${form.profile} onChange=${(event) => set({ profile: event.target.value })}>
-            <option value="">${choices.defaults.named_profile ? "as the server was started" : "what suits the server"}: ${choices.defaults.profile}</option>
-            ${choices.profiles.map((one) => html`<option key=${one.name} value=${one.name}>${one.name}${one.suits ? "" : " (too slow here)"}</option>`)}
-          </select><p class="hint">${choices.profiles.find((one) => one.name === (form.profile || choices.defaults.profile))?.summary}</p></div>
+            <option value="">${choices.defaults.named_profile ? "as the server was started" : "what suits the server"}${
+              `: ${choices.defaults.profile}`}</option>
+            ${choices.profiles.map((one) => html`<option key=${one.name} value=${one.name}>
+              ${one.name}${one.suits ? "" : " (too slow here)"}</option>`)}
+          </select><p class="hint">${profile?.summary}</p></div>
         <${LanguageField} id="language" label="Spoken language" hint="found by itself" one=${true}
           languages=${choices.languages} chosen=${form.language} change=${(language) => set({ language })} />
         <div class="field"><label for="guide">Limits of subtitles</label>
@@ -130,8 +146,7 @@ export function NewJob({ choices, submitted, failed }) {
       <button class="button primary" disabled=${!open.length || isSending || !!refusal}>
         ${open.length > 1 ? `Start ${open.length} jobs` : "Start"}</button>
     </form>
-    ${isPicking && html`<${FolderDialog} pages=${!!recipe?.reads_pages} close=${() => setIsPicking(false)} pick=${(files) =>
-      update([...list.current, ...files.filter((one) => !list.current.some((other) => other.key === one.path)).map((one) => ({ ...one, key: one.path }))])} />`}
+    ${isPicking && html`<${FolderDialog} pages=${!!recipe?.reads_pages} close=${() => setIsPicking(false)} pick=${addPicked} />`}
   </section>`;
 }
 
@@ -141,7 +156,8 @@ function Chosen({ items, remove }) {
   return html`<ul class="chosen-files" aria-label="Chosen files">${items.map((item) => html`<li key=${item.key}>
     <div class="row">${icon(item.path ? "folder" : "file")}<bdi class="grow cut" title=${item.path ?? item.name}>${item.name}</bdi>
       <span class="faint figures">${size(item.bytes)}</span>
-      <button type="button" class="button quiet small" aria-label=${`Remove ${item.name}`} onClick=${() => remove(item)}>${icon("close")}</button></div>
+      <button type="button" class="button quiet small" aria-label=${`Remove ${item.name}`}
+        onClick=${() => remove(item)}>${icon("close")}</button></div>
     ${item.upload && html`<${Sent} item=${item} />`}
     ${item.refusal && html`<p class="wrong">${sentence(item.refusal.message)} ${sentence(item.refusal.hint)}</p>`}
   </li>`)}</ul>`;
@@ -161,7 +177,8 @@ function Sent({ item }) {
 function usePlan(choices, form, chosen) {
   const [state, setState] = useState({});
   const first = chosen.find((one) => one.path || one.upload?.state === "sent");
-  const body = form && { ...wanted(choices, form), ...(first && (first.path ? { path: first.path } : { upload: first.upload.id })) };
+  const which = first && (first.path ? { path: first.path } : { upload: first.upload.id });
+  const body = form && { ...wanted(choices, form), ...which };
   const told = JSON.stringify(body);
   useEffect(() => {
     if (!form) return undefined;

@@ -104,7 +104,8 @@ function Page() {
 
   useTick(queue.counts.running > 0);
 
-  const act = (method, path, body) => ask(method, path, body).then(load, (error) => { toast(html`${sentence(error.message)} ${sentence(error.hint)}`); load(); });
+  const act = (method, path, body) => ask(method, path, body)
+    .catch((error) => toast(html`${sentence(error.message)} ${sentence(error.hint)}`)).then(load);
   const actions = {
     cancel: (job) => act("DELETE", `api/1/jobs/${job.id}`),
     retry: (job) => act("POST", `api/1/jobs/${job.id}/retry`, {}),
@@ -124,7 +125,8 @@ function Page() {
       ${choices?.asks_for_token && html`<button class="button quiet small" onClick=${logOut}>Log out</button>`}</header>
     <main class="page queue-page">
       <h1 class="unseen">Jobs of reel</h1>
-      <${NewJob} choices=${choices} submitted=${load} failed=${(error, name) => toast(html`<bdi>${name}</bdi>: ${sentence(error.message)}`)} />
+      <${NewJob} choices=${choices} submitted=${load}
+        failed=${(error, name) => toast(html`<bdi>${name}</bdi>: ${sentence(error.message)}`)} />
       <section id="queue" class="stack" aria-labelledby="queue-title" tabindex="-1">
         <div class="spread"><h2 id="queue-title">Queue</h2><${Tabs} tab=${tab} counts=${queue.counts} choose=${choose} /></div>
         ${queue.setUp.map((one) => html`<${SetUp} key=${one.what} one=${one} />`)}
@@ -170,20 +172,26 @@ function Tabs({ tab, counts, choose }) {
 function SetUp({ one }) {
   const part = one.total_bytes ? `${size(one.done_bytes)} of ${size(one.total_bytes)}` : "";
   return html`<div class="panel inside stack"><p>Setting up ${one.what} <span class="soft figures">${part}</span></p>
-    ${one.total_bytes ? html`<progress max=${one.total_bytes} value=${one.done_bytes} aria-label=${`Setting up ${one.what}`}></progress>` : ""}</div>`;
+    ${one.total_bytes ? html`<progress max=${one.total_bytes} value=${one.done_bytes}
+      aria-label=${`Setting up ${one.what}`}></progress>` : ""}</div>`;
 }
 
 /** The jobs, or a word on why there are none. */
 function List({ queue, open, languages, actions, tab }) {
   if (queue.refusal && !queue.jobs) return html`<${Refused} refusal=${queue.refusal} />`;
-  if (!queue.jobs) return html`<div class="stack"><span class="unseen">Loading</span>${[1, 2, 3].map((key) => html`<div class="panel inside" key=${key}><div class="waiting"></div></div>`)}</div>`;
+  if (!queue.jobs) {
+    const rows = [1, 2, 3].map((key) => html`<div class="panel inside" key=${key}><div class="waiting"></div></div>`);
+    return html`<div class="stack"><span class="unseen">Loading</span>${rows}</div>`;
+  }
   if (!queue.jobs.length) {
     return html`<div class="panel empty">${icon("film")}
       ${tab === "all" ? html`<p class="strong">Nothing here yet</p><p>Drop a film, a talk or a recording into “New job”.
         Its subtitles and its transcript will be here.</p>` : html`<p>There is no such job.</p>`}</div>`;
   }
-  return html`<ul class="stack jobs" aria-busy=${queue.tab !== tab} aria-label=${count(queue.jobs.length, "job")}>${queue.jobs.map((job) => html`<${JobRow} key=${job.id} job=${job}
-    work=${queue.work[job.id]} review=${queue.reviews[job.folder]} isOpen=${open.has(job.id)} languages=${languages} actions=${actions} />`)}</ul>`;
+  const rows = queue.jobs.map((job) => html`<${JobRow} key=${job.id} job=${job} work=${queue.work[job.id]}
+    review=${queue.reviews[job.folder]} isOpen=${open.has(job.id)} languages=${languages} actions=${actions} />`);
+  return html`<ul class="stack jobs" aria-busy=${queue.tab !== tab} aria-label=${count(queue.jobs.length, "job")}>
+    ${rows}</ul>`;
 }
 
 render(html`<${Page} />`, document.getElementById("page"));

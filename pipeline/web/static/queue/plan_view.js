@@ -25,7 +25,8 @@ export function PlanView({ plan, refusal, file }) {
       <summary>${due ? count(due, "step") : "Nothing to do"}${reused ? `, ${reused} reused` : ""}
         ${file ? html` for <bdi>${file}</bdi>` : ""}</summary>
       <ol class="steps-planned">${plan.steps.map((step) => html`<li key=${step.step}>
-        <span class="strong">${step.step}</span> <span class="faint">${step.backend}</span> <span class="soft">${VERDICTS[step.verdict]}${step.reason && `: ${step.reason}`}</span></li>`)}</ol>
+        <span class="strong">${step.step}</span> <span class="faint">${step.backend}</span> <span class="soft">${
+          VERDICTS[step.verdict]}${step.reason && `: ${step.reason}`}</span></li>`)}</ol>
     </details>
   </div>`;
 }
