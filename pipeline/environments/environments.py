@@ -28,6 +28,7 @@ from pydantic import ValidationError
 from pipeline.base import events
 from pipeline.base.errors import Missing, UsageError
 from pipeline.base.events import Emit
+from pipeline.base.launcher import INSTALLED
 from pipeline.base.project import CODE_ROOT
 from pipeline.environments.installer import install, reason_in
 from pipeline.environments.package_index import complaint, index_environment, pip_command, uv_command, way_out
@@ -216,7 +217,9 @@ class Environments:
                 "environment.python",
                 f"the environment {family} needs Python {self._families[family].python} or newer, and this is "
                 f"{platform.python_version()}",
-                hint=f"delete {sys.prefix} and run `REEL_PYTHON=/path/to/python3 ./reel envs ensure {family}`",
+                hint="install reel again with a newer Python, as by `uv tool install --python 3.13 --force`"
+                if INSTALLED
+                else f"delete {sys.prefix} and run `REEL_PYTHON=/path/to/python3 ./reel envs ensure {family}`",
             )
         if absent := self._families[family].absent_on(sys.platform, platform.machine()):
             raise Missing(

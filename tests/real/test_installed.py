@@ -257,3 +257,16 @@ def test_the_notebook_works_from_top_to_bottom(kind: str, request: pytest.Fixtur
     assert "Hello." in told.stdout
     assert told.stdout.rstrip().endswith("reused")
     assert told.stderr == ""
+
+
+@pytest.mark.parametrize("words", [("models", "lock", "ge2e-embedder", "--shipped"), ("stages", "new", "mine")])
+def test_what_would_change_the_package_is_refused(installed: Installed, tmp_path: Path, words: tuple[str, ...]) -> None:
+    before = installed.digest()
+    said = run(installed.reel, *words, cwd=tmp_path, expect=2).stderr
+    assert "checkout" in said
+    assert installed.digest() == before
+
+
+def test_an_installed_reel_has_its_manual_page(installed: Installed) -> None:
+    page = installed.folder / "share" / "man" / "man1" / "reel.1"
+    assert page.read_bytes() == (ROOT / "docs" / "reference" / "reel.1").read_bytes()

@@ -9,6 +9,7 @@ from filelock import FileLock
 from pydantic import JsonValue, ValidationError
 
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK, BadInput, Missing, UsageError
+from pipeline.base.launcher import INSTALLED
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
 from pipeline.cli.commands.model_fetch import needed_models
@@ -27,6 +28,12 @@ from shared.mistakes import first_mistake
 
 def lock(arguments: LockModels) -> CommandResult:
     """Look up on the network what the lock lacks, and lock it. Entries that cannot be looked up stay as they are."""
+    if INSTALLED and (arguments.facts or arguments.shipped):
+        raise UsageError(
+            "models.installed",
+            "the shipped lock is part of the installed package, where nothing is changed",
+            hint="`./reel models lock NAME` locks a model in this project; only a checkout changes the shipped lock",
+        )
     if arguments.facts:
         return _take_facts(Path(arguments.facts).expanduser().absolute())
     project = project_of(arguments)
