@@ -134,6 +134,9 @@ class DraftStore:
             self._settle(name)
             draft = self._open.get(name)
             is_begun = (self.root / name / _NOTE).exists()
+            if is_begun and draft and draft.revision == 0 and not draft.note.attempt:
+                self.forget(name)  # its first operation was refused
+                draft, is_begun = None, False
             if draft is None or not is_begun:
                 base = None if is_begun else read()
                 if draft is None or base != draft.base:

@@ -198,12 +198,15 @@ def test_sound_and_its_peaks_come_by_ranges_and_a_picture_only_from_the_media_fo
     assert server.ask("GET", f"{page.path}/files/demo.en.vtt").body == (published / "demo.en.vtt").read_bytes()
 
 
-def test_a_file_that_was_edited_on_disk_is_never_overwritten_unasked(serve: Serve, published: Path) -> None:
+def test_a_file_that_was_edited_on_disk_is_never_overwritten_unasked(serve: Serve, reel: Reel, published: Path) -> None:
     server = serve()
     page = Page.of(server, published)
     cue = page.cue("en/0")
     assert cue
     assert page.apply().data["code"] == "review.nothing"
+    assert page.send(change({**cue, "lines": ["?"]}, "en/0", "No.")).data["code"] == "review.conflict"
+    page.read()
+    assert not list(reel.results.glob("serve/drafts/*/draft.json"))  # what was refused has begun no draft
     page.send(change(cue, "en/0", "From the page."))
     edited = published / "demo.en.srt"
     edited.write_text("1\n00:00:00,500 --> 00:00:01,000\nFrom the disk.\n", encoding="utf-8")
