@@ -27,6 +27,8 @@ from tests.pipeline.web.browser.reviewed import (
 )  # fmt: skip
 from tests.pipeline.web.conftest import DEMO
 
+pytestmark = pytest.mark.slow  # they start a browser
+
 NAME = "<img src=x onerror=alert(1)>.mp4"
 MARKUP = "<img src=x onerror=alert(1)> & <b>bold</b>"
 ARABIC, HEBREW = "مرحبا، هذا Reel 2.0 يعمل!", "שלום (world) 123, מה שלומך?"

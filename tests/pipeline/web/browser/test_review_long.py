@@ -16,6 +16,8 @@ from tests.pipeline.web.browser.conftest import Open
 from tests.pipeline.web.browser.reviewed import Review, is_saved, press, ready, start_review
 from tests.pipeline.web.conftest import DEMO
 
+pytestmark = pytest.mark.slow  # they start a browser
+
 CUES, HOURS = 3_000, 3
 MOST_NODES, MOST_HEAP_MB = 2_000, 60
 

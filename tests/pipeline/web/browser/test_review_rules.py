@@ -18,6 +18,8 @@ from shared.text.text_width import places
 from stages.toolkit.cues.rules import check
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow  # they start a browser
+
 LIMITS = GuideParams().limits("en", 25.0)
 TEXTS = (
     "Hello.", "Wir fahren über die Brücke.", "你好，世界", "これはテスト。", "안녕하세요", "नमस्ते दुनिया",
