@@ -89,13 +89,20 @@ def hear(cues: Sequence[CueText], transcript: Transcript) -> Heard:
     return Heard(tuple(heard), len(text), len(said), len(pairs))
 
 
+def without_times(cues: Sequence[CueText]) -> set[int]:
+    """Return the cues whose times are lost: a program that moved a file by too much put several at its beginning."""
+    found = {number for number, cue in enumerate(cues) if cue.start_ms == 0}
+    return found if len(found) > 1 else set()
+
+
 def points_of(cues: Sequence[CueText], heard: Heard) -> list[Point]:
     """Return the cues that were heard with their times in the file and in the film, without those of which a word or
     two were heard: such words are everywhere."""
+    lost = without_times(cues)
     return [
         Point(one.cue, cues[one.cue].start_ms, one.start_ms, one.weight)
         for one in heard.cues
-        if len(one.words) >= _HEARD_SHARE * one.size
+        if len(one.words) >= _HEARD_SHARE * one.size and one.cue not in lost
     ]
 
 

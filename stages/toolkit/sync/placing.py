@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from stages.toolkit.sync.cue_words import CueText, HeardCue
+from stages.toolkit.sync.cue_words import CueText, HeardCue, without_times
 from stages.toolkit.sync.pieces import Piece
 
 KEPT_MS = 150
@@ -44,14 +44,19 @@ class PlacedCue:
 def place(cues: Sequence[CueText], heard: Sequence[HeardCue], pieces: Sequence[Piece]) -> list[PlacedCue]:
     """Return one time for each cue, in their order. Expects a piece at least."""
     by_cue = {one.cue: one for one in heard}
+    lost = without_times(cues)
     of_piece = _pieces_of(cues, pieces)
     made: list[PlacedCue] = []
     for number, cue in enumerate(cues):
-        start_ms, basis = _start(cue, by_cue.get(number), pieces[of_piece[number]], number, heard, cues)
+        own = by_cue.get(number)
+        if own and number in lost:
+            made.append(PlacedCue(own.start_ms, max(own.end_ms, own.start_ms + 1), "words", of_piece[number]))
+            continue
+        start_ms, basis = _start(cue, own, pieces[of_piece[number]], number, heard, cues)
         length = (cue.end_ms - cue.start_ms) * (1.0 if stays(pieces[of_piece[number]]) else pieces[0].speed)
         end_ms = start_ms + length
-        if basis == "words":
-            end_ms = max(end_ms, by_cue[number].end_ms)
+        if own and basis == "words":
+            end_ms = max(end_ms, own.end_ms)
         made.append(PlacedCue(max(0, round(start_ms)), max(1, round(end_ms)), basis, of_piece[number]))
     return _in_order(cues, _fitted(cues, made, pieces), pieces)
 

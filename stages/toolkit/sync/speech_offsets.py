@@ -11,6 +11,7 @@ better one. 1,500 cues and two hours take 3 s.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -35,6 +36,8 @@ _ANCHOR_LETTERS = 5
 _REFINED_MS, _STEP_MS, _KERNEL_MS = 800, 20, 150
 # What a fit needs. Subtitles of the film had 0.38 to 0.69 and 3 to 6 times chance, others 0.08 to 0.41 and 0.9 to 1.5.
 _LEAST_RATING, _CHANCE = 0.3, 1.8
+# Of few cues, chance alone has more, and one search says little about how much: of 240 other films 1 was better.
+_FEW_CUES, _CHANCE_OF_ONE, _CHANCE_OF_FEW = 20, 1.9, 1.4
 
 Floats = NDArray[np.float32]
 HeardAt = tuple[str, int]
@@ -43,15 +46,19 @@ HeardAt = tuple[str, int]
 
 @dataclass(frozen=True)
 class SpeechFit:
-    """The pieces, and the sum of their ratings by cue beside that which chance gives."""
+    """The pieces of so many cues, and the sum of their ratings by cue beside that which chance gives."""
 
     pieces: tuple[Piece, ...]
     rating: float
     chance: float
+    cues: int = 0
 
     @property
     def is_proven(self) -> bool:
         """Tell whether chance does not explain it."""
+        if self.pieces and 0 < self.cues < _FEW_CUES:
+            least = _CHANCE_OF_ONE / math.sqrt(self.cues)
+            return self.rating > max(least, _CHANCE_OF_FEW * self.chance)
         return bool(self.pieces) and self.rating > max(_LEAST_RATING, _CHANCE * self.chance)
 
 
@@ -69,7 +76,7 @@ def find_by_speech(
     best = film.search(cues, speed)
     chance = max(backwards.search(cues, one).worth for one in {1.0, speed})
     pieces = tuple(film.refined(cues, piece) for piece in best.pieces())
-    return SpeechFit(pieces, best.worth / len(cues), chance / len(cues))
+    return SpeechFit(pieces, best.worth / len(cues), chance / len(cues), len(cues))
 
 
 @dataclass(frozen=True)

@@ -120,3 +120,13 @@ def test_a_line_that_is_out_of_step_alone_gets_the_time_of_its_words() -> None:
     cues = list(made.cues)
     cues[30] = Subtitled(slipped.start_ms - 2_000, slipped.end_ms - 2_000, slipped.text, slipped.truth_ms)
     assert max(off_ms(made, cues)) <= 300
+
+
+def test_lines_whose_times_were_lost_at_the_beginning_get_those_of_their_words() -> None:
+    made = film(6)
+    early = [
+        Subtitled(max(0, cue.start_ms - 90_000), max(0, cue.end_ms - 90_000), cue.text, cue.truth_ms)
+        for cue in made.cues
+    ]
+    assert sum(cue.start_ms == 0 for cue in early) > 5
+    assert share(off_ms(made, early), 300) >= 0.9
