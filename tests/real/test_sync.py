@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -41,7 +41,7 @@ def _signed(at_ms: float) -> str:
     return timecode(round(at_ms)) if at_ms >= 0 else f"-{timecode(round(-at_ms))}"
 
 
-def _write(path: Path, cues: list[tuple[Cue, float]], wrong: float) -> None:
+def _write(path: Path, cues: Sequence[tuple[Cue, float]], wrong: float) -> None:
     """Write cues with other beginnings; a part of the words is wrong, and every third cue is missing."""
     chance = random.Random(1)
     words = [word for cue, _ in cues for line in cue.lines for word in line.split()]
@@ -68,13 +68,15 @@ def test_damaged_subtitles_come_back_into_step(reel: Reel, film: Path, tmp_path:
     for language, limit_ms, share in (("en", 200, 0.95), ("pt", 500, 0.9)):
         truth = read(reel.out / "film" / f"film.{language}.srt").cues
         for name, damage in _DAMAGES.items():
+            if language != "en" and "scene" in name:
+                continue  # a minute of speech has too few cues for its times to prove another cut
             left = [(cue, at) for cue in truth if (at := damage(cue.start_ms)) is not None]
-            if "frames" in name:
+            if language == "en":
                 left = [one for number, one in enumerate(left) if number % 3]
             given = tmp_path / f"damaged.{language}.srt"
             _write(given, left, wrong=0.1 if language == "en" else 0.0)
             out = tmp_path / language / name
-            words = ["sync", film, given, "-o", out, "--profile", "starter", "--json"]
+            words: list[str | Path] = ["sync", film, given, "-o", out, "--profile", "starter", "--json"]
             report = json.loads(reel(*words).stdout)["data"]["report"]
             made = read(out / "film" / f"film.{language}.srt").cues
             assert len(made) == len(left)

@@ -7,10 +7,10 @@ not heard keeps its distance to the nearest one that was, or shares the room the
 
 from __future__ import annotations
 
-import itertools
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 from stages.toolkit.sync.cue_words import CueText, HeardCue, without_times
@@ -45,6 +45,7 @@ def place(cues: Sequence[CueText], heard: Sequence[HeardCue], pieces: Sequence[P
     """Return one time for each cue, in their order. Expects a piece at least."""
     by_cue = {one.cue: one for one in heard}
     lost = without_times(cues)
+    pieces = pieces if heard else _apart(cues, pieces)
     of_piece = _pieces_of(cues, pieces)
     made: list[PlacedCue] = []
     for number, cue in enumerate(cues):
@@ -59,6 +60,20 @@ def place(cues: Sequence[CueText], heard: Sequence[HeardCue], pieces: Sequence[P
             end_ms = max(end_ms, own.end_ms)
         made.append(PlacedCue(max(0, round(start_ms)), max(1, round(end_ms)), basis, of_piece[number]))
     return _in_order(cues, _fitted(cues, made, pieces), pieces)
+
+
+def _apart(cues: Sequence[CueText], pieces: Sequence[Piece]) -> list[Piece]:
+    """Return the pieces, each without the cues at its end that would be shown after the next one begins: by speech
+    alone, the scene that a film does not have seems to go on with what stands before it. Where that would be more
+    cues than the next piece has, that one is as doubtful, and both stay."""
+    made = list(pieces)
+    for number, (one, other) in enumerate(pairwise(pieces)):
+        begin_ms = other.film_ms(cues[other.first].start_ms)
+        inside = [at for at in range(one.first, one.last + 1) if one.film_ms(cues[at].start_ms) < begin_ms]
+        late = one.last - one.first + 1 - len(inside)
+        if inside and late < other.last - other.first + 1:
+            made[number] = replace(one, last=inside[-1])
+    return made
 
 
 def stays(piece: Piece) -> bool:
@@ -126,7 +141,7 @@ def _fitted(cues: Sequence[CueText], made: Sequence[PlacedCue], pieces: Sequence
     """Return the cues with those between two pieces in the room there is: a scene that the film does not have leaves
     too little of it, and then they share what is left."""
     found = list(made)
-    for one, other in itertools.pairwise(pieces):
+    for one, other in pairwise(pieces):
         inside = range(one.last + 1, other.first)
         low, high = made[one.last].end_ms, made[other.first].start_ms
         if not inside or made[one.last].start_ms > high:

@@ -25,7 +25,7 @@ from typing import NamedTuple
 # How long a seed is, and how often it may occur: the product of its counts on both sides.
 _SEEDS = ((1, 1), (2, 1), (3, 4), (4, 9), (6, 25))
 _SHORTEST_ALONE = 4  # letters of a word that may be a seed alone
-_LOOK_BACK = 40  # runs before this one that a chain may go on from at their distance
+_LOOK_BACK = 60  # runs before this one that a chain may go on from at their distance
 _JUMP_COST = 8.0  # in words; two jumps are needed to put a part into another place
 _SHIFT_COST = 0.5  # in words, by each doubling of the difference in distance
 _MATCH, _CLOSE, _DIFFERENT, _GAP = 1.0, 0.4, -0.6, -0.5  # random text loses, so that an extension ends
