@@ -95,6 +95,12 @@ class Material:
         """The same words in other lines."""
         return self._run("subtitle", {"transcript": self.said}, {"line_length": 26})
 
+    @cached_property
+    def film(self) -> Path:
+        """The media with its subtitles inside."""
+        inputs, params = _mux(self)
+        return self._run("mux", inputs, params).file("video")
+
 
 MakeFiles = Callable[[Path, Path], None]
 """Fills a folder; called with the interpreter of the backend's environment and the empty folder."""
@@ -280,6 +286,18 @@ CASES = (
     Case("condense", "anthropic", _condense),
     Case("condense", "llama-cpp", _condense, tiny={"model": Tiny("qwen-coder-500m", script("tiny_gguf.py"))}),
     Case("subtitle", "pysubs2", lambda made: ({"transcript": made.said}, {})),
+    Case(
+        "read", "pysubs2",
+        lambda made: ({"subtitles": made.subtitles.folder / "subtitles.srt"}, {"language": "en"}),
+    ),
+    Case("read", "ffmpeg", lambda made: ({"subtitles": made.film}, {"language": "en", "track": 0})),
+    Case("assemble", "parts", lambda made: ({"subtitle": made.subtitles.file("cues")}, {})),
+    Case(
+        "bilingual", "pysubs2",
+        lambda made: (
+            {"cues": made.subtitles.file("cues"), "translated": made.narrow_subtitles.file("cues")}, {}
+        ),
+    ),
     Case(
         "check", "pysubs2",
         lambda made: ({"subtitles": made.subtitles.folder / "subtitles.srt", "media": made.media}, {"language": "en"}),
