@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 
 ADDRESS = f"10.77.0.1:{PORT}"
 LABEL = "accelerator"
-CALL = ("--profile", "starter", "--no-report")  # a report says how long each step took
+CALL = ("--profile", "starter")
 
 
 @pytest.fixture(scope="module")

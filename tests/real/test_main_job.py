@@ -168,7 +168,7 @@ def _workers_of(pid: int) -> list[Path]:
 def test_a_run_killed_at_any_moment_is_finished_by_the_next_with_the_same_bytes(reel: Reel, ffmpeg: Path) -> None:
     media = reel.folder / "short.mp4"
     call(ffmpeg, "-nostdin", "-loglevel", "error", "-ss", "3.2", "-t", "4", "-i", DEMO, media)
-    job = ("run", media, "--profile", "starter", "--to", "pt", "--no-report")  # which says how long each step took
+    job = ("run", media, "--profile", "starter", "--to", "pt")
     started = time.monotonic()
     reel(*job)
     whole_s = time.monotonic() - started

@@ -6,6 +6,7 @@ longer stored is named and left out.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,7 @@ from shared.documents.removals import Removal, Removals
 from shared.documents.shots import Shots
 from shared.documents.speech import SpeechRegions
 from shared.documents.transcript import Transcript
+from shared.files import is_sound
 from shared.text.glossary import Glossary
 
 D = TypeVar("D", bound=Document)
@@ -199,11 +201,12 @@ class JobFacts:
         output = self.results[step].outputs.get(role)
         if not isinstance(output, StoredFile):
             return None
-        try:
-            return kind.read(self.materials.store.path(output))
-        except (DocumentError, OSError):
-            self._lose(f"{step}.{role}")
-            return None
+        path = self.materials.store.path(output)
+        with contextlib.suppress(DocumentError, OSError):
+            if is_sound(path, output.sha256):  # nobody may take damaged bytes for proof
+                return kind.read(path)
+        self._lose(f"{step}.{role}")
+        return None
 
     def _lose(self, output: str) -> None:
         if output not in self.lost:

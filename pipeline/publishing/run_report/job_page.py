@@ -95,7 +95,8 @@ def _tiles(facts: JobFacts) -> Html:
         figures.append((str(len(facts.speakers)), "speakers" if len(facts.speakers) > 1 else "speaker", ""))
     if facts.pins:
         figures.append((str(len(facts.pins)), "corrections" if len(facts.pins) > 1 else "correction", ""))
-    figures.append((span(facts.seconds), "of work", ""))
+    if facts.states:
+        figures.append((span(facts.seconds), "of work", ""))
     return tiles(figures)
 
 

@@ -1,4 +1,7 @@
-"""Shows the steps of one job: which backend did each, where, for how long, and with how much memory."""
+"""Shows the steps of one job: which backend did each and where, and on a run for how long and with how much memory.
+
+A published report has no times: then a job that is computed again publishes the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,16 @@ _BAR = 100
 
 def steps_table(facts: JobFacts) -> Html:
     """Return the steps in their order. A reused result has the figures of the run that made it."""
-    did = ("In this run",) if facts.states else ()
-    head = ("Step", "Backend", *did, "Time", "Share", "Speed", "Memory", "Result")
-    first = 2 + len(did)
+    if not facts.states:
+        brief: list[list[Part]] = [[step, _backend(done), _key(done)] for step, done in facts.results.items()]
+        return table(("Step", "Backend", "Result"), brief, "Steps")
+    head = ("Step", "Backend", "In this run", "Time", "Share", "Speed", "Memory", "Result")
     rows = [list(_row(step, facts)) for step in (*facts.results, *_failed(facts))]
     told = element(
         "p", "Times and memory are those of the run that made each result. Speed is in times the length of the file.",
         class_="soft",
     )  # fmt: skip
-    return together(told, table(head, rows, "Steps", (first, first + 2, first + 3)))
+    return together(told, table(head, rows, "Steps", (3, 5, 6)))
 
 
 def _failed(facts: JobFacts) -> list[str]:
@@ -32,10 +36,8 @@ def _failed(facts: JobFacts) -> list[str]:
 def _row(step: str, facts: JobFacts) -> Iterator[Part]:
     result = facts.results.get(step)
     yield step
-    device = str(result.ingredients.get("device") or "") if result else ""
-    yield f"{_backend(step, result)}{f' on {device}' if device not in {'', 'cpu'} else ''}"
-    if facts.states:
-        yield facts.states.get(step, "")
+    yield _backend(result) if result else ""
+    yield facts.states.get(step, "")
     if result is None:
         yield from ("", "", "", "", "")
         return
@@ -44,11 +46,16 @@ def _row(step: str, facts: JobFacts) -> Iterator[Part]:
     speed = facts.length_ms / 1000 / result.seconds if result.seconds else 0
     yield f"{speed:.{1 if speed < 100 else 0}f}x" if speed else ""
     yield f"{result.memory_mb:.0f} MB" if result.memory_mb else ""
-    yield element("code", result.key[:12], class_="short")
+    yield _key(result)
 
 
-def _backend(step: str, result: StoredResult | None) -> str:
-    return str(result.ingredients["backend"]) if result else ""
+def _backend(result: StoredResult) -> str:
+    device = str(result.ingredients.get("device") or "")
+    return f"{result.ingredients['backend']}{f' on {device}' if device not in {'', 'cpu'} else ''}"
+
+
+def _key(result: StoredResult) -> Html:
+    return element("code", result.key[:12], class_="short")
 
 
 def _bar(seconds: float, total: float) -> Html:

@@ -326,7 +326,7 @@ def test_an_interrupt_while_the_program_is_being_loaded_leaves_without_a_traceba
 
 
 def test_a_killed_run_is_finished_by_the_next_with_the_same_bytes(reel: Reel, media: Path, tmp_path: Path) -> None:
-    job = ("run", media, "--no-report")  # which says how long each step took
+    job = ("run", media)
     reel(*job, extra=STUB)
     expected = _contents(reel.out)
     chance = random.Random(7)

@@ -68,6 +68,7 @@ def of_stage(project: Project, stage: str) -> list[Path]:
 
 @pytest.mark.slow
 def test_flipped_bits_are_neither_published_nor_used(make_project: Callable[..., Project], film: Path) -> None:
+    # Without a report: it names each content that is gone, also those that no published file needs.
     project, chance = make_project(stub=True, report=False), random.Random(RUNS)
     folder = project.folders.output / "film"
     expected = []
@@ -92,7 +93,7 @@ def test_flipped_bits_are_neither_published_nor_used(make_project: Callable[...,
 def test_a_content_removed_during_publishing_is_made_again(
     make_project: Callable[..., Project], film: Path, monkeypatch: pytest.MonkeyPatch, made_again_by_then: bool
 ) -> None:
-    project = make_project(stub=True, report=False)
+    project = make_project(stub=True)
     run(project, film)
     expected, folder = published(project.folders.output / "film"), project.folders.output / "film"
     shutil.rmtree(folder)
@@ -126,7 +127,7 @@ def test_a_content_removed_during_publishing_is_made_again(
 def test_a_damaged_input_is_made_again_before_a_step_uses_it(
     make_project: Callable[..., Project], film: Path, stage: str, change: Mapping[str, JsonValue]
 ) -> None:
-    project = make_project(stub=True, report=False)
+    project = make_project(stub=True)
     run(project, film)
     damaged = of_stage(project, stage)
     for place in damaged:
@@ -141,7 +142,7 @@ def test_a_damaged_input_is_made_again_before_a_step_uses_it(
 def test_a_damaged_published_file_is_replaced_from_the_store_or_made_again(
     make_project: Callable[..., Project], film: Path
 ) -> None:
-    project = make_project(stub=True, report=False)
+    project = make_project(stub=True)
     run(project, film)
     expected = published(project.folders.output / "film")
     for place in of_stage(project, "subtitle"):

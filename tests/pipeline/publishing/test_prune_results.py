@@ -130,7 +130,7 @@ def test_a_run_in_progress_is_not_touched(reel: Reel, media: Path) -> None:
 
 
 def test_a_repair_finds_a_single_changed_byte_and_the_next_run_makes_it_anew(reel: Reel, media: Path) -> None:
-    steps_run(reel, media, "--no-report")  # which says how long each step took
+    steps_run(reel, media)
     published = {path.name: path.read_bytes() for path in (reel.out / "film").iterdir()}
     contents = sorted(path for path in (reel.results / "objects").rglob("*") if path.is_file() and path.stat().st_size)
     broken = bytearray(contents[0].read_bytes())
@@ -147,7 +147,7 @@ def test_a_repair_finds_a_single_changed_byte_and_the_next_run_makes_it_anew(ree
     assert found["unreadable"] == [str(manifest)]
     assert len(found["incomplete"]) >= 1
     assert len(json.loads(reel("runs", "list", "--json").stdout)["data"]["runs"]) == 1
-    assert steps_run(reel, media, "--no-report") >= 1
+    assert steps_run(reel, media) >= 1
     assert {path.name: path.read_bytes() for path in (reel.out / "film").iterdir()} == published
 
 
