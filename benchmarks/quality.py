@@ -104,7 +104,8 @@ def main() -> int:
         call = next(clip for clip in clips if clip.turns)
         alone_error = diarization_error(folder / "out" / call.name, [Placed(call, 0)])
         print()
-        for row in subtitle_figures(folder / "out" / "long", placed).rows(alone_error):
+        print_row(["diarization error of the call alone", f"{alone_error:.1%}"])
+        for row in subtitle_figures(folder / "out" / "long", placed).rows():
             print_row(row)
     return 0
 

@@ -51,12 +51,21 @@ def with_pins(laid: Iterable[Laid], pins: Sequence[Pin], speaker_of: Callable[[C
 
 
 def shows(cues: Sequence[Cue], pin: Pin) -> bool:
-    """Tell whether the cues around the place of a pin show its words as the user wrote them."""
+    """Tell whether the cues around the place of a pin show its words as the user wrote them; its lines, if those are
+    sounds alone."""
     spoken = [cue.spoken or Region(start_ms=cue.start_ms, end_ms=cue.end_ms) for cue in pin.cues]
     start_ms, end_ms = spoken[0].start_ms - _AROUND_MS, spoken[-1].end_ms + _AROUND_MS
-    near = [line for cue in cues if cue.start_ms < end_ms and cue.end_ms > start_ms for line in (said_in(cue.lines),)]
-    wanted = " ".join(" ".join(said_in(cue.lines).split()) for cue in pin.cues)
-    return f" {wanted} " in f" {' '.join(' '.join(near).split())} "
+    near = [cue for cue in cues if cue.start_ms < end_ms and cue.end_ms > start_ms]
+    wanted = _said(pin.cues)
+    return (
+        f" {wanted} " in f" {_said(near)} "
+        if wanted
+        else {cue.lines for cue in pin.cues} <= {one.lines for one in near}
+    )
+
+
+def _said(cues: Sequence[Cue]) -> str:
+    return " ".join(word for cue in cues for word in said_in(cue.lines).split())
 
 
 def is_same(cues: Sequence[Cue], read: ReadCues) -> bool:

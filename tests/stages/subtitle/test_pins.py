@@ -138,6 +138,21 @@ def test_corrections_survive_what_another_model_heard_at_other_times(data: st.Da
         assert_shown(found.pins, relaid(found, limits))
 
 
+def test_a_cue_that_a_second_correction_leaves_with_sounds_alone_is_shown() -> None:
+    transcript = a_transcript()
+    base = laid(transcript).cues
+    merged = base[2].model_copy(update={"start_ms": base[1].start_ms, "lines": ("[door] [door]", *base[2].lines)})
+    first = [base[0], merged]
+    published = relaid(corrected(transcript, base, first), NARROW).cues
+    second = [*published[:-1], published[-1].model_copy(update={"lines": ("[door] [door]",)})]
+    both = [
+        Correction(ReadCues(cues=tuple(first)), ReadCues(cues=base)),
+        Correction(ReadCues(cues=tuple(second)), ReadCues(cues=published)),
+    ]
+    found = CORRECTING.correct(transcript, None, both)
+    assert_shown(found.pins, relaid(found, WIDE))
+
+
 @examples(1)
 @given(st.data())
 def test_a_second_correction_adds_to_the_first(data: st.DataObject) -> None:
