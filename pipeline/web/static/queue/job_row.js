@@ -26,7 +26,10 @@ export function speed(media, spent) {
   return `${times < 10 ? times.toFixed(1) : Math.round(times)}×`;
 }
 
-/** A job. `actions` are cancel, retry, first and toggle; `review` is the id of its review page, if it has one. */
+/**
+ * A job. `actions` are cancel, retry, first and toggle; `review` is the id of its review page, if it has one. A click on
+ * the name does the same as the button before it, except where it marks the name to copy it.
+ */
 export function JobRow({ job, work, review, isOpen, languages, actions }) {
   const [state, word] = STATES[job.state];
   const to = (job.overrides.to ?? []).map((tag) => nameOf(tag, languages));
@@ -35,7 +38,7 @@ export function JobRow({ job, work, review, isOpen, languages, actions }) {
     <div class="job-head">
       <button class="button quiet small twist" aria-expanded=${isOpen} aria-label=${label} onClick=${() => actions.toggle(job)}>
         ${icon("open")}</button>
-      <div class="grow">
+      <div class="grow opens" onClick=${() => getSelection().isCollapsed && actions.toggle(job)}>
         <h3 class="cut"><bdi title=${job.media}>${job.label}</bdi></h3>
         <p class="soft small cut">${job.corrections && "corrections, "}${job.recipe}${to.length ? `, into ${to.join(", ")}` : ""}
           ${job.overrides.profile ? `, ${job.overrides.profile}` : ""} · <${When} job=${job} work=${work} /></p>

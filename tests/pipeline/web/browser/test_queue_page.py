@@ -312,7 +312,7 @@ def test_a_failed_step_shows_the_end_of_its_log_and_can_be_tried_again(
     page = open_page(serve()).page
     row = page.locator(f"[data-job='{made.id}']")
     expect(row.get_by_text("Asr needs more memory than there is.")).to_be_visible()
-    row.get_by_role("button", name="Show details of demo.mp4").click()
+    row.get_by_text("demo.mp4", exact=True).first.click()
     expect(row.get_by_text("<b>std::bad_alloc</b>")).to_be_visible()
     expect(row.locator("code", has_text="--profile starter")).to_be_visible()
     picture(page, "queue-failed")
