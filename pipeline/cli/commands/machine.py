@@ -31,6 +31,7 @@ from pipeline.plan.profile import load_profiles, suggest_profile
 
 Row = tuple[str, str, str]
 """A line of `reel doctor`: a state, what it is about, and the detail."""
+_OTHER_CACHE = "MODEL_CACHE_PATH"  # where other services of models look, with the layout of the hub
 _UNUSED = "unused"  # the state of what is not there, and what this profile never needs
 _LITTLE_BYTES = 2e9
 _MAKE_ROOM = "; `./reel runs prune` and `./reel models prune` show what may go"
@@ -48,6 +49,7 @@ def doctor(arguments: CheckMachine) -> CommandResult:
         ("ok", "system", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{_memory()}"),
         ("ok", "python", f"{platform.python_version()} in {sys.prefix}"),
         ("ok", "ffmpeg", f"{project.installed.tool.version} from {project.installed.tool.origin}"),
+        *_cache_row(project),
         *_room_rows(project),
         *_environment_rows(environments, needed_environments),
         *_model_rows(project),
@@ -65,6 +67,15 @@ def doctor(arguments: CheckMachine) -> CommandResult:
     ]
     wrong = any(state == "wrong" for state, *_ in rows)
     return CommandResult({"checks": data}, table(_counted(rows)), EXIT_MISSING if wrong else EXIT_OK)
+
+
+def _cache_row(project: Project) -> Iterator[Row]:
+    """Yield a row where the environment names a cache that reel does not use."""
+    if other := os.environ.get(_OTHER_CACHE):
+        yield "ok", "cache", (
+            f"{project.folders.cache}; {_OTHER_CACHE}={other} is not read: `REEL_CACHE_DIR` chooses the folder, and its"
+            " folder `huggingface` is the cache of the hub"
+        )  # fmt: skip
 
 
 def _room_rows(project: Project) -> list[Row]:

@@ -17,7 +17,7 @@ def empty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Make the project an empty folder."""
     monkeypatch.setenv("REEL_PROJECT", str(tmp_path))
     monkeypatch.setenv("PATH", "/nowhere")
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HOME", "HF_TOKEN_PATH"):
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HOME", "HF_TOKEN_PATH", "MODEL_CACHE_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
@@ -31,6 +31,16 @@ def shown(capsys: pytest.CaptureFixture[str]) -> dict[str, list[str]]:
         state, rest = line.split(maxsplit=1)
         states.setdefault(state, []).append(rest)
     return states
+
+
+def test_a_cache_of_another_service_is_told_apart_from_the_one_that_is_used(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert not any(line.startswith("cache ") for line in shown(capsys)["ok"])
+    monkeypatch.setenv("MODEL_CACHE_PATH", "/cache")
+    [told] = [line for line in shown(capsys)["ok"] if line.startswith("cache ")]
+    assert str(tmp_path / ".cache") in told
+    assert "MODEL_CACHE_PATH=/cache is not read: `REEL_CACHE_DIR` chooses" in told
 
 
 def test_what_the_profile_lacks_has_a_line_with_its_command_and_the_rest_is_counted(
