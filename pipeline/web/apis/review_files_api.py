@@ -21,6 +21,7 @@ from pipeline.web.review.pictures import Picture, picture_of
 from pipeline.web.service import Service
 from shared.documents.media import Media
 
+_STILLS_BACK = 3  # seconds; the tracks of a film end together as a rule, and containers round
 _FOR_EVER = "private, max-age=31536000, immutable"
 
 
@@ -60,7 +61,8 @@ class ReviewFilesApi:
         return _file(request, made, digest, "application/octet-stream", _FOR_EVER)
 
     async def still(self, request: Request) -> Response:
-        """Return one picture of the film, 320 pixels wide: the one at the second `number`."""
+        """Return one picture of the film, 320 pixels wide: the one at the second `number`, or the last before it where
+        the sound is longer than the picture."""
         text = request.path_params["number"]
         draft = await self._draft(request)
         info, film, picture = await asyncio.to_thread(self._picture, draft)
@@ -68,10 +70,10 @@ class ReviewFilesApi:
         if info is None or film is None or not is_there:
             raise Refused(404, "review.no-still", "there is no such picture", picture.why or None)
         digest = draft.base.media_sha256
-        made = await asyncio.wrap_future(self._made.still(digest, film, info, int(text)))
-        if made is None:
-            raise Refused(404, "review.no-still", "the film has no picture there")
-        return _file(request, made, f"{digest}-{text}", "image/jpeg", _FOR_EVER)
+        for number in range(int(text), max(int(text) - _STILLS_BACK, -1), -1):
+            if made := await asyncio.wrap_future(self._made.still(digest, film, info, number)):
+                return _file(request, made, f"{digest}-{number}", "image/jpeg", _FOR_EVER)
+        raise Refused(404, "review.no-still", "the film has no picture there")
 
     async def picture(self, request: Request) -> Response:
         """Return the film itself, whole or by ranges, if a browser may play its picture."""
