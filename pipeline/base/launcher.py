@@ -11,9 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 """The folder that holds the packages `pipeline`, `shared` and `stages`, and `config`."""
 INSTALLED = not (ROOT / "reel").is_file()
-"""Whether this is an installed package: it lies in a `site-packages`, and nothing is written there."""
+"""True for an installed package: it lies in a `site-packages`, and nothing is written there."""
 UNCOMPILED = INSTALLED and not (ROOT / "pipeline" / "__pycache__").is_dir()
-"""Whether it was installed without compiled modules, as uv does. Python must then keep them elsewhere."""
+"""True if it was installed without compiled modules, as uv does. Python must then keep them elsewhere."""
 BYTECODE = "bytecode"
 """The folder for them in the cache of a project."""
 REEL = "reel" if INSTALLED else "./reel"

@@ -1,4 +1,4 @@
-"""Names the contents that must stay in a store although no published job may need them: somebody is looking at them.
+"""Names the contents that must stay in a store although no published job may need them: a person is looking at them.
 
     pins/<name>     the sha256 of each content that `name` needs, one a line
 

@@ -30,7 +30,7 @@ _KINDS = {
     ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8", ".toml": "text/plain; charset=utf-8",
 }  # fmt: skip
-# An address says nothing of what a page shows, and a page that is no more served must not stay in a browser.
+# An address says nothing of what a page shows, and a page that is not served any more must not stay in a browser.
 _PAGE_HEADERS = {"cache-control": "no-store"}
 _FILE_HEADERS = {"cache-control": "no-cache"}  # kept, and asked for again with its entity tag
 

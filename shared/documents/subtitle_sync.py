@@ -30,7 +30,7 @@ class Shift(Frozen):
 class SubtitleFit(Document):
     """The evidence and the verdict. Shares are from 0 to 1.
 
-    `on_speech` is the share of the cues that are shown while somebody speaks, `agreeing` the share of the words heard
+    `on_speech` is the share of the cues that are shown while people speak, `agreeing` the share of the words heard
     in `sampled_ms` of the film that the text has in the same order. `speech_rating` is how well the times fit the
     speech after a shift, `chance_rating` how well they fit by chance; None where the words decided.
     """

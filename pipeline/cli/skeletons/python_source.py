@@ -21,7 +21,7 @@ def assigned(tree: ast.Module, name: str) -> ast.expr | None:
 
 
 def keyword(call: ast.expr | None, name: str) -> ast.expr | None:
-    """Return the value of a call's keyword; None where it is no call, or has no such keyword."""
+    """Return the value of a call's keyword; None if it is not a call or has no such keyword."""
     keywords = call.keywords if isinstance(call, ast.Call) else []
     return next((one.value for one in keywords if one.arg == name), None)
 

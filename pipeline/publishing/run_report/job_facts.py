@@ -203,7 +203,7 @@ class JobFacts:
             return None
         path = self.materials.store.path(output)
         with contextlib.suppress(DocumentError, OSError):
-            if is_sound(path, output.sha256):  # nobody may take damaged bytes for proof
+            if is_sound(path, output.sha256):  # damaged bytes prove nothing
                 return kind.read(path)
         self._lose(f"{step}.{role}")
         return None

@@ -68,7 +68,7 @@ class OcrApi:
     def _queue(self, ordered: Ordered, fields: Mapping[str, JsonValue], recipe: str) -> Job:
         """Queue the job. Raises `Refused`."""
         if recipe == FILM and fields.get("page") is not None:
-            raise Refused(422, "serve.page", "the file has no pages: it is no picture and no PDF", param="page")
+            raise Refused(422, "serve.page", "the file has no pages: it is neither a picture nor a PDF", param="page")
         answered = replace(ordered, place="answers", source=OCR, priority=_PRIORITY)
         return self._service.submit(self._service.maker.job(answered, self._overrides(fields, recipe)))
 

@@ -1,4 +1,4 @@
-"""Finds what a run has changed in subtitles: the person's own changes, and what was laid out anew around them. Pure."""
+"""Finds what a run has changed in subtitles: the person's own changes, and what moved around them. Pure."""
 
 from __future__ import annotations
 

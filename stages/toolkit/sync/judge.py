@@ -107,7 +107,7 @@ def shifts(cues: Sequence[CueText], pieces: Sequence[Piece]) -> tuple[Shift, ...
 
 
 def on_speech(cues: Sequence[CueText], speech: Sequence[Region]) -> float:
-    """Return the share of the cues with words that are shown while somebody speaks."""
+    """Return the share of the cues with words that are shown while people speak."""
     said = [cue for cue in cues if cue.words]
     if not said:
         return 0.0

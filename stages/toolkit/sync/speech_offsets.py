@@ -1,6 +1,6 @@
 """Find the offsets of a subtitle file by the times alone, where its words are of another language than those heard.
 
-A cue should be shown while somebody speaks, and should begin with the speech. For every cue and every offset there is a
+A cue should be shown while people speak, and should begin with the speech. For every cue and every offset there is a
 rating of that; Viterbi's algorithm finds the offsets with the best sum, where each change costs. alass does that with
 overlaps alone (Kärner, "Automatic synchronisation of subtitles", 2019). The beginnings are more exact, and the names
 and numbers that are the same in both languages are surer.

@@ -68,7 +68,7 @@ export class Session extends EventTarget {
     return !isSame(this.draft.cue(id), this.facts.published.get(id) ?? null);
   }
 
-  /** Return the tokens of a cue's text with times and probabilities; none of a translation, which nobody said. */
+  /** Return the tokens of a cue's text with times and probabilities; none of a translation, which is not heard. */
   tokens(id) {
     return tokens(this.draft.cue(id), this.facts.words);
   }

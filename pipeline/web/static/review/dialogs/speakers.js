@@ -27,7 +27,7 @@ export function openSpeakers(session, hear) {
     if (session.change(operations)) tell("The speakers have their names.");
   };
   const form = element("form", { class: "stack", onsubmit: (event) => { event.preventDefault(); keep(); } },
-    rows.length ? rows : element("p", { class: "soft", text: "Nobody is named yet. Give a cue a speaker by Alt+1." }),
+    rows.length ? rows : element("p", { class: "soft", text: "No speaker has a name yet. Give a cue a speaker by Alt+1." }),
     element("p", { class: "soft small", text: "Two speakers with one name become one. Alt+1 to Alt+9 give a cue to a speaker, in this order." }));
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.target.tagName !== "INPUT") return;
