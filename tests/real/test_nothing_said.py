@@ -49,8 +49,10 @@ def test_silence_noise_and_music_become_no_words_and_laughter_none_that_are_in_d
     assert items.pop("mute")["error"] == "demux.no-audio"
     assert {item["state"] for item in items.values()} == {"done"}
     laughter = reel.out / "laughter"
-    assert Removals.read(laughter / "removed.json").removals  # what Whisper makes of it
-    assert not [segment for segment in Transcript.read(laughter / "transcript.json").segments if _is_in_doubt(segment)]
+    left = Transcript.read(laughter / "transcript.json").segments
+    # With one ffmpeg, Whisper makes words of the laughter; with another, it makes none.
+    assert Removals.read(laughter / "removed.json").removals or not left
+    assert not [segment for segment in left if _is_in_doubt(segment)]
     for name in items.keys() - {"laughter"}:
         folder = reel.out / name
         assert Transcript.read(folder / "transcript.json").segments == (), f"{name} became words"
