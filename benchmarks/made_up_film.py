@@ -41,7 +41,7 @@ _WORDS = ("quiet", "sailor", "harbour", "the", "morning", "and", "remember", "a"
 
 @dataclass(frozen=True)
 class Line:
-    """What one speaker says. `doubts` are the probabilities of unsure words; a word of `others` has that speaker."""
+    """The words of one speaker. `doubts` are the probabilities of unsure words; a word of `others` has that speaker."""
 
     text: str
     speaker: str = "SPEAKER_00"

@@ -54,7 +54,7 @@ _NAME, _RIGHT_NAME = "Marta", "Martha"
 
 @dataclass(frozen=True)
 class Mistake:
-    """What is wrong in a line: a word, or a second speaker from the word at `wrong` on."""
+    """A mistake in a line: a word, or a second speaker from the word at `wrong` on."""
 
     line: int
     kind: str  # doubted, sure, name, speakers

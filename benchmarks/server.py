@@ -31,7 +31,7 @@ RANGE_BYTES = 32_000  # a second of the sound
 
 @dataclass
 class Load:
-    """What the clients of one server have seen so far."""
+    """The replies that the clients of one server have had so far."""
 
     port: int
     until: float

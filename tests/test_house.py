@@ -34,7 +34,7 @@ STARTERS = {
     "pipeline/__main__.py",  # starts itself again, with another encoding
     "pipeline/base/hardware.py",  # asks macOS for its performance cores
     "pipeline/base/nvidia.py",
-    "pipeline/engine/addresses/fetch.py",  # asks yt-dlp, which is no stage: it makes the file that stages read
+    "pipeline/engine/addresses/fetch.py",  # asks yt-dlp, which is not a stage: it makes the file that stages read
     "pipeline/environments/bootstrap_core.py",
     "pipeline/environments/conflicts.py",
     "pipeline/environments/environments.py",

@@ -17,7 +17,7 @@ from shared.documents.base import Frozen
 from shared.documents.cue import Cue
 
 SPEAKER, DOUBT = "speaker", "doubt"
-"""What the ids of speakers and doubts begin with, before a `/`; those of cues begin with their track."""
+"""The beginnings of the ids of speakers and doubts, before a `/`; those of cues begin with their track."""
 
 
 class SpeakerName(Frozen):

@@ -19,7 +19,7 @@ from stages.toolkit.sync.speech_offsets import SpeechFit, find_by_speech
 _SAME_TEXT = 0.25
 """The share of words that agree from which a text is taken for that of the film. A person's text has 60 to 95 % of what
 a recogniser hears, a shortened one 40 to 60 %, that of another film 1 to 8 %."""
-_FEWEST_WORDS = 8  # that agree, so that it is no chance
+_FEWEST_WORDS = 8  # that agree; fewer may by chance
 _ON_SPEECH = 0.3  # of a cue's time
 _AGREE_MS = 500  # two ways to find the offset that differ by less agree
 

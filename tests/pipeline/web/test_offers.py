@@ -1,4 +1,4 @@
-"""What a page offers before a job is queued: choices, folders, plans; and what it shows of a job afterwards."""
+"""The offers of a page before a job is queued: choices, folders, plans; and its view of the job afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stage `fit` proves by a few stretches of a film, and what it leaves to recognition."""
+"""Stage `fit` judges a subtitle by a few stretches of a film, or leaves it to recognition."""
 
 from __future__ import annotations
 

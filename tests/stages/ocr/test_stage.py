@@ -1,4 +1,4 @@
-"""What stage `ocr` promises: cues from what single looks at the picture have shown, and the lines of pages."""
+"""Stage `ocr` makes cues from what single looks at the picture have shown, and the lines of pages."""
 
 from __future__ import annotations
 

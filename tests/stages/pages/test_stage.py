@@ -1,4 +1,4 @@
-"""What stage `pages` promises: a picture of each page that was asked for, and a sentence where there is none."""
+"""Stage `pages` makes a picture of each page that was asked for, and a sentence where there is none."""
 
 from __future__ import annotations
 

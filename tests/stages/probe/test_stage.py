@@ -1,4 +1,4 @@
-"""What stage `probe` promises: the tracks of a file, with or without sound."""
+"""Stage `probe` lists the tracks of a file, with or without sound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stage `sync` writes: cues with other times, the file with nothing else changed, and a report."""
+"""Stage `sync` writes cues with other times, the file with nothing else changed, and a report."""
 
 from __future__ import annotations
 

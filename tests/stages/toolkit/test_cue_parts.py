@@ -1,4 +1,4 @@
-"""What is said in a cue is told from sounds, names and songs, and all of it can be written again."""
+"""The words of a cue are told from sounds, names and songs, and all of it can be written again."""
 
 from __future__ import annotations
 

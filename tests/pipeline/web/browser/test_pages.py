@@ -1,4 +1,4 @@
-"""What holds for every page: how it is served, who may see it, and what it is made of."""
+"""Rules for every page: how it is served, who may see it, and what it is made of."""
 
 from __future__ import annotations
 
