@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.project import CODE_ROOT, CONFIG
-from pipeline.base.settings import load_settings
-from pipeline.workers.installation import Installation, open_installation
+from pipeline.engine.project import Project
 from tests.conftest import Reel
 from tests.fakes.web_client import end_server, start_server
 
@@ -18,17 +16,10 @@ SLACK_MS = 40
 BOUNDARY = "boundary"
 
 
-@pytest.fixture(scope="module")
-def installed() -> Installation:
-    settings, _ = load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, {"ffmpeg": "own"})
-    return open_installation(settings)
-
-
-def a_late_film(installed: Installation, film: Path, offset_s: int = 0) -> Path:
+def a_late_film(ffmpeg: Path, film: Path, offset_s: int = 0) -> Path:
     """Make a film whose sound begins 3 s after its picture, and whose clock begins at `offset_s`."""
-    program = installed.tools.program(installed.tool)
     subprocess.run(
-        [program, "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "color=s=64x48:r=25:d=5", "-f", "lavfi",
+        [ffmpeg, "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "color=s=64x48:r=25:d=5", "-f", "lavfi",
          "-itsoffset", "3", "-i", "sine=d=2", "-map", "0:v", "-map", "1:a", "-c:v", "libx264", "-c:a", "aac",
          "-output_ts_offset", str(offset_s), film], check=True,
     )  # fmt: skip
@@ -38,9 +29,10 @@ def a_late_film(installed: Installation, film: Path, offset_s: int = 0) -> Path:
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
 @pytest.mark.parametrize("offset_s", [0, 5])
 def test_ffmpeg_tells_how_late_the_sound_of_a_film_begins(
-    installed: Installation, tmp_path: Path, suffix: str, offset_s: int
+    real_project: Project, ffmpeg: Path, tmp_path: Path, suffix: str, offset_s: int
 ) -> None:
-    film = a_late_film(installed, tmp_path / f"film.{suffix}", offset_s)
+    installed = real_project.installed
+    film = a_late_film(ffmpeg, tmp_path / f"film.{suffix}", offset_s)
     assert abs(installed.tools.sound_delay_ms(installed.tool, film) - 3000) <= SLACK_MS
     silent = tmp_path / "silent.txt"
     silent.write_text("no film", encoding="utf-8")
@@ -48,12 +40,12 @@ def test_ffmpeg_tells_how_late_the_sound_of_a_film_begins(
 
 
 def test_samples_of_a_film_in_a_media_folder_begin_when_its_sound_does(
-    installed: Installation, reel: Reel, tmp_path: Path
+    ffmpeg: Path, reel: Reel, tmp_path: Path
 ) -> None:
     films = tmp_path / "films"
     films.mkdir()
-    film = a_late_film(installed, films / "film.mkv")
-    server = start_server(reel, "--stub", "--media", films, "--map", f"/data={films}", "--set", "ffmpeg=own")
+    film = a_late_film(ffmpeg, films / "film.mkv")
+    server = start_server(reel, "--stub", "--media", films, "--map", f"/data={films}")
     samples = b"\1\0" * 16_000
     body = (
         f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="audio_file"; filename="audio"\r\n\r\n'.encode()

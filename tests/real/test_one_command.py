@@ -101,12 +101,11 @@ def world(reel: Reel, tmp_path: Path, made: Mapping[str, Files]) -> Iterator[Wor
 
 
 @pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clip(ffmpeg: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten seconds of the sample, to be heard with random weights."""
     place = tmp_path_factory.mktemp("clip") / "clip.mkv"
-    (program,) = (ROOT / ".venvs" / "ffmpeg").rglob("ffmpeg-*")
     source = ROOT / "samples" / "demo.mp4"
-    command = [str(program), "-v", "error", "-i", str(source), "-t", "10", "-c", "copy", str(place)]
+    command = [str(ffmpeg), "-v", "error", "-i", str(source), "-t", "10", "-c", "copy", str(place)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     return place
 

@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.project import CODE_ROOT, CONFIG
-from pipeline.base.settings import load_settings
+from pipeline.engine.project import Project
 from pipeline.web.review.made_files import MadeFiles
-from pipeline.workers.installation import open_installation
 from shared.documents.media import Media, Track
 from shared.documents.transcript import Transcript
 from tests.conftest import ROOT, Reel
@@ -103,25 +101,24 @@ def end_of_review(server: Server, reel: Reel, page: Page, before: dict[str, byte
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
-def test_a_still_shows_the_moment_of_the_sound_in_a_film_that_starts_late(tmp_path: Path, suffix: str) -> None:
-    settings, _ = load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, {"ffmpeg": "own"})
-    installed = open_installation(settings)
-    program = installed.tools.program(installed.tool)
+def test_a_still_shows_the_moment_of_the_sound_in_a_film_that_starts_late(
+    real_project: Project, ffmpeg: Path, tmp_path: Path, suffix: str
+) -> None:
     film = tmp_path / f"film.{suffix}"
     colours = [f"color=c={colour}:s=64x48:r=25:d=2" for colour in ("red", "blue")]
     given: list[str | Path] = [word for one in colours for word in ("-f", "lavfi", "-i", one)]
     subprocess.run(
-        [program, "-nostdin", "-loglevel", "error", *given, "-filter_complex", "concat=n=2", "-c:v", "libx264",
+        [ffmpeg, "-nostdin", "-loglevel", "error", *given, "-filter_complex", "concat=n=2", "-c:v", "libx264",
          "-output_ts_offset", "5", film], check=True,
     )  # fmt: skip
-    made = MadeFiles(tmp_path / "made", installed)
+    made = MadeFiles(tmp_path / "made", real_project.installed)
     track = Track(index=0, kind="video", codec="h264")
     info = Media(
         container="mpegts" if suffix == "ts" else suffix, start_ms=5000, duration_ms=4000, tracks=(track,),
         audio_track=0, decoded_ms=0,
     )  # fmt: skip
     pictures: list[Future[Path | None]] = [made.still("digest", film, info, number) for number in (1, 3, 9)]
-    shown = [colour_of(program, path) if path else "none" for path in (one.result() for one in pictures)]
+    shown = [colour_of(ffmpeg, path) if path else "none" for path in (one.result() for one in pictures)]
     made.close()
     assert shown == ["red", "blue", "none"]
 

@@ -21,12 +21,8 @@ SHORT_S = 16
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clip(ffmpeg: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the beginning of the sample as raw samples, as Bazarr makes them."""
-    ffmpeg = subprocess.run(
-        [ROOT / ".venvs" / "ffmpeg" / "bin" / "python", "-c", "import imageio_ffmpeg as i; print(i.get_ffmpeg_exe())"],
-        capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
     place = tmp_path_factory.mktemp("clip") / "speech.wav"
     demo = str(ROOT / "samples" / "demo.mp4")
     words = ["-i", demo, "-t", str(SHORT_S), "-ac", "1", "-ar", "16000", "-vn", str(place)]
