@@ -21,8 +21,8 @@ PROJECT = "REEL_PROJECT"  # as `project` has it
 def start() -> int:
     """Import the command line and run it; returns the exit code."""
     usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    heard = [number for number, how in usual.items() if signal.getsignal(number) == how]  # others are to be ignored
-    for number in heard:
+    signals = [number for number, how in usual.items() if signal.getsignal(number) == how]  # others are to be ignored
+    for number in signals:
         signal.signal(number, _leave)
     if "_ARGCOMPLETE" in os.environ:  # a shell asks how a command may go on
         from pipeline.cli.completion import complete
@@ -35,13 +35,13 @@ def start() -> int:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     try:
-        for number in heard:
+        for number in signals:
             signal.signal(number, signal.default_int_handler)
         return main()
     except KeyboardInterrupt:  # before the command line was understood, or after all was said
         return INTERRUPTED
     finally:
-        for number in heard:
+        for number in signals:
             signal.signal(number, signal.SIG_IGN)  # too late to change what the command has come to
         # An interrupt that came while a text was executed, as dataclasses do it, makes Python end by a signal in place
         # of our exit code, even if it was seen to; it forgets that with the next text.

@@ -170,12 +170,17 @@ class _Worker:
     def _failure(self, error: Exception, job_id: int | None, text: str) -> protocol.Message:
         """Return the message about an exception, by what it means on the device."""
         kind = failure_kind(error, self._device, card_free_mb() if self._device == "cuda" else None)
-        said = {"id": job_id, "type": type(error).__name__, "message": str(error)[:4000], "traceback": text[-20_000:]}
+        details = {
+            "id": job_id,
+            "type": type(error).__name__,
+            "message": str(error)[:4000],
+            "traceback": text[-20_000:],
+        }
         if kind == "memory":
-            return protocol.OutOfMemory.model_validate(said)
+            return protocol.OutOfMemory.model_validate(details)
         if kind == "card" or self._proving:
-            return protocol.CardFailed.model_validate({**said, "proof": self._proving})
-        return protocol.Failed.model_validate(said)
+            return protocol.CardFailed.model_validate({**details, "proof": self._proving})
+        return protocol.Failed.model_validate(details)
 
 
 def main() -> int:

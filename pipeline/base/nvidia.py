@@ -182,8 +182,8 @@ def _ask(tool: str, words: Sequence[str]) -> tuple[list[str], str]:
     lines = [line for line in done.stdout.splitlines() if line.strip()]
     if done.returncode == 0:
         return lines, ""
-    said = [*lines, *(line for line in done.stderr.splitlines() if line.strip())]
-    return lines, f"{_TOOL}: {said[0].strip()}" if said else f"{_TOOL} ended with exit status {done.returncode}"
+    messages = [*lines, *(line for line in done.stderr.splitlines() if line.strip())]
+    return lines, f"{_TOOL}: {messages[0].strip()}" if messages else f"{_TOOL} ended with exit status {done.returncode}"
 
 
 def _card(values: dict[str, str]) -> Card:

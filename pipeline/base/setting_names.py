@@ -28,15 +28,15 @@ SHORT_NAMES = {
 _FEW = 3  # stages that a hint names
 
 
-def check_parameter(stage: str, param: str, parameters: Parameters, said: str = "") -> None:
+def check_parameter(stage: str, param: str, parameters: Parameters, context: str = "") -> None:
     """Raise `UsageError` for a stage or a parameter that there is not, with the nearest name. `said` tells where."""
     if stage not in parameters:
         hint = suggestion(stage, parameters, f"the stages are {', '.join(parameters)}")
-        raise UsageError("stage.unknown", f"there is no stage `{stage}`{said}", hint=hint)
+        raise UsageError("stage.unknown", f"there is no stage `{stage}`{context}", hint=hint)
     known = ("backend", *sorted(MODEL_SETTINGS), *parameters[stage])
     if param not in known:
         hint = suggestion(param, known, f"the parameters of {stage} are {', '.join(known)}")
-        raise UsageError("params.invalid", f"the stage {stage} has no parameter `{param}`{said}", hint=hint)
+        raise UsageError("params.invalid", f"the stage {stage} has no parameter `{param}`{context}", hint=hint)
 
 
 def nearest_setting(name: str, known: Collection[str], parameters: Parameters, otherwise: str) -> str:

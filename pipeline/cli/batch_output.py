@@ -50,9 +50,9 @@ def asked_of(result: BatchResult) -> str | None:
 
 def _why(item: ItemResult) -> str:
     if item.error:
-        told = f"{item.error.message.splitlines()[0]} [{item.error.code}]"
+        failure = f"{item.error.message.splitlines()[0]} [{item.error.code}]"
         without = sorted({origin.rpartition(".")[0] for origin in item.missing})
-        return f"published without {', '.join(without)}: {told}" if item.published and without else told
+        return f"published without {', '.join(without)}: {failure}" if item.published and without else failure
     return item.reason or "another failed before it"
 
 

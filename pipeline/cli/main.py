@@ -142,8 +142,14 @@ def _print_failure(call: _Call, error: ReelError) -> None:
 def _print(call: _Call, status: str, data: object, errors: Sequence[ReelError], text: str) -> None:
     try:
         if call.as_json:
-            told = [_error_data(error) for error in errors]
-            document = {"format": JSON_FORMAT, "command": call.name, "status": status, "data": data, "errors": told}
+            error_data = [_error_data(error) for error in errors]
+            document = {
+                "format": JSON_FORMAT,
+                "command": call.name,
+                "status": status,
+                "data": data,
+                "errors": error_data,
+            }
             print(json_text(document, sys.stdout, indent=1))
         elif text:
             print(as_called(text).rstrip("\n"))

@@ -45,7 +45,7 @@ def lines_of(report: SyncReport) -> Iterator[str]:
     if len(report.shifts) > _MOST:
         yield f"  and {len(report.shifts) - _MOST} more changes, see {_FILE}"
     counts = Counter(one.basis for one in report.placed)
-    yield from (f"  {counts[basis]} {told}" for basis, told in _BY.items() if counts[basis])
+    yield from (f"  {counts[basis]} {meaning}" for basis, meaning in _BY.items() if counts[basis])
     lost = [one for one in report.placed if one.basis == "nowhere"]
     if lost:
         yield f"  look at cues {lost[0].number} to {lost[-1].number}, at {clock(lost[0].film_ms)} of the film"
@@ -53,11 +53,11 @@ def lines_of(report: SyncReport) -> Iterator[str]:
 
 def _shift(shift: Shift) -> str:
     at_start = shift.offset_ms + (shift.speed - 1) * shift.start_ms
-    told = f"cues {shift.first} to {shift.last}, from {clock(shift.start_ms)}: {at_start / 1000:+.2f} s"
+    text = f"cues {shift.first} to {shift.last}, from {clock(shift.start_ms)}: {at_start / 1000:+.2f} s"
     if abs(shift.speed - 1) < _SAME:
-        return told
+        return text
     for speed, name in _SPEEDS.items():
         for value, named in ((speed, name), (1 / speed, "/".join(reversed(name.split("/"))))):
             if abs(value - shift.speed) < _SAME:
-                return f"{told}, {named} of the length"
-    return f"{told}, {shift.speed:.4f} of the length"
+                return f"{text}, {named} of the length"
+    return f"{text}, {shift.speed:.4f} of the length"

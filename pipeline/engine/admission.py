@@ -142,8 +142,8 @@ class Admission:
         """Return the existing subtitle that stands for recognition: the media file itself, if it is one."""
         if request.subtitle or not is_subtitle(request.media.name):
             return request.subtitle
-        said = request.overrides.get(_SPOKEN) or self._planner.settings.stages.get("asr", {}).get("language")
-        return alone(request.media.name, str(said) if said else None)
+        language = request.overrides.get(_SPOKEN) or self._planner.settings.stages.get("asr", {}).get("language")
+        return alone(request.media.name, str(language) if language else None)
 
     def item(self, request: Request, digest: str, index: int = 0) -> Item:
         """Return the item, with a folder that no other file of this run has."""

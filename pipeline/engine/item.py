@@ -181,8 +181,8 @@ class ItemTracker:
         self._errors[step.id] = error
         self.results.pop(step.id, None)  # a reused result that is damaged and could not be made again
         self._record(step, None, "failed", seconds)
-        told = error.code, error.message, error.hint, error.log, error.log_lines
-        self.emit(events.StepFailedEvent(self.item.name, step.id, step.backend_name, *told))
+        details = error.code, error.message, error.hint, error.log, error.log_lines
+        self.emit(events.StepFailedEvent(self.item.name, step.id, step.backend_name, *details))
 
     def skipped(self, step: Step) -> None:
         """Report that the step was not begun, because another step failed."""

@@ -210,8 +210,8 @@ class ItemRunner:
             started=lambda worker: tracker.started(step, reason, worker),
             progress=lambda done: tracker.emit(events.StepProgress(item.name, step.id, done)),
             warning=lambda text: tracker.emit(events.Notice(item.name, step.id, text)),
-            partial=lambda said: tracker.emit(
-                events.StepPartial(item.name, step.id, said.start_ms, said.end_ms, said.text)
+            partial=lambda heard: tracker.emit(
+                events.StepPartial(item.name, step.id, heard.start_ms, heard.end_ms, heard.text)
             ),
         )
         order = (-item.priority, -float(item.plan.depths[step.id]), float(item.index))

@@ -88,11 +88,11 @@ def require_on_disk(names: Iterable[str], models: ModelCache) -> None:
     missing = {name: list(models.problems(name)) for name in names if models.problem(name)}
     if not missing:
         return
-    told = "".join(f"\n  {name}: {problem}" for name, problems in missing.items() for problem in problems)
+    listed = "".join(f"\n  {name}: {problem}" for name, problems in missing.items() for problem in problems)
     how_many = "a model is" if len(missing) == 1 else f"{len(missing)} models are"
     raise Missing(
         "model.not-local",
-        f"{how_many} not complete, and models are loaded from local files alone:{told}",
+        f"{how_many} not complete, and models are loaded from local files alone:{listed}",
         hint=f"run `./reel models fetch {' '.join(missing)}` once, where there is a network; {GUIDE} has the steps",
     )
 

@@ -128,6 +128,6 @@ def _held_back(locks: dict[str, str], both: str) -> Iterator[HeldBack]:
 
 def _words(message: str) -> str:
     """Return the resolver's explanation on one line, without its first line and its hints."""
-    told = message.partition("\nhint:")[0]
-    cause = re.split(r"cause:|╰─▶", told, maxsplit=1)[-1]
+    text = message.partition("\nhint:")[0]
+    cause = re.split(r"cause:|╰─▶", text, maxsplit=1)[-1]
     return " ".join(cause.split()) or "the resolver gave no reason"

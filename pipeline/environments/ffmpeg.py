@@ -125,8 +125,8 @@ class Tools:
         Whoever extracts the sound loses this silence. Raises `Missing`.
         """
         arguments = ["-map", "0:a:0", "-c", "copy", "-copyts", "-frames:a", "2", "-f", "framecrc", "-"]
-        told = self._ask(tool, media, arguments)
-        start, base, packet = _START.search(told), _TIME_BASE.search(told), _PACKET.search(told)
+        output = self._ask(tool, media, arguments)
+        start, base, packet = _START.search(output), _TIME_BASE.search(output), _PACKET.search(output)
         if not (start and base and packet):
             return 0
         first_ms = int(packet[1]) * 1000 * int(base[1]) // int(base[2])

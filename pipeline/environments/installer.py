@@ -69,12 +69,12 @@ class Packages:
 
     def hear(self, line: str) -> None:
         """Read a line."""
-        if told := _COMES.match(line):
-            size = round(float(told["size"]) * _UNITS.get(told["unit"], 1))
-            self._sizes[told["package"]], self._begun[told["package"]] = size, time.monotonic()
-            self._emit(events.PackageStarted(self._what, told["package"], size))
-        elif (told := _CAME.match(line)) and told["package"] in self._begun:
-            package = told["package"]
+        if match := _COMES.match(line):
+            size = round(float(match["size"]) * _UNITS.get(match["unit"], 1))
+            self._sizes[match["package"]], self._begun[match["package"]] = size, time.monotonic()
+            self._emit(events.PackageStarted(self._what, match["package"], size))
+        elif (match := _CAME.match(line)) and match["package"] in self._begun:
+            package = match["package"]
             self._done += self._sizes[package]
             seconds = time.monotonic() - self._begun.pop(package)
             self._emit(events.FileEnded(self._what, package, True, self._sizes[package], seconds))

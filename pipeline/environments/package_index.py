@@ -75,11 +75,11 @@ def pip_settings(python: str | Path, parent: Variables) -> dict[str, str]:
     environ |= {name: value for name, value in parent.items() if name.upper() == "PIP_CONFIG_FILE"}
     environ |= {"PIP_QUIET": "0", "PIP_VERBOSE": "0", "PIP_NO_COLOR": "1", "PYTHONUTF8": "1"}
     command = pip_command(python, "config", "list")
-    told = subprocess.run(
+    listed = subprocess.run(
         command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace"
     )
     found: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
-    for line in told.stdout.splitlines():
+    for line in listed.stdout.splitlines():
         if (setting := _SETTING.match(line)) and setting["section"] in found and setting["name"] in _PIP_KEEPS:
             found[setting["section"]][setting["name"]] = " ".join(str(ast.literal_eval(setting["value"])).split("\n"))
     return {name: value.strip() for section in _SECTIONS for name, value in found[section].items()}
@@ -121,14 +121,14 @@ def installer_environment(
     }
 
 
-def complaint(said: str) -> str:
+def complaint(output: str) -> str:
     """Return why pip failed, in one line, by all that it said: a certificate or a connection that it has only warned
     of goes before its last error, which is then that there is no such package."""
-    if broken := _NOT_VERIFIED.search(said):
+    if broken := _NOT_VERIFIED.search(output):
         return " ".join(broken[0].split())
-    errors = [line.removeprefix("ERROR: ").strip() for line in said.splitlines() if line.startswith("ERROR")]
-    last = errors[-1] if errors else (said.strip().splitlines() or ["pip gave no reason"])[-1]
-    broken = _NO_CONNECTION.search(said)
+    errors = [line.removeprefix("ERROR: ").strip() for line in output.splitlines() if line.startswith("ERROR")]
+    last = errors[-1] if errors else (output.strip().splitlines() or ["pip gave no reason"])[-1]
+    broken = _NO_CONNECTION.search(output)
     return f"{last}: {broken['why']}" if broken else last
 
 
@@ -136,11 +136,11 @@ def way_out(reason: str, command: str = "") -> str | None:
     """Return the hint for a refused certificate, with the `command` to try then; None for other reasons."""
     if not _CERTIFICATE.search(reason):
         return None
-    told = (
+    hint = (
         "if your network has a certificate authority of its own, name the file of its certificate in the variable "
         "SSL_CERT_FILE"
     )
-    return f"{told}: `SSL_CERT_FILE=/path/to/ca.pem {command}`" if command else told
+    return f"{hint}: `SSL_CERT_FILE=/path/to/ca.pem {command}`" if command else hint
 
 
 def _kept(parent: Variables) -> dict[str, str]:
@@ -160,28 +160,28 @@ def _option(variable: str) -> str:
 
 def _for_uv(variables: Variables, pip: Variables, cert: str | None, bundle: str | None) -> dict[str, str]:
     """Return the variables that hand pip's settings to uv, which reads none of them, where the user told uv nothing."""
-    told: dict[str, str] = {}
+    settings: dict[str, str] = {}
     if not any(variables.get(name) for name in _UV_INDEXES):
         if pip.get("no-index", "").lower() in {"1", "true", "yes", "y", "on", "t"}:
-            told |= {"UV_NO_INDEX": "1", "UV_FIND_LINKS": ",".join(pip.get("find-links", "").split())}
+            settings |= {"UV_NO_INDEX": "1", "UV_FIND_LINKS": ",".join(pip.get("find-links", "").split())}
         elif address := pip.get("index-url") or pip.get("pypi-url"):
-            told["UV_DEFAULT_INDEX"] = address
+            settings["UV_DEFAULT_INDEX"] = address
     if hosts := pip.get("trusted-host"):
-        told["UV_INSECURE_HOST"] = " ".join(hosts.split())
+        settings["UV_INSECURE_HOST"] = " ".join(hosts.split())
     if proxy := pip.get("proxy"):
-        told |= {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
+        settings |= {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
     if client := pip.get("client-cert"):
-        told["SSL_CLIENT_CERT"] = os.path.expanduser(client)  # noqa: PTH111 - raises nothing without a home
+        settings["SSL_CLIENT_CERT"] = os.path.expanduser(client)  # noqa: PTH111 - raises nothing without a home
     proxied = any(variables.get(name) for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY",
                                                    "HTTPS_PROXY", "ALL_PROXY"))  # fmt: skip
-    own = {name for name in told if variables.get(name) or (proxied and name.endswith("_PROXY"))}
-    told = {name: value for name, value in told.items() if value and name not in own}
+    own = {name for name in settings if variables.get(name) or (proxied and name.endswith("_PROXY"))}
+    settings = {name: value for name, value in settings.items() if value and name not in own}
     if cert:
-        told["SSL_CERT_FILE"] = cert
+        settings["SSL_CERT_FILE"] = cert
     # Without a store uv refuses to start with it, and has certificates of its own.
     if not any(variables.get(name) for name in _UV_STORES) and (bundle or sys.platform in {"darwin", "win32"}):
-        told["UV_SYSTEM_CERTS"] = "1"
-    return told
+        settings["UV_SYSTEM_CERTS"] = "1"
+    return settings
 
 
 def _existing(values: Variables, *names: str) -> str | None:

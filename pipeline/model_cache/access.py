@@ -37,4 +37,4 @@ def refused_access(names: Sequence[str], cache: ModelCache, emit: Emit) -> Mappi
         return Missing(refused.code, f"the model {name} cannot be fetched: {refused}", hint=hint)
 
     with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
-        return {name: told for name, told in zip(gated, pool.map(ask, gated), strict=True) if told}
+        return {name: refusal for name, refusal in zip(gated, pool.map(ask, gated), strict=True) if refusal}

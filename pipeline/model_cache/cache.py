@@ -188,8 +188,8 @@ class ModelCache:
             except SourceFailed as failure:
                 refusals.append((source.kind, failure))
         else:
-            told = "; ".join(f"{kind}: {failure}" for kind, failure in refusals)
-            raise self._missing(name, told, refusals[0][1] if refusals else None)
+            reasons = "; ".join(f"{kind}: {failure}" for kind, failure in refusals)
+            raise self._missing(name, reasons, refusals[0][1] if refusals else None)
         for file, entry in locked.files.items():
             layout.link(file, entry.sha256)
         layout.write_reference()

@@ -63,9 +63,9 @@ def raise_together(failed: Mapping[str, Missing]) -> None:
     first = next(iter(failed.values()))
     if len(failed) == 1:
         raise first
-    told = "".join(f"\n  {error.message}" for error in failed.values())
+    listed = "".join(f"\n  {error.message}" for error in failed.values())
     raise Missing(
         first.code,
-        f"{len(failed)} models are not complete:{told}",
+        f"{len(failed)} models are not complete:{listed}",
         hint=f"run `./reel models fetch {' '.join(failed)}`",
     ) from first

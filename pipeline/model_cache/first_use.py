@@ -173,14 +173,14 @@ def _told(before: LockedModel, now: LockedModel, hub: str) -> str:
 
 def _without_repeats(emit: Emit) -> Callable[[Event], None]:
     """Tell `emit` of each notice once: many models have the same to say about a token."""
-    told: set[str] = set()
+    emitted: set[str] = set()
     guard = threading.Lock()
 
     def heard(event: Event) -> None:
         with guard:
-            if isinstance(event, Notice) and event.text in told:
+            if isinstance(event, Notice) and event.text in emitted:
                 return
-            told.add(event.text if isinstance(event, Notice) else "")
+            emitted.add(event.text if isinstance(event, Notice) else "")
         emit(event)
 
     return heard

@@ -88,8 +88,8 @@ class _Resolver:
     def resolve(self, source: HubSource, revision: str, token: Token | None) -> LockedModel:
         hub = self.cache.hub
         api = f"{hub}/api/models/{self.repo}"
-        told = json.loads(self._read(f"{api}/revision/{urllib.parse.quote(revision, safe='')}", token)[0])
-        commit = str(told.get("sha", ""))
+        answer = json.loads(self._read(f"{api}/revision/{urllib.parse.quote(revision, safe='')}", token)[0])
+        commit = str(answer.get("sha", ""))
         files: dict[str, LockedFile] = {}
         every = [
             e for e in self._entries(f"{api}/tree/{commit}?recursive=true&expand=false", token) if e.type == "file"

@@ -15,14 +15,14 @@ from shared.text.language import english_name, primary
 
 def check_languages(plan: Plan, targets: Sequence[str]) -> None:
     """Raise `UsageError` for a language that a step of the plan does not support, or that no step produces."""
-    said = {step.stage.name: step.params.model_dump() for step in plan.steps}
-    spoken: str | None = said.get(ASR, {}).get("language")
+    parameters = {step.stage.name: step.params.model_dump() for step in plan.steps}
+    spoken: str | None = parameters.get(ASR, {}).get("language")
     for step in plan.steps:
         if step.stage.name == ASR and step.backend_name != STUB_BACKEND:
             _check_heard(step, spoken)
         elif step.stage.name == TRANSLATE and step.backend_name != STUB_BACKEND:
             _check_pair(step, spoken)
-    burnt: str | None = said.get(MUX, {}).get("burn_in")
+    burnt: str | None = parameters.get(MUX, {}).get("burn_in")
     if burnt is not None and spoken is not None:
         _check_burnt(burnt, [spoken, *targets])
 

@@ -58,8 +58,8 @@ def _broken(name: str, error: Exception) -> StageBroken:
     text = "".join(traceback.format_exception(error))
     file = CODE_ROOT / "stages" / name / "stage.py"
     place = place_in_code(text.replace(__file__, ""), CODE_ROOT) or file.relative_to(CODE_ROOT).as_posix()
-    said = " ".join(str(error).split())
-    message = f"the stage {name} cannot be loaded: {type(error).__name__}: {said}, at {place}"
+    reason = " ".join(str(error).split())
+    message = f"the stage {name} cannot be loaded: {type(error).__name__}: {reason}, at {place}"
     return StageBroken("stage.broken", message, hint="correct the file; the other stages are not affected")
 
 

@@ -42,8 +42,8 @@ def choose_translator(
         return None
     chosen = (ready or unasked)[0]
     better = [backend for backend in lacking if backend != chosen][: list(lacking).index(chosen)]
-    told = [f"{backend} would be better and lacks {' and '.join(lacking[backend])}" for backend in better]
-    return Translator(chosen, "; ".join([_pair(source, target), *told]))
+    notes = [f"{backend} would be better and lacks {' and '.join(lacking[backend])}" for backend in better]
+    return Translator(chosen, "; ".join([_pair(source, target), *notes]))
 
 
 def lacking_for(
@@ -61,9 +61,9 @@ def lacking_for(
 def spoken(settings: Mapping[str, object]) -> str | None:
     """Return the language that the user says is spoken, in the settings of stage `asr`; None where it is to be
     identified."""
-    said = settings.get("language")
+    language = settings.get("language")
     try:
-        return known_language(str(said)) if said else None
+        return known_language(str(language)) if language else None
     except ValueError:
         return None  # the stage refuses it with its own words
 

@@ -103,8 +103,8 @@ def _languages(edit: Edit, edits: Sequence[Edit], step: Step) -> tuple[str, ...]
     if _TRANSLATION in step.inputs or edit.language is None:
         return ()
     becomes = {one.language: one.becomes for one in edits if one.language and one.becomes}
-    heard = [edit.language, *(heard for heard, then in becomes.items() if then == edit.language)]
-    return tuple(one for one in heard if becomes.get(one, edit.language) == edit.language) or None
+    languages = [edit.language, *(languages for languages, then in becomes.items() if then == edit.language)]
+    return tuple(one for one in languages if becomes.get(one, edit.language) == edit.language) or None
 
 
 def _corrected(plan: Plan, source: FromStep, found: _Corrections, correct: Step) -> Plan:

@@ -165,10 +165,10 @@ def _speaker_changes(sheet: CueSheet, words: Sequence[Word]) -> Iterator[Doubt]:
         if cue.spoken is None or sum(line.lstrip().startswith(("-", "–", "‐")) for line in cue.lines) > 1:
             continue
         first = bisect_left(starts, cue.spoken.start_ms)
-        said = [word for word in words[first : bisect_left(starts, cue.spoken.end_ms)] if word.speaker]
-        changes = [later for before, later in pairwise(said) if later.speaker != before.speaker]
+        spoken = [word for word in words[first : bisect_left(starts, cue.spoken.end_ms)] if word.speaker]
+        changes = [later for before, later in pairwise(spoken) if later.speaker != before.speaker]
         if changes:
-            names = list(dict.fromkeys(word.speaker or "" for word in said))
+            names = list(dict.fromkeys(word.speaker or "" for word in spoken))
             yield Doubt(
                 kind="speakers", start_ms=cue.start_ms, end_ms=cue.end_ms, text=" / ".join(cue.lines),
                 why=f"{' and '.join(names)} share this cue; the second begins at `{changes[0].text}`",

@@ -277,9 +277,9 @@ class WorkerProcess:
                 hint="close other programs or take a smaller model, then run the same command again",
                 log=log,
             )
-        if number == "SIGABRT" and (said := self._memory_complaint()):
+        if number == "SIGABRT" and (complaint := self._memory_complaint()):
             # MLX and C++ programs end the process where Python would raise an exception.
-            return _no_memory(name, said, log)
+            return _no_memory(name, complaint, log)
         how = f"by signal {number}" if number else f"with exit status {status}"
         crashed = WorkerCrashed("worker.crashed", f"{name} ended by itself, {how}, in the middle of its work", log=log)
         return self._with_log(crashed)
@@ -353,9 +353,9 @@ class WorkerProcess:
         return True
 
 
-def _no_memory(name: str, said: str, log: Path) -> OutOfMemory:
+def _no_memory(name: str, complaint: str, log: Path) -> OutOfMemory:
     hint = "close other programs, or take a smaller model"
-    return OutOfMemory("stage.out-of-memory", f"{name} ran out of memory: {said}", hint=hint, log=log)
+    return OutOfMemory("stage.out-of-memory", f"{name} ran out of memory: {complaint}", hint=hint, log=log)
 
 
 class _Bug(ReelError):

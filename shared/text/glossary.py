@@ -134,10 +134,10 @@ class Glossary(Frozen):
         """The terms as a recogniser takes them, in their order: it has room for some dozens, the first ones."""
         return ", ".join(term.source for term in self.terms)
 
-    def kept(self, said: str, written: str, language: str) -> dict[str, tuple[int, int]]:
+    def kept(self, original: str, written: str, language: str) -> dict[str, tuple[int, int]]:
         """Return for each term that was said: how often, and how often its rendering stands in the translation, at most
         as often as it was said."""
-        hits = self.into(language).find(said)
+        hits = self.into(language).find(original)
         met = Counter(hit.term.source for hit in hits)
         renderings = {hit.term.source: hit.term.rendering(language) or "" for hit in hits}
         found = count_in(written, renderings.values())

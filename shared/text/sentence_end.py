@@ -21,9 +21,9 @@ def ends_sentence(text: str) -> bool:
     if not text.rstrip(CLOSERS).endswith(tuple(SENTENCE_ENDS)):
         return False
     word = text.split()[-1].strip(OPENERS + CLOSERS)
-    said = word.removesuffix(".")
-    if said == word or said.endswith("."):  # another mark, or dots that trail off
+    stem = word.removesuffix(".")
+    if stem == word or stem.endswith("."):  # another mark, or dots that trail off
         return True
-    initial = len(said) == 1 and said.isupper() and said != "I"
-    letters = "." in said and all(len(part) <= 2 for part in said.split("."))
-    return not (initial or letters or said.lower() in SHORTENED)
+    initial = len(stem) == 1 and stem.isupper() and stem != "I"
+    letters = "." in stem and all(len(part) <= 2 for part in stem.split("."))
+    return not (initial or letters or stem.lower() in SHORTENED)

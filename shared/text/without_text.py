@@ -16,13 +16,13 @@ def without_text(speech: Sequence[Region], segments: Iterable[Segment], least_ms
 
     A segment whose words were not timed covers the whole window in which it was heard.
     """
-    said = Spans(span for segment in segments for span in _spans(segment))
+    covered = Spans(span for segment in segments for span in _spans(segment))
     found: list[tuple[Region, int]] = []
     for region in speech:
-        for start, end in said.gaps(region.start_ms, region.end_ms):
+        for start, end in covered.gaps(region.start_ms, region.end_ms):
             before, length = found[-1] if found else (None, 0)
             near = before and start - before.end_ms < _LONG_PAUSE_MS
-            if before and near and not said.share(before.end_ms, max(start, before.end_ms + 1)):
+            if before and near and not covered.share(before.end_ms, max(start, before.end_ms + 1)):
                 found[-1] = Region(start_ms=before.start_ms, end_ms=end), length + end - start
             else:
                 found.append((Region(start_ms=start, end_ms=end), end - start))

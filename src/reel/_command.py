@@ -92,8 +92,8 @@ class Command:
         try:
             document: dict[str, Any] = json.loads(text)
         except ValueError:
-            said = "\n".join(self._last) or f"it ended with {code} and said nothing"
-            raise ReelError("reel.ended", f"the command gave no result: {said}", exit_code=code or 1) from None
+            output = "\n".join(self._last) or f"it ended with {code} and said nothing"
+            raise ReelError("reel.ended", f"the command gave no result: {output}", exit_code=code or 1) from None
         if document["data"] is None and document["errors"]:
             first = document["errors"][0]
             raise ReelError(first["code"], first["message"], first["hint"], code)
@@ -124,10 +124,10 @@ class Command:
 
 def _event(line: str) -> dict[str, Any] | None:
     try:
-        told = json.loads(line)
+        event = json.loads(line)
     except ValueError:
         return None
-    return told if isinstance(told, dict) and "event" in told else None
+    return event if isinstance(event, dict) and "event" in event else None
 
 
 def _own_group() -> dict[str, Any]:

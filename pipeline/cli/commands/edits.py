@@ -81,8 +81,8 @@ def _list(item: Item, store: ResultStore) -> CommandResult:
     }  # fmt: skip
     if not rows:
         return CommandResult(data, _NONE_YET)
-    told = [(one.pin.id, timecode(_start_ms(one.pin)), one.edit.name, _change(one.pin)) for one in pins]
-    return CommandResult(data, "\n\n".join([table(rows), *([table(told)] if told else [])]))
+    pin_rows = [(one.pin.id, timecode(_start_ms(one.pin)), one.edit.name, _change(one.pin)) for one in pins]
+    return CommandResult(data, "\n\n".join([table(rows), *([table(pin_rows)] if pin_rows else [])]))
 
 
 def _start_ms(pin: Pin) -> int:

@@ -132,13 +132,13 @@ def _summary(planner: Planner, profiles: Mapping[str, Profile], shown: Sequence[
     name = suggest_profile(profiles, planner.hardware) if wanted == AUTO else wanted
     profile = planner.profile.profile if planner.profile.name == name else profiles[name]
     missing = [model for model in needed_models(planner, profile) if model in problems]
-    told = f"{len(whole)} complete ({megabytes(size)})"
+    complete = f"{len(whole)} complete ({megabytes(size)})"
     if not missing:
-        return f"{told}; {name} needs nothing more"
+        return f"{complete}; {name} needs nothing more"
     left = sum(left_to_fetch(model, planner.models) for model in missing)
     terms = sum(planner.models.models[model].gated for model in missing)
     agreements = f" and {'one agreement' if terms == 1 else f'{terms} agreements'}" if terms else ""
-    return f"{told}; {name} needs {megabytes(left)} more{agreements}"
+    return f"{complete}; {name} needs {megabytes(left)} more{agreements}"
 
 
 def left_to_fetch(name: str, models: ModelCache) -> int:

@@ -79,10 +79,10 @@ def _outcome(names: Sequence[str], looked_up: LookedUp) -> CommandResult:
             rows.append((name, "locked", entry.revision, megabytes(entry.size)))
         else:
             rows.append((name, "unresolved", looked_up.failed[name].code, ""))
-    told = []
+    failures = []
     for error in looked_up.failed.values():
-        told.append(f"error: {error.message} [{error.code}]" + (f"\n  hint: {error.hint}" if error.hint else ""))
-    text = "\n".join([table(rows), *told]) if rows else "the lock knows every model"
+        failures.append(f"error: {error.message} [{error.code}]" + (f"\n  hint: {error.hint}" if error.hint else ""))
+    text = "\n".join([table(rows), *failures]) if rows else "the lock knows every model"
     data: list[JsonValue] = [
         {"name": name, "revision": entry.revision, "bytes": entry.size, "files": len(entry.files)}
         for name, entry in looked_up.found.items()

@@ -78,12 +78,12 @@ def sync(arguments: SyncSubtitles) -> CommandResult:
     planner = project.planner.with_overrides({"recipe": _SYNC, "film": False, "subtitles": mode})
     project = replace(project, planner=planner)
     film = find_media([arguments.media], Path.cwd(), walk_of(project))[0]
-    said = as_language(arguments.language) if arguments.language else None
+    language = as_language(arguments.language) if arguments.language else None
     subtitle = None
     if is_file:
         subtitle = subtitle_file(Path(arguments.subtitles).absolute(), None)
         why = f"{arguments.subtitles} is compared with what is heard in the film"
-        subtitle = replace(subtitle, language=said or subtitle.language, reason=why)
+        subtitle = replace(subtitle, language=language or subtitle.language, reason=why)
     ask_about_code(planner.plan().steps, project.installed)
     with open_reporter(project.settings.progress) as emit:
         result = run_batch([Request(film, subtitle=subtitle)], project, emit, purpose="reel sync")

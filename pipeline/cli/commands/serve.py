@@ -58,13 +58,13 @@ def serve(arguments: ServeFlags) -> CommandResult:
 
 def hook(arguments: HookFlags) -> CommandResult:
     """Tell the server of the film that Sonarr or Radarr has imported, by the variables that these set for a script."""
-    told = told_by_variables(os.environ)
-    if told is None:
+    hooked = told_by_variables(os.environ)
+    if hooked is None:
         raise UsageError(
             "hook.variables", "there is no variable of Sonarr or Radarr, which set some for their custom scripts",
             hint="add this command as a custom script there, under Connect",
         )  # fmt: skip
-    sender, payload = told
+    sender, payload = hooked
     if payload["eventType"] != "Download":
         return CommandResult({"taken": False}, f"{payload['eventType']}: nothing to do")
     data = _post(f"{arguments.url.rstrip('/')}/hooks/{sender}", payload, _token(arguments.token_file))
@@ -83,8 +83,8 @@ def _post(url: str, payload: Mapping[str, JsonValue], token: str | None) -> dict
             data: dict[str, Any] = json.loads(reply.read())
             return data
     except urllib.error.HTTPError as error:
-        said = error.read(_SAID_BYTES).decode("utf-8", "replace")
-        raise ReelError("hook.refused", f"{url} refuses with {error.code}: {said}") from error
+        answer = error.read(_SAID_BYTES).decode("utf-8", "replace")
+        raise ReelError("hook.refused", f"{url} refuses with {error.code}: {answer}") from error
     except (OSError, ValueError) as error:
         hint = "start `./reel serve`, or name its address with `--url`"
         raise UsageError("hook.unreachable", f"{url} does not answer: {error}", hint=hint) from error

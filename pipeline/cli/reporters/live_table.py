@@ -94,16 +94,16 @@ class LiveTable:
 
 def draw(board: Board, width: int, height: int, now: float) -> RenderableType:
     """Return the board in at most `height` lines of `width` columns."""
-    heard = [_heard(board, board.heard)] if board.heard and height >= _ROOM_TO_READ else []
+    last_heard = [_heard(board, board.heard)] if board.heard and height >= _ROOM_TO_READ else []
     # Without the headline, and two lines that the terminal needs: the one above, and the prompt.
-    room = max(height - 3 - len(heard), 1)
+    room = max(height - 3 - len(last_heard), 1)
     workers = list(board.workers.values())
     worker_lines = min(len(workers) + 1, max(room // 3, 2)) if workers and room >= 5 else 0
     item_lines = max(room - worker_lines, 1)
     parts: list[RenderableType] = [_headline(board, now)]
     if board.items and item_lines >= 2:
         parts.append(_items(board, width, item_lines, now))
-    parts += heard
+    parts += last_heard
     if worker_lines:
         parts.append(_workers(board, workers, width, worker_lines, now))
     return Group(*parts)

@@ -57,8 +57,8 @@ class Lines:
         if isinstance(event, events.RunStarted):
             self._several = event.items != 1
         if line is not None:
-            told = _named(event, line) if self._several else self._headings.above(event, line)
-            print(told, file=sys.stderr, flush=True)
+            text = _named(event, line) if self._several else self._headings.above(event, line)
+            print(text, file=sys.stderr, flush=True)
 
     def _of_file(self, event: events.FileStarted | events.FileProgress | events.FileEnded) -> str | None:
         key, now = (event.what, event.file), time.monotonic()
@@ -67,9 +67,9 @@ class Lines:
             return line_of(event)
         if key not in self._coming:
             self._coming[key] = Pace(event.done_bytes, event.total_bytes), now
-        pace, told = self._coming[key]
+        pace, printed_at = self._coming[key]
         pace.reach(event.done_bytes)
-        if isinstance(event, events.FileStarted) or now - told < self._between_s:
+        if isinstance(event, events.FileStarted) or now - printed_at < self._between_s:
             return line_of(event)
         self._coming[key] = pace, now
         so_far = f"{_megabytes(event.done_bytes)} of {_megabytes(event.total_bytes)}"

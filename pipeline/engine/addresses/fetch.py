@@ -197,10 +197,10 @@ def _check_space(about: Described, folder: Path) -> None:
         raise Missing("address.no-space", text, hint=hint)
 
 
-def _refused(what: str, said: str) -> BadInput:
+def _refused(what: str, output: str) -> BadInput:
     """Return the error with yt-dlp's own reason, without its words for its developers."""
-    reasons = [_FOR_DEVELOPERS.sub("", found["why"]).strip() for found in _ERROR.finditer(said)]
-    why = reasons[-1] if reasons else (said.strip().splitlines() or ["it says nothing"])[-1]
+    reasons = [_FOR_DEVELOPERS.sub("", found["why"]).strip() for found in _ERROR.finditer(output)]
+    why = reasons[-1] if reasons else (output.strip().splitlines() or ["it says nothing"])[-1]
     return BadInput(
         "address.unreadable", f"yt-dlp gets no media file from {what}: {why}",
         hint="see whether a browser plays it without a login; or download it there, and name the file",

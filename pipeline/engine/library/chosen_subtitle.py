@@ -77,8 +77,12 @@ class SubtitleChooser:
 
     def _spoken(self, film: Path, settings: Settings) -> str | None:
         """Return the language that is spoken, as the user or the audio track states it."""
-        said = settings.stages.get("asr", {}).get("language")
-        return as_language(str(said)) if said else self._existing.language_of_sound(film, requested_sound(settings))
+        language = settings.stages.get("asr", {}).get("language")
+        return (
+            as_language(str(language))
+            if language
+            else self._existing.language_of_sound(film, requested_sound(settings))
+        )
 
     def _automatic(self, film: Path, spoken: str | None, targets: Sequence[str]) -> ExistingSubtitle | None:
         found = list(self._candidates(film))
@@ -113,10 +117,10 @@ class SubtitleChooser:
         tracks = _subtitle_tracks(self._existing.tracks(film))
         number = int(wanted.removeprefix(_TRACK))
         if tracks and not (number < len(tracks) and tracks[number].is_text):
-            told = "; ".join(f"{n}: {_told(track)}" for n, track in enumerate(tracks))
+            listed = "; ".join(f"{n}: {_told(track)}" for n, track in enumerate(tracks))
             raise BadInput(
                 "subtitles.track",
-                f"{shown(film)} has no text in subtitle track {number}; its subtitle tracks are {told}",
+                f"{shown(film)} has no text in subtitle track {number}; its subtitle tracks are {listed}",
                 hint="name a track that is text, or a subtitle file",
             )
         track = tracks[number] if tracks else None
@@ -133,19 +137,19 @@ def _found(film: Path, best: _Candidate, spoken: str | None) -> ExistingSubtitle
     return ExistingSubtitle(source, best.language, best.kind, best.track, found=True, reason=why)
 
 
-def alone(file_name: str, said: str | None) -> ExistingSubtitle:
+def alone(file_name: str, language: str | None) -> ExistingSubtitle:
     """Return the subtitle file that is the media file itself. `said` is the language that the user says it is in."""
     facts = split_name(file_name)[1]
-    return ExistingSubtitle(FromMedia(), as_language(said) if said else facts.language, facts.kind, alone=True)
+    return ExistingSubtitle(FromMedia(), as_language(language) if language else facts.language, facts.kind, alone=True)
 
 
-def as_language(said: str) -> str:
+def as_language(name: str) -> str:
     """Return the tag of a language as the user writes it; the text itself if it is none: the stage refuses it with its
     own words."""
     try:
-        return known_language(said)
+        return known_language(name)
     except ValueError:
-        return said
+        return name
 
 
 def chosen_mode(settings: Settings) -> str:

@@ -60,7 +60,7 @@ def _download(wheel: Wheel, folder: Path, want: Want, before: int, total: int) -
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints, encoding="utf-8", errors="replace",
         ) as pip,
     ):  # fmt: skip
-        reached, said = 0, []
+        reached, output = 0, []
         try:
             for line in pip.stdout or ():
                 if moved := _PROGRESS.match(line):  # pip says so some four times a second
@@ -68,12 +68,12 @@ def _download(wheel: Wheel, folder: Path, want: Want, before: int, total: int) -
                     want.emit(events.FileProgress(what, wheel.requirement, reached, wheel.size))
                     want.emit(events.SetupProgress(what, before + reached, total))
                 else:
-                    said.append(line)
+                    output.append(line)
             failed = pip.wait() != 0
         finally:
             pip.kill()  # one that works on: an interrupt may have come to us alone
         complaints.seek(0)
-        why = complaint("".join(said) + complaints.read())
+        why = complaint("".join(output) + complaints.read())
     reached = reached if failed else wheel.size
     want.emit(events.FileEnded(what, wheel.requirement, not failed, reached, time.monotonic() - started))
     if failed:

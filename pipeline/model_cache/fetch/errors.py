@@ -38,42 +38,46 @@ def hub_refusal(
 ) -> SourceFailed:
     """Explain an error response of the hub. `token` says where our token came from; None without one."""
     page, kind = f"{hub}/{repo}", headers.get("x-error-code", "")
-    said = headers.get("x-error-message", "")
-    told = f"{address} answered {status}"
+    message = headers.get("x-error-message", "")
+    answered = f"{address} answered {status}"
     if status == UNAUTHORISED and token and kind != "RepoNotFound":
         return refusal(
-            "hub.bad-token", f"{told}: the hub does not know the token from {token}",
+            "hub.bad-token", f"{answered}: the hub does not know the token from {token}",
             f"make a new token at {hub}/settings/tokens and put it there, or remove the old one",
         )  # fmt: skip
     if (kind == "GatedRepo" and status == UNAUTHORISED) or (status == UNAUTHORISED and not kind):
         return refusal(
-            "hub.no-token", f"{told}: {repo} requires a token, and there is none",
+            "hub.no-token", f"{answered}: {repo} requires a token, and there is none",
             f"accept the terms at {page}, make a token at {hub}/settings/tokens, and put it into config/secrets.json",
         )  # fmt: skip
     if kind == "GatedRepo":
         return refusal(
-            "hub.terms", f"{told}: the account of the token has not accepted the terms of {repo}",
+            "hub.terms", f"{answered}: the account of the token has not accepted the terms of {repo}",
             f"accept them at {page} with the account that the token belongs to",
         )  # fmt: skip
     if kind == "RevisionNotFound":
-        return refusal("hub.no-revision", f"{told}: {repo} no longer has the locked revision", f"see {page}")
+        return refusal("hub.no-revision", f"{answered}: {repo} no longer has the locked revision", f"see {page}")
     if kind == "EntryNotFound":
-        return refusal("hub.no-file", f"{told}: {repo} does not have this file at the locked revision", f"see {page}")
+        return refusal(
+            "hub.no-file", f"{answered}: {repo} does not have this file at the locked revision", f"see {page}"
+        )
     if status in (UNAUTHORISED, NOT_FOUND, GONE):
         return refusal(
-            "hub.not-found", f"{told}: {repo} is not there, or is private", f"see whether {page} opens in a browser"
+            "hub.not-found", f"{answered}: {repo} is not there, or is private", f"see whether {page} opens in a browser"
         )
-    if "disabled" in said.lower():
-        return refusal("hub.disabled", f"{told}: the hub has disabled {repo}", f"{page} may say why")
+    if "disabled" in message.lower():
+        return refusal("hub.disabled", f"{answered}: the hub has disabled {repo}", f"{page} may say why")
     if status == FORBIDDEN:
         return refusal(
             "hub.token-right",
-            f"{told}: " + (f"the token from {token} lacks permission" if token else "the hub refuses to deliver"),
+            f"{answered}: " + (f"the token from {token} lacks permission" if token else "the hub refuses to deliver"),
             f"at {hub}/settings/tokens give it `read access to contents of all public gated repos you can access`",
         )
     if status == BUSY:
-        return refusal("hub.busy", f"{told}: too many requests", "try again later; with a token the limit is higher")
-    return refusal("hub.down", f"{told}", "try again later; the part already downloaded is kept")
+        return refusal(
+            "hub.busy", f"{answered}: too many requests", "try again later; with a token the limit is higher"
+        )
+    return refusal("hub.down", f"{answered}", "try again later; the part already downloaded is kept")
 
 
 def unreachable(address: str, error: Exception) -> SourceFailed:

@@ -103,26 +103,26 @@ def patiently(
         except Interrupted as cut:
             tries = 1 if cut.moved else tries + 1
             failure: Refused | Unreachable = Unreachable(cut.reason)
-            told = str(cut.reason)
+            problem = str(cut.reason)
         except urllib.error.HTTPError as error:
             with error:
                 failure = Refused(error.code, {name.lower(): value for name, value in error.headers.items()})
             if error.code != HTTPStatus.TOO_MANY_REQUESTS and error.code < _FAILING:
                 raise failure from None
             tries += 1
-            told, wait_s = f"the server answered {error.code}", wait_of(failure.headers)
+            problem, wait_s = f"the server answered {error.code}", wait_of(failure.headers)
         except (OSError, http.client.HTTPException) as error:
             failure = Unreachable(error)
             reason = getattr(error, "reason", error)
             if isinstance(reason, _HOPELESS):
                 raise failure from error
             tries += _SILENCE_COUNTS if isinstance(reason, TimeoutError) else 1
-            told = str(reason)
+            problem = str(reason)
         pause_s = patience.back_off_s * 2.0 ** (tries - 1) if wait_s is None else wait_s
         if tries >= patience.tries or pause_s > patience.longest_wait_s:
             raise failure
         asked = ", as it asks" if wait_s is not None else ""
-        emit(events.Notice(None, None, f"{told}; waiting {pause_s:.0f} s{asked}, then continuing"))
+        emit(events.Notice(None, None, f"{problem}; waiting {pause_s:.0f} s{asked}, then continuing"))
         pause(pause_s)
 
 

@@ -104,15 +104,15 @@ class ParallelRanges:
                 raise error
             if began < self._reduced:  # it belongs to the failures that have been answered
                 continue
-            pause_s, told = self._patience.back_off_s, str(error)
+            pause_s, problem = self._patience.back_off_s, str(error)
             if isinstance(error, urllib.error.HTTPError):
                 asked_s = wait_of({name.lower(): value for name, value in error.headers.items()})
-                pause_s, told = pause_s if asked_s is None else asked_s, f"the server answered {error.code}"
+                pause_s, problem = pause_s if asked_s is None else asked_s, f"the server answered {error.code}"
             self._width.refused(for_long=pause_s > self._patience.longest_wait_s)
             self._reduced = time.monotonic()
             self._not_before = self._reduced + pause_s
             left = f"{self._width.count} connections" if self._width.count > 1 else "one connection"
-            self._emit(events.Notice(None, None, f"{told}; continuing with {left}"))
+            self._emit(events.Notice(None, None, f"{problem}; continuing with {left}"))
         return bool(failed)
 
     def _bring(self, start: int, end: int) -> None:
