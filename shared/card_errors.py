@@ -54,7 +54,7 @@ def failure_kind(error: BaseException, device: DeviceKind, free_mb: float | None
         return "memory"
     if device != "cuda":
         return "other"
-    words = " ".join(str(one).lower() for one in chain(error))
+    words = " ".join(str(cause).lower() for cause in chain(error))
     if free_mb is not None and free_mb < _FULL_MB and any(phrase in words for phrase in _PERHAPS_MEMORY):
         return "memory"
     return "card" if any(phrase in words for phrase in _CARD) else "other"

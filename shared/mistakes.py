@@ -67,13 +67,13 @@ class Mistake:
 
 def first_mistake(error: ValidationError) -> Mistake:
     """Return the first mistake of a record that did not validate."""
-    one = error.errors(include_url=False)[0]
-    kind, place = one["type"], ".".join(str(part) for part in one["loc"])
+    mistake = error.errors(include_url=False)[0]
+    kind, place = mistake["type"], ".".join(str(part) for part in mistake["loc"])
     if kind == "extra_forbidden":
-        return Mistake(place, "is not a name that is known here", one["input"], unknown=True)
+        return Mistake(place, "is not a name that is known here", mistake["input"], unknown=True)
     if kind == "missing":
         return Mistake(place, "is missing", missing=True)
-    return Mistake(place, _told(kind, one.get("ctx", {}), one["msg"]), one["input"])
+    return Mistake(place, _told(kind, mistake.get("ctx", {}), mistake["msg"]), mistake["input"])
 
 
 def text_mistake(error: ValueError) -> str:

@@ -27,7 +27,7 @@ _TYPES = {"OutOfMemoryError"}  # torch's, by name: this module runs in every env
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether the exception, or one that it came from, says that memory ran out."""
-    return any(_says_so(one) for one in chain(error))
+    return any(_says_so(cause) for cause in chain(error))
 
 
 def _says_so(error: BaseException) -> bool:

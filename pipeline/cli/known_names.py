@@ -24,7 +24,7 @@ def backends(stage: str | None) -> list[str]:
     from pipeline.plan.registry import STAGES
 
     stages = [STAGES[stage]] if stage in STAGES else STAGES.values()
-    return sorted({name for one in stages for name in one.backends})
+    return sorted({name for declared in stages for name in declared.backends})
 
 
 def _assignable() -> list[str]:

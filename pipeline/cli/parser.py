@@ -66,11 +66,11 @@ def _surplus(command: Command, words: Sequence[str]) -> usage_errors.CommandLine
 
     if flag := next((word for word in words if word.startswith("-") and word != "--"), None):
         known = {
-            one.name: [
+            other.name: [
                 "--help",
-                *(words.split()[0] for flag in flags_of(arguments_of(one)) for words in flag.spellings),
+                *(words.split()[0] for flag in flags_of(arguments_of(other)) for words in flag.spellings),
             ]
-            for one in COMMANDS
+            for other in COMMANDS
         }
         return usage_errors.unknown_flag(command.name, flag, known, usage_of(command))
     return usage_errors.surplus_word(command.name, words[0], usage_of(command))

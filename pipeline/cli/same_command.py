@@ -55,14 +55,14 @@ def _flags(arguments: Arguments) -> str:
 
 
 def _written(flag: Flag, value: object) -> list[str]:
-    option = next((one for one in flag.options if one.startswith("--")), flag.options[0])
+    option = next((spelling for spelling in flag.options if spelling.startswith("--")), flag.options[0])
     if flag.action == "toggle":
         return [option if value else option.replace("--", "--no-", 1)]
     if flag.action == "switch":
         return [option]
     if isinstance(value, tuple):
         return (
-            [part for one in value for part in (option, str(one))]
+            [part for spelling in value for part in (option, str(spelling))]
             if flag.action == "append"
             else [option, ",".join(map(str, value))]
         )

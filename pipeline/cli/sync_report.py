@@ -44,9 +44,9 @@ def lines_of(report: SyncReport) -> Iterator[str]:
         yield f"  {_shift(shift)}"
     if len(report.shifts) > _MOST:
         yield f"  and {len(report.shifts) - _MOST} more changes, see {_FILE}"
-    counts = Counter(one.basis for one in report.placed)
+    counts = Counter(cue.basis for cue in report.placed)
     yield from (f"  {counts[basis]} {meaning}" for basis, meaning in _BY.items() if counts[basis])
-    lost = [one for one in report.placed if one.basis == "nowhere"]
+    lost = [cue for cue in report.placed if cue.basis == "nowhere"]
     if lost:
         yield f"  look at cues {lost[0].number} to {lost[-1].number}, at {clock(lost[0].film_ms)} of the film"
 

@@ -57,7 +57,7 @@ def unknown_flag(command: str, word: str, known: Mapping[str, Sequence[str]], us
     """Return the error for a flag that the command does not have. `known` are the flags of each command."""
     flag = word.partition("=")[0]
     others = [f"`reel {name}`" for name, flags in known.items() if flag in flags]
-    bare = {one.lstrip("-"): one for one in known[command] if one.startswith("--")}
+    bare = {spelling.lstrip("-"): spelling for spelling in known[command] if spelling.startswith("--")}
     begun = [name for name in bare if flag.startswith("--") and name.startswith(flag[2:])]
     near = begun[0] if len(begun) == 1 else nearest(flag.lstrip("-"), bare)
     more = f"`./reel {command} --help` lists its flags"

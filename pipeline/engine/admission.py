@@ -207,7 +207,7 @@ class Admission:
         if not changed or not self._taking_edits:
             return edits
         edits = self._records.edits.take_in(digest, changed)
-        names = [one.path.name for one in changed]
+        names = [file.path.name for file in changed]
         text = f"{name}: taken in as corrections: {', '.join(names)}; `./reel edits drop` undoes that"
         self._taking_edits(events.Notice(None, None, text))
         return edits

@@ -134,7 +134,7 @@ class BatchItems:
 
     def _keep_files(self, previews: Sequence[StepPreview]) -> None:
         """Copy the user's files that steps are about to read to the store. Raises `BadInput` for one that changed."""
-        due = [leaf for one in previews if one.verdict != "reused" for leaf in leaves(one.step.inputs)]
+        due = [leaf for preview in previews if preview.verdict != "reused" for leaf in leaves(preview.step.inputs)]
         for leaf in due:
             if isinstance(leaf, FromPath):
                 self.run.records.store.keep(content_of(leaf))

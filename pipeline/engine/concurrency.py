@@ -107,7 +107,7 @@ class BatchRunner:
                     continue
                 awaited = {*self._active, *([arriving] if arriving and not arriving.done() else [])}
                 done, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-                for task in [one for one in self._active if one in done]:
+                for task in [active for active in self._active if active in done]:
                     del self._active[task]
                     task.result()  # raises errors that do not belong to one item
                     self._limit.keep(self._needed_keys)
@@ -115,8 +115,8 @@ class BatchRunner:
                     await self._cancel_rest()
         finally:
             tasks = [*self._active, *([arriving] if arriving else [])]
-            for one in tasks:
-                one.cancel()
+            for active in tasks:
+                active.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _cancel_rest(self) -> None:
@@ -147,7 +147,7 @@ class BatchRunner:
         """Return the keys of results that are still needed: by the items at work, and by later ones that an earlier run
         may have worked on."""
         keys = {result.key for started in self._active.values() for result in started.tracker.results.values()}
-        keys |= {one.key for started in self._active.values() for one in started.previews if one.key}
+        keys |= {preview.key for started in self._active.values() for preview in started.previews if preview.key}
         return keys | self._items.expected_keys()
 
     async def _admit(self, index: int, request: Request, context: RunContext) -> None:

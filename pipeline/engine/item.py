@@ -254,8 +254,10 @@ class ItemTracker:
 
     def _to_publish(self) -> Iterator[Path]:
         """Yield the paths of the contents that the plan publishes."""
-        for one in self.plan.publications:
-            digests = self.results[one.step].digests(one.role) if one.step in self.results else None
+        for publication in self.plan.publications:
+            digests = (
+                self.results[publication.step].digests(publication.role) if publication.step in self.results else None
+            )
             for digest in [digests] if isinstance(digests, str) else digests or ():
                 yield self.store.object_path(digest)
 

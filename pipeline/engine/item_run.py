@@ -112,7 +112,10 @@ class ItemRunner:
                 return
             digests: InputDigests = gather(step.inputs, tracker.item.digest, tracker.results)
             tries = steps_to_try(step, surroundings.fallbacks)
-            works = [prepare_step(one, digests, surroundings) for one in stored_variants(step, surroundings.fallbacks)]
+            works = [
+                prepare_step(variant, digests, surroundings)
+                for variant in stored_variants(step, surroundings.fallbacks)
+            ]
             for work in works if step.id not in tracker.plan.again else ():
                 if found := tracker.store.reusable(work.key):
                     tracker.reused(step, found)
@@ -145,7 +148,9 @@ class ItemRunner:
 
     async def _damaged(self, inputs: InputDigests) -> list[str]:
         """Return the contents among these that do not have their digest. They have been removed from the store."""
-        flat = {one for given in inputs.values() for one in (given if isinstance(given, list) else [given]) if one}
+        flat = {
+            digest for given in inputs.values() for digest in (given if isinstance(given, list) else [given]) if digest
+        }
         unproven = sorted(flat - self._tracker.proven)
         return await asyncio.to_thread(self._tracker.find_damaged, unproven) if unproven else []
 
@@ -156,7 +161,7 @@ class ItemRunner:
         made.
         """
         tracker = self._tracker
-        if rotten := next((one for one in damaged if self._repaired[one] == _REPAIRS), None):
+        if rotten := next((key for key in damaged if self._repaired[key] == _REPAIRS), None):
             raise _repeated_damage(tracker.store.object_path(rotten))
         for edit in tracker.item.edits:
             if any(digest in damaged for digest in edit.digests):

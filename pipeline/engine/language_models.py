@@ -71,12 +71,12 @@ def for_inputs(inputs: Mapping[str, Source], language: str) -> Mapping[str, Sour
     kept: dict[str, Source] = {}
     for role, source in inputs.items():
         if isinstance(source, FirstOf | AllOf):
-            left = tuple(one for leaf in source.sources for one in decided(leaf))
+            left = tuple(decided_source for leaf in source.sources for decided_source in decided(leaf))
             if left or not source.sources:
                 kept[role] = replace(source, sources=left)
         else:
-            for one in decided(source):
-                kept[role] = one
+            for decided_source in decided(source):
+                kept[role] = decided_source
     return kept
 
 

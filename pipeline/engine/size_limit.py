@@ -54,7 +54,7 @@ class SizeLimit:
     def _shrink(self, size: int, in_use: Callable[[], Collection[str]]) -> None:
         found = survey(self._store, float("inf"), size, ask=Ask(intermediates=True, by_itself=True, spared=in_use()))
         with self._store.one_write(wait=False):
-            delete(self._store, [one for one in found.surplus if one.key])
+            delete(self._store, [surplus for surplus in found.surplus if surplus.key])
 
 
 def limit_of(setting: str, store: ResultStore) -> int | None:

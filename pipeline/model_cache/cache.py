@@ -58,7 +58,7 @@ class ModelCache:
     def digest(self, name: str) -> str:
         """Return a model's part of a result key: a digest of its bytes and of those of the models that it needs."""
         self._entry(name)
-        digests = [self._entry(one).digest for one in with_needs([name], self.models)]
+        digests = [self._entry(model).digest for model in with_needs([name], self.models)]
         return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
     def problem(self, name: str) -> str | None:

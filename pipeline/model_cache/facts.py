@@ -51,8 +51,8 @@ def differences(known: LockedModel, stated: LockedModel) -> Iterator[tuple[str, 
             yield name, ours, theirs[name]
 
 
-def _differ(one: int | str | None, other: int | str | None) -> bool:
-    return one is not None and other is not None and one != other
+def _differ(first: int | str | None, other: int | str | None) -> bool:
+    return first is not None and other is not None and first != other
 
 
 def in_words(file: File | None) -> str:

@@ -18,8 +18,8 @@ def fallback_steps(step: Step) -> list[Step]:
     """Return the step with each fallback of its backend, from the first to the last. The last is always on the
     processor. A fallback that asks for the same as an earlier one, or saves nothing on the step's device, is left
     out."""
-    declared = [one for one in step.backend.oom_fallbacks if one.only_on in {None, step.placed}]
-    if all(one.device != "cpu" for one in declared):
+    declared = [fallback for fallback in step.backend.oom_fallbacks if fallback.only_on in {None, step.placed}]
+    if all(fallback.device != "cpu" for fallback in declared):
         declared.append(_PROCESSOR)
     found: list[Step] = []
     for fallback in declared:
@@ -40,7 +40,7 @@ def steps_to_try(step: Step, recorded: Mapping[str, str]) -> list[Step]:
     fallback that is recorded for the backend, else the step as requested."""
     below = fallback_steps(step)
     known = recorded.get(fallback_record_name(step))
-    names = [one.fallback.name for one in below if one.fallback]
+    names = [candidate.fallback.name for candidate in below if candidate.fallback]
     start = names.index(known) if known in names else None
     return [step, *below] if start is None else below[start:]
 

@@ -39,7 +39,7 @@ def still_of_use(plan: Plan, failed: Set[str]) -> frozenset[str]:
 
 def cause(plan: Plan, step: str, failed: Set[str]) -> str | None:
     """Return the failed step because of which another could not be done; None where none of them is."""
-    steps: dict[str, Step] = {one.id: one for one in plan.steps}
+    steps: dict[str, Step] = {planned.id: planned for planned in plan.steps}
     waiting, seen = [step], set[str]()
     while waiting:
         name = waiting.pop(0)

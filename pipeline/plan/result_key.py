@@ -123,7 +123,7 @@ def short(value: JsonValue) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, list):
-        parts = [short(one) for one in value]
+        parts = [short(item) for item in value]
         return f"[{', '.join(parts)}]" if len(parts) <= 3 else f"[{', '.join(parts[:2])} and {len(parts) - 2} more]"
     text = str(value)
     return text[:12] if len(text) == 64 else text if len(text) <= 60 else f"{text[:57]}..."

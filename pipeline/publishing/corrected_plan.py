@@ -64,9 +64,11 @@ def with_edits(plan: Plan, edits: Sequence[Edit], make_correct: MakeCorrect) -> 
                 found.shown_by += [step.id] if step.id not in found.shown_by else []
                 found.subtitle = step if source.role == _TRANSLATION else None
     plan = replace(plan, steps=tuple(steps.values()))
-    rttm = next((FromStep(one.step, one.role) for one in plan.publications if one.role == _RTTM), None)
+    rttm = next(
+        (FromStep(published.step, published.role) for published in plan.publications if published.role == _RTTM), None
+    )
     number = 0
-    for source, found in sorted(texts.items(), key=lambda one: one[0].role != _TRANSLATION):
+    for source, found in sorted(texts.items(), key=lambda found: found[0].role != _TRANSLATION):
         inputs = found.inputs()
         if found.subtitle:
             inputs |= {TRANSCRIPT: found.subtitle.inputs[TRANSCRIPT], _TRANSLATION: source}
@@ -102,9 +104,9 @@ def _languages(edit: Edit, edits: Sequence[Edit], step: Step) -> tuple[str, ...]
     """
     if _TRANSLATION in step.inputs or edit.language is None:
         return ()
-    becomes = {one.language: one.becomes for one in edits if one.language and one.becomes}
-    languages = [edit.language, *(languages for languages, then in becomes.items() if then == edit.language)]
-    return tuple(one for one in languages if becomes.get(one, edit.language) == edit.language) or None
+    becomes = {other.language: other.becomes for other in edits if other.language and other.becomes}
+    languages = [edit.language, *(spoken for spoken, then in becomes.items() if then == edit.language)]
+    return tuple(other for other in languages if becomes.get(other, edit.language) == edit.language) or None
 
 
 def _corrected(plan: Plan, source: FromStep, found: _Corrections, correct: Step) -> Plan:

@@ -81,10 +81,10 @@ def find_doubts(
         found += _names(transcript, glossary)
         named = {time for doubt in found for time in doubt.times_ms}
         found += _unsure(words, named)
-        found += [doubt for one in subtitles for doubt in _speaker_changes(one.sheet, words)]
-    found += [doubt for one in subtitles for doubt in _over_limits(one)]
-    found += [_removed(one) for one in removals if one.reason not in _BY_CHOICE]
-    return tuple(sorted(found, key=lambda one: (-one.gain, one.start_ms, one.kind, one.text)))
+        found += [doubt for made in subtitles for doubt in _speaker_changes(made.sheet, words)]
+    found += [doubt for made in subtitles for doubt in _over_limits(made)]
+    found += [_removed(removal) for removal in removals if removal.reason not in _BY_CHOICE]
+    return tuple(sorted(found, key=lambda doubt: (-doubt.gain, doubt.start_ms, doubt.kind, doubt.text)))
 
 
 def _text(words: Iterable[Word]) -> str:
@@ -176,10 +176,10 @@ def _speaker_changes(sheet: CueSheet, words: Sequence[Word]) -> Iterator[Doubt]:
             )  # fmt: skip
 
 
-def _over_limits(one: Subtitles) -> Iterator[Doubt]:
+def _over_limits(subtitles: Subtitles) -> Iterator[Doubt]:
     """Yield each cue over a limit, once for each rule."""
-    cues = _in_order(one.sheet)
-    for broken in one.report.broken if one.report else ():
+    cues = _in_order(subtitles.sheet)
+    for broken in subtitles.report.broken if subtitles.report else ():
         if broken.severity != "error":
             continue
         for offender in broken.worst:
@@ -189,15 +189,15 @@ def _over_limits(one: Subtitles) -> Iterator[Doubt]:
                 kind="limit", start_ms=offender.start_ms, end_ms=cue.end_ms if cue else offender.start_ms + 1,
                 text=" / ".join(cue.lines) if cue else offender.text,
                 why=f"{offender.found:g} {broken.meaning}, the limit is {broken.limit:g}{reason}",
-                gain=_LIMIT_GAIN, number=offender.number, language=one.sheet.language,
+                gain=_LIMIT_GAIN, number=offender.number, language=subtitles.sheet.language,
             )  # fmt: skip
 
 
-def _removed(one: Removal) -> Doubt:
-    count = max(len(one.text.split()), 1)
+def _removed(removal: Removal) -> Doubt:
+    count = max(len(removal.text.split()), 1)
     return Doubt(
-        kind="removed", start_ms=one.start_ms, end_ms=one.end_ms, text=one.text,
-        why=f"taken out as not said ({one.reason})", gain=round(min(count * _REMOVED_GAIN, _MOST_REMOVED_GAIN), 3),
+        kind="removed", start_ms=removal.start_ms, end_ms=removal.end_ms, text=removal.text,
+        why=f"taken out as not said ({removal.reason})", gain=round(min(count * _REMOVED_GAIN, _MOST_REMOVED_GAIN), 3),
     )  # fmt: skip
 
 

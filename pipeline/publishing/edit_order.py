@@ -65,7 +65,7 @@ def carry_out(order: Path, digest: str, edits: EditStore, folder: Path) -> EditO
         edits.drop_pins(digest, found.pins)
     for group in found.takes:
         try:
-            edits.take_in(digest, [one.as_changed() for one in group])
+            edits.take_in(digest, [correction.as_changed() for correction in group])
         except OSError as error:
             why = f"a corrected file cannot be read: {error}"
             raise BadInput("edits.order", why, hint="apply the draft again") from error

@@ -142,8 +142,8 @@ class EditStore:
         none."""
         _check(changed)
         edits = list(self.of(media))
-        for one in changed:
-            edits = self._with(media, edits, one)
+        for file in changed:
+            edits = self._with(media, edits, file)
         self._write(media, edits)
         return tuple(edits)
 
@@ -171,14 +171,14 @@ class EditStore:
             name=changed.name, step=step, role=role, sha256=digest, base=base or digest,
             language=changed.language, becomes=becomes, source=source, is_chained=True,
         )  # fmt: skip
-        last = next((one for one in reversed(edits) if one.corrects(changed.language)), None)
+        last = next((edit for edit in reversed(edits) if edit.corrects(changed.language)), None)
         if last and (last.origin, last.sha256, last.source) == (made.origin, digest, source):
             return edits  # taken in already
         if last is None or last.origin != changed.origin or last.source != source or base not in (None, last.sha256):
             return [*edits, made]
         # A correction of the corrected file itself: one from the same base contains both.
         made = made.model_copy(update={"base": last.base, "without": last.without, "is_chained": last.is_chained})
-        return [*(one for one in edits if one is not last), made]
+        return [*(edit for edit in edits if edit is not last), made]
 
     def _with_language(self, media: str, edit: Edit) -> Edit:
         """Return a correction from a release that did not keep languages, with the language of its document, its
@@ -230,19 +230,19 @@ def _other_language(transcript: Path, language: str | None) -> str | None:
 
 def _check(changed: Sequence[Changed]) -> None:
     seen: dict[str, Path] = {}
-    for one in changed:
-        if not one.path.read_bytes().strip():
+    for file in changed:
+        if not file.path.read_bytes().strip():
             raise BadInput(
                 "edits.empty",
-                f"{one.path} was edited and is now empty, expected subtitles or a transcript",
+                f"{file.path} was edited and is now empty, expected subtitles or a transcript",
                 hint="delete it; the next run publishes reel's own version again",
             )
-        other = seen.setdefault(one.origin, one.path)
-        if other is not one.path:
+        other = seen.setdefault(file.origin, file.path)
+        if other is not file.path:
             raise BadInput(
                 "edits.two",
-                f"{other.name} and {one.path.name} were both edited, and contain the same subtitles",
-                hint=f"keep the one that is right, and delete the other in {one.path.parent}",
+                f"{other.name} and {file.path.name} were both edited, and contain the same subtitles",
+                hint=f"keep the one that is right, and delete the other in {file.path.parent}",
             )
 
 

@@ -37,7 +37,7 @@ def take_over(film: Path, digest: str) -> None:
     jobs = ((place, read_job(place)) for place in _records(film.parent) if place.name not in there)
     # By the film's name, which that of the record begins with: two films may have one name to some readers.
     gone = [(place, Path(job.media), job) for place, job in jobs if job and Path(job.media).name not in there]
-    for place, before, job in sorted(gone, key=lambda one: one[1].stem != film.stem):
+    for place, before, job in sorted(gone, key=lambda record: record[1].stem != film.stem):
         if before.stem != film.stem and job.media_sha256 != digest:
             continue
         place.rename(folder)

@@ -101,9 +101,9 @@ def _is_at(media: Path, before: str) -> bool:
     return name == media.name or _is_same(before, media)
 
 
-def _is_same(one: str | Path, other: str | Path) -> bool:
+def _is_same(first: str | Path, other: str | Path) -> bool:
     try:
-        return Path(one).samefile(other)
+        return Path(first).samefile(other)
     except OSError:
         return False
 

@@ -34,7 +34,7 @@ def placed_pins(folder: Path, edits: Sequence[Edit], store: ResultStore) -> list
         for edit in edits
         if edit.sha256 == digest and pin.id not in edit.without
     ]
-    return sorted(found, key=lambda one: (one.pin.cues or one.pin.before)[0].start_ms)
+    return sorted(found, key=lambda placed: (placed.pin.cues or placed.pin.before)[0].start_ms)
 
 
 def _pins(key: str, store: ResultStore) -> Iterator[tuple[Pin, object]]:

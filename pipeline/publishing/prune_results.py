@@ -142,7 +142,9 @@ def survey(store: ResultStore, older_than_s: float, keep_bytes: int | None, *, a
     jobs, lost = _jobs(store, ask.moved_to)
     used_keys = _in_use(jobs, {result.key: result for result in results.values()}, ask)
     kept = store.contents.fresh | pinned(store.root)  # a run in progress is about to note results with the fresh ones
-    used_keys |= {one.key for one in results.values() if any(file.sha256 in kept for file in one.files)}
+    used_keys |= {
+        candidate.key for candidate in results.values() if any(file.sha256 in kept for file in candidate.files)
+    }
     holders: dict[str, set[Path]] = defaultdict(set)
     for path, result in results.items():
         for file in result.files:
@@ -151,20 +153,22 @@ def survey(store: ResultStore, older_than_s: float, keep_bytes: int | None, *, a
     surplus = [_stray(store, name, size) for name, size in sizes.items() if name not in holders]
     now, last_used = time.time(), _last_used(store)
     total = sum(sizes[name] for name in holders if name in sizes)
-    for one in _candidates(results, used_keys, last_used, large_first=keep_bytes is not None):
-        old, too_much = now - one.used_at > older_than_s, keep_bytes is not None and total > keep_bytes
+    for candidate in _candidates(results, used_keys, last_used, large_first=keep_bytes is not None):
+        old, too_much = now - candidate.used_at > older_than_s, keep_bytes is not None and total > keep_bytes
         if not (old or too_much):
             continue
-        names = {file.sha256 for file in one.result.files}
+        names = {file.sha256 for file in candidate.result.files}
         for name in names:
-            holders[name].discard(one.path)
+            holders[name].discard(candidate.path)
         freed = [name for name in names if not holders[name] and name in sizes]
         size = sum(sizes[name] for name in freed)
         total -= size
-        why = f"not used for {(now - one.used_at) / _DAY_S:.0f} days" if old else "the oldest above the size limit"
-        what = f"{one.result.ingredients['stage']} ({one.result.ingredients['backend']})"
-        paths = (one.path, *map(store.object_path, freed))
-        surplus.append(Surplus(one.result.key, what, why, now - one.used_at, size, paths))
+        why = (
+            f"not used for {(now - candidate.used_at) / _DAY_S:.0f} days" if old else "the oldest above the size limit"
+        )
+        what = f"{candidate.result.ingredients['stage']} ({candidate.result.ingredients['backend']})"
+        paths = (candidate.path, *map(store.object_path, freed))
+        surplus.append(Surplus(candidate.result.key, what, why, now - candidate.used_at, size, paths))
     used = {file.sha256 for result in results.values() if result.key in used_keys for file in result.files}
     return Survey(tuple(surplus), total, sum(sizes[name] for name in used if name in sizes), lost)
 
@@ -179,7 +183,7 @@ def _candidates(
         for path, result in results.items()
         if result.key not in used_keys
     ]
-    return sorted(found, key=lambda one: (large_first and one.is_small, one.used_at, one.path))
+    return sorted(found, key=lambda candidate: (large_first and candidate.is_small, candidate.used_at, candidate.path))
 
 
 def delete(store: ResultStore, surplus: Iterable[Surplus]) -> None:
@@ -187,10 +191,10 @@ def delete(store: ResultStore, surplus: Iterable[Surplus]) -> None:
 
     Each loses its row first, then its manifest, then its contents, so that an incomplete result is never found.
     """
-    for one in surplus:
-        if one.key:
-            store.index.execute("DELETE FROM results WHERE key = ?", (one.key,), wait=False)
-        for path in one.paths:
+    for unused in surplus:
+        if unused.key:
+            store.index.execute("DELETE FROM results WHERE key = ?", (unused.key,), wait=False)
+        for path in unused.paths:
             if path.suffix:
                 path.unlink(missing_ok=True)  # its manifest
             else:

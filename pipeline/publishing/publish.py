@@ -177,7 +177,7 @@ class _Folder:
         rules, contents = self._rules, self._contents
         published = _published(self._before, self._lost(outputs)) if self._before else Published()
         targets = Targets(published, contents, rules.names, replace=rules.replace, reserved=[JOB])
-        chosen = [(one, targets.choose(one.requested)) for one in outputs]
+        chosen = [(output, targets.choose(output.requested)) for output in outputs]
         job = self._record(chosen, published.lost)
         if rules.report:
             report = _report_file(rules.report(job, self._finished.results, self._folder))
@@ -187,9 +187,9 @@ class _Folder:
         replaced = [target.name for _, target in chosen if target.answer is Answer.REPLACE]
         earlier = {name: (contents.sha256(name),) for name in (*left, *replaced) if name in published.files}
         write_job(self._folder, job.model_copy(update={"earlier": earlier}), over=self._over)
-        for one, target in chosen:
+        for output, target in chosen:
             if target.answer in {Answer.CREATE, Answer.REPLACE}:
-                one.put(place_of(self._folder, target.name), over=target.answer is Answer.REPLACE)
+                output.put(place_of(self._folder, target.name), over=target.answer is Answer.REPLACE)
         for name in left:
             place_of(self._folder, name).unlink(missing_ok=True)
         write_job(self._folder, job, over=True)
@@ -199,7 +199,9 @@ class _Folder:
         """Return the corrections in the folder that reel no longer knows, or that no current output contains."""
         if self._before is None:
             return {}
-        origins = {fitted(one.requested.stem, one.requested.tail, self._rules.names): one.origin for one in outputs}
+        origins = {
+            fitted(output.requested.stem, output.requested.tail, self._rules.names): output.origin for output in outputs
+        }
         names = self._before.renamed
         return {
             name: digest
@@ -210,9 +212,9 @@ class _Folder:
     def _record(self, chosen: Sequence[tuple[_Output, Target]], lost: Mapping[str, str]) -> Job:
         """Return the record of reel's files in the folder."""
         finished, before = self._finished, self._before
-        ours = [(one, target) for one, target in chosen if target.answer is not Answer.SAME_AS_THEIRS]
-        files = {target.name: one.file.sha256 for one, target in ours}
-        origins = {target.name: one.origin for one, target in ours}
+        ours = [(output, target) for output, target in chosen if target.answer is not Answer.SAME_AS_THEIRS]
+        files = {target.name: output.file.sha256 for output, target in ours}
+        origins = {target.name: output.origin for output, target in ours}
         steps, licences = _steps(finished, self._rules)
         renamed = {target.name: target.usual_name for _, target in ours if target.name != target.usual_name}
         if before and before.plan == finished.plan_digest and before.media_sha256 == finished.digest:
@@ -225,7 +227,7 @@ class _Folder:
                 if name in before.renamed:
                     renamed[name] = before.renamed[name]
         there = {name: digest for name, digest in lost.items() if place_of(self._folder, name).is_file()}
-        edits = {target.name: one.edit for one, target in ours if one.edit}
+        edits = {target.name: output.edit for output, target in ours if output.edit}
         return Job(
             media=str(finished.media),
             media_sha256=finished.digest,
@@ -264,7 +266,7 @@ def _report(folder: Path, chosen: Sequence[tuple[_Output, Target]], names: NameR
         theirs=tuple(place_of(folder, target.usual_name) for target in renamed),
         renamed=tuple(place_of(folder, target.name) for target in renamed),
         shortened=tuple(
-            place_of(folder, target.name) for one, target in chosen if one.requested.name != target.usual_name
+            place_of(folder, target.name) for output, target in chosen if output.requested.name != target.usual_name
         ),
     )
 
@@ -284,7 +286,7 @@ def _outputs(finished: FinishedJob, corrected: Mapping[Edit, Path], rules: Rules
             if stem + tail not in found:
                 requested = RequestedFile(stem, tail, file.sha256, file.size)
                 found[stem + tail] = _Output(requested, publication.origin, file, rules.store.path(file))
-    return [_with_correction(one, finished, corrected) for one in found.values()]
+    return [_with_correction(output, finished, corrected) for output in found.values()]
 
 
 def _report_file(content: bytes) -> _Output:
@@ -296,19 +298,19 @@ def _report_file(content: bytes) -> _Output:
 def _is_there(result: StoredResult, rules: Rules) -> bool:
     """Tell whether the media file already has subtitles in the language of a result."""
     language = str(result.facts.get("language") or UNDETERMINED)
-    return any(is_covered(language, one) for one in rules.has)
+    return any(is_covered(language, existing) for existing in rules.has)
 
 
-def _with_correction(one: _Output, finished: FinishedJob, corrected: Mapping[Edit, Path]) -> _Output:
+def _with_correction(output: _Output, finished: FinishedJob, corrected: Mapping[Edit, Path]) -> _Output:
     """Return the file with what it may replace: the corrected files whose corrections it contains."""
     for edit in corrected:
         # A correction in another language is not used.
-        if edit.origin != one.origin or not edit.applies(finished.results):
+        if edit.origin != output.origin or not edit.applies(finished.results):
             continue
-        accepted = one.requested.accepted | {edit.sha256}
-        if Path(one.requested.name).suffix == Path(edit.name).suffix:
-            one = replace(one, requested=replace(one.requested, accepted=accepted), edit=one.file.sha256)
-    return one
+        accepted = output.requested.accepted | {edit.sha256}
+        if Path(output.requested.name).suffix == Path(edit.name).suffix:
+            output = replace(output, requested=replace(output.requested, accepted=accepted), edit=output.file.sha256)
+    return output
 
 
 def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> list[Changed]:

@@ -44,11 +44,11 @@ class CardProofs:
         """Return what kept the library from computing on the cards, an empty text if it does compute, or None if that
         is still to be proved."""
         wanted = environment, library
-        return next((one.problem for one in self._holding() if (one.environment, one.library) == wanted), None)
+        return next((proof.problem for proof in self._holding() if (proof.environment, proof.library) == wanted), None)
 
     def problems(self) -> dict[str, str]:
         """Return the problem of each library that does not compute, by `environment/library`."""
-        return {f"{one.environment}/{one.library}": one.problem for one in self._holding() if one.problem}
+        return {f"{proof.environment}/{proof.library}": proof.problem for proof in self._holding() if proof.problem}
 
     def record(self, environment: str, library: str, problem: str) -> None:
         """Record the outcome of a proof. A folder that cannot be written only has the proof made again."""
@@ -57,9 +57,9 @@ class CardProofs:
             problem=problem,
         )  # fmt: skip
         others = (
-            one
-            for one in self._proofs
-            if (one.environment, one.library, one.cards) != (environment, library, self._cards)
+            other
+            for other in self._proofs
+            if (other.environment, other.library, other.cards) != (environment, library, self._cards)
         )
         self._proofs = (*others, proof)
         if self._cards:
@@ -77,4 +77,8 @@ class CardProofs:
         return number
 
     def _holding(self) -> list[CardProof]:
-        return [one for one in self._proofs if one.cards == self._cards and one.digest == self._digest(one.environment)]
+        return [
+            proof
+            for proof in self._proofs
+            if proof.cards == self._cards and proof.digest == self._digest(proof.environment)
+        ]

@@ -229,7 +229,10 @@ class Runs:
             if len(named := names.setdefault(str(run), [])) < _NAMED:
                 named.append(str(item))
         records = [RunRecord(*row) for row in rows]  # type: ignore[arg-type]
-        return [replace(one, items=counts.get(one.id, {}), media=tuple(names.get(one.id, ()))) for one in records]
+        return [
+            replace(record, items=counts.get(record.id, {}), media=tuple(names.get(record.id, ())))
+            for record in records
+        ]
 
     def details(self, run: str = "") -> RunDetails:
         """Return the record of a run, the newest if none is named, with its steps in the order of their ends.

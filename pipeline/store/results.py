@@ -364,6 +364,6 @@ def as_input(digests: InputDigests, store: ResultStore, media: Mapping[str, Path
         return str(media.get(digest) or store.object_path(digest))
 
     return {
-        role: None if value is None else place(value) if isinstance(value, str) else [place(one) for one in value]
+        role: None if value is None else place(value) if isinstance(value, str) else [place(item) for item in value]
         for role, value in digests.items()
     }

@@ -63,7 +63,9 @@ class Measurements:
         with contextlib.suppress(OSError, DocumentError):
             content = MeasurementsFile.read(self._file)
             self._pools, self._known = dict(content.kinds), list(content.fallbacks)
-        self.fallbacks |= {one.backend: one.name for one in self._known if one.cards == self._cards_of(one.backend)}
+        self.fallbacks |= {
+            figures.backend: figures.name for figures in self._known if figures.cards == self._cards_of(figures.backend)
+        }
 
     def of(self, pool: str) -> PoolMeasurements:
         """Return the measurements of a pool."""
@@ -100,7 +102,7 @@ class Measurements:
             return None
         self._begun.add(name)
         variants = [step, *fallback_steps(step)]
-        names = [one.fallback.name if one.fallback else "" for one in variants]
+        names = [variant.fallback.name if variant.fallback else "" for variant in variants]
         if record.runs < _RUNS_UNTIL_TRIAL or record.name not in names or name in self._on_trial:
             return None
         better = names.index(record.name) - 1
@@ -109,7 +111,7 @@ class Measurements:
 
     def forget_fallbacks(self) -> int:
         """Forget the fallbacks of all cards, and return their number; they are gone once they are saved."""
-        forgotten = sum(bool(one.name) for one in self._known)
+        forgotten = sum(bool(figures.name) for figures in self._known)
         self._known, self._begun = [], set()
         self.fallbacks.clear()
         return forgotten
@@ -127,11 +129,11 @@ class Measurements:
 
     def _find(self, backend: str) -> KnownFallback | None:
         cards = self._cards_of(backend)
-        return next((one for one in self._known if (one.backend, one.cards) == (backend, cards)), None)
+        return next((figures for figures in self._known if (figures.backend, figures.cards) == (backend, cards)), None)
 
     def _record(self, backend: str, name: str, runs: int) -> None:
         cards = self._cards_of(backend)
-        self._known = [one for one in self._known if (one.backend, one.cards) != (backend, cards)]
+        self._known = [figures for figures in self._known if (figures.backend, figures.cards) != (backend, cards)]
         self._known.append(KnownFallback(backend=backend, cards=cards, name=name, runs=runs))
         self.fallbacks[backend] = name
 

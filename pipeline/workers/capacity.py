@@ -74,10 +74,16 @@ class FreeCapacity:
         spread is done sooner. Those in `without` are not chosen, and those in `last` only where no other is free.
         """
         placements = list(self._gpus) if demand.gpu_mb else [Placement(name) for name in self._cpus]
-        suitable = [one for one in placements if self.fits(demand, one) and self._can_become_free(later, one)]
-        suitable = [one for one in suitable if one not in without]
+        suitable = [
+            placement
+            for placement in placements
+            if self.fits(demand, placement) and self._can_become_free(later, placement)
+        ]
+        suitable = [placement for placement in suitable if placement not in without]
         return min(
-            suitable, key=lambda one: (one in last, one in self._computing, -self._gpus.get(one, 0.0)), default=None
+            suitable,
+            key=lambda placement: (placement in last, placement in self._computing, -self._gpus.get(placement, 0.0)),
+            default=None,
         )
 
     def idle_gpus(self) -> list[Placement]:
@@ -86,7 +92,7 @@ class FreeCapacity:
 
     def only_room_for(self, gpu_mb: float, beside_mb: float) -> Placement | None:
         """Return the one GPU on which `gpu_mb` is free, if there is only one, and no longer beside `beside_mb`."""
-        roomy = [one for one, free_mb in self._gpus.items() if gpu_mb <= free_mb + _TOLERANCE]
+        roomy = [card for card, free_mb in self._gpus.items() if gpu_mb <= free_mb + _TOLERANCE]
         if len(roomy) == 1 and self._gpus[roomy[0]] < gpu_mb + beside_mb - _TOLERANCE:
             return roomy[0]
         return None

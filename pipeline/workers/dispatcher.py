@@ -187,9 +187,9 @@ class Dispatcher:
         """
         card = card_of(error)
         idle = [
-            one
-            for one in self._workers.values()
-            if one.state == "idle" and self._pools[one.pool].load and card in {None, one.placement}
+            worker
+            for worker in self._workers.values()
+            if worker.state == "idle" and self._pools[worker.pool].load and card in {None, worker.placement}
         ]
         await asyncio.gather(*(self._end(worker, "evicted") for worker in idle))
         return bool(idle)
@@ -217,7 +217,7 @@ class Dispatcher:
         failure = await self._background.close()
         ends = (self._end(worker, "finished") for worker in list(self._workers.values()))
         outcomes = await asyncio.gather(*ends, return_exceptions=True)
-        if first := next((one for one in [failure, *outcomes] if one), None):
+        if first := next((outcome for outcome in [failure, *outcomes] if outcome), None):
             raise first
 
     @contextlib.asynccontextmanager
@@ -380,7 +380,7 @@ class Dispatcher:
 
     async def _measure_cards(self) -> None:
         """Record what the driver says that workers hold of the cards: no library knows all of it."""
-        on_cards = [one for one in self._workers.values() if self._pools[one.pool].key.device == "cuda"]
+        on_cards = [worker for worker in self._workers.values() if self._pools[worker.pool].key.device == "cuda"]
         pids = {worker.handle.pid: worker for worker in on_cards}
         if on_cards:
             held = await self._host.measure_cards([pid for pid in pids if pid])

@@ -112,7 +112,10 @@ class Pools:
         memory_mb = sum(host.memory_mb for host in self._host.hosts)
         gpu_mb = sum(sum(host.gpus) for host in self._host.hosts)
         demands = [pool.resident for pool in self._pools.values()]
-        return sum(one.memory_mb for one in demands) <= memory_mb and sum(one.gpu_mb for one in demands) <= gpu_mb
+        return (
+            sum(demand.memory_mb for demand in demands) <= memory_mb
+            and sum(demand.gpu_mb for demand in demands) <= gpu_mb
+        )
 
     def _with_measured_demands(self, pool: Pool) -> Pool:
         """Return the pool with measured instead of declared memory where there are measurements, limited to the largest

@@ -119,7 +119,7 @@ class _Round:
             self._free.reserve(worker.resident, worker.placement)
             self._free.reserve(worker.running, worker.placement)
         self._idle: dict[PoolName, list[WorkerState]] = {}
-        for worker in sorted(workers, key=lambda one: one.idle_since):
+        for worker in sorted(workers, key=lambda idle: idle.idle_since):
             if worker.state == "idle":
                 self._idle.setdefault(worker.pool, []).append(worker)  # the last used is taken first
         self._live = Counter(worker.pool for worker in workers if worker.state != "ending")
@@ -233,7 +233,7 @@ class _Round:
         expecting = [other for other, expected in self._forecasts.items() if expected.jobs]
         if any(self._forecasts[other].job_s is None for other in expecting):
             return False
-        core_s = sum(one.jobs * (one.job_s or 0.0) * max(one.running.cpus, 1) for one in self._forecasts.values())
+        core_s = sum(each.jobs * (each.job_s or 0.0) * max(each.running.cpus, 1) for each in self._forecasts.values())
         others = (self._remaining_s(other) for other in expecting if self._live[other])
         remaining_s = self._remaining_s(pool)
         return remaining_s >= max(others, default=0.0) and remaining_s > core_s / self._cores
@@ -284,17 +284,19 @@ class _Round:
         # On one GPU first: a worker on another has nothing that a job on this one lacks.
         gpus = {worker.placement: None for worker in spare if worker.placement.gpu is not None}
         hosts = {worker.placement.host: None for worker in spare}
-        groups = [[one for one in spare if one.placement == gpu] for gpu in gpus] if job.resident.gpu_mb else []
+        groups = (
+            [[worker for worker in spare if worker.placement == gpu] for gpu in gpus] if job.resident.gpu_mb else []
+        )
         groups.sort(key=len)
-        for group in (*groups, *([one for one in spare if one.placement.host == host] for host in hosts)):
+        for group in (*groups, *([worker for worker in spare if worker.placement.host == host] for host in hosts)):
             released = []
             for worker in group:
                 self._free.release(worker.resident, worker.placement)
                 released.append(worker)
                 if self._free.placement_for(job.resident, job.running):
-                    self._decision.end += [one.name for one in released]
-                    for one in released:
-                        self._idle[one.pool].remove(one)
+                    self._decision.end += [worker.name for worker in released]
+                    for worker in released:
+                        self._idle[worker.pool].remove(worker)
                     break
             for worker in released:  # each holds its memory until its process has ended
                 self._free.reserve(worker.resident, worker.placement)

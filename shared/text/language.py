@@ -93,9 +93,9 @@ def language_of_track(text: str | None) -> str | None:
     return None if tag in NO_LANGUAGE else tag
 
 
-def is_same(one: str, other: str) -> bool:
+def is_same(first: str, other: str) -> bool:
     """Return whether two tags name the same language, script and region, whatever the case of their letters."""
-    return one.casefold() == other.casefold()
+    return first.casefold() == other.casefold()
 
 
 def primary(tag: str) -> str:
@@ -109,8 +109,8 @@ def is_covered(wanted: str, there: str) -> bool:
 
     `pt` serves for `pt-BR` and the other way round; `pt-PT` does not.
     """
-    one, other = wanted.lower(), there.lower()
-    return is_same(one, other) or (primary(one) == primary(other) and (one == primary(one) or other == primary(other)))
+    tag, other = wanted.lower(), there.lower()
+    return is_same(tag, other) or (primary(tag) == primary(other) and (tag == primary(tag) or other == primary(other)))
 
 
 def iso639_2t(tag: str) -> str:

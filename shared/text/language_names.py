@@ -67,7 +67,9 @@ _WORD = re.compile(r"[^\W_]+")
 
 def _fold(text: str) -> str:
     """Return a name as it compares: words in small letters, without accents and points."""
-    plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    plain = "".join(
+        character for character in unicodedata.normalize("NFKD", text) if not unicodedata.combining(character)
+    )
     return " ".join(_WORD.findall(plain.replace("ʻ", "").replace("_", " ").casefold()))
 
 

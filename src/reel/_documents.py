@@ -115,5 +115,5 @@ def _segment(data: Mapping[str, Any]) -> Segment:
 
 
 def _cue_sheet(document: Mapping[str, Any]) -> CueSheet:
-    cues = (Cue(one["start_ms"], one["end_ms"], tuple(one["lines"]), one["speaker"]) for one in document["cues"])
+    cues = (Cue(cue["start_ms"], cue["end_ms"], tuple(cue["lines"]), cue["speaker"]) for cue in document["cues"])
     return CueSheet(document["language"], document["kind"], tuple(cues))

@@ -151,7 +151,9 @@ def plan(
         profile=data["profile"],
         files=tuple(map(_planned_file, data["items"])),
         needs=tuple(data["needs"]),
-        obstacles=tuple(ReelError(one["code"], one["message"], one["hint"], 5) for one in data["obstacles"]),
+        obstacles=tuple(
+            ReelError(obstacle["code"], obstacle["message"], obstacle["hint"], 5) for obstacle in data["obstacles"]
+        ),
     )
 
 

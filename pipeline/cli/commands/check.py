@@ -66,10 +66,10 @@ def check(arguments: CheckSubtitles) -> CommandResult:
         set_up([StepPreview(step, "new", "asked for") for step in needed], project.installed, emit)
     beside = _Beside(arguments.media, arguments.reference, compare)
     checked = asyncio.run(_check(arguments.inputs, steps, beside, project.installed))
-    errors = tuple(one.error for one in checked if one.error)
-    over = any(one.report.over_limits for one in checked if one.report)
-    data: JsonValue = {"guide": project.settings.guide, "files": [_data(one) for one in checked]}
-    text = "\n\n".join(_text(one, project.settings.guide) for one in checked)
+    errors = tuple(file_check.error for file_check in checked if file_check.error)
+    over = any(file_check.report.over_limits for file_check in checked if file_check.report)
+    data: JsonValue = {"guide": project.settings.guide, "files": [_data(file_check) for file_check in checked]}
+    text = "\n\n".join(_text(file_check, project.settings.guide) for file_check in checked)
     return CommandResult(data, text, errors[0].exit_code if errors else EXIT_FAILED if over else EXIT_OK, errors)
 
 
@@ -86,19 +86,19 @@ async def _check(
         place = Path(folder)
         async with local_dispatcher(installed, place / "logs") as dispatcher:
             for number, (file, step) in enumerate(zip(files, steps, strict=True)):
-                one = await _check_one(file, step, beside.film, dispatcher, place / str(number))
-                checked.append(await _compared(one, step, beside, dispatcher, place / str(number)))
+                file_check = await _check_one(file, step, beside.film, dispatcher, place / str(number))
+                checked.append(await _compared(file_check, step, beside, dispatcher, place / str(number)))
     return checked
 
 
-async def _compared(one: _Checked, check: Step, beside: _Beside, dispatcher: Dispatcher, place: Path) -> _Checked:
+async def _compared(checked: _Checked, check: Step, beside: _Beside, dispatcher: Dispatcher, place: Path) -> _Checked:
     """Return the file with its comparison, if a reference was given. The reference is read like the file, in its
     language."""
-    if one.error or not beside.reference or not beside.compare:
-        return one
+    if checked.error or not beside.reference or not beside.compare:
+        return checked
     read = await _check_one(beside.reference, check, None, dispatcher, place / "reference")
     if read.error:
-        return replace(one, error=read.error)
+        return replace(checked, error=read.error)
     out_dir = place / "comparison"
     out_dir.mkdir()
     inputs: protocol.FileNames = {
@@ -107,8 +107,8 @@ async def _compared(one: _Checked, check: Step, beside: _Beside, dispatcher: Dis
     try:
         await dispatcher.run(StepJob(beside.compare, inputs, out_dir, _LIMIT_S))
     except ReelError as error:
-        return replace(one, error=error)
-    return replace(one, comparison=Comparison.read(out_dir / "comparison.json"))
+        return replace(checked, error=error)
+    return replace(checked, comparison=Comparison.read(out_dir / "comparison.json"))
 
 
 async def _check_one(file: str, step: Step, film: str | None, dispatcher: Dispatcher, out_dir: Path) -> _Checked:
@@ -129,26 +129,26 @@ async def _check_one(file: str, step: Step, film: str | None, dispatcher: Dispat
     return _Checked(file, QualityReport.read(out_dir / "report.json"), tuple(repairs))
 
 
-def _data(one: _Checked) -> JsonValue:
-    report = one.report.model_dump(mode="json", exclude={"format"}) if one.report else {}
-    repairs: list[JsonValue] = list(one.repairs)
-    reference = one.comparison.model_dump(mode="json", exclude={"format"}) if one.comparison else None
-    error = one.error.code if one.error else None
-    return {"file": one.file, **report, "repairs": repairs, "reference": reference, "error": error}
+def _data(checked: _Checked) -> JsonValue:
+    report = checked.report.model_dump(mode="json", exclude={"format"}) if checked.report else {}
+    repairs: list[JsonValue] = list(checked.repairs)
+    reference = checked.comparison.model_dump(mode="json", exclude={"format"}) if checked.comparison else None
+    error = checked.error.code if checked.error else None
+    return {"file": checked.file, **report, "repairs": repairs, "reference": reference, "error": error}
 
 
-def _text(one: _Checked, guide: str) -> str:
-    if one.error:
-        return f"{one.file}: {one.error.message} [{one.error.code}]"
-    assert one.report is not None
-    head = f"{one.file}: {one.report.cues} cues, {one.report.over_limits} over the limits of {guide}"
-    lines = [f"{head} ({one.report.language})", *(f"  note: {repair}" for repair in one.repairs)]
-    if one.comparison:
+def _text(checked: _Checked, guide: str) -> str:
+    if checked.error:
+        return f"{checked.file}: {checked.error.message} [{checked.error.code}]"
+    assert checked.report is not None
+    head = f"{checked.file}: {checked.report.cues} cues, {checked.report.over_limits} over the limits of {guide}"
+    lines = [f"{head} ({checked.report.language})", *(f"  note: {repair}" for repair in checked.repairs)]
+    if checked.comparison:
         lines.append(
-            f"  SubER {one.comparison.suber:.1f} against the reference ({one.comparison.suber_cased:.1f} with case and"
-            f" punctuation): edits in percent of its words and breaks"
+            f"  SubER {checked.comparison.suber:.1f} against the reference ({checked.comparison.suber_cased:.1f} with"
+            f" case and punctuation): edits in percent of its words and breaks"
         )
-    for broken in one.report.broken:
+    for broken in checked.report.broken:
         kind = "" if broken.severity == "error" else ", a warning"
         lines.append(f"  {broken.rule}: {broken.count}{kind} ({broken.meaning}; the limit is {broken.limit:g})")
         lines += [f"    {line}" for line in _worst(broken).splitlines()]
@@ -156,4 +156,9 @@ def _text(one: _Checked, guide: str) -> str:
 
 
 def _worst(broken: Broken) -> str:
-    return table([(timecode(one.start_ms), str(one.number), f"{one.found:g}", one.text) for one in broken.worst])
+    return table(
+        [
+            (timecode(offender.start_ms), str(offender.number), f"{offender.found:g}", offender.text)
+            for offender in broken.worst
+        ]
+    )

@@ -65,7 +65,10 @@ def show_stage(arguments: ShowStage) -> CommandResult:
         (name, json.dumps(field.get_default(call_default_factory=True), default=str), field.description or "")
         for name, field in stage.params.model_fields.items()
     ]
-    backends = [(name, one.environment, ", ".join(one.models), one.summary) for name, one in stage.backends.items()]
+    backends = [
+        (name, backend.environment, ", ".join(backend.models), backend.summary)
+        for name, backend in stage.backends.items()
+    ]
     parts = [f"{stage.name}: {stage.summary}; version {stage.version}"]
     parts += [f"inputs:\n{table(inputs)}", f"outputs:\n{table(outputs)}"]
     parts += [f"parameters, as `--set {stage.name}.NAME=VALUE`:\n{table(params)}"] if params else []
@@ -88,7 +91,7 @@ def list_recipes(arguments: Arguments) -> CommandResult:
 
 def list_profiles(arguments: Arguments) -> CommandResult:
     """List the profiles."""
-    return _listed("profiles", {name: one.summary for name, one in load_profiles(CONFIG / "profiles").items()})
+    return _listed("profiles", {name: profile.summary for name, profile in load_profiles(CONFIG / "profiles").items()})
 
 
 def list_guides(arguments: Arguments) -> CommandResult:

@@ -40,13 +40,13 @@ def show(arguments: ShowEdits) -> CommandResult:
     """Show single corrections of one media file, all unless some are named."""
     item, project = _item_of(arguments)
     pins = placed_pins(item.folder, item.edits, project.store)
-    known = [one.pin.id for one in pins]
+    known = [placed.pin.id for placed in pins]
     for name in arguments.ids:
         if name not in known:
             raise _unknown(name, item, known)
-    chosen = [one for one in pins if not arguments.ids or one.pin.id in arguments.ids]
-    text = "\n\n".join("\n".join(_described(one)) for one in chosen) or _NONE_YET
-    return CommandResult({"media": str(item.media), "pins": [_data(one) for one in chosen]}, text)
+    chosen = [placed for placed in pins if not arguments.ids or placed.pin.id in arguments.ids]
+    text = "\n\n".join("\n".join(_described(placed)) for placed in chosen) or _NONE_YET
+    return CommandResult({"media": str(item.media), "pins": [_data(placed) for placed in chosen]}, text)
 
 
 def drop(arguments: DropEdits) -> CommandResult:
@@ -68,7 +68,7 @@ def _item_of(arguments: ListEdits) -> tuple[Item, Project]:
 
 
 def _list(item: Item, store: ResultStore) -> CommandResult:
-    waiting = [one.path.name for one in changed_files(item.folder, item.edits, store)]
+    waiting = [file.path.name for file in changed_files(item.folder, item.edits, store)]
     rows = [(edit.name, edit.language or "any language", "taken in") for edit in item.edits]
     rows = [row for row in rows if row[0] not in waiting] + [(name, "", "edited, not taken in yet") for name in waiting]
     edits: list[JsonValue] = [
@@ -77,11 +77,13 @@ def _list(item: Item, store: ResultStore) -> CommandResult:
     pins = placed_pins(item.folder, item.edits, store)
     data: JsonValue = {
         "media": str(item.media), "edits": edits, "waiting": list[JsonValue](waiting),
-        "pins": [_data(one) for one in pins],
+        "pins": [_data(placed) for placed in pins],
     }  # fmt: skip
     if not rows:
         return CommandResult(data, _NONE_YET)
-    pin_rows = [(one.pin.id, timecode(_start_ms(one.pin)), one.edit.name, _change(one.pin)) for one in pins]
+    pin_rows = [
+        (placed.pin.id, timecode(_start_ms(placed.pin)), placed.edit.name, _change(placed.pin)) for placed in pins
+    ]
     return CommandResult(data, "\n\n".join([table(rows), *([table(pin_rows)] if pin_rows else [])]))
 
 
@@ -100,11 +102,11 @@ def _text(cues: Sequence[Cue]) -> str:
     return " / ".join(" ".join(cue.lines) for cue in cues)
 
 
-def _described(one: PlacedPin) -> list[str]:
+def _described(placed: PlacedPin) -> list[str]:
     """Return the lines that describe a correction."""
-    pin = one.pin
+    pin = placed.pin
     keeps = "keeps its lines and times" if pin.fixed else "its words are laid out with the rest"
-    lines = [f"{pin.id}  {one.edit.name}, {one.edit.language or 'any language'}: {keeps}"]
+    lines = [f"{pin.id}  {placed.edit.name}, {placed.edit.language or 'any language'}: {keeps}"]
     for mark, cues in (("-", pin.before), ("+", pin.cues)):
         for cue in cues:
             speaker = f" {cue.speaker}:" if cue.speaker else ""
@@ -117,8 +119,8 @@ def _described(one: PlacedPin) -> list[str]:
     return lines
 
 
-def _data(one: PlacedPin) -> JsonValue:
-    return {"file": one.edit.name, "language": one.edit.language, **one.pin.model_dump(mode="json")}
+def _data(placed: PlacedPin) -> JsonValue:
+    return {"file": placed.edit.name, "language": placed.edit.language, **placed.pin.model_dump(mode="json")}
 
 
 def _unknown(name: str, item: Item, known: Sequence[str]) -> BadInput:
@@ -131,7 +133,7 @@ def _unknown(name: str, item: Item, known: Sequence[str]) -> BadInput:
 
 def _drop(item: Item, names: Sequence[str], project: Project) -> CommandResult:
     files = list(dict.fromkeys(edit.name for edit in item.edits))
-    pins = {one.pin.id: one.edit for one in placed_pins(item.folder, item.edits, project.store)}
+    pins = {placed.pin.id: placed.edit for placed in placed_pins(item.folder, item.edits, project.store)}
     if unknown := [name for name in names if name not in files and name not in pins]:
         raise _unknown(unknown[0], item, [*files, *pins])
     whole = [name for name in names if name in files]

@@ -134,8 +134,8 @@ def _take_facts(source: Path) -> CommandResult:
     resolved = [name for name, entry in merged.items() if entry.resolved and not before[name].resolved]
     data: JsonValue = {
         "changes": [
-            {"model": one.model, "file": one.file, "fact": one.fact, "old": one.old, "new": one.new}
-            for one in changes
+            {"model": change.model, "file": change.file, "fact": change.fact, "old": change.old, "new": change.new}
+            for change in changes
         ],
         "resolved": list(resolved),
     }  # fmt: skip
@@ -145,6 +145,9 @@ def _take_facts(source: Path) -> CommandResult:
 def _changes_text(changes: Sequence[Change], resolved: Sequence[str]) -> str:
     if not changes:
         return "the lock knows all of these facts"
-    rows = [(one.model, one.file or "-", one.fact, str(one.old or "unknown"), str(one.new)) for one in changes]
+    rows = [
+        (change.model, change.file or "-", change.fact, str(change.old or "unknown"), str(change.new))
+        for change in changes
+    ]
     last = f"{len(changes)} facts taken; now complete: {', '.join(resolved) or 'no further model'}"
     return f"{table(rows, ('MODEL', 'FILE', 'FACT', 'WAS', 'IS'))}\n{last}"

@@ -61,13 +61,13 @@ def plan(arguments: PlanMedia) -> CommandResult:
             texts.append(f"{one_line(name)}\nwould fail: {refused[-1].message} [{code}]")
             continue
         due += [preview for preview in previews if preview.verdict != "reused"]
-        asked += [(item.name, one) for one in estimates(previews, project.store)]
+        asked += [(item.name, estimate) for estimate in estimates(previews, project.store)]
         places: dict[str, JsonValue] = {"media": str(item.media), "folder": str(item.folder)}
         items.append({"name": item.name, **places, "steps": [_data(preview) for preview in previews]})
         texts.append(f"{one_line(item.name)}\n{_listed(previews, explain=arguments.explain)}")
     needs = needs_of([preview.step for preview in due], project.installed, admission.surroundings.fallbacks)
     texts += needs_texts(needs)
-    texts += [f"estimated use of services:\n{table([_told(*one) for one in asked])}"] if asked else []
+    texts += [f"estimated use of services:\n{table([_told(*estimate) for estimate in asked])}"] if asked else []
     data: dict[str, JsonValue] = {
         "recipe": project.settings.recipe,
         "profile": project.planner.profile.name,
@@ -75,7 +75,7 @@ def plan(arguments: PlanMedia) -> CommandResult:
         "items": items,
         "passed_over": dict(walk.passed),
         **needs_data(needs),
-        "services": [_service(*one) for one in asked],
+        "services": [_service(*estimate) for estimate in asked],
     }
     return CommandResult(data, "\n\n".join(texts), EXIT_SOME_FAILED if refused else EXIT_OK, tuple(refused))
 
@@ -142,7 +142,7 @@ def _data(preview: StepPreview) -> JsonValue:
         "verdict": preview.verdict,
         "reason": preview.why,
         "key": preview.key,
-        "changes": [{"ingredient": one.place, "old": one.old, "new": one.new} for one in preview.changes],
+        "changes": [{"ingredient": change.place, "old": change.old, "new": change.new} for change in preview.changes],
     }
 
 

@@ -117,17 +117,17 @@ def _head(details: RunDetails, summary: Summary) -> str:
 
 
 def _stages(summary: Summary) -> str:
-    def row(one: StageFigures) -> tuple[str, ...]:
-        done = f"{one.done} ({one.redone} again)" if one.redone else str(one.done)
-        mean = span(one.seconds / one.done) if one.done and one.seconds else "-"
-        longest = f"{span(one.longest_s)} {one.longest_item}" if one.longest_item else "-"
+    def row(figures: StageFigures) -> tuple[str, ...]:
+        done = f"{figures.done} ({figures.redone} again)" if figures.redone else str(figures.done)
+        mean = span(figures.seconds / figures.done) if figures.done and figures.seconds else "-"
+        longest = f"{span(figures.longest_s)} {figures.longest_item}" if figures.longest_item else "-"
         return (
-            one.step,
-            one.backend,
+            figures.step,
+            figures.backend,
             done,
-            str(one.reused),
-            str(one.failed),
-            span(one.seconds) if one.seconds else "-",
+            str(figures.reused),
+            str(figures.failed),
+            span(figures.seconds) if figures.seconds else "-",
             mean,
             longest,
         )
@@ -138,12 +138,19 @@ def _stages(summary: Summary) -> str:
 
 
 def _workers(summary: Summary) -> list[str]:
-    def row(one: WorkerFigures) -> tuple[str, ...]:
-        busy = f"{100 * one.worked_s / one.lived_s:.0f}%" if one.lived_s else "-"
-        memory = megabytes(round(one.peak_memory_mb * 1e6)) if one.peak_memory_mb else "-"
-        memory += f" + {megabytes(round(one.peak_gpu_memory_mb * 1e6))} GPU" if one.peak_gpu_memory_mb else ""
-        times = span(one.lived_s), span(one.loaded_s), busy
-        return f"{one.worker} {one.label}", one.host, str(one.jobs), *times, memory, one.reason or "cut off"
+    def row(figures: WorkerFigures) -> tuple[str, ...]:
+        busy = f"{100 * figures.worked_s / figures.lived_s:.0f}%" if figures.lived_s else "-"
+        memory = megabytes(round(figures.peak_memory_mb * 1e6)) if figures.peak_memory_mb else "-"
+        memory += f" + {megabytes(round(figures.peak_gpu_memory_mb * 1e6))} GPU" if figures.peak_gpu_memory_mb else ""
+        times = span(figures.lived_s), span(figures.loaded_s), busy
+        return (
+            f"{figures.worker} {figures.label}",
+            figures.host,
+            str(figures.jobs),
+            *times,
+            memory,
+            figures.reason or "cut off",
+        )
 
     head = ("WORKER", "HOST", "JOBS", "LIVED", "LOADED", "BUSY", "PEAK MEMORY", "ENDED")
     return [table([row(one) for one in summary.workers], head)] if summary.workers else []
@@ -151,7 +158,7 @@ def _workers(summary: Summary) -> list[str]:
 
 def _models(summary: Summary, models: ModelCache) -> list[str]:
     origin = models.overlay.origin
-    rows = [(one.name, f"{one.loads}x", span(one.seconds), origin(one.name)) for one in summary.models]
+    rows = [(model.name, f"{model.loads}x", span(model.seconds), origin(model.name)) for model in summary.models]
     return [table(rows, ("MODEL", "LOADED", "IN", "LOCKED"))] if rows else []
 
 

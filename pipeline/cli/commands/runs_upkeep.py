@@ -102,7 +102,7 @@ def prune(arguments: PruneRuns) -> CommandResult:
             delete(project.store, found.surplus)
     data: JsonValue = {
         "surplus": [
-            {name: value for name, value in asdict(one).items() if name != "paths"} for one in found.surplus
+            {name: value for name, value in asdict(surplus).items() if name != "paths"} for surplus in found.surplus
         ],
         "kept_bytes": found.kept_bytes, "used_bytes": found.used_bytes, "deleted": yes,
         "lost": [str(folder) for folder in found.lost],
@@ -114,10 +114,12 @@ def prune(arguments: PruneRuns) -> CommandResult:
 
 
 def _text(found: Survey) -> str:
-    rows = [(megabytes(one.bytes), one.what, one.key[:8], one.reason) for one in found.surplus[:_SHOWN]]
+    rows = [
+        (megabytes(surplus.bytes), surplus.what, surplus.key[:8], surplus.reason) for surplus in found.surplus[:_SHOWN]
+    ]
     if (more := len(found.surplus) - _SHOWN) > 0:
-        rows.append((megabytes(sum(one.bytes for one in found.surplus[_SHOWN:])), f"and {more} more", "", ""))
-    total = megabytes(sum(one.bytes for one in found.surplus))
+        rows.append((megabytes(sum(surplus.bytes for surplus in found.surplus[_SHOWN:])), f"and {more} more", "", ""))
+    total = megabytes(sum(surplus.bytes for surplus in found.surplus))
     lost = f"{_lost(found.lost)}\n" if found.lost else ""
     return f"{table(rows, ('FREES', 'WHAT', 'RESULT', 'WHY'))}\n{lost}{total} in all; {_rest(found)}"
 

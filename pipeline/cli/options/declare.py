@@ -137,9 +137,9 @@ class Arguments:
 def flags_of(arguments: type[Arguments]) -> list[Flag]:
     """Return the flags of a command by group, after its arguments. These keep their order, except that those that take
     one word come before those that take several, which would leave them none."""
-    found = [_named(one) for one in fields(arguments)]
-    by_place = sorted((one for one in found if not one.options), key=lambda flag: flag.count in {"*", "+"})
-    return [*by_place, *sorted((one for one in found if one.options), key=lambda flag: GROUPS.index(flag.group))]
+    flags = [_named(declared) for declared in fields(arguments)]
+    by_place = sorted((flag for flag in flags if not flag.options), key=lambda flag: flag.count in {"*", "+"})
+    return [*by_place, *sorted((flag for flag in flags if flag.options), key=lambda flag: GROUPS.index(flag.group))]
 
 
 def _named(declared: Field[Any]) -> Flag:

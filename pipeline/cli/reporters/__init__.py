@@ -62,7 +62,7 @@ def _escaped(value: object, escape: Callable[[str], str]) -> object:
     if isinstance(value, str):
         return escape(value)
     if isinstance(value, tuple):
-        return tuple(_escaped(one, escape) for one in value)
+        return tuple(_escaped(item, escape) for item in value)
     if isinstance(value, dict):
-        return {_escaped(name, escape): _escaped(one, escape) for name, one in value.items()}
+        return {_escaped(name, escape): _escaped(item, escape) for name, item in value.items()}
     return value

@@ -204,18 +204,18 @@ def _is_running(item: ItemAtWork) -> bool:
 def _workers(board: Board, workers: Sequence[WorkerAtWork], width: int, lines: int, now: float) -> Table:
     """Return a row for each worker: its use of the machine, and its current step."""
     shown = _first(workers, lines - 1, lambda worker: worker.job is not None)
-    gpu, many_hosts = any(one.gpu_memory_mb for one in workers), len({one.host for one in workers}) > 1
+    gpu, many_hosts = any(worker.gpu_memory_mb for worker in workers), len({worker.host for worker in workers}) > 1
+    name_width = max(min(max(len(_called(worker, many_hosts)) for worker in shown), width // 3), 6)
     grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim", show_edge=False)
-    grid.add_column("WORKER", width=max(min(max(len(_called(one, many_hosts)) for one in shown), width // 3), 6),
-                    no_wrap=True, overflow="ellipsis")  # fmt: skip
+    grid.add_column("WORKER", width=name_width, no_wrap=True, overflow="ellipsis")
     grid.add_column("CORES", justify="right", width=5)
     grid.add_column("MEMORY", justify="right", width=7, no_wrap=True)
     if gpu:
         grid.add_column("GPU", justify="right", width=7, no_wrap=True)
     grid.add_column("DOES", no_wrap=True, overflow="ellipsis")
-    for one in shown:
-        taken = [_amount(one.memory_mb), *([_amount(one.gpu_memory_mb or 0.0)] if gpu else [])]
-        grid.add_row(_called(one, many_hosts), f"{one.cores:.1f}", *taken, _does(board, one, now))
+    for worker in shown:
+        taken = [_amount(worker.memory_mb), *([_amount(worker.gpu_memory_mb or 0.0)] if gpu else [])]
+        grid.add_row(_called(worker, many_hosts), f"{worker.cores:.1f}", *taken, _does(board, worker, now))
     return grid
 
 

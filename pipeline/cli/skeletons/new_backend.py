@@ -33,7 +33,7 @@ def new_backend(stage: Stage, name: str, like: str | None, root: Path) -> Skelet
     tree = ast.parse(text)
     table = keyword(assigned(tree, "STAGE"), "backends")
     declared = _declared(table)
-    base = like or min(declared, key=lambda one: len(stage.backends[one].models), default=None)
+    base = like or min(declared, key=lambda candidate: len(stage.backends[candidate].models), default=None)
     if not isinstance(table, ast.Dict) or base not in declared:
         raise UsageError(
             "skeleton.declaration",
@@ -45,7 +45,7 @@ def new_backend(stage: Stage, name: str, like: str | None, root: Path) -> Skelet
     changed = {contract: with_first(text, table, _declaration(stage, name, declared[base], text))}
     if case := _case(root, stage.name, base, name):
         changed[CASES] = case
-    inputs = " ".join(field.upper() for field, one in stage.inputs.model_fields.items() if one.is_required())
+    inputs = " ".join(role.upper() for role, field in stage.inputs.model_fields.items() if field.is_required())
     steps = (
         (f"./reel stage {stage.name} {inputs} -o parts --backend {name}", "the backend, on files of yours"),
         (
@@ -104,8 +104,8 @@ def _signature_names(method: ast.FunctionDef) -> set[str]:
 
 
 def _method(method: ast.FunctionDef) -> str:
-    taken = [one.arg for one in (*method.args.posonlyargs, *method.args.args)][1:]
-    taken += [f"{one.arg}={one.arg}" for one in method.args.kwonlyargs]
+    taken = [argument.arg for argument in (*method.args.posonlyargs, *method.args.args)][1:]
+    taken += [f"{argument.arg}={argument.arg}" for argument in method.args.kwonlyargs]
     return f"\n{signature(method)}        return self._base.{method.name}({', '.join(taken)})\n"
 
 
@@ -123,13 +123,13 @@ def _reset(pattern: str) -> str:
 def _declaration(stage: Stage, name: str, pattern: ast.Call, text: str) -> str:
     """Return an entry for the table of backends: that of the pattern, with another module and summary."""
     lines = []
-    for one in pattern.keywords:
-        value = ast.get_source_segment(text, one.value)
-        if one.arg == "module":
+    for given in pattern.keywords:
+        value = ast.get_source_segment(text, given.value)
+        if given.arg == "module":
             value = f'"stages.{stage.name}.{name.replace("-", "_")}"'
-        elif one.arg == "summary":
+        elif given.arg == "summary":
             value = f'"{class_name(name)}, which is being written"'
-        lines.append(f"{_INDENT}{one.arg}={value},\n" if one.arg else f"{_INDENT}**{value},\n")
+        lines.append(f"{_INDENT}{given.arg}={value},\n" if given.arg else f"{_INDENT}**{value},\n")
     return f'        "{name}": Backend(\n{"".join(lines)}        ),\n'
 
 
@@ -138,7 +138,7 @@ def _case(root: Path, stage: str, base: str, name: str) -> str | None:
     text = (root / CASES).read_text(encoding="utf-8") if (root / CASES).is_file() else ""
     cases = assigned(ast.parse(text), "CASES")
     for call in cases.elts if isinstance(cases, ast.Tuple) else ():
-        given = [one.value for one in getattr(call, "args", ())[:2] if isinstance(one, ast.Constant)]
+        given = [argument.value for argument in getattr(call, "args", ())[:2] if isinstance(argument, ast.Constant)]
         if given == [stage, base] and cases is not None:
             source = lines_of(text, call.lineno, call.end_lineno or call.lineno)
             return with_last(text, cases, source.replace(f'"{base}"', f'"{name}"', 1))

@@ -23,7 +23,7 @@ def assigned(tree: ast.Module, name: str) -> ast.expr | None:
 def keyword(call: ast.expr | None, name: str) -> ast.expr | None:
     """Return the value of a call's keyword; None if it is not a call or has no such keyword."""
     keywords = call.keywords if isinstance(call, ast.Call) else []
-    return next((one.value for one in keywords if one.arg == name), None)
+    return next((keyword.value for keyword in keywords if keyword.arg == name), None)
 
 
 def class_named(tree: ast.Module, name: str) -> ast.ClassDef | None:
@@ -54,26 +54,26 @@ def signature(method: ast.FunctionDef, indent: str = "    ") -> str:
     taken = ast.unparse(method.args)
     ends = f") -> {ast.unparse(method.returns)}:" if method.returns else "):"
     begins = f"{indent}def {method.name}("
-    if len(one := f"{begins}{taken}{ends}") <= WIDTH:
-        return f"{one}\n"
+    if len(line := f"{begins}{taken}{ends}") <= WIDTH:
+        return f"{line}\n"
     inner = f"{indent}    "
-    if len(one := f"{inner}{taken}") <= WIDTH:
-        return f"{begins}\n{one}\n{indent}{ends}\n"
-    return f"{begins}\n{''.join(f'{inner}{one},{chr(10)}' for one in _parameters(method.args))}{indent}{ends}\n"
+    if len(line := f"{inner}{taken}") <= WIDTH:
+        return f"{begins}\n{line}\n{indent}{ends}\n"
+    return f"{begins}\n{''.join(f'{inner}{line},{chr(10)}' for line in _parameters(method.args))}{indent}{ends}\n"
 
 
 def _parameters(arguments: ast.arguments) -> list[str]:
     """Return each parameter as it is written."""
     plain = [*arguments.posonlyargs, *arguments.args]
     defaults = [None] * (len(plain) - len(arguments.defaults)) + [*arguments.defaults]
-    written = [_parameter(one, default) for one, default in zip(plain, defaults, strict=True)]
+    written = [_parameter(argument, default) for argument, default in zip(plain, defaults, strict=True)]
     written += ["*"] if arguments.kwonlyargs else []
     named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    return written + [_parameter(one, default) for one, default in named]
+    return written + [_parameter(argument, default) for argument, default in named]
 
 
-def _parameter(one: ast.arg, default: ast.expr | None) -> str:
-    return ast.unparse(one) + (f" = {ast.unparse(default)}" if default else "")
+def _parameter(argument: ast.arg, default: ast.expr | None) -> str:
+    return ast.unparse(argument) + (f" = {ast.unparse(default)}" if default else "")
 
 
 def lines_of(text: str, first: int, last: int) -> str:
@@ -83,10 +83,10 @@ def lines_of(text: str, first: int, last: int) -> str:
 
 def names_in(node: ast.AST) -> set[str]:
     """Return the names that a piece of source uses, also inside annotations that are text."""
-    found = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
-    for one in ast.walk(node):
-        if isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value.isidentifier():
-            found.add(one.value)
+    found = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    for part in ast.walk(node):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.isidentifier():
+            found.add(part.value)
     return found
 
 

@@ -50,21 +50,21 @@ def described(address: str, info: Mapping[str, Any]) -> Described:
     """Read what yt-dlp has found at an address. Raises `BadInput` for several media files, none, or a live one."""
     found = list(_media(info))
     if len(found) != 1:
-        names = ", ".join(str(one.get("title") or one.get("id")) for one in found[:5])
+        names = ", ".join(str(film.get("title") or film.get("id")) for film in found[:5])
         text = f"{address} holds {len(found)} media files{f' ({names})' if names else ''}, expected one"
         raise BadInput("address.several", text, hint="name the address of one of them")
-    (one,) = found
-    if one.get("is_live"):
+    (film,) = found
+    if film.get("is_live"):
         hint = "name it again when it has ended"
         raise BadInput("address.live", f"{address} is still going on, expected a media file with an end", hint=hint)
-    parts: Sequence[Mapping[str, Any]] = one.get("requested_formats") or (one,)
+    parts: Sequence[Mapping[str, Any]] = film.get("requested_formats") or (film,)
     sizes = [part.get("filesize") or part.get("filesize_approx") for part in parts]
-    languages = [one.get("language"), *(part.get("language") for part in parts)]
-    seconds = one.get("duration")
+    languages = [film.get("language"), *(part.get("language") for part in parts)]
+    seconds = film.get("duration")
     return Described(
-        title=_title(one, info),
+        title=_title(film, info),
         language=next(filter(None, map(_tag, languages)), None),
-        licence=one.get("license") or info.get("license"),
+        licence=film.get("license") or info.get("license"),
         bytes=sum(int(size) for size in sizes if size) if all(sizes) else None,
         duration_ms=round(seconds * 1000) if isinstance(seconds, int | float) else None,
     )
@@ -79,10 +79,10 @@ def _media(info: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield from _media(entry)
 
 
-def _title(one: Mapping[str, Any], page: Mapping[str, Any]) -> str:
+def _title(film: Mapping[str, Any], page: Mapping[str, Any]) -> str:
     """Return the title of the page; yt-dlp gives each `video` of a page a number, also where it is the only one."""
-    title = str(page.get("title") or one.get("title") or one.get("id") or "media")
-    return title.removesuffix(" (1)") if str(one.get("extractor_key")).lower() in _NUMBERED else title
+    title = str(page.get("title") or film.get("title") or film.get("id") or "media")
+    return title.removesuffix(" (1)") if str(film.get("extractor_key")).lower() in _NUMBERED else title
 
 
 def _tag(language: object) -> str | None:

@@ -88,13 +88,12 @@ class SubtitleChooser:
         found = list(self._candidates(film))
         if spoken is None:
             # Then only what leaves no doubt: one language, which nothing is to be translated into.
-            languages = {one.language for one in found}
-            found = (
-                [] if len(languages) > 1 or any(is_covered(to, one) for to in targets for one in languages) else found
-            )
+            languages = {subtitle.language for subtitle in found}
+            if len(languages) > 1 or any(is_covered(to, language) for to in targets for language in languages):
+                found = []
         else:
-            found = [one for one in found if is_covered(spoken, one.language)]
-        for best in sorted(found, key=lambda one: one.rank):
+            found = [subtitle for subtitle in found if is_covered(spoken, subtitle.language)]
+        for best in sorted(found, key=lambda subtitle: subtitle.rank):
             with contextlib.suppress(BadInput):  # a file that may not be read stands for nothing
                 return _found(film, best, spoken)
         return None

@@ -88,7 +88,7 @@ class Existing:
         if found := self._by_names(film, requested):
             return found
         tracks = self._tracks.of(film)
-        inside = [_Subtitle(one.language, "a track inside") for one in tracks if one.is_full_text]
+        inside = [_Subtitle(track.language, "a track inside") for track in tracks if track.is_full_text]
         spoken = requested.spoken or language_of_sound(film, tracks, requested.sound)
         return _compare(requested, spoken, [*self._beside(film), *inside])
 
@@ -100,14 +100,18 @@ class Existing:
         return found if found.reason else None
 
     def _beside(self, film: Path) -> list[_Subtitle]:
-        return [_Subtitle(one.language, one.name) for one in self.beside(film) if not one.forced]
+        return [_Subtitle(subtitle.language, subtitle.name) for subtitle in self.beside(film) if not subtitle.forced]
 
     def beside(self, film: Path) -> list[Sidecar]:
         """Return the subtitle files beside a film that reel did not write and that hold something."""
         found = self._sidecars.of(str(film.parent), film.name)
         records = self._sidecars.folders_of(str(film.parent / JOBS), film.name) if found else ()
         ours = own_names(film.parent, records) if found else frozenset()
-        return [one for one in found if alike(one.name) not in ours and _has_content(film.parent / one.name)]
+        return [
+            subtitle
+            for subtitle in found
+            if alike(subtitle.name) not in ours and _has_content(film.parent / subtitle.name)
+        ]
 
     def tracks(self, film: Path) -> Sequence[InnerTrack]:
         """Return the tracks of a film, as far as they are known."""
@@ -132,20 +136,27 @@ def _has_content(path: Path) -> bool:
 
 
 def _compare(requested: RequestedSubtitles, spoken: str | None, there: Sequence[_Subtitle]) -> Found:
-    languages = tuple(dict.fromkeys(one.language for one in there if one.language))
+    languages = tuple(dict.fromkeys(subtitle.language for subtitle in there if subtitle.language))
     if not requested.targets:
-        serving = [one for one in there if spoken is None or one.language is None or is_covered(spoken, one.language)]
+        serving = [
+            subtitle
+            for subtitle in there
+            if spoken is None or subtitle.language is None or is_covered(spoken, subtitle.language)
+        ]
         return Found(languages, reason=_skip_reason(serving[:1]) if serving else "")
     serving, missing = [], []
     for target in requested.targets:
-        having = [one for one in there if one.language and is_covered(target, one.language)]
+        having = [subtitle for subtitle in there if subtitle.language and is_covered(target, subtitle.language)]
         serving += having[:1]
         missing += [] if having else [target]
     return Found(languages, tuple(missing), "" if missing else _skip_reason(serving))
 
 
 def _skip_reason(serving: Sequence[_Subtitle]) -> str:
-    words = [f"{one.description} ({one.language})" if one.language else one.description for one in serving]
+    words = [
+        f"{subtitle.description} ({subtitle.language})" if subtitle.language else subtitle.description
+        for subtitle in serving
+    ]
     return f"has subtitles already: {', '.join(words)}"
 
 
@@ -153,10 +164,10 @@ def language_of_sound(film: Path, tracks: Sequence[InnerTrack], sound: Params) -
     """Return the language that the file states for the audio track which a run would take; None for none."""
     audio = [
         Track(
-            index=number, kind="audio", codec=one.codec, language=one.language, title=one.title or None,
-            default="default" in one.flags, commentary=one.is_aside,
+            index=number, kind="audio", codec=track.codec, language=track.language, title=track.title or None,
+            default="default" in track.flags, commentary=track.is_aside,
         )
-        for number, one in enumerate(track for track in tracks if track.kind == "audio")
+        for number, track in enumerate(track for track in tracks if track.kind == "audio")
     ]  # fmt: skip
     probe = Probe(container="", start_ms=0, duration_ms=None, tracks=tuple(audio))
     try:

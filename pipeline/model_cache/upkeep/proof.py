@@ -28,7 +28,7 @@ def proven(
     """Return the models that no lock knows completely, and of which the folders hold the pinned commit."""
     found: dict[str, LockedModel] = {}
     for name, entry in locked.items():
-        source = next((one for one in models[name].sources if isinstance(one, HubSource)), None)
+        source = next((candidate for candidate in models[name].sources if isinstance(candidate, HubSource)), None)
         if entry.resolved or entry.repo is None or entry.revision == UNKNOWN or source is None:
             continue
         for snapshot in _snapshots(folders, entry):
