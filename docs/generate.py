@@ -25,6 +25,7 @@ from pipeline.environments.environments import load_families
 from pipeline.model_cache.manifest import LockedModel, Model, load_manifest, stated_bytes
 from pipeline.plan.profile import Profile, load_profiles
 from pipeline.plan.registry import STAGES
+from shared.documents.base import Frozen
 from shared.files import write_atomically
 from shared.stage import CORE_ENVIRONMENT, Backend, Stage
 
@@ -155,6 +156,8 @@ def _kind_word(annotation: object) -> str:
         return f"list of {_kind_word(get_args(annotation)[0])}"
     if get_origin(annotation) is dict:
         return f"table of {_kind_word(get_args(annotation)[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, Frozen):
+        return f"{', '.join(f'`{name}`' for name in annotation.model_fields)}"
     return _KINDS[annotation]
 
 

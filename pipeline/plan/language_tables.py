@@ -10,6 +10,7 @@ from pydantic import JsonValue, ValidationError
 from pipeline.base.errors import UsageError
 from shared.documents.base import Frozen
 from shared.mistakes import first_mistake
+from shared.text.joining_words import JoiningWords
 from shared.text.language import parse_language
 
 
@@ -17,7 +18,7 @@ class LanguageFile(Frozen):
     """One file of `config/languages`: what recognisers invent, sounds of hesitation, what labels are called, the
     numbers from 0 on that are written out (an empty word for one that depends on what is counted), words that turn
     a sentence round, words whose capital shows that a sentence begins, short words by which a text's language is told,
-    and a few sentences with punctuation for a recogniser to follow."""
+    a few sentences with punctuation for a recogniser to follow, and the words that hold sentences together."""
 
     stock_phrases: tuple[str, ...] = ()
     filler_words: tuple[str, ...] = ()
@@ -27,6 +28,7 @@ class LanguageFile(Frozen):
     sentence_openers: tuple[str, ...] = ()
     common_words: tuple[str, ...] = ()
     example_text: str = ""
+    joining_words: JoiningWords = JoiningWords()
 
 
 def load_languages(folder: Path) -> dict[str, dict[str, JsonValue]]:

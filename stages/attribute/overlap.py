@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from shared.documents.diarization import Turn
@@ -18,9 +18,9 @@ _NEAR_MS = 1_000  # a word just outside every turn belongs to the nearest; one f
 class OverlapEngine:
     """Holds nothing."""
 
-    def attribute(self, transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
+    def attribute(self, transcript: Transcript, turns: Sequence[Turn], joining: Collection[str]) -> Transcript:
         """See `attribute`."""
-        return attribute(transcript, turns)
+        return attribute(transcript, turns, joining)
 
 
 def load(models: Mapping[str, Path], device: Device) -> OverlapEngine:
@@ -28,8 +28,9 @@ def load(models: Mapping[str, Path], device: Device) -> OverlapEngine:
     return OverlapEngine()
 
 
-def attribute(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
+def attribute(transcript: Transcript, turns: Sequence[Turn], joining: Collection[str] = ()) -> Transcript:
     """Return the transcript with a speaker for each word, and for each segment the one who speaks most of it.
+    `joining` are the words, in lower case, that no sentence ends with.
 
     Linear in words and turns: both are in order of time, and the turns that can overlap a word start near it.
     """
@@ -45,7 +46,7 @@ def attribute(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
 
     said = [word for segment in transcript.segments for word in segment.words]
     heard = [speaker(word.start_ms, word.end_ms) for word in said]
-    who = iter(settled([word.text for word in said], heard, transcript.language))
+    who = iter(settled([word.text for word in said], heard, joining))
 
     def with_speaker(segment: Segment) -> Segment:
         words = tuple(_said_by(word, next(who)) for word in segment.words)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from shared.documents.diarization import Diarization, Turn
 from shared.documents.transcript import Transcript
 from shared.files import write_atomically
-from shared.stage import CORE_ENVIRONMENT, Backend, Files, Job, Params, Resources, Stage
+from shared.stage import CORE_ENVIRONMENT, Backend, Files, Job, Resources, Stage
+from shared.text.joining_words import JoiningParams
 
 
 class AttributeInputs(Files):
@@ -19,8 +20,8 @@ class AttributeInputs(Files):
     turns: Path
 
 
-class AttributeParams(Params):
-    """None."""
+class AttributeParams(JoiningParams):
+    """The words that hold a sentence together."""
 
 
 class AttributeOutputs(Files):
@@ -36,13 +37,15 @@ AttributeJob = Job[AttributeInputs, AttributeParams]
 class Engine(Protocol):
     """A backend."""
 
-    def attribute(self, transcript: Transcript, turns: Sequence[Turn]) -> Transcript: ...
+    def attribute(self, transcript: Transcript, turns: Sequence[Turn], joining: Collection[str]) -> Transcript: ...
 
 
 def run(engine: Engine, job: AttributeJob) -> AttributeOutputs:
     """Return the transcript with speakers."""
     transcript = Transcript.read(job.inputs.transcript)
-    return _write(job, engine.attribute(transcript, Diarization.read(job.inputs.turns).one_at_a_time))
+    turns = Diarization.read(job.inputs.turns).one_at_a_time
+    joining = job.params.joining_words_in(transcript.language).every
+    return _write(job, engine.attribute(transcript, turns, joining))
 
 
 def stub(job: AttributeJob) -> AttributeOutputs:
@@ -59,7 +62,7 @@ def _write(job: AttributeJob, transcript: Transcript) -> AttributeOutputs:
 
 STAGE = Stage(
     name="attribute",
-    version=3,
+    version=4,
     summary="give every word its speaker",
     inputs=AttributeInputs,
     params=AttributeParams,

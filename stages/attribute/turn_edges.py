@@ -6,18 +6,18 @@ and does not begin with the last word of another's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from shared.text.sentence_end import ends_sentence
-from stages.toolkit.cues.line_breaks import function_words
 
 _LATE_WORDS = 2  # after so many, a change of speaker may still be meant for the sentence's beginning
 
 
-def settled(texts: Sequence[str], speakers: Sequence[str | None], language: str) -> list[str | None]:
-    """Return the speaker of each word, with each change of speaker moved to the edge of a sentence that is near it."""
+def settled(texts: Sequence[str], speakers: Sequence[str | None], joining: Collection[str]) -> list[str | None]:
+    """Return the speaker of each word, with each change of speaker moved to the edge of a sentence that is near it.
+
+    `joining` are the words, in lower case, that no sentence ends with."""
     found = list(speakers)
-    joining = function_words(language)
     for index in range(1, len(texts)):
         one, other = found[index - 1], found[index]
         if one == other or one is None or other is None or not texts[index - 1][-1:].isalnum():

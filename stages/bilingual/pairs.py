@@ -14,6 +14,7 @@ from pathlib import Path
 from shared.documents.cue import Cue, CueSheet
 from shared.stage import Device
 from shared.text.guide_limits import Limits
+from shared.text.joining_words import JoiningWords
 from stages.bilingual.stage import Order
 from stages.toolkit.cues.line_breaks import breaks_of
 from stages.toolkit.cues.lines import lines_of
@@ -27,8 +28,10 @@ _OFF_PER_MS = 1 / 60  # a cut that is off by a second costs as much as one after
 class Pairs:
     """Puts sheets together; holds nothing."""
 
-    def together(self, cues: CueSheet, translated: CueSheet, order: Order, limits: Limits) -> CueSheet:
-        """Return a sheet of both languages. No cue of either is lost."""
+    def together(
+        self, cues: CueSheet, translated: CueSheet, order: Order, limits: Limits, joining: JoiningWords
+    ) -> CueSheet:
+        """Return a sheet of both languages. No cue of either is lost. `joining` are words of the other language."""
         made: list[Cue] = []
         for ours, theirs in _groups(_ordered(cues), _ordered(translated)):
             if not ours:
@@ -36,7 +39,7 @@ class Pairs:
             elif len(ours) == len(theirs) == 1:
                 made.append(_both(ours[0], theirs[0].lines, order))
             else:
-                shares = _shared(ours, theirs, translated.language, limits)
+                shares = _shared(ours, theirs, limits, joining)
                 made += [_both(cue, lines, order) for cue, lines in zip(ours, shares, strict=True)]
         return CueSheet(language=translated.language, kind=cues.kind, cues=tuple(made))
 
@@ -96,17 +99,17 @@ def _overlap(one: Cue, other: Cue) -> bool:
     return shared > _TOGETHER * shorter or (shared >= 0 and one.start_ms == other.start_ms)
 
 
-def _shared(ours: Sequence[Cue], theirs: Sequence[Cue], language: str, limits: Limits) -> list[tuple[str, ...]]:
+def _shared(ours: Sequence[Cue], theirs: Sequence[Cue], limits: Limits, joining: JoiningWords) -> list[tuple[str, ...]]:
     """Return the lines in the other language for each cue of a group. A cue whose turn no word is left for has none."""
     pieces = list(fitted(_pieces(theirs), limits.line_length, max((cue.end_ms for cue in theirs), default=0)))
-    costs = breaks_of(pieces, language).line if pieces else []
+    costs = breaks_of(pieces, joining).line if pieces else []
     cuts = [0]
     for cue in ours[1:]:
         # A cut at the beginning or the end leaves a cue without words, which is right where nothing was said in it.
         places = range(cuts[-1], len(pieces) + 1)
         cuts.append(min(places, key=lambda place: _cost(pieces, costs, place, cue.start_ms)))
     cuts.append(len(pieces))
-    return [tuple(lines_of(pieces[begin:end], language, limits)) for begin, end in pairwise(cuts)]
+    return [tuple(lines_of(pieces[begin:end], joining, limits)) for begin, end in pairwise(cuts)]
 
 
 def _cost(pieces: Sequence[Piece], costs: Sequence[float], place: int, start_ms: int) -> float:

@@ -16,6 +16,7 @@ from shared.documents.media import Media
 from shared.files import write_atomically
 from shared.stage import Backend, Files, Job, Resources, Stage
 from shared.text.guide_limits import GuideParams, Limits
+from shared.text.joining_words import JoiningParams, JoiningWords
 
 Format = Literal["srt", "vtt", "ass"]
 Order = Literal["source-above", "source-below"]
@@ -30,7 +31,7 @@ class BilingualInputs(Files):
     info: Path | None = None
 
 
-class BilingualParams(GuideParams):
+class BilingualParams(GuideParams, JoiningParams):
     """The order of the languages, and the files to write."""
 
     order: Order = Field("source-above", description="whether the spoken language is above the other one, or below it")
@@ -50,14 +51,18 @@ BilingualJob = Job[BilingualInputs, BilingualParams]
 class Engine(Protocol):
     """A backend: put two sheets together, and render the result."""
 
-    def together(self, cues: CueSheet, translated: CueSheet, order: Order, limits: Limits) -> CueSheet: ...
+    def together(
+        self, cues: CueSheet, translated: CueSheet, order: Order, limits: Limits, joining: JoiningWords
+    ) -> CueSheet: ...
     def render(self, sheet: CueSheet, kind: str, aspect: float | None) -> str: ...
 
 
 def run(engine: Engine, job: BilingualJob) -> BilingualOutputs:
     """Put the two languages together and write the files."""
     cues, translated = CueSheet.read(job.inputs.cues), CueSheet.read(job.inputs.translated)
-    sheet = engine.together(cues, translated, job.params.order, job.params.limits(translated.language))
+    language = translated.language
+    joining = job.params.joining_words_in(language)
+    sheet = engine.together(cues, translated, job.params.order, job.params.limits(language), joining)
     picture = Media.read(job.inputs.info).picture if job.inputs.info else None
     texts = {kind: engine.render(sheet, kind, picture.aspect if picture else None) for kind in job.params.formats}
     return _write(job, sheet, texts)
@@ -81,7 +86,7 @@ def _write(job: BilingualJob, sheet: CueSheet, texts: dict[Format, str]) -> Bili
 
 STAGE = Stage(
     name="bilingual",
-    version=1,
+    version=2,
     summary="show two languages in one subtitle",
     inputs=BilingualInputs,
     params=BilingualParams,

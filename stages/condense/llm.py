@@ -1,8 +1,8 @@
 """Shorten segments with a language model, and accept only texts that keep the meaning as far as words can show it.
 
 A text is accepted where it is shorter, keeps every number, name and glossary term, neither adds nor drops a negation,
-and shares enough content words with the original, counted both ways. Content words are those outside the language's
-lists of function words.
+and shares enough content words with the original, counted both ways. Content words are those that are not joining
+words of the language.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from shared.text.glossary import Glossary
+from shared.text.joining_words import JoiningWords
 from shared.text.language import english_name
 from shared.text.sentence_end import OPENERS, ends_sentence
 from shared.text.text_width import places
 from stages.condense.stage import Condensed, Work
-from stages.toolkit.cues.line_breaks import capitals_are_names, function_words
 from stages.toolkit.llm.engine import LineAsker
 from stages.toolkit.llm.lines import NO_TERMS, Line, Task, keeps_numbers
 from stages.toolkit.text.word_times import bare, rewritten, tokens_of
@@ -32,7 +32,7 @@ class Condenser(LineAsker):
         texts = {one.id: one.text for one in (work.translation or work.transcript).segments}
         wanted = (one for one in spoken if one.id in work.most)
         lines = [Line(one.id, texts[one.id], one.speaker, most=work.most[one.id]) for one in wanted]
-        guard = Guard(work.language, work.params.keep, frozenset(work.negations), work.terms)
+        guard = Guard(work.joining, work.params.keep, frozenset(work.negations), work.terms)
         task = Task(condensing(work.language), work.params.instructions, work.terms)
         outcome = self.ask(lines, task, work.params, guard.accepts, work.progress)
         warnings, provisional = outcome.warnings("longer"), outcome.provisional("longer")
@@ -62,7 +62,7 @@ def condensing(language: str) -> str:
 class Guard:
     """Tells which shorter texts are taken; see the module."""
 
-    language: str
+    joining: JoiningWords
     keep: float
     negations: frozenset[str]
     terms: Glossary = NO_TERMS
@@ -81,7 +81,7 @@ class Guard:
         )
 
     def _content(self, text: str) -> Counter[str]:
-        small = _bared(function_words(self.language))
+        small = _bared(self.joining.every)
         words = (bare(token) for token, _ in tokens_of(text) if any(map(str.isalnum, token)))
         return Counter(word for word in words if word not in small)
 
@@ -90,9 +90,9 @@ class Guard:
 
     def _names(self, text: str) -> set[str]:
         """Return words with a capital that no sentence begins with."""
-        if not capitals_are_names(self.language):
+        if not self.joining.capitals_are_names:
             return set()
-        small = _bared(function_words(self.language))
+        small = _bared(self.joining.every)
         found = {
             bare(word)
             for before, word in pairwise(text.split())

@@ -24,7 +24,8 @@ from shared.language_model import LanguageModelParams, Usage, language_model_bac
 from shared.stage import Files, Job, Stage
 from shared.text.glossary import Glossary, Term, glossary_of
 from shared.text.guide_limits import ReadingParams
-from shared.text.language_params import LanguageParams, of_language
+from shared.text.joining_words import JoiningParams, JoiningWords
+from shared.text.language_params import of_language
 from shared.text.text_width import places, places_of_lines
 
 
@@ -38,7 +39,7 @@ class CondenseInputs(Files):
     glossary: Path | None = None
 
 
-class CondenseParams(LanguageModelParams, ReadingParams, LanguageParams):
+class CondenseParams(LanguageModelParams, ReadingParams, JoiningParams):
     """The reading speed, and how much of a text has to stay."""
 
     context: int = Field(0, ge=0, le=100, description="other texts to shorten, before and after, that it is shown too")
@@ -77,6 +78,11 @@ class Work:
     def language(self) -> str:
         """Return the language of the text to shorten."""
         return self.translation.target if self.translation else self.transcript.language
+
+    @property
+    def joining(self) -> JoiningWords:
+        """Return the words that hold a text in this language together."""
+        return self.params.joining_words_in(self.language)
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,7 @@ def _write(job: CondenseJob, transcript: Transcript, translation: Translation | 
 
 STAGE = Stage(
     name="condense",
-    version=2,
+    version=3,
     summary="shorten text that is spoken too fast to be read",
     inputs=CondenseInputs,
     params=CondenseParams,

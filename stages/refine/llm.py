@@ -20,7 +20,7 @@ class Refiner(LineAsker):
         progress: Progress,
     ) -> Refined:  # fmt: skip
         """Apply the rules first, which cost nothing; then ask the model for the texts that the parameters name."""
-        tidy = by_rules(transcript, translation, glossary, params.sentence_openers)
+        tidy = by_rules(transcript, translation, glossary, params)
         if params.texts not in {"all", "transcript" if translation is None else "translation"}:
             return tidy
         if translation is None:

@@ -35,7 +35,7 @@ _NEVER_TWICE = {
     "pt": {"os", "um", "uma"},
     "de": {"und"},
 }
-_NO_OPENERS: Mapping[str, Collection[str]] = {}
+_DEFAULTS = RefineParams()
 _FRENCH = frozenset(";:!?")  # which French sets apart by a space
 _FIRST_PERSON = re.compile(r"\bi(?=$|[\s,;!?]|'(?:m|ll|ve|d)\b)")
 
@@ -48,7 +48,7 @@ class TextRules:
         progress: Callable[[float], None],
     ) -> Refined:  # fmt: skip
         """See `by_rules`."""
-        return by_rules(transcript, translation, glossary, params.sentence_openers)
+        return by_rules(transcript, translation, glossary, params)
 
 
 def load(models: Mapping[str, Path], device: Device) -> TextRules:
@@ -58,21 +58,21 @@ def load(models: Mapping[str, Path], device: Device) -> TextRules:
 
 def by_rules(
     transcript: Transcript, translation: Translation | None, glossary: Glossary,
-    openers: Mapping[str, Collection[str]] = _NO_OPENERS,
+    params: RefineParams = _DEFAULTS,
 ) -> Refined:  # fmt: skip
-    """Return the translation by the rules; the transcript where there is none. `openers` are, by language, the words
-    whose capital shows that a sentence begins."""
+    """Return the translation by the rules; the transcript where there is none. Of `params`, the
+    tables by language count."""
     language = transcript.language if translation is None else translation.target
-    words = of_language(openers, language, ())
+    openers, joining = of_language(params.sentence_openers, language, ()), params.joining_words_in(language).every
     if translation is not None:
         written = [term.rendering(translation.target) or "" for term in glossary.terms]
-        texts = tidied([segment.text for segment in translation.segments], language, written, words)
+        texts = tidied([segment.text for segment in translation.segments], language, written, openers, joining)
         segments = tuple(
             segment.model_copy(update={"text": text}) for segment, text in zip(translation.segments, texts, strict=True)
         )
         return Refined(transcript, translation.model_copy(update={"segments": segments}))
     spoken = [term.source for term in glossary.terms]
-    texts = tidied([segment.text for segment in transcript.segments], language, spoken, words)
+    texts = tidied([segment.text for segment in transcript.segments], language, spoken, openers, joining)
     spelt = _odd_terms(spoken)
     # A person wrote what was read: only the glossary changes it.
     texts = [
@@ -83,12 +83,16 @@ def by_rules(
     return Refined(transcript.model_copy(update={"segments": said}), None)
 
 
-def tidied(lines: Sequence[str], language: str, terms: Iterable[str] = (), openers: Collection[str] = ()) -> list[str]:
+def tidied(
+    lines: Sequence[str], language: str, terms: Iterable[str] = (), openers: Collection[str] = (),
+    joining: Collection[str] = (),
+) -> list[str]:  # fmt: skip
     """Return the lines by the rules. `terms` are written as they stand here, where their capitals can mean nothing
-    else; `openers` are the words, in lower case, whose capital shows that a sentence begins."""
+    else; `openers` are the words, in lower case, whose capital shows that a sentence begins; after
+    `joining` words none ends."""
     tidy = [_tidied(line, primary(language)) for line in lines]
     has_capitals = any(line != line.lower() for line in tidy)
-    tidy = with_sentence_starts(tidy, primary(language), openers)
+    tidy = with_sentence_starts(tidy, primary(language), openers, joining)
     if primary(language) == "en" and not has_capitals:
         tidy = [_FIRST_PERSON.sub("I", line) for line in tidy]
     spelt = _odd_terms(terms)

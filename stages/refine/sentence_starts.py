@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 
 from shared.text.sentence_end import CLOSERS, OPENERS, SHORTENED
-from stages.toolkit.cues.line_breaks import function_words
 
 _WORD = re.compile(r"[^\W\d_]+")
 _SHORTENED = SHORTENED | {
@@ -30,10 +29,13 @@ _NO_CAPITALS = {"tr", "az", "nl", "ga", "ka"}  # where a first letter's capital 
 _LONG_OPENER = 4  # letters: after a capital, a shorter one may belong to a name or a title, as in `You And Me`
 
 
-def with_sentence_starts(lines: Sequence[str], language: str, openers: Collection[str]) -> list[str]:
+def with_sentence_starts(
+    lines: Sequence[str], language: str, openers: Collection[str], joining: Collection[str]
+) -> list[str]:
     """Return the lines with a stop before each sentence that begins without one, and with a capital at the beginning
-    of each sentence. `language` is a primary subtag; `openers` are words in lower case."""
-    stopped = list(_with_stops(lines, language, openers)) if openers else list(lines)
+    of each sentence. `language` is a primary subtag; `openers` are words in lower case, and so are `joining`, after
+    which no sentence ends."""
+    stopped = list(_with_stops(lines, openers, joining)) if openers else list(lines)
     return stopped if language in _NO_CAPITALS else list(_with_capitals(stopped))
 
 
@@ -42,14 +44,13 @@ def is_cased(letter: str) -> bool:
     return unicodedata.name(letter, "").startswith(_CASED)
 
 
-def _with_stops(lines: Sequence[str], language: str, openers: Collection[str]) -> Iterator[str]:
+def _with_stops(lines: Sequence[str], openers: Collection[str], joining: Collection[str]) -> Iterator[str]:
     words = [line.split(" ") for line in lines]
     places = [(row, column) for row, line in enumerate(words) for column, word in enumerate(line) if word]
     said = [words[row][column] for row, column in places]
-    binding = function_words(language)
     for index in range(1, len(said)):
         following = said[index + 1] if index + 1 < len(said) else ""
-        if _begins(said[index], openers) and _may_end(said[index - 1], said[index], following, binding):
+        if _begins(said[index], openers) and _may_end(said[index - 1], said[index], following, joining):
             row, column = places[index - 1]
             words[row][column] += "."
     for line in words:
@@ -61,10 +62,10 @@ def _begins(word: str, openers: Collection[str]) -> bool:
     return bare[:1].isupper() and bare[1:] == bare[1:].lower() and bare.lower() in openers
 
 
-def _may_end(before: str, opener: str, following: str, binding: Collection[str]) -> bool:
+def _may_end(before: str, opener: str, following: str, joining: Collection[str]) -> bool:
     """Tell whether a sentence may end after `before`: a bare word that nothing binds to the next, and the two are not
     part of a title, which is written in capitals."""
-    if not before[-1:].isalpha() or not is_cased(before[-1]) or before.lower().replace("’", "'") in binding:
+    if not before[-1:].isalpha() or not is_cased(before[-1]) or before.lower().replace("’", "'") in joining:
         return False
     in_title = following[:1].isupper() and following.partition("'")[0].partition("’")[0].rstrip(",.") != "I"
     if in_title:

@@ -15,7 +15,7 @@ from shared.files import write_atomically
 from shared.language_model import LANGUAGE_MODEL_PARAMS, LanguageModelParams, Usage, language_model_backends
 from shared.stage import CORE_ENVIRONMENT, Backend, Fact, Files, Job, Resources, Stage
 from shared.text.glossary import Glossary, glossary_of
-from shared.text.language_params import LanguageParams
+from shared.text.joining_words import JoiningParams
 
 
 class RefineInputs(Files):
@@ -27,7 +27,7 @@ class RefineInputs(Files):
     glossary: Path | None = None
 
 
-class RefineParams(LanguageModelParams, LanguageParams):
+class RefineParams(LanguageModelParams, JoiningParams):
     """The texts to refine, and how much a language model may change."""
 
     texts: Literal["all", "transcript", "translation"] = Field(
@@ -127,7 +127,7 @@ def _write(job: RefineJob, transcript: Transcript, translation: Translation | No
 
 STAGE = Stage(
     name="refine",
-    version=2,
+    version=3,
     summary="improve a text without changing what it says",
     inputs=RefineInputs,
     params=RefineParams,

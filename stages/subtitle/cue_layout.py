@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from shared.text.guide_limits import Limits
+from shared.text.joining_words import JoiningWords
 from shared.text.text_width import places
 from stages.subtitle.times import LAG_MS, Laid, needed_ms
 from stages.toolkit.cues.line_breaks import Breaks, breaks_of
@@ -55,12 +56,12 @@ class _Text:
         return first.text + "".join(piece.text if piece.joined else f" {piece.text}" for piece in others)
 
 
-def lay_out(pieces: Sequence[Piece], language: str, limits: Limits, end_ms: int) -> list[Laid]:
+def lay_out(pieces: Sequence[Piece], joining: JoiningWords, limits: Limits, end_ms: int) -> list[Laid]:
     """Return cues with their lines and with the time in which their words are spoken. Every piece is in one, in
     order. Neighbours with the same pin make a cue without lines, which stands for the correction's."""
     if not pieces:
         return []
-    text = _measure(pieces, language, limits, end_ms)
+    text = _measure(pieces, joining, limits, end_ms)
     found: list[Laid] = []
     end = len(pieces)
     came_from = _best_cues(text)
@@ -71,8 +72,8 @@ def lay_out(pieces: Sequence[Piece], language: str, limits: Limits, end_ms: int)
     return found[::-1]
 
 
-def _measure(pieces: Sequence[Piece], language: str, limits: Limits, end_ms: int) -> _Text:
-    breaks = breaks_of(pieces, language)
+def _measure(pieces: Sequence[Piece], joining: JoiningWords, limits: Limits, end_ms: int) -> _Text:
+    breaks = breaks_of(pieces, joining)
     space = [0 if piece.joined or not index else 1 for index, piece in enumerate(pieces)]
     widths = [blank + places(piece.text) for blank, piece in zip(space, pieces, strict=True)]
     inside = [max(pause - _PAUSE_INSIDE_MS, 0) * _PAUSE_PER_MS for pause in breaks.pause_ms]

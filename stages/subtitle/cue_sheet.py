@@ -36,7 +36,6 @@ def make_cues(
     transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes, pins: Sequence[Pin] = ()
 ) -> tuple[Cue, ...]:
     """Return the cues of a transcript, or of its translation, with their times, laid out around the cues of pins."""
-    language = translation.target if translation else transcript.language
     end_ms = transcript.duration_ms
     names = _Names(transcript, wishes.speaker, limits.line_length)
     laid: list[Laid] = []
@@ -46,9 +45,9 @@ def make_cues(
             continue
         marked = sung and wishes.songs == "mark"
         room = replace(limits, line_length=limits.line_length - 2 * places(f"{NOTE} ")) if marked else limits
-        heard = translated(part, translation) if translation else spoken(part.segments)
+        heard = translated(part, translation, wishes.joining) if translation else spoken(part.segments)
         pieces = write_out(with_marks(fitted(heard, room.line_length, end_ms), pins), wishes.numbers)
-        said = lay_out(pieces if sung else list(names.before(pieces)), language, room, end_ms)
+        said = lay_out(pieces if sung else list(names.before(pieces)), wishes.joining, room, end_ms)
         laid += [_as_song(one, wishes) for one in said] if sung else said
     laid += _labels(wishes.labels, wishes.music, limits, end_ms)
     laid = with_pins(laid, pins, speakers(transcript))

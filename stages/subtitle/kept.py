@@ -15,21 +15,23 @@ from shared.documents.speech import Region
 from shared.documents.transcript import Segment, Transcript
 from shared.documents.translation import TranslatedSegment, Translation
 from shared.text.guide_limits import Limits
+from shared.text.joining_words import JoiningWords
 from stages.toolkit.cues.lines import lines_of
 from stages.toolkit.cues.parts import Part, parts_of, pasted, written
 from stages.toolkit.cues.words import fitted, spread
 
 
 def keep_cues(
-    kept: KeptCues, transcript: Transcript, translation: Translation | None, limits: Limits, pins: Sequence[Pin] = ()
-) -> tuple[Cue, ...]:
-    """Return a cue for each cue that has text, in order, with the words of the transcript or of its translation.
+    kept: KeptCues, transcript: Transcript, translation: Translation | None, limits: Limits, joining: JoiningWords,
+    pins: Sequence[Pin] = (),
+) -> tuple[Cue, ...]:  # fmt: skip
+    """Return a cue for each cue that has text, in order, with the words of the transcript or of its translation, in
+    lines by the `joining` words of its language.
 
     The cues of fixed `pins` stand in the place of those that they correct.
     """
     texts = {segment.id: segment.text for segment in (translation or transcript).segments}
-    language = translation.target if translation else transcript.language
-    cues = [_cue(one, texts, language, limits) for one in kept.cues if one.cue.lines]
+    cues = [_cue(one, texts, joining, limits) for one in kept.cues if one.cue.lines]
     for pin in pins:
         if pin.fixed:
             cues = [cue for cue in cues if not _stands_for(cue, pin)]
@@ -98,7 +100,7 @@ def between(cues: Sequence[Cue], others: Sequence[Cue], gap_ms: int) -> tuple[Cu
     return tuple(sorted(found, key=lambda cue: (cue.start_ms, cue.end_ms)))
 
 
-def _cue(one: KeptCue, texts: Mapping[int, str], language: str, limits: Limits) -> Cue:
+def _cue(one: KeptCue, texts: Mapping[int, str], joining: JoiningWords, limits: Limits) -> Cue:
     """Return a cue with the present words of its segments."""
     cue, parts = one.cue, parts_of(one.cue.lines)
     said = [part.text for part in parts if part.kind != "sound"]
@@ -108,7 +110,7 @@ def _cue(one: KeptCue, texts: Mapping[int, str], language: str, limits: Limits) 
         return cue.model_copy(update={"spoken": spoken})
     return cue.model_copy(
         update={
-            "lines": tuple(_lines(parts, now, language, limits)),
+            "lines": tuple(_lines(parts, now, joining, limits)),
             "spoken": spoken,
             "spans": (),
             "italic": _italic(cue),
@@ -116,10 +118,10 @@ def _cue(one: KeptCue, texts: Mapping[int, str], language: str, limits: Limits) 
     )
 
 
-def _lines(parts: Sequence[Part], texts: Sequence[str], language: str, limits: Limits) -> Iterator[str]:
+def _lines(parts: Sequence[Part], texts: Sequence[str], joining: JoiningWords, limits: Limits) -> Iterator[str]:
     for turn in written(parts, texts):
         segment = Segment(id=0, text=turn, start_ms=0, end_ms=1)
-        yield from lines_of(fitted(spread(turn, segment), limits.line_length, 1), language, limits)
+        yield from lines_of(fitted(spread(turn, segment), limits.line_length, 1), joining, limits)
 
 
 def _italic(cue: Cue) -> bool:

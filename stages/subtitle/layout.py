@@ -80,7 +80,7 @@ def _cues(
         return make_cues(transcript, translation, limits, wishes, pins)
     if wishes.relayout:
         return make_cues(*with_marks(kept, transcript, translation), limits, wishes, pins)
-    cues = keep_cues(kept, transcript, translation, limits, pins)
+    cues = keep_cues(kept, transcript, translation, limits, wishes.joining, pins)
     rest = without_kept(transcript, kept)
     if not rest.segments:
         return cues

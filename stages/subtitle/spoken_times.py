@@ -13,6 +13,7 @@ from itertools import accumulate
 
 from shared.documents.transcript import Segment, Transcript
 from shared.documents.translation import Translation
+from shared.text.joining_words import JoiningWords
 from shared.text.sentence_end import ends_sentence
 from shared.text.text_width import places
 from stages.toolkit.cues.line_breaks import breaks_of
@@ -28,8 +29,9 @@ _OFF_SHARE = 400.0  # as when a translated sentence is shared out among segments
 Run = Sequence[Piece]
 
 
-def translated(transcript: Transcript, translation: Translation) -> Iterator[Piece]:
-    """Yield the words of a translation in the time, and by the speaker, of what they translate."""
+def translated(transcript: Transcript, translation: Translation, joining: JoiningWords) -> Iterator[Piece]:
+    """Yield the words of a translation in the time, and by the speaker, of what they translate. `joining` are
+    words of its language."""
     texts = {segment.id: segment.text for segment in translation.segments}
     said = [list(glued(spoken([segment]))) for segment in transcript.segments]
     told = [list(spread(texts.get(segment.id, ""), segment)) for segment in transcript.segments]
@@ -40,10 +42,10 @@ def translated(transcript: Transcript, translation: Translation) -> Iterator[Pie
             yield from tokens
         elif len(sentences) == len(renderings) == 1:
             for one, other in zip(said[begin:end], told[begin:end], strict=True):
-                yield from _placed(one, other, translation.target) if one else other
+                yield from _placed(one, other, joining) if one else other
         else:
             for bead, texts_of in _pairs(sentences, renderings):
-                yield from _placed(_joined(bead), _joined(texts_of), translation.target)
+                yield from _placed(_joined(bead), _joined(texts_of), joining)
 
 
 def _stretches(segments: Sequence[Segment], said: Sequence[Run], told: Sequence[Run]) -> Iterator[tuple[int, int]]:
@@ -113,7 +115,7 @@ def _width(pieces: Run) -> int:
     return sum(places(piece.text) + (not piece.joined) for piece in pieces)
 
 
-def _placed(words: Run, tokens: Run, language: str) -> Iterator[Piece]:
+def _placed(words: Run, tokens: Run, joining: JoiningWords) -> Iterator[Piece]:
     """Yield the tokens in the time of the words, without the pauses between those."""
     waiting = [(words, tokens)]
     while waiting:
@@ -123,7 +125,7 @@ def _placed(words: Run, tokens: Run, language: str) -> Iterator[Piece]:
             texts = [(piece.text, piece.joined) for piece in tokens]
             yield from by_proportion(texts, words[0].start_ms, max(word.end_ms for word in words), _voice(words))
             continue
-        at = _cut_near(tokens, _width(words[:cut]) / max(_width(words), 1), language)
+        at = _cut_near(tokens, _width(words[:cut]) / max(_width(words), 1), joining)
         waiting += [(words[cut:], tokens[at:]), (words[:cut], tokens[:at])]
 
 
@@ -145,9 +147,9 @@ def _gap_near_the_middle(words: Run) -> int | None:
     return place if gap >= _PAUSE_MS else None
 
 
-def _cut_near(tokens: Run, share: float, language: str) -> int:
+def _cut_near(tokens: Run, share: float, joining: JoiningWords) -> int:
     """Return where a line could end near a share of the text, from 1 to the last but one."""
-    costs = breaks_of([replace(token, start_ms=0, end_ms=0, speaker=None) for token in tokens], language).line
+    costs = breaks_of([replace(token, start_ms=0, end_ms=0, speaker=None) for token in tokens], joining).line
     ends = list(accumulate(_width([token]) for token in tokens))
 
     def cost(place: int) -> float:

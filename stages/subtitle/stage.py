@@ -20,7 +20,8 @@ from shared.documents.translation import Translation
 from shared.files import write_atomically
 from shared.stage import Backend, Files, Job, Resources, Stage, StageError
 from shared.text.guide_limits import GuideParams, Limits
-from shared.text.language_params import LanguageParams, of_language
+from shared.text.joining_words import NO_JOINING_WORDS, JoiningParams, JoiningWords
+from shared.text.language_params import of_language
 
 Format = Literal["srt", "vtt", "ass", "ttml", "scc", "json", "whisper", "txt"]
 _TOLD = 5  # of the markup that goes no farther, so many are named
@@ -47,7 +48,7 @@ class SubtitleInputs(Files):
 Songs = Literal["mark", "italic", "keep", "skip"]
 
 
-class SubtitleParams(GuideParams, LanguageParams):
+class SubtitleParams(GuideParams, JoiningParams):
     """The limits to keep to, and what is written."""
 
     formats: tuple[Format, ...] = Field(("srt", "vtt"), description="the files to write")
@@ -84,11 +85,12 @@ SubtitleJob = Job[SubtitleInputs, SubtitleParams]
 class Wishes:
     """Layout options in addition to the guide's limits.
 
-    `changes_ms` are the starts of shots, `numbers` the words for 0, 1, 2 and so on, `labels` the sounds to name;
-    `speaker` is the word for a speaker without a name, None where speakers are not named. `kept` are the cues of an
-    existing subtitle; `relayout`: their text is laid out again.
+    `joining` are the words that hold a sentence together, `changes_ms` the starts of shots, `numbers` the words for 0,
+    1, 2 and so on, `labels` the sounds to name; `speaker` is the word for a speaker without a name, None where speakers
+    are not named. `kept` are the cues of an existing subtitle; `relayout`: their text is laid out again.
     """
 
+    joining: JoiningWords = NO_JOINING_WORDS
     changes_ms: Sequence[int] = ()
     songs: Songs = "mark"
     numbers: Sequence[str] = ()
@@ -196,6 +198,7 @@ def _wishes(job: SubtitleJob, language: str) -> Wishes:
     called = of_language(params.label_words, language, {})
     kept = KeptCues.read(inputs.kept) if inputs.kept else None
     return Wishes(
+        joining=params.joining_words_in(language),
         changes_ms=Shots.read(inputs.shots).changes_ms if inputs.shots else (),
         songs=params.songs,
         numbers=of_language(params.number_words, language, ()) if params.write_out_numbers else (),
@@ -277,7 +280,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, bytes], rep
 
 STAGE = Stage(
     name="subtitle",
-    version=14,
+    version=15,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from shared.documents.transcript import Segment
+from shared.text.joining_words import JoiningWords
 from shared.text.sentence_end import ends_sentence
 from shared.text.text_width import is_spaceless, places
 from stages.toolkit.cues.line_breaks import Breaks, breaks_of
@@ -47,12 +48,14 @@ class Sentence:
         return paste(part.text for part in self.parts)
 
 
-def sentences_of(segments: Sequence[Segment], language: str, *, join: bool = True) -> list[Sentence]:
-    """Return the segments' text as sentences, in order; without `join`, none goes on into another segment."""
+def sentences_of(segments: Sequence[Segment], joining: JoiningWords, *, join: bool = True) -> list[Sentence]:
+    """Return the segments' text as sentences, in order; without `join`, none goes on into another segment.
+
+    `joining` are words of their language: a sentence longer than a model takes is cut by them."""
     found: list[Sentence] = []
     for passage in _passages(segments) if join else ([index] for index in range(len(segments))):
         owned = [(index, piece) for index in passage for piece in spread(segments[index].text, segments[index])]
-        breaks = breaks_of([piece for _, piece in owned], language)
+        breaks = breaks_of([piece for _, piece in owned], joining)
         ends = [place for place in range(1, len(owned)) if ends_sentence(owned[place - 1][1].text)]
         # Punctuation ends the passage at best, and tells nothing about its inside, unless a person wrote it.
         is_one = bool(owned) and segments[passage[0]].origin == "read" and ends_sentence(owned[-1][1].text)
@@ -63,17 +66,17 @@ def sentences_of(segments: Sequence[Segment], language: str, *, join: bool = Tru
     return found
 
 
-def split_back(text: str, parts: Sequence[Part], language: str, whole: Sequence[str] = ()) -> list[str] | None:
+def split_back(text: str, parts: Sequence[Part], joining: JoiningWords, whole: Sequence[str] = ()) -> list[str] | None:
     """Return a sentence's translation, a share for each part; None where it has fewer words than parts.
 
-    `whole` are texts in it that are not cut.
+    `joining` are words of the translation's language; `whole` are texts in it that are not cut.
     """
     if len(parts) == 1:
         return [text.strip()]
     tokens = _tokens(text, whole)
     if len(tokens) < len(parts):
         return None
-    costs = breaks_of(tokens, language).line
+    costs = breaks_of(tokens, joining).line
     cuts = _cuts(tokens, costs, [max(places(part.text), 1) for part in parts])
     return [joined(tokens[begin:end]) for begin, end in pairwise(cuts)]
 

@@ -20,6 +20,7 @@ from shared.language_model import LANGUAGE_MODEL_PARAMS, LanguageModelParams, la
 from shared.stage import Backend, Fact, Fallback, Files, Job, Resources, Stage, StageError
 from shared.text.flores_codes import INDICTRANS2, NLLB
 from shared.text.glossary import Glossary, glossary_of
+from shared.text.joining_words import JoiningParams
 from shared.text.language import UNDETERMINED, english_name, primary
 from shared.text.language_names import known_language
 
@@ -35,7 +36,7 @@ class TranslateInputs(Files):
     names: Path | None = None
 
 
-class TranslateParams(LanguageModelParams):
+class TranslateParams(LanguageModelParams, JoiningParams):
     """Into which language, and how NLLB and IndicTrans2 decode: with the names and meanings of transformers'
     `GenerationConfig`. Whisper takes the target alone, Bergamot `join_sentences` too."""
 
@@ -288,7 +289,7 @@ _DECODING = tuple(
 
 STAGE = Stage(
     name="translate",
-    version=6,
+    version=7,
     summary="translate a transcript, segment by segment, sentence by sentence",
     inputs=TranslateInputs,
     params=TranslateParams,
@@ -303,7 +304,7 @@ STAGE = Stage(
             summary="Whisper listens again and writes English; any language it hears",
             models=("whisper",),
             resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
-            neutral_params=LANGUAGE_MODEL_PARAMS,
+            neutral_params=(*LANGUAGE_MODEL_PARAMS, "joining_words"),
         ),
         "bergamot": Backend(
             module="stages.translate.bergamot",

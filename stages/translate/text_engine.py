@@ -42,7 +42,9 @@ class _Translation:
         """Return one text for each segment: empty where nothing of it came back, with words of the source where a
         part did not."""
         work = self._work
-        sentences = sentences_of(work.segments, work.source, join=work.params.join_sentences)
+        sentences = sentences_of(
+            work.segments, work.params.joining_words_in(work.source), join=work.params.join_sentences
+        )
         self._learn(sentence.text for sentence in sentences)
         shared = [(sentence, self._shares(sentence)) for sentence in sentences]
         # What cannot be shared out, and what came back empty, is tried part by part.
@@ -63,7 +65,8 @@ class _Translation:
         divide."""
         text = self._known[sentence.text]
         renderings = protected(sentence.text, self._work.glossary, self._work.target).renderings
-        return split_back(text, sentence.parts, self._work.target, renderings) if text else None
+        joining = self._work.params.joining_words_in(self._work.target)
+        return split_back(text, sentence.parts, joining, renderings) if text else None
 
     def _learn(self, texts: Iterable[str]) -> None:
         """Translate those that are not known yet."""

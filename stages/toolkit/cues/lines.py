@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.text.guide_limits import Limits
+from shared.text.joining_words import JoiningWords
 from shared.text.text_width import places
 from stages.toolkit.cues.line_breaks import breaks_of
 from stages.toolkit.cues.words import Piece
@@ -13,19 +14,19 @@ _UNEVEN = 6.0  # what a line that is off the mean by its whole costs, as in the 
 _NEVER = float("inf")
 
 
-def lines_of(pieces: Sequence[Piece], language: str, limits: Limits) -> list[str]:
+def lines_of(pieces: Sequence[Piece], joining: JoiningWords, limits: Limits) -> list[str]:
     """Return the text of these pieces in lines. None is longer than the guide's, unless a single piece is; there are
     more of them than the guide allows only where the text needs them."""
     for count in range(1, len(pieces) + 1):
-        if lines := _in_lines(pieces, language, limits.line_length, count):
+        if lines := _in_lines(pieces, joining, limits.line_length, count):
             return lines
     return [piece.text for piece in pieces]
 
 
-def _in_lines(pieces: Sequence[Piece], language: str, longest: int, count: int) -> list[str] | None:
+def _in_lines(pieces: Sequence[Piece], joining: JoiningWords, longest: int, count: int) -> list[str] | None:
     """Return the text in so many lines, by dynamic programming over the places where a line may end; None if they are
     too few."""
-    costs, total = breaks_of(pieces, language).line, len(pieces)
+    costs, total = breaks_of(pieces, joining).line, len(pieces)
     even = sum(places(piece.text) + (not piece.joined) for piece in pieces) / count
     best: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {(0, 0): (0.0, ())}
     for number in range(1, count + 1):

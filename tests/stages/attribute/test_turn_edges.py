@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.attribute.turn_edges import settled
+from tests.joining import joining
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,7 @@ from stages.attribute.turn_edges import settled
 )
 def test_a_change_of_speaker_moves_to_the_edge_of_the_sentence(heard: str, meant: str) -> None:
     one, other = (part.split() for part in heard.split(" | "))
-    found = settled([*one, *other], ["A"] * len(one) + ["B"] * len(other), "en")
+    found = settled([*one, *other], ["A"] * len(one) + ["B"] * len(other), joining("en").every)
     first, second = (len(part.split()) for part in meant.split(" | "))
     assert found == ["A"] * first + ["B"] * second
 
@@ -36,7 +37,7 @@ _WORDS = st.lists(
 @given(_WORDS)
 def test_every_word_keeps_a_speaker_who_was_heard_near_it(words: list[tuple[str, str | None]]) -> None:
     speakers = [speaker for _, speaker in words]
-    found = settled([text for text, _ in words], speakers, "en")
+    found = settled([text for text, _ in words], speakers, joining("en").every)
     assert len(found) == len(words)
     assert all((one is None) == (other is None) for one, other in zip(found, speakers, strict=True))
     for place, speaker in enumerate(found):

@@ -13,10 +13,11 @@ from stages.condense.llm import Condenser, Guard
 from stages.condense.stage import CondenseParams, Work
 from stages.toolkit.llm.lines import Line
 from stages.toolkit.llm.service import Answer, Question
+from tests.joining import joining
 
-ENGLISH = Guard("en", 0.5, frozenset({"not", "never", "don't"}), Glossary(terms=(Term(source="blue door"),)))
-GERMAN = Guard("de", 0.5, frozenset({"nicht"}))
-JAPANESE = Guard("ja", 0.5, frozenset())
+ENGLISH = Guard(joining("en"), 0.5, frozenset({"not", "never", "don't"}), Glossary(terms=(Term(source="blue door"),)))
+GERMAN = Guard(joining("de"), 0.5, frozenset({"nicht"}))
+JAPANESE = Guard(joining("ja"), 0.5, frozenset())
 
 
 @pytest.mark.parametrize(

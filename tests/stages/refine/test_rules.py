@@ -15,6 +15,7 @@ from shared.text.glossary import Glossary
 from stages.refine.rules import by_rules, tidied
 from stages.refine.stage import RefineParams
 from tests.conftest import ROOT
+from tests.joining import joining
 
 LANGUAGES = st.sampled_from(["en", "fr", "de", "es", "hi", "zh", "tr", "und", "pt-BR"])
 # Letters of several scripts, marks, spaces of all kinds, joiners, and the small words that may be said twice.
@@ -102,13 +103,17 @@ OPENERS = RefineParams.model_validate(
     ],
 )
 def test_a_capital_that_no_name_has_shows_where_a_sentence_begins(language: str, before: str, after: str) -> None:
-    assert tidied([before], language, openers=OPENERS[language]) == [after]
-    assert tidied([after], language, openers=OPENERS[language]) == [after]
+    assert tidied([before], language, openers=OPENERS[language], joining=joining(language).every) == [after]
+    assert tidied([after], language, openers=OPENERS[language], joining=joining(language).every) == [after]
 
 
 def test_a_missing_stop_is_written_also_where_a_segment_ends() -> None:
     lines = ["It is down here", "", "So I don't hear that"]
-    assert tidied(lines, "en", openers=OPENERS["en"]) == ["It is down here.", "", "So I don't hear that"]
+    assert tidied(lines, "en", openers=OPENERS["en"], joining=joining("en").every) == [
+        "It is down here.",
+        "",
+        "So I don't hear that",
+    ]
 
 
 @given(st.lists(TEXTS, max_size=6), LANGUAGES)

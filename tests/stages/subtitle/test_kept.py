@@ -19,6 +19,7 @@ from stages.subtitle.layout import Pysubs2Writer
 from stages.subtitle.stage import SubtitleInputs, SubtitleParams, Wishes, run
 from stages.toolkit.cues.parts import spoken_text
 from tests.fakes.listener import Audience
+from tests.joining import joining
 
 ENGINE = Pysubs2Writer()
 LIMITS = GuideParams().limits("en", 25.0)
@@ -38,7 +39,9 @@ def _translation(transcript: Transcript, *texts: str) -> Translation:
 
 
 def _lines(transcript: Transcript, kept: KeptCues, *texts: str) -> list[tuple[str, ...]]:
-    sheet = ENGINE.lay_out(transcript, _translation(transcript, *texts), LIMITS, Wishes(kept=kept))
+    sheet = ENGINE.lay_out(
+        transcript, _translation(transcript, *texts), LIMITS, Wishes(joining=joining("pt"), kept=kept)
+    )
     assert [(cue.start_ms, cue.end_ms) for cue in sheet.cues] == [
         (one.cue.start_ms, one.cue.end_ms) for one in kept.cues
     ]
@@ -74,7 +77,7 @@ _CUES = st.lists(
 @given(_CUES)
 def test_the_spoken_language_stays_to_the_letter(cues: list[tuple[int, int, str]]) -> None:
     transcript, kept = _made(*((start, start + length, text) for start, length, text in sorted(cues)))
-    sheet = ENGINE.lay_out(transcript, None, LIMITS, Wishes(kept=kept))
+    sheet = ENGINE.lay_out(transcript, None, LIMITS, Wishes(joining=joining("pt"), kept=kept))
     assert [(cue.start_ms, cue.end_ms, cue.lines) for cue in sheet.cues] == [
         (one.cue.start_ms, one.cue.end_ms, one.cue.lines) for one in kept.cues
     ]
@@ -92,7 +95,7 @@ def test_a_translation_loses_no_cue_and_keeps_their_order(cues: list[tuple[int, 
 def test_relayout_keeps_the_words_and_gives_the_times_and_lines_of_the_guide() -> None:
     long = "This is a very long sentence that nobody could ever read in the time it has, because it never ends."
     transcript, kept = _made((0, 9000, long), (9000, 9200, "[door slams]"), (9300, 12_000, "- MARY: Who?\n- Me."))
-    sheet = ENGINE.lay_out(transcript, None, LIMITS, Wishes(kept=kept, relayout=True))
+    sheet = ENGINE.lay_out(transcript, None, LIMITS, Wishes(joining=joining("en"), kept=kept, relayout=True))
     assert len(sheet.cues) == 3
     assert sheet.cues[0].lines != kept.cues[0].cue.lines
     assert all(len(line) <= LIMITS.line_length for cue in sheet.cues for line in cue.lines)

@@ -19,11 +19,12 @@ from shared.stage import Job
 from shared.text.guide_limits import GuideParams, Limits
 from shared.text.text_width import clusters, is_cluster_edge, places
 from stages.subtitle.layout import Pysubs2Writer
-from stages.subtitle.stage import SubtitleInputs, SubtitleParams, run, stub
+from stages.subtitle.stage import SubtitleInputs, SubtitleParams, Wishes, run, stub
 from stages.subtitle.times import Laid, set_times
 from stages.toolkit.cues.rules import check
 from tests.conftest import examples
 from tests.fakes.listener import Audience
+from tests.joining import joining
 
 ENGINE = Pysubs2Writer()
 LIMITS = GuideParams(reading_speed=20.0).limits("en", 25.0)
@@ -95,7 +96,7 @@ def without_mark(line: str, cue: Cue, *, all_have_speakers: bool) -> str:
 def test_any_words_give_cues_in_order_inside_the_media_and_within_what_can_always_be_kept(
     transcript: Transcript, limits: Limits
 ) -> None:
-    cues = ENGINE.lay_out(transcript, None, limits).cues
+    cues = ENGINE.lay_out(transcript, None, limits, Wishes(joining=joining(transcript.language))).cues
     end_ms = max(transcript.duration_ms, len(cues))
     gap = limits.gap_ms if len(cues) * (limits.gap_ms + 1) <= end_ms else 0
     assert all(0 <= cue.start_ms < cue.end_ms <= end_ms for cue in cues)
@@ -173,7 +174,8 @@ def talk(text: str, *, speaker: str | None = None, start_ms: int = 0, pace_ms: i
 
 
 def shown(*words: Word, language: str = "en", limits: Limits = LIMITS) -> list[tuple[str, ...]]:
-    return [cue.lines for cue in ENGINE.lay_out(a_transcript(*words, language=language), None, limits).cues]
+    transcript, wishes = a_transcript(*words, language=language), Wishes(joining=joining(language))
+    return [cue.lines for cue in ENGINE.lay_out(transcript, None, limits, wishes).cues]
 
 
 @pytest.mark.parametrize(
@@ -186,6 +188,11 @@ def shown(*words: Word, language: str = "en", limits: Limits = LIMITS) -> list[t
         ("de", "Als wir endlich in der Stadt ankamen war niemand mehr auf den Straßen zu sehen gewesen.", "den |"),
         ("pt", "Quando chegamos finalmente à cidade já não havia ninguém nas ruas do velho centro.", "do |"),
         ("it", "Quando siamo finalmente arrivati nella città non c'era più nessuno nelle strade.", "nelle |"),
+        ("nl", "Toen we eindelijk in de oude stad aankwamen was er niemand meer in de straten te zien.", "de |"),
+        ("pl", "Kiedy wreszcie dotarliśmy do starego miasta nie było już nikogo na ulicach przy rynku.", "na |"),
+        ("ru", "Когда мы наконец добрались до старого города там уже никого не было на улицах у реки.", "на |"),
+        ("tr", "Sonunda eski şehre vardığımızda limandaki geminin gelişi için sokaklarda kimse kalmamıştı.", "| için"),
+        ("ar", "عندما وصلنا أخيرا إلى المدينة القديمة لم يكن هناك أحد في شوارع السوق الكبير تلك الليلة", "في |"),
         ("hi", "जब हम आखिरकार शहर में पहुँचे तो पुराने बाज़ार की गलियों में कोई भी आदमी दिखाई नहीं दे रहा था।", "| में"),
     ],
 )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shared.documents.transcript import Segment
 from stages.translate.sentences import Part, sentences_of, split_back
+from tests.joining import joining
 
 PAUSE_MS = 400
 
@@ -22,11 +23,13 @@ def said(*texts: str, speakers: str = "", pauses: tuple[int, ...] = ()) -> list[
 
 
 def texts_of(segments: list[Segment], language: str = "en") -> list[str]:
-    return [sentence.text for sentence in sentences_of(segments, language)]
+    return [sentence.text for sentence in sentences_of(segments, joining(language))]
 
 
 def test_a_sentence_over_three_segments_is_one() -> None:
-    made = sentences_of(said("Tonight we watch", "a film about a rabbit", "who is big. And then we", "go home."), "en")
+    made = sentences_of(
+        said("Tonight we watch", "a film about a rabbit", "who is big. And then we", "go home."), joining("en")
+    )
     assert [sentence.text for sentence in made] == [
         "Tonight we watch a film about a rabbit who is big.", "And then we go home.",
     ]  # fmt: skip
@@ -66,25 +69,25 @@ def test_sentences_end_where_the_text_the_speaker_or_a_pause_says(segments: list
 
 
 def test_without_joining_no_sentence_leaves_its_segment() -> None:
-    made = sentences_of(said("Tonight we watch", "a film. Good."), "en", join=False)
+    made = sentences_of(said("Tonight we watch", "a film. Good."), joining("en"), join=False)
     assert [sentence.text for sentence in made] == ["Tonight we watch", "a film.", "Good."]
 
 
 def test_a_translation_is_cut_where_a_line_could_end_near_each_share() -> None:
     parts = [Part(0, "Tonight we will watch a film"), Part(1, "about a rabbit who is very big.")]
     text = "Esta noite nós assistimos a um filme sobre um coelho que é muito grande."
-    assert split_back(text, parts, "pt") == [
+    assert split_back(text, parts, joining("pt")) == [
         "Esta noite nós assistimos a um filme", "sobre um coelho que é muito grande.",
     ]  # fmt: skip
 
 
 def test_a_term_is_never_cut() -> None:
     parts = [Part(0, "aaaa"), Part(1, "bbbb")]
-    assert split_back("we saw Big Buck Bunny", parts, "en", ["Big Buck Bunny"]) == ["we saw", "Big Buck Bunny"]
+    assert split_back("we saw Big Buck Bunny", parts, joining("en"), ["Big Buck Bunny"]) == ["we saw", "Big Buck Bunny"]
 
 
 def test_a_translation_with_fewer_words_than_parts_cannot_be_shared_out() -> None:
-    assert split_back("Sim.", [Part(0, "yes, I"), Part(1, "do.")], "pt") is None
+    assert split_back("Sim.", [Part(0, "yes, I"), Part(1, "do.")], joining("pt")) is None
 
 
 words = st.text("abcdé .,!?।。", max_size=40) | st.sampled_from(
@@ -101,7 +104,7 @@ transcripts = st.lists(st.tuples(words, st.sampled_from("AB"), st.integers(0, 3_
 
 @given(transcripts, st.sampled_from(["en", "hi", "ja", "tr"]), st.booleans())
 def test_every_word_is_in_one_sentence_in_its_order(segments: list[Segment], language: str, join: bool) -> None:
-    parts = [part for sentence in sentences_of(segments, language, join=join) for part in sentence.parts]
+    parts = [part for sentence in sentences_of(segments, joining(language), join=join) for part in sentence.parts]
     assert [part.segment for part in parts] == sorted(part.segment for part in parts)
     for index, segment in enumerate(segments):
         own = "".join(part.text for part in parts if part.segment == index)
@@ -110,7 +113,7 @@ def test_every_word_is_in_one_sentence_in_its_order(segments: list[Segment], lan
 
 @given(transcripts)
 def test_no_sentence_has_two_speakers_or_is_longer_than_models_take(segments: list[Segment]) -> None:
-    for sentence in sentences_of(segments, "en"):
+    for sentence in sentences_of(segments, joining("en")):
         assert len({segments[part.segment].speaker for part in sentence.parts}) == 1
         assert len(sentence.text) <= 240 or " " not in sentence.text
 
@@ -119,7 +122,7 @@ def test_no_sentence_has_two_speakers_or_is_longer_than_models_take(segments: li
 def test_every_part_gets_some_and_nothing_is_lost(text: str, parts: list[str], data: st.DataObject) -> None:
     tokens = text.split()
     whole = [" ".join(tokens[: data.draw(st.integers(0, len(tokens)))])] if tokens else []
-    shares = split_back(text, [Part(number, part) for number, part in enumerate(parts)], "en", whole)
+    shares = split_back(text, [Part(number, part) for number, part in enumerate(parts)], joining("en"), whole)
     if shares is None:
         assert len(parts) > 1
         return
