@@ -49,7 +49,8 @@ class Resources:
 
     cpus: int = 1
     memory_gib: float = 1.0
-    gpu_memory_gib: float = 0.0
+    gpu_memory_gib: float = 0.0  # without the context that each process has on an NVIDIA card
+    gpu_per_weight: float = 0.0  # more bytes of it for each byte of the models, for a backend of models of many sizes
     labels: Mapping[str, float] = field(default_factory=dict)  # of what the setting `labels` says that a machine has
     time_base_s: float = 120.0
     time_per_media_s: float = 2.0  # more seconds allowed for each second of media
@@ -61,7 +62,8 @@ class Fallback:
 
     `params` are the stage's parameters; a number in them is an upper limit, so that a fallback never asks for more than
     the user did. `options` are load options that are not parameters of the stage. After the last fallback, a step on a
-    card is tried on the processor, whether the backend declares that or not.
+    card is tried on the processor, whether the backend declares that or not. Where the fallbacks say what they take, a
+    step begins with the first that the machine's card has room for.
     """
 
     name: str  # for people, and in the result's facts: `8-bit weights`
@@ -69,6 +71,7 @@ class Fallback:
     options: Mapping[str, Option] = field(default_factory=dict)
     device: DeviceKind | None = None
     only_on: DeviceKind | None = None  # the device on which it saves memory; elsewhere it is left out
+    resources: Resources | None = None  # what it takes; None: not known, but no more than the step as requested
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from pipeline.plan.registry import ASSEMBLE, BILINGUAL, FIT, PARAMETERS, STAGES,
 from pipeline.plan.selection import ALL_STEPS, Selection
 from pipeline.plan.subtitle_guides import load_guide
 from pipeline.publishing.beside import FORMATS
+from pipeline.workers.card_memory import card_room_mb
 from pipeline.workers.installation import chosen_device
 from shared.stage import CORE_ENVIRONMENT, DeviceKind
 
@@ -79,6 +80,8 @@ class Planner:
             device=self.device,
             card_problems=self.hardware.card_problems if self.settings.chooses_device else {},
             incomplete=self.models.lacking(self.models.models),
+            card_room_mb=card_room_mb(self.hardware.cuda),
+            sizes={name: locked.size for name, locked in self.models.locked.items()},
             files={
                 name: {file: entry.sha256 for file, entry in locked.files.items()}
                 for name, locked in self.models.locked.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from pipeline.plan.model import (
     Step,
     takes_several,
 )
+from pipeline.plan.oom_fallback import card_limit
 from pipeline.plan.placement import choose_device, off_card
 from pipeline.plan.profile import AUTO, Profile, ProfileStage
 from pipeline.plan.recipe import GLOSSARY, MEDIA, SUBTITLES, Recipe, RecipeStep, as_list
@@ -62,7 +64,9 @@ class Choices:
     incomplete: Collection[str] = ()  # the models that are not whole
     device: DeviceKind = "cpu"  # the machine's or the user's, for backends that can compute there
     card_problems: Mapping[str, str] = field(default_factory=dict)  # why a library computes on no card, by library
+    card_room_mb: float = math.inf  # what a worker may take of the largest card; without end where that is not known
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of each model, by name: its files' sha256
+    sizes: Mapping[str, int] = field(default_factory=dict)  # of each model, by name, in bytes
 
     @property
     def has_sound(self) -> bool:
@@ -206,12 +210,14 @@ def _filled(
         code |= pinned_code(role, choices.files.get(model, {}))
     # Of several directions a translation goes into one; which, is known with the transcript.
     by_direction = models if stage.name == TRANSLATE and len(models) > 1 else {}
-    return Step(
+    filled = Step(
         step_id, stage, name, backend, params, inputs, {} if by_direction else models, by_language, target,
         placed=choose_device(backend, choices.device, choices.card_problems),
         off_card=off_card(backend, choices.card_problems),
         choice=choice, code=code, direction_models=by_direction,
     )  # fmt: skip
+    model_bytes = sum(choices.sizes.get(model, 0) for model in filled.models.values())
+    return replace(filled, card_limit=card_limit(filled, model_bytes, choices.card_room_mb))
 
 
 def _resolve(reference: str, recipe: Recipe, target: str | None, choices: Choices) -> tuple[Leaf, ...]:

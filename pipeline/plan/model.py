@@ -102,6 +102,15 @@ class ExistingSubtitle:
 
 
 @dataclass(frozen=True)
+class CardLimit:
+    """The fallback that a step begins with because its card is too small for more; memory in 10^6 bytes."""
+
+    fallback: str
+    asked_mb: float  # what the step takes as requested
+    room_mb: float  # what a worker may take of the largest card
+
+
+@dataclass(frozen=True)
 class Step:
     """One stage with everything that decides its result but the content of its inputs."""
 
@@ -117,6 +126,7 @@ class Step:
     fallback: Fallback | None = None  # in use since memory ran out; None: the step as requested
     placed: DeviceKind = "cpu"  # the device, unless the fallback names another
     off_card: str = ""  # why it does not compute on the machine's card, where its backend would
+    card_limit: CardLimit | None = None  # None: the card has room for the step as requested, or that is not known
     choice: str = ""  # why this backend, where it was chosen for the job
     code: Mapping[str, Option] = field(default_factory=dict)  # pins what can run code in its models
     direction_models: Mapping[str, str] = field(

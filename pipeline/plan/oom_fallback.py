@@ -1,5 +1,5 @@
-"""Fallbacks for a step that runs out of memory, or whose card fails: the variants of the step that its backend
-declares, and the step on the processor. Pure."""
+"""Fallbacks for a step that runs out of memory, or whose card fails or is too small: the variants of the step that its
+backend declares, and the step on the processor. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pydantic import JsonValue
 
-from pipeline.plan.model import Step
+from pipeline.plan.model import CardLimit, Step
 from shared.stage import Fallback
 
 _PROCESSOR = Fallback("the processor", device="cpu")
@@ -37,23 +37,60 @@ def fallback_record_name(step: Step) -> str:
 
 def steps_to_try(step: Step, recorded: Mapping[str, str]) -> list[Step]:
     """Return the variants of the step in the order in which they are tried, to the last fallback. The first is the
-    fallback that is recorded for the backend, else the step as requested."""
-    below = fallback_steps(step)
-    known = recorded.get(fallback_record_name(step))
-    names = [candidate.fallback.name for candidate in below if candidate.fallback]
-    start = names.index(known) if known in names else None
-    return [step, *below] if start is None else below[start:]
+    step as requested, or the lower of two fallbacks: the one that is recorded for the backend, and the one that fits
+    the card's size."""
+    variants = [step, *fallback_steps(step)]
+    known = recorded.get(fallback_record_name(step)), step.card_limit.fallback if step.card_limit else None
+    starts = [number for number, variant in enumerate(variants) if variant.fallback and variant.fallback.name in known]
+    return variants[max(starts, default=0) :]
 
 
 def stored_variants(step: Step, recorded: Mapping[str, str]) -> list[Step]:
     """Return the variants of the step whose results may stand for it, best first: the step as requested, and each
     fallback where one was needed on this machine. A machine that can do better later does not do its files again."""
-    return [step, *fallback_steps(step)] if fallback_record_name(step) in recorded else [step]
+    needed = fallback_record_name(step) in recorded or step.card_limit
+    return [step, *fallback_steps(step)] if needed else [step]
+
+
+def card_mb(step: Step, model_bytes: int) -> float | None:
+    """Return the memory that a worker takes of a card for the step, in 10^6 bytes; None if that is not known.
+
+    `model_bytes` is the size of its models. The context of the process is not included.
+    """
+    resources = step.fallback.resources if step.fallback else step.backend.resources
+    if resources is None:
+        return None
+    return (resources.gpu_memory_gib * 2**30 + resources.gpu_per_weight * model_bytes) / 1e6
+
+
+def card_limit(step: Step, model_bytes: int, room_mb: float) -> CardLimit | None:
+    """Return the fallback that the step has to begin with where a worker may take `room_mb` of a card; None where it
+    fits as requested, where the backend does not say what its fallbacks take, or where the user chose what they change.
+
+    The size of the card decides, not what is free now: the same command then gives the same result.
+    """
+    asked_mb = card_mb(step, model_bytes)
+    if step.device != "cuda" or asked_mb is None or asked_mb <= room_mb or _is_chosen(step):
+        return None
+    for variant in fallback_steps(step):
+        takes_mb = card_mb(variant, model_bytes) if variant.device == "cuda" else 0.0
+        if takes_mb is None:
+            return None
+        if variant.fallback and takes_mb <= room_mb:
+            return CardLimit(variant.fallback.name, asked_mb, room_mb)
+    return None
+
+
+def _is_chosen(step: Step) -> bool:
+    """Tell whether a parameter that a fallback changes has another value than by default."""
+    changed = {name for fallback in step.backend.oom_fallbacks for name in fallback.params}
+    fields = type(step.params).model_fields
+    return any(getattr(step.params, name) != fields[name].default for name in changed)
 
 
 def on_processor(step: Step, reason: str) -> Step:
     """Return the step as it would be on a machine without a card. `reason` says what is wrong with the card."""
-    return replace(step, placed="cpu", fallback=None, off_card=reason)
+    return replace(step, placed="cpu", fallback=None, off_card=reason, card_limit=None)
 
 
 def changes_bytes(step: Step) -> bool:

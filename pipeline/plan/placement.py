@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pipeline.plan.model import Step
-from pipeline.plan.oom_fallback import fallback_record_name
+from pipeline.plan.oom_fallback import fallback_record_name, steps_to_try
 from shared.stage import Backend, DeviceKind
 
 
@@ -28,11 +28,22 @@ def off_card(backend: Backend, card_problems: Mapping[str, str]) -> str:
 
 
 def fallback_notes(steps: Iterable[Step], recorded: Mapping[str, str]) -> list[str]:
-    """Return a sentence about the steps that begin with a fallback, because memory ran out before."""
-    names = {step.stage.name: recorded.get(fallback_record_name(step), "") for step in steps}
-    begun = [f"{stage} with {name}" for stage, name in names.items() if name]
+    """Return sentences about the steps that begin with a fallback, because the card is too small for more, or because
+    memory ran out before."""
+    notes, begun = {}, {}
+    for step in steps:
+        known = recorded.get(fallback_record_name(step), "")
+        limit, first = step.card_limit, steps_to_try(step, recorded)[0].fallback
+        if limit and first and first.name == limit.fallback:
+            notes[step.stage.name] = (
+                f"{step.stage.name} begins with {limit.fallback}: as asked for it takes {limit.asked_mb / 1000:.1f} GB"
+                f" of a card, and here a worker may take {max(limit.room_mb, 0.0) / 1000:.1f} GB"
+            )
+        elif known:
+            begun[step.stage.name] = known
     again = "`./reel runs forget fallbacks` tries again without"
-    return [f"since memory ran out before, these begin lower: {', '.join(begun)}; {again}"] if begun else []
+    told = ", ".join(f"{stage} with {name}" for stage, name in begun.items())
+    return [*notes.values(), *([f"since memory ran out before, these begin lower: {told}; {again}"] if told else [])]
 
 
 def off_card_notes(steps: Iterable[Step]) -> list[str]:

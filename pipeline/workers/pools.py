@@ -13,15 +13,15 @@ from pathlib import Path
 from pipeline.base.errors import Missing
 from pipeline.plan.llm_services import asked_by
 from pipeline.plan.model import Step
+from pipeline.plan.oom_fallback import card_mb
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers.capacity import Demand, clamp_to_largest_host
 from pipeline.workers.card_failures import CardFailures
+from pipeline.workers.card_memory import CONTEXT_MB
 from pipeline.workers.interfaces import WorkerHost, WorkerKey
 from pipeline.workers.scheduler import PoolForecast, PoolName
 from shared import protocol
 from shared.stage import Resources
-
-CONTEXT_MB = 450.0  # of a card, that each process takes before it computes anything; 300 to 500 by card and driver
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,11 @@ class Pools:
         """
         key = worker_key(step, max((host.cpus for host in self._host.hosts), default=1))
         if key.name not in self._pools:
-            resources = step.backend.resources
             declared = Pool(
                 key,
                 load_request(step, models, key, prove=self._cards.to_prove(step)) if key.stage else None,
-                _declared_demand(resources, key.device),
-                _running_demand(key, resources),
+                _declared_demand(step, models),
+                _running_demand(key, step.backend.resources),
             )
             self._pools[key.name] = self._with_measured_demands(declared)
         return self._pools[key.name]
@@ -136,13 +135,19 @@ class Pools:
         )
 
 
-def _declared_demand(resources: Resources, device: str) -> Demand:
-    """Return the memory that a backend declares for a device. Apple's GPU uses the machine's own memory, which is
-    booked once."""
-    memory_mb, gpu_mb = resources.memory_gib * 2**30 / 1e6, resources.gpu_memory_gib * 2**30 / 1e6
-    if device == "mps":
+def _declared_demand(step: Step, models: Mapping[str, Path]) -> Demand:
+    """Return the memory that a backend declares for the step's device. Apple's GPU uses the machine's own memory, which
+    is booked once."""
+    memory_mb = step.backend.resources.memory_gib * 2**30 / 1e6
+    if step.device == "cpu":
+        return Demand(memory_mb=memory_mb)
+    size = sum(file.stat().st_size for folder in models.values() for file in folder.rglob("*") if file.is_file())
+    gpu_mb = card_mb(step, size)
+    if gpu_mb is None:
+        gpu_mb = card_mb(replace(step, fallback=None), size) or 0.0
+    if step.device == "mps":
         return Demand(memory_mb=max(memory_mb, gpu_mb))
-    return Demand(memory_mb=memory_mb, gpu_mb=gpu_mb + CONTEXT_MB if gpu_mb and device == "cuda" else 0.0)
+    return Demand(memory_mb=memory_mb, gpu_mb=gpu_mb + CONTEXT_MB if gpu_mb else 0.0)
 
 
 def _running_demand(key: WorkerKey, resources: Resources) -> Demand:

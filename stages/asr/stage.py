@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import Field, field_validator
+from pydantic import Field, JsonValue, field_validator
 
 from shared.documents.removals import Removal, Removals
 from shared.documents.speech import Region, SpeechRegions
@@ -28,6 +28,7 @@ from shared.text.language import UNDETERMINED, primary
 from shared.text.language_names import known_or_none
 from shared.text.language_params import LanguageParams, of_language
 from shared.text.timecode import clock
+from shared.whisper_memory import whisper_resources
 from stages.asr.doubts import Limits, echoes, judge
 from stages.asr.heard import Heard
 from stages.asr.missed import missed
@@ -306,6 +307,9 @@ def _write(
     )
 
 
+_ONE, _ONE_8_BIT = whisper_resources(1, 4.0), whisper_resources(1, 4.0, weights=0.5)
+_8_BIT: Mapping[str, JsonValue] = {"batch_size": 1, "compute_type": "int8_float16"}  # on a card
+
 # What Whisper is told of, and those who are not asked in words hear nothing of.
 _DECODING = ("beam_size", "patience", "initial_prompt", "example_text", "hotwords", "compute_type", "batch_size")
 
@@ -325,14 +329,12 @@ STAGE = Stage(
             card_environment="lite-cuda",
             summary="Whisper through CTranslate2, eight windows at once, with the decoder's word times",
             models=("whisper",),
-            resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=4.0, time_per_media_s=10.0),
+            resources=whisper_resources(windows=8, memory_gib=3.0),
             load_params=("compute_type",),
             oom_fallbacks=(
-                Fallback("one window at once", {"batch_size": 1}),
-                Fallback("two hypotheses", {"batch_size": 1, "beam_size": 2}),
-                Fallback(
-                    "8-bit weights", {"batch_size": 1, "beam_size": 2, "compute_type": "int8_float16"}, only_on="cuda"
-                ),
+                Fallback("one window at once", {"batch_size": 1}, resources=_ONE),
+                Fallback("two hypotheses", {"batch_size": 1, "beam_size": 2}, resources=_ONE),
+                Fallback("8-bit weights", {**_8_BIT, "beam_size": 2}, only_on="cuda", resources=_ONE_8_BIT),
                 Fallback("8-bit weights", {"batch_size": 1, "beam_size": 2, "compute_type": "int8"}, only_on="cpu"),
                 Fallback("the processor", device="cpu"),
             ),
@@ -378,13 +380,12 @@ STAGE = Stage(
             card_library="ctranslate2",
             summary="Whisper through CTranslate2, several windows at once; stage align times the words",
             models=("whisper",),
-            # large-v3 in half precision: 4.5 GB for a window and 0.22 for each more; a pack has eleven or twelve.
-            resources=Resources(cpus=2, memory_gib=4.0, gpu_memory_gib=5.9, time_per_media_s=10.0),
+            resources=whisper_resources(windows=12, memory_gib=4.0),  # as many as a pack has
             load_params=("compute_type",),
             oom_fallbacks=(
-                Fallback("four windows at once", {"batch_size": 4}),
-                Fallback("one window at once", {"batch_size": 1}),
-                Fallback("8-bit weights", {"batch_size": 1, "compute_type": "int8_float16"}, only_on="cuda"),
+                Fallback("four windows at once", {"batch_size": 4}, resources=whisper_resources(4, 4.0)),
+                Fallback("one window at once", {"batch_size": 1}, resources=_ONE),
+                Fallback("8-bit weights", _8_BIT, only_on="cuda", resources=_ONE_8_BIT),
                 Fallback("8-bit weights", {"batch_size": 1, "compute_type": "int8"}, only_on="cpu"),
                 Fallback("the processor", {"batch_size": 1}, device="cpu"),
             ),

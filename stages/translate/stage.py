@@ -23,6 +23,7 @@ from shared.text.glossary import Glossary, glossary_of
 from shared.text.joining_words import JoiningParams
 from shared.text.language import UNDETERMINED, english_name, primary
 from shared.text.language_names import known_language
+from shared.whisper_memory import whisper_resources
 
 
 class TranslateInputs(Files):
@@ -303,7 +304,7 @@ STAGE = Stage(
             card_environment="lite-cuda",
             summary="Whisper listens again and writes English; any language it hears",
             models=("whisper",),
-            resources=Resources(cpus=2, memory_gib=2.0, gpu_memory_gib=2.0, time_per_media_s=10.0),
+            resources=whisper_resources(windows=1, memory_gib=2.0),
             neutral_params=(*LANGUAGE_MODEL_PARAMS, "joining_words"),
         ),
         "bergamot": Backend(

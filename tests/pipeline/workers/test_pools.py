@@ -15,8 +15,9 @@ from pipeline.plan.model import Step
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers.capacity import Demand, Host, Placement
 from pipeline.workers.card_failures import CardFailures
+from pipeline.workers.card_memory import CONTEXT_MB
 from pipeline.workers.interfaces import WorkerHandle, WorkerKey
-from pipeline.workers.pools import CONTEXT_MB, Pools
+from pipeline.workers.pools import Pools
 from shared import protocol
 from shared.stage import DeviceKind, Resources
 from tests.fakes import misbehave
@@ -178,3 +179,11 @@ def test_on_an_apple_gpu_the_machines_one_memory_is_booked_once() -> None:
 
     books.record_job(pool.name, done(memory_mb=900.0))  # what Metal holds is not in it
     assert books[pool.name].resident == pool.resident
+
+
+def test_the_weights_of_a_model_count_among_what_its_worker_takes_of_a_card(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(bytes(10**6))
+    books = pools(replace(BOX, gpus=(24_000.0,)))
+    sized = replace(step(gpu_memory_gib=1.0, gpu_per_weight=50.0), placed="cuda")
+    pool = books.pool_of(sized, {"model": tmp_path})
+    assert pool.resident.gpu_mb == pytest.approx(2**30 / 1e6 + 50 + CONTEXT_MB)
