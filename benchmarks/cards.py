@@ -153,7 +153,7 @@ class Simulation:
         self._workers[name] = WorkerState(name, pool, placement, "starting", stage.demands[0], LOADING)
         heapq.heappush(self._ends, (now + stage.load_s, name, None))
         for number, memory_mb in enumerate(self._host.gpus):
-            held = sum(one.resident.gpu_mb for one in self._workers.values() if one.placement.gpu == number)
+            held = sum(worker.resident.gpu_mb for worker in self._workers.values() if worker.placement.gpu == number)
             self.outcome.peak_mb[number] = max(self.outcome.peak_mb[number], round(held))
             assert held <= memory_mb + 1e-3, f"card {number} holds {held:.0f} of {memory_mb:.0f} MB"
 
@@ -168,7 +168,7 @@ class Simulation:
             self._left[worker.pool] -= 1
             self._measured.add(worker.pool)
         computing = Counter(
-            one.placement.gpu for one in self._workers.values() if one.state == "busy" and one.running.gpus
+            other.placement.gpu for other in self._workers.values() if other.state == "busy" and other.running.gpus
         )
         assert all(count <= 1 for gpu, count in computing.items() if gpu is not None), "two jobs on one card"
 

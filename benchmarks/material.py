@@ -77,7 +77,7 @@ class Clip:
             for at in range(0, len(self.samples) - _FRAME, _FRAME)
         ]
         limit = _ONSET * sorted(loudness)[len(loudness) * 9 // 10]
-        loud = [one > limit for one in loudness]
+        loud = [level > limit for level in loudness]
         first = next(at for at in range(len(loud)) if loud[at] and sum(loud[at : at + _NO_CLICK]) * 2 >= _NO_CLICK)
         return max(first * 1000 * _FRAME // RATE, self.silent_ms)
 
@@ -107,7 +107,7 @@ def main() -> int:
     for clip in clips:
         write(clip.samples, folder / f"{clip.name}.wav")
     placed = join(clips, arguments.rounds, arguments.seed, folder / "long.wav")
-    truth = [{"clip": one.clip.name, "start_ms": one.start_ms, "onset_ms": one.onset_ms} for one in placed]
+    truth = [{"clip": each.clip.name, "start_ms": each.start_ms, "onset_ms": each.onset_ms} for each in placed]
     (folder / "long.json").write_text(json.dumps(truth, indent=1), encoding="utf-8")
     return 0
 

@@ -40,9 +40,11 @@ def main() -> int:
     size, line = options.megabytes * 1_000_000, options.line * 1_000_000
     ratios = {}
     for what, share in (("a quarter each", 4), ("the whole line for one", 1)):
-        one, many = (seconds(size, line, share, connections) for connections in (1, PATIENCE.connections))
-        ratios[share] = one / many
-        print(f"{what:<24}{one:6.1f} s with one connection, {many:6.1f} s with several   ratio {one / many:.2f}")
+        single, several = (seconds(size, line, share, connections) for connections in (1, PATIENCE.connections))
+        ratios[share] = single / several
+        print(
+            f"{what:<24}{single:6.1f} s with one connection, {several:6.1f} s with several   ratio {ratios[share]:.2f}"
+        )
     print(f"limits: {LEAST_GAIN} at least, and {1 / MOST_LOSS:.2f} where several cannot help")
     return int(ratios[4] < LEAST_GAIN or ratios[1] < 1 / MOST_LOSS)
 

@@ -100,8 +100,8 @@ def make_case() -> Case:
 def right_texts(case: Case) -> list[str]:
     """Return the texts of the cues when all is corrected."""
     found = []
-    speakers = {one.line: one.wrong for one in case.mistakes if one.kind == "speakers"}
-    changes = {one.line: one for one in case.mistakes if one.kind != "speakers"}
+    speakers = {mistake.line: mistake.wrong for mistake in case.mistakes if mistake.kind == "speakers"}
+    changes = {mistake.line: mistake for mistake in case.mistakes if mistake.kind != "speakers"}
     for number, line in enumerate(case.lines):
         text = line.text
         if number in changes:
@@ -192,9 +192,9 @@ def in_an_editor(case: Case) -> tuple[int, int]:
     for mistake in sorted(case.mistakes, key=lambda one: one.line):
         if mistake.kind == "name" and has_name:
             continue
-        heard = mistake.kind in {"sure", "speakers"}  # while it plays, so that no jump is needed
+        is_playing = mistake.kind in {"sure", "speakers"}  # while it plays, so that no jump is needed
         at = subtitles.index(mistake.wrong, subtitles.index(case.lines[mistake.line].text))
-        if heard:
+        if is_playing:
             keys += 1  # stop the player
         else:
             keys += 1 + len("mm:ss") + 1 + 2  # go to, the time, Enter; play and stop
@@ -209,7 +209,7 @@ def in_an_editor(case: Case) -> tuple[int, int]:
             keys += 1 + len(mistake.wrong) + 1 + len(mistake.right) + 1 + 1  # replace all
         else:
             keys += 1 + len(mistake.right)  # the word is chosen, and typed over
-        keys += 1 + (1 if heard else 0)  # back to the player, which plays on
+        keys += 1 + (1 if is_playing else 0)  # back to the player, which plays on
     return keys + 1, jumps  # and the file is saved
 
 
@@ -257,7 +257,7 @@ def _reviewed(page: Page, address: str, case: Case) -> tuple[Counted, list[str]]
     counted = on_the_page(page, case)
     expect(page.locator("#saved")).to_contain_text("saved ", timeout=60_000)
     document: Any = page.request.get(f"{address}/api/1/media/{name}").json()
-    return counted, [" ".join(one["cue"]["lines"]) for one in document["cues"]]
+    return counted, [" ".join(cue["cue"]["lines"]) for cue in document["cues"]]
 
 
 if __name__ == "__main__":

@@ -79,11 +79,11 @@ def subtitle_figures(folder: Path, placed: Sequence[Placed]) -> SubtitleFigures:
 
 def diarization_error(folder: Path, placed: Sequence[Placed]) -> float:
     """Return the error rate inside the clips with known turns. A speaker has one name in the whole file."""
-    clips = [one for one in placed if one.clip.turns]
-    spans = Timeline([Segment(one.start_ms / 1000, (one.start_ms + one.clip.duration_ms) / 1000) for one in clips])
+    clips = [each for each in placed if each.clip.turns]
+    spans = Timeline([Segment(each.start_ms / 1000, (each.start_ms + each.clip.duration_ms) / 1000) for each in clips])
     truth = [
-        Turn(start_ms=turn.start_ms + one.start_ms, end_ms=turn.end_ms + one.start_ms, speaker=turn.speaker)
-        for one in clips for turn in one.clip.turns
+        Turn(start_ms=turn.start_ms + each.start_ms, end_ms=turn.end_ms + each.start_ms, speaker=turn.speaker)
+        for each in clips for turn in each.clip.turns
     ]  # fmt: skip
     found = from_rttm((folder / "speakers.rttm").read_text(encoding="utf-8"))
     metric = DiarizationErrorRate(collar=2 * _COLLAR_S)  # it takes the whole width
@@ -113,7 +113,7 @@ def _starts(transcript: Transcript, translated: CueSheet) -> tuple[int, int]:
         if begins:
             starts.append(cue.start_ms)
         begins = ends_sentence(cue.lines[-1])
-    return sum(min(abs(one - other) for other in spoken) <= _IN_TIME_MS for one in starts), len(starts)
+    return sum(min(abs(start_ms - other) for other in spoken) <= _IN_TIME_MS for start_ms in starts), len(starts)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def main() -> int:
             for measure, times in turns if number % 2 else turns[::-1]:
                 times.append(measure(cache, locked))
     size = sum(model.size for model in locked.values()) / 1e6
-    ratio = statistics.median(one / other for one, other in zip(raw, check, strict=True))
+    ratio = statistics.median(raw_s / other for raw_s, other in zip(raw, check, strict=True))
     print(f"{'bare sha256':<14}{size / min(raw):7.0f} MB/s on {available_cores()} cores")
     print(f"{'deep check':<14}{size / min(check):7.0f} MB/s")
     print(f"{'ratio':<14}{ratio:7.2f}   limit {LEAST_RATIO}")

@@ -145,12 +145,12 @@ def used_s() -> float:
 
 def added(calls: Sequence[Call]) -> Call:
     """Calls one after the other."""
-    return Call(sum(one.cpu_s for one in calls), sum(one.wall_s for one in calls), calls[0].first_s)
+    return Call(sum(call.cpu_s for call in calls), sum(call.wall_s for call in calls), calls[0].first_s)
 
 
-def told(one: Call, count: int) -> str:
+def told(call: Call, count: int) -> str:
     """The figures of a call in a line."""
-    return f"{one.cpu_s / count:6.1f} CPU-s a clip   {one.wall_s:6.1f} s   first {one.first_s:5.1f} s"
+    return f"{call.cpu_s / count:6.1f} CPU-s a clip   {call.wall_s:6.1f} s   first {call.first_s:5.1f} s"
 
 
 if __name__ == "__main__":

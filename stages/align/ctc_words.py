@@ -94,8 +94,8 @@ def _code(letter: str, alphabet: Mapping[str, int]) -> int | None:
     """Return the letter's number, `WILDCARD` for one that the network does not know, None for a silent character."""
     if letter in alphabet and letter != SEPARATOR:
         return alphabet[letter]
-    heard = letter in _SPOKEN or unicodedata.category(letter)[0] in "LNS"
-    return WILDCARD if heard else None
+    is_spoken = letter in _SPOKEN or unicodedata.category(letter)[0] in "LNS"
+    return WILDCARD if is_spoken else None
 
 
 def place(

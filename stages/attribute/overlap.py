@@ -44,9 +44,9 @@ def attribute(transcript: Transcript, turns: Sequence[Turn], joining: Collection
         near = ordered[first:last]
         return max(near, key=lambda turn: _closeness(turn, start_ms, end_ms)).speaker if near else None
 
-    said = [word for segment in transcript.segments for word in segment.words]
-    heard = [speaker(word.start_ms, word.end_ms) for word in said]
-    who = iter(settled([word.text for word in said], heard, joining))
+    spoken = [word for segment in transcript.segments for word in segment.words]
+    speakers = [speaker(word.start_ms, word.end_ms) for word in spoken]
+    who = iter(settled([word.text for word in spoken], speakers, joining))
 
     def with_speaker(segment: Segment) -> Segment:
         words = tuple(_said_by(word, next(who)) for word in segment.words)

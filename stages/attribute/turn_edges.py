@@ -19,15 +19,15 @@ def settled(texts: Sequence[str], speakers: Sequence[str | None], joining: Colle
     `joining` are the words, in lower case, that no sentence ends with."""
     found = list(speakers)
     for index in range(1, len(texts)):
-        one, other = found[index - 1], found[index]
-        if one == other or one is None or other is None or not texts[index - 1][-1:].isalnum():
+        before, after = found[index - 1], found[index]
+        if before == after or before is None or after is None or not texts[index - 1][-1:].isalnum():
             continue
         begins_small = not texts[index][:1].isupper()
         if begins_small and ends_sentence(texts[index]):
-            found[index] = one
+            found[index] = before
         elif begins_small or texts[index - 1].lower() in joining:
             start = _sentence_start(texts, found, index)
-            found[start:index] = [other] * (index - start)
+            found[start:index] = [after] * (index - start)
     return found
 
 

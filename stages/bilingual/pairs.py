@@ -93,10 +93,10 @@ def _groups(ours: Sequence[Cue], theirs: Sequence[Cue]) -> Iterator[tuple[list[C
         yield group
 
 
-def _overlap(one: Cue, other: Cue) -> bool:
-    shared = min(one.end_ms, other.end_ms) - max(one.start_ms, other.start_ms)
-    shorter = min(one.end_ms - one.start_ms, other.end_ms - other.start_ms)
-    return shared > _TOGETHER * shorter or (shared >= 0 and one.start_ms == other.start_ms)
+def _overlap(first: Cue, other: Cue) -> bool:
+    shared = min(first.end_ms, other.end_ms) - max(first.start_ms, other.start_ms)
+    shorter = min(first.end_ms - first.start_ms, other.end_ms - other.start_ms)
+    return shared > _TOGETHER * shorter or (shared >= 0 and first.start_ms == other.start_ms)
 
 
 def _shared(ours: Sequence[Cue], theirs: Sequence[Cue], limits: Limits, joining: JoiningWords) -> list[tuple[str, ...]]:

@@ -76,8 +76,8 @@ class Cleaner:
         labels += sound.music_between(kept)
         return Cleaned(
             transcript.model_copy(update={"segments": tuple(kept)}),
-            tuple(sorted(removals, key=lambda one: (one.start_ms, one.end_ms))),
-            tuple(sorted(labels, key=lambda one: (one.start_ms, one.end_ms))),
+            tuple(sorted(removals, key=lambda span: (span.start_ms, span.end_ms))),
+            tuple(sorted(labels, key=lambda span: (span.start_ms, span.end_ms))),
         )
 
 
@@ -91,9 +91,9 @@ class _Sound:
 
     def __init__(self, evidence: Evidence) -> None:
         regions, sounds = evidence.speech, evidence.sounds
-        self._regions = Spans((one.start_ms, one.end_ms) for one in regions.regions) if regions else None
+        self._regions = Spans((span.start_ms, span.end_ms) for span in regions.regions) if regions else None
         of = {
-            kind: Spans((one.start_ms, one.end_ms) for one in sounds.sounds if one.kind == kind)
+            kind: Spans((span.start_ms, span.end_ms) for span in sounds.sounds if span.kind == kind)
             for kind in ("speech", "singing", "music")
         } if sounds else {}  # fmt: skip
         self._of = of
@@ -110,8 +110,8 @@ class _Sound:
 
     def voiced_ms(self, start_ms: int, end_ms: int) -> float:
         """Return how much of a stretch holds a voice; all of it where the sound was not analysed."""
-        spans = [one for one in (self._regions, self._voice) if one]
-        return (end_ms - start_ms) * max((one.share(start_ms, end_ms) for one in spans), default=1.0)
+        spans = [found for found in (self._regions, self._voice) if found]
+        return (end_ms - start_ms) * max((found.share(start_ms, end_ms) for found in spans), default=1.0)
 
     def singing(self, segment: Segment) -> float:
         """Return the part of its time with singing."""
@@ -260,7 +260,7 @@ def _with_songs(segments: Sequence[Segment], sound: _Sound) -> list[Segment]:
         pause = max(segment.start_ms - before.end_ms, after.start_ms - segment.end_ms)
         return pause <= _SONG_PAUSE_MS and sound.singing(segment) >= _SUNG_AMONG_SUNG
 
-    return [one.model_copy(update={"sung": is_in_song(index)}) for index, one in enumerate(segments)]
+    return [segment.model_copy(update={"sung": is_in_song(index)}) for index, segment in enumerate(segments)]
 
 
 def _is_loop(alike: Sequence[Segment], sound: _Sound) -> bool:

@@ -143,7 +143,9 @@ def _tell(job: CleanJob, removals: Sequence[Removal]) -> None:
     if invented:
         first = invented[0]
         text = first.text if len(first.text) <= _SHOWN else f"{first.text[:_SHOWN]}..."
-        kinds = ", ".join(f"{counts[reason]} {reason}" for reason in dict.fromkeys(one.reason for one in invented))
+        kinds = ", ".join(
+            f"{counts[reason]} {reason}" for reason in dict.fromkeys(removal.reason for removal in invented)
+        )
         job.warn(
             f"removed text that was not said ({kinds}): {text!r} at {clock(first.start_ms)}; removed.json lists all"
         )
@@ -153,10 +155,10 @@ def _tell_languages(job: CleanJob, transcript: Transcript) -> None:
     """Report each language that the recogniser did not understand well: by letters that it is not written in, else by
     words that the recogniser itself did not believe in."""
     for language in dict.fromkeys(segment.language or transcript.language for segment in transcript.segments):
-        own = [one for one in transcript.segments if (one.language or transcript.language) == language]
+        own = [segment for segment in transcript.segments if (segment.language or transcript.language) == language]
         probabilities = [word.probability for segment in own for word in segment.words]
         sure = sum(probabilities) / len(probabilities) if probabilities else 1.0
-        if found := other_script((one.text for one in own), language):
+        if found := other_script((segment.text for segment in own), language):
             script, share = found
             expected = (script_of_language(language) or "").capitalize()
             job.note("unexpected_script", script.lower())
@@ -175,21 +177,21 @@ def _tell_silence(job: CleanJob, evidence: Evidence, transcript: Transcript) -> 
         return
     missed = without_text(evidence.speech.regions, transcript.segments, _LEAST_MISSED_MS)
     if evidence.sounds:
-        heard = (one for one in evidence.sounds.sounds if one.kind in {"speech", "singing"})
-        voice = Spans((one.start_ms, one.end_ms) for one in heard)
-        missed = tuple(one for one in missed if voice.share(one.start_ms, one.end_ms) >= _LEAST_VOICE)
-    job.note("speech_without_text_ms", sum(one.end_ms - one.start_ms for one in missed))
+        voices = (region for region in evidence.sounds.sounds if region.kind in {"speech", "singing"})
+        voice = Spans((region.start_ms, region.end_ms) for region in voices)
+        missed = tuple(region for region in missed if voice.share(region.start_ms, region.end_ms) >= _LEAST_VOICE)
+    job.note("speech_without_text_ms", sum(region.end_ms - region.start_ms for region in missed))
     if missed:
-        seconds = sum(one.end_ms - one.start_ms for one in missed) / 1000
-        told = ", ".join(f"{clock(one.start_ms)} to {clock(one.end_ms)}" for one in missed[:_TOLD])
+        seconds = sum(region.end_ms - region.start_ms for region in missed) / 1000
+        times = ", ".join(f"{clock(region.start_ms)} to {clock(region.end_ms)}" for region in missed[:_TOLD])
         more = f" and {len(missed) - _TOLD} more" if len(missed) > _TOLD else ""
-        job.warn(f"{seconds:.0f} s of what sounds like speech have no text: {told}{more}")
+        job.warn(f"{seconds:.0f} s of what sounds like speech have no text: {times}{more}")
 
 
 def _write(job: CleanJob, cleaned: Cleaned) -> CleanOutputs:
     transcript = cleaned.transcript
     left_out = Removals.read(job.inputs.left_out).removals if job.inputs.left_out else ()
-    removals = sorted((*left_out, *cleaned.removals), key=lambda one: (one.start_ms, one.end_ms))
+    removals = sorted((*left_out, *cleaned.removals), key=lambda removal: (removal.start_ms, removal.end_ms))
     if not transcript.segments and transcript.language_probability < 1:  # noise sounds like some language too
         transcript = transcript.model_copy(update={"language": UNDETERMINED, "language_probability": 0.0})
     job.note("language", transcript.language)

@@ -39,7 +39,7 @@ def load(models: Mapping[str, Path], device: Device) -> Suber:
 
 def _subtitles(cues: Sequence[Cue]) -> list[Subtitle]:
     made = []
-    for number, cue in enumerate(sorted(cues, key=lambda one: (one.start_ms, one.end_ms)), 1):
+    for number, cue in enumerate(sorted(cues, key=lambda cue: (cue.start_ms, cue.end_ms)), 1):
         start_s, end_s = cue.start_ms / 1000, cue.end_ms / 1000
         words = []
         for line in cue.lines:

@@ -29,22 +29,22 @@ class Condenser(LineAsker):
     def condense(self, work: Work) -> Condensed:
         """Return shorter texts for the segments that are too long, where the model gives one that passes the checks."""
         spoken = work.transcript.segments
-        texts = {one.id: one.text for one in (work.translation or work.transcript).segments}
-        wanted = (one for one in spoken if one.id in work.most)
-        lines = [Line(one.id, texts[one.id], one.speaker, most=work.most[one.id]) for one in wanted]
+        texts = {segment.id: segment.text for segment in (work.translation or work.transcript).segments}
+        wanted = (segment for segment in spoken if segment.id in work.most)
+        lines = [Line(segment.id, texts[segment.id], segment.speaker, most=work.most[segment.id]) for segment in wanted]
         guard = Guard(work.joining, work.params.keep, frozenset(work.negations), work.terms)
         task = Task(condensing(work.language), work.params.instructions, work.terms)
         outcome = self.ask(lines, task, work.params, guard.accepts, work.progress)
         warnings, provisional = outcome.warnings("longer"), outcome.provisional("longer")
         if work.translation:
             shorter = tuple(
-                one.model_copy(update={"text": outcome.texts.get(one.id, one.text)})
-                for one in work.translation.segments
+                segment.model_copy(update={"text": outcome.texts.get(segment.id, segment.text)})
+                for segment in work.translation.segments
             )
             translation = work.translation.model_copy(update={"segments": shorter})
             return Condensed(work.transcript, translation, warnings, outcome.usage, provisional)
-        said = tuple(rewritten(one, outcome.texts.get(one.id, one.text)) for one in spoken)
-        shortened = work.transcript.model_copy(update={"segments": said})
+        segments = tuple(rewritten(segment, outcome.texts.get(segment.id, segment.text)) for segment in spoken)
+        shortened = work.transcript.model_copy(update={"segments": segments})
         return Condensed(shortened, None, warnings, outcome.usage, provisional)
 
 
@@ -69,7 +69,7 @@ class Guard:
 
     def accepts(self, line: Line, text: str) -> bool:
         """Return whether a text may replace a line."""
-        old, new = (self._content(one) for one in (line.text, text))
+        old, new = (self._content(version) for version in (line.text, text))
         common = (old & new).total()
         return (
             0 < places(text) < places(line.text)

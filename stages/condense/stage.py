@@ -108,7 +108,7 @@ def run(engine: Engine, job: CondenseJob) -> CondenseOutputs:
     translation = Translation.read(job.inputs.translation) if job.inputs.translation else None
     sheet, params = CueSheet.read(job.inputs.cues), job.params
     before = _texts(transcript, translation)
-    spoken = [one for one in transcript.segments if before.get(one.id, "").strip() and not one.sung]
+    spoken = [segment for segment in transcript.segments if before.get(segment.id, "").strip() and not segment.sung]
     most = too_long(sheet.cues, spoken, before, params.reading_speed_in(sheet.language), params.keep)
     job.note("language", sheet.language)
     job.note("too_fast", len(most))
@@ -119,8 +119,10 @@ def run(engine: Engine, job: CondenseJob) -> CondenseOutputs:
     done = engine.condense(Work(transcript, translation, most, negations, terms, params, job.progress))
     after = _texts(done.transcript, done.translation)
     assert before.keys() == after.keys(), "a backend changed the segments"
-    assert all(before[one] == after[one] for one in before if one not in most), "a backend changed what can be read"
-    job.note("shortened", sum(before[one] != after[one] for one in most))
+    assert all(before[number] == after[number] for number in before if number not in most), (
+        "a backend changed what can be read"
+    )
+    job.note("shortened", sum(before[number] != after[number] for number in most))
     done.usage.note(job.note, params)
     for warning in done.warnings:
         job.warn(warning)
@@ -148,12 +150,12 @@ def too_long(
         over = places_of_lines(cue.lines) - int((cue.end_ms - cue.start_ms) * speed / 1000)
         if over <= 0 or cue.spoken is None:
             continue
-        heard = cue.spoken
-        first, last = bisect_left(ends, heard.start_ms + 1), bisect_left(starts, heard.end_ms)
+        spoken = cue.spoken
+        first, last = bisect_left(ends, spoken.start_ms + 1), bisect_left(starts, spoken.end_ms)
         shares = {
-            one.id: share
-            for one in segments[first:last]
-            if (share := min(one.end_ms, heard.end_ms) - max(one.start_ms, heard.start_ms)) > 0
+            segment.id: share
+            for segment in segments[first:last]
+            if (share := min(segment.end_ms, spoken.end_ms) - max(segment.start_ms, spoken.start_ms)) > 0
         }
         for number, share in shares.items():
             excess[number] = excess.get(number, 0.0) + over * share / sum(shares.values())

@@ -36,5 +36,5 @@ def are_apart(levels: ChannelLevels) -> bool:
     differences = [
         left - right for left, right in zip(levels.left, levels.right, strict=True) if max(left, right) >= floor
     ]
-    sides = [sum(one >= APART_DB for one in differences), sum(one <= -APART_DB for one in differences)]
+    sides = [sum(level >= APART_DB for level in differences), sum(level <= -APART_DB for level in differences)]
     return sum(sides) >= _APART_SHARE * len(differences) and min(sides) >= _EACH_SHARE * len(differences) > 0

@@ -24,9 +24,9 @@ def turns_by_channel(levels: ChannelLevels, regions: Sequence[Region]) -> Speake
     exclusive: list[SpeakerTurn] = []
     for region in regions:
         first = region.start_ms // levels.frame_ms
-        heard = list(zip(*(side[first : -(-region.end_ms // levels.frame_ms)] for side in sides), strict=True))
-        speaks = [[pair[side] >= max(floors[side], pair[1 - side] - _LEAK_DB) for pair in heard] for side in (0, 1)]
-        louder = [int(right > left) for left, right in heard]
+        loudness = list(zip(*(side[first : -(-region.end_ms // levels.frame_ms)] for side in sides), strict=True))
+        speaks = [[pair[side] >= max(floors[side], pair[1 - side] - _LEAK_DB) for pair in loudness] for side in (0, 1)]
+        louder = [int(right > left) for left, right in loudness]
         owners = [loud if both[loud] else None for loud, both in zip(louder, zip(*speaks, strict=True), strict=True)]
         for side in (0, 1):
             own = [side if spoken else None for spoken in speaks[side]]
@@ -37,14 +37,14 @@ def turns_by_channel(levels: ChannelLevels, regions: Sequence[Region]) -> Speake
 
 def _floor(own: Sequence[int], other: Sequence[int]) -> float:
     """Return the level below which this channel holds no voice."""
-    heard = sorted(one for one, two in zip(own, other, strict=True) if one > two)
-    return heard[int(len(heard) * _LOUD_SHARE)] - _RANGE_DB if heard else 0
+    louder = sorted(level for level, two in zip(own, other, strict=True) if level > two)
+    return louder[int(len(louder) * _LOUD_SHARE)] - _RANGE_DB if louder else 0
 
 
 def _turns(owners: Sequence[int | None], region: Region, frame_ms: int) -> list[SpeakerTurn]:
     """Return the turns of a region, by who speaks in each of its frames, over short pauses."""
     found: list[SpeakerTurn] = []
-    for owner, group in groupby(enumerate(owners, region.start_ms // frame_ms), key=lambda one: one[1]):
+    for owner, group in groupby(enumerate(owners, region.start_ms // frame_ms), key=lambda frame: frame[1]):
         frames = [frame for frame, _ in group]
         start, end = max(frames[0] * frame_ms, region.start_ms), min((frames[-1] + 1) * frame_ms, region.end_ms)
         if owner is None or end - start < _SHORTEST_MS:

@@ -176,15 +176,15 @@ def _find_speakers(points: Floats, single: Floats, min_speakers: int, max_speake
     waiting = _first_speakers(points, single, min_speakers, max_speakers)
     found: list[Floats] = []
     while waiting:
-        one, is_settled = waiting.pop(0)
-        known = np.stack([*found, one, *(other for other, _ in waiting)])
+        centroid, is_settled = waiting.pop(0)
+        known = np.stack([*found, centroid, *(other for other, _ in waiting)])
         own = (points @ known.T).argmax(axis=1) == len(found)
         is_final = is_settled or len(known) >= max_speakers or own.sum() < 2 * CLOSE_WINDOWS
         halves = [] if is_final else _first_speakers(points[own], single[own], 1, 2)
         if len(halves) == 2 and _smaller(halves, points[own]) >= CLOSE_WINDOWS:
             waiting = halves + waiting
         else:
-            found.append(one)
+            found.append(centroid)
     return np.stack(found)
 
 
@@ -214,8 +214,8 @@ def _first_speakers(points: Floats, single: Floats, min_speakers: int, max_speak
         centroids = candidate
         if verdict is Likeness.CLOSE:
             pair = _closest(centroids)[:2]
-            return [(one, index in pair) for index, one in enumerate(centroids)]
-    return [(one, False) for one in centroids]
+            return [(centroid, index in pair) for index, centroid in enumerate(centroids)]
+    return [(centroid, False) for centroid in centroids]
 
 
 def _condense(points: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -299,9 +299,9 @@ def _compare_closest(centroids: Floats, points: Floats, single: Floats) -> Liken
     if cosine > CLOSE_COSINE or not _is_enough(sizes, labels[np.isin(labels, (first, second))]):
         return Likeness.SAME
     scores = single @ (centroids[first] - centroids[second])
-    one, other = scores[labels == first], scores[labels == second]
-    spread = float(np.sqrt((one.var() + other.var()) / 2))
-    is_separate = CLOSE_SEPARATION * spread <= float(one.mean() - other.mean()) <= CLOSE_SEPARATION_MOST * spread
+    inside, other = scores[labels == first], scores[labels == second]
+    spread = float(np.sqrt((inside.var() + other.var()) / 2))
+    is_separate = CLOSE_SEPARATION * spread <= float(inside.mean() - other.mean()) <= CLOSE_SEPARATION_MOST * spread
     return Likeness.CLOSE if is_separate else Likeness.SAME
 
 

@@ -82,7 +82,7 @@ class Embedder:
         spectra = [_spectrum(_spread([pieces[i] for i in np.flatnonzero(lines == line)])) for line in np.unique(lines)]
         gains = np.array([gain for gain, _ in spectra], dtype=np.float32)
         shifts = np.array(STANDARD_SPECTRUM, dtype=np.float32) - np.stack([spectrum for _, spectrum in spectra])
-        edges = np.array([(one[1] + other[0]) // 2 for one, other in pairwise(spans)], dtype=np.int64)
+        edges = np.array([(span[1] + other[0]) // 2 for span, other in pairwise(spans)], dtype=np.int64)
 
         def embed(windows: Floats, centres_ms: Integers) -> Floats:
             line = lines[np.searchsorted(edges, centres_ms)]

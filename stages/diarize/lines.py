@@ -30,7 +30,9 @@ def lines_of(spectra: Floats, lengths_ms: Integers) -> Integers:
     large = np.flatnonzero(masses >= LEAST_LINE_MS)
     if len(large) < 2:
         return np.zeros(len(shapes), dtype=np.int64)
-    centres = np.stack([np.average(shapes[labels == one], axis=0, weights=lengths_ms[labels == one]) for one in large])
+    centres = np.stack(
+        [np.average(shapes[labels == label], axis=0, weights=lengths_ms[labels == label]) for label in large]
+    )
     nearest = np.abs(shapes[:, None] - centres[None]).mean(axis=2).argmin(axis=1)
     found = np.where(np.isin(labels, large), np.searchsorted(large, labels), nearest)
     first = np.unique(found, return_index=True)

@@ -57,11 +57,11 @@ class PyannoteEngine:
             max_speakers=params.max_speakers,
             hook=hook,
         )
-        heard = found.speaker_diarization
-        if params.num_speakers and len(heard.labels()) < params.num_speakers:
-            job.warn(f"{len(heard.labels())} speakers were heard, and {params.num_speakers} were asked for")
-        numbers = {label: number for number, label in enumerate(heard.labels())}
-        return Speakers(_turns(heard, numbers), _turns(found.exclusive_speaker_diarization, numbers))
+        diarization = found.speaker_diarization
+        if params.num_speakers and len(diarization.labels()) < params.num_speakers:
+            job.warn(f"{len(diarization.labels())} speakers were heard, and {params.num_speakers} were asked for")
+        numbers = {label: number for number, label in enumerate(diarization.labels())}
+        return Speakers(_turns(diarization, numbers), _turns(found.exclusive_speaker_diarization, numbers))
 
     def _asked(self, job: DiarizeJob) -> dict[str, dict[str, float]]:
         """Return the pipeline's parameters that the job sets, in its own places."""

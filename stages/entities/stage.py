@@ -126,13 +126,13 @@ def _gathered(segments: Sequence[Segment], found: Sequence[Sequence[Span]], para
                 start_ms, end_ms = time_of(segment, span.start, span.end)
                 mention = Mention(segment=segment.id, start_ms=start_ms, end_ms=end_ms)
                 by_name.setdefault((name.casefold(), span.kind), []).append((name, span.confidence, mention))
-    for (_, kind), said in sorted(by_name.items(), key=lambda one: (-len(one[1]), one[0])):
-        names = [name for name, _, _ in said]
+    for (_, kind), mentions in sorted(by_name.items(), key=lambda item: (-len(item[1]), item[0])):
+        names = [name for name, _, _ in mentions]
         yield Entity(
             name=max(sorted(set(names)), key=names.count),
             kind=kind,
-            confidence=round(max(confidence for _, confidence, _ in said), 4),
-            mentions=tuple(mention for _, _, mention in said),
+            confidence=round(max(confidence for _, confidence, _ in mentions), 4),
+            mentions=tuple(mention for _, _, mention in mentions),
         )
 
 

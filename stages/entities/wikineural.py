@@ -72,16 +72,16 @@ class WikiNeural:
                 from_edge = min(place - inner[0], inner[-1] - last)
                 if start not in best[owner] or from_edge > best[owner][start][0]:
                     best[owner][start] = from_edge, label
-        return [[label for _, (_, label) in sorted(one.items())] for one in best]
+        return [[label for _, (_, label) in sorted(labels.items())] for labels in best]
 
 
 def tokenizer_options(folder: Path) -> dict[str, bool]:
     """Return what a tokenizer of the old form must be told, which is a list of words alone (`vocab.txt`): transformers
     would read it in small letters, in which a model of names finds none. A list with capitals wants them kept."""
-    words, told = folder / "vocab.txt", folder / "tokenizer_config.json"
+    words, config = folder / "vocab.txt", folder / "tokenizer_config.json"
     if (folder / "tokenizer.json").is_file() or not words.is_file():
         return {}
-    if told.is_file() and "do_lower_case" in json.loads(told.read_text(encoding="utf-8")):
+    if config.is_file() and "do_lower_case" in json.loads(config.read_text(encoding="utf-8")):
         return {}
     entries = words.read_text(encoding="utf-8").splitlines()
     return {"do_lower_case": not any(word != word.lower() for word in entries if not _MARK.fullmatch(word))}

@@ -120,9 +120,9 @@ def run(engine: Engine, job: OcrJob) -> OcrOutputs:
     sheet = CueSheet(language=params.language, cues=tuple(cues_of(looks, step_ms)))
     job.note("cues", len(sheet.cues))
     job.note("looks", len(looks))
-    shown = sorted(_followed(looks), key=lambda one: (one.first_ms, _from_top(one)))
+    shown = sorted(_followed(looks), key=lambda line: (line.first_ms, _from_top(line)))
     lines = (
-        _line(one.reading, params, start_ms=one.first_ms, end_ms=one.last_ms + step_ms) for one in shown
+        _line(line.reading, params, start_ms=line.first_ms, end_ms=line.last_ms + step_ms) for line in shown
     )  # fmt: skip
     return _write_film(job, sheet, lines)
 
@@ -140,8 +140,8 @@ def _read_pages(engine: Engine, job: OcrJob, pages: Sequence[Page]) -> OcrOutput
     lines: list[TextLine] = []
     for done, (page, picture) in enumerate(zip(pages, job.inputs.pictures, strict=True), 1):
         look = Look(0, engine.read_page(picture, job.params))
-        for one in _believed([look], job.params.min_confidence):
-            lines += [_line(reading, job.params, page=page.number) for reading in one.readings]
+        for page_look in _believed([look], job.params.min_confidence):
+            lines += [_line(reading, job.params, page=page.number) for reading in page_look.readings]
         job.progress(done / len(pages))
     return _write_pages(job, pages, lines)
 
@@ -166,12 +166,12 @@ def cues_of(looks: Sequence[Look], step_ms: int) -> Iterator[Cue]:
     A text that several looks in a row show is one, whatever single letters flicker; the reading with the most
     confidence counts. What was seen once is there for a step.
     """
-    shown = sorted(_followed(looks), key=lambda one: one.first_ms)
-    edges = sorted({*(one.first_ms for one in shown), *(one.last_ms + step_ms for one in shown)})
+    shown = sorted(_followed(looks), key=lambda line: line.first_ms)
+    edges = sorted({*(line.first_ms for line in shown), *(line.last_ms + step_ms for line in shown)})
     before: Cue | None = None
     for start_ms, end_ms in pairwise(edges):
-        here = [one for one in shown if one.first_ms <= start_ms < one.last_ms + step_ms]
-        lines = tuple(one.reading.text for one in sorted(here, key=_from_top))
+        here = [line for line in shown if line.first_ms <= start_ms < line.last_ms + step_ms]
+        lines = tuple(line.reading.text for line in sorted(here, key=_from_top))
         if before and before.lines == lines and before.end_ms == start_ms:
             before = before.model_copy(update={"end_ms": end_ms})
             continue
@@ -184,8 +184,12 @@ def cues_of(looks: Sequence[Look], step_ms: int) -> Iterator[Cue]:
 
 def _believed(looks: Iterable[Look], least: float) -> Iterator[Look]:
     for look in looks:
-        plain = (replace(one, text=" ".join(one.text.split())) for one in look.readings if one.confidence >= least)
-        yield replace(look, readings=tuple(one for one in plain if any(map(str.isalnum, one.text))))
+        plain = (
+            replace(reading, text=" ".join(reading.text.split()))
+            for reading in look.readings
+            if reading.confidence >= least
+        )
+        yield replace(look, readings=tuple(reading for reading in plain if any(map(str.isalnum, reading.text))))
 
 
 def _followed(looks: Sequence[Look]) -> Iterator[_Shown]:
@@ -194,30 +198,30 @@ def _followed(looks: Sequence[Look]) -> Iterator[_Shown]:
     for look in looks:
         going_on: list[_Shown] = []
         for reading in look.readings:
-            known = next((one for one in open_ if _is_same(one.reading, reading)), None)
+            known = next((candidate for candidate in open_ if _is_same(candidate.reading, reading)), None)
             if known is None:
                 going_on.append(_Shown(reading, look.at_ms, look.at_ms))
                 continue
             open_.remove(known)
-            better = max(known.reading, reading, key=lambda one: one.confidence)
+            better = max(known.reading, reading, key=lambda candidate: candidate.confidence)
             going_on.append(_Shown(better, known.first_ms, look.at_ms))
         yield from open_
         open_ = going_on
     yield from open_
 
 
-def _is_same(one: Reading, other: Reading) -> bool:
-    if one.box and other.box and abs(one.box[1] - other.box[1]) > _SAME_PLACE:
+def _is_same(first: Reading, other: Reading) -> bool:
+    if first.box and other.box and abs(first.box[1] - other.box[1]) > _SAME_PLACE:
         return False
-    return one.text == other.text or SequenceMatcher(None, one.text, other.text).ratio() >= _SAME
+    return first.text == other.text or SequenceMatcher(None, first.text, other.text).ratio() >= _SAME
 
 
-def _from_top(one: _Shown) -> tuple[float, float, int]:
+def _from_top(shown: _Shown) -> tuple[float, float, int]:
     """Sort lines into reading order: by their middle, and side by side from the left."""
-    if one.reading.box is None:
-        return 0.0, 0.0, one.first_ms
-    left, top, _, bottom = one.reading.box
-    return round((top + bottom) / 2 / _SAME_PLACE), left, one.first_ms
+    if shown.reading.box is None:
+        return 0.0, 0.0, shown.first_ms
+    left, top, _, bottom = shown.reading.box
+    return round((top + bottom) / 2 / _SAME_PLACE), left, shown.first_ms
 
 
 def _write_film(job: OcrJob, sheet: CueSheet, lines: Iterable[TextLine]) -> OcrOutputs:

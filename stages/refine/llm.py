@@ -24,12 +24,12 @@ class Refiner(LineAsker):
         if params.texts not in {"all", "transcript" if translation is None else "translation"}:
             return tidy
         if translation is None:
-            text, lines = correcting(transcript.language), [Line.of(one) for one in tidy.transcript.segments]
+            text, lines = correcting(transcript.language), [Line.of(segment) for segment in tidy.transcript.segments]
         else:
             assert tidy.translation is not None
-            drafts = {one.id: one.text for one in tidy.translation.segments}
+            drafts = {segment.id: segment.text for segment in tidy.translation.segments}
             text = improving(translation.source, translation.target)
-            lines = [Line.of(one, drafts.get(one.id)) for one in transcript.segments]
+            lines = [Line.of(segment, drafts.get(segment.id)) for segment in transcript.segments]
 
         def accept(line: Line, text: str) -> bool:
             if line.draft is not None:
@@ -41,11 +41,13 @@ class Refiner(LineAsker):
         facts = {"kept": outcome.kept.total()}
         warnings, provisional = outcome.warnings("unrefined"), outcome.provisional("unrefined")
         if tidy.translation is not None:
-            improved = tuple(_translated(one, outcome.texts) for one in tidy.translation.segments)
+            improved = tuple(_translated(segment, outcome.texts) for segment in tidy.translation.segments)
             better = tidy.translation.model_copy(update={"segments": improved})
             return Refined(transcript, better, warnings, dict(facts), outcome.usage, provisional)
-        said = tuple(rewritten(one, outcome.texts.get(one.id, one.text)) for one in tidy.transcript.segments)
-        better_said = tidy.transcript.model_copy(update={"segments": said})
+        segments = tuple(
+            rewritten(segment, outcome.texts.get(segment.id, segment.text)) for segment in tidy.transcript.segments
+        )
+        better_said = tidy.transcript.model_copy(update={"segments": segments})
         return Refined(better_said, None, warnings, dict(facts), outcome.usage, provisional)
 
 

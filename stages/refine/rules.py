@@ -79,8 +79,8 @@ def by_rules(
         _respelt(segment.text, spelt) if segment.origin == "read" else text
         for segment, text in zip(transcript.segments, texts, strict=True)
     ]
-    said = tuple(rewritten(segment, text) for segment, text in zip(transcript.segments, texts, strict=True))
-    return Refined(transcript.model_copy(update={"segments": said}), None)
+    refined = tuple(rewritten(segment, text) for segment, text in zip(transcript.segments, texts, strict=True))
+    return Refined(transcript.model_copy(update={"segments": refined}), None)
 
 
 def tidied(

@@ -47,10 +47,10 @@ def is_cased(letter: str) -> bool:
 def _with_stops(lines: Sequence[str], openers: Collection[str], joining: Collection[str]) -> Iterator[str]:
     words = [line.split(" ") for line in lines]
     places = [(row, column) for row, line in enumerate(words) for column, word in enumerate(line) if word]
-    said = [words[row][column] for row, column in places]
-    for index in range(1, len(said)):
-        following = said[index + 1] if index + 1 < len(said) else ""
-        if _begins(said[index], openers) and _may_end(said[index - 1], said[index], following, joining):
+    texts = [words[row][column] for row, column in places]
+    for index in range(1, len(texts)):
+        following = texts[index + 1] if index + 1 < len(texts) else ""
+        if _begins(texts[index], openers) and _may_end(texts[index - 1], texts[index], following, joining):
             row, column = places[index - 1]
             words[row][column] += "."
     for line in words:
@@ -98,8 +98,8 @@ def _ends_sentence(word: str) -> bool:
     bare = word.rstrip("\"'”’»)")
     if bare[-1:] not in {".", "!", "?"} or bare.endswith(".."):
         return False
-    said = bare.strip("\"'“‘«(.!?")
-    short = len(said) < 2 or said.isdecimal() or "." in said or said in _SHORTENED
+    stem = bare.strip("\"'“‘«(.!?")
+    short = len(stem) < 2 or stem.isdecimal() or "." in stem or stem in _SHORTENED
     return bare[-1] != "." or not short
 
 

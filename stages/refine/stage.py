@@ -80,7 +80,7 @@ def run(engine: Engine, job: RefineJob) -> RefineOutputs:
     refined = engine.refine(transcript, translation, _glossary(job, translation), job.params, job.progress)
     before = _texts(translation or transcript)
     after = _texts(refined.translation or refined.transcript)
-    assert [one for one, _ in before] == [one for one, _ in after], "a backend changed the segments"
+    assert [segment for segment, _ in before] == [segment for segment, _ in after], "a backend changed the segments"
     job.note("changed", sum(was != now for was, now in zip(before, after, strict=True)))
     for name, value in refined.facts.items():
         job.note(name, value)

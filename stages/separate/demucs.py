@@ -137,10 +137,10 @@ class DemucsEngine:
             size = min(segment, length - at)
             around = window.read(at - segment, at + 2 * segment)
             chunk = TensorChunk(around, segment, size)
-            heard = apply_model(model, chunk, shifts=0, split=False, device=self._device)[0].cpu()
+            voices = apply_model(model, chunk, shifts=0, split=False, device=self._device)[0].cpu()
             held = torch.cat([held, held.new_zeros(*held.shape[:2], size - held.shape[-1])], -1)
             sums = torch.cat([sums, sums.new_zeros(size - len(sums))])
-            held += weight[:size] * heard
+            held += weight[:size] * voices
             sums += weight[:size]
             final = stride if at + stride < length else size
             ready = held[..., :final] / sums[:final]

@@ -193,8 +193,8 @@ def _split(powers: Sequence[float], regions: Sequence[Region]) -> tuple[list[flo
         inside.extend(powers[max(at, first) : last])
         at = max(at, last)
     outside.extend(powers[at:])
-    heard = sorted(power for power in inside if power > _DIGITAL_SILENCE)
-    return heard, [power for power in outside if power > _DIGITAL_SILENCE]
+    audible = sorted(power for power in inside if power > _DIGITAL_SILENCE)
+    return audible, [power for power in outside if power > _DIGITAL_SILENCE]
 
 
 def _measure(engine: Engine, job: SeparateJob, speech: SpeechRegions) -> float | None:

@@ -110,23 +110,23 @@ def decide(params: ShotsParams, picture: Track | None) -> tuple[bool, str]:
 
 def find_changes(found: Sequence[Difference], frame_rate: float, params: ShotsParams) -> tuple[int, ...]:
     """Return the times at which a shot begins, in order, never two within the length of a flash."""
-    times = [one.time_ms for one in found]
-    sums = list(accumulate((one.percent for one in found), initial=0.0))
+    times = [change.time_ms for change in found]
+    sums = list(accumulate((change.percent for change in found), initial=0.0))
     reach_ms = (_NEIGHBOURS + 0.5) * 1000 / frame_rate
     chosen: list[Difference] = []
-    for one in found:
-        if one.percent < params.difference:
+    for change in found:
+        if change.percent < params.difference:
             continue
-        first, last = bisect_left(times, one.time_ms - reach_ms), bisect_right(times, one.time_ms + reach_ms)
-        around = (sums[last] - sums[first] - one.percent) / (2 * _NEIGHBOURS)
-        if one.percent < params.contrast * around:
+        first, last = bisect_left(times, change.time_ms - reach_ms), bisect_right(times, change.time_ms + reach_ms)
+        around = (sums[last] - sums[first] - change.percent) / (2 * _NEIGHBOURS)
+        if change.percent < params.contrast * around:
             continue
-        if chosen and one.time_ms - chosen[-1].time_ms < _SHORTEST_FRAMES * 1000 / frame_rate:
-            if one.percent > chosen[-1].percent:
-                chosen[-1] = one
+        if chosen and change.time_ms - chosen[-1].time_ms < _SHORTEST_FRAMES * 1000 / frame_rate:
+            if change.percent > chosen[-1].percent:
+                chosen[-1] = change
         else:
-            chosen.append(one)
-    return tuple(one.time_ms for one in chosen)
+            chosen.append(change)
+    return tuple(change.time_ms for change in chosen)
 
 
 def _write(job: ShotsJob, shots: Shots) -> ShotsOutputs:

@@ -27,9 +27,9 @@ def prove(device: DeviceKind = "cuda") -> None:
         _write_tiny_whisper(Path(folder))
         model = ctranslate2.models.Whisper(folder, device=device, compute_type=best_compute_type(device))
         features = np.ones((1, _MELS, _FRAMES), dtype=np.float32)
-        heard = model.encode(ctranslate2.StorageView.from_array(features), to_cpu=True)
+        encoded = model.encode(ctranslate2.StorageView.from_array(features), to_cpu=True)
         # Its own kernels convert, since numpy does not know every type of the library.
-        if not np.isfinite(np.array(heard.to(ctranslate2.DataType.float32))).all():
+        if not np.isfinite(np.array(encoded.to(ctranslate2.DataType.float32))).all():
             raise RuntimeError("CUDA computes numbers that are not finite")
 
 

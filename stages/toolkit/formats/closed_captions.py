@@ -95,7 +95,7 @@ def _in_time(captions: Sequence[Cue]) -> tuple[Cue, ...]:
         placed.append(caption.model_copy(update={"start_ms": start_ms}))
         free_ms = start_ms + _ERASE * _FRAME_MS
     return tuple(
-        one.model_copy(update={"end_ms": min(one.end_ms, following.start_ms)}) for one, following in pairwise(placed)
+        cue.model_copy(update={"end_ms": min(cue.end_ms, following.start_ms)}) for cue, following in pairwise(placed)
     ) + tuple(placed[-1:])
 
 

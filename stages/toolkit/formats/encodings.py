@@ -76,31 +76,31 @@ def _oddness(data: bytes, codec: str) -> float | None:
         text = data.decode(codec)
     except UnicodeDecodeError:
         return None
-    high = [one for one in text if not one.isascii()]
+    high = [letter for letter in text if not letter.isascii()]
     # What the encoding calls no letter stands rarely between letters of a text; marks of vowels are letters here.
-    others = sum(not (one.isalpha() or one.isspace() or _is_mark(one)) for one in high)
-    turns = sum(one.islower() and two.isupper() for word in _WORD.findall(text) for one, two in pairwise(word))
-    rare = sum(not _is_usual(one) for one in high)
+    others = sum(not (letter.isalpha() or letter.isspace() or _is_mark(letter)) for letter in high)
+    turns = sum(low.islower() and high.isupper() for word in _WORD.findall(text) for low, high in pairwise(word))
+    rare = sum(not _is_usual(letter) for letter in high)
     # Hebrew in the encoding of another script is small letters alone, or capitals alone.
-    cases = {one.isupper() for one in high if one.lower() != one.upper()}
+    cases = {letter.isupper() for letter in high if letter.lower() != letter.upper()}
     return float((others + 2 * turns + rare) / max(len(high), 1) + _ONE_CASE * (len(cases) == 1))
 
 
-def _is_mark(one: str) -> bool:
-    return "\u0e30" <= one <= "\u0e5b" or one in _MARKS
+def _is_mark(letter: str) -> bool:
+    return "\u0e30" <= letter <= "\u0e5b" or letter in _MARKS
 
 
-def _is_usual(one: str) -> bool:
+def _is_usual(letter: str) -> bool:
     """Tell whether a character is in the part of its script that everyday texts use."""
     return (
-        one.isspace()
-        or _is_mark(one)
-        or "\u0400" <= one <= "\u045f"
-        or "\u0621" <= one <= "\u0652"
-        or "\u0384" <= one <= "\u03ce"
-        or "\u05d0" <= one <= "\u05ea"
-        or "\u0e01" <= one <= "\u0e5b"
-        or "\u3041" <= one <= "\u30ff"
-        or "\u4e00" <= one <= "\u9fff"
-        or "\uac00" <= one <= "\ud7a3"
+        letter.isspace()
+        or _is_mark(letter)
+        or "\u0400" <= letter <= "\u045f"
+        or "\u0621" <= letter <= "\u0652"
+        or "\u0384" <= letter <= "\u03ce"
+        or "\u05d0" <= letter <= "\u05ea"
+        or "\u0e01" <= letter <= "\u0e5b"
+        or "\u3041" <= letter <= "\u30ff"
+        or "\u4e00" <= letter <= "\u9fff"
+        or "\uac00" <= letter <= "\ud7a3"
     )

@@ -179,7 +179,7 @@ def _obey(commands: str, look: _Look) -> None:
         elif name in {"an", "a"} and number is not None:
             anchor = int(number) if name == "an" else _LEGACY.get(int(number), 0)
             look.anchor = anchor if 1 <= anchor <= 9 else look.anchor
-        elif name in {"pos", "move"} and len(point := [float(one) for one in _NUMBER.findall(value)]) >= 2:
+        elif name in {"pos", "move"} and len(point := [float(part) for part in _NUMBER.findall(value)]) >= 2:
             look.at = point_of(point[0] / look.screen[0], point[1] / look.screen[1])
             if name == "move":
                 look.left_out.setdefault(rf"\{name}")

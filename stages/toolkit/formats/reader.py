@@ -157,10 +157,10 @@ def _read_timed(kind: str) -> Callable[[str, Notes], tuple[Cue, ...]]:
                 {
                     "start_ms": time.start_ms if notes.negative else max(time.start_ms, 0),
                     "end_ms": time.end_ms if notes.negative else max(time.end_ms, 0),
-                    **read_tagged(told.replace(r"\N", "\n"), kind, time.settings, notes.left_out),
+                    **read_tagged(marked.replace(r"\N", "\n"), kind, time.settings, notes.left_out),
                 }
             )
-            for time, told in zip(times.values(), texts, strict=True)
+            for time, marked in zip(times.values(), texts, strict=True)
             if time.end_ms > 0 or time.start_ms >= 0 or notes.negative
         )
 
@@ -171,14 +171,14 @@ def _texts_of_srt(lines: Sequence[str], times: Collection[int]) -> Iterator[str]
     """Yield the text between two time lines, without the number of the second one's cue."""
     edges = [*times, len(lines)]
     for start, end in pairwise(edges):
-        told = list(lines[start + 1 : end])
-        while told and not told[-1].strip():
-            del told[-1]
+        text_lines = list(lines[start + 1 : end])
+        while text_lines and not text_lines[-1].strip():
+            del text_lines[-1]
         # Behind the last cue a number is one only after a blank line, where a file was cut off; else it is a text.
-        is_number = len(told) > 1 and told[-1].strip().isdecimal()
-        if is_number and (end < len(lines) or not told[-2].strip()):
-            del told[-1]
-        yield "\n".join(told).strip()
+        is_number = len(text_lines) > 1 and text_lines[-1].strip().isdecimal()
+        if is_number and (end < len(lines) or not text_lines[-2].strip()):
+            del text_lines[-1]
+        yield "\n".join(text_lines).strip()
 
 
 def _texts_of_vtt(lines: Sequence[str], times: Collection[int], repairs: list[str]) -> list[str]:
@@ -196,7 +196,7 @@ def _texts_of_vtt(lines: Sequence[str], times: Collection[int], repairs: list[st
             lost.append(number + 1)
     if lost:
         repairs.append(f"text after a blank line belongs to no cue, on line {lost[0]} first ({len(lost)} lines)")
-    return ["\n".join(told).strip() for told in found]
+    return ["\n".join(block).strip() for block in found]
 
 
 def _is_aside(lines: Sequence[str], number: int) -> bool:

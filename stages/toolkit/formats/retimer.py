@@ -78,7 +78,7 @@ class _Plan:
             return old
         at = bisect_left(self._moved, (old, old))
         near = self._moved[max(0, at - 1) : at + 1]
-        (start, _), (new_start, _) = min(near, key=lambda one: abs(one[0][0] - old[0]))
+        (start, _), (new_start, _) = min(near, key=lambda anchor: abs(anchor[0][0] - old[0]))
         shift = new_start - start
         return max(0, old[0] + shift), max(0, old[1] + shift)
 
@@ -108,7 +108,7 @@ def _in_blocks(text: str, kind: str, plan: _Plan) -> str | None:
         body = [_time_line(line, time, new, kind) + end]
         body += [_inside(line, new[0] - time.start_ms, kind) + end for line, end in parts[row + 1 : until]]
         blocks.append(_Block(new[0], tuple(line + end for line, end in parts[head:row]), tuple(body)))
-    if all(times[one].start_ms <= times[other].start_ms for one, other in pairwise(rows)):
+    if all(times[row].start_ms <= times[other].start_ms for row, other in pairwise(rows)):
         blocks = _in_order(blocks)
     return begin + "".join("".join(block.head + block.body) for block in blocks)
 

@@ -162,14 +162,14 @@ def _runs(element: model.ContentElement, style: Style, *, preserved: bool) -> It
 
 def _style_of(element: model.ContentElement, outer: Style, *, with_colour: bool = True) -> Style:
     """Return the style of an element, of what it says itself and what it stands in."""
-    said = {name: element.get_style(name) for name in (_SLANT, _WEIGHT, _DECORATION, _COLOUR)}
+    styles = {name: element.get_style(name) for name in (_SLANT, _WEIGHT, _DECORATION, _COLOUR)}
     changed: dict[str, object] = {}
-    if said[_SLANT] is not None:
-        changed["italic"] = said[_SLANT] is not FontStyleType.normal
-    if said[_WEIGHT] is not None:
-        changed["bold"] = said[_WEIGHT] is FontWeightType.bold
-    if said[_DECORATION] is not None and said[_DECORATION].underline is not None:
-        changed["underline"] = said[_DECORATION].underline
-    if with_colour and said[_COLOUR] is not None:
-        changed["colour"] = "#" + bytes(said[_COLOUR].components[:3]).hex()
+    if styles[_SLANT] is not None:
+        changed["italic"] = styles[_SLANT] is not FontStyleType.normal
+    if styles[_WEIGHT] is not None:
+        changed["bold"] = styles[_WEIGHT] is FontWeightType.bold
+    if styles[_DECORATION] is not None and styles[_DECORATION].underline is not None:
+        changed["underline"] = styles[_DECORATION].underline
+    if with_colour and styles[_COLOUR] is not None:
+        changed["colour"] = "#" + bytes(styles[_COLOUR].components[:3]).hex()
     return outer.model_copy(update=changed) if changed else outer

@@ -52,7 +52,7 @@ def place(region: model.Region) -> Place | None:
     origin, extent = region.get_style(StyleProperties.Origin), region.get_style(StyleProperties.Extent)
     if origin is None or extent is None:
         return None
-    left, top, width, height = (_share(one) for one in (origin.x, origin.y, extent.width, extent.height))
+    left, top, width, height = (_share(length) for length in (origin.x, origin.y, extent.width, extent.height))
     if None in (left, top, width, height):
         return None
     aligned = region.get_style(StyleProperties.DisplayAlign) or DisplayAlignType.before

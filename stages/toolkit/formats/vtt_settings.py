@@ -22,7 +22,7 @@ def vtt_settings(place: Place | None) -> str:
         edges = ("end", "center", "start")[row], ("line-left", "center", "line-right")[column]
         across, down = place.at[0] / 100, place.at[1] / 100
         settings = [f"line:{down:g}%,{edges[0]}", f"position:{across:g}%,{edges[1]}", aligned]
-    return "".join(f" {one}" for one in settings if one)
+    return "".join(f" {setting}" for setting in settings if setting)
 
 
 def place_of_settings(settings: str) -> tuple[int | None, tuple[int, int] | None]:

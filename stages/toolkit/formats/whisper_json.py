@@ -15,9 +15,10 @@ from shared.documents.translation import Translation
 
 def write(transcript: Transcript, translation: Translation | None = None) -> str:
     """Return the document; of a translation the segments have its text and no words."""
-    said = {segment.id: segment.text for segment in translation.segments} if translation else None
+    translated = {segment.id: segment.text for segment in translation.segments} if translation else None
     segments = [
-        _segment(segment, said.get(segment.id, "") if said is not None else None) for segment in transcript.segments
+        _segment(segment, translated.get(segment.id, "") if translated is not None else None)
+        for segment in transcript.segments
     ]
     document = {
         "text": "".join(str(segment["text"]) for segment in segments),

@@ -81,11 +81,11 @@ class AnthropicMessages:
         except ValidationError:
             raise Unusable(f"{self._connection.address} does not speak the messages interface") from None
         used = [block.input for block in answered.content if block.type == "tool_use"]
-        said = json.dumps(used[0]) if used else "".join(block.text for block in answered.content)
+        reply = json.dumps(used[0]) if used else "".join(block.text for block in answered.content)
         tokens = answered.usage
         cached = (tokens.cache_read_input_tokens or 0) + (tokens.cache_creation_input_tokens or 0)
         usage = Usage(requests=1, input_tokens=tokens.input_tokens + cached, output_tokens=tokens.output_tokens)
-        return Answer(said, usage, answered.stop_reason == "max_tokens")
+        return Answer(reply, usage, answered.stop_reason == "max_tokens")
 
 
 def connect(models: Mapping[str, Path], device: Device) -> AnthropicMessages:

@@ -95,8 +95,8 @@ class Task:
 
     def terms(self, lines: Iterable[Line]) -> list[JsonValue]:
         """Return the terms that lines hold, for a model."""
-        said = {hit.term.source: hit.term for line in lines for hit in self.glossary.find(line.text)}
-        return [{"term": source, "write": self._written(term)} for source, term in said.items()]
+        found = {hit.term.source: hit.term for line in lines for hit in self.glossary.find(line.text)}
+        return [{"term": source, "write": self._written(term)} for source, term in found.items()]
 
     def _written(self, term: Term) -> str:
         return (term.rendering(self.into) if self.into else None) or term.source
@@ -231,8 +231,12 @@ def read_answer(text: str, window: Window) -> dict[int, str]:
 
 def _plain(text: str) -> str:
     """Return one line of text without invisible characters, except the joiners that scripts need."""
-    kept = (" " if unicodedata.category(one) in {"Cc", "Zl", "Zp"} else one for one in text)
-    return " ".join("".join(one for one in kept if unicodedata.category(one) != "Cf" or one in "\u200c\u200d").split())
+    kept = (" " if unicodedata.category(character) in {"Cc", "Zl", "Zp"} else character for character in text)
+    return " ".join(
+        "".join(
+            character for character in kept if unicodedata.category(character) != "Cf" or character in "\u200c\u200d"
+        ).split()
+    )
 
 
 def corrects(before: str, after: str, most: float, glossary: Glossary = NO_TERMS) -> bool:
@@ -266,7 +270,10 @@ def _changes(old: Sequence[str], new: Sequence[str]) -> int:
 
 def keeps_numbers(before: str, after: str) -> bool:
     """Return whether both texts hold the same digits."""
-    digits = ["".join(str(unicodedata.digit(one)) for one in text if one.isdigit()) for text in (before, after)]
+    digits = [
+        "".join(str(unicodedata.digit(character)) for character in text if character.isdigit())
+        for text in (before, after)
+    ]
     return not digits[0] or digits[0] == digits[1]
 
 

@@ -102,8 +102,8 @@ class OpenAiChat:
             raise Unusable(f"{self._connection.address} does not speak the chat interface") from None
         tokens = completion.usage or _Tokens()
         usage = Usage(requests=1, input_tokens=tokens.prompt_tokens, output_tokens=tokens.completion_tokens)
-        said = choice.message.content or choice.message.refusal or ""
-        return Answer(said, usage, choice.finish_reason == "length")
+        reply = choice.message.content or choice.message.refusal or ""
+        return Answer(reply, usage, choice.finish_reason == "length")
 
 
 def connect(models: Mapping[str, Path], device: Device) -> OpenAiChat:

@@ -94,13 +94,13 @@ class Connection:
 
     def clean(self, text: object) -> str:
         """Return a service's words, shortened and without the key, which some services repeat."""
-        said = " ".join(str(text).split())
-        said = said.replace(self.key, "(the key)") if self.key else said
-        return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}..."
+        cleaned = " ".join(str(text).split())
+        cleaned = cleaned.replace(self.key, "(the key)") if self.key else cleaned
+        return cleaned if len(cleaned) <= _SHOWN else f"{cleaned[:_SHOWN]}..."
 
-    def refusal(self, status: int, said: object) -> StageError:
+    def refusal(self, status: int, answer: object) -> StageError:
         """Return the error for a status that asking again does not change."""
-        text = f"{self.address} answered {status}: {self.clean(said)}"
+        text = f"{self.address} answered {status}: {self.clean(answer)}"
         if status in {401, 403}:
             return StageError("llm.key", text, "check the key, in its variable or in config/secrets.json")
         hints = {

@@ -53,8 +53,10 @@ class Ended:
 
     def reason(self) -> str:
         """Return the last complaints in the log, on one line, for a message."""
-        said = [_SPEAKER.sub("", line) for line in self.log if _COMPLAINT.search(line) and line != _CONVERSION_FAILED]
-        return "; ".join(dict.fromkeys(said[-2:])) or f"ffmpeg ended with status {self.status}"
+        complaints = [
+            _SPEAKER.sub("", line) for line in self.log if _COMPLAINT.search(line) and line != _CONVERSION_FAILED
+        ]
+        return "; ".join(dict.fromkeys(complaints[-2:])) or f"ffmpeg ended with status {self.status}"
 
 
 def find_ffmpeg() -> str:

@@ -58,8 +58,8 @@ def frames(media: Path, info: Media, every_s: float, width: int, region: str) ->
     )
     assert process.stdout is not None
     assert process.stderr is not None
-    said: deque[bytes] = deque(maxlen=_LAST_LINES)
-    reader = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
+    complaints: deque[bytes] = deque(maxlen=_LAST_LINES)
+    reader = threading.Thread(target=complaints.extend, args=(process.stderr,), daemon=True)
     reader.start()
     number, before = 0, None
     try:
@@ -76,10 +76,10 @@ def frames(media: Path, info: Media, every_s: float, width: int, region: str) ->
         reader.join()
         process.stdout.close()
         process.stderr.close()
-    for line in said:
+    for line in complaints:
         print(line.decode("utf-8", "replace").rstrip(), file=sys.stderr)
     if number == 0 and status:
-        last = said[-1].decode("utf-8", "replace").strip() if said else f"ffmpeg ended with status {status}"
+        last = complaints[-1].decode("utf-8", "replace").strip() if complaints else f"ffmpeg ended with status {status}"
         raise StageError("ocr.unreadable", f"no picture of {media} could be decoded: {last}")
 
 

@@ -29,8 +29,8 @@ def with_picture(container: InputContainer, tracks: tuple[Track, ...]) -> tuple[
     frame = _first_frame(container, stream)
     shown = _shown_size(stream, frame.rotation if frame else 0)
     transfer = _TRANSFERS.get((frame.color_trc if frame else 0) or 0) or _TRANSFERS.get(stream.codec_context.color_trc)
-    told = {"shown_width": shown[0], "shown_height": shown[1], "hdr": transfer}
-    return tuple(track.model_copy(update=told) if track.index == number else track for track in tracks)
+    changes = {"shown_width": shown[0], "shown_height": shown[1], "hdr": transfer}
+    return tuple(track.model_copy(update=changes) if track.index == number else track for track in tracks)
 
 
 def hidden_part(stream: Stream) -> Hidden:

@@ -34,8 +34,8 @@ def language_of_text(texts: Iterable[str], common_words: Mapping[str, Collection
 
     `common_words` are, by language, words in lower case without which no long text gets along.
     """
-    told = list(texts)
-    counts = Counter(script for text in told for script in scripts(text))
+    listed = list(texts)
+    counts = Counter(script for text in listed for script in scripts(text))
     if counts.total() < _LEAST_LETTERS:
         return None
     script = counts.most_common(1)[0][0]
@@ -43,10 +43,10 @@ def language_of_text(texts: Iterable[str], common_words: Mapping[str, Collection
         return _ALONE[script]
     if script == "CJK":
         # A Japanese text of any length has kana; Chinese has none.
-        kana = sum(len(_KANA.findall(text)) for text in told)
+        kana = sum(len(_KANA.findall(text)) for text in listed)
         return "ja" if kana * 10 > counts["CJK"] else "zh"
     return _by_words(
-        told, {tag: set(words) for tag, words in common_words.items() if script_of_language(tag) == script}
+        listed, {tag: set(words) for tag, words in common_words.items() if script_of_language(tag) == script}
     )
 
 

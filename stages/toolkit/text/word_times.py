@@ -75,7 +75,7 @@ def rewritten(segment: Segment, text: str, probability: float | None = None) -> 
 def _follow(words: Sequence[Word], text: str, probability: float | None) -> Iterator[Word]:
     old = [token for unit in _units(words) for token in _parts(unit)]
     new = [_Token(part, joined=joined) for part, joined in tokens_of(text)]
-    matcher = SequenceMatcher(None, [one.heard for one in old], [one.heard for one in new], autojunk=False)
+    matcher = SequenceMatcher(None, [word.heard for word in old], [word.heard for word in new], autojunk=False)
     for kind, i1, i2, j1, j2 in matcher.get_opcodes():
         if kind == "equal":
             yield from _kept(old[i1:i2], new[j1:j2])
