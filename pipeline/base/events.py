@@ -139,6 +139,19 @@ class WorkerMeasured:
 
 
 @dataclass(frozen=True)
+class CardMeasured:
+    """The current use of a card, by reel and others: memory in 10^6 bytes, and the share of the last second in which it
+    computed, where the driver tells. `card` is its UUID, `name` is for people."""
+
+    host: str
+    card: str
+    name: str
+    used_mb: float
+    total_mb: float
+    busy: float | None
+
+
+@dataclass(frozen=True)
 class WorkerEnded:
     """A worker is gone. `reason` is a word or two: finished, idle, evicted, memory, crashed, killed."""
 
@@ -289,7 +302,7 @@ OfSetUp = (
 )  # fmt: skip
 Event = (
     OfSetUp
-    | RunStarted | WorkerStarted | WorkerLoaded | WorkerMeasured | WorkerEnded
+    | RunStarted | WorkerStarted | WorkerLoaded | WorkerMeasured | CardMeasured | WorkerEnded
     | ItemStarted | StepStarted | StepWaiting | StepProgress | StepPartial | StepReused | StepDone | StepFailedEvent
     | StepSkipped | StepsSkipped | Notice | Checked | Published | ItemFinished
 )  # fmt: skip

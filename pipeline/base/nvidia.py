@@ -60,11 +60,13 @@ class CardsFound:
 
 @dataclass(frozen=True)
 class CardUse:
-    """Memory of one card in 10^6 bytes: in total, free now, and held by each process, as far as the driver tells."""
+    """Memory of one card in 10^6 bytes: in total, free now, and held by each process, as far as the driver tells.
+    `busy` is the share of the last second in which it computed, 0 to 1; None where the driver does not tell."""
 
     total_mb: float
     free_mb: float
     processes: dict[int, float]
+    busy: float | None = None
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -117,8 +119,8 @@ def ask_cards(path: str | None, devices: Path = Path("/dev")) -> CardsFound:
 
 
 def ask_use(path: str | None) -> dict[str, CardUse]:
-    """Ask the tool what memory of each card is free, and which processes hold it, by UUID; empty where it does not
-    tell. The driver shows no processes inside WSL2, and on Windows none with their memory."""
+    """Ask the tool what memory of each card is free, which processes hold it, and how busy the card is, by UUID; empty
+    where it does not tell. The driver shows no processes inside WSL2, and on Windows none with their memory."""
     tool = find_tool(path)
     if tool is None:
         return {}
@@ -130,11 +132,12 @@ def ask_use(path: str | None) -> dict[str, CardUse]:
         if pid.strip().isdigit() and mib.strip().isdigit():
             held.setdefault(uuid.strip(), {})[int(pid)] = int(mib) * 2**20 / 1e6
     found: dict[str, CardUse] = {}
-    for line in _ask(tool, _query(("uuid", "memory.total", "memory.free")))[0]:
-        uuid, *sizes = map(str.strip, line.split(","))
-        if _UUID.fullmatch(uuid) and len(sizes) == 2 and all(map(str.isdigit, sizes)):
-            total, free = (int(size) * 2**20 / 1e6 for size in sizes)
-            found[uuid] = CardUse(total, free, held.get(uuid, {}))
+    for line in _ask(tool, _query(("uuid", "memory.total", "memory.free", "utilization.gpu")))[0]:
+        uuid, *told = map(str.strip, line.split(","))
+        if _UUID.fullmatch(uuid) and len(told) == 3 and all(map(str.isdigit, told[:2])):
+            total, free = (int(size) * 2**20 / 1e6 for size in told[:2])
+            share = int(told[2]) / 100 if told[2].isdigit() else None
+            found[uuid] = CardUse(total, free, held.get(uuid, {}), share)
     return found
 
 

@@ -62,6 +62,7 @@ def _about(card: Card, use: Mapping[str, CardUse]) -> str:
     memory = f"{card.memory_mib / 1024:.1f} GiB" if card.memory_mib else "memory unknown"
     now = use.get(card.uuid)
     free = f", {now.free_mb * 1e6 / 2**30:.1f} GiB free now" if now else ""
+    free += f" and {100 * now.busy:.0f} % busy" if now and now.busy is not None else ""
     capability = f", compute capability {card.capability}" if card.capability else ""
     driver = f", driver {card.driver}" if card.driver else ""
     return f"{card.name}, {memory}{free}{capability}{driver}"

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 
 from pydantic import JsonValue
 
@@ -105,6 +106,19 @@ class LoadRecord:
 
 
 @dataclass(frozen=True)
+class CardRecord:
+    """Card that workers of a run computed on: the most memory that was in use, by reel and others, in 10^6 bytes, and
+    the mean share of the time in which it computed, of looks ten seconds apart; None where the driver does not tell."""
+
+    host: str
+    card: str
+    name: str
+    total_mb: float
+    peak_mb: float
+    busy: float | None
+
+
+@dataclass(frozen=True)
 class RunDetails:
     """Complete record of a run."""
 
@@ -113,6 +127,7 @@ class RunDetails:
     steps: tuple[StepRecord, ...]
     workers: tuple[WorkerRecord, ...]
     loads: tuple[LoadRecord, ...]
+    cards: tuple[CardRecord, ...] = ()
 
 
 class Runs:
@@ -125,6 +140,7 @@ class Runs:
         self._errors: dict[str, str] = {}  # by item, of the current run
         self._begun: dict[tuple[str, str], tuple[int, str | None]] = {}
         self._peaks: dict[str, tuple[float, float | None]] = {}
+        self._looks: dict[tuple[str, str], list[events.CardMeasured]] = {}
 
     def start(self, recipe: str, profile: str) -> str:
         """Begin a run, and close a run that was interrupted. Returns its id; ids sort by time."""
@@ -173,6 +189,8 @@ class Runs:
                 self._measured(worker, memory_mb or 0.0, None)
             case events.WorkerMeasured(worker, _, memory_mb, gpu_memory_mb, peak_mb):
                 self._measured(worker, max(memory_mb, peak_mb or 0.0), gpu_memory_mb)
+            case events.CardMeasured():
+                self._card_measured(event)
             case events.WorkerEnded(worker, reason):
                 self._worker_ended(worker, reason)
             case _:
@@ -256,6 +274,7 @@ class Runs:
                 LoadRecord(**{**row, "models": tuple(json.loads(str(row["models"])))})  # type: ignore[arg-type]
                 for row in self._rows("run_loads", name)
             ),
+            cards=tuple(CardRecord(**row) for row in self._rows("run_cards", name)),  # type: ignore[arg-type]
         )
 
     def last_failed(self) -> list[str]:
@@ -320,6 +339,15 @@ class Runs:
                 "UPDATE run_workers SET peak_memory_mb = ?, peak_gpu_memory_mb = ? WHERE run = ? AND worker = ?",
                 (*self._peaks[worker], self._run, worker), wait=False,
             )  # fmt: skip
+
+    def _card_measured(self, seen: events.CardMeasured) -> None:
+        """Record a look at a card at once: this process may be killed without notice."""
+        looks = self._looks.setdefault((seen.host, seen.card), [])
+        looks.append(seen)
+        shares = [look.busy for look in looks if look.busy is not None]
+        peak_mb = max(look.used_mb for look in looks)
+        row = {"run": self._run, "host": seen.host, "card": seen.card, "name": seen.name, "total_mb": seen.total_mb}
+        self._index.put("run_cards", {**row, "peak_mb": peak_mb, "busy": fmean(shares) if shares else None})
 
     def _worker_ended(self, worker: str, reason: str) -> None:
         self._peaks.pop(worker, None)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.base.errors import ReelError
 
-VERSION = 6
+VERSION = 7
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (
     key TEXT PRIMARY KEY, stage TEXT NOT NULL, backend TEXT NOT NULL, bytes INTEGER NOT NULL, seconds REAL NOT NULL);
@@ -39,11 +39,14 @@ CREATE TABLE IF NOT EXISTS run_workers (
     run TEXT NOT NULL, worker TEXT NOT NULL, label TEXT NOT NULL, host TEXT NOT NULL, generation INTEGER NOT NULL,
     started_ms INTEGER NOT NULL, ended_ms INTEGER, reason TEXT, peak_memory_mb REAL, peak_gpu_memory_mb REAL,
     PRIMARY KEY (run, worker));
+CREATE TABLE IF NOT EXISTS run_cards (
+    run TEXT NOT NULL, host TEXT NOT NULL, card TEXT NOT NULL, name TEXT NOT NULL, total_mb REAL NOT NULL,
+    peak_mb REAL NOT NULL, busy REAL, PRIMARY KEY (run, host, card));
 CREATE TABLE IF NOT EXISTS run_loads (
     run TEXT NOT NULL, worker TEXT NOT NULL, stage TEXT NOT NULL, backend TEXT NOT NULL, models TEXT NOT NULL,
     ended_ms INTEGER NOT NULL, seconds REAL NOT NULL, memory_mb REAL, PRIMARY KEY (run, worker, stage, backend));
 """
-RUN_TABLES = ("runs", "run_items", "run_steps", "run_workers", "run_loads")
+RUN_TABLES = ("runs", "run_items", "run_steps", "run_workers", "run_cards", "run_loads")
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT}
 SQL_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)  # the second if a message of SQLite's contains damaged names

@@ -27,7 +27,7 @@ TOKEN = "REEL_TOKEN"  # the variable that may hold the server's token, which the
 _ATTEMPTS = 3
 _END_LIMIT_S = 8.0  # a container gives a process 10 s to end
 _LINE_BYTES = 16 << 20
-_NOT_TOLD = {"WorkerMeasured"}  # once a second and worker, they would push the others out of the log
+_NOT_TOLD = {"WorkerMeasured", "CardMeasured"}  # once a second and worker, they would push the others out of the log
 _STATES: Mapping[str, State] = {"done": "done", "reused": "done", "failed": "failed", "skipped": "skipped"}
 
 

@@ -369,7 +369,7 @@ class Dispatcher:
         """Measure the workers from time to time, and end those that have been idle for too long."""
         for look in itertools.count(1):
             await asyncio.sleep(_MEASURE_EVERY_S)
-            if look % _LOOKS_A_CARD == 0:
+            if look % _LOOKS_A_CARD == 1:
                 await self._measure_cards()
             now = time.monotonic()
             for worker in list(self._workers.values()):
@@ -383,7 +383,7 @@ class Dispatcher:
         on_cards = [worker for worker in self._workers.values() if self._pools[worker.pool].key.device == "cuda"]
         pids = {worker.handle.pid: worker for worker in on_cards}
         if on_cards:
-            held = await self._host.measure_cards([pid for pid in pids if pid])
+            held = await self._host.measure_cards([pid for pid in pids if pid], self._emit)
             for pid, gpu_mb in held.items():
                 pids[pid].gpu_mb = gpu_mb
                 self._pools.record_gpu_memory(pids[pid].pool, gpu_mb)

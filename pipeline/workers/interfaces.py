@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+from pipeline.base.events import Emit
 from pipeline.workers.capacity import Demand, Host, Placement
 from shared import protocol
 from shared.stage import Option
@@ -101,9 +102,10 @@ class WorkerHost(Protocol):
         """Return the machines with their total resources. Those that left a short time ago are included as not
         present."""
 
-    async def measure_cards(self, own: Collection[int]) -> Mapping[int, float]:
-        """Look at the cards, and return what each of the processes `own` holds of them, in 10^6 bytes, as far as the
-        driver tells. Memory that other programs have released since is then among that of the `hosts`."""
+    async def measure_cards(self, own: Collection[int], emit: Emit) -> Mapping[int, float]:
+        """Look at the cards, emit the use of each, and return what each of the processes `own` holds of them, in 10^6
+        bytes, as far as the driver tells. Memory that other programs have released since is then among that of the
+        `hosts`."""
 
     async def is_crowded(self, placement: Placement) -> bool:
         """Tell whether other programs hold so much memory of a card that a job may have lacked it."""

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.base import events
 from pipeline.base.events import Emit
 from pipeline.base.hardware import available_cores, find_memory_mb
 from pipeline.base.launcher import BYTECODE, UNCOMPILED
@@ -48,13 +49,17 @@ class LocalHost:
         """Return this machine alone."""
         return (self._host,)
 
-    async def measure_cards(self, own: Collection[int]) -> Mapping[int, float]:
+    async def measure_cards(self, own: Collection[int], emit: Emit) -> Mapping[int, float]:
         """Look at the cards; see `pipeline.workers.interfaces.WorkerHost`.
 
         What others have taken meanwhile is not subtracted: a job that was promised a place would wait for ever. It is
         tried, and falls back if it has to.
         """
         use = await asyncio.to_thread(ask_use, os.environ.get("PATH"))
+        for card in self._cards:
+            if seen := use.get(card.uuid):
+                used_mb = seen.total_mb - seen.free_mb
+                emit(events.CardMeasured(HOST, card.uuid, card.name, used_mb, seen.total_mb, seen.busy))
         held = {pid: mb for card in use.values() for pid, mb in card.processes.items() if pid in own}
         if held or not own:  # where the driver tells of no process, ours cannot be told from those of others
             now = (usable_mb(card, use.get(card.uuid), own) for card in self._cards)

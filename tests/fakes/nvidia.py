@@ -26,12 +26,13 @@ def uuid_of(number: int) -> str:
 
 def fake_card(
     name: str = "NVIDIA GeForce RTX 3090", capability: str = "8.6", mib: int = 24576, driver: str = "550.54.14",
-    free: int | None = None, mig: str = "[N/A]",
+    free: int | None = None, mig: str = "[N/A]", busy: str = "[N/A]",
 ) -> dict[str, str]:  # fmt: skip
     """Return what the tool tells of a card, by field, less its UUID."""
     return {
         "name": name, "compute_cap": capability, "memory.total": str(mib), "driver_version": driver,
         "memory.free": str(mib if free is None else free), "mig.mode.current": mig,
+        "utilization.gpu": busy,
     }  # fmt: skip
 
 

@@ -101,7 +101,8 @@ def show(arguments: ShowRun) -> CommandResult:
             table([_step(step) for step in details.steps], ("FILE", "STEP", "BACKEND", "STATE", "TIME", "RESULT"))
         )
     else:
-        parts += [_stages(summary), *_workers(summary), *_models(summary, project.installed.models)]
+        parts += [_stages(summary), *_workers(summary), *_cards(summary)]
+        parts += _models(summary, project.installed.models)
         parts += [as_text(drawn, _width())] if drawn else []
     return CommandResult(_data(details, summary), "\n\n".join(part for part in parts if part))
 
@@ -154,6 +155,17 @@ def _workers(summary: Summary) -> list[str]:
 
     head = ("WORKER", "HOST", "JOBS", "LIVED", "LOADED", "BUSY", "PEAK MEMORY", "ENDED")
     return [table([row(one) for one in summary.workers], head)] if summary.workers else []
+
+
+def _cards(summary: Summary) -> list[str]:
+    rows = [
+        (
+            card.name, card.host, f"{card.peak_mb / 1000:.1f} of {card.total_mb / 1000:.1f} GB",
+            "-" if card.busy is None else f"{100 * card.busy:.0f}%",
+        )
+        for card in summary.cards
+    ]  # fmt: skip
+    return [table(rows, ("CARD", "HOST", "PEAK MEMORY", "BUSY"))] if rows else []
 
 
 def _models(summary: Summary, models: ModelCache) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline.store.history import RunDetails, StepRecord, WorkerRecord
+from pipeline.store.history import CardRecord, RunDetails, StepRecord, WorkerRecord
 
 Redone = Collection[tuple[str, str]]
 """File and step of everything that was computed again."""
@@ -63,6 +63,7 @@ class Summary:
     stages: tuple[StageFigures, ...]
     workers: tuple[WorkerFigures, ...]
     models: tuple[ModelFigures, ...]
+    cards: tuple[CardRecord, ...] = ()
 
 
 def summarise(details: RunDetails, redone: Redone = ()) -> Summary:
@@ -76,6 +77,7 @@ def summarise(details: RunDetails, redone: Redone = ()) -> Summary:
         stages=tuple(_stage(*names, steps, redone) for names, steps in kinds.items()),
         workers=tuple(_worker(worker, details) for worker in details.workers),
         models=_models(details),
+        cards=details.cards,
     )
 
 

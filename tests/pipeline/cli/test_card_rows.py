@@ -25,12 +25,12 @@ def _rows(*cards: Card, trouble: str = "", **environ: str) -> list[tuple[str, st
         system="Linux", machine="x86_64", cpus=8, memory_gib=31.0, cuda=cards, mps=False, mlx=False,
         card_trouble=trouble,
     )  # fmt: skip
-    use = {NEW.uuid: CardUse(25769.8, 10737.4, {})}
+    use = {NEW.uuid: CardUse(25769.8, 10737.4, {}, 0.42)}
     return card_rows(machine, usable_hardware(machine, LIBRARIES, environ), use, environ)
 
 
 def test_a_good_card_is_told_with_its_memory_and_driver() -> None:
-    told = "RTX 3090, 24.0 GiB, 10.0 GiB free now, compute capability 8.6, driver 550.54.14"
+    told = "RTX 3090, 24.0 GiB, 10.0 GiB free now and 42 % busy, compute capability 8.6, driver 550.54.14"
     assert _rows(NEW) == [("ok", "card", told)]
     assert _rows() == []
 

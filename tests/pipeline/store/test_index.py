@@ -16,7 +16,7 @@ from pipeline.base import events
 from pipeline.base.errors import ReelError
 from pipeline.base.project import CODE_ROOT
 from pipeline.store import index
-from pipeline.store.history import Runs, StepRecord
+from pipeline.store.history import CardRecord, Runs, StepRecord
 from pipeline.store.results import ResultStore, StoredResult
 
 
@@ -96,6 +96,9 @@ def test_a_run_that_was_cut_off_is_closed_and_kept_by_the_next(tmp_path: Path) -
         history.record(cut_off, "media", StepRecord("film", "asr", "whisper", None, "failed", 1.0))
         history.hear(events.WorkerStarted("w1", "asr (whisper)", "here", 1))
         history.hear(events.WorkerMeasured("w1", 1.0, 400.0, None, 500.0))
+        for used_mb, busy in ((6000.0, 1.0), (7000.0, None), (500.0, 0.5)):
+            history.hear(events.CardMeasured("here", "GPU-1", "RTX 3090", used_mb, 24000.0, busy))
+        history.hear(events.CardMeasured("here", "GPU-2", "RTX 3090", 100.0, 24000.0, None))
     with store.open_for_writing("test"):
         Runs(store, tmp_path).start("subtitle", "starter")
     store.index.file.unlink()
@@ -103,6 +106,10 @@ def test_a_run_that_was_cut_off_is_closed_and_kept_by_the_next(tmp_path: Path) -
         found = Runs(store, tmp_path).details(cut_off)
     assert (found.run.state, len(found.steps)) == ("interrupted", 1)
     assert found.workers[0].peak_memory_mb == 500.0, "the worker was alive when its orchestrator was cut off"
+    assert found.cards == (
+        CardRecord("here", "GPU-1", "RTX 3090", 24000.0, 7000.0, 0.75),
+        CardRecord("here", "GPU-2", "RTX 3090", 24000.0, 100.0, None),
+    )
 
 
 def test_a_network_disk_is_refused_for_the_index_and_not_for_the_results(

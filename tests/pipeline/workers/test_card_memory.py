@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.base import events
 from pipeline.base.hardware import Hardware
 from pipeline.base.nvidia import Card, CardUse
 from pipeline.workers.capacity import Demand, FreeCapacity, Placement, clamp_to_largest_host
@@ -53,9 +54,16 @@ def test_a_run_books_what_is_free_at_its_start_and_takes_what_others_release(hos
     full, empty = host.hosts[0].gpus
     assert full == pytest.approx(TOTAL_MB * 0.95 - 6144 * 2**20 / 1e6)
     assert empty == pytest.approx(TOTAL_MB * 0.95)
-    cards = [fake_card(mib=8192, free=6144), fake_card(mib=8192, free=1024)]
+    cards = [fake_card(mib=8192, free=6144, busy="63"), fake_card(mib=8192, free=1024)]
     fake_tool(tmp_path / "tool", cards, processes=f"{uuid_of(0)}, 4711, 2048\n{uuid_of(1)}, 99, 7168")
-    assert asyncio.run(host.measure_cards([4711])) == {4711: pytest.approx(2048 * 2**20 / 1e6)}
+    told: list[events.Event] = []
+    assert asyncio.run(host.measure_cards([4711], told.append)) == {4711: pytest.approx(2048 * 2**20 / 1e6)}
+    looks = [event for event in told if isinstance(event, events.CardMeasured)]
+    assert [(look.card, look.name, look.busy) for look in looks] == [
+        (uuid_of(0), "made up", 0.63),
+        (uuid_of(1), "made up", None),
+    ]
+    assert [look.used_mb for look in looks] == [pytest.approx(mib * 2**20 / 1e6) for mib in (2048, 7168)]
     assert host.hosts[0].gpus[0] == pytest.approx(TOTAL_MB * 0.95)
     assert host.hosts[0].gpus[1] == empty, "a place that was promised stays"
 
@@ -74,7 +82,7 @@ def test_where_the_driver_shows_no_process_ours_are_not_taken_for_those_of_other
 ) -> None:
     before = host.hosts[0].gpus
     fake_tool(tmp_path / "tool", [fake_card(mib=8192, free=8000), fake_card(mib=8192)])
-    assert asyncio.run(host.measure_cards([4711])) == {}
+    assert asyncio.run(host.measure_cards([4711], lambda event: None)) == {}
     assert host.hosts[0].gpus == before
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import Missing
+from pipeline.base.events import Emit
 from pipeline.plan.model import Step
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers.capacity import Demand, Host, Placement
@@ -31,7 +32,7 @@ class Machines:
 
     hosts: Sequence[Host] = (BOX,)
 
-    async def measure_cards(self, own: Collection[int]) -> Mapping[int, float]:
+    async def measure_cards(self, own: Collection[int], emit: Emit) -> Mapping[int, float]:
         return {}
 
     async def is_crowded(self, placement: Placement) -> bool:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
+from pipeline.cli.commands.runs import _cards
 from pipeline.engine.item import checks_in
 from pipeline.publishing.record import Job
 from pipeline.publishing.run_report.gantt import Bar, Chart, Lane, as_svg, as_text, chart
 from pipeline.publishing.run_report.summary import summarise
-from pipeline.store.history import ItemOutcome, LoadRecord, RunDetails, RunRecord, StepRecord, WorkerRecord
+from pipeline.store.history import CardRecord, ItemOutcome, LoadRecord, RunDetails, RunRecord, StepRecord, WorkerRecord
 from tests.conftest import Reel
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -141,3 +143,15 @@ def test_only_published_subtitles_count_if_they_were_laid_out_twice(tmp_path: Pa
     job.write(tmp_path / "job.json")
     (check,) = checks_in(tmp_path, "film")
     assert (check.step, check.over_limits, check.rules) == ("subtitle", 1, {"reading-speed": 1})
+
+
+def test_the_cards_of_a_run_are_told_with_their_memory_and_use() -> None:
+    seen = (
+        CardRecord("local", "GPU-1", "RTX 3090", 25769.8, 6912.3, 0.834),
+        CardRecord("local", "GPU-2", "RTX 3090", 25769.8, 0.0, None),
+    )
+    (told,) = _cards(summarise(replace(run_of(*STEPS), cards=seen)))
+    assert told.startswith("CARD")
+    assert "RTX 3090  local  6.9 of 25.8 GB  83%" in told
+    assert "RTX 3090  local  0.0 of 25.8 GB  -" in told
+    assert _cards(summarise(run_of(*STEPS))) == []
