@@ -210,7 +210,7 @@ class Stage:
     stub: MakeStub  # valid outputs without a model, so that the orchestrator is tested anywhere in seconds
 
     def __post_init__(self) -> None:
-        """Refuse a backend that names a parameter which the stage does not have: a mistake of whoever wrote it."""
+        """Refuse a backend that names a parameter which the stage does not have: a mistake in its declaration."""
         for name, backend in self.backends.items():
             in_fallbacks = (param for fallback in backend.oom_fallbacks for param in fallback.params)
             named = {*backend.load_params, *backend.neutral_params, *in_fallbacks}

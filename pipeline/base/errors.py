@@ -5,7 +5,7 @@ ReelError                    exit 1
 ├── BadInput                 exit 4   a file the user gave cannot be used
 │   ├── StageRefused                  a stage says so, with its own code
 │   └── MediaChanged                  a media file is no longer what the run began with
-├── Missing                  exit 5   a model, environment or tool is not there and could not be had
+├── Missing                  exit 5   a model, environment or tool is missing and could not be set up
 ├── Locked                   exit 6   another process is at work here
 └── StepFailed               exit 1   a stage was run and did not deliver
     ├── StageRaised                   an unexpected exception

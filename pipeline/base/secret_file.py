@@ -59,7 +59,7 @@ def _read(path: Path, entry: str) -> str:
         raise UsageError(
             "token.exposed",
             f"{path} can be read by others on this machine, so no token is taken from it",
-            hint=f"run `chmod 600 {path}`; whoever may have seen the token can use it, so make a new one",
+            hint=f"run `chmod 600 {path}`; others may have read the token, so make a new one",
         )
     return found
 

@@ -122,7 +122,7 @@ class Tools:
     def sound_delay_ms(self, tool: Tool, media: Path) -> int:
         """Return how much later than the file itself its first sound begins; 0 where ffmpeg does not tell.
 
-        Whoever extracts the sound loses this silence. Raises `Missing`.
+        A program that extracts the sound loses this silence. Raises `Missing`.
         """
         arguments = ["-map", "0:a:0", "-c", "copy", "-copyts", "-frames:a", "2", "-f", "framecrc", "-"]
         output = self._ask(tool, media, arguments)

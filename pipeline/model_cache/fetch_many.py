@@ -13,8 +13,8 @@ from pipeline.model_cache.selection import with_needs
 
 
 def obstacles(names: Sequence[str], cache: ModelCache, emit: Emit, *, offline: bool) -> dict[str, Missing]:
-    """Return why models cannot be had, by name, as far as that is known before a byte of them comes: of what no lock
-    knows, of what two locks dispute, of a missing network, and of permission, which takes one request each."""
+    """Return, by name, why models cannot be fetched, as far as that is known before the download: a model that no lock
+    knows, two locks that contradict each other, no network, or no permission. The last takes one request a model."""
     missing = [name for name in names if cache.problem(name)]
     failed: dict[str, Missing] = {}
     for name in missing:
@@ -52,7 +52,7 @@ def fetch_all(names: Sequence[str], cache: ModelCache, emit: Emit, *, offline: b
 
 
 def require(names: Iterable[str], cache: ModelCache, emit: Emit, *, offline: bool = False) -> None:
-    """Have these models whole, and what they need. Raises one `Missing` that tells of all that could not be had."""
+    """Make these models complete, and those that they need. Raises one `Missing` that names each one that failed."""
     raise_together(fetch_all(with_needs(names, cache.models), cache, emit, offline=offline))
 
 

@@ -116,8 +116,8 @@ class UnknownFile(Frozen):
 class LockedModel(Frozen):
     """The bytes of one model. `repo` is the id as the library asks for it; None for what is on no hub.
 
-    In the file, what is not known stands as `null`, and a revision as `unknown`; such files are parted from the others
-    here, so that whoever reads `files` deals with facts alone.
+    In the file, what is not known stands as `null`, and a revision as `unknown`; such files are kept apart from
+    the others, so that the readers of `files` deal with facts alone.
     """
 
     repo: str | None = None

@@ -29,7 +29,7 @@ def model_hint(name: str, models: Iterable[str]) -> str:
 def with_needs(names: Iterable[str], models: Mapping[str, Model]) -> list[str]:
     """Return the models and all that they need, each once, in the manifest's order.
 
-    Names that the manifest does not hold come last: whoever looks them up reports them.
+    Names that the manifest does not hold come last: the lookup of one reports it.
     """
     wanted, look_at = set(), list(names)
     while look_at:

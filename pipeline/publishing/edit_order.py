@@ -1,6 +1,6 @@
 """Carries out what a reviewer has ordered: corrections to be taken in or dropped when the run for it begins.
 
-An order is a file, so that it survives the end of whoever gave it. It is carried out by the process that has the lock
+An order is a file, so that it survives the process that wrote it. It is carried out by the process that has the lock
 of the results, and may be carried out twice: the second time changes nothing.
 """
 

@@ -62,8 +62,8 @@ def host_name(header: str) -> str:
 
 
 class Access:
-    """Rules of one server. `hosts` are the names that it is called by; without a `token`, whoever reaches it may use
-    it."""
+    """Rules of one server. `hosts` are the names that it is called by; without a `token`, anyone who reaches it may
+    use it."""
 
     def __init__(self, hosts: frozenset[str], token: str | None = None) -> None:
         self._hosts, self._token = hosts, token

@@ -56,7 +56,7 @@ class Pages:
         return Response(content, headers=_PAGE_HEADERS, media_type=_KINDS[".html"])
 
     async def leave_login(self, request: Request) -> Response:
-        """Send whoever comes to log in to the queue: this server asks for no token."""
+        """Redirect the login page to the queue: this server asks for no token."""
         return RedirectResponse(f"{request.scope['root_path']}/", 303)
 
     async def show_file(self, request: Request) -> Response:

@@ -64,7 +64,7 @@ _GRACE_S = 2  # for requests that are being answered when the server ends
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """How the server is reached, and what it takes. `token` is None where whoever reaches it may use it."""
+    """How the server is reached, and what it takes. `token` is None if anyone who reaches it may use it."""
 
     listen: str
     port: int

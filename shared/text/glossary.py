@@ -1,4 +1,4 @@
-"""Names and terms that the user owns: how each is to be written, whoever transcribes, translates or refines.
+"""Names and terms that the user owns: how every stage that transcribes, translates or refines must write them.
 
 A glossary is a table with a head, as text with tabs, commas or semicolons, so that any spreadsheet can edit it:
 

@@ -53,7 +53,7 @@ def echoes(text: str, prompt: str | None) -> bool:
     """Tell whether a sentence of two words or more is a part of the prompt.
 
     Whisper reads its prompt out where it does not understand what it hears: Spanish digits, repeated by a machine,
-    became `Hola. ¿Cómo estás?`. Whoever does say these words is heard without the prompt.
+    became `Hola. ¿Cómo estás?`. Real speech with these words is recognised without the prompt.
     """
     said, shown = _plain(text), _plain(prompt or "")
     return len(said) >= _ECHO_WORDS and any(

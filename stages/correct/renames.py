@@ -35,7 +35,7 @@ def renames(found: Iterable[Change | DocumentChange], base: Sequence[Cue], edite
 
 def renamed(transcript: Transcript, names: Renames) -> tuple[Transcript, dict[str, str]]:
     """Return the transcript with the new names, and the labels that got them: those that speak most in the cues of
-    whoever was renamed."""
+    the renamed speaker."""
     labels: dict[str, str] = {}
     for name, cues in names.values():
         if (label := _label(transcript, cues)) is not None:

@@ -1,6 +1,6 @@
 """The lines of a recording: which parts of it were made through which microphone, room or telephone.
 
-A line colours all that is said on it alike, whoever speaks; a film with a telephone call has two. Pieces of speech are
+A line colours every voice on it alike; a film with a telephone call has two lines. Pieces of speech are
 joined by average linkage over the shape of their mean spectra. Measured as the mean difference over 40 bands, in
 log10: pieces of one line among themselves 0.1 to 0.4, lines of seven microphones 0.2 to 0.6, a telephone line against
 those 0.6 to 1.0.

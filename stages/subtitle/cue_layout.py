@@ -121,7 +121,7 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
     count = len(pieces)
     best = [0.0] + [_NEVER] * count
     came_from = [(0, 0)] * (count + 1)
-    turn = wall = 0  # where whoever speaks now began to, and where the last pinned cue ended
+    turn = wall = 0  # where the current speaker began, and where the last pinned cue ended
     for end in range(1, count + 1):
         last = pieces[end - 1]
         price = _CUE + _CUE_BREAK * breaks.cue[end]

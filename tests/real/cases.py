@@ -1,7 +1,7 @@
 """One job for every backend of every stage. What holds for all of them is tested with these: the same bytes cold, warm
 and in any order; nothing that leaves the machine; a cache that was moved or cannot be written.
 
-Whoever adds a backend adds its case; a test fails until it is here. Weights that cannot be had everywhere are replaced
+A new backend needs a case here; a test fails until it has one. Weights that not every machine can fetch are replaced
 by tiny ones that a script makes in the backend's own environment:
 
     Case("translate", "nllb", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "hi"}),

@@ -173,14 +173,16 @@ def set_up_machine(arguments: SetUpMachine) -> CommandResult:
 
 
 def _refused(project: Project) -> CommandResult | None:
-    """Return why models of the profile cannot be had, before gigabytes of environments are built for them; None where
-    nothing is known that speaks against it."""
+    """Return why models of the profile cannot be fetched, before gigabytes of environments are built for them; None if
+    nothing known prevents it."""
     cache = project.installed.models
     names = model_fetch.needed_models(project.planner, project.planner.profile.profile)
     missing = list(cache.incomplete(names))
     failed = model_fetch.lock_missing(missing, project.installed)
     if failed:
-        tell("nothing is built or fetched, because some models cannot be had; the same command goes on when they can")
+        tell(
+            "nothing is built or fetched, because some models cannot be fetched: mend that, then run this command again"
+        )
         return model_fetch.outcome(names, failed, cache)
     cache.check_space(missing)
     return None

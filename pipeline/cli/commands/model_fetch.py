@@ -90,7 +90,7 @@ def _notes(planner: Planner) -> Iterator[str]:
 
 def lock_missing(missing: Sequence[str], installed: Installation) -> dict[str, Missing]:
     """Lock those of the models that no lock knows, after a question about code that they bring. Return why models
-    cannot be had, as far as that is known before a byte of them comes."""
+    cannot be fetched, as far as that is known before the download."""
     looked_up, refused = _look_ahead(missing, installed)
     looked_up = with_accepted_code(looked_up, installed.models)
     take_shown(looked_up.found, installed)
@@ -98,8 +98,8 @@ def lock_missing(missing: Sequence[str], installed: Installation) -> dict[str, M
 
 
 def _look_ahead(missing: Sequence[str], installed: Installation) -> tuple[LookedUp, dict[str, Missing]]:
-    """Return the facts about models that no lock knows, and why other models cannot be had: all that can be known
-    before a byte of them comes."""
+    """Return the facts about models that no lock knows, and why other models cannot be fetched: all that can be known
+    before the download."""
     models, settings = installed.models, installed.settings
     if not missing:
         return LookedUp(), {}
@@ -115,7 +115,7 @@ def _nothing_fetched(names: Sequence[str], models: ModelCache) -> CommandResult:
 
 
 def outcome(names: Sequence[str], failed: dict[str, Missing], models: ModelCache) -> CommandResult:
-    """Return a table of these models, and the errors of those that could not be had."""
+    """Return a table of these models, and the errors of those that could not be fetched."""
     sizes = {name: megabytes(stated_bytes(models.models[name], models.locked[name])) for name in names}
     rows = [(name, sizes[name], _state(name, failed), _why(name, failed)) for name in names]
     lines = [table(rows, ("MODEL", "SIZE", "STATE", "WHY"))]
@@ -138,8 +138,8 @@ def _item(name: str, models: ModelCache, error: Missing | None) -> JsonValue:
 
 
 def _agreed(names: Sequence[str], barred: Mapping[str, Missing], cache: ModelCache) -> bool:
-    """Show sizes, licences, code that comes along and what cannot be had, and ask the user once about all of it.
-    `cache` knows all that was looked up. Raises `Missing` where there is no room."""
+    """Show sizes, licences, the code that models bring and the models that cannot be fetched, and ask the user once
+    about all of it. `cache` knows all that was looked up. Raises `Missing` if the disk has no room."""
     cache.check_space(names)
     rows = []
     for name in names:

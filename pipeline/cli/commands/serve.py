@@ -133,7 +133,7 @@ def _check(arguments: ServeFlags, token: str | None) -> None:
     """Raise `UsageError` for what is not safe or cannot be."""
     if token is None and not is_loopback(arguments.listen):
         raise UsageError(
-            "serve.open", f"whoever reaches {arguments.listen} could use this server, which has no token",
+            "serve.open", f"anyone who reaches {arguments.listen} could use this server, which has no token",
             hint=f"set the variable {TOKEN} to a long random text, or name a file that holds one with `--token-file`",
         )  # fmt: skip
     if not 0 <= arguments.port <= 65_535:

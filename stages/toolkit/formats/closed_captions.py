@@ -48,12 +48,12 @@ def write(sheet: CueSheet) -> str:
 
 
 def read(text: str) -> tuple[Cue, ...]:
-    """Return the cues of an SCC file. Raises `StageError` where a line cannot be made out."""
+    """Return the cues of an SCC file. Raises `StageError` if a line cannot be parsed."""
     try:
         return tuple(timed_text.cues_of(reader.to_model(text), plain=True))
     except (ValueError, IndexError, KeyError, AttributeError, RuntimeError) as error:
         # What ttconv raises for a damaged line depends on the damage.
-        raise StageError("check.format", f"the SCC cannot be made out: {error}", "export it again") from error
+        raise StageError("check.format", f"the SCC file cannot be parsed: {error}", "export it again") from error
 
 
 def _caption(cue: Cue) -> Cue:

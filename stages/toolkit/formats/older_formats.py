@@ -31,7 +31,7 @@ def kind_of(begin: str) -> str | None:
 
 
 def read(text: str, kind: str, repairs: list[str]) -> pysubs2.SSAFile:
-    """Return the file. Raises `StageError` if it cannot be made out."""
+    """Return the file. Raises `StageError` if it cannot be parsed."""
     try:
         if kind == "sbv":
             text = _SBV_TIMES.sub(r"\1,\2 --> \3,\4", text)
@@ -41,4 +41,4 @@ def read(text: str, kind: str, repairs: list[str]) -> pysubs2.SSAFile:
             repairs.append(f"the file counts frames and does not say how many a second has; {_USUAL_RATE} is assumed")
             return pysubs2.SSAFile.from_string(text, format_=_FORMATS[kind], fps=_USUAL_RATE)
     except (ValueError, pysubs2.Pysubs2Error) as error:
-        raise StageError("check.format", f"the subtitle cannot be made out: {error}", "export it as SubRip") from error
+        raise StageError("check.format", f"the subtitle cannot be parsed: {error}", "export it as SubRip") from error

@@ -1,9 +1,9 @@
-"""Reads subtitle files, whatever has happened to them, or says what cannot be read and where.
+"""Reads subtitle files, damaged ones too, or says what cannot be read and where.
 
 SubRip, WebVTT and cue sheets by the project's own rules, ASS and older formats by pysubs2, TTML and SCC by ttconv.
 
-Most readers pass over what they do not understand. A check that did so would praise half a file. What was put right is
-told here; a time that cannot be made out is refused with its line.
+Most readers pass over what they do not understand. A check that did so would praise half a file. This reader reports
+what it repaired, and refuses a time that it cannot read, with its line.
 """
 
 from __future__ import annotations
@@ -102,9 +102,9 @@ def _read_ass(text: str, notes: Notes) -> tuple[Cue, ...]:
         file = pysubs2.SSAFile.from_string(text, format_="ass")
         events = file.get_text_events()
     except (ValueError, pysubs2.Pysubs2Error) as error:
-        raise StageError("check.format", f"the ASS cannot be made out: {error}", "export it again") from error
+        raise StageError("check.format", f"the ASS file cannot be parsed: {error}", "export it again") from error
     if dropped := text.count("\nDialogue:") - len(events):
-        notes.repairs.append(f"{dropped} lines of it are drawings or cannot be made out")
+        notes.repairs.append(f"{dropped} of its lines are drawings or cannot be parsed")
     return _cues_of(file, events, notes)
 
 

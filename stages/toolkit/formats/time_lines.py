@@ -30,7 +30,7 @@ class TimeLine:
 def read_times(
     lines: Sequence[str], kind: str, repairs: list[str], *, negative: bool = False
 ) -> dict[int, TimeLine]:  # fmt: skip
-    """Return the time lines by their place. Raises `StageError` for one whose times cannot be made out. Text before
+    """Return the time lines by their place. Raises `StageError` for one whose times cannot be read. Text before
     the beginning counts as left out unless `negative` times are kept."""
     found: dict[int, TimeLine] = {}
     wrong: dict[str, list[int]] = {

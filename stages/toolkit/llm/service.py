@@ -1,7 +1,7 @@
 """Asking a language model until it answers: what a service is, when to wait for it, and when to give up.
 
-Whoever asks says how to read an answer; one that cannot be read is asked for again, with the reason. Nothing here
-knows what is asked.
+The caller says how to read an answer; if an answer cannot be read, the model is asked again, with the reason. Nothing
+here knows what is asked.
 """
 
 from __future__ import annotations

@@ -64,8 +64,8 @@ def by_length(texts: Sequence[str], start_ms: int, end_ms: int) -> Iterator[tupl
 
 def rewritten(segment: Segment, text: str, probability: float | None = None) -> Segment:
     """Return the segment with another text. Its own times stay; its words, where it has any, follow the text. A new
-    word is as probable as the least probable that it replaces, unless `probability` says how sure of it whoever
-    wrote it is."""
+    word is as probable as the least probable word that it replaces, unless `probability` states the confidence of the
+    writer."""
     if text == segment.text:
         return segment
     words = tuple(_follow(segment.words, text, probability)) if segment.words else ()
