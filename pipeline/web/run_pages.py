@@ -15,7 +15,7 @@ from pipeline.engine.project import Project, open_project
 from pipeline.publishing.record import Job, read_job
 from pipeline.publishing.run_report.html import policy
 from pipeline.publishing.run_report.job_facts import JobFacts, Materials
-from pipeline.publishing.run_report.job_page import SoundLink, job_report
+from pipeline.publishing.run_report.job_page import SoundLink, address_at, job_report
 from pipeline.publishing.run_report.published import without_report
 from pipeline.publishing.run_report.run_page import Links, run_report
 from pipeline.web.refused import Refused
@@ -80,4 +80,4 @@ async def _page(make: Callable[[str], str], name: str) -> Response:
 
 def _sound(review: str) -> SoundLink:
     """Return addresses of a review page at a time in seconds."""
-    return lambda start_ms: f"{review}#t={start_ms / 1000:g}"
+    return lambda start_ms: address_at(review, start_ms)

@@ -34,6 +34,12 @@ _KINDS: Mapping[str, str] = {
 FOOT = element("footer", element("p", "Written by reel. This page needs no network and holds no program."))
 
 
+def address_at(address: str, start_ms: int) -> str:
+    """Return the address of a time in a media file or on its review page, in seconds exact to the millisecond."""
+    seconds = f"{start_ms / 1000:.3f}".rstrip("0").rstrip(".")
+    return f"{address}#t={seconds}"
+
+
 def job_report(facts: JobFacts, sound: SoundLink) -> str:
     """Return the report on a job as a document of its own. A page of many jobs takes its sections."""
     name = file_name(facts.job.media)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pipeline.publishing.beside import place_of
 from pipeline.publishing.record import REPORT, Job
 from pipeline.publishing.run_report.job_facts import JobFacts, Materials
-from pipeline.publishing.run_report.job_page import SoundLink, job_report
+from pipeline.publishing.run_report.job_page import SoundLink, address_at, job_report
 from pipeline.store.results import StoredResult
 
 # What a browser plays by itself, and so from a given time on.
@@ -45,4 +45,4 @@ def link_to_sound(job: Job, folder: Path, page_folder: Path) -> SoundLink:
     except ValueError:  # on another drive
         return lambda start_ms: None
     address = quote(os.fsencode(path).replace(b"\\", b"/") if os.name == "nt" else os.fsencode(path))
-    return lambda start_ms: f"{address}#t={start_ms / 1000:g}"
+    return lambda start_ms: address_at(address, start_ms)

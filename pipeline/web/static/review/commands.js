@@ -2,7 +2,7 @@
 
 import { applyDraft } from "./dialogs/apply.js";
 import { tell } from "./dialogs/dialogs.js";
-import { offerTerm } from "./dialogs/glossary.js";
+import { TermOffer } from "./dialogs/glossary.js";
 import { openKeyHelp } from "./dialogs/key_help.js";
 import { correctionOf, openReplace } from "./dialogs/replace.js";
 import { giveTo, openSpeakers } from "./dialogs/speakers.js";
@@ -123,7 +123,8 @@ function fixEverywhere({ api, session, editor }) {
   editor.commit();
   const newest = editor.newest && correctionOf(editor.newest.before, editor.newest.after);
   if (!newest) return tell("Correct a word first; Alt+G then corrects it everywhere.");
-  openReplace(session, { ...newest, offerTerm: (term) => offerTerm(api, session, term) });
+  const { glossary } = session.facts;
+  openReplace(session, { ...newest, offer: glossary && new TermOffer(api, glossary) });
 }
 
 function timing({ session, player }) {

@@ -45,8 +45,10 @@ async function open() {
   const saver = new Saver(api, outbox, session, document_);
   const parts = { api, session, saver, outbox, ...partsOf(session, outbox), onApplied: () => location.reload() };
   connect(parts);
-  rememberPlace(session);
+  rememberPlace(parts);
   await takeUp(parts);
+  goToAddressedTime(parts);
+  addEventListener("hashchange", () => goToAddressedTime(parts));
   loadPeaks(parts);
   byId("panes").removeAttribute("aria-busy");
   byId("list").focus();
@@ -157,14 +159,30 @@ function listenToKeys(commands) {
 }
 
 /** Go where the last visit ended, and note where this one is. */
-function rememberPlace(session) {
+function rememberPlace({ session, player }) {
   const key = `reel-review-${session.facts.id}`;
   const [track, id] = JSON.parse(localStorage.getItem(key) ?? "[]");
   if (track !== session.draft.track && session.facts.tracks.some((one) => one.id === track)) {
     session.showTrack(track);
   }
-  session.select(id);
+  if (session.draft.cue(id)) {
+    session.select(id);
+    player.seek(session.cue.start_ms);
+  }
   session.addEventListener("selected", ({ detail }) => localStorage.setItem(key, JSON.stringify([session.draft.track, detail.id])));
+}
+
+/**
+ * Go to the time that the address names: a report's links end with `#t=` and seconds. It leaves the address, so that a
+ * reload comes back to where the person is by then.
+ */
+function goToAddressedTime({ session, player }) {
+  const [, seconds] = /^#t=(\d+(?:\.\d+)?)$/.exec(location.hash) ?? [];
+  if (!seconds) return;
+  history.replaceState(null, "", location.pathname);
+  const timeMs = Math.min(Math.round(Number(seconds) * 1000), session.facts.durationMs);
+  session.select(session.draft.idAt(timeMs), "address");
+  player.seek(timeMs);
 }
 
 /** Take up what an earlier page could not save, and ask for the right to write. */

@@ -195,6 +195,7 @@ def test_times_lead_to_the_media_file_or_to_a_film_that_a_browser_plays(tmp_path
     made.media = str(tmp_path / "my films" / "50% #1.mp4")
     here = link_to_sound(made.job, made.folder, made.folder)
     assert here(12_345) == "../../my%20films/50%25%20%231.mp4#t=12.345"
+    assert here(3 * 3_600_000 + 1) == "../../my%20films/50%25%20%231.mp4#t=10800.001"
     made.media, made.origins["film.mp4"] = "/films/film.mkv", "mux.video"
     assert link_to_sound(made.job, made.folder, made.folder)(0) == "film.mp4#t=0"
     assert link_to_sound(made.job, made.folder, made.folder.parent)(0) == "film/film.mp4#t=0"

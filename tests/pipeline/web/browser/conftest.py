@@ -24,7 +24,11 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.fakes.web_client import LIMIT_S, Server
+from benchmarks.made_up_film import publish, transcript_of
+from tests.conftest import Reel
+from tests.fakes.web_client import LIMIT_S, Server, end_server, start_server
+from tests.pipeline.web.browser.reviewed import GLOSSARY, LINES, NAME, REMOVED, Review, start_review
+from tests.pipeline.web.conftest import DEMO
 
 _FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -151,3 +155,26 @@ def faults(page: Page) -> list[str]:
         if one["impact"] in {"serious", "critical"}
         for node in one["nodes"]
     ]
+
+
+@pytest.fixture(scope="session")
+def reviewed_film(tmp_path_factory: pytest.TempPathFactory, home: Path, serve_environment: Path) -> Iterator[Review]:
+    """Return a film under review; see `review`."""
+    reel = Reel(tmp_path_factory.mktemp("review"), home, serve_environment)
+    film = reel.folder / "films" / NAME
+    film.parent.mkdir()
+    film.write_bytes(DEMO.read_bytes())
+    glossary = reel.folder / "names.csv"
+    glossary.write_text(GLOSSARY, encoding="utf-8")
+    options = ["--to", "pt", "--glossary", str(glossary)]
+    publish(reel, reel.results, film, transcript_of(LINES), [REMOVED], options)
+    server = start_server(reel, "--stub", "--media", film.parent)
+    yield start_review(reel, server, NAME)
+    end_server(server)
+
+
+@pytest.fixture
+def review(reviewed_film: Review) -> Review:
+    """Return the film under review, without a correction. What a test applies, it drops at its end."""
+    reviewed_film.forget()
+    return reviewed_film

@@ -8,8 +8,27 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from benchmarks.made_up_film import Line
+from shared.documents.removals import Removal
 from tests.conftest import Reel
 from tests.fakes.web_client import Server
+
+NAME = "<img src=x onerror=alert(1)>.mp4"
+MARKUP = "<img src=x onerror=alert(1)> & <b>bold</b>"
+ARABIC, HEBREW = "مرحبا، هذا Reel 2.0 يعمل!", "שלום (world) 123, מה שלומך?"
+LINES = (
+    Line("Good evening, dear friends of the cinema."),
+    Line("Yesterday we met Marta.", doubts={"Marta": 0.3}),
+    Line("The dog of Marta was here."),
+    Line("Then Marta said hello.", "SPEAKER_01"),
+    Line(MARKUP, "SPEAKER_01"),
+    Line(ARABIC),
+    Line(HEBREW),
+    Line("Perhaps it was nothing at all.", doubts={"nothing": 0.2, "at": 0.2, "all": 0.2}),
+    Line("Good night."),
+)
+REMOVED = Removal(start_ms=0, end_ms=400, text="Thanks for <b>watching</b>!", reason="stock-phrase")
+GLOSSARY = "source,pt\nReel,=\n"
 
 
 @dataclass(frozen=True)
@@ -23,6 +42,17 @@ class Review:
     @property
     def path(self) -> str:
         return f"/review/{self.id}"
+
+    @property
+    def glossary(self) -> Path:
+        """Return the glossary of the run."""
+        return self.reel.folder / "names.csv"
+
+    @property
+    def published(self) -> dict[str, bytes]:
+        """Return the contents of the published files."""
+        folder = Path(self.document["folder"])
+        return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
     @property
     def api(self) -> str:
@@ -52,8 +82,14 @@ class Review:
         return {"id": found["id"], "before": found["cue"], "after": {**found["cue"], "lines": text.split("\n")}}
 
     def forget(self) -> None:
-        """Drop the draft."""
+        """Drop the draft, and what was added to the glossary."""
+        self.glossary.write_text(GLOSSARY, encoding="utf-8")
         assert self.server.ask("DELETE", f"{self.api}/draft").status in {204, 409}
+
+    def drop_edits(self) -> None:
+        """Drop what was applied, and wait until the files are made as they were."""
+        job = self.server.ask("DELETE", f"{self.api}/edits").data["job"]
+        assert self.server.wait_for(job, "done", "failed")["error"] is None
 
 
 def start_review(reel: Reel, server: Server, name: str) -> Review:
@@ -90,8 +126,3 @@ def row(page: Page, text: str) -> Locator:
 
 def is_saved(page: Page) -> None:
     expect(page.locator("#saved")).to_contain_text("saved ")
-
-
-def published(folder: Path) -> dict[str, bytes]:
-    """Return the contents of all files of a folder."""
-    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

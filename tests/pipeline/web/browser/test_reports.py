@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from pipeline.publishing.run_report.published import report_of
 from tests.conftest import ROOT, Reel
 from tests.fakes.made_job import film
 from tests.pipeline.web.browser.conftest import Open, faults
+from tests.pipeline.web.browser.reviewed import ready
 from tests.pipeline.web.conftest import Serve
 
 EVIL = "<img src=x onerror=alert(1)> \u0645\u0631\u062d\u0628\u0627 <script>document.title='gone'</script>"
@@ -126,6 +127,9 @@ def test_a_server_shows_the_reports_and_their_times_lead_to_the_review(
     review = link.partition("#")[0]
     assert link.startswith("../review/")
     assert "#t=" in link
+    tab.page.locator("#cues a.time").first.click()
+    at = float(link.rpartition("=")[2])
+    expect(ready(tab.page).get_by_label("Time", exact=True)).to_have_text(f"0:{at:06.3f}")
     page = open_page(server, f"/reel/runs/../{review.removeprefix('../')}/report").page
     assert page.locator("h1").inner_text() == "demo.mp4"
     assert "script-src" not in server.ask("GET", f"/reel/runs/{run['id']}").headers["content-security-policy"]

@@ -1,69 +1,30 @@
-"""A person corrects a transcript in the browser: by keys, by mouse, in two tabs, without a line, after a reload."""
+"""A person corrects a transcript in the browser: by keys, by mouse, in any language, with a screen reader."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from benchmarks.made_up_film import Line, publish, transcript_of
-from shared.documents.removals import Removal
-from tests.conftest import ROOT, Reel
-from tests.fakes.web_client import end_server, start_server
+from tests.conftest import ROOT
 from tests.pipeline.web.browser.conftest import Open, Picture, faults
 from tests.pipeline.web.browser.reviewed import (
+    ARABIC,
+    HEBREW,
+    LINES,
+    MARKUP,
+    NAME,
     Review,
     chosen,
     is_saved,
     press,
-    published,
     ready,
     row,
-    start_review,
     text_box,
 )  # fmt: skip
-from tests.pipeline.web.conftest import DEMO
 
 pytestmark = pytest.mark.slow  # they start a browser
-
-NAME = "<img src=x onerror=alert(1)>.mp4"
-MARKUP = "<img src=x onerror=alert(1)> & <b>bold</b>"
-ARABIC, HEBREW = "مرحبا، هذا Reel 2.0 يعمل!", "שלום (world) 123, מה שלומך?"
-LINES = (
-    Line("Good evening, dear friends of the cinema."),
-    Line("Yesterday we met Marta.", doubts={"Marta": 0.3}),
-    Line("The dog of Marta was here."),
-    Line("Then Marta said hello.", "SPEAKER_01"),
-    Line(MARKUP, "SPEAKER_01"),
-    Line(ARABIC),
-    Line(HEBREW),
-    Line("Perhaps it was nothing at all.", doubts={"nothing": 0.2, "at": 0.2, "all": 0.2}),
-    Line("Good night."),
-)
-REMOVED = Removal(start_ms=0, end_ms=400, text="Thanks for <b>watching</b>!", reason="stock-phrase")
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, home: Path, serve_environment: Path) -> Iterator[Review]:
-    """Return a film under review; a test that changes it begins with `review`."""
-    folder = tmp_path_factory.mktemp("review")
-    reel = Reel(folder, home, serve_environment)
-    film = folder / "films" / NAME
-    film.parent.mkdir()
-    film.write_bytes(DEMO.read_bytes())
-    publish(reel, reel.results, film, transcript_of(LINES), [REMOVED], ["--to", "pt"])
-    server = start_server(reel, "--stub", "--media", film.parent)
-    yield start_review(reel, server, NAME)
-    end_server(server)
-
-
-@pytest.fixture
-def review(served: Review) -> Review:
-    served.forget()
-    return served
 
 
 def test_doubts_are_walked_heard_and_corrected_by_keys_alone(review: Review, open_page: Open) -> None:
@@ -91,27 +52,6 @@ def test_doubts_are_walked_heard_and_corrected_by_keys_alone(review: Review, ope
     is_saved(page)
     settled = [one for one in review.document["doubts"] if one["right"]]
     assert {one["kind"] for one in settled} == {"unsure", "removed"}
-
-
-def test_undo_goes_back_through_a_reload_and_to_the_place(review: Review, open_page: Open) -> None:
-    before = review.lines
-    page = ready(open_page(review.server, review.path).page)
-    press(page, "Home", "ArrowDown", "Enter", "End")
-    page.keyboard.type(" Really.")
-    press(page, "Enter", "Escape", "ArrowDown", "Alt+Backspace")
-    is_saved(page)
-    assert review.lines[1] == "Yesterday we met Marta. Really."
-    assert len(review.lines) == len(before) - 1
-    page.reload()
-    ready(page)
-    press(page, "Control+z")
-    expect(row(page, "Then Marta said hello.")).to_have_attribute("aria-selected", "true")
-    press(page, "Control+z")
-    expect(text_box(page)).to_have_value("Yesterday we met Marta.")
-    is_saved(page)
-    assert review.lines == before
-    press(page, "Control+y")
-    expect(text_box(page)).to_have_value("Yesterday we met Marta. Really.")
 
 
 def test_cues_are_split_merged_timed_added_and_given_to_speakers_by_keys(review: Review, open_page: Open) -> None:
@@ -176,80 +116,10 @@ def test_the_mouse_does_all_that_keys_do_and_a_press_beside_a_dialog_loses_nothi
     expect(page.get_by_label("Begins")).to_have_value(before)
 
 
-def test_a_second_tab_reads_along_and_may_take_over(review: Review, open_page: Open) -> None:
-    first = ready(open_page(review.server, review.path).page)
-    second = ready(open_page(review.server, review.path, context=first.context).page)
-    expect(second.get_by_role("region", name="Notice")).to_contain_text("open in another tab")
-    expect(text_box(second)).not_to_be_editable()
-    row(first, "Good night.").click()
-    text_box(first).fill("Good night, all.")
-    press(first, "Escape")
-    expect(row(second, "Good night, all.")).to_be_visible()
-    second.get_by_role("button", name="Take over").click()
-    expect(text_box(second)).to_be_editable()
-    expect(text_box(first)).not_to_be_editable()
-    row(second, "Good night, all.").click()
-    text_box(second).fill("Good night.")
-    press(second, "Escape")
-    expect(row(first, "Good night, all.")).to_have_count(0)
-
-
-def test_corrections_from_two_browsers_are_merged_or_decided(review: Review, open_page: Open) -> None:
-    tab = open_page(review.server, review.path)
-    tab.expect_status(412)
-    page = ready(tab.page)
-    review.save(review.retext(0, "From elsewhere."))
-    row(page, "Good night.").click()
-    text_box(page).fill("Good night to you.")
-    press(page, "Escape")
-    expect(row(page, "From elsewhere.")).to_be_visible()
-    is_saved(page)
-    assert (review.lines[0], review.lines[-1]) == ("From elsewhere.", "Good night to you.")
-    review.save(review.retext(2, "Theirs."))
-    row(page, "The dog of Marta").click()
-    text_box(page).fill("Mine.")
-    press(page, "Escape")
-    dialog = page.get_by_role("dialog", name="Corrected twice")
-    expect(dialog).to_contain_text("Mine.")
-    expect(dialog).to_contain_text("Theirs.")
-    press(page, "Escape")
-    dialog.get_by_role("button", name="Keep mine").click()
-    is_saved(page)
-    expect(row(page, "Mine.")).to_be_visible()
-    assert review.lines[2] == "Mine."
-
-
-def test_what_is_corrected_and_typed_without_a_line_is_saved_later(review: Review, open_page: Open) -> None:
-    tab = open_page(review.server, review.path)
-    tab.expect_status(0)
-    page, context = ready(tab.page), tab.page.context
-    context.set_offline(True)
-    row(page, "Good night.").click()
-    text_box(page).fill("Good night, and good luck.")
-    press(page, "Escape")
-    expect(page.locator("#saved")).to_have_text("offline: 1 correction kept here")
-    row(page, "The dog of Marta").click()
-    text_box(page).fill("The dog of Marta was")  # and the page is closed in the middle
-    expect(page.locator("#overlay")).to_be_attached()
-    typed = "() => new Promise(done => { const open = indexedDB.open('reel-review'); open.onsuccess = () => {"
-    typed += "const all = open.result.transaction('typed').objectStore('typed').getAll();"
-    typed += "all.onsuccess = () => { open.result.close(); done(all.result.map(one => one.text)); } } })"
-    while page.evaluate(typed) != ["The dog of Marta was"]:
-        page.wait_for_timeout(20)
-    page.close()
-    assert "Good night." in review.lines
-    context.set_offline(False)
-    again = ready(open_page(review.server, review.path, context=context).page)
-    is_saved(again)
-    expect(text_box(again)).to_have_value("The dog of Marta was")
-    assert (review.lines[-1], review.lines[2]) == ("Good night, and good luck.", "The dog of Marta was")
-
-
 def test_markup_and_every_direction_of_writing_are_shown_as_text_and_opening_changes_no_byte(
     review: Review, open_page: Open, picture: Picture
 ) -> None:
-    folder = Path(review.document["folder"])
-    before = published(folder)
+    before = review.published
     page = ready(open_page(review.server, review.path).page)
     expect(page.get_by_role("heading", level=1)).to_have_text(NAME)
     expect(row(page, MARKUP)).to_be_visible()
@@ -263,28 +133,7 @@ def test_markup_and_every_direction_of_writing_are_shown_as_text_and_opening_cha
     picture(page, "review-right-to-left")
     page.get_by_label("Language of the subtitles").select_option("pt")
     expect(page.locator(".cue .original").first).to_have_text("Good evening, dear friends of the cinema.")
-    assert published(folder) == before
-
-
-def test_applying_shows_the_steps_and_then_nothing_is_left_to_apply(review: Review, open_page: Open) -> None:
-    page = ready(open_page(review.server, review.path).page)
-    press(page, "Control+Enter")
-    expect(page.locator(".toast")).to_contain_text("nothing to apply")
-    press(page, "End", "Enter", "End")
-    page.keyboard.type(" Sleep well.")
-    press(page, "Control+Enter")
-    dialog = page.get_by_role("dialog", name="Applying the corrections")
-    expect(dialog.get_by_role("status")).to_contain_text("made again in")
-    expect(dialog.locator(".chip", has_text="correct")).to_have_attribute("data-state", "good")
-    expect(dialog.locator(".chip", has_text="asr")).to_have_text("asr kept")
-    press(page, "Enter")
-    expect(dialog).to_have_count(0)
-    ready(page)
-    expect(page.locator("[aria-selected=true]")).to_contain_text("Good night.")
-    document = review.document
-    assert (document["open"], document["apply"]["state"]) == (0, "done")
-    back = review.server.ask("DELETE", f"{review.api}/edits")
-    review.server.wait_for(back.data["job"], "done")
+    assert review.published == before
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -324,8 +173,7 @@ def test_the_steps_of_the_how_to_are_followed_and_its_keys_are_those_of_the_page
             press(page, re.sub(r"^Ctrl", "Control", what))
     dialog = page.get_by_role("dialog", name="Applying the corrections")
     expect(dialog.get_by_role("status")).to_contain_text("made again in")
-    back = review.server.ask("DELETE", f"{review.api}/edits")
-    review.server.wait_for(back.data["job"], "done")
+    review.drop_edits()
     script = """async () => {
       const { KEYS, readable } = await import("/static/review/keys.js");
       return KEYS.flatMap((one) => [...one.keys.map(readable), ...(one.shown ?? [])]);
@@ -373,3 +221,19 @@ def test_a_film_that_is_not_there_is_told_with_the_way_back(review: Review, open
     expect(tab.page.get_by_role("heading", name="There is no such film here")).to_be_visible()
     tab.page.get_by_role("link", name="Go to the queue").click()
     expect(tab.page).to_have_url(f"{review.server.url}/")
+
+
+def test_an_address_with_a_time_leads_there_and_a_reload_to_the_last_place(review: Review, open_page: Open) -> None:
+    cues = [one["cue"] for one in review.document["cues"] if one["track"] == "en"]
+    start = f"{cues[3]['start_ms'] / 1000:.3f}"
+    page = ready(open_page(review.server, f"{review.path}#t={start}").page)
+    expect(row(page, "Then Marta said hello.")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_label("Time", exact=True)).to_have_text(f"0:{start.zfill(6)}")
+    press(page, "ArrowDown")
+    page.reload()
+    ready(page)
+    expect(row(page, MARKUP)).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_label("Time", exact=True)).to_have_text(f"0:{cues[4]['start_ms'] / 1000:06.3f}")
+    page.evaluate("location.hash = 't=1e9'")  # no time
+    page.evaluate("location.hash = 't=99999'")  # after the end
+    expect(row(page, "Good night.")).to_have_attribute("aria-selected", "true")

@@ -31,8 +31,8 @@ function withoutCommonEdges(from, to) {
   return { from: from.slice(head, from.length - tail), to: to.slice(head, to.length - tail) };
 }
 
-/** Open the dialog to find and replace. `offerTerm` is called with a replacement that may go into the glossary. */
-export function openReplace(session, { from = "", to = "", offerTerm = null } = {}) {
+/** Open the dialog to find and replace. `offer` is the one to put the replacement into the glossary too, if there is one. */
+export function openReplace(session, { from = "", to = "", offer = null } = {}) {
   const find = element("input", { id: "find", type: "text", dir: "auto", value: from, autofocus: !from });
   const replacement = element("input", { id: "replacement", type: "text", dir: "auto", value: to });
   const whole = element("input", { type: "checkbox", checked: true });
@@ -58,14 +58,15 @@ export function openReplace(session, { from = "", to = "", offerTerm = null } = 
     if (!session.change(operations)) return;
     dialog.close();
     tell(`Replaced in ${counted(operations.length, "cue")}. Ctrl+Z takes it back.`);
-    offerTerm?.(replacement.value.trim());
+    offer?.write();
   };
+  replacement.addEventListener("input", () => offer?.offer(replacement.value.trim()));
   for (const input of [find, whole, matchCase]) input.addEventListener("input", look);
   const form = element("form", { class: "stack", onsubmit: (event) => event.preventDefault() },
     element("div", { class: "field" }, element("label", { for: "find", text: "Find" }), find),
     element("div", { class: "field" }, element("label", { for: "replacement", text: "Replace by" }), replacement),
     element("div", { class: "row" }, element("label", { class: "tick" }, whole, "whole words"), element("label", { class: "tick" }, matchCase, "match capitals")),
-    found);
+    found, offer?.part);
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || replace.disabled) return;
     event.preventDefault();
@@ -73,6 +74,7 @@ export function openReplace(session, { from = "", to = "", offerTerm = null } = 
   });
   const dialog = openDialog(from ? "Fix everywhere" : "Find and replace", form, [button("Cancel", () => dialog.close()), replace]);
   look();
+  offer?.offer(to);
   if (from) replace.focus();
 }
 

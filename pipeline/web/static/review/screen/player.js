@@ -20,9 +20,9 @@ export class Player extends EventTarget {
     audio.addEventListener("error", () => this.dispatchEvent(new Event("failed")));
   }
 
-  /** Return the time that is heard. */
+  /** Return the time that is heard. Chromium goes to 8.039999 for 8.04, where the cue of that time does not stand yet. */
   get timeMs() {
-    return this.#audio.currentTime * 1000;
+    return Math.round(this.#audio.currentTime * 1000);
   }
 
   get isPlaying() {
