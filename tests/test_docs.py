@@ -31,6 +31,7 @@ from shared.environment_manager import INHERITED, ChildPaths, child_environment
 from tests.conftest import ROOT, Reel
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = pages()  # each process that collects tests comes by here, so they are made once
 # Tests in `tests/real` do all that these pages say.
 FOLLOWED = [ROOT / "docs" / "how-to" / name for name in ("add-a-backend.md", "add-a-stage.md")]
 _PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
@@ -254,9 +255,9 @@ def test_every_project_file_shown_in_a_document_is_one_that_is_understood(docume
                 )
 
 
-@pytest.mark.parametrize("page", sorted(pages()))
+@pytest.mark.parametrize("page", sorted(PAGES))
 def test_a_generated_page_says_what_the_code_says(page: str) -> None:
-    assert (REFERENCE / page).read_text() == pages()[page], "run scripts/docs"
+    assert (REFERENCE / page).read_text() == PAGES[page], "run scripts/docs"
 
 
 def test_every_setting_is_in_the_reference() -> None:
@@ -356,7 +357,7 @@ _UNCLEAR = re.compile(
 )
 
 
-@pytest.mark.parametrize("document", [path for path in DOCUMENTS if path.name not in pages()], ids=name_of)
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if path.name not in PAGES], ids=name_of)
 def test_a_document_says_who_does_what(document: Path) -> None:
     """`media` has no plural and no singular; "not a" is clearer than "is no"."""
     prose = " ".join(_SPAN.sub("", _BLOCK.sub("", document.read_text(encoding="utf-8"))).split())

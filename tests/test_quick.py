@@ -47,6 +47,6 @@ def test_the_pipeline_runs_every_test_and_a_person_the_quick_ones() -> None:
     assert '/scripts/test-tools"\n' in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     script = (ROOT / "scripts" / "test").read_text(encoding="utf-8")
     assert "apt" not in script, "a person's own system stays as it is"
-    assert '"") set -- --numprocesses auto --no-loadscope-reorder -m "not slow" ;;' in script
+    assert '"") set -- --numprocesses auto --no-loadscope-reorder -m "not slow" --ignore tests/real ;;' in script
     assert "envs ensure" not in script
     assert "models fetch" not in script

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pyannote.core import Annotation, Segment, Timeline
-from pyannote.metrics.diarization import DiarizationErrorRate
 
 from pipeline.engine.project import Project
 from shared.documents.diarization import Diarization, Turn, from_rttm
@@ -27,18 +25,20 @@ _WHEEL = "pyannote.audio==4.0.7 --hash=sha256:852ea15c4d85bc34773e618267603ffca6
 _LIBRIVOX = ROOT / "tests" / "data" / "librivox"
 
 
-def _annotation(turns: tuple[Turn, ...]) -> Annotation:
-    annotation = Annotation()
-    for number, turn in enumerate(turns):
-        annotation[Segment(turn.start_ms / 1000, turn.end_ms / 1000), number] = turn.speaker
-    return annotation
-
-
 def _error_rate(reference: tuple[Turn, ...], found: tuple[Turn, ...], collar_each_side_s: float) -> float:
+    from pyannote.core import Annotation, Segment, Timeline  # with scipy, which takes a second of each collection
+    from pyannote.metrics.diarization import DiarizationErrorRate
+
+    def annotation(turns: tuple[Turn, ...]) -> Annotation:
+        made = Annotation()
+        for number, turn in enumerate(turns):
+            made[Segment(turn.start_ms / 1000, turn.end_ms / 1000), number] = turn.speaker
+        return made
+
     # pyannote.metrics takes the collar's whole width, NIST's md-eval the half on each side.
     metric = DiarizationErrorRate(collar=2 * collar_each_side_s)
     whole = Timeline([Segment(0, max(turn.end_ms for turn in (*reference, *found)) / 1000)])
-    return float(metric(_annotation(reference), _annotation(found), uem=whole))
+    return float(metric(annotation(reference), annotation(found), uem=whole))
 
 
 @pytest.fixture(scope="session")
