@@ -157,7 +157,7 @@ class Admission:
             self._disk.check(folder)
         name = self.name(request.media)
         order = carry_out(request.order, digest, self._records.edits, folder) if request.order else None
-        if edits := self._edits(name, digest, folder):
+        if edits := self._edits(name, digest, folder, plan):
             choices = self._planner_for(request).choices()
             plan = with_edits(plan, edits, lambda inputs: single_step(stage_named(CORRECT), choices, inputs, None))
             decided_by = plan_digest(plan, self._planner.models.models, self.surroundings)
@@ -200,11 +200,14 @@ class Admission:
         subtitle = self._subtitle_of(request)
         return (*request.has, subtitle.language) if subtitle and subtitle.language else request.has
 
-    def _edits(self, name: str, digest: str, folder: Path) -> tuple[Edit, ...]:
-        """Return the corrections of a media file, after taking in those that are due."""
+    def _edits(self, name: str, digest: str, folder: Path, plan: Plan) -> tuple[Edit, ...]:
+        """Return the corrections of a media file, after taking in those that are due. Edited files are safe from a plan
+        that publishes nothing, and wait."""
         edits = self._records.edits.of(digest)
-        changed = changed_files(folder, edits, self._records.store) if self._taking_edits else []
-        if not changed or not self._taking_edits:
+        if not self._taking_edits or plan.partial:
+            return edits
+        changed = changed_files(folder, edits, self._records.store)
+        if not changed:
             return edits
         edits = self._records.edits.take_in(digest, changed)
         names = [file.path.name for file in changed]

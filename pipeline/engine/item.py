@@ -28,7 +28,7 @@ from shared.files import is_sound
 from shared.language_model import NOTHING, Usage
 
 _PROVISIONAL = "provisional: usable for now; the next run does the step again"
-_PARTIAL = "nothing is published, since not all steps were asked for; without these flags the run goes on from here"
+_PARTIAL = "nothing is published; the results of these steps are kept, and a run that needs them goes on from here"
 _LEAST_BYTES_PER_SECOND = 2_000  # of media data, for a time limit before the length is known
 
 

@@ -119,7 +119,10 @@ def make_plan(recipe: Recipe, choices: Choices) -> Plan:
             f"the recipe {choices.recipe_name} works on a film, and what is named is a subtitle",
             hint="name the film; the recipes for subtitles are subtitle, translate and transcribe",
         )
-    return Plan(choices.recipe_name, choices.profile_name, tuple(steps[step_id] for step_id in order), publications)
+    return Plan(
+        choices.recipe_name, choices.profile_name, tuple(steps[step_id] for step_id in order), publications,
+        partial=not recipe.publish,
+    )  # fmt: skip
 
 
 def _reduced(recipe: Recipe, choices: Choices) -> Recipe:

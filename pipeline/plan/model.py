@@ -183,7 +183,8 @@ class Publication:
 @dataclass(frozen=True)
 class Plan:
     """The steps in an order in which each comes after what it needs. Those in `again` are done even if their results
-    are in the store. A `partial` plan lacks the last steps, and nothing is published."""
+    are in the store. Of a `partial` plan nothing is published: it lacks the last steps, or its recipe publishes
+    nothing."""
 
     recipe: str
     profile: str

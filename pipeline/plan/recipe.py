@@ -8,7 +8,7 @@ A step that lacks a required input is left out, with every step that requires it
 recognised, and without an existing subtitle none is read.
 
 A recipe may extend another: `extends = "transcribe"`. It then states the steps that it adds or replaces, and what it
-publishes.
+publishes. One that publishes nothing makes results for reel's own page.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Recipe(Frozen):
     summary: str
     needs_target: bool = False
     steps: dict[str, RecipeStep]
-    publish: tuple[PublishRule, ...]
+    publish: tuple[PublishRule, ...] = ()
 
     @model_validator(mode="after")
     def _everything_exists(self) -> Self:

@@ -25,6 +25,7 @@ from shared.files import is_sound
 from shared.language_model import Usage
 
 _DAY_S = 24 * 3600
+_ONLY_LOOKED_AT = {"proxy"}  # stages whose results a page shows, and no step needs
 _LARGE_BYTES = 1_000_000  # sound and film; transcripts and subtitles of a long film are smaller
 
 
@@ -126,17 +127,19 @@ class _Candidate:
     used_at: float
 
     @property
-    def is_small(self) -> bool:
-        """Tell whether it is so small that it stays as long as a larger result may be deleted: texts cost the most to
-        make."""
-        return sum(file.size for file in self.result.files) < _LARGE_BYTES
+    def rank(self) -> int:
+        """Return when it is deleted: what was made only to be looked at first, then what is large, then what is small:
+        texts cost the most to make."""
+        if self.result.ingredients["stage"] in _ONLY_LOOKED_AT:
+            return 0
+        return 1 if sum(file.size for file in self.result.files) >= _LARGE_BYTES else 2
 
 
 def survey(store: ResultStore, older_than_s: float, keep_bytes: int | None, *, ask: Ask) -> Survey:
     """Return what may be deleted: every result not used for `older_than_s`, then others until at most `keep_bytes`
     stay.
 
-    Large results come first, then the rest, the oldest of each first.
+    Copies of pictures come first, then large results, then the rest, the oldest of each first.
     """
     results = {path: result for path in store.manifests() if (result := _read(path)) is not None}
     jobs, lost = _jobs(store, ask.moved_to)
@@ -183,7 +186,9 @@ def _candidates(
         for path, result in results.items()
         if result.key not in used_keys
     ]
-    return sorted(found, key=lambda candidate: (large_first and candidate.is_small, candidate.used_at, candidate.path))
+    return sorted(
+        found, key=lambda candidate: (candidate.rank if large_first else 0, candidate.used_at, candidate.path)
+    )
 
 
 def delete(store: ResultStore, surplus: Iterable[Surplus]) -> None:

@@ -47,6 +47,10 @@ class ChildPlan:
         known = self.settings.get(place)
         return {**self.settings["out"], "output_dir": place} if known is None else known
 
+    def is_for(self, place: Place, other: Place) -> bool:
+        """Tell whether a child for one place also does the jobs of another: of the output folder by its path."""
+        return place == other or self.settings_of(place) == self.settings_of(other)
+
 
 class JobRunner:
     """The queue and its child. All methods belong to one event loop."""
@@ -132,11 +136,11 @@ class JobRunner:
         assert child.stdin
         while not (reading.done() or self._stopping or self._ends_child):
             job = self.queue.next()
-            if job and job.place == place and len(self._at_work) < self._plan.at_once:
+            if job and self._plan.is_for(place, job.place) and len(self._at_work) < self._plan.at_once:
                 await self._send(child.stdin, self.queue.begin(job.id))
                 continue
             idle = job is None and not self._at_work
-            if job and job.place != place and not self._at_work:
+            if job and not self._plan.is_for(place, job.place) and not self._at_work:
                 break
             if not await self._wait(self._plan.linger_s if idle else None, reading) and idle:
                 break

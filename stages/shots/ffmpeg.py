@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from shared.documents.media import Media, Track, clock_tracks
+from shared.documents.media import Media, Track
 from shared.stage import Device, StageError
 from stages.shots.stage import Difference, Looked
 from stages.toolkit.media import ffmpeg
@@ -56,8 +56,7 @@ def load(models: Mapping[str, Path], device: Device) -> FfmpegShots:
 
 
 def _arguments(media: Path, info: Media, picture: Track) -> list[str]:
-    """Return ffmpeg's arguments for one pass over the picture; every other track that defines time 0 goes to a null
-    output."""
+    """Return ffmpeg's arguments for one pass over the picture."""
     filters = [
         f"scale=-2:{_HEIGHT}:flags=fast_bilinear",
         "scdet=threshold=100",
@@ -66,10 +65,7 @@ def _arguments(media: Path, info: Media, picture: Track) -> list[str]:
     ]
     arguments = [*ffmpeg.reading(media, "-threads", "1", "-skip_loop_filter", "all"), "-map", f"0:{picture.index}"]
     arguments += ["-vf", ",".join(filters), "-fps_mode", "passthrough", "-f", "null", "-"]
-    others = [index for index in clock_tracks(info.tracks) if index != picture.index]
-    for index in others:
-        arguments += ["-map", f"0:{index}"]
-    return arguments + (["-c", "copy", "-f", "null", "-"] if others else [])
+    return arguments + ffmpeg.keeping_clock(info, picture)
 
 
 def _read(scores: Path) -> Iterator[Difference]:

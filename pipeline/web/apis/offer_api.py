@@ -81,7 +81,7 @@ class OfferApi:
                 {"name": name, "summary": recipe.summary, "needs_target": recipe.needs_target,
                  "takes_targets": any(step.each for step in recipe.steps.values()),
                  "reads_pages": any(step.stage == _PAGES for step in recipe.steps.values())}
-                for name, recipe in recipes.items()
+                for name, recipe in recipes.items() if recipe.publish
             ],
             "profiles": [
                 {"name": name, "summary": profile.summary, "suits": profile.suits.accepts(hardware)}

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.web.apis.own_api import API, json_body
+from pipeline.web.job_queue import Job
 from pipeline.web.refused import Refused
 from pipeline.web.replies import json_reply, json_text
 from pipeline.web.review.document import Surroundings, document
@@ -174,7 +175,7 @@ class ReviewApi:
         path = reviews.glossary(base)
         glossary = read_glossary(path) if path else None
         around = Surroundings(
-            picture=picture_of(info, "" if film else obstacle),
+            picture=picture_of(info, "" if film else obstacle), has_proxy=reviews.proxy(base) is not None,
             sound_bytes=sound.stat().st_size if sound and sound.is_file() else None,
             glossary=(path.name, glossary) if path and glossary is not None else None,
             apply=self._apply_state(draft), newer=reviews.is_newer(draft),
@@ -203,6 +204,12 @@ def name_of(request: Request) -> str:
     """Return the id in the address."""
     name: str = request.path_params["id"]
     return name
+
+
+def accepted(request: Request, job: Job, more: dict[str, Any] | None = None) -> Response:
+    """Return the reply for a queued job: 202 with its id and place."""
+    where = f"{request.scope['root_path']}{API}/jobs/{job.id}"
+    return json_reply({"job": job.id, **(more or {})}, 202, {"location": where})
 
 
 def known_revision(request: Request, draft: OpenDraft) -> int:

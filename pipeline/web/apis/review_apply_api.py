@@ -14,9 +14,8 @@ from starlette.routing import Route
 from pipeline.base.errors import BadInput
 from pipeline.publishing.placed_pins import PlacedPin, placed_pins
 from pipeline.publishing.publish import changed_files
-from pipeline.web.apis.own_api import API, json_body
-from pipeline.web.apis.review_api import ONE, known_revision, name_of, stale_revision
-from pipeline.web.job_queue import Job
+from pipeline.web.apis.own_api import json_body
+from pipeline.web.apis.review_api import ONE, accepted, known_revision, name_of, stale_revision
 from pipeline.web.refused import Refused
 from pipeline.web.replies import json_reply
 from pipeline.web.review.applying import WINNERS, apply_draft, drop_order
@@ -63,7 +62,7 @@ class ReviewApplyApi:
         job = self._service.submit(applied.job)
         attempt = applied.attempt.model_copy(update={"job": job.id})
         await asyncio.to_thread(draft.save, draft.note.model_copy(update={"applying": attempt, "job": job.id}))
-        return _accepted(request, job, {"rev": draft.revision})
+        return accepted(request, job, {"rev": draft.revision})
 
     async def show_changes(self, request: Request) -> Response:
         """Return what the last applied draft has changed, and the steps that its job ran."""
@@ -92,7 +91,7 @@ class ReviewApplyApi:
         pins = await asyncio.to_thread(self._pins_named, draft.base, names) if names else None
         folder = self._reviews.drafts.root / "orders"
         new = await asyncio.to_thread(drop_order, draft.base, self._reviews, folder, pins)
-        return _accepted(request, self._service.submit(new), {})
+        return accepted(request, self._service.submit(new))
 
     async def add_term(self, request: Request) -> Response:
         """Add a term to the glossary of the run, or with `confirm` false tell the line that would be added."""
@@ -161,11 +160,6 @@ class ReviewApplyApi:
         for name in names:
             found[by_id[name].edit.sha256] = (*found.get(by_id[name].edit.sha256, ()), name)
         return found
-
-
-def _accepted(request: Request, job: Job, more: dict[str, Any]) -> Response:
-    where = f"{request.scope['root_path']}{API}/jobs/{job.id}"
-    return json_reply({"job": job.id, **more}, 202, {"location": where})
 
 
 def _change(track: str, one: Change) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""The files of a review: its sound, the peaks of that, single pictures, the film, and what was published."""
+"""The files of a review: its sound, the peaks of that, single pictures, the film or a copy of it, and what was
+published."""
 
 from __future__ import annotations
 
@@ -14,14 +15,16 @@ from starlette.routing import Route
 from pipeline.base.errors import BadInput
 from pipeline.publishing.beside import place_of
 from pipeline.web.apis.files_api import leave_out_bad_range
-from pipeline.web.apis.review_api import ONE, name_of
+from pipeline.web.apis.review_api import ONE, accepted, name_of
+from pipeline.web.job_maker import Ordered
 from pipeline.web.refused import Refused
 from pipeline.web.review.drafts import OpenDraft
-from pipeline.web.review.pictures import Picture, picture_of
+from pipeline.web.review.pictures import PROXY, Picture, picture_of
 from pipeline.web.service import Service
 from shared.documents.media import Media
 
 _STILLS_BACK = 3  # seconds; the tracks of a film end together as a rule, and containers round
+_PRIORITY = 1.0
 _FOR_EVER = "private, max-age=31536000, immutable"
 
 
@@ -29,6 +32,7 @@ class ReviewFilesApi:
     """Handlers of the files of a review."""
 
     def __init__(self, service: Service) -> None:
+        self._service = service
         self._reviews, self._made = service.reviews, service.made
 
     def routes(self) -> list[Route]:
@@ -39,6 +43,8 @@ class ReviewFilesApi:
             Route(f"{ONE}/peaks", self.peaks, methods=methods),
             Route(f"{ONE}/stills/{{number}}", self.still, methods=methods),
             Route(f"{ONE}/picture", self.picture, methods=methods),
+            Route(f"{ONE}/proxy", self.proxy, methods=methods),
+            Route(f"{ONE}/proxy", self.make_proxy, methods=["POST"]),
             Route(f"{ONE}/files/{{name}}", self.file, methods=methods),
         ]
 
@@ -82,6 +88,25 @@ class ReviewFilesApi:
         if picture.tier != "original" or film is None:
             raise Refused(404, "review.no-picture", "the film is not shown by itself", picture.why)
         return _file(request, film, draft.base.media_sha256, str(picture.type), "private, no-cache")
+
+    async def proxy(self, request: Request) -> Response:
+        """Return the small copy of the film's picture that browsers play, whole or by ranges."""
+        draft = await self._draft(request)
+        digest = await asyncio.to_thread(self._reviews.proxy, draft.base)
+        if digest is None:
+            raise Refused(404, "review.no-proxy", "there is no copy of the picture", "send POST to have it made")
+        return _file(request, self._reviews.store.object_path(digest), digest, "video/mp4", "private, no-cache")
+
+    async def make_proxy(self, request: Request) -> Response:
+        """Queue the job that makes a small copy of the film's picture: 202 with its id. A person waits for it, so it
+        goes before others."""
+        draft = await self._draft(request)
+        _, film, picture = await asyncio.to_thread(self._picture, draft)
+        if film is None or picture.tier == "none":
+            raise Refused(409, "review.no-picture", "there is no picture that could be copied", picture.why)
+        maker, place = self._service.maker, self._service.media_place
+        ordered = Ordered(film, Path(draft.base.media).name, place, "review", _PRIORITY, draft.base.media_sha256)
+        return accepted(request, self._service.submit(maker.job(ordered, maker.overrides({"recipe": PROXY}))))
 
     async def file(self, request: Request) -> Response:
         """Return a published file, whole or by ranges."""

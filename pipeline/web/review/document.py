@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pipeline.publishing.doubts import Doubt, Subtitles, find_doubts
 from pipeline.web.review.drafts import OpenDraft, labels_of, names_of
 from pipeline.web.review.operations import DOUBT, Mark, cues_of, to_redo, to_undo
-from pipeline.web.review.pictures import STILL_MS, Picture
+from pipeline.web.review.pictures import PROXY, STILL_MS, Picture
 from shared.documents.base import Document
 from shared.documents.cue import Cue, CueSheet
 from shared.documents.diarization import Turn, from_rttm
@@ -31,10 +31,12 @@ _Document = TypeVar("_Document", bound=Document)
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Facts beside the draft: the picture, the length of the sound's file (None: it is not there),
-    the run's glossary by its name, and the state of the last attempt to apply. `newer`: the files were made again."""
+    """Facts beside the draft: the picture, whether there is a copy of it, the length of the sound's file (None: it is
+    not there), the run's glossary by its name, and the state of the last attempt to apply. `newer`: the files were made
+    again."""
 
     picture: Picture
+    has_proxy: bool
     sound_bytes: int | None
     glossary: tuple[str, Glossary] | None
     apply: Mapping[str, object]
@@ -91,7 +93,7 @@ def document(draft: OpenDraft, around: Surroundings) -> _Data:
         "doubts": _doubts(draft, given, words, around.glossary[1] if around.glossary else None),
         "sound": _sound(base.speech, around.sound_bytes),
         "peaks": {"href": "peaks", "type": "application/octet-stream"} if around.sound_bytes is not None else None,
-        "picture": _picture(around.picture),
+        "picture": _picture(around.picture, around.has_proxy),
         "glossary": _glossary(around.glossary),
         "apply": dict(around.apply),
     }  # fmt: skip
@@ -226,10 +228,11 @@ def _sound(digest: str | None, size: int | None) -> _Data | None:
     return {"href": "sound", "type": "audio/wav", "bytes": size, "etag": digest} if size is not None else None
 
 
-def _picture(one: Picture) -> _Data:
+def _picture(one: Picture, has_proxy: bool) -> _Data:
+    proxy = {"href": PROXY, "type": "video/mp4"} if has_proxy else None
     stills = {"href": "stills/{n}", "count": one.stills, "every_ms": STILL_MS} if one.stills else None
     href = "picture" if one.tier == "original" else None
-    return {**asdict(one), "href": href, "codecs": None, "stills": stills}
+    return {**asdict(one), "href": href, "codecs": None, "stills": stills, "proxy": proxy}
 
 
 def _glossary(given: tuple[str, Glossary] | None) -> _Data | None:

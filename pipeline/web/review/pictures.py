@@ -1,7 +1,8 @@
 """Decides how the picture of a film can be shown beside its sound: the film itself, single stills, or not at all. Pure.
 
 The sound comes from the results, so that only the picture of the film has to be one that a browser plays. A browser may
-say that it can play a file and then show nothing, so the page looks for itself whether a picture comes.
+say that it can play a file and then show nothing, so the page looks for itself whether a picture comes. Where it has
+only stills, a person may ask for a small copy of the picture: the recipe `proxy` makes it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Literal
 from shared.documents.media import Media
 
 Tier = Literal["original", "stills", "none"]
+PROXY = "proxy"
+"""Name of the recipe, and of its step, that makes a copy which browsers play."""
 STILL_MS = 1000
 """Two stills are so far apart."""
 # What Chromium was seen to play, by ffmpeg's names. It takes HEVC in an MP4 for playable, and shows no picture.

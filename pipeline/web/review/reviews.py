@@ -8,10 +8,11 @@ from pathlib import Path
 
 from pipeline.publishing.record import JOB, Job, read_job
 from pipeline.store.index import Index
-from pipeline.store.results import ResultStore
+from pipeline.store.results import ResultStore, StoredFile
 from pipeline.web.media_roots import MediaRoots
 from pipeline.web.refused import Refused
 from pipeline.web.review.drafts import DraftStore, OpenDraft
+from pipeline.web.review.pictures import PROXY
 from pipeline.web.review.review_base import ReviewBase, is_review, read_base, review_id
 from shared.documents.base import DocumentError
 from shared.text.glossary import Glossary
@@ -96,6 +97,16 @@ class Reviews:
             return self._roots.find(base.media), ""
         except Refused as refused:
             return None, " ".join(filter(None, [refused.message, refused.hint and f"({refused.hint})"]))
+
+    def proxy(self, base: ReviewBase) -> str | None:
+        """Return the digest of the copy of the film's picture; None if none is kept."""
+        rows = Index(self.store.index.file).query(
+            "SELECT key FROM run_steps WHERE media = ? AND step = ? AND key IS NOT NULL ORDER BY ended_ms DESC LIMIT 1",
+            (base.media_sha256, PROXY),
+        )
+        result = self.store.manifest(str(rows[0][0])) if rows else None
+        video = result.outputs.get("video") if result else None
+        return video.sha256 if isinstance(video, StoredFile) and self._is_there(video.sha256) else None
 
     def is_there(self, base: ReviewBase) -> bool:
         """Tell whether the media file is where it was."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from shared.containers import FORMATS
+from shared.documents.media import Media, Track, clock_tracks
 from shared.processes import child_options
 from shared.stage import StageError
 
@@ -122,6 +123,14 @@ def reading(media: Path, *options: str) -> list[str]:
     """Return the arguments that open a user's file as an input."""
     guards = ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", ",".join(FORMATS)]
     return [*guards, *options, "-i", address(media)]
+
+
+def keeping_clock(info: Media, read: Track) -> list[str]:
+    """Return the arguments of a null output for every other track that defines time 0: ffmpeg begins at 0 with the
+    first moment of the tracks that it reads."""
+    others = [index for index in clock_tracks(info.tracks) if index != read.index]
+    maps = [word for index in others for word in ("-map", f"0:{index}")]
+    return [*maps, "-c", "copy", "-f", "null", "-"] if others else []
 
 
 def run(

@@ -76,8 +76,8 @@ def test_an_unknown_recipe_names_those_there_are() -> None:
         load_recipe("subtitel", CONFIG / "recipes")
     assert (
         caught.value.hint
-        == "did you mean `subtitle`? the recipes are names, page-text, screen-text, subtitle, sync, transcribe,"
-        " translate"
+        == "did you mean `subtitle`? the recipes are names, page-text, proxy, screen-text, subtitle, sync,"
+        " transcribe, translate"
     )
 
 

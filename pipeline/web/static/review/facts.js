@@ -53,12 +53,14 @@ function publishedOf(document_) {
   return new Map([...now, ...document_.removed_cues.map((one) => [one.id, one.was])]);
 }
 
+/** Return how the picture can be shown: `films` in the order in which they are tried, and stills. */
 function pictureOf(picture, href) {
-  const { stills } = picture;
+  const { stills, proxy } = picture;
+  const films = isPlayable(picture) ? [{ url: href(picture.href), offsetMs: picture.start_ms ?? 0 }] : [];
+  if (proxy) films.push({ url: href(proxy.href), offsetMs: 0 });
   const times = stills ? Array.from({ length: stills.count }, (_, number) => number * stills.every_ms) : [];
   return {
-    tier: isPlayable(picture) ? "film" : "stills", url: picture.href && href(picture.href),
-    offsetMs: picture.start_ms ?? 0, why: picture.why ?? null,
+    films, why: picture.why ?? null, canBeCopied: picture.tier !== "none" && !proxy,
     stills: { times, url: (number) => href(stills.href.replace("{n}", number)) },
   };
 }

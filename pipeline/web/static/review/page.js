@@ -16,6 +16,7 @@ import { Outbox } from "./saving/outbox.js";
 import { ReviewApi } from "./saving/review_api.js";
 import { Saver } from "./saving/saver.js";
 import { lockTab } from "./saving/tab_lock.js";
+import { offerCopy } from "./screen/copy_offer.js";
 import { Picture } from "./screen/picture.js";
 import { Player } from "./screen/player.js";
 import { SubtitleOverlay } from "./screen/subtitle_overlay.js";
@@ -45,6 +46,7 @@ async function open() {
   const saver = new Saver(api, outbox, session, document_);
   const parts = { api, session, saver, outbox, ...partsOf(session, outbox), onApplied: () => location.reload() };
   connect(parts);
+  offerCopy(api, parts.picture, byId("make-copy"));
   rememberPlace(parts);
   await takeUp(parts);
   goToAddressedTime(parts);

@@ -68,10 +68,19 @@ def test_the_sound_of_every_format_is_heard_and_a_picture_or_a_word_is_shown(ser
         assert _heard_ms(page) > 0, name
         for other in {VIDEO, STILLS, WORDS} - {shown}:
             expect(page.locator(other), name).to_be_hidden()
+        expect(page.locator("#make-copy"), name).to_be_visible(visible=shown == STILLS)
         if shown == WORDS:
             expect(page.locator(WORDS), name).to_have_text("the file has no moving picture")
         else:
             assert _width_of_picture(page, shown) > 0, name
+
+    page = ready(open_page(served, f"/review/{reviews['hevc.mp4']}").page)
+    page.get_by_role("button", name="Make a moving picture").click()
+    expect(page.locator(VIDEO)).to_be_visible()
+    assert _width_of_picture(page, VIDEO) == 320
+    expect(page.locator("#make-copy")).to_be_hidden()
+    page.reload()
+    expect(ready(page).locator(VIDEO)).to_be_visible()
 
 
 def _heard_ms(page: Page) -> float:

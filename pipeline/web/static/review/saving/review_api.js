@@ -49,9 +49,24 @@ export class ReviewApi {
     return ask("GET", `${this.#root}/changes`);
   }
 
-  /** Return the job of the queue that applies the corrections. */
+  /** Have a copy of the picture made; returns `{job}`. */
+  makeCopy() {
+    return ask("POST", `${this.#root}/proxy`);
+  }
+
+  /** Return a job of the queue. */
   job(id) {
     return ask("GET", `api/1/jobs/${id}`);
+  }
+
+  /** Return how far a job is. */
+  work(id) {
+    return ask("GET", `api/1/jobs/${id}/work`);
+  }
+
+  /** Cancel a job. */
+  cancel(id) {
+    return ask("DELETE", `api/1/jobs/${id}`);
   }
 
   /** Show how a term would stand in the glossary, or write it there. */

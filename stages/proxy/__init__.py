@@ -1,0 +1,1 @@
+"""Make a small copy of the picture."""

@@ -1,0 +1,116 @@
+"""Make a small copy of the picture that every browser plays, for a film whose own picture it does not play.
+
+The copy has no sound, and a constant frame rate. Its time 0 is that of the sound that `demux` makes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import Field
+
+from shared.documents.media import Media, Track
+from shared.stage import Backend, Files, Job, Params, Resources, Stage
+
+_FRAME_RATE = 25.0  # where the container does not say
+_HIGHEST_RATE = 30.0
+_ASPECT = 16 / 9  # where the size is not known
+
+
+class ProxyInputs(Files):
+    """`media`: the file; `info`: `shared.documents.media.Media`, for its picture."""
+
+    media: Path
+    info: Path
+
+
+class ProxyParams(Params):
+    """How large the copy is."""
+
+    height: int = Field(
+        360, ge=64, le=1080, multiple_of=2, description="of the copy, in pixels; never more than the film has"
+    )
+    quality: int = Field(28, ge=18, le=40, description="x264's constant rate factor: a lower one is better and larger")
+
+
+class ProxyOutputs(Files):
+    """`video`: an MP4 file with H.264 and no sound; None if the file has no moving picture."""
+
+    video: Path | None = None
+
+
+ProxyJob = Job[ProxyInputs, ProxyParams]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Size of the copy in pixels, both even, its frame rate, and its quality as in `ProxyParams`."""
+
+    width: int
+    height: int
+    frame_rate: float
+    quality: int
+
+
+class Engine(Protocol):
+    """A backend: write the copy of a picture to `target`. Raises `StageError`."""
+
+    def copy(
+        self, media: Path, info: Media, picture: Track, look: Look, target: Path, progress: Callable[[float], None]
+    ) -> None: ...
+
+
+def run(engine: Engine, job: ProxyJob) -> ProxyOutputs:
+    """Write the copy, if there is a picture."""
+    info = Media.read(job.inputs.info)
+    if info.picture is None:
+        job.note("skipped", "there is no picture")
+        return ProxyOutputs()
+    target = job.out_dir / "proxy.mp4"
+    engine.copy(job.inputs.media, info, info.picture, look_of(info.picture, job.params), target, job.progress)
+    return ProxyOutputs(video=target)
+
+
+def stub(job: ProxyJob) -> ProxyOutputs:
+    """Copy the file as it is."""
+    return ProxyOutputs(video=Path(shutil.copyfile(job.inputs.media, job.out_dir / "proxy.mp4")))
+
+
+def look_of(picture: Track, params: ProxyParams) -> Look:
+    """Return how the copy of a picture looks: its shape as it is shown, and at most the height of `params` and
+    30 frames a second."""
+    height = _even(min(picture.shown_height or picture.height or params.height, params.height))
+    rate = picture.frame_rate or _FRAME_RATE
+    while rate > _HIGHEST_RATE:
+        rate /= 2
+    return Look(_even(height * (picture.aspect or _ASPECT)), height, rate, params.quality)
+
+
+def _even(number: float) -> int:
+    """Return the nearest even number, as the colours of H.264 need it."""
+    return max(2 * round(number / 2), 2)
+
+
+STAGE = Stage(
+    name="proxy",
+    version=1,
+    summary="make a small copy of the picture that every browser plays",
+    inputs=ProxyInputs,
+    params=ProxyParams,
+    outputs=ProxyOutputs,
+    backends={
+        "ffmpeg": Backend(
+            module="stages.proxy.ffmpeg",
+            environment="lite",
+            summary="H.264 by ffmpeg and x264",
+            tools=("ffmpeg",),
+            resources=Resources(cpus=2, memory_gib=1.0, time_base_s=120.0, time_per_media_s=10.0),
+        )
+    },
+    run=run,
+    stub=stub,
+)
