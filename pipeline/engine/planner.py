@@ -12,7 +12,7 @@ from pipeline.base.project import CONFIG
 from pipeline.base.settings import Settings, with_overrides
 from pipeline.model_cache.cache import ModelCache
 from pipeline.plan.glossary import load_glossary
-from pipeline.plan.language_tables import load_languages
+from pipeline.plan.language_tables import load_error_rates, load_languages
 from pipeline.plan.languages_asked import check_languages
 from pipeline.plan.make_plan import Choices, make_plan
 from pipeline.plan.model import ExistingSubtitle, Plan
@@ -75,6 +75,7 @@ class Planner:
             defaults={SUBTITLE: {"formats": list(FORMATS)}} if self.settings.beside else {},
             guide=load_guide(self.settings.guide, CONFIG / "guides").params,
             languages=load_languages(CONFIG / "languages"),
+            error_rates=load_error_rates(CONFIG / "error_rates.toml"),
             glossary=load_glossary(self.settings.glossary),
             subtitle=self.subtitle,
             device=self.device,

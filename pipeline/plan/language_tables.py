@@ -1,8 +1,10 @@
-"""Tables by language: the files in `config/languages`, turned around for the stages whose parameters name them."""
+"""Tables by language: the files in `config/languages`, turned around for the stages whose parameters name them, and the
+published error rates of recognisers."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
@@ -10,6 +12,7 @@ from pydantic import JsonValue, ValidationError
 from pipeline.base.errors import UsageError
 from shared.documents.base import Frozen
 from shared.mistakes import first_mistake
+from shared.text.error_rates import ErrorRate
 from shared.text.joining_words import JoiningWords
 from shared.text.language import parse_language
 
@@ -43,6 +46,35 @@ def load_languages(folder: Path) -> dict[str, dict[str, JsonValue]]:
         for name, value in data.model_dump(mode="json", exclude_unset=True).items():
             tables[name][tag] = value
     return tables
+
+
+class PublishedRates(Frozen):
+    """A publication: error rates by model and language, in percent of `unit`s."""
+
+    source: str
+    unit: str
+    rates: dict[str, dict[str, float]]
+
+
+class ErrorRatesFile(Frozen):
+    """`config/error_rates.toml`."""
+
+    published: tuple[PublishedRates, ...]
+
+
+def load_error_rates(path: Path) -> Mapping[str, Mapping[str, JsonValue]]:
+    """Return the published rates by model and language, each an `ErrorRate` in JSON. Raises `UsageError` for a file of
+    another form."""
+    found: dict[str, dict[str, JsonValue]] = {}
+    try:
+        for one in ErrorRatesFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).published:
+            for model, rates in one.rates.items():
+                for tag, percent in rates.items():
+                    rate = ErrorRate.model_validate({"percent": percent, "unit": one.unit, "source": one.source})
+                    found.setdefault(model, {})[parse_language(tag)] = rate.model_dump(mode="json")
+    except (ValueError, tomllib.TOMLDecodeError) as error:
+        raise UsageError("language.invalid", f"{path} is not a table of error rates: {_reason(error)}") from error
+    return found
 
 
 def _reason(error: ValueError) -> str:

@@ -59,6 +59,7 @@ class Choices:
     defaults: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)  # by stage: below all but the guide's
     guide: Mapping[str, JsonValue] = field(default_factory=dict)  # for every stage that takes a guide's limits
     languages: Mapping[str, JsonValue] = field(default_factory=dict)  # tables by name, for stages that take them
+    error_rates: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)  # published, by model and language
     glossary: FromUser | None = None
     subtitle: ExistingSubtitle | None = None  # that stands for recognition
     incomplete: Collection[str] = ()  # the models that are not whole
@@ -206,7 +207,7 @@ def _filled(
 ) -> Step:
     """Return the step with its backend, models and parameters."""
     name, backend, models, choice = _backend(stage, choices, target)
-    params = _params(stage, step, choices, target)
+    params = _params(stage, step, choices, target, models)
     by_language = _language_models(stage, backend, choices)
     code: dict[str, Option] = {}
     for role, model in {**models, **by_language}.items():
@@ -308,7 +309,7 @@ def _translator(choices: Choices, filled: ProfileStage, source: str | None, targ
     )
 
 
-def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None) -> Params:
+def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None, models: Mapping[str, str]) -> Params:
     """Return the parameters: the stage's defaults < the guide and the glossary < the profile < the recipe < the
     user."""
     filled = choices.profile.stages.get(stage.name)
@@ -317,6 +318,9 @@ def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None
     tables = choices.languages if issubclass(stage.params, LanguageParams) else {}
     by_language = {name: table for name, table in tables.items() if name in stage.params.model_fields}
     words = _hotwords(choices) if "hotwords" in stage.params.model_fields else {}
+    if "error_rates" in stage.params.model_fields:
+        rates = [choices.error_rates.get(model, {}) for model in models.values()]
+        by_language["error_rates"] = {tag: rate for one in rates for tag, rate in one.items()}
     ours = choices.defaults.get(stage.name, {})
     users = {name: value for name, value in choices.settings_of(stage.name).items() if name not in _NO_PARAMS}
     values: dict[str, JsonValue] = {

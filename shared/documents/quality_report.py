@@ -7,6 +7,8 @@ from typing import Literal
 from shared.documents.base import Document, Frozen
 
 Severity = Literal["error", "warning"]
+UNSURE_TRANSLATION = "unsure-translation"
+"""The rule that a cue breaks whose translation the model itself doubts."""
 
 
 class Offender(Frozen):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from shared.documents.base import Document, Frozen
 
 
 class TranslatedSegment(Frozen):
-    """The text of the transcript's segment `id` in the target language."""
+    """The text of the transcript's segment `id` in the target language. `unsure`: the model itself doubts it."""
 
     id: int
     text: str
+    unsure: bool = Field(default=False, exclude_if=lambda unsure: not unsure)
 
 
 class Translation(Document):

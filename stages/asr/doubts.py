@@ -1,16 +1,21 @@
-"""Doubts of what the decoder wrote: text on silence, repetition, and an echo of its prompt. Pure."""
+"""Doubts of what the decoder wrote: text on silence, repetition, an echo of its prompt, a weak language. Pure."""
 
 from __future__ import annotations
 
 import unicodedata
 import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from shared.documents.transcript import Segment
+from shared.text.error_rates import ErrorRate
+from shared.text.language import english_name
+from shared.text.language_params import of_language
 from shared.text.text_width import is_spaceless
 from stages.asr.heard import Heard
 
 _ECHO_WORDS = 2
+_WEAK_PERCENT = 30.0  # to correct a third of all words or letters is more work than to type them
 
 # `You` on 20 s of silence: log probability -0.8, so sure enough for Whisper's rule, but its word 0.08. Segments of
 # real speech have 0.75 and more, at 0 dB too; where one had 0.16, Whisper was not above `no_speech_threshold`.
@@ -59,6 +64,17 @@ def echoes(text: str, prompt: str | None) -> bool:
     return len(said) >= _ECHO_WORDS and any(
         shown[at : at + len(said)] == said for at in range(len(shown) - len(said) + 1)
     )
+
+
+def weaknesses(languages: Iterable[str], rates: Mapping[str, ErrorRate]) -> Iterator[str]:
+    """Yield a warning of each language in which the model is known to be weak, by its published error rates."""
+    for language in dict.fromkeys(languages):
+        rate = of_language(rates, language, None)
+        if rate and rate.percent >= _WEAK_PERCENT:
+            yield (
+                f"this model is known to be weak in {english_name(language)}, so expect many errors: its published"
+                f" {rate.unit} error rate is {rate.percent:.0f} % ({rate.source})"
+            )
 
 
 def _plain(text: str) -> list[str]:

@@ -23,13 +23,14 @@ from shared.documents.removals import Removal, Removals
 from shared.documents.speech import Region, SpeechRegions
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.stage import Backend, Fallback, Files, Job, Resources, Stage, StageError
+from shared.text.error_rates import ErrorRate
 from shared.text.glossary import cut_hotwords
 from shared.text.language import UNDETERMINED, primary
 from shared.text.language_names import known_or_none
 from shared.text.language_params import LanguageParams, of_language
 from shared.text.timecode import clock
 from shared.whisper_memory import whisper_resources
-from stages.asr.doubts import Limits, echoes, judge
+from stages.asr.doubts import Limits, echoes, judge, weaknesses
 from stages.asr.heard import Heard
 from stages.asr.missed import missed
 from stages.asr.packs import cut, make_packs
@@ -78,6 +79,7 @@ class AsrParams(LanguageParams):
     example_text: dict[str, str] = Field(
         {}, description="by language: sentences with punctuation, which the decoder then writes too"
     )
+    error_rates: dict[str, ErrorRate] = Field({}, description="by language: published rates; a high one is told")
     hotwords: str | None = Field(
         None, description="names and terms that the decoder should prefer; by default those of the glossary"
     )
@@ -160,6 +162,8 @@ def run(engine: Engine, job: AsrJob) -> AsrOutputs:
     if left_out:
         first = f"{left_out[0].text[:60]!r} at {clock(left_out[0].start_ms)}"
         job.warn(f"left out text without speech: {first}, {len(left_out)} in all; removed.json lists them")
+    for warning in weaknesses((segment.language or language for segment in said), job.params.error_rates):
+        job.warn(warning)
     if not said and not wanted:  # noise sounds like some language too
         language, probability = UNDETERMINED, 0.0
     outputs = _write(job, speech.duration_ms, language, probability, said, left_out)
@@ -315,7 +319,7 @@ _DECODING = ("beam_size", "patience", "initial_prompt", "example_text", "hotword
 
 STAGE = Stage(
     name="asr",
-    version=7,
+    version=8,
     summary="transcribe speech, with a time for each word",
     inputs=AsrInputs,
     params=AsrParams,

@@ -12,7 +12,7 @@ from pydantic import Field
 from shared.documents.cue import Cue, CueSheet, KeptCues, Kind, ReadCues
 from shared.documents.media import Media, Track
 from shared.documents.pins import Pin, Pins
-from shared.documents.quality_report import Broken, Offender, QualityReport
+from shared.documents.quality_report import UNSURE_TRANSLATION, Broken, Offender, QualityReport
 from shared.documents.removals import Label, Labels
 from shared.documents.shots import Shots
 from shared.documents.transcript import Transcript
@@ -139,6 +139,7 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
     own = wishes.kept.kind if wishes.kept else "full"
     sheet = sheet.model_copy(update={"kind": own if job.params.kind == "full" else job.params.kind})
     report = with_changed_sources(engine.check(sheet, limits, transcript.duration_ms), sheet, corrections.pins)
+    report = with_unsure_translations(report, sheet, transcript, translation)
     typed = {
         read.format: path.read_bytes()  # as the user typed it: it may hold more than a cue can
         for path, read in zip(job.inputs.edited, corrections.read, strict=True)
@@ -190,6 +191,26 @@ def with_changed_sources(report: QualityReport, sheet: CueSheet, pins: Sequence[
         meaning="corrected translations whose source sentence has changed since",
     )  # fmt: skip
     return report.model_copy(update={"broken": (*report.broken, changed)})
+
+
+def with_unsure_translations(
+    report: QualityReport, sheet: CueSheet, transcript: Transcript, translation: Translation | None
+) -> QualityReport:
+    """Return the report with the cues of a translation that the model itself doubts."""
+    doubted = {segment.id for segment in translation.segments if segment.unsure} if translation else set()
+    spoken = [segment for segment in transcript.segments if segment.id in doubted]
+    offenders = tuple(
+        Offender(number=number, start_ms=cue.start_ms, found=1, text=" / ".join(cue.lines))
+        for number, cue in enumerate(sheet.cues, 1)
+        if cue.spoken and any(one.start_ms < cue.spoken.end_ms and one.end_ms > cue.spoken.start_ms for one in spoken)
+    )
+    if not offenders:
+        return report
+    unsure = Broken(
+        rule=UNSURE_TRANSLATION, severity="warning", limit=0, count=len(offenders), worst=offenders,
+        meaning="translations that the model itself is unsure of",
+    )  # fmt: skip
+    return report.model_copy(update={"broken": (*report.broken, unsure)})
 
 
 def _wishes(job: SubtitleJob, language: str) -> Wishes:
@@ -280,7 +301,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, bytes], rep
 
 STAGE = Stage(
     name="subtitle",
-    version=15,
+    version=16,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,

@@ -1,4 +1,4 @@
-"""The segments of whose translation a decoder itself is unsure: told, so that they do not pass for good ones."""
+"""Marks the segments whose translation a decoder itself doubts, so that they do not pass for good ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ _TOLD = 5  # times in the warning
 
 
 def report_doubts(work: Work, scores: Sequence[float]) -> None:
-    """Warn of the segments whose score, a mean log probability, is below `UNSURE`, and note how many there are."""
-    unsure = [segment.start_ms for segment, score in zip(work.segments, scores, strict=True) if score < UNSURE]
+    """Mark the segments whose score, a mean log probability, is below `UNSURE`; warn of them, and note how many there
+    are."""
+    unsure = [segment for segment, score in zip(work.segments, scores, strict=True) if score < UNSURE]
+    for segment in unsure:
+        work.mark_unsure(segment.id)
     work.note("unsure", len(unsure))
     if unsure:
-        times = ", ".join(clock(start_ms) for start_ms in unsure[:_TOLD])
+        times = ", ".join(clock(segment.start_ms) for segment in unsure[:_TOLD])
         more = ", ..." if len(unsure) > _TOLD else ""
         work.warn(
             f"the model is unsure of its translation of {len(unsure)} of {len(scores)} segments, which may say"

@@ -6,7 +6,7 @@ translates text works on whole sentences (`stages.translate.sentences`); what co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -81,8 +81,8 @@ TranslateJob = Job[TranslateInputs, TranslateParams]
 class Work:
     """The work of a backend. `source` and `target` are BCP-47; each term of `glossary` has a rendering in `target`.
     `progress` takes the part that is done, and is called often; `warn` takes a sentence for the user,
-    `mark_provisional` the reason why the result may be better another time, and `note` a fact to keep with the
-    result."""
+    `mark_provisional` the reason why the result may be better another time, `note` a fact to keep with the result, and
+    `mark_unsure` the id of a segment whose translation the model itself doubts."""
 
     audio: Path | None
     segments: Sequence[Segment]
@@ -94,6 +94,7 @@ class Work:
     warn: Callable[[str], None]
     mark_provisional: Callable[[str], None]
     note: Callable[[str, Fact], None]
+    mark_unsure: Callable[[int], None]
 
 
 class Engine(Protocol):
@@ -191,9 +192,10 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
         return _write(job, transcript, target, [segment.text for segment in transcript.segments])
     if not translates(job.backend, source, target):
         raise _no_such_pair(job.backend, source, target)
+    unsure: set[int] = set()
     work = Work(
         job.inputs.audio, transcript.segments, source, target, job.params, glossary, job.progress, job.warn,
-        job.mark_provisional, job.note,
+        job.mark_provisional, job.note, unsure.add,
     )  # fmt: skip
     found = _without_echoes([text.strip() for text in engine.translate(work)], transcript)
     said = [text for text, segment in zip(found, transcript.segments, strict=True) if _says_something(segment.text)]
@@ -211,7 +213,7 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     texts = [text or segment.text for text, segment in zip(found, transcript.segments, strict=True)]
     job.note("untranslated", untranslated)
     _report_terms(job, glossary, transcript, texts, target)
-    return _write(job, transcript, target, texts)
+    return _write(job, transcript, target, texts, unsure)
 
 
 def _without_echoes(found: Sequence[str], transcript: Transcript) -> list[str]:
@@ -260,9 +262,12 @@ def _no_such_pair(backend: str, source: str, target: str) -> StageError:
     return StageError("translate.pair", f"backend `{backend}` does not translate {names}", hint)
 
 
-def _write(job: TranslateJob, transcript: Transcript, target: str, texts: Sequence[str]) -> TranslateOutputs:
+def _write(
+    job: TranslateJob, transcript: Transcript, target: str, texts: Sequence[str], unsure: Collection[int] = ()
+) -> TranslateOutputs:
     translated = tuple(
-        TranslatedSegment(id=segment.id, text=text) for segment, text in zip(transcript.segments, texts, strict=True)
+        TranslatedSegment(id=segment.id, text=text, unsure=segment.id in unsure)
+        for segment, text in zip(transcript.segments, texts, strict=True)
     )
     job.note("language", target)
     job.note("source", transcript.language)
@@ -290,7 +295,7 @@ _DECODING = tuple(
 
 STAGE = Stage(
     name="translate",
-    version=7,
+    version=8,
     summary="translate a transcript, segment by segment, sentence by sentence",
     inputs=TranslateInputs,
     params=TranslateParams,

@@ -16,7 +16,7 @@ from pipeline.web.review.pictures import PROXY, STILL_MS, Picture
 from shared.documents.base import Document
 from shared.documents.cue import Cue, CueSheet
 from shared.documents.diarization import Turn, from_rttm
-from shared.documents.quality_report import QualityReport
+from shared.documents.quality_report import UNSURE_TRANSLATION, QualityReport
 from shared.documents.removals import Removals
 from shared.documents.shots import Shots
 from shared.documents.transcript import Segment, Transcript, Word
@@ -166,7 +166,7 @@ def _over(report: QualityReport | None, track: str) -> tuple[dict[str, list[_Dat
     over: dict[str, list[_Data]] = {}
     changed: dict[str, str] = {}
     for broken in report.broken if report else ():
-        for one in broken.worst:
+        for one in broken.worst if broken.rule != UNSURE_TRANSLATION else ():  # which is a doubt
             name = f"{track}/{one.number - 1}"
             if broken.rule == _CHANGED_SOURCE:
                 changed[name] = one.reason or broken.meaning

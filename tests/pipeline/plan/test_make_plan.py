@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
+from pipeline.model_cache.manifest import load_manifest
+from pipeline.plan.language_tables import load_error_rates
 from pipeline.plan.make_plan import Choices, make_plan
 from pipeline.plan.model import AllOf, FirstOf, FromFile, FromStep, Plan
 from pipeline.plan.oom_fallback import on_processor
@@ -60,6 +62,38 @@ def test_without_a_film_no_recipe_copies_the_picture_and_nothing_else_changes(re
     assert [step for step in made.steps if step.stage.name != "mux"] == list(without.steps)
     assert [one for one in made.publications if one.step != "mux"] == list(without.publications)
     assert not any(step.stage.name == "mux" for step in without.steps)
+
+
+def test_the_recogniser_is_told_the_published_error_rates_of_its_own_model() -> None:
+    rates = load_error_rates(CONFIG / "error_rates.toml")
+    made = {
+        model: make_plan(
+            load_recipe("transcribe", CONFIG / "recipes"),
+            Choices("transcribe", "starter", _with_whisper(model), (), {}, error_rates=rates),
+        )
+        for model in ("faster-whisper-base", "faster-whisper-small", "faster-whisper-turbo")
+    }  # fmt: skip
+    told = {
+        model: next(step.params.model_dump()["error_rates"] for step in plan.steps if step.id == "asr")
+        for model, plan in made.items()
+    }
+    assert told["faster-whisper-base"]["hi"]["percent"] == 131.0
+    assert told["faster-whisper-small"]["ar"] == {
+        "percent": 32.44, "unit": "character",
+        "source": "arXiv:2509.02523 and the README of github.com/moonshine-ai/moonshine",
+    }  # fmt: skip
+    assert told["faster-whisper-turbo"] == {}
+
+
+def _with_whisper(model: str) -> Profile:
+    starter = PROFILES["starter"]
+    asr = starter.stages["asr"].model_copy(update={"models": {"whisper": model}})
+    return starter.model_copy(update={"stages": {**starter.stages, "asr": asr}})
+
+
+def test_every_model_with_a_published_error_rate_is_in_the_manifest() -> None:
+    models, _ = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
+    assert set(load_error_rates(CONFIG / "error_rates.toml")) <= set(models)
 
 
 def test_a_step_for_each_target_takes_its_own_languages_results() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.publishing.doubts import Doubt, Subtitles, find_doubts
 from shared.documents.cue import Cue, CueSheet
-from shared.documents.quality_report import Broken, Offender, QualityReport, Severity
+from shared.documents.quality_report import UNSURE_TRANSLATION, Broken, Offender, QualityReport, Severity
 from shared.documents.removals import Removal
 from shared.documents.speech import Region
 from shared.documents.transcript import Segment, Transcript, Word
@@ -129,3 +129,15 @@ def test_sure_words_of_one_speaker_raise_no_doubt(speakers: str) -> None:
     said = [(word, 0.9) for word in ["Mary", "had", "1", "little", "lamb", "OK"]]
     heard = transcript(*said, speakers=speakers)
     assert find_doubts(heard, [Subtitles(sheet(cue(0, 3000, "Mary had 1 little", "lamb OK")))]) == ()
+
+
+def test_a_cue_whose_translation_the_model_doubts_is_a_doubt_about_that_cue() -> None:
+    cues = tuple(Cue(start_ms=at, end_ms=at + 900, lines=("In the eye", "of the eye.")) for at in (0, 1000))
+    offender = Offender(number=2, start_ms=1000, found=1, text="In the eye / of the eye.")
+    unsure = Broken(
+        rule=UNSURE_TRANSLATION, severity="warning", meaning="unsure", limit=0, count=1, worst=(offender,)
+    )  # fmt: skip
+    report = QualityReport(language="en", cues=2, over_limits=0, broken=(unsure,))
+    (doubt,) = find_doubts(None, [Subtitles(CueSheet(language="en", kind="full", cues=cues), report)])
+    assert (doubt.kind, doubt.number, doubt.language, doubt.start_ms) == ("unsure", 2, "en", 1000)
+    assert doubt.why == "the translator itself is unsure of this text"

@@ -16,6 +16,7 @@ from shared.documents.removals import Removals
 from shared.documents.speech import Region, SpeechRegions
 from shared.documents.transcript import Transcript
 from shared.stage import Job, StageError
+from shared.text.error_rates import ErrorRate
 from stages.asr.doubts import echoes
 from stages.asr.heard import Heard, HeardWord
 from stages.asr.packs import PACK_MS, make_packs
@@ -311,6 +312,23 @@ def test_a_part_of_an_example_is_an_echo_and_one_word_or_another_text_is_not(exa
     assert not echoes("", example)
     assert not echoes(example, None)
     assert not echoes("Yes.", "Yes. Well, no?")
+
+
+def test_a_language_in_which_the_model_is_known_to_be_weak_is_told_with_the_source(tmp_path: Path) -> None:
+    rates = {
+        tag: ErrorRate(percent=percent, unit="word", source="a paper") for tag, percent in (("hi", 131), ("en", 5))
+    }
+    job = a_job(tmp_path, [(0, 900)], language="hi")
+    run(FakeEngine([HELLO]), replace(job, params=job.params.model_copy(update={"error_rates": rates})))
+    assert isinstance(job.listener, Audience)
+    assert job.listener.warnings == [
+        "this model is known to be weak in Hindi, so expect many errors: its published word error rate is 131 %"
+        " (a paper)"
+    ]
+    job = a_job(tmp_path, [(0, 900)], language="en")
+    run(FakeEngine([HELLO]), replace(job, params=job.params.model_copy(update={"error_rates": rates})))
+    assert isinstance(job.listener, Audience)
+    assert not job.listener.warnings
 
 
 def test_a_language_that_is_not_sure_is_told_with_the_next_one(tmp_path: Path) -> None:

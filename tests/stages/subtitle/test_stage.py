@@ -338,6 +338,17 @@ def test_a_translation_is_laid_out_over_the_time_of_its_source(tmp_path: Path) -
     assert [cue.lines for cue in sheet.cues] == [("Olá, mundo",)]
 
 
+def test_cues_of_a_translation_that_the_model_doubts_are_in_the_report(tmp_path: Path) -> None:
+    transcript = a_transcript(a_word("Hello.", 0, 1000), a_word("World.", 5000, 6000))
+    texts = [TranslatedSegment(id=0, text="Olá."), TranslatedSegment(id=1, text="Mundo.", unsure=True)]
+    translation = Translation(source="en", target="pt", segments=tuple(texts)).write(tmp_path / "translation.json")
+    report = QualityReport.read(run(ENGINE, a_job(tmp_path, transcript, translation=translation)).report)
+    assert [(one.rule, one.severity, [cue.number for cue in one.worst]) for one in report.broken] == [
+        ("unsure-translation", "warning", [2])
+    ]
+    assert report.over_limits == 0
+
+
 def test_silence_gives_valid_empty_files(tmp_path: Path) -> None:
     outputs = run(ENGINE, a_job(tmp_path, a_transcript(end_ms=5000)))
     srt, vtt = outputs.files

@@ -349,7 +349,7 @@ class Told:
     def work(self, *texts: str, glossary: Glossary = Glossary()) -> Work:  # noqa: B008 - frozen
         return Work(
             Path("speech.wav"), a_transcript(*texts).segments, "en", "de", TranslateParams(target="de"), glossary,
-            lambda done: None, self.warned.append, self.away.append, self.noted.__setitem__,
+            lambda done: None, self.warned.append, self.away.append, self.noted.__setitem__, lambda number: None,
         )  # fmt: skip
 
 

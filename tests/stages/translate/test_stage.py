@@ -225,13 +225,14 @@ class UnsureEngine:
 
 def test_what_the_model_is_unsure_of_is_told_with_its_times(tmp_path: Path) -> None:
     job = a_job(tmp_path, "hi", *(f"say {number}" for number in range(8)))
-    run(UnsureEngine(), job)
+    outputs = run(UnsureEngine(), job)
     assert isinstance(job.listener, Audience)
     assert job.listener.warnings == [
         "the model is unsure of its translation of 7 of 8 segments, which may say something else than was said: at"
         " 0:01, 0:02, 0:03, 0:04, 0:05, ..."
     ]
     assert job.facts["unsure"] == 7
+    assert [one.unsure for one in Translation.read(outputs.translation).segments] == [False, *[True] * 7]
 
 
 def test_a_translation_that_the_model_is_sure_of_passes_without_a_word(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def work_on(*texts: str, glossary: Glossary | None = None) -> tuple[Work, list[f
     params = TranslateParams(target="pt")
     work = Work(
         Path("a.wav"), segments, "en", "pt", params, terms, done.append, told.append, told.append,
-        lambda name, value: None,
+        lambda name, value: None, lambda number: None,
     )  # fmt: skip
     return work, done, told
 
