@@ -3,7 +3,9 @@
 Two things in here are not in any recipe, and both shift a whole transcript when they are missing. For MPEG-TS, ffmpeg
 takes the start of the tracks *it was asked for* as time 0, so the picture is asked for too and thrown away. And when a
 broadcast changes its channels midway, ffmpeg builds the filters again and `first_pts=0` pads from 0 a second time, so
-such a track is decoded once with its timestamps and padded in a second run.
+such a track is decoded once with its timestamps and padded in a second run. A stream without a container has no
+timestamps to keep: ffmpeg counts them by the first rate, so after a change of rate they are wrong, and only the samples
+tell the time.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ _SAMPLES = re.compile(r"\[astats@channels @ \w+\] Number of samples: (\d+)")
 _LEVEL = re.compile(r"\[astats@(channels|mix) @ (\w+)\] RMS level dB: (\S+)")
 _FRAME_LEVEL = re.compile(r"lavfi\.astats\.([12])\.RMS_level=(\S+)")
 _LEVEL_RATE = 4_000
-_ON_TIME = "async=1:first_pts=0"
+_ON_TIME = ":async=1:first_pts=0"  # silence where the timestamps have a hole
 _WAV = ("-c:a", "pcm_s16le", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact", "-rf64", "auto")
 
 
@@ -56,6 +58,8 @@ class FfmpegDemux:
 
     def _extract_changing(self, extraction: Extraction, progress: Callable[[float], None]) -> Extracted:
         """Return no levels: they are measured for each stretch between two changes."""
+        if not extraction.has_clock:
+            return Extracted(self._complaint(self._run(extraction, extraction_arguments(extraction, ""), progress)))
         between = extraction.speech.with_name("between.mkv")
         try:
             ended = self._run(extraction, _timed_arguments(extraction, between), progress)
@@ -101,7 +105,7 @@ def load(models: Mapping[str, Path], device: Device) -> FfmpegDemux:
     return FfmpegDemux(ffmpeg.find_ffmpeg())
 
 
-def extraction_arguments(extraction: Extraction) -> list[str]:
+def extraction_arguments(extraction: Extraction, on_time: str = _ON_TIME) -> list[str]:
     """Return ffmpeg's arguments for one pass: the speech, the stereo beside it, and every other track to a null
     output, because it defines time 0."""
     stream = ["-map", f"0:{extraction.track.index}"]
@@ -109,14 +113,14 @@ def extraction_arguments(extraction: Extraction) -> list[str]:
         [
             f"astats@channels={_STATS}",
             *_mix(extraction, 1),
-            f"aresample={SPEECH_RATE}:{_ON_TIME}",
+            f"aresample={SPEECH_RATE}{on_time}",
             "aformat=sample_fmts=s16:channel_layouts=mono",
             f"astats@mix={_STATS}",
         ]
     )
     arguments = [*ffmpeg.reading(extraction.media), *stream, "-af", speech, *_wav(extraction.speech)]
     if extraction.full is not None:
-        full = [*_mix(extraction, 2), f"aresample={extraction.full_rate}:{_ON_TIME}"]
+        full = [*_mix(extraction, 2), f"aresample={extraction.full_rate}{on_time}"]
         full.append("aformat=sample_fmts=s16:channel_layouts=stereo")
         arguments += [*stream, "-af", ",".join(full), *_wav(extraction.full)]
     return arguments + _clock(extraction)
@@ -126,7 +130,7 @@ def _level_arguments(extraction: Extraction, listed: Path) -> list[str]:
     """Return the arguments that list the level of each channel for each frame. Voices are heard below 2 kHz too."""
     measures = "metadata=1:reset=1:measure_perchannel=RMS_level:measure_overall=none"
     filters = [
-        f"aresample={_LEVEL_RATE}:{_ON_TIME}", f"asetnsamples=n={_LEVEL_RATE * FRAME_MS // 1000}:p=0",
+        f"aresample={_LEVEL_RATE}{_ON_TIME}", f"asetnsamples=n={_LEVEL_RATE * FRAME_MS // 1000}:p=0",
         f"astats={measures}", f"ametadata=mode=print:file={listed.name}",
     ]  # fmt: skip
     stream = ["-map", f"0:{extraction.track.index}", "-af", ",".join(filters), "-f", "null", "-"]
@@ -156,7 +160,7 @@ def _on_time_arguments(extraction: Extraction, between: Path) -> list[str]:
     arguments = ["-copyts", "-protocol_whitelist", ffmpeg.PROTOCOLS, "-i", ffmpeg.address(between)]
     for number, (rate, _) in enumerate(_formats(extraction)):
         target = extraction.full if number and extraction.full else extraction.speech
-        arguments += ["-map", f"0:{number}", "-af", f"aresample={rate}:{_ON_TIME}", *_wav(target)]
+        arguments += ["-map", f"0:{number}", "-af", f"aresample={rate}{_ON_TIME}", *_wav(target)]
     return arguments
 
 

@@ -77,6 +77,7 @@ class Extraction:
     full: Path | None = None
     full_rate: int = 0
     channel: int | None = None  # take this channel alone instead of the mix
+    has_clock: bool = True  # the container gives each packet a time
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def run(engine: Engine, job: DemuxJob) -> DemuxOutputs:
         speech=job.out_dir / "speech.wav",
         full=job.out_dir / "full.wav" if rate else None,
         full_rate=rate or 0,
+        has_clock=not probe.length_is_guessed,
     )
     extracted = engine.extract(extraction, job.progress)
     decoded_ms = wav_length_ms(extraction.speech, SPEECH_RATE * _BYTES_PER_SAMPLE)
@@ -353,7 +355,7 @@ def _write_silence(path: Path, channels: int, rate: int) -> Path:
 
 STAGE = Stage(
     name="demux",
-    version=3,
+    version=4,
     summary="take the sound out of a media file",
     inputs=DemuxInputs,
     params=DemuxParams,

@@ -103,6 +103,20 @@ def test_a_change_of_channels_midway_does_not_shift_the_rest(run_stage: RunStage
         assert end == pytest.approx(6, abs=0.15)
 
 
+@pytest.mark.parametrize("suffix", ["aac", "ac3"])
+def test_a_stream_without_a_clock_may_change_its_rate_midway(
+    run_stage: RunStage, ffmpeg: Path, tmp_path: Path, suffix: str
+) -> None:
+    """Joined recordings, and radio that was written down: ffmpeg counts their time by the first rate alone."""
+    first = make(ffmpeg, tmp_path / f"a.{suffix}", *TONE, "-ar", "48000", "-ac", "1")
+    second = make(ffmpeg, tmp_path / f"b.{suffix}", *TONE, "-ar", "32000", "-ac", "2")
+    media = tmp_path / f"joined.{suffix}"
+    media.write_bytes(first.read_bytes() + second.read_bytes())
+    outputs = run_stage("demux", {"media": media}, {"full_rate": 48000}).outputs
+    for path in (outputs["speech"], outputs["full"]):
+        assert loud_stretches(path)[-1][1] == pytest.approx(4, abs=0.15)
+
+
 def test_the_full_rate_comes_in_stereo_and_as_long_as_the_speech(run_stage: RunStage, film: Path) -> None:
     outputs = run_stage("demux", {"media": film}, {"full_rate": 44100}).outputs
     assert samples(outputs["speech"]).shape[1] == 1
