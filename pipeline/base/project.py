@@ -99,18 +99,44 @@ def home_folder() -> Path | None:
 
 
 def project_folders(settings: Settings) -> ProjectFolders:
-    """Return the folders that the settings name, and create none. `output_dir` starts at the working directory."""
-
+    """Return the folders that the settings name, and create none. `output_dir` starts at the working directory. Raises
+    `UsageError` where a folder cannot be."""
     root = project_root()
-
-    def place(folder: str) -> Path:
-        return (root / Path(folder).expanduser()).resolve()
-
+    results = _folder("results_dir", settings.results_dir, root)
     return ProjectFolders(
-        cache=place(settings.cache_dir),
-        results=place(settings.results_dir),
-        index=place(settings.index_dir or settings.results_dir),
-        environments=place(settings.environments_dir),
-        output=Path(settings.output_dir).expanduser().absolute(),
-        own_models=place(settings.own_models_dir),
+        cache=_folder("cache_dir", settings.cache_dir, root),
+        results=results,
+        index=_folder("index_dir", settings.index_dir, root) if settings.index_dir else results,
+        environments=_folder("environments_dir", settings.environments_dir, root),
+        output=_folder("output_dir", settings.output_dir, Path.cwd(), resolved=False),
+        own_models=_folder("own_models_dir", settings.own_models_dir, root),
     )
+
+
+def _folder(setting: str, value: str, start: Path, *, resolved: bool = True) -> Path:
+    """Return the folder that a setting names. It need not exist, but whatever exists of it must be folders."""
+    try:
+        path = start / Path(value).expanduser()
+        folder = path.resolve() if resolved else path
+        nearest = next(part for part in (folder, *folder.parents) if _is_there(part))
+        why = "" if nearest.is_dir() else f"{nearest} is not a folder"
+    except RuntimeError:  # a home folder that is not known, or links in a circle
+        folder, why = start, "its `~` or its links lead nowhere"
+    except OSError as error:
+        folder, why = start, error.strerror or str(error)
+    if why:
+        raise UsageError(
+            "settings.value",
+            f"setting `{setting}` cannot be '{value}': expected a folder, or the name for a new one; {why}",
+            hint="name another folder; `./reel config show --origin` shows which file or variable sets it",
+        )
+    return folder
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether something has this name. Raises `OSError` for a name that the system does not take."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True

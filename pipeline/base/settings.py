@@ -6,6 +6,7 @@ users share the project file. `config/defaults.toml` names every setting, so an 
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -176,7 +177,7 @@ def load_settings(
     `parameters` where these are given. Raises `UsageError` for what cannot be."""
     base = _read(defaults)
     layers: list[Layer] = [(f"config/{defaults.name}", base)]
-    if project_file.exists():
+    if os.path.lexists(project_file):  # a link to nowhere is a mistake too
         layers.append((project_file.name, _read(project_file)))
     layers += _from_variables(environ, base)
     layers += [(f"flag {name}", _nested(name, value)) for name, value in flags.items()]
@@ -343,6 +344,8 @@ def _tables(value: JsonValue, origin: str) -> dict[str, dict[str, JsonValue]]:
 
 def _read(path: Path) -> dict[str, JsonValue]:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise OSError("it is not a regular file")  # reading a pipe would wait for ever
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
     except OSError as error:
         text = f"{path} cannot be read: {error.strerror or error}"

@@ -263,9 +263,9 @@ class Dispatcher:
         """Decide soon: after everything else that happens in this iteration of the event loop, in one decision."""
         if not self._decision_due:
             self._decision_due = True
-            asyncio.get_running_loop().call_soon(self._decide)
+            self._background.start(self._decide())  # a failure of `call_soon` would leave the jobs waiting
 
-    def _decide(self) -> None:
+    async def _decide(self) -> None:
         """Ask for decisions, and carry them out."""
         self._decision_due = False
         if self._closing:

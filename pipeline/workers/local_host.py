@@ -79,8 +79,6 @@ class LocalHost:
         if key.tools:
             programs.insert(0, installed.tools.folder(installed.tool))
         home, cache, scratch = folders.home, folders.cache, folders.scratch
-        for folder in (home, *cache_folders(cache, scratch)):
-            folder.mkdir(parents=True, exist_ok=True)
         paths = ChildPaths(CODE_ROOT, cache, tuple(programs), home, scratch)
         # All files of a stage were verified before it starts, so it never needs the network.
         secret = find_key(key.service_key, os.environ, own_config()) if key.service_key else None
@@ -100,6 +98,7 @@ class LocalHost:
                 python=installed.environments.python(key.environment),
                 environment=environment,
                 folder=home,
+                folders=tuple(cache_folders(cache, scratch)),
                 log=self._logs / f"{log_name}.log",
                 memory_limit_bytes=int(limit_gib * 2**30 if limit_gib else self._memory_mb * 1e6),
             )

@@ -56,12 +56,16 @@ _QUOTED = 4  # errors whose traceback stays in the log even if it is shortened
 
 @dataclass(frozen=True)
 class Launch:
-    """The parameters of a new worker: its interpreter, complete environment, working folder, log and memory limit."""
+    """The parameters of a new worker: its interpreter, complete environment, working folder, log and memory limit.
+
+    `folders` are made if they are missing; libraries expect them.
+    """
 
     name: str  # for messages: `asr (faster-whisper)`
     python: Path
     environment: Mapping[str, str]
     folder: Path
+    folders: tuple[Path, ...]
     log: Path
     memory_limit_bytes: int
 
@@ -93,14 +97,15 @@ class WorkerProcess:
     async def start(self) -> None:
         """Start the process, and wait for its greeting. Raises `StepFailed`."""
         launch = self._launch
-        launch.log.parent.mkdir(parents=True, exist_ok=True)
-        with open(launch.log, "ab") as log:
-            self._started = await asyncio.create_subprocess_exec(
-                str(launch.python), "-m", "shared.worker_main",
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
-                env={**launch.environment, PARENT: str(os.getpid())}, cwd=launch.folder,
-                limit=protocol.LINE_BYTES + 1, **group_options(),
-            )  # fmt: skip
+        try:
+            self._started = await _begin(launch)
+        except OSError as error:
+            why = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+            raise StepFailed(
+                "worker.start",
+                f"no process could be started for {launch.name}: {why}",
+                hint="make room for it on this machine: disk, memory, processes, open files; then repeat the command",
+            ) from error
         self._watch = asyncio.create_task(self._watch_log_and_memory())
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(self.kill)
@@ -362,3 +367,15 @@ class _Bug(ReelError):
     """A failure that only a bug in reel can cause."""
 
     exit_code = EXIT_BUG
+
+
+async def _begin(launch: Launch) -> asyncio.subprocess.Process:
+    for folder in (launch.folder, *launch.folders, launch.log.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    with open(launch.log, "ab") as log:
+        return await asyncio.create_subprocess_exec(
+            str(launch.python), "-m", "shared.worker_main",
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
+            env={**launch.environment, PARENT: str(os.getpid())}, cwd=launch.folder,
+            limit=protocol.LINE_BYTES + 1, **group_options(),
+        )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -98,10 +99,16 @@ def test_one_language_is_a_list_of_one_and_may_be_a_name(tmp_path: Path, written
 
 
 def test_settings_that_cannot_be_read_are_a_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "reel.toml").mkdir()
-    with pytest.raises(UsageError, match="cannot be read: Is a directory") as caught:
-        load_settings(DEFAULTS, tmp_path / "reel.toml", {}, {}, PARAMETERS)
-    assert caught.value.code == "settings.unreadable"
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "link").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    for name, why in (
+        ("folder", "Is a directory"), ("circle", "symbolic links"), ("link", "No such file"), ("pipe", "regular file"),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match=f"cannot be read: .*{why}") as caught:
+            load_settings(DEFAULTS, tmp_path / name, {}, {}, PARAMETERS)
+        assert caught.value.code == "settings.unreadable"
 
 
 def test_an_unknown_variable_of_ours_is_a_mistake() -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.base import events
+from pipeline.base.errors import StepFailed
 from pipeline.engine.project import Project
 from pipeline.plan.model import Step
 from pipeline.store.results import StoredResult
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers import dispatcher as dispatcher_module
 from pipeline.workers.dispatcher import Dispatcher, StepJob
-from pipeline.workers.local_host import local_dispatcher
+from pipeline.workers.local_host import LocalHost, local_dispatcher
 from shared.stage import Resources
 from tests.fakes.misbehave import MisbehaveParams
 from tests.pipeline.conftest import Bench
@@ -147,6 +148,33 @@ def test_a_background_task_that_fails_fails_the_queued_jobs(
 
     with pytest.raises(OSError, match="no space left"):
         asyncio.run(asyncio.wait_for(work(), 60))
+
+
+def test_a_decision_that_fails_fails_the_queued_jobs(
+    make_project: Callable[..., Project], bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_worker(*_: object) -> None:
+        raise OSError("the key cannot be read")
+
+    async def work() -> None:
+        async with local_dispatcher(make_project().installed, tmp_path / "logs", Measurements(tmp_path)) as dispatcher:
+            await dispatcher.run(StepJob(bench.step("well"), {"media": None}, tmp_path, 60.0))
+
+    monkeypatch.setattr(LocalHost, "make", no_worker)
+    with pytest.raises(OSError, match="cannot be read"):
+        asyncio.run(asyncio.wait_for(work(), 60))
+
+
+def test_a_process_that_the_system_refuses_is_a_clear_error(
+    make_project: Callable[..., Project], bench: Bench, tmp_path: Path
+) -> None:
+    project = make_project()
+    scratch = project.installed.folders.scratch
+    scratch.parent.mkdir(parents=True, exist_ok=True)
+    scratch.write_text("a file where libraries want a folder", encoding="utf-8")
+    with pytest.raises(StepFailed, match="Not a directory") as failed:
+        run_all(project, tmp_path, [], bench.step("well"))
+    assert failed.value.code == "worker.start"
 
 
 def test_a_label_that_no_machine_has_is_reported(bench: Bench) -> None:
