@@ -61,6 +61,13 @@ _QUIET = {
 # Apple's GPUs lack some of torch's operators: those are computed on the processor instead of ending the step.
 _APPLE = {"PYTORCH_ENABLE_MPS_FALLBACK": "1"}
 
+# Whisper takes and frees buffers of 70 MB for each layer. glibc returns such memory to the system each time, and gets
+# it back page by page: 130,000 page faults a window, a third of the encoder's processor time. With these settings glibc
+# keeps the memory, in one heap: `asr` of nine minutes took 39 instead of 52 CPU-seconds. Other C libraries ignore them.
+_ALLOCATOR = {
+    "GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=8589934592:glibc.malloc.arena_max=1"
+}
+
 # Set only when every model of the stage is verified, so that an incomplete cache is never mistaken for a whole one.
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
@@ -141,7 +148,7 @@ def child_environment(
     """
     variables = {name: parent[name] for name in INHERITED if name in parent}
     variables |= cache_variables(paths.cache_root, paths.scratch)
-    variables |= _QUIET | _APPLE
+    variables |= _QUIET | _APPLE | _ALLOCATOR
     if offline:
         variables |= _OFFLINE
     variables |= {

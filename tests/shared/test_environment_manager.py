@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import platform
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +22,20 @@ from shared.environment_manager import (
     hub_endpoint,
     missing_injection,
 )
+
+# Prints how many pages are brought in for a buffer that was taken and freed before.
+TAKE_AND_FREE = """
+import ctypes, resource
+c = ctypes.CDLL(None)
+c.malloc.restype, c.malloc.argtypes, c.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+c.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+for _ in range(2):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    buffer = c.malloc(96 * 1024 * 1024)
+    c.memset(buffer, 1, 96 * 1024 * 1024)
+    c.free(buffer)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
 
 PATHS = ChildPaths(Path("/code"), Path("/cache"), (Path("/tools"), Path("/venv/bin")), Path("/cache/home"))
 
@@ -80,6 +98,15 @@ def test_on_windows_a_child_finds_its_home_and_the_systems_programs(monkeypatch:
 
 def test_an_operator_that_apples_gpus_lack_is_computed_on_the_processor() -> None:
     assert child_environment(PATHS, {}, offline=True)["PYTORCH_ENABLE_MPS_FALLBACK"] == "1"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the settings are glibc's")
+def test_a_child_keeps_large_buffers_instead_of_having_them_paged_in_again() -> None:
+    paths = replace(PATHS, code_root=Path.cwd())
+    environment = child_environment(paths, {}, offline=True)
+    done = subprocess.run([sys.executable, "-c", TAKE_AND_FREE], env=environment, stdout=subprocess.PIPE, check=True)
+    pages = 96 * 1024 * 1024 // mmap.PAGESIZE
+    assert int(done.stdout) < pages // 10
 
 
 def test_offline_is_said_only_when_the_models_are_verified() -> None:
