@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hypothesis import settings
 from pipeline.base.project import CONFIG
 from pipeline.environments.environments import load_families
 from shared.stage import CORE_ENVIRONMENT
+from tests.in_process import run_here
 from tests.together import Together
 
 # How long an example takes says how busy the machine is; no claim of ours depends on it.
@@ -114,11 +116,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @dataclass(frozen=True)
 class Reel:
     """The command line with a result store and an output folder of its own; models and environments are shared.
-    `environments` is the folder of those, where it is not the project's own."""
+    `environments` is the folder of those, where it is not the project's own. With `in_process` a call runs the command
+    in the process of the tests, which saves half a second of imports; `start` always makes a process."""
 
     folder: Path
     home: Path
     environments: Path | None = None
+    in_process: bool = False
 
     @property
     def out(self) -> Path:
@@ -134,7 +138,6 @@ class Reel:
             **kept,
             "HOME": str(self.home),
             "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "REEL_RESULTS_DIR": str(self.results),
             "REEL_OUTPUT_DIR": str(self.out),
             **({"REEL_ENVIRONMENTS_DIR": str(self.environments)} if self.environments else {}),
@@ -161,13 +164,27 @@ class Reel:
         timeout: float = 600,
     ) -> subprocess.CompletedProcess[str]:
         """Run the command to its end; `expect` is the exit code it must have, None for any."""
-        with self.start(*arguments, extra=extra) as process:
-            out, err = process.communicate(timeout=timeout)
+        if self._runs_here(arguments):
+            words = [*map(str, arguments)]
+            code, out, err = run_here(words, self.folder, self.environment(extra), timeout)
+        else:
+            with self.start(*arguments, extra=extra) as process:
+                out, err = process.communicate(timeout=timeout)
+            code = process.returncode
         if expect is not None:
-            assert process.returncode == expect, f"exit {process.returncode}, expected {expect}\n{out}\n{err}"
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+            assert code == expect, f"exit {code}, expected {expect}\n{out}\n{err}"
+        return subprocess.CompletedProcess(self.command(*arguments), code, out, err)
+
+    def _runs_here(self, arguments: Sequence[str | Path]) -> bool:
+        """Tell whether this process runs the command: variables, folder and streams are those of one thread, and some
+        commands go on in the Python of another environment."""
+        elsewhere = {"serve", "cluster"}.intersection(map(str, arguments[:1]))
+        return self.in_process and not elsewhere and threading.current_thread() is threading.main_thread()
 
 
 @pytest.fixture
-def reel(tmp_path: Path, home: Path, environments: Path | None) -> Reel:
-    return Reel(tmp_path, home, environments)
+def reel(request: pytest.FixtureRequest, tmp_path: Path, home: Path, environments: Path | None) -> Reel:
+    """Return the command line for one test. Beside real stages, and where a test shows that the program works at all,
+    each command has a process of its own."""
+    smoke = request.node.get_closest_marker("smoke") is not None
+    return Reel(tmp_path, home, environments, in_process=environments is not None and not smoke)
