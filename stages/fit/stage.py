@@ -115,6 +115,8 @@ def _write(job: FitJob, judged: Judged, speech: SpeechRegions) -> FitOutputs:
         job.warn(f"{refusal(fit)}; the speech is recognised instead")
     elif fit.verdict == "moved":
         job.warn(f"the subtitle is out of step and is synchronised: {fit.reason}")
+    elif fit.verdict == "other-language" and judged.shown is None:
+        job.warn(f"the subtitle needs all of the speech recognised: {fit.reason}")
     proven = judged.shown is not None and not (job.params.hear_all and fit.verdict == "moved")
     report = fit.model_copy(update={"proven": proven}).write(job.out_dir / "fit.json")
     if judged.shown is None or not proven:
@@ -128,7 +130,7 @@ def _write(job: FitJob, judged: Judged, speech: SpeechRegions) -> FitOutputs:
 
 STAGE = Stage(
     name="fit",
-    version=1,
+    version=2,
     summary="tell whether an existing subtitle fits a film",
     inputs=FitInputs,
     params=FitParams,

@@ -210,7 +210,7 @@ def _note(job: SyncJob, sheet: CueSheet, report: SyncReport) -> None:
 
 STAGE = Stage(
     name="sync",
-    version=1,
+    version=2,
     summary="put an existing subtitle in step with what is heard",
     inputs=SyncInputs,
     params=SyncParams,

@@ -29,7 +29,8 @@ class WordsEngine:
         if found.verdict == "refused":
             return Synchronised(fit, ())
         shares = {one.cue: len(one.words) / one.size for one in found.heard.cues}
-        placed = place(found.cues, found.heard.cues if found.by_speech is None else (), found.pieces)
+        by_words = found.heard.cues if found.by_speech is None else ()
+        placed = place(found.cues, by_words, found.pieces, found.doubtful)
         return Synchronised(
             fit, tuple(Placed(one.start_ms, one.end_ms, one.basis, shares.get(number, 0.0))
                        for number, one in enumerate(placed)),

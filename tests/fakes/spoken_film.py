@@ -72,6 +72,32 @@ def film(seed: int, cues: int = 60, *, errors: float = 0.15) -> Film:
     return Film(tuple(made), transcript, vocabulary)
 
 
+def said_twice(made: Film, seed: int) -> Film:
+    """Return a film in which all of another one is said two times. A recogniser hears each with other errors."""
+    chance, later = random.Random(seed), made.heard.duration_ms + 30_000
+
+    def heard(segment: Segment, by: int) -> Segment:
+        words = tuple(
+            Word(
+                text=word.text if chance.random() > 0.15 else chance.choice(made.vocabulary),
+                start_ms=word.start_ms + by, end_ms=word.end_ms + by, probability=word.probability,
+            )
+            for word in segment.words
+        )  # fmt: skip
+        times = {"start_ms": segment.start_ms + by, "end_ms": segment.end_ms + by}
+        return segment.model_copy(update={**times, "id": int(by > 0), "words": words})
+
+    (segment,) = made.heard.segments
+    cues = [
+        Subtitled(cue.start_ms + by, cue.end_ms + by, cue.text, (cue.truth_ms or 0) + by)
+        for by in (0, later) for cue in made.cues
+    ]  # fmt: skip
+    transcript = made.heard.model_copy(
+        update={"duration_ms": 2 * later, "segments": (heard(segment, 0), heard(segment, later))}
+    )
+    return Film(tuple(cues), transcript, made.vocabulary)
+
+
 def sheet(cues: Sequence[Subtitled], language: str = "en") -> CueSheet:
     """Return the cues as a document, in order of time."""
     made = [Cue(start_ms=cue.start_ms, end_ms=cue.end_ms, lines=(cue.text,)) for cue in in_order(cues)]
@@ -88,7 +114,8 @@ def translated(cues: Sequence[Subtitled]) -> list[Subtitled]:
     return [Subtitled(cue.start_ms, cue.end_ms, cue.text[::-1].upper(), cue.truth_ms) for cue in cues]
 
 
-def _moved(cue: Subtitled, offset_ms: float = 0, speed: float = 1.0) -> Subtitled:
+def moved(cue: Subtitled, offset_ms: float = 0, speed: float = 1.0) -> Subtitled:
+    """Return a cue at another time of its file."""
     start, end = (round(at * speed + offset_ms) for at in (cue.start_ms, cue.end_ms))
     return Subtitled(start, end, cue.text, cue.truth_ms)
 
@@ -101,7 +128,7 @@ def _cut_out(made: Film) -> list[Subtitled]:
     """Return the cues of a cut in which a minute in the middle is missing."""
     middle = _middle(made)
     return [
-        cue if cue.start_ms < middle else _moved(cue, -60_000)
+        cue if cue.start_ms < middle else moved(cue, -60_000)
         for cue in made.cues if not middle <= cue.start_ms < middle + 60_000
     ]  # fmt: skip
 
@@ -114,14 +141,14 @@ def _inserted(made: Film) -> list[Subtitled]:
         for at in range(middle, middle + 60_000, 3_000)
     ]
     before = [cue for cue in made.cues if cue.start_ms < middle]
-    return [*before, *scene, *(_moved(cue, 60_000) for cue in made.cues if cue.start_ms >= middle)]
+    return [*before, *scene, *(moved(cue, 60_000) for cue in made.cues if cue.start_ms >= middle)]
 
 
 def _reordered(made: Film) -> list[Subtitled]:
     """Return the cues with the second and the third quarter in each other's place."""
     edges = [made.cues[len(made.cues) * part // 4].start_ms for part in (1, 2, 3)]
-    second = [_moved(cue, edges[2] - edges[1]) for cue in made.cues if edges[0] <= cue.start_ms < edges[1]]
-    third = [_moved(cue, edges[0] - edges[1]) for cue in made.cues if edges[1] <= cue.start_ms < edges[2]]
+    second = [moved(cue, edges[2] - edges[1]) for cue in made.cues if edges[0] <= cue.start_ms < edges[1]]
+    third = [moved(cue, edges[0] - edges[1]) for cue in made.cues if edges[1] <= cue.start_ms < edges[2]]
     return [
         *(cue for cue in made.cues if cue.start_ms < edges[0]), *third, *second,
         *(cue for cue in made.cues if cue.start_ms >= edges[2]),
@@ -140,12 +167,14 @@ def _wrong(made: Film) -> list[Subtitled]:
 
 DAMAGES: dict[str, Callable[[Film], Sequence[Subtitled]]] = {
     "none": lambda made: made.cues,
-    "90 s late": lambda made: [_moved(cue, 90_000) for cue in made.cues],
-    "90 s early": lambda made: [_moved(cue, -90_000) for cue in made.cues],
-    "25 for 23.976 frames": lambda made: [_moved(cue, speed=1 / PAL) for cue in made.cues],
-    "23.976 for 25 frames": lambda made: [_moved(cue, speed=PAL) for cue in made.cues],
-    "another speed": lambda made: [_moved(cue, 4_000, 1.015) for cue in made.cues],
+    "90 s late": lambda made: [moved(cue, 90_000) for cue in made.cues],
+    "90 s early": lambda made: [moved(cue, -90_000) for cue in made.cues],
+    "25 for 23.976 frames": lambda made: [moved(cue, speed=1 / PAL) for cue in made.cues],
+    "23.976 for 25 frames": lambda made: [moved(cue, speed=PAL) for cue in made.cues],
+    "another speed": lambda made: [moved(cue, 4_000, 1.015) for cue in made.cues],
+    "24 for 25 frames and early": lambda made: [moved(cue, -5_000, 24 / 25) for cue in made.cues],
     "a scene cut out": _cut_out,
+    "a scene cut out and late": lambda made: [moved(cue, 20_000) for cue in _cut_out(made)],
     "a scene inserted": _inserted,
     "every third cue missing": lambda made: [cue for number, cue in enumerate(made.cues) if number % 3],
     "10 % wrong words": _wrong,

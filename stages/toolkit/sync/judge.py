@@ -11,7 +11,7 @@ from shared.documents.speech import Region, SpeechRegions
 from shared.documents.subtitle_sync import Shift, SubtitleFit, Verdict
 from shared.documents.transcript import Transcript
 from shared.text.language import english_name, primary
-from stages.toolkit.sync.cue_words import CueText, Heard, cue_text, hear, points_of, said_at
+from stages.toolkit.sync.cue_words import CueText, Heard, commonest_offset, cue_text, hear, points_of, said_words
 from stages.toolkit.sync.pieces import Piece, find_pieces
 from stages.toolkit.sync.placing import has_rhythm, stays
 from stages.toolkit.sync.speech_offsets import SpeechFit, find_by_speech
@@ -19,6 +19,7 @@ from stages.toolkit.sync.speech_offsets import SpeechFit, find_by_speech
 _SAME_TEXT = 0.25
 """The share of words that agree from which a text is taken for that of the film. A person's text has 60 to 95 % of what
 a recogniser hears, a shortened one 40 to 60 %, that of another film 1 to 8 %."""
+_WORDS_OF_A_PIECE = 12  # that it must explain
 _FEWEST_WORDS = 8  # that agree; fewer may by chance
 _ON_SPEECH = 0.3  # of a cue's time
 _AGREE_MS = 500  # two ways to find the offset that differ by less agree
@@ -41,6 +42,11 @@ class Evidence:
         return self.heard.shared_words / max(1, min(self.heard.text_words, self.heard.heard_words))
 
     @property
+    def doubtful(self) -> frozenset[int]:
+        """Return the cues that speech alone put into their places, where they fit no better than anywhere else."""
+        return self.by_speech.doubtful if self.by_speech else frozenset()
+
+    @property
     def is_one_line(self) -> bool:
         """Tell whether one offset and one speed put every cue in step."""
         return len(self.pieces) == 1 and has_rhythm(self.pieces[0])
@@ -58,7 +64,7 @@ def judge(sheet: CueSheet, transcript: Transcript, speech: SpeechRegions) -> Evi
     agreeing = heard.shared_words / max(1, min(heard.text_words, heard.heard_words))
     text, spoken = primary(sheet.language), primary(transcript.language)
     if agreeing >= _SAME_TEXT and heard.shared_words >= _FEWEST_WORDS:
-        pieces = tuple(find_pieces(points_of(cues, heard)))
+        heard, pieces = _simplest(cues, transcript, heard)
         if all(map(stays, pieces)) and all(map(has_rhythm, pieces)):
             return Evidence(cues, heard, pieces, None, "fits", "its words are heard when they are shown")
         return Evidence(cues, heard, pieces, None, "moved", "its words are heard at other times")
@@ -68,12 +74,35 @@ def judge(sheet: CueSheet, transcript: Transcript, speech: SpeechRegions) -> Evi
     if text == spoken:
         reason = f"{heard.shared_words} of {heard.heard_words} words that are heard are its words"
         return Evidence(cues, heard, (), None, "refused", reason)
-    by_speech = find_by_speech(cues, speech.regions, speech.duration_ms, said_at(transcript))
+    by_speech = find_by_speech(cues, speech.regions, speech.duration_ms, said_words(transcript))
     languages = f"it is {english_name(sheet.language)}, and {english_name(transcript.language)} is spoken"
     verdict: Verdict = "other-language" if by_speech.is_proven else "refused"
-    fits = "fit the speech as well as chance would have it" if verdict == "refused" else "fit the speech"
-    times = f"its times {fits}: {by_speech.rating:.2f} where chance gives {by_speech.chance:.2f}"
-    return Evidence(cues, heard, by_speech.pieces, by_speech, verdict, f"{languages}; {times}")
+    return Evidence(cues, heard, by_speech.pieces, by_speech, verdict, f"{languages}; its times {_told(by_speech)}")
+
+
+def _told(by_speech: SpeechFit) -> str:
+    """Return how well times fit the speech."""
+    fits = "fit the speech" if by_speech.is_better_than_chance else "fit the speech as well as chance would have it"
+    told = f"{fits}: {by_speech.rating:.2f} where chance gives {by_speech.chance:.2f}"
+    if by_speech.is_better_than_chance and by_speech.doubtful:
+        told += f", and {len(by_speech.doubtful)} of {by_speech.cues} cues fit nowhere"
+    return told
+
+
+def _simplest(cues: Sequence[CueText], transcript: Transcript, heard: Heard) -> tuple[Heard, tuple[Piece, ...]]:
+    """Return the words that were heard and their pieces. What a film says twice is matched with one place or the other;
+    where one line explains nearly as many words as several pieces, each cue has the words that are on it."""
+    pieces = tuple(find_pieces(points_of(cues, heard)))
+    if len(pieces) < 2:
+        return heard, pieces
+    lines = [
+        Piece(0, len(cues) - 1, speed, commonest_offset(cues, transcript, speed), 0.0)
+        for speed in dict.fromkeys((pieces[0].speed, 1.0))
+    ]
+    again = max((hear(cues, transcript, one) for one in lines), key=lambda found: found.shared_words)
+    line = tuple(find_pieces(points_of(cues, again)))
+    worth = _WORDS_OF_A_PIECE * (len(pieces) - len(line))
+    return (again, line) if heard.shared_words - again.shared_words < worth else (heard, pieces)
 
 
 def as_document(evidence: Evidence, sheet: CueSheet, transcript: Transcript, speech: SpeechRegions) -> SubtitleFit:

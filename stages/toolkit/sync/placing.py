@@ -8,7 +8,7 @@ not heard keeps its distance to the nearest one that was, or shares the room the
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -41,8 +41,11 @@ class PlacedCue:
     piece: int
 
 
-def place(cues: Sequence[CueText], heard: Sequence[HeardCue], pieces: Sequence[Piece]) -> list[PlacedCue]:
-    """Return one time for each cue, in their order. Expects a piece at least."""
+def place(
+    cues: Sequence[CueText], heard: Sequence[HeardCue], pieces: Sequence[Piece], doubtful: Container[int] = ()
+) -> list[PlacedCue]:
+    """Return one time for each cue, in their order. Expects a piece at least. Cues that are `doubtful` go with their
+    neighbours."""
     by_cue = {one.cue: one for one in heard}
     lost = without_times(cues)
     pieces = pieces if heard else _apart(cues, pieces)
@@ -54,6 +57,8 @@ def place(cues: Sequence[CueText], heard: Sequence[HeardCue], pieces: Sequence[P
             made.append(PlacedCue(own.start_ms, max(own.end_ms, own.start_ms + 1), "words", of_piece[number]))
             continue
         start_ms, basis = _start(cue, own, pieces[of_piece[number]], number, heard, cues)
+        if number in doubtful:
+            basis = "neighbours"
         length = (cue.end_ms - cue.start_ms) * (1.0 if stays(pieces[of_piece[number]]) else pieces[0].speed)
         end_ms = start_ms + length
         if own and basis == "words":

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -33,6 +33,10 @@ _LARGEST_TABLE = 10_000  # cells; a larger gap is aligned from its ends alone
 _REACH = 60  # words beyond the end of a chain
 _DROP = 4.0  # in words: a row that is so far below the best one ends an extension
 _CLOSE_SHARE = 0.7  # of the letters of two words, by edits, that are alike
+
+
+MayPair = Callable[[int, int], bool]
+"""Tells whether a word of the text and a word heard, by their places, may be the same one."""
 
 
 class Pair(NamedTuple):
@@ -58,10 +62,10 @@ class _Run(NamedTuple):
         return self.heard + self.length
 
 
-def match_words(text: Sequence[str], heard: Sequence[str]) -> list[Pair]:
+def match_words(text: Sequence[str], heard: Sequence[str], may_pair: MayPair = lambda _, __: True) -> list[Pair]:
     """Return the pairs in the order of the text, each word of either side at most once. Words are compared as they
-    are: give them without marks and letter case."""
-    chain = _best_chain(_runs(text, heard))
+    are: give them without marks and letter case. `may_pair` tells whether two places may be seeds."""
+    chain = _best_chain(_runs(text, heard, may_pair))
     pairs = [Pair(run.text + step, run.heard + step) for run in chain for step in range(run.length)]
     pairs += _between(chain, text, heard)
     found: dict[int, Pair] = {}
@@ -73,19 +77,24 @@ def match_words(text: Sequence[str], heard: Sequence[str]) -> list[Pair]:
     return [found[place] for place in sorted(found)]
 
 
-def _runs(text: Sequence[str], heard: Sequence[str]) -> list[_Run]:
-    """Return the maximal runs of the seeds, in the order of the text."""
-    by_distance: dict[int, set[int]] = defaultdict(set)
+def seeds(text: Sequence[str], heard: Sequence[str]) -> Iterator[tuple[Pair, int]]:
+    """Yield each run of words that is rare on both sides: its places, and how many words it has."""
     for size, most in _SEEDS:
         there = _places(heard, size)
         for seed, places in _places(text, size).items():
             if size == 1 and len(seed[0]) < _SHORTEST_ALONE:
                 continue
             matching = there.get(seed, [])
-            if matching and len(places) * len(matching) <= most:
-                for place in places:
-                    for other in matching:
-                        by_distance[other - place].update(range(place, place + size))
+            if len(places) * len(matching) <= most:
+                yield from ((Pair(place, other), size) for place in places for other in matching)
+
+
+def _runs(text: Sequence[str], heard: Sequence[str], may_pair: MayPair) -> list[_Run]:
+    """Return the maximal runs of the seeds, in the order of the text."""
+    by_distance: dict[int, set[int]] = defaultdict(set)
+    for (place, other), size in seeds(text, heard):
+        if may_pair(place, other):
+            by_distance[other - place].update(range(place, place + size))
     runs = [
         _Run(first, first + distance, last - first + 1)
         for distance, places in by_distance.items()
