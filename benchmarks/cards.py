@@ -45,12 +45,12 @@ class SimulatedStage:
 
 
 # A film of 22 minutes on an RTX 3090. Whisper large-v3: 30 times real time in batches of 16 windows and 6.9 GB
-# (faster-whisper's own table); Demucs, pyannote and alignment estimated from their authors' figures.
+# (faster-whisper's own table), booked with 7.3; Demucs, pyannote and alignment estimated from their authors' figures.
 STAGES = (
     SimulatedStage("demux", (), 4.0),
-    SimulatedStage("separate", ("demux",), 25.0, 4.0, 3500.0, "separate"),
+    SimulatedStage("separate", ("demux",), 25.0, 4.0, 6900.0, "separate"),
     SimulatedStage("vad", ("separate",), 3.0),
-    SimulatedStage("asr", ("vad",), 45.0, 12.0, 6900.0, "asr"),
+    SimulatedStage("asr", ("vad",), 45.0, 12.0, 7300.0, "asr"),
     SimulatedStage("align", ("asr",), 12.0, 6.0, 2200.0, "align"),
     SimulatedStage("diarize", ("separate",), 30.0, 8.0, 2500.0, "diarize"),
     SimulatedStage("subtitle", ("align", "diarize"), 1.0),

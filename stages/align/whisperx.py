@@ -8,6 +8,7 @@ the transcript, all of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from shared.documents.transcript import Transcript, Word
 from shared.stage import Device
 from shared.text.language import primary
 from stages.align.ctc_words import WILDCARD, Group, Token, groups_of, place, tokens_of
+from stages.toolkit.ahead import ahead
 from stages.toolkit.audio.waveform import Samples, Waveform, open_speech
 
 _SHORTEST = 400  # samples: what the network's first layers see at once
@@ -35,20 +37,20 @@ class Aligner:
         self.alphabet: Mapping[str, int] = alphabet
         self._blank = next((alphabet[name] for name in _BLANKS if name in alphabet), 0)
 
-    def spans(self, samples: Samples, tokens: Sequence[Token]) -> list[tuple[int, int]] | None:
-        """Return when each letter sounds, in ms from the beginning; None if they cannot all be said in that time."""
-        emission = self._emission(samples)
+    def spans(self, emission: torch.Tensor, tokens: Sequence[Token], length: int) -> list[tuple[int, int]] | None:
+        """Return when each letter sounds, in ms from the beginning of `length` samples; None if they cannot all be said
+        in that time."""
         codes = [token.code if token.code != WILDCARD else emission.size(1) - 1 for token in tokens]
         if len(codes) > emission.size(0):
             return None
         path = backtrack(get_trellis(emission, codes, self._blank), emission, codes, self._blank)
         if path is None:
             return None
-        ms = len(samples) / 16 / emission.size(0)
+        ms = length / 16 / emission.size(0)
         letters = merge_repeats(path, [str(token.code) for token in tokens])
         return [(round(letter.start * ms), round(letter.end * ms)) for letter in letters]
 
-    def _emission(self, samples: Samples) -> torch.Tensor:
+    def emission(self, samples: Samples) -> torch.Tensor:
         """Return float32[frames, letters + 1]: log probabilities; the last is the wildcard's, equal to the best
         letter's."""
         sound = torch.from_numpy(samples)[None]
@@ -60,40 +62,63 @@ class Aligner:
         return torch.cat([emission, emission[:, letters].max(dim=1, keepdim=True).values], dim=1)
 
 
-class WhisperXAligner:
-    """The aligners there are, by language."""
+@dataclass(frozen=True)
+class _Heard:
+    """A group of segments with its words and, unless there is nothing to find, what an aligner heard in it."""
 
-    def __init__(self, aligners: Mapping[str, Aligner]) -> None:
-        self._aligners = aligners
+    group: Group
+    words: Sequence[Word]
+    aligner: Aligner | None = None
+    tokens: Sequence[Token] = ()
+    emission: torch.Tensor | None = None
+    length: int = 0
+
+    def placed(self) -> Sequence[Word]:
+        """Return the words where their letters were found; unchanged if they were not."""
+        if self.aligner is None or self.emission is None:
+            return self.words
+        spans = self.aligner.spans(self.emission, self.tokens, self.length)
+        if spans is None:
+            return self.words
+        times = [(self.group.start_ms + start, self.group.start_ms + end) for start, end in spans]
+        return place(self.words, self.tokens, times, self.group.start_ms, self.group.end_ms)
+
+
+class WhisperXAligner:
+    """The aligners there are, by language. With `beside`, a network hears the next group while the letters of the last
+    are searched: the search is Python on one core, and a card would wait for it."""
+
+    def __init__(self, aligners: Mapping[str, Aligner], *, beside: bool) -> None:
+        self._aligners, self._beside = aligners, beside
         self.languages: frozenset[str] | None = frozenset(aligners)
 
     def align(self, audio: Path, transcript: Transcript) -> Iterator[Sequence[Word]]:
         """Return the words of each segment with the times at which they were found; a word that was not found keeps
         its times."""
-        waveform = open_speech(audio)
+        heard = self._hear(open_speech(audio), transcript)
+        for heard_group in ahead(heard) if self._beside else heard:
+            found = iter(heard_group.placed())
+            for number in heard_group.group.segments:
+                yield [next(found) for _ in transcript.segments[number].words]
+
+    def _hear(self, waveform: Waveform, transcript: Transcript) -> Iterator[_Heard]:
         for group in groups_of(transcript.segments, waveform.duration_ms):
             segments = [transcript.segments[number] for number in group.segments]
             words = [word for segment in segments for word in segment.words]
             aligner = self._aligners.get(primary(segments[0].language or transcript.language))
-            found = iter(_find(aligner, waveform, group, words) if aligner else words)
-            for segment in segments:
-                yield [next(found) for _ in segment.words]
-
-
-def _find(aligner: Aligner, waveform: Waveform, group: Group, words: Sequence[Word]) -> Sequence[Word]:
-    tokens = tokens_of(words, aligner.alphabet)
-    samples = waveform.read(group.start_ms, group.end_ms)
-    spans = aligner.spans(samples, tokens) if tokens and len(samples) else None
-    if spans is None:
-        return words
-    placed = [(group.start_ms + start, group.start_ms + end) for start, end in spans]
-    return place(words, tokens, placed, group.start_ms, group.end_ms)
+            tokens = tokens_of(words, aligner.alphabet) if aligner else ()
+            samples = waveform.read(group.start_ms, group.end_ms)
+            if aligner and tokens and len(samples):
+                yield _Heard(group, words, aligner, tokens, aligner.emission(samples), len(samples))
+            else:
+                yield _Heard(group, words)
 
 
 def load(models: Mapping[str, Path], device: Device) -> WhisperXAligner:
     """Load the aligner of each language in `models`, from its folder."""
     torch.set_num_threads(device.threads)
-    return WhisperXAligner({language: _load(language, folder, device) for language, folder in models.items()})
+    aligners = {language: _load(language, folder, device) for language, folder in models.items()}
+    return WhisperXAligner(aligners, beside=device.kind != "cpu")
 
 
 def _load(language: str, folder: Path, device: Device) -> Aligner:

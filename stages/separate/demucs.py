@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby, islice
 from pathlib import Path
 
 import numpy as np
@@ -22,22 +24,24 @@ from demucs.hf import load_safetensors_model
 from demucs.pretrained import get_model
 
 from shared.stage import Device, StageError
-from stages.separate.stage import Mix, SeparateParams, Stems
+from stages.separate.stage import AT_ONCE, Mix, SeparateParams, Stems
 from stages.toolkit.audio.waveform import SPEECH_RATE, Samples, SoundWriter, levels, open_sound, open_speech
 
 _VOICE = "vocals"
 _MOST_SHIFT_S = 0.5  # the library's
 _SEED = 0  # of the shifts, which the library otherwise draws at random
 _READ_S = 10
+_AT_ONCE = {"cuda": 4}  # segments of a batch; on a processor one keeps every core busy
 
 
 class DemucsEngine:
-    """A loaded bag of models. A job changes the length of their segments, and puts it back."""
+    """A loaded bag of models, which hear `at_once` segments in a batch if these have their full length. A job changes
+    that length, and puts it back."""
 
     takes_apart = True
 
-    def __init__(self, bag: BagOfModels, device: str) -> None:
-        self._bag, self._device = bag, device
+    def __init__(self, bag: BagOfModels, device: str, at_once: int) -> None:
+        self._bag, self._device, self._at_once = bag, device, at_once
 
     def levels(self, audio: Path) -> Iterator[Sequence[float]]:
         return levels(audio)
@@ -101,10 +105,12 @@ class DemucsEngine:
         spread = (np.repeat(block, self._channels // block.shape[1], axis=1) for block in blocks)
         normal = ((block - mean) / deviation for block in spread)
         longest = max(int(self._rate * model.segment) for model in self._bag.models)
-        window = _Window(normal, length, self._channels, 3 * longest + self._rate)
+        at_once = self._at_once if params.segment is None else 1  # who shortens them is short of memory
+        # A pass reads three segments at a time, and is ahead of the others by a batch and a shift at most.
+        window = _Window(normal, length, self._channels, (3 + at_once) * longest + self._rate)
         weights = self._bag.weights
         passes = [
-            _blocks_of(self._added_up(model, window, length, params.overlap, shift), longest)
+            _blocks_of(self._added_up(_Pass(model, shift, at_once), window, length, params.overlap), longest)
             for model, shifts in zip(self._bag.models, self._shifts(params.shifts), strict=True)
             for shift in shifts
         ]
@@ -122,22 +128,17 @@ class DemucsEngine:
         chance, most = random.Random(_SEED), int(_MOST_SHIFT_S * self._rate)
         return [[chance.randint(0, most) for _ in range(number)] or [0] for _ in self._bag.models]
 
-    def _added_up(
-        self, model: Model, window: _Window, length: int, overlap: float, shift: int
-    ) -> Iterator[torch.Tensor]:
-        """Yield the sources by one model, segment upon segment, as `apply_model` adds them up with a shift."""
-        segment = int(self._rate * model.segment)
+    def _added_up(self, by: _Pass, window: _Window, length: int, overlap: float) -> Iterator[torch.Tensor]:
+        """Yield the sources by one pass, segment upon segment, as `apply_model` adds them up with a shift."""
+        segment = int(self._rate * by.model.segment)
         stride = int((1 - overlap) * segment)
         rising = torch.arange(1, segment // 2 + 1)
         weight = torch.cat([rising, torch.arange(segment - segment // 2, 0, -1)])
         weight = weight / weight.max()
-        held = torch.zeros(len(model.sources), self._channels, 0)
+        held = torch.zeros(len(by.model.sources), self._channels, 0)
         sums = torch.zeros(0)
-        for at in range(-shift, length, stride):
-            size = min(segment, length - at)
-            around = window.read(at - segment, at + 2 * segment)
-            chunk = TensorChunk(around, segment, size)
-            voices = apply_model(model, chunk, shifts=0, split=False, device=self._device)[0].cpu()
+        for at, voices in self._separated(by, window, range(-by.shift, length, stride), segment, length):
+            size = voices.shape[-1]
             held = torch.cat([held, held.new_zeros(*held.shape[:2], size - held.shape[-1])], -1)
             sums = torch.cat([sums, sums.new_zeros(size - len(sums))])
             held += weight[:size] * voices
@@ -146,6 +147,28 @@ class DemucsEngine:
             ready = held[..., :final] / sums[:final]
             yield ready[..., max(-at, 0) :]
             held, sums = held[..., final:].clone(), sums[final:].clone()
+
+    def _separated(
+        self, by: _Pass, window: _Window, places: Sequence[int], segment: int, length: int
+    ) -> Iterator[tuple[int, torch.Tensor]]:
+        """Yield each place with the sources of the segment there, `(sources, channels, samples)`. Segments of one size,
+        which are all but the last, go through the model in batches."""
+        for size, same in groupby(places, lambda at: min(segment, length - at)):
+            while batch := list(islice(same, by.at_once)):
+                around = torch.cat([window.read(at - segment, at + 2 * segment) for at in batch])
+                chunk = TensorChunk(around, segment, size)
+                yield from zip(
+                    batch, apply_model(by.model, chunk, shifts=0, split=False, device=self._device).cpu(), strict=True
+                )
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One way of a model through the mix: it begins `shift` samples before, and takes `at_once` segments in a batch."""
+
+    model: Model
+    shift: int
+    at_once: int
 
 
 class _Window:
@@ -239,4 +262,4 @@ def load(models: Mapping[str, Path], device: Device) -> DemucsEngine:
         bag.eval()
     else:
         bag = get_model(description.stem, repo=folder)
-    return DemucsEngine(bag, device.kind)
+    return DemucsEngine(bag, device.kind, int(device.options.get(AT_ONCE) or _AT_ONCE.get(device.kind, 1)))

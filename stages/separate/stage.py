@@ -229,6 +229,14 @@ def _write(
     )
 
 
+# A load option of Demucs: how many segments it hears in a batch. Where it is not given, four on a card.
+AT_ONCE = "segments_at_once"
+
+
+def _demucs_resources(gpu_memory_gib: float) -> Resources:
+    return Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=gpu_memory_gib, time_per_media_s=30.0)
+
+
 STAGE = Stage(
     name="separate",
     version=2,
@@ -250,8 +258,9 @@ STAGE = Stage(
             card_library="torch",
             summary="Demucs takes the mix apart: voice, drums, bass and the rest",
             models=("separator",),
-            resources=Resources(cpus=2, memory_gib=3.0, gpu_memory_gib=3.0, time_per_media_s=30.0),
+            resources=_demucs_resources(gpu_memory_gib=6.0),
             oom_fallbacks=(
+                Fallback("one segment at once", options={AT_ONCE: 1}, only_on="cuda", resources=_demucs_resources(3.0)),
                 Fallback("segments of 4 s", {"segment": 4}),
                 Fallback("segments of 2 s", {"segment": 2}),
                 Fallback("the processor", device="cpu"),

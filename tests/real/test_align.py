@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,11 +12,12 @@ import pytest
 from pipeline.engine.project import Project
 from shared.documents.speech import Region
 from shared.documents.transcript import Segment, Transcript, Word
+from tests.conftest import ROOT
 from tests.real.cases import script
 from tests.real.conftest import MakeStages, ServeModels, StageRun, Stages
 
 HINDI = "नमस्ते दुनिया 50% — आज 3 बजे।"
-WINDOW = Region(start_ms=1_000, end_ms=11_000)
+WINDOW, LATER = Region(start_ms=1_000, end_ms=11_000), Region(start_ms=11_000, end_ms=15_000)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,24 @@ def test_every_word_gets_a_place_in_its_window_and_one_that_nobody_speaks_is_mar
     assert all(WINDOW.start_ms <= word.start_ms < word.end_ms <= WINDOW.end_ms for word in words)
     assert [segment.window for segment in found.segments] == [None, None]
     assert (done.facts["words"], done.facts["interpolated"]) == (9, 1)
+
+
+def test_a_network_that_hears_ahead_as_on_a_card_finds_the_same_words(
+    real_project: Project, speech_clip: Path, tmp_path: Path
+) -> None:
+    real_project.installed.environments.ensure("speech", lambda event: None)
+    python = real_project.installed.environments.python("speech")
+    script("tiny_aligner.py", "devanagari")(python, tmp_path)
+    said = transcript("hi", HINDI, "शुभ रात्रि")
+    later = [segment.model_copy(update={"id": 2 + segment.id, "window": LATER}) for segment in said.segments]
+    said = said.model_copy(update={"segments": (*said.segments, *later)})
+    program = ROOT / "tests" / "fakes" / "align_beside.py"
+    command = [python, program, tmp_path, speech_clip, said.write(tmp_path / "said.json")]
+    ran = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    one_by_one, beside = ran.stdout.splitlines()[-2:]
+    assert one_by_one == beside
+    assert "interpolated=False" in beside
 
 
 def test_without_an_aligner_for_the_language_words_keep_their_times_and_the_user_is_told(

@@ -93,6 +93,24 @@ def _stereo(path: Path, seconds: float) -> Path:
     return path
 
 
+def _in_demucs(project: Project, program: str, *arguments: object) -> str:
+    """Return what a program of ours prints in the environment of Demucs."""
+    python = project.installed.environments.python("demucs")
+    command = [str(python), str(ROOT / "tests" / "fakes" / program), *map(str, arguments)]
+    ran = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_segments_in_batches_as_on_a_card_give_the_same_parts(
+    demucs: Stages, real_project: Project, tmp_path: Path
+) -> None:
+    """As fixed points of 16 bits: floating-point sums differ by the size of a batch."""
+    full = _stereo(tmp_path / "full.wav", 5.3)
+    _in_demucs(real_project, "tiny_demucs.py", tmp_path)
+    assert float(_in_demucs(real_project, "demucs_in_batches.py", tmp_path, full)) < 0.05
+
+
 def test_demucs_window_by_window_gives_what_demucs_gives_at_once(
     demucs: Stages, real_project: Project, speech_regions: Path, tmp_path: Path
 ) -> None:
@@ -105,17 +123,11 @@ def test_demucs_window_by_window_gives_what_demucs_gives_at_once(
     assert isinstance(stems, tuple)
     assert [path.stem for path in stems] == list(SOURCES)
 
-    python, itself, weights = (
-        real_project.installed.environments.python("demucs"),
-        tmp_path / "itself",
-        tmp_path / "weights",
-    )
+    itself, weights = tmp_path / "itself", tmp_path / "weights"
     itself.mkdir()
     weights.mkdir()
-    for program, arguments in (("tiny_demucs.py", (weights, "pickle")), ("demucs_itself.py", (weights, full, itself))):
-        command = [str(python), str(ROOT / "tests" / "fakes" / program), *map(str, arguments)]
-        ran = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
-        assert ran.returncode == 0, ran.stderr
+    _in_demucs(real_project, "tiny_demucs.py", weights, "pickle")
+    _in_demucs(real_project, "demucs_itself.py", weights, full, itself)
     for path in stems:
         with wave.open(str(path)) as source:
             assert (source.getframerate(), source.getnchannels()) == (44_100, 2)
