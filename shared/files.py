@@ -37,6 +37,14 @@ def write_by_rename(path: Path) -> Iterator[TextIOWrapper]:
         beside.unlink(missing_ok=True)  # still there only when something went wrong
 
 
+def can_be_a_name(text: str) -> bool:
+    """Tell whether a text can be a path: it has neither a null character nor half of a surrogate pair."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
 def try_link(source: Path, target: Path) -> bool:
     """Give `source` the second name `target` in one step. Return False if the disk or the system has no hard links.
 

@@ -26,15 +26,15 @@ _EXPECTED = {
     "none_required": "nothing",
 }
 _BOUNDS = {
-    "greater_than": ("above", "gt"),
-    "greater_than_equal": ("from", "ge"),
-    "less_than": ("below", "lt"),
-    "less_than_equal": ("up to", "le"),
-    "multiple_of": ("a multiple of", "multiple_of"),
-    "string_too_short": ("text with this minimum length:", "min_length"),
-    "string_too_long": ("text with this maximum length:", "max_length"),
-    "too_short": ("this minimum number of entries:", "min_length"),
-    "too_long": ("this maximum number of entries:", "max_length"),
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "{le} or less",
+    "multiple_of": "a multiple of {multiple_of}",
+    "string_too_short": "text of at least {min_length} characters",
+    "string_too_long": "text of at most {max_length} characters",
+    "too_short": "at least {min_length} entries",
+    "too_long": "at most {max_length} entries",
 }
 _SHOWN = 60
 _OUR_WORDS = ("value_error", "assertion_error")
@@ -87,8 +87,8 @@ def _told(kind: str, context: Mapping[str, object], words: str) -> str:
     if kind in _OUR_WORDS:
         return words.partition(", ")[2]
     if kind in _BOUNDS:
-        word, limit = _BOUNDS[kind]
-        return f"expected {word} {context.get(limit)}"
+        whole = {name: int(limit) for name, limit in context.items() if isinstance(limit, float) and limit.is_integer()}
+        return f"expected {_BOUNDS[kind].format_map({**context, **whole})}"
     if kind in {"literal_error", "enum"}:
         return f"expected {context.get('expected')}"
     if kind == "json_invalid":

@@ -71,8 +71,8 @@ def choose_project(folder: str | None) -> None:
     named = folder if folder is not None else os.environ.get(PROJECT)
     if named is None and not INSTALLED:
         return
-    path = Path(named).expanduser() if named else project_root()
-    if folder == "" or not path.is_dir():
+    path = Path(os.path.expanduser(named)) if named else project_root()  # noqa: PTH111 - raises for no odd name
+    if folder == "" or not os.path.isdir(path):  # noqa: PTH112 - nor does this
         origin = "--project" if folder is not None else f"the variable {PROJECT}"
         raise UsageError(
             "project.missing",

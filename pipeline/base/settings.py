@@ -36,6 +36,7 @@ from pipeline.base.setting_names import (
 from pipeline.base.sizes import size_in
 from pipeline.base.wait_limit import FOREVER, wait_limit_s
 from shared.documents.base import Frozen
+from shared.files import can_be_a_name
 from shared.mistakes import first_mistake, text_mistake
 from shared.text.language import NO_LANGUAGE, primary
 from shared.text.language_names import known_language, split_languages
@@ -146,6 +147,13 @@ class Settings(Frozen):
         if value not in {"auto", "none"} and size_in(str(value)) is None:
             raise ValueError("expected a size like 50GB, or auto, or none")
         return str(value)
+
+    @field_validator("recipe", "guide", "glossary", "subtitles", "output_dir", "cache_dir", "results_dir", "index_dir")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if not can_be_a_name(value):
+            raise ValueError("expected a name that a file can have")
+        return value
 
     @field_validator("output_dir", "cache_dir", "results_dir", "environments_dir", "own_models_dir")
     @classmethod

@@ -42,7 +42,7 @@ def count(word: str) -> int:
     with contextlib.suppress(ValueError):
         if (number := int(word)) >= 1:
             return number
-    raise ValueError("a whole number from 1 on")
+    raise ValueError("a whole number, 1 or more")
 
 
 def whole(word: str) -> int:

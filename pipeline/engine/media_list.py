@@ -27,10 +27,16 @@ from pipeline.engine.patterns import expand
 from pipeline.plan.model import ExistingSubtitle
 from pipeline.plan.registry import PARAMETERS
 from shared.containers import MEDIA_SUFFIXES
+from shared.files import can_be_a_name
 from shared.mistakes import text_mistake
 from shared.text.language_names import split_languages
+from shared.text.tables import separator_of
 
 _LINE_END = re.compile(r"\r\n|\r|\n")  # `splitlines` cuts at others too, which a name may hold
+_TABLES = (".csv", ".tsv")
+_HINT = (
+    'a line is like {"media": "film.mkv", "to": ["pt"]}; a file named .csv or .tsv is a table with the column `media`'
+)
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
@@ -181,7 +187,7 @@ def absolute(path: Path) -> Path:
 
 
 def read_list(path: Path, walk: FolderWalk) -> list[Request]:
-    """Read a list of media files: JSON lines, or CSV with a header, by its suffix.
+    """Read a list of media files: JSON lines, or by its suffix a table with a header: commas, semicolons or tabs.
 
     `media` is a file or a folder, relative to the list's folder; `priority` is a number; every other field is a
     setting. Raises `BadInput` with the line.
@@ -192,7 +198,7 @@ def read_list(path: Path, walk: FolderWalk) -> list[Request]:
     except (OSError, UnicodeDecodeError) as error:
         why = text_mistake(error) if isinstance(error, UnicodeDecodeError) else error.strerror or error
         raise BadInput("manifest.unreadable", f"{path} cannot be read as text: {why}") from error
-    rows = _csv_rows(text, path) if path.suffix.lower() == ".csv" else _json_rows(text, path)
+    rows = _csv_rows(text, path) if path.suffix.lower() in _TABLES else _json_rows(text, path)
     requests = [request for number, row in rows for request in _requests(row, path, number, walk)]
     if not requests:
         raise BadInput("manifest.empty", f"{path} names no media file")
@@ -213,14 +219,14 @@ def _json_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, JsonValue
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:  # also for a number that is too long
-            raise _wrong(path, number, f"is not JSON: {getattr(error, 'msg', error)}") from error
+            raise _wrong(path, number, f"is not JSON: {getattr(error, 'msg', error)}", _HINT) from error
         if not isinstance(row, dict):
-            raise _wrong(path, number, "is not a JSON object")
+            raise _wrong(path, number, "is not a JSON object", _HINT)
         yield number, row
 
 
 def _csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, JsonValue]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator_of(text), strict=True)
     try:
         for row in reader:
             if None in row:
@@ -238,7 +244,7 @@ def _csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, JsonValue]
 def _requests(row: Mapping[str, JsonValue], path: Path, number: int, walk: FolderWalk) -> list[Request]:
     media, priority = row.get("media"), row.get("priority", 0)
     if not isinstance(media, str) or not media.strip():
-        raise _wrong(path, number, 'has no `media`, expected one like {"media": "film.mkv", "to": ["pt"]}')
+        raise _wrong(path, number, "has no `media`, the name of a media file", _HINT)
     if isinstance(priority, bool) or not isinstance(priority, int | float) or not _is_finite(priority):
         raise _wrong(path, number, f"has the priority {priority!r}, expected a number")
     overrides: dict[str, JsonValue] = {}
@@ -251,9 +257,9 @@ def _requests(row: Mapping[str, JsonValue], path: Path, number: int, walk: Folde
         except UsageError as error:
             raise _wrong(path, number, f"sets `{name}`: {error.message}", error.hint) from error
         overrides[full] = list[JsonValue](split_languages(value)) if full == "to" and isinstance(value, str) else value
-        if full == "subtitles" and (path.parent / str(value)).is_file():
+        if full == "subtitles" and os.path.isfile(path.parent / str(value)):  # noqa: PTH113 - False for every odd name
             overrides[full] = str(absolute(path.parent / str(value)))
-    if not _can_be_a_name(media):
+    if not can_be_a_name(media):
         raise _wrong(path, number, f"names {json.dumps(media)}, with a character that no file name can contain")
     place = absolute(path.parent / media)
     try:
@@ -268,14 +274,6 @@ def _is_finite(number: float) -> bool:
     try:
         return math.isfinite(number)
     except OverflowError:  # a whole number of hundreds of digits
-        return False
-
-
-def _can_be_a_name(text: str) -> bool:
-    """Tell whether a text can be a path: it has neither a null character nor half of a surrogate pair."""
-    try:
-        return b"\0" not in os.fsencode(text)
-    except UnicodeEncodeError:
         return False
 
 

@@ -340,9 +340,14 @@ def _params(stage: Stage, step: RecipeStep, choices: Choices, target: str | None
             hint = suggestion(mistake.place, stage.params.model_fields, f"the parameters of {stage.name} are {known}")
             text = f"the stage {stage.name} has no parameter `{mistake.place}`"
             raise UsageError("params.invalid", text, hint=hint) from error
+        found = (
+            f"`{stage.name}.{mistake.place}` cannot be {mistake.shown}"
+            if mistake.place
+            else (f"the parameters of {stage.name} do not go together")
+        )
         raise UsageError(
             "params.invalid",
-            f"`{stage.name}.{mistake.place}` cannot be {mistake.shown}: {mistake.text}",
+            f"{found}: {mistake.text}",
             hint=f"docs/reference/stages.md#{stage.name} says what its parameters mean",
         ) from error
 

@@ -13,17 +13,16 @@ publishes. One that publishes nothing makes results for reel's own page.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
+from pipeline.base.config_files import read_config
 from pipeline.base.errors import UsageError
 from pipeline.plan.registry import BROKEN, STAGES, StageBroken
 from shared.documents.base import Frozen
-from shared.mistakes import first_mistake, text_mistake
-from shared.nearest import suggestion
+from shared.mistakes import first_mistake
 
 MEDIA = "media"
 GLOSSARY = "glossary"
@@ -127,15 +126,7 @@ def load_recipe(name: str, folder: Path) -> Recipe:
 def _read_extended(name: str, folder: Path, below: tuple[Path, ...]) -> tuple[Path, dict[str, Any]]:
     """Return a recipe's path and its table, with the steps of the recipe that it extends before its own. A step of the
     same name takes the other's place. What is published is not inherited: each recipe states it."""
-    path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
-    if not path.is_file():
-        known = sorted(file.stem for file in folder.glob("*.toml"))
-        hint = suggestion(name, known, f"the recipes are {', '.join(known)}")
-        raise UsageError("recipe.unknown", f"there is no recipe `{name}`", hint=hint)
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError("recipe.syntax", f"{path} is not TOML: {text_mistake(error)}") from error
+    path, table = read_config("recipe", name, folder, syntax="recipe.syntax")
     base, steps = table.pop("extends", None), table.get("steps")
     if base is None or not isinstance(steps, dict):
         return path, table

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
+from pipeline.base.config_files import read_config
 from pipeline.base.errors import UsageError
 from shared.documents.base import Frozen
-from shared.mistakes import first_mistake, text_mistake
-from shared.nearest import suggestion
+from shared.mistakes import first_mistake
 from shared.text.guide_limits import GuideParams
 
 
@@ -29,14 +28,8 @@ class Guide(Frozen):
 
 def load_guide(name: str, folder: Path) -> Guide:
     """Return the guide called `name` in `folder`, or in the file that `name` is a path to. Raises `UsageError`."""
-    path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
-    if not path.is_file():
-        known = sorted(file.stem for file in folder.glob("*.toml"))
-        hint = suggestion(name, known, f"the guides are {', '.join(known)}")
-        raise UsageError("guide.unknown", f"there is no guide `{name}`", hint=hint)
+    path, table = read_config("guide", name, folder, syntax="guide.invalid")
     try:
-        return Guide.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError("guide.invalid", f"{path} is not TOML: {text_mistake(error)}") from error
+        return Guide.model_validate(table)
     except ValidationError as error:
         raise UsageError("guide.invalid", f"{path}: {first_mistake(error)}") from error

@@ -31,11 +31,11 @@ from shared.documents.base import DocumentError, Frozen
 from shared.files import write_atomically
 from shared.stage import StageError
 from shared.text.language import parse_language, primary
+from shared.text.tables import separator_of
 from shared.text.text_width import is_spaceless
 
 Match = Literal["word", "any-case", "part"]
 KEEP = "="
-_SEPARATORS = "\t;,"
 _COLUMNS = ("source", "match", "target", "note")
 
 
@@ -207,12 +207,10 @@ def _is_of_word(character: str) -> bool:
 
 def _terms(text: str) -> Iterator[Term]:
     """Yield the rows as terms. Raises `ValueError`."""
-    head = next(iter(text.splitlines()), "")
-    separator = max(_SEPARATORS, key=head.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator_of(text), strict=True)
     columns = [_column(name) for name in next(reader, [])]
     if "source" not in columns:
-        raise ValueError(f"expected a header with a column `source`, found {head[:60]!r}")
+        raise ValueError(f"expected a header with a column `source`, found {text[:60].partition(chr(10))[0]!r}")
     if twice := [name for name in columns if name and columns.count(name) > 1]:
         raise ValueError(f"the column `{twice[0]}` appears twice in its header")
     lines: dict[str, int] = {}

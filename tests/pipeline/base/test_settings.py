@@ -42,13 +42,13 @@ def test_each_layer_wins_over_the_one_below_and_says_where_a_value_is_from(tmp_p
         ("offline = 3", "settings.value", "expected true or false"),
         ('device = "gpu"', "settings.value", "expected 'auto', 'cpu', 'cuda' or 'mps'"),
         ('cpus = "all"', "settings.value", "expected a whole number"),
-        ("cpus = -1", "settings.value", "expected from 0"),
-        ("look_ahead = -5", "settings.value", "expected from 0"),
-        ("memory_limit_gib = -3.0", "settings.value", "expected from 0"),
-        ("idle_worker_s = nan", "settings.value", "expected from 0"),
-        ("labels = { nvenc = -1 }", "settings.value", "expected from 0"),
-        ("time_limit_factor = 0", "settings.value", "expected above 0"),
-        ("time_limit_factor = nan", "settings.value", "expected above 0"),
+        ("cpus = -1", "settings.value", "expected 0 or more"),
+        ("look_ahead = -5", "settings.value", "expected 0 or more"),
+        ("memory_limit_gib = -3.0", "settings.value", "expected 0 or more"),
+        ("idle_worker_s = nan", "settings.value", "expected 0 or more"),
+        ("labels = { nvenc = -1 }", "settings.value", "expected 0 or more"),
+        ("time_limit_factor = 0", "settings.value", "expected a number above 0"),
+        ("time_limit_factor = nan", "settings.value", "expected a number above 0"),
         ("results_limit = 0", "settings.value", "expected a size like 50GB"),
         ('results_limit = "-1GB"', "settings.value", "expected a size like 50GB"),
         ('results_dir = ""', "settings.value", "expected a folder"),
@@ -172,3 +172,11 @@ def test_beside_the_media_there_is_no_film_and_no_output_folder(tmp_path: Path) 
     with pytest.raises(UsageError, match="none is made"):
         with_overrides(load(beside=True), {"film": True}, PARAMETERS)
     assert not with_overrides(load(), {"film": False}, PARAMETERS).makes_film
+
+
+@pytest.mark.parametrize("setting", ["recipe", "guide", "glossary", "subtitles"])
+@pytest.mark.parametrize("name", ["a\0.toml", "\ud800.toml"])
+def test_a_name_that_no_file_can_have_is_refused_in_each_setting(setting: str, name: str) -> None:
+    settings, _ = load_settings(CONFIG / "defaults.toml", Path("none.toml"), {}, {})
+    with pytest.raises(UsageError, match="a name that a file can have"):
+        with_overrides(settings, {setting: name}, PARAMETERS)

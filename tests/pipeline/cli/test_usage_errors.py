@@ -74,7 +74,7 @@ def test_the_nearest_name_of_every_kind_is_offered(
         (["stage"], "usage.missing", "`NAME` and `INPUT...` and `--output DIR`"),
         (["watch"], "usage.missing", "`DIR...`"),
         (["runs", "list", "x"], "usage.surplus", "`x`"),
-        (["run", "a", "--limit", "0"], "usage.value", "a whole number from 1 on"),
+        (["run", "a", "--limit", "0"], "usage.value", "a whole number, 1 or more"),
         (["run", "a", "--speakers", "two"], "usage.value", "a whole number"),
         (["watch", "a", "--settle", "soon"], "usage.value", "a number of seconds"),
         (["cluster", "up", "--label", "gpu=many"], "usage.value", "`nvenc=3`"),

@@ -85,6 +85,15 @@ def test_json_lines_and_csv_give_the_same_requests(tmp_path: Path) -> None:
     assert read_list(tmp_path / "list.csv", FolderWalk()) == expected
 
 
+@pytest.mark.parametrize(("name", "separator"), [("list.csv", ";"), ("list.csv", "\t"), ("list.tsv", "\t")])
+def test_a_table_may_have_any_separator_that_a_spreadsheet_writes(tmp_path: Path, name: str, separator: str) -> None:
+    rows = [["media", "to"], ["a, b.mp4", "pt"], ["c.mp4", ""]]
+    (tmp_path / name).write_text("".join(f"{separator.join(row)}\r\n" for row in rows), newline="")
+    assert read_list(tmp_path / name, FolderWalk()) == [
+        Request(tmp_path / "a, b.mp4", {"to": ["pt"]}), Request(tmp_path / "c.mp4")
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

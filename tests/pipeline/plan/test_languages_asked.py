@@ -39,7 +39,7 @@ def film(tmp_path: Path) -> Path:
         (("--set", "foo.bar=3"), "stage.unknown", "there is no stage `foo`"),
         (("--set", "asr.beem_size=3"), "params.invalid", "did you mean `beam_size`?"),
         (("--set", "asr.beam_size=many"), "params.invalid", "expected a whole number"),
-        (("--set", "asr.beam_size=99"), "params.invalid", "expected up to 20"),
+        (("--set", "asr.beam_size=99"), "params.invalid", "expected 20 or less"),
         (("--set", "asr.backend=faster-wisper"), "backend.unknown", "did you mean `faster-whisper`?"),
         (("--set", "beam_size=3"), "settings.unknown", "did you mean `asr.beam_size`?"),
         (("--recipe", "subtitels"), "recipe.unknown", "did you mean `subtitle`?"),

@@ -77,7 +77,7 @@ def test_an_unknown_recipe_names_those_there_are() -> None:
     assert (
         caught.value.hint
         == "did you mean `subtitle`? the recipes are names, page-text, proxy, screen-text, subtitle, sync,"
-        " transcribe, translate"
+        " transcribe, translate; one of your own is a path to a TOML file"
     )
 
 

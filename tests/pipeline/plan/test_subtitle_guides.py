@@ -70,7 +70,7 @@ def test_a_guide_reaches_the_stages_that_know_limits_and_the_user_goes_before_it
 def test_a_guide_that_is_none_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         load_guide("dogme95", CONFIG / "guides")
-    assert caught.value.hint == "the guides are bbc, netflix, plain, sdh"
+    assert caught.value.hint == "the guides are bbc, netflix, plain, sdh; one of your own is a path to a TOML file"
     own = tmp_path / "own.toml"
     for text, word in (("limits = {", "TOML"), ('summary = ""\n[limits]\nlines = 9', "limits.lines")):
         own.write_text(text)
