@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from hypothesis import settings
 from pipeline.base.project import CONFIG
 from pipeline.environments.environments import load_families
 from shared.stage import CORE_ENVIRONMENT
-from tests.in_process import run_here
+from tests.in_process import can_run_here, run_here
 from tests.together import Together
 
 # How long an example takes says how busy the machine is; no claim of ours depends on it.
@@ -179,7 +178,7 @@ class Reel:
         """Tell whether this process runs the command: variables, folder and streams are those of one thread, and some
         commands go on in the Python of another environment."""
         elsewhere = {"serve", "cluster"}.intersection(map(str, arguments[:1]))
-        return self.in_process and not elsewhere and threading.current_thread() is threading.main_thread()
+        return self.in_process and not elsewhere and can_run_here()
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import faulthandler
 import io
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +23,14 @@ class Ended(NamedTuple):
     code: int
     out: str
     err: str
+
+
+def can_run_here() -> bool:
+    """Tell whether this is the main thread, with no event loop at work: a browser's runs while its tests do."""
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_running_loop()
+        return False
+    return threading.current_thread() is threading.main_thread()
 
 
 def run_here(words: Sequence[str], folder: Path, variables: Mapping[str, str], limit_s: float) -> Ended:
