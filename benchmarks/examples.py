@@ -3,8 +3,9 @@
     .venvs/test/bin/python benchmarks/examples.py [--languages pl hi]
 
 An example shows the recogniser the punctuation and the script of a language. For each language with clips at hand, the
-table gives the errors in words (in characters for languages without spaces), and the punctuation marks. An entry is
-good if marks grow and errors do not. Environments and models of the starter profile must be installed.
+table gives the errors in words (in characters for languages without spaces), how many of them were written without
+being said, and the punctuation marks. Numbers to ten count as right in figures too. An entry is good if marks grow and
+errors do not. Environments and models of the starter profile must be installed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +29,18 @@ from benchmarks.quality import print_row, transcript
 from shared.text.text_width import is_spaceless
 
 _MARKS = re.compile(r"[.,?!¿¡。、，？！।]")
+# From one to ten, as the clips write them.
+_NUMBERS = {
+    "en": "one two three four five six seven eight nine ten",
+    "es": "uno dos tres cuatro cinco seis siete ocho nueve diez",
+    "fr": "un deux trois quatre cinq six sept huit neuf dix",
+    "hi": "एक दो तीन चार पांच छह सात आठ नौ दस",
+    "it": "uno due tre quattro cinque sei sette otto nove dieci",
+    "ja": "一 二 三 四 五 六 七 八 九 十",
+    "pl": "jeden dwa trzy cztery pięć sześć siedem osiem dziewięć dziesięć",
+    "pt": "um dois três quatro cinco seis sete oito nove dez",
+    "zh": "一 二 三 四 五 六 七 八 九 十",
+}
 
 
 def main() -> int:
@@ -35,14 +49,16 @@ def main() -> int:
     parser.add_argument("--languages", nargs="*", help="by default all that have clips")
     wanted = parser.parse_args().languages
     clips = [clip for clip in (*material.english_clips(), *material.foreign_clips()) if clip.text]
-    print_row(["", "errors without", "errors with", "marks without", "marks with"])
-    print_row(["---"] * 5)
+    print_row(["", *(f"{what} {how}" for what in ("errors", "inventions", "marks") for how in ("without", "with"))])
+    print_row(["---"] * 7)
     for language in wanted or sorted({clip.language for clip in clips}):
         own = [clip for clip in clips if clip.language == language]
         with tempfile.TemporaryDirectory() as name:
             bare, shown = heard(own, Path(name), []), heard(own, Path(name), None)
-        errors = [f"{_errors([clip.text for clip in own], texts):.0%}" for texts in (bare, shown)]
-        print_row([language, *errors, *(str(len(_MARKS.findall(" ".join(texts)))) for texts in (bare, shown))])
+        counted = [_counted([clip.text for clip in own], texts, language) for texts in (bare, shown)]
+        rates, inventions = [f"{errors:.0%}" for errors, _ in counted], [str(invented) for _, invented in counted]
+        marks = [str(len(_MARKS.findall(" ".join(texts)))) for texts in (bare, shown)]
+        print_row([language, *rates, *inventions, *marks])
     return 0
 
 
@@ -61,16 +77,30 @@ def heard(clips: Sequence[Clip], folder: Path, example: list[str] | None) -> lis
     return [" ".join(word for word, _, _ in transcript(out / path.stem / "transcript.json")) for path in media]
 
 
-def _errors(references: Sequence[str], texts: Sequence[str]) -> float:
-    expected, found = [[plain(text) for text in side] for side in (references, texts)]
+def _counted(references: Sequence[str], texts: Sequence[str], language: str) -> tuple[float, int]:
+    """Return the error rate, and how many words or characters were written without being said."""
+    expected, found = [[plain(text, language) for text in side] for side in (references, texts)]
     if any(map(is_spaceless, "".join(references))):
-        return float(jiwer.cer([text.replace(" ", "") for text in expected], [text.replace(" ", "") for text in found]))
-    return float(jiwer.wer(expected, found))
+        characters = jiwer.process_characters(
+            ["".join(text.split()) for text in expected], ["".join(text.split()) for text in found]
+        )
+        return float(characters.cer), characters.insertions
+    words = jiwer.process_words(expected, found)
+    return float(words.wer), words.insertions
 
 
-def plain(text: str) -> str:
-    """Return the words without case and punctuation."""
-    return " ".join(re.sub(r"[^\w\s]", " ", text.lower()).split())
+def plain(text: str, language: str) -> str:
+    """Return the words without case and punctuation, numbers to ten in letters."""
+    words = "".join(one if _is_written(one) else " " for one in text.lower()).split()
+    names = _NUMBERS.get(language, "").split()
+    return " ".join(
+        names[int(word) - 1] if word.isdecimal() and 0 < int(word) <= len(names) else word for word in words
+    )
+
+
+def _is_written(character: str) -> bool:
+    """Tell whether a character is a letter, a figure, a vowel sign or a space, and not a mark."""
+    return unicodedata.category(character)[0] in "LMN" or character.isspace()
 
 
 if __name__ == "__main__":

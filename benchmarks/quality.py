@@ -60,6 +60,7 @@ class Result:
 
     words: int
     errors: float
+    errors_of_call: float  # transcribed alone
     marks: int
     marks_alone: int
     offsets_ms: tuple[int, ...]  # by joint: how much too early the first word begins
@@ -70,6 +71,7 @@ class Result:
         early = [one for one in offsets if one > _TOLERANCE_MS]
         return [
             f"{self.errors:.1%}",
+            f"{self.errors_of_call:.1%}",
             f"{self.marks / max(self.marks_alone, 1):.0%} of {self.marks_alone}",
             f"{len(early)} of {len(offsets)}",
             f"{max(offsets, default=0) / 1000:.1f} s",
@@ -78,7 +80,7 @@ class Result:
         ]
 
 
-HEADER = ["", "WER", "marks kept", "early", "earliest", "late", "median"]
+HEADER = ["", "WER", "WER of the call alone", "marks kept", "early", "earliest", "late", "median"]
 
 
 def main() -> int:
@@ -158,9 +160,11 @@ def measured(placed: Sequence[Placed], long: Sequence[Spoken], alone: dict[str, 
         counted += known
         errors += known if chunk.type in {"substitute", "delete"} else 0
         errors += chunk.hyp_end_idx - chunk.hyp_start_idx if chunk.type == "insert" else 0
+    call = next(one.clip for one in placed if one.clip.turns)
     return Result(
         words=len(long),
         errors=errors / counted,
+        errors_of_call=jiwer.wer(" ".join(plain(call.text)), " ".join(plain(heard_alone[call.name]))),
         marks=marks(long),
         marks_alone=sum(marks(alone[one.clip.name]) for one in placed),
         offsets_ms=tuple(

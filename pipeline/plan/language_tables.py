@@ -21,7 +21,8 @@ class LanguageFile(Frozen):
     """One file of `config/languages`: what recognisers invent, sounds of hesitation, what labels are called, the
     numbers from 0 on that are written out (an empty word for one that depends on what is counted), words that turn
     a sentence round, words whose capital shows that a sentence begins, short words by which a text's language is told,
-    a few sentences with punctuation for a recogniser to follow, and the words that hold sentences together."""
+    a few sentences with punctuation for a recogniser to follow, the words that hold sentences together, and what may
+    be left out of a text that is too fast: phrases that say nothing, and subject pronouns."""
 
     stock_phrases: tuple[str, ...] = ()
     filler_words: tuple[str, ...] = ()
@@ -30,6 +31,8 @@ class LanguageFile(Frozen):
     negation_words: tuple[str, ...] = ()
     sentence_openers: tuple[str, ...] = ()
     common_words: tuple[str, ...] = ()
+    asides: tuple[str, ...] = ()
+    silent_subjects: tuple[str, ...] = ()
     example_text: str = ""
     joining_words: JoiningWords = JoiningWords()
 

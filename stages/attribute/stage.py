@@ -62,7 +62,7 @@ def _write(job: AttributeJob, transcript: Transcript) -> AttributeOutputs:
 
 STAGE = Stage(
     name="attribute",
-    version=4,
+    version=5,
     summary="give every word its speaker",
     inputs=AttributeInputs,
     params=AttributeParams,

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 
 from shared.text.sentence_end import ends_sentence
 
+_COMMAS = (",", "،", "、", "，")
 _LATE_WORDS = 2  # after so many, a change of speaker may still be meant for the sentence's beginning
 
 
@@ -20,7 +21,11 @@ def settled(texts: Sequence[str], speakers: Sequence[str | None], joining: Colle
     found = list(speakers)
     for index in range(1, len(texts)):
         before, after = found[index - 1], found[index]
-        if before == after or before is None or after is None or not texts[index - 1][-1:].isalnum():
+        if before == after or before is None or after is None:
+            continue
+        if texts[index - 1].endswith(_COMMAS) and _sentence_start(texts, found, index) == index - 1:
+            found[index - 1] = after  # `Oh,` belongs to what is said after it
+        if not texts[index - 1][-1:].isalnum():
             continue
         begins_small = not texts[index][:1].isupper()
         if begins_small and ends_sentence(texts[index]):
@@ -32,10 +37,11 @@ def settled(texts: Sequence[str], speakers: Sequence[str | None], joining: Colle
 
 
 def _sentence_start(texts: Sequence[str], speakers: Sequence[str | None], index: int) -> int:
-    """Return where the sentence begins that the speaker before `index` has said a word or two of; else `index`."""
-    for start in range(index - 1, max(index - 1 - _LATE_WORDS, 0), -1):
+    """Return where the sentence begins that the speaker before `index` has said a word or two of; else `index`. It may
+    be the first that this speaker says after another."""
+    for start in range(index - 1, max(index - 1 - _LATE_WORDS, -1), -1):
+        if start == 0 or ends_sentence(texts[start - 1]):
+            return start
         if speakers[start - 1] != speakers[index - 1]:
             break
-        if ends_sentence(texts[start - 1]):
-            return start
     return index

@@ -1,4 +1,4 @@
-"""Shorten what is said too fast to be read, by a language model: those segments, and no other.
+"""Shorten what is said too fast to be read, by rules or by a language model: those segments, and no other.
 
 What is too fast shows in the cues themselves, as they were laid out from the whole text. What a cue holds beyond what
 can be read in its time is counted against the segments that it was made from; each is to lose its share. Ids, times
@@ -20,8 +20,8 @@ from pydantic import Field
 from shared.documents.cue import Cue, CueSheet
 from shared.documents.transcript import Segment, Transcript
 from shared.documents.translation import Translation
-from shared.language_model import LanguageModelParams, Usage, language_model_backends
-from shared.stage import Files, Job, Stage
+from shared.language_model import LANGUAGE_MODEL_PARAMS, LanguageModelParams, Usage, language_model_backends
+from shared.stage import CORE_ENVIRONMENT, Backend, Files, Job, Resources, Stage
 from shared.text.glossary import Glossary, Term, glossary_of
 from shared.text.guide_limits import ReadingParams
 from shared.text.joining_words import JoiningParams, JoiningWords
@@ -45,6 +45,12 @@ class CondenseParams(LanguageModelParams, ReadingParams, JoiningParams):
     context: int = Field(0, ge=0, le=100, description="other texts to shorten, before and after, that it is shown too")
     keep: float = Field(
         0.5, ge=0, le=1, description="the part of a segment's content words that must stay, and of the new ones be old"
+    )
+    asides: dict[str, tuple[str, ...]] = Field(
+        {}, description="by language: phrases that say nothing; the rules leave them out where marks part them off"
+    )
+    silent_subjects: dict[str, tuple[str, ...]] = Field(
+        {}, description="by language: subject pronouns that the verb shows as well; the rules leave them out"
     )
     negation_words: dict[str, tuple[str, ...]] = Field(
         {}, description="by language: words that turn a sentence round, so that none may come or go"
@@ -73,6 +79,11 @@ class Work:
     terms: Glossary
     params: CondenseParams
     progress: Callable[[float], None]
+
+    @property
+    def texts(self) -> dict[int, str]:
+        """Return the text of each segment, by id."""
+        return _texts(self.transcript, self.translation)
 
     @property
     def language(self) -> str:
@@ -186,12 +197,21 @@ def _write(job: CondenseJob, transcript: Transcript, translation: Translation | 
 
 STAGE = Stage(
     name="condense",
-    version=3,
+    version=4,
     summary="shorten text that is spoken too fast to be read",
     inputs=CondenseInputs,
     params=CondenseParams,
     outputs=CondenseOutputs,
-    backends=language_model_backends("condense"),
+    backends={
+        "rules": Backend(
+            module="stages.condense.rules",
+            environment=CORE_ENVIRONMENT,
+            summary="leaves out asides and subject pronouns by the lists of the language",
+            resources=Resources(cpus=1, memory_gib=0.5),
+            neutral_params=LANGUAGE_MODEL_PARAMS,
+        ),
+        **language_model_backends("condense", "asides", "silent_subjects"),
+    },
     run=run,
     stub=stub,
 )

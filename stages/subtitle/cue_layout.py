@@ -26,7 +26,7 @@ _CUE, _SECOND_SENTENCE, _DIALOGUE = 5.0, 6.0, 6.0
 # comes before it.
 _JUST_BEGUN, _BEGINNING = 18.0, 3  # and for how many words
 _CUE_BREAK = 1.4  # times the cost of the same break between lines
-_SECOND_LINE, _UNBALANCED, _TOP_HEAVY, _SCRAP = 1.0, 6.0, 1.0, 4.0
+_SECOND_LINE, _UNBALANCED, _TOP_HEAVY, _SCRAP, _ONE_WORD = 1.0, 6.0, 1.0, 4.0, 4.0
 _TOO_FAST, _FASTER = 20.0, 80.0
 _PAUSE_INSIDE_MS, _PAUSE_PER_MS = 500, 1 / 250
 _NEVER = float("inf")
@@ -229,7 +229,7 @@ def _line_edges(text: _Text, start: int, end: int, lines: int) -> tuple[float, t
         if lower > below:
             break
         heavier = (at[cut] - from_here) * parts - lower
-        cost = cost_of[cut] + _SECOND_LINE
+        cost = cost_of[cut] + _SECOND_LINE + (_ONE_WORD if cut - start == 1 or end - cut == 1 else 0.0)
         cost += _UNBALANCED * heavier / whole + _TOP_HEAVY if heavier > 0 else -_UNBALANCED * heavier / whole
         if cost >= least:
             continue

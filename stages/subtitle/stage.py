@@ -301,7 +301,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, bytes], rep
 
 STAGE = Stage(
     name="subtitle",
-    version=16,
+    version=17,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,

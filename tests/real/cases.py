@@ -283,6 +283,7 @@ CASES = (
         tiny={"en-indic": Tiny("indictrans2-en-indic-dist-200m", script("tiny_indictrans2.py"))},
     ),
     Case("translate", "whisper", lambda made: ({"audio": made.audio, "transcript": made.said}, {"target": "en"})),
+    Case("condense", "rules", _condense),
     Case("condense", "openai", _condense),
     Case("condense", "anthropic", _condense),
     Case("condense", "llama-cpp", _condense, tiny={"model": Tiny("qwen-coder-500m", script("tiny_gguf.py"))}),

@@ -19,6 +19,8 @@ from tests.joining import joining
         ("My name is | Bob Brown.", "My name is | Bob Brown."),
         ("You are late. Hello Anna | Bob is here.", "You are late. Hello Anna | Bob is here."),
         ("Come in. | Yes.", "Come in. | Yes."),
+        ("Look at this. Oh, | I don't hear that.", "Look at this. | Oh, I don't hear that."),
+        ("They call me that, | I know.", "They call me that, | I know."),
         ("We said one two three | four five six.", "We said one two three | four five six."),
     ],
 )
@@ -27,6 +29,25 @@ def test_a_change_of_speaker_moves_to_the_edge_of_the_sentence(heard: str, meant
     found = settled([*one, *other], ["A"] * len(one) + ["B"] * len(other), joining("en").every)
     first, second = (len(part.split()) for part in meant.split(" | "))
     assert found == ["A"] * first + ["B"] * second
+
+
+@pytest.mark.parametrize(
+    ("heard", "meant"),
+    [
+        ("A:That's a good story. B:What are C:you talking about?", "AAAA CCCCC"),
+        ("A:Laugh at it. B:You thought A:you were in pain.", "AAA AAAAAA"),
+        ("B:What are A:you talking about?", "AAAAA"),
+        ("A:Is it B:yours?", "AAA"),
+    ],
+)
+def test_a_sentence_has_one_speaker_though_another_had_just_ended_one(heard: str, meant: str) -> None:
+    words: list[str] = []
+    speakers: list[str | None] = []
+    for word in heard.split():
+        speaker, _, text = word.rpartition(":")
+        words.append(text)
+        speakers.append(speaker or speakers[-1])
+    assert settled(words, speakers, joining("en").every) == list(meant.replace(" ", ""))
 
 
 _WORDS = st.lists(

@@ -9,7 +9,8 @@ import pytest
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.language_model import Usage
 from shared.text.glossary import Glossary, Term
-from stages.condense.llm import Condenser, Guard
+from stages.condense.guard import Guard
+from stages.condense.llm import Condenser
 from stages.condense.stage import CondenseParams, Work
 from stages.toolkit.llm.lines import Line
 from stages.toolkit.llm.service import Answer, Question

@@ -207,6 +207,14 @@ def test_a_line_ends_before_a_conjunction_rather_than_after_it() -> None:
     assert lines == [("He wanted to stay at home that evening", "but nobody asked him about it.")]
 
 
+def test_a_line_is_not_one_word_where_another_break_is_nearly_as_good() -> None:
+    text = "Oh, eu também sou originalmente de Chicago."
+    assert shown(*talk(text), language="pt") == [("Oh, eu também sou originalmente", "de Chicago.")]
+    assert shown(*talk("Unbelievable, incomprehensibilities everywhere.")) == [
+        ("Unbelievable,", "incomprehensibilities everywhere.")
+    ]
+
+
 def test_a_sentence_that_spans_two_segments_is_one_cue_and_two_sentences_are_two() -> None:
     first = talk("This sentence was cut by the recogniser in the middle.")
     second = talk("And this one was not.", start_ms=first[-1].end_ms + 200)
