@@ -64,7 +64,6 @@ def test_what_two_languages_share_tells_the_place(cue: CueText, word: SaidWord) 
     words = sorted([*words, word], key=lambda one: one.start_ms)
     film = FilmSpeech([Region(start_ms=2_000, end_ms=30_000)], 32_000, words)
     rating = film.rating(cue, (cue.start_ms, cue.end_ms), range(320), 1.0)
-    assert rating[120] > rating.max() - 0.05
     assert rating[120] > float(np.median(rating)) + 0.5
 
 
