@@ -90,7 +90,9 @@ _BODIES: Mapping[str, _Data] = {
     "UploadsApi.append": {"content": {"application/offset+octet-stream": {"schema": _FILE}}, "required": True},
 }
 _QUERIES: Mapping[str, Mapping[str, _Data]] = {
-    "OwnApi.list_jobs": {"state": {"type": "string", "enum": list(STATES)}, "limit": {"type": "integer"}},
+    "OwnApi.list_jobs": {
+        "state": {"type": "string", "enum": list(STATES)}, "limit": {"type": "integer"}, "name": _TEXT,
+    },
     "OfferApi.list_folder": {"path": _TEXT, "pages": {"type": "boolean"}},
     "AsrApi.transcribe": {
         "task": {"type": "string", "enum": ["transcribe", "translate"]}, "language": _TEXT, "initial_prompt": _TEXT,

@@ -80,7 +80,7 @@ class OwnApi:
         return Ordered(media, media.name, place, "api", priority)
 
     async def list_jobs(self, request: Request) -> Response:
-        """Return the jobs, with the number of them by state."""
+        """Return the jobs, or those whose label holds `name`, with the number of all of them by state."""
         states = [state for state in STATES if state in request.query_params.getlist("state")]
         asked = request.query_params.getlist("state")
         if len(states) != len(set(asked)):
@@ -88,10 +88,11 @@ class OwnApi:
         limit = request.query_params.get("limit", "-1")
         if not limit.removeprefix("-").isdecimal() or len(limit) > 9:
             raise Refused(422, "serve.limit", "`limit` must be a number", param="limit")
+        name = request.query_params.get("name", "").strip()
         counts = json.dumps(self._queue.counts())
 
         def reply() -> Response:
-            return json_text(f'{{"jobs": {self._queue.listed(states, int(limit))}, "counts": {counts}}}')
+            return json_text(f'{{"jobs": {self._queue.listed(states, int(limit), name)}, "counts": {counts}}}')
 
         return await asyncio.to_thread(reply)
 

@@ -80,9 +80,8 @@ def test_the_highest_priority_comes_first_and_equals_in_the_order_of_their_arriv
 def test_the_list_for_programs_holds_what_the_jobs_hold(tmp_path: Path) -> None:
     queue = JobQueue(tmp_path)
     for number in range(4):
-        queue.add(
-            NewJob(Path(f"/films/{number} ü.mkv"), "a", {"recipe": "subtitle", "film": False}, "out", "t", str(number))
-        )
+        media, label = Path(f"/films/{number} ü.mkv"), f"{number} Ü.mkv"
+        queue.add(NewJob(media, label, {"recipe": "subtitle", "film": False}, "out", "t", str(number)))
     first, second, third, _ = queue.jobs()
     queue.end(queue.begin(first.id).id, "done", files=["/out/a"], folder="/out", reason="")
     queue.end(second.id, "failed", error={"code": "x", "message": '"', "hint": None})
@@ -90,6 +89,9 @@ def test_the_list_for_programs_holds_what_the_jobs_hold(tmp_path: Path) -> None:
     for states, limit in (((), -1), (("queued", "failed"), -1), ((), 2)):
         expected = [job_data(job) for job in queue.jobs(states, limit)]  # type: ignore[arg-type]
         assert json.loads(queue.listed(states, limit)) == expected  # type: ignore[arg-type]
+    for name, labels in (("2 u\u0308.M", ["2 Ü.mkv"]), ("%", []), ("", None)):
+        found = [job["label"] for job in json.loads(queue.listed(name=name))]
+        assert found == (labels if labels is not None else [job.label for job in queue.jobs()])
     queue.close()
 
 

@@ -48,10 +48,15 @@ export function prose(text) {
   return (text ?? "").split("`").map((part, at) => (at % 2 ? html`<code>${part}</code>` : part));
 }
 
+/** Return a name of the server with a capital, as it begins a line. */
+export function capital(text) {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
 /** Return a message or hint of the server as a sentence: it begins in small letters there, for a terminal. */
 export function sentence(text) {
   if (!text) return "";
-  const first = /^\p{Ll}+ /u.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
+  const first = /^\p{Ll}+ /u.test(text) ? capital(text) : text;
   return prose(/[.!?:]$/.test(first) ? first : `${first}.`);
 }
 

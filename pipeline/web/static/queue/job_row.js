@@ -2,7 +2,7 @@
 
 import { html } from "../vendor/htm-preact.js";
 import { icon } from "../common/icons.js";
-import { moment, place, Refused, sentence, span } from "../common/words.js";
+import { capital, moment, place, Refused, sentence, span } from "../common/words.js";
 import { nameOf } from "./language_field.js";
 import { JobDetails } from "./job_details.js";
 
@@ -40,7 +40,7 @@ export function JobRow({ job, work, review, isOpen, languages, actions }) {
         ${icon("open")}</button>
       <div class="grow opens" onClick=${() => getSelection().isCollapsed && actions.toggle(job)}>
         <h3 class="cut"><bdi title=${job.media}>${job.label}</bdi></h3>
-        <p class="soft small cut">${job.corrections && "corrections, "}${job.recipe}${to.length ? `, into ${to.join(", ")}` : ""}
+        <p class="soft small cut">${job.corrections ? "Corrections, " + job.recipe : capital(job.recipe)}${to.length ? `, into ${to.join(", ")}` : ""}
           ${job.overrides.profile ? `, ${job.overrides.profile}` : ""} · <${When} job=${job} work=${work} /></p>
       </div>
       <span class="chip" data-state=${state}>${word}</span>

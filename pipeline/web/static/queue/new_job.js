@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { icon } from "../common/icons.js";
 import { ask, Refusal } from "../common/server.js";
-import { sentence, size } from "../common/words.js";
+import { capital, sentence, size } from "../common/words.js";
 import { FileUpload } from "./file_upload.js";
 import { FolderDialog } from "./folder_dialog.js";
 import { LanguageField } from "./language_field.js";
@@ -122,25 +122,25 @@ export function NewJob({ choices, submitted, failed }) {
       <${Chosen} items=${chosen} remove=${remove} />
       <div class="field"><label for="recipe">What to make</label>
         <select id="recipe" value=${form.recipe} onChange=${(event) => set({ recipe: event.target.value })}>
-          ${choices.recipes.map((one) => html`<option key=${one.name} value=${one.name}>${one.name}</option>`)}
-        </select><p class="hint">${recipe?.summary}</p></div>
+          ${choices.recipes.map((one) => html`<option key=${one.name} value=${one.name}>${capital(one.name)}</option>`)}
+        </select><p class="hint">${sentence(recipe?.summary)}</p></div>
       ${recipe?.takes_targets && html`<${LanguageField} id="to"
         label=${recipe.needs_target ? "Translate into" : "Translate into (optional)"}
         hint="Hindi, português, zh-Hant" languages=${choices.languages} chosen=${form.to} change=${(to) => set({ to })} />`}
       <details class="more"><summary>More choices</summary><div class="stack">
         <div class="field"><label for="profile">Models</label>
           <select id="profile" value=${form.profile} onChange=${(event) => set({ profile: event.target.value })}>
-            <option value="">${choices.defaults.named_profile ? "as the server was started" : "what suits the server"}${
-              `: ${choices.defaults.profile}`}</option>
+            <option value="">${choices.defaults.named_profile ? "As the server was started" : "What suits the server"}${
+              `: ${capital(choices.defaults.profile)}`}</option>
             ${choices.profiles.map((one) => html`<option key=${one.name} value=${one.name}>
-              ${one.name}${one.suits ? "" : " (too slow here)"}</option>`)}
-          </select><p class="hint">${profile?.summary}</p></div>
+              ${capital(one.name)}${one.suits ? "" : " (too slow here)"}</option>`)}
+          </select><p class="hint">${sentence(profile?.summary)}</p></div>
         <${LanguageField} id="language" label="Spoken language" hint="found by itself" one=${true}
           languages=${choices.languages} chosen=${form.language} change=${(language) => set({ language })} />
         <div class="field"><label for="guide">Limits of subtitles</label>
           <select id="guide" value=${form.guide} onChange=${(event) => set({ guide: event.target.value })}>
-            ${choices.guides.map((one) => html`<option key=${one.name} value=${one.name}>${one.name}</option>`)}
-          </select><p class="hint">${choices.guides.find((one) => one.name === form.guide)?.summary}</p></div>
+            ${choices.guides.map((one) => html`<option key=${one.name} value=${one.name}>${capital(one.name)}</option>`)}
+          </select><p class="hint">${sentence(choices.guides.find((one) => one.name === form.guide)?.summary)}</p></div>
       </div></details>
       <${PlanView} plan=${plan} refusal=${refusal} file=${file} />
       <button class="button primary" disabled=${!open.length || isSending || !!refusal}>

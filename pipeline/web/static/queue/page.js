@@ -12,6 +12,7 @@ const REFRESH_MS = 400; // events come by the dozen
 const PAGE = 50; // jobs that are listed at first, and more at each wish
 const TOAST_MS = 8000;
 const TICK_MS = 1000;
+const SEARCHED = 10; // fewer jobs are seen at a glance
 const REVIEWS = 1000; // of the newest results are looked through for those of a job
 const TABS = [
   ["all", "All", []], ["work", "At work", ["running"]], ["waiting", "Waiting", ["queued"]], ["done", "Done", ["done"]],
@@ -34,20 +35,20 @@ function throttled(work) {
 }
 
 /** Return the jobs and their progress, and a function that asks for them again. */
-function useQueue(tab, limit) {
+function useQueue(tab, limit, name) {
   const [queue, setQueue] = useState({ jobs: null, counts: {}, work: {}, setUp: [], reviews: {}, refusal: null });
   const wish = useRef({});
   const reviews = useRef({});
-  wish.current = { tab, limit };
+  wish.current = { tab, limit, name };
   const load = useCallback(throttled(async () => {
-    const { tab: loaded } = wish.current;
+    const { tab: loaded, name: named } = wish.current;
     const states = TABS.find(([name]) => name === loaded)[2];
-    const query = new URLSearchParams([["limit", wish.current.limit], ...states.map((state) => ["state", state])]);
+    const query = new URLSearchParams([["limit", wish.current.limit], ["name", named], ...states.map((state) => ["state", state])]);
     try {
       const [list, work] = await Promise.all([ask("GET", `api/1/jobs?${query}`), ask("GET", "api/1/work")]);
       reviews.current = await withReviews(reviews.current, list.jobs);
       setQueue({
-        tab: loaded, jobs: list.jobs, counts: list.counts, work: work.jobs, setUp: work.set_up,
+        tab: loaded, name: named, jobs: list.jobs, counts: list.counts, work: work.jobs, setUp: work.set_up,
         reviews: reviews.current, refusal: null,
       });
     } catch (error) {
@@ -55,7 +56,7 @@ function useQueue(tab, limit) {
       setQueue((old) => ({ ...old, refusal: error }));
     }
   }), []);
-  useEffect(load, [tab, limit]);
+  useEffect(load, [tab, limit, name]);
   return [queue, load];
 }
 
@@ -78,11 +79,12 @@ function Page() {
   const [choices, setChoices] = useState(null);
   const [tab, setTab] = useState(tabInAddress());
   const [limit, setLimit] = useState(PAGE);
+  const [name, setName] = useState("");
   const [open, setOpen] = useState(new Set());
   const [isUp, setIsUp] = useState(true);
   const [toasts, setToasts] = useState([]);
   const [said, setSaid] = useState("");
-  const [queue, load] = useQueue(tab, limit);
+  const [queue, load] = useQueue(tab, limit, name);
 
   const toast = (text, state = "bad") => {
     const one = { key: Math.random(), text, state };
@@ -129,8 +131,10 @@ function Page() {
         failed=${(error, name) => toast(html`<bdi>${name}</bdi>: ${sentence(error.message)}`)} />
       <section id="queue" class="stack" aria-labelledby="queue-title" tabindex="-1">
         <div class="spread"><h2 id="queue-title">Queue</h2><${Tabs} tab=${tab} counts=${queue.counts} choose=${choose} /></div>
+        ${(numberOf(queue.counts) > SEARCHED || name) && html`<input type="search" aria-label="Find jobs by name"
+          placeholder="Find jobs by name" value=${name} onInput=${(event) => { setName(event.target.value); setLimit(PAGE); }} />`}
         ${queue.setUp.map((one) => html`<${SetUp} key=${one.what} one=${one} />`)}
-        <${List} queue=${queue} open=${open} languages=${choices?.languages ?? []} actions=${actions} tab=${tab} />
+        <${List} queue=${queue} open=${open} languages=${choices?.languages ?? []} actions=${actions} tab=${tab} name=${name} />
         ${queue.jobs?.length >= limit && html`<button class="button" onClick=${() => setLimit(limit + PAGE)}>Show more</button>`}
       </section>
     </main>
@@ -161,12 +165,16 @@ async function logOut() {
   location.reload();
 }
 
+/** Return the number of jobs in these states, or in all. */
+function numberOf(counts, states = []) {
+  return (states.length ? states : Object.keys(counts)).reduce((sum, one) => sum + (counts[one] ?? 0), 0);
+}
+
 function Tabs({ tab, counts, choose }) {
-  const number = (states) => (states.length ? states : Object.keys(counts)).reduce((sum, one) => sum + (counts[one] ?? 0), 0);
-  const shown = TABS.filter(([name, , states]) => name !== "other" || number(states) || tab === name);
+  const shown = TABS.filter(([name, , states]) => name !== "other" || numberOf(counts, states) || tab === name);
   return html`<div class="choice" role="group" aria-label="Jobs to show">${shown.map(([name, words, states]) => html`
     <button key=${name} aria-pressed=${tab === name} onClick=${() => choose(name)}>${words}
-      <span class="faint figures"> ${number(states).toLocaleString()}</span></button>`)}</div>`;
+      <span class="faint figures"> ${numberOf(counts, states).toLocaleString()}</span></button>`)}</div>`;
 }
 
 function SetUp({ one }) {
@@ -177,7 +185,7 @@ function SetUp({ one }) {
 }
 
 /** The jobs, or a word on why there are none. */
-function List({ queue, open, languages, actions, tab }) {
+function List({ queue, open, languages, actions, tab, name }) {
   if (queue.refusal && !queue.jobs) return html`<${Refused} refusal=${queue.refusal} />`;
   if (!queue.jobs) {
     const rows = [1, 2, 3].map((key) => html`<div class="panel inside" key=${key}><div class="waiting"></div></div>`);
@@ -185,12 +193,12 @@ function List({ queue, open, languages, actions, tab }) {
   }
   if (!queue.jobs.length) {
     return html`<div class="panel empty">${icon("film")}
-      ${tab === "all" ? html`<p class="strong">Nothing here yet</p><p>Drop a film, a talk or a recording into “New job”.
+      ${tab === "all" && !name ? html`<p class="strong">Nothing here yet</p><p>Drop a film, a talk or a recording into “New job”.
         Its subtitles and its transcript will be here.</p>` : html`<p>There is no such job.</p>`}</div>`;
   }
   const rows = queue.jobs.map((job) => html`<${JobRow} key=${job.id} job=${job} work=${queue.work[job.id]}
     review=${queue.reviews[job.folder]} isOpen=${open.has(job.id)} languages=${languages} actions=${actions} />`);
-  return html`<ul class="stack jobs" aria-busy=${queue.tab !== tab} aria-label=${count(queue.jobs.length, "job")}>
+  return html`<ul class="stack jobs" aria-busy=${queue.tab !== tab || queue.name !== name} aria-label=${count(queue.jobs.length, "job")}>
     ${rows}</ul>`;
 }
 

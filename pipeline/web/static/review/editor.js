@@ -4,6 +4,7 @@
  * nothing is lost by choosing another one or by closing the page.
  */
 
+import { giveTo } from "./dialogs/speakers.js";
 import { byId, element } from "./elements.js";
 import { asLines, respeak, retext, retime } from "./rules/changes.js";
 import { clock, parseClock } from "./rules/clock.js";
@@ -11,6 +12,7 @@ import { brokenRules, following, readingSpeed } from "./rules/limits.js";
 import { places } from "./rules/text_width.js";
 
 const MEASURED = new Set(["line-length", "reading-speed"]); // shown with their figures in any case
+const NEW_SPEAKER = "+"; // no label is one
 const KEEP_AFTER_MS = 150; // so soon typed text is in the browser's store
 
 /** The editor. Emits `typed` while text is typed. `newest` is the newest correction of a text: `{id, before, after}`. */
@@ -30,7 +32,10 @@ export class Editor extends EventTarget {
     text.addEventListener("input", () => this.#onInput());
     start.addEventListener("change", () => this.#retime("startMs", start));
     end.addEventListener("change", () => this.#retime("endMs", end));
-    speaker.addEventListener("change", () => this.#session.change(respeak(session.draft, this.#id, speaker.value)));
+    speaker.addEventListener("change", () => {
+      if (speaker.value === NEW_SPEAKER) giveTo(session, session.speakers.length + 1);
+      else session.change(respeak(session.draft, this.#id, speaker.value));
+    });
     for (const input of [start, end]) input.addEventListener("keydown", (event) => this.#onTimeKey(event, input));
     session.addEventListener("selected", ({ detail: { id } }) => this.open(id));
     session.addEventListener("draft", ({ detail: { ids } }) => this.#onDraft(ids));
@@ -171,7 +176,8 @@ export class Editor extends EventTarget {
       element("option", { value: "", text: "no speaker", selected: !chosen }),
       ...this.#session.speakers.map((one) => element("option", {
         value: one === chosen ? label : one.labels[0], text: one.name, selected: one === chosen,
-      })));
+      })),
+      element("option", { value: NEW_SPEAKER, text: "new speaker" }));
   }
 
   #showOriginal() {
@@ -185,11 +191,11 @@ export class Editor extends EventTarget {
   #showLimits(cue, withReasons) {
     const { draft, facts } = this.#session;
     const broken = withReasons ? this.#session.broken(this.#id) : brokenRules(cue, following(draft, draft.place(this.#id)), facts.limits);
-    const measure = (rule, text) => element("span", { class: broken.some((one) => one.rule === rule) ? "broken" : "", text });
+    const measure = (rule, text, title) => element("span", { class: broken.some((one) => one.rule === rule) ? "broken" : "", text, title });
     const lines = cue.lines.map(places).join(" + ") || "0";
     this.#parts.limits.replaceChildren(
-      measure("line-length", `${lines} of ${facts.limits.line_length} places`),
-      measure("reading-speed", `${readingSpeed(cue).toFixed(1)} of ${facts.limits.reading_speed} a second`),
+      measure("line-length", `Length ${lines} of ${facts.limits.line_length}`, "places of each line, and how many the guide allows"),
+      measure("reading-speed", `Speed ${readingSpeed(cue).toFixed(1)} of ${facts.limits.reading_speed}`, "places a second, and how many the guide allows"),
       ...broken.map((one) => MEASURED.has(one.rule) ? one.reason : [one.says, one.reason].filter(Boolean).join(": "))
         .filter(Boolean).map((text) => element("span", { class: "broken", text })));
   }

@@ -1,5 +1,6 @@
 /**
- * Knows the keys of the page: one table that the page obeys and that the help shows.
+ * Knows the keys of the page: one table that the page obeys and that the help shows, and the keys that a person has
+ * chosen instead, which the browser keeps.
  *
  * A key with `typing` works while text is typed too; no bare letter does. Keys go by their place on the keyboard
  * (`event.code`), since Alt with a letter makes other characters on many layouts.
@@ -59,6 +60,56 @@ export const KEYS = [
   { group: "Page", keys: ["F4", "Shift+Slash"], command: "help", typing: "F4", says: "these keys", shown: ["?", "F4"] },
 ];
 
+const STORE = "reel-review-keys"; // in the browser: chosen keys by command
+const FIXED = new Set(["help", "pageUp", "pageDown"]);
+// While text is typed, no other key may mean a command.
+const ALLOWED = /^((Ctrl|Alt)\+(Shift\+)?.+|F\d+)$/;
+
+/** Tell whether a person may choose another key for an entry of the table. */
+export function isChangeable({ command, typing, keys }) {
+  return typing !== "only" && !FIXED.has(command) && !/^speaker/.test(command) && keys.length > 0;
+}
+
+function chosenKeys() {
+  return JSON.parse(localStorage.getItem(STORE) ?? "{}");
+}
+
+/** Return the keys that give the command of an entry: the chosen one, or those of the table. */
+function keysOf(entry) {
+  const chosen = chosenKeys()[entry.command];
+  return chosen ? [chosen] : entry.keys;
+}
+
+/** Return the keys of an entry as a person reads them. */
+export function shownKeys(entry) {
+  const isChosen = entry.command in chosenKeys();
+  return !isChosen && entry.shown ? entry.shown : keysOf(entry).map(readable);
+}
+
+/** Return the first key of a command as a person reads it. */
+export function keyOf(command) {
+  return shownKeys(KEYS.find((one) => one.command === command))[0];
+}
+
+/** Choose a key for the command of an entry. Returns why that cannot be, or null. */
+export function chooseKey(entry, pressed) {
+  if (!ALLOWED.test(pressed)) return "Take a key together with Ctrl or Alt, or one of F1 to F12.";
+  const other = KEYS.find((one) => one.command !== entry.command && keysOf(one).includes(pressed));
+  if (other) return `${readable(pressed)} already means “${other.says}”.`;
+  localStorage.setItem(STORE, JSON.stringify({ ...chosenKeys(), [entry.command]: pressed }));
+  return null;
+}
+
+/** Tell whether a person has chosen a key. */
+export function hasChosenKeys() {
+  return Object.keys(chosenKeys()).length > 0;
+}
+
+/** Go back to the keys of the table. */
+export function forgetChosenKeys() {
+  localStorage.removeItem(STORE);
+}
+
 const MODIFIERS = [["ctrlKey", "Ctrl"], ["altKey", "Alt"], ["shiftKey", "Shift"]];
 
 /** Return a key event as the table writes it. On a Mac, Command counts as Ctrl. */
@@ -71,7 +122,7 @@ export function written(event) {
 export function commandOf(event, isTyping) {
   if (event.isComposing) return null; // an input method is putting a character together
   const pressed = written(event).replace("NumpadEnter", "Enter");
-  const found = KEYS.find((one) => one.keys.includes(pressed) && isFor(one, pressed, isTyping));
+  const found = KEYS.find((one) => keysOf(one).includes(pressed) && isFor(one, pressed, isTyping));
   return found?.command ?? null;
 }
 

@@ -27,8 +27,9 @@ import { Peaks } from "./waves/peaks.js";
 import { WaveCanvas } from "./waves/wave_canvas.js";
 
 const BUTTONS = {
-  play: "play", undo: "undo", "find-open": "find", "speakers-open": "speakers", "keys-open": "help", apply: "apply",
+  play: "play", back: "back", forward: "forward", hear: "hearCue", undo: "undo", redo: "redo", "find-open": "find", "speakers-open": "speakers", "keys-open": "help", apply: "apply",
   split: "split", merge: "merge", insert: "insert", remove: "remove", "zoom-in": "zoomIn", "zoom-out": "zoomOut",
+  "insert-first": "insert", fix: "fixEverywhere",
 };
 
 /** Load the media file that the address names, and show it. */
@@ -60,11 +61,11 @@ async function open() {
 
 /** Show why the page cannot show a media file. */
 function showFailure(error) {
-  byId("saved").hidden = true;
+  for (const part of ["saved", "actions"]) byId(part).hidden = true;
   byId("panes").replaceWith(element("main", { class: "empty message" },
     element("h2", { text: error.status === 404 ? "There is no such film here" : "This film cannot be shown" }),
-    element("p", { dir: "auto", text: error.message }),
-    error.hint ? element("p", { class: "soft", dir: "auto", text: error.hint }) : null,
+    element("p", { dir: "auto", text: error.status === 404 ? "Its results were moved or deleted." : error.message }),
+    error.hint && error.status !== 404 ? element("p", { class: "soft", dir: "auto", text: error.hint }) : null,
     element("a", { class: "button", href: "../", text: "Go to the queue" })));
 }
 
@@ -124,7 +125,7 @@ function connect(parts) {
 }
 
 function showPlaying(player) {
-  byId("play").textContent = player.isPlaying ? "▮▮" : "▶";
+  byId("play").classList.toggle("playing", player.isPlaying);
   byId("play").setAttribute("aria-label", player.isPlaying ? "Stop" : "Play");
   const rate = byId("rate");
   if (![...rate.options].some((one) => Number(one.value) === player.rate)) rate.append(element("option", { value: player.rate, text: `${player.rate}×` }));

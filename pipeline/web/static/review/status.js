@@ -3,6 +3,8 @@
 import { button, counted } from "./dialogs/dialogs.js";
 import { byId, element } from "./elements.js";
 
+const WRITING = ["undo", "redo", "apply", "split", "merge", "insert", "insert-first", "fix", "remove"];
+
 /** Show what a saver does. */
 export function showSaving(saver) {
   const chip = byId("saved");
@@ -11,6 +13,7 @@ export function showSaving(saver) {
     chip.dataset.state = state;
     if (chip.textContent !== text) chip.textContent = text;
     chip.title = saver.state === "failed" ? saver.failure.message : "";
+    byId("apply").classList.toggle("primary", saver.open + saver.waiting > 0);
   };
   saver.addEventListener("state", show);
   show();
@@ -29,6 +32,7 @@ function said({ state, savedMs, waiting, failure }) {
 
 /** Show that another tab writes, with the way to take over; `takeOver` is called when it is pressed. */
 export function showReadOnly(isReadOnly, takeOver) {
+  for (const id of WRITING) byId(id).disabled = isReadOnly;
   showBanner(isReadOnly ? [
     element("span", { class: "grow", text: "This film is open in another tab. Here it can be read; corrections from there appear." }),
     button("Take over", takeOver, "small"),

@@ -5,6 +5,7 @@
 
 import { button, tell } from "./dialogs/dialogs.js";
 import { byId, element } from "./elements.js";
+import { keyOf } from "./keys.js";
 import { insert, settle } from "./rules/changes.js";
 import { KINDS, openDoubts, placeOf } from "./rules/doubts.js";
 
@@ -25,6 +26,7 @@ export class Walk extends EventTarget {
     session.addEventListener("selected", ({ detail: { id, reason } }) => {
       if (this.#doubt && reason !== "walk" && !this.#doubt.cues.includes(id)) this.leave();
     });
+    session.addEventListener("track", () => this.leave());
     byId("doubts").addEventListener("click", () => this.next());
     this.#showCount();
   }
@@ -97,16 +99,16 @@ export class Walk extends EventTarget {
   }
 
   #buttons({ kind }) {
-    const withKey = (text, key, onclick, kind_ = "small") => {
+    const withKey = (text, command, onclick, kind_ = "small") => {
       const made = button(`${text} `, onclick, kind_);
-      made.append(element("kbd", { text: key }));
+      made.append(element("kbd", { text: keyOf(command) }));
       return made;
     };
     return [
-      withKey("Right as it is", "Alt+K", () => this.right(), "small primary"),
-      withKey("Hear again", "Alt+R", () => this.hear(0.75)),
-      kind === "removed" ? withKey("Put back", "Alt+I", () => this.putBack()) : withKey("Fix everywhere", "Alt+G", () => this.dispatchEvent(new Event("fix"))),
-      withKey("Next", "Alt+N", () => this.next()),
+      withKey("Right as it is", "right", () => this.right(), "small primary"),
+      withKey("Hear again", "hearSlowly", () => this.hear(0.75)),
+      kind === "removed" ? withKey("Put back", "insert", () => this.putBack()) : withKey("Fix everywhere", "fixEverywhere", () => this.dispatchEvent(new Event("fix"))),
+      withKey("Next", "nextDoubt", () => this.next()),
     ];
   }
 

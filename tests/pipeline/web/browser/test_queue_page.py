@@ -339,6 +339,12 @@ def test_ten_thousand_jobs_are_listed_by_and_by(serve: Serve, open_page: Open, r
     expect(page.locator("[data-job]")).to_have_count(50)
     page.get_by_role("button", name="Show more").click()
     expect(page.locator("[data-job]")).to_have_count(100)
+    page.get_by_role("searchbox", name="Find jobs by name").fill("FILM123")
+    expect(page.locator("[data-job]")).to_have_count(11)  # 123 and 1230 to 1239
+    page.get_by_role("searchbox").fill("%")
+    expect(page.get_by_text("There is no such job.")).to_be_visible()
+    page.get_by_role("searchbox").fill("")
+    expect(page.locator("[data-job]")).to_have_count(50)
     page.get_by_role("button", name="Failed 99").click()
     expect(page.get_by_role("heading", name="film9900", exact=True)).to_have_count(0)
     expect(page.locator("[data-job]")).to_have_count(50)

@@ -96,7 +96,7 @@ def test_the_mouse_does_all_that_keys_do_and_a_press_beside_a_dialog_loses_nothi
     dialog.get_by_label("Find", exact=True).fill("dog")
     page.mouse.click(5, 5)  # beside it
     expect(dialog.get_by_label("Find", exact=True)).to_have_value("dog")
-    dialog.get_by_label("Replace by").fill("cat")
+    dialog.get_by_label("Replace with").fill("cat")
     dialog.get_by_role("button", name="Replace in 1 cue").click()
     is_saved(page)
     assert [review.lines[2], review.lines[3]] == ["The cat of Marta was here.", "Then Martha said hello."]
@@ -114,6 +114,15 @@ def test_the_mouse_does_all_that_keys_do_and_a_press_beside_a_dialog_loses_nothi
     is_saved(page)
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_label("Begins")).to_have_value(before)
+    page.get_by_role("button", name="Redo").click()
+    expect(page.get_by_label("Begins")).not_to_have_value(before)
+    page.get_by_label("Speaker", exact=True).select_option("new speaker")
+    expect(row(page, "Good evening").locator(".speaker")).to_have_text("Speaker 3")
+    page.get_by_role("button", name="Hear", exact=True).click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    text_box(page).fill("Good evening, dear folks of the cinema.")
+    page.get_by_role("button", name="Fix everywhere").click()
+    expect(page.get_by_role("dialog", name="Fix everywhere").get_by_label("Replace with")).to_have_value("folks")
 
 
 def test_markup_and_every_direction_of_writing_are_shown_as_text_and_opening_changes_no_byte(
@@ -131,7 +140,10 @@ def test_markup_and_every_direction_of_writing_are_shown_as_text_and_opening_cha
         assert row(page, text).locator(".text").evaluate("node => getComputedStyle(node).direction") == "rtl"
         assert page.locator("#overlay").evaluate("node => node.innerText.trim()") == text
     picture(page, "review-right-to-left")
+    press(page, "Alt+n")
+    expect(page.locator("#walk")).to_be_visible()
     page.get_by_label("Language of the subtitles").select_option("pt")
+    expect(page.locator("#walk")).to_be_hidden()  # it was a doubt of the other language
     expect(page.locator(".cue .original").first).to_have_text("Good evening, dear friends of the cinema.")
     assert review.published == before
 
@@ -171,7 +183,7 @@ def test_the_steps_of_the_how_to_are_followed_and_its_keys_are_those_of_the_page
             page.keyboard.type(what)
         else:
             press(page, re.sub(r"^Ctrl", "Control", what))
-    dialog = page.get_by_role("dialog", name="Applying the corrections")
+    dialog = page.get_by_role("dialog", name="Apply the corrections")
     expect(dialog.get_by_role("status")).to_contain_text("made again in")
     review.drop_edits()
     script = """async () => {
@@ -181,6 +193,30 @@ def test_the_steps_of_the_how_to_are_followed_and_its_keys_are_those_of_the_page
     known = {*page.evaluate(script), "Alt+1", "Alt+9"}
     told = set(re.findall(r"`((?:Ctrl|Alt|Shift)\+[^`]+|Enter|Esc|Space|\?)`", text))
     assert told <= known, told - known
+
+
+def test_a_key_is_changed_and_changed_back(review: Review, open_page: Open) -> None:
+    page = ready(open_page(review.server, review.path).page)
+    press(page, "F4")
+    dialog = page.get_by_role("dialog", name="Keys")
+    dialog.get_by_role("button", name="Alt+N: next doubt").press("Enter")
+    press(page, "j")
+    expect(dialog.get_by_role("status")).to_contain_text("together with Ctrl or Alt")
+    press(page, "Alt+s")
+    expect(dialog.get_by_role("status")).to_have_text("Alt+S already means “split at the cursor and the playhead”.")
+    press(page, "Escape")
+    expect(dialog.get_by_role("button", name="Alt+N: next doubt")).to_be_focused()
+    press(page, "Enter", "Alt+j")
+    expect(dialog.get_by_role("button", name="Alt+J: next doubt")).to_be_focused()
+    assert not faults(page)
+    page.reload()
+    press(ready(page), "Alt+n")
+    expect(page.locator("#walk")).to_be_hidden()
+    press(page, "Alt+j")
+    expect(page.locator("#walk")).to_be_visible()
+    press(page, "F4")
+    dialog.get_by_role("button", name="Undo all changes").click()
+    expect(dialog.get_by_role("button", name="Alt+N: next doubt")).to_be_visible()
 
 
 def test_each_row_says_its_place_and_the_focus_is_seen(review: Review, open_page: Open) -> None:
@@ -213,6 +249,20 @@ def test_a_film_that_shows_no_picture_gives_way_to_words(review: Review, open_pa
     tab.expect_status(404)
     tab.page.goto(f"{review.server.url}{review.path}")
     expect(ready(tab.page).locator("#no-picture")).to_have_text("this browser cannot play the film")
+
+
+def test_a_film_in_which_no_speech_was_found_says_so_and_takes_a_first_cue(review: Review, open_page: Open) -> None:
+    page = open_page(review.server, "/").page
+    document = review.document | {"cues": [], "doubts": [], "words": [], "speakers": []}
+    page.route(f"**{review.api}", lambda route: route.fulfill(json=document))
+    page.goto(f"{review.server.url}{review.path}")
+    expect(ready(page).get_by_text("No speech was found")).to_be_visible()
+    assert not faults(page)
+    page.get_by_role("button", name="New cue at the playhead").click()
+    page.keyboard.type("The first.")
+    press(page, "Escape")
+    expect(row(page, "The first.")).to_be_visible()
+    expect(page.get_by_text("No speech was found")).to_be_hidden()
 
 
 def test_a_film_that_is_not_there_is_told_with_the_way_back(review: Review, open_page: Open) -> None:

@@ -43,15 +43,16 @@ async function start(api, saver, session, onDisk, onDone) {
 
 /** Show a run that was started before, as after a reload. */
 export function watch(api, job, onDone) {
-  const steps = element("div", { class: "steps" });
+  const steps = element("div", { class: "steps", role: "group", "aria-label": "Steps made again" });
+  const kept = element("p", { class: "soft small" });
   const said = element("p", { role: "status", text: "Waiting for the queue …" });
   const changes = element("div", { class: "changes" });
   const again = button("Go on reviewing", () => dialog.close(), "primary");
   again.disabled = true;
-  const dialog = openDialog("Applying the corrections", [said, steps, changes], [again]);
+  const dialog = openDialog("Apply the corrections", [said, steps, kept, changes], [again]);
   dialog.addEventListener("cancel", (event) => again.disabled && event.preventDefault());
   const made = new Map();
-  const stop = followSteps(job, steps, said, made);
+  const stop = followSteps(job, { steps, said, kept }, made);
   const look = async () => {
     const found = await api.changes().catch((error) => ({ state: error.status === 0 ? "unreachable" : "failed", error }));
     if (!ENDED.has(found.state)) return setTimeout(look, LOOK_MS);
@@ -66,7 +67,7 @@ export function watch(api, job, onDone) {
 }
 
 /** Show each step as it starts and ends, and put the seconds of those that were made again into `made`. */
-function followSteps(job, steps, said, made) {
+function followSteps(job, { steps, said, kept }, made) {
   const source = new EventSource(address("api/1/events"));
   const chips = new Map();
   const note = (state, text) => ({ data }) => {
@@ -81,7 +82,10 @@ function followSteps(job, steps, said, made) {
   };
   source.addEventListener("StepStarted", note("busy", () => "…"));
   source.addEventListener("StepDone", note("good", ({ seconds }) => `${seconds.toFixed(1)} s`));
-  source.addEventListener("StepReused", note("", () => "kept"));
+  source.addEventListener("StepReused", ({ data }) => {
+    const event = JSON.parse(data);
+    if (event.job === job) kept.textContent = kept.textContent ? `${kept.textContent}, ${event.step}` : `Kept: ${event.step}`;
+  });
   source.addEventListener("StepFailedEvent", note("bad", () => "failed"));
   return () => source.close();
 }

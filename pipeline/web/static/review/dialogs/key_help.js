@@ -1,22 +1,72 @@
-/** Shows the table of keys. */
+/** Shows the table of keys, and lets a person choose others: a press on a key waits for the one that takes its place. */
 
 import { element } from "../elements.js";
-import { KEYS, readable } from "../keys.js";
-import { openDialog } from "./dialogs.js";
+import { chooseKey, forgetChosenKeys, hasChosenKeys, isChangeable, KEYS, shownKeys, written } from "../keys.js";
+import { button, openDialog } from "./dialogs.js";
+
+const MODIFIERS = new Set(["Control", "Alt", "Shift", "Meta", "AltGraph"]);
+const SAYS = "To change a key, press on it.";
 
 /** Open the help. */
 export function openKeyHelp() {
-  const groups = [...new Set(KEYS.map((one) => one.group))];
-  const body = element("div", { class: "key-groups" }, groups.map((group) => element("section", {},
-    element("h3", { text: group }),
-    element("dl", { class: "key-table" }, KEYS.filter((one) => one.group === group && !one.quiet).flatMap(row)))));
-  return openDialog("Keys", body, [], "wide");
+  const groups = element("div", { class: "key-groups" });
+  const said = element("p", { class: "soft small", role: "status", text: SAYS });
+  const reset = button("Undo all changes of keys", () => {
+    forgetChosenKeys();
+    show();
+  }, "small");
+  const show = (command = null) => {
+    groups.replaceChildren(...groupNames().map((name) => group(name, said, show)));
+    reset.hidden = !hasChosenKeys();
+    groups.querySelector(`[data-command="${command}"]`)?.focus();
+  };
+  show();
+  return openDialog("Keys", [groups, element("div", { class: "spread" }, said, reset)], [], "wide");
 }
 
-function row({ keys, shown, says }) {
-  const written = shown ?? keys.map(readable);
-  return [
-    element("dt", {}, written.flatMap((key, place) => [place ? " or " : "", element("kbd", { text: key })])),
-    element("dd", { text: says }),
-  ];
+function groupNames() {
+  return [...new Set(KEYS.map((one) => one.group))];
+}
+
+function group(name, said, show) {
+  const entries = KEYS.filter((one) => one.group === name && !one.quiet);
+  return element("section", {},
+    element("h3", { text: name }),
+    element("dl", { class: "key-table" }, entries.flatMap((entry) => [
+      element("dt", {}, isChangeable(entry) ? changeable(entry, said, show) : drawn(entry)),
+      element("dd", { text: entry.says }),
+    ])));
+}
+
+function drawn(entry) {
+  return shownKeys(entry).flatMap((key, place) => [place ? " or " : "", element("kbd", { text: key })]);
+}
+
+/** Return the keys of an entry as a button. Pressed, it takes the next key; Escape or going elsewhere leaves all as it is. */
+function changeable(entry, said, show) {
+  const label = `${shownKeys(entry).join(" or ")}: ${entry.says}. Change`;
+  const made = element("button", { class: "key", type: "button", "data-command": entry.command, "aria-label": label }, drawn(entry));
+  const end = () => {
+    made.removeEventListener("keydown", take);
+    made.removeEventListener("blur", end);
+    made.replaceChildren(...drawn(entry));
+    said.textContent = SAYS;
+  };
+  const take = (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    if (MODIFIERS.has(event.key)) return;
+    if (event.code === "Escape") return end();
+    const refusal = chooseKey(entry, written(event));
+    if (refusal) return (said.textContent = refusal);
+    end();
+    show(entry.command);
+  };
+  made.addEventListener("click", () => {
+    made.replaceChildren(element("kbd", { text: "press a key" }));
+    said.textContent = `Press the new key for “${entry.says}”, or Esc.`;
+    made.addEventListener("keydown", take);
+    made.addEventListener("blur", end);
+  });
+  return made;
 }

@@ -64,8 +64,8 @@ export function openReplace(session, { from = "", to = "", offer = null } = {}) 
   for (const input of [find, whole, matchCase]) input.addEventListener("input", look);
   const form = element("form", { class: "stack", onsubmit: (event) => event.preventDefault() },
     element("div", { class: "field" }, element("label", { for: "find", text: "Find" }), find),
-    element("div", { class: "field" }, element("label", { for: "replacement", text: "Replace by" }), replacement),
-    element("div", { class: "row" }, element("label", { class: "tick" }, whole, "whole words"), element("label", { class: "tick" }, matchCase, "match capitals")),
+    element("div", { class: "field" }, element("label", { for: "replacement", text: "Replace with" }), replacement),
+    element("div", { class: "row" }, element("label", { class: "tick" }, whole, "Whole words"), element("label", { class: "tick" }, matchCase, "Match case")),
     found, offer?.part);
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || replace.disabled) return;

@@ -27,14 +27,14 @@ export function openSpeakers(session, hear) {
     if (session.change(operations)) tell("The speakers have their names.");
   };
   const form = element("form", { class: "stack", onsubmit: (event) => { event.preventDefault(); keep(); } },
-    rows.length ? rows : element("p", { class: "soft", text: "No speaker has a name yet. Give a cue a speaker by Alt+1." }),
+    rows.length ? rows : element("p", { class: "soft", text: "No speaker has a name yet. Give a cue a speaker first: choose “new speaker” below its text, or press Alt+1." }),
     element("p", { class: "soft small", text: "Two speakers with one name become one. Alt+1 to Alt+9 give a cue to a speaker, in this order." }));
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.target.tagName !== "INPUT") return;
     event.preventDefault();
     keep();
   });
-  const dialog = openDialog("Speakers", form, [button("Cancel", () => dialog.close()), button("Keep", keep, "primary")]);
+  const dialog = openDialog("Speakers", form, [button("Cancel", () => dialog.close()), button("Save", keep, "primary")]);
 }
 
 /** Give the chosen cue to the speaker with a number, from 1; a number beyond the last makes a new speaker. */

@@ -5,7 +5,7 @@
  * are, since most are not in the document.
  */
 
-import { element } from "../elements.js";
+import { byId, element, show } from "../elements.js";
 import { cueRow } from "./cue_row.js";
 
 const ROW_REM = 3.75;
@@ -34,6 +34,7 @@ export class CueList extends EventTarget {
 
   /** Make the rows again: all, or those of some cues. */
   refresh(ids = null) {
+    this.#showWhatThereIs();
     this.#pad.style.setProperty("height", `${this.#session.draft.size * this.#rowHeight}px`);
     for (const [id, { row }] of this.#rows) {
       if (ids && !ids.has(id)) continue;
@@ -43,11 +44,20 @@ export class CueList extends EventTarget {
     this.#fill();
   }
 
+  /** Show the heads of the columns above the rows, or a word where there is no row. */
+  #showWhatThereIs() {
+    const { draft, facts } = this.#session;
+    show(byId("no-cues"), draft.size === 0);
+    for (const part of [this.#list, byId("heads")]) show(part, draft.size > 0);
+    byId("heads").classList.toggle("paired", facts.spokenTrack !== null && facts.spokenTrack !== draft.track);
+  }
+
   /** Scroll so that the chosen cue is seen with those around it; not at all if it is. */
   reveal() {
     const place = this.#session.draft.place(this.#session.selected);
     if (place < 0) return;
-    const [top, height, spare] = [place * this.#rowHeight, this.#list.clientHeight, 1.5 * this.#rowHeight];
+    const [top, height] = [place * this.#rowHeight, this.#list.clientHeight];
+    const spare = Math.max(0, Math.min(1.5 * this.#rowHeight, (height - this.#rowHeight) / 2));
     const above = this.#list.scrollTop + spare - top;
     const below = top + this.#rowHeight + spare - this.#list.scrollTop - height;
     if (Math.max(above, below) > height / 2) this.#list.scrollTop = top - height / 3;
@@ -58,7 +68,7 @@ export class CueList extends EventTarget {
 
   #listen() {
     this.#list.addEventListener("scroll", () => this.#fillSoon(), { passive: true });
-    new ResizeObserver(() => this.#fill()).observe(this.#list);
+    new ResizeObserver(() => this.#resize()).observe(this.#list);
     const idOf = (event) => event.target.closest?.("[data-id]")?.dataset.id;
     this.#list.addEventListener("click", (event) => this.#session.select(idOf(event), "list"));
     this.#list.addEventListener("dblclick", (event) => {
@@ -74,6 +84,13 @@ export class CueList extends EventTarget {
       this.refresh();
       this.reveal();
     });
+  }
+
+  /** Fill the new height. The heads end where the rows do, beside the scroll bar. */
+  #resize() {
+    byId("heads").style.setProperty("margin-inline-end", `${this.#list.offsetWidth - this.#list.clientWidth}px`);
+    this.#fill();
+    this.reveal();
   }
 
   /** Take a change: rows move only if one came or went; a neighbour's gap may change with a cue. */
