@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,3 +58,16 @@ def test_a_card_that_cannot_be_used_costs_no_file_and_is_told_once_and_remembere
     assert len(notices) == 1, notices
     assert "cannot compute on the card: RuntimeError: CUDA failed with error" in notices[0]
     assert set(with_card.installed.card_proofs().problems()) == {"lite-cuda/ctranslate2"}
+
+
+def test_the_check_of_a_card_is_rehearsed_without_one(ffmpeg: Path, tmp_path: Path) -> None:
+    """With stub stages: it says what holds, and what this machine cannot tell."""
+    command = [sys.executable, str(CODE_ROOT / "benchmarks" / "card_check.py"), "--profile", "starter"]
+    ran = subprocess.run(
+        [*command, "--device", "cpu", "--repeats", "1"], env={**os.environ, "REEL_STUB": "true"}, cwd=tmp_path,
+        capture_output=True, encoding="utf-8",
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "holds    a file gives the same bytes beside another: the same" in ran.stdout
+    assert "-        a full card costs no file" in ran.stdout
+    assert "DIFFERS" not in ran.stdout
