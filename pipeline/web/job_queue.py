@@ -21,7 +21,7 @@ from pydantic import JsonValue
 
 from pipeline.base.errors import Locked, ReelError
 
-VERSION = 4
+VERSION = 5
 State = Literal["queued", "running", "done", "failed", "skipped", "cancelled"]
 Place = str
 """Where results are published: `out`, the output folder; `beside` the media file; `answers`, a folder of the server's
@@ -31,21 +31,6 @@ KEPT = 10_000
 """So many ended jobs are remembered."""
 ENDED: frozenset[State] = frozenset({"done", "failed", "skipped", "cancelled"})
 
-_SCHEMA = """
-CREATE TABLE jobs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, media TEXT NOT NULL, label TEXT NOT NULL,
-    overrides TEXT NOT NULL, place TEXT NOT NULL, priority REAL NOT NULL, source TEXT NOT NULL, same TEXT NOT NULL,
-    state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, created_ms INTEGER NOT NULL, started_ms INTEGER,
-    ended_ms INTEGER, folder TEXT, files TEXT NOT NULL DEFAULT '[]', error TEXT, reason TEXT NOT NULL DEFAULT '',
-    work TEXT, corrections TEXT);
-CREATE INDEX jobs_next ON jobs (state, priority DESC, number);
-CREATE INDEX jobs_same ON jobs (same, state);
-CREATE INDEX IF NOT EXISTS jobs_ended ON jobs (ended_ms DESC, number DESC);
-"""
-_TO_VERSION = {  # from the version before
-    2: "ALTER TABLE jobs ADD COLUMN work TEXT;", 3: "ALTER TABLE jobs ADD COLUMN corrections TEXT;",
-    4: "CREATE INDEX IF NOT EXISTS jobs_ended ON jobs (ended_ms DESC, number DESC);",
-}  # fmt: skip
 _COLUMNS = (
     "id, media, label, overrides, place, priority, source, state, attempts, created_ms, started_ms, ended_ms, folder,"
     " files, error, reason, corrections"
@@ -55,6 +40,33 @@ _JSON_OUTCOME = {"files", "error", "work"}
 _AS_JSON = "json_object({}, 'recipe', json_extract(overrides, '$.recipe'))".format(
     ", ".join(f"'{name}', {f'json({name})' if name in _JSON_COLUMNS else name}" for name in _COLUMNS.split(", "))
 )
+# A page reads ten thousand jobs at once: the text of each is kept as the list shows it, which takes a quarter of the
+# time of making it.
+_LISTED = f"""
+CREATE TABLE listed (number INTEGER PRIMARY KEY, text TEXT NOT NULL);
+INSERT INTO listed SELECT number, {_AS_JSON} FROM jobs;
+CREATE TRIGGER job_added AFTER INSERT ON jobs BEGIN
+    INSERT INTO listed SELECT number, {_AS_JSON} FROM jobs WHERE number = NEW.number; END;
+CREATE TRIGGER job_changed AFTER UPDATE ON jobs BEGIN
+    UPDATE listed SET text = (SELECT {_AS_JSON} FROM jobs WHERE number = NEW.number) WHERE number = NEW.number; END;
+CREATE TRIGGER job_forgotten AFTER DELETE ON jobs BEGIN DELETE FROM listed WHERE number = OLD.number; END;
+"""
+_SCHEMA = f"""
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, media TEXT NOT NULL, label TEXT NOT NULL,
+    overrides TEXT NOT NULL, place TEXT NOT NULL, priority REAL NOT NULL, source TEXT NOT NULL, same TEXT NOT NULL,
+    state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, created_ms INTEGER NOT NULL, started_ms INTEGER,
+    ended_ms INTEGER, folder TEXT, files TEXT NOT NULL DEFAULT '[]', error TEXT, reason TEXT NOT NULL DEFAULT '',
+    work TEXT, corrections TEXT);
+CREATE INDEX jobs_next ON jobs (state, priority DESC, number);
+CREATE INDEX jobs_same ON jobs (same, state);
+CREATE INDEX IF NOT EXISTS jobs_ended ON jobs (ended_ms DESC, number DESC);
+{_LISTED}
+"""
+_TO_VERSION = {  # from the version before
+    2: "ALTER TABLE jobs ADD COLUMN work TEXT;", 3: "ALTER TABLE jobs ADD COLUMN corrections TEXT;",
+    4: "CREATE INDEX IF NOT EXISTS jobs_ended ON jobs (ended_ms DESC, number DESC);", 5: _LISTED,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -175,14 +187,15 @@ class JobQueue:
 
     def listed(self, states: Collection[State] = (), limit: int = -1, name: str = "") -> str:
         """Return the same jobs as a JSON array of what `job_data` returns, or those with `name` in their label, in
-        capitals or not. SQLite writes it, in a fifth of the time: a page reads ten thousand jobs at once. Any thread
-        may call this, and no other waits for it."""
+        capitals or not. Any thread may call this, and no other waits for it."""
         found: list[str] = []
         named = "holds(label) AND " if name else ""
         with self._reading() as database:
             database.create_function("holds", 1, lambda label: _folded(name) in _folded(label))
             for where in _orders(states):
-                rows = database.execute(f"SELECT {_AS_JSON} FROM jobs WHERE {named}{where} LIMIT ?", (limit,))
+                rows = database.execute(
+                    f"SELECT text FROM jobs JOIN listed USING (number) WHERE {named}{where} LIMIT ?", (limit,)
+                )
                 found += [row[0] for row in rows]
         return f"[{','.join(found if limit < 0 else found[:limit])}]"
 

@@ -124,7 +124,8 @@ def test_a_queue_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
     queue.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "queue.sqlite")) as database:
         database.executescript(
-            "ALTER TABLE jobs DROP COLUMN work; ALTER TABLE jobs DROP COLUMN corrections; DROP INDEX jobs_ended;"
+            "DROP TRIGGER job_added; DROP TRIGGER job_changed; DROP TRIGGER job_forgotten; DROP TABLE listed;"
+            " ALTER TABLE jobs DROP COLUMN work; ALTER TABLE jobs DROP COLUMN corrections; DROP INDEX jobs_ended;"
             " PRAGMA user_version=1;"
         )
     queue = JobQueue(tmp_path)
@@ -132,6 +133,7 @@ def test_a_queue_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
     assert queue.work(made.id) is None
     queue.end(made.id, "done", work={"run": "r"})
     assert queue.work(made.id) == {"run": "r"}
+    assert json.loads(queue.listed()) == [job_data(queue.job(made.id))]
     queue.close()
 
 
