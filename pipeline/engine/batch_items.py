@@ -18,6 +18,7 @@ from pipeline.engine.preview import StepPreview
 from pipeline.plan.model import FromPath, leaves
 from pipeline.plan.placement import fallback_notes, off_card_notes
 from pipeline.plan.registry import READ
+from pipeline.store.fetched_media import key_of
 from pipeline.store.media_file import MediaFile
 from pipeline.workers.installation import Installation
 
@@ -169,13 +170,16 @@ class BatchItems:
         self.results[started.index] = ItemResult(item.name, item.media, "skipped", None, None, 0, 0.0)
 
     def expected_keys(self) -> set[str]:
-        """Return the keys of results that earlier runs made of media files which this run has not finished yet.
+        """Return the keys of results that earlier runs made of media files which this run has not finished yet, and of
+        those files that were fetched.
 
-        A file whose job was published does not count.
+        The results of a file whose job was published do not count.
         """
         keys: set[str] = set()
         for index, request in enumerate(self.expected):
             if index not in self.results:
+                if fetched := key_of(request.media, self.run.records.store.root):
+                    keys.add(fetched)
                 with contextlib.suppress(ReelError, OSError):
                     if not self.admission.was_published(request.media, self.admission.plan_for(request)):
                         known = self.run.records.store.known_media(request.media)

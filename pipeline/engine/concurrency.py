@@ -15,6 +15,7 @@ from pipeline.engine.item_run import ItemRunner, RunContext
 from pipeline.engine.media_list import Request
 from pipeline.engine.size_limit import SizeLimit
 from pipeline.engine.step_run import StepRunner
+from pipeline.store.fetched_media import key_of
 from pipeline.store.media_file import MediaFile, read_media
 from pipeline.workers.dispatcher import Dispatcher
 from pipeline.workers.open_dispatcher import open_dispatcher
@@ -144,11 +145,12 @@ class BatchRunner:
         return self._limit.free(needed, self._needed_keys)
 
     def _needed_keys(self) -> set[str]:
-        """Return the keys of results that are still needed: by the items at work, and by later ones that an earlier run
-        may have worked on."""
+        """Return the keys of what is still needed: by the items at work, and by later ones that an earlier run may have
+        worked on."""
         keys = {result.key for started in self._active.values() for result in started.tracker.results.values()}
         keys |= {preview.key for started in self._active.values() for preview in started.previews if preview.key}
-        return keys | self._items.expected_keys()
+        at_work = (key_of(started.tracker.item.media, self._store.root) for started in self._active.values())
+        return keys | set(filter(None, at_work)) | self._items.expected_keys()
 
     async def _admit(self, index: int, request: Request, context: RunContext) -> None:
         if started := await self._items.admit(index, request, self._read):

@@ -13,6 +13,7 @@ from pipeline.base import events
 from pipeline.base.events import Emit
 from pipeline.base.sizes import size_in
 from pipeline.publishing.prune_results import Ask, delete, survey
+from pipeline.store.fetched_media import fetched_media
 from pipeline.store.results import ResultStore
 
 _SHARE = 0.5  # of the free disk and the results: the other half is for published files and for other programs
@@ -32,10 +33,10 @@ class SizeLimit:
 
     def keep(self, in_use: Callable[[], Collection[str]]) -> None:
         """Delete results down to the limit, but none with these keys, and none that a published job needs."""
-        if self._limit is None or self._next is None or self._store.contents.bytes <= self._next:
+        if self._limit is None or self._next is None or held_bytes(self._store) <= self._next:
             return
         self._shrink(int(self._limit * _KEPT), in_use)
-        left = self._store.contents.bytes
+        left = held_bytes(self._store)
         self._next = max(self._limit, left + int(self._limit * _GROWTH))
         if left > self._limit and not self._has_warned:
             self._has_warned = True
@@ -47,7 +48,7 @@ class SizeLimit:
         """Delete results until the disk has that many bytes free, and return whether it has."""
         free = shutil.disk_usage(self._store.root).free
         if free < needed and self._limit is not None:
-            self._shrink(max(self._store.contents.bytes - (needed - free), 0), in_use)
+            self._shrink(max(held_bytes(self._store) - (needed - free), 0), in_use)
             free = shutil.disk_usage(self._store.root).free
         return free >= needed
 
@@ -64,4 +65,9 @@ def limit_of(setting: str, store: ResultStore) -> int | None:
     if setting != AUTO:
         return size_in(setting)
     disk = next(path for path in (store.root, *store.root.parents) if path.exists())
-    return int((shutil.disk_usage(disk).free + store.contents.bytes) * _SHARE)
+    return int((shutil.disk_usage(disk).free + held_bytes(store)) * _SHARE)
+
+
+def held_bytes(store: ResultStore) -> int:
+    """Return the size of what the limit is for: the results, and the media files that were fetched from addresses."""
+    return store.contents.bytes + sum(fetched.bytes for fetched in fetched_media(store.root))

@@ -12,12 +12,13 @@ import contextlib
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.publishing.beside import place_of
 from pipeline.publishing.record import JOB, Job, read_job
+from pipeline.store.fetched_media import FetchedMedia, fetched_media
 from pipeline.store.pinned import pinned
 from pipeline.store.results import ResultStore, StoredResult
 from shared.documents.base import DocumentError
@@ -26,6 +27,7 @@ from shared.language_model import Usage
 
 _DAY_S = 24 * 3600
 _ONLY_LOOKED_AT = {"proxy"}  # stages whose results a page shows, and no step needs
+_LOOKED_AT, _LARGE, _FETCHED, _SMALL = range(4)  # in the order of deletion
 _LARGE_BYTES = 1_000_000  # sound and film; transcripts and subtitles of a long film are smaller
 
 
@@ -81,7 +83,7 @@ def _take_away(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Surplus:
-    """Result that may be deleted, or a content that no result uses; then `key` is empty."""
+    """Result or fetched media file that may be deleted, or a content that no result uses; then `key` is empty."""
 
     key: str
     what: str
@@ -120,26 +122,24 @@ class Ask:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Result that no published job needs."""
+    """Result, or fetched media file, that nothing needs. `path` is its manifest or folder, `contents` the digests of a
+    result's files, `bytes` what is freed beside those. The `rank` says when it is deleted."""
 
+    key: str
+    what: str
     path: Path
-    result: StoredResult
     used_at: float
-
-    @property
-    def rank(self) -> int:
-        """Return when it is deleted: what was made only to be looked at first, then what is large, then what is small:
-        texts cost the most to make."""
-        if self.result.ingredients["stage"] in _ONLY_LOOKED_AT:
-            return 0
-        return 1 if sum(file.size for file in self.result.files) >= _LARGE_BYTES else 2
+    rank: int
+    contents: frozenset[str] = frozenset()
+    bytes: int = 0
 
 
 def survey(store: ResultStore, older_than_s: float, keep_bytes: int | None, *, ask: Ask) -> Survey:
     """Return what may be deleted: every result not used for `older_than_s`, then others until at most `keep_bytes`
     stay.
 
-    Copies of pictures come first, then large results, then the rest, the oldest of each first.
+    What was made only to be looked at comes first, then large results, then media files that can be fetched again, then
+    small results, for texts cost the most to make; the oldest of each first.
     """
     results = {path: result for path in store.manifests() if (result := _read(path)) is not None}
     jobs, lost = _jobs(store, ask.moved_to)
@@ -155,40 +155,56 @@ def survey(store: ResultStore, older_than_s: float, keep_bytes: int | None, *, a
     sizes = store.contents.sizes()
     surplus = [_stray(store, name, size) for name, size in sizes.items() if name not in holders]
     now, last_used = time.time(), _last_used(store)
-    total = sum(sizes[name] for name in holders if name in sizes)
-    for candidate in _candidates(results, used_keys, last_used, large_first=keep_bytes is not None):
-        old, too_much = now - candidate.used_at > older_than_s, keep_bytes is not None and total > keep_bytes
+    fetched = list(fetched_media(store.root))
+    total = sum(sizes[name] for name in holders if name in sizes) + sum(media.bytes for media in fetched)
+    candidates = [
+        *_results_without_use(results, used_keys, last_used),
+        *(_fetched(media) for media in fetched if not (media.key in ask.spared or _digest(store, media) in kept)),
+    ]  # fmt: skip
+    by_rank = keep_bytes is not None
+    for unused in sorted(candidates, key=lambda found: (found.rank if by_rank else 0, found.used_at, found.path)):
+        old, too_much = now - unused.used_at > older_than_s, keep_bytes is not None and total > keep_bytes
         if not (old or too_much):
             continue
-        names = {file.sha256 for file in candidate.result.files}
-        for name in names:
-            holders[name].discard(candidate.path)
-        freed = [name for name in names if not holders[name] and name in sizes]
-        size = sum(sizes[name] for name in freed)
+        for name in unused.contents:
+            holders[name].discard(unused.path)
+        freed = [name for name in unused.contents if not holders[name] and name in sizes]
+        size = unused.bytes + sum(sizes[name] for name in freed)
         total -= size
-        why = (
-            f"not used for {(now - candidate.used_at) / _DAY_S:.0f} days" if old else "the oldest above the size limit"
-        )
-        what = f"{candidate.result.ingredients['stage']} ({candidate.result.ingredients['backend']})"
-        paths = (candidate.path, *map(store.object_path, freed))
-        surplus.append(Surplus(candidate.result.key, what, why, now - candidate.used_at, size, paths))
+        why = f"not used for {(now - unused.used_at) / _DAY_S:.0f} days" if old else "the oldest above the size limit"
+        paths = (unused.path, *map(store.object_path, freed))
+        surplus.append(Surplus(unused.key, unused.what, why, now - unused.used_at, size, paths))
     used = {file.sha256 for result in results.values() if result.key in used_keys for file in result.files}
     return Survey(tuple(surplus), total, sum(sizes[name] for name in used if name in sizes), lost)
 
 
-def _candidates(
-    results: Mapping[Path, StoredResult], used_keys: Collection[str], last_used: Mapping[str, float], *,
-    large_first: bool,
-) -> list[_Candidate]:  # fmt: skip
-    """Return the results that may be deleted, in the order of deletion."""
-    found = [
-        _Candidate(path, result, last_used[result.key] if result.key in last_used else _written_at(path))
-        for path, result in results.items()
-        if result.key not in used_keys
-    ]
-    return sorted(
-        found, key=lambda candidate: (candidate.rank if large_first else 0, candidate.used_at, candidate.path)
+def _results_without_use(
+    results: Mapping[Path, StoredResult], used_keys: Collection[str], last_used: Mapping[str, float]
+) -> Iterator[_Candidate]:
+    for path, result in results.items():
+        if result.key in used_keys:
+            continue
+        stage, is_large = result.ingredients["stage"], sum(file.size for file in result.files) >= _LARGE_BYTES
+        yield _Candidate(
+            result.key, f"{stage} ({result.ingredients['backend']})", path,
+            last_used[result.key] if result.key in last_used else _written_at(path),
+            _LOOKED_AT if stage in _ONLY_LOOKED_AT else _LARGE if is_large else _SMALL,
+            frozenset(file.sha256 for file in result.files),
+        )  # fmt: skip
+
+
+def _fetched(media: FetchedMedia) -> _Candidate:
+    return _Candidate(
+        media.key, f"fetched: {media.file.name}", media.folder, media.used_at, _FETCHED, bytes=media.bytes
     )
+
+
+def _digest(store: ResultStore, media: FetchedMedia) -> str | None:
+    try:
+        known = store.known_media(media.file)
+    except OSError:
+        return None
+    return known.digest if known else None
 
 
 def delete(store: ResultStore, surplus: Iterable[Surplus]) -> None:
@@ -200,7 +216,9 @@ def delete(store: ResultStore, surplus: Iterable[Surplus]) -> None:
         if unused.key:
             store.index.execute("DELETE FROM results WHERE key = ?", (unused.key,), wait=False)
         for path in unused.paths:
-            if path.suffix:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)  # of a fetched media file
+            elif path.suffix:
                 path.unlink(missing_ok=True)  # its manifest
             else:
                 store.contents.remove(path.name)

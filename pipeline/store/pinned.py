@@ -1,6 +1,6 @@
 """Names the contents that must stay in a store although no published job may need them: a person is looking at them.
 
-    pins/<name>     the sha256 of each content that `name` needs, one a line
+    pins/<name>     the sha256 of each content that `name` needs, and of its media file, one a line
 
 A pin is written without the lock of the store: it only keeps what is there.
 """

@@ -24,7 +24,7 @@ from pipeline.cli.options.machine import CheckMachine, SetUpMachine
 from pipeline.cli.options.models import FetchModels
 from pipeline.cli.profile_offer import choose_profile_aloud, tell, wants_models
 from pipeline.engine.project import Project
-from pipeline.engine.size_limit import limit_of
+from pipeline.engine.size_limit import held_bytes, limit_of
 from pipeline.environments.environments import Environments
 from pipeline.model_cache.hub_token import find_token
 from pipeline.plan.profile import load_profiles, suggest_profile
@@ -82,7 +82,7 @@ def _room_rows(project: Project) -> list[Row]:
     cache, store = project.folders.cache, project.store
     free = shutil.disk_usage(next(path for path in (cache, *cache.parents) if path.exists())).free
     disk = f"{megabytes(free)} free for {cache}" + (_MAKE_ROOM if free <= _LITTLE_BYTES else "")
-    limit, held = limit_of(project.settings.results_limit, store), store.contents.bytes
+    limit, held = limit_of(project.settings.results_limit, store), held_bytes(store)
     most = "with no limit" if limit is None else f"of {megabytes(limit)} at most (`results_limit`)"
     fits = limit is None or held <= limit
     return [

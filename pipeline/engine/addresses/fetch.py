@@ -28,13 +28,13 @@ from pipeline.base.project import CODE_ROOT
 from pipeline.engine.addresses.described import Described, described
 from pipeline.engine.media_list import Request
 from pipeline.engine.project import Project
+from pipeline.store.fetched_media import FOLDER, RECORD
 from shared.documents.base import Document, DocumentError
 from shared.environment_manager import ChildPaths, child_environment
 
 FAMILY = "download"
 LANGUAGE = "stages.asr.language"
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
-_RECORD = "address.json"
 _MARK = "reel-progress"
 _SPARE = 1.1
 _ERROR = re.compile(r"^ERROR: (?:\[[^\]]+\] )?(?:[\w-]+: )?(?P<why>.+)$", re.MULTILINE)
@@ -62,9 +62,11 @@ def request_for(address: str, project: Project, emit: Emit) -> Request:
     if project.settings.beside:
         text = f"`--beside` writes next to a media file of yours, and {address} is an address"
         raise UsageError("address.beside", text, hint="leave `--beside` out, or download the file to its place first")
-    folder = project.folders.results / "addresses" / hashlib.sha256(address.encode()).hexdigest()[:16]
+    folder = project.folders.results / FOLDER / hashlib.sha256(address.encode()).hexdigest()[:16]
     found = _record(folder)
-    if found is None:
+    if found:
+        os.utime(folder / RECORD)  # it was used just now
+    else:
         if project.settings.offline:
             text = f"{address} has not been fetched yet, and the setting `offline` forbids it"
             raise Missing("address.offline", text, hint="run the command where there is a network, or name a file")
@@ -79,7 +81,7 @@ def request_for(address: str, project: Project, emit: Emit) -> Request:
 def _record(folder: Path) -> Fetched | None:
     """Return the record of a file that is there."""
     try:
-        found = Fetched.read(folder / _RECORD)
+        found = Fetched.read(folder / RECORD)
     except (DocumentError, OSError):
         return None
     return found if (folder / found.file).is_file() else None
@@ -103,7 +105,7 @@ def _fetch(address: str, folder: Path, project: Project, emit: Emit) -> Fetched:
             licence=about.licence,
         )  # fmt: skip
         media.rename(kept / found.file)
-        found.write(kept / _RECORD)
+        found.write(kept / RECORD)
         shutil.rmtree(folder, ignore_errors=True)  # of a file that was deleted
         kept.rename(folder)
     return found

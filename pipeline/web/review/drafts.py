@@ -109,8 +109,7 @@ class OpenDraft:
         for digest in self.base.kept:
             if not (self._folder / digest).exists():
                 write_atomically(self._folder / digest, self._store.object_path(digest).read_bytes())
-        if self.base.speech:
-            pin(self._store.root, self._folder.name, [self.base.speech])
+        pin(self._store.root, self._folder.name, filter(None, [self.base.speech, self.base.media_sha256]))
         self.save(self.note)
 
     def save(self, note: DraftNote) -> None:

@@ -15,9 +15,11 @@ from pipeline.base.errors import UsageError
 from pipeline.engine.batch import BatchResult, run_batch
 from pipeline.engine.media_list import Request
 from pipeline.engine.project import Project
-from pipeline.engine.size_limit import limit_of
+from pipeline.engine.size_limit import SizeLimit, held_bytes, limit_of
 from pipeline.plan.registry import STAGES
+from pipeline.store.fetched_media import FOLDER, RECORD
 from pipeline.store.media_file import read_media
+from pipeline.store.pinned import pin
 from tests.fakes import padded
 
 pytestmark = pytest.mark.slow  # a run or a process after the other
@@ -142,6 +144,36 @@ def test_a_limit_that_cannot_be_met_is_reported_once(padded_project: Callable[[s
     assert {item.state for item in result.items} == {"done"}
     notices = [event.text for event in emitted if isinstance(event, events.Notice)]
     assert sum("results_limit" in text for text in notices) == 1
+
+
+def test_fetched_media_files_count_and_the_longest_unused_go_unless_they_are_at_work_or_reviewed(
+    padded_project: Callable[[str], Project], tmp_path: Path
+) -> None:
+    project = padded_project("none")
+    addresses = project.folders.results / FOLDER
+    films = [addresses / f"{number:016x}" / f"talk {number}.mp4" for number in range(5)]
+    for number, film in enumerate(films):
+        film.parent.mkdir(parents=True)
+        film.write_bytes(bytes([number]) * 9 * MB)
+        (film.parent / RECORD).write_text("{}")
+        os.utime(film.parent / RECORD, (number * 1000.0,) * 2)
+    coming = addresses / "0123456789abcdef.coming"
+    coming.mkdir()
+    while not read_media(films[0]).settled:  # the time tells of a change from then on
+        time.sleep(0.1)
+    with project.store.open_for_writing("test"):
+        pin(project.store.root, "draft", [project.store.media(films[0]).digest])
+    mine = make_films(tmp_path / "films", 2)
+    assert {item.state for item in run(project, mine).items} == {"done"}
+    with project.store.open_for_writing("test"):
+        SizeLimit("40MB", project.store, lambda event: None).keep(lambda: {films[1].parent.name})
+    assert [film.exists() for film in films] == [True, True, False, False, True]
+    assert coming.exists()
+    assert 27 * MB <= held_bytes(project.store) <= 28 * MB
+    for request in mine:
+        shutil.rmtree(project.folders.output / request.media.stem)
+    assert [item.steps_run for item in run(project, mine).items] == [2, 2], "texts cost more than films"
+    assert {item.state for item in run(padded_project("1MB"), [Request(films[4])]).items} == {"done"}
 
 
 def test_without_a_limit_no_result_is_deleted(padded_project: Callable[[str], Project], tmp_path: Path) -> None:
