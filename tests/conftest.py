@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import settings
 
@@ -32,6 +33,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
+_WORKER_BYTES = 5 << 30  # two stage processes at a time, and a library such as NeMo takes two of these
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,6 +45,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def examples(times: float) -> settings:
     """Return the settings of a property that needs `times` as many examples as others."""
     return settings(max_examples=round(settings().max_examples * times), deadline=None)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many processes run the tests: one a core, and one more among the slow ones where memory allows. Those
+    wait for a fifth to a quarter of their time: for a library that hangs, a process that ends, another machine."""
+    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    quick = config.getoption("markexpr") == "not slow"
+    return cores if quick or psutil.virtual_memory().total < _WORKER_BYTES * (cores + 1) else cores + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:
