@@ -74,7 +74,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def is_slow(path: Path, fixtures: Collection[str], *, smoke: bool = False) -> bool:
     """Tell whether a test is slow by what it uses: real libraries and models, or the whole program, of which one run on
-    stubs takes a core for 1.4 s. A few `smoke` tests of the program are quick all the same."""
+    stubs takes a core for a second. A few `smoke` tests of the program are quick all the same."""
     return path.is_relative_to(_REAL) or "stage_environments" in fixtures or ("reel" in fixtures and not smoke)
 
 

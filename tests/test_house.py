@@ -374,6 +374,7 @@ def test_a_comment_does_not_change_the_digest_and_code_does() -> None:
     assert code_of(plain) != code_of(plain.replace("1", "2"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
 def test_a_benchmark_starts_by_its_name_from_anywhere(program: Path, tmp_path: Path) -> None:
     done = subprocess.run(

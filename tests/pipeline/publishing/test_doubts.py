@@ -47,6 +47,11 @@ def test_unsure_words_in_a_row_are_one_doubt_and_one_alone_among_sure_words_is_n
     assert find_doubts(transcript(("the", 0.9), ("ship", 0.45), ("sails", 0.9), ("at", 0.9))) == ()
 
 
+def test_a_surer_word_at_the_end_of_a_run_is_no_part_of_it() -> None:
+    (doubt,) = find_doubts(transcript(("the", 0.9), ("ship", 0.4), ("sales", 0.45), ("at", 0.5), ("dawn", 0.9)))
+    assert (doubt.text, doubt.end_ms) == ("ship sales", 1400)
+
+
 def test_one_word_that_is_very_unlikely_is_a_doubt() -> None:
     assert kinds(find_doubts(transcript(("the", 0.9), ("ship", 0.1), ("sails", 0.9)))) == [("unsure", "ship")]
 
@@ -95,7 +100,7 @@ def report(severity: Severity) -> QualityReport:
 
 
 def test_a_cue_over_a_limit_comes_with_its_whole_text_the_limit_and_the_reason() -> None:
-    cues = sheet(cue(2000, 3000, "the whole", "text"), cue(0, 900, "first"))
+    cues = sheet(cue(2000, 3000, "the whole", "text"), cue(0, 900, "first"), cue(4000, 5000, "last"))
     (doubt,) = find_doubts(None, [Subtitles(cues, report("error"))])
     assert (doubt.start_ms, doubt.end_ms, doubt.text) == (2000, 3000, "the whole / text")
     assert doubt.why == "31.5 places a second, the limit is 20; spoken at 30 places a second"

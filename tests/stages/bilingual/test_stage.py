@@ -41,6 +41,8 @@ def test_the_spoken_language_can_be_below_and_slanted_letters_go_with_their_line
     sheet = Pairs().together(ours, _sheet("pt", (0, 1000, "Um\ndois")), "source-below", LIMITS, joining("pt"))
     assert sheet.cues[0].lines == ("Um", "dois", "One")
     assert sheet.cues[0].spans == (span.model_copy(update={"line": 2}),)
+    above = Pairs().together(ours, _sheet("pt", (0, 1000, "Um\ndois")), "source-above", LIMITS, joining("pt"))
+    assert above.cues[0].spans == (span,)
 
 
 def test_a_long_cue_of_one_language_is_shared_out_among_short_ones_of_the_other() -> None:
