@@ -166,10 +166,10 @@ function Chosen({ items, remove }) {
 function Sent({ item }) {
   const { upload } = item;
   if (upload.state === "failed") return html`<p class="wrong">${sentence(upload.error.message)} ${sentence(upload.error.hint)}</p>`;
-  if (upload.state === "sent") return html`<p class="faint small">uploaded</p>`;
+  if (upload.state === "sent") return html`<p class="upload faint small">uploaded</p>`;
   const wait = upload.state === "waiting" ? "waits for the server, then goes on" : "";
   const part = upload.file.size ? Math.floor((100 * upload.offset) / upload.file.size) : 100;
-  return html`<div><progress max=${upload.file.size || 1} value=${upload.offset} aria-label=${`Upload of ${item.name}`}></progress>
+  return html`<div class="upload"><progress max=${upload.file.size || 1} value=${upload.offset} aria-label=${`Upload of ${item.name}`}></progress>
     <p class="faint small figures">${wait || `${part} %`}${item.body ? "; starts by itself" : ""}</p></div>`;
 }
 

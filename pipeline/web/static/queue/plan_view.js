@@ -14,7 +14,7 @@ export function toFetch(plan) {
 /** The plan of a job, or the refusal of one. `file` is the name of the file that it is for, or null. */
 export function PlanView({ plan, refusal, file }) {
   if (refusal) return html`<${Refused} refusal=${refusal} />`;
-  if (!plan) return html`<div class="waiting"><span class="unseen">Making the plan</span></div>`;
+  if (!plan) return html`<div class="waiting plan"><span class="unseen">Making the plan</span></div>`;
   const reused = plan.steps.filter((step) => step.verdict === "reused").length;
   const due = plan.steps.length - reused;
   return html`<div class="stack plan">

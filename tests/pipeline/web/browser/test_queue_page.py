@@ -68,6 +68,9 @@ def test_a_dropped_file_becomes_files_to_download_without_a_reload(
     page.evaluate(f"{MARK} = true")
     expect(page.get_by_text("Nothing here yet")).to_be_visible()
     picture(page, "queue-empty")
+    shown = page.locator(".drop").bounding_box()
+    page.locator(".drop input").focus()
+    assert page.locator(".drop").bounding_box() == shown, "the focus changes no place"
     drop(page, DEMO)
     expect(page.get_by_text("uploaded")).to_be_visible()
     page.get_by_role("combobox", name="Translate into").fill("português")
