@@ -61,10 +61,23 @@ def _in_utf8() -> None:
         os.execv(sys.executable, [sys.orig_argv[0], "-X", "utf8", *sys.orig_argv[1:]])
 
 
+def _with_all_streams() -> None:
+    """Lead nowhere what the caller has closed of the three standard streams: otherwise the next file that is opened,
+    the index of results for example, would get its number, and what is printed."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for good
+
+
 def _leave(number: int, frame: FrameType | None) -> None:
     os._exit(INTERRUPTED)  # nothing is open yet; an exception could get lost in an import
 
 
 if __name__ == "__main__":
     _in_utf8()
+    _with_all_streams()
     sys.exit(start())

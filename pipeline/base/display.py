@@ -44,7 +44,7 @@ def json_text(
 @contextlib.contextmanager
 def guarded_streams() -> Iterator[None]:
     """Make everything printed inside the block safe for a terminal and writable in the stream's encoding."""
-    out, err = (cast(TextIO, _Guarded(stream)) for stream in (sys.stdout, sys.stderr))
+    out, err = cast(TextIO, _Guarded(sys.stdout)), cast(TextIO, _Guarded(sys.stderr, may_be_lost=True))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         yield
 
@@ -55,17 +55,26 @@ def unguarded(stream: TextIO) -> TextIO:
 
 
 class _Guarded:
-    """A stream of text that escapes what it is given; in all else the stream that it writes to."""
+    """A stream of text that escapes what it is given; in all else the stream that it writes to.
 
-    def __init__(self, inner: TextIO) -> None:
-        self.inner = inner
+    If the text `may_be_lost`, a full disk does not end the work that the text tells of.
+    """
+
+    def __init__(self, inner: TextIO, *, may_be_lost: bool = False) -> None:
+        self.inner, self._may_be_lost = inner, may_be_lost
 
     def write(self, text: str) -> int:
         safe = readable(text)
         if not _is_utf8(self.inner) and not safe.isascii():
             encoding = self.inner.encoding or "ascii"
             safe = safe.encode(encoding, "backslashreplace").decode(encoding)
-        self.inner.write(safe)
+        try:
+            self.inner.write(safe)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            if not self._may_be_lost:
+                raise
         return len(text)
 
     def writelines(self, lines: Iterator[str]) -> None:

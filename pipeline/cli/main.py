@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import NamedTuple, TextIO
 
 from pipeline.base.display import guarded_streams, json_text
-from pipeline.base.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ReelError
+from pipeline.base.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ReelError, UsageError
 from pipeline.base.launcher import as_called
 from pipeline.cli.failure_lines import lines_below
 from pipeline.cli.help_pages import quick_page
@@ -44,9 +44,17 @@ def main(arguments: list[str] | None = None) -> int:
     words = _spelled_out(sys.argv[1:] if arguments is None else arguments)
     with guarded_streams():
         if (page := quick_page(words)) is not None:
-            print(as_called(page))
-            return EXIT_OK
+            return _show(page)
         return _run(words)
+
+
+def _show(page: str) -> int:
+    try:
+        _say(as_called(page))
+    except ReelError as error:
+        describe(error, sys.stderr)
+        return error.exit_code
+    return EXIT_OK
 
 
 def _spelled_out(words: Sequence[str]) -> Sequence[str]:
@@ -70,6 +78,7 @@ def _flags(words: Sequence[str]) -> Sequence[str]:
 def _run(words: Sequence[str]) -> int:
     call = _call(words)
     try:
+        _require_folder()
         command, arguments = parse(words)
         _choose_project(arguments.project)
         module, _, function = command.function.partition(".")
@@ -100,6 +109,15 @@ def _run(words: Sequence[str]) -> int:
         _print_failure(call, ReelError("reel.bug", f"{type(error).__name__}: {error}"))
         print(f"\nerror: a bug of reel: {type(error).__name__}: {error} [reel.bug]", file=sys.stderr)
         return EXIT_BUG
+
+
+def _require_folder() -> None:
+    """Raise `UsageError` if the current folder was deleted: every relative name starts there."""
+    try:
+        os.getcwd()  # noqa: PTH109 - the path is not needed
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise UsageError("usage.folder", f"there is no current folder: {why}", hint="`cd` to another one") from error
 
 
 def _choose_project(folder: str | None) -> None:
@@ -140,25 +158,38 @@ def _print_failure(call: _Call, error: ReelError) -> None:
 
 
 def _print(call: _Call, status: str, data: object, errors: Sequence[ReelError], text: str) -> None:
+    if call.as_json:
+        error_data = [_error_data(error) for error in errors]
+        document = {
+            "format": JSON_FORMAT,
+            "command": call.name,
+            "status": status,
+            "data": data,
+            "errors": error_data,
+        }
+        _say(json_text(document, sys.stdout, indent=1))
+    elif text:
+        _say(as_called(text).rstrip("\n"))
+
+
+def _say(text: str) -> None:
+    """Print to stdout. Raises `ReelError` if it cannot be written; a pipe whose reader has gone is no error."""
     try:
-        if call.as_json:
-            error_data = [_error_data(error) for error in errors]
-            document = {
-                "format": JSON_FORMAT,
-                "command": call.name,
-                "status": status,
-                "data": data,
-                "errors": error_data,
-            }
-            print(json_text(document, sys.stdout, indent=1))
-        elif text:
-            print(as_called(text).rstrip("\n"))
+        print(text)
         sys.stdout.flush()
     except BrokenPipeError:  # the exit code stays that of the command
         _let_go_of_stdout()
+    except OSError as error:
+        _let_go_of_stdout()
+        raise ReelError(
+            "output.unwritable",
+            f"standard output cannot be written: {error.strerror or error}",
+            hint="send it elsewhere; files that the command has written are kept",
+        ) from error
 
 
 def _let_go_of_stdout() -> None:
-    """Send what is still to be written to nowhere: the reader of a pipe has gone, as in `reel runs list | head`."""
+    """Send what is still to be written to nowhere: the disk is full, or the reader of a pipe has gone, as in
+    `reel runs list | head`."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,6 +13,7 @@ publishes. One that publishes nothing makes results for reel's own page.
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -22,7 +23,7 @@ from pipeline.base.config_files import read_config
 from pipeline.base.errors import UsageError
 from pipeline.plan.registry import BROKEN, STAGES, StageBroken
 from shared.documents.base import Frozen
-from shared.mistakes import first_mistake
+from shared.mistakes import first_mistake, text_mistake
 
 MEDIA = "media"
 GLOSSARY = "glossary"
@@ -126,7 +127,11 @@ def load_recipe(name: str, folder: Path) -> Recipe:
 def _read_extended(name: str, folder: Path, below: tuple[Path, ...]) -> tuple[Path, dict[str, Any]]:
     """Return a recipe's path and its table, with the steps of the recipe that it extends before its own. A step of the
     same name takes the other's place. What is published is not inherited: each recipe states it."""
-    path, table = read_config("recipe", name, folder, syntax="recipe.syntax")
+    path, content = read_config("recipe.unknown", name, folder)
+    try:
+        table = tomllib.loads(content.decode("utf-8-sig"))  # some editors begin a file with a mark
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError("recipe.syntax", f"{path} is not TOML: {text_mistake(error)}") from error
     base, steps = table.pop("extends", None), table.get("steps")
     if base is None or not isinstance(steps, dict):
         return path, table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
@@ -9,7 +10,7 @@ from pydantic import JsonValue, ValidationError
 from pipeline.base.config_files import read_config
 from pipeline.base.errors import UsageError
 from shared.documents.base import Frozen
-from shared.mistakes import first_mistake
+from shared.mistakes import first_mistake, text_mistake
 from shared.text.guide_limits import GuideParams
 
 
@@ -28,8 +29,10 @@ class Guide(Frozen):
 
 def load_guide(name: str, folder: Path) -> Guide:
     """Return the guide called `name` in `folder`, or in the file that `name` is a path to. Raises `UsageError`."""
-    path, table = read_config("guide", name, folder, syntax="guide.invalid")
+    path, content = read_config("guide.unknown", name, folder)
     try:
-        return Guide.model_validate(table)
+        return Guide.model_validate(tomllib.loads(content.decode("utf-8-sig")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError("guide.invalid", f"{path} is not TOML: {text_mistake(error)}") from error
     except ValidationError as error:
         raise UsageError("guide.invalid", f"{path}: {first_mistake(error)}") from error

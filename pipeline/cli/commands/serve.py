@@ -24,6 +24,7 @@ from pipeline.web.access import is_loopback
 from pipeline.web.apis.hook_payloads import told_by_variables
 from pipeline.web.apis.media_servers import MediaServer
 from pipeline.workers.installation import Installation
+from shared.mistakes import text_mistake
 
 FAMILY = "serve"
 TOKEN = "REEL_TOKEN"
@@ -122,8 +123,12 @@ def _token(file: str | None) -> str | None:
         try:
             text = Path(file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            why = f"the token's file {file} cannot be read: {error}"
-            raise UsageError("serve.token-file", why, hint="write the token into it, on one line") from error
+            why = text_mistake(error) if isinstance(error, UnicodeDecodeError) else error.strerror or error
+            raise UsageError(
+                "serve.token-file",
+                f"the token's file {file} cannot be read: {why}",
+                hint="write the token into it, on one line",
+            ) from error
         return checked(text, file).value
     text = os.environ.get(TOKEN, "").strip()
     return checked(text, f"the variable {TOKEN}").value if text else None

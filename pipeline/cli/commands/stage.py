@@ -6,8 +6,6 @@ A single stage runs on plain files; it always runs, and stores nothing. A skelet
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +32,8 @@ from pipeline.model_cache.first_use import lock_first
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Step, takes_several
 from pipeline.plan.registry import BROKEN, STAGES, stage_named
+from pipeline.publishing.folders import unwritable
+from pipeline.publishing.stage_outputs import place_outputs
 from pipeline.workers.dispatcher import StepJob
 from pipeline.workers.installation import Installation
 from pipeline.workers.local_host import local_dispatcher
@@ -49,7 +49,7 @@ def run_stage(arguments: RunStage) -> CommandResult:
     """Run the stage and leave its outputs in `--output`."""
     stage = stage_named(arguments.name)
     inputs = assign_inputs(stage, arguments.inputs)
-    output = Path(arguments.output).absolute()
+    output = _made(Path(arguments.output).absolute())
     project = project_of(arguments)
     installed = project.installed
     step = single_step(stage, project.planner.choices(), {}, arguments.backend)
@@ -109,6 +109,16 @@ def assign_inputs(stage: Stage, words: Sequence[str]) -> protocol.FileNames:
     return {role: given[role] for role in roles if role in given}
 
 
+def _made(folder: Path) -> Path:
+    """Make the folder for the outputs before any work. Raises `BadInput` if that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return folder
+
+
 def _give(stage: Stage, given: dict[str, str | list[str] | None], role: str, path: str) -> None:
     place = Path(path).absolute()
     if not place.exists():
@@ -138,15 +148,11 @@ def _run(
         async with local_dispatcher(installed, output / "logs") as dispatcher:
             return await dispatcher.run(StepJob(step, inputs, staging, _LIMIT_S, models, on_event=hear))
 
-    output.mkdir(parents=True, exist_ok=True)
     emit(events.StepStarted(step.stage.name, step.id, step.backend_name, "asked for", None))
     with tempfile.TemporaryDirectory(dir=output, prefix=".staging-") as folder:
         done = asyncio.run(work(Path(folder)))  # an error is described once, by the command line
         checked_outputs(step, done, Path(folder))
-        for path in sorted(Path(folder).iterdir()):
-            if (output / path.name).is_dir():
-                shutil.rmtree(output / path.name)
-            os.replace(path, output / path.name)
+        place_outputs(Path(folder), output)
     if PROVISIONAL in done.facts:
         emit(events.Notice(step.stage.name, step.id, _PROVISIONAL))
     emit(events.StepDone(step.stage.name, step.id, step.backend_name, "", done.seconds, None, done.facts))

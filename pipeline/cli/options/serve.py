@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.base.sizes import size_in
-from pipeline.cli.flag_values import seconds
+from pipeline.cli.flag_values import seconds, whole
 from pipeline.cli.options.declare import HOW, MAKE, TAKE, Arguments, flag, repeated, toggle
 from pipeline.cli.options.shared import FirstUseFlags, GuideFlag, PlaceFlags, SettingFlags
 
@@ -14,7 +14,7 @@ def _size(word: str) -> int:
     """Read a size like `20GiB`."""
     size = size_in(word)
     if size is None:
-        raise ValueError(word)
+        raise ValueError("a size like 20GB")
     return size
 
 
@@ -22,15 +22,15 @@ def _pair(word: str) -> tuple[str, str]:
     """Read `/their/films=/our/films`."""
     theirs, equals, ours = word.partition("=")
     if not (theirs and equals and ours):
-        raise ValueError(word)
+        raise ValueError("two folders, as `/their/films=/our/films`")
     return theirs, ours
 
 
 def _media_server(word: str) -> tuple[str, str]:
     """Read `plex=http://127.0.0.1:32400`."""
-    kind, url = _pair(word)
+    kind, _, url = word.partition("=")
     if kind not in {"plex", "jellyfin"} or not url.startswith(("http://", "https://")):
-        raise ValueError(word)
+        raise ValueError("plex or jellyfin with its address, as `plex=http://127.0.0.1:32400`")
     return kind, url
 
 
@@ -73,7 +73,7 @@ class ServeFlags(SettingFlags, FirstUseFlags, GuideFlag, PlaceFlags):
         help="the address to listen at (127.0.0.1); any other than this machine's own loopback needs a token",
     )  # fmt: skip
     port: int = flag(
-        "--port", group=HOW, metavar="N", read=int, default=9000, help="the port to listen at (9000); 0: any free one"
+        "--port", group=HOW, metavar="N", read=whole, default=9000, help="the port to listen at (9000); 0: any free one"
     )
     token_file: str | None = flag(
         "--token-file", group=HOW, metavar="FILE", kind="file",

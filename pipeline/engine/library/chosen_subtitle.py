@@ -204,7 +204,7 @@ def _source(path: Path) -> FromPath:
         raise BadInput(
             "subtitles.missing",
             f"the subtitle {shown(path)} cannot be read: {error.strerror or error}",
-            hint="check the spelling; `--subtitles` takes auto, none, track:N or a subtitle file",
+            hint="check the spelling; name a subtitle file, or `track:0` for the first text track inside the film",
         ) from error
     return FromPath(hashlib.sha256(content).hexdigest(), path)
 

@@ -62,3 +62,30 @@ def test_an_interrupt_promises_to_resume_only_if_something_is_kept(
     monkeypatch.setattr(import_module(f"pipeline.cli.commands.{module}"), function, interrupted)
     assert main([command, *rest]) == 130
     assert ("the same command goes on from there" in capsys.readouterr().err) is goes_on
+
+
+def test_only_what_the_command_wrote_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    media, out = tmp_path / "speech.wav", tmp_path / "out"
+    media.write_bytes(b"my recording")
+
+    def demux(folder: Path) -> int:
+        return main(["stage", "demux", str(media), "-o", str(folder), "--stub"])
+
+    assert (demux(out), demux(out)) == (0, 0)
+    for mine in (out / "media.json", tmp_path / "speech.wav"):
+        mine.write_text("my own", encoding="utf-8")
+        assert demux(mine.parent) == 4
+        assert f"{mine} would be replaced" in (told := capsys.readouterr().err)
+        assert "[stage.kept]" in told
+        assert mine.read_text(encoding="utf-8") == "my own"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["logs", "out", "speech.wav"]
+
+
+@pytest.mark.parametrize("name", ["taken", "taken/below", "x" * 300])
+def test_a_folder_that_cannot_be_made_is_refused_before_any_work(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").touch()
+    assert main(["stage", "demux", str(tmp_path / "taken"), "-o", str(tmp_path / name), "--stub"]) == 4
+    assert "[publish.unwritable]" in (told := capsys.readouterr().err)
+    assert "started" not in told

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipeline.cli.flag_values import given, label, split_list
 from pipeline.cli.main import main
-from pipeline.cli.options.commands import COMMANDS
+from pipeline.cli.options.commands import COMMANDS, arguments_of
+from pipeline.cli.options.declare import flags_of
 
 
 @pytest.fixture
@@ -63,6 +66,16 @@ def test_the_nearest_name_of_every_kind_is_offered(
     assert f"[{code}]" in told
     assert near in told
     assert "Traceback" not in told
+
+
+FLAGS = [flag for command in COMMANDS for flag in flags_of(arguments_of(command))]
+READERS = sorted({flag.read for flag in FLAGS if flag.read}, key=str)
+
+
+@pytest.mark.parametrize("read", [read for read in READERS if read not in {given, split_list, label}])
+def test_each_flag_says_in_words_what_it_expects(read: Callable[[str], object]) -> None:
+    with pytest.raises(ValueError, match=r"^(an?|two|plex or) "):
+        read("\u2603=")
 
 
 @pytest.mark.parametrize(
