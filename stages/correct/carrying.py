@@ -12,7 +12,8 @@ from shared.documents.transcript import Segment, Transcript
 from stages.correct.changes import Change
 from stages.correct.documents import DocumentChange, document_cues
 from stages.correct.rewording import reworded
-from stages.correct.tokens import Token, align, placed, tokens_of_cue, tokens_of_segment
+from stages.correct.timeline import Timeline, placed
+from stages.correct.tokens import Token, align, tokens_of_cue, tokens_of_segment
 from stages.toolkit.cues.marks import said_in
 
 
@@ -20,10 +21,15 @@ class Carrying:
     """The tokens of one transcript while changes are carried into them; `touched` are the segments that changed."""
 
     def __init__(self, transcript: Transcript) -> None:
-        self.tokens = [
+        self._timeline = Timeline(
             token for number, one in enumerate(transcript.segments) for token in tokens_of_segment(one, number)
-        ]
+        )
         self.touched: set[int] = set()
+
+    @property
+    def tokens(self) -> list[Token]:
+        """Return the tokens as they are now."""
+        return self._timeline.tokens
 
     def carry(self, change: Change, number: int, others: Sequence[Cue], *, is_all: bool = False) -> Pin:
         """Carry the change of some cues, and return its pin. `others` are the cues that did not change. `is_all`: what
@@ -33,7 +39,7 @@ class Carrying:
         wanted = [list(_renamed(tokens_of_cue(cue), cue, old)) for cue in new]
         if not any(wanted) and not any(said_in(cue.lines) for cue in old):
             return pin  # sounds alone: there was no word, and there is none
-        first, last = placed(self.tokens, old or new, None if old else () if is_all else others)
+        first, last = placed(self._timeline, old or new, None if old else () if is_all else others)
         flat = [token for tokens in wanted for token in tokens]
         made = _with_speakers(align(self.tokens[first:last], flat), flat)
         self._put(first, last, made)
@@ -43,7 +49,7 @@ class Carrying:
         """Carry the change of some segments, and return its pin."""
         old, new = document_cues(change.before), document_cues(change.after)
         pin = Pin(id=change.id, correction=number, before=old, cues=new)
-        first, last = placed(self.tokens, old or new, None if old else ())
+        first, last = placed(self._timeline, old or new, None if old else ())
         wanted = [token for segment in change.after for token in _of_user(segment)]
         if change.keeps_times:
             timed = {cue.start_ms: cue for cue in new}
@@ -70,7 +76,7 @@ class Carrying:
         if spoken is None:
             return cue
         first, last = placed(
-            self.tokens, [cue.model_copy(update={"start_ms": spoken.start_ms, "end_ms": spoken.end_ms})]
+            self._timeline, [cue.model_copy(update={"start_ms": spoken.start_ms, "end_ms": spoken.end_ms})]
         )
         said = [("" if token.joined else " ") + token.text for token in self.tokens[first:last]]
         lines = reworded(cue.lines, "".join(said).split())
@@ -81,7 +87,7 @@ class Carrying:
         old = self.tokens[first:last]
         if list(made) != old:
             self.touched |= {token.segment for token in (*old, *made) if token.segment is not None}
-            self.tokens[first:last] = made
+            self._timeline.put(first, last, made)
 
 
 def _of_user(segment: Segment) -> Iterator[Token]:

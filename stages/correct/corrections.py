@@ -21,6 +21,7 @@ from stages.correct.documents import adopted, document_changes, document_cues
 from stages.correct.renames import renamed, renames
 from stages.correct.sources import with_source
 from stages.correct.stage import Corrected, Correction
+from stages.correct.stretches import Stretches
 from stages.correct.tokens import assembled
 from stages.correct.translated import as_transcript, as_translation
 from stages.toolkit.cues.parts import parts_of
@@ -67,7 +68,8 @@ def _with_cues(text: Corrected, correction: Correction, number: int, without: Co
     is_read = any(segment.origin == "read" for segment in given.segments)
     carry = _carried_whole if is_read else Carrying.carry
     pins = [carry(carrying, change, number, others, is_all=not base) for change in reversed(found)]
-    older = [pin for pin in text.pins if not any(_replaces(new, pin) for new in pins)]
+    changed_now = Stretches(cue for pin in pins for cue in pin.before)
+    older = [pin for pin in text.pins if not _is_replaced(pin, changed_now)]
     text = replace(text, renames={**text.renames, **labels})
     if text.translation is None:
         carried = assembled(given, carrying.tokens, carrying.touched)
@@ -99,13 +101,9 @@ def _cues(subtitles: Transcript | ReadCues | None) -> Sequence[Cue]:
     return [cue for cue in subtitles.cues if cue.lines] if isinstance(subtitles, ReadCues) else ()
 
 
-def _replaces(new: Pin, old: Pin) -> bool:
-    """Tell whether a later change is a change of what an earlier one left."""
-    return any(
-        cue.start_ms < left.end_ms and left.start_ms < cue.end_ms and (cue.lines == left.lines or not old.fixed)
-        for cue in new.before
-        for left in old.cues
-    )
+def _is_replaced(old: Pin, changed: Stretches[Cue]) -> bool:
+    """Tell whether a later correction has changed what an earlier one left."""
+    return any(cue.lines == left.lines or not old.fixed for left in old.cues for cue in changed.overlapping(left))
 
 
 def _with_document(

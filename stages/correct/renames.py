@@ -9,6 +9,7 @@ from shared.documents.cue import Cue
 from shared.documents.transcript import Segment, Transcript
 from stages.correct.changes import Change
 from stages.correct.documents import DocumentChange, document_cues
+from stages.correct.stretches import Stretches
 
 Renames = Mapping[str, tuple[str, Sequence[Cue]]]
 """By old name: the new one, and the cues that were the old one's."""
@@ -49,8 +50,9 @@ def renamed(transcript: Transcript, names: Renames) -> tuple[Transcript, dict[st
 
 def _label(transcript: Transcript, cues: Sequence[Cue]) -> str | None:
     heard: Counter[str] = Counter()
-    for segment in transcript.segments:
-        for cue in cues:
+    segments = Stretches(transcript.segments)
+    for cue in cues:
+        for segment in segments.overlapping(cue):
             shared_ms = min(segment.end_ms, cue.end_ms) - max(segment.start_ms, cue.start_ms)
             if segment.speaker and shared_ms > 0:
                 heard[segment.speaker] += shared_ms

@@ -37,6 +37,11 @@ class Token:
     is_renamed: bool = False
 
     @property
+    def middle_ms(self) -> int:
+        """Return the time between its start and its end."""
+        return (self.start_ms + self.end_ms) // 2
+
+    @property
     def heard(self) -> str:
         """Return the form that tokens are compared by: a changed comma alone moves no word."""
         return bare(self.text)
@@ -62,34 +67,7 @@ def tokens_of_cue(cue: Cue) -> Iterator[Token]:
         yield Token(text, cue.start_ms, cue.end_ms, joined, speaker=cue.speaker)
 
 
-def placed(tokens: Sequence[Token], cues: Sequence[Cue], others: Sequence[Cue] | None = None) -> tuple[int, int]:
-    """Return the tokens that some cues were made from: those in their time, but no farther than their words go.
-
-    With `others`, the cues are new: they take no token from the time of those others.
-    """
-    start_ms, end_ms = cues[0].start_ms, max(cue.end_ms for cue in cues)
-    inside = [n for n, token in enumerate(tokens) if start_ms <= _middle(token) < end_ms]
-    taken = [cue for cue in others or () if cue.start_ms < end_ms and cue.end_ms > start_ms]
-    if not inside or any(cue.start_ms <= _middle(tokens[n]) < cue.end_ms for n in inside for cue in taken):
-        after = next((n for n, token in enumerate(tokens) if token.start_ms >= start_ms), len(tokens))
-        return after, after
-    first, last = inside[0], inside[-1] + 1
-    if others is None:
-        near, far = max(first - 3, 0), min(last + 3, len(tokens))
-        said = [token.heard for cue in cues for token in tokens_of_cue(cue)]
-        found = _same([token.heard for token in tokens[near:far]], said)
-        if len(found) * 2 > len(said):  # else the transcript says something else here, and time alone must do
-            # A first or last word that was heard otherwise is found by its time alone.
-            first = near + min(found) if 0 in found.values() else min(near + min(found), first)
-            last = near + max(found) + 1 if len(said) - 1 in found.values() else max(near + max(found) + 1, last)
-    return first, last
-
-
-def _middle(token: Token) -> int:
-    return (token.start_ms + token.end_ms) // 2
-
-
-def _same(one: Sequence[str], other: Sequence[str]) -> dict[int, int]:
+def same_places(one: Sequence[str], other: Sequence[str]) -> dict[int, int]:
     """Map places of `one` to the same places of `other`."""
     blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
     return {block.a + n: block.b + n for block in blocks for n in range(block.size)}
@@ -97,7 +75,7 @@ def _same(one: Sequence[str], other: Sequence[str]) -> dict[int, int]:
 
 def align(old: Sequence[Token], new: Sequence[Token]) -> list[Token]:
     """Return `new`, which has the times of its cues, with the times of the same words in `old`."""
-    matched = {there: here for here, there in _same([t.heard for t in old], [t.heard for t in new]).items()}
+    matched = {there: here for here, there in same_places([t.heard for t in old], [t.heard for t in new]).items()}
     made: list[Token | None] = [None] * len(new)
     for place, token in enumerate(new):
         if place in matched:
