@@ -149,8 +149,8 @@ def ffsubsync(folder: Path) -> Program:
         subprocess.run([*words, _FFSUBSYNC], check=True)
     tools = folder / "tools"
     tools.mkdir()
-    ours = next((ROOT / ".venvs" / "ffmpeg").glob("lib/python3*/site-packages/imageio_ffmpeg/binaries/ffmpeg-*"))
-    (tools / "ffmpeg").symlink_to(shutil.which("ffmpeg") or ours)
+    bundled = (ROOT / ".venvs" / "ffmpeg").glob("lib/python3*/site-packages/imageio_ffmpeg/binaries/ffmpeg-*")
+    (tools / "ffmpeg").symlink_to(shutil.which("ffmpeg") or next(bundled))
     environment = {**os.environ, "PYTHONPATH": str(place), "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
 
     def program(film: Path, subtitle: Path, made: Path) -> Times:

@@ -25,7 +25,8 @@ from stages.toolkit.sync.cue_words import CueText, SaidWord
 from stages.toolkit.sync.film_speech import BIN_MS, FilmSpeech, Floats
 from stages.toolkit.sync.pieces import SPEEDS, Piece
 
-_FARTHEST_MS = 600_000  # the offsets tried, beyond what the lengths differ by
+# The offsets tried, beyond what the lengths differ by: to find the speed, and to find parts in another order.
+_FARTHEST_MS, _FARTHEST_PART_MS = 600_000, 1_800_000
 _CHANGE = 5.0  # in ratings; a cue that fits has 1 to 2, one of a wrong offset 0 on average
 _BACK = 3 * _CHANGE  # where a part of the film stands before the one that the file has before it
 _SPEED_PRICE, _ODD_SPEED_PRICE = 0.03, 0.08  # of the sum of ratings: what another speed must gain
@@ -35,12 +36,12 @@ _REFINED_MS, _STEP_MS, _KERNEL_MS = 800, 20, 150
 # the film had 1.32 and more, and 1.1 and more; of 176 of others none had more than 1.3 and 0.87 at once.
 _CHANCE, _ABOVE_CHANCE = 1.3, 1.0
 _PERHAPS = 0.5  # above chance: with less, other films are as likely
-_MOST_DOUBTFUL = 0.2  # of the cues: wrong places of a part had 0.2 to 0.4, right ones of all parts 0 to 0.14
+_MOST_DOUBTFUL = 0.25  # of the cues: parts in wrong places made it 0.28 to 0.36, right places of all 0 to 0.07
 _WIDEST_SPEED = 0.06  # the speeds that are tried, on either side of 1
 _WIDEST_STEP = 0.002
 _SPEED_ERROR_BINS = 2.0  # by which the first or the last cue is off at the nearest speed that is tried
 _MOST_SPEEDS = 3
-_AROUND, _DOUBTFUL = 5, 0.4  # cues on either side; of the upper quartile of the ratings around a cue
+_AROUND, _DOUBTFUL = 5, (0.4, 0.6)  # cues on either side; of the upper quartile of the ratings around a cue
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,10 @@ def find_by_speech(
         return SpeechFit((), 0.0, 0.0)
     film = FilmSpeech(speech, duration_ms, said)
     best = _best(film, cues)
-    chance = _best(FilmSpeech(*_backwards(speech, duration_ms, said)), cues).worth
+    chance = _best(FilmSpeech(*_backwards(speech, duration_ms, said)), cues)
     pieces = tuple(_refined(film, cues, piece) for piece in best.pieces())
-    return SpeechFit(pieces, best.worth / len(cues), chance / len(cues), len(cues), best.doubtful())
+    count = len(cues)
+    return SpeechFit(pieces, best.worth / count, chance.worth / count, count, best.doubtful(chance))
 
 
 def _backwards(
@@ -112,8 +114,8 @@ def _best(film: FilmSpeech, cues: Sequence[CueText]) -> _Found:
     """Return the best offsets at the best speed."""
     some = cues[:: 1 + len(cues) // _ENOUGH_CUES]
     speeds = dict.fromkeys((1.0, *_likely_speeds(film, cues)))
-    speed = max((_search(film, some, speed) for speed in speeds), key=lambda found: found.worth).speed
-    return _search(film, cues, speed)
+    speed = max((_search(film, some, speed, _FARTHEST_MS) for speed in speeds), key=lambda found: found.worth).speed
+    return _search(film, cues, speed, _FARTHEST_PART_MS)
 
 
 def _likely_speeds(film: FilmSpeech, cues: Sequence[CueText]) -> list[float]:
@@ -152,13 +154,20 @@ class _Found:
         price = 0.0 if self.speed == 1.0 else _SPEED_PRICE if self.speed in SPEEDS else _ODD_SPEED_PRICE
         return self.total * (1.0 - price)
 
-    def doubtful(self) -> frozenset[int]:
-        """Return the cues around which the ratings are far below those of the film's better half: single ones vary, but
-        where a part of the film stands elsewhere, they are 0 on average."""
-        around = np.array([
-            self.ratings[max(0, at - _AROUND) : at + _AROUND + 1].mean() for at in range(len(self.ratings))
-        ])  # fmt: skip
-        least = _DOUBTFUL * np.quantile(around, 0.75)
+    def around(self) -> NDArray[np.float64]:
+        """Return the mean rating around each cue."""
+        sums = np.concatenate([[0.0], np.cumsum(self.ratings)])
+        at = np.arange(len(self.ratings))
+        low, high = np.maximum(at - _AROUND, 0), np.minimum(at + _AROUND + 1, len(at))
+        means: NDArray[np.float64] = (sums[high] - sums[low]) / (high - low)
+        return means
+
+    def doubtful(self, by_chance: _Found) -> frozenset[int]:
+        """Return the cues around which the ratings are as most of them are by chance, or far below those of the film's
+        better part: single ones vary, but a part that does not stand where it was put has no more."""
+        around = self.around()
+        good = np.quantile(around, 0.75)
+        least = np.clip(np.quantile(by_chance.around(), 0.75), _DOUBTFUL[0] * good, _DOUBTFUL[1] * good)
         return frozenset(int(number) for number in np.flatnonzero(around < least))
 
     def pieces(self) -> list[Piece]:
@@ -169,10 +178,10 @@ class _Found:
         return found
 
 
-def _search(film: FilmSpeech, cues: Sequence[CueText], speed: float) -> _Found:
+def _search(film: FilmSpeech, cues: Sequence[CueText], speed: float, farthest_ms: int) -> _Found:
     """Return the best offsets at a speed."""
     spans = [(round(cue.start_ms * speed), round(cue.end_ms * speed)) for cue in cues]
-    reach = _FARTHEST_MS + abs(film.duration_ms - spans[-1][1])
+    reach = farthest_ms + abs(film.duration_ms - spans[-1][1])
     first, last = -spans[-1][1], film.duration_ms - spans[0][0]
     offsets = range(int(max(first, -reach) // BIN_MS), int(min(last, reach) // BIN_MS) + 1)
     paces = [cue.letters / (end - start) for cue, (start, end) in zip(cues, spans, strict=True) if end > start]
