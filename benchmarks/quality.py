@@ -7,7 +7,7 @@ Builds its material with `material.py`: English clips joined at random pauses, w
 engine is faster-whisper with the same weights, precision and beam, once with its own speech filter and once without.
 Environments and models of the starter profile must be installed. Prints one table; figures are counts and shares, so
 that the load of the machine does not matter. A second table is about reel alone: who speaks, cues over the limits of
-the guide, and when translated sentences begin (English to Portuguese).
+the guide as they are and shortened by rules, and when translated sentences begin (English to Portuguese).
 
 `marks kept` counts punctuation against the same clips transcribed alone by the same program. A first word is `early` or
 `late` if it begins more than 0.3 s before or after the first sound of its clip.
@@ -109,6 +109,9 @@ def main() -> int:
         print_row(["diarization error of the call alone", f"{alone_error:.1%}"])
         for row in subtitle_figures(folder / "out" / "long", placed).rows():
             print_row(row)
+        run_reel([folder / "long.wav"], folder / "short", "--set", "condense.backend=rules")
+        for language, (over, number) in subtitle_figures(folder / "short" / "long", placed).cues.items():
+            print_row([f"cues over a limit, {language}, shortened by rules", f"{over} of {number}"])
     return 0
 
 
@@ -116,10 +119,7 @@ def programs(out: Path) -> dict[str, Program]:
     """Return what is compared: each turns sound files into words. reel publishes into `out`."""
 
     def reel(media: Sequence[Path]) -> list[list[Spoken]]:
-        places = ["--set", f"results_dir={out.with_name('results')}", "-o", str(out), "--profile", "starter"]
-        wanted = ["--language", "en", "--to", "pt", "--formats", "srt,json", "--no-film"]
-        words = [ROOT / "reel", "run", *media, *wanted, *places]
-        subprocess.run([*map(str, words), "--progress", "none"], check=True, stdout=subprocess.DEVNULL)
+        run_reel(media, out)
         return [transcript(out / one.stem / "transcript.json") for one in media]
 
     def bare(vad: str) -> Program:
@@ -133,6 +133,14 @@ def programs(out: Path) -> dict[str, Program]:
         return program
 
     return {"reel": reel, "bare engine, its speech filter": bare("vad"), "bare engine": bare("none")}
+
+
+def run_reel(media: Sequence[Path], out: Path, *more: str) -> None:
+    """Publish subtitles in English and Portuguese into `out`; results are kept beside it."""
+    places = ["--set", f"results_dir={out.with_name('results')}", "-o", str(out), "--profile", "starter"]
+    wanted = ["--language", "en", "--to", "pt", "--formats", "srt,json", "--no-film", "--progress", "none"]
+    words = [ROOT / "reel", "run", *media, *wanted, *places, *more]
+    subprocess.run([*map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
 
 def transcript(path: Path) -> list[Spoken]:
