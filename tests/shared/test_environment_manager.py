@@ -63,6 +63,7 @@ def test_where_the_cache_can_only_be_read_nothing_that_is_written_lies_in_it() -
 def test_nothing_is_inherited_but_what_the_list_names() -> None:
     parent = {
         "LANG": "hi_IN.UTF-8",
+        "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
         "HF_TOKEN": "secret",
         "HF_HOME": "/elsewhere",
         "TRANSFORMERS_CACHE": "/elsewhere",
@@ -73,6 +74,7 @@ def test_nothing_is_inherited_but_what_the_list_names() -> None:
     }
     variables = child_environment(PATHS, parent, offline=False)
     assert variables["LANG"] == "hi_IN.UTF-8"
+    assert variables["PYTORCH_CUDA_ALLOC_CONF"] == "expandable_segments:True"
     assert "secret" not in str(variables)
     assert "evil" not in str(variables)
     assert "elsewhere" not in str(variables)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline.base.project import CONFIG
 from pipeline.base.settings import TorchChoice
-from pipeline.environments.torch_build import LOCKED, TorchBuild, choose_torch, locked_version, wheel_folders
+from pipeline.engine.project import Project
+from pipeline.environments.torch_build import LOCKED, TORCH, TorchBuild, choose_torch, locked_version, wheel_folders
 
 LOCKS = sorted((CONFIG / "environments").glob("*.lock"))
 HERE = f"cp{sys.version_info.major}{sys.version_info.minor}"
@@ -100,3 +102,9 @@ def test_wheels_are_looked_for_where_the_user_and_pip_say(tmp_path: Path) -> Non
     pips.mkdir()
     assert wheel_folders(str(ours), {"PIP_FIND_LINKS": f"{pips} {tmp_path}/none"}) == [ours, pips]
     assert wheel_folders("", {}) == []
+
+
+def test_who_asks_for_a_card_that_was_not_found_gets_the_build_for_cards(make_project: Callable[..., Project]) -> None:
+    lock = (CONFIG / "environments" / "speech.lock").read_text(encoding="utf-8")
+    built = make_project(device="cuda").installed.torch["speech"]
+    assert built in {locked_version(lock, TORCH), f"{locked_version(lock, TORCH)}+cu128"}

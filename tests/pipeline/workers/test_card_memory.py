@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base import events
+from pipeline.base.errors import OutOfMemory
 from pipeline.base.hardware import Hardware
 from pipeline.base.nvidia import Card, CardUse
+from pipeline.store.worker_stats import Measurements
 from pipeline.workers.capacity import Demand, FreeCapacity, Placement, clamp_to_largest_host
 from pipeline.workers.card_memory import usable_mb
-from pipeline.workers.interfaces import WorkerKey
+from pipeline.workers.dispatcher import Dispatcher, _Worker
+from pipeline.workers.interfaces import WorkerHandle, WorkerKey
 from pipeline.workers.local_host import LocalHost
 from tests.fakes.nvidia import fake_card, fake_tool, uuid_of
 from tests.pipeline.conftest import Bench
@@ -90,3 +94,34 @@ def test_a_worker_is_given_its_card_by_uuid(host: LocalHost) -> None:
     key = WorkerKey("core", "asr", "x", (), (), "cuda", 1)
     made = host.make(key, Placement("local", 1), Demand(), "w1")
     assert made._launch.environment["CUDA_VISIBLE_DEVICES"] == uuid_of(1)
+
+
+class _Idle:
+    """A worker that ends when it is told."""
+
+    usable, pid, ended = True, None, False
+
+    async def stop(self) -> None:
+        self.ended = True
+
+    def resource_use(self) -> None:
+        """Tell nothing."""
+
+
+def test_only_workers_on_the_card_that_was_full_make_room(bench: Bench, host: LocalHost, tmp_path: Path) -> None:
+    dispatcher = Dispatcher(host, bench.project.settings, Measurements(tmp_path), lambda event: None)
+    step = replace(bench.step("well"), models={"model": "made up"})
+    pool = dispatcher._pools.pool_of(step, {})
+    places = {
+        "first card": Placement("local", 0),
+        "second card": Placement("local", 1),
+        "processor": Placement("local"),
+    }
+    idle = {name: _Idle() for name in places}
+    for name, place in places.items():
+        dispatcher._workers[name] = _Worker(name, pool.name, cast(WorkerHandle, idle[name]), place, state="idle")
+    error = OutOfMemory("stage.out-of-memory", "CUDA out of memory")
+    error.host, error.gpu = "local", 0
+    assert asyncio.run(dispatcher.make_room(error))
+    assert [name for name, worker in idle.items() if worker.ended] == ["first card"]
+    assert not asyncio.run(dispatcher.make_room(error)), "nothing is left that could make room there"
