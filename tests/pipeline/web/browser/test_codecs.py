@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
-import shutil
 import subprocess
 import wave
 from array import array
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.base.settings import load_settings
+from pipeline.environments.ffmpeg import FFMPEG
+from pipeline.workers.installation import open_installation
 from tests.conftest import ROOT, Reel
 from tests.fakes.web_client import Server, end_server, start_server, until
 from tests.pipeline.web.browser.conftest import Open
@@ -64,10 +68,12 @@ _LOUD = 2_000
 _SOUND_MS, _STILL_EVERY_MS = 40, 1_000
 
 
+@cache
 def _ffmpeg() -> Path:
-    """Return the machine's ffmpeg, or the one that reel brings."""
-    brought = (ROOT / ".venvs" / "ffmpeg").glob("lib/python3*/site-packages/imageio_ffmpeg/binaries/ffmpeg*")
-    return Path(shutil.which("ffmpeg") or next(brought))
+    """Return the ffmpeg that stages get."""
+    installed = open_installation(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, {})[0])
+    installed.tools.ensure(installed.tool, lambda event: None, offline=False)
+    return installed.tools.folder(installed.tool) / FFMPEG
 
 
 def _make(*words: str | Path) -> None:
