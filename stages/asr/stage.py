@@ -319,7 +319,7 @@ _DECODING = ("beam_size", "patience", "initial_prompt", "example_text", "hotword
 
 STAGE = Stage(
     name="asr",
-    version=8,
+    version=9,
     summary="transcribe speech, with a time for each word",
     inputs=AsrInputs,
     params=AsrParams,
