@@ -53,6 +53,9 @@ def check_media(media: Path) -> None:
     try:
         mode, size = media.stat().st_mode, media.stat().st_size
     except (FileNotFoundError, NotADirectoryError) as error:
+        if media.is_symlink():
+            text = f"{shown(media)} is a link to {shown(media.readlink())}, which is not there"
+            raise BadInput("media.missing", text, hint="bring that file back, or name another one") from error
         text = f"{shown(media)} is not there"
         raise BadInput("media.missing", text, hint="check the spelling; quote names with spaces") from error
     except OSError as error:
@@ -61,7 +64,8 @@ def check_media(media: Path) -> None:
         kind = "a folder" if stat.S_ISDIR(mode) else "neither a file nor a folder"
         raise BadInput("media.not-a-file", f"{shown(media)} is {kind}, expected a media file")
     if size == 0:
-        raise BadInput("media.empty", f"{shown(media)} is empty, expected a media file")
+        hint = "copy it again: a copy or download that was interrupted may leave an empty file"
+        raise BadInput("media.empty", f"{shown(media)} is empty, expected a media file", hint=hint)
     try:
         str(media).encode()
     except UnicodeEncodeError as error:

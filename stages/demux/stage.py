@@ -174,7 +174,8 @@ def choose_track(media: Path, probe: Probe, params: DemuxParams) -> tuple[Track,
     audio = _audio(probe.tracks)
     if not audio:
         found = ", ".join(f"{track.kind} ({track.codec})" for track in probe.tracks) or "no tracks at all"
-        raise refused("demux.no-audio", media, "an audio track", found)
+        hint = "name a file with sound; a subtitle alone is translated by `./reel run film.en.srt --to pt`"
+        raise refused("demux.no-audio", media, "an audio track", found, hint)
     if params.audio_track is not None:
         if params.audio_track >= len(audio):
             hint = "set `audio_track` to one of these numbers, or leave it out"

@@ -227,6 +227,18 @@ def test_what_is_no_media_is_refused(run_stage: RunStage, ffmpeg: Path, film: Pa
         assert refused(run_stage, media).code == "demux.container", media.name
 
 
+@pytest.mark.parametrize(("content", "kind"), [
+    (b"1\n00:00:01,000 --> 00:00:02,000\nHello\n", "subtitles"), (b"\xff\xd8\xff\xe0 picture", "a JPEG picture"),
+    (b"\n<!DOCTYPE html><title>404</title>", "a web page"), (b"PK\x03\x04 archive", "a ZIP archive"),
+])  # fmt: skip
+def test_another_kind_of_file_with_the_name_of_a_film_is_called_by_its_kind(
+    run_stage: RunStage, tmp_path: Path, content: bytes, kind: str
+) -> None:
+    (tmp_path / "film.mp4").write_bytes(content)
+    error = refused(run_stage, tmp_path / "film.mp4")
+    assert (error.code, error.message.endswith(f", found {kind}")) == ("demux.container", True), error.message
+
+
 def test_what_is_no_file_is_refused(run_stage: RunStage, tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     os.mkfifo(tmp_path / "pipe.mp4")

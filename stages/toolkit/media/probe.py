@@ -29,6 +29,11 @@ _KINDS: dict[str, TrackKind] = {
 _DESCRIBED = re.compile(r"\baudio[ -]?descri|\bdescriptive\b", re.IGNORECASE)
 # Streams without a container state no length; what ffmpeg then gives is a guess from the first bit rate it meets.
 _LENGTH_IS_GUESSED = frozenset({"aac", "ac3", "amr", "amrnb", "amrwb", "dts", "dtshd", "eac3", "loas", "truehd"})
+_OTHER_KINDS = {  # by their first bytes in lower case
+    b"\xff\xd8\xff": "a JPEG picture", b"\x89png": "a PNG picture", b"gif8": "a GIF picture", b"%pdf": "a PDF",
+    b"pk\x03\x04": "a ZIP archive", b"rar!": "a RAR archive", b"7z\xbc\xaf": "a 7z archive",
+    b"<!doctype html": "a web page", b"<html": "a web page", b"#extm3u": "a playlist",
+}  # fmt: skip
 _DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
@@ -47,9 +52,21 @@ def probe(media: Path) -> Probe:
             "demux.container",
             media,
             expected,
-            f"something else, or a file whose beginning or end is missing ({_words(error)})",
+            _other_kind(media) or f"something else, or a file whose beginning or end is missing ({_words(error)})",
             "play the file to see whether it is complete; playlists and picture sequences are refused on purpose",
         ) from error
+
+
+def _other_kind(media: Path) -> str:
+    """Return what a file is by its first bytes; empty if they tell nothing."""
+    try:
+        with open(media, "rb") as stream:
+            head = stream.read(1024)
+    except OSError:
+        return ""
+    if b" --> " in head:
+        return "subtitles"
+    return next((kind for mark, kind in _OTHER_KINDS.items() if head.lstrip().lower().startswith(mark)), "")
 
 
 def _words(error: Exception) -> str:

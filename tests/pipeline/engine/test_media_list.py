@@ -163,3 +163,10 @@ def test_a_list_that_is_not_text_is_refused(tmp_path: Path) -> None:
         read_list(tmp_path / "list.jsonl", FolderWalk())
     with pytest.raises(UsageError):
         find_media(["nothing-*.mp4"], tmp_path, FolderWalk())
+
+
+def test_a_link_to_nowhere_is_told_with_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").symlink_to("gone\n.mp4")
+    with pytest.raises(BadInput, match=r"film.mp4 is a link to gone\\n.mp4, which is not there") as told:
+        check_media(tmp_path / "film.mp4")
+    assert told.value.code == "media.missing"
