@@ -6,6 +6,7 @@ A command's flags are imported when the command is named, so that `--help` answe
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,6 +16,8 @@ from pipeline.cli.options.commands import COMMANDS, Command, arguments_of, comma
 
 if TYPE_CHECKING:
     from pipeline.cli.options.declare import Arguments, Flag
+
+_WIDTH = 80
 
 _CONFLICT = "not allowed with argument "  # argparse's own words, before the name
 
@@ -95,7 +98,7 @@ def command_parser(command: Command) -> argparse.ArgumentParser:
     """Return the parser of one command, with its help."""
 
     examples = "\n".join(f"  ./{example}" for example in command.examples)
-    summary = f"{command.summary[0].upper()}{command.summary[1:]}"
+    summary = textwrap.fill(f"{command.summary[0].upper()}{command.summary[1:]}", _WIDTH)
     parser = _Parser(command, description=f"{summary}\n\n{examples}\n")
     add_flags(parser, command)
     return parser

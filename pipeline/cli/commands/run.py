@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.base.display_paths import as_text
 from pipeline.base.errors import UsageError
 from pipeline.base.events import Notice
 from pipeline.cli.arguments import CommandResult, project_of, requests_of, selecting, walk_of
@@ -100,11 +101,11 @@ def sync(arguments: SyncSubtitles) -> CommandResult:
 def _failed_before(history: Runs, arguments: RunMedia, named: Sequence[Request] | None) -> Iterator[Request]:
     """Yield the files that failed and were not finished since: all, or those that the command names. The history is
     read on demand, so that a run that this one waited for counts."""
-    failed = [Path(media) for media in history.last_failed()]
+    failed = history.last_failed()
     if named is not None:
-        requests = [request for request in named if request.media in set(failed)]
+        requests = [request for request in named if as_text(request.media) in set(failed)]
     else:
-        requests = ordered([Request(media) for media in failed], arguments.order, arguments.limit)
+        requests = ordered([Request(Path(media)) for media in failed], arguments.order, arguments.limit)
     if not requests:
         text = "none of these files failed in the last run that had failures"
         raise UsageError("runs.none-failed", text, hint="`./reel runs list` shows the runs")

@@ -60,6 +60,7 @@ def test_a_command_shows_its_examples_and_its_flags_in_groups(
     headings = [line.removesuffix(":") for line in page.splitlines() if line.endswith(":") and line[0] != " "]
     assert headings == [name for name in FLAG_GROUPS if any(flag.group == name for flag in flags)]
     assert all(option in page for flag in flags for option in flag.options)
+    assert max(map(len, page.splitlines())) <= WIDTH
 
 
 @pytest.mark.parametrize("words", [["--version"], ["-V"], ["version"]])

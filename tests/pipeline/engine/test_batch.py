@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import unicodedata
 from collections.abc import AsyncIterator, Callable
@@ -154,6 +155,14 @@ def test_retry_failed_runs_only_failed_files(reel: Reel, films: list[Path], tmp_
     done = reel("run", "--retry-failed", "--json", extra=STUB)
     assert list(items(done.stdout)) == ["late.mp4"]
     assert "none of these files failed" in reel("run", "--retry-failed", extra=STUB, expect=2).stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no name that is not text")
+def test_a_file_whose_name_is_not_text_is_found_among_the_failed(reel: Reel, films: list[Path]) -> None:
+    folder = films[0].parent
+    (folder / os.fsdecode(b"bad\xff.mp4")).write_bytes(b"film")
+    for more, code in (((), 3), (("--retry-failed",), 4)):
+        assert "[media.name]" in reel("run", folder, *more, extra=STUB, expect=code).stderr
 
 
 def test_failures_are_remembered_over_refused_commands_and_good_runs(
