@@ -198,7 +198,9 @@ CASES = (
         "shots", "ffmpeg",
         lambda made: ({"media": made.media, "info": made.demuxed.file("media")}, {"difference": 1.0, "contrast": 1.0}),
     ),
-    Case("proxy", "ffmpeg", lambda made: ({"media": made.media, "info": made.demuxed.file("media")}, {"height": 64})),
+    Case(
+        "proxy", "ffmpeg", lambda made: ({"media": made.media, "info": made.demuxed.file("media")}, {"height": 64})
+    ),
     Case("vad", "silero", lambda made: ({"audio": made.audio}, {})),
     Case(
         "vad", "pyannote", lambda made: ({"audio": made.audio}, {"threshold": 0.3}),

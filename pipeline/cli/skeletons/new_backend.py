@@ -49,7 +49,7 @@ def new_backend(stage: Stage, name: str, like: str | None, root: Path) -> Skelet
     steps = (
         (f"./reel stage {stage.name} {inputs} -o parts --backend {name}", "the backend, on files of yours"),
         (
-            f".venvs/test/bin/python -m pytest -q tests/real -k {stage.name}-{name}",
+            f"./scripts/test --no-checks -q tests/real -k {stage.name}-{name}",
             "the same bytes in any order of jobs",
         ),
         (PIN, "record the stage's version with its sources"),

@@ -206,7 +206,7 @@ def new_stage(name: str, root: Path) -> Skeleton:
             "among other stages, without a model",
         ),
         (f"./reel stage {name} out/demo/transcript.json -o parts", "alone, on a file"),
-        (f".venvs/test/bin/python -m pytest -q tests/stages/{name}", "its tests"),
+        (f"./scripts/test --no-checks -q tests/stages/{name}", "its tests"),
         (PIN, "record its version with its sources"),
         ("./scripts/docs", "write its reference"),
     )

@@ -19,8 +19,6 @@ from pipeline.cli.skeletons.python_source import class_named
 from pipeline.plan.registry import STAGES
 from tests.conftest import ROOT
 
-WITHOUT_A_TABLE = {"condense"}  # its backends are those of every language model, made by a function
-
 
 def ruff(folder: Path) -> None:
     """Check style and form as the project does."""
@@ -43,8 +41,6 @@ def test_a_new_stage_passes_the_checks_of_style(name: str, tmp_path: Path) -> No
 def test_a_new_backend_of_every_stage_has_all_methods_and_passes_the_checks_of_style(tmp_path: Path) -> None:
     with_a_case: list[str] = []
     for stage in STAGES.values():
-        if stage.name in WITHOUT_A_TABLE:
-            continue
         made = new_backend(stage, "a-new-one", None, ROOT)
         write_skeleton(tmp_path, made)
         before = (ROOT / "stages" / stage.name / "stage.py").read_text(encoding="utf-8")
@@ -68,7 +64,7 @@ def test_a_backend_begins_as_the_one_that_is_named() -> None:
 
 
 def test_a_stage_whose_backends_are_made_by_a_function_is_refused_with_the_reason() -> None:
-    for stage, like in (("condense", None), ("vad", "no-such"), ("refine", "openai")):
+    for stage, like in (("condense", "openai"), ("vad", "no-such"), ("refine", "openai")):
         with pytest.raises(UsageError, match=rf"stages/{stage}/stage\.py") as raised:
             new_backend(STAGES[stage], "mine", like, ROOT)
         assert raised.value.code == "skeleton.declaration"
