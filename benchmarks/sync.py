@@ -62,7 +62,9 @@ def main() -> int:
         }
         alone = transcribed([clip for clip in clips if clip.text], folder)
         truth = {film: Film(cues_of(some, alone), _NOTHING, _words(some)) for film, some in placed.items()}
-        programs = {"reel": reel(folder), "ffsubsync": ffsubsync(folder), "alass": alass(folder)}
+        programs = {"reel": reel(folder), "ffsubsync": ffsubsync(folder)}
+        if found := shutil.which("alass-cli") or shutil.which("alass"):
+            programs["alass"] = alass(found)
         for title, limit_ms, in_another in (("the same language", _SAME_MS, False), ("another", _OTHER_MS, True)):
             print(f"\ncues within {limit_ms / 1000:g} s of the truth, {title}\n")
             print_row(["damage", *programs])
@@ -161,12 +163,11 @@ def ffsubsync(folder: Path) -> Program:
     return program
 
 
-def alass(folder: Path) -> Program:
-    """Return what alass does; it fails where it is not installed."""
-    found = shutil.which("alass-cli") or shutil.which("alass")
+def alass(installed: str) -> Program:
+    """Return what alass does."""
 
     def program(film: Path, subtitle: Path, made: Path) -> Times:
-        return _written([found, str(film), str(subtitle), str(made)], made, os.environ) if found else None
+        return _written([installed, str(film), str(subtitle), str(made)], made, os.environ)
 
     return program
 
