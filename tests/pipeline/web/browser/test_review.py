@@ -108,6 +108,10 @@ def test_the_mouse_does_all_that_keys_do_and_a_press_beside_a_dialog_loses_nothi
     x = wave["x"] + wave["width"] * start / 12_600  # 9 ms a pixel at 1400 pixels
     page.mouse.move(x, wave["y"] + 20)
     page.mouse.down()
+    page.evaluate("new Promise(requestAnimationFrame)")  # an edge is held while the wave is painted
+    page.keyboard.press("Alt+Equal")
+    page.evaluate("new Promise(requestAnimationFrame)")
+    page.keyboard.press("Alt+Slash")
     page.mouse.move(x + 30, wave["y"] + 20, steps=3)
     page.mouse.up()
     expect(page.get_by_label("Begins")).not_to_have_value(before)

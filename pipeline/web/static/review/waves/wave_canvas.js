@@ -93,7 +93,7 @@ export class WaveCanvas extends EventTarget {
     const found = [];
     for (let place = Math.max(0, draft.firstAfter(startMs) - 2); place < draft.size; place += 1) {
       const id = draft.at(place);
-      const cue = this.#drag?.id === id ? this.#drag.cue : draft.cue(id);
+      const cue = (this.#drag?.id === id && this.#drag.cue) || draft.cue(id); // an edge that is held has not moved yet
       if (cue.start_ms >= endMs) break;
       const isBroken = this.window.msPerPixel < 80 && brokenRules(cue, following(draft, place), this.#session.facts.limits).length > 0;
       if (cue.end_ms > startMs) found.push({ id, cue, isBroken });
