@@ -17,7 +17,7 @@ from shared.documents.media import Media, Track
 from shared.stage import Backend, Files, Job, Params, Resources, Stage
 
 _FRAME_RATE = 25.0  # where the container does not say
-_HIGHEST_RATE = 30.0
+_LOWEST_RATE, _HIGHEST_RATE = 15.0, 30.0
 _ASPECT = 16 / 9  # where the size is not known
 
 
@@ -81,12 +81,14 @@ def stub(job: ProxyJob) -> ProxyOutputs:
 
 
 def look_of(picture: Track, params: ProxyParams) -> Look:
-    """Return how the copy of a picture looks: its shape as it is shown, and at most the height of `params` and
-    30 frames a second."""
+    """Return how the copy of a picture looks: its shape as it is shown, at most the height of `params`, and 15 to 30
+    frames a second, so that none is shown more than 1/30 s off its time."""
     height = _even(min(picture.shown_height or picture.height or params.height, params.height))
     rate = picture.frame_rate or _FRAME_RATE
     while rate > _HIGHEST_RATE:
         rate /= 2
+    while rate < _LOWEST_RATE:
+        rate *= 2
     return Look(_even(height * (picture.aspect or _ASPECT)), height, rate, params.quality)
 
 

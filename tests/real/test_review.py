@@ -85,14 +85,18 @@ def test_corrections_reach_all_that_depends_on_them_and_outlive_other_settings(s
 
 
 def end_of_review(server: Server, reel: Reel, page: Page, before: dict[str, bytes]) -> None:
-    """The command line sees the corrections, keeps them under other settings, and drops them."""
+    """The command line sees the corrections, keeps them under another profile and guide, and drops them."""
     folder = reel.out / "film"
     listed = json.loads(reel("edits", "list", "film.mp4", "--json").stdout)["data"]
     assert {one["file"] for one in listed["edits"]} == {"film.en.json", "film.pt.json"}
     pins = server.ask("GET", f"{page.path}/edits").data["pins"]
     assert [one["id"] for one in pins] == [one["id"] for one in listed["pins"]]
     end_server(server)
-    reel(*JOB[:-1], "subtitle.line_length=20", "--set", "asr.beam_size=2")
+    model = "asr.models.whisper=faster-whisper-base"  # the profile's own need not be here
+    reel(*JOB[:2], "--profile", "balanced", "--to", "pt", "--set", model, "--set", "asr.beam_size=2", "--set",
+         "subtitle.line_length=20")  # fmt: skip
+    record = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    assert record["profile"] == "balanced"
     for name, word in (("film.en.srt", "bread"), ("film.pt.srt", "quente."), ("transcript.json", "Anna")):
         assert word in (folder / name).read_text(encoding="utf-8"), name
     reel("edits", "drop", "film.mp4")
