@@ -356,7 +356,7 @@ def _write_silence(path: Path, channels: int, rate: int) -> Path:
 
 STAGE = Stage(
     name="demux",
-    version=4,
+    version=5,
     summary="take the sound out of a media file",
     inputs=DemuxInputs,
     params=DemuxParams,
