@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,13 +40,22 @@ class Reviews:
     ) -> None:  # fmt: skip
         self.store, self.drafts = store, drafts
         self._roots, self._uploads, self._answers, self._glossary = roots, uploads, answers, glossary
+        self._of_thread = threading.local()
         self._known: dict[str, Reviewable] = {}
         self._bases: dict[str, tuple[tuple[int, int, int], ReviewBase]] = {}
 
+    @property
+    def _index(self) -> Index:
+        """Return the index of the calling thread: a connection belongs to the thread that opened it, and one for each
+        call would stay open for long."""
+        if not hasattr(self._of_thread, "index"):
+            self._of_thread.index = Index(self.store.index.file)
+        index: Index = self._of_thread.index
+        return index
+
     def all(self) -> list[Reviewable]:
         """Return everything that can be reviewed, the newest first."""
-        # An index of its own for each call: a connection belongs to the thread that opened it.
-        rows = Index(self.store.index.file).query(
+        rows = self._index.query(
             "SELECT folder, media, max(rowid) AS newest FROM run_items WHERE folder IS NOT NULL AND media IS NOT NULL"
             " GROUP BY folder ORDER BY newest DESC"
         )
@@ -100,7 +110,7 @@ class Reviews:
 
     def proxy(self, base: ReviewBase) -> str | None:
         """Return the digest of the copy of the film's picture; None if none is kept."""
-        rows = Index(self.store.index.file).query(
+        rows = self._index.query(
             "SELECT key FROM run_steps WHERE media = ? AND step = ? AND key IS NOT NULL ORDER BY ended_ms DESC LIMIT 1",
             (base.media_sha256, PROXY),
         )
