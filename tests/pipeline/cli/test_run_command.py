@@ -237,14 +237,13 @@ def test_a_second_run_at_the_same_time_is_refused(reel: Reel, media: Path) -> No
         assert "another process is using the result store" in done.stderr
 
 
-def test_an_output_folder_that_cannot_be_written_is_refused_before_the_first_step(
+def test_an_output_folder_below_a_file_is_refused_before_the_first_step(
     reel: Reel, media: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     for command in ("plan", "run"):
-        done = reel(command, media, "-o", tmp_path / "file" / "out", extra=STUB, expect=4)
-        assert "reel cannot write to" in done.stderr
-        assert "[publish.unwritable]" in done.stderr
+        done = reel(command, media, "-o", tmp_path / "file" / "out", extra=STUB, expect=2)
+        assert f"{tmp_path / 'file'} is not a folder [settings.value]" in done.stderr
         assert " started " not in done.stderr
 
 
