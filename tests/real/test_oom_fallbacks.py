@@ -35,7 +35,9 @@ from tests.real.conftest import CaseProject
 _SPARE_BYTES = 1 << 20
 # What a library frees goes back to the system at once, as glibc is told here. Otherwise it may find in its own heap
 # what the system denies it: how much lies there depends on the kernels that the processor's instructions allow.
-_GIVES_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_TOP_PAD_": "0"}
+_GIVES_BACK = {
+    "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=65536:glibc.malloc.trim_threshold=0:glibc.malloc.top_pad=0"
+}
 _TIMES = 200
 
 
