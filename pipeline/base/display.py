@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -54,6 +55,13 @@ def unguarded(stream: TextIO) -> TextIO:
     return stream.inner if isinstance(stream, _Guarded) else stream
 
 
+def discard(stream: TextIO) -> None:
+    """Send what a stream still holds, and all that follows, to nowhere: its disk is full, or the reader of its pipe has
+    gone. What it still holds would fail again when Python ends, which would change the exit code."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 class _Guarded:
     """A stream of text that escapes what it is given; in all else the stream that it writes to.
 
@@ -68,14 +76,21 @@ class _Guarded:
         if not _is_utf8(self.inner) and not safe.isascii():
             encoding = self.inner.encoding or "ascii"
             safe = safe.encode(encoding, "backslashreplace").decode(encoding)
+        self._try(lambda: self.inner.write(safe))
+        return len(text)
+
+    def flush(self) -> None:
+        self._try(self.inner.flush)
+
+    def _try(self, write: Callable[[], object]) -> None:
         try:
-            self.inner.write(safe)
+            write()
         except BrokenPipeError:
             raise
         except OSError:
             if not self._may_be_lost:
                 raise
-        return len(text)
+            discard(self.inner)
 
     def writelines(self, lines: Iterator[str]) -> None:
         for line in lines:

@@ -6,7 +6,6 @@ Data goes to stdout, everything else to stderr. With `--json` stdout holds one d
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import traceback
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple, TextIO
 
-from pipeline.base.display import guarded_streams, json_text
+from pipeline.base.display import discard, guarded_streams, json_text
 from pipeline.base.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, ReelError, UsageError
 from pipeline.base.launcher import as_called
 from pipeline.cli.failure_lines import lines_below
@@ -98,7 +97,7 @@ def _run(words: Sequence[str]) -> int:
         print(f"\ninterrupted{goes_on}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        _let_go_of_stdout()
+        discard(sys.stdout)
         return EXIT_OK
     except Exception as error:  # noqa: BLE001 - the other place that catches everything
         if lacking := lacking_library(error):
@@ -178,18 +177,11 @@ def _say(text: str) -> None:
         print(text)
         sys.stdout.flush()
     except BrokenPipeError:  # the exit code stays that of the command
-        _let_go_of_stdout()
+        discard(sys.stdout)
     except OSError as error:
-        _let_go_of_stdout()
+        discard(sys.stdout)
         raise ReelError(
             "output.unwritable",
             f"standard output cannot be written: {error.strerror or error}",
             hint="send it elsewhere; files that the command has written are kept",
         ) from error
-
-
-def _let_go_of_stdout() -> None:
-    """Send what is still to be written to nowhere: the disk is full, or the reader of a pipe has gone, as in
-    `reel runs list | head`."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

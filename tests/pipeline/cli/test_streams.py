@@ -45,7 +45,11 @@ def test_a_full_disk_under_the_output_is_told(words: str, tmp_path: Path) -> Non
 
 
 @needs_full
-def test_a_full_disk_under_the_log_does_not_end_the_work(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_under_the_log_does_not_end_the_work(
+    unbuffered: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     (tmp_path / "film.mp4").write_bytes(b"film")
     done = reel("run film.mp4 --stub", tmp_path, f"2> {FULL}")
     assert "transcript.json" in done.stdout
