@@ -1,4 +1,4 @@
-"""What reel says of NVIDIA cards, tried on the card of this machine: about six minutes with the profile `best`.
+"""Try on this machine's card what reel says of NVIDIA cards: about six minutes with the profile `best`.
 
     .venvs/core/bin/python benchmarks/card_check.py [--profile best] [--repeats 5] [--device cuda]
 

@@ -258,7 +258,7 @@ def test_every_project_file_shown_in_a_document_is_one_that_is_understood(docume
 
 @pytest.mark.parametrize("page", sorted(PAGES))
 def test_a_generated_page_says_what_the_code_says(page: str) -> None:
-    assert (REFERENCE / page).read_text() == PAGES[page], "run scripts/docs"
+    assert (REFERENCE / page).read_text(encoding="utf-8") == PAGES[page], "run scripts/docs"
 
 
 def test_every_setting_is_in_the_reference() -> None:

@@ -172,7 +172,7 @@ def _print(call: _Call, status: str, data: object, errors: Sequence[ReelError], 
 
 
 def _say(text: str) -> None:
-    """Print to stdout. Raises `ReelError` if it cannot be written; a pipe whose reader has gone is no error."""
+    """Print to stdout. Raises `ReelError` if it cannot be written; a pipe whose reader has gone is not an error."""
     try:
         print(text)
         sys.stdout.flush()

@@ -155,7 +155,7 @@ def test_fetched_media_files_count_and_the_longest_unused_go_unless_they_are_at_
     for number, film in enumerate(films):
         film.parent.mkdir(parents=True)
         film.write_bytes(bytes([number]) * 9 * MB)
-        (film.parent / RECORD).write_text("{}")
+        (film.parent / RECORD).write_text("{}", encoding="utf-8")
         os.utime(film.parent / RECORD, (number * 1000.0,) * 2)
     coming = addresses / "0123456789abcdef.coming"
     coming.mkdir()

@@ -1,4 +1,4 @@
-"""What the rules leave out, in which order, and where they leave a text alone."""
+"""The rules leave words out in a fixed order, and leave some texts alone."""
 
 from __future__ import annotations
 

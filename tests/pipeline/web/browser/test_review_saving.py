@@ -1,4 +1,4 @@
-"""What is corrected is never lost, and overwrites nothing: after a reload, in two tabs, offline, beside an editor."""
+"""Corrections are never lost, and overwrite nothing: after a reload, in two tabs, offline, beside an editor."""
 
 from __future__ import annotations
 
