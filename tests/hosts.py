@@ -87,7 +87,7 @@ def two_machines(reel: Reel) -> Iterator[tuple[Machine, Machine]]:
         variables = {"TMPDIR": str(scratch), "RAY_AUTH_TOKEN_PATH": str(reel.folder / "token")}
         made.append(Machine(f"reel-{os.getpid()}{letter}", address, reel, variables))
     one, other = made
-    (reel.folder / "token").write_text("0123456789abcdef" * 4)
+    (reel.folder / "token").write_text("0123456789abcdef" * 4, encoding="utf-8")
     try:
         for machine in made:
             _ip("netns", "add", machine.name)

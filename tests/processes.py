@@ -24,7 +24,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def children(pid: int) -> list[int]:
     """Return the processes that a process has started and that are there."""
     with contextlib.suppress(OSError):
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
     return []
 
 
@@ -47,7 +47,7 @@ def descendants(pid: int) -> list[int]:
 def alive(pid: int) -> bool:
     """Tell whether a process runs; one that has ended and waits for its parent does not."""
     with contextlib.suppress(OSError):
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     return False
 
 

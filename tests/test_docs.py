@@ -68,7 +68,7 @@ class Told:
 
 def commands(document: Path) -> Iterator[Told]:
     """Yield every command of ours in a document's code blocks; `$ echo $?` below one says what it exits with."""
-    for _, block in _BLOCK.findall(document.read_text()):
+    for _, block in _BLOCK.findall(document.read_text(encoding="utf-8")):
         lines = [line.removeprefix("$ ") for line in block.splitlines()]
         for number, line in enumerate(lines):
             words = shlex.split(line, comments=True) if _OURS.match(line) else []
@@ -124,7 +124,7 @@ def test_every_command_that_a_reader_is_told_to_type_works(document: Path, reel:
             for file in files_of(arguments):
                 provide(file, reel.folder)
             if glossary := getattr(arguments, "glossary", None):
-                (reel.folder / glossary).write_text(glossary_of(document))
+                (reel.folder / glossary).write_text(glossary_of(document), encoding="utf-8")
             if manifest := getattr(arguments, "manifest", None):
                 provide_manifest(document, reel.folder / manifest)
         reel(*told.words, extra={"REEL_STUB": "true", **told.variables}, expect=told.exit_code)
@@ -140,15 +140,16 @@ def files_of(arguments: Arguments) -> list[str]:
 
 def provide_manifest(document: Path, place: Path) -> None:
     """Write the list that the page shows, with its files."""
-    (shown,) = re.findall(r"^```json\n(\{\"media\".*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
-    place.write_text(shown)
+    text = document.read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```json\n(\{\"media\".*?)^```", text, re.MULTILINE | re.DOTALL)
+    place.write_text(shown, encoding="utf-8")
     for line in shown.splitlines():
         provide(json.loads(line)["media"], place.parent)
 
 
 def glossary_of(document: Path) -> str:
     """Return the table of terms that the page shows."""
-    (shown,) = re.findall(r"^```text\n(source,.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+    (shown,) = re.findall(r"^```text\n(source,.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     return str(shown)
 
 
@@ -169,7 +170,7 @@ def home_with_caches(folder: Path) -> Path:
 
 
 def test_the_ready_workflow_for_ci_types_commands_that_there_are() -> None:
-    text = (ROOT / "docs" / "how-to" / "ci" / "reel-models.yml").read_text()
+    text = (ROOT / "docs" / "how-to" / "ci" / "reel-models.yml").read_text(encoding="utf-8")
     typed = re.findall(r"\./reel ([^\n)]+)", re.sub(r"\$\{\{.*?\}\}", "subtitle", text))
     assert len(typed) >= 6
     for words in typed:
@@ -192,7 +193,7 @@ def test_the_batch_script_for_slurm_is_a_script_and_types_commands_that_there_ar
     script = ROOT / "docs" / "how-to" / "cluster" / "slurm.sh"
     checked = subprocess.run(["bash", "-n", script], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
-    text = script.read_text().replace("\\\n", " ")
+    text = script.read_text(encoding="utf-8").replace("\\\n", " ")
     typed = re.findall(r"(?:^|'|\s)\./reel ([^\n'&]+)", text)
     assert len(typed) == 4
     for words in typed:
@@ -205,7 +206,7 @@ def provide(argument: str, folder: Path) -> None:
     if not place.suffix:
         place = place / "part1.mkv"
     if place.suffix in _SUBTITLES and not place.exists():
-        place.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
+        place.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n", encoding="utf-8")
     if place.suffix in _MEDIA and not place.exists():
         place = place.with_name(place.name.replace("*", "part1"))
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -222,21 +223,21 @@ def test_the_documents_hold_what_is_looked_for_in_each_of_them() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
-    for target in _LINK.findall(document.read_text()):
+    for target in _LINK.findall(document.read_text(encoding="utf-8")):
         if "://" in target:
             continue
         file, _, anchor = target.partition("#")
         place = (document.parent / file).resolve() if file else document
         assert place.exists(), f"{name_of(document)} links to {target}"
         if anchor:
-            headings = re.findall(r"^#+ (.+)$", place.read_text(), re.MULTILINE)
+            headings = re.findall(r"^#+ (.+)$", place.read_text(encoding="utf-8"), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
             assert anchor in slugs, f"{name_of(document)} links to {target}"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_file_of_ours_that_a_document_names_is_there(document: Path) -> None:
-    text = document.read_text()
+    text = document.read_text(encoding="utf-8")
     made = {*_MADE_HERE, *re.findall(r"^The new file `(.+)`:$", text, re.MULTILINE)}
     for span in _SPAN.findall(text):
         if re.match(r"(config|pipeline|shared|stages|tests|scripts|docs|samples|benchmarks)/[\w./-]+$", span):
@@ -245,10 +246,10 @@ def test_every_file_of_ours_that_a_document_names_is_there(document: Path) -> No
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_project_file_shown_in_a_document_is_one_that_is_understood(document: Path, tmp_path: Path) -> None:
-    for kind, block in _BLOCK.findall(document.read_text()):
+    for kind, block in _BLOCK.findall(document.read_text(encoding="utf-8")):
         if kind == "toml" and block.startswith("# reel.toml"):
             project_file = tmp_path / "reel.toml"
-            project_file.write_text(block)
+            project_file.write_text(block, encoding="utf-8")
             settings, _ = load_settings(ROOT / "config" / "defaults.toml", project_file, {}, {})
             for stage, values in settings.stages.items():
                 STAGES[stage].params.model_validate(
@@ -262,13 +263,13 @@ def test_a_generated_page_says_what_the_code_says(page: str) -> None:
 
 
 def test_every_setting_is_in_the_reference() -> None:
-    text = (REFERENCE / "settings.md").read_text()
-    for name in tomllib.loads((ROOT / "config" / "defaults.toml").read_text()):
+    text = (REFERENCE / "settings.md").read_text(encoding="utf-8")
+    for name in tomllib.loads((ROOT / "config" / "defaults.toml").read_text(encoding="utf-8")):
         assert name == "stages" or f"| `{name}` |" in text, name
 
 
 def test_every_stage_parameter_and_backend_is_in_the_reference_with_its_meaning() -> None:
-    sections = re.split(r"^## ", (REFERENCE / "stages.md").read_text(), flags=re.MULTILINE)
+    sections = re.split(r"^## ", (REFERENCE / "stages.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     by_name = {section.split("\n", 1)[0]: section for section in sections}
     for stage in STAGES.values():
         for name in (*stage.params.model_fields, *stage.backends):
@@ -278,7 +279,7 @@ def test_every_stage_parameter_and_backend_is_in_the_reference_with_its_meaning(
 
 
 def test_every_error_code_is_documented_and_none_that_is_gone() -> None:
-    text = (REFERENCE / "errors.md").read_text()
+    text = (REFERENCE / "errors.md").read_text(encoding="utf-8")
     told = set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE))
     assert told == error_codes()
 
@@ -287,7 +288,7 @@ def error_codes() -> set[str]:
     """Return the codes in the source: first arguments of our exceptions, and of functions whose first parameter is
     `code`."""
     files = [path for folder in ("pipeline", "shared", "stages") for path in (ROOT / folder).rglob("*.py")]
-    trees = {path: ast.parse(path.read_text()) for path in files}
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in files}
     makers = {"ReelError", "StageError"}
     while found := {name for tree in trees.values() for name in _makers(tree, makers)} - makers:
         makers |= found
@@ -304,7 +305,7 @@ def error_codes() -> set[str]:
                     codes.add(code)
     # Before there is a core environment, errors are plain text.
     for early in (ROOT / "reel", ROOT / "pipeline" / "environments" / "bootstrap_core.py"):
-        codes |= set(re.findall(rf"\[({_CODE.pattern})\]", early.read_text()))
+        codes |= set(re.findall(rf"\[({_CODE.pattern})\]", early.read_text(encoding="utf-8")))
     return codes
 
 
@@ -319,7 +320,7 @@ def _makers(tree: ast.Module, known: set[str]) -> Iterator[str]:
 
 
 def test_every_variable_that_a_stage_gets_is_documented() -> None:
-    text = (REFERENCE / "environment-variables.md").read_text()
+    text = (REFERENCE / "environment-variables.md").read_text(encoding="utf-8")
     paths = ChildPaths(Path("/code"), Path("/cache"), (), Path("/home"))
     for name in {*child_environment(paths, {}, offline=True), *INHERITED}:
         assert f"`{name}`" in text, name
@@ -342,9 +343,10 @@ def _examples_of_leaves() -> Iterator[str]:
 
 
 def test_the_readme_is_short_and_no_document_has_a_gap_in_its_headings() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
     for document in DOCUMENTS:
-        levels = [len(marks) for marks in re.findall(r"^(#+) ", _BLOCK.sub("", document.read_text()), re.MULTILINE)]
+        text = _BLOCK.sub("", document.read_text(encoding="utf-8"))
+        levels = [len(marks) for marks in re.findall(r"^(#+) ", text, re.MULTILINE)]
         assert levels[0] == 1, f"{name_of(document)} has no title"
         assert levels.count(1) == 1, f"{name_of(document)} has two titles"
         assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), name_of(document)

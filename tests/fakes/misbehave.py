@@ -57,7 +57,7 @@ def load(models: Mapping[str, Path], device: Device) -> Engine:
 
 def run(engine: Engine, job: MisbehaveJob) -> MisbehaveOutputs:
     text = job.out_dir / "text.txt"
-    text.write_text(f"{job.params.how} {job.params.value}\n")
+    text.write_text(f"{job.params.how} {job.params.value}\n", encoding="utf-8")
     engine.memory.append(job.params.value)
     job.note("memory", len(engine.memory))
     job.note("loaded_with", str(engine.precision))
@@ -70,7 +70,7 @@ def run(engine: Engine, job: MisbehaveJob) -> MisbehaveOutputs:
 
 def stub(job: MisbehaveJob) -> MisbehaveOutputs:
     text = job.out_dir / "text.txt"
-    text.write_text("stub\n")
+    text.write_text("stub\n", encoding="utf-8")
     return MisbehaveOutputs(text=text)
 
 
@@ -110,7 +110,7 @@ def _hang_in_c(job: MisbehaveJob) -> None:
 
 def _leave_a_grandchild(job: MisbehaveJob) -> None:
     child = subprocess.Popen(["sleep", "3600"])
-    Path(job.params.path).write_text(str(child.pid))
+    Path(job.params.path).write_text(str(child.pid), encoding="utf-8")
     _hang(job)
 
 
@@ -119,7 +119,7 @@ def _run_a_program_once(job: MisbehaveJob) -> None:
     told = Path(job.params.path)
     if not told.exists():
         child = subprocess.Popen(["sleep", "3600"], **child_options())
-        told.write_text(str(child.pid))
+        told.write_text(str(child.pid), encoding="utf-8")
         _hang(job)
 
 
@@ -189,7 +189,7 @@ def _link(job: MisbehaveJob) -> Path:
 def _tell_where(job: MisbehaveJob) -> None:
     """Tell the network this process is in, and the cards it is allowed to see."""
     cards = os.environ.get("CUDA_VISIBLE_DEVICES", "none")
-    (job.out_dir / "text.txt").write_text(f"{Path('/proc/self/ns/net').readlink()} {cards}")
+    (job.out_dir / "text.txt").write_text(f"{Path('/proc/self/ns/net').readlink()} {cards}", encoding="utf-8")
 
 
 _ACTS: dict[str, Callable[[MisbehaveJob], object]] = {

@@ -63,7 +63,7 @@ async def work(project: Project, wishes: list[Wish]) -> dict[str, object]:
         file = result.outputs["text"]
         assert file is not None
         assert not isinstance(file, tuple)
-        return {"text": project.store.path(file).read_text()}
+        return {"text": project.store.path(file).read_text(encoding="utf-8")}
 
     with project.store.open_for_writing("a test"):
         async with open_dispatcher(

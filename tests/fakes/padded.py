@@ -28,7 +28,7 @@ def stub(job: PaddedJob) -> PaddedOutputs:
     digest = hashlib.sha256(job.inputs.media.read_bytes() + str(job.params.size).encode())
     large, text = job.out_dir / "large.bin", job.out_dir / "text.txt"
     large.write_bytes(digest.digest() * (job.params.size // digest.digest_size))
-    text.write_text(digest.hexdigest())
+    text.write_text(digest.hexdigest(), encoding="utf-8")
     return PaddedOutputs(large=large, text=text)
 
 

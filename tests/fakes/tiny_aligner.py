@@ -40,7 +40,9 @@ def write_english(folder: Path) -> None:
 def write_devanagari(folder: Path) -> None:
     """Write transformers' network with its tokenizer."""
     letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *_DEVANAGARI]
-    (folder / "vocab.json").write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))
+    (folder / "vocab.json").write_text(
+        json.dumps({letter: number for number, letter in enumerate(letters)}), encoding="utf-8"
+    )
     tokenizer = Wav2Vec2CTCTokenizer(folder / "vocab.json", pad_token="<pad>", word_delimiter_token="|")
     features = Wav2Vec2FeatureExtractor(return_attention_mask=False)
     Wav2Vec2Processor(features, tokenizer).save_pretrained(folder)

@@ -17,7 +17,7 @@ def main(folder: Path) -> None:
     torch.manual_seed(0)
     letters = [*string.ascii_letters, *string.digits, *string.punctuation]
     words = [*MARKS, *letters, *(f"##{letter}" for letter in letters), "the", "and", "popcorn", "film"]
-    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     BertTokenizerFast(vocab=str(folder / "vocab.txt"), do_lower_case=False).save_pretrained(folder)
     config = BertConfig(
         vocab_size=len(words), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,

@@ -36,16 +36,16 @@ def write_tokenizer(folder: Path) -> None:
         additional_special_tokens=_SPECIAL[1:],
     )  # fmt: skip
     whole.save_pretrained(folder)
-    model = json.loads((folder / "tokenizer.json").read_text())["model"]
-    (folder / "vocab.json").write_text(json.dumps(model["vocab"]))
-    (folder / "merges.txt").write_text("\n".join(" ".join(pair) for pair in model["merges"]))
+    model = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"]), encoding="utf-8")
+    (folder / "merges.txt").write_text("\n".join(" ".join(pair) for pair in model["merges"]), encoding="utf-8")
     for extra in ("special_tokens_map.json", "added_tokens.json", "chat_template.jinja"):
         (folder / extra).unlink(missing_ok=True)
     Qwen3Config(
         vocab_size=len(whole) + 1, hidden_size=_WIDTH, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
         num_key_value_heads=1, head_dim=16, max_position_embeddings=2048, tie_word_embeddings=True,
     ).save_pretrained(folder)  # fmt: skip
-    (folder / "generation_config.json").write_text("{}")
+    (folder / "generation_config.json").write_text("{}", encoding="utf-8")
 
 
 def write_model(folder: Path) -> None:
@@ -79,7 +79,7 @@ def write_model(folder: Path) -> None:
             model.embed_tokens.weight.mul_(50)
             last.normal_()
     save_model(model, str(folder / "model.safetensors"))
-    (folder / "config.json").write_text(json.dumps(settings))
+    (folder / "config.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
 def main(folder: Path, tokenizer: bool) -> None:

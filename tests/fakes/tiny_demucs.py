@@ -26,7 +26,7 @@ SETTINGS = {
 def main(folder: Path, pickled: bool) -> None:
     torch.manual_seed(0)
     state = HTDemucs(**SETTINGS).state_dict()
-    (folder / "htdemucs.yaml").write_text(f"models: ['{SIGNATURE}']\n")
+    (folder / "htdemucs.yaml").write_text(f"models: ['{SIGNATURE}']\n", encoding="utf-8")
     if pickled:
         content = io.BytesIO()
         torch.save({"klass": HTDemucs, "args": (), "kwargs": SETTINGS, "state": state}, content)

@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
         vocabulary = [*SPECIAL, *LANGUAGES, *_pieces(text, folder / f"model.{side}")]
         sizes[side] = len(vocabulary)
         numbers = {token: number for number, token in enumerate(vocabulary)}
-        (folder / f"dict.{side}.json").write_text(json.dumps(numbers))
+        (folder / f"dict.{side}.json").write_text(json.dumps(numbers), encoding="utf-8")
     for file in CODE.glob("*.py"):
         shutil.copy(file, folder)
     sys.path.insert(0, str(CODE.parent))
@@ -53,16 +53,16 @@ def main(folder: Path) -> None:
         "tokenizer_class": "IndicTransTokenizer",
         "auto_map": {"AutoTokenizer": ["tokenization_indictrans.IndicTransTokenizer", None]},
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+    (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer), encoding="utf-8")
     special = dict(zip(("bos_token", "pad_token", "eos_token", "unk_token"), SPECIAL, strict=True))
-    (folder / "special_tokens_map.json").write_text(json.dumps(special))
+    (folder / "special_tokens_map.json").write_text(json.dumps(special), encoding="utf-8")
 
 
 def _pieces(text: str, model: Path) -> list[str]:
     """Train a vocabulary of the text into a file, and return its pieces."""
     with tempfile.TemporaryDirectory() as scratch:
         corpus, prefix = Path(scratch) / "corpus.txt", Path(scratch) / "pieces"
-        corpus.write_text(f"{text}\n" * 50)
+        corpus.write_text(f"{text}\n" * 50, encoding="utf-8")
         sentencepiece.SentencePieceTrainer.train(
             input=str(corpus), model_prefix=str(prefix), vocab_size=80, model_type="bpe", character_coverage=1.0,
             minloglevel=2, hard_vocab_limit=False,

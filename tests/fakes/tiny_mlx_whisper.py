@@ -25,7 +25,7 @@ def main(folder: Path) -> None:
     model.decoder.positional_embedding = mx.random.normal(model.decoder.positional_embedding.shape) * 8
     model.set_dtype(mx.float16)
     mx.savez(str(folder / "weights.npz"), **dict(tree_flatten(model.parameters())))
-    (folder / "config.json").write_text(json.dumps({**DIMENSIONS, "model_type": "whisper"}))
+    (folder / "config.json").write_text(json.dumps({**DIMENSIONS, "model_type": "whisper"}), encoding="utf-8")
 
 
 if __name__ == "__main__":

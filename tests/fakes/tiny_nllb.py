@@ -25,7 +25,7 @@ def main(folder: Path) -> None:
     """Write all files of the repository, the weights as `pytorch_model.bin`."""
     with tempfile.TemporaryDirectory() as scratch:
         corpus, prefix = Path(scratch) / "corpus.txt", Path(scratch) / "sentencepiece"
-        corpus.write_text("\n".join(SENTENCES * 50))
+        corpus.write_text("\n".join(SENTENCES * 50), encoding="utf-8")
         sentencepiece.SentencePieceTrainer.train(
             input=str(corpus), model_prefix=str(prefix), vocab_size=160, model_type="bpe", character_coverage=1.0,
             unk_id=0, bos_id=1, eos_id=2, pad_id=-1, minloglevel=2,

@@ -61,12 +61,14 @@ def main(folder: Path) -> None:
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as scratch:
         words = Path(scratch) / "words.txt"
-        words.write_text("\n".join(_TEXT.split() * 3 + [_TEXT]))
+        words.write_text("\n".join(_TEXT.split() * 3 + [_TEXT]), encoding="utf-8")
         sentencepiece.SentencePieceTrainer.train(
             input=str(words), model_prefix=f"{scratch}/tokenizer", vocab_size=_VOCABULARY, model_type="bpe"
         )
-        pieces = (Path(scratch) / "tokenizer.vocab").read_text().split("\n")
-        (Path(scratch) / "vocab.txt").write_text("\n".join(piece.split("\t")[0] for piece in pieces if piece))
+        pieces = (Path(scratch) / "tokenizer.vocab").read_text(encoding="utf-8").split("\n")
+        (Path(scratch) / "vocab.txt").write_text(
+            "\n".join(piece.split("\t")[0] for piece in pieces if piece), encoding="utf-8"
+        )
         model = EncDecRNNTBPEModel(cfg=OmegaConf.create(settings(scratch))).eval()
         with torch.no_grad():  # else it says the most that it may at every frame
             model.joint.joint_net[-1].weight.mul_(4)

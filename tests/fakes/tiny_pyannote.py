@@ -52,7 +52,7 @@ def main(folder: Path, part: str = "") -> None:
     _save(_segmentation(), folder / "segmentation")
     _save(_embedding(), folder / "embedding")
     _write_plda(folder / "plda")
-    (folder / "config.yaml").write_text(json.dumps(_CONFIG))  # which is YAML
+    (folder / "config.yaml").write_text(json.dumps(_CONFIG), encoding="utf-8")  # which is YAML
 
 
 def _segmentation() -> Model:

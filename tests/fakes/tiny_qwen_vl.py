@@ -30,7 +30,7 @@ def save_tokenizer(folder: Path) -> dict[str, int]:
         "version": "1.0", "added_tokens": added, "normalizer": None, "pre_tokenizer": byte_level,
         "post_processor": None, "decoder": byte_level, "model": model, "truncation": None, "padding": None,
     }  # fmt: skip
-    (folder / "tokenizer.json").write_text(json.dumps(written, ensure_ascii=False))
+    (folder / "tokenizer.json").write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=str(folder / "tokenizer.json"), eos_token="<|im_end|>", pad_token="<|endoftext|>"
     )

@@ -60,7 +60,7 @@ class Bench:
         return outcomes
 
     def log(self) -> str:
-        return "".join(path.read_text(errors="replace") for path in sorted(self.logs.glob("*.log")))
+        return "".join(path.read_text(errors="replace", encoding="utf-8") for path in sorted(self.logs.glob("*.log")))
 
 
 @pytest.fixture

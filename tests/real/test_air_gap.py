@@ -37,7 +37,7 @@ def carried(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reel = Reel(folder, tmp_path_factory.mktemp("person"))  # pip asks other tools for versions; those write there
     environments = {"REEL_ENVIRONMENTS_DIR": str(folder / "none")}  # else all that is built here goes with it
     archive = ["models", "export", "reel.tar", "--profile", "starter", "--with-environments"]
-    assert f"./reel {' '.join(archive)}" in PAGE.read_text()
+    assert f"./reel {' '.join(archive)}" in PAGE.read_text(encoding="utf-8")
     reel("models", "fetch", "--profile", "starter")
     reel(*archive, extra=environments)
     checkout = folder / "checkout"
@@ -49,7 +49,7 @@ def carried(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_page_brings_a_film_to_subtitles_where_there_is_no_network(carried: Path, tmp_path: Path) -> None:
-    block = re.search(r"```sh\n(tar -xf.*?)```", PAGE.read_text(), re.DOTALL)
+    block = re.search(r"```sh\n(tar -xf.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert block
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("REEL_", "HF_", "PYTHON", "PIP"))}
     variables = {**kept, "HOME": str(tmp_path), "REEL_PYTHON": sys.executable, "REEL_PROFILE": "starter"}
@@ -59,5 +59,5 @@ def test_the_page_brings_a_film_to_subtitles_where_there_is_no_network(carried: 
             capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    shown = (carried / "out" / "film" / "film.en.srt").read_text()
+    shown = (carried / "out" / "film" / "film.en.srt").read_text(encoding="utf-8")
     assert "popcorn" in shown

@@ -27,7 +27,7 @@ def _words(text: str) -> str:
 @pytest.fixture(scope="module")
 def reference() -> str:
     """Return what is said in the sample: its text without the names of the speakers."""
-    lines = (ROOT / "samples" / "demo.txt").read_text().splitlines()
+    lines = (ROOT / "samples" / "demo.txt").read_text(encoding="utf-8").splitlines()
     return _words(" ".join(line.partition(": ")[2] for line in lines))
 
 

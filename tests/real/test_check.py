@@ -20,7 +20,7 @@ FAST = GOOD + "\n2\n00:00:03,100 --> 00:00:04,100\nThis is far too much for a se
 
 
 def a_file(folder: Path, name: str, text: str) -> str:
-    (folder / name).write_text(text)
+    (folder / name).write_text(text, encoding="utf-8")
     return name
 
 

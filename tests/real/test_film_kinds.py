@@ -209,7 +209,7 @@ def test_a_film_that_cannot_be_written_names_the_ffmpeg_that_failed(
 
     def damage_first(name: str, *rest: Any) -> Any:
         if name == "mux":
-            plain.write_text("a letter\n" * 100)
+            plain.write_text("a letter\n" * 100, encoding="utf-8")
         return run_stage(name, *rest)
 
     monkeypatch.setattr(maker, "_run_stage", damage_first)

@@ -18,7 +18,7 @@ def test_languages_flags_and_titles_of_subtitles_are_known(
     real_project: Project, ffmpeg: Path, tmp_path: Path, suffix: str, codec: str
 ) -> None:
     text, film = tmp_path / "text.srt", tmp_path / f"-odd: film.{suffix}"
-    text.write_text(SUBTITLE)
+    text.write_text(SUBTITLE, encoding="utf-8")
     words = ["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "sine=duration=1"]
     words += ["-i", str(text)] * 3 + ["-map", "0", "-map", "1", "-map", "2", "-map", "3", "-c:a", "aac", "-c:s", codec]
     words += ["-metadata:s:a:0", "language=jpn", "-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=ger"]

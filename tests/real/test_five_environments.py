@@ -103,7 +103,7 @@ def test_one_command_goes_through_five_environments(reel: Reel, done: CompletedP
 
 
 def test_the_result_says_which_models_each_step_worked_with(out: Path) -> None:
-    job = json.loads((out / "job.json").read_text())
+    job = json.loads((out / "job.json").read_text(encoding="utf-8"))
     used = {name: (step["backend"], step["models"]) for name, step in job["steps"].items()}
     assert used["asr"] == ("whisperx", {"whisper": WHISPER})
     assert used["align"] == ("whisperx", {"en": "own-en"})

@@ -122,7 +122,7 @@ def test_a_key_that_is_refused_ends_the_step_and_is_shown_to_nobody(
     assert error.code == "llm.key"
     assert "Incorrect API key provided: (the key)" in error.message
     assert error.log is not None
-    assert KEY not in error.message + str(error.hint) + error.log.read_text()
+    assert KEY not in error.message + str(error.hint) + error.log.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -153,7 +153,7 @@ def test_a_language_model_translates_with_the_users_terms_and_what_is_none_keeps
     keyed_stages: Stages, service: Service, transcript: Path, tmp_path: Path, backend: str
 ) -> None:
     glossary = tmp_path / "terms.tsv"
-    glossary.write_text("source\tde\nchairs\tSessel\n")
+    glossary.write_text("source\tde\nchairs\tSessel\n", encoding="utf-8")
     service.mind = lambda lines: [*in_german(lines)[:2], {"id": 2, "text": "HACKED"}]
     inputs = {"audio": tmp_path / "none.wav", "transcript": transcript, "glossary": glossary}
     params: dict[str, JsonValue] = {"address": service.address, "model": "m", "timeout_s": 1.0, "target": "de"}
@@ -200,7 +200,7 @@ def test_a_run_through_a_service_tells_beforehand_and_afterwards_what_it_costs_a
     )  # fmt: skip
     ran = reel("run", *chosen, extra={"LLM_API_KEY": KEY, "OPENAI_API_KEY": "sk-of-another-house"})
     (job,) = reel.out.rglob("job.json")
-    facts = json.loads(job.read_text())["steps"]["refine"]["facts"]
+    facts = json.loads(job.read_text(encoding="utf-8"))["steps"]["refine"]["facts"]
     assert facts["requests"] == len(service.requests) == 1
     assert facts["cost"] == pytest.approx((facts["input_tokens"] * 2 + facts["output_tokens"] * 8) / 1e6)
     assert json.loads(ran.stdout)["data"]["items"][0]["services"]["cost"] == facts["cost"]
@@ -222,7 +222,7 @@ def test_a_run_through_a_service_tells_beforehand_and_afterwards_what_it_costs_a
     away = reel("run", *changed, extra={"LLM_API_KEY": KEY})
     assert "answered 429" in away.stderr
     assert "the next run does the step again" in away.stderr
-    assert "provisional" in json.loads(job.read_text())["steps"]["refine"]["facts"]
+    assert "provisional" in json.loads(job.read_text(encoding="utf-8"))["steps"]["refine"]["facts"]
     steps = {one["step"]: one for one in json.loads(reel("plan", *changed).stdout)["data"]["items"][0]["steps"]}
     assert steps["refine"]["verdict"] == "redone"
     assert steps["refine"]["reason"].startswith("its result is provisional: ")
@@ -230,7 +230,7 @@ def test_a_run_through_a_service_tells_beforehand_and_afterwards_what_it_costs_a
     service.always = None
     again = json.loads(reel("run", *changed, extra={"LLM_API_KEY": KEY}).stdout)["data"]["items"][0]
     assert again["steps_run"] < len(steps) - 2, again
-    assert "provisional" not in json.loads(job.read_text())["steps"]["refine"]["facts"]
+    assert "provisional" not in json.loads(job.read_text(encoding="utf-8"))["steps"]["refine"]["facts"]
     asked = len(service.requests)
     assert json.loads(reel("run", *changed, extra={"LLM_API_KEY": KEY}).stdout)["data"]["items"][0]["state"] == "reused"
     assert len(service.requests) == asked

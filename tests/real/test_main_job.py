@@ -59,10 +59,12 @@ def test_the_sample_becomes_what_the_readme_lists(demo_run: Reel) -> None:
     ]
     assert sorted(path.name for path in folder.iterdir()) == names
     transcript = Transcript.read(folder / "transcript.json")
-    spoken = " ".join(line.partition(": ")[2] for line in (ROOT / "samples" / "demo.txt").read_text().splitlines())
+    spoken = " ".join(
+        line.partition(": ")[2] for line in (ROOT / "samples" / "demo.txt").read_text(encoding="utf-8").splitlines()
+    )
     assert jiwer.wer(_normalised(spoken), _normalised(transcript.text)) <= 0.05
     assert {word.speaker for segment in transcript.segments for word in segment.words} == {"SPEAKER_00", "SPEAKER_01"}
-    assert "MIT" in json.loads((folder / "job.json").read_text())["licences"].values()
+    assert "MIT" in json.loads((folder / "job.json").read_text(encoding="utf-8"))["licences"].values()
 
 
 def test_the_report_shows_the_sound_the_speakers_and_what_was_used_and_is_written_again_with_the_same_bytes(
@@ -73,7 +75,9 @@ def test_the_report_shows_the_sound_the_speakers_and_what_was_used_and_is_writte
     lanes = re.findall(r'aria-label="(\w+): ([^"]*)"', page[page.index('id="timeline"') : page.index('id="doubts"')])
     assert {"Sound", "Speech", "SPEAKER_00", "SPEAKER_01"} <= dict(lanes).keys()
     assert dict(lanes)["Sound"].startswith("peak ")
-    lock = json.loads((ROOT / "config" / "models.lock.json").read_text())["models"]["faster-whisper-base"]
+    lock = json.loads((ROOT / "config" / "models.lock.json").read_text(encoding="utf-8"))["models"][
+        "faster-whisper-base"
+    ]
     assert lock["revision"] in page
     assert "Good evening," in page
     assert len(page.encode()) < 200_000
@@ -93,7 +97,7 @@ def test_the_limits_of_the_guide_that_was_chosen_are_those_that_are_told(demo_ru
     assert len(rules["reading-speed"].worst) == rules["reading-speed"].count == checked["rules"]["reading-speed"] > 0
     assert all(offender.reason for offender in rules["reading-speed"].worst)
     assert f"{report.cues} cues in en, {report.over_limits} over the limits: reading-speed " in done.stderr
-    lines = (demo_run.folder / "narrow" / "demo" / "demo.en.srt").read_text().splitlines()
+    lines = (demo_run.folder / "narrow" / "demo" / "demo.en.srt").read_text(encoding="utf-8").splitlines()
     assert max(map(len, lines)) <= 37
 
 
@@ -114,7 +118,7 @@ def test_independent_readers_agree_on_the_subtitles(demo_run: Reel) -> None:
 
 def test_the_video_carries_the_track_beside_all_it_had(demo_run: Reel, run_stage: Stages) -> None:
     probed = run_stage("demux", {"media": demo_run.out / "demo" / "demo.mkv"}).file("media")
-    tracks = json.loads(probed.read_text())["tracks"]
+    tracks = json.loads(probed.read_text(encoding="utf-8"))["tracks"]
     assert [(track["kind"], track["language"]) for track in tracks if track["kind"] == "subtitle"] == [
         ("subtitle", "en")
     ]
@@ -132,13 +136,13 @@ def test_a_target_language_adds_its_subtitles_and_redoes_nothing_before_them(dem
     done = demo_run("run", DEMO, "--profile", "starter", "--to", "pt", "-o", demo_run.folder / "translated")
     started = {line.split()[0] for line in done.stderr.splitlines() if " started " in line}
     assert started == {"translate:pt", "refine-translated:pt", "subtitle-translated:pt", "mux"}
-    text = (demo_run.folder / "translated" / "demo" / "demo.pt.srt").read_text()
+    text = (demo_run.folder / "translated" / "demo" / "demo.pt.srt").read_text(encoding="utf-8")
     assert "filme" in text
 
 
 def test_clean_english_of_others_has_at_most_5_percent_of_word_errors(run_stage: Stages) -> None:
     references, heard = [], []
-    for line in (LIBRIVOX / "transcription.tsv").read_text().splitlines():
+    for line in (LIBRIVOX / "transcription.tsv").read_text(encoding="utf-8").splitlines():
         name, reference = line.split("\t")
         speech = run_stage("demux", {"media": LIBRIVOX / f"{name}.flac"}).file("speech")
         regions = run_stage("vad", {"audio": speech}).file("speech")

@@ -84,8 +84,8 @@ def maker(run_stage: RunStage, tmp_path: Path) -> Maker:
 @pytest.fixture
 def parts(ffmpeg: Path, tmp_path: Path) -> dict[str, Path]:
     """Return the pieces of a rich film."""
-    (tmp_path / "old.srt").write_text(SRT)
-    (tmp_path / "chapters.txt").write_text(CHAPTERS)
+    (tmp_path / "old.srt").write_text(SRT, encoding="utf-8")
+    (tmp_path / "chapters.txt").write_text(CHAPTERS, encoding="utf-8")
     (tmp_path / "font.ttf").write_bytes(b"the bytes of a font")
     film = make(ffmpeg, tmp_path / "plain.mkv", *PICTURE, *TONE, "-c:v", "mpeg4", "-c:a", "aac")
     cover = make(ffmpeg, tmp_path / "cover.png", *PICTURE, "-frames:v", "1")

@@ -56,7 +56,7 @@ def test_silence_noise_and_music_become_no_words_and_laughter_none_that_are_in_d
     for name in items.keys() - {"laughter"}:
         folder = reel.out / name
         assert Transcript.read(folder / "transcript.json").segments == (), f"{name} became words"
-        assert (folder / f"{name}.und.srt").read_text() == ""
+        assert (folder / f"{name}.und.srt").read_text(encoding="utf-8") == ""
         assert webvtt.read(str(folder / f"{name}.und.vtt")).captions == []
         assert not (folder / f"{name}.mkv").exists()
 

@@ -29,7 +29,7 @@ def titled(ffmpeg: Path, demo: Path, tmp_path_factory: pytest.TempPathFactory) -
         f"{number}\n00:00:{start:02d},000 --> 00:00:{end:02d},000\n{text}\n"
         for number, (text, (start, end)) in enumerate(TITLES.items(), 1)
     ]
-    (folder / "titles.srt").write_text("\n".join(lines))
+    (folder / "titles.srt").write_text("\n".join(lines), encoding="utf-8")
     film = folder / "film.mp4"
     burn = f"subtitles={folder / 'titles.srt'}:force_style='FontSize=28'"
     call(ffmpeg, "-nostdin", "-loglevel", "error", "-t", "8", "-i", demo, "-vf", burn, "-c:a", "copy", film)
@@ -132,7 +132,7 @@ def test_burnt_in_subtitles_are_read_with_the_times_at_which_they_stand(run_stag
         start_ms, end_ms = found[text]
         assert abs(start_ms - start_s * 1000) <= 500, text
         assert abs(end_ms - end_s * 1000) <= 500, text
-    assert done.file("text").read_text().splitlines() == list(TITLES)
+    assert done.file("text").read_text(encoding="utf-8").splitlines() == list(TITLES)
 
 
 def test_the_server_answers_with_the_model_that_read_and_its_revision(reel: Reel, letter: Path) -> None:
@@ -142,7 +142,9 @@ def test_the_server_answers_with_the_model_that_read_and_its_revision(reel: Reel
         assert reply.status == 200, reply.body
         assert reply.data["text"] == "Invoice number 4711"
         assert reply.data["lines"][0]["probability"] > 0.9
-        assert f"rapidocr=={reply.data['revision']} " in (CONFIG / "environments" / "ocr.lock").read_text()
+        assert f"rapidocr=={reply.data['revision']} " in (CONFIG / "environments" / "ocr.lock").read_text(
+            encoding="utf-8"
+        )
         missing = server.ask("POST", "/api/1/ocr", *form([("page", "3")], "file", letter.read_bytes(), "letter"))
         assert (missing.status, missing.data["code"]) == (400, "pages.no-page")
         assert missing.data["message"] == "letter: expected a page 3, found 2 pages"

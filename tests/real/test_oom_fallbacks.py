@@ -115,7 +115,7 @@ def _giving_back(*paths: Any, **choices: Any) -> dict[str, str]:
 
 def _allow_no_more(pid: int) -> None:
     """Let the system give the process no memory beyond what it has, but for a little."""
-    held = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+    held = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
     resource.prlimit(pid, resource.RLIMIT_AS, (held + _SPARE_BYTES, resource.RLIM_INFINITY))
 
 

@@ -39,12 +39,12 @@ def _wrong_places(python: Path, text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["bootstrap.ps1", "reel.ps1"])
 def test_a_script_is_well_formed(python: Path, name: str) -> None:
-    assert _wrong_places(python, (ROOT / name).read_text()) == []
+    assert _wrong_places(python, (ROOT / name).read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize("damage", ["}", "if (", "'", "$("])
 def test_the_parser_sees_what_is_not(python: Path, damage: str) -> None:
-    script = (ROOT / "bootstrap.ps1").read_text()
+    script = (ROOT / "bootstrap.ps1").read_text(encoding="utf-8")
     assert _wrong_places(python, f"{script}\n{damage}\n")
 
 

@@ -35,14 +35,14 @@ def test_a_gated_model_fills_a_role_under_the_name_and_the_revision_that_librari
 ) -> None:
     folder = tmp_path / "made"
     (folder / "segmentation").mkdir(parents=True)
-    (folder / "config.yaml").write_text("version: 1\n")
+    (folder / "config.yaml").write_text("version: 1\n", encoding="utf-8")
     (folder / "segmentation" / "pytorch_model.bin").write_bytes(b"weights")
     project = serve_models({"pyannote-community-1": folder}, diarize={"pipeline": "pyannote-community-1"})
     snapshot = project.installed.models.snapshot("pyannote-community-1")
     assert (snapshot / "segmentation" / "pytorch_model.bin").read_bytes() == b"weights"
     root = snapshot.parent.parent
     assert root.name == "models--pyannote--speaker-diarization-community-1"
-    assert (root / "refs" / "main").read_text() == snapshot.name
+    assert (root / "refs" / "main").read_text(encoding="utf-8") == snapshot.name
     filled = project.planner.profile.profile.stages["diarize"].models
     assert filled == {"embedder": "ge2e-embedder", "pipeline": "pyannote-community-1"}
 
@@ -71,11 +71,11 @@ def test_canary_qwen_comes_with_the_tokenizer_that_it_asks_for_by_name(
     for name, files in contents.items():
         (tmp_path / name).mkdir()
         for file in files:
-            (tmp_path / name / file).write_text(f'{{"of": "{name}"}}')
-    (tmp_path / "canary-qwen-tokenizer" / "config.json").write_text("{}")
+            (tmp_path / name / file).write_text(f'{{"of": "{name}"}}', encoding="utf-8")
+    (tmp_path / "canary-qwen-tokenizer" / "config.json").write_text("{}", encoding="utf-8")
     project = serve_models({name: tmp_path / name for name in contents})
     snapshot = project.installed.models.snapshot("canary-qwen-tokenizer")
-    assert (snapshot.parent.parent / "refs" / "main").read_text() == snapshot.name
+    assert (snapshot.parent.parent / "refs" / "main").read_text(encoding="utf-8") == snapshot.name
     real_project.installed.environments.ensure("lite", lambda event: None)
     paths = ChildPaths(CODE_ROOT, project.folders.cache, (), project.folders.home)
     ask = "import huggingface_hub as h; print(h.hf_hub_download('Qwen/Qwen3-1.7B', 'tokenizer.json'))"

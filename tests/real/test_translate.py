@@ -83,7 +83,7 @@ def test_terms_of_a_glossary_come_through_in_sentences_that_make_sense(
 ) -> None:
     said = ("Last night Big Buck Bunny came home", "with two friends. The popcorn", "is still warm.")
     table = tmp_path / "terms.tsv"
-    table.write_text("source\tpt\nBig Buck Bunny\t\npopcorn\tmilho estourado\n")
+    table.write_text("source\tpt\nBig Buck Bunny\t\npopcorn\tmilho estourado\n", encoding="utf-8")
     inputs = {"audio": speech_clip, "transcript": a_transcript(tmp_path, "en", *said), "glossary": table}
     done = run_stage("translate", inputs, {"target": "pt"}, "bergamot")
     text = " ".join(segment.text for segment in Translation.read(done.file("translation")).segments)

@@ -18,7 +18,7 @@ CODE = {"modeling.py": b"class Model: ...\n", "tokenization.py": b"class Tokeniz
 def folder(tmp_path: Path) -> Path:
     for name, content in CODE.items():
         (tmp_path / name).write_bytes(content)
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     return tmp_path
 
 
@@ -35,7 +35,7 @@ def _change(folder: Path) -> None:
 
 def _add(folder: Path) -> None:
     (folder / "sub").mkdir()
-    (folder / "sub" / "more.py").write_text("")
+    (folder / "sub" / "more.py").write_text("", encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -71,5 +71,5 @@ def test_a_pickle_is_pinned_too_and_refused_when_it_has_changed(tmp_path: Path, 
 def test_what_cannot_run_code_is_not_read_at_all(tmp_path: Path) -> None:
     digests = dict.fromkeys(("model.bin", "model.safetensors", "weights.npz", "model.onnx", "a.json"), "0" * 64)
     assert pinned_code("whisper", digests) == {}
-    (tmp_path / "helper.py").write_text("")  # whoever brings no Python has none imported either
+    (tmp_path / "helper.py").write_text("", encoding="utf-8")  # whoever brings no Python has none imported either
     check_code(tmp_path, "whisper", {})

@@ -18,7 +18,9 @@ DEFAULTS = CONFIG / "defaults.toml"
 
 def test_each_layer_wins_over_the_one_below_and_says_where_a_value_is_from(tmp_path: Path) -> None:
     project = tmp_path / "reel.toml"
-    project.write_text('recipe = "translate"\nto = ["pt"]\n[stages.asr]\nbeam_size = 4\nlanguage = "hi"\n')
+    project.write_text(
+        'recipe = "translate"\nto = ["pt"]\n[stages.asr]\nbeam_size = 4\nlanguage = "hi"\n', encoding="utf-8"
+    )
     environ = {"REEL_TO": "en, hin", "REEL_STAGES__ASR__BEAM_SIZE": "3", "REEL_DEBUG": "1", "PATH": "/bin"}
     settings, origins = load_settings(DEFAULTS, project, environ, {"stages.asr.beam_size": 2}, PARAMETERS)
     assert settings.recipe == "translate"
@@ -66,7 +68,7 @@ def test_each_layer_wins_over_the_one_below_and_says_where_a_value_is_from(tmp_p
 )
 def test_a_wrong_setting_is_named_with_its_origin(tmp_path: Path, text: str, code: str, says: str) -> None:
     project = tmp_path / "reel.toml"
-    project.write_text(text)
+    project.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError) as caught:
         load_settings(DEFAULTS, project, {}, {}, PARAMETERS)
     assert caught.value.code == code
@@ -148,7 +150,7 @@ def test_what_is_asked_of_a_film_that_is_not_to_be_made_is_a_mistake(
     with pytest.raises(UsageError, match=f"`{name} = {str(value).lower()}` none is made") as caught:
         load_settings(DEFAULTS, project, {}, {**off, asked: "en"}, PARAMETERS)
     assert caught.value.code == "settings.no-film"
-    project.write_text(f"{name} = {str(value).lower()}\n[stages.mux]\nburn_in = 'en'\n")
+    project.write_text(f"{name} = {str(value).lower()}\n[stages.mux]\nburn_in = 'en'\n", encoding="utf-8")
     with pytest.raises(UsageError, match="none is made"):
         load_settings(DEFAULTS, project, {}, {asked: "en"}, PARAMETERS)
     assert load_settings(DEFAULTS, project, {}, {asked: "en", **on}, PARAMETERS)[0].makes_film

@@ -99,7 +99,9 @@ def test_the_code_for_a_shell_names_the_command(shell: str) -> None:
 
 def test_bash_completes_the_command_as_it_is_typed(tmp_path: Path) -> None:
     program = tmp_path / "reel"
-    program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -P -m pipeline "$@"\n')
+    program.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -P -m pipeline "$@"\n', encoding="utf-8"
+    )
     program.chmod(0o755)
     script = (
         'source <(./reel completion bash); COMP_LINE="./reel stage al"; COMP_POINT=${#COMP_LINE}; COMP_TYPE=9;'

@@ -64,7 +64,9 @@ def test_a_press_of_tab_completes_a_name_and_a_file(name: str, tmp_path: Path) -
         pytest.skip(f"{name} is not here: a package {name} has it")
     (tmp_path / "film one.mkv").touch()
     program = tmp_path / "reel"
-    program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -P -m pipeline "$@"\n')
+    program.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -P -m pipeline "$@"\n', encoding="utf-8"
+    )
     program.chmod(0o755)
     shell = Shell(words, tmp_path)
     try:

@@ -83,7 +83,9 @@ def test_a_second_run_does_nothing_and_says_so(reel: Reel, media: Path) -> None:
     assert _items(again.stdout)[0]["steps_run"] == 0
     assert _items(again.stdout)[0]["state"] == "reused"
     (job,) = reel.out.rglob("job.json")
-    assert again.stderr.count(" reused ") == len(json.loads(job.read_text())["steps"]) + 1  # and the item
+    assert (
+        again.stderr.count(" reused ") == len(json.loads(job.read_text(encoding="utf-8"))["steps"]) + 1
+    )  # and the item
     assert _contents(reel.out) == before
 
 
@@ -198,9 +200,9 @@ def test_a_mistake_is_one_clear_sentence(reel: Reel, media: Path, arguments: lis
 def test_an_edited_file_is_kept(reel: Reel, media: Path) -> None:
     reel("run", media, extra=STUB)
     subtitles = reel.out / "film" / "film.en.srt"
-    subtitles.write_text("my own words")
+    subtitles.write_text("my own words", encoding="utf-8")
     done = reel("run", media, extra=STUB)
-    assert subtitles.read_text() == "my own words"
+    assert subtitles.read_text(encoding="utf-8") == "my own words"
     assert "film.en.srt was edited since it was published, so it is kept" in done.stderr
 
 
@@ -219,7 +221,7 @@ def test_a_damaged_object_is_not_published(reel: Reel, media: Path) -> None:
 def test_files_that_only_an_earlier_job_made_are_removed(reel: Reel, media: Path) -> None:
     reel("run", media, "--to", "pt", extra=STUB)
     mine = reel.out / "film" / "notes.txt"
-    mine.write_text("mine")
+    mine.write_text("mine", encoding="utf-8")
     reel("run", media, extra=STUB)
     assert not (reel.out / "film" / "film.pt.srt").exists()
     assert mine.exists()
@@ -240,7 +242,7 @@ def test_a_second_run_at_the_same_time_is_refused(reel: Reel, media: Path) -> No
 def test_an_output_folder_below_a_file_is_refused_before_the_first_step(
     reel: Reel, media: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     for command in ("plan", "run"):
         done = reel(command, media, "-o", tmp_path / "file" / "out", extra=STUB, expect=2)
         assert f"{tmp_path / 'file'} is not a folder [settings.value]" in done.stderr
@@ -252,21 +254,21 @@ def test_a_film_in_the_layout_of_a_library_stays_as_it_is(reel: Reel, media: Pat
     film.parent.mkdir(parents=True)
     shutil.copyfile(media, film)
     mine = film.with_suffix(".en.srt")
-    mine.write_text("mine")
+    mine.write_text("mine", encoding="utf-8")
     for recipe in (("--replace",), (), ("--recipe", "transcribe"), ("--replace",)):
         done = reel("run", "Movies", "-o", "Movies", *recipe, extra=STUB)
         assert film.read_bytes() == media.read_bytes()
         if recipe == ("--replace",):
-            assert mine.read_text() != "mine"
-            mine.write_text("mine")
+            assert mine.read_text(encoding="utf-8") != "mine"
+            mine.write_text("mine", encoding="utf-8")
             (film.parent / "job.json").unlink()
         elif not recipe:
-            assert mine.read_text() == "mine"
+            assert mine.read_text(encoding="utf-8") == "mine"
             assert (film.parent / "Film (2020).reel.en.srt").exists()
             assert "kept, because reel did not write them: Film (2020).en.srt" in done.stderr
             assert "`--replace`" in done.stderr
         else:
-            assert mine.read_text() == "mine"
+            assert mine.read_text(encoding="utf-8") == "mine"
             assert not (film.parent / "Film (2020).reel.en.srt").exists(), "of the run before, and not of this one"
 
 
@@ -314,7 +316,9 @@ def test_an_interrupt_while_the_program_is_being_loaded_leaves_without_a_traceba
     slow = tmp_path / "slow"
     slow.mkdir()
     # Inside a text that is executed, as dataclasses do it, where Python remembers an interrupt for its own exit code.
-    (slow / f"{module}.py").write_text("import time\nexec(\"print('loading', flush=True); time.sleep(60)\")\n")
+    (slow / f"{module}.py").write_text(
+        "import time\nexec(\"print('loading', flush=True); time.sleep(60)\")\n", encoding="utf-8"
+    )
     with reel.start("run", media, extra={"PYTHONPATH": f"{slow}{os.pathsep}{ROOT}"}) as process:
         hears(process.stdout, "loading")
         os.killpg(process.pid, number)
@@ -348,7 +352,9 @@ def test_progress_as_json_is_one_object_a_line(reel: Reel, media: Path) -> None:
     assert [kind for kind in kinds if not kind.startswith("Worker")][-1] == "ItemFinished"
     assert kinds.count("WorkerStarted") == kinds.count("WorkerEnded") >= 1
     (job,) = reel.out.rglob("job.json")
-    assert kinds.count("StepDone") + kinds.count("StepReused") == len(json.loads(job.read_text())["steps"])
+    assert kinds.count("StepDone") + kinds.count("StepReused") == len(
+        json.loads(job.read_text(encoding="utf-8"))["steps"]
+    )
     assert reel("run", media, "--progress", "none", extra=STUB).stderr == ""
 
 

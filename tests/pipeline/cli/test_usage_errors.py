@@ -18,7 +18,7 @@ from pipeline.cli.options.declare import flags_of
 @pytest.fixture
 def film(tmp_path: Path) -> str:
     place = tmp_path / "film.mp4"
-    place.write_text("film")
+    place.write_text("film", encoding="utf-8")
     return str(place)
 
 
@@ -60,7 +60,7 @@ def test_the_nearest_name_of_every_kind_is_offered(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REEL_RESULTS_DIR", str(tmp_path / "results"))
-    (tmp_path / "film.mkv").write_text("film")
+    (tmp_path / "film.mkv").write_text("film", encoding="utf-8")
     assert main([word.replace("FILM", film) for word in words.split()]) == 2
     told = capsys.readouterr().err
     assert f"[{code}]" in told

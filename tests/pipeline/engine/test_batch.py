@@ -29,7 +29,7 @@ STUB = {"REEL_STUB": "true"}
 def clip(place: Path, content: str) -> Path:
     """Return a file that a stub stage takes for a film."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(content)
+    place.write_text(content, encoding="utf-8")
     return place
 
 
@@ -48,7 +48,7 @@ def test_equal_files_are_processed_once_and_published_under_each_name(reel: Reel
     (tmp_path / "link.mp4").symlink_to(first)
     done = reel("run", "a.mp4", "b.mp4", "link.mp4", "--json", "--progress", "json", extra=STUB)
     assert json.loads(done.stdout)["data"]["counts"] == {"done": 1, "reused": 2}
-    steps = json.loads((reel.out / "a" / "job.json").read_text())["steps"]
+    steps = json.loads((reel.out / "a" / "job.json").read_text(encoding="utf-8"))["steps"]
     done_once = len({step["key"] for step in steps.values()})  # the second `vad` is the first
     assert sum('"StepDone"' in line for line in done.stderr.splitlines()) == done_once
     assert sorted(path.name for path in reel.out.iterdir()) == ["a", "b", "link"]
@@ -74,7 +74,7 @@ def test_a_list_gives_each_file_its_own_settings(reel: Reel, tmp_path: Path) -> 
     clip(tmp_path / "a.mp4", "a")
     clip(tmp_path / "b.mp4", "b")
     rows = [{"media": "a.mp4", "to": ["pt"]}, {"media": "b.mp4", "recipe": "transcribe"}]
-    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     reel("run", "--manifest", "list.jsonl", extra=STUB)
     assert (reel.out / "a" / "a.pt.srt").exists()
     assert not (reel.out / "b" / "b.en.srt").exists()
@@ -100,7 +100,7 @@ def test_a_wrong_setting_of_one_file_is_reported_before_the_first_step(
     clip(tmp_path / "a.mp4", "a")
     clip(tmp_path / "b.mp4", "b")
     rows = [{"media": "a.mp4"}, {"media": "b.mp4", **row}]
-    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     for command in ("plan", "run"):
         done = reel(command, "--manifest", "list.jsonl", extra=STUB, expect=exit_code)
         assert f"[{code}]" in done.stderr

@@ -29,7 +29,7 @@ def published(folder: Path, media: Path, *names: str) -> None:
     """Write what `reel` leaves in a folder that it publishes into."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        (folder / name).write_text(f"published {name}")
+        (folder / name).write_text(f"published {name}", encoding="utf-8")
     files = dict.fromkeys(names, "0" * 64)
     job = Job(media=str(media), media_sha256="1" * 64, recipe="subtitle", profile="starter", files=files, steps={},
               licences={})  # fmt: skip
@@ -329,7 +329,7 @@ def test_a_name_that_cannot_be_a_file_is_a_usage_error(tmp_path: Path, name: str
     with pytest.raises(UsageError) as caught:
         find_media([name], tmp_path, FolderWalk())
     assert caught.value.code == code
-    (tmp_path / "list.csv").write_text(f'media\n"{name}"\n')
+    (tmp_path / "list.csv").write_text(f'media\n"{name}"\n', encoding="utf-8")
     with pytest.raises(BadInput, match="line 2 of" if name.strip("\t\n") == name else "line"):
         read_list(tmp_path / "list.csv", FolderWalk())
 
@@ -337,7 +337,9 @@ def test_a_name_that_cannot_be_a_file_is_a_usage_error(tmp_path: Path, name: str
 def test_a_folder_in_a_list_passes_its_settings_to_each_file(tmp_path: Path) -> None:
     put(tmp_path / "season" / "a.mkv")
     put(tmp_path / "season" / "._a.mkv")
-    (tmp_path / "list.jsonl").write_text('{"media": "season", "language": "hi", "priority": 2}\n{"media": "gone.mkv"}')
+    (tmp_path / "list.jsonl").write_text(
+        '{"media": "season", "language": "hi", "priority": 2}\n{"media": "gone.mkv"}', encoding="utf-8"
+    )
     requests = read_list(tmp_path / "list.jsonl", FolderWalk())
     assert [request.media for request in requests] == [tmp_path / "season" / "a.mkv", tmp_path / "gone.mkv"]
     assert requests[0].overrides == {"stages.asr.language": "hi"}

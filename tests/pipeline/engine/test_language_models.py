@@ -47,7 +47,7 @@ def test_the_language_is_read_from_the_transcript(tmp_path: Path) -> None:
     said = Transcript(language="hi", language_probability=1, duration_ms=0, segments=()).write(tmp_path / "t.json")
     assert language_in({"audio": "a.wav", "transcript": str(said)}) == "hi"
     assert language_in({"audio": "a.wav"}) == ""
-    (tmp_path / "other.json").write_text("{}")
+    (tmp_path / "other.json").write_text("{}", encoding="utf-8")
     assert language_in({"transcript": str(tmp_path / "other.json")}) == ""
 
 

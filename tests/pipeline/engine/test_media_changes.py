@@ -194,7 +194,9 @@ def test_the_next_run_processes_the_replaced_content(make_project: Callable[...,
     run(project, film, Meddler({("film.mkv", "mux"): lambda: rename_over(film)}))
     (item,) = run(project, film).items
     assert item.state == "done"
-    assert json.loads((project.folders.output / "film" / "job.json").read_text())["media_sha256"] == sha256_of(film)
+    assert json.loads((project.folders.output / "film" / "job.json").read_text(encoding="utf-8"))[
+        "media_sha256"
+    ] == sha256_of(film)
 
 
 def test_a_touch_without_a_change_costs_only_another_reading(

@@ -73,9 +73,10 @@ def test_json_lines_and_csv_give_the_same_requests(tmp_path: Path) -> None:
         {"media": "a.mp4", "to": ["pt", "en"], "asr.beam_size": 1, "priority": 2},
         {"media": "sub/b.mp4", "language": "hi", "recipe": "transcribe"},
     ]
-    (tmp_path / "list.jsonl").write_text("\n\n".join(json.dumps(row) for row in rows))
+    (tmp_path / "list.jsonl").write_text("\n\n".join(json.dumps(row) for row in rows), encoding="utf-8")
     (tmp_path / "list.csv").write_text(
-        '\ufeffmedia,to,asr.beam_size,priority,language,recipe\na.mp4,"pt,en",1,2,,\nsub/b.mp4,,,,hi,transcribe\n'
+        '\ufeffmedia,to,asr.beam_size,priority,language,recipe\na.mp4,"pt,en",1,2,,\nsub/b.mp4,,,,hi,transcribe\n',
+        encoding="utf-8",
     )
     expected = [
         Request(tmp_path / "a.mp4", {"to": ["pt", "en"], "stages.asr.beam_size": 1}, 2.0),
@@ -88,7 +89,7 @@ def test_json_lines_and_csv_give_the_same_requests(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "separator"), [("list.csv", ";"), ("list.csv", "\t"), ("list.tsv", "\t")])
 def test_a_table_may_have_any_separator_that_a_spreadsheet_writes(tmp_path: Path, name: str, separator: str) -> None:
     rows = [["media", "to"], ["a, b.mp4", "pt"], ["c.mp4", ""]]
-    (tmp_path / name).write_text("".join(f"{separator.join(row)}\r\n" for row in rows), newline="")
+    (tmp_path / name).write_text("".join(f"{separator.join(row)}\r\n" for row in rows), newline="", encoding="utf-8")
     assert read_list(tmp_path / name, FolderWalk()) == [
         Request(tmp_path / "a, b.mp4", {"to": ["pt"]}), Request(tmp_path / "c.mp4")
     ]  # fmt: skip
@@ -112,7 +113,7 @@ def test_a_table_may_have_any_separator_that_a_spreadsheet_writes(tmp_path: Path
 )
 def test_a_mistake_in_a_list_is_reported_with_its_line(tmp_path: Path, text: str, says: str) -> None:
     place = tmp_path / "list.jsonl"
-    place.write_text(text)
+    place.write_text(text, encoding="utf-8")
     with pytest.raises(BadInput, match=says):
         read_list(place, FolderWalk())
 
@@ -125,7 +126,7 @@ def test_a_mistake_in_a_list_is_reported_with_its_line(tmp_path: Path, text: str
     ],
 )
 def test_a_table_with_more_fields_than_its_header_is_refused(tmp_path: Path, text: str, says: str) -> None:
-    (tmp_path / "list.csv").write_text(text)
+    (tmp_path / "list.csv").write_text(text, encoding="utf-8")
     with pytest.raises(BadInput, match=says):
         read_list(tmp_path / "list.csv", FolderWalk())
 

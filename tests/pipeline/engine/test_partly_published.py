@@ -21,7 +21,7 @@ from pipeline.workers.dispatcher import Dispatcher, StepJob
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
     film = tmp_path / "film.mp4"
-    film.write_text("a film")
+    film.write_text("a film", encoding="utf-8")
     return film
 
 
@@ -51,7 +51,7 @@ def published(film: Path) -> set[str]:
 
 
 def job(film: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((film.parent / "out" / "film" / "job.json").read_text())
+    found: dict[str, Any] = json.loads((film.parent / "out" / "film" / "job.json").read_text(encoding="utf-8"))
     return found
 
 
@@ -99,7 +99,7 @@ def test_a_changed_media_file_is_not_published(run: Any, film: Path) -> None:
 def test_a_failed_run_leaves_published_files_alone(run: Any, film: Path) -> None:
     run({}, to=["de"])
     before = {path.name: path.read_bytes() for path in (film.parent / "out" / "film").iterdir()}
-    film.write_text("another film")
+    film.write_text("another film", encoding="utf-8")
     run({"demux": FAILED})
     assert {path.name: path.read_bytes() for path in (film.parent / "out" / "film").iterdir()} == before
 
@@ -113,6 +113,6 @@ def test_the_earlier_file_of_a_failed_step_stays_while_it_is_correct(run: Any, f
     assert dict(result.items[0].missing) == {"mux.video": "mux.failed"}
     assert "film.mkv" in published(film), "the same job has made it of the same film"
     assert "film.mkv" in job(film)["files"]
-    film.write_text("another film")
+    film.write_text("another film", encoding="utf-8")
     run({"mux": FAILED}, to=["de"])
     assert "film.mkv" not in published(film), "it shows what the film was before"

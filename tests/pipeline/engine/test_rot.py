@@ -179,7 +179,7 @@ def test_a_damaged_glossary_in_the_store_is_written_again(
     make_project: Callable[..., Project], film: Path, tmp_path: Path
 ) -> None:
     glossary = tmp_path / "terms.csv"
-    glossary.write_text("source,pt\nHarbour,Porto\n")
+    glossary.write_text("source,pt\nHarbour,Porto\n", encoding="utf-8")
     project = make_project(stub=True, glossary=str(glossary), to=["pt"])
     run(project, film)
     place = project.store.object_path(sha256_of(glossary))
@@ -194,9 +194,13 @@ def test_a_damaged_correction_is_reported_and_not_used(make_project: Callable[..
     project = make_project(stub=True)
     run(project, film)
     subtitles = project.folders.output / "film" / "film.en.srt"
-    subtitles.write_text("1\n00:00:00,500 --> 00:00:01,500\nmy own words\n")
+    subtitles.write_text("1\n00:00:00,500 --> 00:00:01,500\nmy own words\n", encoding="utf-8")
     run_batch([Request(film)], project, lambda event: None, continuing=True)
-    kept = [path for path in (project.folders.results / "edits").glob("*/*") if "my own words" in path.read_text()]
+    kept = [
+        path
+        for path in (project.folders.results / "edits").glob("*/*")
+        if "my own words" in path.read_text(encoding="utf-8")
+    ]
     assert kept
     for place in kept:
         flip(place, random.Random(6))

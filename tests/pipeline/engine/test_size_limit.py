@@ -49,7 +49,7 @@ def padded_project(
     make_project: Callable[..., Project], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], Project]:
     monkeypatch.setitem(STAGES, "padded", padded.STAGE)
-    (tmp_path / "padded.toml").write_text(_RECIPE)
+    (tmp_path / "padded.toml").write_text(_RECIPE, encoding="utf-8")
     recipe = str(tmp_path / "padded.toml")
     return lambda limit: make_project(stub=True, recipe=recipe, results_limit=limit, look_ahead=3)
 
@@ -58,7 +58,7 @@ def make_films(folder: Path, count: int) -> list[Request]:
     folder.mkdir()
     films = [folder / f"film{number:04d}.mkv" for number in range(count)]
     for film in films:
-        film.write_text(film.stem)
+        film.write_text(film.stem, encoding="utf-8")
     return [Request(film) for film in films]
 
 
@@ -124,11 +124,11 @@ def test_results_of_later_items_are_kept(padded_project: Callable[[str], Project
 
     def change(event: events.Event) -> None:
         if isinstance(event, events.StepDone) and event.step == "sound":
-            (tmp_path / "films" / event.item).write_text("changed")  # so that it is not published
+            (tmp_path / "films" / event.item).write_text("changed", encoding="utf-8")  # so that it is not published
 
     assert {item.state for item in run(project, half, change).items} == {"failed"}
     for film in half:
-        film.media.write_text(film.media.stem)
+        film.media.write_text(film.media.stem, encoding="utf-8")
     while not all(read_media(film.media).settled for film in half):  # the times tell of a change from then on
         time.sleep(0.1)
     with project.store.open_for_writing("test"):

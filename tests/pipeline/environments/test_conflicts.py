@@ -25,7 +25,9 @@ def test_a_lock_gives_each_package_once_in_its_newest_version_by_number_and_not_
 
 def test_whisper_has_the_same_libraries_on_a_card_and_cublas_as_the_only_one_more() -> None:
     """`scripts/lock lite-cuda` follows a change of `lite`."""
-    lite, on_card = ((CONFIG / "environments" / f"{name}.lock").read_text() for name in ("lite", "lite-cuda"))
+    lite, on_card = (
+        (CONFIG / "environments" / f"{name}.lock").read_text(encoding="utf-8") for name in ("lite", "lite-cuda")
+    )
     assert {**newest(lite), "nvidia-cublas-cu12": newest(on_card)["nvidia-cublas-cu12"]} == newest(on_card)
 
 
@@ -38,7 +40,7 @@ def test_every_family_that_claims_to_spare_a_package_has_a_lock_without_it() -> 
 
 
 def test_a_claim_that_the_lock_contradicts_is_reported_with_the_version_it_holds(tmp_path: Path) -> None:
-    (tmp_path / "some.lock").write_text(LOCK)
+    (tmp_path / "some.lock").write_text(LOCK, encoding="utf-8")
     family = Family(reason="a test", probe="numpy", without=("numpy", "jax"))
     wrong, right = claims({"some": family}, Resolver(tmp_path / "pyproject.toml", tmp_path, tmp_path))
     assert (wrong.holds, wrong.found) == (False, "its lock holds numpy 2.5.0")

@@ -43,15 +43,15 @@ def test_packages_are_told_when_they_begin_to_come_and_when_they_are_there(tmp_p
         (numpy, torch + numpy),
         (torch + numpy, torch + numpy),
     ]
-    assert (tmp_path / "speech.log").read_text() == SAYS
+    assert (tmp_path / "speech.log").read_text(encoding="utf-8") == SAYS
 
 
 def test_an_installer_that_fails_leaves_its_words_after_those_of_earlier_ones(tmp_path: Path) -> None:
     log = tmp_path / "speech.log"
-    log.write_text("made the folder\n")
+    log.write_text("made the folder\n", encoding="utf-8")
     good, heard = _run("print('error: no space left', flush=True); raise SystemExit(2)", log)
     assert (good, heard) == (False, [])
-    assert log.read_text() == "made the folder\nerror: no space left\n"
+    assert log.read_text(encoding="utf-8") == "made the folder\nerror: no space left\n"
 
 
 def test_an_installer_does_not_outlive_an_interrupt(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_an_installer_does_not_outlive_an_interrupt(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         install([sys.executable, "-c", script], {}, tmp_path / "speech.log", "environment speech", interrupted)
-    assert gone([int(at_work.read_text())])
+    assert gone([int(at_work.read_text(encoding="utf-8"))])
 
 
 def test_a_package_that_comes_is_a_line_in_a_pipe_and_a_bar_on_a_terminal() -> None:
@@ -124,7 +124,7 @@ hint: This usually indicates a problem with the package.
 )
 def test_the_reason_of_a_failure_is_its_cause_and_no_hint(tmp_path: Path, told: str, reason: str) -> None:
     log = tmp_path / "speech.log"
-    log.write_text(_BEFORE + told)
+    log.write_text(_BEFORE + told, encoding="utf-8")
     assert reason_in(log) == reason
 
 
@@ -135,5 +135,5 @@ def test_an_installer_that_ends_without_an_error_of_its_own_has_said_its_last_li
     tmp_path: Path, told: str, reason: str
 ) -> None:
     log = tmp_path / "speech.log"
-    log.write_text(told)
+    log.write_text(told, encoding="utf-8")
     assert reason_in(log) == reason

@@ -118,7 +118,10 @@ def test_bootstrap_fetches_nothing_when_nobody_can_be_asked(environment: dict[st
 
 def test_bootstrap_for_powershell_takes_the_same_flags_and_calls_the_same_command() -> None:
     """It cannot be run here; that it is PowerShell at all is tested with a parser in `tests/real`."""
-    shell, powershell = (ROOT / "bootstrap.sh").read_text(), (ROOT / "bootstrap.ps1").read_text()
+    shell, powershell = (
+        (ROOT / "bootstrap.sh").read_text(encoding="utf-8"),
+        (ROOT / "bootstrap.ps1").read_text(encoding="utf-8"),
+    )
     assert shell.rstrip().endswith('exec "$root/reel" setup "$@"')
     assert "'reel.ps1') setup @flags" in powershell
     for flag in ("--cache-models", "--skip-cache", "--profile", "--languages", "--help", "-h"):

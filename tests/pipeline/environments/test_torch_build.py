@@ -74,7 +74,7 @@ def test_a_machine_with_a_card_or_a_user_who_says_so_gets_what_is_locked(tmp_pat
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
 def test_a_lock_for_processors_holds_all_but_torch_and_what_is_built_against_it(path: Path) -> None:
-    lock = path.read_text()
+    lock = path.read_text(encoding="utf-8")
     kept = _packages(TorchBuild("cpu-wheel", Path("torch-2.13.0+cpu-cp311-cp311-linux_x86_64.whl")).lock(lock))
     gone = _packages(lock) - kept
     assert gone <= {"torch", "torchvision", "torchcodec", "triton"} | {p for p in gone if p.startswith("nvidia-")}
@@ -83,7 +83,7 @@ def test_a_lock_for_processors_holds_all_but_torch_and_what_is_built_against_it(
 
 
 def test_every_family_with_torch_has_the_same_one_so_that_they_share_its_files() -> None:
-    versions = {locked_version(path.read_text(), "torch") for path in LOCKS} - {None}
+    versions = {locked_version(path.read_text(encoding="utf-8"), "torch") for path in LOCKS} - {None}
     assert versions == {"2.8.0"}
 
 

@@ -44,7 +44,7 @@ def config(tmp_path: Path) -> Path:
     """Return manifest and lock as a checkout holds them."""
     folder = tmp_path / "config"
     folder.mkdir()
-    (folder / "models.toml").write_text("# the manifest\n")
+    (folder / "models.toml").write_text("# the manifest\n", encoding="utf-8")
     ModelLock(models=LOCKED).write(folder / "models.lock.json")
     return folder
 

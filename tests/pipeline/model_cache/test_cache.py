@@ -77,7 +77,7 @@ def test_a_fetched_model_lies_in_the_hubs_own_layout_with_a_reference_for_unpinn
     for name, content in FILES.items():
         assert (cache.snapshot("tiny") / name).read_bytes() == content
         assert (repository / "blobs" / _sha256(content)).read_bytes() == content
-    assert (repository / "refs" / "main").read_text() == REVISION
+    assert (repository / "refs" / "main").read_text(encoding="utf-8") == REVISION
     assert isinstance(events[0], SetupStarted)
     assert isinstance(events[-1], SetupFinished)
     progress = [event for event in events if isinstance(event, SetupProgress)]

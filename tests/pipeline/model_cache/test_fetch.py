@@ -231,7 +231,7 @@ def start_fetching(folder: Path, hub: Hub, lock: Path) -> subprocess.Popen[str]:
 @pytest.fixture
 def lock(tmp_path: Path) -> Path:
     path = tmp_path / "lock.json"
-    path.write_text(lock_text({"tiny": locked_model()}))
+    path.write_text(lock_text({"tiny": locked_model()}), encoding="utf-8")
     return path
 
 
@@ -254,7 +254,7 @@ def test_a_fetch_killed_twenty_times_ends_right_and_fetches_no_byte_twice(hub: H
     hub.chunk_bytes = 1 << 14
     hub.faults.append(Fault(match="model.bin", bytes_per_s=4 << 20, times=99))
     lock = tmp_path / "lock.json"
-    lock.write_text(lock_text({"tiny": locked_model(files={"model.bin": content})}))
+    lock.write_text(lock_text({"tiny": locked_model(files={"model.bin": content})}), encoding="utf-8")
     folder, kills = tmp_path / "cache", 0
     while kills < 20:
         with start_fetching(folder, hub, lock) as process:
@@ -301,5 +301,5 @@ def test_the_hubs_own_client_finds_what_was_fetched_offline_by_name_without_a_re
 
 
 def test_a_cache_that_cannot_be_written_is_named(hub: Hub, tmp_path: Path) -> None:
-    (tmp_path / "huggingface").write_text("a file where a folder must be")
+    (tmp_path / "huggingface").write_text("a file where a folder must be", encoding="utf-8")
     assert refused(a_cache(tmp_path, hub)).code == "model.unwritable"

@@ -108,7 +108,7 @@ FAILURES: dict[str, tuple[tuple[str, str], ...]] = {
 @pytest.mark.parametrize("failure", FAILURES)
 def test_each_failure_has_tests_that_exist(failure: str) -> None:
     for file, name in FAILURES[failure]:
-        tree = ast.parse((ROOT / "tests" / file).read_text())
+        tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
         assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, f"{file} has no {name}"
 
 
@@ -151,7 +151,7 @@ def test_caching_runs_no_stage_and_starts_no_process(cache: ModelCache) -> None:
 
 def test_the_flag_for_whisperx_stands_for_all_that_it_loads() -> None:
     models, _ = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
-    script = (ROOT / "cache-models.sh").read_text()
+    script = (ROOT / "cache-models.sh").read_text(encoding="utf-8")
     words = script.partition("--whisperx)")[2].partition(";;")[0].partition('"$@"')[2].replace("'", "").split()
     assert {"faster-whisper-large-v3", "align-en", "align-ja", "punkt-tab"} <= set(select_models(words, models))
 
@@ -197,7 +197,7 @@ def test_a_partial_cache_is_completed_whatever_offline_variables_the_user_has(
 
 
 def test_the_ci_recipe_saves_nothing_that_was_not_verified_before(reel: Reel) -> None:
-    recipe = (ROOT / "docs" / "how-to" / "ci" / "reel-models.yml").read_text()
+    recipe = (ROOT / "docs" / "how-to" / "ci" / "reel-models.yml").read_text(encoding="utf-8")
     fill, _, use = recipe.partition("\n  use:")
     assert 0 < fill.index("cache/restore@") < fill.index("models verify") < fill.index("cache/save@")
     assert "continue-on-error" not in recipe

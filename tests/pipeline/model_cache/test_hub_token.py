@@ -16,10 +16,10 @@ def places(tmp_path: Path) -> tuple[Path, Path]:
     """Return the folder of the settings and the user's home, each with a token of its own."""
     config, home = tmp_path / "config", tmp_path / "home"
     config.mkdir()
-    (config / "secrets.json").write_text('{"hf_token": "hf_secrets", "other_key": "x"}')
+    (config / "secrets.json").write_text('{"hf_token": "hf_secrets", "other_key": "x"}', encoding="utf-8")
     (config / "secrets.json").chmod(0o600)
     (home / ".cache" / "huggingface").mkdir(parents=True)
-    (home / ".cache" / "huggingface" / "token").write_text("hf_login\n")
+    (home / ".cache" / "huggingface" / "token").write_text("hf_login\n", encoding="utf-8")
     return config, home
 
 
@@ -31,7 +31,7 @@ def test_the_variable_wins_then_the_secrets_file_then_the_users_own_login(places
     token = find_token({"HF_TOKEN": ""}, config, home)
     assert token is not None
     assert (token.value, token.origin) == ("hf_secrets", "config/secrets.json")
-    (config / "secrets.json").write_text('{"hf_token": ""}')
+    (config / "secrets.json").write_text('{"hf_token": ""}', encoding="utf-8")
     token = find_token({}, config, home)
     assert token is not None
     assert token.value == "hf_login"
@@ -43,7 +43,7 @@ def test_the_login_is_found_where_the_user_has_moved_it(places: tuple[Path, Path
     moved = tmp_path / "moved"
     (moved / "huggingface").mkdir(parents=True)
     for path in (moved / "token", moved / "huggingface" / "token"):
-        path.write_text("hf_moved")
+        path.write_text("hf_moved", encoding="utf-8")
     for environ in (
         {"HF_TOKEN_PATH": str(moved / "token"), "HF_HOME": "/nowhere"},
         {"HF_HOME": str(moved)},
@@ -74,7 +74,7 @@ def test_a_secrets_file_that_others_can_read_is_refused_with_the_command_that_cl
 )
 def test_what_is_no_token_is_refused_without_being_quoted(places: tuple[Path, Path], content: str, code: str) -> None:
     config, home = places
-    (config / "secrets.json").write_text(content)
+    (config / "secrets.json").write_text(content, encoding="utf-8")
     with pytest.raises(UsageError) as caught:
         find_token({}, config, home)
     assert caught.value.code == code
@@ -82,7 +82,9 @@ def test_what_is_no_token_is_refused_without_being_quoted(places: tuple[Path, Pa
 
 
 def test_the_example_of_a_secrets_file_holds_none(tmp_path: Path) -> None:
-    (tmp_path / "secrets.json").write_text((CONFIG / "secrets.example.json").read_text())
+    (tmp_path / "secrets.json").write_text(
+        (CONFIG / "secrets.example.json").read_text(encoding="utf-8"), encoding="utf-8"
+    )
     (tmp_path / "secrets.json").chmod(0o600)
     assert find_token({}, tmp_path, tmp_path) is None
 

@@ -157,7 +157,7 @@ def test_an_address_is_read_once_to_know_its_bytes(hub: Hub, tmp_path: Path) -> 
 
 
 def test_the_projects_lock_is_written_as_it_would_be_written_again() -> None:
-    text = (CONFIG / "models.lock.json").read_text()
+    text = (CONFIG / "models.lock.json").read_text(encoding="utf-8")
     assert lock_text(ModelLock.model_validate_json(text).models) == text
 
 
@@ -215,7 +215,7 @@ def test_the_command_changes_the_entry_that_it_resolved_and_no_other(
     monkeypatch.setenv("HOME", str(tmp_path))
     for variable in ("HF_TOKEN", "HF_HOME", "HF_TOKEN_PATH"):
         monkeypatch.delenv(variable, raising=False)
-    before = json.loads((CONFIG / "models.lock.json").read_text())["models"]
+    before = json.loads((CONFIG / "models.lock.json").read_text(encoding="utf-8"))["models"]
     repo = before["align-hi"]["repo"]
     with serve({f"{repo}/resolve/{NEW}/{name}": content for name, content in FILES.items()}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.address)
@@ -223,7 +223,7 @@ def test_the_command_changes_the_entry_that_it_resolved_and_no_other(
         told = json.loads(capsys.readouterr().out)["data"]["models"]
         assert main(["models", "lock", "align-*", "--shipped"]) == 5, "of the others the hub knows nothing"
     assert told == [{"name": "align-hi", "revision": NEW, "bytes": 5002, "files": 2}]
-    text = (tmp_path / "models.lock.json").read_text()
+    text = (tmp_path / "models.lock.json").read_text(encoding="utf-8")
     after = json.loads(text)["models"]
     assert after.pop("align-hi")["revision"] == NEW
     before.pop("align-hi")

@@ -153,7 +153,7 @@ def test_a_fetch_in_ranges_killed_ten_times_ends_right_and_loses_little(hub: Hub
     hub.chunk_bytes = 1 << 14
     hub.faults = [Fault(match="model.bin", bytes_per_s=1 << 20, times=999)]
     lock, kills = tmp_path / "lock.json", 0
-    lock.write_text(lock_text({"tiny": LOCKED}))
+    lock.write_text(lock_text({"tiny": LOCKED}), encoding="utf-8")
 
     def start() -> subprocess.Popen[str]:
         command = [sys.executable, "-P", "-m", "tests.fakes.fetch_one", str(tmp_path / "c"), hub.address, str(lock)]

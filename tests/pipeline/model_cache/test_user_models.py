@@ -27,9 +27,9 @@ def tuned(tmp_path: Path) -> Path:
     folder = tmp_path / 'wörk "2"' / "tuned"
     (folder / "more").mkdir(parents=True)
     (folder / "model.bin").write_bytes(b"weights")
-    (folder / "more" / "vocabulary.json").write_text("{}")
+    (folder / "more" / "vocabulary.json").write_text("{}", encoding="utf-8")
     (folder / ".cache").mkdir()
-    (folder / ".cache" / "huggingface").write_text("no part of it")
+    (folder / ".cache" / "huggingface").write_text("no part of it", encoding="utf-8")
     return folder
 
 
@@ -45,7 +45,7 @@ def test_a_folder_becomes_a_model_that_a_stage_can_be_given(reel: Reel, tuned: P
     assert (found["complete"], found["licence"], found["stages"]) == (True, "your own", ["asr"])
     assert (CONFIG / "models.lock.json").read_bytes() == before
     assert "is your own model" in reel("models", "lock", NAME, extra=places, expect=2).stderr
-    (tmp_path / "film.mp4").write_text("a film")
+    (tmp_path / "film.mp4").write_text("a film", encoding="utf-8")
     wishes = ("--profile", "starter", "--set", f"asr.models.whisper={NAME}")
     needs = json.loads(reel("plan", "film.mp4", *wishes, "--json", extra=places).stdout)["data"]["needs"]
     assert not any("whisper" in need for need in needs), "it is in the cache"

@@ -62,13 +62,13 @@ def test_each_kind_of_damage_has_a_sentence_of_its_own(cache: Path) -> None:
 def test_a_lost_or_moved_reference_is_a_problem_since_calls_without_a_revision_fail_by_it(cache: Path) -> None:
     layout = layout_of(cache, "whisper", LOCKED["whisper"])
     reference = layout.root / "refs" / "main"
-    reference.write_text("f" * 40)
+    reference.write_text("f" * 40, encoding="utf-8")
     assert "names 'ffff" in _check(cache)["whisper"][0].sentence
     reference.unlink()
     problems = _check(cache)["whisper"]
     assert "fail offline" in problems[0].sentence
     drop(problems, cache, LOCKED)
-    assert reference.read_text() == layout.revision
+    assert reference.read_text(encoding="utf-8") == layout.revision
     assert _check(cache)["whisper"] == []
 
 
@@ -112,7 +112,9 @@ def test_a_model_whose_bytes_nobody_has_locked_is_not_verified(tmp_path: Path) -
 
 
 def test_a_cache_that_cannot_be_written_is_said_to_be(tmp_path: Path) -> None:
-    (tmp_path / "models").write_text("a file where a folder should be, which nobody can write into, not even root")
+    (tmp_path / "models").write_text(
+        "a file where a folder should be, which nobody can write into, not even root", encoding="utf-8"
+    )
     problem = Problem("aligner", "aligner.pt", "it is wrong")
     with pytest.raises(Missing) as caught:
         drop([problem], tmp_path, LOCKED)

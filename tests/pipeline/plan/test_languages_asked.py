@@ -18,7 +18,7 @@ STUB = {"REEL_STUB": "true"}
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
     place = tmp_path / "film.mp4"
-    place.write_text("film")
+    place.write_text("film", encoding="utf-8")
     return place
 
 
@@ -68,7 +68,7 @@ def test_names_are_understood_wherever_a_language_is_taken(reel: Reel, film: Pat
          "--audio-language", "HINDI", extra=STUB)  # fmt: skip
     names = {path.name for path in (reel.out / "film").iterdir()}
     assert {"film.hin.srt", "film.pt-BR.srt", "film.en.srt"} <= names
-    (film.parent / "list.csv").write_text("media,to,language\nfilm.mp4,Simplified Chinese,hindi\n")
+    (film.parent / "list.csv").write_text("media,to,language\nfilm.mp4,Simplified Chinese,hindi\n", encoding="utf-8")
     reel("run", "--manifest", film.parent / "list.csv", extra=STUB)
     assert (reel.out / "film" / "film.zh-Hans.srt").exists()
     again = reel("plan", film, "--to", "zh-hans", "--language", "hin", "--json", extra=STUB)

@@ -81,7 +81,7 @@ def test_a_key_is_missed_before_the_run_and_only_where_one_is_needed(tmp_path: P
     assert "ANTHROPIC_API_KEY" in str(missing.value.hint)
     check(refine(address="http://127.0.0.1:8080/v1"), tmp_path, environ={})
     secrets = tmp_path / "secrets.json"
-    secrets.write_text('{"anthropic_api_key": "sk-file"}')
+    secrets.write_text('{"anthropic_api_key": "sk-file"}', encoding="utf-8")
     secrets.chmod(0o600)
     check(refine("anthropic"), tmp_path)
     found = find_key("ANTHROPIC_API_KEY", {}, tmp_path)

@@ -160,4 +160,4 @@ def test_the_log_keeps_the_traceback_of_what_ran_out(bench: Bench) -> None:
     (failed,) = bench.run(bench.step("out of memory", 0))
     assert isinstance(failed, OutOfMemory)
     assert isinstance(failed.log, Path)
-    assert "Traceback" in failed.log.read_text()
+    assert "Traceback" in failed.log.read_text(encoding="utf-8")

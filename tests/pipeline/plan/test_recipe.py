@@ -31,7 +31,10 @@ _VAD = '[steps.vad]\nstage = "vad"\n'
 )
 def test_a_recipe_that_cannot_work_is_refused_with_the_place(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text(f'summary = "mine"\npublish = []\n{text}' if "publish" not in text else f'summary = "mine"\n{text}')
+    path.write_text(
+        f'summary = "mine"\npublish = []\n{text}' if "publish" not in text else f'summary = "mine"\n{text}',
+        encoding="utf-8",
+    )
     with pytest.raises(UsageError) as caught:
         load_recipe(str(path), CONFIG / "recipes")
     assert says in caught.value.message
@@ -41,7 +44,7 @@ def test_a_recipe_that_cannot_work_is_refused_with_the_place(tmp_path: Path, tex
 def test_a_published_name_is_one_of_a_file_in_the_folder(tmp_path: Path, name: str) -> None:
     path = tmp_path / "mine.toml"
     steps = '[steps.vad]\nstage = "vad"\ninputs = { audio = "media" }\n'
-    path.write_text(f'summary = "mine"\n{steps}[[publish]]\nfile = "vad.speech"\nas = "{name}"\n')
+    path.write_text(f'summary = "mine"\n{steps}[[publish]]\nfile = "vad.speech"\nas = "{name}"\n', encoding="utf-8")
     with pytest.raises(UsageError, match="publish") as caught:
         load_recipe(str(path), CONFIG / "recipes")
     assert caught.value.code == "recipe.invalid"
@@ -52,7 +55,8 @@ def test_a_circle_is_refused(tmp_path: Path) -> None:
     path.write_text(
         'summary = "circle"\npublish = []\n'
         '[steps.a]\nstage = "align"\ninputs = { audio = "media", transcript = "b.transcript" }\n'
-        '[steps.b]\nstage = "align"\ninputs = { audio = "media", transcript = "a.transcript" }\n'
+        '[steps.b]\nstage = "align"\ninputs = { audio = "media", transcript = "a.transcript" }\n',
+        encoding="utf-8",
     )
     profile = load_profiles(CONFIG / "profiles")["starter"]
     with pytest.raises(UsageError, match="has steps that depend on each other"):

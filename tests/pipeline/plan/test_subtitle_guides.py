@@ -73,7 +73,7 @@ def test_a_guide_that_is_none_is_refused_in_words(tmp_path: Path) -> None:
     assert caught.value.hint == "the guides are bbc, netflix, plain, sdh; one of your own is a path to a TOML file"
     own = tmp_path / "own.toml"
     for text, word in (("limits = {", "TOML"), ('summary = ""\n[limits]\nlines = 9', "limits.lines")):
-        own.write_text(text)
+        own.write_text(text, encoding="utf-8")
         with pytest.raises(UsageError, match=word) as caught:
             load_guide(str(own), CONFIG / "guides")
         assert caught.value.code == "guide.invalid"

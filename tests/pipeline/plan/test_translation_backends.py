@@ -98,7 +98,7 @@ def test_a_pair_that_nobody_does_is_refused_with_the_way_out() -> None:
 
 
 def test_a_glossary_is_an_input_by_its_content(tmp_path: Path) -> None:
-    (tmp_path / "terms.tsv").write_text("source\tpt\npopcorn\tpipoca\n")
+    (tmp_path / "terms.tsv").write_text("source\tpt\npopcorn\tpipoca\n", encoding="utf-8")
     glossary = load_glossary(str(tmp_path / "terms.tsv"))
     assert glossary is not None
     assert glossary.sha256 == hashlib.sha256((tmp_path / "terms.tsv").read_bytes()).hexdigest()
@@ -112,7 +112,7 @@ def test_a_glossary_is_an_input_by_its_content(tmp_path: Path) -> None:
 
 def test_the_terms_of_a_glossary_are_hotwords_unless_the_user_has_others(tmp_path: Path) -> None:
     def hotwords(table: str, **settings: JsonValue) -> object:
-        (tmp_path / "terms.tsv").write_text(table)
+        (tmp_path / "terms.tsv").write_text(table, encoding="utf-8")
         chosen = replace(_choices("starter", "pt"), glossary=load_glossary(str(tmp_path / "terms.tsv")))
         steps = _plan(replace(chosen, stages={"asr": settings})).steps
         return next(step for step in steps if step.id == "asr").params.model_dump()["hotwords"]

@@ -34,7 +34,7 @@ def corrected(reel: Reel, film: str, name: str, text: str, *flags: str) -> Path:
     """Return a published file that was corrected and taken in."""
     reel("run", film, *flags, extra=STUB)
     place = reel.out / "film" / name
-    place.write_text(text)
+    place.write_text(text, encoding="utf-8")
     reel("run", film, *flags, "--continue", extra=STUB)
     return place
 
@@ -44,14 +44,14 @@ def test_a_correction_waits_in_another_language_and_comes_back_with_its_own(reel
     place = corrected(reel, film, "film.en.srt", mine)
     told = reel("run", film, "--language", "pt", extra=STUB).stderr
     assert "film.en.srt was corrected in en, but this run is in pt" in told
-    assert (reel.out / "film" / "film.pt.srt").read_text() != mine
-    assert place.read_text() == mine  # the person's file stays where it is
+    assert (reel.out / "film" / "film.pt.srt").read_text(encoding="utf-8") != mine
+    assert place.read_text(encoding="utf-8") == mine  # the person's file stays where it is
     elsewhere = {"REEL_OUTPUT_DIR": str(reel.folder / "elsewhere"), **STUB}
     reel("run", film, "--language", "ar", extra=elsewhere)
-    assert (reel.folder / "elsewhere" / "film" / "film.ar.srt").read_text() != mine
+    assert (reel.folder / "elsewhere" / "film" / "film.ar.srt").read_text(encoding="utf-8") != mine
     told = reel("run", film, extra=elsewhere).stderr
     assert "not used now" not in told
-    assert (reel.folder / "elsewhere" / "film" / "film.en.srt").read_text() == mine
+    assert (reel.folder / "elsewhere" / "film" / "film.en.srt").read_text(encoding="utf-8") == mine
 
 
 def test_each_language_has_corrections_of_its_own(reel: Reel, film: str) -> None:
@@ -60,21 +60,21 @@ def test_each_language_has_corrections_of_its_own(reel: Reel, film: str) -> None
     corrected(reel, film, "film.pt.srt", portuguese, "--language", "pt")
     corrected(reel, film, "film.fr.srt", translated, "--language", "pt", "--to", "fr")
     reel("run", film, "--to", "fr", extra=STUB)
-    assert (reel.out / "film" / "film.en.srt").read_text() == english
-    assert (reel.out / "film" / "film.fr.srt").read_text() == translated
+    assert (reel.out / "film" / "film.en.srt").read_text(encoding="utf-8") == english
+    assert (reel.out / "film" / "film.fr.srt").read_text(encoding="utf-8") == translated
     listed = reel("edits", "list", film, extra=STUB).stdout
     assert [line.split()[:2] for line in listed.splitlines()] == [
         ["film.en.srt", "en"], ["film.pt.srt", "pt"], ["film.fr.srt", "fr"],
     ]  # fmt: skip
     reel("edits", "drop", film, "film.en.srt", extra=STUB)
     reel("run", film, "--language", "pt", extra=STUB)
-    assert (reel.out / "film" / "film.pt.srt").read_text() == portuguese
+    assert (reel.out / "film" / "film.pt.srt").read_text(encoding="utf-8") == portuguese
 
 
 def test_a_corrected_transcript_waits_too_and_its_place_is_free_for_another(reel: Reel, film: str) -> None:
     reel("run", film, extra=STUB)
     place = reel.out / "film" / "transcript.json"
-    text = place.read_text().replace("Hello.", "Bye.")
+    text = place.read_text(encoding="utf-8").replace("Hello.", "Bye.")
     corrected(reel, film, "transcript.json", text)
     reel("run", film, "--language", "pt", extra=STUB)
     assert Transcript.read(place).language == "pt"
@@ -98,7 +98,7 @@ def test_corrections_of_earlier_versions_get_the_language_of_their_name(
 ) -> None:
     old = Edits(edits=(edit,)).model_dump_json(exclude={"edits": {"__all__": {"language", "becomes"}}})
     (tmp_path / "media").mkdir()
-    (tmp_path / "media" / "edits.json").write_text(old)
+    (tmp_path / "media" / "edits.json").write_text(old, encoding="utf-8")
     assert [one.language for one in EditStore(tmp_path).of("media")] == [language]
 
 
@@ -108,7 +108,7 @@ def test_a_transcript_may_be_corrected_into_another_language(tmp_path: Path) -> 
     edits = store.take_in("media", [Changed(changed, "refine.transcript", None, "gl")])
     assert [(edit.language, edit.becomes) for edit in edits] == [("gl", "pt")]
     cues = tmp_path / "film.pt.srt"
-    cues.write_text(CUE.format("noite"))
+    cues.write_text(CUE.format("noite"), encoding="utf-8")
     edits = store.take_in("media", [Changed(cues, "subtitle.files", None, "pt")])
     steps = {step.id: step for step in with_edits(_plan(), edits, _correct).steps}
     assert _names(steps["correct"], "gl") == {"corrections": "transcript.json film.pt.srt"}
@@ -161,7 +161,7 @@ def _change(folder: Path, text: str, before: str, *, origin: str = "subtitle.fil
     """Return an edited file with the content before."""
     contents = {"film.en.srt": text, f"{before}.before": before, f"{source}.source": source}
     for name, content in contents.items():
-        (folder / name).write_text(content)
+        (folder / name).write_text(content, encoding="utf-8")
     then = folder / f"{source}.source" if source else None
     return Changed(folder / "film.en.srt", origin, folder / f"{before}.before", "en", then)
 
@@ -171,10 +171,10 @@ def test_a_correction_of_what_was_laid_out_again_adds_to_the_first(tmp_path: Pat
     (first,) = store.take_in("media", [_change(tmp_path, "one", "made")])
     both = store.take_in("media", [_change(tmp_path, "two", "laid out again")])
     assert both[0] == first
-    assert [store.path("media", edit.base).read_text() for edit in both] == ["made", "laid out again"]
+    assert [store.path("media", edit.base).read_text(encoding="utf-8") for edit in both] == ["made", "laid out again"]
     third = store.take_in("media", [_change(tmp_path, "three", "two")])  # a change of the file as the user left it
-    assert [store.path("media", edit.sha256).read_text() for edit in third] == ["one", "three"]
-    assert [store.path("media", edit.base).read_text() for edit in third] == ["made", "laid out again"]
+    assert [store.path("media", edit.sha256).read_text(encoding="utf-8") for edit in third] == ["one", "three"]
+    assert [store.path("media", edit.base).read_text(encoding="utf-8") for edit in third] == ["made", "laid out again"]
     assert store.drop("media", ["film.en.srt"]) == third
     assert store.of("media") == ()
 
@@ -183,7 +183,7 @@ def test_a_correction_knows_what_it_translates_and_which_pins_were_dropped(tmp_p
     store = EditStore(tmp_path / "edits")
     origin = "subtitle-translated:en.files"
     (edit,) = store.take_in("media", [_change(tmp_path, "one", "made", origin=origin, source="said")])
-    assert store.path("media", str(edit.source)).read_text() == "said"
+    assert store.path("media", str(edit.source)).read_text(encoding="utf-8") == "said"
     store.drop_pins("media", {edit.sha256: ["a1", "b2"]})
     store.drop_pins("media", {edit.sha256: ["b2"], "another": ["c3"]})
     (edit,) = store.of("media")

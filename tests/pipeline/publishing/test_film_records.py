@@ -26,7 +26,7 @@ RULES = NameRules(255, portable=False)
 
 def film_at(place: Path) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(f"the film {place.name}")
+    place.write_text(f"the film {place.name}", encoding="utf-8")
     return place
 
 
@@ -42,7 +42,7 @@ class BesideFilms:
         made = hashlib.sha256(content.encode()).hexdigest()
         place = self.store.object_path(made)
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(content)
+        place.write_text(content, encoding="utf-8")
         result = StoredResult(
             key="k", ingredients={"stage": "s", "tools": {}}, facts={"language": "en"}, warnings=(), seconds=0, cpu_s=0,
             outputs={"files": (StoredFile(sha256=made, size=len(content), name="x.srt"),)}, memory_mb=None,
@@ -69,8 +69,8 @@ def test_a_film_takes_no_record_over_from_a_film_that_is_there(tmp_path: Path) -
     job = read_job(of_small.folder)
     assert job
     assert job.media == str(small)
-    assert [path.read_text() for path in of_small.files] == ["of a.mkv"]
-    assert [path.read_text() for path in of_other.files] == ["of a.mp4"]
+    assert [path.read_text(encoding="utf-8") for path in of_small.files] == ["of a.mkv"]
+    assert [path.read_text(encoding="utf-8") for path in of_other.files] == ["of a.mp4"]
 
 
 def test_subtitles_lie_beside_the_film_where_the_folder_of_records_is_a_link(tmp_path: Path) -> None:
@@ -79,20 +79,20 @@ def test_subtitles_lie_beside_the_film_where_the_folder_of_records_is_a_link(tmp
     records.mkdir(parents=True)
     (film.parent / ".reel").symlink_to(records)
     foreign = records.parent / "film.en.srt"
-    foreign.write_text("of somebody else, and not beside the film")
+    foreign.write_text("of somebody else, and not beside the film", encoding="utf-8")
 
     published = BesideFilms(tmp_path, film).run(film, "made", replace=True)
 
     assert published.files == (film.parent / "film.en.srt",)
-    assert published.files[0].read_text() == "made"
-    assert foreign.read_text() == "of somebody else, and not beside the film"
+    assert published.files[0].read_text(encoding="utf-8") == "made"
+    assert foreign.read_text(encoding="utf-8") == "of somebody else, and not beside the film"
     assert (records / "film.mkv" / JOB).is_file()
 
 
 def test_a_file_that_is_gone_is_not_told_as_kept(tmp_path: Path) -> None:
     film = film_at(tmp_path / "films" / "film.mkv")
     films, theirs = BesideFilms(tmp_path, film), film.with_suffix(".en.srt")
-    theirs.write_text("of the user")
+    theirs.write_text("of the user", encoding="utf-8")
     assert films.run(film, "made").theirs == (theirs,)
     theirs.unlink()
 
@@ -144,7 +144,7 @@ def test_a_record_that_a_person_has_changed_costs_no_run(tmp_path: Path) -> None
     for origins, steps in (({"gone.srt": "other.files"}, job.steps), ({"../../film.en.srt": "other.files"}, {})):
         job.model_copy(update={"origins": origins, "steps": steps}).write(folder / JOB)
         published = films.run(film, "made", failing=True)
-        assert [path.read_text() for path in published.files] == ["made"]
+        assert [path.read_text(encoding="utf-8") for path in published.files] == ["made"]
 
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 400, "../../" + "x" * 400, "\u0915" * 100])
@@ -157,7 +157,7 @@ def test_a_record_with_a_name_that_no_file_can_have_costs_no_run(tmp_path: Path,
     job.model_copy(update={"files": {**job.files, name: "0" * 64}, "origins": {name: "step.files"}}).write(folder / JOB)
 
     assert not changed_files(folder, (), films.store)
-    assert [path.read_text() for path in films.run(film, "made again").files] == ["made again"]
+    assert [path.read_text(encoding="utf-8") for path in films.run(film, "made again").files] == ["made again"]
 
 
 def test_a_record_whose_media_file_has_a_name_that_cannot_be_is_none(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_contents_that_no_result_has_go(reel: Reel, media: Path) -> None:
     steps_run(reel, media)
     stray = reel.results / "objects" / "ab" / ("ab" * 32)
     stray.parent.mkdir(exist_ok=True)
-    stray.write_text("stray")
+    stray.write_text("stray", encoding="utf-8")
     assert [one["reason"] for one in prune(reel, "--yes")["surplus"]] == ["no result uses it"]
     assert not stray.exists()
 
@@ -138,8 +138,8 @@ def test_a_repair_finds_a_single_changed_byte_and_the_next_run_makes_it_anew(ree
     contents[0].chmod(0o644)
     contents[0].write_bytes(broken)
     manifests = (reel.results / "manifests").rglob("*.json")
-    manifest = next(path for path in manifests if contents[0].name not in path.read_text())
-    manifest.write_text("{")
+    manifest = next(path for path in manifests if contents[0].name not in path.read_text(encoding="utf-8"))
+    manifest.write_text("{", encoding="utf-8")
     (reel.results / "index.sqlite").write_bytes(b"rubbish" * 1000)
     assert "reel runs repair" in reel("runs", "list", expect=1).stderr
     found = json.loads(reel("runs", "repair", "--json").stdout)["data"]
@@ -210,6 +210,6 @@ def test_a_disk_that_can_only_be_read_is_read_and_says_so_when_it_is_to_be_writt
         media,
     )
     assert "done " in text
-    steps = json.loads((reel.out / "film" / "job.json").read_text())["steps"]
+    steps = json.loads((reel.out / "film" / "job.json").read_text(encoding="utf-8"))["steps"]
     assert text.count(" reused ") == len(steps)
     assert "[results.unwritable]" in text

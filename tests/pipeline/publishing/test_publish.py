@@ -163,14 +163,14 @@ def test_a_free_name_is_kept_until_the_user_insists(tmp_path: Path) -> None:
     one = publisher(tmp_path)
     mine = tmp_path / "out" / "film" / "film.en.srt"
     mine.parent.mkdir(parents=True)
-    mine.write_text("mine")
+    mine.write_text("mine", encoding="utf-8")
     for content in (b"1", b"22"):
         published = one.run([SUBTITLES], content)
         assert [path.name for path in published.renamed] == ["film.reel.en.srt"]
     mine.unlink()
     assert "film.reel.en.srt" in {path.name for path in one.run([SUBTITLES], b"1").files}
     assert names(mine.parent) == {"film.reel.en.srt", "film.en.vtt", JOB}
-    mine.write_text("mine")
+    mine.write_text("mine", encoding="utf-8")
     one.run([SUBTITLES], b"1", replace=True)
     assert names(mine.parent) == {"film.en.srt", "film.en.vtt", JOB}
     assert mine.read_bytes().startswith(b"1")
@@ -206,7 +206,7 @@ def test_a_media_file_of_the_run_is_known_by_any_path(tmp_path: Path) -> None:
 def test_trying_an_output_folder_leaves_nothing_behind(tmp_path: Path) -> None:
     OutputDisk(try_it=True).check(tmp_path / "a" / "b" / "film")
     assert not list(tmp_path.iterdir())
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     for try_it in (True, False):
         with pytest.raises(BadInput) as caught:
             OutputDisk(try_it=try_it).check(tmp_path / "file" / "out" / "film")

@@ -39,7 +39,7 @@ def fill(store: ResultStore, logs: Path, results: int) -> str:
 
 def commit(store: ResultStore, key: str) -> None:
     folder = store.make_staging("step")
-    (folder / "out.bin").write_text(key)
+    (folder / "out.bin").write_text(key, encoding="utf-8")
     made_of = {"stage": "asr", "backend": "whisper"}
     outputs = {"out": store.take_in(folder / "out.bin")}
     result = {"key": key, "ingredients": made_of, "outputs": outputs, "facts": {}, "warnings": ()}

@@ -141,7 +141,7 @@ def test_damaged_files_beside_the_index_are_taken_away_or_written_anew(project: 
     history = project.store.history / f"{run}.json"
     history.write_bytes(b"\xff\x00 no JSON")
     foreign = project.store.history / "20200101-000000-abcd.json"
-    foreign.write_text("{")
+    foreign.write_text("{", encoding="utf-8")
     manifest, other, *_ = project.store.manifests()
     manifest.write_bytes(b"\xff\xfe")
     other.unlink()

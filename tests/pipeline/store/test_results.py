@@ -136,7 +136,7 @@ def test_a_flipped_bit_anywhere_in_a_manifest_makes_it_no_result(store: ResultSt
             assert store.lookup(KEY) in (None, committed), (
                 f"bit {bit} of byte {place}: {flipped[place - 9 : place + 9]!r}"
             )
-    manifest.write_text(committed.model_dump_json(indent=1) + "\n")
+    manifest.write_text(committed.model_dump_json(indent=1) + "\n", encoding="utf-8")
     assert store.lookup(KEY) == committed, "one of an earlier release has no checksum"
 
 
@@ -151,7 +151,7 @@ def test_what_is_no_file_or_folder_of_ours_is_passed_over_or_told_in_a_sentence(
     if name in {"owner.json", "lock"}:
         place.mkdir()
     else:
-        place.write_text("in the way")
+        place.write_text("in the way", encoding="utf-8")
     told = None
     try:
         with store.open_for_writing("test"):
@@ -162,7 +162,7 @@ def test_what_is_no_file_or_folder_of_ours_is_passed_over_or_told_in_a_sentence(
 
 
 def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(ReelError) as caught, ResultStore(tmp_path / "file" / "results").open_for_writing("test"):
         pass
     assert caught.value.code == "results.unwritable"

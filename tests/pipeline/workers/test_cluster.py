@@ -88,20 +88,20 @@ def test_a_machine_with_a_missing_or_different_model_refuses_the_step(
 def test_the_users_own_models_do_not_change_the_code_digest(tmp_path: Path) -> None:
     for package in ("pipeline", "config"):
         (tmp_path / package).mkdir()
-    (tmp_path / "pipeline" / "plan.py").write_text("A = 1\n")
+    (tmp_path / "pipeline" / "plan.py").write_text("A = 1\n", encoding="utf-8")
     (tmp_path / "config" / "own").mkdir()
     before = code_digest(tmp_path)
-    (tmp_path / "config" / "own" / "models.toml").write_text("[mine]\n")
-    (tmp_path / "config" / "secrets.json").write_text("{}\n")
+    (tmp_path / "config" / "own" / "models.toml").write_text("[mine]\n", encoding="utf-8")
+    (tmp_path / "config" / "secrets.json").write_text("{}\n", encoding="utf-8")
     assert code_digest(tmp_path) == before
-    (tmp_path / "config" / "languages.toml").write_text("[hi]\n")
+    (tmp_path / "config" / "languages.toml").write_text("[hi]\n", encoding="utf-8")
     assert code_digest(tmp_path) != before
 
 
 def test_a_users_file_is_copied_and_its_times_do_not_change(tmp_path: Path) -> None:
     media, content, out = tmp_path / "film.mkv", tmp_path / ("ab" * 32), tmp_path / "out"
-    media.write_text("film")
-    content.write_text("content")
+    media.write_text("film", encoding="utf-8")
+    content.write_text("content", encoding="utf-8")
     out.mkdir()
     before = media.stat()
     inputs: protocol.FileNames = {"media": str(media), "audio": str(content)}
@@ -109,7 +109,7 @@ def test_a_users_file_is_copied_and_its_times_do_not_change(tmp_path: Path) -> N
         protocol.Run(id=1, stage="s", backend="b", inputs=inputs, params={}, out_dir=str(out)), tmp_path / "x"
     )
     staged = {role: Path(str(name)) for role, name in job.request.inputs.items()}
-    assert staged["media"].read_text() == "film"
+    assert staged["media"].read_text(encoding="utf-8") == "film"
     assert (media.stat().st_nlink, media.stat().st_ctime_ns) == (1, before.st_ctime_ns), (
         "a link would look like a change"
     )
@@ -120,7 +120,7 @@ def test_files_of_the_same_name_pass_the_staging_folder_which_is_then_removed(tm
     media, out, exchange = tmp_path / "media", tmp_path / "out", tmp_path / "exchange"
     for number in range(2):
         (media / f"{number}").mkdir(parents=True)
-        (media / f"{number}" / "a.wav").write_text(f"{number}")
+        (media / f"{number}" / "a.wav").write_text(f"{number}", encoding="utf-8")
     out.mkdir()
     names = [str(media / f"{number}" / "a.wav") for number in range(2)]
     request = protocol.Run(
@@ -129,12 +129,16 @@ def test_files_of_the_same_name_pass_the_staging_folder_which_is_then_removed(tm
     job = stage_job(request, exchange)
     seen = job.request.inputs
     assert seen["none"] is None
-    assert [Path(str(name)).read_text() for name in (seen["one"], *(seen["all"] or ()))] == ["0", "0", "1"]
+    assert [Path(str(name)).read_text(encoding="utf-8") for name in (seen["one"], *(seen["all"] or ()))] == [
+        "0",
+        "0",
+        "1",
+    ]
     made = Path(job.request.out_dir)
     assert made.is_relative_to(exchange)
     (made / "deep").mkdir()
-    (made / "deep" / "text.txt").write_text("done")
+    (made / "deep" / "text.txt").write_text("done", encoding="utf-8")
     job.bring_back()
     job.remove()
-    assert (out / "deep" / "text.txt").read_text() == "done"
+    assert (out / "deep" / "text.txt").read_text(encoding="utf-8") == "done"
     assert not exchange.exists()

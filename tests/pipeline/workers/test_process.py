@@ -37,14 +37,14 @@ from tests.processes import children
 def _is_alive(pid: int) -> bool:
     """Tell whether a process runs. A zombie does not."""
     try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:
         return False
 
 
 def _sleeps(pid: int) -> bool:
     """Tell whether the process's main thread is in a system call that sleeps, in Python or in C."""
-    return "nanosleep" in Path(f"/proc/{pid}/wchan").read_text()
+    return "nanosleep" in Path(f"/proc/{pid}/wchan").read_text(encoding="utf-8")
 
 
 def _gone_within(pid: int, seconds: float) -> bool:
@@ -122,7 +122,7 @@ def test_a_crash_leaves_the_stack_in_the_log(bench: Bench) -> None:
     (failed,) = bench.run(bench.step("segfault"))
     assert isinstance(failed, ReelError)
     assert failed.log is not None
-    assert "Segmentation fault" in failed.log.read_text()
+    assert "Segmentation fault" in failed.log.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -165,7 +165,7 @@ def test_processes_that_a_stage_started_end_with_it(bench: Bench, tmp_path: Path
     pid_file = tmp_path / "pid"
     (hung,) = bench.run(bench.step("grandchild", path=str(pid_file), limit_s=2.0))
     assert isinstance(hung, WorkerTimedOut)
-    assert _gone_within(int(pid_file.read_text()), 2.0)
+    assert _gone_within(int(pid_file.read_text(encoding="utf-8")), 2.0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the children are read from /proc")
@@ -242,7 +242,7 @@ bench.run(bench.step({how!r}))
         while not (children and any(tmp_path.glob("r/staging/*/text.txt"))) and time.monotonic() < until:
             time.sleep(0.05)
             listed = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
-            children = [int(pid) for pid in listed.read_text().split()]
+            children = [int(pid) for pid in listed.read_text(encoding="utf-8").split()]
         assert children, "the worker did not start"
         while not all(_sleeps(pid) for pid in children) and time.monotonic() < until:
             time.sleep(0.01)

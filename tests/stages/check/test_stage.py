@@ -187,7 +187,7 @@ def test_the_worst_come_first_with_their_number_and_time() -> None:
 
 def a_job(folder: Path, text: str, **params: str | float) -> tuple[Job[CheckInputs, CheckParams], Audience]:
     path = folder / "x.srt"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     listener = Audience()
     job = Job(CheckInputs(subtitles=path), CheckParams.model_validate(params), folder, "pysubs2", listener)
     return job, listener
@@ -227,7 +227,7 @@ def test_a_sign_and_a_cue_in_another_place_are_in_the_way_of_none(tmp_path: Path
         ("HOTEL", False),
     ):
         path = tmp_path / "signs.ass"
-        path.write_text(f"{head}{talk}Dialogue: 0,0:00:02.00,0:00:05.00,Default,,0,0,0,,{other}\n")
+        path.write_text(f"{head}{talk}Dialogue: 0,0:00:02.00,0:00:05.00,Default,,0,0,0,,{other}\n", encoding="utf-8")
         report = check(ENGINE.read(path).cues, "en", LIMITS)
         assert ("overlap" not in {broken.rule for broken in report.broken}) is is_free, other
 
@@ -239,5 +239,5 @@ def test_a_sign_with_numbers_that_make_no_sense_is_a_cue_all_the_same(size: str,
     head = f"[Script Info]\nPlayResX: {size}\n\n[Events]\n"
     head += "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
     commands = rf"{{\pos({point})\an{'9' * 400}\c&HFFFFFFFFFF&\b{'1' * 400}}}"
-    path.write_text(f"{head}Dialogue: 0,0:00:02.00,0:00:05.00,Default,,0,0,0,,{commands}HOTEL\n")
+    path.write_text(f"{head}Dialogue: 0,0:00:02.00,0:00:05.00,Default,,0,0,0,,{commands}HOTEL\n", encoding="utf-8")
     assert [cue.lines for cue in ENGINE.read(path).cues] == [("HOTEL",)]

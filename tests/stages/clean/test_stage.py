@@ -252,7 +252,7 @@ def test_a_transcript_of_nothing_but_inventions_becomes_an_empty_one_in_no_langu
     outputs = run(Cleaner(), job)
     after = Transcript.read(outputs.transcript)
     assert (after.segments, after.language) == ((), "und")
-    assert outputs.text.read_text() == ""
+    assert outputs.text.read_text(encoding="utf-8") == ""
     assert [one.text for one in Removals.read(outputs.removed).removals] == ["Thank you for watching!", "Bye."]
     assert job.facts["removed"] == job.facts["removed_stock_phrase"] == 2
     assert isinstance(job.listener, Audience)

@@ -206,7 +206,7 @@ def test_in_a_corrected_transcript_words_follow_a_text_that_was_changed(tmp_path
 
 def test_a_transcript_that_is_none_any_more_is_refused_with_its_place(tmp_path: Path) -> None:
     broken = tmp_path / "d.json"
-    broken.write_text(a_transcript().as_text().replace('"start_ms": 500,', '"start_ms": "soon",'))
+    broken.write_text(a_transcript().as_text().replace('"start_ms": 500,', '"start_ms": "soon",'), encoding="utf-8")
     with pytest.raises(StageError, match=r"segments\.0\.words\.1\.start_ms") as caught:
         run(ENGINE, a_job(tmp_path, a_transcript(), corrections=(broken,)))
     assert caught.value.code == "correct.transcript"
@@ -305,7 +305,7 @@ def test_a_rename_reaches_the_turns(tmp_path: Path) -> None:
     named = transcript.model_copy(update={"segments": tuple(_spoken_by(one, "Anna B") for one in transcript.segments)})
     rttm = tmp_path / "speakers.rttm"
     turns = (Turn(start_ms=0, end_ms=900, speaker="A"), Turn(start_ms=900, end_ms=1200, speaker="C"))
-    rttm.write_text(to_rttm(turns, "film"))
+    rttm.write_text(to_rttm(turns, "film"), encoding="utf-8")
     job = a_job(
         tmp_path, transcript,
         corrections=(named.write(tmp_path / "d.json"),), bases=(transcript.write(tmp_path / "b.json"),),
@@ -313,7 +313,7 @@ def test_a_rename_reaches_the_turns(tmp_path: Path) -> None:
     job = replace(job, inputs=job.inputs.model_copy(update={"rttm": rttm}))
     outputs = run(ENGINE, job)
     assert outputs.rttm is not None
-    assert [turn.speaker for turn in from_rttm(outputs.rttm.read_text())] == ["Anna_B", "C"]
+    assert [turn.speaker for turn in from_rttm(outputs.rttm.read_text(encoding="utf-8"))] == ["Anna_B", "C"]
 
 
 def _spoken_by(segment: Segment, speaker: str) -> Segment:

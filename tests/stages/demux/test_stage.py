@@ -287,7 +287,8 @@ def program(tmp_path: Path) -> str:
         "for us in ('N/A', '250000', '500000', '400000'):\n"
         "    print(f'out_time_us={us}', 'progress=continue', sep='\\n', flush=True)\n"
         "time.sleep(3600 if 'long' in sys.argv else 0)\n"
-        "sys.exit(69)\n"
+        "sys.exit(69)\n",
+        encoding="utf-8",
     )
     path.chmod(0o755)
     return str(path)
@@ -313,7 +314,7 @@ def test_a_cancelled_job_leaves_no_process_behind(program: str, tmp_path: Path) 
     with pytest.raises(JobCancelled):
         ffmpeg.run(program, ["long"], duration_ms=1000, progress=cancel)
     with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+        os.kill(int((tmp_path / "pid").read_text(encoding="utf-8")), 0)
 
 
 def test_a_stub_makes_valid_outputs(media: Path) -> None:

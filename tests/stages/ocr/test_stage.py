@@ -93,7 +93,7 @@ def test_what_is_hardly_readable_is_left_out_and_so_is_what_holds_no_letter(tmp_
     done = run(Fake((Look(0, (doubtful, dots, Reading("  Good\n evening ", 0.9, BOTTOM))),)), a_job(tmp_path))
     (cue,) = cues_in(done).cues
     assert cue.lines == ("Good evening",)
-    assert done.text.read_text() == "Good evening\n"
+    assert done.text.read_text(encoding="utf-8") == "Good evening\n"
 
 
 def test_media_without_a_picture_is_refused(tmp_path: Path) -> None:

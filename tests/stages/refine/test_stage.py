@@ -46,7 +46,7 @@ class Loud:
 
 def a_job(folder: Path, *, translated: bool = False, terms: Glossary | str | None = None, **prices: float) -> RefineJob:
     if isinstance(terms, str):
-        (folder / "terms.tsv").write_text(terms)
+        (folder / "terms.tsv").write_text(terms, encoding="utf-8")
     inputs = RefineInputs(
         transcript=SAID.write(folder / "in.json"),
         translation=GERMAN.write(folder / "german.json") if translated else None,
@@ -63,7 +63,7 @@ def test_a_transcript_comes_back_as_one_with_what_it_cost(tmp_path: Path) -> Non
     assert done.translation is None
     assert done.transcript is not None
     assert [one.text for one in Transcript.read(done.transcript).segments] == ["ONE", "TWO"]
-    assert done.text.read_text() == "ONE\nTWO\n"
+    assert done.text.read_text(encoding="utf-8") == "ONE\nTWO\n"
     expected = {"changed": 2, "kept": 0, "requests": 2, "input_tokens": 1_000_000, "output_tokens": 500_000}
     assert job.facts == {**expected, "cost": 6.0, "language": "en"}
     assert isinstance(job.listener, Audience)

@@ -73,7 +73,7 @@ def test_every_format_that_can_slants_a_song_and_is_read_again(kind: str, found:
     cue = Cue(start_ms=0, end_ms=2_000, lines=("La la",), italic=True)
     text = render(CueSheet(language="en", cues=(cue,)), kind)
     assert found in text
-    (tmp_path / f"song.{kind}").write_text(text)
+    (tmp_path / f"song.{kind}").write_text(text, encoding="utf-8")
     assert read(tmp_path / f"song.{kind}").cues[0].lines == ("La la",)
 
 

@@ -191,7 +191,11 @@ def test_the_file_stays_as_the_user_left_it_as_long_as_the_rest_does(tmp_path: P
     run(WRITER, Job(plain, SubtitleParams(formats=("srt",)), tmp_path / "out", "pysubs2", Audience()))
     before = tmp_path / "out" / "subtitles.srt"
     mine = tmp_path / "mine.srt"
-    mine.write_text(before.read_text().replace("old", "<s>old</s> young").replace("\n", "\r\n"), newline="")
+    mine.write_text(
+        before.read_text(encoding="utf-8").replace("old", "<s>old</s> young").replace("\n", "\r\n"),
+        newline="",
+        encoding="utf-8",
+    )
     found = CORRECTING.correct(
         transcript, None, [Correction(CORRECTING.read(mine), CORRECTING.read(before))]
     )  # fmt: skip
@@ -203,7 +207,7 @@ def test_the_file_stays_as_the_user_left_it_as_long_as_the_rest_does(tmp_path: P
         (tmp_path / place).mkdir()
         run(WRITER, Job(inputs, params, tmp_path / place, "pysubs2", Audience()))
     assert (tmp_path / "same" / "subtitles.srt").read_bytes() == mine.read_bytes()
-    assert "young" in (tmp_path / "new" / "subtitles.srt").read_text()
+    assert "young" in (tmp_path / "new" / "subtitles.srt").read_text(encoding="utf-8")
     assert (tmp_path / "new" / "subtitles.srt").read_bytes() != mine.read_bytes()
 
 

@@ -360,8 +360,8 @@ def test_cues_of_a_translation_that_the_model_doubts_are_in_the_report(tmp_path:
 def test_silence_gives_valid_empty_files(tmp_path: Path) -> None:
     outputs = run(ENGINE, a_job(tmp_path, a_transcript(end_ms=5000)))
     srt, vtt = outputs.files
-    assert (srt.name, srt.read_text()) == ("subtitles.srt", "")
-    assert vtt.read_text().startswith("WEBVTT")
+    assert (srt.name, srt.read_text(encoding="utf-8")) == ("subtitles.srt", "")
+    assert vtt.read_text(encoding="utf-8").startswith("WEBVTT")
 
 
 def test_the_stub_makes_a_cue_for_each_segment(tmp_path: Path) -> None:

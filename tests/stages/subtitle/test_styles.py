@@ -88,9 +88,9 @@ def test_a_look_that_was_written_is_read_again(
 ) -> None:
     cue = data.draw(cues(with_points=kind != "srt"))
     path = tmp_path_factory.mktemp("x") / "sheet"
-    path.write_text(render(CueSheet(language=language, cues=(cue,)), kind))
+    path.write_text(render(CueSheet(language=language, cues=(cue,)), kind), encoding="utf-8")
     found = read(path)
-    assert found.cues == ((cue,) if cue.lines else ()), path.read_text()
+    assert found.cues == ((cue,) if cue.lines else ()), path.read_text(encoding="utf-8")
     assert (found.repairs, found.left_out) == ((), ())
 
 
@@ -105,7 +105,7 @@ def test_runs_and_spans_are_one_thing(lines: list[list[Run]]) -> None:
 @pytest.mark.parametrize("kind", TYPED)
 def test_what_people_type_is_read_in_every_format(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "typed"
-    path.write_text(TYPED[kind])
+    path.write_text(TYPED[kind], encoding="utf-8")
     assert read(path).cues == (FIRST, SECOND)
     assert read(path).left_out == ()
 
@@ -125,7 +125,7 @@ def test_a_cue_without_a_look_is_written_as_ever() -> None:
 def test_markup_that_goes_no_farther_is_named(kind: str, typed: str, left_out: tuple[str, ...], tmp_path: Path) -> None:
     path = tmp_path / "typed"
     head, mark = ("WEBVTT\n\n", ".") if kind == "vtt" else ("1\n", ",")
-    path.write_text(f"{head}00:00:01{mark}000 --> 00:00:02{mark}000\n{typed}\n")
+    path.write_text(f"{head}00:00:01{mark}000 --> 00:00:02{mark}000\n{typed}\n", encoding="utf-8")
     assert read(path).left_out == left_out
 
 
@@ -135,14 +135,16 @@ def test_markup_that_goes_no_farther_is_named(kind: str, typed: str, left_out: t
 )
 def test_colours_are_read_as_people_write_them(typed: str, colour: str | None, tmp_path: Path) -> None:
     path = tmp_path / "typed"
-    path.write_text(f"1\n00:00:01,000 --> 00:00:02,000\n<font color={typed}>x</font>\n")
+    path.write_text(f"1\n00:00:01,000 --> 00:00:02,000\n<font color={typed}>x</font>\n", encoding="utf-8")
     assert [span.style.colour for span in read(path).cues[0].spans] == ([colour] if colour else [])
 
 
 def test_a_correction_takes_its_look_into_the_other_formats(tmp_path: Path) -> None:
     transcript = Transcript(language="en", language_probability=1.0, duration_ms=9000, segments=())
     edited = tmp_path / "edited.srt"
-    edited.write_text(TYPED["srt"] + "\n3\n00:00:07,000 --> 00:00:08,000\n{\\pos(192,100)}<s>sign</s>\n")
+    edited.write_text(
+        TYPED["srt"] + "\n3\n00:00:07,000 --> 00:00:08,000\n{\\pos(192,100)}<s>sign</s>\n", encoding="utf-8"
+    )
     (tmp_path / "out").mkdir()
     listener = Audience()
     cues = read(edited).cues
@@ -154,13 +156,13 @@ def test_a_correction_takes_its_look_into_the_other_formats(tmp_path: Path) -> N
     )
     params = SubtitleParams(formats=("srt", "vtt", "ass", "ttml", "scc", "txt"))
     run(Pysubs2Writer(), Job(inputs, params, tmp_path / "out", "pysubs2", listener))
-    told = {path.suffix: path.read_text() for path in (tmp_path / "out").glob("subtitles.*")}
+    told = {path.suffix: path.read_text(encoding="utf-8") for path in (tmp_path / "out").glob("subtitles.*")}
     assert "00:00:01.000 --> 00:00:03.000 line:0\n<i>all\nof it</i>\n" in told[".vtt"]
     assert "::cue(.c_ff8800) { color: #ff8800; }" in told[".vtt"]
     assert r"{\an8}{\i1}all\Nof it{\i0}" in told[".ass"]
     assert r"{\c&H0088FF&}orange{\c}" in told[".ass"]
     assert r"{\an2\pos(960.000,374.976)}sign" in told[".ass"]
-    assert told[".srt"] == edited.read_text()
+    assert told[".srt"] == edited.read_text(encoding="utf-8")
     ET.fromstring(told[".ttml"])
     assert 'tts:fontWeight="bold"' in told[".ttml"]
     assert "<" not in told[".txt"].replace("3 < 5", "")

@@ -121,7 +121,7 @@ def test_letters_are_smaller_in_a_picture_that_is_higher_than_wide() -> None:
 def test_captions_are_read_again_in_rows_that_line_21_holds(tmp_path: Path) -> None:
     sheet = a_sheet("It’s the time for all good people|to come to the aid of everybody", "“Sí — ¿qué?” \u266a", "42")
     path = tmp_path / "x.scc"
-    path.write_text(render(sheet, "scc"))
+    path.write_text(render(sheet, "scc"), encoding="utf-8")
     found = read(path).cues
     assert [" ".join(cue.lines) for cue in found] == [
         "It's the time for all good people to come to the aid of everybody", '"Sí - ¿qué?" \u266a', "42"
@@ -191,11 +191,13 @@ def test_a_format_that_cannot_hold_the_text_keeps_no_other_from_being_written(tm
     assert names == ["subtitles.srt", "subtitles.json", "subtitles.whisper.json", "subtitles.txt"]
     assert listener.warnings[0].startswith("no scc file in hi: closed captions cannot show these subtitles")
     assert CueSheet.read(tmp_path / "out" / "subtitles.json").kind == "sdh"
-    assert (tmp_path / "out" / "subtitles.txt").read_text() == "नमस्ते\n"
+    assert (tmp_path / "out" / "subtitles.txt").read_text(encoding="utf-8") == "नमस्ते\n"
 
 
 def test_a_ttml_with_entities_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.ttml"
-    path.write_text('<?xml version="1.0"?><!DOCTYPE tt [<!ENTITY a "aa">]><tt xmlns="http://www.w3.org/ns/ttml"/>')
+    path.write_text(
+        '<?xml version="1.0"?><!DOCTYPE tt [<!ENTITY a "aa">]><tt xmlns="http://www.w3.org/ns/ttml"/>', encoding="utf-8"
+    )
     with pytest.raises(StageError, match="entities"):
         read(path)

@@ -31,7 +31,7 @@ class FakeFFmpeg:
     def asked(self) -> int:
         """Return the number of films that it was asked about so far."""
         noted = self.folder / "asked"
-        return len(noted.read_text().splitlines()) if noted.exists() else 0
+        return len(noted.read_text(encoding="utf-8").splitlines()) if noted.exists() else 0
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def film(reel: Reel) -> Film:
         place.parent.mkdir(parents=True, exist_ok=True)
         for other in beside:  # first, since a watch may take the film as soon as it is there
             (place.parent / other).parent.mkdir(parents=True, exist_ok=True)
-            (place.parent / other).write_text(f"made by hand: {other}\n")
-        place.write_text(f"{content or name}\n{''.join(tracks)}")
+            (place.parent / other).write_text(f"made by hand: {other}\n", encoding="utf-8")
+        place.write_text(f"{content or name}\n{''.join(tracks)}", encoding="utf-8")
         return place
 
     return make

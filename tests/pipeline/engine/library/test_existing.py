@@ -63,7 +63,7 @@ def test_a_films_language_is_that_of_the_audio_track_to_transcribe(params: Demux
 def test_subtitles_are_found_beside_a_film_and_inside_it(
     tmp_path: Path, requested: RequestedSubtitles, beside: list[str], expected: tuple[tuple[str, ...], bool]
 ) -> None:
-    (tmp_path / "film.mkv").write_text(INSIDE)
+    (tmp_path / "film.mkv").write_text(INSIDE, encoding="utf-8")
     for name in beside:
-        (tmp_path / name).write_text("x")
+        (tmp_path / name).write_text("x", encoding="utf-8")
     assert found(tmp_path, requested) == expected

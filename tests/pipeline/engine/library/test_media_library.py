@@ -63,7 +63,7 @@ def made_library(film: Film) -> dict[str, str]:
 
 
 def test_the_how_to_works_on_a_library_of_200_films(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
-    page = (ROOT / "docs" / "how-to" / "media-library.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "media-library.md").read_text(encoding="utf-8")
     assert "./reel run Movies --beside --skip-existing" in page
     expected = made_library(film)
     library = reel.folder / "Library"
@@ -114,8 +114,8 @@ def test_only_files_that_reel_wrote_beside_a_film_are_removed(reel: Reel, film: 
         return {path.name for path in (reel.folder / "Library").glob("*/*.srt")}
 
     assert names() == {"a.en.srt", "a.de.srt", "a.pt.srt", "a.reel.pt.srt", "b.en.srt", "b.pt.srt"}
-    assert (reel.folder / "Library" / "a" / "a.pt.srt").read_text() == "made by hand: a.pt.srt\n"
-    (reel.folder / "Library" / "b" / "b.pt.srt").write_text("mine now")
+    assert (reel.folder / "Library" / "a" / "a.pt.srt").read_text(encoding="utf-8") == "made by hand: a.pt.srt\n"
+    (reel.folder / "Library" / "b" / "b.pt.srt").write_text("mine now", encoding="utf-8")
     reel("run", "Library", "--beside", extra=fake_ffmpeg.variables)
     assert names() == {"a.en.srt", "a.de.srt", "a.pt.srt", "b.en.srt", "b.pt.srt"}
     reel("run", "Library", "--beside", "--recipe", "transcribe", extra=fake_ffmpeg.variables)
@@ -143,19 +143,21 @@ def test_a_correction_beside_a_film_is_taken_in_and_dropped(reel: Reel, film: Fi
     call = ("run", "Library", "--beside")
     reel(*call, extra=fake_ffmpeg.variables)
     subtitle = reel.folder / "Library" / "film.en.srt"
-    made = subtitle.read_text()
-    subtitle.write_text(made.replace("00:00:00,", "00:00:00,", 1) + "\n2\n00:00:03,000 --> 00:00:04,000\nMore\n")
-    edited = subtitle.read_text()
+    made = subtitle.read_text(encoding="utf-8")
+    subtitle.write_text(
+        made.replace("00:00:00,", "00:00:00,", 1) + "\n2\n00:00:03,000 --> 00:00:04,000\nMore\n", encoding="utf-8"
+    )
+    edited = subtitle.read_text(encoding="utf-8")
     kept = reel(*call, extra=fake_ffmpeg.variables)
     assert "film.en.srt was edited since it was published, so it is kept" in kept.stderr
     taken = reel(*call, "--continue", extra=fake_ffmpeg.variables)
     assert "taken in as corrections: film.en.srt" in taken.stderr
     listed = json.loads(reel("edits", "list", "Library/film.mkv", "--json", extra=fake_ffmpeg.variables).stdout)
     assert [edit["file"] for edit in listed["data"]["edits"]] == ["film.en.srt"]
-    assert subtitle.read_text() == edited
+    assert subtitle.read_text(encoding="utf-8") == edited
     reel("edits", "drop", "Library/film.mkv", extra=fake_ffmpeg.variables)
     reel(*call, extra=fake_ffmpeg.variables)
-    assert subtitle.read_text() == made
+    assert subtitle.read_text(encoding="utf-8") == made
 
 
 @pytest.mark.parametrize("along", [False, True])
@@ -164,7 +166,7 @@ def test_a_renamed_film_keeps_its_record(reel: Reel, film: Film, fake_ffmpeg: Fa
     film("Library/copy.mkv", content="the same")  # as many films of one content as there are names
     reel("run", "Library", "--beside", "--to", "pt", extra=fake_ffmpeg.variables)
     corrected = old.with_name("old.pt.srt")
-    corrected.write_text("by hand")
+    corrected.write_text("by hand", encoding="utf-8")
     old.rename(old.with_name("new.mkv"))
     if along:
         for language in ("en", "pt"):
@@ -172,9 +174,9 @@ def test_a_renamed_film_keeps_its_record(reel: Reel, film: Film, fake_ffmpeg: Fa
     reel("run", "Library", "--beside", "--to", "pt", extra=fake_ffmpeg.variables)
     names = {path.name for path in old.parent.glob("*.srt")} - {"copy.en.srt", "copy.pt.srt"}
     assert names == {"new.en.srt", "new.pt.srt", *([] if along else ["old.pt.srt"])}
-    assert old.with_name("new.pt.srt" if along else "old.pt.srt").read_text() == "by hand"
+    assert old.with_name("new.pt.srt" if along else "old.pt.srt").read_text(encoding="utf-8") == "by hand"
     assert {path.name for path in (old.parent / ".reel").iterdir()} == {"copy.mkv", "new.mkv"}
-    record = json.loads((old.parent / ".reel" / "new.mkv" / "job.json").read_text())
+    record = json.loads((old.parent / ".reel" / "new.mkv" / "job.json").read_text(encoding="utf-8"))
     assert {"../../new.en.srt", "../../new.pt.srt"} <= record["files"].keys()
 
 
@@ -196,14 +198,14 @@ def test_a_record_cannot_reach_files_in_other_folders(reel: Reel, film: Film, fa
     reel("run", "Library", "--beside", extra=fake_ffmpeg.variables)
     other = film("Library/other.txt", content="other")
     record = place.parent / ".reel" / "film.mkv" / "job.json"
-    job = json.loads(record.read_text())
+    job = json.loads(record.read_text(encoding="utf-8"))
     digest = hashlib.sha256(other.read_bytes()).hexdigest()
     job["files"] |= dict.fromkeys(("../../../other.txt", str(other), "../../x/../../other.txt"), digest)
-    record.write_text(json.dumps(job))
+    record.write_text(json.dumps(job), encoding="utf-8")
     reel("run", "Library", "--beside", "--to", "pt", extra=fake_ffmpeg.variables)
-    assert other.read_text().startswith("other")
-    assert set(json.loads(record.read_text())["files"]) >= {"../../film.en.srt", "../../film.pt.srt"}
-    assert not [name for name in json.loads(record.read_text())["files"] if "other" in name]
+    assert other.read_text(encoding="utf-8").startswith("other")
+    assert set(json.loads(record.read_text(encoding="utf-8"))["files"]) >= {"../../film.en.srt", "../../film.pt.srt"}
+    assert not [name for name in json.loads(record.read_text(encoding="utf-8"))["files"] if "other" in name]
 
 
 def test_results_published_beside_films_count_as_used(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg) -> None:
@@ -219,7 +221,7 @@ def test_a_film_in_a_folder_that_cannot_be_written_fails_before_its_first_step(
 ) -> None:
     film("Library/bad/bad.mkv", content="bad")
     film("Library/good/good.mkv", content="good")
-    (reel.folder / "Library" / "bad" / ".reel").write_text("a file in the way")
+    (reel.folder / "Library" / "bad" / ".reel").write_text("a file in the way", encoding="utf-8")
     plan = json.loads(reel("plan", "Library", "--beside", "--json", extra=fake_ffmpeg.variables, expect=3).stdout)
     bad, good = plan["data"]["items"]
     assert (bad["error"], bool(good["steps"])) == ("publish.unwritable", True)

@@ -20,7 +20,7 @@ def laid_out(folder: Path, *names: str) -> Path:
     for name in names:
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text("x")
+        place.write_text("x", encoding="utf-8")
     return folder
 
 

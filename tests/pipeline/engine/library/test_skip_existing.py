@@ -51,7 +51,7 @@ def test_only_missing_languages_are_made(reel: Reel, film: Film, fake_ffmpeg: Fa
     done = reel(*RUN, "--to", "en,pt", extra=fake_ffmpeg.variables)
     assert states(done.stdout) == {"both.mkv": "skipped", "none.mkv": "done", "one.mkv": "done"}
     assert {path.name for path in reel.out.glob("one/*.srt")} == {"one.en.srt", "one.pt.srt"}  # en is spoken
-    steps = json.loads((reel.out / "one" / "job.json").read_text())["steps"]
+    steps = json.loads((reel.out / "one" / "job.json").read_text(encoding="utf-8"))["steps"]
     assert "translate:pt" in steps
     assert "translate:en" not in steps
     again = reel(*RUN, "--to", "en,pt", extra=fake_ffmpeg.variables)
@@ -114,7 +114,7 @@ def test_a_skipped_film_stays_skipped_if_another_failure_ends_the_run(
 def test_a_missing_file_of_a_list_fails_alone(reel: Reel, film: Film, fake_ffmpeg: FakeFFmpeg, tmp_path: Path) -> None:
     film("films/has.mkv", beside=("has.en.srt",))
     rows = [{"media": "films/has.mkv", "to": ["en"]}, {"media": "gone.mkv"}]
-    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     done = reel("run", "--manifest", "list.jsonl", "--skip-existing", "--json", extra=fake_ffmpeg.variables, expect=3)
     counts = json.loads(done.stdout)["data"]["counts"]
     assert counts == {"failed": 1, "skipped": 1}

@@ -57,14 +57,14 @@ def test_a_track_whose_title_states_partial_speech_is_not_full(title: str) -> No
 
 def test_ffmpeg_is_asked_once_until_a_film_changes(tmp_path: Path) -> None:
     film, other = tmp_path / "film.mkv", tmp_path / "other.mkv"
-    film.write_text(MATROSKA)
-    other.write_text("no film")
+    film.write_text(MATROSKA, encoding="utf-8")
+    other.write_text("no film", encoding="utf-8")
 
     asked: list[str] = []
 
     def describe(media: Path) -> str:
         asked.append(media.name)
-        return media.read_text()
+        return media.read_text(encoding="utf-8")
 
     index = Index(tmp_path / "index.sqlite")
     with index.open_for_writing(lambda _: None):
@@ -76,7 +76,7 @@ def test_ffmpeg_is_asked_once_until_a_film_changes(tmp_path: Path) -> None:
     assert len(TrackIndex(index, describe, 2).of(film)) == 5  # another process, which only reads
     assert TrackIndex(index, None, 2).of(other) == ()
     assert sorted(asked) == ["film.mkv", "other.mkv"]
-    film.write_text(MP4)
+    film.write_text(MP4, encoding="utf-8")
     os.utime(film, (1, 1))
     assert len(TrackIndex(index, describe, 2).of(film)) == 2
     assert asked[2:] == ["film.mkv"]

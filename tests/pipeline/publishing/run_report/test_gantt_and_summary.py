@@ -117,7 +117,7 @@ def _begin(text: ElementTree.Element) -> float:
 
 
 def test_a_run_is_shown_by_step_and_worker_and_drawn(reel: Reel, tmp_path: Path) -> None:
-    (tmp_path / "film.mp4").write_text("film")
+    (tmp_path / "film.mp4").write_text("film", encoding="utf-8")
     stub = {"REEL_STUB": "true"}
     reel("run", "film.mp4", extra=stub)
     text = reel("runs", "show", "--svg", "chart.svg").stdout

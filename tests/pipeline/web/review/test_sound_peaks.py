@@ -58,6 +58,6 @@ def test_peaks_are_the_lowest_and_the_highest_of_each_160_samples(
 def test_what_is_no_such_sound_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="one track"):
         write_peaks(a_sound(tmp_path / "two.wav", [1, 2], channels=2), tmp_path / "peaks.dat", None)
-    (tmp_path / "text.wav").write_text("no sound")
+    (tmp_path / "text.wav").write_text("no sound", encoding="utf-8")
     with pytest.raises(BadInput, match="not a WAV file"):
         write_peaks(tmp_path / "text.wav", tmp_path / "peaks.dat", None)
