@@ -1,4 +1,4 @@
-"""Shared by commands: their result, settings from flags, and tables as text."""
+"""Parts of every command: its result, settings and files from flags, questions to the user, and tables as text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pipeline.plan.selection import Selection
 
 @dataclass(frozen=True)
 class CommandResult:
-    """The result of a command: data for `--json`, the same as text, the exit code, and errors of single items."""
+    """The result of a command: data for `--json`, the same as text, the exit code, and the errors of single files."""
 
     data: JsonValue
     text: str = ""
@@ -37,7 +37,7 @@ class CommandResult:
 
 
 def flags_given(arguments: Arguments) -> dict[str, JsonValue]:
-    """Return what the flags of this call set, by dotted names."""
+    """Return the settings that the flags of this call set, by dotted names."""
     assigned = arguments.assignments if isinstance(arguments, SettingFlags) else ()
     flags = dict(map(parse_assignment, assigned))
     for flag in flags_of(type(arguments)):
@@ -59,9 +59,9 @@ def project_of(arguments: Arguments) -> Project:
 
 
 def selecting(project: Project, arguments: StepFlags) -> Project:
-    """Return the project with the planner of the steps that the flags select."""
-    again = (*arguments.force, *([arguments.only] if arguments.only else []))
-    selection = Selection(arguments.from_step, arguments.until or arguments.only, again)
+    """Return the project with a planner that selects steps as the flags say."""
+    forced = (*arguments.force, *([arguments.only] if arguments.only else []))
+    selection = Selection(arguments.from_step, arguments.until or arguments.only, forced)
     return replace(project, planner=replace(project.planner, selection=selection))
 
 
@@ -73,8 +73,8 @@ def walk_of(project: Project) -> FolderWalk:
 def requests_of(
     arguments: JobFlags, media_root: Path, walk: FolderWalk, fetch: Callable[[str], Request] | None = None
 ) -> list[Request]:
-    """Return the media files of this call, in their processing order. `fetch` gets the files behind addresses; without
-    it, an address is refused."""
+    """Return the media files of this call in processing order. `fetch` downloads the file behind an address; without
+    it, an address is an error."""
     addresses = [name for name in dict.fromkeys(arguments.media) if fetch and is_address(name)]
     names = [name for name in arguments.media if name not in addresses]
     requests = [Request(media) for media in find_media(names, media_root, walk)]
@@ -93,14 +93,11 @@ def say(text: str) -> None:
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
     """Return rows as columns of text, two spaces apart; the last column may be of any length."""
-    everything = [[one_line(cell) for cell in row] for row in [*([head] if head else []), *rows]]
-    if not everything:
-        return ""
-    widths = [max(len(row[column]) for row in everything) for column in range(len(everything[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything
-    ]
-    return "\n".join(lines)
+    lines = [[one_line(cell) for cell in row] for row in [*([head] if head else []), *rows]]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
 def has_terminal() -> bool:
@@ -109,7 +106,7 @@ def has_terminal() -> bool:
 
 
 def agreed(question: str, shown: str, *, yes: bool) -> bool:
-    """Return whether the user agrees, by a flag or by an answer at the terminal. Without both, no."""
+    """Return whether the user agrees, by the flag `--yes` or by an answer at the terminal; False without both."""
     if yes or not has_terminal():
         return yes
     print(f"{shown}\n{question} [y/N] ", end="", file=sys.stderr, flush=True)

@@ -19,7 +19,7 @@ SUMMARISED = ("auto", "plain", "verbose")
 
 
 def result_of(result: BatchResult) -> CommandResult:
-    """Return the published files, one a line, as a script needs them; all data for a program; and the exit code."""
+    """Return the result of the command: as text the published files, one a line, for scripts; as data everything."""
     text = "\n".join(shown(path) for item in result.items if item.published for path in item.published.files)
     errors = tuple(item.error for item in result.failed if item.error)
     return CommandResult(_data(result), text, _exit_code(result), errors)
@@ -39,7 +39,7 @@ def summary(result: BatchResult) -> str:
 
 
 def asked_of(result: BatchResult) -> str | None:
-    """Return the total usage of services as a sentence; None where none was asked."""
+    """Return the total usage of services as a sentence; None if no service was asked."""
     usage = sum((item.asked for item in result.items), NOTHING)
     costs = [item.cost for item in result.items if item.cost is not None]
     if not usage.requests:

@@ -1,4 +1,5 @@
-"""Shell completion by argcomplete: the shell calls `reel` with what is typed so far, and gets the words that fit."""
+"""Completes command lines in a shell, by argcomplete: the shell calls `reel` with the line typed so far and gets the
+words that fit."""
 
 from __future__ import annotations
 
@@ -31,13 +32,13 @@ def shell_code(shell: str) -> str:
 
 
 def complete(end: Callable[[int], Any] = os._exit, stream: TextIO | None = None) -> None:
-    """Answer the shell that asks, and end the process by `end`. Does nothing where no shell asks."""
+    """Answer the shell that asks, and end the process by `end`. Does nothing if no shell asks."""
     words = os.environ.get("COMP_LINE", "").split()[1:]
     CompletionFinder()(completion_parser(words), always_complete_options="long", exit_method=end, output_stream=stream)
 
 
 def completion_parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    """Return a parser of all commands, of which only the one that the words begin with has its flags."""
+    """Return a parser of all commands. Only the command that the words begin with has its flags."""
     parser = _Parser(prog="reel")
     parser.add_argument("--help", action="store_true", help="show all commands")
     parser.add_argument("--version", action="store_true", help="show the version of reel")
@@ -50,28 +51,29 @@ def completion_parser(words: Sequence[str]) -> argparse.ArgumentParser:
             if group not in groups:
                 groups[group] = top.add_parser(group, help=GROUPS[group]).add_subparsers(parser_class=_Parser)
             place = groups[group]
-        leaf = place.add_parser(command.words[-1], help=command.summary)
+        subparser = place.add_parser(command.words[-1], help=command.summary)
         if tuple(words[: len(command.words)]) == command.words:
-            _add(leaf, command)
+            _add_flags(subparser, command)
     return parser
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose flags are those of the table alone."""
+    """A parser without argparse's own flags."""
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(**{**keywords, "add_help": False, "allow_abbrev": False})
 
 
-def _add(leaf: argparse.ArgumentParser, command: Command) -> None:
-    for flag, action in add_flags(leaf, command):
-        action.type = None  # a value that is half typed is not an error
+def _add_flags(subparser: argparse.ArgumentParser, command: Command) -> None:
+    for flag, action in add_flags(subparser, command):
+        action.type = None  # a half typed value is not an error
         if not flag.options:
-            action.nargs = flag.count or None  # else the argument after it is completed too
+            action.nargs = flag.count or None  # otherwise argcomplete also offers the next argument's names
         action.completer = _completer(flag)  # type: ignore[attr-defined]
 
 
 def _completer(flag: Flag) -> _Completer:
+    """Return the function that offers values for a flag."""
     if flag.kind == "file":
         return FilesCompleter()
     if flag.kind == "folder":

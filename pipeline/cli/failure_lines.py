@@ -1,4 +1,4 @@
-"""The lines below an error: the way out, the end of the log, and the command that repeats the step."""
+"""The lines below an error message: the hint, the end of the log, and the command that repeats the step."""
 
 from __future__ import annotations
 

@@ -27,8 +27,7 @@ _QUESTION = "lock this code, and run it when the model works?"
 
 
 def with_accepted_code(looked_up: LookedUp, models: ModelCache) -> LookedUp:
-    """Return what was looked up without the models whose code the user does not accept. Without a terminal, that is
-    code that the settings do not accept."""
+    """Refuse the models whose code the user does not accept. Without a terminal, only the settings can accept code."""
     code = code_to_accept(looked_up.found, models)
     if not code or agreed(_QUESTION, shown_code(code, models), yes=False):
         return looked_up
@@ -36,7 +35,7 @@ def with_accepted_code(looked_up: LookedUp, models: ModelCache) -> LookedUp:
 
 
 def without_code(looked_up: LookedUp, code: Mapping[str, LockedModel]) -> LookedUp:
-    """Return what was looked up without these models, which are refused."""
+    """Move these models from those found to those refused."""
     return LookedUp(
         {name: model for name, model in looked_up.found.items() if name not in code},
         {**looked_up.failed, **{name: not_accepted(name, model) for name, model in code.items()}},
@@ -44,7 +43,7 @@ def without_code(looked_up: LookedUp, code: Mapping[str, LockedModel]) -> Looked
 
 
 def look_up_shown(names: Sequence[str], installed: Installation, revision: str | None = None) -> LookedUp:
-    """Ask the hub about these models, with its progress shown."""
+    """Look these models up on the hub, and show the progress."""
     if not names:
         return LookedUp()
     with open_reporter(installed.settings.progress) as emit:

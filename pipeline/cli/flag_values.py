@@ -1,4 +1,4 @@
-"""The values of flags as people write them. Standard library only: the parser takes them from here."""
+"""Readers of flag values. Standard library only, because the parser imports them for every command."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from pipeline.base.wait_limit import FOREVER, is_wait_limit
 WAIT = "--wait"
 
 
-def with_waits_spelled_out(words: Sequence[str]) -> list[str]:
-    """Give `--wait` its value where the next word is not one: `--wait film.mkv` waits forever, for a film."""
-    until = words.index("--") if "--" in words else len(words)
-    spelled = list(words)
-    for at, word in enumerate(words[:until]):
-        if word == WAIT and not (at + 1 < until and is_wait_limit(words[at + 1])):
-            spelled[at] = f"{WAIT}={FOREVER}"
-    return spelled
+def with_explicit_waits(words: Sequence[str]) -> list[str]:
+    """Write `--wait` as `--wait=forever` where the next word is not a time, so that in `--wait film.mkv` the film is
+    an argument."""
+    end = words.index("--") if "--" in words else len(words)
+    explicit = list(words)
+    for position, word in enumerate(words[:end]):
+        if word == WAIT and not (position + 1 < end and is_wait_limit(words[position + 1])):
+            explicit[position] = f"{WAIT}={FOREVER}"
+    return explicit
 
 
 def label(word: str) -> tuple[str, float]:
-    """Read `nvenc=3`; one of it where no number is given."""
+    """Read `nvenc=3`. The amount is 1 where none is given."""
     name, _, amount = word.partition("=")
     try:
         return name, float(amount or 1)
@@ -38,7 +39,7 @@ def seconds(word: str) -> float:
 
 
 def count(word: str) -> int:
-    """Read a number from 1 on."""
+    """Read a whole number of at least 1."""
     with contextlib.suppress(ValueError):
         if (number := int(word)) >= 1:
             return number
@@ -54,10 +55,10 @@ def whole(word: str) -> int:
 
 
 def given(text: str) -> str | None:
-    """Return a text, or None for an empty one, as of a variable of the shell that is not set."""
+    """Return the text; None for an empty one, which an unset variable of the shell leaves."""
     return text or None
 
 
 def split_list(text: str) -> list[str] | None:
-    """Return the parts of `pt, en`; None for an empty text."""
+    """Split `pt, en` at its commas; returns None for an empty text."""
     return [part.strip() for part in text.split(",") if part.strip()] if text else None

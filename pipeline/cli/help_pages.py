@@ -1,4 +1,4 @@
-"""The help pages of all commands together and of groups of commands. They import no command's flags."""
+"""The help pages of all commands together and of groups of commands, made without importing a command's flags."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def overview() -> str:
 
 
 def group_page(group: str) -> str:
-    """Return the page of a group of commands, as of `reel models --help`."""
+    """Return the page of a group of commands, such as that of `reel models --help`."""
     commands = [command for command in COMMANDS if command.words[0] == group]
     rows = {command.words[1]: command.summary for command in commands}
     examples = "\n".join(f"  ./{example}" for command in commands[:3] for example in command.examples[:1])
@@ -47,18 +47,18 @@ def group_page(group: str) -> str:
 
 
 def quick_page(words: Sequence[str]) -> str | None:
-    """Return the page that words such as `--help`, `help models` or `run --help` ask for, without importing a command.
-    None for other words."""
-    asks = [*words[1:], "--help"] if words[:1] == ["help"] else [*words]
-    if asks[-1:] not in (["-h"], ["--help"]):
+    """Return the page for words such as `--help`, `help models` or `run --help`, without importing a command; None for
+    other words."""
+    asked = [*words[1:], "--help"] if words[:1] == ["help"] else [*words]
+    if asked[-1:] not in (["-h"], ["--help"]):
         return None
-    match asks[:-1]:
+    match asked[:-1]:
         case []:
             return overview()
         case [group] if group in GROUPS:
             return group_page(group)
         case [*named] if (command := command_named(named)) and tuple(named) == command.words:
-            from pipeline.cli.parser import command_parser  # the flags of this command alone
+            from pipeline.cli.parser import command_parser  # imports the flags of this command
 
             return command_parser(command).format_help()
     return None

@@ -1,6 +1,7 @@
-"""The names that flags take, read from the files that declare them, for shell completion: a press of Tab waits for it.
+"""Lists the names that a flag accepts, for shell completion.
 
-The stages' own declarations are imported only where a parameter or a backend is completed.
+The names are read from configuration files, because the user waits after each press of Tab. The declarations of the
+stages are imported only to complete a parameter or a backend.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from shared.text.language import LANGUAGES
 
 
 def names_of_kind(kind: str) -> list[str]:
-    """Return the names of a kind of `Flag`; none for files and for values that are not names."""
+    """Return the names of a kind of `Flag.kind`; an empty list for files and for values that are not names."""
     return sorted(_NAMES[kind]()) if kind in _NAMES else []
 
 

@@ -1,7 +1,7 @@
-"""The command line: parse, dispatch, print, and turn every ending into an exit code.
+"""The command line: parse the words, run one command, print its result, and return an exit code.
 
-Data goes to stdout, everything else to stderr. With `--json` stdout holds one document and nothing more:
-`{format, command, status, data, errors}`, whatever happened: a wrong command line is answered in this way too.
+Data goes to stdout, everything else to stderr. With `--json`, stdout holds exactly one document,
+`{format, command, status, data, errors}`, also for a wrong command line.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from pipeline.base.launcher import as_called
 from pipeline.cli.failure_lines import lines_below
 from pipeline.cli.help_pages import quick_page
 from pipeline.cli.options.commands import command_named
-from pipeline.cli.own_libraries import lacking_library
+from pipeline.cli.own_libraries import missing_library
 from pipeline.cli.parser import parse
 from pipeline.cli.usage_errors import CommandLineError
 
 JSON_FORMAT = 1
-_GOES_ON = "what was finished is kept, the same command goes on from there"
-_WRITTEN_SO_TOO = {("stage", "new"), ("stage", "new-backend")}  # no stage can have these names
+_RESUMES = "what was finished is kept, the same command goes on from there"
+_STAGES_ALIASES = {("stage", "new"), ("stage", "new-backend")}  # for `stages new`; no stage can have these names
 _VERSION, _HELP = {"--version", "-V"}, {"--help", "-h"}
 
 
 class _Call(NamedTuple):
-    """How a call is answered. It is known before the command line is understood, so that its errors obey it too."""
+    """How to answer this call. Known before the command line is parsed, so that it also holds for parser errors."""
 
     name: str
     as_json: bool
@@ -40,32 +40,32 @@ class _Call(NamedTuple):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    words = _spelled_out(sys.argv[1:] if arguments is None else arguments)
+    words = _without_shorthand(sys.argv[1:] if arguments is None else arguments)
     with guarded_streams():
         if (page := quick_page(words)) is not None:
-            return _show(page)
+            return _show_page(page)
         return _run(words)
 
 
-def _show(page: str) -> int:
+def _show_page(page: str) -> int:
     try:
-        _say(as_called(page))
+        _write_stdout(as_called(page))
     except ReelError as error:
         describe(error, sys.stderr)
         return error.exit_code
     return EXIT_OK
 
 
-def _spelled_out(words: Sequence[str]) -> Sequence[str]:
-    """Return the words of the command that `--version`, or `--help` among the flags of a command, stands for."""
+def _without_shorthand(words: Sequence[str]) -> Sequence[str]:
+    """Replace `--version`, and `--help` among the flags of a command, by the command that they stand for."""
     if words and words[0] in _VERSION:
         return ["version", *words[1:]]
-    if tuple(words[:2]) in _WRITTEN_SO_TOO:
+    if tuple(words[:2]) in _STAGES_ALIASES:
         words = ["stages", *words[1:]]
     command = command_named(words)
     if not command or not _HELP & set(_flags(words)):
         return words
-    if command.name == "stage" and not words[1].startswith("-"):  # each stage takes something else
+    if command.name == "stage" and not words[1].startswith("-"):  # each stage has its own inputs and parameters
         return ["stages", "show", words[1], *(["--json"] if "--json" in _flags(words) else [])]
     return ["help", *command.words]
 
@@ -75,15 +75,15 @@ def _flags(words: Sequence[str]) -> Sequence[str]:
 
 
 def _run(words: Sequence[str]) -> int:
-    call = _call(words)
+    call = _call_of(words)
     try:
-        _require_folder()
+        _require_current_folder()
         command, arguments = parse(words)
         _choose_project(arguments.project)
         module, _, function = command.function.partition(".")
         result = getattr(import_module(f"pipeline.cli.commands.{module}"), function)(arguments)
         status = "ok" if result.exit_code == EXIT_OK else "failed"
-        _print(call, status, result.data, result.errors, result.text)
+        _print_result(call, status, result.data, result.errors, result.text)
         return int(result.exit_code)
     except ReelError as error:
         if call.debug:
@@ -93,25 +93,25 @@ def _run(words: Sequence[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         _print_failure(call, ReelError("reel.interrupted", "the command was interrupted"))
-        goes_on = f"; {_GOES_ON}" if call.resumes else ""
-        print(f"\ninterrupted{goes_on}", file=sys.stderr)
+        advice = f"; {_RESUMES}" if call.resumes else ""
+        print(f"\ninterrupted{advice}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         discard(sys.stdout)
         return EXIT_OK
-    except Exception as error:  # noqa: BLE001 - the other place that catches everything
-        if lacking := lacking_library(error):
-            _print_failure(call, lacking)
-            describe(lacking, sys.stderr)
-            return lacking.exit_code
+    except Exception as error:  # noqa: BLE001 - one of the two places that catch everything
+        if missing := missing_library(error):
+            _print_failure(call, missing)
+            describe(missing, sys.stderr)
+            return missing.exit_code
         traceback.print_exc()
         _print_failure(call, ReelError("reel.bug", f"{type(error).__name__}: {error}"))
         print(f"\nerror: a bug of reel: {type(error).__name__}: {error} [reel.bug]", file=sys.stderr)
         return EXIT_BUG
 
 
-def _require_folder() -> None:
-    """Raise `UsageError` if the current folder was deleted: every relative name starts there."""
+def _require_current_folder() -> None:
+    """Raise `UsageError` if the current folder was deleted: relative paths start there."""
     try:
         os.getcwd()  # noqa: PTH109 - the path is not needed
     except OSError as error:
@@ -120,12 +120,12 @@ def _require_folder() -> None:
 
 
 def _choose_project(folder: str | None) -> None:
-    from pipeline.base.project import choose_project  # with the settings, which no page of help needs
+    from pipeline.base.project import choose_project  # it imports the settings, which a help page does not need
 
     choose_project(folder)
 
 
-def _call(words: Sequence[str]) -> _Call:
+def _call_of(words: Sequence[str]) -> _Call:
     command, flags = command_named(words), _flags(words)
     debug = "--debug" in flags or bool(os.environ.get("REEL_DEBUG"))
     return _Call(command.name if command else "", "--json" in flags, debug, bool(command and command.resumes))
@@ -153,10 +153,10 @@ def _error_data(error: ReelError) -> dict[str, str | None]:
 
 def _print_failure(call: _Call, error: ReelError) -> None:
     if call.as_json:
-        _print(call, "failed", None, [error], "")
+        _print_result(call, "failed", None, [error], "")
 
 
-def _print(call: _Call, status: str, data: object, errors: Sequence[ReelError], text: str) -> None:
+def _print_result(call: _Call, status: str, data: object, errors: Sequence[ReelError], text: str) -> None:
     if call.as_json:
         error_data = [_error_data(error) for error in errors]
         document = {
@@ -166,13 +166,13 @@ def _print(call: _Call, status: str, data: object, errors: Sequence[ReelError], 
             "data": data,
             "errors": error_data,
         }
-        _say(json_text(document, sys.stdout, indent=1))
+        _write_stdout(json_text(document, sys.stdout, indent=1))
     elif text:
-        _say(as_called(text).rstrip("\n"))
+        _write_stdout(as_called(text).rstrip("\n"))
 
 
-def _say(text: str) -> None:
-    """Print to stdout. Raises `ReelError` if it cannot be written; a pipe whose reader has gone is not an error."""
+def _write_stdout(text: str) -> None:
+    """Print to stdout. Raises `ReelError` if that fails; a pipe whose reader has gone is not an error."""
     try:
         print(text)
         sys.stdout.flush()

@@ -1,4 +1,5 @@
-"""The libraries of an installed reel, which share an environment with other packages: one may be missing or too old."""
+"""Explains import errors of an installed reel: its environment is shared with other packages, so a library may be
+missing or too old."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ DISTRIBUTION = "reelflow"
 _OURS = {"", "pipeline", "shared", "stages"}
 
 
-def lacking_library(error: Exception) -> Missing | None:
+def missing_library(error: Exception) -> Missing | None:
     """Return the error about a library that could not be imported; None for every other error.
 
     A checkout has an environment of its own, which holds what the lock says.

@@ -1,6 +1,7 @@
-"""The command line's grammar, made from the table of commands and flags.
+"""Parses a command line by the table of commands and the flags that each command declares.
 
-A command's flags are imported when the command is named, so that `--help` answers before anything heavy is imported.
+The flags of a command are imported when the command is named, so that `--help` answers before anything heavy is
+imported.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipeline.cli import usage_errors
-from pipeline.cli.flag_values import with_waits_spelled_out
+from pipeline.cli.flag_values import with_explicit_waits
 from pipeline.cli.options.commands import COMMANDS, Command, arguments_of, command_named
 
 if TYPE_CHECKING:
@@ -28,13 +29,13 @@ def parse(words: Sequence[str]) -> tuple[Command, Arguments]:
     if command is None:
         raise usage_errors.unknown_command(words)
     parser = command_parser(command)
-    rest = with_waits_spelled_out(words[len(command.words) :])
+    rest = with_explicit_waits(words[len(command.words) :])
     try:
         parsed, surplus = parser.parse_known_intermixed_args(rest)
     except argparse.ArgumentError as error:
-        raise _refused(command, error.argument_name or "", str(error.message)) from error
+        raise _translated(command, error.argument_name or "", str(error.message)) from error
     if surplus:
-        raise _surplus(command, surplus)
+        raise _surplus_error(command, surplus)
     if missing := _missing(command, parsed):
         raise usage_errors.missing_words(command.name, missing, usage_of(command))
     return command, arguments_of(command)(**{name: _frozen(value) for name, value in vars(parsed).items()})
@@ -45,15 +46,15 @@ def _frozen(value: Any) -> Any:
 
 
 def _missing(command: Command, parsed: argparse.Namespace) -> list[str]:
-    """Return the spellings of arguments and flags that the command needs and that are not given."""
+    """Return how the required arguments and flags that were not given are written."""
     from pipeline.cli.options.declare import flags_of
 
     flags = [flag for flag in flags_of(arguments_of(command)) if flag.required and not getattr(parsed, flag.name)]
     return [flag.spellings[-1] for flag in flags]
 
 
-def _refused(command: Command, flag: str, message: str) -> usage_errors.CommandLineError:
-    """Return what argparse says of a flag in our words, where these are known."""
+def _translated(command: Command, flag: str, message: str) -> usage_errors.CommandLineError:
+    """Return argparse's message about a flag as an error in our words."""
     name = f"`{flag}`"
     if message.startswith("expected"):
         message = f"{name} needs a value"
@@ -64,19 +65,20 @@ def _refused(command: Command, flag: str, message: str) -> usage_errors.CommandL
     return usage_errors.refused(command.name, message, usage_of(command))
 
 
-def _surplus(command: Command, words: Sequence[str]) -> usage_errors.CommandLineError:
+def _surplus_error(command: Command, surplus: Sequence[str]) -> usage_errors.CommandLineError:
+    """Return the error about words that argparse could not place: an unknown flag, or one argument too many."""
+    if flag := next((word for word in surplus if word.startswith("-") and word != "--"), None):
+        known = {other.name: _options_of(other) for other in COMMANDS}
+        return usage_errors.unknown_flag(command.name, flag, known, usage_of(command))
+    return usage_errors.surplus_word(command.name, surplus[0], usage_of(command))
+
+
+def _options_of(command: Command) -> list[str]:
+    """Return all flags that a command takes, as `-o` and `--output`."""
     from pipeline.cli.options.declare import flags_of
 
-    if flag := next((word for word in words if word.startswith("-") and word != "--"), None):
-        known = {
-            other.name: [
-                "--help",
-                *(words.split()[0] for flag in flags_of(arguments_of(other)) for words in flag.spellings),
-            ]
-            for other in COMMANDS
-        }
-        return usage_errors.unknown_flag(command.name, flag, known, usage_of(command))
-    return usage_errors.surplus_word(command.name, words[0], usage_of(command))
+    spellings = (spelling for flag in flags_of(arguments_of(command)) for spelling in flag.spellings)
+    return ["--help", *(spelling.split()[0] for spelling in spellings)]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -90,13 +92,12 @@ class _Parser(argparse.ArgumentParser):
         self._command = command
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print."""
+        """Raise the error that argparse would print."""
         raise usage_errors.refused(self._command.name, message, usage_of(self._command))
 
 
 def command_parser(command: Command) -> argparse.ArgumentParser:
     """Return the parser of one command, with its help."""
-
     examples = "\n".join(f"  ./{example}" for example in command.examples)
     summary = textwrap.fill(f"{command.summary[0].upper()}{command.summary[1:]}", _WIDTH)
     parser = _Parser(command, description=f"{summary}\n\n{examples}\n")
@@ -140,7 +141,7 @@ def _keywords(flag: Flag, command: Command) -> dict[str, Any]:
         keywords["type"] = _reader(flag, command)
     if flag.options:
         keywords["nargs"] = flag.count or None
-    else:  # what is missing is told after what is wrong
+    else:  # optional for argparse, so that a wrong flag is reported before a missing argument
         keywords["nargs"] = {"": "?", "+": "*"}.get(flag.count, flag.count)
     if flag.options and flag.value is not None:
         keywords["const"] = flag.value
@@ -148,8 +149,7 @@ def _keywords(flag: Flag, command: Command) -> dict[str, Any]:
 
 
 def _reader(flag: Flag, command: Command) -> Callable[[str], object]:
-    """Return a function that reads a flag's value, or raises `CommandLineError`, which argparse lets pass."""
-
+    """Return a function that reads a flag's value, or raises `CommandLineError`, which argparse does not catch."""
     name = flag.options[-1] if flag.options else str(flag.metavar)
 
     def read(word: str) -> object:

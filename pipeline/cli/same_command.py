@@ -1,4 +1,4 @@
-"""Write a command again for one file and one step, with the flags that a user gave it."""
+"""Writes the command that repeats one step of one file, with the flags that the user gave."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pipeline.base.launcher import REEL
 from pipeline.cli.options.declare import Arguments, Flag, flags_of
 from pipeline.cli.options.jobs import RunMedia
 
-_OF_BATCHES = frozenset({"manifest", "order", "limit", "retry_failed", "keep_going", "fail_fast", "continuing"})
-_OF_STEPS = frozenset({"from_step", "until", "only", "force"})
+_BATCH_FLAGS = frozenset({"manifest", "order", "limit", "retry_failed", "keep_going", "fail_fast", "continuing"})
+_STEP_FLAGS = frozenset({"from_step", "until", "only", "force"})
 
 
 def offering_again(arguments: RunMedia, emit: Emit) -> Emit:
-    """Return a function that passes events on; a failed step gets the command that repeats it.
+    """Return a function that passes events on to `emit`, and adds to each failed step the command that repeats it.
 
-    With a list of files, that command is not known: a file may have settings of its own there.
+    With `--manifest` there is no such command: a file in a list may have settings of its own.
     """
     if arguments.manifest:
         return emit
@@ -45,25 +45,22 @@ def _argument(media: Path) -> str:
 
 
 def _flags(arguments: Arguments) -> str:
-    """Return the flags that were given, as one would write them, but for those that concern several files."""
+    """Return the given flags as a user writes them, without those for batches and for the selection of steps."""
     words: list[str] = []
     for flag in flags_of(type(arguments)):
         value = getattr(arguments, flag.name)
-        if flag.options and value != flag.default and flag.name not in _OF_BATCHES | _OF_STEPS:
-            words += _written(flag, value)
+        if flag.options and value != flag.default and flag.name not in _BATCH_FLAGS | _STEP_FLAGS:
+            words += _words_of(flag, value)
     return shlex.join(words)
 
 
-def _written(flag: Flag, value: object) -> list[str]:
+def _words_of(flag: Flag, value: object) -> list[str]:
+    """Return a flag with its value as words of a command line."""
     option = next((spelling for spelling in flag.options if spelling.startswith("--")), flag.options[0])
     if flag.action == "toggle":
         return [option if value else option.replace("--", "--no-", 1)]
     if flag.action == "switch":
         return [option]
-    if isinstance(value, tuple):
-        return (
-            [part for spelling in value for part in (option, str(spelling))]
-            if flag.action == "append"
-            else [option, ",".join(map(str, value))]
-        )
-    return [option, str(value)]
+    if flag.action == "append" and isinstance(value, tuple):
+        return [word for part in value for word in (option, str(part))]
+    return [option, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]

@@ -1,4 +1,4 @@
-"""Errors of the command line: what is wrong, the nearest name, and how the command is written."""
+"""Errors of the command line. Each says what is wrong, names the nearest correct word, and shows the usage."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pipeline.cli.options.commands import COMMANDS, GROUPS
 from shared.nearest import nearest
 
 ANY_USAGE = "reel COMMAND [ARGUMENTS] [FLAGS]"
-_FEW = 3  # commands that a hint names
+_FEW = 3  # commands in a hint
 
 
 class CommandLineError(UsageError):
@@ -69,13 +69,13 @@ def unknown_flag(command: str, word: str, known: Mapping[str, Sequence[str]], us
 
 
 def surplus_word(command: str, word: str, usage: str) -> CommandLineError:
-    """Return the error for a word that is too many."""
+    """Return the error for one argument too many."""
     hint = f"leave it out; `./reel {command} --help` shows what the command takes"
     return CommandLineError("usage.surplus", f"`reel {command}` takes no `{word}` here", hint=hint, usage=usage)
 
 
 def missing_words(command: str, names: Sequence[str], usage: str) -> CommandLineError:
-    """Return the error where arguments or flags that the command needs are not given."""
+    """Return the error for required arguments or flags that were not given."""
     hint = f"`./reel {command} --help` shows an example"
     needed = " and ".join(f"`{name}`" for name in names)
     return CommandLineError("usage.missing", f"`reel {command}` needs {needed}", hint=hint, usage=usage)
@@ -90,6 +90,6 @@ def wrong_value(flag: str, word: str, expected: str, choices: Sequence[str], usa
 
 
 def refused(command: str, reason: str, usage: str) -> CommandLineError:
-    """Return the error for words that the parser refuses for another reason, such as a flag without its value."""
+    """Return the error for words that the parser rejects for another reason, such as a flag without its value."""
     hint = f"`./reel {command} --help` shows an example"
     return CommandLineError("usage.refused", f"`reel {command}`: {reason}", hint=hint, usage=usage)

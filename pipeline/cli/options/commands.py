@@ -1,4 +1,4 @@
-"""The table of commands: the words that name each, what it does, examples, its arguments, and the function it runs.
+"""The table of commands: each with its words, summary, examples, arguments and function.
 
 Standard library only and without dataclasses, so that `--help` answers before anything heavy is imported.
 """
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class Command(NamedTuple):
     """One command; its name is one word, or two.
 
-    `arguments` is a class of this package, `function` one of `pipeline.cli.commands`: both are imported when the
-    command is given. `resumes` says that the same command continues after an interrupt.
+    `arguments` names a class of `pipeline.cli.options`, and `function` a function of `pipeline.cli.commands`, each as
+    `module.name`; they are imported when the command is given. `resumes` says that after an interrupt the same command
+    continues the work.
     """
 
     name: str
@@ -43,7 +44,7 @@ GROUPS = {
     "cluster": "several machines that share a batch",
     "config": "settings",
 }
-"""The first words that several commands share, in the order of the help page."""
+"""The first words that several commands share, with what the group is about, in the order of the help page."""
 
 COMMANDS = (
     Command(
@@ -240,7 +241,7 @@ COMMANDS = (
 )  # fmt: skip
 
 WELCOME = Command("", "say what reel does and whether it is set up", (), "declare.Arguments", "help.welcome", False)
-"""The command of a call without a word."""
+"""The command of a call without any word."""
 
 
 def command_named(words: Sequence[str]) -> Command | None:

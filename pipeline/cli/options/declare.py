@@ -1,7 +1,7 @@
 """Declares the flags of a command: each is a field of the frozen dataclass that the command receives.
 
-A field's default is what the command receives where the flag is not given. A flag that sets a setting has None there,
-so that the settings of the project hold.
+A field's default is what the command receives where the flag is not given. It is None for a flag that sets a setting,
+so that the project's own settings apply.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Kind = Literal[
     "file", "folder", "stage", "backend", "model", "environment", "profile", "recipe", "guide", "language", "setting",
     "command", "",
 ]  # fmt: skip
-"""Says what a flag's value names; shell completion offers these names."""
+"""What a flag's value names; shell completion offers these names."""
 
-_FLAG = "flag"  # where a field's metadata holds it
+_FLAG = "flag"  # the key of the `Flag` in a field's metadata
 
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag, or an argument without a name where `options` is empty. `value` is what a flag stands for where none
-    is given with it."""
+    """One flag, or a positional argument where `options` is empty. `value` is the value of a flag that is given without
+    one. Of the flags of a command with the same `excludes`, at most one may be given."""
 
     name: str
     options: tuple[str, ...]
@@ -66,7 +66,7 @@ def argument(
     kind: Kind = "",
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """Declare an argument that is known by its place. `count` is that of argparse: how many words it takes."""
+    """Declare a positional argument. `count` is the number of words that it takes, as `nargs` of argparse."""
     default = () if count in {"*", "+"} else None
     required = count in {"", "+"}
     return _field(
@@ -99,8 +99,7 @@ def repeated(
 
 
 def switch(*options: str, group: str, help: str, setting: str = "", excludes: str = "", value: object = True) -> Any:
-    """Declare a flag without a value. It is False where it is not given, or None where it sets a setting to `value`.
-    Of several with the same `excludes` at most one may be given."""
+    """Declare a flag without a value. Where it is not given it is False, or None if it sets a setting to `value`."""
     shared: dict[str, Any] = {"setting": setting, "excludes": excludes, "default": None if setting else False}
     return _field(Flag("", options, help, group, action="switch", value=value, **shared))
 
@@ -135,11 +134,11 @@ class Arguments:
 
 
 def flags_of(arguments: type[Arguments]) -> list[Flag]:
-    """Return the flags of a command by group, after its arguments. These keep their order, except that those that take
-    one word come before those that take several, which would leave them none."""
+    """Return the positional arguments of a command, then its flags by group. Arguments that take several words come
+    last: they would leave none for those after them."""
     flags = [_named(declared) for declared in fields(arguments)]
-    by_place = sorted((flag for flag in flags if not flag.options), key=lambda flag: flag.count in {"*", "+"})
-    return [*by_place, *sorted((flag for flag in flags if flag.options), key=lambda flag: GROUPS.index(flag.group))]
+    positional = sorted((flag for flag in flags if not flag.options), key=lambda flag: flag.count in {"*", "+"})
+    return [*positional, *sorted((flag for flag in flags if flag.options), key=lambda flag: GROUPS.index(flag.group))]
 
 
 def _named(declared: Field[Any]) -> Flag:

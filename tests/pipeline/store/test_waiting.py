@@ -17,7 +17,7 @@ from pipeline.base.errors import Locked, UsageError
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 from pipeline.base.wait_limit import wait_limit_s
-from pipeline.cli.flag_values import with_waits_spelled_out
+from pipeline.cli.flag_values import with_explicit_waits
 from pipeline.cli.options.jobs import RunMedia
 from pipeline.cli.options.shared import WaitFlag
 from pipeline.cli.parser import parse
@@ -75,7 +75,7 @@ def test_the_flag_takes_a_time_and_leaves_a_file_alone(words: str, wait: str | N
 
 
 def test_a_word_before_the_flag_stays_what_it_is() -> None:
-    assert with_waits_spelled_out(["run", "10m", "--wait"]) == ["run", "10m", "--wait=forever"]
+    assert with_explicit_waits(["run", "10m", "--wait"]) == ["run", "10m", "--wait=forever"]
 
 
 @pytest.mark.parametrize(
