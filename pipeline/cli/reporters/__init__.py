@@ -1,4 +1,4 @@
-"""Reporters: show events to a user or a program, always on stderr."""
+"""Reporters show the events of a command to a user or a program, always on stderr."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from pipeline.base.display import one_line, readable
 from pipeline.base.events import Emit, Event
 
-_TEXTS = {"text", "message", "hint"}  # fields that may go over several lines; every other one is a name
+_TEXTS = {"text", "message", "hint"}  # fields that may have several lines; every other field is a name
 
 
 @contextlib.contextmanager
@@ -29,9 +29,9 @@ def open_reporter(kind: str) -> Iterator[Emit]:
 
         yield emit_json
     elif kind in {"plain", "verbose"}:
-        from pipeline.cli.reporters.plain_lines import Lines
+        from pipeline.cli.reporters.plain_lines import PlainLines
 
-        yield _escaping(Lines(verbose=kind == "verbose").emit)
+        yield _escaping(PlainLines(verbose=kind == "verbose").emit)
     else:
         from pipeline.cli.reporters.errors_only import errors_only
 
@@ -39,12 +39,8 @@ def open_reporter(kind: str) -> Iterator[Emit]:
 
 
 def _escaping(emit: Emit) -> Emit:
-    """Tell `emit` of events whose names and texts are safe on a terminal."""
-
-    def heard(event: Event) -> None:
-        emit(escaped(event))
-
-    return heard
+    """Return a function that passes events on to `emit` with their names and texts made safe for a terminal."""
+    return lambda event: emit(escaped(event))
 
 
 def escaped(event: Event) -> Event:

@@ -1,4 +1,4 @@
-"""Errors as lines, for a run whose progress is not shown; with the notes for the user, unless these are not wanted."""
+"""Prints errors as lines, for a command whose progress is not shown, and with them the notes for the user if wanted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.cli.reporters.plain_lines import line_of
 
 
 def errors_only(*, notes: bool) -> Emit:
-    """Return a reporter that prints each step that failed, and with `notes` each notice."""
+    """Return a reporter that prints each failed step, and with `notes` also each notice."""
 
     def emit(event: Event) -> None:
         if isinstance(event, events.StepFailedEvent):

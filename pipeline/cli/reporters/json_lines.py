@@ -1,4 +1,4 @@
-"""One JSON object an event, for programs that follow a run."""
+"""Prints one JSON object for each event, for programs that follow a run."""
 
 from __future__ import annotations
 

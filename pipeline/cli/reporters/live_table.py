@@ -1,7 +1,9 @@
-"""A run on a terminal: the files in progress, their steps, and the workers with their use, drawn a few times a second.
+"""Shows a run on a terminal: a table of the active files with their steps, and of the workers with the resources that
+they use, drawn a few times a second.
 
 Finished steps and files stay as lines above the table. Before a run begins, and in commands without one, there are only
-bars."""
+bars.
+"""
 
 from __future__ import annotations
 
@@ -22,32 +24,32 @@ from pipeline.base.display import unguarded
 from pipeline.base.events import Event
 from pipeline.cli.reporters.plain_lines import Headings, line_of
 from pipeline.cli.reporters.progress_bars import Bars
-from pipeline.cli.reporters.run_state import OVER, Board, Cell, ItemAtWork, WorkerAtWork, kind_of
+from pipeline.cli.reporters.run_state import OVER, ActiveItem, ActiveWorker, RunState, StepState, step_kind
 from shared.text.timecode import span
 
 Row = TypeVar("Row")
 
 _DRAWN_PER_S = 3
-_ROOM_TO_READ = 10  # lines of a terminal that has one for what is heard
+_TEXT_HEIGHT = 10  # lines of the smallest terminal on which recognised text gets one
 _LEAST_NAME, _MOST_NAME = 12, 40
-_CELL = 5  # `100%`, `reuse`, and a space before the next
-_OF_STEPS = (events.ItemStarted, events.StepStarted, events.StepReused, events.StepDone, events.StepSkipped)
+_CELL = 5  # columns: `100%`, and a space before the next
+_STEP_EVENTS = (events.ItemStarted, events.StepStarted, events.StepReused, events.StepDone, events.StepSkipped)
 _WORDS = {"ahead": (".", "dim"), "waits": ("wait", "yellow"), "done": ("ok", "green"), "reused": ("same", "dim"),
           "failed": ("FAIL", "bold red"), "skipped": ("-", "dim")}  # fmt: skip
 
 
 class LiveTable:
-    """Take events and draw them. Rich draws in its own thread, so a lock guards the state."""
+    """Draws a run from its events. Rich draws in its own thread, so a lock guards the state."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(file=unguarded(sys.stderr))
         self._bars = Bars(self._console)
-        self._board: Board | None = None
+        self._run: RunState | None = None
         self._headings = Headings()
         self._lock = threading.Lock()
         self._live = Live(
             console=self._console, get_renderable=self.drawn, refresh_per_second=_DRAWN_PER_S, transient=True,
-            redirect_stdout=False,  # it may be a pipe, with a reader of its own
+            redirect_stdout=False,  # stdout may be a pipe to another program
         )  # fmt: skip
 
     def __enter__(self) -> LiveTable:
@@ -58,86 +60,85 @@ class LiveTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            self._board = None  # the display ends empty, without a last drawing
+            self._run = None  # the last drawing is empty
         self._live.stop()
 
     def emit(self, event: Event) -> None:
         """Update the state with the event, and print the lines that stay."""
         with self._lock:
             if isinstance(event, events.RunStarted):
-                self._board = Board()
-            board = self._board
-            if board is not None:
-                board.hear(event, time.monotonic())
-        if board is None or isinstance(event, events.OfSetUp):
+                self._run = RunState()
+            run = self._run
+            if run is not None:
+                run.apply(event, time.monotonic())
+        if run is None or isinstance(event, events.OfSetUp):
             self._bars.emit(event)
-        elif (line := self._line(event, board.total)) is not None:
+        elif (line := self._line(event, run.total)) is not None:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def drawn(self) -> RenderableType:
-        """Return the bars of the set-up with the table below them."""
+        """Return the bars of the set-up, with the table below them once a run has begun."""
         with self._lock:
-            board = self._board
-            if board is None:
+            run = self._run
+            if run is None:
                 return self._bars.drawn()
             size = self._console.size
-            return Group(self._bars.drawn(), draw(board, size.width, size.height, time.monotonic()))
+            return Group(self._bars.drawn(), draw(run, size.width, size.height, time.monotonic()))
 
     def _line(self, event: Event, total: int | None) -> str | None:
-        """Return the line for an event. With one file every step gets a line; with many, each file's end and each
-        error."""
-        if total != 1 and isinstance(event, _OF_STEPS):
+        """Return the line that stays for an event. With one file, every step has one; with many, only the end of each
+        file and each error."""
+        if total != 1 and isinstance(event, _STEP_EVENTS):
             return None
         line = line_of(event)
         return line if line is None else self._headings.above(event, line)
 
 
-def draw(board: Board, width: int, height: int, now: float) -> RenderableType:
-    """Return the board in at most `height` lines of `width` columns."""
-    last_heard = [_heard(board, board.heard)] if board.heard and height >= _ROOM_TO_READ else []
-    # Without the headline, and two lines that the terminal needs: the one above, and the prompt.
-    room = max(height - 3 - len(last_heard), 1)
-    workers = list(board.workers.values())
+def draw(run: RunState, width: int, height: int, now: float) -> RenderableType:
+    """Draw a run in at most `height` lines of `width` columns."""
+    last_text = [_last_text(run, *run.last_text)] if run.last_text and height >= _TEXT_HEIGHT else []
+    # Without the headline, and without two lines that the terminal needs: the one above, and the prompt.
+    room = max(height - 3 - len(last_text), 1)
+    workers = list(run.workers.values())
     worker_lines = min(len(workers) + 1, max(room // 3, 2)) if workers and room >= 5 else 0
     item_lines = max(room - worker_lines, 1)
-    parts: list[RenderableType] = [_headline(board, now)]
-    if board.items and item_lines >= 2:
-        parts.append(_items(board, width, item_lines, now))
-    parts += last_heard
+    parts: list[RenderableType] = [_headline(run, now)]
+    if run.items and item_lines >= 2:
+        parts.append(_items(run, width, item_lines, now))
+    parts += last_text
     if worker_lines:
-        parts.append(_workers(board, workers, width, worker_lines, now))
+        parts.append(_workers(run, workers, width, worker_lines, now))
     return Group(*parts)
 
 
-def _heard(board: Board, heard: tuple[str, str]) -> Text:
-    """Return the text that came last, with its file where several are at work."""
-    item, text = heard
-    of = f"{item}: " if len(board.items) > 1 else ""
-    return Text(f"{of}{text}", style="italic", no_wrap=True, overflow="ellipsis")
+def _last_text(run: RunState, item: str, text: str) -> Text:
+    """Draw the newest recognised text, with the name of its file if several are active."""
+    name = f"{item}: " if len(run.items) > 1 else ""
+    return Text(f"{name}{text}", style="italic", no_wrap=True, overflow="ellipsis")
 
 
-def _headline(board: Board, now: float) -> Text:
-    counts = [f"{many} {state}" for state, many in sorted(board.finished.items())]
-    of = f" of {board.total}" if board.total is not None else ""
-    parts = [f"{board.finished.total()}{of} files finished", *counts]
-    if rate := board.rate(now):
+def _headline(run: RunState, now: float) -> Text:
+    counts = [f"{count} {state}" for state, count in sorted(run.finished.items())]
+    of_total = f" of {run.total}" if run.total is not None else ""
+    parts = [f"{run.finished.total()}{of_total} files finished", *counts]
+    if rate := run.rate(now):
         parts.append(f"{rate:.1f}x real time")
-    left = board.left_s(now)
-    if left is not None and board.finished.total() != board.total:
+    left = run.left_s(now)
+    if left is not None and run.finished.total() != run.total:
         parts.append(f"about {span(left)} left")
-    if waits := board.waiting().most_common(2):
-        parts.append("waiting for " + ", ".join(f"{what} ({many})" for what, many in waits))
+    if waits := run.waiting().most_common(2):
+        parts.append("waiting for " + ", ".join(f"{what} ({count})" for what, count in waits))
     return Text("; ".join(parts), style="bold", no_wrap=True, overflow="ellipsis")
 
 
-def _items(board: Board, width: int, lines: int, now: float) -> Table:
-    """Return a row for each file, with a column for each kind of step if they fit."""
-    shown = _first(list(board.items.values()), lines - 1, _is_running)
-    if (more := len(board.items) - len(shown)) > 0:
+def _items(run: RunState, width: int, lines: int, now: float) -> Table:
+    """Draw a row for each file, with a column for each kind of step if the columns fit."""
+    shown = _selected(list(run.items.values()), lines - 1, _is_running)
+    if (more := len(run.items) - len(shown)) > 0:
         shown, more = shown[:-1], more + 1
-    kinds = list(dict.fromkeys(kind_of(step) for item in board.items.values() for step in item.cells))
-    wanted = max((len(item.name) for item in shown), default=0)
-    name_width = min(max(wanted, _LEAST_NAME), _MOST_NAME)
+    kinds = list(dict.fromkeys(step_kind(step) for item in run.items.values() for step in item.steps))
+    longest = max((len(item.name) for item in shown), default=0)
+    name_width = min(max(longest, _LEAST_NAME), _MOST_NAME)
     wide = name_width + 1 + sum(max(len(kind), _CELL) + 1 for kind in kinds) <= width
     narrow = not wide and _LEAST_NAME + 1 + len(kinds) * (_CELL + 1) <= width
     grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim", show_edge=False)
@@ -150,62 +151,62 @@ def _items(board: Board, width: int, lines: int, now: float) -> Table:
                 kind if wide else kind[:_CELL], width=max(len(kind), _CELL) if wide else _CELL, no_wrap=True
             )
         for item in shown:
-            grid.add_row(item.name, *(_of_kind(item, kind, now) for kind in kinds))
+            grid.add_row(item.name, *(_kind_cell(item, kind, now) for kind in kinds))
     else:
         grid.add_column("STEPS", no_wrap=True, overflow="ellipsis")
         for item in shown:
-            grid.add_row(item.name, _in_words(item, now))
+            grid.add_row(item.name, _one_line_progress(item, now))
     if more > 0:
         grid.add_row(Text(f"and {more} more", style="dim"))
     return grid
 
 
-def _of_kind(item: ItemAtWork, kind: str, now: float) -> Text:
-    """Return the cell of a file and a kind of step. Of several steps it shows the one that matters most now."""
-    cells = [cell for step, cell in item.cells.items() if kind_of(step) == kind]
-    if not cells:
+def _kind_cell(item: ActiveItem, kind: str, now: float) -> Text:
+    """Draw the steps of one kind of a file in one cell: the one that matters most now."""
+    steps = [state for step, state in item.steps.items() if step_kind(step) == kind]
+    if not steps:
         return Text("")
-    for state in ("failed", "runs", "waits"):
-        for cell in cells:
-            if cell.state == state:
-                return _cell(cell, now)
-    over = sum(cell.state in OVER for cell in cells)
-    return Text(f"{over}/{len(cells)}") if 0 < over < len(cells) else _cell(cells[0], now)
+    for name in ("failed", "runs", "waits"):
+        for step in steps:
+            if step.state == name:
+                return _cell(step, now)
+    over = sum(step.state in OVER for step in steps)
+    return Text(f"{over}/{len(steps)}") if 0 < over < len(steps) else _cell(steps[0], now)
 
 
-def _cell(cell: Cell, now: float) -> Text:
-    if cell.state == "runs":
-        return Text(f"{cell.done:.0%}" if cell.done else span(now - cell.since), style="cyan")
-    word, style = _WORDS[cell.state]
+def _cell(step: StepState, now: float) -> Text:
+    if step.state == "runs":
+        return Text(f"{step.done:.0%}" if step.done else span(now - step.since), style="cyan")
+    word, style = _WORDS[step.state]
     return Text(word, style=style)
 
 
-def _in_words(item: ItemAtWork, now: float) -> Text:
-    """Return `5/9 asr 45%, diarize waits`, for a terminal without room for columns."""
-    over = sum(cell.state in OVER for cell in item.cells.values())
-    text = Text(f"{over}/{len(item.cells)}")
-    for step, cell in item.cells.items():
-        if cell.state in {"runs", "waits", "failed"}:
-            text.append_text(Text(f" {step} ")).append_text(_cell(cell, now))
+def _one_line_progress(item: ActiveItem, now: float) -> Text:
+    """Draw `5/9 asr 45%, diarize waits`, for a terminal without room for columns."""
+    over = sum(state.state in OVER for state in item.steps.values())
+    text = Text(f"{over}/{len(item.steps)}")
+    for step, state in item.steps.items():
+        if state.state in {"runs", "waits", "failed"}:
+            text.append_text(Text(f" {step} ")).append_text(_cell(state, now))
     return text
 
 
-def _first(rows: Sequence[Row], lines: int, matters: Callable[[Row], bool]) -> list[Row]:
-    """Return as many rows as there are lines for, those that matter first, in their own order: a row that jumps cannot
-    be read."""
-    kept = sorted(range(len(rows)), key=lambda number: (not matters(rows[number]), number))[:lines]
+def _selected(rows: Sequence[Row], lines: int, is_important: Callable[[Row], bool]) -> list[Row]:
+    """Return as many rows as fit, important ones before others. They keep their order: a row that moves is hard to
+    read."""
+    kept = sorted(range(len(rows)), key=lambda number: (not is_important(rows[number]), number))[:lines]
     return [rows[number] for number in sorted(kept)]
 
 
-def _is_running(item: ItemAtWork) -> bool:
-    return any(cell.state == "runs" for cell in item.cells.values())
+def _is_running(item: ActiveItem) -> bool:
+    return any(state.state == "runs" for state in item.steps.values())
 
 
-def _workers(board: Board, workers: Sequence[WorkerAtWork], width: int, lines: int, now: float) -> Table:
-    """Return a row for each worker: its use of the machine, and its current step."""
-    shown = _first(workers, lines - 1, lambda worker: worker.job is not None)
+def _workers(run: RunState, workers: Sequence[ActiveWorker], width: int, lines: int, now: float) -> Table:
+    """Draw a row for each worker: the resources that it uses, and its current step."""
+    shown = _selected(workers, lines - 1, lambda worker: worker.job is not None)
     gpu, many_hosts = any(worker.gpu_memory_mb for worker in workers), len({worker.host for worker in workers}) > 1
-    name_width = max(min(max(len(_called(worker, many_hosts)) for worker in shown), width // 3), 6)
+    name_width = max(min(max(len(_worker_name(worker, many_hosts)) for worker in shown), width // 3), 6)
     grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim", show_edge=False)
     grid.add_column("WORKER", width=name_width, no_wrap=True, overflow="ellipsis")
     grid.add_column("CORES", justify="right", width=5)
@@ -214,12 +215,14 @@ def _workers(board: Board, workers: Sequence[WorkerAtWork], width: int, lines: i
         grid.add_column("GPU", justify="right", width=7, no_wrap=True)
     grid.add_column("DOES", no_wrap=True, overflow="ellipsis")
     for worker in shown:
-        taken = [_amount(worker.memory_mb), *([_amount(worker.gpu_memory_mb or 0.0)] if gpu else [])]
-        grid.add_row(_called(worker, many_hosts), f"{worker.cores:.1f}", *taken, _does(board, worker, now))
+        memory = [_amount(worker.memory_mb), *([_amount(worker.gpu_memory_mb or 0.0)] if gpu else [])]
+        grid.add_row(
+            _worker_name(worker, many_hosts), f"{worker.cores:.1f}", *memory, _worker_activity(run, worker, now)
+        )
     return grid
 
 
-def _called(worker: WorkerAtWork, many_hosts: bool) -> str:
+def _worker_name(worker: ActiveWorker, many_hosts: bool) -> str:
     return f"{worker.name} {worker.label}{f' on {worker.host}' if many_hosts else ''}"
 
 
@@ -227,10 +230,10 @@ def _amount(megabytes: float) -> str:
     return f"{megabytes / 1000:.1f} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB" if megabytes else "-"
 
 
-def _does(board: Board, worker: WorkerAtWork, now: float) -> str:
+def _worker_activity(run: RunState, worker: ActiveWorker, now: float) -> str:
     if worker.job is None:
         return "waits" if worker.loaded else "starts"
     name, step = worker.job
-    item = board.items.get(name)
-    rate = item.rate(step, now) if item and step in item.cells else None
+    item = run.items.get(name)
+    rate = item.rate(step, now) if item and step in item.steps else None
     return f"{step} of {name}{f', {rate:.1f}x' if rate else ''}"

@@ -1,4 +1,4 @@
-"""One line an event; readable in a pipe, in a log and without colour."""
+"""Prints one line for each event, readable in a pipe, in a log and without colour."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from pipeline.base import events
 from pipeline.base.display_paths import shown
 from pipeline.base.events import Event
 from pipeline.cli.failure_lines import lines_below
-from pipeline.cli.reporters.transfer_rate import Pace
+from pipeline.cli.reporters.transfer_rate import TransferRate
 from pipeline.publishing.beside import is_job_folder
 from shared.stage import Fact
 from shared.text.timecode import clock, span
 
 _FACTS_SHOWN = 3
-_BETWEEN_FILE_LINES_S = 15.0  # in a log that is read later, more is too much
+_BETWEEN_FILE_LINES_S = 15.0  # more lines would fill a log
 _SMALL_BYTES = 1_000_000
-_OF_FILES = (events.FileStarted, events.FileProgress, events.FileEnded)
-_LEAST_RATED_S = 0.5  # the rate of something shorter says nothing
+_FILE_EVENTS = (events.FileStarted, events.FileProgress, events.FileEnded)
+_LEAST_RATED_S = 0.5  # a rate over a shorter time is not reliable
 _REASON_LENGTH = 70  # `reel plan` shows all of it
 
 
 class Headings:
-    """Print a file's name before its steps, whenever the file changes: several files are in progress at once."""
+    """Puts a file's name above its steps whenever the file changes: several files are in progress at once."""
 
     def __init__(self) -> None:
         self._item: str | None = None
 
     def above(self, event: Event, line: str) -> str:
-        """Return the line, after the file's name if the line before belonged to another file."""
+        """Return the line, below the file's name if the line before belonged to another file."""
         item = getattr(event, "item", None)
         if item is None or isinstance(event, events.ItemFinished):
             return line
@@ -38,46 +38,46 @@ class Headings:
         return line if item == before or isinstance(event, events.ItemStarted) else f"{item}\n{line}"
 
 
-class Lines:
-    """Print a line for each event that matters to a user; for a long transfer, a line from time to time. With `verbose`
-    also for workers, and for steps that wait. In a batch, each line names its file."""
+class PlainLines:
+    """Prints a line for each event that matters to a user, and for a long transfer a line every few seconds. With
+    `verbose`, also for workers and waiting steps. In a batch, each line names its file."""
 
     def __init__(self, between_s: float = _BETWEEN_FILE_LINES_S, *, verbose: bool = False) -> None:
         self._between_s = between_s
         self._verbose = verbose
-        self._coming: dict[tuple[str, str], tuple[Pace, float]] = {}
+        self._transfers: dict[tuple[str, str], tuple[TransferRate, float]] = {}  # with the time of their last line
         self._headings = Headings()
-        self._several = False  # files, whose lines may mix
+        self._many_files = False  # whose lines may mix
 
     def emit(self, event: Event) -> None:
-        """Print the event, if it is worth a line."""
-        line = self._of_file(event) if isinstance(event, _OF_FILES) else line_of(event)
+        """Print the event if it has a line."""
+        line = self._file_line(event) if isinstance(event, _FILE_EVENTS) else line_of(event)
         if line is None and self._verbose:
             line = detail_of(event)
         if isinstance(event, events.RunStarted):
-            self._several = event.items != 1
+            self._many_files = event.items != 1
         if line is not None:
-            text = _named(event, line) if self._several else self._headings.above(event, line)
+            text = _named(event, line) if self._many_files else self._headings.above(event, line)
             print(text, file=sys.stderr, flush=True)
 
-    def _of_file(self, event: events.FileStarted | events.FileProgress | events.FileEnded) -> str | None:
+    def _file_line(self, event: events.FileStarted | events.FileProgress | events.FileEnded) -> str | None:
         key, now = (event.what, event.file), time.monotonic()
         if isinstance(event, events.FileEnded):
-            self._coming.pop(key, None)
+            self._transfers.pop(key, None)
             return line_of(event)
-        if key not in self._coming:
-            self._coming[key] = Pace(event.done_bytes, event.total_bytes), now
-        pace, printed_at = self._coming[key]
-        pace.reach(event.done_bytes)
+        if key not in self._transfers:
+            self._transfers[key] = TransferRate(event.done_bytes, event.total_bytes), now
+        rate, printed_at = self._transfers[key]
+        rate.update(event.done_bytes)
         if isinstance(event, events.FileStarted) or now - printed_at < self._between_s:
             return line_of(event)
-        self._coming[key] = pace, now
+        self._transfers[key] = rate, now
         so_far = f"{_megabytes(event.done_bytes)} of {_megabytes(event.total_bytes)}"
-        return "  " + ", ".join(filter(None, [f"{event.file}: {so_far}", pace.text()]))
+        return "  " + ", ".join(filter(None, [f"{event.file}: {so_far}", rate.text()]))
 
 
 def _named(event: Event, text: str) -> str:
-    """Return the lines of an event, each after the name of its file, so that `grep` finds all of a file."""
+    """Return the lines of an event, each after its file's name, so that `grep` finds all lines of a file."""
     item = getattr(event, "item", None)
     if item is None or isinstance(event, events.ItemStarted | events.ItemFinished):
         return text
@@ -85,7 +85,7 @@ def _named(event: Event, text: str) -> str:
 
 
 def line_of(event: Event) -> str | None:
-    """Return the event as a line; None for events that only move a bar."""
+    """Return the event as a line; None for an event that only moves a bar."""
     match event:
         case events.SetupStarted(what, size):
             return f"setting up {what}{f' ({size / 1e6:.0f} MB)' if size else ''}"
@@ -126,7 +126,7 @@ def line_of(event: Event) -> str | None:
         case events.ItemFinished(item, "skipped", _, _, reason):
             return f"{item}: skipped, {reason}"
         case events.ItemFinished(item, state, seconds, folder):
-            if folder and is_job_folder(folder):  # hidden: what a user looks for lies beside the media
+            if folder and is_job_folder(folder):  # a hidden folder: the user's files lie beside the film
                 folder = folder.parent.parent
             return f"{item}: {state} in {span(seconds)}{f', in {shown(folder)}' if folder else ''}"
         case _:
@@ -134,7 +134,7 @@ def line_of(event: Event) -> str | None:
 
 
 def detail_of(event: Event) -> str | None:
-    """Return an event of a worker, or of a step that waits, as a line; None for other events."""
+    """Return the line of a worker's event or of a waiting step, for `verbose`; None for other events."""
     match event:
         case events.WorkerStarted(worker, label, host, generation):
             again = f", process {generation} in this place" if generation > 1 else ""

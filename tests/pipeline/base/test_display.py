@@ -23,7 +23,7 @@ from pipeline.base.display import guarded_streams, json_text, one_line, readable
 from pipeline.base.events import Event
 from pipeline.cli.reporters import escaped, open_reporter
 from pipeline.cli.reporters.live_table import draw
-from pipeline.cli.reporters.run_state import Board
+from pipeline.cli.reporters.run_state import RunState
 from pipeline.publishing.run_report.gantt import LOADING, Bar, Chart, Lane, as_svg
 from tests.conftest import ROOT, Reel
 
@@ -128,11 +128,11 @@ def test_reporters_show_names_escaped_and_json_lines_exactly(capsys: pytest.Capt
 
 
 def test_the_live_table_shows_names_escaped() -> None:
-    board = Board()
+    run = RunState()
     for event in EVENTS[:2]:
-        board.hear(escaped(event), 0.0)
+        run.apply(escaped(event), 0.0)
     console = Console(file=io.StringIO(), width=200, force_terminal=False)
-    console.print(draw(board, 200, 20, 1.0))
+    console.print(draw(run, 200, 20, 1.0))
     assert isinstance(console.file, io.StringIO)
     assert is_safe(console.file.getvalue(), "\n\t")
 

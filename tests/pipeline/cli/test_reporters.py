@@ -15,9 +15,9 @@ from rich.console import Console
 
 from pipeline.base import events
 from pipeline.cli.reporters import open_reporter
-from pipeline.cli.reporters.plain_lines import Headings, Lines, line_of
+from pipeline.cli.reporters.plain_lines import Headings, PlainLines, line_of
 from pipeline.cli.reporters.progress_bars import Bars
-from pipeline.cli.reporters.transfer_rate import Pace
+from pipeline.cli.reporters.transfer_rate import TransferRate
 
 
 def test_a_finished_step_tells_its_rate_and_what_it_found() -> None:
@@ -96,30 +96,30 @@ def _first(hint: object) -> object:
 
 
 def test_the_pace_of_a_transfer_is_that_of_the_last_seconds() -> None:
-    pace = Pace(500_000_000, 1_000_000_000, now=0.0)  # an earlier attempt brought the first half
-    assert pace.text(now=0.1) == ""
-    pace.reach(505_000_000, now=1.0)
-    assert pace.text(now=1.0) == "5.0 MB/s, 1m39s left"
+    rate = TransferRate(500_000_000, 1_000_000_000, now=0.0)  # an earlier attempt brought the first half
+    assert rate.text(now=0.1) == ""
+    rate.update(505_000_000, now=1.0)
+    assert rate.text(now=1.0) == "5.0 MB/s, 1m39s left"
     for second in range(2, 40):
-        pace.reach(505_000_000 + second * 1_000_000, now=float(second))
-    assert pace.text(now=39.0).startswith("1.0 MB/s")
+        rate.update(505_000_000 + second * 1_000_000, now=float(second))
+    assert rate.text(now=39.0).startswith("1.0 MB/s")
 
 
 def test_a_stalled_or_very_slow_transfer_is_marked() -> None:
-    pace = Pace(0, 10_000_000, now=0.0)
-    pace.reach(5_000_000, now=2.0)
-    assert pace.text(now=20.0) == "stalled: nothing for 18s"
-    slow = Pace(0, 10_000_000, now=0.0)
+    rate = TransferRate(0, 10_000_000, now=0.0)
+    rate.update(5_000_000, now=2.0)
+    assert rate.text(now=20.0) == "stalled: nothing for 18s"
+    slow = TransferRate(0, 10_000_000, now=0.0)
     for second in range(1, 9):
-        slow.reach(second * 100, now=float(second))
+        slow.update(second * 100, now=float(second))
     assert slow.text(now=8.0).startswith("only 0.1 kB/s")
 
 
 def test_a_transfer_that_starts_over_has_a_pace_again() -> None:
-    pace = Pace(9_000_000, 10_000_000, now=0.0)
-    pace.reach(1_000_000, now=1.0)
-    pace.reach(3_000_000, now=2.0)
-    assert pace.text(now=2.0) == "2.0 MB/s, 3.5s left"
+    rate = TransferRate(9_000_000, 10_000_000, now=0.0)
+    rate.update(1_000_000, now=1.0)
+    rate.update(3_000_000, now=2.0)
+    assert rate.text(now=2.0) == "2.0 MB/s, 3.5s left"
 
 
 def _fetch(file: str = "model.bin") -> list[events.Event]:
@@ -134,7 +134,7 @@ def _fetch(file: str = "model.bin") -> list[events.Event]:
 
 
 def test_in_a_pipe_a_file_has_lines_that_tell_where_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = Lines(between_s=0.0)
+    lines = PlainLines(between_s=0.0)
     for event in _fetch():
         lines.emit(event)
     told = capsys.readouterr().err.splitlines()
@@ -144,7 +144,7 @@ def test_in_a_pipe_a_file_has_lines_that_tell_where_it_is(capsys: pytest.Capture
 
 
 def test_in_a_pipe_a_file_that_is_quick_has_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = Lines()
+    lines = PlainLines()
     for event in _fetch():
         lines.emit(event)
     assert len(capsys.readouterr().err.splitlines()) == 4, "begun, going on, the file, done"
