@@ -1,7 +1,9 @@
-"""`reel plan`: show what `run` would do and why."""
+"""`reel plan`: show what `run` would do, and why."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -16,7 +18,6 @@ from pipeline.engine.admission import Admission, check_media, unreadable
 from pipeline.engine.costs import Estimate, estimates
 from pipeline.engine.folder_walk import describe_skipped
 from pipeline.engine.item import Item
-from pipeline.engine.library.chosen_subtitle import SubtitleChooser
 from pipeline.engine.library.skip_existing import ExistingFilter, open_chooser
 from pipeline.engine.media_list import Request
 from pipeline.engine.preview import StepPreview, published_before
@@ -24,64 +25,53 @@ from pipeline.engine.project import Project
 from pipeline.engine.set_up_needs import needs_of
 from pipeline.plan.result_key import short
 from pipeline.publishing.batch_media import BatchMedia
-from pipeline.store.results import ResultStore
 from shared.language_model import Usage
+
+
+@dataclass(frozen=True)
+class _FilePreview:
+    """Preview of one media file: `entry` for `--json`, the same as text, and the error that a run would report."""
+
+    entry: dict[str, JsonValue]
+    text: str
+    due: tuple[StepPreview, ...] = ()  # steps that a run would do
+    estimates: tuple[tuple[str, Estimate], ...] = ()  # use of services, each with the name of the file
+    error: ReelError | None = None
 
 
 def plan(arguments: PlanMedia) -> CommandResult:
     """Preview the plan of every media file; writes nothing."""
     project = selecting(project_of(arguments), arguments)
-    items: list[JsonValue] = []
-    without = "" if project.settings.makes_film else ", no copy of the film"
-    due: list[StepPreview] = []
-    asked: list[tuple[str, Estimate]] = []
     walk = walk_of(project)
     requests = requests_of(arguments, Path.cwd(), walk)
-    texts = [f"recipe {project.settings.recipe}, profile {project.planner.profile.name}{without}"]
-    texts += filter(None, [describe_skipped(walk.passed)])
     admission = _checked_admission(project, requests)
-    passing, chooser = _passing(project, admission, requests), _chooser(project)
-    refused: list[ReelError] = []
-    for request in requests:
-        try:
-            check_media(request.media)
-            request, skipped = passing.decide(request) if passing else (request, "")
-            if skipped:
-                name = admission.name(request.media)
-                items.append({"name": name, "media": str(request.media), "steps": [], "skipped": skipped})
-                texts.append(f"{name}\nskipped: {skipped}")
-                continue
-            item, previews = _look_at(chooser.choose(request), project.store, admission)
-        except (BadInput, OSError) as error:
-            refused.append(error if isinstance(error, BadInput) else unreadable(request.media, error))
-            if len(requests) == 1:
-                raise refused[0] from error
-            name, code = admission.name(request.media), refused[-1].code
-            items.append({"name": name, "media": as_text(request.media), "steps": [], "error": code})
-            texts.append(f"{one_line(name)}\nwould fail: {refused[-1].message} [{code}]")
-            continue
-        due += [preview for preview in previews if preview.verdict != "reused"]
-        asked += [(item.name, estimate) for estimate in estimates(previews, project.store)]
-        places: dict[str, JsonValue] = {"media": str(item.media), "folder": str(item.folder)}
-        items.append({"name": item.name, **places, "steps": [_data(preview) for preview in previews]})
-        texts.append(f"{one_line(item.name)}\n{_listed(previews, explain=arguments.explain)}")
-    needs = needs_of([preview.step for preview in due], project.installed, admission.surroundings.fallbacks)
-    texts += needs_texts(needs)
-    texts += [f"estimated use of services:\n{table([_told(*estimate) for estimate in asked])}"] if asked else []
+    previewer = _Previewer(project, admission, requests, explain=arguments.explain)
+    files = [previewer.preview(request) for request in requests]
+    errors = tuple(file.error for file in files if file.error)
+    if errors and len(requests) == 1:
+        raise errors[0]
+    due = [preview.step for file in files for preview in file.due]
+    needs = needs_of(due, project.installed, admission.surroundings.fallbacks)
+    asked = [estimate for file in files for estimate in file.estimates]
+    film = "" if project.settings.makes_film else ", no copy of the film"
+    texts = [f"recipe {project.settings.recipe}, profile {project.planner.profile.name}{film}"]
+    texts += filter(None, [describe_skipped(walk.passed)])
+    texts += [*(file.text for file in files), *needs_texts(needs)]
+    texts += [f"estimated use of services:\n{table([_service_row(*estimate) for estimate in asked])}"] if asked else []
     data: dict[str, JsonValue] = {
         "recipe": project.settings.recipe,
         "profile": project.planner.profile.name,
         "film": project.settings.makes_film,
-        "items": items,
+        "items": [file.entry for file in files],
         "passed_over": dict(walk.passed),
         **needs_data(needs),
-        "services": [_service(*estimate) for estimate in asked],
+        "services": [_service_data(*estimate) for estimate in asked],
     }
-    return CommandResult(data, "\n\n".join(texts), EXIT_SOME_FAILED if refused else EXIT_OK, tuple(refused))
+    return CommandResult(data, "\n\n".join(texts), EXIT_SOME_FAILED if errors else EXIT_OK, errors)
 
 
-def _checked_admission(project: Project, requests: list[Request]) -> Admission:
-    """Return what prepares the items of these requests. Raises `UsageError` for settings that cannot be."""
+def _checked_admission(project: Project, requests: Sequence[Request]) -> Admission:
+    """Return the admission of these requests. Raises `UsageError` for settings that cannot be."""
     batch = BatchMedia(request.media for request in requests)
     records, surroundings = project.records(), project.surroundings()
     admission = Admission(project.planner, records, surroundings, project.folders.output, batch)
@@ -89,51 +79,79 @@ def _checked_admission(project: Project, requests: list[Request]) -> Admission:
     return admission
 
 
-def _passing(project: Project, admission: Admission, requests: list[Request]) -> ExistingFilter | None:
-    """Return what decides which files are passed over, where the settings ask for that."""
-    if not project.settings.skip_existing:
-        return None
-    passing = ExistingFilter(project.installed, project.store.index, admission)
-    passing.look_ahead(requests)
-    return passing
+class _Previewer:
+    """Previews the media files of one command."""
+
+    def __init__(self, project: Project, admission: Admission, requests: Sequence[Request], *, explain: bool) -> None:
+        self._store, self._admission, self._explain = project.store, admission, explain
+        self._chooser = open_chooser(project.installed, project.store.index, project.planner)
+        self._existing: ExistingFilter | None = None
+        if project.settings.skip_existing:
+            self._existing = ExistingFilter(project.installed, project.store.index, admission)
+            self._existing.look_ahead(requests)
+
+    def preview(self, request: Request) -> _FilePreview:
+        """Return the preview of a media file. An error about the file is part of it."""
+        try:
+            return self._preview(request)
+        except BadInput as error:
+            return self._failed(request, error)
+        except OSError as error:
+            return self._failed(request, unreadable(request.media, error))
+
+    def _preview(self, request: Request) -> _FilePreview:
+        check_media(request.media)
+        request, skipped = self._existing.decide(request) if self._existing else (request, "")
+        if skipped:
+            name = self._admission.name(request.media)
+            entry: dict[str, JsonValue] = {"name": name, "media": str(request.media), "steps": [], "skipped": skipped}
+            return _FilePreview(entry, f"{name}\nskipped: {skipped}")
+        item, previews = self._previews(self._chooser.choose(request))
+        entry = {"name": item.name, "media": str(item.media), "folder": str(item.folder)}
+        entry["steps"] = [_step_data(preview) for preview in previews]
+        listed = _explained(previews) if self._explain else table([_step_row(preview) for preview in previews])
+        return _FilePreview(
+            entry,
+            f"{one_line(item.name)}\n{listed}",
+            tuple(preview for preview in previews if preview.verdict != "reused"),
+            tuple((item.name, estimate) for estimate in estimates(previews, self._store)),
+        )
+
+    def _previews(self, request: Request) -> tuple[Item, list[StepPreview]]:
+        """Return the item of a request, with what a run would do with each step."""
+        digest = self._store.media(request.media).digest
+        if before := self._admission.finished(request, digest):
+            return before[0], published_before(before[0].plan, before[1].keys)
+        item = self._admission.item(request, digest)
+        return item, self._admission.preview(item)
+
+    def _failed(self, request: Request, error: BadInput) -> _FilePreview:
+        name = self._admission.name(request.media)
+        entry: dict[str, JsonValue] = {
+            "name": name, "media": as_text(request.media), "steps": [], "error": error.code,
+        }  # fmt: skip
+        text = f"{one_line(name)}\nwould fail: {error.message} [{error.code}]"
+        return _FilePreview(entry, text, error=error)
 
 
-def _chooser(project: Project) -> SubtitleChooser:
-    """Return what chooses the existing subtitle of each film."""
-    return open_chooser(project.installed, project.store.index, project.planner)
+def _step_row(preview: StepPreview) -> tuple[str, ...]:
+    return preview.step.id, preview.step.backend_name, preview.verdict, preview.why
 
 
-def _look_at(request: Request, store: ResultStore, admission: Admission) -> tuple[Item, list[StepPreview]]:
-    """Return the item of a request and what a run would do for it. Raises `BadInput` and `OSError`."""
-    digest = store.media(request.media).digest
-    if before := admission.finished(request, digest):
-        return before[0], published_before(before[0].plan, before[1].keys)
-    item = admission.item(request, digest)
-    return item, admission.preview(item)
-
-
-def _listed(previews: list[StepPreview], *, explain: bool) -> str:
-    rows = [(p.step.id, p.step.backend_name, p.verdict, p.why) for p in previews]
-    return _explained(previews) if explain else table(rows)
-
-
-def _explained(previews: list[StepPreview]) -> str:
+def _explained(previews: Sequence[StepPreview]) -> str:
     """Return each step, with every ingredient of its key that has changed since it last ran for this file."""
+    due = {preview.step.id for preview in previews if preview.verdict != "reused"}
     lines = []
     for preview in previews:
         lines.append(f"{preview.step.id}  {preview.step.backend_name}  {preview.verdict}")
         changed = [(f"  {change.place}", f"{short(change.old)} -> {short(change.new)}") for change in preview.changes]
         lines += table(changed).splitlines() or [f"  {preview.reason}"]
-        if preview.changes and (waiting := sorted(preview.step.needs & _due(previews))):
+        if preview.changes and (waiting := sorted(preview.step.needs & due)):
             lines.append(f"  and what {', '.join(waiting)} will give")
     return "\n".join(lines)
 
 
-def _due(previews: list[StepPreview]) -> set[str]:
-    return {preview.step.id for preview in previews if preview.verdict != "reused"}
-
-
-def _data(preview: StepPreview) -> JsonValue:
+def _step_data(preview: StepPreview) -> JsonValue:
     return {
         "step": preview.step.id,
         "stage": preview.step.stage.name,
@@ -146,8 +164,8 @@ def _data(preview: StepPreview) -> JsonValue:
     }
 
 
-def _told(name: str, estimate: Estimate) -> tuple[str, ...]:
-    """Return an estimate as a row."""
+def _service_row(name: str, estimate: Estimate) -> tuple[str, ...]:
+    """Return an estimate as a row of a table."""
     usage = estimate.usage
     if usage is None:
         amount = "not known until the media file has been read"
@@ -157,6 +175,6 @@ def _told(name: str, estimate: Estimate) -> tuple[str, ...]:
     return name, estimate.step, estimate.asked.host, amount
 
 
-def _service(name: str, estimate: Estimate) -> JsonValue:
+def _service_data(name: str, estimate: Estimate) -> JsonValue:
     usage = estimate.usage.model_dump() if estimate.usage else dict.fromkeys(Usage.model_fields)
     return {"name": name, "step": estimate.step, "host": estimate.asked.host, **usage, "cost": estimate.cost}
