@@ -38,7 +38,7 @@ def summary(result: BatchResult) -> str:
     return "\n".join([counted, *quality, *([table(rows)] if rows else [])])
 
 
-def asked_of(result: BatchResult) -> str | None:
+def service_usage(result: BatchResult) -> str | None:
     """Return the total usage of services as a sentence; None if no service was asked."""
     usage = sum((item.asked for item in result.items), NOTHING)
     costs = [item.cost for item in result.items if item.cost is not None]

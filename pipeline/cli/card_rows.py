@@ -1,4 +1,4 @@
-"""The rows of `reel doctor` about the cards of this machine: what they are, and what computes on them or not."""
+"""The rows of `reel doctor` about the graphics cards of this machine, and about the libraries that compute on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def card_rows(machine: Hardware, usable: Hardware, use: Mapping[str, CardUse], e
 
     `usable` is the machine with the cards that work is placed on; `use` holds the memory that is free now, by UUID.
     """
-    rows: list[Row] = [("ok" if card in usable.cuda else "note", "card", _about(card, use)) for card in machine.cuda]
+    rows: list[Row] = [
+        ("ok" if card in usable.cuda else "note", "card", _card_text(card, use)) for card in machine.cuda
+    ]
     if machine.card_trouble:
         rows.append(("note", "card", machine.card_trouble))
     chosen = environ.get(VISIBLE)
@@ -37,10 +39,10 @@ def card_rows(machine: Hardware, usable: Hardware, use: Mapping[str, CardUse], e
 
 
 def proof_rows(usable: Hardware, environments: Environments, families: Iterable[str], proofs: CardProofs) -> list[Row]:
-    """Have each library of these environments that is built compute on the card, record the outcome, and return a row
-    for each. Takes seconds for each."""
+    """Run a small computation on the card with each library of these environments, if they are built. Record each
+    outcome, and return a row for it. Takes some seconds for each library."""
     rows: list[Row] = []
-    for family, library in sorted(_on_cards()):
+    for family, library in sorted(_card_libraries()):
         if not usable.cuda or library in usable.card_problems or family not in families:
             continue
         if environments.status(family).state == "ready":
@@ -51,14 +53,14 @@ def proof_rows(usable: Hardware, environments: Environments, families: Iterable[
     return rows
 
 
-def _on_cards() -> set[tuple[str, str]]:
-    """Return every environment with a library of it that computes on cards."""
+def _card_libraries() -> set[tuple[str, str]]:
+    """Return the pairs of an environment and a library in it that computes on cards."""
     backends = (backend for stage in STAGES.values() for backend in stage.backends.values())
     on_cards = (backend for backend in backends if "cuda" in backend.accelerators)
     return {(backend.card_environment or backend.environment, backend.card_library) for backend in on_cards}
 
 
-def _about(card: Card, use: Mapping[str, CardUse]) -> str:
+def _card_text(card: Card, use: Mapping[str, CardUse]) -> str:
     memory = f"{card.memory_mib / 1024:.1f} GiB" if card.memory_mib else "memory unknown"
     now = use.get(card.uuid)
     free = f", {now.free_mb * 1e6 / 2**30:.1f} GiB free now" if now else ""

@@ -1,4 +1,4 @@
-"""Puts into words what a job would set up first, and what would keep it from beginning. For `reel plan`."""
+"""Describes the needs of a job for `reel plan`: what it would set up first, and what would prevent it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.engine.set_up_needs import ModelNeed, Needs
 
 def needs_texts(needs: Needs) -> list[str]:
     """Return all needs as paragraphs."""
-    first = _first(needs)
+    first = _set_up_first(needs)
     texts = [*needs.notes, *([f"to set up first: {', '.join(first)}"] if first else [])]
     if needs.obstacles:
         texts.append("\n".join(["a run would end before its first step:", *map(_with_hint, needs.obstacles)]))
@@ -23,14 +23,14 @@ def needs_data(needs: Needs) -> dict[str, JsonValue]:
     obstacles: list[JsonValue] = [
         {"code": error.code, "message": error.message, "hint": error.hint} for error in needs.obstacles
     ]
-    return {"needs": [*_first(needs)], "obstacles": obstacles, "notes": [*needs.notes]}
+    return {"needs": [*_set_up_first(needs)], "obstacles": obstacles, "notes": [*needs.notes]}
 
 
-def _first(needs: Needs) -> list[str]:
-    return [*(f"environment {family}" for family in needs.environments), *map(_told, needs.models)]
+def _set_up_first(needs: Needs) -> list[str]:
+    return [*(f"environment {family}" for family in needs.environments), *map(_model_text, needs.models)]
 
 
-def _told(model: ModelNeed) -> str:
+def _model_text(model: ModelNeed) -> str:
     parts = [megabytes(model.bytes), model.licence]
     parts += ["terms to accept"] if model.terms else []
     parts += ["locked at first use"] if not model.locked else []

@@ -1,4 +1,4 @@
-"""Choose the profile to set up, aloud: the one that is named or suits the machine, with what it brings."""
+"""Chooses the profile to set up with the user: the named one, or one that suits the machine. Shows its models."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Offer:
-    """A profile as a person is offered it. `terms` are the pages on which to accept terms, `left` what a fetch brings
-    in bytes."""
+    """Profile as it is offered to the user. `size` is that of its models, `left` the part still to be fetched, both in
+    bytes; `terms` are the pages on which to accept terms."""
 
     name: str
     profile: Profile
@@ -31,9 +31,9 @@ class Offer:
     terms: tuple[str, ...]
 
 
-def choose_profile_aloud(planner: Planner) -> Offer | None:
-    """Return the profile to set up: the one of the flag or the setting, else the one that suits the machine. A person
-    may take the smaller one, or none. Says which it is, why, and what it brings."""
+def choose_profile_with_user(planner: Planner) -> Offer | None:
+    """Return the profile to set up: the one of the flag or the setting, else the best that suits the machine. At a
+    terminal the user may choose a smaller one, or none. Prints the choice, its reason and its models."""
     profiles = load_profiles(CONFIG / "profiles")
     suited = [name for name, profile in profiles.items() if profile.suits.accepts(planner.hardware)]
     if planner.settings.profile != AUTO:
@@ -54,24 +54,24 @@ def choose_profile_aloud(planner: Planner) -> Offer | None:
     if smaller is None or not has_terminal():
         return best
     question = f"Set up {best.name} (1), the smaller {smaller.name} (2), or nothing (n)? [1] "
-    return _answer(question, {"1": best, "2": smaller, "": best})
+    return _ask(question, {"1": best, "2": smaller, "": best})
 
 
 def wants_models(chosen: Offer, *, fetch: bool, skip: bool) -> bool | None:
-    """Return whether the models are to be fetched too, by the flags or by an answer; None to end here."""
+    """Return whether to fetch the models too, by the flags or by an answer; None if the user answers something else."""
     if fetch or skip or not chosen.left:
         return not skip
     if not has_terminal():
         say("no model is fetched, because there is no terminal to ask on; `--cache-models` fetches them")
         return False
-    return _answer(
+    return _ask(
         f"Fetch its models too, {megabytes(chosen.left)}? [Y/n] ",
         {"y": True, "yes": True, "": True, "n": False, "no": False},
     )  # fmt: skip
 
 
-def _answer(question: str, answers: Mapping[str, Answer]) -> Answer | None:
-    """Return what the person's answer stands for; None for any other word, and at the end of the input."""
+def _ask(question: str, answers: Mapping[str, Answer]) -> Answer | None:
+    """Ask the user, and return the value of the answer; None for any other answer, and at the end of the input."""
     print(question, end="", file=sys.stderr, flush=True)
     line = sys.stdin.readline()
     return answers.get(line.strip().lower()) if line else None
@@ -105,5 +105,5 @@ def _described(offers: Sequence[Offer]) -> str:
 
 
 def tell(text: str) -> None:
-    """Print for the person; the result goes to standard output."""
+    """Print to the user on stderr; the result of the command goes to stdout."""
     print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The report on how a subtitle was put in step, as lines for a person."""
+"""Describes in lines how a subtitle was put in step with its film."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from shared.documents.subtitle_sync import Basis, Shift, SyncReport
 from shared.text.timecode import clock
 
 _FILE = "sync.json"
-_MOST = 12  # lines of a kind
-_BY: dict[Basis, str] = {
+_MOST_SHIFTS = 12  # lines
+_MEANINGS: dict[Basis, str] = {
     "rhythm": "moved with the cues around them",
     "words": "begin with their own words",
     "neighbours": "were not heard and keep their distance to their neighbours",
     "nowhere": "are of a scene that the film does not have",
 }
 _SPEEDS = {25 / 24: "25/24", 25 * 1001 / 24_000: "25/23.976", 1001 / 1000: "24/23.976"}
-_SAME = 1e-5
+_SAME_SPEED = 1e-5  # difference of two speeds that count as one
 
 
 def report_in(result: BatchResult) -> SyncReport | None:
-    """Return the report that a run published; None if it failed."""
+    """Return the report that a run published; None if the run failed."""
     for item in result.items:
         for path in item.published.files if item.published else ():
             if path.name == _FILE:
@@ -40,24 +40,25 @@ def lines_of(report: SyncReport) -> Iterator[str]:
         return
     if report.method == "speech":
         yield f"  by the times of speech, because {report.reason}"
-    for shift in report.shifts[:_MOST]:
+    for shift in report.shifts[:_MOST_SHIFTS]:
         yield f"  {_shift(shift)}"
-    if len(report.shifts) > _MOST:
-        yield f"  and {len(report.shifts) - _MOST} more changes, see {_FILE}"
+    if len(report.shifts) > _MOST_SHIFTS:
+        yield f"  and {len(report.shifts) - _MOST_SHIFTS} more changes, see {_FILE}"
     counts = Counter(cue.basis for cue in report.placed)
-    yield from (f"  {counts[basis]} {meaning}" for basis, meaning in _BY.items() if counts[basis])
-    lost = [cue for cue in report.placed if cue.basis == "nowhere"]
-    if lost:
-        yield f"  look at cues {lost[0].number} to {lost[-1].number}, at {clock(lost[0].film_ms)} of the film"
+    yield from (f"  {counts[basis]} {meaning}" for basis, meaning in _MEANINGS.items() if counts[basis])
+    doubtful = [cue for cue in report.placed if cue.basis == "nowhere"]
+    if doubtful:
+        first, last = doubtful[0], doubtful[-1]
+        yield f"  look at cues {first.number} to {last.number}, at {clock(first.film_ms)} of the film"
 
 
 def _shift(shift: Shift) -> str:
     at_start = shift.offset_ms + (shift.speed - 1) * shift.start_ms
     text = f"cues {shift.first} to {shift.last}, from {clock(shift.start_ms)}: {at_start / 1000:+.2f} s"
-    if abs(shift.speed - 1) < _SAME:
+    if abs(shift.speed - 1) < _SAME_SPEED:
         return text
     for speed, name in _SPEEDS.items():
         for value, named in ((speed, name), (1 / speed, "/".join(reversed(name.split("/"))))):
-            if abs(value - shift.speed) < _SAME:
+            if abs(value - shift.speed) < _SAME_SPEED:
                 return f"{text}, {named} of the length"
     return f"{text}, {shift.speed:.4f} of the length"

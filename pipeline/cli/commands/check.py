@@ -1,4 +1,4 @@
-"""`reel check`: check subtitle files against a guide. Like `reel stage`, it always runs and stores nothing."""
+"""`reel check`: check subtitle files against a guide. Like `reel stage`, it always runs and stores no result."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COMPARE = "compare"
 
 @dataclass(frozen=True)
 class _Checked:
-    """A file with its report, or with the error that kept it from being read."""
+    """Subtitle file with its report, or with the error that prevented one."""
 
     file: str
     report: QualityReport | None
@@ -44,8 +44,8 @@ class _Checked:
 
 
 @dataclass(frozen=True)
-class _Beside:
-    """The files to compare with: the media file that the subtitles belong to, and a reference."""
+class _ComparedWith:
+    """Files that subtitles are compared with: their media file, and a reference, which the step `compare` reads."""
 
     film: str | None
     reference: str | None
@@ -64,8 +64,8 @@ def check(arguments: CheckSubtitles) -> CommandResult:
     with open_reporter(project.settings.progress) as emit:
         needed = [*steps, compare] if compare else steps
         set_up([StepPreview(step, "new", "asked for") for step in needed], project.installed, emit)
-    beside = _Beside(arguments.media, arguments.reference, compare)
-    checked = asyncio.run(_check(arguments.inputs, steps, beside, project.installed))
+    against = _ComparedWith(arguments.media, arguments.reference, compare)
+    checked = asyncio.run(_check(arguments.inputs, steps, against, project.installed))
     errors = tuple(file_check.error for file_check in checked if file_check.error)
     over = any(file_check.report.over_limits for file_check in checked if file_check.report)
     data: JsonValue = {"guide": project.settings.guide, "files": [_data(file_check) for file_check in checked]}
@@ -79,24 +79,25 @@ def _step(choices: Choices, language: str) -> Step:
 
 
 async def _check(
-    files: Sequence[str], steps: Sequence[Step], beside: _Beside, installed: Installation
+    files: Sequence[str], steps: Sequence[Step], against: _ComparedWith, installed: Installation
 ) -> list[_Checked]:
     checked = []
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         async with local_dispatcher(installed, place / "logs") as dispatcher:
             for number, (file, step) in enumerate(zip(files, steps, strict=True)):
-                file_check = await _check_one(file, step, beside.film, dispatcher, place / str(number))
-                checked.append(await _compared(file_check, step, beside, dispatcher, place / str(number)))
+                file_check = await _check_file(file, step, against.film, dispatcher, place / str(number))
+                checked.append(await _compared(file_check, step, against, dispatcher, place / str(number)))
     return checked
 
 
-async def _compared(checked: _Checked, check: Step, beside: _Beside, dispatcher: Dispatcher, place: Path) -> _Checked:
-    """Return the file with its comparison, if a reference was given. The reference is read like the file, in its
-    language."""
-    if checked.error or not beside.reference or not beside.compare:
+async def _compared(
+    checked: _Checked, check: Step, against: _ComparedWith, dispatcher: Dispatcher, place: Path
+) -> _Checked:
+    """Compare a checked file with the reference, if there is one. The reference is read in the language of the file."""
+    if checked.error or not against.reference or not against.compare:
         return checked
-    read = await _check_one(beside.reference, check, None, dispatcher, place / "reference")
+    read = await _check_file(against.reference, check, None, dispatcher, place / "reference")
     if read.error:
         return replace(checked, error=read.error)
     out_dir = place / "comparison"
@@ -105,16 +106,16 @@ async def _compared(checked: _Checked, check: Step, beside: _Beside, dispatcher:
         "subtitles": str(place / "cues.json"), "reference": str(place / "reference" / "cues.json"),
     }  # fmt: skip
     try:
-        await dispatcher.run(StepJob(beside.compare, inputs, out_dir, _LIMIT_S))
+        await dispatcher.run(StepJob(against.compare, inputs, out_dir, _LIMIT_S))
     except ReelError as error:
         return replace(checked, error=error)
     return replace(checked, comparison=Comparison.read(out_dir / "comparison.json"))
 
 
-async def _check_one(file: str, step: Step, film: str | None, dispatcher: Dispatcher, out_dir: Path) -> _Checked:
+async def _check_file(file: str, step: Step, film: str | None, dispatcher: Dispatcher, out_dir: Path) -> _Checked:
     repairs: list[str] = []
 
-    def hear(event: protocol.Remark) -> None:
+    def on_event(event: protocol.Remark) -> None:
         if isinstance(event, protocol.Notice):
             repairs.append(event.text)
 
@@ -123,7 +124,7 @@ async def _check_one(file: str, step: Step, film: str | None, dispatcher: Dispat
         "subtitles": str(Path(file).absolute()), "media": str(Path(film).absolute()) if film else None,
     }  # fmt: skip
     try:
-        await dispatcher.run(StepJob(step, inputs, out_dir, _LIMIT_S, on_event=hear))
+        await dispatcher.run(StepJob(step, inputs, out_dir, _LIMIT_S, on_event=on_event))
     except ReelError as error:
         return _Checked(file, None, error=error)
     return _Checked(file, QualityReport.read(out_dir / "report.json"), tuple(repairs))

@@ -1,4 +1,4 @@
-"""`reel cluster`: this machine as one of several."""
+"""`reel cluster`: start, join, show and leave a cluster of machines."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def status(arguments: ClusterFlag) -> CommandResult:
         raise UsageError("cluster.down", "this machine is not in a cluster", hint="name one: `--cluster ADDRESS`")
     ray_cluster.check_reachable(address)
     ray_cluster.enter(project.installed)
-    from pipeline.workers.ray.host import members  # Ray is in the environment `cluster` alone
+    from pipeline.workers.ray.host import members  # imports Ray, which only the environment `cluster` has
 
     hosts = members(address, ray_cluster.node_in(address))
     rows = [

@@ -1,4 +1,4 @@
-"""`reel config`, `stages`, `recipes`, `profiles` and `guides`: every setting, and the names that flags take."""
+"""`reel config`, `stages`, `recipes`, `profiles` and `guides`: show the settings, and the names that flags accept."""
 
 from __future__ import annotations
 

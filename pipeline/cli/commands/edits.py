@@ -103,7 +103,7 @@ def _text(cues: Sequence[Cue]) -> str:
 
 
 def _described(placed: PlacedPin) -> list[str]:
-    """Return the lines that describe a correction."""
+    """Describe a correction in lines, with the cues before it and after it."""
     pin = placed.pin
     keeps = "keeps its lines and times" if pin.fixed else "its words are laid out with the rest"
     lines = [f"{pin.id}  {placed.edit.name}, {placed.edit.language or 'any language'}: {keeps}"]
@@ -136,17 +136,18 @@ def _drop(item: Item, names: Sequence[str], project: Project) -> CommandResult:
     pins = {placed.pin.id: placed.edit for placed in placed_pins(item.folder, item.edits, project.store)}
     if unknown := [name for name in names if name not in files and name not in pins]:
         raise _unknown(unknown[0], item, [*files, *pins])
-    whole = [name for name in names if name in files]
-    single: dict[str, list[str]] = {}
-    for name in (name for name in names if name not in files):
-        single.setdefault(pins[name].sha256, []).append(name)
+    named_files = [name for name in names if name in files]
+    named_pins = [name for name in names if name not in files]
+    pins_by_edit: dict[str, list[str]] = {}
+    for name in named_pins:
+        pins_by_edit.setdefault(pins[name].sha256, []).append(name)
+    dropped = list(named_pins)
     with project.store.open_for_writing("reel edits drop", Waiting.of(project.settings.wait, say)):
-        dropped = [name for some in single.values() for name in some]
-        if single:
-            project.edits.drop_pins(item.digest, single)
-        if whole or not names:
-            gone = list(dict.fromkeys(edit.name for edit in project.edits.drop(item.digest, whole)))
-            forget_edits(item.folder, gone)
-            dropped += gone
+        if pins_by_edit:
+            project.edits.drop_pins(item.digest, pins_by_edit)
+        if named_files or not names:
+            forgotten = list(dict.fromkeys(edit.name for edit in project.edits.drop(item.digest, named_files)))
+            forget_edits(item.folder, forgotten)
+            dropped += forgotten
     text = f"dropped: {', '.join(dropped)}; the next run writes what it makes" if dropped else _NONE_YET
     return CommandResult({"dropped": list[JsonValue](dropped)}, text)

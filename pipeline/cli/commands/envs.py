@@ -1,4 +1,4 @@
-"""`reel envs`: the environments that stages run in."""
+"""`reel envs`: list, build, test and delete the environments that stages run in, and explain why they are apart."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def list_environments(arguments: Arguments) -> CommandResult:
 
 
 def ensure(arguments: EnsureEnvironments) -> CommandResult:
-    """Build what is missing or outdated: the named environments, or those of the profile."""
+    """Build the named environments, or those of the profile, as far as they are missing or outdated."""
     project = project_of(arguments)
     return build(arguments.names or project.needed_environments(), project)
 
 
 def build(names: Sequence[str], project: Project) -> CommandResult:
-    """Build those of the environments that are missing or outdated, and report all of them."""
+    """Build these environments as far as they are missing or outdated, and report the state of each."""
     with open_reporter(project.settings.progress) as emit:
         for name in names:
             project.installed.environments.ensure(name, emit, offline=project.settings.offline)
@@ -70,7 +70,7 @@ def why(arguments: WhyEnvironments) -> CommandResult:
         )
     first, second = names
     together = resolver.together(first, second)
-    text = f"{_told(first, second, together)}\n\nWhy they are apart:\n{table(reasons)}"
+    text = f"{_comparison(first, second, together)}\n\nWhy they are apart:\n{table(reasons)}"
     return CommandResult(asdict(together), text)
 
 
@@ -115,7 +115,7 @@ def _every_reason(environments: Environments, resolver: Resolver) -> CommandResu
     )
 
 
-def _told(first: str, second: str, together: Together) -> str:
+def _comparison(first: str, second: str, together: Together) -> str:
     if together.conflict is not None:
         return f"{first} and {second} cannot share an environment. {together.conflict}"
     if not together.held_back:

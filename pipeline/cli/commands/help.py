@@ -1,4 +1,4 @@
-"""`reel` without a word, `reel help` and `reel version`: what a person asks first."""
+"""`reel` without a command, `reel help`, `reel version` and `reel completion`."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ def show_version(arguments: Arguments) -> CommandResult:
 
 def print_completion(arguments: PrintCompletion) -> CommandResult:
     """Print the code that makes a shell complete `reel`."""
-    from pipeline.cli.completion import shell_code  # argcomplete is of use to this command alone
+    from pipeline.cli.completion import shell_code  # imports argcomplete, which only this command needs
 
     code = shell_code(arguments.shell)
     return CommandResult({"shell": arguments.shell, "code": code}, code)
 
 
 def welcome(arguments: Arguments) -> CommandResult:
-    """Greet. It changes nothing and never fails: settings that cannot be read are part of what it says."""
+    """Say what reel does and whether it is set up. Changes nothing and never fails: an error in the settings is part of
+    the text."""
     try:
         project = project_of(arguments)
         missing = _missing(project)
@@ -56,10 +57,10 @@ def welcome(arguments: Arguments) -> CommandResult:
 
 
 def _missing(project: Project) -> list[str]:
-    """Return the environments and models of the profile that the first run has to get."""
+    """Return the environments and models of the profile that the first run has to set up."""
     environments = project.installed.environments
-    built = [name for name in project.needed_environments() if environments.status(name).state != "ready"]
-    return [f"environment {name}" for name in built] + [f"model {name}" for name in _incomplete(project)]
+    unbuilt = [name for name in project.needed_environments() if environments.status(name).state != "ready"]
+    return [f"environment {name}" for name in unbuilt] + [f"model {name}" for name in _incomplete(project)]
 
 
 def _incomplete(project: Project) -> list[str]:

@@ -1,4 +1,4 @@
-"""`reel doctor` and `reel setup`: what this machine is, what is set up on it, and setting it up."""
+"""`reel doctor` and `reel setup`: report on this machine and what is set up on it, and set it up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.cli.card_rows import card_rows, proof_rows
 from pipeline.cli.commands import envs, model_fetch
 from pipeline.cli.options.machine import CheckMachine, SetUpMachine
 from pipeline.cli.options.models import FetchModels
-from pipeline.cli.profile_offer import choose_profile_aloud, tell, wants_models
+from pipeline.cli.profile_offer import choose_profile_with_user, tell, wants_models
 from pipeline.engine.project import Project
 from pipeline.engine.size_limit import held_bytes, limit_of
 from pipeline.environments.environments import Environments
@@ -31,17 +31,19 @@ from pipeline.plan.profile import load_profiles, suggest_profile
 
 Row = tuple[str, str, str]
 """A line of `reel doctor`: a state, what it is about, and the detail."""
-_OTHER_CACHE = "MODEL_CACHE_PATH"  # where other services of models look, with the layout of the hub
-_UNUSED = "unused"  # the state of what is not there, and what this profile never needs
+_OTHER_CACHE = "MODEL_CACHE_PATH"  # the variable for the cache of other model servers, with the layout of the hub
+_UNUSED = "unused"  # the state of a missing part that this profile never needs
 _LITTLE_BYTES = 2e9
-_MAKE_ROOM = "; `./reel runs prune` and `./reel models prune` show what may go"
+_HOW_TO_FREE = "; `./reel runs prune` and `./reel models prune` show what may go"
 
 
 def doctor(arguments: CheckMachine) -> CommandResult:
-    """Report on everything and change nothing, except that `--remember` writes down the hardware. A part that the next
-    run builds by itself is not a problem; a broken part is. Only the profile's environments are tried, because the
-    first import of some takes half a minute; `reel envs check` tries all. As text, what this profile never needs and
-    is not there is counted; `--json` lists it."""
+    """Report on everything and change nothing, except that `--remember` writes down the hardware.
+
+    A missing part is not a problem, because the next run sets it up; a broken part is one. Only the environments of the
+    profile are imported, because the first import of some takes half a minute; `reel envs check` imports all. Missing
+    parts that this profile never needs are listed by `--json`; the text only counts them.
+    """
     project = project_of(arguments)
     environments = project.installed.environments
     needed_environments = project.needed_environments()
@@ -50,7 +52,7 @@ def doctor(arguments: CheckMachine) -> CommandResult:
         ("ok", "python", f"{platform.python_version()} in {sys.prefix}"),
         ("ok", "ffmpeg", f"{project.installed.tool.version} from {project.installed.tool.origin}"),
         *_cache_row(project),
-        *_room_rows(project),
+        *_space_rows(project),
         *_environment_rows(environments, needed_environments),
         *_model_rows(project),
         _token_row(project),
@@ -70,7 +72,7 @@ def doctor(arguments: CheckMachine) -> CommandResult:
 
 
 def _cache_row(project: Project) -> Iterator[Row]:
-    """Yield a row where the environment names a cache that reel does not use."""
+    """Yield a row if a variable names a cache that reel does not use."""
     if other := os.environ.get(_OTHER_CACHE):
         yield "ok", "cache", (
             f"{project.folders.cache}; {_OTHER_CACHE}={other} is not read: `REEL_CACHE_DIR` chooses the folder, and its"
@@ -78,16 +80,16 @@ def _cache_row(project: Project) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def _room_rows(project: Project) -> list[Row]:
+def _space_rows(project: Project) -> list[Row]:
     cache, store = project.folders.cache, project.store
     free = shutil.disk_usage(next(path for path in (cache, *cache.parents) if path.exists())).free
-    disk = f"{megabytes(free)} free for {cache}" + (_MAKE_ROOM if free <= _LITTLE_BYTES else "")
+    disk = f"{megabytes(free)} free for {cache}" + (_HOW_TO_FREE if free <= _LITTLE_BYTES else "")
     limit, held = limit_of(project.settings.results_limit, store), held_bytes(store)
     most = "with no limit" if limit is None else f"of {megabytes(limit)} at most (`results_limit`)"
     fits = limit is None or held <= limit
     return [
         ("ok" if free > _LITTLE_BYTES else "low", "disk", disk),
-        ("ok" if fits else "low", "results", f"{megabytes(held)} {most}" + ("" if fits else _MAKE_ROOM)),
+        ("ok" if fits else "low", "results", f"{megabytes(held)} {most}" + ("" if fits else _HOW_TO_FREE)),
     ]
 
 
@@ -120,7 +122,7 @@ def _model_rows(project: Project) -> Iterator[Row]:
 
 
 def _token_row(project: Project) -> Row:
-    """Return where the token for the model hub is; the token itself is not shown."""
+    """Return the row about the token for the model hub, with its origin and without the token itself."""
     try:
         token = find_token(os.environ, own_config(), home_folder())
     except UsageError as error:
@@ -135,7 +137,7 @@ def _token_row(project: Project) -> Row:
 
 
 def _counted(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows for a person: what is not there and not needed by this profile is one row for each kind."""
+    """Return the rows for the text, with one row for all missing parts of a kind that this profile never needs."""
     shown = [row for row in rows if row[0] != _UNUSED]
     for kind, more in (("environment", "a run that needs one builds it"), ("model", "`./reel models list` shows them")):
         names = [what.removeprefix(f"{kind} ") for state, what, _ in rows if state == _UNUSED and what.startswith(kind)]
@@ -145,7 +147,7 @@ def _counted(rows: Sequence[Row]) -> list[Row]:
 
 
 def set_up_machine(arguments: SetUpMachine) -> CommandResult:
-    """Choose a profile, build its environments, and fetch its models if that is wanted."""
+    """Choose a profile, build its environments, and fetch its models if the user wants them."""
     machine, usable = look_at_machine()
     try:
         machine.remember(own_config() / REMEMBERED)
@@ -153,13 +155,13 @@ def set_up_machine(arguments: SetUpMachine) -> CommandResult:
         say(f"config/{REMEMBERED} cannot be written: {error.strerror}")
     project = project_of(arguments)
     tell(f"this machine: {describe(usable)}")
-    chosen = choose_profile_aloud(project.planner)
+    chosen = choose_profile_with_user(project.planner)
     models = chosen and wants_models(chosen, fetch=arguments.cache_models, skip=arguments.skip_cache)
     if chosen is None or models is None:
         return CommandResult({"profile": None}, "nothing was set up")
     project = project_of(replace(arguments, profile=chosen.name))
-    if models and (refused := _refused(project)):
-        return _joined(chosen.name, refused)
+    if models and (obstacles := _fetch_obstacles(project)):
+        return _joined(chosen.name, obstacles)
     built = envs.build(project.needed_environments(), project)
     if not models or built.exit_code != EXIT_OK:
         return _joined(chosen.name, built)
@@ -172,9 +174,9 @@ def set_up_machine(arguments: SetUpMachine) -> CommandResult:
     return _joined(chosen.name, built, fetched)
 
 
-def _refused(project: Project) -> CommandResult | None:
-    """Return why models of the profile cannot be fetched, before gigabytes of environments are built for them; None if
-    nothing known prevents it."""
+def _fetch_obstacles(project: Project) -> CommandResult | None:
+    """Return the result of the command if some models of the profile cannot be fetched, else None. Called before
+    gigabytes of environments are built for them."""
     cache = project.installed.models
     names = model_fetch.needed_models(project.planner, project.planner.profile.profile)
     missing = list(cache.incomplete(names))
@@ -197,7 +199,7 @@ def _joined(profile: str, *results: CommandResult) -> CommandResult:
 
 
 def look_at_machine() -> tuple[Hardware, Hardware]:
-    """Return the machine as it is, and what of it the locked libraries can use; each names the profile that suits."""
+    """Return the machine, and the part of it that the locked libraries can use. Both name the profile that suits."""
     machine = detect(os.environ.get("PATH"))
     usable = usable_hardware(machine, load_card_libraries(CONFIG / "cards.toml"), os.environ)
     suited = {"profile": suggest_profile(load_profiles(CONFIG / "profiles"), usable)}

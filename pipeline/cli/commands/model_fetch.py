@@ -1,4 +1,4 @@
-"""`reel models fetch` and `add`: bring models from elsewhere."""
+"""`reel models fetch` and `add`: download models, and add folders of the user as models."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from pipeline.workers.installation import Installation
 
 
 def names_of(arguments: SelectModels, planner: Planner) -> list[str]:
-    """Return the models that the command is about: those named, all, or the profile's.
+    """Return the models that the command selects: the named ones, all, or those of the profile.
 
-    Those for the languages of the settings belong to the profile's; beside named ones they count only if this call
-    asks for them.
+    The models for the languages of the settings belong to the profile. Together with named models, they are selected
+    only if this call has `--languages`.
     """
     models = planner.models.models
     if arguments.all:
@@ -38,19 +38,20 @@ def names_of(arguments: SelectModels, planner: Planner) -> list[str]:
     named = select_models(arguments.names, models)
     if named and not arguments.languages:
         return named
-    return with_needs([*named, *needed_models(planner, planner.profile.profile, whole=not named)], models)
+    return with_needs(
+        [*named, *needed_models(planner, planner.profile.profile, for_languages_only=bool(named))], models
+    )
 
 
-def needed_models(planner: Planner, profile: Profile, *, whole: bool = True) -> list[str]:
-    """Return the models that jobs with a profile need in the languages of the settings; without `whole`, those for the
-    languages alone."""
+def needed_models(planner: Planner, profile: Profile, *, for_languages_only: bool = False) -> list[str]:
+    """Return the models that jobs with a profile need in the languages of the settings."""
     settings, models = planner.settings, planner.models.models
     by_language = models_for_languages(profile, settings.languages, settings.to, models)
-    return with_needs([*(profile.models if whole else ()), *by_language], models)
+    return with_needs([*(() if for_languages_only else profile.models), *by_language], models)
 
 
 def fetch(arguments: FetchModels) -> CommandResult:
-    """Bring models into the cache, and report the outcome of each. What no lock knows is locked first."""
+    """Download models into the cache, and report the outcome of each. Models without a lock entry are locked first."""
     project = project_of(arguments)
     installed, models = project.installed, project.installed.models
     names = names_of(arguments, project.planner)
@@ -76,8 +77,7 @@ def fetch(arguments: FetchModels) -> CommandResult:
 
 
 def _notes(planner: Planner) -> Iterator[str]:
-    """Yield what a person should know about the models of the profile: the one that suits the machine better, and
-    languages that have no model."""
+    """Yield the notes about the profile: a better one for this machine, and languages without a model."""
     chosen = planner.profile
     if chosen.better:
         yield (
@@ -89,8 +89,8 @@ def _notes(planner: Planner) -> Iterator[str]:
 
 
 def lock_missing(missing: Sequence[str], installed: Installation) -> dict[str, Missing]:
-    """Lock those of the models that no lock knows, after a question about code that they bring. Return why models
-    cannot be fetched, as far as that is known before the download."""
+    """Lock the models without a lock entry, after a question about code that they bring. Return the errors of models
+    that cannot be fetched, as far as they are known before the download."""
     looked_up, refused = _look_ahead(missing, installed)
     looked_up = with_accepted_code(looked_up, installed.models)
     take_shown(looked_up.found, installed)
@@ -98,8 +98,8 @@ def lock_missing(missing: Sequence[str], installed: Installation) -> dict[str, M
 
 
 def _look_ahead(missing: Sequence[str], installed: Installation) -> tuple[LookedUp, dict[str, Missing]]:
-    """Return the facts about models that no lock knows, and why other models cannot be fetched: all that can be known
-    before the download."""
+    """Return the facts about models without a lock entry, and the errors of models that cannot be fetched: all that can
+    be known before the download."""
     models, settings = installed.models, installed.settings
     if not missing:
         return LookedUp(), {}
@@ -139,7 +139,7 @@ def _item(name: str, models: ModelCache, error: Missing | None) -> JsonValue:
 
 def _agreed(names: Sequence[str], barred: Mapping[str, Missing], cache: ModelCache) -> bool:
     """Show sizes, licences, the code that models bring and the models that cannot be fetched, and ask the user once
-    about all of it. `cache` knows all that was looked up. Raises `Missing` if the disk has no room."""
+    about all of it. `cache` includes the facts that were looked up. Raises `Missing` if the disk is too full."""
     cache.check_space(names)
     rows = []
     for name in names:
@@ -156,7 +156,7 @@ def _agreed(names: Sequence[str], barred: Mapping[str, Missing], cache: ModelCac
 
 
 def add(arguments: AddModel) -> CommandResult:
-    """Add a folder of the user's as a model, locked by its content, and copy it into the cache."""
+    """Add a folder of the user as a model: lock its content, and copy it into the cache."""
     project = project_of(arguments)
     models, before = project.installed.models, project.installed.own_models
     declared = [name for name in models.models if name not in before.models]
@@ -169,16 +169,16 @@ def add(arguments: AddModel) -> CommandResult:
     locked = own.locked[arguments.name]
     data: JsonValue = {"name": arguments.name, "files": len(locked.files), "bytes": locked.size, "lock": str(own.lock)}
     text = f"{arguments.name}: {len(locked.files)} files, {megabytes(locked.size)}, verified and in the cache\n"
-    places = [place for stage in stages for place in _places(stage)] or ["STAGE.models.ROLE"]
-    ways = " or ".join(f"`--set {place}={arguments.name}`" for place in places)
-    return CommandResult(data, f"{text}use it with {ways}")
+    settings = [setting for stage in stages for setting in _model_settings(stage)] or ["STAGE.models.ROLE"]
+    uses = " or ".join(f"`--set {setting}={arguments.name}`" for setting in settings)
+    return CommandResult(data, f"{text}use it with {uses}")
 
 
-def _places(stage: str) -> list[str]:
-    """Return the settings of a stage that can name a model."""
-    places = dict[str, None]()
+def _model_settings(stage: str) -> list[str]:
+    """Return the names of the settings of a stage that can select a model."""
+    names = dict[str, None]()
     for backend in stage_named(stage).backends.values():
-        places |= dict.fromkeys(f"{stage}.models.{role}" for role in backend.models)
+        names |= dict.fromkeys(f"{stage}.models.{role}" for role in backend.models)
         if backend.by_language:
-            places[f"{stage}.languages.LANGUAGE"] = None
-    return list(places)
+            names[f"{stage}.languages.LANGUAGE"] = None
+    return list(names)

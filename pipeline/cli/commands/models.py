@@ -1,4 +1,4 @@
-"""`reel models list`: the models by what a person can do about them."""
+"""`reel models list`: list the models, grouped by what the user can do about them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TITLES = {
     _DISPUTED: "disputed by the shipped lock and the one of this machine; `./reel models fetch NAME` says how",
     _AGREEMENT: "needs your agreement to terms and a token, see docs/how-to/gated-models.md",
 }
-_LONGEST_NAME, _LONGEST_LICENCE = 36, 12  # a longer name of the user's moves its own line alone
+_LONGEST_NAME, _LONGEST_LICENCE = 36, 12  # a longer name moves only its own line
 _ROUND_FROM = 10e9  # an estimate has no decimals to show
 _COMMERCIAL = {True: "yes", False: "no", None: "unknown"}
 
@@ -86,7 +86,7 @@ def _uses(names: Sequence[str], planner: Planner) -> dict[str, str]:
 def _groups(
     names: Sequence[str], planner: Planner, problems: Mapping[str, str], remarks: Mapping[str, str], head: str
 ) -> list[str]:
-    """Return the head of the columns, then the rows of each state under its title."""
+    """Return the heads of the columns, then the rows of each state under its title."""
     rows = [_row(planner.models.models[name], planner.models.locked[name], remarks[name]) for name in names]
     others = table(rows, ("SIZE", "LICENCE", "COMMERCIAL", head)).splitlines()
     width = max((len(name) for name in names if len(name) <= _LONGEST_NAME), default=_LONGEST_NAME)
@@ -95,9 +95,9 @@ def _groups(
     found |= dict.fromkeys(planner.models.overlay.conflicts.keys() & found.keys(), _DISPUTED)
     groups = [lines[0]]
     for state, title in _TITLES.items():
-        own = [line for line, name in zip(lines[1:], names, strict=True) if found[name] == state]
-        if own:
-            groups.append("\n".join([f"{title}:", *own]))
+        members = [line for line, name in zip(lines[1:], names, strict=True) if found[name] == state]
+        if members:
+            groups.append("\n".join([f"{title}:", *members]))
     return groups
 
 
@@ -107,7 +107,7 @@ def _row(model: Model, locked: LockedModel, remark: str) -> tuple[str, ...]:
 
 
 def _size(model: Model, locked: LockedModel) -> str:
-    """Return the size in words; `~` marks what only the manifest estimates."""
+    """Return the size as text; `~` marks an estimate of the manifest."""
     size = stated_bytes(model, locked)
     if locked.resolved:
         return megabytes(size)
@@ -125,14 +125,14 @@ def _clipped(text: str, width: int = WIDTH) -> str:
 
 
 def _summary(planner: Planner, profiles: Mapping[str, Profile], shown: Sequence[str], problems: Collection[str]) -> str:
-    """Return the last line: what is complete, and what the profile that suits this machine still needs."""
-    whole = [name for name in shown if name not in problems]
-    size = sum(planner.models.locked[name].size for name in whole)
-    wanted = planner.settings.profile
-    name = suggest_profile(profiles, planner.hardware) if wanted == AUTO else wanted
+    """Return the last line: the complete models, and what the profile that suits this machine still needs."""
+    complete_names = [name for name in shown if name not in problems]
+    size = sum(planner.models.locked[name].size for name in complete_names)
+    requested = planner.settings.profile
+    name = suggest_profile(profiles, planner.hardware) if requested == AUTO else requested
     profile = planner.profile.profile if planner.profile.name == name else profiles[name]
     missing = [model for model in needed_models(planner, profile) if model in problems]
-    complete = f"{len(whole)} complete ({megabytes(size)})"
+    complete = f"{len(complete_names)} complete ({megabytes(size)})"
     if not missing:
         return f"{complete}; {name} needs nothing more"
     left = sum(left_to_fetch(model, planner.models) for model in missing)
@@ -142,6 +142,6 @@ def _summary(planner: Planner, profiles: Mapping[str, Profile], shown: Sequence[
 
 
 def left_to_fetch(name: str, models: ModelCache) -> int:
-    """Return the bytes that a fetch of the model brings, as well as they are known."""
+    """Return the number of bytes that are still to be fetched for the model; an estimate if it is not locked."""
     locked = models.locked[name]
     return models.missing_bytes([name]) if locked.resolved else stated_bytes(models.models[name], locked)

@@ -1,4 +1,4 @@
-"""`reel models export` and `import`: models and environments for a machine without a network."""
+"""`reel models export` and `import`: move models and packages to a machine without a network."""
 
 from __future__ import annotations
 
@@ -64,8 +64,7 @@ def _export(file: Path, names: list[str], families: list[str], installed: Instal
 
 
 def _families(project: Project) -> list[str]:
-    """Return the core environment, those of the profile, and others that this machine has built, since a job needed
-    them."""
+    """Return the core environment, those of the profile, and those that this machine has built for earlier jobs."""
     environments = project.installed.environments
     built = [name for name in environments.families if environments.status(name).state == "ready"]
     return list(dict.fromkeys([CORE_ENVIRONMENT, *project.needed_environments(), *built]))

@@ -27,7 +27,8 @@ from shared.mistakes import first_mistake
 
 
 def lock(arguments: LockModels) -> CommandResult:
-    """Look up on the network what the lock lacks, and lock it. Entries that cannot be looked up stay as they are."""
+    """Look up models without a lock entry on the network, and lock them. An entry that cannot be looked up stays as it
+    is."""
     if INSTALLED and (arguments.facts or arguments.shipped):
         raise UsageError(
             "models.installed",
@@ -54,7 +55,8 @@ def lock(arguments: LockModels) -> CommandResult:
 
 
 def _names(arguments: LockModels, project: Project) -> list[str]:
-    """Return the models that the command names, or those of the profile, or all that have gaps in the lock."""
+    """Return the models that the command names, or those of the profile or of the manifest that have gaps in the
+    lock."""
     cache, own = project.installed.models, project.installed.own_models.models
     if arguments.names:
         names = select_models(arguments.names, cache.models)
@@ -92,7 +94,7 @@ def _outcome(names: Sequence[str], looked_up: LookedUp) -> CommandResult:
 
 
 def _write_here(found: Mapping[str, LockedModel], installed: Installation) -> None:
-    """Lock models in the overlay; what is as the shipped lock has it needs no entry there."""
+    """Lock models in the overlay. An entry that equals that of the shipped lock is removed from the overlay."""
     shipped = installed.models.overlay.shipped
     same = [name for name, entry in found.items() if shipped.get(name) == entry]
     if same:
@@ -101,7 +103,7 @@ def _write_here(found: Mapping[str, LockedModel], installed: Installation) -> No
 
 
 def _write_shipped(found: Mapping[str, LockedModel], installed: Installation) -> None:
-    """Write the entries to the checkout's lock, as it is now: another process may have changed it meanwhile."""
+    """Write the entries to the checkout's lock, which is read again: another process may have changed it."""
     lock = CONFIG / "models.lock.json"
     installed.folders.scratch.mkdir(parents=True, exist_ok=True)
     with FileLock(installed.folders.scratch / "models.lock.json.lock"):
@@ -110,7 +112,7 @@ def _write_shipped(found: Mapping[str, LockedModel], installed: Installation) ->
 
 
 def _drop(names: Sequence[str], installed: Installation) -> CommandResult:
-    """Forget what was locked here of these models; their files stay in the cache."""
+    """Remove the entries of these models from the overlay; their files stay in the cache."""
     held = [name for name in names if name in read_here(installed.folders.own_models)]
     if held:
         write_here(installed.folders.own_models, dict.fromkeys(held))

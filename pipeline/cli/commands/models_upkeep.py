@@ -1,4 +1,4 @@
-"""`reel models verify`, `prune`, `adopt` and `key`: the upkeep of the model cache."""
+"""`reel models verify`, `prune`, `adopt` and `key`: check, clean up and extend the model cache, and name it for CI."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from pipeline.cli.reporters import open_reporter
 from pipeline.engine.planner import Planner
 from pipeline.model_cache.fetch_lock import hold_fetch_locks
 from pipeline.model_cache.first_use import take
+from pipeline.model_cache.selection import with_needs
 from pipeline.model_cache.upkeep.adopt import Adopted, Adoption, adopt
 from pipeline.model_cache.upkeep.ci_key import cache_key
 from pipeline.model_cache.upkeep.proof import proven
@@ -30,8 +31,7 @@ _SHOWN_IGNORED = 20
 
 
 def present_models(arguments: SelectModels, planner: Planner) -> list[str]:
-    """Return the selected models; `--all` means those in the cache, because others can be neither checked nor
-    exported."""
+    """Return the selected models. `--all` selects those in the cache: others can be neither checked nor exported."""
     names = names_of(arguments, planner)
     return [name for name in names if planner.models.snapshot(name).exists()] if arguments.all else names
 
@@ -89,7 +89,7 @@ def _verdict(problems: list[Problem], there: bool) -> str:
 
 
 def prune(arguments: PruneModels) -> CommandResult:
-    """Show what the cache holds beyond the models of all profiles, and delete it if the user agrees."""
+    """Show the content of the cache that no profile needs, and delete it if the user agrees."""
     project = project_of(arguments)
     cache = project.folders.cache
     needed = _needed(project.installed)
@@ -111,18 +111,12 @@ def prune(arguments: PruneModels) -> CommandResult:
 
 
 def _needed(installed: Installation) -> set[str]:
-    """Return the user's own models, the models of all profiles, those for single languages included, and the models
-    that these need."""
-    needed: set[str] = set()
-    more = {*installed.own_models.models} | {
-        name
-        for profile in load_profiles(CONFIG / "profiles").values()
-        for name in (*profile.models, *profile.language_models)
-    }
-    while more:
-        needed |= more
-        more = {other for name in more for other in installed.models.models[name].needs} - needed
-    return needed
+    """Return the models that may not be deleted: those of the user, those of all profiles, also for single languages,
+    and the models that these need."""
+    names = dict.fromkeys(installed.own_models.models)
+    for profile in load_profiles(CONFIG / "profiles").values():
+        names |= dict.fromkeys((*profile.models, *profile.language_models))
+    return set(with_needs(names, installed.models.models))
 
 
 def _surplus_text(found: Sequence[Surplus]) -> str:
@@ -131,7 +125,7 @@ def _surplus_text(found: Sequence[Surplus]) -> str:
 
 
 def adopt_caches(arguments: AdoptModels) -> CommandResult:
-    """Take models from the caches of other tools."""
+    """Copy or link models from the caches of other tools."""
     project = project_of(arguments)
     folders = [Path(folder).expanduser().absolute() for folder in arguments.folders]
     for folder in folders:
@@ -159,7 +153,7 @@ def adopt_caches(arguments: AdoptModels) -> CommandResult:
 
 def _adoption_text(outcome: Adoption) -> str:
     head = ("MODEL", "FILES", "SIZE", "STATE")
-    rows = [(a.model, _how(a), megabytes(a.bytes), _state(a)) for a in outcome.adopted]
+    rows = [(a.model, _origin_counts(a), megabytes(a.bytes), _state(a)) for a in outcome.adopted]
     parts = [table(rows, head) if rows else "no model of the lock was found"]
     if outcome.wrong:
         parts.append("\n".join(["wrong content, not adopted:", *(f"  {sentence}" for sentence in outcome.wrong)]))
@@ -171,7 +165,7 @@ def _adoption_text(outcome: Adoption) -> str:
     return "\n\n".join(parts)
 
 
-def _how(adopted: Adopted) -> str:
+def _origin_counts(adopted: Adopted) -> str:
     counts = {"linked": adopted.linked, "copied": adopted.copied, "there before": adopted.present}
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "none"
 

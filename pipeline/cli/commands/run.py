@@ -1,4 +1,4 @@
-"""`reel run`: the main job; and `reel sync`, the same for a film and a subtitle that is out of step."""
+"""`reel run`: run a recipe for media files; and `reel sync`: put a subtitle file in step with its film."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.base.display_paths import as_text
 from pipeline.base.errors import UsageError
 from pipeline.base.events import Notice
 from pipeline.cli.arguments import CommandResult, project_of, requests_of, selecting, walk_of
-from pipeline.cli.batch_output import SUMMARISED, asked_of, result_of, summary
+from pipeline.cli.batch_output import SUMMARISED, result_of, service_usage, summary
 from pipeline.cli.first_use import ask_about_code
 from pipeline.cli.options.jobs import RunMedia
 from pipeline.cli.options.single import SyncSubtitles
@@ -25,6 +25,7 @@ from pipeline.engine.library.chosen_subtitle import as_language, names_a_file, s
 from pipeline.engine.media_list import Request, find_media, ordered
 from pipeline.engine.planner import Planner
 from pipeline.engine.project import Project
+from pipeline.plan.model import ExistingSubtitle
 from pipeline.store.history import Runs
 from pipeline.workers.installation import Installation
 from pipeline.workers.ray import cluster as ray_cluster
@@ -40,20 +41,18 @@ def run(arguments: RunMedia) -> CommandResult:
     walk = walk_of(project)
     named: list[Request] | None = None
     if arguments.media or arguments.manifest or not arguments.retry_failed:
-        named = requests_of(arguments, Path.cwd(), walk, lambda address: _fetched(address, project))
+        named = requests_of(arguments, Path.cwd(), walk, lambda address: _fetch(address, project))
     ask_about_code(project.planner.plan().steps, project.installed)
     requests: Iterable[Request] = named or ()
     if arguments.retry_failed:
-        requests = _failed_before(project.records().history, arguments, named)
+        requests = _failed_requests(project.records().history, arguments, named)
     with open_reporter(project.settings.progress) as reporter:
         emit = offering_again(arguments, reporter)
-        if passed := describe_skipped(walk.passed):
-            emit(Notice(None, None, passed))
-        if advice := advice_of(project.planner):
-            emit(Notice(None, None, advice))
+        for note in filter(None, [describe_skipped(walk.passed), better_profile(project.planner)]):
+            emit(Notice(None, None, note))
         result = run_batch(requests, project, emit, fail_fast=arguments.fail_fast, continuing=arguments.continuing)
-        if asked := asked_of(result):
-            emit(Notice(None, None, asked))
+        if usage := service_usage(result):
+            emit(Notice(None, None, usage))
     if len(result.items) > 1 and project.settings.progress in SUMMARISED:
         print(summary(result), file=sys.stderr)
         if sys.stdout.isatty() and not arguments.json and project.settings.progress != "verbose":
@@ -61,15 +60,15 @@ def run(arguments: RunMedia) -> CommandResult:
     return result_of(result)
 
 
-def _fetched(address: str, project: Project) -> Request:
-    """Return the request for an address. A mistake in the settings is told before anything is fetched."""
-    project.planner.plan()
+def _fetch(address: str, project: Project) -> Request:
+    """Return the request for an address, after downloading its file."""
+    project.planner.plan()  # raises an error in the settings before anything is downloaded
     with open_reporter(project.settings.progress) as emit:
         return request_for(address, project, emit)
 
 
 def sync(arguments: SyncSubtitles) -> CommandResult:
-    """Put a subtitle in step with its film, and say how far it moved."""
+    """Put a subtitle in step with its film, and report how far its cues moved."""
     if arguments.output and is_subtitle(arguments.output):
         text = f"`-o` names a folder, and {arguments.output} is the name of a subtitle file"
         raise UsageError("sync.output", text, hint="the result goes to a file in the folder of the film: `-o out`")
@@ -79,28 +78,33 @@ def sync(arguments: SyncSubtitles) -> CommandResult:
     planner = project.planner.with_overrides({"recipe": _SYNC, "film": False, "subtitles": mode})
     project = replace(project, planner=planner)
     film = find_media([arguments.media], Path.cwd(), walk_of(project))[0]
-    language = as_language(arguments.language) if arguments.language else None
-    subtitle = None
-    if is_file:
-        subtitle = subtitle_file(Path(arguments.subtitles).absolute(), None)
-        why = f"{arguments.subtitles} is compared with what is heard in the film"
-        subtitle = replace(subtitle, language=language or subtitle.language, reason=why)
+    subtitle = _subtitle_to_sync(arguments) if is_file else None
     ask_about_code(planner.plan().steps, project.installed)
     with open_reporter(project.settings.progress) as emit:
         result = run_batch([Request(film, subtitle=subtitle)], project, emit, purpose="reel sync")
-    done = result_of(result)
+    output = result_of(result)
     report = report_in(result)
     if report is None:
-        return done
+        return output
     if project.settings.progress != "quiet":
         print("\n".join(lines_of(report)), file=sys.stderr)
-    data = done.data if isinstance(done.data, dict) else {}
-    return replace(done, data={**data, "report": report.model_dump(mode="json", exclude={"format"})})
+    data = output.data if isinstance(output.data, dict) else {}
+    return replace(output, data={**data, "report": report.model_dump(mode="json", exclude={"format"})})
 
 
-def _failed_before(history: Runs, arguments: RunMedia, named: Sequence[Request] | None) -> Iterator[Request]:
-    """Yield the files that failed and were not finished since: all, or those that the command names. The history is
-    read on demand, so that a run that this one waited for counts."""
+def _subtitle_to_sync(arguments: SyncSubtitles) -> ExistingSubtitle:
+    """Read the subtitle file that the command names, in the language of the flag or else of its name."""
+    subtitle = subtitle_file(Path(arguments.subtitles).absolute(), None)
+    language = as_language(arguments.language) if arguments.language else subtitle.language
+    reason = f"{arguments.subtitles} is compared with what is heard in the film"
+    return replace(subtitle, language=language, reason=reason)
+
+
+def _failed_requests(history: Runs, arguments: RunMedia, named: Sequence[Request] | None) -> Iterator[Request]:
+    """Yield the files that failed and were not finished since: all of them, or those that the command names.
+
+    A generator, because the history is to be read only after another run has ended that this one waits for.
+    """
     failed = history.last_failed()
     if named is not None:
         requests = [request for request in named if as_text(request.media) in set(failed)]
@@ -120,8 +124,8 @@ def join_cluster(installed: Installation) -> None:
         ray_cluster.enter(installed)
 
 
-def advice_of(planner: Planner) -> str | None:
-    """Return what a better profile would need; None if there is none."""
+def better_profile(planner: Planner) -> str | None:
+    """Return a sentence about a better profile and what it would need; None if there is no better one."""
     profile, locked = planner.profile, planner.models.locked
     if not profile.better or planner.settings.stub:
         return None

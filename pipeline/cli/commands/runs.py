@@ -1,4 +1,4 @@
-"""`reel runs list`, `show`, `log` and `report`: the history of runs; the steps, times and workers of one; its page."""
+"""`reel runs list`, `show`, `log` and `report`: the history of runs, and the times, workers, logs and report of one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from shared.text.timecode import span
 
 _STATES = ("done", "reused", "failed")
 _PIPE_WIDTH = 100
-_FAILED_TOLD = 20  # files; `reel runs report` names all
+_FAILED_SHOWN = 20  # files; `reel runs report` names all
 
 
 def list_runs(arguments: Arguments) -> CommandResult:
@@ -40,23 +40,24 @@ def list_runs(arguments: Arguments) -> CommandResult:
     project = project_of(arguments)
     records = project.records().history.all()
     listed = [
-        (run.id, run.state, _took(run), run.recipe, run.profile, _counted(run.items), _named(run)) for run in records
+        (run.id, run.state, _duration(run), run.recipe, run.profile, _item_counts(run.items), _names(run))
+        for run in records
     ]
     head = ("RUN", "STATE", "TIME", "RECIPE", "PROFILE", "FILES", "NAMES")
     text = table(listed, head) if listed else "there are no runs yet"
     return CommandResult({"runs": [_run_data(run) for run in records]}, text)
 
 
-def _took(run: RunRecord) -> str:
+def _duration(run: RunRecord) -> str:
     return "-" if run.seconds is None else span(run.seconds)
 
 
-def _named(run: RunRecord) -> str:
+def _names(run: RunRecord) -> str:
     more = sum(run.items.values()) - len(run.media)
     return ", ".join(run.media) + (f" and {more} more" if more else "")
 
 
-def _counted(items: Mapping[str, int]) -> str:
+def _item_counts(items: Mapping[str, int]) -> str:
     """Return the number of media files by state: `2 done, 1 failed`."""
     states = [state for state in dict.fromkeys((*_STATES, *items)) if items.get(state)]
     return ", ".join(f"{items[state]} {state}" for state in states) or "-"
@@ -98,7 +99,7 @@ def show(arguments: ShowRun) -> CommandResult:
     parts = [_head(details, summary)]
     if arguments.steps:
         parts.append(
-            table([_step(step) for step in details.steps], ("FILE", "STEP", "BACKEND", "STATE", "TIME", "RESULT"))
+            table([_step_row(step) for step in details.steps], ("FILE", "STEP", "BACKEND", "STATE", "TIME", "RESULT"))
         )
     else:
         parts += [_stages(summary), *_workers(summary), *_cards(summary)]
@@ -111,10 +112,10 @@ def _head(details: RunDetails, summary: Summary) -> str:
     run = details.run
     took = f" in {span(summary.seconds)}" if summary.seconds is not None else ""
     lines = [f"run {run.id}: {run.state}{took}; recipe {run.recipe}, profile {run.profile}, started {run.started}"]
-    counted = [f"{sum(summary.items.values())} media: {_counted(summary.items)}"] if summary.items else []
+    counted = [f"{sum(summary.items.values())} media: {_item_counts(summary.items)}"] if summary.items else []
     failed = [f"{item.item}: {item.reason}" for item in details.items if item.state == "failed" and item.reason]
-    more = [f"and {len(failed) - _FAILED_TOLD} more"] if len(failed) > _FAILED_TOLD else []
-    return "\n".join([*lines, *counted, *failed[:_FAILED_TOLD], *more])
+    more = [f"and {len(failed) - _FAILED_SHOWN} more"] if len(failed) > _FAILED_SHOWN else []
+    return "\n".join([*lines, *counted, *failed[:_FAILED_SHOWN], *more])
 
 
 def _stages(summary: Summary) -> str:
@@ -133,9 +134,8 @@ def _stages(summary: Summary) -> str:
             longest,
         )
 
-    return table(
-        [row(one) for one in summary.stages], ("STEP", "BACKEND", "DONE", "REUSED", "FAILED", "TIME", "EACH", "LONGEST")
-    )
+    head = ("STEP", "BACKEND", "DONE", "REUSED", "FAILED", "TIME", "EACH", "LONGEST")
+    return table([row(figures) for figures in summary.stages], head)
 
 
 def _workers(summary: Summary) -> list[str]:
@@ -154,7 +154,7 @@ def _workers(summary: Summary) -> list[str]:
         )
 
     head = ("WORKER", "HOST", "JOBS", "LIVED", "LOADED", "BUSY", "PEAK MEMORY", "ENDED")
-    return [table([row(one) for one in summary.workers], head)] if summary.workers else []
+    return [table([row(figures) for figures in summary.workers], head)] if summary.workers else []
 
 
 def _cards(summary: Summary) -> list[str]:
@@ -174,7 +174,7 @@ def _models(summary: Summary, models: ModelCache) -> list[str]:
     return [table(rows, ("MODEL", "LOADED", "IN", "LOCKED"))] if rows else []
 
 
-def _step(step: StepRecord) -> tuple[str, ...]:
+def _step_row(step: StepRecord) -> tuple[str, ...]:
     seconds = span(step.seconds) if step.seconds is not None else "-"
     return step.item, step.step, step.backend, step.state, seconds, (step.key or "-")[:8]
 
@@ -209,10 +209,12 @@ def report(arguments: ReportRun) -> CommandResult:
             "runs.report-where", "a report is a web page, and no file is named for it", hint="add `-o report.html`"
         )
     if file:
-        _check_place(file)
+        _check_replaceable(file)
     page_folder = (file.parent if file else Path()).absolute()
     what = arguments.what or ""
-    content = _of_job(project, Path(what), page_folder) if _is_path(what) else _of_run(project, what, page_folder)
+    content = (
+        _job_report(project, Path(what), page_folder) if _is_path(what) else _run_report(project, what, page_folder)
+    )
     if file is None:
         return CommandResult({"html": content.decode()}, content.decode().rstrip("\n"))
     try:
@@ -223,11 +225,11 @@ def report(arguments: ReportRun) -> CommandResult:
 
 
 def _is_path(what: str) -> bool:
-    """Tell whether this names a folder, and not a run."""
+    """Tell whether the argument names a folder, and not a run."""
     return bool(what) and (Path(what).is_dir() or os.sep in what or "/" in what)
 
 
-def _of_run(project: Project, name: str, page_folder: Path) -> bytes:
+def _run_report(project: Project, name: str, page_folder: Path) -> bytes:
     records = project.records()
     details = records.history.details(name)
     materials = Materials(project.store, project.installed.models)
@@ -235,7 +237,7 @@ def _of_run(project: Project, name: str, page_folder: Path) -> bytes:
     return run_report(details, records.history.redone(details.run.id), materials, links).encode()
 
 
-def _of_job(project: Project, folder: Path, page_folder: Path) -> bytes:
+def _job_report(project: Project, folder: Path, page_folder: Path) -> bytes:
     job = read_job(folder)
     if job is None:
         what = "is not there" if not folder.exists() else f"holds no {JOB} of reel's"
@@ -247,7 +249,7 @@ def _of_job(project: Project, folder: Path, page_folder: Path) -> bytes:
     return report_of(job, materials.results_of(job), materials, folder.absolute(), page_folder)
 
 
-def _check_place(file: Path) -> None:
+def _check_replaceable(file: Path) -> None:
     """Raise `BadInput` unless a report may be written there: only another report is replaced."""
     if file.is_dir():
         raise BadInput("runs.report", f"{shown(file)} is a folder, expected the name of a file")

@@ -1,8 +1,7 @@
-"""`reel runs repair`, `prune` and `forget`: the upkeep of the result store and of what runs learned."""
+"""`reel runs repair`, `prune` and `forget`: repair the result store, delete old results, and forget measurements."""
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from pipeline.cli.arguments import CommandResult, agreed, megabytes, project_of,
 from pipeline.cli.options.machine import ForgetRuns, PruneRuns, RepairRuns
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.project import Project
-from pipeline.publishing.prune_results import Ask, Survey, delete, repair, survey
+from pipeline.publishing.prune_results import Ask, Repaired, Survey, delete, repair, survey
 from pipeline.store.store_lock import Waiting
 
 _AGE_S = {"h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
@@ -27,7 +26,7 @@ _SHOWN = 20
 
 
 def repair_results(arguments: RepairRuns) -> CommandResult:
-    """Check every byte of the results, delete what is damaged, and rebuild the index."""
+    """Check every byte of the results, delete damaged ones, and rebuild the index."""
     return repair_store(project_of(arguments))
 
 
@@ -48,33 +47,37 @@ def parse_size(text: str) -> int:
 def repair_store(project: Project) -> CommandResult:
     """Repair the result store of `project`."""
     damage = project.store.index.damage()  # before opening it, because that rebuilds a damaged index
-    with open_reporter(project.settings.progress) as emit, contextlib.ExitStack() as held:
+    with open_reporter(project.settings.progress) as emit:
         waiting = Waiting.of(project.settings.wait, lambda text: emit(events.Notice(None, None, text)))
-        held.enter_context(project.store.open_for_writing("reel runs repair", waiting, checked=True))
-        started, size = time.monotonic(), 0
+        with project.store.open_for_writing("reel runs repair", waiting, checked=True):
+            started, size = time.monotonic(), 0
 
-        def progress(done: int, total: int) -> None:
-            nonlocal size
-            if not size:
-                emit(events.CheckStarted(total))
-            size = total
-            emit(events.CheckProgress(done, total))
+            def progress(done: int, total: int) -> None:
+                nonlocal size
+                if not size:
+                    emit(events.CheckStarted(total))
+                size = total
+                emit(events.CheckProgress(done, total))
 
-        found = repair(project.store, damage, progress)
-        if size:
-            emit(events.CheckFinished(size, time.monotonic() - started))
+            found = repair(project.store, damage, progress)
+            if size:
+                emit(events.CheckFinished(size, time.monotonic() - started))
+    return _repair_result(found)
+
+
+def _repair_result(found: Repaired) -> CommandResult:
     lines = [f"{found.results} results are complete"]
     if found.index:
         lines.append(f"the index was damaged: {found.index}")
     lines.append("the index was rebuilt")
-    for what, many in (
+    for what, affected in (
         ("unreadable manifests were deleted", found.unreadable),
         ("damaged contents were deleted", found.damaged),
         ("results lack some of their contents; reel makes them again when they are needed", found.incomplete),
         ("damaged files of the history were restored from the index", found.histories),
         ("damaged files of the history hold runs that are recorded nowhere else; they are ignored", found.lost),
     ):
-        lines += [f"{len(many)} {what}"] if many else []
+        lines += [f"{len(affected)} {what}"] if affected else []
     data: JsonValue = {
         "index": found.index, "results": found.results, "unreadable": [str(path) for path in found.unreadable],
         "damaged": [str(path) for path in found.damaged], "incomplete": list(found.incomplete),

@@ -1,4 +1,4 @@
-"""`reel serve` and `reel hook`: reel over HTTP, and a script that tells it of a new film."""
+"""`reel serve` and `reel hook`: serve reel over HTTP, and report a new film to such a server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FAMILY = "serve"
 TOKEN = "REEL_TOKEN"
 MEDIA_SERVER_TOKENS = {"plex": "PLEX_TOKEN", "jellyfin": "JELLYFIN_API_KEY"}
 _HOOK_LIMIT_S = 30.0
-_SAID_BYTES = 2000
+_ANSWER_BYTES = 2000  # of an error, shown to the user
 
 
 def serve(arguments: ServeFlags) -> CommandResult:
@@ -43,8 +43,8 @@ def serve(arguments: ServeFlags) -> CommandResult:
         project = open_project(project.settings.model_copy(update={"local_models": True}))
     if project.settings.local_models and not project.settings.stub:
         require_on_disk(models_of_jobs(project.planner), project.installed.models)
-    _enter(project.installed)
-    print(_models_of(project.planner), file=sys.stderr, flush=True)
+    _enter_environment(project.installed)
+    print(_models_sentence(project.planner), file=sys.stderr, flush=True)
     # Imported here: only the environment that this process has entered holds a web server.
     from pipeline.web.server import ServeOptions, run_server
 
@@ -58,14 +58,14 @@ def serve(arguments: ServeFlags) -> CommandResult:
 
 
 def hook(arguments: HookFlags) -> CommandResult:
-    """Tell the server of the film that Sonarr or Radarr has imported, by the variables that these set for a script."""
-    hooked = told_by_variables(os.environ)
-    if hooked is None:
+    """Report the film that Sonarr or Radarr has imported to the server, by the variables that they set for a script."""
+    message = told_by_variables(os.environ)
+    if message is None:
         raise UsageError(
             "hook.variables", "there is no variable of Sonarr or Radarr, which set some for their custom scripts",
             hint="add this command as a custom script there, under Connect",
         )  # fmt: skip
-    sender, payload = hooked
+    sender, payload = message
     if payload["eventType"] != "Download":
         return CommandResult({"taken": False}, f"{payload['eventType']}: nothing to do")
     data = _post(f"{arguments.url.rstrip('/')}/hooks/{sender}", payload, _token(arguments.token_file))
@@ -73,7 +73,7 @@ def hook(arguments: HookFlags) -> CommandResult:
 
 
 def _post(url: str, payload: Mapping[str, JsonValue], token: str | None) -> dict[str, Any]:
-    """Send a message to the server. Raises `ReelError` where it refuses, `UsageError` where it is not there."""
+    """Send a message to the server. Raises `ReelError` if it refuses, and `UsageError` if it does not answer."""
     import urllib.error
     import urllib.request
 
@@ -84,7 +84,7 @@ def _post(url: str, payload: Mapping[str, JsonValue], token: str | None) -> dict
             data: dict[str, Any] = json.loads(reply.read())
             return data
     except urllib.error.HTTPError as error:
-        answer = error.read(_SAID_BYTES).decode("utf-8", "replace")
+        answer = error.read(_ANSWER_BYTES).decode("utf-8", "replace")
         raise ReelError("hook.refused", f"{url} refuses with {error.code}: {answer}") from error
     except (OSError, ValueError) as error:
         hint = "start `./reel serve`, or name its address with `--url`"
@@ -97,8 +97,8 @@ def _media_servers(arguments: ServeFlags) -> dict[str, MediaServer]:
     return {kind: MediaServer(kind, url, tokens[kind]) for kind, url in arguments.media_servers}
 
 
-def _enter(installed: Installation) -> None:
-    """Replace this process by the same command in the environment that has a web server, unless it runs there."""
+def _enter_environment(installed: Installation) -> None:
+    """Replace this process by the same command in the environment with a web server, unless it runs there already."""
     environments = installed.environments
     with open_reporter(installed.settings.progress) as emit:
         environments.ensure(FAMILY, emit, offline=installed.settings.offline)
@@ -110,8 +110,8 @@ def _enter(installed: Installation) -> None:
         os.execve(python, [str(python), "-P", "-m", "pipeline", *sys.argv[1:]], variables)
 
 
-def _models_of(planner: Planner) -> str:
-    """Return the sentence about the models of jobs that say nothing of their own."""
+def _models_sentence(planner: Planner) -> str:
+    """Return the sentence about the models of jobs that use the server's settings."""
     try:
         return str(model_state(planner))
     except UsageError as error:
@@ -119,6 +119,7 @@ def _models_of(planner: Planner) -> str:
 
 
 def _token(file: str | None) -> str | None:
+    """Return the token from a file, or else from the variable; None if there is neither."""
     if file:
         try:
             text = Path(file).read_text(encoding="utf-8").strip()
@@ -135,7 +136,7 @@ def _token(file: str | None) -> str | None:
 
 
 def _check(arguments: ServeFlags, token: str | None) -> None:
-    """Raise `UsageError` for what is not safe or cannot be."""
+    """Raise `UsageError` for flags that would make an open server, or that name no port or no folder."""
     if token is None and not is_loopback(arguments.listen):
         raise UsageError(
             "serve.open", f"anyone who reaches {arguments.listen} could use this server, which has no token",

@@ -1,6 +1,6 @@
-"""`reel stage`, `stages new` and `stages new-backend`: what a developer of stages does.
+"""`reel stage`, `stages new` and `stages new-backend`: run a single stage on plain files, and write skeletons.
 
-A single stage runs on plain files; it always runs, and stores nothing. A skeleton works at once.
+A single stage always runs, and its result is not stored. A skeleton works as soon as it is written.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ from shared import protocol
 from shared.stage import PROVISIONAL, Stage
 
 _PROVISIONAL = "provisional: `reel stage` stores nothing, so run the same command again for a better result"
-_LIMIT_S = 24 * 3600.0  # a developer is there to end it
-_NOT_STAGES = ("toolkit", "new")  # folders and words that a stage cannot be called by
+_LIMIT_S = 24 * 3600.0  # long, because the developer can end the command
+_RESERVED = ("toolkit", "new")  # names of folders and commands that no stage can have
 
 
 def run_stage(arguments: RunStage) -> CommandResult:
     """Run the stage and leave its outputs in `--output`."""
     stage = stage_named(arguments.name)
     inputs = assign_inputs(stage, arguments.inputs)
-    output = _made(Path(arguments.output).absolute())
+    output = _output_folder(Path(arguments.output).absolute())
     project = project_of(arguments)
     installed = project.installed
     step = single_step(stage, project.planner.choices(), {}, arguments.backend)
@@ -64,7 +64,7 @@ def run_stage(arguments: RunStage) -> CommandResult:
             step = with_model(step, language, installed.models, emit, stage.name, offline=installed.settings.offline)
         set_up([StepPreview(step, "new", "asked for")], installed, emit, failed)
         done = _run(step, inputs, output, installed, emit, warnings)
-    files: dict[str, JsonValue] = {role: _placed(names, output) for role, names in done.outputs.items()}
+    files: dict[str, JsonValue] = {role: _paths(names, output) for role, names in done.outputs.items()}
     data: JsonValue = {
         "stage": stage.name,
         "backend": step.backend_name,
@@ -80,37 +80,37 @@ def run_stage(arguments: RunStage) -> CommandResult:
 
 
 def assign_inputs(stage: Stage, words: Sequence[str]) -> protocol.FileNames:
-    """Return the files by role: `role=file` by name, the others in the order of the stage's inputs. A role without a
-    file is left to the stage's default. Raises `UsageError`."""
+    """Return the files by role. `role=file` names its role; other files take the free roles in the stage's order. A
+    role without a file is left out. Raises `UsageError`."""
     roles = list(stage.inputs.model_fields)
-    given: dict[str, str | list[str] | None] = {}
+    assigned: dict[str, str | list[str] | None] = {}
     unnamed = []
     for word in words:
         role, equals, path = word.partition("=")
         if equals and role in roles:
-            _give(stage, given, role, path)
+            _assign(stage, assigned, role, path)
         else:
             unnamed.append(word)
-    free = [role for role in roles if role not in given]
+    free = [role for role in roles if role not in assigned]
     for position, path in enumerate(unnamed):
         last = min(position, len(free) - 1)
         if not free or (position >= len(free) and not takes_several(stage.inputs, free[last])):
             raise UsageError(
                 "stage.inputs", f"{stage.name} takes {len(roles)} inputs, so {path} is too many: {', '.join(roles)}"
             )
-        _give(stage, given, free[last], path)
+        _assign(stage, assigned, free[last], path)
     for role, field in stage.inputs.model_fields.items():
-        if field.is_required() and role not in given:
+        if field.is_required() and role not in assigned:
             raise UsageError(
                 "stage.inputs",
                 f"{stage.name} needs the input `{role}`",
                 hint=f"its inputs are {', '.join(roles)}; add {role}=FILE",
             )
-    return {role: given[role] for role in roles if role in given}
+    return {role: assigned[role] for role in roles if role in assigned}
 
 
-def _made(folder: Path) -> Path:
-    """Make the folder for the outputs before any work. Raises `BadInput` if that cannot be."""
+def _output_folder(folder: Path) -> Path:
+    """Create the folder for the outputs, if it is missing, before any work. Raises `BadInput` if it is not writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -119,22 +119,22 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _give(stage: Stage, given: dict[str, str | list[str] | None], role: str, path: str) -> None:
+def _assign(stage: Stage, assigned: dict[str, str | list[str] | None], role: str, path: str) -> None:
     place = Path(path).absolute()
     if not place.exists():
         raise BadInput("stage.input-missing", f"{path}, for the input `{role}` of {stage.name}, is not there")
     if takes_several(stage.inputs, role):
-        several = given.setdefault(role, [])
+        several = assigned.setdefault(role, [])
         assert isinstance(several, list)
         several.append(str(place))
     else:
-        given[role] = str(place)
+        assigned[role] = str(place)
 
 
 def _run(
     step: Step, inputs: protocol.FileNames, output: Path, installed: Installation, emit: Emit, warnings: list[str]
 ) -> protocol.Done:
-    def hear(event: protocol.Remark) -> None:
+    def on_event(event: protocol.Remark) -> None:
         if isinstance(event, protocol.Progress):
             emit(events.StepProgress(step.stage.name, step.id, event.done))
         elif isinstance(event, protocol.Partial):
@@ -146,11 +146,11 @@ def _run(
     async def work(staging: Path) -> protocol.Done:
         models = {role: installed.models.snapshot(name) for role, name in step.models.items()}
         async with local_dispatcher(installed, output / "logs") as dispatcher:
-            return await dispatcher.run(StepJob(step, inputs, staging, _LIMIT_S, models, on_event=hear))
+            return await dispatcher.run(StepJob(step, inputs, staging, _LIMIT_S, models, on_event=on_event))
 
     emit(events.StepStarted(step.stage.name, step.id, step.backend_name, "asked for", None))
     with tempfile.TemporaryDirectory(dir=output, prefix=".staging-") as folder:
-        done = asyncio.run(work(Path(folder)))  # an error is described once, by the command line
+        done = asyncio.run(work(Path(folder)))  # an error is printed by the command line, so no event reports it
         checked_outputs(step, done, Path(folder))
         place_outputs(Path(folder), output)
     if PROVISIONAL in done.facts:
@@ -159,9 +159,10 @@ def _run(
     return done
 
 
-def _placed(names: str | list[str] | None, output: Path) -> JsonValue:
-    placed: list[JsonValue] = [str(output / name) for name in _names(names)]
-    return placed if isinstance(names, list) else next(iter(placed), None)
+def _paths(names: str | list[str] | None, output: Path) -> JsonValue:
+    """Return the path of an output, or the list of its paths if it is several files."""
+    paths: list[JsonValue] = [str(output / name) for name in _names(names)]
+    return paths if isinstance(names, list) else next(iter(paths), None)
 
 
 def _names(names: str | list[str] | None) -> list[str]:
@@ -170,18 +171,18 @@ def _names(names: str | list[str] | None) -> list[str]:
 
 def write_stage(arguments: NewStage) -> CommandResult:
     """Write the skeleton of a stage."""
-    check_stage_name(arguments.name, {*STAGES, *BROKEN, *_NOT_STAGES})
-    return _written(new_stage(arguments.name, CODE_ROOT), CODE_ROOT)
+    check_stage_name(arguments.name, {*STAGES, *BROKEN, *_RESERVED})
+    return _write(new_stage(arguments.name, CODE_ROOT), CODE_ROOT)
 
 
 def write_backend(arguments: NewBackend) -> CommandResult:
     """Write the skeleton of a backend."""
     stage = stage_named(arguments.stage)
     check_backend_name(arguments.name, {*stage.backends, "stage", "stub", "auto"})
-    return _written(new_backend(stage, arguments.name, arguments.like, CODE_ROOT), CODE_ROOT)
+    return _write(new_backend(stage, arguments.name, arguments.like, CODE_ROOT), CODE_ROOT)
 
 
-def _written(skeleton: Skeleton, root: Path) -> CommandResult:
+def _write(skeleton: Skeleton, root: Path) -> CommandResult:
     write_skeleton(root, skeleton)
     lines = [f"written: {name}" for name in skeleton.written] + [f"changed: {name}" for name in skeleton.changed]
     steps = table([(f"  {command}", f"# {purpose}") for command, purpose in skeleton.steps])

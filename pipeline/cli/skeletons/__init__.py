@@ -1,4 +1,4 @@
-"""Skeletons for a developer of stages: a new stage, or a new backend of one, that works from its first minute."""
+"""Skeletons for developers: a new stage, or a new backend of a stage, that works as soon as it is written."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pipeline.base.launcher import INSTALLED
 from shared.files import write_atomically
 
 _STAGE, _BACKEND = re.compile(r"[a-z][a-z0-9_]*"), re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-_LONGEST = 30  # so that no line of a skeleton becomes too long
+_LONGEST = 30  # letters; a longer name would make lines of a skeleton too long
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Files to write and files to change, by their paths inside the project, and what to do next: commands and what
-    each is for."""
+    """New files and changed files, each as a path inside the project with its text, and the next steps: commands, each
+    with its purpose."""
 
     written: Mapping[str, str]
     changed: Mapping[str, str] = field(default_factory=dict)
@@ -27,12 +27,12 @@ class Skeleton:
 
 
 def check_stage_name(name: str, taken: Container[str]) -> None:
-    """Raise `UsageError` for a name that cannot be that of a new stage."""
+    """Raise `UsageError` unless a new stage can have this name. `taken` are the names in use."""
     _check(name, _STAGE, "a stage: expected up to 30 lower-case letters, digits and `_`", taken)
 
 
 def check_backend_name(name: str, taken: Container[str]) -> None:
-    """Raise `UsageError` for a name that cannot be that of a new backend."""
+    """Raise `UsageError` unless a new backend can have this name. `taken` are the names in use."""
     expected = "a backend: expected up to 30 lower-case letters and digits, with single dashes, as in `faster-whisper`"
     _check(name, _BACKEND, expected, taken)
 
@@ -53,8 +53,8 @@ def _check(name: str, form: re.Pattern[str], expected: str, taken: Container[str
 
 
 def write_skeleton(root: Path, skeleton: Skeleton) -> None:
-    """Write everything, the new files before the changes. Raises `BadInput`, before anything is written, if a file is
-    there already."""
+    """Write the new files, then the changed ones. Raises `BadInput`, before anything is written, if a new file exists
+    already."""
     for name in skeleton.written:
         if (root / name).exists():
             raise BadInput("skeleton.exists", f"{name} is there already", hint="move it away, or take another name")
@@ -64,5 +64,5 @@ def write_skeleton(root: Path, skeleton: Skeleton) -> None:
 
 
 def class_name(name: str) -> str:
-    """Return a name as that of a class: `my_stage` and `my-stage` as `MyStage`."""
+    """Turn `my_stage` and `my-stage` into `MyStage`."""
     return "".join(part.capitalize() for part in re.split("[-_]", name))

@@ -1,4 +1,4 @@
-"""The skeleton of a backend: an engine with every method of the stage, each of which still asks another backend."""
+"""The skeleton of a backend: an engine with every method of the stage, each of which still calls another backend."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def new_backend(stage: Stage, name: str, like: str | None, root: Path) -> Skelet
 
 
 def _declared(table: ast.expr | None) -> dict[str, ast.Call]:
-    """Return the declarations of backends that are written out, by name."""
+    """Return the calls that declare the backends, by name; none for a table that is computed."""
     if not isinstance(table, ast.Dict):
         return {}
     return {
@@ -110,7 +110,7 @@ def _method(method: ast.FunctionDef) -> str:
 
 
 def _reset(pattern: str) -> str:
-    """Return a `reset` if the module of the other backend has one: an engine may keep something of a job."""
+    """Return a method `reset` if the module of the other backend has one: its engine may keep state of a job."""
     file = Path(__file__).resolve().parents[3].joinpath(*pattern.split(".")).with_suffix(".py")
     if "def reset(" not in file.read_text(encoding="utf-8"):
         return ""
@@ -121,7 +121,7 @@ def _reset(pattern: str) -> str:
 
 
 def _declaration(stage: Stage, name: str, pattern: ast.Call, text: str) -> str:
-    """Return an entry for the table of backends: that of the pattern, with another module and summary."""
+    """Return the entry for the table of backends: that of `pattern`, with another module and summary."""
     lines = []
     for given in pattern.keywords:
         value = ast.get_source_segment(text, given.value)
@@ -134,7 +134,7 @@ def _declaration(stage: Stage, name: str, pattern: ast.Call, text: str) -> str:
 
 
 def _case(root: Path, stage: str, base: str, name: str) -> str | None:
-    """Return the source of the tests' jobs with that of the pattern once more, for the new backend."""
+    """Return the source of the tests' jobs, with the job of the backend `base` repeated for the new backend."""
     text = (root / CASES).read_text(encoding="utf-8") if (root / CASES).is_file() else ""
     cases = assigned(ast.parse(text), "CASES")
     for call in cases.elts if isinstance(cases, ast.Tuple) else ():

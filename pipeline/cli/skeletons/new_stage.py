@@ -1,4 +1,4 @@
-"""The skeleton of a stage: a declaration, a backend that needs no library, tests, a recipe, and a job for the tests."""
+"""The skeleton of a stage: its declaration, a backend without a library, tests, a recipe, and a job for the tests."""
 
 from __future__ import annotations
 

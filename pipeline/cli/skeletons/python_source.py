@@ -1,4 +1,4 @@
-"""Reads and changes Python source by its syntax tree; everything that is not changed stays as it is, byte for byte."""
+"""Reads Python source by its syntax tree, and inserts lines into it; all other lines stay byte for byte the same."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 
 WIDTH = 120  # letters in a line
 Imports = Mapping[str, Iterable[str]]
-"""Names by the module that they come from; `a as b` for one with another name here."""
+"""Imported names by module; `a as b` for a name that is imported under another one."""
 
 
 def assigned(tree: ast.Module, name: str) -> ast.expr | None:
-    """Return the value of a module's variable; None where there is none."""
+    """Return the value that a module assigns to a variable; None if it assigns none."""
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else []
         if any(isinstance(target, ast.Name) and target.id == name for target in targets):
@@ -32,25 +32,25 @@ def class_named(tree: ast.Module, name: str) -> ast.ClassDef | None:
 
 
 def with_first(text: str, table: ast.Dict, entry: str) -> str:
-    """Return the source with lines put at the beginning of a table that goes over several lines."""
+    """Return the source with lines inserted at the beginning of a dictionary that is written over several lines."""
     lines = text.splitlines(keepends=True)
     end = table.values[-1]
     row, column = (end.end_lineno or end.lineno) - 1, end.end_col_offset or 0
     before, after = lines[row].encode()[:column].decode(), lines[row].encode()[column:].decode()
-    if not after.startswith(","):  # a single entry may do without
+    if not after.startswith(","):  # the last entry may have no comma
         lines[row] = f"{before},{after}"
     return "".join([*lines[: table.lineno], entry, *lines[table.lineno :]])
 
 
 def with_last(text: str, node: ast.expr, entry: str) -> str:
-    """Return the source with lines put at the end of a literal that goes over several lines."""
+    """Return the source with lines inserted at the end of a literal that is written over several lines."""
     lines = text.splitlines(keepends=True)
     place = (node.end_lineno or node.lineno) - 1
     return "".join([*lines[:place], entry, *lines[place:]])
 
 
 def signature(method: ast.FunctionDef, indent: str = "    ") -> str:
-    """Return how a method begins, in the form that ruff gives it."""
+    """Return the first line or lines of a method, formatted as ruff formats them."""
     taken = ast.unparse(method.args)
     ends = f") -> {ast.unparse(method.returns)}:" if method.returns else "):"
     begins = f"{indent}def {method.name}("
@@ -63,7 +63,7 @@ def signature(method: ast.FunctionDef, indent: str = "    ") -> str:
 
 
 def _parameters(arguments: ast.arguments) -> list[str]:
-    """Return each parameter as it is written."""
+    """Return the source of each parameter."""
     plain = [*arguments.posonlyargs, *arguments.args]
     defaults = [None] * (len(plain) - len(arguments.defaults)) + [*arguments.defaults]
     written = [_parameter(argument, default) for argument, default in zip(plain, defaults, strict=True)]
@@ -77,12 +77,12 @@ def _parameter(argument: ast.arg, default: ast.expr | None) -> str:
 
 
 def lines_of(text: str, first: int, last: int) -> str:
-    """Return lines of a source, both counted from 1."""
+    """Return the lines `first` to `last` of a source, counted from 1."""
     return "".join(text.splitlines(keepends=True)[first - 1 : last])
 
 
 def names_in(node: ast.AST) -> set[str]:
-    """Return the names that a piece of source uses, also inside annotations that are text."""
+    """Return the names that a piece of source uses, also in annotations that are strings."""
     found = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
     for part in ast.walk(node):
         if isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.isidentifier():
@@ -91,7 +91,8 @@ def names_in(node: ast.AST) -> set[str]:
 
 
 def imports_for(names: Iterable[str], tree: ast.Module, module: str) -> dict[str, set[str]]:
-    """Return from where a module gets these names; what it defines itself is to be imported from it."""
+    """Return the imports that another module needs for these names of `module`. Names that `module` defines itself are
+    imported from it, others from where it imports them."""
     origins: dict[str, set[str]] = defaultdict(set)
     known: dict[str, tuple[str, str]] = {}
     for node in tree.body:
