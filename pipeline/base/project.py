@@ -10,10 +10,13 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.base.errors import UsageError
 from pipeline.base.launcher import INSTALLED, ROOT
-from pipeline.base.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.base.settings import Settings  # pydantic, which `reel version` does not need, takes 0.1 s
 
 CODE_ROOT = ROOT
 CONFIG = CODE_ROOT / "config"

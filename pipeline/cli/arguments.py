@@ -7,23 +7,26 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from pydantic import JsonValue
+from typing import TYPE_CHECKING
 
 from pipeline.base.display import one_line
 from pipeline.base.errors import EXIT_OK, ReelError, UsageError
 from pipeline.base.launcher import as_called
-from pipeline.base.project import CONFIG, project_file
-from pipeline.base.settings import Origins, Settings, load_settings, parse_assignment
+from pipeline.base.project import CONFIG, project_file, project_folders
 from pipeline.cli.options.declare import Arguments, flags_of
-from pipeline.cli.options.jobs import JobFlags, StepFlags
 from pipeline.cli.options.shared import SettingFlags
-from pipeline.engine.addresses.fetch import is_address
-from pipeline.engine.folder_walk import FolderWalk
-from pipeline.engine.media_list import Request, find_media, ordered, read_list
-from pipeline.engine.project import Project, open_project
-from pipeline.plan.registry import PARAMETERS
-from pipeline.plan.selection import Selection
+
+# Imported where they are used: `reel version` needs nothing of it and `reel runs list` little, and it takes 0.4 s.
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from pipeline.base.setting_names import Parameters
+    from pipeline.base.settings import Origins, Settings
+    from pipeline.cli.options.jobs import JobFlags, StepFlags
+    from pipeline.engine.folder_walk import FolderWalk
+    from pipeline.engine.media_list import Request
+    from pipeline.engine.project import Project
+    from pipeline.store.history import Runs
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class CommandResult:
 
 def flags_given(arguments: Arguments) -> dict[str, JsonValue]:
     """Return the settings that the flags of this call set, by dotted names."""
+    from pipeline.base.settings import parse_assignment
+
     assigned = arguments.assignments if isinstance(arguments, SettingFlags) else ()
     flags = dict(map(parse_assignment, assigned))
     for flag in flags_of(type(arguments)):
@@ -49,17 +54,38 @@ def flags_given(arguments: Arguments) -> dict[str, JsonValue]:
 
 def settings_of(arguments: Arguments) -> tuple[Settings, Origins]:
     """Return the settings of this call."""
+    from pipeline.base.settings import load_settings
+
     flags = flags_given(arguments)
-    return load_settings(CONFIG / "defaults.toml", project_file(), os.environ, flags, PARAMETERS)
+    return load_settings(CONFIG / "defaults.toml", project_file(), os.environ, flags, _stage_parameters)
+
+
+def _stage_parameters() -> Parameters:
+    from pipeline.plan.registry import PARAMETERS
+
+    return PARAMETERS
 
 
 def project_of(arguments: Arguments) -> Project:
     """Return the project under this call's settings."""
+    from pipeline.engine.project import open_project
+
     return open_project(settings_of(arguments)[0])
+
+
+def history_of(arguments: Arguments) -> Runs:
+    """Return the history of runs under this call's settings, without the rest of the project."""
+    from pipeline.store.history import Runs
+    from pipeline.store.results import ResultStore
+
+    folders = project_folders(settings_of(arguments)[0])
+    return Runs(ResultStore(folders.results, folders.index), folders.runs)
 
 
 def selecting(project: Project, arguments: StepFlags) -> Project:
     """Return the project with a planner that selects steps as the flags say."""
+    from pipeline.plan.selection import Selection
+
     forced = (*arguments.force, *([arguments.only] if arguments.only else []))
     selection = Selection(arguments.from_step, arguments.until or arguments.only, forced)
     return replace(project, planner=replace(project.planner, selection=selection))
@@ -67,6 +93,8 @@ def selecting(project: Project, arguments: StepFlags) -> Project:
 
 def walk_of(project: Project) -> FolderWalk:
     """Return the folder walk that all commands share."""
+    from pipeline.engine.folder_walk import FolderWalk
+
     return FolderWalk((project.folders.results, project.folders.cache, project.folders.environments))
 
 
@@ -75,6 +103,9 @@ def requests_of(
 ) -> list[Request]:
     """Return the media files of this call in processing order. `fetch` downloads the file behind an address; without
     it, an address is an error."""
+    from pipeline.engine.addresses.fetch import is_address
+    from pipeline.engine.media_list import Request, find_media, ordered, read_list
+
     addresses = [name for name in dict.fromkeys(arguments.media) if fetch and is_address(name)]
     names = [name for name in arguments.media if name not in addresses]
     requests = [Request(media) for media in find_media(names, media_root, walk)]

@@ -18,8 +18,6 @@ def refused_access(names: Sequence[str], cache: ModelCache, emit: Emit) -> Mappi
 
     A model that may come from elsewhere too is not among them: its other source may need no permission.
     """
-    from pipeline.model_cache.fetch.hub import check_access  # only those with something to fetch need HTTP
-
     gated = [
         name
         for name in names
@@ -27,6 +25,8 @@ def refused_access(names: Sequence[str], cache: ModelCache, emit: Emit) -> Mappi
     ]
     if not gated:
         return {}
+    from pipeline.model_cache.fetch.hub import check_access  # HTTP takes 40 ms, and most plans fetch nothing gated
+
     token = cache.token()
 
     def ask(name: str) -> Missing | None:

@@ -111,7 +111,7 @@ def main(words: list[str]) -> int:
     jobs = Jobs(sys.stdin)
     try:
         flags = {**json.loads(words[0]), "progress": "none", "wait": "forever"}
-        settings, _ = load_settings(CONFIG / "defaults.toml", project_file(), os.environ, flags, PARAMETERS)
+        settings, _ = load_settings(CONFIG / "defaults.toml", project_file(), os.environ, flags, lambda: PARAMETERS)
 
         def emit(event: Event) -> None:
             lines.write({**event_data(event), "job": jobs.job_of(event)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import JsonValue
+from typing import TYPE_CHECKING
 
 from pipeline.base.errors import ReelError
 from pipeline.base.project import version
@@ -12,7 +12,11 @@ from pipeline.cli.options.commands import command_named
 from pipeline.cli.options.declare import Arguments
 from pipeline.cli.options.machine import PrintCompletion, ShowHelp
 from pipeline.cli.usage_errors import unknown_command
-from pipeline.engine.project import Project
+
+if TYPE_CHECKING:  # `reel version` needs none of it
+    from pydantic import JsonValue
+
+    from pipeline.engine.project import Project
 
 
 def show_help(arguments: ShowHelp) -> CommandResult:

@@ -8,27 +8,28 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
 from pipeline.base.display import readable
 from pipeline.base.display_paths import shown
 from pipeline.base.errors import BadInput, UsageError
-from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
+from pipeline.cli.arguments import CommandResult, history_of, megabytes, project_of, table
 from pipeline.cli.options.declare import Arguments
 from pipeline.cli.options.machine import ReportRun, ShowLog, ShowRun
-from pipeline.engine.project import Project
-from pipeline.model_cache.cache import ModelCache
 from pipeline.publishing.record import JOB, read_job
 from pipeline.publishing.run_report.gantt import as_svg, as_text, chart
 from pipeline.publishing.run_report.html import is_report
-from pipeline.publishing.run_report.job_facts import Materials
-from pipeline.publishing.run_report.published import report_of
-from pipeline.publishing.run_report.run_page import links_between_files, run_report
 from pipeline.publishing.run_report.summary import StageFigures, Summary, WorkerFigures, summarise
 from pipeline.store.history import RunDetails, RunRecord, StepRecord
 from shared.files import write_atomically
 from shared.text.timecode import span
+
+# The list of runs needs no project and no report, which take 0.3 s: both are imported where they are used.
+if TYPE_CHECKING:
+    from pipeline.engine.project import Project
+    from pipeline.model_cache.cache import ModelCache
 
 _STATES = ("done", "reused", "failed")
 _PIPE_WIDTH = 100
@@ -37,8 +38,7 @@ _FAILED_SHOWN = 20  # files; `reel runs report` names all
 
 def list_runs(arguments: Arguments) -> CommandResult:
     """List the runs, newest first."""
-    project = project_of(arguments)
-    records = project.records().history.all()
+    records = history_of(arguments).all()
     listed = [
         (run.id, run.state, _duration(run), run.recipe, run.profile, _item_counts(run.items), _names(run))
         for run in records
@@ -70,7 +70,7 @@ def _run_data(run: RunRecord) -> dict[str, JsonValue]:
 
 def log(arguments: ShowLog) -> CommandResult:
     """Show the logs of a run: what the libraries of its stages printed."""
-    runs = project_of(arguments).records().history
+    runs = history_of(arguments)
     run = runs.details(arguments.id or "").run.id
     folder = runs.folder(run)
     logs = sorted(path for path in folder.glob("*.log") if not arguments.only or arguments.only in path.stem)
@@ -230,6 +230,9 @@ def _is_path(what: str) -> bool:
 
 
 def _run_report(project: Project, name: str, page_folder: Path) -> bytes:
+    from pipeline.publishing.run_report.job_facts import Materials
+    from pipeline.publishing.run_report.run_page import links_between_files, run_report
+
     records = project.records()
     details = records.history.details(name)
     materials = Materials(project.store, project.installed.models)
@@ -238,6 +241,9 @@ def _run_report(project: Project, name: str, page_folder: Path) -> bytes:
 
 
 def _job_report(project: Project, folder: Path, page_folder: Path) -> bytes:
+    from pipeline.publishing.run_report.job_facts import Materials
+    from pipeline.publishing.run_report.published import report_of
+
     job = read_job(folder)
     if job is None:
         what = "is not there" if not folder.exists() else f"holds no {JOB} of reel's"

@@ -22,7 +22,7 @@ def test_each_layer_wins_over_the_one_below_and_says_where_a_value_is_from(tmp_p
         'recipe = "translate"\nto = ["pt"]\n[stages.asr]\nbeam_size = 4\nlanguage = "hi"\n', encoding="utf-8"
     )
     environ = {"REEL_TO": "en, hin", "REEL_STAGES__ASR__BEAM_SIZE": "3", "REEL_DEBUG": "1", "PATH": "/bin"}
-    settings, origins = load_settings(DEFAULTS, project, environ, {"stages.asr.beam_size": 2}, PARAMETERS)
+    settings, origins = load_settings(DEFAULTS, project, environ, {"stages.asr.beam_size": 2}, lambda: PARAMETERS)
     assert settings.recipe == "translate"
     assert settings.to == ("en", "hi")
     assert settings.stages == {"asr": {"beam_size": 2, "language": "hi"}}
@@ -70,7 +70,7 @@ def test_a_wrong_setting_is_named_with_its_origin(tmp_path: Path, text: str, cod
     project = tmp_path / "reel.toml"
     project.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError) as caught:
-        load_settings(DEFAULTS, project, {}, {}, PARAMETERS)
+        load_settings(DEFAULTS, project, {}, {}, lambda: PARAMETERS)
     assert caught.value.code == code
     assert says in f"{caught.value.message} {caught.value.hint}"
 
@@ -88,7 +88,7 @@ def test_a_name_that_there_is_not_is_refused_from_any_source(
     environ: dict[str, str], flags: dict[str, JsonValue]
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        load_settings(DEFAULTS, Path("none.toml"), environ, flags, PARAMETERS)
+        load_settings(DEFAULTS, Path("none.toml"), environ, flags, lambda: PARAMETERS)
     assert next(iter(environ or flags)) in caught.value.message
     assert caught.value.hint
 
@@ -97,7 +97,7 @@ def test_a_name_that_there_is_not_is_refused_from_any_source(
 def test_one_language_is_a_list_of_one_and_may_be_a_name(tmp_path: Path, written: str) -> None:
     project = tmp_path / "reel.toml"
     project.write_bytes(f"\ufeffto = {written}\n".encode())  # as some editors begin a file
-    assert load_settings(DEFAULTS, project, {}, {}, PARAMETERS)[0].to == ("pt",)
+    assert load_settings(DEFAULTS, project, {}, {}, lambda: PARAMETERS)[0].to == ("pt",)
 
 
 def test_settings_that_cannot_be_read_are_a_clear_error(tmp_path: Path) -> None:
@@ -109,13 +109,13 @@ def test_settings_that_cannot_be_read_are_a_clear_error(tmp_path: Path) -> None:
         ("folder", "Is a directory"), ("circle", "symbolic links"), ("link", "No such file"), ("pipe", "regular file"),
     ):  # fmt: skip
         with pytest.raises(UsageError, match=f"cannot be read: .*{why}") as caught:
-            load_settings(DEFAULTS, tmp_path / name, {}, {}, PARAMETERS)
+            load_settings(DEFAULTS, tmp_path / name, {}, {}, lambda: PARAMETERS)
         assert caught.value.code == "settings.unreadable"
 
 
 def test_an_unknown_variable_of_ours_is_a_mistake() -> None:
     with pytest.raises(UsageError, match="REEL_RECIPPE"):
-        load_settings(DEFAULTS, Path("none.toml"), {"REEL_RECIPPE": "x"}, {}, PARAMETERS)
+        load_settings(DEFAULTS, Path("none.toml"), {"REEL_RECIPPE": "x"}, {}, lambda: PARAMETERS)
 
 
 @pytest.mark.parametrize(
@@ -148,21 +148,21 @@ def test_what_is_asked_of_a_film_that_is_not_to_be_made_is_a_mistake(
     project = tmp_path / "reel.toml"
     [(name, value)] = off.items()
     with pytest.raises(UsageError, match=f"`{name} = {str(value).lower()}` none is made") as caught:
-        load_settings(DEFAULTS, project, {}, {**off, asked: "en"}, PARAMETERS)
+        load_settings(DEFAULTS, project, {}, {**off, asked: "en"}, lambda: PARAMETERS)
     assert caught.value.code == "settings.no-film"
     project.write_text(f"{name} = {str(value).lower()}\n[stages.mux]\nburn_in = 'en'\n", encoding="utf-8")
     with pytest.raises(UsageError, match="none is made"):
-        load_settings(DEFAULTS, project, {}, {asked: "en"}, PARAMETERS)
-    assert load_settings(DEFAULTS, project, {}, {asked: "en", **on}, PARAMETERS)[0].makes_film
+        load_settings(DEFAULTS, project, {}, {asked: "en"}, lambda: PARAMETERS)
+    assert load_settings(DEFAULTS, project, {}, {asked: "en", **on}, lambda: PARAMETERS)[0].makes_film
     # What the file asks of films holds where one is made.
-    settings, _ = load_settings(DEFAULTS, project, {}, {}, PARAMETERS)
+    settings, _ = load_settings(DEFAULTS, project, {}, {}, lambda: PARAMETERS)
     with pytest.raises(UsageError, match="none is made"):
         with_overrides(settings, {asked: "en"}, PARAMETERS)
 
 
 def test_beside_the_media_there_is_no_film_and_no_output_folder(tmp_path: Path) -> None:
     def load(**flags: JsonValue) -> Settings:
-        return load_settings(DEFAULTS, tmp_path / "none.toml", {}, flags, PARAMETERS)[0]
+        return load_settings(DEFAULTS, tmp_path / "none.toml", {}, flags, lambda: PARAMETERS)[0]
 
     assert not load(beside=True).makes_film
     assert not load(beside=True, film=False).makes_film
