@@ -126,7 +126,11 @@ def commonest_offset(cues: Sequence[CueText], transcript: Transcript, speed: flo
         cue = cues[places[pair.text][0]]
         middle = speed * (cue.start_ms + cue.end_ms) / 2
         votes[round((said[pair.heard].start_ms - middle) / _VOTE_MS)] += 1
-    best = max(votes, key=lambda one: votes.get(one - 1, 0) + 2 * votes.get(one, 0) + votes.get(one + 1, 0))
+
+    def nearby(step: int) -> int:
+        return votes.get(step - 1, 0) + 2 * votes.get(step, 0) + votes.get(step + 1, 0)
+
+    best = max(votes, key=nearby, default=0)  # none where every word is a common one
     return float(best * _VOTE_MS)
 
 
@@ -147,14 +151,15 @@ def without_times(cues: Sequence[CueText]) -> set[int]:
 
 
 def points_of(cues: Sequence[CueText], heard: Heard) -> list[Point]:
-    """Return the cues that were heard with their times in the file and in the film, without those of which a word or
-    two were heard: such words are everywhere."""
+    """Return the cues that were heard with their times in the file and in the film.
+
+    Cues whose times are lost count only if there are no others. So do cues of which few words were heard, because a
+    word or two are everywhere.
+    """
     lost = without_times(cues)
-    return [
-        Point(one.cue, cues[one.cue].start_ms, one.start_ms, one.weight)
-        for one in heard.cues
-        if len(one.words) >= _HEARD_SHARE * one.size and one.cue not in lost
-    ]
+    timed = [found for found in heard.cues if found.cue not in lost] or list(heard.cues)
+    sure = [found for found in timed if len(found.words) >= _HEARD_SHARE * found.size] or timed
+    return [Point(found.cue, cues[found.cue].start_ms, found.start_ms, found.weight) for found in sure]
 
 
 def said_words(transcript: Transcript) -> list[SaidWord]:

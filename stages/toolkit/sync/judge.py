@@ -102,7 +102,7 @@ def _simplest(cues: Sequence[CueText], transcript: Transcript, heard: Heard) -> 
     again = max((hear(cues, transcript, one) for one in lines), key=lambda found: found.shared_words)
     line = tuple(find_pieces(points_of(cues, again)))
     worth = _WORDS_OF_A_PIECE * (len(pieces) - len(line))
-    return (again, line) if heard.shared_words - again.shared_words < worth else (heard, pieces)
+    return (again, line) if line and heard.shared_words - again.shared_words < worth else (heard, pieces)
 
 
 def as_document(evidence: Evidence, sheet: CueSheet, transcript: Transcript, speech: SpeechRegions) -> SubtitleFit:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from dataclasses import replace
+from itertools import cycle, pairwise
 
 import pytest
 from hypothesis import given
@@ -158,3 +159,32 @@ def test_lines_whose_times_were_lost_at_the_beginning_get_those_of_their_words()
     ]
     assert sum(cue.start_ms == 0 for cue in early) > 5
     assert share(off_ms(made, early), 300) >= 0.9
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_cues_that_all_lost_their_times_get_those_of_their_words(seed: int) -> None:
+    made = film(seed)
+    cues = [replace(cue, start_ms=0, end_ms=1_000) for cue in made.cues]
+    found = ENGINE.synchronise(sheet(cues), made.heard, made.speech)
+    off = [abs(placed.start_ms - cue.start_ms) for placed, cue in zip(found.placed, made.cues, strict=True)]
+    assert share(off, 1_000) >= 0.9
+
+
+@given(
+    seed=st.integers(0, 1_000),
+    size=st.integers(1, 30),
+    times=st.lists(st.tuples(st.integers(0, 40_000), st.integers(1, 9_000)), min_size=1, max_size=30),
+    spread=st.sampled_from([0, 1, 50]),
+)
+@examples(1)
+def test_whatever_the_times_are_every_cue_gets_one_or_the_file_is_refused(
+    seed: int, size: int, times: list[tuple[int, int]], spread: int
+) -> None:
+    made = film(seed, size)
+    cues = [
+        replace(cue, start_ms=spread * start, end_ms=spread * start + length)
+        for cue, (start, length) in zip(made.cues, cycle(times), strict=False)
+    ]
+    found = ENGINE.synchronise(sheet(cues), made.heard, made.speech)
+    assert len(found.placed) == (0 if found.fit.verdict == "refused" else size)
+    assert all(0 <= placed.start_ms < placed.end_ms for placed in found.placed)
