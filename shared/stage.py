@@ -13,12 +13,13 @@ The same job gives the same bytes in a fresh worker, in a warm one, and in any o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from pydantic import JsonValue
+from pydantic import JsonValue, field_validator
 
 from shared.documents.base import Frozen
 
@@ -41,6 +42,16 @@ class Files(Frozen):
 
 class Params(Frozen):
     """Base of a stage's parameters: every field is plain JSON, has a default, and is part of the result's key."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _can_be_written(cls, value: object) -> object:
+        """Refuse a text that cannot be written in UTF-8, as the result's key is."""
+        try:
+            json.dumps(value, ensure_ascii=False, default=str).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("expected text in UTF-8") from error
+        return value
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 COOKIE = "reel-token"
@@ -101,7 +101,8 @@ def _is_own(asked: Asked, host: str) -> bool:
     """Tell whether no page of another site sends the request. Programs send none of the headers that browsers do."""
     origin = asked.headers.get("origin")
     if origin is not None:
-        return urlsplit(origin).netloc.lower() == host.strip().lower()
+        scheme, _, place = origin.strip().lower().partition("://")
+        return scheme in {"http", "https"} and place == host.strip().lower()
     return asked.headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
 
 

@@ -18,12 +18,20 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Room = Callable[[int], Refused | None]
+Room = Callable[[int, int], Refused | None]
+"""Returns why a body of so many bytes, written in so many copies, is not taken; None if it is."""
+Limit = Callable[[int], Refused | None]
 """Returns why a body of so many bytes is not taken; None if it is."""
 
 _FORMS = ("/v1/", "/asr", "/detect-language", "/hooks/", "/api/1/ocr")
+_UPLOADS = "/api/1/uploads/"
 _JSON = "application/json"
-_TUS = "application/offset+octet-stream"
+_PIECES = "application/offset+octet-stream"
+_IN_MEMORY_BYTES = 16 << 20
+"""What is not written to the disk as it comes, such as JSON, is no longer than this. A batch of the review page with
+5,000 operations has about 4 MiB."""
+_FORM_COPIES = 2  # a form is first written as it comes, and then to its place
+_AT_ONCE = 500  # requests that are answered; a common limit is 1,024 open files for a process
 
 
 class Guard:
@@ -32,6 +40,7 @@ class Guard:
 
     def __init__(self, app: App, access: Access, base_path: str, room: Room) -> None:
         self._app, self._access, self.base_path, self._room = app, access, base_path, room
+        self._at_work = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -56,8 +65,15 @@ class Guard:
         elif self.base_path and scope["path"] == self.base_path:
             # Without the slash, the relative links of a page would lead out of the base path.
             await RedirectResponse(f"{self.base_path}/", 308)(scope, receive, safely)
+        elif self._at_work >= _AT_ONCE:
+            text = f"the server is answering {_AT_ONCE} requests already"
+            await refusal_reply(path, Refused(503, "serve.full", text, retry_after_s=5))(scope, receive, safely)
         else:
-            await self._app(scope, _counted(receive, self._room), safely)
+            self._at_work += 1
+            try:
+                await self._app(scope, _counted(receive, self._limit(path, headers)), safely)
+            finally:
+                self._at_work -= 1
 
     def _own_path(self, scope: Scope) -> str:
         """Return the path below the base path, which a proxy may have taken away already."""
@@ -75,12 +91,20 @@ class Guard:
         asked = Asked(scope["method"], path, query, headers, _client_of(scope), scope["scheme"])
         if denied := self._access.denial(asked, time.monotonic()):
             return Refused(denied.status, denied.code, denied.message, denied.hint)
-        length = headers.get("content-length", "")
         if has_body(headers) and not path.startswith(_FORMS):
-            kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind not in {_JSON, _TUS}:
-                return Refused(415, "serve.content-type", f"the body is `{kind}`, expected `{_JSON}`")
-        return self._room(int(length)) if length.isascii() and length.isdigit() else None
+            expected = _PIECES if path.startswith(_UPLOADS) else _JSON
+            if (kind := _kind_of(headers)) != expected:
+                return Refused(415, "serve.content-type", f"the body is `{kind}`, expected `{expected}`")
+        length = headers.get("content-length", "")
+        return self._limit(path, headers)(int(length)) if length.isascii() and length.isdigit() else None
+
+    def _limit(self, path: str, headers: dict[str, str]) -> Limit:
+        """Return the limit for the body of a request."""
+        if path.startswith(_UPLOADS):
+            return lambda size: self._room(size, 1)
+        if path.startswith(_FORMS) and _kind_of(headers) == "multipart/form-data":
+            return lambda size: self._room(size, _FORM_COPIES)
+        return _small
 
     def _to_login(self, scope: Scope, path: str, refused: Refused, headers: dict[str, str]) -> Response | None:
         """Return where a browser that opens a page asks for the token; None for a program."""
@@ -101,15 +125,27 @@ def has_body(headers: dict[str, str]) -> bool:
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
-def _counted(receive: Receive, room: Room) -> Receive:
-    """Return `receive` with a limit: a body without a length may not grow beyond what there is room for."""
+def _kind_of(headers: dict[str, str]) -> str:
+    """Return the type of a body, without its parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _small(size: int) -> Refused | None:
+    """Return why a body that is kept in memory is not taken; None if it is."""
+    if size <= _IN_MEMORY_BYTES:
+        return None
+    return Refused(413, "serve.too-large", f"the body has more than {_IN_MEMORY_BYTES} bytes, the most for its kind")
+
+
+def _counted(receive: Receive, limit: Limit) -> Receive:
+    """Return `receive` with a limit, for a body that comes without its length."""
     taken = 0
 
     async def counted() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken and (refused := room(taken)):
+        if taken and (refused := limit(taken)):
             raise refused
         return message
 

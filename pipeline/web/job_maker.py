@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -102,10 +101,3 @@ class JobMaker:
         except (UsageError, BadInput, Missing) as error:
             return Refused.by(error)
         return None
-
-
-def priority_of(value: JsonValue) -> float:
-    """Return a priority from JSON. Raises `Refused`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Refused(422, "serve.priority", "`priority` must be a number", param="priority")
-    return float(value)

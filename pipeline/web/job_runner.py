@@ -62,6 +62,7 @@ class JobRunner:
         self._ended: dict[str, set[asyncio.Event]] = {}
         self._outcome: dict[str, dict[str, Any]] = {}  # what was told of the jobs at work
         self._at_work: set[str] = set()
+        self._suspect = False  # the job at work is one during which a child has ended before
         self._child: asyncio.subprocess.Process | None = None
         self._failure: dict[str, str | None] | None = None  # an error that concerns every job
         self._stopping = False
@@ -136,7 +137,7 @@ class JobRunner:
         assert child.stdin
         while not (reading.done() or self._stopping or self._ends_child):
             job = self.queue.next()
-            if job and self._plan.is_for(place, job.place) and len(self._at_work) < self._plan.at_once:
+            if job and self._plan.is_for(place, job.place) and self._has_room_for(job):
                 await self._send(child.stdin, self.queue.begin(job.id))
                 continue
             idle = job is None and not self._at_work
@@ -148,8 +149,16 @@ class JobRunner:
             child.stdin.write(b'{"end": true}\n')
             await child.stdin.drain()
 
+    def _has_room_for(self, job: Job) -> bool:
+        """Tell whether a job may begin beside those at work. One during which a child has ended is done alone, so that
+        no other job ends with the next child."""
+        if job.attempts or self._suspect:
+            return not self._at_work
+        return len(self._at_work) < self._plan.at_once
+
     async def _send(self, stream: asyncio.StreamWriter, job: Job) -> None:
         self._at_work.add(job.id)
+        self._suspect = job.attempts > 1
         self._outcome[job.id] = {"files": []}
         self._tell(job)
         line = {
@@ -191,7 +200,7 @@ class JobRunner:
         self._at_work.discard(name)
         self._outcome.pop(name, None)
         work = self.board.end(name)
-        if not self.queue.job(name).has_ended:  # it may have been cancelled
+        if self.queue.job(name).state == "running":  # it may have been cancelled, and queued again
             self._tell(self.queue.end(name, state, **outcome, work=work))
         self._changed.set()
 

@@ -16,11 +16,12 @@ from typing import Literal
 from pydantic import ValidationError
 
 from pipeline.web.refused import Refused
-from pipeline.web.uploads import Upload, Uploads
+from pipeline.web.uploads import Upload, Uploads, no_space
 from shared.documents.base import Frozen
 from shared.files import sha256_of, write_atomically
 
 _AT_ONCE = 8
+_IDLE_S = 600.0  # an upload that nothing came for since then does not count as one on its way
 _KEPT_S = 24 * 3600.0
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -47,12 +48,17 @@ class PartialUploads:
         """Begin an upload of so many bytes; its id."""
         if refused := self._uploads.room(length):
             raise refused
-        if sum(1 for _ in self._folder.glob("*.part")) >= _AT_ONCE:
+        since = time.time() - _IDLE_S
+        if sum(path.stat().st_mtime > since for path in self._folder.glob("*.part")) >= _AT_ONCE:
             text = f"{_AT_ONCE} uploads are on their way already"
             raise Refused(429, "serve.uploads", text, "finish one of them, or delete it", retry_after_s=60)
         name = secrets.token_hex(16)
-        self._part(name).touch()
-        self._write(name, Note(length=length, label=label))
+        try:
+            self._part(name).touch()
+            self._write(name, Note(length=length, label=label))
+        except OSError as error:
+            self._part(name).unlink(missing_ok=True)
+            raise no_space(error) from error
         return name
 
     def note(self, name: str) -> Note:
@@ -92,7 +98,7 @@ class PartialUploads:
                 stream.write(piece)
                 return stream.tell()
         except OSError as error:
-            raise Refused(507, "serve.no-space", f"the upload cannot be written: {error.strerror}") from error
+            raise no_space(error) from error
 
     def complete(self, name: str) -> None:
         """Move an upload to its place if all of it has come. Reads all of it."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import logging
 import signal
 import sys
 import tempfile
@@ -16,7 +18,7 @@ import uvicorn
 from pydantic import JsonValue
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -38,6 +40,7 @@ from pipeline.web.apis.review_api import ReviewApi
 from pipeline.web.apis.review_apply_api import ReviewApplyApi
 from pipeline.web.apis.review_files_api import ReviewFilesApi
 from pipeline.web.apis.uploads_api import UploadsApi
+from pipeline.web.connections import HttpProtocol, listening_sockets
 from pipeline.web.event_log import EventLog
 from pipeline.web.guard import Guard
 from pipeline.web.job_maker import JobMaker
@@ -54,12 +57,14 @@ from pipeline.web.review.made_files import MadeFiles
 from pipeline.web.review.reviews import Reviews
 from pipeline.web.run_pages import RunPages
 from pipeline.web.service import Service, Shares
-from pipeline.web.uploads import Uploads, delete_old
+from pipeline.web.uploads import Uploads, delete_old, no_space
 from shared.stage import CORE_ENVIRONMENT
 
 _ANY_ADDRESS = {"0.0.0.0", "::"}
 _SWEEP_S = 3600.0
 _GRACE_S = 2  # for requests that are being answered when the server ends
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_SHOWN = 200  # characters of a path in a message
 
 
 @dataclass(frozen=True)
@@ -82,21 +87,23 @@ class ServeOptions:
 
 def run_server(project: Project, flags: Mapping[str, JsonValue], options: ServeOptions) -> None:
     """Serve until the process is told to end. `flags` are the settings of the command by dotted names, which the
-    child gets too. Raises `Locked` if another server has the queue."""
+    child gets too. Raises `Locked` if another server has the queue, `UsageError` if the address cannot be used."""
     folder = project.folders.results / "serve"
     queue = JobQueue(project.folders.index / "serve")
     try:
+        sockets = listening_sockets(options.listen, options.port)
         service = _service(project, flags, options, queue)
         tempfile.tempdir = str(service.uploads.arriving)  # on the disk whose free space is checked
         routed = _app(project, service, options)
         app = Guard(routed, _access(options), options.base_path, service.uploads.room)
         config = uvicorn.Config(
-            app, host=options.listen, port=options.port, log_level="warning", access_log=False, server_header=False,
+            app, http=HttpProtocol, log_level="error", access_log=False, server_header=False,
             timeout_graceful_shutdown=_GRACE_S, proxy_headers=bool(options.trusted_proxies), lifespan="on",
             forwarded_allow_ips=list(options.trusted_proxies), h11_max_incomplete_event_size=64 << 10, ws="none",
         )  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
-        _TellingServer(config).run()
+        logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each client that goes away
+        _TellingServer(config).run(sockets)
     finally:
         queue.close()
 
@@ -168,7 +175,8 @@ def _app(project: Project, service: Service, options: ServeOptions) -> Starlette
             *Pages(has_token=has_token).routes(),
         ],
         exception_handlers={
-            Refused: _refused, ReelError: _reel_error, HTTPException: _http_error, Exception: _bug,
+            Refused: _refused, ReelError: _reel_error, HTTPException: _http_error, OSError: _os_error,
+            ClientDisconnect: _client_gone, Exception: _bug,
         },
         lifespan=lambda app: _lifespan(service),
     )  # fmt: skip
@@ -227,11 +235,25 @@ async def _reel_error(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    refused = Refused(error.status_code, "serve.http", f"{request.method} {_path(request)}: {error.detail}")
-    reply = refusal_reply(_path(request), refused)
-    for name, value in (error.headers or {}).items():
+    where = f"{request.method} {_path(request)}"
+    where = where if len(where) <= _SHOWN else f"{where[:_SHOWN]}..."
+    headers = error.headers or {}
+    detail = f"the address takes {headers['Allow']}" if error.status_code == 405 else error.detail
+    reply = refusal_reply(_path(request), Refused(error.status_code, "serve.http", f"{where}: {detail}"))
+    for name, value in headers.items():
         reply.headers[name] = value
     return reply
+
+
+async def _os_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    if error.errno not in _FULL:
+        raise error
+    return refusal_reply(_path(request), no_space(error))
+
+
+async def _client_gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)  # which reaches no one
 
 
 async def _bug(request: Request, error: Exception) -> Response:

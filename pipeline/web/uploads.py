@@ -20,7 +20,6 @@ _PIECE = 1 << 20
 _KEPT_S = 24 * 3600.0
 _LABEL_BYTES = 100
 _LONGEST_DELAY_MS = 600_000
-_COPIES = 2  # a form is first written as it comes, and then to its place
 _NO_LABEL = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]+")
 # What files in a container begin with. Bytes that begin so are no samples, whatever the request says.
 _MAGIC = (b"RIFF", b"RF64", b"ID3", b"fLaC", b"OggS", b"\x1aE\xdf\xa3")
@@ -44,12 +43,12 @@ class Uploads:
         shutil.rmtree(self.arriving, ignore_errors=True)  # what an ended server has left
         self.arriving.mkdir(parents=True, exist_ok=True)
 
-    def room(self, size: int) -> Refused | None:
-        """Return why a body of so many bytes is not taken; None if it is."""
+    def room(self, size: int, copies: int = 1) -> Refused | None:
+        """Return why a body of so many bytes, which are written in so many copies, is not taken; None if it is."""
         if size > self._max:
             text = f"the body has more than {self._max} bytes, the most that this server takes"
             return Refused(413, "serve.too-large", text, "raise `--max-upload`")
-        if size > _PIECE and shutil.disk_usage(self.folder).free < self._keep_free + _COPIES * size:
+        if size > _PIECE and shutil.disk_usage(self.folder).free < self._keep_free + copies * size:
             return Refused(507, "serve.no-space", "there is not enough free space for the upload", retry_after_s=600)
         return None
 
@@ -68,7 +67,7 @@ class Uploads:
                     target.write(piece)
             return self.place(temporary, digest.hexdigest(), label)
         except OSError as error:
-            raise Refused(507, "serve.no-space", f"the upload cannot be written: {error.strerror}") from error
+            raise no_space(error) from error
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -87,6 +86,11 @@ class Uploads:
         folders = [folder for folder in self.folder.iterdir() if is_digest(folder.name)]
         unused = [folder for folder in folders if not any(str(path) in in_use for path in folder.iterdir())]
         delete_old(unused, kept_s)
+
+
+def no_space(error: OSError) -> Refused:
+    """Return the refusal of what cannot be written."""
+    return Refused(507, "serve.no-space", f"the upload cannot be written: {error.strerror}", retry_after_s=600)
 
 
 def delete_old(folders: Iterable[Path], kept_s: float = _KEPT_S) -> None:

@@ -46,19 +46,12 @@ class AsrApi:
         return [
             Route("/asr", self.transcribe, methods=["POST"]),
             Route("/detect-language", self.detect_language, methods=["POST"]),
-            Route("/asr", self.explain, methods=["GET"]),
-            Route("/detect-language", self.explain, methods=["GET"]),
             Route("/status", self.status, methods=["GET"]),
         ]
 
     async def status(self, request: Request) -> Response:
         """Return the version, by which Bazarr's provider tests the connection."""
         return json_reply({"version": f"reel {version()}", "engine": "reel"})
-
-    async def explain(self, request: Request) -> Response:
-        """Tell a person with a browser how the address is used."""
-        text = f"{request.url.path} takes POST with a form that holds `audio_file`"
-        raise Refused(405, "serve.method", text)
 
     async def transcribe(self, request: Request) -> Response:
         """Return the text or the subtitles of a file."""

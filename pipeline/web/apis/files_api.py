@@ -17,7 +17,7 @@ from pipeline.web.job_queue import Job
 from pipeline.web.refused import Refused
 from pipeline.web.replies import json_reply
 
-_RANGE = re.compile(r"bytes=\s*(?:\d+-\d*|-\d+)(?:\s*,\s*(?:\d+-\d*|-\d+))*")
+_RANGE = re.compile(r"(?P<first>\d{1,30})-(?P<last>\d{0,30})|-\d{1,30}", re.ASCII)
 
 
 class FilesApi:
@@ -61,5 +61,12 @@ def _files(job: Job) -> list[dict[str, object]]:
 
 def leave_out_bad_range(request: Request) -> None:
     """Remove a header `Range` that is not one, which RFC 9110 has a server pass over."""
-    if not _RANGE.fullmatch(request.headers.get("range", "bytes=0-").strip()):
+    unit, _, ranges = request.headers.get("range", "").partition("=")
+    if unit.strip() != "bytes" or not all(_is_range(part.strip()) for part in ranges.split(",")):
         request.scope["headers"] = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
+
+
+def _is_range(text: str) -> bool:
+    """Tell whether a text is a range of bytes, as `0-99`, `100-` or `-50`, that does not end before it begins."""
+    found = _RANGE.fullmatch(text)
+    return found is not None and not (found["last"] and int(found["last"]) < int(found["first"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pipeline.web.apis.bodies import json_body, json_object
 from pipeline.web.apis.hook_payloads import SENDERS, Told, read_payload
 from pipeline.web.apis.media_servers import MediaServer, paths_of, refresh
 from pipeline.web.job_maker import Ordered
@@ -45,8 +45,11 @@ class HooksApi:
             return json_reply({"taken": False, "kind": told.kind})
         if told.item:
             return self._look_up(sender, told)
-        jobs = [self._submit(path, sender) for path in told.paths]
-        return json_reply({"taken": True, "jobs": [job.id for job in jobs]}, 202)
+        jobs, problems = self._submit_all(told.paths, sender)
+        if not jobs:
+            raise problems[0]
+        skipped = {"skipped": [problem.message for problem in problems]} if problems else {}
+        return json_reply({"taken": True, "jobs": [job.id for job in jobs], **skipped}, 202)
 
     def _look_up(self, sender: str, told: Told) -> Response:
         """Ask the sender's own server for the path, which may take a while."""
@@ -61,7 +64,8 @@ class HooksApi:
 
     async def _find_and_submit(self, server: MediaServer, item: str) -> None:
         paths = await asyncio.to_thread(paths_of, server, item)
-        jobs, problems = self._submit_all(paths, server.kind) if paths else ([], ["the server does not know the item"])
+        jobs, refusals = self._submit_all(paths, server.kind)
+        problems = [refusal.message for refusal in refusals] if paths else ["the server does not know the item"]
         if self._service.library:
             ended = [await self._service.runner.ended(job.id) for job in jobs]
             if any(job.state == "done" for job in ended) and (text := await asyncio.to_thread(refresh, server, item)):
@@ -70,15 +74,15 @@ class HooksApi:
             data = {"item": None, "step": None, "text": f"{server.kind}: item {item}: {text}", "job": None}
             self._service.events.add("Notice", data)
 
-    def _submit_all(self, paths: Sequence[str], sender: str) -> tuple[list[Job], list[str]]:
+    def _submit_all(self, paths: Sequence[str], sender: str) -> tuple[list[Job], list[Refused]]:
         """Queue the films. Return their jobs, and why others are not taken."""
-        jobs, problems = [], []
-        for path in paths:
+        jobs, refusals = [], []
+        for path in dict.fromkeys(paths):
             try:
                 jobs.append(self._submit(path, sender))
             except Refused as refused:
-                problems.append(refused.message)
-        return jobs, problems
+                refusals.append(refused)
+        return jobs, refusals
 
     def _submit(self, path: str, sender: str) -> Job:
         """Queue a film. The same version of a file is taken once, however often it is told of."""
@@ -92,16 +96,8 @@ class HooksApi:
 async def _payload(request: Request) -> Mapping[str, Any]:
     """Return the JSON of a message, which is the body or a field of a form. Raises `Refused`."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    try:
-        if kind in {"multipart/form-data", "application/x-www-form-urlencoded"}:
-            async with request.form(max_files=2, max_fields=20, max_part_size=_PAYLOAD_BYTES) as form:
-                text = next((form[name] for name in _FIELDS if name in form), "")
-                content = await text.read(_PAYLOAD_BYTES) if isinstance(text, UploadFile) else text
-        else:
-            content = await request.body()
-        data = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise Refused(422, "serve.json", "the message is not JSON") from error
-    if not isinstance(data, dict):
-        raise Refused(422, "serve.json", "the message must be a JSON object")
-    return data
+    if kind not in {"multipart/form-data", "application/x-www-form-urlencoded"}:
+        return await json_body(request)
+    async with request.form(max_files=2, max_fields=20, max_part_size=_PAYLOAD_BYTES) as form:
+        text = next((form[name] for name in _FIELDS if name in form), "")
+        return json_object(await text.read(_PAYLOAD_BYTES) if isinstance(text, UploadFile) else text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +19,9 @@ from pipeline.plan.registry import STAGES
 from pipeline.publishing.record import read_job
 from pipeline.web.apis.answers import check_outcome, published
 from pipeline.web.apis.audio_jobs import file_in
+from pipeline.web.apis.bodies import finite_number, json_body
 from pipeline.web.apis.document_files import is_document
-from pipeline.web.apis.own_api import API, OwnApi, json_body
+from pipeline.web.apis.own_api import API, OwnApi
 from pipeline.web.job_maker import Ordered
 from pipeline.web.job_queue import Job
 from pipeline.web.refused import Refused
@@ -135,11 +135,8 @@ def _number(fields: Mapping[str, JsonValue], name: str) -> float | None:
     value = fields.get(name)
     if value is None:
         return None
-    try:
-        number = math.nan if isinstance(value, bool | list | dict) else float(value)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+    number = finite_number(value)
+    if number is None:
         raise Refused(422, "serve.number", f"`{name}` must be a number", param=name)
     return number
 

@@ -27,7 +27,8 @@ from pipeline.plan.recipe import load_recipe
 from pipeline.plan.subtitle_guides import load_guide
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.run_report.gantt import as_svg, chart
-from pipeline.web.apis.own_api import API, OwnApi, json_body
+from pipeline.web.apis.bodies import json_body
+from pipeline.web.apis.own_api import API, OwnApi
 from pipeline.web.job_maker import Ordered
 from pipeline.web.media_roots import PAGE_SUFFIXES
 from pipeline.web.refused import Refused

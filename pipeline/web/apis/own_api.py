@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import JsonValue
 from starlette.requests import Request
@@ -14,7 +13,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from pipeline.web.access import COOKIE
-from pipeline.web.job_maker import Ordered, priority_of
+from pipeline.web.apis.bodies import finite_number, json_body
+from pipeline.web.job_maker import Ordered
 from pipeline.web.job_queue import ENDED, STATES, Job, Place, State, job_data
 from pipeline.web.job_work import JobWork
 from pipeline.web.refused import Refused
@@ -67,7 +67,7 @@ class OwnApi:
 
     def ordered(self, body: dict[str, JsonValue]) -> Ordered:
         """Return the file that a job is for: one in a media folder, or a complete upload. Raises `Refused`."""
-        path, upload, priority = body.get("path"), body.get("upload"), priority_of(body.get("priority", 0))
+        path, upload, priority = body.get("path"), body.get("upload"), _priority(body.get("priority", 0))
         if isinstance(upload, str) and path is None:
             sent = self._service.partial.upload(upload)
             return Ordered(sent.path, sent.path.name, "out", "api", priority, sent.digest)
@@ -76,7 +76,9 @@ class OwnApi:
             raise Refused(422, "serve.path", text, param="path")
         media = self._service.roots.find(path)
         beside = body.get("beside", self._service.library)
-        place: Place = "beside" if beside is True else "out"
+        if not isinstance(beside, bool):
+            raise Refused(422, "serve.beside", "`beside` must be true or false", param="beside")
+        place: Place = "beside" if beside else "out"
         return Ordered(media, media.name, place, "api", priority)
 
     async def list_jobs(self, request: Request) -> Response:
@@ -123,7 +125,7 @@ class OwnApi:
         job, body = self.job_of(request), await json_body(request)
         if job.state != "queued":
             raise Refused(409, "serve.begun", f"the job is not queued: {job.state}")
-        changed = self._queue.place_at(job.id, priority_of(body.get("priority")))
+        changed = self._queue.place_at(job.id, _priority(body.get("priority")))
         self._service.runner.queued(changed)
         return json_reply(job_data(changed))
 
@@ -159,6 +161,8 @@ class OwnApi:
         """Return the events as they happen, from the one after `Last-Event-ID`."""
         last = request.headers.get("last-event-id") or request.query_params.get("last-event-id")
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        if request.method == "HEAD":  # of which the end of events would never come
+            return Response(headers=headers, media_type="text/event-stream")
         return StreamingResponse(self._events(last), media_type="text/event-stream", headers=headers)
 
     async def _events(self, last: str | None) -> AsyncIterator[str]:
@@ -174,12 +178,9 @@ class OwnApi:
             raise Refused(404, "serve.no-job", "there is no such job") from error
 
 
-async def json_body(request: Request) -> dict[str, Any]:
-    """Return the JSON object that a request brings. Raises `Refused`."""
-    try:
-        body = await request.json()
-    except (ValueError, RecursionError) as error:
-        raise Refused(422, "serve.json", "the body is not JSON") from error
-    if not isinstance(body, dict):
-        raise Refused(422, "serve.json", "the body must be a JSON object")
-    return body
+def _priority(value: JsonValue) -> float:
+    """Return a priority from JSON. Raises `Refused`."""
+    number = None if isinstance(value, str) else finite_number(value)
+    if number is None:
+        raise Refused(422, "serve.priority", "`priority` must be a number", param="priority")
+    return number

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pipeline.web.apis.own_api import API, json_body
+from pipeline.web.apis.bodies import json_body
+from pipeline.web.apis.own_api import API
 from pipeline.web.job_queue import Job
 from pipeline.web.refused import Refused
 from pipeline.web.replies import json_reply, json_text
@@ -33,7 +34,8 @@ from pipeline.web.review.operations import (
     track_of,
 )
 from pipeline.web.review.pictures import picture_of
-from pipeline.web.review.reviews import Reviews, read_glossary, rows_of
+from pipeline.web.review.review_base import is_review
+from pipeline.web.review.reviews import Reviews, read_glossary, rows_of, unknown
 from pipeline.web.service import Service
 from shared.documents.cue import Cue
 from shared.documents.media import Media
@@ -201,8 +203,10 @@ class ReviewApi:
 
 
 def name_of(request: Request) -> str:
-    """Return the id in the address."""
+    """Return the id in the address. Raises `Refused`."""
     name: str = request.path_params["id"]
+    if not is_review(name):
+        raise unknown()
     return name
 
 

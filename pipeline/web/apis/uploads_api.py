@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -52,6 +53,8 @@ class UploadsApi:
     async def tell(self, request: Request) -> Response:
         """Tell how much has come."""
         name = request.path_params["id"]
+        with contextlib.suppress(Refused), self._partial.writing(name, self._partial.offset(name)):
+            await asyncio.to_thread(self._partial.complete, name)  # a server may have ended before it did
         offset, length = self._partial.offset(name), self._partial.note(name).length
         return _reply(200, {"upload-offset": str(offset), "upload-length": str(length)})
 

@@ -66,8 +66,6 @@ class Reviews:
 
     def draft(self, name: str) -> OpenDraft:
         """Return the draft of a review. Raises `Refused`."""
-        if not is_review(name):
-            raise unknown()
         return self.drafts.of(name, lambda: self.base(name))
 
     def base(self, name: str) -> ReviewBase:
@@ -134,6 +132,8 @@ class Reviews:
 
     def _find(self, name: str) -> Reviewable:
         """Return the folder of a review. Raises `Refused`."""
+        if not is_review(name):
+            raise unknown()
         if name not in self._known:
             self.all()
         found = self._known.get(name)

@@ -54,6 +54,13 @@ def test_every_step_comes_after_what_it_needs(recipe: str) -> None:
     assert {"demux", "asr"} < seen
 
 
+def test_a_parameter_that_no_key_could_hold_is_refused() -> None:
+    """A variable or an argument of the command line may hold any bytes, and JSON half of a character."""
+    for text in ("\udcff", "a\ud800"):
+        with pytest.raises(UsageError, match=r"`asr.initial_prompt` cannot be .*: expected text in UTF-8"):
+            _plan(stages={"asr": {"initial_prompt": text}})
+
+
 @pytest.mark.parametrize("recipe", sorted(path.stem for path in (CONFIG / "recipes").glob("*.toml")))
 def test_without_a_film_no_recipe_copies_the_picture_and_nothing_else_changes(recipe: str) -> None:
     choices = Choices(recipe, "starter", PROFILES["starter"], ("en",), {})

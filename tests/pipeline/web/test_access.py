@@ -49,6 +49,8 @@ def test_a_page_of_another_site_may_read_nothing_new_and_change_nothing() -> Non
     assert status(OPEN, asked("POST", origin="http://evil.example")) == 403
     assert status(OPEN, asked("POST", origin="http://localhost:9001")) == 403
     assert status(OPEN, asked("POST", origin="null")) == 403
+    for odd in ("http://[", "localhost:9000", "//localhost:9000", "http://localhost:9000/", "\xff", ""):
+        assert status(OPEN, asked("POST", origin=odd)) == 403, odd
     assert status(OPEN, asked("DELETE", sec_fetch_site="cross-site")) == 403
     assert status(OPEN, asked("POST", sec_fetch_site="same-site")) == 403
 
