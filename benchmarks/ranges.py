@@ -24,7 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project is not a package
 
 from pipeline.model_cache.cache import ModelCache
-from pipeline.model_cache.fetch.retry_policy import PATIENCE
+from pipeline.model_cache.fetch.retry_policy import DEFAULT_POLICY
 from pipeline.model_cache.manifest import LockedFile, LockedModel, Model, UrlSource
 
 LEAST_GAIN, MOST_LOSS = 2.5, 1.15
@@ -40,7 +40,7 @@ def main() -> int:
     size, line = options.megabytes * 1_000_000, options.line * 1_000_000
     ratios = {}
     for what, share in (("a quarter each", 4), ("the whole line for one", 1)):
-        single, several = (seconds(size, line, share, connections) for connections in (1, PATIENCE.connections))
+        single, several = (seconds(size, line, share, connections) for connections in (1, DEFAULT_POLICY.connections))
         ratios[share] = single / several
         print(
             f"{what:<24}{single:6.1f} s with one connection, {several:6.1f} s with several   ratio {ratios[share]:.2f}"
@@ -59,8 +59,8 @@ def seconds(size: int, line: int, share: int, connections: int) -> float:
             address = f"http://127.0.0.1:{ours.recv()}/big.bin"
             model = Model(summary="big", licence="MIT", sources=(UrlSource(kind="url", files={"big.bin": address}),))
             locked = LockedModel(revision="1", files={"big.bin": LockedFile(size=size, sha256=digest_of(size))})
-            patience = dataclasses.replace(PATIENCE, connections=connections)
-            cache = ModelCache(Path(folder), {"big": model}, {"big": locked}, "", patience=patience)
+            policy = dataclasses.replace(DEFAULT_POLICY, connections=connections)
+            cache = ModelCache(Path(folder), {"big": model}, {"big": locked}, "", policy=policy)
             started = time.perf_counter()
             cache.fetch("big", lambda event: None)
             return time.perf_counter() - started

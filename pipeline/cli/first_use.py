@@ -10,14 +10,14 @@ from pipeline.cli.reporters import open_reporter
 from pipeline.engine.model_needs import models_to_lock
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.first_use import (
-    LookedUp,
+    LookupResult,
     code_to_accept,
+    lock_found,
     look_up,
     may_bring_code,
     not_accepted,
     refusal_of,
     shown_code,
-    take,
 )
 from pipeline.model_cache.manifest import LockedModel
 from pipeline.plan.model import Step
@@ -26,7 +26,7 @@ from pipeline.workers.installation import Installation
 _QUESTION = "lock this code, and run it when the model works?"
 
 
-def with_accepted_code(looked_up: LookedUp, models: ModelCache) -> LookedUp:
+def with_accepted_code(looked_up: LookupResult, models: ModelCache) -> LookupResult:
     """Refuse the models whose code the user does not accept. Without a terminal, only the settings can accept code."""
     code = code_to_accept(looked_up.found, models)
     if not code or agreed(_QUESTION, shown_code(code, models), yes=False):
@@ -34,18 +34,18 @@ def with_accepted_code(looked_up: LookedUp, models: ModelCache) -> LookedUp:
     return without_code(looked_up, code)
 
 
-def without_code(looked_up: LookedUp, code: Mapping[str, LockedModel]) -> LookedUp:
+def without_code(looked_up: LookupResult, code: Mapping[str, LockedModel]) -> LookupResult:
     """Move these models from those found to those refused."""
-    return LookedUp(
+    return LookupResult(
         {name: model for name, model in looked_up.found.items() if name not in code},
         {**looked_up.failed, **{name: not_accepted(name, model) for name, model in code.items()}},
     )
 
 
-def look_up_shown(names: Sequence[str], installed: Installation, revision: str | None = None) -> LookedUp:
+def look_up_shown(names: Sequence[str], installed: Installation, revision: str | None = None) -> LookupResult:
     """Look these models up on the hub, and show the progress."""
     if not names:
-        return LookedUp()
+        return LookupResult()
     with open_reporter(installed.settings.progress) as emit:
         return look_up(names, installed.models, emit, revision)
 
@@ -53,7 +53,7 @@ def look_up_shown(names: Sequence[str], installed: Installation, revision: str |
 def take_shown(found: Mapping[str, LockedModel], installed: Installation) -> None:
     """Lock models, and show each."""
     with open_reporter(installed.settings.progress) as emit:
-        take(found, installed.models, emit)
+        lock_found(found, installed.models, emit)
 
 
 def require_trust(found: Mapping[str, LockedModel], installed: Installation) -> None:

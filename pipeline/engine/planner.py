@@ -80,7 +80,7 @@ class Planner:
             subtitle=self.subtitle,
             device=self.device,
             card_problems=self.hardware.card_problems if self.settings.chooses_device else {},
-            incomplete=self.models.lacking(self.models.models),
+            incomplete=self.models.incomplete_with_needs(self.models.models),
             card_room_mb=card_room_mb(self.hardware.cuda),
             sizes={name: locked.size for name, locked in self.models.locked.items()},
             files={
@@ -128,7 +128,7 @@ def open_planner(settings: Settings, models: ModelCache, hardware: Hardware) -> 
 
 def _chosen_profile(requested: str, models: ModelCache, hardware: Hardware) -> ProfileChoice:
     profiles = load_profiles(CONFIG / "profiles")
-    missing = models.lacking(models.models)
+    missing = models.incomplete_with_needs(models.models)
     unsuited = [name for name, profile in profiles.items() if not profile.suits.accepts(hardware)]
     return choose_profile(requested, profiles, missing, unsuited)
 

@@ -72,8 +72,8 @@ def _obstacles(due: Sequence[Step], installed: Installation) -> list[ReelError]:
     """Return the errors with which a run would end before it sets anything up: models that may not be locked, terms
     that are not accepted, a missing token, a full disk. Asks the hub for permission alone, and not for long."""
     offline = installed.settings.offline
-    models = installed.models.knowing({})
-    models.patience = replace(models.patience, tries=1, timeout_s=_ANSWER_WITHIN_S)
+    models = installed.models.with_locked({})
+    models.policy = replace(models.policy, tries=1, timeout_s=_ANSWER_WITHIN_S)
     names = with_needs(needed_models(due, models, offline=offline), models.models)
     try:
         found: list[ReelError] = [*obstacles(names, models, lambda event: None, offline=offline).values()]

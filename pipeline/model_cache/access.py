@@ -1,4 +1,4 @@
-"""Asks the hub for permission to read gated models, before a byte of theirs is wanted."""
+"""Ask the hub whether the user may read gated models, before any of them is fetched."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pipeline.base.events import Emit
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.manifest import HubSource
 
-_ASKED_AT_ONCE = 4  # a hub that counts requests is not to be stormed
+_ASKED_AT_ONCE = 4  # a hub limits the number of requests
 
 
 def refused_access(names: Sequence[str], cache: ModelCache, emit: Emit) -> Mapping[str, Missing]:
-    """Those of the models whose terms keep us out, from one request each and without a byte of theirs.
+    """Return, by name, the models that the user may not read, each with the error. Makes one request for each.
 
-    A model that may come from elsewhere too is not among them: its other source may need no permission.
+    A model that has another source too is not asked for: the other source may need no permission.
     """
     gated = [
         name
@@ -30,11 +30,11 @@ def refused_access(names: Sequence[str], cache: ModelCache, emit: Emit) -> Mappi
     token = cache.token()
 
     def ask(name: str) -> Missing | None:
-        refused = check_access(cache.hub, str(cache.locked[name].repo), token, cache.patience, emit)
+        refused = check_access(cache.hub, str(cache.locked[name].repo), token, cache.policy, emit)
         if refused is None or refused.code in {"hub.down", "hub.busy"}:  # no answer about access; the fetch will see
             return None
         hint = f"{refused.hint}; then run `./reel models fetch {name}`"
         return Missing(refused.code, f"the model {name} cannot be fetched: {refused}", hint=hint)
 
     with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
-        return {name: refusal for name, refusal in zip(gated, pool.map(ask, gated), strict=True) if refusal}
+        return {name: FetchError for name, FetchError in zip(gated, pool.map(ask, gated), strict=True) if FetchError}

@@ -1,6 +1,8 @@
-"""The cache of one project: which models are complete, and how to get the others. Complete means: every file of the
-lock is there with its size (the quick check, milliseconds, at every start) and its sha256 (the deep check, after a
-fetch and on demand). A folder that exists proves nothing."""
+"""Tell which models of a project's cache are complete, and fetch the others.
+
+A model is complete if it has every file of the lock with its size (the quick check, which takes milliseconds at every
+start) and its sha256 (the deep check, after a fetch and on demand). A folder that exists proves nothing.
+"""
 
 from __future__ import annotations
 
@@ -17,42 +19,44 @@ from pipeline.base import events
 from pipeline.base.errors import Missing, ReelError, UsageError
 from pipeline.base.events import Emit
 from pipeline.base.secret_file import Token
-from pipeline.model_cache.fetch import Want, fetch_from, no_token
-from pipeline.model_cache.fetch.errors import SourceFailed, disk_refusal, refusal
+from pipeline.model_cache.fetch import FetchRequest, fetch_from, no_token
+from pipeline.model_cache.fetch.errors import FetchError, disk_error
 from pipeline.model_cache.fetch.pieces import fetched_bytes
-from pipeline.model_cache.fetch.retry_policy import PATIENCE, Patience
+from pipeline.model_cache.fetch.retry_policy import DEFAULT_POLICY, RetryPolicy
+from pipeline.model_cache.fetch_lock import FETCH_LOCK
 from pipeline.model_cache.layout import Layout, layout_of
-from pipeline.model_cache.locked_here import Overlay
 from pipeline.model_cache.manifest import UNKNOWN, LockedFile, LockedModel, Model
+from pipeline.model_cache.overlay import Overlay
 from pipeline.model_cache.selection import model_hint, with_needs
 from shared.files import sha256_of
 
 _NO_OVERLAY = Overlay()
-_SPARE = 1.05  # what must be free beyond the bytes that are missing
+_SPARE = 1.05  # times the missing bytes must be free
 
 
 class ModelCache:
-    """Models by name. `hub` is the address of the model hub, `token` finds the user's token for it when asked."""
+    """Models by name. `hub` is the address of the model hub; `token` returns the user's token for it."""
 
     def __init__(
         self, cache: Path, models: Mapping[str, Model], locked: Mapping[str, LockedModel], hub: str,
-        token: Callable[[], Token | None] = no_token, patience: Patience = PATIENCE, overlay: Overlay = _NO_OVERLAY,
+        token: Callable[[], Token | None] = no_token, policy: RetryPolicy = DEFAULT_POLICY,
+        overlay: Overlay = _NO_OVERLAY,
     ) -> None:  # fmt: skip
         self._cache, self.models, self.locked, self.hub = cache, models, locked, hub
-        self.token, self.patience, self.overlay = token, patience, overlay
+        self.token, self.policy, self.overlay = token, policy, overlay
 
-    def knowing(self, more: Mapping[str, LockedModel]) -> ModelCache:
-        """Return the cache as it is with these entries in its lock."""
+    def with_locked(self, more: Mapping[str, LockedModel]) -> ModelCache:
+        """Return a copy of the cache with these entries in its lock."""
         locked = {**self.locked, **more}
-        return ModelCache(self._cache, self.models, locked, self.hub, self.token, self.patience, self.overlay)
+        return ModelCache(self._cache, self.models, locked, self.hub, self.token, self.policy, self.overlay)
 
     @property
     def folder(self) -> Path:
-        """The one cache's folder."""
+        """Return the folder of the cache."""
         return self._cache
 
     def snapshot(self, name: str) -> Path:
-        """The folder of a model's files, for a stage."""
+        """Return the folder of a model's files, which a stage gets."""
         return self._layout(name).snapshot
 
     def digest(self, name: str) -> str:
@@ -62,7 +66,7 @@ class ModelCache:
         return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
     def problem(self, name: str) -> str | None:
-        """Return what is first found missing or wrong in a model, by names and sizes; None when it is complete."""
+        """Return the first missing or wrong part of a model, by names and sizes; None if it is complete."""
         return next(self.problems(name), None)
 
     def problems(self, name: str) -> Iterator[str]:
@@ -90,7 +94,7 @@ class ModelCache:
         return f"the model {name} cannot be fetched: the lock does not know {_unknown_of(self._entry(name))}"
 
     def conflict(self, name: str) -> Missing | None:
-        """Return the error for a model of which two locks say different things; None if they do not."""
+        """Return the error for a model on which two locks disagree; None if they agree."""
         if name not in self.overlay.conflicts:
             return None
         return Missing(
@@ -107,8 +111,8 @@ class ModelCache:
         """Return the incomplete models, with the reason for each."""
         return {name: problem for name in names if (problem := self.problem(name))}
 
-    def lacking(self, names: Iterable[str]) -> list[str]:
-        """Return the models that are incomplete, or need an incomplete one."""
+    def incomplete_with_needs(self, names: Iterable[str]) -> list[str]:
+        """Return the models that are incomplete, or that need an incomplete model."""
         incomplete = self.incomplete(self.models)
         return [name for name in names if not incomplete.keys().isdisjoint(with_needs([name], self.models))]
 
@@ -131,7 +135,7 @@ class ModelCache:
             )
 
     def fetch(self, name: str, emit: Emit, *, offline: bool = False) -> None:
-        """Ensure that the model is complete. Raises `Missing` with the answer of each source."""
+        """Make the model complete. Raises `Missing` with the answer of each source."""
         if not self.problem(name):
             return
         layout, locked = self._layout(name), self._entry(name)
@@ -145,7 +149,7 @@ class ModelCache:
             raise self.without_network(name)
         try:
             (layout.root / "blobs").mkdir(parents=True, exist_ok=True)
-            with self._alone(layout, name, emit):
+            with self._fetch_lock(layout, name, emit):
                 if not self.problem(name):  # another process fetched it while we waited
                     return
                 started = time.monotonic()
@@ -158,13 +162,13 @@ class ModelCache:
                     raise
                 emit(events.SetupFinished(f"model {name}", time.monotonic() - started))
         except OSError as error:
-            refused = disk_refusal(error, layout.root)
+            refused = disk_error(error, layout.root)
             raise self._missing(name, str(refused), refused) from error
 
     @contextlib.contextmanager
-    def _alone(self, layout: Layout, name: str, emit: Emit) -> Iterator[None]:
-        """One process fetches a model; a second one waits for the same bytes instead of asking for them again."""
-        lock = FileLock(layout.root / "fetch.lock")
+    def _fetch_lock(self, layout: Layout, name: str, emit: Emit) -> Iterator[None]:
+        """Hold the fetch lock of a model. A second process waits for the same bytes instead of fetching them again."""
+        lock = FileLock(layout.root / FETCH_LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -178,14 +182,14 @@ class ModelCache:
     def _fetch_files(self, name: str, layout: Layout, locked: LockedModel, emit: Emit) -> None:
         model, refusals = self.models[name], []
         for source in model.sources:
-            wanted = {file: entry for file, entry in locked.files.items() if not _keep_if_good(layout, entry)}
-            want = Want(
-                name, self.hub, locked, layout, wanted, self._cache, emit, model.gated, self.token, self.patience
+            wanted = {file: entry for file, entry in locked.files.items() if not _has_correct_blob(layout, entry)}
+            request = FetchRequest(
+                name, self.hub, locked, layout, wanted, self._cache, emit, model.gated, self.token, self.policy
             )
             try:
-                fetch_from(source, want)
+                fetch_from(source, request)
                 break
-            except SourceFailed as failure:
+            except FetchError as failure:
                 refusals.append((source.kind, failure))
         else:
             reasons = "; ".join(f"{kind}: {failure}" for kind, failure in refusals)
@@ -195,16 +199,17 @@ class ModelCache:
         layout.write_reference()
 
     def _still_missing(self, name: str) -> int:
-        """Bytes that no earlier attempt has brought."""
+        """Return the number of bytes that no earlier attempt has fetched."""
         layout = self._layout(name)
         return sum(
             max(0, file.size - max(_size(layout.blob(file.sha256)), fetched_bytes(layout.partial(file.sha256))))
             for file in self._entry(name).files.values()
         )
 
-    def _missing(self, name: str, why: str, refused: SourceFailed | None = None) -> Missing:
-        """`refused` is the first source's answer: what it names is the cause, what the others say is told as well."""
-        cause = refused or refusal("model.missing", why)
+    def _missing(self, name: str, why: str, refused: FetchError | None = None) -> Missing:
+        """Return the error for an incomplete model. `refused` is the answer of the first source, whose code and hint
+        the error gets; `why` names the answers of all sources."""
+        cause = refused or FetchError("model.missing", why)
         problem = self.problem(name) or "it is incomplete"
         command = f"run `./reel models fetch {name}`"
         return Missing(
@@ -223,7 +228,7 @@ class ModelCache:
 
 
 class ModelDigests(Mapping[str, str]):
-    """The digest of each model of a cache, as its lock is now: a model may be locked in the middle of a run."""
+    """The digest of each model of a cache under its present lock: a model may be locked during a run."""
 
     def __init__(self, cache: ModelCache) -> None:
         self._cache = cache
@@ -250,8 +255,8 @@ def _unknown_of(locked: LockedModel) -> str:
     return f"the bytes of {len(locked.unknown)} of its files" if locked.unknown else "its files"
 
 
-def _keep_if_good(layout: Layout, file: LockedFile) -> bool:
-    """Return whether the blob is there and correct. A wrong blob is deleted, so that it cannot pass for the file."""
+def _has_correct_blob(layout: Layout, file: LockedFile) -> bool:
+    """Tell whether the blob is there and correct. A wrong blob is deleted, so that it cannot pass for the file."""
     blob = layout.blob(file.sha256)
     if not blob.is_file():
         return False

@@ -1,4 +1,4 @@
-"""Decides what two statements about a model's bytes give together. A fact never replaces another one."""
+"""Merge two statements about a model's bytes. A fact never replaces another fact."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pipeline.base.errors import UsageError
 from pipeline.model_cache.manifest import UNKNOWN, LockedFile, LockedModel, UnknownFile
 
 File = LockedFile | UnknownFile
+_FACTS = ("size", "sha256")  # in the order of `sure_facts`
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,19 @@ def sure_facts(file: File) -> tuple[int | None, str | None]:
 def differences(known: LockedModel, stated: LockedModel) -> Iterator[tuple[str, File, File | None]]:
     """Yield each file of which `stated` contradicts a certain fact of `known`, with the facts of both.
 
-    Different revisions hold different files, so they contradict nothing. A complete statement also says which files
-    there are: a file that it lacks is yielded with None, unless nothing but its name was known.
+    Different revisions hold different files, so they contradict nothing. A complete statement also lists all files: a
+    file that it lacks is yielded with None, unless only its name was known.
     """
     if known.revision != stated.revision:
         return
-    theirs = files_of(stated)
-    for name, ours in files_of(known).items():
-        size, sha256 = sure_facts(ours)
-        their_facts = sure_facts(theirs[name]) if name in theirs else None
-        if their_facts is None:
-            if stated.resolved and (size is not None or sha256 is not None):
-                yield name, ours, None
-        elif any(_differ(*pair) for pair in zip((size, sha256), their_facts, strict=True)):
-            yield name, ours, theirs[name]
+    stated_files = files_of(stated)
+    for name, known_file in files_of(known).items():
+        known_facts, stated_file = sure_facts(known_file), stated_files.get(name)
+        if stated_file is None:
+            if stated.resolved and any(fact is not None for fact in known_facts):
+                yield name, known_file, None
+        elif any(map(_differ, known_facts, sure_facts(stated_file))):
+            yield name, known_file, stated_file
 
 
 def _differ(first: int | str | None, other: int | str | None) -> bool:
@@ -90,23 +90,20 @@ def _merged(name: str, known: LockedModel, stated: LockedModel, changes: list[Ch
         changes.append(Change(name, "", "revision", None, stated.revision))
     revision = stated.revision if known.revision == UNKNOWN else known.revision
     pinned = known.model_copy(update={"revision": revision})
-    for file, ours, theirs in differences(pinned, stated.model_copy(update={"revision": revision})):
+    for file, known_file, stated_file in differences(pinned, stated.model_copy(update={"revision": revision})):
         raise UsageError(
             "models.facts",
-            f"the facts contradict the lock about {file} of {name} at {revision}: {in_words(theirs)},"
-            f" and in the lock {in_words(ours)}",
+            f"the facts contradict the lock about {file} of {name} at {revision}: {in_words(stated_file)},"
+            f" and in the lock {in_words(known_file)}",
             hint="find out which of the two is wrong before you trust either",
         )
     files = files_of(known)
-    for file, theirs in files_of(stated).items():
-        if theirs.size is None and theirs.sha256 is None:  # a name alone is a guess
+    for file, stated_file in files_of(stated).items():
+        if stated_file.size is None and stated_file.sha256 is None:  # a name alone is a guess
             continue
-        ours = files.get(file, UnknownFile())
-        files[file] = _merged_file(ours, theirs)
-        for fact in ("size", "sha256"):
-            old, new = getattr(ours, fact), getattr(files[file], fact)
-            if old != new or (fact in _unsure(ours) and fact not in _unsure(files[file])):
-                changes.append(Change(name, file, fact, old, new))
+        known_file = files.get(file, UnknownFile())
+        files[file] = _merged_file(known_file, stated_file)
+        changes += _changes(name, file, known_file, files[file])
     return LockedModel.model_validate(
         {
             "repo": known.repo,
@@ -116,17 +113,25 @@ def _merged(name: str, known: LockedModel, stated: LockedModel, changes: list[Ch
     )
 
 
+def _changes(model: str, file: str, before: File, after: File) -> Iterator[Change]:
+    """Yield the facts about a file that have a new value, or are certain now."""
+    for fact in _FACTS:
+        old, new = getattr(before, fact), getattr(after, fact)
+        if old != new or (fact in _unsure(before) and fact not in _unsure(after)):
+            yield Change(model, file, fact, old, new)
+
+
 def _unsure(file: File) -> tuple[str, ...]:
     return file.one_place if isinstance(file, UnknownFile) else ()
 
 
-def _merged_file(ours: File, theirs: File) -> File:
-    """Return the facts of both: the certain one before the other, ours before theirs."""
+def _merged_file(known: File, stated: File) -> File:
+    """Return the facts of both: a certain fact goes before an uncertain one, a known fact before a stated one."""
     facts: dict[str, object] = {}
     unsure: list[str] = []
-    for index, fact in enumerate(("size", "sha256")):
-        sure = [value for value in (sure_facts(ours)[index], sure_facts(theirs)[index]) if value is not None]
-        any_value = [value for value in (getattr(ours, fact), getattr(theirs, fact)) if value is not None]
+    for index, fact in enumerate(_FACTS):
+        sure = [value for value in (sure_facts(known)[index], sure_facts(stated)[index]) if value is not None]
+        any_value = [value for value in (getattr(known, fact), getattr(stated, fact)) if value is not None]
         facts[fact] = sure[0] if sure else any_value[0] if any_value else None
         if not sure and any_value:
             unsure.append(fact)

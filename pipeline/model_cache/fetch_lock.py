@@ -1,6 +1,6 @@
-"""Keeps upkeep and fetches out of each other's way: both hold the same lock of a model's folder.
+"""Lock the folders of models, so that upkeep and fetches exclude each other.
 
-Upkeep never waits: a fetch may take an hour, and what it brings may be just what was to be deleted.
+Upkeep never waits: a fetch may take an hour, and it may fetch the very files that upkeep would delete.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from filelock import FileLock, Timeout
 
 from pipeline.base.errors import Locked, Missing
 
-FETCH_LOCK = "fetch.lock"  # the name that a fetch uses
+FETCH_LOCK = "fetch.lock"
 
 
 @contextlib.contextmanager
 def hold_fetch_locks(roots: Iterable[Path]) -> Iterator[None]:
-    """Hold the locks of all these folders, made where they are not there; raises `Locked` when one is taken,
-    and `Missing` when a folder is read-only."""
+    """Hold the locks of all these folders, which are created if they are missing. Raises `Locked` if a lock is taken,
+    and `Missing` if a folder is read-only."""
     with contextlib.ExitStack() as held:
         for root in sorted(set(roots)):
             try:

@@ -1,4 +1,4 @@
-"""Fetch many models: check first, and report together, what could stop them; then fetch each on its own."""
+"""Fetch many models: check for all of them first whether they can be fetched, then fetch each."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pipeline.model_cache.selection import with_needs
 
 
 def obstacles(names: Sequence[str], cache: ModelCache, emit: Emit, *, offline: bool) -> dict[str, Missing]:
-    """Return, by name, why models cannot be fetched, as far as that is known before the download: a model that no lock
-    knows, two locks that contradict each other, no network, or no permission. The last takes one request a model."""
+    """Return, by name, why models cannot be fetched, as far as that is known before a download: a model that no lock
+    knows, locks that contradict each other, no network, or no permission, for which the hub is asked."""
     missing = [name for name in names if cache.problem(name)]
     failed: dict[str, Missing] = {}
     for name in missing:
@@ -32,8 +32,11 @@ def obstacles(names: Sequence[str], cache: ModelCache, emit: Emit, *, offline: b
 
 
 def fetch_all(names: Sequence[str], cache: ModelCache, emit: Emit, *, offline: bool = False) -> dict[str, Missing]:
-    """Have all of the models whole, as far as that goes; those that are not, with the reason. A model that no lock
-    knows is locked first. Raises `Missing` when there is no room for all of them: then nothing is fetched."""
+    """Fetch what is missing of the models, and return those that stay incomplete, each with the reason.
+
+    A model that no lock knows is locked first. If the disk has no room for all of them, nothing is fetched, and
+    `Missing` is raised.
+    """
     missing = [name for name in names if cache.problem(name)]
     if not missing:
         return {}
@@ -52,12 +55,12 @@ def fetch_all(names: Sequence[str], cache: ModelCache, emit: Emit, *, offline: b
 
 
 def require(names: Iterable[str], cache: ModelCache, emit: Emit, *, offline: bool = False) -> None:
-    """Make these models complete, and those that they need. Raises one `Missing` that names each one that failed."""
+    """Make these models, and those that they need, complete. Raises one `Missing` that names each that failed."""
     raise_together(fetch_all(with_needs(names, cache.models), cache, emit, offline=offline))
 
 
 def raise_together(failed: Mapping[str, Missing]) -> None:
-    """Raise one `Missing` that tells of all of these, if there are any."""
+    """Raise one `Missing` with the messages of all of these, if there are any."""
     if not failed:
         return
     first = next(iter(failed.values()))

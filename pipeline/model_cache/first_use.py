@@ -1,5 +1,5 @@
-"""Locks models at first use: what the shipped lock does not know is asked of the hub, checked against all that is
-known, shown in one line, and written to the overlay. From then on these are the bytes.
+"""Lock models at first use: ask the hub for the facts that the shipped lock lacks, compare them with all known facts,
+show them in one line, and write them to the overlay. From then on, the model must have these bytes.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from pipeline.base.events import Emit, Event, Notice
 from pipeline.model_cache.access import refused_access
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.facts import files_of
-from pipeline.model_cache.locked_here import EntryHere, write_here
 from pipeline.model_cache.manifest import UNKNOWN, LockedModel
+from pipeline.model_cache.overlay import LocalEntry, update_overlay
 
-_ASKED_AT_ONCE = 4  # a hub that counts requests is not to be stormed
+_ASKED_AT_ONCE = 4  # a hub limits the number of requests
 _CODE = ".py"
 
 
 @dataclass(frozen=True)
-class LookedUp:
-    """Facts that the hub has stated, by model, and why those of other models are not known."""
+class LookupResult:
+    """The facts that the hub has stated, by model, and the errors for the other models."""
 
     found: Mapping[str, LockedModel] = field(default_factory=dict)
     failed: Mapping[str, Missing] = field(default_factory=dict)
@@ -43,32 +43,32 @@ def refusal_of(name: str, cache: ModelCache, *, offline: bool) -> Missing | None
     why = "the setting `offline` forbids asking the hub" if offline else cache.overlay.refused
     if not why:
         return None
-    way = (
+    hint = (
         f"with a network, run `./reel models fetch {name}`"
         if offline
         else f"`./reel models fetch {name} --no-locked` lets this machine lock it"
     )
-    return Missing("model.unresolved", f"{cache.unresolved(name)}, and {why}", hint=way)
+    return Missing("model.unresolved", f"{cache.unresolved(name)}, and {why}", hint=hint)
 
 
-def look_up(names: Sequence[str], cache: ModelCache, emit: Emit, revision: str | None = None) -> LookedUp:
-    """Ask the hub about these models, gated ones first for permission. Writes nothing.
+def look_up(names: Sequence[str], cache: ModelCache, emit: Emit, revision: str | None = None) -> LookupResult:
+    """Ask the hub for the facts of these models, after the permission to read the gated ones. Writes nothing.
 
-    `revision` is a branch, a tag or a commit; None keeps the locked one, or takes `main` where none is.
+    `revision` is a branch, a tag or a commit; None stands for the locked revision, or for `main` if none is locked.
     """
-    from pipeline.model_cache.lock_models import resolve_model  # only those with something to ask need HTTP
+    from pipeline.model_cache.lock_models import resolve_model  # HTTP takes 40 ms, and most commands ask nothing
 
     if not names:
-        return LookedUp()
+        return LookupResult()
     what = f"the facts of model {names[0]}" if len(names) == 1 else f"the facts of {len(names)} models"
-    tell, started, guard, done = _without_repeats(emit), time.monotonic(), threading.Lock(), 0
+    emit_once, started, guard, done = _without_repeats(emit), time.monotonic(), threading.Lock(), 0
     emit(events.SetupStarted(what))
-    failed: dict[str, Missing] = dict(refused_access(names, cache, tell))
+    failed: dict[str, Missing] = dict(refused_access(names, cache, emit_once))
 
     def ask(name: str) -> LockedModel | Missing:
         nonlocal done
         try:
-            return resolve_model(name, revision, cache, tell)
+            return resolve_model(name, revision, cache, emit_once)
         except ReelError as error:
             return error if isinstance(error, Missing) else Missing(error.code, error.message, hint=error.hint)
         finally:
@@ -85,11 +85,11 @@ def look_up(names: Sequence[str], cache: ModelCache, emit: Emit, revision: str |
         emit(events.SetupFinished(what, time.monotonic() - started))
     else:
         emit(events.SetupFailed(what, next(iter(failed.values())).code))
-    return LookedUp(found, {name: failed[name] for name in names if name in failed})
+    return LookupResult(found, {name: failed[name] for name in names if name in failed})
 
 
 def may_bring_code(name: str, cache: ModelCache) -> bool:
-    """Tell whether a model's known names include Python code, which runs with it."""
+    """Tell whether a model is known to bring Python code, which runs when the model is used."""
     return any(file.endswith(_CODE) for file in files_of(cache.locked[name]))
 
 
@@ -117,35 +117,35 @@ def shown_code(models: Mapping[str, LockedModel], cache: ModelCache) -> str:
     return "\n".join(lines)
 
 
-def take(found: Mapping[str, LockedModel], cache: ModelCache, emit: Emit, stated_by: str = "") -> None:
-    """Write facts to the overlay, tell of each model, and let the cache know them. `stated_by` says whose facts these
-    are, if not the hub's. Raises `Missing`."""
+def lock_found(found: Mapping[str, LockedModel], cache: ModelCache, emit: Emit, stated_by: str = "") -> None:
+    """Write facts to the overlay and to the cache's lock, and notify the user of each model. `stated_by` names the
+    source of the facts if it is not the hub. Raises `Missing`."""
     folder = cache.overlay.folder
     if not found:
         return
     if folder is None:
         raise UsageError("models.here", "this cache has no place for what is locked here")
     hub = stated_by or hub_name(cache.hub)
-    write_here(folder, {name: _entry(cache.overlay.shipped.get(name), model, hub) for name, model in found.items()})
+    update_overlay(folder, {name: _entry(cache.overlay.shipped.get(name), model, hub) for name, model in found.items()})
     for name, model in found.items():
-        emit(Notice(None, None, f"model {name} {_told(cache.locked[name], model, hub)}"))
+        emit(Notice(None, None, f"model {name} {_description(cache.locked[name], model, hub)}"))
     cache.locked = {**cache.locked, **found}
     conflicts = {name: conflict for name, conflict in cache.overlay.conflicts.items() if name not in found}
     cache.overlay = replace(cache.overlay, names=cache.overlay.names | set(found), conflicts=conflicts)
 
 
-def _entry(shipped: LockedModel | None, found: LockedModel, hub: str) -> EntryHere:
+def _entry(shipped: LockedModel | None, found: LockedModel, hub: str) -> LocalEntry:
     given_up = shipped.revision if shipped and UNKNOWN != shipped.revision != found.revision else None
-    return EntryHere(hub=hub, instead_of=given_up, repo=found.repo, revision=found.revision, files=found.files)
+    return LocalEntry(hub=hub, instead_of=given_up, repo=found.repo, revision=found.revision, files=found.files)
 
 
 def lock_first(names: Iterable[str], cache: ModelCache, emit: Emit, *, offline: bool) -> dict[str, Missing]:
-    """Lock those of the models whose bytes are not known yet. Return why that was not possible, by model."""
+    """Lock the models whose bytes are not known yet. Return the errors of those that were not locked, by model."""
     new = unlocked(names, cache)
     failed = {name: refused for name in new if (refused := refusal_of(name, cache, offline=offline))}
     looked_up = look_up([name for name in new if name not in failed], cache, emit)
     code = code_to_accept(looked_up.found, cache)
-    take({name: model for name, model in looked_up.found.items() if name not in code}, cache, emit)
+    lock_found({name: model for name, model in looked_up.found.items() if name not in code}, cache, emit)
     return failed | {**looked_up.failed} | {name: not_accepted(name, model) for name, model in code.items()}
 
 
@@ -161,26 +161,27 @@ def not_accepted(name: str, model: LockedModel) -> Missing:
 
 
 def hub_name(address: str) -> str:
-    """Return a hub as a person names it: its host."""
+    """Return the name of a hub for people: its host."""
     return urllib.parse.urlsplit(address).netloc or address
 
 
-def _told(before: LockedModel, now: LockedModel, hub: str) -> str:
+def _description(before: LockedModel, now: LockedModel, hub: str) -> str:
+    """Return how a model was locked, as the end of a sentence about it."""
     files = "1 file" if len(now.files) == 1 else f"{len(now.files)} files"
     branch = ", the commit of `main` today" if before.revision == UNKNOWN else ""
     return f"locked at first use: {files} at {now.revision[:12]}, as {hub} states them{branch}"
 
 
 def _without_repeats(emit: Emit) -> Callable[[Event], None]:
-    """Tell `emit` of each notice once: many models have the same to say about a token."""
+    """Return a function that passes events to `emit`, and each notice once: many models give the same about a token."""
     emitted: set[str] = set()
     guard = threading.Lock()
 
-    def heard(event: Event) -> None:
+    def emit_once(event: Event) -> None:
         with guard:
             if isinstance(event, Notice) and event.text in emitted:
                 return
             emitted.add(event.text if isinstance(event, Notice) else "")
         emit(event)
 
-    return heard
+    return emit_once

@@ -1,6 +1,7 @@
-"""The user's token for the model hub, and where it is looked for.
+"""Find the user's token for the model hub.
 
-In this order: the variable of the hub's own client, `config/secrets.json`, the file in which that client keeps a login.
+It is looked for in this order: the variable of the hub's own client, `config/secrets.json`, and the file in which that
+client keeps a login.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ _ENTRY = "hf_token"
 
 
 def find_token(environ: Mapping[str, str], config: Path, home: Path | None) -> Token | None:
-    """The first token there is; None when there is none. Raises `UsageError` for a secrets file that others can read,
-    and for what cannot be a token."""
+    """Return the first token found, or None. Raises `UsageError` for a secrets file that other users can read, and for
+    a text that cannot be a token."""
     if value := hub_token_variable(environ):
         return checked(value, f"the variable {HUB_TOKEN_VARIABLE}")
     if found := from_file(config, _ENTRY):

@@ -1,10 +1,10 @@
-"""Paths of a model's files below the cache: in the hub's own layout where the model has a repository, so that every
-library that looks there by name finds them too.
+"""Paths of a model's files below the cache. A model with a repository has the hub's own layout, in which libraries find
+it by its name too.
 
     huggingface/hub/models--Org--name/blobs/<sha256>            the bytes
-    huggingface/hub/models--Org--name/snapshots/<revision>/...  links to them, or the bytes where links cannot be made
+    huggingface/hub/models--Org--name/snapshots/<revision>/...  links to them, or copies where links cannot be made
     huggingface/hub/models--Org--name/refs/main                 the revision, so that calls without one work offline
-    models/<name>/...                                           the same three folders for what is on no hub
+    models/<name>/...                                           the same three folders for a model that is on no hub
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ class Layout:
 
     @property
     def snapshot(self) -> Path:
-        """The folder a stage is given."""
+        """Return the folder that a stage gets."""
         return self.root / "snapshots" / self.revision
 
     def blob(self, sha256: str) -> Path:
-        """The bytes with this digest."""
+        """Return the path of the bytes with this digest."""
         return self.root / "blobs" / sha256
 
     def partial(self, sha256: str) -> Path:
-        """The beginning of those bytes, while they are fetched."""
+        """Return the path of the part of those bytes that has been fetched."""
         return self.root / "blobs" / f"{sha256}.part"
 
     def link(self, name: str, sha256: str) -> None:
-        """Let the snapshot's file `name` be the blob: by a link, by a second name where links need a right that few
-        have (Windows), and by a copy where the disk has neither."""
+        """Make the blob the file `name` of the snapshot: by a symbolic link, by a hard link where symbolic ones need a
+        special right (Windows), or by a copy if the disk has neither."""
         place, blob = self.snapshot / name, self.blob(sha256)
         place.parent.mkdir(parents=True, exist_ok=True)
         beside = place.with_name(f".{place.name}.{os.getpid()}")
@@ -52,10 +52,10 @@ class Layout:
             if not try_link(blob, beside):
                 shutil.copyfile(blob, beside)
         os.replace(beside, place)
-        beside.unlink(missing_ok=True)  # of two names of the same bytes, the system keeps both
+        beside.unlink(missing_ok=True)  # the system does not replace a hard link by another one to the same bytes
 
     def write_reference(self) -> None:
-        """Name the revision `main`; without a newline, as the hub's client writes it."""
+        """Write that `main` is the revision, without a newline, as the hub's client does."""
         folder = self.root / "refs"
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "main", self.revision.encode())

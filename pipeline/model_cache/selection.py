@@ -11,7 +11,7 @@ from shared.nearest import suggestion
 
 
 def select_models(words: Sequence[str], models: Mapping[str, Model]) -> list[str]:
-    """The models that the words name, in the manifest's order, with those they cannot work without."""
+    """Return the models that names or shell patterns select, and those that they need, in the manifest's order."""
     wanted: set[str] = set()
     for word in words:
         found = fnmatch.filter(models, word)

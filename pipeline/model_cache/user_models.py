@@ -1,5 +1,5 @@
-"""A user's own models, beside those that the checkout declares: a manifest and a lock of the same form, in a folder
-that git does not know. A fine-tuned Whisper is locked by its bytes as any other model is."""
+"""The user's own models, in addition to the shipped ones: a manifest and a lock of the same form, in a folder that git
+ignores. A fine-tuned Whisper, for example, is locked by its bytes as any other model."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 @dataclass(frozen=True)
-class OwnModels:
-    """The models of one folder. It need not be there."""
+class UserModels:
+    """The models of one folder, which need not exist."""
 
     folder: Path
     models: dict[str, Model] = field(default_factory=dict)
@@ -35,10 +35,10 @@ class OwnModels:
         return self.folder / "models.lock.json"
 
 
-def load_own(folder: Path, declared: Collection[str]) -> OwnModels:
-    """The models of a folder, none where it holds no manifest. Raises `UsageError`, also for a name that the checkout
-    has `declared` already: what a result was made with must not depend on who says the name."""
-    none = OwnModels(folder)
+def load_user_models(folder: Path, declared: Collection[str]) -> UserModels:
+    """Return the models of a folder, none if it has no manifest. Raises `UsageError`, also for a name among the
+    `declared` ones of reel: a name must mean the same model for every user."""
+    none = UserModels(folder)
     if not none.manifest.exists():
         return none
     if not none.lock.exists():
@@ -48,14 +48,14 @@ def load_own(folder: Path, declared: Collection[str]) -> OwnModels:
         raise UsageError(
             "models.taken", f"{none.manifest} calls a model `{taken[0]}`, a name already in use", hint="rename it"
         )
-    return OwnModels(folder, models, {name: locked[name] for name in models})
+    return UserModels(folder, models, {name: locked[name] for name in models})
 
 
 def add_folder(
-    name: str, source: Path, licence: str, stages: tuple[str, ...], own: OwnModels, declared: Collection[str]
-) -> OwnModels:
-    """Declare the files of a folder as the model `name`, and lock their bytes; again, where they have changed since.
-    Raises `UsageError` and `BadInput`."""
+    name: str, source: Path, licence: str, stages: tuple[str, ...], own: UserModels, declared: Collection[str]
+) -> UserModels:
+    """Declare the files of a folder as the model `name`, and lock their bytes. If it is declared already, its lock is
+    renewed. Raises `UsageError` and `BadInput`."""
     another = "choose a name of lower-case letters, digits, `.`, `_` and `-`"
     if not _NAME.fullmatch(name):
         raise UsageError("models.name", f"`{name}` is not a valid model name", hint=another)
@@ -76,12 +76,12 @@ def add_folder(
         )
     locked = _locked(source)
     own.folder.mkdir(parents=True, exist_ok=True)
-    # The lock first: a model that is locked and not declared is none, the other way round it would be an error.
+    # The lock first: a model that is locked but not declared is ignored, the reverse is an error.
     write_atomically(own.lock, lock_text({**own.locked, name: locked}).encode())
     if not known:
         before = own.manifest.read_text(encoding="utf-8") if own.manifest.exists() else ""
         write_atomically(own.manifest, f"{before}{_table(name, model, source)}".encode())
-    return OwnModels(own.folder, {**own.models, name: known or model}, {**own.locked, name: locked})
+    return UserModels(own.folder, {**own.models, name: known or model}, {**own.locked, name: locked})
 
 
 def _locked(source: Path) -> LockedModel:
@@ -95,7 +95,7 @@ def _locked(source: Path) -> LockedModel:
     if not files:
         raise BadInput("models.folder", f"{source} holds no file", hint="name the folder that holds the model's files")
     digest = LockedModel(revision="0", files=files).digest
-    return LockedModel(revision=digest[:40], files=files)  # other bytes are another revision
+    return LockedModel(revision=digest[:40], files=files)  # so that other bytes have another revision
 
 
 def _table(name: str, model: Model, source: Path) -> str:

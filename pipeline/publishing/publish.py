@@ -15,8 +15,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.model_cache.locked_here import Origin
 from pipeline.model_cache.manifest import Model
+from pipeline.model_cache.overlay import Origin
 from pipeline.plan.model import Plan, Publication, models_used
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.beside import UP, lies_beside, place_of

@@ -14,9 +14,9 @@ from pipeline.environments.ffmpeg import Tool, Tools
 from pipeline.environments.torch_build import choose_torch, wheel_folders
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.hub_token import find_token
-from pipeline.model_cache.locked_here import Overlay, lay_over, read_here
 from pipeline.model_cache.manifest import load_manifest
-from pipeline.model_cache.user_models import OwnModels, load_own
+from pipeline.model_cache.overlay import Overlay, apply_overlay, read_overlay
+from pipeline.model_cache.user_models import UserModels, load_user_models
 from pipeline.store.card_proofs import CardProofs
 from pipeline.store.worker_stats import Measurements
 from shared.environment_manager import hub_endpoint
@@ -32,7 +32,7 @@ class Installation:
     folders: ProjectFolders
     environments: Environments
     models: ModelCache
-    own_models: OwnModels
+    own_models: UserModels
     tools: Tools
     tool: Tool
     hardware: Hardware
@@ -82,11 +82,11 @@ def open_installation(settings: Settings) -> Installation:
     return Installation(settings, folders, environments, models, own, tools, tools.choose(), hardware)
 
 
-def _open_models(settings: Settings, folders: ProjectFolders) -> tuple[ModelCache, OwnModels]:
+def _open_models(settings: Settings, folders: ProjectFolders) -> tuple[ModelCache, UserModels]:
     """Return the model cache: the shipped lock, below what was locked here and the user's own models, and the last."""
     manifest, shipped = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
-    own = load_own(folders.own_models, manifest)
-    locked, names, conflicts = lay_over(shipped, read_here(folders.own_models))
+    own = load_user_models(folders.own_models, manifest)
+    locked, names, conflicts = apply_overlay(shipped, read_overlay(folders.own_models))
     overlay = Overlay(
         folders.own_models, shipped, names | own.models.keys(), conflicts,
         refused=_refuses_first_use(settings), accepts_code=settings.accept_code,

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from pipeline.base.errors import Missing
 from pipeline.model_cache.cache import ModelCache
-from pipeline.model_cache.fetch.retry_policy import PATIENCE, Patience
+from pipeline.model_cache.fetch.retry_policy import DEFAULT_POLICY, RetryPolicy
 from pipeline.model_cache.manifest import HubSource, Model, ModelLock
 
-WIDE = Patience(back_off_s=0.01, connections=4, wide_from_bytes=0, measure_s=0.04, worth=0.0)
+WIDE = RetryPolicy(back_off_s=0.01, connections=4, wide_from_bytes=0, measure_s=0.04, worth=0.0)
 
 
 def main(folder: Path, hub: str, lock: Path, wide: str = "") -> int:
     locked = ModelLock.read(lock).models
     model = Model(summary="tiny", licence="MIT", commercial_use=True, sources=(HubSource(kind="hub"),))
-    cache = ModelCache(folder, dict.fromkeys(locked, model), locked, hub, patience=WIDE if wide else PATIENCE)
+    cache = ModelCache(folder, dict.fromkeys(locked, model), locked, hub, policy=WIDE if wide else DEFAULT_POLICY)
     try:
         for name in locked:
             cache.fetch(name, lambda event: print(event, flush=True))

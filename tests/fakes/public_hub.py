@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.model_cache.lock_models import taken_by
+from pipeline.model_cache.lock_models import locked_paths
 from pipeline.model_cache.manifest import (
     UNKNOWN,
     DataWheelSource,
@@ -90,7 +90,7 @@ def _few_bytes(name: str, model: Model, locked: LockedModel) -> dict[str, bytes]
     files = [*locked.files, *locked.unknown]
     source = model.sources[0]
     if not files and isinstance(source, HubSource):
-        files = sorted(taken_by(source, list(_FILES)))
+        files = sorted(locked_paths(source, list(_FILES)))
     return {file: f"{file} of {name}\n".encode() for file in files}
 
 

@@ -11,7 +11,7 @@ from pipeline.base.secret_file import Token
 from pipeline.engine.project import Project
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.fetch_many import fetch_all
-from pipeline.model_cache.lock_models import taken_by
+from pipeline.model_cache.lock_models import locked_paths
 from pipeline.model_cache.manifest import HubSource, LockedModel, Model, UrlSource
 from pipeline.plan.profile import ProfileStage
 from tests.fakes.hub import serve
@@ -72,7 +72,7 @@ def _source(model: Model, hub: str, name: str, locked: LockedModel, files: Itera
     """Return the manifest's own where that is a repository: a file that it would not take must not help a test."""
     for source in model.sources:
         if isinstance(source, HubSource):
-            assert (extra := set(files) - taken_by(source, list(files))) == set(), f"{name} does not take {extra}"
+            assert (extra := set(files) - locked_paths(source, list(files))) == set(), f"{name} does not take {extra}"
             return source
     address = f"{hub}/{name}/resolve/{locked.revision}"
     return UrlSource(kind="url", files={file: f"{address}/{file}" for file in files})

@@ -14,7 +14,7 @@ from pipeline.base.errors import Missing
 from pipeline.base.events import Event, Notice
 from pipeline.base.secret_file import Token
 from pipeline.model_cache.cache import ModelCache
-from pipeline.model_cache.fetch.retry_policy import Patience
+from pipeline.model_cache.fetch.retry_policy import RetryPolicy
 from pipeline.model_cache.manifest import (
     HubSource,
     LockedFile,
@@ -29,7 +29,7 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 FILES = {"config.json": b'{"a": 1}', "model.bin": random.Random(1).randbytes(1 << 20)}
 BYTES = sum(map(len, FILES.values()))
 SECRET = "hf_" + "s3cr3t" * 4
-HURRIED = Patience(timeout_s=5, tries=3, back_off_s=0.01, longest_wait_s=5, stall_s=0.2, stall_bytes_per_s=20_000)
+HURRIED = RetryPolicy(timeout_s=5, tries=3, back_off_s=0.01, longest_wait_s=5, stall_s=0.2, stall_bytes_per_s=20_000)
 
 
 def locked_model(repo: str | None = "org/tiny", files: Mapping[str, bytes] = FILES) -> LockedModel:

@@ -16,7 +16,7 @@ from pipeline.cli.reporters import open_reporter
 from pipeline.engine.planner import Planner
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.fetch_many import fetch_all, obstacles
-from pipeline.model_cache.first_use import LookedUp, code_to_accept, look_up, shown_code, unlocked
+from pipeline.model_cache.first_use import LookupResult, code_to_accept, look_up, shown_code, unlocked
 from pipeline.model_cache.manifest import stated_bytes
 from pipeline.model_cache.selection import select_models, with_needs
 from pipeline.model_cache.user_models import add_folder
@@ -65,7 +65,7 @@ def fetch(arguments: FetchModels) -> CommandResult:
         looked_up, failed = _look_ahead(missing, installed)
         failed |= looked_up.failed
         wanted = [name for name in missing if name not in failed]
-        if wanted and not _agreed(wanted, failed, models.knowing(looked_up.found)):
+        if wanted and not _agreed(wanted, failed, models.with_locked(looked_up.found)):
             return _nothing_fetched(names, models)
         take_shown(looked_up.found, installed)
     else:
@@ -97,12 +97,12 @@ def lock_missing(missing: Sequence[str], installed: Installation) -> dict[str, M
     return refused | dict(looked_up.failed)
 
 
-def _look_ahead(missing: Sequence[str], installed: Installation) -> tuple[LookedUp, dict[str, Missing]]:
+def _look_ahead(missing: Sequence[str], installed: Installation) -> tuple[LookupResult, dict[str, Missing]]:
     """Return the facts about models without a lock entry, and the errors of models that cannot be fetched: all that can
     be known before the download."""
     models, settings = installed.models, installed.settings
     if not missing:
-        return LookedUp(), {}
+        return LookupResult(), {}
     with open_reporter(settings.progress) as emit:
         refused = obstacles(missing, models, emit, offline=settings.offline)
         new = [name for name in unlocked(missing, models) if name not in refused]

@@ -19,7 +19,7 @@ from pipeline.cli.options.models import ExportModels, ImportModels
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.project import Project
 from pipeline.environments.environments import Environments
-from pipeline.model_cache.locked_here import write_here
+from pipeline.model_cache.overlay import update_overlay
 from pipeline.model_cache.upkeep.archive import Contents, export, import_archive
 from pipeline.model_cache.upkeep.verify import metered
 from pipeline.workers.installation import Installation
@@ -86,7 +86,7 @@ def _import(file: Path, installed: Installation, emit: Emit) -> CommandResult:
             lambda found: require_trust(found, installed),
         )  # fmt: skip
     if contents.here:
-        write_here(installed.folders.own_models, contents.here)
+        update_overlay(installed.folders.own_models, contents.here)
     text = f"imported {file}"
     if contents.wheels:
         text += "; `./reel envs ensure --offline` builds the environments"

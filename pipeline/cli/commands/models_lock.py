@@ -17,9 +17,9 @@ from pipeline.cli.first_use import look_up_shown, take_shown, with_accepted_code
 from pipeline.cli.options.models import LockModels
 from pipeline.engine.project import Project
 from pipeline.model_cache.facts import Change, merge_facts
-from pipeline.model_cache.first_use import LookedUp
-from pipeline.model_cache.locked_here import read_here, write_here
+from pipeline.model_cache.first_use import LookupResult
 from pipeline.model_cache.manifest import LockedModel, ModelLock, lock_text
+from pipeline.model_cache.overlay import read_overlay, update_overlay
 from pipeline.model_cache.selection import select_models
 from pipeline.workers.installation import Installation
 from shared.files import write_atomically
@@ -74,7 +74,7 @@ def _names(arguments: LockModels, project: Project) -> list[str]:
     return [name for name in of_shipped if arguments.drop or not cache.locked[name].resolved]
 
 
-def _outcome(names: Sequence[str], looked_up: LookedUp) -> CommandResult:
+def _outcome(names: Sequence[str], looked_up: LookupResult) -> CommandResult:
     rows: list[tuple[str, ...]] = []
     for name in names:
         if entry := looked_up.found.get(name):
@@ -98,7 +98,7 @@ def _write_here(found: Mapping[str, LockedModel], installed: Installation) -> No
     shipped = installed.models.overlay.shipped
     same = [name for name, entry in found.items() if shipped.get(name) == entry]
     if same:
-        write_here(installed.folders.own_models, dict.fromkeys(same))
+        update_overlay(installed.folders.own_models, dict.fromkeys(same))
     take_shown({name: entry for name, entry in found.items() if name not in same}, installed)
 
 
@@ -113,9 +113,9 @@ def _write_shipped(found: Mapping[str, LockedModel], installed: Installation) ->
 
 def _drop(names: Sequence[str], installed: Installation) -> CommandResult:
     """Remove the entries of these models from the overlay; their files stay in the cache."""
-    held = [name for name in names if name in read_here(installed.folders.own_models)]
+    held = [name for name in names if name in read_overlay(installed.folders.own_models)]
     if held:
-        write_here(installed.folders.own_models, dict.fromkeys(held))
+        update_overlay(installed.folders.own_models, dict.fromkeys(held))
     text = f"the shipped lock counts again for: {', '.join(held)}" if held else "none of these was locked here"
     return CommandResult({"dropped": list(held)}, text)
 

@@ -17,7 +17,7 @@ from pipeline.cli.options.models import AdoptModels, PruneModels, SelectModels, 
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.planner import Planner
 from pipeline.model_cache.fetch_lock import hold_fetch_locks
-from pipeline.model_cache.first_use import take
+from pipeline.model_cache.first_use import lock_found
 from pipeline.model_cache.selection import with_needs
 from pipeline.model_cache.upkeep.adopt import Adopted, Adoption, adopt
 from pipeline.model_cache.upkeep.ci_key import cache_key
@@ -135,7 +135,7 @@ def adopt_caches(arguments: AdoptModels) -> CommandResult:
     if (found := proven(folders, models.models, models.locked)) and not models.overlay.refused:
         require_trust(found, installed)
         with open_reporter(project.settings.progress) as emit:
-            take(found, models, emit, "the other cache")
+            lock_found(found, models, emit, "the other cache")
     outcome = adopt(folders, project.folders.cache, models.locked)
     data: JsonValue = {
         "adopted": [

@@ -1,6 +1,6 @@
-"""Why a source did not deliver, as one value: a stable code, the words, and the way out.
+"""Explain why a source did not deliver a model: a stable code, a sentence, and the way out.
 
-The hub says the same status for different things and different ones for the same; which is which is decided here.
+The hub uses one status for several causes, and several for one cause; this module tells them apart.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pipeline.environments.package_index import way_out
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, GONE, BUSY = 401, 403, 404, 410, 429
 
 
-class SourceFailed(Exception):
-    """A source failed; the text says why, and the next source is tried."""
+class FetchError(Exception):
+    """A source did not deliver. The next source is tried."""
 
-    def __init__(self, message: str, code: str = "model.missing", hint: str | None = None) -> None:
+    def __init__(self, code: str, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.code, self.hint = code, hint
 
@@ -28,79 +28,77 @@ class SourceFailed(Exception):
         return self.code == "hub.bad-token"
 
 
-def refusal(code: str, message: str, hint: str | None = None) -> SourceFailed:
-    """A refusal with a code of its own."""
-    return SourceFailed(message, code, hint)
-
-
-def hub_refusal(
+def hub_error(
     status: int, headers: Mapping[str, str], address: str, *, hub: str, repo: str, token: str | None
-) -> SourceFailed:
-    """Explain an error response of the hub. `token` says where our token came from; None without one."""
+) -> FetchError:
+    """Return the error for an error response of the hub. `token` says where the user's token comes from; None without
+    one."""
     page, kind = f"{hub}/{repo}", headers.get("x-error-code", "")
     message = headers.get("x-error-message", "")
     answered = f"{address} answered {status}"
     if status == UNAUTHORISED and token and kind != "RepoNotFound":
-        return refusal(
+        return FetchError(
             "hub.bad-token", f"{answered}: the hub does not know the token from {token}",
             f"make a new token at {hub}/settings/tokens and put it there, or remove the old one",
         )  # fmt: skip
     if (kind == "GatedRepo" and status == UNAUTHORISED) or (status == UNAUTHORISED and not kind):
-        return refusal(
+        return FetchError(
             "hub.no-token", f"{answered}: {repo} requires a token, and there is none",
             f"accept the terms at {page}, make a token at {hub}/settings/tokens, and put it into config/secrets.json",
         )  # fmt: skip
     if kind == "GatedRepo":
-        return refusal(
+        return FetchError(
             "hub.terms", f"{answered}: the account of the token has not accepted the terms of {repo}",
             f"accept them at {page} with the account that the token belongs to",
         )  # fmt: skip
     if kind == "RevisionNotFound":
-        return refusal("hub.no-revision", f"{answered}: {repo} no longer has the locked revision", f"see {page}")
+        return FetchError("hub.no-revision", f"{answered}: {repo} no longer has the locked revision", f"see {page}")
     if kind == "EntryNotFound":
-        return refusal(
+        return FetchError(
             "hub.no-file", f"{answered}: {repo} does not have this file at the locked revision", f"see {page}"
         )
     if status in (UNAUTHORISED, NOT_FOUND, GONE):
-        return refusal(
+        return FetchError(
             "hub.not-found", f"{answered}: {repo} is not there, or is private", f"see whether {page} opens in a browser"
         )
     if "disabled" in message.lower():
-        return refusal("hub.disabled", f"{answered}: the hub has disabled {repo}", f"{page} may say why")
+        return FetchError("hub.disabled", f"{answered}: the hub has disabled {repo}", f"{page} may say why")
     if status == FORBIDDEN:
-        return refusal(
+        return FetchError(
             "hub.token-right",
             f"{answered}: " + (f"the token from {token} lacks permission" if token else "the hub refuses to deliver"),
             f"at {hub}/settings/tokens give it `read access to contents of all public gated repos you can access`",
         )
     if status == BUSY:
-        return refusal(
+        return FetchError(
             "hub.busy", f"{answered}: too many requests", "try again later; with a token the limit is higher"
         )
-    return refusal("hub.down", f"{answered}", "try again later; the part already downloaded is kept")
+    return FetchError("hub.down", f"{answered}", "try again later; the part already downloaded is kept")
 
 
-def unreachable(address: str, error: Exception) -> SourceFailed:
+def no_answer_error(address: str, error: Exception) -> FetchError:
     """Return the error for a server that did not answer."""
     why = str(getattr(error, "reason", error))
     way = way_out(why) or "check the network connection; the part already downloaded is kept"
-    return refusal("hub.down", f"{address} could not be read: {why}", way)
+    return FetchError("hub.down", f"{address} could not be read: {why}", way)
 
 
-def disk_refusal(error: OSError, folder: Path) -> SourceFailed:
-    """Return the error for a disk that refuses bytes."""
+def disk_error(error: OSError, folder: Path) -> FetchError:
+    """Return the error for a disk that cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return refusal(
+        return FetchError(
             "model.no-space", f"the disk of {folder} is full", "free some space; the part already downloaded is "
             "kept, and a new fetch continues from there",
         )  # fmt: skip
-    return refusal("model.unwritable", f"{folder} is not writable: {error.strerror or error}", "check its permissions")
+    return FetchError(
+        "model.unwritable", f"{folder} is not writable: {error.strerror or error}", "check its permissions"
+    )
 
 
 @contextlib.contextmanager
-def naming_the_disk(folder: Path) -> Iterator[None]:
-    """Turn an `OSError` about a file into an error of its own, because network errors share that class."""
+def as_disk_error(folder: Path) -> Iterator[None]:
+    """Raise an `OSError` of the block as a `FetchError` about the disk. Errors of the network are `OSError`s too."""
     try:
         yield
     except OSError as error:
-        raise disk_refusal(error, folder) from error
+        raise disk_error(error, folder) from error

@@ -1,4 +1,4 @@
-"""Files of a hub repository at the locked revision. A `.nemo` archive is a file of a repository like any other."""
+"""Fetch the files of a hub repository at the locked revision. A `.nemo` archive is a file like any other."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import urllib.parse
 from pipeline.base import events
 from pipeline.base.events import Emit
 from pipeline.base.secret_file import Token
-from pipeline.model_cache.fetch import Meter, Want
+from pipeline.model_cache.fetch import FetchRequest, Meter
 from pipeline.model_cache.fetch.download import Download, download
-from pipeline.model_cache.fetch.errors import SourceFailed, hub_refusal, refusal, unreachable
-from pipeline.model_cache.fetch.http_client import Refused, Unreachable, open_once, patiently
-from pipeline.model_cache.fetch.retry_policy import Patience
+from pipeline.model_cache.fetch.errors import FetchError, hub_error, no_answer_error
+from pipeline.model_cache.fetch.http_client import ConnectionFailed, HttpStatusError, open_once, with_retries
+from pipeline.model_cache.fetch.retry_policy import RetryPolicy
 
 
-def fetch(want: Want) -> None:
-    """Fetch every wanted file; what an earlier attempt has fetched is kept."""
-    if want.locked.repo is None:
-        raise refusal("models.source", f"the lock names no repository for {want.model}")
-    token = want.token()
+def fetch(request: FetchRequest) -> None:
+    """Fetch every requested file. What an earlier attempt has fetched is kept. Raises `FetchError`."""
+    if request.locked.repo is None:
+        raise FetchError("models.source", f"the lock does not name a repository for {request.model}")
+    token = request.token()
     try:
-        _fetch_files(want, token)
-    except SourceFailed as failure:
-        if not failure.rejects_token or want.gated or token is None:
+        _fetch_files(request, token)
+    except FetchError as failure:
+        if not failure.rejects_token or request.gated or token is None:
             raise
-        want.emit(without_token(token))
-        _fetch_files(want, None)
+        request.emit(without_token(token))
+        _fetch_files(request, None)
 
 
 def without_token(token: Token) -> events.Notice:
@@ -37,22 +37,22 @@ def without_token(token: Token) -> events.Notice:
     return events.Notice(None, None, f"the hub does not know the token from {token.origin}; continuing without")
 
 
-def _fetch_files(want: Want, token: Token | None) -> None:
-    meter = Meter(want)
-    for name, file in want.files.items():
-        blob = want.layout.blob(file.sha256)
-        address = address_of(want.hub, str(want.locked.repo), want.locked.revision, name)
-        partial = want.layout.partial(file.sha256)
-        if blob.exists():  # of an attempt without success before; what there was before has been looked at
-            meter.there(file.size)
+def _fetch_files(request: FetchRequest, token: Token | None) -> None:
+    meter = Meter(request)
+    for name, file in request.files.items():
+        blob = request.layout.blob(file.sha256)
+        address = address_of(request.hub, str(request.locked.repo), request.locked.revision, name)
+        partial = request.layout.partial(file.sha256)
+        if blob.exists():  # from the attempt with the token; older blobs were checked before the fetch
+            meter.add(file.size)
             continue
         try:
-            with meter.file(name) as moved:
-                download(Download(address, file, partial, token), want.patience, want.emit, moved)
-        except Refused as refused:
-            raise _told(refused, address, want.hub, str(want.locked.repo), token) from None
-        except Unreachable as failure:
-            raise unreachable(address, failure.reason) from failure
+            with meter.file(name) as report:
+                download(Download(address, file, partial, token), request.policy, request.emit, report)
+        except HttpStatusError as error:
+            raise _explained(error, address, request.hub, str(request.locked.repo), token) from None
+        except ConnectionFailed as failure:
+            raise no_answer_error(address, failure.reason) from failure
         os.replace(partial, blob)
 
 
@@ -61,18 +61,18 @@ def address_of(hub: str, repo: str, revision: str, name: str) -> str:
     return f"{hub}/{repo}/resolve/{revision}/{urllib.parse.quote(name)}"
 
 
-def check_access(hub: str, repo: str, token: Token | None, patience: Patience, emit: Emit) -> SourceFailed | None:
-    """Return what bars access to a gated repository, without fetching a byte of it; None when nothing does."""
+def check_access(hub: str, repo: str, token: Token | None, policy: RetryPolicy, emit: Emit) -> FetchError | None:
+    """Return the error that a fetch of a gated repository would meet, without fetching any of it; None without one."""
     address = f"{hub}/api/models/{repo}/auth-check"
     try:
-        patiently(lambda: open_once(address, patience, token).close(), patience, emit)
-    except Refused as refused:
-        return _told(refused, address, hub, repo, token)
-    except Unreachable as failure:
-        return unreachable(address, failure.reason)
+        with_retries(lambda: open_once(address, policy, token).close(), policy, emit)
+    except HttpStatusError as error:
+        return _explained(error, address, hub, repo, token)
+    except ConnectionFailed as failure:
+        return no_answer_error(address, failure.reason)
     return None
 
 
-def _told(refused: Refused, address: str, hub: str, repo: str, token: Token | None) -> SourceFailed:
+def _explained(error: HttpStatusError, address: str, hub: str, repo: str, token: Token | None) -> FetchError:
     origin = token.origin if token else None
-    return hub_refusal(refused.status, refused.headers, address, hub=hub, repo=repo, token=origin)
+    return hub_error(error.status, error.headers, address, hub=hub, repo=repo, token=origin)

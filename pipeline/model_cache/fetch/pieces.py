@@ -1,10 +1,10 @@
-"""The ranges of a file that have come ahead of its beginning, each in a file of its own beside the partial one.
+"""Store the ranges of a file that are received before its beginning is complete, each in a file of its own.
 
     <sha256>.part            the beginning of the file, without a gap
     <sha256>.<start>.part    bytes from `start` on
 
-A killed process loses nothing that it had written: the next one moves what fits into the beginning, and fetches the
-gaps alone.
+A killed process loses nothing that it had written: the next process moves the pieces that fit into the beginning, and
+fetches only the gaps.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def pieces_of(partial: Path) -> dict[int, Path]:
 
 
 def fetched_bytes(partial: Path) -> int:
-    """Return how many bytes an interrupted fetch has brought, those in pieces included."""
+    """Return the number of bytes that an interrupted fetch has received, including those in pieces."""
     places = [partial, *pieces_of(partial).values()]
     return sum(place.stat().st_size for place in places if place.exists())
 
@@ -44,7 +44,7 @@ def drop_pieces(partial: Path) -> None:
 
 
 def gaps(partial: Path, reached: int, size: int) -> list[tuple[int, int]]:
-    """Return the ranges `[start, end)` that are neither in the beginning, of `reached` bytes, nor in a piece."""
+    """Return the ranges `[start, end)` that are neither in the beginning, which has `reached` bytes, nor in a piece."""
     found, at = [], reached
     for start, path in pieces_of(partial).items():
         if start > at:
@@ -56,7 +56,7 @@ def gaps(partial: Path, reached: int, size: int) -> list[tuple[int, int]]:
 def ready(partial: Path, reached: int, still_written: Collection[int] = ()) -> Iterator[bytes]:
     """Yield the bytes of pieces that continue the beginning, and delete each piece that has been used up.
 
-    The caller writes every chunk before it asks for the next. Pieces that begin in `still_written` are left alone.
+    The caller must write each chunk before it requests the next. Pieces that begin in `still_written` are skipped.
     """
     for start, path in pieces_of(partial).items():
         if start > reached or start in still_written:

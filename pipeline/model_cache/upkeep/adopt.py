@@ -1,7 +1,7 @@
-"""Takes over models from the caches of other tools: whatever their layout, a file is recognised by its content.
+"""Take over models from the caches of other tools. A file is recognised by its content, whatever the layout.
 
-Sizes choose what is hashed, the sha256 decides. So one rule serves the hub's layout with `hub/` and without, torch's
-checkpoints, and copied folders. Files are linked where the disk allows it. A source is never written to.
+Only files of a locked size are hashed, and the sha256 decides. So one rule serves the hub's layout with `hub/` and
+without, torch's checkpoints, and copied folders. Files are linked if the disk allows it. A source is never changed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _REVISION = re.compile(r"snapshots[/\\]([0-9a-f]{40})[/\\]")
 
 @dataclass(frozen=True)
 class Found:
-    """A file of a source: the path seen, its real path, and its digest (None: not needed)."""
+    """A file of a source: its path, the path after links, and its digest, None if no locked file has its size."""
 
     path: Path
     real: Path
@@ -38,7 +38,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Adopted:
-    """A model of which files were found. `missing` are its files that no source has."""
+    """A model of which files were found. `missing` names its files that no source has."""
 
     model: str
     linked: int
@@ -58,8 +58,8 @@ class Adoption:
 
 
 def adopt(folders: Sequence[Path], cache: Path, locked: Mapping[str, LockedModel]) -> Adoption:
-    """Take over what the folders hold of the locked models. Raises `Locked` while another process fetches one of
-    them."""
+    """Take over the files of locked models that the folders hold. Raises `Locked` if another process is fetching one of
+    the models."""
     sizes = {entry.size for model in locked.values() for entry in model.files.values()}
     files = list(_files(folders))
 
@@ -92,7 +92,7 @@ def adopt(folders: Sequence[Path], cache: Path, locked: Mapping[str, LockedModel
 
 
 def _files(folders: Sequence[Path]) -> Iterator[Found]:
-    """Yield every regular file once, under its most telling name: links come before their targets."""
+    """Yield every regular file once. Links come before their targets, because their names say more."""
     seen: set[tuple[int, int]] = set()
     paths = [Path(root) / name for folder in folders for root, _, names in os.walk(folder) for name in sorted(names)]
     for path in sorted(paths, key=lambda path: (not path.is_symlink(), path)):
@@ -105,8 +105,8 @@ def _files(folders: Sequence[Path]) -> Iterator[Found]:
 
 
 def _is_worth_it(model: LockedModel, by_digest: Mapping[str, Sequence[Found]]) -> bool:
-    """Tell whether its largest file, or a file from its own repository, was found. Small files are the same in many
-    models."""
+    """Tell whether the model's largest file, or a file from its own repository, was found. Small files prove nothing,
+    because many models share them."""
     if not model.files:
         return False
     largest = max(model.files.values(), key=lambda entry: entry.size)

@@ -1,15 +1,15 @@
-"""One file with models, their lock, and the wheels of environments, for a machine without a network.
+"""Export and import an archive with models, their lock, and the wheels of environments, for machines without a network.
 
-    reel-archive.json       what is inside
-    config/models.toml      manifest and lock of the checkout it was made in, for a reader
+    reel-archive.json       the table of contents
+    config/models.toml      manifest and lock of the exporting checkout, for people
     config/models.lock.json
     blobs/<sha256>          files of models, each once
-    wheels/<name>.whl       packages, if asked for
+    wheels/<name>.whl       packages, if requested
 
-An import trusts none of it. The lock of the importing checkout decides which content may come, and the locks of its
-environments which wheels. Only of a model that this lock does not know completely, and that the exporting machine
-locked at first use, the facts come with the archive, if they contradict nothing. An import writes everything to a
-folder aside, and moves it into place only when the whole archive is correct."""
+An import trusts no part of the archive. The lock of the importing checkout decides which content is accepted, and the
+locks of its environments which wheels. There is one exception: the facts of a model that this lock does not know
+completely, and that the exporting machine locked at first use, are taken from the archive if they contradict nothing.
+An import writes everything to a temporary folder, and moves it into place only if the whole archive is correct."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.facts import differences
 from pipeline.model_cache.fetch_lock import hold_fetch_locks
 from pipeline.model_cache.layout import layout_of
-from pipeline.model_cache.locked_here import EntryHere, read_here
 from pipeline.model_cache.manifest import UNKNOWN, LockedModel, ModelLock
+from pipeline.model_cache.overlay import LocalEntry, read_overlay
 from pipeline.model_cache.upkeep import plain_tar
 from pipeline.model_cache.upkeep.plain_tar import InvalidArchive
 from pipeline.model_cache.upkeep.verify import Tick, wrong_with
@@ -63,7 +63,7 @@ class ArchiveIndex(Document):
 
     models: tuple[str, ...]
     wheels: dict[str, ArchivedWheel] = {}
-    here: dict[str, EntryHere] = {}
+    here: dict[str, LocalEntry] = {}
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Contents:
     models: tuple[str, ...]
     wheels: int
     bytes: int
-    here: Mapping[str, EntryHere] = field(default_factory=dict)  # facts that the importing machine did not have
+    here: Mapping[str, LocalEntry] = field(default_factory=dict)  # facts that the importing machine did not have
 
 
 Accepts = Callable[[Mapping[str, LockedModel]], None]
@@ -95,18 +95,14 @@ def export(
         for wheel in sorted(wheels, key=lambda wheel: wheel.name)
     }
     folder = models.overlay.folder
-    own = {name: entry for name, entry in (read_here(folder) if folder else {}).items() if name in names}
+    own = {name: entry for name, entry in (read_overlay(folder) if folder else {}).items() if name in names}
     here = {name: entry for name, entry in own.items() if name in models.overlay.names}
     index = ArchiveIndex(models=tuple(names), wheels=listed, here=here)
     beside = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         with open(beside, "xb") as stream:
             with plain_tar.create(stream) as archive:
-                plain_tar.add_bytes(
-                    archive,
-                    INDEX,
-                    (index.model_dump_json(indent=1, exclude=None if here else {"here"}) + "\n").encode(),
-                )
+                plain_tar.add_bytes(archive, INDEX, _index_text(index).encode())
                 plain_tar.add_bytes(archive, _MANIFEST, (config / "models.toml").read_bytes())
                 plain_tar.add_bytes(archive, _LOCK, (config / "models.lock.json").read_bytes())
                 for sha256, (name, place, size) in sorted(blobs.items()):
@@ -127,12 +123,12 @@ def export(
 
 
 def _index_text(index: ArchiveIndex) -> str:
-    """Return the index as text, in a form that older releases read where nothing was locked at first use."""
+    """Return the text of the index. Older releases can read it if no model was locked at first use."""
     return index.model_dump_json(indent=1, exclude=None if index.here else {"here"}) + "\n"
 
 
 class _Hashing:
-    """A file that is hashed as it is read."""
+    """A file that is hashed while it is read."""
 
     def __init__(self, source: BinaryIO, tick: Tick) -> None:
         self._source, self._tick, self.digest = source, tick, hashlib.sha256()
@@ -146,7 +142,7 @@ class _Hashing:
 
 
 def _add(archive: tarfile.TarFile, name: str, place: Path, size: int, tick: Tick) -> str:
-    """Copy a file of the given size; returns its sha256, or an empty text if the file has another length."""
+    """Add a file of the given size. Return its sha256, or an empty text if the file has another size."""
     with open(place, "rb") as stream:
         if os.fstat(stream.fileno()).st_size != size:
             return ""
@@ -181,7 +177,7 @@ def import_archive(
 
 
 class OtherLock(InvalidArchive):
-    """The archive is whole, and its models are not those of the lock here."""
+    """The archive is correct, but its models are not those of the lock here."""
 
 
 def _refused(source: Path, error: InvalidArchive) -> BadInput:
@@ -192,7 +188,7 @@ def _refused(source: Path, error: InvalidArchive) -> BadInput:
 
 
 class _Import:
-    """One reading of one archive."""
+    """The import of one archive."""
 
     def __init__(
         self, members: Iterator[Part], aside: Path, cache: Path, locked: Mapping[str, LockedModel],
@@ -202,12 +198,12 @@ class _Import:
         self._allowed_wheels, self._tick = allowed_wheels, tick
         self._accepts = accepts
         self._bytes = 0
-        self._here: dict[str, EntryHere] = {}
+        self._here: dict[str, LocalEntry] = {}
 
     def run(self) -> Contents:
-        """Read, check, and only then put into place."""
+        """Read and check the archive, then move its files into place."""
         index = self._read_index()
-        self._learn(index)
+        self._accept_facts(index)
         wanted = self._wanted(index)
         self._check_space(sum(size for size, _ in wanted.values()))
         for member, content in self._members:
@@ -229,15 +225,15 @@ class _Import:
         except ValidationError as error:
             raise InvalidArchive(f"`{INDEX}`: {first_mistake(error)}") from error
 
-    def _learn(self, index: ArchiveIndex) -> None:
-        """Take the facts of the exporting machine for models that the lock here does not know completely."""
+    def _accept_facts(self, index: ArchiveIndex) -> None:
+        """Use the facts of the exporting machine for models that the lock here does not know completely."""
         for name, entry in index.here.items():
             if name not in index.models or name not in self._locked or self._locked[name].resolved:
                 continue
-            ours = self._locked[name]
-            if ours.repo != entry.repo or ours.revision not in (UNKNOWN, entry.revision):
-                raise OtherLock(f"it holds {name} at {entry.revision}, and the lock here has it at {ours.revision}")
-            if (contradiction := next(differences(ours, entry.locked), None)) is not None:
+            known = self._locked[name]
+            if known.repo != entry.repo or known.revision not in (UNKNOWN, entry.revision):
+                raise OtherLock(f"it holds {name} at {entry.revision}, and the lock here has it at {known.revision}")
+            if (contradiction := next(differences(known, entry.locked), None)) is not None:
                 raise OtherLock(f"it contradicts the lock here about {contradiction[0]} of {name}")
             self._here[name] = entry
         found = {name: entry.locked for name, entry in self._here.items()}
@@ -246,7 +242,8 @@ class _Import:
         self._locked = {**self._locked, **found}
 
     def _wanted(self, index: ArchiveIndex) -> dict[str, tuple[int, str]]:
-        """Size and sha256 of every member that may come, by its name: from our own locks wherever they say it."""
+        """Return size and sha256 of every member that the archive must hold, by its name, as the locks here state
+        them."""
         wanted: dict[str, tuple[int, str]] = {}
         for name in index.models:
             if name not in self._locked:
@@ -269,12 +266,12 @@ class _Import:
     def _compare_locks(self, index: ArchiveIndex, text: bytes) -> None:
         """Raise a clearer error than a missing blob, if the two checkouts are of different releases."""
         try:
-            theirs = ModelLock.model_validate_json(text).models
+            exported = ModelLock.model_validate_json(text).models
         except ValidationError as error:
             raise InvalidArchive(f"its `{_LOCK}` is not a lock file") from error
-        theirs = {**theirs, **{name: entry.locked for name, entry in index.here.items()}}
+        exported = {**exported, **{name: entry.locked for name, entry in index.here.items()}}
         for name in index.models:
-            if name not in theirs or theirs[name].digest != self._locked[name].digest:
+            if name not in exported or exported[name].digest != self._locked[name].digest:
                 raise OtherLock(f"it was made with another lock of the model {name} than the one here")
 
     def _take(self, member: tarfile.TarInfo, content: IO[bytes], wanted: dict[str, tuple[int, str]]) -> None:
@@ -318,7 +315,7 @@ class _Import:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Give the file a second name, atomically: two models may hold the same bytes."""
+    """Put the file into place atomically, as a second name: two models may hold the same bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     if not try_link(source, beside):

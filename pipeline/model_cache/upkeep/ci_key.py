@@ -1,5 +1,5 @@
-"""The key of a stored cache: it changes exactly when the locked content changes. It does not depend on the disk, so a
-job can ask for it before the cache exists."""
+"""Compute the key under which a CI system stores the cache. It changes exactly when the locked content changes, and it
+does not depend on the disk, so that a job can compute it before the cache exists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from pipeline.model_cache.manifest import LockedModel
 
-_LAYOUT = 1  # rises when the same bytes come to lie elsewhere, so that no old cache is restored into a new layout
+_LAYOUT = 1  # raised when the layout of the cache changes, so that no old cache is restored into a new layout
 
 
 def cache_key(names: Iterable[str], locked: Mapping[str, LockedModel]) -> str:

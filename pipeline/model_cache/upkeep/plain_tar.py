@@ -1,8 +1,8 @@
-"""Tar archives of regular files, by the standard library, which is kept from all that it knows beyond those.
+"""Write and read tar archives that hold regular files only, with the `tarfile` of the standard library.
 
-An archive may come from elsewhere. Nothing of it is extracted by the library: a caller asks for the bytes of a member
-that it knows. But the library also reads headers that it believes: extended ones, of any size, are read into memory.
-So each header is looked at first, and whatever is not a regular file, or the long name of one, is refused there.
+An archive may come from anywhere. Nothing is extracted by the library: a caller reads the bytes of a member that it
+knows. But the library trusts headers, and reads extended ones of any size into memory. So each header is checked first:
+only a regular file, or the long name of one, is accepted.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import IO, Self
 
 from shared.copying import Readable
 
-_LONG_NAME_BYTES = 256  # a member of its own before the file's, with a zero at its end; some wheels need it
+_LONG_NAME_BYTES = 256  # at most: a long name is a member before that of its file; the names of some wheels need it
 
 
 class InvalidArchive(Exception):
-    """The archive is not one of ours, or it was tampered with; the text says how."""
+    """The archive was not made by reel, or it was changed; the text says how."""
 
 
 class _RegularFile(tarfile.TarInfo):
@@ -57,7 +57,7 @@ def add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 @contextlib.contextmanager
 def reading(stream: IO[bytes]) -> Iterator[Iterator[tuple[tarfile.TarInfo, IO[bytes]]]]:
-    """Give the members in their order, each with a stream of its bytes, to be read before the next is asked for.
+    """Yield the members in their order, each with a stream of its bytes, which must be read before the next member.
 
     The stream is read once from its beginning, so it may be a pipe. Raises `InvalidArchive`.
     """

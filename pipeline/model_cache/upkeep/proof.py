@@ -1,7 +1,7 @@
-"""Reads the facts about a model from another tool's hub cache, without a network.
+"""Read the facts about a model from the hub cache of another tool, without a network.
 
-A client of the hub names a file's bytes by what the hub stated: a large file by its sha256, a small one by its git
-digest. A snapshot of the pinned commit whose bytes have these digests proves what the commit holds.
+A client of the hub names a large file by the sha256 that the hub stated, and a small one by its git digest. So a
+snapshot of the pinned commit whose bytes have these digests proves what the commit holds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.model_cache.facts import differences, files_of
-from pipeline.model_cache.lock_models import taken_by
+from pipeline.model_cache.lock_models import locked_paths
 from pipeline.model_cache.manifest import UNKNOWN, HubSource, LockedFile, LockedModel, Model
 from shared.files import sha256_of
 
@@ -25,7 +25,7 @@ _INDEX = ".index.json"  # lists the parts of weights that come in several files
 def proven(
     folders: Sequence[Path], models: Mapping[str, Model], locked: Mapping[str, LockedModel]
 ) -> dict[str, LockedModel]:
-    """Return the models that no lock knows completely, and of which the folders hold the pinned commit."""
+    """Return the models that no lock knows completely and whose pinned commit is in the folders, as it proves them."""
     found: dict[str, LockedModel] = {}
     for name, entry in locked.items():
         source = next((candidate for candidate in models[name].sources if isinstance(candidate, HubSource)), None)
@@ -50,10 +50,10 @@ def _snapshots(folders: Sequence[Path], entry: LockedModel) -> Iterator[Path]:
 
 
 def _proof(snapshot: Path, entry: LockedModel, source: HubSource) -> LockedModel | None:
-    """Return the model as the snapshot proves it; None if a known file is missing, is not named by its digest, has
-    other bytes, or contradicts the lock. Without known names, nothing tells whether the snapshot is complete."""
+    """Return the model as the snapshot proves it. None if a file is missing, not named by its digest, or has other
+    bytes, or if it contradicts the lock; and if no file names are known, since the snapshot may then be incomplete."""
     paths = [path.relative_to(snapshot).as_posix() for path in sorted(snapshot.rglob("*")) if path.is_file()]
-    wanted = taken_by(source, paths)
+    wanted = locked_paths(source, paths)
     known = set(files_of(entry))
     if not known or not known | _parts(snapshot, wanted) <= wanted:
         return None

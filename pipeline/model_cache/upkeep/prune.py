@@ -1,6 +1,8 @@
-"""Find what the cache does not need: models that no profile needs, other revisions, and remains of interrupted work.
-Finding and deleting are separate, so that the user first sees what would go. Recent parts of files stay for a day,
-because a fetch can resume them."""
+"""Find what the cache does not need: models that no profile uses, other revisions, and remains of interrupted work.
+
+Finding and deleting are separate, so that the user sees first what would be deleted. Unfinished files are kept for a
+day, because a fetch can resume them.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ from pipeline.model_cache.manifest import LockedModel
 from shared.environment_manager import hub_folder
 
 KEEP_UNFINISHED_S = 24 * 3600
-_UNFINISHED = (".part", ".incomplete")  # ours, and those of the hub's client, which never comes back to them
-# Folders that fetches, imports and the hub's transfers use while they are at work.
+_UNFINISHED = (".part", ".incomplete")  # reel's own, and those of the hub's client, which never resumes them
+# Folders that fetches and imports use while they run.
 _SCRATCH = ("wheels-*", "import-*")
 
 
@@ -33,7 +35,7 @@ class Surplus:
 
 
 def repositories(cache: Path) -> list[Path]:
-    """The folder of every model there is, locked or not, in the hub's layout and in our own."""
+    """Return the folder of every model in the cache, locked or not, in the hub's layout and in reel's own."""
     folders = [*hub_folder(cache).glob("models--*"), *(cache / "models").glob("*")]
     return sorted(path for path in folders if path.is_dir() and not path.is_symlink())
 
@@ -111,7 +113,7 @@ def _surplus(path: Path, reason: str) -> Surplus:
 
 
 def size_on_disk(path: Path) -> int:
-    """Return the bytes that deleting would free: links count nothing, and neither does a file with a second name."""
+    """Return the number of bytes that deleting would free. Links and files with several names count as nothing."""
     total = 0
     places = [path] if not path.is_dir() or path.is_symlink() else list(path.rglob("*"))
     for place in places:

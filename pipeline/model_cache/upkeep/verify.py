@@ -1,6 +1,8 @@
-"""The deep check: compare every byte of the cache with the lock, on all cores, and delete wrong files. It uses no
-network. A thread hashes one file at a time, the largest first, since one file cannot be split: so the last thread to
-finish has begun early. Sizes are compared before anything is read."""
+"""Compare every byte of the cache with the lock, on all cores, and delete wrong files. No network is used.
+
+Each thread hashes one file at a time. The largest files come first, because a file cannot be split between threads.
+Sizes are compared before anything is read.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import LockedFile, LockedModel
 from shared.files import sha256_of
 
-_SECONDS_BETWEEN_EVENTS = 0.1  # a reader needs no more, and at 2 GB/s each event costs something
-LOCK_ITSELF = "the lock"  # where a problem is not with a file
+_SECONDS_BETWEEN_EVENTS = 0.1  # a progress bar needs no more, and at 2 GB/s events would slow the check down
+LOCK_ITSELF = "the lock"  # stands for the file of a problem that concerns no file
 REFERENCE = "refs/main"  # calls without a revision go by it when they are offline
 Tick = Callable[[int], None]
 
@@ -40,7 +42,7 @@ class _Meter:
 
     def __init__(self, total: int, emit: Emit) -> None:
         self._total, self._emit = total, emit
-        self._done, self._told = 0, 0.0
+        self._done, self._reported_at = 0, 0.0
         self._guard = threading.Lock()
 
     def count(self, size: int) -> None:
@@ -48,8 +50,8 @@ class _Meter:
         with self._guard:
             self._done += size
             now = time.monotonic()
-            if now - self._told >= _SECONDS_BETWEEN_EVENTS or self._done == self._total:
-                self._told = now
+            if now - self._reported_at >= _SECONDS_BETWEEN_EVENTS or self._done == self._total:
+                self._reported_at = now
                 self._emit(events.CheckProgress(self._done, self._total))
 
 
@@ -90,7 +92,7 @@ def check_models(
 
 
 def wrong_with(place: Path, locked: LockedFile, tick: Tick) -> str | None:
-    """Return how the file at `place` differs from the locked one; None when it does not."""
+    """Return how the file at `place` differs from the locked one; None if it is the same."""
     size = _size_of(place)
     if size is None:
         return f"{place} leads nowhere" if place.is_symlink() else f"{place} is not there"
@@ -104,7 +106,7 @@ def wrong_with(place: Path, locked: LockedFile, tick: Tick) -> str | None:
 
 
 def drop(problems: Iterable[Problem], cache: Path, locked: Mapping[str, LockedModel]) -> None:
-    """Delete the wrong files, so that a fetch brings only those again; raises `Locked`."""
+    """Delete the wrong files, so that a fetch downloads only those again. Raises `Locked`."""
     for problem in problems:
         layout = layout_of(cache, problem.model, locked[problem.model])
         with hold_fetch_locks([layout.root]):
@@ -114,7 +116,7 @@ def drop(problems: Iterable[Problem], cache: Path, locked: Mapping[str, LockedMo
                 continue
             (layout.snapshot / problem.file).unlink(missing_ok=True)
             blob, entry = layout.blob(locked[problem.model].files[problem.file].sha256), locked[problem.model]
-            # A good blob under a broken link is worth keeping: the fetch then transfers nothing.
+            # A correct blob behind a broken link is kept, so that the fetch only links it again.
             if blob.is_file() and wrong_with(blob, entry.files[problem.file], lambda size: None):
                 blob.unlink()
 

@@ -19,8 +19,8 @@ from pipeline.cli.first_use import ask_about_code
 from pipeline.cli.main import main
 from pipeline.engine.model_needs import plan_with_locked_models
 from pipeline.engine.project import Project
-from pipeline.model_cache.locked_here import read_here
 from pipeline.model_cache.manifest import load_manifest
+from pipeline.model_cache.overlay import read_overlay
 from shared.remote_code import pinned_code
 from tests.fakes.hub import Hub, serve
 
@@ -142,4 +142,4 @@ def test_code_is_asked_about_at_a_terminal_before_a_job_begins(
             patched.setattr("sys.stderr", screen)
             ask_about_code(project.planner.plan().steps, project.installed)
         os.close(leader)
-        assert {name for name in read_here(tmp_path / "own") if name == CODE} == locked
+        assert {name for name in read_overlay(tmp_path / "own") if name == CODE} == locked

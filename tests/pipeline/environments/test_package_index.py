@@ -26,7 +26,7 @@ from pipeline.environments.package_index import (
     uv_command,
     way_out,
 )
-from pipeline.model_cache.fetch.errors import unreachable
+from pipeline.model_cache.fetch.errors import no_answer_error
 from tests.conftest import ROOT
 from tests.fakes.index import PackageIndex, make_wheel, requirement, serve_index
 
@@ -281,7 +281,7 @@ def test_a_failure_of_pip_is_told_by_its_cause() -> None:
     assert complaint(unknown + nothing) == "certificate verify failed: unable to get local issuer certificate"
     assert complaint("") == "pip gave no reason"
     assert way_out("No space left on device") is None
-    assert "SSL_CERT_FILE" in (unreachable("https://hub/x", OSError("certificate verify failed")).hint or "")
+    assert "SSL_CERT_FILE" in (no_answer_error("https://hub/x", OSError("certificate verify failed")).hint or "")
 
 
 @pytest.mark.skipif(not SYSTEM_PYTHON.exists(), reason="needs the Python that this environment was made with")

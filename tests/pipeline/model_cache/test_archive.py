@@ -14,8 +14,8 @@ import pytest
 from pipeline.base.errors import BadInput, Missing
 from pipeline.model_cache.cache import ModelCache
 from pipeline.model_cache.layout import layout_of
-from pipeline.model_cache.locked_here import EntryHere, Overlay, read_here, write_here
 from pipeline.model_cache.manifest import LockedFile, LockedModel, ModelLock, UnknownFile
+from pipeline.model_cache.overlay import LocalEntry, Overlay, read_overlay, update_overlay
 from pipeline.model_cache.upkeep.archive import INDEX, Contents, import_archive
 from pipeline.model_cache.upkeep.archive import export as export_models
 from pipeline.model_cache.upkeep.verify import check_models
@@ -331,8 +331,8 @@ def test_a_lock_that_has_moved_on_is_named(archive: Path, tmp_path: Path) -> Non
 def locked_here(tmp_path: Path) -> Path:
     """Return an archive of a model that the exporting machine locked at first use."""
     entry = LOCKED["whisper"]
-    here = EntryHere(hub="a.hub", repo=entry.repo, revision=entry.revision, files=entry.files)
-    write_here(tmp_path / "own", {"whisper": here, "another": here})
+    here = LocalEntry(hub="a.hub", repo=entry.repo, revision=entry.revision, files=entry.files)
+    update_overlay(tmp_path / "own", {"whisper": here, "another": here})
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "models.toml").write_text("", encoding="utf-8")
     ModelLock(models={"whisper": UNLOCKED}).write(tmp_path / "config" / "models.lock.json")
@@ -352,8 +352,8 @@ def test_an_archive_carries_what_was_locked_at_first_use(locked_here: Path, tmp_
     assert contents.here.keys() == {"whisper"}
     assert asked == [{"whisper": LOCKED["whisper"]}]
     assert check_models(["whisper"], new, LOCKED, lambda event: None) == {"whisper": []}
-    write_here(tmp_path / "theirs", contents.here)
-    assert read_here(tmp_path / "theirs")["whisper"].locked == LOCKED["whisper"]
+    update_overlay(tmp_path / "theirs", contents.here)
+    assert read_overlay(tmp_path / "theirs")["whisper"].locked == LOCKED["whisper"]
     assert import_archive(locked_here, tmp_path / "third", LOCKED, (), _no_tick, asked.append).here == {}
     assert len(asked) == 1, "a lock that knows the model asks nothing"
 

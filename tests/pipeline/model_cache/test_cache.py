@@ -16,7 +16,7 @@ from pipeline.base.errors import Missing, UsageError
 from pipeline.base.events import Event, FileEnded, FileProgress, SetupFinished, SetupProgress, SetupStarted
 from pipeline.base.project import CONFIG
 from pipeline.model_cache.cache import ModelCache
-from pipeline.model_cache.fetch.retry_policy import Patience
+from pipeline.model_cache.fetch.retry_policy import RetryPolicy
 from pipeline.model_cache.manifest import (
     DataWheelSource,
     HubSource,
@@ -48,7 +48,7 @@ def _cache(folder: Path, hub: str, *sources: Source) -> ModelCache:
     )
     model = Model(summary="tiny", licence="MIT", commercial_use=True, sources=sources or (HubSource(kind="hub"),))
     folder.mkdir(exist_ok=True)
-    return ModelCache(folder, {"tiny": model}, {"tiny": locked}, hub, patience=Patience(tries=1))
+    return ModelCache(folder, {"tiny": model}, {"tiny": locked}, hub, policy=RetryPolicy(tries=1))
 
 
 @pytest.fixture

@@ -23,10 +23,9 @@ from pipeline.cli.commands import models_lock
 from pipeline.cli.main import main
 from pipeline.cli.options.models import LockModels
 from pipeline.model_cache.cache import ModelCache
-from pipeline.model_cache.fetch.retry_policy import Patience
+from pipeline.model_cache.fetch.retry_policy import RetryPolicy
 from pipeline.model_cache.fetch_many import fetch_all, obstacles
 from pipeline.model_cache.first_use import look_up
-from pipeline.model_cache.locked_here import FILE, EntryHere, Overlay, lay_over, read_here, write_here
 from pipeline.model_cache.manifest import (
     UNKNOWN,
     HubSource,
@@ -38,6 +37,7 @@ from pipeline.model_cache.manifest import (
     load_manifest,
     lock_text,
 )
+from pipeline.model_cache.overlay import FILE, LocalEntry, Overlay, apply_overlay, read_overlay, update_overlay
 from tests.fakes.hub import Hub, serve
 from tests.fakes.verified import wrong_files
 
@@ -81,10 +81,10 @@ def a_cache(
         name: Model(summary=name, licence="MIT", gated=name == "gated", sources=(HubSource(kind="hub"),))
         for name in shipped
     }
-    laid, names, conflicts = lay_over(shipped, read_here(folder / "own"))
+    laid, names, conflicts = apply_overlay(shipped, read_overlay(folder / "own"))
     cache = ModelCache(
         folder / "cache", models, laid, hub.address, lambda: Token(token, "a test") if token else None,
-        Patience(tries=2, back_off_s=0.01),
+        RetryPolicy(tries=2, back_off_s=0.01),
     )  # fmt: skip
     cache.overlay = replace(Overlay(folder / "own", shipped, names, conflicts), **overlay)  # type: ignore[arg-type]
     return cache
@@ -151,7 +151,7 @@ def test_foreign_code_is_refused_file_by_file_until_it_is_accepted(hub: Hub, tmp
     assert failed.keys() == {"coded"}
     assert failed["coded"].code == "model.code-unaccepted"
     assert "(modeling.py)" in failed["coded"].message
-    assert "coded" not in read_here(tmp_path / "own")
+    assert "coded" not in read_overlay(tmp_path / "own")
     assert fetch_all(["coded"], a_cache(tmp_path, hub, accepts_code=("cod*",)), said.append) == {}
     assert fetch_all(["coded"], a_cache(tmp_path, hub), said.append) == {}, "once locked it is not asked about again"
 
@@ -173,8 +173,8 @@ def as_locked(files: dict[str, bytes]) -> dict[str, LockedFile]:
     return {name: LockedFile(size=len(content), sha256=sha256(content)) for name, content in files.items()}
 
 
-def here(files: dict[str, bytes], revision: str = REVISION, instead_of: str | None = None) -> EntryHere:
-    return EntryHere(hub="a.hub", repo=PLAIN, revision=revision, files=as_locked(files), instead_of=instead_of)
+def here(files: dict[str, bytes], revision: str = REVISION, instead_of: str | None = None) -> LocalEntry:
+    return LocalEntry(hub="a.hub", repo=PLAIN, revision=revision, files=as_locked(files), instead_of=instead_of)
 
 
 def shipped(files: dict[str, bytes], revision: str = REVISION) -> dict[str, LockedModel]:
@@ -182,10 +182,10 @@ def shipped(files: dict[str, bytes], revision: str = REVISION) -> dict[str, Lock
 
 
 def test_a_later_shipped_lock_takes_over_what_it_agrees_with() -> None:
-    locked, names, conflicts = lay_over(shipped(FILES), {"plain": here(FILES)})
+    locked, names, conflicts = apply_overlay(shipped(FILES), {"plain": here(FILES)})
     assert (locked, names, conflicts) == (shipped(FILES), frozenset(), {})
     partly = {"plain": LockedModel(repo=PLAIN, revision=REVISION, files={}, unknown={"new.txt": UnknownFile(size=3)})}
-    assert lay_over(partly, {"plain": here(FILES)}) == (partly, frozenset(), {}), "it does not know the new file"
+    assert apply_overlay(partly, {"plain": here(FILES)}) == (partly, frozenset(), {}), "it does not know the new file"
 
 
 @pytest.mark.parametrize(
@@ -207,24 +207,24 @@ def test_a_later_shipped_lock_that_says_something_else_is_an_error_naming_both(
     assert (cache.problem("plain") or "-") in failed.message, "no stage is given such a model"
     assert failed.hint is not None
     assert "`./reel models lock plain --drop`" in failed.hint
-    write_here(tmp_path / "own", {"plain": None})
+    update_overlay(tmp_path / "own", {"plain": None})
     assert a_cache(tmp_path, hub, locked=later).overlay.conflicts == {}
 
 
 def test_a_revision_that_the_user_chose_holds_until_the_shipped_one_moves() -> None:
     chosen = {"plain": here(FILES, LATER, instead_of=REVISION)}
-    locked, names, conflicts = lay_over(shipped(FILES), chosen)
+    locked, names, conflicts = apply_overlay(shipped(FILES), chosen)
     assert (locked["plain"].revision, names, conflicts) == (LATER, frozenset({"plain"}), {})
-    assert lay_over(shipped(FILES, "c" * 40), chosen)[2].keys() == {"plain"}
+    assert apply_overlay(shipped(FILES, "c" * 40), chosen)[2].keys() == {"plain"}
 
 
 def test_two_that_lock_at_once_lose_nothing(tmp_path: Path) -> None:
     def write(number: int) -> None:
-        write_here(tmp_path, {f"model-{number}": here(FILES)})
+        update_overlay(tmp_path, {f"model-{number}": here(FILES)})
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(24)))
-    assert read_here(tmp_path).keys() == {f"model-{number}" for number in range(24)}
+    assert read_overlay(tmp_path).keys() == {f"model-{number}" for number in range(24)}
 
 
 @pytest.fixture
@@ -289,16 +289,16 @@ def test_lock_writes_the_overlay_and_drop_forgets_it(
     at_home: Path, wiki_hub: Hub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["models", "lock", WIKI]) == 0
-    assert read_here(at_home / "own").keys() == {WIKI}
+    assert read_overlay(at_home / "own").keys() == {WIKI}
     assert main(["models", "lock", WIKI, "--drop"]) == 0
     assert "the shipped lock counts again for: wikineural" in capsys.readouterr().out
-    assert read_here(at_home / "own") == {}
+    assert read_overlay(at_home / "own") == {}
 
 
 def test_a_dispute_is_listed_and_its_hint_settles_it(at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = "faster-whisper-base"
     repo = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")[1][name].repo
-    write_here(at_home / "own", {name: EntryHere(hub="a.hub", repo=repo, revision=LATER, files=as_locked(FILES))})
+    update_overlay(at_home / "own", {name: LocalEntry(hub="a.hub", repo=repo, revision=LATER, files=as_locked(FILES))})
     assert main(["models", "list"]) == 0
     assert "disputed by the shipped lock and the one of this machine" in capsys.readouterr().out
     assert main(["models", "fetch", name, "--offline"]) == 5
@@ -329,11 +329,11 @@ def test_two_maintainers_commands_at_once_lose_nothing(
 def test_an_overlay_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("{", encoding="utf-8")
     with pytest.raises(Exception, match="cannot be read") as caught:
-        read_here(tmp_path)
+        read_overlay(tmp_path)
     assert str(tmp_path / FILE) in str(getattr(caught.value, "hint", ""))
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(Missing) as refused:
-        write_here(tmp_path / "file" / "own", {})
+        update_overlay(tmp_path / "file" / "own", {})
     assert refused.value.code == "models.unwritable"
 
 
@@ -351,7 +351,7 @@ def test_adopt_and_an_archive_bring_a_model_that_no_lock_knows_without_a_network
     blob.write_bytes(content)
     link.symlink_to(blob)
     assert main(["models", "adopt", str(at_home / "other"), "--locked"]) == 0
-    assert read_here(at_home / "own") == {}, "this machine may not lock it"
+    assert read_overlay(at_home / "own") == {}, "this machine may not lock it"
     assert main(["models", "adopt", str(at_home / "other")]) == 0
     told = f"model {name} locked at first use: 1 file at {locked.revision[:12]}, as the other cache states them"
     assert told in capsys.readouterr().err
@@ -363,4 +363,4 @@ def test_adopt_and_an_archive_bring_a_model_that_no_lock_knows_without_a_network
     assert main(["models", "import", str(at_home / "a.tar"), "--locked"]) == 5
     assert "hint: run the same command with `--no-locked`" in capsys.readouterr().err
     assert main(["models", "import", str(at_home / "a.tar"), "--no-locked"]) == 0
-    assert read_here(at_home / "theirs")[name].revision == locked.revision
+    assert read_overlay(at_home / "theirs")[name].revision == locked.revision

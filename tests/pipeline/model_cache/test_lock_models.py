@@ -18,8 +18,8 @@ from pipeline.base.secret_file import Token
 from pipeline.cli.commands import models_lock
 from pipeline.cli.main import main
 from pipeline.model_cache.cache import ModelCache
-from pipeline.model_cache.fetch.retry_policy import Patience
-from pipeline.model_cache.lock_models import resolve_model, taken_by
+from pipeline.model_cache.fetch.retry_policy import RetryPolicy
+from pipeline.model_cache.lock_models import locked_paths, resolve_model
 from pipeline.model_cache.manifest import (
     UNKNOWN,
     HubSource,
@@ -61,8 +61,8 @@ def hub() -> Iterator[Hub]:
 
 def a_cache(folder: Path, hub: Hub, locked: LockedModel, source: Source = SOURCE) -> ModelCache:
     model = Model(summary="tiny", licence="MIT", commercial_use=True, sources=(source,))
-    patience = Patience(tries=2, back_off_s=0.01)
-    return ModelCache(folder, {"tiny": model}, {"tiny": locked}, hub.address, lambda: Token("hf_x", "a test"), patience)
+    policy = RetryPolicy(tries=2, back_off_s=0.01)
+    return ModelCache(folder, {"tiny": model}, {"tiny": locked}, hub.address, lambda: Token("hf_x", "a test"), policy)
 
 
 def unlocked(revision: str = UNKNOWN, **files: UnknownFile) -> LockedModel:
@@ -110,8 +110,8 @@ def test_what_was_resolved_can_be_fetched_and_a_guessed_name_is_dropped(hub: Hub
 
 def test_of_the_same_weights_in_two_forms_one_is_taken() -> None:
     source = HubSource(kind="hub", allow=("model.*", "*.bin"), one_of=("model.safetensors", "pytorch_model.bin"))
-    assert taken_by(source, list(FILES)) == {"model.safetensors"}
-    assert taken_by(source, ["pytorch_model.bin", "other.bin"]) == {"pytorch_model.bin", "other.bin"}
+    assert locked_paths(source, list(FILES)) == {"model.safetensors"}
+    assert locked_paths(source, ["pytorch_model.bin", "other.bin"]) == {"pytorch_model.bin", "other.bin"}
 
 
 def test_a_fact_of_the_lock_is_never_replaced_by_another(hub: Hub, tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_pieces_with_wrong_bytes_are_noticed_and_everything_comes_again(hub: Hub
 
 def test_what_lies_in_pieces_is_not_asked_for_again_and_counts_as_there(hub: Hub, tmp_path: Path) -> None:
     cache = a_cache(tmp_path, hub)
-    cache.patience = WIDE.__class__(connections=1)
+    cache.policy = WIDE.__class__(connections=1)
     blobs = cache.snapshot("tiny").parent.parent / "blobs"
     blobs.mkdir(parents=True)
     partial = blobs / f"{LOCKED.files['model.bin'].sha256}.part"

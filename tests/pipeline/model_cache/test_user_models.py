@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from pipeline.base.errors import BadInput, UsageError
 from pipeline.base.project import CONFIG
 from pipeline.engine.project import Project
-from pipeline.model_cache.user_models import OwnModels, add_folder, load_own
+from pipeline.model_cache.user_models import UserModels, add_folder, load_user_models
 from pipeline.plan.model_overrides import with_chosen_models
 from pipeline.plan.profile import ProfileStage
 from tests.conftest import Reel
@@ -52,16 +52,16 @@ def test_a_folder_becomes_a_model_that_a_stage_can_be_given(reel: Reel, tuned: P
 
 
 def test_other_bytes_in_the_folder_are_another_model_once_it_is_added_again(tuned: Path, tmp_path: Path) -> None:
-    own = add_folder(NAME, tuned, "MIT", ("asr",), OwnModels(tmp_path / "own"), ())
-    assert load_own(tmp_path / "own", ()) == own
+    own = add_folder(NAME, tuned, "MIT", ("asr",), UserModels(tmp_path / "own"), ())
+    assert load_user_models(tmp_path / "own", ()) == own
     assert set(own.locked[NAME].files) == {"model.bin", "more/vocabulary.json"}
     (tuned / "model.bin").write_bytes(b"heavier")
-    assert load_own(tmp_path / "own", ()).locked == own.locked
+    assert load_user_models(tmp_path / "own", ()).locked == own.locked
     again = add_folder(NAME, tuned, "MIT", ("asr",), own, ())
     assert again.locked[NAME].digest != own.locked[NAME].digest
     assert again.locked[NAME].revision != own.locked[NAME].revision
     add_folder("another", tuned, "MIT", (), again, ())
-    assert set(load_own(tmp_path / "own", ()).models) == {NAME, "another"}
+    assert set(load_user_models(tmp_path / "own", ()).models) == {NAME, "another"}
 
 
 @pytest.mark.parametrize(
@@ -79,17 +79,17 @@ def test_what_cannot_be_a_model_is_refused(tuned: Path, tmp_path: Path, name: st
     (tuned.parent / "empty").mkdir()
     (tuned.parent / "other").mkdir()
     (tuned.parent / "other" / "model.bin").write_bytes(b"x")
-    own = add_folder("mine", tuned.parent / "other", "MIT", (), OwnModels(tmp_path / "own"), ())
+    own = add_folder("mine", tuned.parent / "other", "MIT", (), UserModels(tmp_path / "own"), ())
     with pytest.raises((UsageError, BadInput)) as refusal:
         add_folder(name, tuned.parent / folder, "MIT", (), own, ("faster-whisper-base",))
     assert refusal.value.code == code
-    assert load_own(tmp_path / "own", ()) == own
+    assert load_user_models(tmp_path / "own", ()) == own
 
 
 def test_a_name_that_the_checkout_takes_later_is_told(tuned: Path, tmp_path: Path) -> None:
-    add_folder(NAME, tuned, "MIT", (), OwnModels(tmp_path / "own"), ())
+    add_folder(NAME, tuned, "MIT", (), UserModels(tmp_path / "own"), ())
     with pytest.raises(UsageError, match="a name already in use"):
-        load_own(tmp_path / "own", (NAME,))
+        load_user_models(tmp_path / "own", (NAME,))
 
 
 def test_models_of_the_settings_stand_in_for_those_of_the_profile(make_project: Callable[..., Project]) -> None:

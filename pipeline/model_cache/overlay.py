@@ -1,7 +1,8 @@
-"""The overlay of the shipped lock: what this machine has locked by itself, in a folder that git does not know.
+"""The overlay of the shipped lock: the models that this machine has locked by itself, in a folder that git ignores.
 
-An entry counts where the shipped lock does not know all bytes of the model. The shipped lock may learn them later: the
-same facts take the place of the entry. Other facts are a conflict, and the model is not used until a user decides it.
+An entry is used as long as the shipped lock does not know all bytes of the model. A later release may lock the model
+too. If it states the same facts, they replace the entry. Other facts are a conflict, and the model is not used until
+the user decides.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ FILE = "locked-here.json"
 Origin = Literal["shipped", "here"]
 
 
-class EntryHere(Frozen):
-    """One model's bytes as a hub stated them to this machine.
+class LocalEntry(Frozen):
+    """The bytes of one model as a hub stated them to this machine.
 
-    `instead_of` is the shipped revision that a user gave up for this one.
+    `instead_of` is the shipped revision that the user replaced by this one.
     """
 
     hub: str
@@ -43,19 +44,19 @@ class EntryHere(Frozen):
         return LockedModel(repo=self.repo, revision=self.revision, files=self.files)
 
 
-class LockedHere(Document):
-    """`locked-here.json`."""
+class LocalLockFile(Document):
+    """Content of `locked-here.json`."""
 
-    models: dict[str, EntryHere] = {}
+    models: dict[str, LocalEntry] = {}
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """The overlay of one project, laid over the shipped lock.
+    """The overlay of one project.
 
-    `names` are the models whose facts are from here, `conflicts` says of a model what the two locks state. `refused`
-    says why no further model may be locked at first use; it is empty if one may. `accepts_code` are patterns of models
-    whose own Python code needs no further question.
+    `names` are the models that this machine has locked; `conflicts` describes, by model, how two locks differ.
+    `refused` says why no further model may be locked at first use, and is empty if it may. `accepts_code` are patterns
+    of models whose own Python code is accepted without a question.
     """
 
     folder: Path | None = None
@@ -66,19 +67,19 @@ class Overlay:
     accepts_code: tuple[str, ...] = ()
 
     def knows(self, name: str) -> bool:
-        """Tell whether a model's bytes were known when the overlay was read, from one lock or the other."""
+        """Tell whether one of the two locks knew a model's bytes when the overlay was read."""
         return name in self.names or (name in self.shipped and self.shipped[name].resolved)
 
     def origin(self, name: str) -> Origin:
-        """Return where a model's facts are from."""
+        """Return which lock a model's facts are from."""
         return "here" if name in self.names else "shipped"
 
 
-def read_here(folder: Path) -> dict[str, EntryHere]:
-    """Return the entries of a folder; none where it holds no overlay. Raises `UsageError`."""
+def read_overlay(folder: Path) -> dict[str, LocalEntry]:
+    """Return the entries of a folder's overlay, which may be missing. Raises `UsageError`."""
     path = folder / FILE
     try:
-        return LockedHere.model_validate_json(path.read_bytes()).models
+        return LocalLockFile.model_validate_json(path.read_bytes()).models
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -90,15 +91,15 @@ def read_here(folder: Path) -> dict[str, EntryHere]:
         ) from error  # fmt: skip
 
 
-def write_here(folder: Path, changes: Mapping[str, EntryHere | None]) -> None:
-    """Write entries to the overlay of a folder, and take away those that are None. Two processes that write at the
-    same time lose nothing. Raises `Missing` where the folder cannot be written."""
+def update_overlay(folder: Path, changes: Mapping[str, LocalEntry | None]) -> None:
+    """Write entries to the overlay of a folder, and remove those that are None. Two processes may do so at the same
+    time. Raises `Missing` if the folder cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{FILE}.lock"):
-            entries: dict[str, EntryHere | None] = {**read_here(folder), **changes}
+            entries: dict[str, LocalEntry | None] = {**read_overlay(folder), **changes}
             kept = {name: entry for name, entry in sorted(entries.items()) if entry}
-            write_atomically(folder / FILE, LockedHere(models=kept).as_text().encode())
+            write_atomically(folder / FILE, LocalLockFile(models=kept).as_text().encode())
     except OSError as error:
         raise Missing(
             "models.unwritable", f"{folder / FILE} cannot be written: {error.strerror or error}",
@@ -106,14 +107,14 @@ def write_here(folder: Path, changes: Mapping[str, EntryHere | None]) -> None:
         ) from error  # fmt: skip
 
 
-def lay_over(
-    shipped: Mapping[str, LockedModel], here: Mapping[str, EntryHere]
+def apply_overlay(
+    shipped: Mapping[str, LockedModel], here: Mapping[str, LocalEntry]
 ) -> tuple[dict[str, LockedModel], frozenset[str], dict[str, str]]:
-    """Return the lock that both give, the names of the models whose facts are from here, and the conflicts by name."""
+    """Return the merged lock, the names of the models that this machine has locked, and the conflicts by name."""
     locked, names, conflicts = dict(shipped), set[str](), dict[str, str]()
     for name, entry in here.items():
         if name not in shipped or shipped[name].repo != entry.repo:
-            continue  # the shipped manifest has given up the model, or takes it from elsewhere
+            continue  # the shipped manifest no longer has the model, or has it from another repository
         if conflict := _conflict(name, shipped[name], entry):
             conflicts[name] = conflict
         elif _counts(shipped[name], entry):
@@ -122,8 +123,8 @@ def lay_over(
     return locked, frozenset(names), conflicts
 
 
-def _conflict(name: str, shipped: LockedModel, entry: EntryHere) -> str | None:
-    """Return what the two state, if they contradict each other."""
+def _conflict(name: str, shipped: LockedModel, entry: LocalEntry) -> str | None:
+    """Return how the two differ, if they contradict each other."""
     if shipped.revision == UNKNOWN or entry.instead_of == shipped.revision:
         return None
     if shipped.revision != entry.revision:
@@ -131,17 +132,18 @@ def _conflict(name: str, shipped: LockedModel, entry: EntryHere) -> str | None:
             f"the shipped lock has {name} at the revision {shipped.revision},"
             f" and it was locked here at {entry.revision}, as {entry.hub} stated it"
         )
-    for file, ours, theirs in differences(shipped, entry.locked):
-        if theirs is not None:
+    for file, shipped_file, local_file in differences(shipped, entry.locked):
+        if local_file is not None:
             return (
-                f"the shipped lock states {in_words(ours)} for {file} of {name} at {shipped.revision[:12]},"
-                f" and it was locked here with {in_words(theirs)}, as {entry.hub} stated it"
+                f"the shipped lock states {in_words(shipped_file)} for {file} of {name} at {shipped.revision[:12]},"
+                f" and it was locked here with {in_words(local_file)}, as {entry.hub} stated it"
             )
     return None
 
 
-def _counts(shipped: LockedModel, entry: EntryHere) -> bool:
-    """Tell whether the entry knows more than the shipped lock, and all the files that this one is certain of."""
+def _counts(shipped: LockedModel, entry: LocalEntry) -> bool:
+    """Tell whether the entry knows more than the shipped lock, and has every file that the shipped lock is certain
+    of."""
     if entry.instead_of == shipped.revision:
         return True
     if shipped.resolved:
