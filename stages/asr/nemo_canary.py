@@ -1,6 +1,8 @@
-"""Canary-Qwen through NeMo: a speech encoder that a language model reads. English; no times for words.
+"""Transcribe with Canary-Qwen through NeMo: a speech encoder whose output a language model reads. English; no times
+for words.
 
-Greedy, and without a prompt of the user's: it answers what it is asked, so it is asked for nothing but the transcript.
+Decoding is greedy. The user's prompt is not passed on: the model answers requests, so its only request is the
+transcript.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ from transformers import GenerationConfig
 
 from shared.documents.speech import Region
 from shared.stage import Device
-from stages.asr.heard import Heard
+from stages.asr.decoded import DecodedSegment
 from stages.asr.stage import AsrParams
-from stages.asr.windows import WINDOW_MS, heard_in, windows_of
+from stages.asr.windows import WINDOW_MS, segment_of_window, windows_of
 from stages.toolkit.audio.waveform import open_speech
 
-_MOST_TOKENS = 256  # of a window; half a minute of fast talk has about 150
+_MOST_WINDOW_TOKENS = 256  # of a window; half a minute of fast talk has about 150
 _PENALTY = 1.1  # against a repetition, at the second try only
 
 
@@ -34,8 +36,8 @@ class CanaryEngine:
     def __init__(self, model: SALM) -> None:
         self._model = model
 
-    def hears_prompt(self, text: str) -> bool:
-        """Return true: the model takes no prompt, so none is lost."""
+    def prompt_fits(self, text: str) -> bool:
+        """Return true: the model takes no prompt."""
         return True
 
     def duration_ms(self, audio: Path) -> int:
@@ -45,8 +47,8 @@ class CanaryEngine:
         return {"en": 1.0}
 
     def transcribe(
-        self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
-    ) -> Iterator[Heard]:
+        self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, retry: bool
+    ) -> Iterator[DecodedSegment]:
         """Decode a pack, window after window."""
         waveform = open_speech(audio)
         request = {"role": "user", "content": f"Transcribe the following: {self._model.audio_locator_tag}"}
@@ -57,29 +59,32 @@ class CanaryEngine:
                     prompts=[[request]],
                     audios=samples.to(self._model.device),
                     audio_lens=torch.tensor([samples.shape[1]], device=self._model.device),
-                    generation_config=self._greedy(_PENALTY if again else 1.0),
+                    generation_config=self._greedy(_PENALTY if retry else 1.0),
                 )[0]
             text = self._model.tokenizer.ids_to_text(answer.cpu()).strip()
             if text:
-                yield heard_in(window, text, 0.0)
+                yield segment_of_window(window, text, 0.0)
 
     def _greedy(self, penalty: float) -> GenerationConfig:
         return GenerationConfig(
             bos_token_id=self._model.text_bos_id,
             eos_token_id=self._model.text_eos_id,
             pad_token_id=self._model.text_pad_id,
-            max_new_tokens=_MOST_TOKENS,
+            max_new_tokens=_MOST_WINDOW_TOKENS,
             repetition_penalty=penalty,
         )
 
 
 def load(models: Mapping[str, Path], device: Device) -> CanaryEngine:
-    """Build the model from its folder and the language model's own tokenizer and configuration, which it names by their
-    repository; the weights of both are in its one file."""
+    """Build the model from its folder. Raises `ValueError` if the weights are incomplete.
+
+    The model's configuration names the language model by its repository; it gets the folder with the tokenizer and
+    configuration instead. The weights of both are in the model's one file.
+    """
     torch.set_num_threads(device.threads)
     folder, language_model = models["recognizer"], str(models["tokenizer"])
-    stated = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    model = SALM({**stated, "pretrained_llm": language_model, "pretrained_weights": False})
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    model = SALM({**config, "pretrained_llm": language_model, "pretrained_weights": False})
     missing, _ = load_model(model, folder / "model.safetensors", strict=False)
     if lacking := sorted(set(missing) & {name for name, _ in model.named_parameters()}):
         raise ValueError(f"{folder / 'model.safetensors'} lacks {len(lacking)} weights, {lacking[0]} for one")

@@ -1,6 +1,6 @@
-"""Packs: the stretches of speech that are decoded together.
+"""Make packs: the stretches of speech that are decoded together. Pure.
 
-A pack joins stretches without the silence between them, so that the encoder runs as often as the speech needs. Pure.
+A pack joins stretches without the silence between them, so that the encoder runs only as often as the speech needs.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ PACK_MS = 300_000
 def make_packs(
     speech: SpeechRegions, bridge_ms: int, pad_ms: int, longest_ms: int = PACK_MS
 ) -> tuple[tuple[Region, ...], ...]:
-    """Return the stretches to decode, none above `longest_ms`, in packs of at most `PACK_MS`. A pack ends between two
-    regions wherever it can."""
+    """Return the stretches to decode, none longer than `longest_ms`, in packs of at most `PACK_MS`. A pack ends between
+    two regions wherever it can. Pauses shorter than `bridge_ms` are decoded; longer ones leave `pad_ms` on both sides.
+    """
     packs: list[tuple[Region, ...]] = []
     pack: list[Region] = []
     for stretch in _stretches(speech, bridge_ms, pad_ms, longest_ms):
@@ -40,19 +41,19 @@ def _stretches(speech: SpeechRegions, bridge_ms: int, pad_ms: int, longest_ms: i
     for index, (start, end) in enumerate(spans):
         before = (spans[index - 1][1] + start) // 2 if index else 0
         after = (end + spans[index + 1][0]) // 2 if index + 1 < len(spans) else speech.duration_ms
-        room = min(pad_ms, max(longest_ms - (end - start), 0) // 2)  # what is long enough is not cut for its padding
-        yield from cut(max(start - room, before), min(end + room, after), longest_ms)
+        room = min(pad_ms, max(longest_ms - (end - start), 0) // 2)  # padding must not make a stretch too long
+        yield from split_evenly(max(start - room, before), min(end + room, after), longest_ms)
 
 
-def cut(start: int, end: int, longest_ms: int) -> Iterator[Region]:
-    """Yield a stretch as one piece, or as equal ones where it is longer than a stretch may be."""
+def split_evenly(start: int, end: int, longest_ms: int) -> Iterator[Region]:
+    """Yield a stretch as one piece, or as equal pieces if it is longer than `longest_ms`."""
     pieces = -(-(end - start) // longest_ms)
     edges = [start + (end - start) * number // pieces for number in range(pieces + 1)]
     for first, last in pairwise(edges):
         yield Region(start_ms=first, end_ms=last)
 
 
-def first(regions: Sequence[Region], limit_ms: int) -> tuple[Region, ...]:
+def leading_stretches(regions: Sequence[Region], limit_ms: int) -> tuple[Region, ...]:
     """Return the regions up to a total length of `limit_ms`; the last one is cut."""
     taken: list[Region] = []
     for region in regions:

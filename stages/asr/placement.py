@@ -1,9 +1,9 @@
-"""Places decoded words in the audio: each belongs to the speech region that it can have been spoken in. Pure.
+"""Place decoded words in the audio: each in the speech region that it can have been spoken in. Pure.
 
-Whisper times a word by the attention of its tokens. The end of a word is good to some hundredths of a second, but a
-pause before a word counts as part of the word. Where a long pause was cut out of a pack, the word then reaches back
-into what was said before the pause. In two files of 46 clips joined at random pauses, the first word after a pause
-began 0.3 to 15 s early at 12 of 45 joints, while its end lay in its own region at all but one. So the end decides.
+Whisper times a word by the attention of its tokens. The end of a word is exact to some hundredths of a second, but a
+pause before a word counts as part of the word. If a long pause was cut out of a pack there, the word begins in the
+speech before the pause. In two files of 46 clips joined at random pauses, the first word after a pause began 0.3 to
+15 s early at 12 of 45 joints, while its end lay in its own region at all but one. So the end decides.
 """
 
 from __future__ import annotations
@@ -15,36 +15,35 @@ from itertools import groupby
 from shared.documents.speech import Region
 from shared.documents.transcript import Segment, Word
 from shared.text.sentence_end import ends_sentence
-from stages.asr.heard import Heard, HeardWord
+from stages.asr.decoded import DecodedSegment, DecodedWord
 
-_SHORTEST_PAUSE_MS = 100  # regions closer than this are one, which the detector cut for its length
+_SHORTEST_PAUSE_MS = 100  # closer regions are one region, which the detector cut because of its length
 # Silero's regions begin up to 0.1 s before their first sound, so a word that ends before that was not spoken in them.
 _LEAST_INSIDE_MS = 40
-_MOST_OVERHANG_MS = 150  # how far a word that ends a sentence may reach into the next region by an error of its time
-_NEAR_MS = 100
+_MOST_OVERHANG_MS = 150  # how far an error of its time makes a word that ends a sentence reach into the next region
+_NEAR_MS = 100  # a word that reaches into a pause of this length may belong to the region after it
 _SHORTEST_WORD_MS = 60
-_DIVIDING_PAUSE_MS = 700
-_FEW_WORDS = 2  # more words in one pause are speech that the detector missed, and not words with wrong times
+_DIVIDING_PAUSE_MS = 700  # between two words: it divides a sentence
+_FEW_WORDS = 2  # more words in one pause are speech that the detector missed, not words with wrong times
 
 
 @dataclass(frozen=True)
 class Span:
-    """A speech region in the time of its pack; `shift` leads from there to the audio. `stretch` numbers the part of the
-    pack that holds it. The pause after the region ends at `limit_ms` of the audio."""
+    """A speech region in the time of its pack."""
 
-    start_ms: int
+    start_ms: int  # in the pack, like the end
     end_ms: int
-    shift: int
-    stretch: int
-    limit_ms: int
+    shift: int  # ms from a time in the pack to the time in the audio
+    stretch: int  # the number of the stretch that holds the region
+    limit_ms: int  # in the audio: where the pause after the region ends
 
 
 def spans_of(pack: Sequence[Region], speech: Sequence[Region]) -> tuple[Span, ...]:
-    """Return the speech regions in a pack, in order. A stretch of the pack in which none lies counts as one."""
+    """Return the speech regions in a pack, in order. A stretch of the pack without any counts as one region."""
     spans: list[Span] = []
-    done = 0
+    done_ms = 0
     for number, stretch in enumerate(pack):
-        shift = stretch.start_ms - done
+        shift = stretch.start_ms - done_ms
         inside: list[tuple[int, int]] = []
         for region in speech:
             start, end = max(region.start_ms, stretch.start_ms), min(region.end_ms, stretch.end_ms)
@@ -56,47 +55,51 @@ def spans_of(pack: Sequence[Region], speech: Sequence[Region]) -> tuple[Span, ..
         limits = [*(start for start, _ in inside[1:]), stretch.end_ms]
         for (start, end), limit in zip(inside, limits, strict=True):
             spans.append(Span(start - shift, end - shift, shift, number, limit))
-        done += stretch.end_ms - stretch.start_ms
+        done_ms += stretch.end_ms - stretch.start_ms
     return tuple(spans)
 
 
-def place(heard: Heard, spans: Sequence[Span], before: str = "") -> Iterator[Segment]:
-    """Yield a decoded segment at its place in the audio; `before` is the word before it.
+def place_segment(decoded: DecodedSegment, spans: Sequence[Span], before: str = "") -> Iterator[Segment]:
+    """Yield a decoded segment at its place in the audio; `before` is the text of the word before it.
 
-    The segment is divided where a silence was cut out inside it, unless the backend did not measure which words stand
-    before and after the silence.
+    The segment is divided where a silence was cut out inside it. A segment whose backend timed no words is not: nothing
+    tells which of its words come before the silence.
     """
-    words = [word for word in heard.words if word.text.strip()]
-    numbers = [_by_middle(word, spans) for word in words] if heard.window else _numbers(words, spans, before)
+    words = [word for word in decoded.words if word.text.strip()]
+    numbers = [_by_middle(word, spans) for word in words] if decoded.window else _numbers(words, spans, before)
     placed: list[tuple[int, Word]] = []
-    for number, group in groupby(zip(numbers, _joined(heard.words), words, strict=True), key=lambda one: one[0]):
-        said = [(word, joined) for _, joined, word in group]
-        times = _times([word for word, _ in said], spans[number])
-        for (word, joined), (start, end) in zip(said, times, strict=True):
-            placed.append((spans[number].stretch, _word(word, start, end, joined, interpolated=bool(heard.window))))
-    for _, part in groupby(placed, key=lambda one: -1 if heard.window else one[0]):
-        yield segment_of(
-            [word for _, word in part], heard.average_log_probability, heard.no_speech_probability, heard.window
+    for number, group in groupby(zip(numbers, _joined(decoded.words), words, strict=True), key=lambda one: one[0]):
+        region_words = [(word, joined) for _, joined, word in group]
+        times = _times([word for word, _ in region_words], spans[number])
+        for (word, joined), (start, end) in zip(region_words, times, strict=True):
+            placed.append((spans[number].stretch, _word(word, start, end, joined, interpolated=bool(decoded.window))))
+    for _, part in groupby(placed, key=lambda one: -1 if decoded.window else one[0]):
+        yield _segment(
+            [word for _, word in part], decoded.average_log_probability, decoded.no_speech_probability, decoded.window
         )
 
 
-def sentences(segment: Segment) -> Iterator[Segment]:
-    """Yield the sentences of a segment, and the parts of one that pauses divide."""
+def split_sentences(segment: Segment) -> Iterator[Segment]:
+    """Yield the sentences of a segment. A long pause divides a sentence too."""
+
+    def part() -> Segment:
+        return _segment(words, segment.average_log_probability, segment.no_speech_probability, segment.window)
+
     words: list[Word] = []
     for word in segment.words:
         if words and not segment.window and word.start_ms - words[-1].end_ms >= _DIVIDING_PAUSE_MS:
-            yield segment_of(words, segment.average_log_probability, segment.no_speech_probability, segment.window)
+            yield part()
             words = []
         words.append(word)
         if ends_sentence(word.text):
-            yield segment_of(words, segment.average_log_probability, segment.no_speech_probability, segment.window)
+            yield part()
             words = []
     if words:
-        yield segment_of(words, segment.average_log_probability, segment.no_speech_probability, segment.window)
+        yield part()
 
 
-def segment_of(words: Sequence[Word], log_probability: float, no_speech: float, window: Region | None) -> Segment:
-    """Return a segment of these words, from the first to the last; there must be one."""
+def _segment(words: Sequence[Word], log_probability: float, no_speech: float, window: Region | None) -> Segment:
+    """Return a segment of these words, of which there must be one."""
     first, *others = words
     return Segment(
         id=0,
@@ -110,8 +113,8 @@ def segment_of(words: Sequence[Word], log_probability: float, no_speech: float, 
     )
 
 
-def _numbers(words: Sequence[HeardWord], spans: Sequence[Span], before: str) -> list[int]:
-    """Return for each word the number of its region; the numbers never fall."""
+def _numbers(words: Sequence[DecodedWord], spans: Sequence[Span], before: str) -> list[int]:
+    """Return for each word the number of its region; the numbers never decrease."""
     numbers: list[int] = []
     for index, word in enumerate(words):
         least = numbers[-1] if numbers else 0
@@ -120,8 +123,8 @@ def _numbers(words: Sequence[HeardWord], spans: Sequence[Span], before: str) -> 
     return _without_missed_speech(words, numbers, spans)
 
 
-def _number(word: HeardWord, previous: str, spans: Sequence[Span]) -> int:
-    """Return the number of the region that a word can have been spoken in."""
+def _number(word: DecodedWord, previous: str, spans: Sequence[Span]) -> int:
+    """Return the number of the region that a word can have been spoken in; `previous` is the word before it."""
     begins = not previous.strip() or ends_sentence(previous.strip())
     ends = ends_sentence(word.text.strip())
     reached = [number for number, span in enumerate(spans) if word.end_ms > span.start_ms + _LEAST_INSIDE_MS]
@@ -140,8 +143,8 @@ def _number(word: HeardWord, previous: str, spans: Sequence[Span]) -> int:
     return last
 
 
-def _without_missed_speech(words: Sequence[HeardWord], numbers: list[int], spans: Sequence[Span]) -> list[int]:
-    """Return the numbers; where many words lie in a pause, they keep their times, as a part of the region before."""
+def _without_missed_speech(words: Sequence[DecodedWord], numbers: list[int], spans: Sequence[Span]) -> list[int]:
+    """Return the numbers, with the region before for many words that lie in one pause: those keep their times."""
     kept = list(numbers)
     for number, span in enumerate(spans[:-1]):
         within = [
@@ -155,9 +158,11 @@ def _without_missed_speech(words: Sequence[HeardWord], numbers: list[int], spans
     return kept
 
 
-def _times(words: Sequence[HeardWord], span: Span) -> list[tuple[int, int]]:
-    """Return the times in the audio for the words of one region, none of which begins before it does. Words that ended
-    before the region began share the time of the first word that did not, where that begins with the region."""
+def _times(words: Sequence[DecodedWord], span: Span) -> list[tuple[int, int]]:
+    """Return the times in the audio of the words of one region, none before the region begins.
+
+    Words whose decoded times end before the region share the beginning of it with the first word that begins there.
+    """
     first, last = span.start_ms + span.shift, span.end_ms + span.shift
     times: list[tuple[int, int]] = []
     for word in words:
@@ -176,22 +181,23 @@ def _times(words: Sequence[HeardWord], span: Span) -> list[tuple[int, int]]:
     return times
 
 
-def _by_length(words: Sequence[HeardWord], start: int, end: int) -> Iterator[tuple[int, int]]:
+def _by_length(words: Sequence[DecodedWord], start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
+    """Yield times for words that share a stretch, each in proportion to its letters."""
     total, done = sum(len(word.text.strip()) for word in words), 0
     for word in words:
-        begin = start + (end - start) * done // total
+        begin = start_ms + (end_ms - start_ms) * done // total
         done += len(word.text.strip())
-        yield begin, start + (end - start) * done // total
+        yield begin, start_ms + (end_ms - start_ms) * done // total
 
 
-def _by_middle(word: HeardWord, spans: Sequence[Span]) -> int:
-    """Return the number of the region that holds or follows the middle of a word whose time was not measured."""
+def _by_middle(word: DecodedWord, spans: Sequence[Span]) -> int:
+    """Return the number of the region that holds or follows the middle of a word without a measured time."""
     middle = (word.start_ms + word.end_ms) // 2
     return next((number for number, span in enumerate(spans) if middle < span.end_ms), len(spans) - 1)
 
 
-def _joined(words: Sequence[HeardWord]) -> list[bool]:
-    """Tell for each word with text whether no white space stands before it."""
+def _joined(words: Sequence[DecodedWord]) -> list[bool]:
+    """Return for each word with text whether it has no white space before it."""
     joined: list[bool] = []
     spaced = True
     for word in words:
@@ -203,7 +209,7 @@ def _joined(words: Sequence[HeardWord]) -> list[bool]:
     return joined
 
 
-def _word(word: HeardWord, start: int, end: int, joined: bool, interpolated: bool) -> Word:
+def _word(word: DecodedWord, start: int, end: int, joined: bool, interpolated: bool) -> Word:
     return Word(
         text="".join(word.text.split()),
         start_ms=start,

@@ -1,19 +1,19 @@
 """Transcribe speech: 16 kHz mono audio and its speech regions in, a transcript with timed words out.
 
-Only what the regions name is decoded. Regions that stand close together are bridged, the rest of the silence is cut
-out, and up to five minutes of what remains go to the backend as one pack; times are mapped back here. So the encoder
+Only the speech regions are decoded. Regions that are close together are bridged, the rest of the silence is cut out,
+and up to five minutes of what remains go to the backend as one pack; this stage maps the times back. So the encoder
 runs as often as in a bare call with the library's own speech filter, and ten hours need no more memory than five
-minutes do. What Whisper is known to invent (text on silence, endless repetition) is left out, and said. Speech that got
-no text is decoded a second time.
+minutes. Text that Whisper is known to invent (on silence, or as endless repetition) is left out and recorded. Speech
+that got no text is decoded a second time.
 
-A backend that times no words says in which window each text was heard; the text becomes sentences here, and their words
-are spread over the speech of that window until stage `align` finds them.
+A backend that times no words names the window of each text. The stage divides the text into sentences and spreads their
+words over the speech of that window, until stage `align` finds their times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -30,24 +30,25 @@ from shared.text.language_names import known_or_none
 from shared.text.language_params import LanguageParams, of_language
 from shared.text.timecode import clock
 from shared.whisper_memory import whisper_resources
-from stages.asr.doubts import Limits, echoes, judge, weaknesses
-from stages.asr.heard import Heard
-from stages.asr.missed import missed
-from stages.asr.packs import cut, make_packs
-from stages.asr.placement import place, sentences, spans_of
-from stages.asr.spoken_language import Rules, Survey, in_one, survey
+from stages.asr.decoded import DecodedSegment
+from stages.asr.doubts import Limits, echoes_prompt, judge, weak_language_warnings
+from stages.asr.packs import make_packs, split_evenly
+from stages.asr.placement import place_segment, spans_of, split_sentences
+from stages.asr.spoken_language import Pack, Rules, Survey, in_one_language, survey
+from stages.asr.untranscribed import untranscribed_regions
 
-# Against a repetition, without sampling. They spoil what repeats itself by intent, so they are for the second try only.
-AGAIN_PENALTY, AGAIN_NGRAM = 1.1, 5
-_LANGUAGE_MS = 30_000  # what Whisper hears at once, and enough to tell the language by
-_TOLD = 3  # stretches in other languages that a message names
-# What is found in speech that got no text at first must be more probable than what noise gives.
-_SURE_AGAIN = -0.8
+# Decoding options against repetition, without sampling. They spoil speech that repeats itself on purpose, so only a
+# retry has them.
+RETRY_PENALTY, RETRY_NGRAM = 1.1, 5
+_IDENTIFY_MS = 30_000  # the window of Whisper's encoder, and enough to identify a language
+_MOST_NAMED = 3  # stretches in other languages that a message names
+# Text for speech that got none at first must be more probable than the text that noise gives.
+_LEAST_RETRY_LOG_PROBABILITY = -0.8
 
 
 class AsrInputs(Files):
-    """`audio`: 16 kHz mono 16-bit WAV; `speech`: `shared.documents.speech.SpeechRegions`, without which all of it is
-    heard."""
+    """`audio`: 16 kHz mono 16-bit WAV; `speech`: `shared.documents.speech.SpeechRegions`, without which all of the
+    audio is transcribed."""
 
     audio: Path
     speech: Path | None = None
@@ -113,105 +114,110 @@ class AsrOutputs(Files):
 AsrJob = Job[AsrInputs, AsrParams]
 
 
-@dataclass(frozen=True)
-class _Pack:
-    """Stretches that are decoded as one, and all regions of speech."""
-
-    stretches: tuple[Region, ...]
-    speech: Sequence[Region]
-
-
 class Engine(Protocol):
     """A backend. A pack is a tuple of stretches of the audio, decoded one after the other without gaps."""
 
     languages: frozenset[str]  # BCP-47
     longest_ms: int  # the longest stretch that it takes
 
-    def hears_prompt(self, text: str) -> bool:
-        """Return whether the decoder has room for the whole text as a prompt; a decoder without prompts has none."""
+    def prompt_fits(self, text: str) -> bool:
+        """Tell whether the decoder has room for the whole text as a prompt. A decoder that takes no prompt returns
+        true: it cuts none off."""
 
     def duration_ms(self, audio: Path) -> int: ...
 
     def identify_language(self, audio: Path, pack: Sequence[Region]) -> Mapping[str, float]:
-        """Return the languages that are probably spoken, with their probabilities; none if the library does not report
-        them."""
+        """Return the probable languages with their probabilities; an empty mapping if the library reports none."""
 
     def transcribe(
-        self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
-    ) -> Iterator[Heard]:
-        """Yield what the model recognises. `again`: the pack came back as a repetition, or without text, before; so
-        discourage a repetition."""
+        self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, retry: bool
+    ) -> Iterator[DecodedSegment]:
+        """Yield the segments that the model recognises. `retry` tells that the pack gave a repetition or no text
+        before, so the backend should discourage repetition."""
 
 
 def run(engine: Engine, job: AsrJob) -> AsrOutputs:
-    """Transcribe what the regions name; without any, the model is not asked."""
-    speech = SpeechRegions.read(job.inputs.speech) if job.inputs.speech else _everything(engine, job.inputs.audio)
-    wanted = _wanted_language(engine, job)
-    job = replace(job, params=_with_room(engine, job))
-    spoken_in = _survey(engine, job, speech, wanted)
-    language, probability = spoken_in.language, spoken_in.probability
-    left_out: list[Removal] = []
-    said: list[Segment] = []
-    regions = speech.regions if job.inputs.speech else ()
-    for spoken, pack in spoken_in.passages:
-        for segment in _heard_twice(engine, job, _Pack(pack, regions), spoken, left_out):
-            other = None if spoken == language else spoken
-            said.append(segment.model_copy(update={"id": len(said), "language": other}))
+    """Transcribe the speech regions; without any, the model is not called."""
+    speech = SpeechRegions.read(job.inputs.speech) if job.inputs.speech else _whole_audio(engine, job.inputs.audio)
+    requested = _requested_language(engine, job)
+    job = replace(job, params=_with_fitting_hotwords(engine, job))
+    languages = _survey(engine, job, speech, requested)
+    language, probability = languages.language, languages.probability
+    decoder = _Decoder(engine, job, speech.regions if job.inputs.speech else ())
+    segments: list[Segment] = []
+    for pack_language, pack in languages.passages:
+        other = None if pack_language == language else pack_language
+        for segment in decoder.transcribe(pack, pack_language):
+            segments.append(segment.model_copy(update={"id": len(segments), "language": other}))
             job.show(segment.start_ms, segment.end_ms, segment.text)
             job.progress(segment.end_ms / max(speech.duration_ms, 1))
-    if left_out:
+    if left_out := decoder.left_out:
         first = f"{left_out[0].text[:60]!r} at {clock(left_out[0].start_ms)}"
         job.warn(f"left out text without speech: {first}, {len(left_out)} in all; removed.json lists them")
-    for warning in weaknesses((segment.language or language for segment in said), job.params.error_rates):
+    spoken = (segment.language or language for segment in segments)
+    for warning in weak_language_warnings(spoken, job.params.error_rates):
         job.warn(warning)
-    if not said and not wanted:  # noise sounds like some language too
+    if not segments and not requested:  # what was identified in noise is not a language
         language, probability = UNDETERMINED, 0.0
-    outputs = _write(job, speech.duration_ms, language, probability, said, left_out)
+    transcript = Transcript(
+        language=language,
+        language_probability=probability,
+        duration_ms=speech.duration_ms,
+        segments=tuple(segments),
+    )
+    outputs = _write(job, transcript, left_out)
     job.note("left_out", len(left_out))
     return outputs
 
 
 def stub(job: AsrJob) -> AsrOutputs:
-    """A valid transcript of two segments, whatever the audio is."""
-    said = []
+    """Write a valid transcript of two segments, whatever the audio is."""
+    segments = []
     for index, start in enumerate((500, 2_000)):
         word = Word(text="Hello.", start_ms=start, end_ms=start + 500, probability=0.9)
-        said.append(Segment(id=index, text="Hello.", start_ms=start, end_ms=start + 500, words=(word,)))
+        segments.append(Segment(id=index, text="Hello.", start_ms=start, end_ms=start + 500, words=(word,)))
         job.show(start, start + 500, "Hello.")
-    return _write(job, 4_000, job.params.language or "en", 1.0, said, ())
+    language = job.params.language or "en"
+    transcript = Transcript(language=language, language_probability=1.0, duration_ms=4_000, segments=tuple(segments))
+    return _write(job, transcript, ())
 
 
-def _everything(engine: Engine, audio: Path) -> SpeechRegions:
+def _whole_audio(engine: Engine, audio: Path) -> SpeechRegions:
     duration_ms = engine.duration_ms(audio)
     return SpeechRegions(duration_ms=duration_ms, regions=(Region(start_ms=0, end_ms=duration_ms),))
 
 
-def _survey(engine: Engine, job: AsrJob, speech: SpeechRegions, wanted: str | None) -> Survey:
-    """Return what to decode, in which language. A language that was asked for is not identified."""
+def _survey(engine: Engine, job: AsrJob, speech: SpeechRegions, requested: str | None) -> Survey:
+    """Return the packs to decode with their languages. A requested language is not identified."""
     params = job.params
-    longest = min(engine.longest_ms, _LANGUAGE_MS) if params.multilingual else engine.longest_ms
+    longest = min(engine.longest_ms, _IDENTIFY_MS) if params.multilingual else engine.longest_ms
     packs = make_packs(speech, params.min_silence_duration_ms, params.speech_pad_ms, longest)
-    if not packs or (wanted and not params.multilingual):
-        return Survey(wanted or UNDETERMINED, 1.0 if wanted else 0.0, None, in_one(wanted or UNDETERMINED, packs))
+    unidentified = Survey(requested or UNDETERMINED, 0.0, None, in_one_language(requested or UNDETERMINED, packs))
+    if not packs or (requested and not params.multilingual):
+        return replace(unidentified, probability=1.0 if requested else 0.0)
     rules = Rules(params.language_detection_threshold, 0) if params.multilingual else Rules()
-    found = survey(packs, speech.regions, lambda pack: engine.identify_language(job.inputs.audio, pack), rules, wanted)
+    found = survey(
+        packs, speech.regions, lambda pack: engine.identify_language(job.inputs.audio, pack), rules, requested
+    )
     if found is None:
         job.warn(f"{job.backend} does not report which language it heard, so none is recorded; set `language`")
-        return Survey(wanted or UNDETERMINED, 0.0, None, in_one(wanted or UNDETERMINED, packs))
-    if not wanted and found.probability < params.language_detection_threshold:
+        return unidentified
+    if not requested and found.probability < params.language_detection_threshold:
         second = f", {found.second[0]!r} {found.second[1]:.0%}" if found.second else ""
         job.warn(
             f"identified the language as {found.language!r}, but is not sure ({found.probability:.0%}{second});"
             " `language` sets it"
         )
     if foreign := found.foreign():
-        told = ", ".join(f"{tag!r} at {clock(one.start_ms)} to {clock(one.end_ms)}" for tag, one in foreign[:_TOLD])
-        more = f" and {len(foreign) - _TOLD} more" if len(foreign) > _TOLD else ""
-        job.warn(f"another language than {found.language!r} is spoken and transcribed: {told}{more}")
-    return replace(found, probability=1.0 if wanted else round(found.probability, 4))
+        named = ", ".join(
+            f"{tag!r} at {clock(one.start_ms)} to {clock(one.end_ms)}" for tag, one in foreign[:_MOST_NAMED]
+        )
+        more = f" and {len(foreign) - _MOST_NAMED} more" if len(foreign) > _MOST_NAMED else ""
+        job.warn(f"another language than {found.language!r} is spoken and transcribed: {named}{more}")
+    return replace(found, probability=1.0 if requested else round(found.probability, 4))
 
 
-def _wanted_language(engine: Engine, job: AsrJob) -> str | None:
+def _requested_language(engine: Engine, job: AsrJob) -> str | None:
     tag = job.params.language
     if tag is None:
         return None
@@ -224,12 +230,12 @@ def _wanted_language(engine: Engine, job: AsrJob) -> str | None:
     return tag
 
 
-def _with_room(engine: Engine, job: AsrJob) -> AsrParams:
-    """The parameters with the hotwords that the decoder has room for beside the initial prompt."""
+def _with_fitting_hotwords(engine: Engine, job: AsrJob) -> AsrParams:
+    """Return the parameters with the hotwords that the decoder has room for beside the initial prompt."""
     prompt, hotwords = job.params.initial_prompt or "", job.params.hotwords or ""
-    if not engine.hears_prompt(prompt):
+    if not engine.prompt_fits(prompt):
         job.warn("the decoder uses only the end of `initial_prompt`, because it has no room for all of it")
-    kept, left = cut_hotwords(hotwords, lambda words: engine.hears_prompt(f"{words} {prompt}".strip()))
+    kept, left = cut_hotwords(hotwords, lambda words: engine.prompt_fits(f"{words} {prompt}".strip()))
     if left:
         job.warn(
             f"the decoder has no room for {len(left)} of the hotwords, from `{left[0]}` on; it takes the first ones, so"
@@ -238,73 +244,65 @@ def _with_room(engine: Engine, job: AsrJob) -> AsrParams:
     return job.params if kept == hotwords else job.params.model_copy(update={"hotwords": kept or None})
 
 
-def with_example(engine: Engine, params: AsrParams, language: str) -> AsrParams:
-    """Return the parameters with the example of the language as the prompt, if there is no other and it has room.
+def _with_example_text(engine: Engine, params: AsrParams, language: str) -> AsrParams:
+    """Return the parameters with the example text of the language as the prompt, if they have no prompt and it fits.
 
-    Whisper continues the style of its prompt. Without one, a window that begins with a bare word stays bare.
+    Whisper continues the style of its prompt. Without one, a window that begins without punctuation stays so.
     """
     example = of_language(params.example_text, language, "")
-    if params.initial_prompt or not example or not engine.hears_prompt(f"{params.hotwords or ''} {example}".strip()):
+    if params.initial_prompt or not example or not engine.prompt_fits(f"{params.hotwords or ''} {example}".strip()):
         return params
     return params.model_copy(update={"initial_prompt": example})
 
 
-def _heard_twice(engine: Engine, job: AsrJob, pack: _Pack, language: str, left_out: list[Removal]) -> list[Segment]:
-    """Return the segments of a pack, in order of time. Speech that got no text, or an echo of the example, is decoded
-    once more, by itself and without the example: a window of several utterances sometimes ends in the middle. Speech
-    whose text was left out is not."""
-    said = list(_said(engine, job, pack, language, left_out))
-    for region in missed(pack.stretches, pack.speech, said, left_out):
-        stretches = tuple(cut(region.start_ms, region.end_ms, engine.longest_ms))
-        for segment in _said(engine, job, _Pack(stretches, pack.speech), language, left_out, again=True):
-            if segment.average_log_probability >= _SURE_AGAIN:
-                said.append(segment)
-    return sorted(said, key=lambda segment: segment.start_ms)
+class _Decoder:
+    """Transcribes packs with one engine, and collects the text that it leaves out."""
+
+    def __init__(self, engine: Engine, job: AsrJob, speech: Sequence[Region]) -> None:
+        self._engine, self._job, self._speech = engine, job, speech
+        self.left_out: list[Removal] = []
+
+    def transcribe(self, pack: Pack, language: str) -> list[Segment]:
+        """Return the segments of a pack, in order of time.
+
+        A window of several utterances sometimes ends in the middle. So speech that got no text, or an echo of the
+        example text, is decoded once more, by itself and without the example. Speech whose text was left out is not.
+        """
+        segments = list(self._decode(pack, language, retry=False))
+        for region in untranscribed_regions(pack, self._speech, segments, self.left_out):
+            stretches = tuple(split_evenly(region.start_ms, region.end_ms, self._engine.longest_ms))
+            for segment in self._decode(stretches, language, retry=True):
+                if segment.average_log_probability >= _LEAST_RETRY_LOG_PROBABILITY:
+                    segments.append(segment)
+        return sorted(segments, key=lambda segment: segment.start_ms)
+
+    def _decode(self, pack: Pack, language: str, *, retry: bool) -> Iterator[Segment]:
+        """Yield the segments of a pack. A stretch that gave a repetition is decoded once more, with penalties."""
+        engine, job = self._engine, self._job
+        spans, stretches = spans_of(pack, self._speech), spans_of(pack, ())
+        params = job.params if retry else _with_example_text(engine, job.params, language)
+        example = None if params.initial_prompt == job.params.initial_prompt else params.initial_prompt
+        limits = Limits(params.no_speech_threshold, params.log_prob_threshold, params.compression_ratio_threshold)
+        before = ""
+        for decoded in engine.transcribe(job.inputs.audio, pack, primary(language), params, retry):
+            segments = list(place_segment(decoded, stretches if decoded.window else spans, before))
+            before = decoded.words[-1].text if decoded.words else before
+            for segment in segments:
+                doubt = judge(decoded, segment, limits)
+                if doubt.is_repetitive and not doubt.is_silent and not retry and segment.end_ms > segment.start_ms:
+                    stretch = decoded.window or Region(start_ms=segment.start_ms, end_ms=segment.end_ms)
+                    yield from self._decode((stretch,), language, retry=True)
+                elif doubt.is_silent or doubt.is_repetitive:
+                    self.left_out.append(doubt.removal(segment))
+                else:
+                    yield from (part for part in split_sentences(segment) if not echoes_prompt(part.text, example))
 
 
-def _said(
-    engine: Engine, job: AsrJob, pack: _Pack, language: str, left_out: list[Removal], again: bool = False
-) -> Iterator[Segment]:
-    """Yield the segments of a pack. A stretch that came back as a repetition is decoded once more, with penalties."""
-    spans, stretches = spans_of(pack.stretches, pack.speech), spans_of(pack.stretches, ())
-    before = ""
-    params = job.params if again else with_example(engine, job.params, language)
-    example = None if params.initial_prompt == job.params.initial_prompt else params.initial_prompt
-    limits = Limits(params.no_speech_threshold, params.log_prob_threshold, params.compression_ratio_threshold)
-    for heard in engine.transcribe(job.inputs.audio, pack.stretches, primary(language), params, again):
-        segments = list(place(heard, stretches if heard.window else spans, before))
-        before = heard.words[-1].text if heard.words else before
-        for segment in segments:
-            silent, repetitive, evidence = judge(heard, segment, limits)
-            if repetitive and not silent and not again and segment.end_ms > segment.start_ms:
-                stretch = heard.window or Region(start_ms=segment.start_ms, end_ms=segment.end_ms)
-                yield from _said(engine, job, _Pack((stretch,), pack.speech), language, left_out, again=True)
-            elif silent or repetitive:
-                left_out.append(
-                    Removal(
-                        start_ms=segment.start_ms, end_ms=segment.end_ms, text=segment.text,
-                        reason="no-speech" if silent else "repetitive", evidence=evidence,
-                    )
-                )  # fmt: skip
-            else:
-                yield from (one for one in sentences(segment) if not echoes(one.text, example))
-
-
-def _write(
-    job: AsrJob,
-    duration_ms: int,
-    language: str,
-    probability: float,
-    segments: Sequence[Segment],
-    left_out: Sequence[Removal],
-) -> AsrOutputs:
-    transcript = Transcript(
-        language=language, language_probability=probability, duration_ms=duration_ms, segments=tuple(segments)
-    )
-    job.note("language", language)
-    job.note("language_probability", probability)
-    job.note("segments", len(segments))
-    job.note("words", sum(len(segment.words) for segment in segments))
+def _write(job: AsrJob, transcript: Transcript, left_out: Sequence[Removal]) -> AsrOutputs:
+    job.note("language", transcript.language)
+    job.note("language_probability", transcript.language_probability)
+    job.note("segments", len(transcript.segments))
+    job.note("words", sum(len(segment.words) for segment in transcript.segments))
     return AsrOutputs(
         transcript=transcript.write(job.out_dir / "transcript.json"),
         left_out=Removals(removals=tuple(left_out)).write(job.out_dir / "left-out.json"),
@@ -314,8 +312,8 @@ def _write(
 _ONE, _ONE_8_BIT = whisper_resources(1, 4.0), whisper_resources(1, 4.0, weights=0.5)
 _8_BIT: Mapping[str, JsonValue] = {"batch_size": 1, "compute_type": "int8_float16"}  # on a card
 
-# What Whisper is told of, and those who are not asked in words hear nothing of.
-_DECODING = ("beam_size", "patience", "initial_prompt", "example_text", "hotwords", "compute_type", "batch_size")
+# The parameters that NeMo's models do not take.
+_WHISPER_ONLY = ("beam_size", "patience", "initial_prompt", "example_text", "hotwords", "compute_type", "batch_size")
 
 STAGE = Stage(
     name="asr",
@@ -363,7 +361,7 @@ STAGE = Stage(
             summary="Parakeet, a transducer that times its words; v2 hears English, v3 25 European languages",
             models=("recognizer",),
             resources=Resources(cpus=2, memory_gib=8.0, gpu_memory_gib=6.0, time_base_s=600.0, time_per_media_s=10.0),
-            neutral_params=_DECODING,
+            neutral_params=_WHISPER_ONLY,
             oom_fallbacks=(Fallback("the processor", device="cpu"),),
         ),
         "nemo-canary": Backend(
@@ -374,7 +372,7 @@ STAGE = Stage(
             summary="Canary-Qwen, a speech encoder that Qwen3 reads; English; stage align times the words",
             models=("recognizer", "tokenizer"),
             resources=Resources(cpus=2, memory_gib=16.0, gpu_memory_gib=12.0, time_base_s=600.0, time_per_media_s=30.0),
-            neutral_params=_DECODING,
+            neutral_params=_WHISPER_ONLY,
             oom_fallbacks=(Fallback("the processor", device="cpu"),),
         ),
         "whisperx": Backend(

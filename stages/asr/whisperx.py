@@ -1,8 +1,7 @@
-"""Whisper through WhisperX: windows of half a minute, several at once, and no times for words.
+"""Transcribe with Whisper through WhisperX: windows of half a minute, several at once, and no times for words.
 
-The library would look for speech itself; it is given the windows that our own speech regions make instead. As in its
-own merging (Bain et al. 2023, section 3), a window takes as many regions as fit, with the pauses between them, because
-the encoder costs the same for a second as for thirty.
+The library would detect speech itself; the engine gives it the windows of our own speech regions instead
+(`stages/asr/windows.py`).
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from whisperx.vads import Vad
 
 from shared.documents.speech import Region
 from shared.stage import Device
-from stages.asr.heard import Heard
-from stages.asr.stage import AGAIN_NGRAM, AGAIN_PENALTY, AsrParams
-from stages.asr.windows import WINDOW_MS, Window, heard_in, windows_of
+from stages.asr.decoded import DecodedSegment
+from stages.asr.stage import RETRY_NGRAM, RETRY_PENALTY, AsrParams
+from stages.asr.windows import WINDOW_MS, Window, segment_of_window, windows_of
 from stages.toolkit.audio.waveform import SPEECH_RATE, Waveform, open_speech
 from stages.toolkit.whisper.codes import whisper_code
 from stages.toolkit.whisper.ctranslate2 import Whisper, compute_type, device_name
@@ -31,10 +30,10 @@ _BATCH_SIZE_ELSEWHERE = 4
 
 
 class GivenWindows(Vad):  # type: ignore[misc]  # the library has no types
-    """Stands where the library's own search for speech would: gives the windows it was told."""
+    """Takes the place of the library's voice activity detector, and returns the windows that it was given."""
 
     def __init__(self) -> None:
-        super().__init__(vad_onset=0.5)  # must be a probability, and decides nothing
+        super().__init__(vad_onset=0.5)  # must be a probability; it has no effect here
         self.windows: Sequence[Mapping[str, float]] = ()
 
     def __call__(self, audio: object) -> Sequence[Mapping[str, float]]:
@@ -62,8 +61,8 @@ class WhisperXEngine(Whisper):
         self._options = pipeline.options
 
     def transcribe(
-        self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
-    ) -> Iterator[Heard]:
+        self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, retry: bool
+    ) -> Iterator[DecodedSegment]:
         """Decode a pack, as many windows at once as a batch has."""
         self._pipeline.options = replace(
             self._options,
@@ -71,21 +70,23 @@ class WhisperXEngine(Whisper):
             patience=params.patience,
             initial_prompt=params.initial_prompt,
             hotwords=params.hotwords,
-            repetition_penalty=AGAIN_PENALTY if again else 1.0,
-            no_repeat_ngram_size=AGAIN_NGRAM if again else 0,
+            repetition_penalty=RETRY_PENALTY if retry else 1.0,
+            no_repeat_ngram_size=RETRY_NGRAM if retry else 0,
         )
         waveform, windows = open_speech(audio), windows_of(pack)
         size = params.batch_size or self._batch_size
         for begin in range(0, len(windows), size):
             yield from self._decode(waveform, windows[begin : begin + size], whisper_code(language), size)
 
-    def _decode(self, waveform: Waveform, batch: Sequence[Window], language: str, size: int) -> Iterator[Heard]:
+    def _decode(
+        self, waveform: Waveform, batch: Sequence[Window], language: str, size: int
+    ) -> Iterator[DecodedSegment]:
         parts = [waveform.read(window.audio.start_ms, window.audio.end_ms) for window in batch]
         edges = list(accumulate((len(part) / SPEECH_RATE for part in parts), initial=0.0))
         self._windows.windows = [{"start": start, "end": end} for start, end in pairwise(edges)]
         result = self._pipeline.transcribe(np.concatenate(parts), batch_size=size, language=language, task="transcribe")
         for window, segment in zip(batch, result["segments"], strict=True):
-            yield heard_in(window, str(segment["text"]), float(segment["avg_logprob"]))
+            yield segment_of_window(window, str(segment["text"]), float(segment["avg_logprob"]))
 
 
 def load(models: Mapping[str, Path], device: Device) -> WhisperXEngine:

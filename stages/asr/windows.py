@@ -1,8 +1,8 @@
-"""Windows of a pack, for recognizers that hear half a minute as a whole.
+"""Divide a pack into windows, for recognisers that decode half a minute as a whole.
 
 As in WhisperX' own merging (Bain et al. 2023, section 3), a window takes as many regions as fit, because the encoder
-costs the same for a second as for thirty. A window for a recognizer that times no words keeps the pauses between them;
-one for a recognizer that does is without.
+costs the same for a second as for thirty. Windows for a recogniser that times no words keep the pauses between the
+regions (`Window`); those for a recogniser that times words do not (`JoinedWindow`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from shared.documents.speech import Region
 from shared.documents.transcript import Segment
-from stages.asr.heard import Heard, HeardWord
+from stages.asr.decoded import DecodedSegment, DecodedWord
 from stages.toolkit.cues.words import spread
 
 WINDOW_MS = 30_000
@@ -23,14 +23,14 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch that is decoded as a whole: its place in the audio, and in the pack, which has no gaps."""
+    """A stretch that is decoded as a whole: its place in the audio, and its place in the pack in ms."""
 
     audio: Region
     pack: Span
 
 
 def windows_of(pack: Sequence[Region]) -> list[Window]:
-    """The windows of a pack, none above `WINDOW_MS`, each with as many stretches as fit."""
+    """Return the windows of a pack, none longer than `WINDOW_MS`, each with as many stretches as fit."""
     windows: list[Window] = []
     done = 0
     for stretch in pack:
@@ -47,8 +47,8 @@ def windows_of(pack: Sequence[Region]) -> list[Window]:
 
 @dataclass(frozen=True)
 class JoinedWindow:
-    """Stretches of a pack that are decoded as a whole, without what lies between them; it begins at `start_ms` of the
-    pack."""
+    """Stretches of a pack that are decoded as a whole, without the pauses between them. The first begins at `start_ms`
+    of the pack."""
 
     stretches: tuple[Region, ...]
     start_ms: int
@@ -68,13 +68,14 @@ def joined_windows(pack: Sequence[Region]) -> list[JoinedWindow]:
     return windows
 
 
-def heard_in(window: Window, text: str, log_probability: float) -> Heard:
-    """The text of a window, its words spread over the speech in it, each in proportion to its length."""
+def segment_of_window(window: Window, text: str, log_probability: float) -> DecodedSegment:
+    """Return the text of a window as a segment. Its words are spread over the window's part of the pack, each in
+    proportion to its length, and have the probability that `log_probability` gives."""
     start, end = window.pack
     pieces = spread(text, Segment(id=0, text=text, start_ms=start, end_ms=end))
     probability = math.exp(min(log_probability, 0.0))
     words = tuple(
-        HeardWord(piece.text if piece.joined else f" {piece.text}", piece.start_ms, piece.end_ms, probability)
+        DecodedWord(piece.text if piece.joined else f" {piece.text}", piece.start_ms, piece.end_ms, probability)
         for piece in pieces
     )
-    return Heard(words, log_probability, 0.0, window.audio)
+    return DecodedSegment(words, log_probability, 0.0, window.audio)

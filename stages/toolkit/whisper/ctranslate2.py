@@ -1,5 +1,5 @@
-"""Owns what every backend with a Whisper in CTranslate2 shares: how it loads, which languages it hears, and how it
-tells which one is spoken."""
+"""Load a Whisper in CTranslate2, list its languages, and identify the one that is spoken: for every backend that uses
+one."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from stages.toolkit.card.cublas import load_cublas
 # The encoder takes less than its 30 s window, at a tenth of the time for 6 s. 24 clips of 1 to 5 s in eight languages
 # were told apart as with 10 s (20 right, the same four wrong), and so were 26 English stretches (all right, mean 0.98).
 _SHORTEST_FRAMES = 600
-_LANGUAGES_TOLD = 5
+_MOST_LANGUAGES = 5
 
 
 class Whisper:
-    """A loaded Whisper: the part of stage `asr`'s engine that does not depend on how a pack is decoded."""
+    """A loaded Whisper: the methods of stage `asr`'s engine that do not depend on how a pack is decoded."""
 
     def __init__(self, model: WhisperModel) -> None:
         self._model = model
         self.languages = languages_of(model)
 
-    def hears_prompt(self, text: str) -> bool:
-        """Return whether a text fits into the half of its context that Whisper reserves for a prompt."""
+    def prompt_fits(self, text: str) -> bool:
+        """Tell whether a text fits into the half of its context that Whisper reserves for a prompt."""
         tokens = self._model.hf_tokenizer.encode(f" {text}", add_special_tokens=False).ids
         return len(tokens) < int(self._model.max_length) // 2
 
     def duration_ms(self, audio: Path) -> int:
-        """Return how long the audio is."""
+        """Return the length of the audio."""
         return open_speech(audio).duration_ms
 
     def identify_language(self, audio: Path, pack: Sequence[Region]) -> dict[str, float]:
-        """Return the five languages that most probably are spoken, with their probabilities."""
+        """Return the five most probable languages, with their probabilities."""
         if not self._model.model.is_multilingual:
             return {"en": 1.0}
         features = self._model.feature_extractor(read_pack(audio, pack))
         frames = min(max(features.shape[-1], _SHORTEST_FRAMES), self._model.feature_extractor.nb_max_frames)
-        heard = self._model.encode(pad_or_trim(features, frames + frames % 2))
-        found = self._model.model.detect_language(heard)[0][:_LANGUAGES_TOLD]
+        encoded = self._model.encode(pad_or_trim(features, frames + frames % 2))
+        found = self._model.model.detect_language(encoded)[0][:_MOST_LANGUAGES]
         return {parse_language(token.strip("<|>")): float(probability) for token, probability in found}
 
 
@@ -59,14 +59,14 @@ def languages_of(model: WhisperModel) -> frozenset[str]:
 
 
 def device_name(device: Device) -> str:
-    """Return the device as CTranslate2 calls it, which has no Metal."""
+    """Return CTranslate2's name of the device. It has no Metal."""
     return "cuda" if device.kind == "cuda" else "cpu"
 
 
 def compute_type(device: Device) -> str:
-    """Return the precision: what was asked for, else the best for the device.
+    """Return the precision: the requested one, or the best for the device.
 
-    A processor, and a card before Volta, has no fast half precision: there what would be in it is in single precision.
+    A processor and a card before Volta have no fast half precision; they get single precision instead of it.
     """
     asked, kind = device.options.get("compute_type"), device_name(device)
     if asked in {"float16", "int8_float16"} and asked not in _types(kind):

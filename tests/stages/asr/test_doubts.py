@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.documents.transcript import Segment, Word
+from stages.asr.decoded import DecodedSegment
 from stages.asr.doubts import Limits, compression_ratio, judge
-from stages.asr.heard import Heard
 
 TEXT = "Thank you."
 
@@ -15,9 +15,9 @@ def judged(no_speech: float, log_probability: float, word: float, most_compresse
         id=0, text=TEXT, start_ms=0, end_ms=900, words=(Word(text=TEXT, start_ms=0, end_ms=900, probability=word),)
     )
     limits = Limits(no_speech=0.6, log_probability=-1.0, compression_ratio=most_compressed)
-    silent, repetitive, evidence = judge(Heard((), log_probability, no_speech), segment, limits)
-    assert evidence["word_probability"] == round(word, 4)
-    return silent, repetitive
+    doubt = judge(DecodedSegment((), log_probability, no_speech), segment, limits)
+    assert doubt.evidence["word_probability"] == round(word, 4)
+    return doubt.is_silent, doubt.is_repetitive
 
 
 def test_text_on_silence_is_beyond_the_limit_and_unsure_or_repeated() -> None:

@@ -11,20 +11,22 @@ from hypothesis import strategies as st
 
 from shared.documents.speech import Region
 from shared.documents.transcript import Word
-from stages.asr.heard import Heard, HeardWord
-from stages.asr.placement import place, sentences, spans_of
+from stages.asr.decoded import DecodedSegment, DecodedWord
+from stages.asr.placement import place_segment, spans_of, split_sentences
 
 
 def regions(*spans: tuple[int, int]) -> tuple[Region, ...]:
     return tuple(Region(start_ms=start, end_ms=end) for start, end in spans)
 
 
-def heard(*words: tuple[str, int, int]) -> Heard:
-    return Heard(tuple(HeardWord(text, start, end, 0.9) for text, start, end in words), -0.2, 0.1)
+def heard(*words: tuple[str, int, int]) -> DecodedSegment:
+    return DecodedSegment(tuple(DecodedWord(text, start, end, 0.9) for text, start, end in words), -0.2, 0.1)
 
 
-def placed(words: Heard, pack: Sequence[Region], speech: Sequence[Region] = (), before: str = "") -> list[Word]:
-    return [word for segment in place(words, spans_of(pack, speech), before) for word in segment.words]
+def placed(
+    words: DecodedSegment, pack: Sequence[Region], speech: Sequence[Region] = (), before: str = ""
+) -> list[Word]:
+    return [word for segment in place_segment(words, spans_of(pack, speech), before) for word in segment.words]
 
 
 # Two utterances, 8.8 s apart. The pack keeps 200 ms of the silence on each side.
@@ -35,22 +37,22 @@ WHOLE = regions((800, 12_200))
 
 def test_a_segment_over_a_silence_that_was_cut_out_is_two() -> None:
     pack = regions((1_000, 2_000), (9_000, 10_000))
-    first, second = place(heard((" One.", 100, 900), (" Two.", 1_000, 1_900)), spans_of(pack, ()))
+    first, second = place_segment(heard((" One.", 100, 900), (" Two.", 1_000, 1_900)), spans_of(pack, ()))
     assert (first.text, first.start_ms, first.end_ms) == ("One.", 1_100, 1_900)
     assert (second.text, second.start_ms, second.end_ms) == ("Two.", 9_000, 9_900)
 
 
 def test_words_written_without_spaces_are_joined() -> None:
     pack = spans_of(regions((0, 900)), ())
-    (segment,) = place(heard(("世界", 0, 500), ("は", 500, 600), (" A", 600, 700), ("-B", 700, 800)), pack)
+    (segment,) = place_segment(heard(("世界", 0, 500), ("は", 500, 600), (" A", 600, 700), ("-B", 700, 800)), pack)
     assert segment.text == "世界は A-B"
     assert [word.joined for word in segment.words] == [False, True, False, True]
 
 
 def test_white_space_is_no_word() -> None:
     pack = spans_of(regions((0, 900)), ())
-    assert list(place(heard((" ", 0, 500)), pack)) == []
-    (segment,) = place(heard((" A", 0, 100), (" ", 100, 200), ("B", 200, 300)), pack)
+    assert list(place_segment(heard((" ", 0, 500)), pack)) == []
+    (segment,) = place_segment(heard((" A", 0, 100), (" ", 100, 200), ("B", 200, 300)), pack)
     assert segment.text == "A B"
 
 
@@ -69,7 +71,7 @@ def test_a_first_word_that_reaches_back_over_a_cut_silence_begins_with_its_own_r
 def test_a_first_word_that_reaches_back_over_a_pause_that_was_decoded_begins_with_its_own_region() -> None:
     speech = regions((1_000, 2_000), (3_500, 5_000))
     words = heard((" better.", 300, 900), (" The", 900, 2_800), (" dog", 2_800, 3_200))
-    (segment,) = place(words, spans_of(regions((800, 5_200)), speech))
+    (segment,) = place_segment(words, spans_of(regions((800, 5_200)), speech))
     assert [(word.start_ms, word.end_ms) for word in segment.words] == [(1_100, 1_700), (3_500, 3_600), (3_600, 4_000)]
 
 
@@ -102,8 +104,10 @@ def test_the_word_before_a_segment_tells_whether_it_begins_a_sentence() -> None:
 
 def test_speech_that_the_detector_missed_keeps_its_times() -> None:
     speech = regions((1_000, 2_000), (4_500, 5_000))
-    missed = heard((" One.", 300, 900), (" two", 1_600, 1_900), (" three", 1_900, 2_300), (" four.", 2_300, 2_700))
-    said = placed(missed, regions((800, 5_200)), speech)
+    untranscribed_regions = heard(
+        (" One.", 300, 900), (" two", 1_600, 1_900), (" three", 1_900, 2_300), (" four.", 2_300, 2_700)
+    )
+    said = placed(untranscribed_regions, regions((800, 5_200)), speech)
     assert [word.start_ms for word in said[1:]] == [2_400, 2_700, 3_100]
 
 
@@ -119,10 +123,10 @@ WINDOW = Region(start_ms=1_000, end_ms=10_000)
 
 def test_words_without_times_of_their_own_are_not_divided() -> None:
     text = replace(heard((" Good", 0, 600), (" day.", 600, 1_300), (" Who", 1_500, 2_400)), window=WINDOW)
-    (segment,) = place(text, spans_of(regions((1_000, 2_400), (8_000, 9_600)), ()))
+    (segment,) = place_segment(text, spans_of(regions((1_000, 2_400), (8_000, 9_600)), ()))
     assert [word.start_ms for word in segment.words] == [1_000, 1_600, 8_100]
     assert all(word.interpolated for word in segment.words)
-    assert [part.text for part in sentences(segment)] == ["Good day.", "Who"]
+    assert [part.text for part in split_sentences(segment)] == ["Good day.", "Who"]
 
 
 @dataclass(frozen=True)

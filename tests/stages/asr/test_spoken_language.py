@@ -79,7 +79,7 @@ def test_a_recogniser_that_reports_none_gives_none() -> None:
 
 
 def test_the_wanted_language_is_the_main_one() -> None:
-    found = survey(FILM, (), listening((70_000, "es", 0.9), (200_000, "en", 0.9)), Rules(), wanted="en-GB")
+    found = survey(FILM, (), listening((70_000, "es", 0.9), (200_000, "en", 0.9)), Rules(), requested="en-GB")
     assert found is not None
     assert (found.language, [tag for tag, _ in found.passages]) == ("en-GB", ["es", "en-GB"])
 

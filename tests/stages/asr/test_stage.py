@@ -17,8 +17,8 @@ from shared.documents.speech import Region, SpeechRegions
 from shared.documents.transcript import Transcript
 from shared.stage import Job, StageError
 from shared.text.error_rates import ErrorRate
-from stages.asr.doubts import echoes
-from stages.asr.heard import Heard, HeardWord
+from stages.asr.decoded import DecodedSegment, DecodedWord
+from stages.asr.doubts import echoes_prompt
 from stages.asr.packs import PACK_MS, make_packs
 from stages.asr.stage import AsrInputs, AsrJob, AsrParams, run, stub
 from tests.conftest import ROOT
@@ -29,8 +29,8 @@ from tests.fakes.listener import Audience
 class FakeEngine:
     """Says of every pack what it was given for it; `second` is what it says when asked again."""
 
-    heard: Sequence[Heard] = ()
-    second: Sequence[Heard] = ()
+    heard: Sequence[DecodedSegment] = ()
+    second: Sequence[DecodedSegment] = ()
     likely: Sequence[tuple[str, float]] = (("en", 0.9),)
     languages: frozenset[str] = frozenset({"en", "hi", "pt"})
     longest_ms: int = PACK_MS
@@ -39,7 +39,7 @@ class FakeEngine:
     told: set[str | None] = field(default_factory=set)
     prompts: set[str | None] = field(default_factory=set)
 
-    def hears_prompt(self, text: str) -> bool:
+    def prompt_fits(self, text: str) -> bool:
         return len(text) <= self.room
 
     def duration_ms(self, audio: Path) -> int:
@@ -50,16 +50,18 @@ class FakeEngine:
         return dict(self.likely)
 
     def transcribe(
-        self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, again: bool
-    ) -> Iterator[Heard]:
-        self.calls.append((language, pack, again))
+        self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, retry: bool
+    ) -> Iterator[DecodedSegment]:
+        self.calls.append((language, pack, retry))
         self.told.add(params.hotwords)
         self.prompts.add(params.initial_prompt)
-        yield from self.second if again else self.heard
+        yield from self.second if retry else self.heard
 
 
-def heard(*words: tuple[str, int, int], sure: float = -0.2, no_speech: float = 0.1, each: float = 0.9) -> Heard:
-    return Heard(tuple(HeardWord(text, start, end, each) for text, start, end in words), sure, no_speech)
+def heard(
+    *words: tuple[str, int, int], sure: float = -0.2, no_speech: float = 0.1, each: float = 0.9
+) -> DecodedSegment:
+    return DecodedSegment(tuple(DecodedWord(text, start, end, each) for text, start, end in words), sure, no_speech)
 
 
 def regions(*spans: tuple[int, int]) -> tuple[Region, ...]:
@@ -205,7 +207,7 @@ def test_each_stretch_may_be_in_a_language_of_its_own(tmp_path: Path) -> None:
     engine = Polyglot([HELLO])
     job = a_job(tmp_path, [(0, 900), (10_000, 11_000), (31_000, 32_000), (50_000, 51_000)], multilingual="true")
     transcript = transcript_of(engine, job)
-    calls = [(language, len(pack)) for language, pack, again in engine.calls if not again]
+    calls = [(language, len(pack)) for language, pack, retry in engine.calls if not retry]
     assert calls == [("en", 2), ("hi", 1), ("en", 1)]
     assert transcript.language == "en"
     assert [segment.language for segment in transcript.segments] == [None, "hi", None]
@@ -220,7 +222,7 @@ def test_each_stretch_may_be_in_a_language_of_its_own(tmp_path: Path) -> None:
     ],
     ids=["unsure", "improbable", "repetitive"],
 )
-def test_what_nobody_said_is_left_out_and_reported(tmp_path: Path, invented: Heard) -> None:
+def test_what_nobody_said_is_left_out_and_reported(tmp_path: Path, invented: DecodedSegment) -> None:
     engine = FakeEngine([invented, HELLO], second=[HELLO])
     job = a_job(tmp_path, [(0, 1_500)])
     assert transcript_of(engine, job).text == "Hello there.\n"
@@ -306,12 +308,12 @@ def test_a_prompt_of_the_user_may_be_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("example", load_languages(ROOT / "config" / "languages")["example_text"].values())
 def test_a_part_of_an_example_is_an_echo_and_one_word_or_another_text_is_not(example: str) -> None:
-    assert echoes(example, example)
-    assert echoes(example[len(example) // 2 :].partition(" ")[2] or example[4:], example)
-    assert not echoes("Something else.", example)
-    assert not echoes("", example)
-    assert not echoes(example, None)
-    assert not echoes("Yes.", "Yes. Well, no?")
+    assert echoes_prompt(example, example)
+    assert echoes_prompt(example[len(example) // 2 :].partition(" ")[2] or example[4:], example)
+    assert not echoes_prompt("Something else.", example)
+    assert not echoes_prompt("", example)
+    assert not echoes_prompt(example, None)
+    assert not echoes_prompt("Yes.", "Yes. Well, no?")
 
 
 def test_a_language_in_which_the_model_is_known_to_be_weak_is_told_with_the_source(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from shared.documents.removals import Removal
 from shared.documents.speech import Region
 from shared.documents.transcript import Segment
-from stages.asr.missed import missed
-from stages.asr.windows import Window, heard_in, joined_windows, windows_of
+from stages.asr.untranscribed import untranscribed_regions
+from stages.asr.windows import Window, joined_windows, segment_of_window, windows_of
 
 
 def regions(*times: tuple[int, int]) -> tuple[Region, ...]:
@@ -47,17 +47,17 @@ def test_each_stretch_is_in_one_window_and_no_window_is_longer_than_30_s(steps: 
 
 def test_the_words_of_a_window_lie_in_its_part_of_the_pack_and_are_as_sure_as_the_whole() -> None:
     window = Window(Region(start_ms=5_000, end_ms=6_000), (2_000, 3_000))
-    heard = heard_in(window, "Good evening.", math.log(0.5))
+    heard = segment_of_window(window, "Good evening.", math.log(0.5))
     assert [word.text for word in heard.words] == [" Good", " evening."]
     assert (heard.words[0].start_ms, heard.words[-1].end_ms, heard.window) == (2_000, 3_000, window.audio)
     assert [word.probability for word in heard.words] == pytest.approx([0.5, 0.5])
-    assert {word.probability for word in heard_in(window, "Good evening.", 0.7).words} == {1.0}
+    assert {word.probability for word in segment_of_window(window, "Good evening.", 0.7).words} == {1.0}
 
 
 def test_speech_of_the_pack_that_has_no_text_and_was_not_left_out_is_missed() -> None:
     pack = regions((1_000, 9_000))
     speech = regions((0, 900), (1_000, 3_000), (4_000, 5_500), (7_000, 9_000), (9_000, 12_000))
     said = (Segment(id=0, text="Hello there.", start_ms=1_000, end_ms=3_000),)
-    assert missed(pack, speech, said, ()) == regions((4_000, 5_500), (7_000, 9_000))
+    assert untranscribed_regions(pack, speech, said, ()) == regions((4_000, 5_500), (7_000, 9_000))
     left_out = (Removal(start_ms=4_200, end_ms=5_000, text="Thanks.", reason="stock-phrase"),)
-    assert missed(pack, speech, said, left_out) == regions((7_000, 9_000))
+    assert untranscribed_regions(pack, speech, said, left_out) == regions((7_000, 9_000))
