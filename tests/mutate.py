@@ -61,7 +61,7 @@ PURE: dict[str, tuple[str, ...]] = {
     "shared/text/text_width.py": ("tests/shared/text/test_text_width.py",),
     "stages/align/ctc_words.py": ("tests/stages/align/test_ctc_words.py",),
     "stages/asr/doubts.py": ("tests/stages/asr",),
-    "stages/asr/missed.py": ("tests/stages/asr",),
+    "stages/asr/untranscribed.py": ("tests/stages/asr",),
     "stages/asr/windows.py": ("tests/stages/asr",),
     "stages/bilingual/pairs.py": ("tests/stages/bilingual",),
     "stages/clean/evidence.py": ("tests/stages/clean",),

@@ -1,8 +1,8 @@
-"""Tell whether an existing subtitle fits a film, with numbers, before it is used.
+"""Tell whether an existing subtitle fits a film, with figures, before it is used.
 
-A few stretches of the film were recognised. Where the words of the subtitle are heard at their times, it fits. Where
-they are heard at other times, it has moved. Where they are of another language than the one spoken, the times alone
-must fit the speech better than chance would have it. Nothing else proves that a subtitle belongs to a film.
+The input is the transcript of a few stretches of the film. If the words of the subtitle are heard at its times, it
+fits. If they are heard at other times, it has moved. If it is in another language than the one spoken, its times must
+fit the speech better than chance does. Nothing else proves that a subtitle belongs to a film.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageErr
 
 class FitInputs(Files):
     """`cues`: `shared.documents.cue.CueSheet`, the subtitle; `speech`: `shared.documents.speech.SpeechRegions` of the
-    film; `heard`: `shared.documents.transcript.Transcript` of some of it."""
+    film; `heard`: `shared.documents.transcript.Transcript` of a part of it."""
 
     cues: Path
     speech: Path
@@ -31,7 +31,7 @@ class FitInputs(Files):
 
 
 class FitParams(Params):
-    """Choices about the speech that is left to recognise."""
+    """Parameters: what is left to recognise, and what becomes of a subtitle of another film."""
 
     fill: bool = Field(False, description="leave the speech that no cue covers to recognition")
     shortest_gap_ms: int = Field(1_000, ge=0, description="with `fill`: shorter speech without a cue is left alone")
@@ -45,7 +45,7 @@ class FitParams(Params):
 
 class FitOutputs(Files):
     """`report`: `shared.documents.subtitle_sync.SubtitleFit`; `rest`: `shared.documents.speech.SpeechRegions`, the
-    speech that recognition still has to hear. Without `rest`, that is all of it."""
+    speech that is still to be recognised. Without `rest`, that is all speech."""
 
     report: Path
     rest: Path | None = None
@@ -56,7 +56,7 @@ FitJob = Job[FitInputs, FitParams]
 
 @dataclass(frozen=True)
 class Judged:
-    """The verdict, and the cues' times in the film, in order, where a few stretches of it prove those."""
+    """The verdict, and the cues' times in the film, in order; None unless a few stretches of the film prove them."""
 
     fit: SubtitleFit
     shown: tuple[Region, ...] | None
@@ -65,24 +65,25 @@ class Judged:
 class Engine(Protocol):
     """A backend."""
 
-    def judge(self, sheet: CueSheet, heard: Transcript, speech: SpeechRegions) -> Judged: ...
+    def judge(self, sheet: CueSheet, transcript: Transcript, speech: SpeechRegions) -> Judged: ...
 
 
 def run(engine: Engine, job: FitJob) -> FitOutputs:
-    """Judge, and say what is left to hear. Raises `StageError` for a subtitle that is refused, if `strict`."""
+    """Write the verdict and the speech that is left to recognise. Raises `StageError` for a refused subtitle if
+    `strict`."""
     speech = SpeechRegions.read(job.inputs.speech)
-    sheet, heard = CueSheet.read(job.inputs.cues), Transcript.read(job.inputs.heard)
-    judged = engine.judge(sheet, heard, speech)
+    sheet, transcript = CueSheet.read(job.inputs.cues), Transcript.read(job.inputs.heard)
+    judged = engine.judge(sheet, transcript, speech)
     if job.params.strict and judged.fit.verdict == "refused":
         raise StageError("sync.refused", refusal(judged.fit), REFUSED_HINT)
     return _write(job, judged, speech)
 
 
 def stub(job: FitJob) -> FitOutputs:
-    """Return that the subtitle fits: only the backend measures."""
-    sheet, heard = CueSheet.read(job.inputs.cues), Transcript.read(job.inputs.heard)
+    """Write the verdict that the subtitle fits; only a backend measures."""
+    sheet, transcript = CueSheet.read(job.inputs.cues), Transcript.read(job.inputs.heard)
     fit = SubtitleFit(
-        verdict="fits", reason="a placeholder", text_language=sheet.language, speech_language=heard.language,
+        verdict="fits", reason="a placeholder", text_language=sheet.language, speech_language=transcript.language,
         cues=len(sheet.cues), on_speech=1.0, sampled_ms=0, heard_words=0, agreeing=1.0,
     )  # fmt: skip
     shown = tuple(Region(start_ms=cue.start_ms, end_ms=cue.end_ms) for cue in sheet.cues)
@@ -90,7 +91,8 @@ def stub(job: FitJob) -> FitOutputs:
 
 
 def uncovered(speech: Sequence[Region], shown: Sequence[Region], shortest_ms: int) -> tuple[Region, ...]:
-    """Return the parts of speech, in order, while nothing is shown, without those that are shorter."""
+    """Return the parts of the speech, in order, during which no cue is shown and that last `shortest_ms` or longer.
+    `shown` must be in order of time."""
     found: list[Region] = []
     shortest_ms = max(shortest_ms, 1)
     for region in speech:

@@ -1,5 +1,4 @@
-"""Weigh the evidence that a subtitle belongs to a film: its words against those that were heard, its times against
-speech."""
+"""Judge whether a subtitle belongs to a film: by the words that both have, and by the speech during its cues."""
 
 from __future__ import annotations
 
@@ -11,26 +10,35 @@ from shared.documents.speech import Region, SpeechRegions
 from shared.documents.subtitle_sync import Shift, SubtitleFit, Verdict
 from shared.documents.transcript import Transcript
 from shared.text.language import english_name, primary
-from stages.toolkit.sync.cue_words import CueText, Heard, commonest_offset, cue_text, hear, points_of, said_words
+from stages.toolkit.sync.cue_words import (
+    CueText,
+    WordMatch,
+    commonest_offset,
+    cue_text,
+    match_cues,
+    points_of,
+    recognised_words,
+)
 from stages.toolkit.sync.pieces import Piece, find_pieces
-from stages.toolkit.sync.placing import has_rhythm, stays
+from stages.toolkit.sync.placing import has_rhythm, is_in_step
 from stages.toolkit.sync.speech_offsets import SpeechFit, find_by_speech
 
 _SAME_TEXT = 0.25
-"""The share of words that agree from which a text is taken for that of the film. A person's text has 60 to 95 % of what
-a recogniser hears, a shortened one 40 to 60 %, that of another film 1 to 8 %."""
-_WORDS_OF_A_PIECE = 12  # that it must explain
-_FEWEST_WORDS = 8  # that agree; fewer may by chance
-_ON_SPEECH = 0.3  # of a cue's time
-_AGREE_MS = 500  # two ways to find the offset that differ by less agree
+"""The least share of agreeing words at which a text counts as that of the film. A full subtitle has 60 to 95 % of the
+recognised words, a shortened one 40 to 60 %, that of another film 1 to 8 %."""
+_WORDS_OF_A_PIECE = 12  # that one more piece must explain
+_FEWEST_WORDS = 8  # that agree; fewer may agree by chance
+_ON_SPEECH = 0.3  # of a cue's time: with so much speech, the cue counts as shown while people speak
+_AGREE_MS = 500  # two ways to find the offset agree if they differ by no more
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that was measured. `pieces` are those by words, or by speech where the words are of another language."""
+    """The measurements and the verdict. `pieces` come from the words, or from the speech (`by_speech`) if the subtitle
+    is in another language."""
 
     cues: tuple[CueText, ...]
-    heard: Heard
+    match: WordMatch
     pieces: tuple[Piece, ...]
     by_speech: SpeechFit | None
     verdict: Verdict
@@ -39,74 +47,80 @@ class Evidence:
     @property
     def agreeing(self) -> float:
         """Return the share of the shorter side's words that the other side has."""
-        return self.heard.shared_words / max(1, min(self.heard.text_words, self.heard.heard_words))
+        return self.match.shared_words / max(1, min(self.match.text_words, self.match.heard_words))
 
     @property
     def doubtful(self) -> frozenset[int]:
-        """Return the cues that speech alone put into their places, where they fit no better than anywhere else."""
+        """Return the cues that speech alone placed, and that fit there no better than anywhere else."""
         return self.by_speech.doubtful if self.by_speech else frozenset()
 
     @property
-    def is_one_line(self) -> bool:
+    def is_linear(self) -> bool:
         """Tell whether one offset and one speed put every cue in step."""
         return len(self.pieces) == 1 and has_rhythm(self.pieces[0])
 
 
 def cue_texts(sheet: CueSheet) -> tuple[CueText, ...]:
-    """Return the cues as they are matched."""
+    """Return the cues in the form in which they are matched."""
     return tuple(cue_text(cue.start_ms, cue.end_ms, cue.lines) for cue in sheet.cues)
 
 
 def judge(sheet: CueSheet, transcript: Transcript, speech: SpeechRegions) -> Evidence:
     """Return the evidence and the verdict. `transcript` may hold a few stretches of the film, or all of it."""
     cues = cue_texts(sheet)
-    heard = hear(cues, transcript)
-    agreeing = heard.shared_words / max(1, min(heard.text_words, heard.heard_words))
+    match = match_cues(cues, transcript)
+    agreeing = match.shared_words / max(1, min(match.text_words, match.heard_words))
     text, spoken = primary(sheet.language), primary(transcript.language)
-    if agreeing >= _SAME_TEXT and heard.shared_words >= _FEWEST_WORDS:
-        heard, pieces = _simplest(cues, transcript, heard)
-        if all(map(stays, pieces)) and all(map(has_rhythm, pieces)):
-            return Evidence(cues, heard, pieces, None, "fits", "its words are heard when they are shown")
-        return Evidence(cues, heard, pieces, None, "moved", "its words are heard at other times")
+    if agreeing >= _SAME_TEXT and match.shared_words >= _FEWEST_WORDS:
+        match, pieces = _simplest_pieces(cues, transcript, match)
+        if all(map(is_in_step, pieces)) and all(map(has_rhythm, pieces)):
+            return Evidence(cues, match, pieces, None, "fits", "its words are heard when they are shown")
+        return Evidence(cues, match, pieces, None, "moved", "its words are heard at other times")
     if not transcript.segments:
         reason = "no speech was recognised in the film, so nothing proves that the subtitle belongs to it"
-        return Evidence(cues, heard, (), None, "refused", reason)
+        return Evidence(cues, match, (), None, "refused", reason)
     if text == spoken:
-        reason = f"{heard.shared_words} of {heard.heard_words} words that are heard are its words"
-        return Evidence(cues, heard, (), None, "refused", reason)
-    by_speech = find_by_speech(cues, speech.regions, speech.duration_ms, said_words(transcript))
+        reason = f"{match.shared_words} of {match.heard_words} words that are heard are its words"
+        return Evidence(cues, match, (), None, "refused", reason)
+    by_speech = find_by_speech(cues, speech.regions, speech.duration_ms, recognised_words(transcript))
     languages = f"it is {english_name(sheet.language)}, and {english_name(transcript.language)} is spoken"
     verdict: Verdict = "other-language" if by_speech.is_proven else "refused"
-    return Evidence(cues, heard, by_speech.pieces, by_speech, verdict, f"{languages}; its times {_told(by_speech)}")
+    return Evidence(cues, match, by_speech.pieces, by_speech, verdict, f"{languages}; its times {_describe(by_speech)}")
 
 
-def _told(by_speech: SpeechFit) -> str:
-    """Return how well times fit the speech."""
+def _describe(by_speech: SpeechFit) -> str:
+    """Return a phrase that says how well the times fit the speech."""
     fits = "fit the speech" if by_speech.is_better_than_chance else "fit the speech as well as chance would have it"
-    told = f"{fits}: {by_speech.rating:.2f} where chance gives {by_speech.chance:.2f}"
+    phrase = f"{fits}: {by_speech.rating:.2f} where chance gives {by_speech.chance:.2f}"
     if by_speech.is_better_than_chance and by_speech.doubtful:
-        told += f", and {len(by_speech.doubtful)} of {by_speech.cues} cues fit nowhere"
-    return told
+        phrase += f", and {len(by_speech.doubtful)} of {by_speech.cues} cues fit nowhere"
+    return phrase
 
 
-def _simplest(cues: Sequence[CueText], transcript: Transcript, heard: Heard) -> tuple[Heard, tuple[Piece, ...]]:
-    """Return the words that were heard and their pieces. What a film says twice is matched with one place or the other;
-    where one line explains nearly as many words as several pieces, each cue has the words that are on it."""
-    pieces = tuple(find_pieces(points_of(cues, heard)))
+def _simplest_pieces(
+    cues: Sequence[CueText], transcript: Transcript, match: WordMatch
+) -> tuple[WordMatch, tuple[Piece, ...]]:
+    """Return the pieces of a match, or a match with fewer pieces that explains nearly as many words.
+
+    A text that the film says twice may be matched with the wrong place, which makes a piece of its own. So where there
+    are several pieces, the cues are matched again along one line (one speed and one offset for all).
+    """
+    pieces = tuple(find_pieces(points_of(cues, match)))
     if len(pieces) < 2:
-        return heard, pieces
+        return match, pieces
     lines = [
         Piece(0, len(cues) - 1, speed, commonest_offset(cues, transcript, speed), 0.0)
         for speed in dict.fromkeys((pieces[0].speed, 1.0))
     ]
-    again = max((hear(cues, transcript, one) for one in lines), key=lambda found: found.shared_words)
-    line = tuple(find_pieces(points_of(cues, again)))
-    worth = _WORDS_OF_A_PIECE * (len(pieces) - len(line))
-    return (again, line) if line and heard.shared_words - again.shared_words < worth else (heard, pieces)
+    along_line = max((match_cues(cues, transcript, line) for line in lines), key=lambda found: found.shared_words)
+    fewer = tuple(find_pieces(points_of(cues, along_line)))
+    lost_words = match.shared_words - along_line.shared_words
+    is_simpler = fewer and lost_words < _WORDS_OF_A_PIECE * (len(pieces) - len(fewer))
+    return (along_line, fewer) if is_simpler else (match, pieces)
 
 
 def as_document(evidence: Evidence, sheet: CueSheet, transcript: Transcript, speech: SpeechRegions) -> SubtitleFit:
-    """Return the evidence as the document that tells it."""
+    """Return the evidence as a document."""
     return SubtitleFit(
         verdict=evidence.verdict,
         reason=evidence.reason,
@@ -115,7 +129,7 @@ def as_document(evidence: Evidence, sheet: CueSheet, transcript: Transcript, spe
         cues=len(sheet.cues),
         on_speech=round(on_speech(evidence.cues, speech.regions), 3),
         sampled_ms=sum(one.end_ms - one.start_ms for one in transcript.segments),
-        heard_words=evidence.heard.heard_words,
+        heard_words=evidence.match.heard_words,
         agreeing=round(evidence.agreeing, 3),
         shifts=shifts(evidence.cues, evidence.pieces),
         speech_rating=round(evidence.by_speech.rating, 3) if evidence.by_speech else None,
@@ -124,7 +138,7 @@ def as_document(evidence: Evidence, sheet: CueSheet, transcript: Transcript, spe
 
 
 def shifts(cues: Sequence[CueText], pieces: Sequence[Piece]) -> tuple[Shift, ...]:
-    """Return the pieces as a report tells them."""
+    """Return the pieces in the form of a report, in which cues count from 1."""
     return tuple(
         Shift(
             first=piece.first + 1, last=piece.last + 1,
@@ -137,10 +151,10 @@ def shifts(cues: Sequence[CueText], pieces: Sequence[Piece]) -> tuple[Shift, ...
 
 def on_speech(cues: Sequence[CueText], speech: Sequence[Region]) -> float:
     """Return the share of the cues with words that are shown while people speak."""
-    said = [cue for cue in cues if cue.words]
-    if not said:
+    spoken = [cue for cue in cues if cue.words]
+    if not spoken:
         return 0.0
-    return sum(_spoken_ms(cue, speech) >= _ON_SPEECH * (cue.end_ms - cue.start_ms) for cue in said) / len(said)
+    return sum(_spoken_ms(cue, speech) >= _ON_SPEECH * (cue.end_ms - cue.start_ms) for cue in spoken) / len(spoken)
 
 
 def _spoken_ms(cue: CueText, speech: Sequence[Region]) -> int:
@@ -148,10 +162,10 @@ def _spoken_ms(cue: CueText, speech: Sequence[Region]) -> int:
 
 
 def confirms(by_speech: SpeechFit, piece: Piece, cues: Sequence[CueText]) -> bool:
-    """Tell whether the times of speech in the whole film give the same line as words in a few stretches of it."""
-    middle = [cue.start_ms for cue in (cues[0], cues[len(cues) // 2], cues[-1])]
+    """Tell whether the speech of the whole film gives the same times as the words of a few stretches of it."""
+    times = [cue.start_ms for cue in (cues[0], cues[len(cues) // 2], cues[-1])]
     return (
         by_speech.is_proven
         and len(by_speech.pieces) == 1
-        and all(abs(by_speech.pieces[0].film_ms(at) - piece.film_ms(at)) <= _AGREE_MS for at in middle)
+        and all(abs(by_speech.pieces[0].film_ms(at) - piece.film_ms(at)) <= _AGREE_MS for at in times)
     )

@@ -1,8 +1,8 @@
-"""Give every cue of a file its time in the film: those that were heard, those that were not, in one order.
+"""Give every cue of a file its time in the film.
 
-Where the file keeps a rhythm of its own (its cues begin at the same distance from their words), it is kept, because a
-person made it; the distance alone is changed. Where it has none, each cue begins with its first word. A cue that was
-not heard keeps its distance to the nearest one that was, or shares the room there is.
+A file may have a rhythm: its cues begin at the same distance from their words, because a person timed them. The rhythm
+is kept, and only the distance is corrected. Without a rhythm, each cue begins with its first word. A cue whose words
+were not recognised keeps its distance to the nearest cue whose words were, or gets a share of the room that is left.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-from stages.toolkit.sync.cue_words import CueText, HeardCue, without_times
+from stages.toolkit.sync.cue_words import CueText, MatchedCue, cues_without_times
 from stages.toolkit.sync.pieces import Piece
 
-KEPT_MS = 150
-"""A piece that is off by less stays as it is: viewers do not see it, and recognition is not more exact."""
+IN_STEP_MS = 150
+"""A piece with a smaller offset stays as it is: viewers do not notice it, and recognition is not more exact."""
 
-_OWN_RHYTHM_MS = 250.0  # the spread of a file that has one; recognition alone is off by 100 to 150
-_SAME_SPEED = 2e-4
-_NEAR_MS = 500  # words heard so far outside their cue are in it all the same
-_SURE_SHARE = 0.5  # of a cue's words: with so many, the times of the words count, wherever they are
+_RHYTHM_SPREAD_MS = 250.0  # the largest spread of a file with a rhythm; recognition alone is off by 100 to 150
+_SAME_SPEED = 2e-4  # the largest distance of a speed from 1 that counts as 1
+_NEAR_MS = 500  # words so far outside their cue still count as inside
+_SURE_SHARE = 0.5  # of a cue's words: if so many were recognised, their times count, wherever they are
 _SURE_WORDS = 3
-_FARTHEST_SLIP_MS = 5_000  # one cue alone is not farther off: the same words were said there, too
+_FARTHEST_SLIP_MS = 5_000  # a single cue does not slip farther: the same words are spoken there too
 
 Basis = Literal["rhythm", "words", "neighbours", "nowhere"]
-"""Says by which evidence a cue was placed: the rhythm of its piece (its own words agree), its own words, its
-neighbours, or none, because the film has no room for it."""
+"""The evidence by which a cue was placed: the rhythm of its piece (its own words agree), its own words, its neighbours,
+or none, because the film has no room for it."""
 
 
 @dataclass(frozen=True)
 class PlacedCue:
-    """A cue's time in the film, and by which evidence it got it."""
+    """A cue's time in the film, the evidence for it, and the number of its piece."""
 
     start_ms: int
     end_ms: int
@@ -42,35 +42,39 @@ class PlacedCue:
 
 
 def place(
-    cues: Sequence[CueText], heard: Sequence[HeardCue], pieces: Sequence[Piece], doubtful: Container[int] = ()
+    cues: Sequence[CueText], matched: Sequence[MatchedCue], pieces: Sequence[Piece], doubtful: Container[int] = ()
 ) -> list[PlacedCue]:
-    """Return one time for each cue, in their order. Expects a piece at least. Cues that are `doubtful` go with their
-    neighbours."""
-    by_cue = {one.cue: one for one in heard}
-    lost = without_times(cues)
-    pieces = pieces if heard else _apart(cues, pieces)
+    """Return a time for each cue, in order.
+
+    `matched` are the cues with recognised words, in order. There must be one piece at least. The basis of `doubtful`
+    cues is their neighbours.
+    """
+    by_cue = {match.cue: match for match in matched}
+    lost = cues_without_times(cues)
+    pieces = pieces if matched else _without_overlaps(cues, pieces)
     of_piece = _pieces_of(cues, pieces)
-    made: list[PlacedCue] = []
+    placed: list[PlacedCue] = []
     for number, cue in enumerate(cues):
-        own = by_cue.get(number)
-        if own and number in lost:
-            made.append(PlacedCue(own.start_ms, max(own.end_ms, own.start_ms + 1), "words", of_piece[number]))
+        match, piece = by_cue.get(number), pieces[of_piece[number]]
+        if match and number in lost:
+            placed.append(PlacedCue(match.start_ms, max(match.end_ms, match.start_ms + 1), "words", of_piece[number]))
             continue
-        start_ms, basis = _start(cue, own, pieces[of_piece[number]], number, heard, cues)
+        start_ms, basis = _start(cues, number, match, piece, matched)
         if number in doubtful:
             basis = "neighbours"
-        length = (cue.end_ms - cue.start_ms) * (1.0 if stays(pieces[of_piece[number]]) else pieces[0].speed)
-        end_ms = start_ms + length
-        if own and basis == "words":
-            end_ms = max(end_ms, own.end_ms)
-        made.append(PlacedCue(max(0, round(start_ms)), max(1, round(end_ms)), basis, of_piece[number]))
-    return _in_order(cues, _fitted(cues, made, pieces), pieces)
+        end_ms = start_ms + (cue.end_ms - cue.start_ms) * (1.0 if is_in_step(piece) else pieces[0].speed)
+        if match and basis == "words":
+            end_ms = max(end_ms, match.end_ms)
+        placed.append(PlacedCue(max(0, round(start_ms)), max(1, round(end_ms)), basis, of_piece[number]))
+    return _in_order(cues, _fit_between(cues, placed, pieces), pieces)
 
 
-def _apart(cues: Sequence[CueText], pieces: Sequence[Piece]) -> list[Piece]:
-    """Return the pieces, each without the cues at its end that would be shown after the next one begins: by speech
-    alone, the scene that a film does not have seems to go on with what stands before it. Where that would be more
-    cues than the next piece has, that one is as doubtful, and both stay."""
+def _without_overlaps(cues: Sequence[CueText], pieces: Sequence[Piece]) -> list[Piece]:
+    """Return the pieces, each without the cues at its end that would be shown after the next piece begins.
+
+    Found by speech alone, a scene that the film does not have seems to continue the piece before it. If a piece would
+    lose more cues than the next piece has, the next piece is as doubtful, and both stay.
+    """
     made = list(pieces)
     for number, (one, other) in enumerate(pairwise(pieces)):
         begin_ms = other.film_ms(cues[other.first].start_ms)
@@ -81,55 +85,51 @@ def _apart(cues: Sequence[CueText], pieces: Sequence[Piece]) -> list[Piece]:
     return made
 
 
-def stays(piece: Piece) -> bool:
+def is_in_step(piece: Piece) -> bool:
     """Tell whether a piece is in step as it is."""
-    return abs(piece.speed - 1) < _SAME_SPEED and abs(piece.offset_ms) < KEPT_MS
+    return abs(piece.speed - 1) < _SAME_SPEED and abs(piece.offset_ms) < IN_STEP_MS
 
 
 def has_rhythm(piece: Piece) -> bool:
     """Tell whether the cues of a piece begin at the same distance from their words."""
-    return piece.spread_ms <= _OWN_RHYTHM_MS
+    return piece.spread_ms <= _RHYTHM_SPREAD_MS
 
 
 def _start(
-    cue: CueText, own: HeardCue | None, piece: Piece, number: int, heard: Sequence[HeardCue], cues: Sequence[CueText]
-) -> tuple[float, Basis]:  # fmt: skip
-    expected = float(cue.start_ms) if stays(piece) else piece.film_ms(cue.start_ms)
-    inside = own is not None and piece.first <= number <= piece.last
-    if own is None or not inside:
-        return expected + (0.0 if has_rhythm(piece) else _drift(cue, number, piece, heard, cues)), _basis_without_words(
-            heard, piece, number
-        )
+    cues: Sequence[CueText], number: int, match: MatchedCue | None, piece: Piece, matched: Sequence[MatchedCue]
+) -> tuple[float, Basis]:
+    """Return when a cue begins in the film, in ms, and the evidence for it. `match` is that of the cue itself."""
+    cue = cues[number]
+    expected = float(cue.start_ms) if is_in_step(piece) else piece.film_ms(cue.start_ms)
+    drifted = expected + (0.0 if has_rhythm(piece) else _drift(cues, number, piece, matched))
+    inside = piece.first <= number <= piece.last
+    if match is None or not inside:
+        # Without any recognised words, speech gave the times of the cues inside a piece.
+        return drifted, "neighbours" if matched or not inside else "rhythm"
     length = piece.speed * (cue.end_ms - cue.start_ms)
-    near = sum(expected - _NEAR_MS <= at <= expected + length + _NEAR_MS for _, at, _ in own.words)
-    sure = len(own.words) >= max(_SURE_WORDS, _SURE_SHARE * own.size)
-    slipped = near * 2 < len(own.words) and abs(own.start_ms - expected) <= _FARTHEST_SLIP_MS
+    near = sum(expected - _NEAR_MS <= word.start_ms <= expected + length + _NEAR_MS for word in match.words)
+    sure = len(match.words) >= max(_SURE_WORDS, _SURE_SHARE * match.size)
+    slipped = near * 2 < len(match.words) and abs(match.start_ms - expected) <= _FARTHEST_SLIP_MS
     if sure and (slipped or not has_rhythm(piece)):
-        return own.start_ms, "words"
+        return match.start_ms, "words"
     if has_rhythm(piece):
         return expected, "rhythm" if near else "neighbours"
-    return (own.start_ms, "words") if near else (expected + _drift(cue, number, piece, heard, cues), "neighbours")
+    return (match.start_ms, "words") if near else (drifted, "neighbours")
 
 
-def _basis_without_words(heard: Sequence[HeardCue], piece: Piece, number: int) -> Basis:
-    """Return the basis of a cue without words of its own: where no words were heard at all, speech gave the times."""
-    return "neighbours" if heard or not piece.first <= number <= piece.last else "rhythm"
-
-
-def _drift(
-    cue: CueText, number: int, piece: Piece, heard: Sequence[HeardCue], cues: Sequence[CueText]
-) -> float:  # fmt: skip
-    """Return how far the cue next to this one that was heard is off from its piece: its distance to that is kept."""
-    at = bisect_left(heard, number, key=lambda one: one.cue)
-    near = [one for one in heard[max(0, at - 1) : at + 1] if piece.first <= one.cue <= piece.last]
+def _drift(cues: Sequence[CueText], number: int, piece: Piece, matched: Sequence[MatchedCue]) -> float:
+    """Return by how many ms the nearest matched cue of a piece begins later than the piece says. A cue without
+    recognised words keeps its distance to that cue."""
+    at = bisect_left(matched, number, key=lambda match: match.cue)
+    near = [match for match in matched[max(0, at - 1) : at + 1] if piece.first <= match.cue <= piece.last]
     if not near:
         return 0.0
-    nearest = min(near, key=lambda one: abs(cues[one.cue].start_ms - cue.start_ms))
+    nearest = min(near, key=lambda match: abs(cues[match.cue].start_ms - cues[number].start_ms))
     return nearest.start_ms - piece.film_ms(cues[nearest.cue].start_ms)
 
 
 def _pieces_of(cues: Sequence[CueText], pieces: Sequence[Piece]) -> list[int]:
-    """Return the piece of each cue. Between two pieces, a cue goes with the one whose next cue is nearer in time."""
+    """Return the number of the piece of each cue. A cue between two pieces belongs to the one whose cue is nearer."""
     found = []
     at = 0
     for number, cue in enumerate(cues):
@@ -142,17 +142,19 @@ def _pieces_of(cues: Sequence[CueText], pieces: Sequence[Piece]) -> list[int]:
     return found
 
 
-def _fitted(cues: Sequence[CueText], made: Sequence[PlacedCue], pieces: Sequence[Piece]) -> list[PlacedCue]:
-    """Return the cues with those between two pieces in the room there is: a scene that the film does not have leaves
-    too little of it, and then they share what is left."""
-    found = list(made)
+def _fit_between(cues: Sequence[CueText], placed: Sequence[PlacedCue], pieces: Sequence[Piece]) -> list[PlacedCue]:
+    """Return the cues, those between two pieces fitted into the room between them.
+
+    A scene that the film does not have leaves too little room. Its cues then share what there is.
+    """
+    found = list(placed)
     for one, other in pairwise(pieces):
         inside = range(one.last + 1, other.first)
-        low, high = made[one.last].end_ms, made[other.first].start_ms
-        if not inside or made[one.last].start_ms > high:
-            continue  # nothing stands between, or a part that stands elsewhere in the film follows
-        starts = [made[number].start_ms for number in inside]
-        if starts == sorted(starts) and min(starts) >= low and max(made[n].end_ms for n in inside) <= high:
+        low, high = placed[one.last].end_ms, placed[other.first].start_ms
+        if not inside or placed[one.last].start_ms > high:
+            continue  # there is no cue between them, or the next piece is earlier in the film
+        starts = [placed[number].start_ms for number in inside]
+        if starts == sorted(starts) and min(starts) >= low and max(placed[n].end_ms for n in inside) <= high:
             continue
         low = min(low, high)
         begin, end = cues[inside[0]].start_ms, max(cues[number].end_ms for number in inside)
@@ -165,10 +167,10 @@ def _fitted(cues: Sequence[CueText], made: Sequence[PlacedCue], pieces: Sequence
     return found
 
 
-def _in_order(cues: Sequence[CueText], made: Sequence[PlacedCue], pieces: Sequence[Piece]) -> list[PlacedCue]:
-    """Return the cues in the order that they had, except where the film has the pieces in another one, and without new
-    overlaps."""
-    found = list(made)
+def _in_order(cues: Sequence[CueText], placed: Sequence[PlacedCue], pieces: Sequence[Piece]) -> list[PlacedCue]:
+    """Return the cues in the order of the file and without new overlaps, except where the film has the pieces in
+    another order."""
+    found = list(placed)
     moved_back = {
         number for number in range(1, len(pieces))
         if pieces[number].film_ms(cues[pieces[number].first].start_ms)

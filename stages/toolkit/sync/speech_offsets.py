@@ -1,12 +1,12 @@
-"""Find the offsets of a subtitle file where its words are of another language than those heard.
+"""Find the offsets of a subtitle file in another language than the one spoken, by the speech of the film alone.
 
-For every cue and every offset there is a rating of how well it fits (`film_speech.py`). Viterbi's algorithm finds the
-offsets with the best sum, where each change costs. alass does that with overlaps alone (Kärner, "Automatic
-synchronisation of subtitles", 2019).
+`film_speech.py` rates how well each cue fits at each offset. Viterbi's algorithm finds the offsets with the highest sum
+of ratings, where each change of the offset has a cost. alass does the same with overlaps as the only rating (Kärner,
+"Automatic synchronisation of subtitles", 2019).
 
-The same search in the film played backwards says how good a sum chance gives: a subtitle of another film gives no
-better one. Where a part stands elsewhere in the film and is too short to be found there, its ratings tell that it does
-not stand where it was put.
+The same search in the film played backwards gives the sum that chance gives: a subtitle of another film has no higher
+one. A part of a subtitle that belongs elsewhere in the film, and is too short to be found there, has ratings as low as
+chance: its cues are doubtful.
 """
 
 from __future__ import annotations
@@ -21,33 +21,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.documents.speech import Region
-from stages.toolkit.sync.cue_words import CueText, SaidWord
+from stages.toolkit.sync.cue_words import CueText, RecognisedWord
 from stages.toolkit.sync.film_speech import BIN_MS, FilmSpeech, Floats
 from stages.toolkit.sync.pieces import SPEEDS, Piece
 
-# The offsets tried, beyond what the lengths differ by: to find the speed, and to find parts in another order.
+# The largest offset that is tried, beyond the difference of the lengths: to find the speed, and to find parts in
+# another order.
 _FARTHEST_MS, _FARTHEST_PART_MS = 600_000, 1_800_000
-_CHANGE = 5.0  # in ratings; a cue that fits has 1 to 2, one of a wrong offset 0 on average
-_BACK = 3 * _CHANGE  # where a part of the film stands before the one that the file has before it
-_SPEED_PRICE, _ODD_SPEED_PRICE = 0.03, 0.08  # of the sum of ratings: what another speed must gain
-_ENOUGH_CUES = 400  # tell the speed
-_REFINED_MS, _STEP_MS, _KERNEL_MS = 800, 20, 150
-# What a fit needs: to be better than chance by a factor, and by so much that it is no accident of few cues. Those of
-# the film had 1.32 and more, and 1.1 and more; of 176 of others none had more than 1.3 and 0.87 at once.
-_CHANCE, _ABOVE_CHANCE = 1.3, 1.0
-_PERHAPS = 0.5  # above chance: with less, other films are as likely
-_MOST_DOUBTFUL = 0.25  # of the cues: parts in wrong places made it 0.28 to 0.36, right places of all 0 to 0.07
-_WIDEST_SPEED = 0.06  # the speeds that are tried, on either side of 1
+_CHANGE_COST = 5.0  # in ratings: a cue that fits has 1 to 2, one at a wrong offset 0 on average
+_BACK_COST = 3 * _CHANGE_COST  # of a cue that is earlier in the film than the cue before it in the file
+_USUAL_SPEED_COST, _ODD_SPEED_COST = 0.03, 0.08  # the share of the sum that a speed other than 1 must gain
+_SPEED_CUES = 400  # so many cues are enough to find the speed
+_REFINE_MS, _REFINE_STEP_MS, _KERNEL_MS = 800, 20, 150
+# What a fit needs: a rating above that of chance by a factor, and by so much that a few cues do not reach it by
+# accident. Subtitles of the film had 1.32 and 1.1 at least; of 176 of other films none had 1.3 and 0.87 at once.
+_LEAST_FACTOR, _LEAST_ABOVE_CHANCE = 1.3, 1.0
+_PERHAPS_ABOVE_CHANCE = 0.5  # with less, other films are as likely
+_MOST_DOUBTFUL = 0.25  # of the cues: it was 0.28 to 0.36 with parts in wrong places, 0 to 0.07 with all in their places
+_WIDEST_SPEED = 0.06  # the range of the speeds that are tried, on either side of 1
 _WIDEST_STEP = 0.002
-_SPEED_ERROR_BINS = 2.0  # by which the first or the last cue is off at the nearest speed that is tried
+_SPEED_ERROR_BINS = 2.0  # error of the first or the last cue at the nearest speed that is tried
 _MOST_SPEEDS = 3
-_AROUND, _DOUBTFUL = 5, (0.4, 0.6)  # cues on either side; of the upper quartile of the ratings around a cue
+_NEIGHBOURS = 5  # cues on either side whose ratings count with those of a cue
+_DOUBTFUL_RANGE = (0.4, 0.6)  # of the upper quartile of the ratings: the limit of a doubtful cue lies between
 
 
 @dataclass(frozen=True)
 class SpeechFit:
-    """The pieces of so many cues, and the sum of their ratings by cue beside that which chance gives. Cues that are
-    `doubtful` fit no better where they were put than anywhere else."""
+    """The pieces that were found for a number of cues, the mean rating of a cue, and the mean rating by chance.
+    `doubtful` cues fit no better where they were placed than anywhere else."""
 
     pieces: tuple[Piece, ...]
     rating: float
@@ -63,64 +65,73 @@ class SpeechFit:
     @property
     def is_better_than_chance(self) -> bool:
         """Tell whether chance does not explain the rating."""
-        return bool(self.pieces) and self.rating > _CHANCE * self.chance and self._above_chance > _ABOVE_CHANCE
+        return (
+            bool(self.pieces) and self.rating > _LEAST_FACTOR * self.chance and self._above_chance > _LEAST_ABOVE_CHANCE
+        )
 
     @property
     def is_proven(self) -> bool:
-        """Tell whether chance explains neither the rating nor that of a large part of the cues."""
+        """Tell whether chance explains neither the rating nor the places of a large part of the cues."""
         return self.is_better_than_chance and self.doubt < _MOST_DOUBTFUL
 
     @property
     def may_be_proven(self) -> bool:
-        """Tell whether more evidence may prove what this does not."""
-        return bool(self.pieces) and self._above_chance > _PERHAPS
+        """Tell whether more evidence may prove the fit."""
+        return bool(self.pieces) and self._above_chance > _PERHAPS_ABOVE_CHANCE
 
     @property
     def _above_chance(self) -> float:
-        """Return by how much it is better than chance, in units in which accidents are as likely with any number of
-        cues."""
+        """Return by how much the rating is above that of chance, in a unit that does not depend on the number of
+        cues: the error of a mean falls with the square root of their number."""
         return (self.rating - self.chance) * math.sqrt(self.cues)
 
 
 def find_by_speech(
-    cues: Sequence[CueText], speech: Sequence[Region], duration_ms: int, said: Sequence[SaidWord] = ()
+    cues: Sequence[CueText], speech: Sequence[Region], duration_ms: int, recognised: Sequence[RecognisedWord] = ()
 ) -> SpeechFit:
-    """Return the pieces of cues, which are in order of time, in a film with this speech."""
+    """Return the pieces of the cues, which must be in order of time, in a film with this speech."""
     if not cues or not speech:
         return SpeechFit((), 0.0, 0.0)
-    film = FilmSpeech(speech, duration_ms, said)
-    best = _best(film, cues)
-    chance = _best(FilmSpeech(*_backwards(speech, duration_ms, said)), cues)
-    pieces = tuple(_refined(film, cues, piece) for piece in best.pieces())
+    film = FilmSpeech(speech, duration_ms, recognised)
+    best = _best_fit(film, cues)
+    chance = _best_fit(_backwards(speech, duration_ms, recognised), cues)
+    pieces = tuple(_refine(film, cues, piece) for piece in best.pieces())
     count = len(cues)
-    return SpeechFit(pieces, best.worth / count, chance.worth / count, count, best.doubtful(chance))
+    return SpeechFit(pieces, best.value / count, chance.value / count, count, best.doubtful(chance))
 
 
-def _backwards(
-    speech: Sequence[Region], duration_ms: int, said: Sequence[SaidWord]
-) -> tuple[list[Region], int, list[SaidWord]]:
-    """Return the film played backwards, without its words' letters but with their lengths."""
+def _backwards(speech: Sequence[Region], duration_ms: int, recognised: Sequence[RecognisedWord]) -> FilmSpeech:
+    """Return the film played backwards. Its words have their lengths but no letters, so that none is an anchor."""
     regions = [Region(start_ms=duration_ms - one.end_ms, end_ms=duration_ms - one.start_ms) for one in reversed(speech)]
     words = []
-    for number in range(len(said) - 1, -1, -1):
-        word, before = said[number], said[number - 1] if number else None
-        closes, asks = (before.closes, before.asks) if before else (True, False)
-        text = "\0" * len(word.text)
-        words.append(SaidWord(text, duration_ms - word.end_ms, duration_ms - word.start_ms, closes, asks))
-    return regions, duration_ms, words
+    for number in range(len(recognised) - 1, -1, -1):
+        word, before = recognised[number], recognised[number - 1] if number else None
+        words.append(
+            RecognisedWord(
+                text="\0" * len(word.text),
+                start_ms=duration_ms - word.end_ms,
+                end_ms=duration_ms - word.start_ms,
+                ends_a_sentence=before.ends_a_sentence if before else True,
+                ends_a_question=before.ends_a_question if before else False,
+            )
+        )
+    return FilmSpeech(regions, duration_ms, words)
 
 
-def _best(film: FilmSpeech, cues: Sequence[CueText]) -> _Found:
+def _best_fit(film: FilmSpeech, cues: Sequence[CueText]) -> _SpeedFit:
     """Return the best offsets at the best speed."""
-    some = cues[:: 1 + len(cues) // _ENOUGH_CUES]
+    some = cues[:: 1 + len(cues) // _SPEED_CUES]
     speeds = dict.fromkeys((1.0, *_likely_speeds(film, cues)))
-    speed = max((_search(film, some, speed, _FARTHEST_MS) for speed in speeds), key=lambda found: found.worth).speed
+    speed = max((_search(film, some, speed, _FARTHEST_MS) for speed in speeds), key=lambda found: found.value).speed
     return _search(film, cues, speed, _FARTHEST_PART_MS)
 
 
 def _likely_speeds(film: FilmSpeech, cues: Sequence[CueText]) -> list[float]:
-    """Return the speeds at which most cues begin with speech at one offset: the highest peaks of the correlations of
-    both, as ffsubsync computes them for a few speeds."""
+    """Return the speeds at which most cues begin with speech at one offset.
+
+    For each speed, the cross-correlation of the cues' beginnings and those of speech has a highest value, as ffsubsync
+    computes it for a few speeds. The speeds with the highest of these values are returned.
+    """
     starts = np.array([cue.start_ms for cue in cues]) / BIN_MS
     starts = starts - starts.mean()
     reach = max(1.0, abs(starts[0]), abs(starts[-1]))
@@ -141,8 +152,9 @@ def _likely_speeds(film: FilmSpeech, cues: Sequence[CueText]) -> list[float]:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """The best offsets at one speed, a number of bins for each cue, and how well each cue fits there."""
+class _SpeedFit:
+    """The best offsets at one speed: for each cue the offset in bins and the rating there. `total` is the sum of the
+    ratings less the costs of changes."""
 
     speed: float
     offsets: NDArray[np.int64]
@@ -150,27 +162,30 @@ class _Found:
     total: float
 
     @property
-    def worth(self) -> float:
-        price = 0.0 if self.speed == 1.0 else _SPEED_PRICE if self.speed in SPEEDS else _ODD_SPEED_PRICE
-        return self.total * (1.0 - price)
+    def value(self) -> float:
+        """Return the total less the cost of the speed."""
+        cost = 0.0 if self.speed == 1.0 else _USUAL_SPEED_COST if self.speed in SPEEDS else _ODD_SPEED_COST
+        return self.total * (1.0 - cost)
 
-    def around(self) -> NDArray[np.float64]:
-        """Return the mean rating around each cue."""
+    def smoothed_ratings(self) -> NDArray[np.float64]:
+        """Return for each cue the mean rating of it and its neighbours."""
         sums = np.concatenate([[0.0], np.cumsum(self.ratings)])
         at = np.arange(len(self.ratings))
-        low, high = np.maximum(at - _AROUND, 0), np.minimum(at + _AROUND + 1, len(at))
+        low, high = np.maximum(at - _NEIGHBOURS, 0), np.minimum(at + _NEIGHBOURS + 1, len(at))
         means: NDArray[np.float64] = (sums[high] - sums[low]) / (high - low)
         return means
 
-    def doubtful(self, by_chance: _Found) -> frozenset[int]:
-        """Return the cues around which the ratings are as most of them are by chance, or far below those of the film's
-        better part: single ones vary, but a part that does not stand where it was put has no more."""
-        around = self.around()
-        good = np.quantile(around, 0.75)
-        least = np.clip(np.quantile(by_chance.around(), 0.75), _DOUBTFUL[0] * good, _DOUBTFUL[1] * good)
-        return frozenset(int(number) for number in np.flatnonzero(around < least))
+    def doubtful(self, by_chance: _SpeedFit) -> frozenset[int]:
+        """Return the cues with smoothed ratings as low as most of those by chance, or far below those of the better
+        cues. The rating of a single cue varies; a whole part in a wrong place has low ratings throughout."""
+        ratings = self.smoothed_ratings()
+        good = np.quantile(ratings, 0.75)
+        lowest, highest = _DOUBTFUL_RANGE
+        limit = np.clip(np.quantile(by_chance.smoothed_ratings(), 0.75), lowest * good, highest * good)
+        return frozenset(int(number) for number in np.flatnonzero(ratings < limit))
 
     def pieces(self) -> list[Piece]:
+        """Return the pieces: runs of cues with the same offset."""
         found = []
         for offset, group in groupby(range(len(self.offsets)), key=lambda number: int(self.offsets[number])):
             numbers = list(group)
@@ -178,8 +193,8 @@ class _Found:
         return found
 
 
-def _search(film: FilmSpeech, cues: Sequence[CueText], speed: float, farthest_ms: int) -> _Found:
-    """Return the best offsets at a speed."""
+def _search(film: FilmSpeech, cues: Sequence[CueText], speed: float, farthest_ms: int) -> _SpeedFit:
+    """Return the best offsets at a speed, none larger than `farthest_ms` beyond the difference of the lengths."""
     spans = [(round(cue.start_ms * speed), round(cue.end_ms * speed)) for cue in cues]
     reach = farthest_ms + abs(film.duration_ms - spans[-1][1])
     first, last = -spans[-1][1], film.duration_ms - spans[0][0]
@@ -190,48 +205,49 @@ def _search(film: FilmSpeech, cues: Sequence[CueText], speed: float, farthest_ms
     totals[0] = film.rating(cues[0], spans[0], offsets, per_letter)
     for number in range(1, len(cues)):
         before = totals[number - 1]
-        best = np.maximum(_reached(before, _gap(spans, number)) - _CHANGE, before.max() - _BACK)
+        forward = _best_earlier(before, _bins_between(spans, number)) - _CHANGE_COST
+        best = np.maximum(forward, before.max() - _BACK_COST)
         totals[number] = np.maximum(before, best) + film.rating(cues[number], spans[number], offsets, per_letter)
     at = int(totals[-1].argmax())
     chosen = np.full(len(cues), offsets[at], dtype=np.int64)
     ratings = np.zeros(len(cues))
     for number in range(len(cues) - 1, 0, -1):
-        sum_before, previous = _before(totals[number - 1], at, _gap(spans, number))
+        sum_before, previous = _step_back(totals[number - 1], at, _bins_between(spans, number))
         ratings[number] = totals[number][at] - sum_before
         chosen[number - 1], at = offsets[previous], previous
     ratings[0] = totals[0][at]
-    return _Found(speed, chosen, ratings, float(totals[-1].max()))
+    return _SpeedFit(speed, chosen, ratings, float(totals[-1].max()))
 
 
-def _refined(film: FilmSpeech, cues: Sequence[CueText], piece: Piece) -> Piece:
-    """Return a piece moved by so little that most of its cues begin with speech."""
+def _refine(film: FilmSpeech, cues: Sequence[CueText], piece: Piece) -> Piece:
+    """Return the piece moved by up to `_REFINE_MS`, so that as many of its cues as possible begin with speech."""
     starts = np.array([piece.film_ms(cue.start_ms) for cue in cues[piece.first : piece.last + 1]])
     at = np.clip(np.searchsorted(film.begins, starts), 1, max(1, len(film.begins) - 1))
     after, before = film.begins[np.minimum(at, len(film.begins) - 1)] - starts, film.begins[at - 1] - starts
     distances = np.concatenate([before, after])
-    steps = np.arange(-_REFINED_MS, _REFINED_MS + 1, _STEP_MS)
+    steps = np.arange(-_REFINE_MS, _REFINE_MS + 1, _REFINE_STEP_MS)
     weights = np.exp(-(((steps[:, None] - distances[None, :]) / _KERNEL_MS) ** 2)).sum(axis=1)
-    # Of two that fit alike, the smaller step is taken.
+    # Of two steps that fit alike, the smaller one is taken.
     best = int((weights - np.abs(steps) * 1e-6).argmax())
     return Piece(piece.first, piece.last, piece.speed, piece.offset_ms + float(steps[best]), piece.spread_ms)
 
 
-def _gap(spans: Sequence[tuple[int, int]], number: int) -> int:
-    """Return how many bins after the cue before it a cue begins."""
+def _bins_between(spans: Sequence[tuple[int, int]], number: int) -> int:
+    """Return by how many bins a cue begins after the cue before it."""
     return max(0, (spans[number][0] - spans[number - 1][0]) // BIN_MS)
 
 
-def _reached(before: Floats, gap: int) -> Floats:
-    """Return for each offset the best sum of those from which a cue so long after stays behind the one before it."""
+def _best_earlier(before: Floats, gap: int) -> Floats:
+    """Return for each offset of a cue the best sum of the cue before it, among the offsets that keep their order. `gap`
+    is the distance of the two cues in the file, in bins."""
     highest: Floats = np.maximum.accumulate(before)
     return np.concatenate([highest[gap:], np.full(min(gap, len(before)), highest[-1], dtype=np.float32)])
 
 
-def _before(before: Floats, at: int, gap: int) -> tuple[float, int]:
-    """Return the best sum to the cue before one with the offset at `at`, and the offset of that cue, by its place."""
-    reached = before[: at + gap + 1]
-    best = int(reached.argmax())
+def _step_back(before: Floats, at: int, gap: int) -> tuple[float, int]:
+    """Return the best sum of the cue before one whose offset is number `at`, and the number of that cue's offset."""
+    best = int(before[: at + gap + 1].argmax())
     anywhere = int(before.argmax())
-    choices = ((before[at], at), (before[best] - _CHANGE, best), (before[anywhere] - _BACK, anywhere))
+    choices = ((before[at], at), (before[best] - _CHANGE_COST, best), (before[anywhere] - _BACK_COST, anywhere))
     best_sum, place = max(choices, key=lambda choice: float(choice[0]))
     return float(best_sum), place
