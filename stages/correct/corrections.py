@@ -1,7 +1,7 @@
-"""Carries a user's corrections into a text, in the order in which they were made, and pins each to its place.
+"""Apply a user's corrections to a text, in the order in which they were made, and pin each to its place.
 
-Only where two versions of a file differ are words looked at. Whatever lies outside of a change stays as it is, so
-corrections hold on a transcript that another model made.
+Words are compared only where two versions of a file differ. Everything outside of a change stays as it is, so
+corrections also apply to a transcript that another model made.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from shared.documents.pins import Pin
 from shared.documents.transcript import Transcript
 from shared.documents.translation import Translation
 from shared.stage import Device
-from stages.correct.carrying import Carrying
+from stages.correct.change_applier import ChangeApplier
 from stages.correct.changes import Change, changes
-from stages.correct.documents import adopted, document_changes, document_cues
-from stages.correct.renames import renamed, renames
-from stages.correct.sources import with_source
+from stages.correct.documents import document_changes, document_cues, with_matching_words
+from stages.correct.interval_index import IntervalIndex
+from stages.correct.renames import find_renames, rename_speakers
+from stages.correct.sources import pin_to_source
 from stages.correct.stage import Corrected, Correction
-from stages.correct.stretches import Stretches
-from stages.correct.tokens import assembled
+from stages.correct.tokens import transcript_of
 from stages.correct.translated import as_transcript, as_translation
 from stages.toolkit.cues.parts import parts_of
 from stages.toolkit.formats.reader import read
 
 
 class Corrections:
-    """The engine; holds nothing."""
+    """The engine of stage `correct`, without state."""
 
     def read(self, subtitles: Path) -> ReadCues:
         """See `stages.toolkit.formats.reader.read`."""
@@ -39,7 +39,8 @@ class Corrections:
         self, transcript: Transcript, translation: Translation | None, corrections: Sequence[Correction],
         without: Collection[str] = (),
     ) -> Corrected:  # fmt: skip
-        """Return the transcript, or its translation, with the corrections but those `without`, and their pins."""
+        """Return the transcript or its translation with the corrections, and their pins. The changes whose ids are in
+        `without` are left out."""
         text = Corrected(transcript, translation)
         for number, correction in enumerate(corrections):
             if isinstance(correction.edited, Transcript):
@@ -51,79 +52,81 @@ class Corrections:
 
 
 def load(models: Mapping[str, Path], device: Device) -> Corrections:
-    """Do nothing: this backend has no model."""
+    """Return the engine; there is no model to load."""
     return Corrections()
 
 
 def _with_cues(text: Corrected, correction: Correction, number: int, without: Collection[str]) -> Corrected:
-    """Return the text with one corrected subtitle file, which wins over earlier corrections."""
-    base, edited = _cues(correction.base), _cues(correction.edited)
+    """Return the text with one corrected subtitle file, which prevails over earlier corrections."""
+    base, edited = _shown_cues(correction.base), _shown_cues(correction.edited)
     found = [change for change in changes(base, edited) if change.id not in without]
-    given = text.transcript if text.translation is None else as_transcript(text.translation, text.transcript)
-    names = renames(found, base, edited)
-    given, labels = renamed(given, names)
-    carrying = Carrying(given)
+    before = text.transcript if text.translation is None else as_transcript(text.translation, text.transcript)
+    before, labels = rename_speakers(before, find_renames(found, base, edited))
+    applier = ChangeApplier(before)
     changed = {id(cue) for change in found for cue in change.before}
     others = [cue for cue in base if id(cue) not in changed]
-    is_read = any(segment.origin == "read" for segment in given.segments)
-    carry = _carried_whole if is_read else Carrying.carry
-    pins = [carry(carrying, change, number, others, is_all=not base) for change in reversed(found)]
-    changed_now = Stretches(cue for pin in pins for cue in pin.before)
+    is_read = any(segment.origin == "read" for segment in before.segments)
+    apply = _apply_to_kept_cues if is_read else ChangeApplier.apply
+    pins = [apply(applier, change, number, others, is_base_known=bool(base)) for change in reversed(found)]
+    changed_now = IntervalIndex(cue for pin in pins for cue in pin.before)
     older = [pin for pin in text.pins if not _is_replaced(pin, changed_now)]
     text = replace(text, renames={**text.renames, **labels})
     if text.translation is None:
-        carried = assembled(given, carrying.tokens, carrying.touched)
-        return replace(text, transcript=carried, pins=(*older, *pins))
-    carried_translation = as_translation(text.translation, carrying.tokens, carrying.touched)
-    told = [with_source(pin, correction.source, text.transcript) for pin in pins]
-    return replace(text, translation=carried_translation, pins=(*older, *told))
+        corrected = transcript_of(before, applier.tokens, applier.touched)
+        return replace(text, transcript=corrected, pins=(*older, *pins))
+    translation = as_translation(text.translation, applier.tokens, applier.touched)
+    pinned = [pin_to_source(pin, correction.source, text.transcript) for pin in pins]
+    return replace(text, translation=translation, pins=(*older, *pinned))
 
 
-def _carried_whole(carrying: Carrying, change: Change, number: int, others: Sequence[Cue], *, is_all: bool) -> Pin:
-    """Carry a change of an existing subtitle, whose cues stay as the user wrote them. Only what is said and sung in
-    them is text: names and sounds stand in the cues alone."""
-    pin = carrying.carry(Change(_words_of(change.before), _words_of(change.after)), number, others, is_all=is_all)
-    spoken = [cue.spoken for cue in pin.cues]
-    cues = tuple(cue.model_copy(update={"spoken": one}) for cue, one in zip(change.after, spoken, strict=True))
+def _apply_to_kept_cues(
+    applier: ChangeApplier, change: Change, number: int, others: Sequence[Cue], *, is_base_known: bool
+) -> Pin:
+    """Apply a change to an existing subtitle, whose cues stay as the user wrote them. The text has only their spoken
+    and sung words; names and sounds remain in the cues."""
+    words = Change(_spoken_lines(change.before), _spoken_lines(change.after))
+    pin = applier.apply(words, number, others, is_base_known=is_base_known)
+    cues = tuple(
+        cue.model_copy(update={"spoken": applied.spoken}) for cue, applied in zip(change.after, pin.cues, strict=True)
+    )
     return pin.model_copy(update={"id": change.id, "before": change.before, "cues": cues, "fixed": True})
 
 
-def _words_of(cues: Sequence[Cue]) -> tuple[Cue, ...]:
-    """Return the cues with a line for each text that is said or sung."""
+def _spoken_lines(cues: Sequence[Cue]) -> tuple[Cue, ...]:
+    """Return the cues with one line for each spoken or sung part."""
     return tuple(
         cue.model_copy(update={"lines": tuple(part.text for part in parts_of(cue.lines) if part.kind != "sound")})
         for cue in cues
     )
 
 
-def _cues(subtitles: Transcript | ReadCues | None) -> Sequence[Cue]:
-    """Return the cues that are shown."""
+def _shown_cues(subtitles: Transcript | ReadCues | None) -> Sequence[Cue]:
+    """Return the cues with text; none for a transcript or nothing."""
     return [cue for cue in subtitles.cues if cue.lines] if isinstance(subtitles, ReadCues) else ()
 
 
-def _is_replaced(old: Pin, changed: Stretches[Cue]) -> bool:
-    """Tell whether a later correction has changed what an earlier one left."""
+def _is_replaced(old: Pin, changed: IntervalIndex[Cue]) -> bool:
+    """Tell whether a later correction has changed the cues of an earlier one."""
     return any(cue.lines == left.lines or not old.fixed for left in old.cues for cue in changed.overlapping(left))
 
 
 def _with_document(
     text: Corrected, document: Transcript, base: Transcript | ReadCues | None, number: int, without: Collection[str]
 ) -> Corrected:
-    """Return the text with a corrected transcript, which wins over earlier corrections.
+    """Return the text with a corrected transcript, which prevails over earlier corrections.
 
-    Without a `base`, all of the document stands.
+    If the base is not known, or is the present transcript, the corrected document is the result as it is.
     """
     given = text.transcript
     known = base if isinstance(base, Transcript) else given
-    document = adopted(known, document)
-    told = document_changes(known, document)
-    found = [change for change in told if change.id not in without]
-    names = renames(found, *(document_cues(one) for one in (known, document)))
-    before, labels = renamed(given, names)
-    carrying = Carrying(before)
-    pins = [carrying.carry_document(change, number) for change in reversed(found)]
-    carried = assembled(before, carrying.tokens, carrying.touched)
-    if len(found) == len(told) and (known == given or not isinstance(base, Transcript)):
-        carried = document
-    older = [carrying.reworded(pin, pins) for pin in text.pins]
-    return replace(text, transcript=carried, pins=(*older, *pins), renames={**text.renames, **labels})
+    document = with_matching_words(known, document)
+    differing = document_changes(known, document)
+    found = [change for change in differing if change.id not in without]
+    before, labels = rename_speakers(given, find_renames(found, document_cues(known), document_cues(document)))
+    applier = ChangeApplier(before)
+    pins = [applier.apply_document_change(change, number) for change in reversed(found)]
+    corrected = transcript_of(before, applier.tokens, applier.touched)
+    if len(found) == len(differing) and (known == given or not isinstance(base, Transcript)):
+        corrected = document
+    older = [applier.reword(pin, pins) for pin in text.pins]
+    return replace(text, transcript=corrected, pins=(*older, *pins), renames={**text.renames, **labels})

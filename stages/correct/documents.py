@@ -1,4 +1,4 @@
-"""Compares two versions of a transcript: the segments that a user changed."""
+"""Compare two versions of a transcript, and find the segments that a user changed."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class DocumentChange:
 
     @property
     def id(self) -> str:
-        """Return a name of the change, made from its content."""
-        content = repr([[_content(one) for one in some] for some in (self.before, self.after)])
+        """Return the identifier of the change: a digest of its content."""
+        content = repr([[_content(segment) for segment in side] for side in (self.before, self.after)])
         return hashlib.sha256(content.encode()).hexdigest()[:ID_LENGTH]
 
     @property
     def keeps_times(self) -> bool:
         """Tell whether the user left the times as they were, so that those of another model are as good."""
-        times = [[(one.start_ms, one.end_ms) for one in some] for some in (self.before, self.after)]
-        known = {(word.start_ms, word.end_ms, word.text) for one in self.before for word in one.words}
-        same = [word for one in self.after for word in one.words if word.probability < 1]
-        return times[0] == times[1] and all((word.start_ms, word.end_ms, word.text) in known for word in same)
+        before, after = ([(segment.start_ms, segment.end_ms) for segment in side] for side in (self.before, self.after))
+        known = {(word.start_ms, word.end_ms, word.text) for segment in self.before for word in segment.words}
+        recognised = [word for segment in self.after for word in segment.words if word.probability < 1]
+        return before == after and all((word.start_ms, word.end_ms, word.text) in known for word in recognised)
 
     @property
     def has_speakers(self) -> bool:
-        """Tell whether the user gave something to another speaker."""
-        return [_speakers(one) for one in self.before] != [_speakers(one) for one in self.after]
+        """Tell whether the user changed a speaker."""
+        return [_speakers(segment) for segment in self.before] != [_speakers(segment) for segment in self.after]
 
 
 def document_changes(before: Transcript, after: Transcript) -> list[DocumentChange]:
@@ -47,26 +47,34 @@ def document_changes(before: Transcript, after: Transcript) -> list[DocumentChan
 
 def document_cues(segments: Transcript | Iterable[Segment]) -> tuple[Cue, ...]:
     """Return segments as cues of one line."""
-    some = segments.segments if isinstance(segments, Transcript) else segments
+    listed = segments.segments if isinstance(segments, Transcript) else segments
     return tuple(
-        Cue(start_ms=one.start_ms, end_ms=one.end_ms, lines=(one.text.strip(),), speaker=one.speaker) for one in some
+        Cue(
+            start_ms=segment.start_ms,
+            end_ms=segment.end_ms,
+            lines=(segment.text.strip(),),
+            speaker=segment.speaker,
+        )
+        for segment in listed
     )
 
 
-def adopted(base: Transcript, document: Transcript) -> Transcript:
-    """Return the corrected document. Where a segment's text was changed and its words were not, they follow the
-    text."""
+def with_matching_words(base: Transcript, document: Transcript) -> Transcript:
+    """Return the corrected document with segments whose text and words agree.
+
+    If a user changed only the text of a segment, its words follow the text; otherwise the text follows the words.
+    """
     before = {segment.id: segment for segment in base.segments}
     segments = []
     for segment in document.segments:
         old = before.get(segment.id)
         text = joined(segment.words)
         if segment.words and text != segment.text.strip():
+            with_own_text = segment.model_copy(update={"text": text})
             if old is not None and old.words == segment.words:
-                before_it = segment.model_copy(update={"text": text})
-                segment = with_words(segment, rewritten(before_it, segment.text, probability=1.0).words)
+                segment = with_words(segment, rewritten(with_own_text, segment.text, probability=1.0).words)
             else:
-                segment = segment.model_copy(update={"text": text})
+                segment = with_own_text
         segments.append(segment)
     return document.model_copy(update={"segments": in_order(segments)})
 

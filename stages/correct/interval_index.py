@@ -1,4 +1,4 @@
-"""Finds which of many stretches of time overlap another one, without looking at all of them."""
+"""Find which of many intervals overlap another one, by binary search."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class HasTimes(Protocol):
 Timed = TypeVar("Timed", bound=HasTimes)
 
 
-class Stretches(Generic[Timed]):
-    """Stretches of time, which may overlap each other."""
+class IntervalIndex(Generic[Timed]):
+    """Intervals of time, which may overlap each other."""
 
-    def __init__(self, stretches: Iterable[Timed]) -> None:
-        self._ordered = sorted(stretches, key=lambda stretch: stretch.start_ms)
-        self._starts = [stretch.start_ms for stretch in self._ordered]
-        self._latest_ends = list(accumulate((stretch.end_ms for stretch in self._ordered), max))
+    def __init__(self, intervals: Iterable[Timed]) -> None:
+        self._ordered = sorted(intervals, key=lambda interval: interval.start_ms)
+        self._starts = [interval.start_ms for interval in self._ordered]
+        self._latest_ends = list(accumulate((interval.end_ms for interval in self._ordered), max))
 
     def overlapping(self, other: HasTimes) -> list[Timed]:
-        """Return the stretches that have time in common with another one, in order."""
+        """Return the intervals that overlap another one, in order of their starts."""
         first, end = bisect_right(self._latest_ends, other.start_ms), bisect_left(self._starts, other.end_ms)
-        return [stretch for stretch in self._ordered[first:end] if stretch.end_ms > other.start_ms]
+        return [interval for interval in self._ordered[first:end] if interval.end_ms > other.start_ms]

@@ -1,23 +1,31 @@
-"""Finds speakers whom a user renamed throughout, and renames them in a text that may have other labels."""
+"""Find speakers whom a user renamed in every cue, and rename them in a transcript that may have other labels."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from shared.documents.cue import Cue
 from shared.documents.transcript import Segment, Transcript
 from stages.correct.changes import Change
 from stages.correct.documents import DocumentChange, document_cues
-from stages.correct.stretches import Stretches
-
-Renames = Mapping[str, tuple[str, Sequence[Cue]]]
-"""By old name: the new one, and the cues that were the old one's."""
+from stages.correct.interval_index import IntervalIndex
 
 
-def renames(found: Iterable[Change | DocumentChange], base: Sequence[Cue], edited: Sequence[Cue]) -> Renames:
-    """Return the speakers who have another name in each cue of theirs."""
-    given: dict[str, set[str]] = {}
+@dataclass(frozen=True)
+class Rename:
+    """A speaker's new name, and the cues in which the speaker had the old one."""
+
+    name: str
+    cues: tuple[Cue, ...]
+
+
+def find_renames(
+    found: Iterable[Change | DocumentChange], base: Sequence[Cue], edited: Sequence[Cue]
+) -> tuple[Rename, ...]:
+    """Return a rename for each speaker who has the same new name in all of the changed cues and the old one in none."""
+    new_names: dict[str, set[str]] = {}
     for change in found:
         pair = (
             (change.before, change.after) if isinstance(change, Change)
@@ -25,38 +33,40 @@ def renames(found: Iterable[Change | DocumentChange], base: Sequence[Cue], edite
         )  # fmt: skip
         for old, new in zip(*pair, strict=False):
             if old.speaker and new.speaker and old.speaker != new.speaker:
-                given.setdefault(old.speaker, set()).add(new.speaker)
-    left = {cue.speaker for cue in edited}
-    return {
-        old: (names.pop(), [cue for cue in base if cue.speaker == old])
-        for old, names in given.items()
-        if len(names) == 1 and old not in left
-    }
+                new_names.setdefault(old.speaker, set()).add(new.speaker)
+    remaining = {cue.speaker for cue in edited}
+    return tuple(
+        Rename(names.pop(), tuple(cue for cue in base if cue.speaker == old))
+        for old, names in new_names.items()
+        if len(names) == 1 and old not in remaining
+    )
 
 
-def renamed(transcript: Transcript, names: Renames) -> tuple[Transcript, dict[str, str]]:
-    """Return the transcript with the new names, and the labels that got them: those that speak most in the cues of
-    the renamed speaker."""
+def rename_speakers(transcript: Transcript, renames: Iterable[Rename]) -> tuple[Transcript, dict[str, str]]:
+    """Return the transcript with the new names, and the new name of each label that got one.
+
+    A new name goes to the label that speaks most in the cues of the renamed speaker.
+    """
     labels: dict[str, str] = {}
-    for name, cues in names.values():
-        if (label := _label(transcript, cues)) is not None:
-            labels[label] = name
+    for rename in renames:
+        if (label := _label(transcript, rename.cues)) is not None:
+            labels[label] = rename.name
     if not labels:
         return transcript, {}
-    return transcript.model_copy(
-        update={"segments": tuple(_renamed(one, labels) for one in transcript.segments)}
-    ), labels
+    segments = tuple(_renamed(segment, labels) for segment in transcript.segments)
+    return transcript.model_copy(update={"segments": segments}), labels
 
 
 def _label(transcript: Transcript, cues: Sequence[Cue]) -> str | None:
-    heard: Counter[str] = Counter()
-    segments = Stretches(transcript.segments)
+    """Return the speaker who speaks longest in these cues, by the transcript; None without one."""
+    spoken_ms: Counter[str] = Counter()
+    segments = IntervalIndex(transcript.segments)
     for cue in cues:
         for segment in segments.overlapping(cue):
             shared_ms = min(segment.end_ms, cue.end_ms) - max(segment.start_ms, cue.start_ms)
             if segment.speaker and shared_ms > 0:
-                heard[segment.speaker] += shared_ms
-    return max(heard, key=lambda one: (heard[one], one)) if heard else None
+                spoken_ms[segment.speaker] += shared_ms
+    return max(spoken_ms, key=lambda label: (spoken_ms[label], label)) if spoken_ms else None
 
 
 def _renamed(segment: Segment, labels: Mapping[str, str]) -> Segment:

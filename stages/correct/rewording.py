@@ -1,4 +1,4 @@
-"""Gives the lines of a cue the words of a later correction, and leaves their marks and breaks where they are."""
+"""Put other words into the lines of a cue, and leave its marks and line breaks where they are."""
 
 from __future__ import annotations
 
@@ -6,47 +6,47 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from stages.toolkit.cues.marks import DIALOGUE_MARK, said_in
+from stages.toolkit.cues.marks import DIALOGUE_MARK, words_of_lines
 from stages.toolkit.text.word_times import bare
 
 _WORD_OR_SOUND = re.compile(r"\[[^\[\]]*\]|\S+")
 
 
-def reworded(lines: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
-    """Return the lines with other words: each stands where the one that it replaces stood, a new one behind its
-    neighbour. The same words in other parts, as in scripts without spaces, change nothing."""
-    if "".join(said_in(lines).split()) == "".join(words):
+def reword(lines: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
+    """Return the lines with other words. A word takes the place of the one that it replaces; a new one follows the word
+    before it. Words that differ only in how they are divided, as in scripts without spaces, change nothing."""
+    if "".join(words_of_lines(lines).split()) == "".join(words):
         return tuple(lines)
     parts = [(number, part) for number, line in enumerate(lines) for part in _WORD_OR_SOUND.findall(line)]
-    said = [place for place, (_, part) in enumerate(parts) if bare(part).isalnum() and not part.startswith("[")]
-    if not said:
+    spoken = [place for place, (_, part) in enumerate(parts) if bare(part).isalnum() and not part.startswith("[")]
+    if not spoken:
         return tuple(lines)
-    written = [[part] for _, part in parts]
-    heard = [bare(parts[place][1]) for place in said]
-    matcher = SequenceMatcher(None, heard, [bare(word) for word in words], autojunk=False)
-    first: Sequence[str] = ()  # in front of all that stood there
+    new_parts = [[part] for _, part in parts]
+    old_words = [bare(parts[place][1]) for place in spoken]
+    matcher = SequenceMatcher(None, old_words, [bare(word) for word in words], autojunk=False)
+    opening: Sequence[str] = ()  # new words before all old ones
     for kind, i1, i2, j1, j2 in matcher.get_opcodes():
         if kind == "equal":
-            for place, word in zip(said[i1:i2], words[j1:j2], strict=True):
-                written[place] = [_with_mark(parts[place][1], word)]
+            for place, word in zip(spoken[i1:i2], words[j1:j2], strict=True):
+                new_parts[place] = [_with_mark(parts[place][1], word)]
             continue
-        for place in said[i1:i2]:
-            written[place] = []
+        for place in spoken[i1:i2]:
+            new_parts[place] = []
         if i1 < i2:
-            written[said[i1]] = list(words[j1:j2])
+            new_parts[spoken[i1]] = list(words[j1:j2])
         elif i1:
-            written[said[i1 - 1]] += words[j1:j2]
+            new_parts[spoken[i1 - 1]] += words[j1:j2]
         else:
-            first = words[j1:j2]
-    written[said[0]] = [*first, *written[said[0]]]
-    made = (
-        " ".join(word for (line, _), some in zip(parts, written, strict=True) if line == number for word in some)
+            opening = words[j1:j2]
+    new_parts[spoken[0]] = [*opening, *new_parts[spoken[0]]]
+    new_lines = (
+        " ".join(word for (line, _), some in zip(parts, new_parts, strict=True) if line == number for word in some)
         for number in range(len(lines))
     )
-    return tuple(line for line in made if line)
+    return tuple(line for line in new_lines if line)
 
 
 def _with_mark(before: str, word: str) -> str:
-    """Return the word with the mark of a dialogue that stood in front of it."""
+    """Return the word with the dialogue mark that the word before the change had."""
     is_marked = before.startswith(DIALOGUE_MARK) and not word.startswith(DIALOGUE_MARK)
     return DIALOGUE_MARK + word if is_marked else word

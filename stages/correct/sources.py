@@ -1,4 +1,4 @@
-"""Pins a corrected translation to the sentences that it translates, and tells whether they still say the same."""
+"""Pin a corrected translation to the sentence that it translates, and tell whether that sentence has changed since."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from shared.documents.pins import Pin
 from shared.documents.transcript import Segment, Transcript
 from stages.toolkit.text.word_times import bare, tokens_of
 
-_SHARED_MS = 200  # less of a segment in the time of a cue is the next sentence
-_AROUND_MS = 2_000  # another recogniser may hear the same sentence so much sooner or later
+_SHARED_MS = 200  # a segment that shares less with a cue belongs to the next sentence
+_AROUND_MS = 2_000  # another recogniser may time the same sentence so much earlier or later
 
 
-def with_source(pin: Pin, then: Transcript | None, now: Transcript) -> Pin:
-    """Return the pin with the sentence of the transcript `then`, and the present one if it says something else."""
-    if then is None:
+def pin_to_source(pin: Pin, source: Transcript | None, current: Transcript) -> Pin:
+    """Return the pin with its sentence of the transcript `source`, which was translated when the user corrected it. If
+    `current` has other words there, the pin also has its present sentence."""
+    if source is None:
         return pin
     cues = pin.before or pin.cues
     start_ms, end_ms = cues[0].start_ms, max(cue.end_ms for cue in cues)
-    sentence = _text(then, start_ms, end_ms)
-    around = _text(now, start_ms - _AROUND_MS, end_ms + _AROUND_MS)
-    if _heard(sentence) in _heard(around):
+    sentence = _text(source, start_ms, end_ms)
+    around = _text(current, start_ms - _AROUND_MS, end_ms + _AROUND_MS)
+    if _bare_words(sentence) in _bare_words(around):
         return pin.model_copy(update={"source": sentence})
-    return pin.model_copy(update={"source": sentence, "source_now": _text(now, start_ms, end_ms)})
+    return pin.model_copy(update={"source": sentence, "source_now": _text(current, start_ms, end_ms)})
 
 
 def _text(transcript: Transcript, start_ms: int, end_ms: int) -> str:
-    """Return the text of the segments in a stretch of time."""
+    """Return the text of the segments in an interval."""
 
     def inside() -> Iterator[Segment]:
         for segment in transcript.segments:
@@ -37,6 +38,6 @@ def _text(transcript: Transcript, start_ms: int, end_ms: int) -> str:
     return " ".join(segment.text.strip() for segment in inside())
 
 
-def _heard(text: str) -> str:
-    """Return a text without marks and letter case, a space on both sides of each word."""
+def _bare_words(text: str) -> str:
+    """Return the words of a text without marks and letter case, with a space on both sides of each."""
     return f" {' '.join(bare(token) for token, _ in tokens_of(text))} "

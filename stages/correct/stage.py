@@ -1,4 +1,5 @@
-"""Carry a user's corrections into a text: new words get times from the old ones, all others keep theirs."""
+"""Apply a user's corrections to a transcript or its translation. New words get times from the old ones; all other words
+keep theirs."""
 
 from __future__ import annotations
 
@@ -20,16 +21,17 @@ from shared.files import write_atomically
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
 from shared.text.timecode import timecode
 
-_BEGIN = 4_000  # characters in which a cue sheet names its cues
-_SHOWN = 60
+_HEAD_BYTES = 4_000  # a cue sheet has the field `cues` within them
+_MOST_QUOTED = 60  # characters of a text in a message
 
 
 class CorrectInputs(Files):
-    """`transcript` as it was made, and `translation` if that is to be corrected; `rttm`: the speakers' turns.
+    """`transcript` as the stages made it, and `translation` if that is to be corrected; `rttm`: the speakers' turns.
 
-    `corrections`: corrected files, oldest first, each a subtitle file in any format or a transcript. `bases`: the same
-    before the user's changes; a base with the content of its correction is not known. `sources`: the transcript that
-    each corrected translation was made for; the content of the base stands for one that is not known.
+    `corrections`: the corrected files, oldest first, each a subtitle file in any format or a transcript. `bases`: the
+    same files before the user's changes, in the same order; a base with the content of its correction means that the
+    base is not known. `sources`: the transcript from which each corrected translation was made; a source with the
+    content of its base means that it is not known.
     """
 
     transcript: Path
@@ -41,15 +43,16 @@ class CorrectInputs(Files):
 
 
 class CorrectParams(Params):
-    """Corrections that are not used."""
+    """Parameters of the stage."""
 
     without: tuple[str, ...] = Field((), description="the ids of single corrections that are not used")
 
 
 class CorrectOutputs(Files):
-    """`transcript`, or `translation`, with the corrections, and its plain `text`, one segment a line.
+    """`transcript` or `translation` with the corrections, and its plain `text`, one segment a line.
 
-    `pins`: `shared.documents.pins.Pins`, the corrections with their places; `rttm`: the turns with speakers' new names.
+    `pins`: `shared.documents.pins.Pins`, the corrections with their places; `rttm`: the turns with the speakers' new
+    names.
     """
 
     text: Path
@@ -64,7 +67,8 @@ CorrectJob = Job[CorrectInputs, CorrectParams]
 
 @dataclass(frozen=True)
 class Correction:
-    """A corrected file, the same before the changes, and the transcript that it translates; None if not known."""
+    """A corrected file, the file before the changes (`base`), and the transcript that it translates (`source`). The
+    latter two are None if they are not known."""
 
     edited: Transcript | ReadCues
     base: Transcript | ReadCues | None = None
@@ -73,7 +77,7 @@ class Correction:
 
 @dataclass(frozen=True)
 class Corrected:
-    """A text with corrections, a pin for each, and the speakers' new names by label."""
+    """A corrected text, a pin for each correction, and the speakers' new names by label."""
 
     transcript: Transcript
     translation: Translation | None = None
@@ -92,23 +96,22 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: CorrectJob) -> CorrectOutputs:
-    """Return the text with the corrections in their order: each changes only the places where it differs from its
-    base."""
+    """Apply the corrections in their order. Each changes only the places where it differs from its base."""
     transcript, translation = _read(job)
-    found = engine.correct(transcript, translation, list(_corrections(engine, job.inputs)), job.params.without)
-    stale = [pin for pin in found.pins if pin.source_now is not None]
+    corrected = engine.correct(transcript, translation, list(_corrections(engine, job.inputs)), job.params.without)
+    stale = [pin for pin in corrected.pins if pin.source_now is not None]
     for pin in stale:
         cues = pin.cues or pin.before
-        text = " / ".join(line for cue in pin.cues for line in cue.lines)[:_SHOWN]
-        then, now = (pin.source or "")[:_SHOWN], (pin.source_now or "")[:_SHOWN]
+        text = " / ".join(line for cue in pin.cues for line in cue.lines)[:_MOST_QUOTED]
+        then, now = (pin.source or "")[:_MOST_QUOTED], (pin.source_now or "")[:_MOST_QUOTED]
         job.warn(
             f"the correction `{text}` at {timecode(cues[0].start_ms)} was made for `{then}`, which is now `{now}`; the"
             " correction is kept; check it"
         )
-    job.note("corrections", len(found.pins))
+    job.note("corrections", len(corrected.pins))
     if stale:
         job.note("source_changed", len(stale))
-    return _write(job, found)
+    return _write(job, corrected)
 
 
 def _read(job: CorrectJob) -> tuple[Transcript, Translation | None]:
@@ -117,23 +120,28 @@ def _read(job: CorrectJob) -> tuple[Transcript, Translation | None]:
 
 
 def _corrections(engine: Engine, inputs: CorrectInputs) -> Iterator[Correction]:
+    """Yield the corrections in their order. Raises `StageError` for a transcript that is no longer valid."""
     for edited, base, source in zip_longest(inputs.corrections, inputs.bases, inputs.sources):
         content = edited.read_bytes()
-        known = base if base and base.read_bytes() != content else None
-        if _is_document(content):
-            yield Correction(_document(edited), Transcript.read(known) if known else None)
+        known_base = base if base and base.read_bytes() != content else None
+        if _is_transcript(content):
+            yield Correction(_transcript(edited), Transcript.read(known_base) if known_base else None)
             continue
-        then = Transcript.read(source) if source and base and source.read_bytes() != base.read_bytes() else None
-        yield Correction(engine.read(edited), engine.read(known) if known else None, then)
+        is_source_known = source and base and source.read_bytes() != base.read_bytes()
+        yield Correction(
+            engine.read(edited),
+            engine.read(known_base) if known_base else None,
+            Transcript.read(source) if is_source_known else None,
+        )
 
 
-def _is_document(content: bytes) -> bool:
+def _is_transcript(content: bytes) -> bool:
     """Tell whether a file is a transcript, and not a cue sheet or another subtitle file."""
-    begin = content[:_BEGIN].decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
-    return begin.startswith("{") and '"cues"' not in begin
+    head = content[:_HEAD_BYTES].decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    return head.startswith("{") and '"cues"' not in head
 
 
-def _document(path: Path) -> Transcript:
+def _transcript(path: Path) -> Transcript:
     try:
         return Transcript.read(path)
     except DocumentError as error:
@@ -146,42 +154,42 @@ def _document(path: Path) -> Transcript:
 
 
 def stub(job: CorrectJob) -> CorrectOutputs:
-    """Return the text unchanged: only the library reads subtitles."""
+    """Write the text unchanged; only a backend reads subtitles."""
     return _write(job, Corrected(*_read(job)))
 
 
-def _write(job: CorrectJob, found: Corrected) -> CorrectOutputs:
-    out, translation = job.out_dir, found.translation
-    job.note("language", translation.target if translation else found.transcript.language)
+def _write(job: CorrectJob, corrected: Corrected) -> CorrectOutputs:
+    out, translation = job.out_dir, corrected.translation
+    job.note("language", translation.target if translation else corrected.transcript.language)
     text = out / ("translation.txt" if translation else "transcript.txt")
-    segments = translation.segments if translation else found.transcript.segments
+    segments = translation.segments if translation else corrected.transcript.segments
     write_atomically(text, "".join(f"{segment.text}\n" for segment in segments).encode())
     return CorrectOutputs(
         text=text,
-        pins=Pins(pins=found.pins).write(out / "pins.json"),
-        transcript=None if translation else found.transcript.write(out / "transcript.json"),
+        pins=Pins(pins=corrected.pins).write(out / "pins.json"),
+        transcript=None if translation else corrected.transcript.write(out / "transcript.json"),
         translation=translation.write(out / "translation.json") if translation else None,
-        rttm=_turns(job.inputs.rttm, found.renames, out) if job.inputs.rttm else None,
+        rttm=_write_turns(job.inputs.rttm, corrected.renames, out) if job.inputs.rttm else None,
     )
 
 
-def _turns(rttm: Path, names: Mapping[str, str], out: Path) -> Path:
+def _write_turns(rttm: Path, names: Mapping[str, str], out: Path) -> Path:
     """Write the turns with the speakers' new names."""
     text = rttm.read_text(encoding="utf-8")
     if names:
         file_id = next((line.split()[1] for line in text.splitlines() if line.startswith("SPEAKER ")), "audio")
         turns = [
-            turn.model_copy(update={"speaker": _one_field(names.get(turn.speaker, turn.speaker))})
+            turn.model_copy(update={"speaker": _rttm_field(names.get(turn.speaker, turn.speaker))})
             for turn in from_rttm(text)
         ]
         text = to_rttm(turns, file_id)
-    place = out / rttm.name if rttm.suffix == ".rttm" else out / "speakers.rttm"
-    write_atomically(place, text.encode())
-    return place
+    path = out / rttm.name if rttm.suffix == ".rttm" else out / "speakers.rttm"
+    write_atomically(path, text.encode())
+    return path
 
 
-def _one_field(name: str) -> str:
-    """Return a name for a field of RTTM, which white space would end."""
+def _rttm_field(name: str) -> str:
+    """Return a name without white space, which would end a field of RTTM."""
     return "_".join(name.split())
 
 

@@ -1,4 +1,4 @@
-"""Shows a translation as a transcript, so that corrections are carried into both in the same way."""
+"""Convert a translation to a transcript and back, so that corrections are applied to both in the same way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stages.correct.tokens import Token
 
 
 def as_transcript(translation: Translation, transcript: Transcript) -> Transcript:
-    """Return the translation with the segments' times. Its words have none of their own."""
+    """Return the translation as a transcript with the segments' times and without word times."""
     texts = {segment.id: segment.text for segment in translation.segments}
     segments = tuple(
         segment.model_copy(update={"text": texts.get(segment.id, ""), "words": ()}) for segment in transcript.segments
@@ -19,7 +19,8 @@ def as_transcript(translation: Translation, transcript: Transcript) -> Transcrip
 
 
 def as_translation(translation: Translation, tokens: Sequence[Token], touched: Set[int]) -> Translation:
-    """Return the translation with the text of the tokens. New ones go to the segment before them, else the next."""
+    """Return the translation with the text of the tokens. A token without a segment goes to the segment of the token
+    before it, or of the first token that has one."""
     texts: dict[int, str] = {}
     number = next((token.segment for token in tokens if token.segment is not None), 0)
     changed = set(touched)

@@ -26,7 +26,7 @@ from stages.subtitle.speakers import speakers
 from stages.subtitle.spoken_times import translated
 from stages.subtitle.stage import Wishes
 from stages.subtitle.times import Laid, needed_ms, set_times
-from stages.toolkit.cues.marks import NOTE, between_notes, bracketed
+from stages.toolkit.cues.marks import NOTE, in_brackets, with_notes
 from stages.toolkit.cues.words import Piece, fitted, spoken
 
 _LABEL_MS = 2_000  # a sound is told of for so long, however long it lasts
@@ -63,7 +63,7 @@ def _as_song(laid: Laid, wishes: Wishes) -> Laid:
         return replace(laid, italic=True)
     if wishes.songs != "mark":
         return laid
-    return replace(laid, lines=between_notes(laid.lines))
+    return replace(laid, lines=with_notes(laid.lines))
 
 
 class _Names:
@@ -83,7 +83,7 @@ class _Names:
                 yield piece
                 continue
             self._last = piece.speaker
-            name = bracketed(self._name(piece.speaker))
+            name = in_brackets(self._name(piece.speaker))
             together = f"{name} {piece.text}"
             if places(together) <= self._line_length:  # a line must not end between them
                 yield replace(piece, text=together, joined=False)
@@ -100,7 +100,7 @@ class _Names:
 def _labels(labels: Sequence[Label], music: str, limits: Limits, end_ms: int) -> Iterator[Laid]:
     """Yield a cue for each sound that fits into a line."""
     for label in labels:
-        text = bracketed(music if label.heard == "music" else label.text)
+        text = in_brackets(music if label.heard == "music" else label.text)
         if places(text) <= limits.line_length and label.start_ms < end_ms:
             stays = max(needed_ms(places(text), limits), _LABEL_MS)
             last = min(max(label.end_ms, label.start_ms + 1), label.start_ms + stays, end_ms)

@@ -13,7 +13,7 @@ from shared.documents.cue import Cue, ReadCues
 from shared.documents.pins import Pin
 from shared.documents.speech import Region
 from stages.subtitle.times import Laid
-from stages.toolkit.cues.marks import said_in
+from stages.toolkit.cues.marks import words_of_lines
 from stages.toolkit.cues.words import Piece
 from stages.toolkit.text.word_times import bare, tokens_of
 
@@ -65,7 +65,7 @@ def shows(cues: Sequence[Cue], pin: Pin) -> bool:
 
 
 def _said(cues: Sequence[Cue]) -> str:
-    return " ".join(word for cue in cues for word in said_in(cue.lines).split())
+    return " ".join(word for cue in cues for word in words_of_lines(cue.lines).split())
 
 
 def is_same(cues: Sequence[Cue], read: ReadCues) -> bool:
@@ -86,7 +86,7 @@ def _place(pieces: Sequence[Piece], pin: Pin) -> tuple[int, int]:
     if not times:
         return 0, 0
     start_ms, end_ms = min(one.start_ms for one in times), max(one.end_ms for one in times)
-    wanted = _heard(token for cue in pin.cues for token, _ in tokens_of(said_in(cue.lines)))
+    wanted = _heard(token for cue in pin.cues for token, _ in tokens_of(words_of_lines(cue.lines)))
     near = [
         n for n, one in enumerate(pieces) if start_ms - _AROUND_MS < one.end_ms and one.start_ms < end_ms + _AROUND_MS
     ]
@@ -124,6 +124,6 @@ def _fixed(pin: Pin, speaker_of: Callable[[Cue], str | None]) -> Iterator[Laid]:
 
 def _is_removed(laid: Laid, pin: Pin) -> bool:
     """Tell whether a sound is one that a correction removed or changed."""
-    if said_in(laid.lines):
+    if words_of_lines(laid.lines):
         return False
     return any(cue.lines == laid.lines and abs(cue.start_ms - laid.start_ms) < _SOUND_MS for cue in pin.before)

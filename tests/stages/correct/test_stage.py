@@ -17,9 +17,9 @@ from shared.documents.transcript import Segment, Transcript, Word
 from shared.documents.translation import TranslatedSegment, Translation
 from shared.stage import Job, StageError
 from stages.correct.corrections import Corrections
-from stages.correct.rewording import reworded
+from stages.correct.rewording import reword
 from stages.correct.stage import Corrected, CorrectInputs, Correction, CorrectParams, run
-from stages.toolkit.cues.marks import between_notes, said_in
+from stages.toolkit.cues.marks import with_notes, words_of_lines
 from tests.conftest import examples
 from tests.fakes.listener import Audience
 
@@ -60,7 +60,7 @@ def cues_of(transcript: Transcript, size: int = 4) -> list[Cue]:
     ]  # fmt: skip
 
 
-def carry(transcript: Transcript, base: list[Cue], cues: list[Cue]) -> Transcript:
+def apply(transcript: Transcript, base: list[Cue], cues: list[Cue]) -> Transcript:
     """Return the transcript with the corrections of one subtitle file."""
     correction = Correction(ReadCues(cues=tuple(cues)), ReadCues(cues=tuple(base)))
     return ENGINE.correct(transcript, None, [correction]).transcript
@@ -72,7 +72,7 @@ def words_of(transcript: Transcript) -> list[Word]:
 
 def carried(cues: list[Cue], transcript: Transcript | None = None) -> Transcript:
     transcript = transcript or a_transcript()
-    found = carry(transcript, cues_of(transcript), cues)
+    found = apply(transcript, cues_of(transcript), cues)
     for one, other in pairwise(words_of(found)):
         assert one.start_ms <= other.start_ms
         assert one.start_ms <= one.end_ms
@@ -153,7 +153,7 @@ def test_scripts_without_spaces_are_compared_by_cluster() -> None:
 def test_a_correction_holds_on_what_another_model_heard() -> None:
     base = cues_of(a_transcript())
     other = a_transcript(SAID.replace("old", "cold").replace("went", "want"))
-    found = carry(other, base, with_text(base, 0, "we saw the young"))
+    found = apply(other, base, with_text(base, 0, "we saw the young"))
     assert " ".join(w.text for w in words_of(found)) == SAID.replace("old", "young").replace("went", "want")
 
 
@@ -177,7 +177,7 @@ def test_whatever_is_edited_the_corrected_words_are_those_of_the_subtitles(data:
         if change != "drop":
             cues.append(cue)
     base = cues_of(transcript, 4)
-    found = carry(transcript, base, cues)
+    found = apply(transcript, base, cues)
     assert "".join(w.text for w in words_of(found)) == "".join("".join(cue.lines) for cue in cues).replace(" ", "")
     assert found.text.split() == " ".join(segment.text for segment in found.segments).split()
 
@@ -227,7 +227,7 @@ def shown_to_who_does_not_hear(transcript: Transcript) -> list[Cue]:
                 "roars]",
             ),
         ),
-        third.model_copy(update={"lines": between_notes(third.lines)}),
+        third.model_copy(update={"lines": with_notes(third.lines)}),
         fourth,
     ]
 
@@ -236,19 +236,19 @@ def test_marks_and_labels_of_subtitles_do_not_become_words() -> None:
     transcript = a_transcript()
     told = shown_to_who_does_not_hear(transcript)
     edited = [cue.model_copy(update={"end_ms": cue.end_ms + 1}) for cue in told]  # each one was touched
-    assert words_of(carry(transcript, told, edited)) == words_of(transcript)
+    assert words_of(apply(transcript, told, edited)) == words_of(transcript)
     named = [
         cue.model_copy(update={"lines": (cue.lines[0].replace("Speaker 1", "Ann"), *cue.lines[1:])}) for cue in told
     ]
-    assert carry(transcript, told, named) == transcript
+    assert apply(transcript, told, named) == transcript
 
 
 def test_a_sound_that_was_deleted_takes_no_word_along() -> None:
     transcript = a_transcript()
     told = shown_to_who_does_not_hear(transcript)
-    assert carry(transcript, told, told[:2] + told[3:]) == transcript
+    assert apply(transcript, told, told[:2] + told[3:]) == transcript
     other = [*told[:2], told[2].model_copy(update={"lines": ("[thunder]",)}), *told[3:]]
-    assert carry(transcript, told, other) == transcript
+    assert apply(transcript, told, other) == transcript
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_a_sound_that_was_deleted_takes_no_word_along() -> None:
     ],
 )
 def test_what_a_cue_says_is_its_text_without_marks(lines: tuple[str, ...], said: str) -> None:
-    assert " ".join(said_in(lines).split()) == said
+    assert " ".join(words_of_lines(lines).split()) == said
 
 
 def corrected(transcript: Transcript, *corrections: Correction, translation: Translation | None = None) -> Corrected:
@@ -395,4 +395,4 @@ def test_a_single_correction_is_left_out_by_its_id() -> None:
 def test_a_fixed_cue_takes_the_words_of_a_later_correction_into_its_lines(
     lines: tuple[str, ...], words: str, wanted: tuple[str, ...]
 ) -> None:
-    assert reworded(lines, words.split()) == wanted
+    assert reword(lines, words.split()) == wanted

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.documents.speech import Region
-from stages.correct.stretches import Stretches
+from stages.correct.interval_index import IntervalIndex
 from stages.correct.timeline import Timeline
 from stages.correct.tokens import Token
 
@@ -25,7 +25,7 @@ def test_tokens_are_found_by_time_after_any_change(
     for first, count, made in changes:
         first = min(first, len(expected))
         last = min(first + count, len(expected))
-        timeline.put(first, last, made)
+        timeline.replace(first, last, made)
         expected[first:last] = made
         assert timeline.tokens == expected
         assert timeline.inside(start_ms, end_ms) == [
@@ -38,7 +38,7 @@ def test_tokens_are_found_by_time_after_any_change(
 @given(TOKENS, TIMES, TIMES)
 def test_overlapping_stretches_are_found(tokens: list[Token], start_ms: int, length: int) -> None:
     wanted = Region(start_ms=start_ms, end_ms=start_ms + length)
-    found = Stretches(tokens).overlapping(wanted)
+    found = IntervalIndex(tokens).overlapping(wanted)
     expected = [token for token in tokens if token.start_ms < wanted.end_ms and token.end_ms > start_ms]
     assert sorted(map(_times, found)) == sorted(map(_times, expected))
 

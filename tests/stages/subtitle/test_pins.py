@@ -20,7 +20,7 @@ from stages.correct.stage import Corrected, Correction
 from stages.subtitle.layout import Pysubs2Writer
 from stages.subtitle.pinned import shows
 from stages.subtitle.stage import Corrections, SubtitleInputs, SubtitleParams, Wishes, run
-from stages.toolkit.cues.marks import said_in
+from stages.toolkit.cues.marks import words_of_lines
 from tests.conftest import examples
 from tests.fakes.listener import Audience
 
@@ -67,7 +67,7 @@ def corrected(transcript: Transcript, base: Sequence[Cue], edited: Sequence[Cue]
 
 
 def words_in(cues: Sequence[Cue]) -> Counter[str]:
-    return Counter(word for cue in cues for word in said_in(cue.lines).split())
+    return Counter(word for cue in cues for word in words_of_lines(cue.lines).split())
 
 
 def edited_at_random(data: st.DataObject, cues: Sequence[Cue]) -> list[Cue]:
