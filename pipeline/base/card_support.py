@@ -65,7 +65,8 @@ def usable_hardware(hardware: Hardware, libraries: Mapping[str, CardLibrary], en
     """Return the machine with the cards that work is placed on, and why some libraries compute on none of them.
 
     They are those that the user's variable leaves, and among these the ones on which the most libraries compute: an
-    old card beside a new one is left alone. A card on which no library computes counts as none.
+    old card beside a new one is left alone. A card on which no library computes counts as none. Where the driver's tool
+    fails, no library computes on a card, for the reason that the tool gives.
     """
     system, machine = hardware.system, hardware.machine
     visible = visible_cards(hardware.cuda, environ.get(VISIBLE))
@@ -78,6 +79,8 @@ def usable_hardware(hardware: Hardware, libraries: Mapping[str, CardLibrary], en
     fewest = min(map(len, problems.values()), default=0)
     best = tuple(card for card in visible if len(problems[card]) == fewest < len(libraries))
     reasons = problems[(best or visible)[0]] if visible else {}
+    if hardware.card_trouble and not hardware.cuda:
+        reasons = dict.fromkeys(libraries, hardware.card_trouble)
     return hardware.model_copy(update={"cuda": best, "card_problems": reasons})
 
 

@@ -6,7 +6,6 @@ driver's library: decision 0022. A card is known by its UUID: the numbers of the
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
@@ -29,6 +28,7 @@ _OLD_FIELDS = (
     "memory.total",
     "driver_version",
 )  # drivers before 510 refuse the question for a field that they do not know
+_NO_CARD = "No devices were found"  # the tool's words where there is a driver and no card, with a failure as its status
 _UUID = re.compile(r"GPU-[0-9a-fA-F-]{36}")
 _LISTED_CARD = re.compile(r"GPU \d+: .*\(UUID: (?P<uuid>GPU-[^)]+)\)")
 _LISTED_SLICE = re.compile(r"MIG (?P<profile>\S*?(?P<gb>\d+)gb\S*)\s.*\(UUID: (?P<uuid>MIG-[^)]+)\)")
@@ -39,7 +39,7 @@ class Card(Frozen):
 
     name: str
     memory_mib: int | None = None
-    uuid: str = ""
+    uuid: str = ""  # what CUDA takes for it: its UUID, or its number where nothing tells the UUID
     capability: str = ""  # compute capability: `8.6`
     driver: str = ""
     slice_of: str = ""  # the UUID of the card, for a slice
@@ -83,12 +83,14 @@ def find_traces(path: str | None, devices: Path = Path("/dev"), driver: Path = P
     """Return what shows without asking any program that the cards may have changed: device files, the driver's
     version, the tool. Empty on a machine without NVIDIA's driver. Takes microseconds."""
     files = [file.name for pattern in ("nvidia[0-9]*", "dxg") for file in sorted(devices.glob(pattern))]
-    with contextlib.suppress(OSError):  # inside WSL2 and on Windows there is no such file
-        files += (driver / "version").read_text(encoding="utf-8", errors="replace").splitlines()[:1]
     tool = find_tool(path)
-    if files == ["dxg"] and not tool:
-        return ""  # the card of another maker, inside WSL2
-    return " ".join([*files, *([tool] if tool else [])])
+    if files in ([], ["dxg"]) and not tool:
+        return ""  # no card, or inside WSL2 that of another maker
+    try:
+        version = (driver / "version").read_text(encoding="utf-8", errors="replace").splitlines()[:1]
+    except OSError:  # WSL2 and Windows have no such file; each driver brings a tool of its own there
+        version = [f"{Path(tool).stat().st_mtime:.0f}"] if tool else []
+    return " ".join([*files, *version, *([tool] if tool else [])])
 
 
 def ask_cards(path: str | None, devices: Path = Path("/dev")) -> CardsFound:
@@ -96,14 +98,17 @@ def ask_cards(path: str | None, devices: Path = Path("/dev")) -> CardsFound:
     10 s where the driver hangs. Without the tool, each device file is a card of which nothing is known."""
     tool = find_tool(path)
     if tool is None:
-        files = sorted(devices.glob("nvidia[0-9]*"))
+        files = sorted(devices.glob("nvidia[0-9]*"), key=lambda file: numbers(file.name))
         without = f"{_TOOL} was not found, so nothing is known of the card but its device file" if files else ""
-        return CardsFound(tuple(Card(name=f"NVIDIA card {file.name[6:]}") for file in files), without)
+        cards = tuple(Card(name=f"NVIDIA card {file.name[6:]}", uuid=str(at)) for at, file in enumerate(files))
+        return CardsFound(cards, without)
     fields: Sequence[str] = _FIELDS
     lines, trouble = _ask(tool, _query(fields))
     if any("not a valid field" in line for line in (*lines, trouble)):
         fields = _OLD_FIELDS
         lines, trouble = _ask(tool, _query(fields))
+    if any(_NO_CARD in line for line in (*lines, trouble)):
+        return CardsFound()
     cards: list[Card] = []
     for line in lines:
         values = dict(zip(fields, map(str.strip, line.split(",")), strict=False))
@@ -144,27 +149,33 @@ def ask_use(path: str | None) -> dict[str, CardUse]:
 def visible_cards(cards: Sequence[Card], chosen: str | None) -> tuple[Card, ...]:
     """Return the cards that `CUDA_VISIBLE_DEVICES` leaves, in its order; all where it is not set.
 
-    As CUDA reads it: numbers, UUIDs or their beginnings, and the first name without a card ends the list, so that `-1`
-    and an empty value hide all. Numbers count as the driver's tool does; a number takes every slice of its card.
+    As CUDA reads it: numbers, UUIDs or their beginnings, and the first name that is not that of one card ends the list,
+    so that `-1` and an empty value hide all. Numbers count as the driver's tool does; a number takes every slice of its
+    card.
     """
     if chosen is None:
         return tuple(cards)
     physical = list(dict.fromkeys(card.slice_of or card.uuid or card.name for card in cards))
     found: list[Card] = []
     for name in map(str.strip, chosen.split(",")):
-        if name.isdigit():
+        if name.isdecimal():
             owner = physical[int(name)] if int(name) < len(physical) else None
             matching = [card for card in cards if owner in {card.slice_of, card.uuid, card.name}]
         else:
-            matching = [card for card in cards if name and name.startswith(("GPU-", "MIG-")) and _is(card, name)]
+            matching = _named(cards, name)
         if not matching:
             break
         found += [card for card in matching if card not in found]
     return tuple(found)
 
 
-def _is(card: Card, name: str) -> bool:
-    return card.uuid.lower().startswith(name.lower()) or card.slice_of.lower() == name.lower()
+def _named(cards: Sequence[Card], name: str) -> list[Card]:
+    """Return the one card or slice whose UUID begins with the name, or the slices of the one card; none for a beginning
+    that several have."""
+    if not name.startswith(("GPU-", "MIG-")):
+        return []
+    owners = {uuid for card in cards for uuid in (card.uuid, card.slice_of) if uuid.lower().startswith(name.lower())}
+    return [card for card in cards if {card.uuid, card.slice_of} & owners] if len(owners) == 1 else []
 
 
 def _query(fields: Sequence[str]) -> list[str]:

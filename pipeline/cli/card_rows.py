@@ -22,7 +22,7 @@ def card_rows(machine: Hardware, usable: Hardware, use: Mapping[str, CardUse], e
     rows: list[Row] = [
         ("ok" if card in usable.cuda else "note", "card", _card_text(card, use)) for card in machine.cuda
     ]
-    if machine.card_trouble:
+    if machine.card_trouble and machine.cuda:  # else it is the reason why each library computes on the processor
         rows.append(("note", "card", machine.card_trouble))
     chosen = environ.get(VISIBLE)
     if machine.cuda and not usable.cuda and not usable.card_problems:

@@ -62,7 +62,7 @@ class LocalHost:
                 emit(events.CardMeasured(HOST, card.uuid, card.name, used_mb, seen.total_mb, seen.busy))
         held = {pid: mb for card in use.values() for pid, mb in card.processes.items() if pid in own}
         if held or not own:  # where the driver tells of no process, ours cannot be told from those of others
-            now = (usable_mb(card, use.get(card.uuid), own) for card in self._cards)
+            now = (usable_mb(card, use[card.uuid], own) if card.uuid in use else 0.0 for card in self._cards)
             self._host = replace(self._host, gpus=tuple(map(max, self._host.gpus, now)))
         return held
 

@@ -108,6 +108,14 @@ def test_a_hidden_card_has_the_processor_compute_and_no_environment_built_again(
     assert computes_on_cards(here, "torch", LIBRARIES)
 
 
+def test_where_the_drivers_tool_fails_each_library_computes_on_the_processor_for_its_reason() -> None:
+    trouble = "nvidia-smi: Failed to initialize NVML: Driver/library version mismatch"
+    usable = usable_hardware(machine().model_copy(update={"card_trouble": trouble}), LIBRARIES, {})
+    assert usable.card_problems == dict.fromkeys(LIBRARIES, trouble)
+    beside = machine(card("RTX 3060", "8.6")).model_copy(update={"card_trouble": "nvidia-smi: [GPU is lost]"})
+    assert usable_hardware(beside, LIBRARIES, {}).card_problems == {}, "the card beside it computes"
+
+
 def test_a_table_that_describes_no_cards_is_refused(tmp_path: Path) -> None:
     for number, text in enumerate(["[torch", "[torch]\nversion = 3\n"]):
         path = tmp_path / f"cards{number}.toml"

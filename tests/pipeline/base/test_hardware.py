@@ -77,6 +77,7 @@ def test_cards_are_asked_for_once_until_they_or_their_driver_change(tmp_path: Pa
     devices.mkdir()
     driver.mkdir()
     (devices / "nvidia0").touch()
+    (driver / "version").write_text("NVRM version: 550.54.14", encoding="utf-8")
     path = fake_tool(tmp_path / "tool", [fake_card()])
     first = recall(place, path, devices, driver)
     assert [card.capability for card in first.cuda] == ["8.6"]

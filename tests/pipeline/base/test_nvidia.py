@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -61,8 +62,39 @@ def test_without_the_tool_a_device_file_is_a_card_of_which_nothing_is_known(tmp_
     for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
         (tmp_path / name).touch()
     found = ask_cards(None, tmp_path)
-    assert found.cards == (Card(name="NVIDIA card 0"), Card(name="NVIDIA card 1"))
+    assert found.cards == (Card(name="NVIDIA card 0", uuid="0"), Card(name="NVIDIA card 1", uuid="1"))
     assert "nvidia-smi was not found" in found.trouble
+    (tmp_path / "nvidia10").touch()
+    assert [card.name for card in visible_cards(ask_cards(None, tmp_path).cards, "2,0")] == [
+        "NVIDIA card 10",
+        "NVIDIA card 0",
+    ]
+
+
+def test_inside_wsl2_the_card_is_found_though_it_has_no_device_file_and_its_tool_is_on_no_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = tmp_path / "dev"
+    devices.mkdir()
+    (devices / "dxg").touch()
+    folder = fake_tool(tmp_path / "wsl", [fake_card(driver="560.94")])
+    monkeypatch.setattr(nvidia, "_FOLDERS", (folder,))
+    before = find_traces("/nowhere", devices, tmp_path)
+    assert before.startswith("dxg ")
+    assert [card.driver for card in ask_cards("/nowhere", devices).cards] == ["560.94"]
+    tool = Path(folder) / "nvidia-smi"
+    os.utime(tool, (1e9, 1e9))
+    assert find_traces("/nowhere", devices, tmp_path) != before, "each driver brings its own tool"
+
+
+def test_the_tool_is_also_looked_for_where_wsl2_and_windows_have_it() -> None:
+    assert "/usr/lib/wsl/lib" in nvidia._FOLDERS
+    assert any("NVSMI" in folder for folder in nvidia._FOLDERS)
+
+
+def test_a_driver_without_a_card_is_no_trouble(tmp_path: Path) -> None:
+    path = broken_tool(tmp_path, "#!/bin/sh\necho 'No devices were found'\nexit 6\n")
+    assert ask_cards(path, tmp_path) == nvidia.CardsFound()
 
 
 def test_a_card_cut_into_slices_is_its_slices_with_the_memory_of_each(tmp_path: Path) -> None:
@@ -94,10 +126,17 @@ def test_a_card_in_mig_mode_without_a_slice_is_told(tmp_path: Path) -> None:
     [
         (None, [0, 1, 2]), ("", []), ("-1", []), ("9", []), ("NoDevFiles", []), ("2", [2]), ("2,0", [2, 0]),
         ("0,9,1", [0]), ("1,1", [1]), (" 1 , 2 ", [1, 2]), (uuid_of(1), [1]), (uuid_of(2).lower(), []),
+        ("GPU-0000", []), ("GPU-9", []), (f"{uuid_of(2)},{uuid_of(0)}", [2, 0]), ("\u00b2", []), ("0x1", []),
     ],
 )  # fmt: skip
 def test_the_variable_leaves_what_it_leaves_to_cuda(chosen: str | None, left: list[int]) -> None:
     assert visible_cards(CARDS, chosen) == tuple(CARDS[number] for number in left)
+
+
+def test_a_beginning_that_only_one_card_has_stands_for_it() -> None:
+    first, second = (Card(name="a card", uuid=f"GPU-{number}") for number in ("5a31", "5b77"))
+    assert visible_cards([first, second], "GPU-5b") == (second,)
+    assert visible_cards([first, second], "GPU-5") == ()
 
 
 def test_memory_in_use_is_told_by_card_and_process(tmp_path: Path) -> None:

@@ -52,9 +52,9 @@ def test_a_card_that_is_not_used_is_told() -> None:
 
 
 def test_what_the_tool_complains_of_is_told() -> None:
-    assert _rows(trouble="nvidia-smi gave no answer within 10 s") == [
-        ("note", "card", "nvidia-smi gave no answer within 10 s")
-    ]
+    hung = "nvidia-smi gave no answer within 10 s"
+    assert _rows(trouble=hung) == [("note", "card, torch, ctranslate2", f"on the processor: {hung}")]
+    assert ("note", "card", "nvidia-smi: [GPU is lost]") in _rows(NEW, trouble="nvidia-smi: [GPU is lost]")
 
 
 def test_what_computes_is_proved_where_it_is_built_and_remembered(

@@ -21,7 +21,7 @@ from pipeline.workers.card_memory import usable_mb
 from pipeline.workers.dispatcher import Dispatcher, _Worker
 from pipeline.workers.interfaces import WorkerHandle, WorkerKey
 from pipeline.workers.local_host import LocalHost
-from tests.fakes.nvidia import fake_card, fake_tool, uuid_of
+from tests.fakes.nvidia import broken_tool, fake_card, fake_tool, uuid_of
 from tests.pipeline.conftest import Bench
 
 CARD = Card(name="made up", memory_mib=8192, uuid=uuid_of(0))
@@ -88,6 +88,19 @@ def test_where_the_driver_shows_no_process_ours_are_not_taken_for_those_of_other
     fake_tool(tmp_path / "tool", [fake_card(mib=8192, free=8000), fake_card(mib=8192)])
     assert asyncio.run(host.measure_cards([4711], lambda event: None)) == {}
     assert host.hosts[0].gpus == before
+
+
+@pytest.mark.parametrize("own", [[], [4711]], ids=["no worker has started", "one works"])
+def test_a_tool_that_fails_in_the_middle_of_a_run_leaves_what_is_booked(
+    host: LocalHost, tmp_path: Path, own: list[int]
+) -> None:
+    before = host.hosts[0].gpus
+    broken_tool(tmp_path / "tool", "#!/bin/sh\necho 'Unable to determine the device handle'\nexit 15\n")
+    told: list[events.Event] = []
+    assert asyncio.run(host.measure_cards(own, told.append)) == {}
+    assert host.hosts[0].gpus == before
+    assert told == []
+    assert not asyncio.run(host.is_crowded(Placement("local", 0)))
 
 
 def test_a_worker_is_given_its_card_by_uuid(host: LocalHost) -> None:
