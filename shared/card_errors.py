@@ -15,7 +15,7 @@ from shared.stage import DeviceKind
 
 FailureKind = Literal["memory", "card", "other"]
 
-_FULL_MB = 1000.0  # a card with less free memory than this is nearly full: a context alone takes 300 to 500
+FULL_MB = 1000.0  # a card with less free memory than this is nearly full: a context alone takes 300 to 500
 
 # In lower case. Met with PyTorch 2.8 and CTranslate2 4.8 on cards that other programs had filled.
 _PERHAPS_MEMORY = (
@@ -55,7 +55,7 @@ def failure_kind(error: BaseException, device: DeviceKind, free_mb: float | None
     if device != "cuda":
         return "other"
     words = " ".join(str(cause).lower() for cause in chain(error))
-    if free_mb is not None and free_mb < _FULL_MB and any(phrase in words for phrase in _PERHAPS_MEMORY):
+    if free_mb is not None and free_mb < FULL_MB and any(phrase in words for phrase in _PERHAPS_MEMORY):
         return "memory"
     return "card" if any(phrase in words for phrase in _CARD) else "other"
 

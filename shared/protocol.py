@@ -1,8 +1,8 @@
 """The messages between the orchestrator and a worker: one JSON object a line, at most `LINE_BYTES` long.
 
     to the worker      load, run, cancel, stop
-    from the worker    hello, ready, progress, warning, partial, done, refused, failed, out-of-memory, cancelled,
-                       card-failed, not-injected
+    from the worker    hello, proved, ready, progress, warning, partial, done, refused, failed, out-of-memory,
+                       cancelled, card-failed, not-injected
 
 Paths travel, payloads do not: a result is files in the job's folder. An unknown kind is an error, an unknown field
 is not, and the major number in `hello` must match, so that a worker of another release is refused in words.
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 from shared.mistakes import first_mistake
 from shared.stage import Fact, Option
 
-PROTOCOL = 4
+PROTOCOL = 5
 LINE_BYTES = 1 << 20
 
 FileNames = dict[str, str | list[str] | None]
@@ -76,6 +76,12 @@ class Hello(Message):
     ev: Literal["hello"] = "hello"
     protocol: int
     pid: int
+
+
+class Proved(Message):
+    """The library that a load names in `prove` computes on the card; what is loaded comes next."""
+
+    ev: Literal["proved"] = "proved"
 
 
 class Ready(Message):
@@ -161,15 +167,14 @@ class OutOfMemory(Message):
 
 
 class CardFailed(Message):
-    """The job, or the load (`id` is None), failed because of the card or its driver. With `proof`, the library does not
-    compute on this card at all. The worker is not to be used again."""
+    """The job, or the load (`id` is None), failed because of the card or its driver. The worker is not to be used
+    again."""
 
     ev: Literal["card-failed"] = "card-failed"
     id: int | None
     type: str
     message: str
     traceback: str
-    proof: bool = False
 
 
 class Cancelled(Message):
@@ -188,7 +193,7 @@ class NotInjected(Message):
 
 Request = Annotated[Load | Run | Cancel | Stop, Field(discriminator="op")]
 Event = Annotated[
-    Hello | Ready | Remark | Done | Refused | Failed | OutOfMemory | CardFailed | Cancelled | NotInjected,
+    Hello | Proved | Ready | Remark | Done | Refused | Failed | OutOfMemory | CardFailed | Cancelled | NotInjected,
     Field(discriminator="ev"),
 ]
 _requests: TypeAdapter[Request] = TypeAdapter(Request, config=ConfigDict(defer_build=True))

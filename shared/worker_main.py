@@ -93,7 +93,6 @@ class _Worker:
     def __init__(self, wire: _Wire, cancelled: set[int]) -> None:
         self._wire, self._cancelled = wire, cancelled
         self._device: DeviceKind = "cpu"
-        self._proving = False
         self._engines: dict[tuple[str, str], tuple[Stage, Any]] = {}  # Any: see `shared.stage.RunStage`
 
     def load(self, request: protocol.Load) -> None:
@@ -106,19 +105,14 @@ class _Worker:
                 check_code(folder, role, request.options)
             device = Device(request.device, request.threads, request.options)  # type: ignore[arg-type]
             self._device = device.kind
-            self._prove(request.prove)
+            if request.prove:  # so that a library that cannot compute on the card fails before it loads
+                import_module(f"stages.toolkit.card.{request.prove}").prove()
+                self._wire.send(protocol.Proved())
             engine = import_module(request.backend_module).load(models, device)
         self._engines[request.stage, request.backend] = stage, engine
         self._wire.send(
             protocol.Ready(load_s=time.monotonic() - started, memory_mb=resident_mb(), gpu_memory_mb=gpu_mb())
         )
-
-    def _prove(self, library: str) -> None:
-        """Have the library compute something small on the card, so that one that cannot fails before it loads."""
-        self._proving = bool(library)
-        if library:
-            import_module(f"stages.toolkit.card.{library}").prove()
-        self._proving = False
 
     def run(self, request: protocol.Run) -> None:
         stage, engine = self._engines[request.stage, request.backend]
@@ -178,8 +172,8 @@ class _Worker:
         }
         if kind == "memory":
             return protocol.OutOfMemory.model_validate(details)
-        if kind == "card" or self._proving:
-            return protocol.CardFailed.model_validate({**details, "proof": self._proving})
+        if kind == "card":
+            return protocol.CardFailed.model_validate(details)
         return protocol.Failed.model_validate(details)
 
 

@@ -100,8 +100,8 @@ def ask_cards(path: str | None, devices: Path = Path("/dev")) -> CardsFound:
     if tool is None:
         files = sorted(devices.glob("nvidia[0-9]*"), key=lambda file: numbers(file.name))
         without = f"{_TOOL} was not found, so nothing is known of the card but its device file" if files else ""
-        cards = tuple(Card(name=f"NVIDIA card {file.name[6:]}", uuid=str(at)) for at, file in enumerate(files))
-        return CardsFound(cards, without)
+        unnamed = (Card(name=f"NVIDIA card {file.name[6:]}", uuid=str(at)) for at, file in enumerate(files))
+        return CardsFound(tuple(unnamed), without)
     fields: Sequence[str] = _FIELDS
     lines, trouble = _ask(tool, _query(fields))
     if any("not a valid field" in line for line in (*lines, trouble)):

@@ -9,6 +9,8 @@ from pipeline.base.nvidia import VISIBLE, Card, CardUse
 from pipeline.environments.environments import Environments
 from pipeline.plan.registry import STAGES
 from pipeline.store.card_proofs import CardProofs
+from shared.card_errors import FULL_MB
+from shared.process_memory import says_out_of_memory
 
 Row = tuple[str, str, str]
 """A state, its subject, and the detail."""
@@ -38,17 +40,26 @@ def card_rows(machine: Hardware, usable: Hardware, use: Mapping[str, CardUse], e
     return rows
 
 
-def proof_rows(usable: Hardware, environments: Environments, families: Iterable[str], proofs: CardProofs) -> list[Row]:
-    """Run a small computation on the card with each library of these environments, if they are built. Record each
-    outcome, and return a row for it. Takes some seconds for each library."""
+def proof_rows(
+    usable: Hardware, use: Mapping[str, CardUse], environments: Environments, families: Iterable[str],
+    proofs: CardProofs,
+) -> list[Row]:  # fmt: skip
+    """Run a small computation on the first card with each library of these environments, if they are built. Record each
+    outcome, and return a row for it. A failure on a card that is full proves nothing. Takes some seconds for each
+    library."""
     rows: list[Row] = []
     for family, library in sorted(_card_libraries()):
         if not usable.cuda or library in usable.card_problems or family not in families:
             continue
         if environments.status(family).state == "ready":
-            problem = environments.prove(family, library)
-            proofs.record(family, library, problem)
-            detail = f"on the processor: {problem}" if problem else "computes on the card"
+            card = usable.cuda[0]
+            problem = environments.prove(family, library, card=card.uuid)
+            is_full = card.uuid in use and use[card.uuid].free_mb < FULL_MB
+            if problem and (is_full or says_out_of_memory(problem)):
+                detail = f"not proved, since the card is full: {problem}"
+            else:
+                proofs.record(family, library, problem)
+                detail = f"on the processor: {problem}" if problem else "computes on the card"
             rows.append(("note" if problem else "ok", f"card, {library} of {family}", detail))
     return rows
 

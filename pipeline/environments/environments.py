@@ -29,6 +29,7 @@ from pipeline.base import events
 from pipeline.base.errors import Missing, UsageError
 from pipeline.base.events import Emit
 from pipeline.base.launcher import INSTALLED
+from pipeline.base.nvidia import VISIBLE
 from pipeline.base.project import CODE_ROOT
 from pipeline.environments.installer import install, reason_in
 from pipeline.environments.package_index import complaint, index_environment, pip_command, uv_command, way_out
@@ -38,9 +39,12 @@ from shared.environment_manager import ChildPaths, child_environment
 from shared.files import write_atomically
 from shared.mistakes import first_mistake
 from shared.nearest import suggestion
+from shared.processes import ending_signal
 from shared.stage import CORE_ENVIRONMENT, DeviceKind
+from shared.text.timecode import span
 
 MARKER = "reel-environment.json"
+_LIMIT_S = 300.0  # for the import of a large library, and for a proof, before which the driver may compile code
 State = Literal["ready", "missing", "outdated", "unfinished", "broken"]
 # What a worker of the core environment imports: the group `worker` of pyproject.toml and what it depends on.
 WORKER_PACKAGES = frozenset({"annotated-types", "pydantic", "pydantic-core", "typing-extensions", "typing-inspection"})
@@ -193,19 +197,26 @@ class Environments:
             return EnvironmentStatus(family, "broken", status.folder, f"`import {self._families[family].probe}`: {why}")
         return status
 
-    def prove(self, family: str, library: str, device: DeviceKind = "cuda") -> str:
-        """Have a library compute something small on the card. Return why it cannot, or nothing. Takes seconds."""
-        return self._fails(family, "-P", f"from stages.toolkit.card.{library} import prove; prove({device!r})")
+    def prove(self, family: str, library: str, device: DeviceKind = "cuda", card: str = "") -> str:
+        """Have a library compute something small on the card with this UUID. Return why it cannot, or nothing. Takes
+        seconds."""
+        code = f"from stages.toolkit.card.{library} import prove; prove({device!r})"
+        return self._fails(family, "-P", code, {VISIBLE: card} if card else {})
 
-    def _fails(self, family: str, isolation: str, code: str) -> str:
+    def _fails(self, family: str, isolation: str, code: str, variables: Mapping[str, str] = {}) -> str:
         """Return the last thing that a program says that ends in failure; nothing where it succeeds."""
         with tempfile.TemporaryDirectory() as scratch:  # some libraries write into the home folder on import
             places = ChildPaths(CODE_ROOT, Path(scratch), (), Path(scratch))
-            done = subprocess.run(
-                [self.python(family), isolation, "-c", code],
-                env=child_environment(places, os.environ, offline=True), cwd=scratch,
-                capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL, timeout=300,
-            )  # fmt: skip
+            try:
+                done = subprocess.run(
+                    [self.python(family), isolation, "-c", code],
+                    env=child_environment(places, os.environ, offline=True) | dict(variables), cwd=scratch,
+                    capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL, timeout=_LIMIT_S,
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                return f"no end within {span(_LIMIT_S)}"
+        if number := ending_signal(done.returncode):
+            return f"ended by signal {number}"
         return (done.stderr.strip().splitlines() or ["no message"])[-1] if done.returncode else ""
 
     def ensure(self, family: str, emit: Emit, *, offline: bool = False) -> None:

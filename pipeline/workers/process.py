@@ -46,6 +46,7 @@ from shared.processes import (
 from shared.text.timecode import span
 
 _START_LIMIT_S = 120.0
+_PROOF_LIMIT_S = 300.0  # the driver may have to compile a library's code for the card first
 _CANCEL_GRACE_S = 3.0
 _TERMINATE_GRACE_S = 5.0
 _WATCH_EVERY_S = 0.5
@@ -122,12 +123,28 @@ class WorkerProcess:
         """Load a backend. Raises `StageRefused` or a `StepFailed`; the worker is then no longer usable."""
         self.usable = False
         await self._send(request)
+        if request.prove:
+            await self._wait_for_proof()
         answer = await self._answer(limit_s, "load its models")
         if not isinstance(answer, protocol.Ready):
             raise self._error(answer)
         self.usable = True
         self._gpu_memory_mb = answer.gpu_memory_mb
         return answer
+
+    async def _wait_for_proof(self) -> None:
+        """Wait until a library has proved that it computes on the card. Raises `CardFailed` where it fails, crashes or
+        hangs, and `OutOfMemory`."""
+        proving = "prove that it computes on the card"
+        try:
+            answer = await self._answer(_PROOF_LIMIT_S, proving)
+        except (WorkerTimedOut, WorkerCrashed) as error:
+            how = error.message if isinstance(error, WorkerTimedOut) else f"{error.message}, which was to {proving}"
+            raise self._card_failed("stage.card-proof", how) from error
+        if isinstance(answer, protocol.Failed | protocol.CardFailed):
+            raise self._card_failed("stage.card-proof", self._cannot_compute(answer))
+        if not isinstance(answer, protocol.Proved):
+            raise self._error(answer)
 
     async def run(self, request: protocol.Run, limit_s: float, on_event: OnEvent) -> protocol.Done:
         """Run one job, and cancel it if this task is cancelled. Raises `StageRefused` or a `StepFailed`."""
@@ -299,12 +316,7 @@ class WorkerProcess:
             return _no_memory(self._launch.name, f"{answer.type}: {answer.message or 'no message'}", self._launch.log)
         if isinstance(answer, protocol.CardFailed):
             self.usable = False
-            return CardFailed(
-                "stage.card-proof" if answer.proof else "stage.card",
-                f"{self._launch.name} cannot compute on the card: {answer.type}: {answer.message or 'no message'}",
-                hint="update the driver, or take the processor with `--set device=cpu`",
-                log=self._launch.log,
-            )
+            return self._card_failed("stage.card", self._cannot_compute(answer))
         if isinstance(answer, protocol.Failed):
             place = place_in_code(answer.traceback, CODE_ROOT)
             message = f"{self._launch.name} raised {answer.type}: {answer.message or 'no message'}"
@@ -312,6 +324,13 @@ class WorkerProcess:
             raised = StageRaised("stage.raised", message, hint="the log holds the traceback", log=self._launch.log)
             return self._with_log(raised)
         return self._protocol_error(f"`{answer.ev}` where an answer was expected")
+
+    def _cannot_compute(self, answer: protocol.Failed | protocol.CardFailed) -> str:
+        return f"{self._launch.name} cannot compute on the card: {answer.type}: {answer.message or 'no message'}"
+
+    def _card_failed(self, code: str, message: str) -> CardFailed:
+        hint = "update the driver, or take the processor with `--set device=cpu`"
+        return CardFailed(code, message, hint=hint, log=self._launch.log)
 
     def _with_log(self, error: StepFailed) -> StepFailed:
         """Return the error with the last lines of the log, which often hold the cause."""

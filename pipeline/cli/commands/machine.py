@@ -59,8 +59,9 @@ def doctor(arguments: CheckMachine) -> CommandResult:
     ]
     machine, usable = look_at_machine()
     rows.append(("ok", "hardware", describe(usable)))
-    rows += card_rows(machine, usable, ask_use(os.environ.get("PATH")) if machine.cuda else {}, os.environ)
-    rows += proof_rows(usable, environments, needed_environments, project.installed.card_proofs())
+    use = ask_use(os.environ.get("PATH")) if machine.cuda else {}
+    rows += card_rows(machine, usable, use, os.environ)
+    rows += proof_rows(usable, use, environments, needed_environments, project.installed.card_proofs())
     if arguments.remember:
         machine.remember(own_config() / REMEMBERED)
     rows.append(("ok", "profile", _profile_text(project.planner.profile.name, project.planner.profile.better)))

@@ -65,13 +65,32 @@ def test_what_computes_is_proved_where_it_is_built_and_remembered(
     ready = EnvironmentStatus("speech", "ready", project.folders.environments)
     monkeypatch.setattr(project.installed.environments, "status", lambda family: ready)
     told = {("speech", "torch"): "CUDA error: no kernel image", ("speech", "ctranslate2"): ""}
-    monkeypatch.setattr(project.installed.environments, "prove", lambda family, library: told[family, library])
+    monkeypatch.setattr(project.installed.environments, "prove", lambda family, library, card: told[family, library])
     proofs = CardProofs(project.folders.results, "a card", project.installed.environments.digest)
     usable = Hardware(system="Linux", machine="x86_64", cpus=8, memory_gib=31.0, cuda=(NEW,), mps=False, mlx=False)
-    assert proof_rows(usable, project.installed.environments, ["speech", "lite"], proofs) == [
+    assert proof_rows(usable, {}, project.installed.environments, ["speech", "lite"], proofs) == [
         ("ok", "card, ctranslate2 of speech", "computes on the card"),
         ("note", "card, torch of speech", "on the processor: CUDA error: no kernel image"),
     ]
     assert proofs.problems() == {"speech/torch": "CUDA error: no kernel image"}
     none = usable.model_copy(update={"cuda": ()})
-    assert proof_rows(none, project.installed.environments, ["speech"], proofs) == []
+    assert proof_rows(none, {}, project.installed.environments, ["speech"], proofs) == []
+
+
+@pytest.mark.parametrize(
+    ("problem", "free_mb"),
+    [("RuntimeError: CUDA failed with error out of memory", 9e9), ("RuntimeError: CUBLAS_STATUS_NOT_INITIALIZED", 300)],
+)
+def test_a_failure_on_a_full_card_is_told_and_proves_nothing(
+    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, problem: str, free_mb: float
+) -> None:
+    project = make_project()
+    ready = EnvironmentStatus("speech", "ready", project.folders.environments)
+    monkeypatch.setattr(project.installed.environments, "status", lambda family: ready)
+    monkeypatch.setattr(project.installed.environments, "prove", lambda family, library, card: problem)
+    proofs = CardProofs(project.folders.results, "a card", project.installed.environments.digest)
+    usable = Hardware(system="Linux", machine="x86_64", cpus=8, memory_gib=31.0, cuda=(NEW,), mps=False, mlx=False)
+    use = {NEW.uuid: CardUse(25769.8, free_mb, {})}
+    rows = proof_rows(usable, use, project.installed.environments, ["speech"], proofs)
+    assert {row[2] for row in rows} == {f"not proved, since the card is full: {problem}"}
+    assert proofs.problems() == {}

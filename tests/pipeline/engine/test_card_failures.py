@@ -21,8 +21,10 @@ from pipeline.plan.result_key import ingredients, result_key
 from pipeline.store.card_proofs import CardProofs
 from pipeline.store.results import StoredResult
 from pipeline.store.worker_stats import Measurements
+from pipeline.workers import local_host, process
 from pipeline.workers.dispatcher import StepJob
 from pipeline.workers.local_host import local_dispatcher
+from shared.environment_manager import child_environment
 from shared.stage import Resources
 from tests.fakes.nvidia import fake_card, fake_tool, uuid_of
 from tests.pipeline.conftest import Bench
@@ -99,6 +101,38 @@ def test_a_library_that_cannot_prove_itself_is_not_tried_again_until_something_c
         is None
     )
     assert CardProofs(project.folders.results, cards, lambda family: "rebuilt").problem("core", "torch") is None
+
+
+@pytest.mark.parametrize(
+    ("library", "says", "recorded"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "by signal SIGSEGV", True),
+        ("import time; time.sleep(3600)", "did not prove that it computes on the card within", True),
+        ("raise RuntimeError('CUDA out of memory')", "out of memory", False),
+    ],
+    ids=["crashes", "hangs", "lacks memory"],
+)
+def test_a_proof_that_crashes_or_hangs_costs_one_try_and_is_remembered_unless_memory_was_lacking(
+    card_bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, says: str, recorded: bool
+) -> None:
+    """A module that is found under the name `torch` does in the proof what such a library did on some machine."""
+    (tmp_path / "torch.py").write_text(library, encoding="utf-8")
+
+    def with_library(*places: object, **options: object) -> dict[str, str]:
+        variables = child_environment(*places, **options)  # type: ignore[arg-type]
+        return variables | {"PYTHONPATH": os.pathsep.join([variables["PYTHONPATH"], str(tmp_path)])}
+
+    monkeypatch.setattr(local_host, "child_environment", with_library)
+    if "sleep" in library:
+        monkeypatch.setattr(process, "_PROOF_LIMIT_S", 0.5)
+    results = card_bench.run(*(on_card(card_bench, "well", number, library="torch") for number in range(2)))
+    assert all(isinstance(result, StoredResult) for result in results), results
+    assert says in card_bench.warnings[0]
+    project = card_bench.project
+    proofs = CardProofs(project.folders.results, cards_key(project.installed.hardware), lambda family: "")
+    assert bool(proofs._proofs) is recorded
+    if recorded:
+        assert len(card_bench.warnings) == 1
 
 
 def test_a_fallback_is_remembered_for_the_cards_that_were_otherwise_free(card_bench: Bench) -> None:
