@@ -285,8 +285,7 @@ def test_every_error_code_is_documented_and_none_that_is_gone() -> None:
 
 
 def error_codes() -> set[str]:
-    """Return the codes in the source: first arguments of our exceptions, and of functions whose first parameter is
-    `code`."""
+    """Return the codes in the source: first arguments of exceptions, and where the first parameter is `code`."""
     files = [path for folder in ("pipeline", "shared", "stages") for path in (ROOT / folder).rglob("*.py")]
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in files}
     makers = {"ReelError", "StageError"}
@@ -295,9 +294,8 @@ def error_codes() -> set[str]:
     codes = {"bug"}
     for path, tree in trees.items():
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-            called = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
             first = call.args[0] if call.args else None
-            if called in makers:
+            if ast.unparse(call.func).rpartition(".")[2] in makers:
                 assert not isinstance(first, ast.JoinedStr), f"{name_of(path)}:{call.lineno} makes up a code"
                 if isinstance(first, ast.Constant):
                     code = str(first.value)
@@ -311,8 +309,10 @@ def error_codes() -> set[str]:
 
 def _makers(tree: ast.Module, known: set[str]) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and {base.id for base in node.bases if isinstance(base, ast.Name)} & known:
-            yield node.name
+        if isinstance(node, ast.ClassDef):
+            fields = [ast.unparse(part.target) for part in node.body if isinstance(part, ast.AnnAssign)]
+            if fields[:1] == ["code"] or {base.id for base in node.bases if isinstance(base, ast.Name)} & known:
+                yield node.name
         elif isinstance(node, ast.FunctionDef):
             parameters = [argument.arg for argument in node.args.args if argument.arg != "self"]
             if parameters[:1] == ["code"] and node.name != "__init__":

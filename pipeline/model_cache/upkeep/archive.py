@@ -98,7 +98,7 @@ def export(
     own = {name: entry for name, entry in (read_overlay(folder) if folder else {}).items() if name in names}
     here = {name: entry for name, entry in own.items() if name in models.overlay.names}
     index = ArchiveIndex(models=tuple(names), wheels=listed, here=here)
-    beside = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    beside = target.with_name(f".reel-{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         with open(beside, "xb") as stream:
             with plain_tar.create(stream) as archive:

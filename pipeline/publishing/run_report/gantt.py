@@ -23,6 +23,7 @@ _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#
 _STRIPES = ("rotate(45)", "rotate(-45)", "rotate(90)")
 _LOADING_COLOUR = "#BBBBBB"
 _ROW, _BAR, _LEFT, _WIDTH, _TOP, _RIGHT = 22, 16, 190, 1000, 30, 20
+SVG_START = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} '
 _LETTER = 7  # at most so wide are most letters at the chart's size of text
 
 
@@ -131,8 +132,7 @@ def as_svg(drawn: Chart, title: str) -> str:
     places = list(_legend(fills, bottom + 26))
     height = places[-1][2] + 24
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif"'
-        ' font-size="11">',
+        f'{SVG_START}{height}" font-family="sans-serif" font-size="11">',
         f"<title>{_xml(title)}</title>",
         f"<defs>{''.join(map(_pattern, range(len(_COLOURS), len(drawn.kinds))))}</defs>",
         f'<rect width="{_WIDTH}" height="{height}" fill="white"/>',

@@ -100,8 +100,7 @@ def within(rows: Iterable[Html], size: int) -> tuple[list[Html], int]:
     return kept, left
 
 
-_GENERATOR = element("meta", name="generator", content="reel")
-_HEAD_BYTES = 2_000
+GENERATOR = element("meta", name="generator", content="reel")
 
 
 @cache
@@ -117,18 +116,12 @@ def policy() -> str:
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
-def is_report(file: Path) -> bool:
-    """Tell whether a file is a page of this module. Raises `OSError`."""
-    with open(file, "rb") as stream:
-        return _GENERATOR.encode() in stream.read(_HEAD_BYTES)
-
-
 def page(title: str, *parts: Part) -> str:
     """Return a whole document that needs no other file."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
-        _GENERATOR,
+        GENERATOR,
         element("meta", http_equiv="Content-Security-Policy", content=policy()),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="referrer", content="no-referrer"),

@@ -53,6 +53,20 @@ def test_a_model_that_is_not_there_cannot_be_exported(reel: Reel, own: dict[str,
     assert not (reel.folder / "models.tar").exists()
 
 
+def test_an_export_replaces_only_an_archive_and_says_before_what_stands_in_its_way(
+    reel: Reel, own: dict[str, str]
+) -> None:
+    mine, link = reel.folder / "mine.tar", reel.folder / "link.tar"
+    mine.write_bytes(b"mine")
+    link.symlink_to(mine)
+    for name, says in ((mine, "is not an archive of reel's"), (link, "is not a regular file"), (".", "is a folder")):
+        told = reel("models", "export", name, "ge2e-embedder", extra=own, expect=4).stderr
+        assert says in told
+        assert "[archive.unwritable]" in told
+    assert mine.read_bytes() == b"mine"
+    assert link.is_symlink()
+
+
 def test_an_unknown_model_and_a_folder_that_is_none_are_refused(reel: Reel, own: dict[str, str]) -> None:
     for words in (["verify", "huge"], ["key", "huge"], ["export", "models.tar", "huge"]):
         assert "model.unknown" in reel("models", *words, extra=own, expect=2).stderr
