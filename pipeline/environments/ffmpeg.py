@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pipeline.base.errors import Missing, UsageError
@@ -176,16 +177,22 @@ class Tools:
         memory = self._cache / "tools" / "builds.json"
         known = _read(memory)
         if identity not in known.builds:
-            match = _VERSION.match(_answer(program, "-version"))
-            version = "".join((match[1], ".", match[2], match[3])) if match else ""
-            parts = _answer(program, "-hide_banner", "-filters") + _answer(program, "-hide_banner", "-encoders")
-            lacks = tuple(part for part, word in _PARTS.items() if word not in parts.split())
-            known = Builds(builds={**known.builds, identity: Build(version=version, lacks=lacks)})
+            known = Builds(builds={**known.builds, identity: _ask_program(program, identity)})
             if self._cache.is_dir():  # a look at a folder that is not set up leaves nothing in it
                 with contextlib.suppress(OSError):  # a memory only; another account's folder may be for reading
                     memory.parent.mkdir(exist_ok=True)
                     known.write(memory)
         return known.builds[identity]
+
+
+@cache
+def _ask_program(program: Path, identity: str) -> Build:
+    """Ask a program, which `identity` tells from a later one in its place, for its version and its libraries. A process
+    asks once, also where it may not write to the cache: the three answers take a quarter of a second."""
+    match = _VERSION.match(_answer(program, "-version"))
+    version = "".join((match[1], ".", match[2], match[3])) if match else ""
+    parts = _answer(program, "-hide_banner", "-filters") + _answer(program, "-hide_banner", "-encoders")
+    return Build(version=version, lacks=tuple(part for part, word in _PARTS.items() if word not in parts.split()))
 
 
 def _answer(program: Path, *arguments: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,21 +64,22 @@ class Bench:
         return "".join(path.read_text(errors="replace", encoding="utf-8") for path in sorted(self.logs.glob("*.log")))
 
 
+def project_in(folder: Path, environments: Path | None, **settings: JsonValue) -> Project:
+    """Return a project with its results, cache and output below `folder`."""
+    flags: dict[str, JsonValue] = {
+        "results_dir": str(folder / "results"),
+        "cache_dir": str(folder / "cache"),
+        "output_dir": str(folder / "out"),
+        **({"environments_dir": str(environments)} if environments else {}),
+        **settings,
+    }
+    return open_project(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])
+
+
 @pytest.fixture
 def make_project(tmp_path: Path, environments: Path | None) -> Callable[..., Project]:
     """Return a project over temporary folders; keyword arguments are settings."""
-
-    def make(**settings: JsonValue) -> Project:
-        flags: dict[str, JsonValue] = {
-            "results_dir": str(tmp_path / "results"),
-            "cache_dir": str(tmp_path / "cache"),
-            "output_dir": str(tmp_path / "out"),
-            **({"environments_dir": str(environments)} if environments else {}),
-            **settings,
-        }
-        return open_project(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, flags)[0])
-
-    return make
+    return partial(project_in, tmp_path, environments)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from pipeline.base.project import CODE_ROOT
 
 FULL = Path("/dev/full")
+RUN = "run film.mp4 --stub --recipe transcribe"
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
 
 
@@ -28,7 +29,7 @@ def reel(words: str, folder: Path, after: str = "", before: str = "") -> subproc
 @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
 def test_a_run_whose_streams_are_closed_is_a_run(closed: str, tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_bytes(b"film")
-    done = reel("run film.mp4 --stub", tmp_path, closed)
+    done = reel(RUN, tmp_path, closed)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "output/film/transcript.json").is_file()
     again = reel("runs list", tmp_path)  # nothing was printed into the index
@@ -51,7 +52,7 @@ def test_a_full_disk_under_the_log_does_not_end_the_work(
 ) -> None:
     monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     (tmp_path / "film.mp4").write_bytes(b"film")
-    done = reel("run film.mp4 --stub", tmp_path, f"2> {FULL}")
+    done = reel(RUN, tmp_path, f"2> {FULL}")
     assert "transcript.json" in done.stdout
     assert done.returncode == 0
 

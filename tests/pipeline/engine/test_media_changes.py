@@ -183,7 +183,7 @@ def test_a_film_that_disappears_before_its_first_step_fails_alone(
         if isinstance(event, events.ItemStarted):
             films["gone"].unlink(missing_ok=True)
 
-    result = run_batch([Request(film) for film in films.values()], make_project(stub=True), go)
+    result = run_batch([Request(film) for film in films.values()], make_project(stub=True, recipe="transcribe"), go)
     assert {item.media.stem: item.error and item.error.code for item in result.items} == {
         "gone": "media.changed", "stays": None
     }  # fmt: skip
@@ -207,7 +207,7 @@ def test_a_touch_without_a_change_costs_only_another_reading(
         "link": lambda film: os.link(film, film.with_name("link")),
         "touch": Path.touch,
     }
-    project, films, touched = make_project(stub=True), make_films(tmp_path, touches), set[str]()
+    project, films, touched = make_project(stub=True, recipe="transcribe"), make_films(tmp_path, touches), set[str]()
 
     def once(name: str) -> None:
         if name not in touched:
@@ -223,7 +223,7 @@ def test_a_touch_without_a_change_costs_only_another_reading(
 
 
 def test_a_film_that_was_briefly_replaced_is_read_again(make_project: Callable[..., Project], film: Path) -> None:
-    project, hidden = make_project(stub=True), film.with_name("hidden")
+    project, hidden = make_project(stub=True, recipe="transcribe"), film.with_name("hidden")
 
     def there_and_back() -> None:
         os.replace(film, hidden)
@@ -238,7 +238,7 @@ def test_a_film_that_was_briefly_replaced_is_read_again(make_project: Callable[.
 
 
 def test_an_equal_film_does_not_fail_with_the_changed_one(make_project: Callable[..., Project], film: Path) -> None:
-    project, twin = make_project(stub=True), film.with_name("twin.mkv")
+    project, twin = make_project(stub=True, recipe="transcribe"), film.with_name("twin.mkv")
     shutil.copyfile(film, twin)
     changed: list[bool] = []
 

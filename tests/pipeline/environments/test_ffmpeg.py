@@ -67,16 +67,21 @@ def test_an_ffmpeg_that_cannot_burn_in_subtitles_is_passed_over_unless_it_is_nam
     assert tools(tmp_path, "system").choose().program == program
 
 
-def test_an_ffmpeg_is_asked_once(tmp_path: Path) -> None:
+def test_an_ffmpeg_is_asked_once_by_a_process_and_once_for_a_cache(tmp_path: Path) -> None:
     a_program(tmp_path, "7.1")
-    tools(tmp_path, "auto").choose()
-    assert not (tmp_path / "cache").exists(), "a look leaves nothing behind"
-    (tmp_path / "cache").mkdir()
     first = tools(tmp_path, "auto").choose()
+    assert not (tmp_path / "cache").exists(), "a look leaves nothing behind"
     calls = (tmp_path / "calls").read_text(encoding="utf-8")
+    assert calls
 
+    (tmp_path / "cache").mkdir()
+    assert tools(tmp_path, "auto").choose() == first  # which writes what this process knows into the cache
+    module._ask_program.cache_clear()
     assert tools(tmp_path, "auto").choose() == first
     assert (tmp_path / "calls").read_text(encoding="utf-8") == calls
+
+    a_program(tmp_path, "7.1.1")
+    assert tools(tmp_path, "auto").choose().version == "7.1.1", "another program in the same place is asked"
 
 
 def test_on_windows_the_program_is_taken_where_it_lies_and_a_copy_is_made_once(

@@ -30,7 +30,7 @@ from pipeline.workers.dispatcher import StepJob
 from pipeline.workers.local_host import local_dispatcher
 from shared.environment_manager import ChildPaths, child_environment
 from shared.worker_main import EXIT_NOT_INJECTED
-from tests.pipeline.conftest import Bench
+from tests.pipeline.conftest import Bench, project_in
 from tests.processes import children
 
 
@@ -56,73 +56,95 @@ def _gone_within(pid: int, seconds: float) -> bool:
     return False
 
 
-def test_a_worker_serves_many_jobs_and_loads_once(bench: Bench) -> None:
-    outcomes = bench.run(*(bench.step("well", value) for value in range(4)))
+Outcome = StoredResult | BaseException
+# What a stage does, and with what value; the error that follows, its code, and a part of its message.
+FAILURES: dict[str, tuple[int, type[ReelError], str, str]] = {
+    "refuse": (0, StageRefused, "misbehave.refused", "will not do this"),
+    "lie: missing": (0, OutputsInvalid, "outputs.invalid", "no such file"),
+    "lie: outside": (0, OutputsInvalid, "outputs.invalid", "outside its folder"),
+    "lie: above": (0, OutputsInvalid, "outputs.invalid", "outside its folder"),
+    "lie: link": (0, OutputsInvalid, "outputs.invalid", "outside its folder"),
+    "lie: folder": (0, OutputsInvalid, "outputs.invalid", "no such file"),
+    "raise": (0, StageRaised, "stage.raised", "LookupError: nobody expected this, at tests/fakes/misbehave.py:"),
+    "segfault": (0, WorkerCrashed, "worker.crashed", "SIGSEGV"),
+    "abort": (0, WorkerCrashed, "worker.crashed", "SIGABRT"),
+    "abort without memory": (0, OutOfMemory, "stage.out-of-memory", "Insufficient Memory"),
+    "exit": (0, WorkerCrashed, "worker.crashed", "exit status 0"),
+    "sys.exit": (3, WorkerCrashed, "worker.crashed", "exit status 3"),
+    "killed": (0, WorkerKilled, "worker.killed", "SIGKILL"),
+}
+
+
+@pytest.fixture(scope="module")
+def good_jobs(core_alone: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, list[Outcome]]:
+    """Return the bench and the outcomes of jobs that go well, one after the other in one run."""
+    folder = tmp_path_factory.mktemp("good_jobs")
+    bench = Bench(project_in(folder, core_alone), folder / "logs")
+    steps = [*(bench.step("well", value) for value in range(4)), bench.step("noisily"), bench.step("warn")]
+    return bench, bench.run(*steps)
+
+
+@pytest.fixture(scope="module")
+def failed(core_alone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """Return the outcome of each job that fails, one after the other in one run, and of a last one that goes well."""
+    folder = tmp_path_factory.mktemp("failed")
+    bench = Bench(project_in(folder, core_alone), folder / "logs")
+    steps = [*(bench.step(how, value) for how, (value, *_) in FAILURES.items()), bench.step("well")]
+    return dict(zip([*FAILURES, "well"], bench.run(*steps), strict=True))
+
+
+def test_a_worker_serves_many_jobs_and_loads_once(good_jobs: tuple[Bench, list[Outcome]]) -> None:
+    bench, outcomes = good_jobs
     assert all(isinstance(outcome, StoredResult) for outcome in outcomes)
     assert bench.log().count("loaded") == 1
 
 
-def test_reset_makes_a_warm_worker_forget_the_last_job(bench: Bench) -> None:
-    outcomes = bench.run(bench.step("well", 1), bench.step("well", 2))
-    assert [outcome.facts["memory"] for outcome in outcomes if isinstance(outcome, StoredResult)] == [1, 1]
+def test_reset_makes_a_warm_worker_forget_the_last_job(good_jobs: tuple[Bench, list[Outcome]]) -> None:
+    _, outcomes = good_jobs
+    assert {outcome.facts["memory"] for outcome in outcomes if isinstance(outcome, StoredResult)} == {1}
 
 
-def test_output_printed_by_libraries_never_reaches_the_protocol(bench: Bench) -> None:
-    outcomes = bench.run(bench.step("noisily"), bench.step("well"))
-    assert all(isinstance(outcome, StoredResult) for outcome in outcomes)
-    log = bench.log()
+def test_output_printed_by_libraries_never_reaches_the_protocol(good_jobs: tuple[Bench, list[Outcome]]) -> None:
+    log = good_jobs[0].log()
     assert "from C" in log
     assert "child read ''" in log, "a child of the stage must find an empty standard input"
 
 
-def test_warnings_and_progress_are_reported_and_warnings_kept_with_the_result(bench: Bench) -> None:
-    (outcome,) = bench.run(bench.step("warn"))
-    assert isinstance(outcome, StoredResult)
-    assert outcome.warnings == ("mind the gap",) == tuple(bench.warnings)
+def test_warnings_and_progress_are_reported_and_warnings_kept_with_the_result(
+    good_jobs: tuple[Bench, list[Outcome]],
+) -> None:
+    bench, (*_, warned) = good_jobs
+    assert isinstance(warned, StoredResult)
+    assert warned.warnings == ("mind the gap",) == tuple(bench.warnings)
     assert bench.progress == [1.0]
 
 
-@pytest.mark.parametrize(
-    ("how", "value", "kind", "code", "says"),
-    [
-        ("refuse", 0, StageRefused, "misbehave.refused", "will not do this"),
-        ("raise", 0, StageRaised, "stage.raised", "LookupError: nobody expected this, at tests/fakes/misbehave.py:"),
-        ("segfault", 0, WorkerCrashed, "worker.crashed", "SIGSEGV"),
-        ("abort", 0, WorkerCrashed, "worker.crashed", "SIGABRT"),
-        ("abort without memory", 0, OutOfMemory, "stage.out-of-memory", "Insufficient Memory"),
-        ("exit", 0, WorkerCrashed, "worker.crashed", "exit status 0"),
-        ("sys.exit", 3, WorkerCrashed, "worker.crashed", "exit status 3"),
-        ("killed", 0, WorkerKilled, "worker.killed", "SIGKILL"),
-        ("lie: missing", 0, OutputsInvalid, "outputs.invalid", "no such file"),
-        ("lie: outside", 0, OutputsInvalid, "outputs.invalid", "outside its folder"),
-        ("lie: above", 0, OutputsInvalid, "outputs.invalid", "outside its folder"),
-        ("lie: link", 0, OutputsInvalid, "outputs.invalid", "outside its folder"),
-        ("lie: folder", 0, OutputsInvalid, "outputs.invalid", "no such file"),
-    ],
-)
-def test_each_failure_is_an_error_of_its_own_and_the_next_job_is_done(
-    bench: Bench, how: str, value: int, kind: type[ReelError], code: str, says: str
-) -> None:
-    failed, done = bench.run(bench.step(how, value), bench.step("well"))
-    assert type(failed) is kind
-    assert isinstance(failed, ReelError)
-    assert failed.code == code
-    assert says in failed.message
-    assert bool(failed.log_lines) is (code in {"stage.raised", "worker.crashed"})
-    assert isinstance(done, StoredResult)
+@pytest.mark.parametrize("how", FAILURES)
+def test_each_failure_is_an_error_of_its_own(failed: dict[str, Outcome], how: str) -> None:
+    _, kind, code, says = FAILURES[how]
+    error = failed[how]
+    assert type(error) is kind
+    assert isinstance(error, ReelError)
+    assert error.code == code
+    assert says in error.message
+    assert bool(error.log_lines) is (code in {"stage.raised", "worker.crashed"})
+
+
+def test_jobs_are_done_after_any_failures(failed: dict[str, Outcome]) -> None:
+    assert isinstance(failed["well"], StoredResult)
+
+
+def test_a_crash_leaves_the_stack_in_the_log(failed: dict[str, Outcome]) -> None:
+    error = failed["segfault"]
+    assert isinstance(error, ReelError)
+    assert error.log is not None
+    assert "Segmentation fault" in error.log.read_text(encoding="utf-8")
 
 
 def test_a_step_is_repeated_once_in_a_new_process_after_a_crash(bench: Bench, tmp_path: Path) -> None:
     (outcome,) = bench.run(bench.step("crash once", path=str(tmp_path / "crashed")))
     assert isinstance(outcome, StoredResult)
     assert bench.log().count("loaded") == 2
-
-
-def test_a_crash_leaves_the_stack_in_the_log(bench: Bench) -> None:
-    (failed,) = bench.run(bench.step("segfault"))
-    assert isinstance(failed, ReelError)
-    assert failed.log is not None
-    assert "Segmentation fault" in failed.log.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -221,8 +243,7 @@ def test_a_worker_refuses_to_start_without_the_injected_cache(tmp_path: Path) ->
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker ends at the end of its input")
-@pytest.mark.parametrize("how", ["hang", "hang in C"])
-def test_a_worker_dies_with_its_parent_even_in_the_middle_of_c(tmp_path: Path, how: str) -> None:
+def test_a_worker_dies_with_its_parent_even_in_the_middle_of_c(tmp_path: Path) -> None:
     script = f"""
 import sys; sys.path.insert(0, {str(CODE_ROOT)!r})
 from pathlib import Path
@@ -234,7 +255,7 @@ from pipeline.base.settings import load_settings
 flags = {{"results_dir": {str(tmp_path / "r")!r}, "cache_dir": {str(tmp_path / "c")!r}}}
 project = open_project(load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {{}}, flags)[0])
 bench = Bench(project, Path({str(tmp_path / "logs")!r}))
-bench.run(bench.step({how!r}))
+bench.run(bench.step('hang in C'))
 """
     with subprocess.Popen([sys.executable, "-c", script], start_new_session=True) as parent:
         children: list[int] = []
