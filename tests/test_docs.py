@@ -29,6 +29,7 @@ from pipeline.engine.addresses.fetch import is_address
 from pipeline.plan.registry import STAGES
 from shared.environment_manager import INHERITED, ChildPaths, child_environment
 from tests.conftest import ROOT, Reel
+from tests.source_tree import PACKAGES, name_of, nodes_of, python_files
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PAGES = pages()  # each process that collects tests comes by here, so they are made once
@@ -50,10 +51,6 @@ _OURS = re.compile(r"(REEL_\w+=\S* )*\./(reel|scripts/|bootstrap\.sh|cache-model
 _MADE_HERE = {"config/hardware_cache.json", "config/own", "config/own/models.toml"}  # by a command, on each machine
 _SUBTITLES = {".srt", ".vtt"}
 _MEDIA = {".pdf", ".mkv", ".mp4", ".mp3", ".wav", ".m4a", ".webm"}
-
-
-def name_of(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
 
 
 @dataclass(frozen=True)
@@ -286,16 +283,19 @@ def test_every_error_code_is_documented_and_none_that_is_gone() -> None:
 
 def error_codes() -> set[str]:
     """Return the codes in the source: first arguments of exceptions, and where the first parameter is `code`."""
-    files = [path for folder in ("pipeline", "shared", "stages") for path in (ROOT / folder).rglob("*.py")]
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in files}
+    files = python_files(*PACKAGES)
+    definitions = [
+        node for path in files for node in nodes_of(path) if isinstance(node, ast.ClassDef | ast.FunctionDef)
+    ]
     makers = {"ReelError", "StageError"}
-    while found := {name for tree in trees.values() for name in _makers(tree, makers)} - makers:
+    while found := {node.name for node in definitions if _makes_errors(node, makers)} - makers:
         makers |= found
     codes = {"bug"}
-    for path, tree in trees.items():
-        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+    for path in files:
+        for call in (node for node in nodes_of(path) if isinstance(node, ast.Call)):
+            called = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
             first = call.args[0] if call.args else None
-            if ast.unparse(call.func).rpartition(".")[2] in makers:
+            if called in makers:
                 assert not isinstance(first, ast.JoinedStr), f"{name_of(path)}:{call.lineno} makes up a code"
                 if isinstance(first, ast.Constant):
                     code = str(first.value)
@@ -307,16 +307,12 @@ def error_codes() -> set[str]:
     return codes
 
 
-def _makers(tree: ast.Module, known: set[str]) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            fields = [ast.unparse(part.target) for part in node.body if isinstance(part, ast.AnnAssign)]
-            if fields[:1] == ["code"] or {base.id for base in node.bases if isinstance(base, ast.Name)} & known:
-                yield node.name
-        elif isinstance(node, ast.FunctionDef):
-            parameters = [argument.arg for argument in node.args.args if argument.arg != "self"]
-            if parameters[:1] == ["code"] and node.name != "__init__":
-                yield node.name
+def _makes_errors(node: ast.ClassDef | ast.FunctionDef, known: set[str]) -> bool:
+    if isinstance(node, ast.ClassDef):
+        fields = [ast.unparse(part.target) for part in node.body if isinstance(part, ast.AnnAssign)]
+        return fields[:1] == ["code"] or bool({base.id for base in node.bases if isinstance(base, ast.Name)} & known)
+    parameters = [argument.arg for argument in node.args.args if argument.arg != "self"]
+    return parameters[:1] == ["code"] and node.name != "__init__"
 
 
 def test_every_variable_that_a_stage_gets_is_documented() -> None:

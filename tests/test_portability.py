@@ -6,11 +6,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.source_tree import PACKAGES, ROOT, name_of, python_files, tree_of
+from tests.source_tree import PACKAGES, ROOT, name_of, nodes_of, python_files
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,14 @@ PROC = {
 }  # fmt: skip
 
 
-def _names(path: Path) -> Iterator[str]:
-    """Yield the attributes and the keywords of calls in a file, and the keys of its literal dictionaries."""
-    for node in ast.walk(tree_of(path)):
+@cache
+def _names(path: Path) -> frozenset[str]:
+    """Return what a file takes from modules of the system, and the keywords of its calls."""
+    return frozenset(_each_name(path))
+
+
+def _each_name(path: Path) -> Iterator[str]:
+    for node in nodes_of(path):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.value.id in {"os", "signal", "fcntl", "subprocess"} or node.attr == "hardlink_to":
                 yield node.attr
@@ -56,7 +62,7 @@ def _names(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("concern", CONCERNS)
 def test_what_a_system_lacks_is_named_in_one_place(concern: str) -> None:
     names, modules = CONCERNS[concern].names, CONCERNS[concern].modules
-    users = {name_of(path): found for path in python_files(*PACKAGES) if (found := names & set(_names(path)))}
+    users = {name_of(path): found for path in python_files(*PACKAGES) if (found := names & _names(path))}
     assert set(users) <= modules, {name: found for name, found in users.items() if name not in modules}
 
 
@@ -64,7 +70,7 @@ def test_the_files_of_linux_are_read_only_where_there_is_another_way() -> None:
     readers = {
         name_of(path)
         for path in python_files(*PACKAGES)
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("/proc/")
     }
     assert readers <= PROC, readers - PROC

@@ -8,6 +8,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 from pipeline.plan.registry import STAGES
 
+# They walk through the syntax trees of all sources, which one process makes once.
+_OF_THE_SOURCES = {f"tests/test_{name}.py" for name in ("docs", "encodings", "house", "portability")}
 _CASE = re.compile(r"\[([a-z]+)-([^\]]+)\]$")  # a stage, one of its backends, and what is done to that
 
 
@@ -23,4 +25,4 @@ class Together(LoadScopeScheduling):
             for backend, declared in STAGES[found[1]].backends.items():
                 if f"{found[2]}-".startswith(f"{backend}-"):
                     return declared.environment
-        return file
+        return "the sources" if file in _OF_THE_SOURCES else file
