@@ -30,6 +30,7 @@ from pipeline.store.index_file import (
     make_index,
     open_index,
     remove_index,
+    runs_in_memory,
     salvaged,
     trouble,
     unusable,
@@ -145,20 +146,19 @@ class Index:
                 return self._database.execute(statement, values).fetchall()
             if not self.file.exists():
                 return []
-            database = self._reader()
-            return database.execute(statement, values).fetchall() if database else []
+            return self._reader().execute(statement, values).fetchall()
         except SQL_ERRORS as error:
             raise trouble(self.file, error) from error
 
-    def _reader(self) -> sqlite3.Connection | None:
-        """Return a connection for reading, kept open as long as the index is the same file; None if it has another
-        version."""
+    def _reader(self) -> sqlite3.Connection:
+        """Return a connection for reading, kept open as long as the index is the same file. Of another version, it
+        reads the runs alone."""
         inode = self.file.stat().st_ino
         if self._read is None or self._read[0] != inode:
             database = self._for_reading()
             if version_of(database) != VERSION:
-                database.close()
-                return None  # the next writer rebuilds it
+                with contextlib.closing(database) as old:
+                    database = runs_in_memory(old)
             self._read = inode, database
         return self._read[1]
 

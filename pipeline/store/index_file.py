@@ -122,6 +122,24 @@ def make_index(file: Path) -> sqlite3.Connection:
     return database
 
 
+def runs_in_memory(old: sqlite3.Connection) -> sqlite3.Connection:
+    """Return a copy in memory of the runs of an index that has another version, with the tables of this release.
+
+    Only a writer may rebuild the file; until then, those who read find the runs here.
+    """
+    database = sqlite3.connect(":memory:")
+    database.executescript(_SCHEMA)
+    columns = {
+        table: {str(column[1]) for column in database.execute(f"PRAGMA table_info({table})")} for table in RUN_TABLES
+    }
+    for table, row in _rows_of_runs(old):
+        names = [name for name in row if name in columns[table]]
+        if names:
+            marks = ", ".join(f":{name}" for name in names)
+            database.execute(f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})", row)
+    return database
+
+
 def _schema_of(database: sqlite3.Connection) -> set[str]:
     return {str(row[0]) for row in database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
 
@@ -153,10 +171,14 @@ def salvaged(file: Path) -> Iterator[tuple[str, dict[str, object]]]:
         return
     try:
         with contextlib.closing(connect(file, "ro")) as old:
-            for table in RUN_TABLES:
-                yield from _readable(old, table)
+            yield from _rows_of_runs(old)
     except SQL_ERRORS:
         return
+
+
+def _rows_of_runs(old: sqlite3.Connection) -> Iterator[tuple[str, dict[str, object]]]:
+    for table in RUN_TABLES:
+        yield from _readable(old, table)
 
 
 def _readable(old: sqlite3.Connection, table: str) -> Iterator[tuple[str, dict[str, object]]]:

@@ -136,6 +136,26 @@ def test_an_index_of_another_release_is_made_anew_with_its_runs(tmp_path: Path) 
         assert Runs(store, tmp_path).details(run).workers[0].peak_memory_mb == 500.0
 
 
+def test_runs_in_an_index_of_an_earlier_release_are_read_before_anyone_writes(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path / "results")
+    run = fill(store, tmp_path / "logs", 2)
+    with contextlib.closing(sqlite3.connect(store.index.file)) as database:
+        database.execute("ALTER TABLE run_steps DROP COLUMN worker")
+        database.execute("ALTER TABLE run_items ADD COLUMN mood TEXT")
+        database.execute("DROP TABLE run_cards")
+        database.execute("PRAGMA user_version=3")
+        database.commit()
+    before = store.index.file.read_bytes()
+    history = Runs(ResultStore(tmp_path / "results"), tmp_path)
+    assert [record.id for record in history.all()] == [run]
+    assert [step.step for step in history.details(run).steps] == ["s0", "s1"]
+    assert history.last_ingredients("media", "s1") == {"stage": "asr", "backend": "whisper"}
+    assert store.index.file.read_bytes() == before, "reading changes nothing"
+    with store.open_for_writing("test"):
+        pass
+    assert rows(store), "the same process reads the new index once a writer has made it"
+
+
 _WRITER = """
 import sys; sys.path.insert(0, {root!r})
 from pathlib import Path
