@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
@@ -35,6 +36,27 @@ def write_by_rename(path: Path) -> Iterator[TextIOWrapper]:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)  # still there only when something went wrong
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the content of a regular file. Raises `OSError` for any other: reading a pipe may wait for ever."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return path.read_bytes()
+
+
+def read_once(path: Path) -> bytes:
+    """Return the content of a file or a pipe that is read only once. Raises `OSError` for a pipe without a writer, on
+    which reading would wait for ever."""
+    if not path.is_fifo():
+        return read_regular(path)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(descriptor, "rb", buffering=0) as pipe:
+        first = pipe.read(1)  # None: a program has it open, and has written nothing yet
+        if first == b"":
+            raise OSError(errno.EINVAL, "it is a pipe, and no program writes to it", str(path))
+        os.set_blocking(descriptor, True)
+        return (first or b"") + pipe.read()
 
 
 def can_be_a_name(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.base.errors import UsageError
+from shared.files import read_regular
 from shared.nearest import suggestion
 
 SUFFIX = ".toml"
@@ -18,9 +19,10 @@ def read_config(code: str, name: str, folder: Path) -> tuple[Path, bytes]:
     kind = code.partition(".")[0]
     path = Path(name) if name.endswith(SUFFIX) else folder / f"{name}{SUFFIX}"
     try:
-        return path, path.read_bytes()
+        return path, read_regular(path)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         known = sorted(file.stem for file in folder.glob(f"*{SUFFIX}"))
         hint = suggestion(name, known, f"the {kind}s are {', '.join(known)}; one of your own is a path to a TOML file")
-        why = "" if isinstance(error, FileNotFoundError | ValueError) else f": {error.strerror or error}"
-        raise UsageError(code, f"there is no {kind} `{name}`{why}", hint=hint) from error
+        if isinstance(error, FileNotFoundError | ValueError):
+            raise UsageError(code, f"there is no {kind} `{name}`", hint=hint) from error
+        raise UsageError(code, f"the {kind} `{name}` cannot be read: {error.strerror or error}", hint=hint) from error

@@ -36,7 +36,7 @@ from pipeline.base.setting_names import (
 from pipeline.base.sizes import size_in
 from pipeline.base.wait_limit import FOREVER, wait_limit_s
 from shared.documents.base import Frozen
-from shared.files import can_be_a_name
+from shared.files import can_be_a_name, read_regular
 from shared.mistakes import first_mistake, text_mistake
 from shared.text.language import NO_LANGUAGE, primary
 from shared.text.language_names import known_language, split_languages
@@ -50,7 +50,8 @@ PREFIX = "REEL_"
 # Set by the wrapper and for workers; not settings.
 _NOT_SETTINGS = {"REEL_CACHE_ROOT", "REEL_PARENT_PID", "REEL_DEBUG", "REEL_PYTHON", "REEL_TOKEN", "REEL_PROJECT"}
 
-_OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to", "film", "subtitles", "bilingual")
+_OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to", "film", "report", "subtitles", "bilingual")
+_RECORDED = tuple(name for name in _OF_ONE_MEDIA if name not in {"recipe", "profile"})
 
 
 class Settings(Frozen):
@@ -307,15 +308,15 @@ def with_overrides(settings: Settings, overrides: Mapping[str, JsonValue], param
 
 
 def overrides_of(settings: Settings) -> dict[str, JsonValue]:
-    """Return the settings that one media file may have, as overrides by dotted names that give the same plan again.
+    """Return the settings that one media file may have, as overrides by dotted names that give the same files again.
 
-    Recipe and profile are left out: what was chosen for `auto` is told elsewhere.
+    Recipe and profile are left out: what was chosen for `auto` is told elsewhere. A file is named by its absolute path.
     """
-    found: dict[str, JsonValue] = {
-        "guide": settings.guide, "to": list[JsonValue](settings.to), "film": settings.makes_film
-    }  # fmt: skip
-    if settings.glossary:
-        found["glossary"] = str(Path(settings.glossary).absolute())
+    found: dict[str, JsonValue] = {name: value for name, value in settings.model_dump().items() if name in _RECORDED}
+    found |= {"to": list[JsonValue](settings.to), "film": settings.makes_film}
+    for name in ("glossary", "subtitles"):
+        if os.path.isfile(getattr(settings, name)):  # noqa: PTH113 - False for every odd name
+            found[name] = os.path.abspath(getattr(settings, name))  # noqa: PTH100
     for stage, params in sorted(settings.stages.items()):
         found |= {f"{STAGES}.{stage}.{name}": value for name, value in sorted(params.items())}
     return found
@@ -372,9 +373,7 @@ def _tables(value: JsonValue, origin: str) -> dict[str, dict[str, JsonValue]]:
 
 def _read(path: Path) -> dict[str, JsonValue]:
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            raise OSError("it is not a regular file")  # reading a pipe would wait for ever
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
+        return tomllib.loads(read_regular(path).decode("utf-8-sig"))  # some editors begin a file with a mark
     except OSError as error:
         text = f"{path} cannot be read: {error.strerror or error}"
         raise UsageError("settings.unreadable", text, hint="make it a readable file, or remove it") from error

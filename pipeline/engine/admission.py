@@ -187,14 +187,16 @@ class Admission:
             elsewhere=lambda taken: self._folders.take_other(taken, media, digest, names),
             untouched=untouched, replace=self._replace, beside=self._beside, has=self._has(request),
             foreign_record=self._folders.foreign_records.get(media), origin=self._planner.models.overlay.origin,
-            report=self._report,
+            report=self._report(request),
             settings=overrides_of(self._planner_for(request).settings),
         )  # fmt: skip
 
-    @property
-    def _report(self) -> Callable[[Job, Mapping[str, StoredResult], Path], bytes] | None:
+    def _wants_report(self, request: Request) -> bool:
+        return bool(request.overrides.get("report", self._planner.settings.report))
+
+    def _report(self, request: Request) -> Callable[[Job, Mapping[str, StoredResult], Path], bytes] | None:
         """Return what writes the report on a job; None if none is asked for."""
-        if not self._planner.settings.report:
+        if not self._wants_report(request):
             return None
         materials = Materials(self._records.store, self._planner.models)
         return lambda job, results, folder: report_of(job, results, materials, folder)
@@ -219,13 +221,14 @@ class Admission:
         self._taking_edits(events.Notice(None, None, text))
         return edits
 
-    def was_published(self, media: Path, plan: Plan) -> bool:
-        """Tell whether everything of the plan was published for the content that the index knows of a media file."""
+    def was_published(self, request: Request) -> bool:
+        """Tell whether everything requested was published for the content that the index knows of a media file."""
         try:
-            known = self._records.store.known_media(media)
+            known = self._records.store.known_media(request.media)
         except OSError:
             return False
-        return known is not None and self._up_to_date.has(media, known.digest, self._up_to_date_key(plan, ()))
+        key = self._up_to_date_key(self.plan_for(request), (), report=self._wants_report(request))
+        return known is not None and self._up_to_date.has(request.media, known.digest, key)
 
     def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, PublishedJob] | None:
         """Return the item and its published job if all its files are published and up to date, else None."""
@@ -234,7 +237,8 @@ class Admission:
         plan = self.plan_for(request)
         if plan.again or plan.partial:
             return None
-        job = self._up_to_date.find(request.media, digest, self._up_to_date_key(plan, self._has(request)))
+        key = self._up_to_date_key(plan, self._has(request), report=self._wants_report(request))
+        job = self._up_to_date.find(request.media, digest, key)
         place = job_folder(request.media).parent if self._beside else self._output
         if job is None or job.published.folder.parent != place:
             return None
@@ -248,17 +252,19 @@ class Admission:
     def note(self, item: Item, published: PublishedFiles, keys: Mapping[str, str]) -> None:
         """Record what was published for an item."""
         if not item.edits:
-            has = item.rules.has if item.rules else ()
-            self._up_to_date.note(item.media, item.digest, self._up_to_date_key(item.plan, has), published, keys)
+            rules = item.rules
+            has, report = (rules.has, rules.report is not None) if rules else ((), False)
+            key = self._up_to_date_key(item.plan, has, report=report)
+            self._up_to_date.note(item.media, item.digest, key, published, keys)
 
-    def _up_to_date_key(self, plan: Plan, has: Sequence[str]) -> str:
+    def _up_to_date_key(self, plan: Plan, has: Sequence[str], *, report: bool) -> str:
         """Return the digest under which a published job is recorded.
 
         It includes `--replace`, without which fewer names may be reel's, whether a report is published, and the
         subtitles that the media file `has`, which are not published again.
         """
         rules = ["replace"] if self._replace else []
-        rules += ["report"] if self._planner.settings.report else []
+        rules += ["report"] if report else []
         return "+".join([self._digest_of(plan), *rules, *has])
 
     def _digest_of(self, plan: Plan) -> str:

@@ -181,7 +181,7 @@ class BatchItems:
                 if fetched := key_of(request.media, self.run.records.store.root):
                     keys.add(fetched)
                 with contextlib.suppress(ReelError, OSError):
-                    if not self.admission.was_published(request.media, self.admission.plan_for(request)):
+                    if not self.admission.was_published(request):
                         known = self.run.records.store.known_media(request.media)
                         keys |= self.run.records.history.keys_of(known.digest) if known else set()
         return keys

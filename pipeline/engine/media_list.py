@@ -27,7 +27,7 @@ from pipeline.engine.patterns import expand
 from pipeline.plan.model import ExistingSubtitle
 from pipeline.plan.registry import PARAMETERS
 from shared.containers import MEDIA_SUFFIXES
-from shared.files import can_be_a_name
+from shared.files import can_be_a_name, read_once
 from shared.mistakes import text_mistake
 from shared.text.language_names import split_languages
 from shared.text.tables import separator_of
@@ -193,11 +193,14 @@ def read_list(path: Path, walk: FolderWalk) -> list[Request]:
     setting. Raises `BadInput` with the line.
     """
     try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:  # a name in quotes may hold an end of line
-            text = stream.read()
+        text = read_once(path).decode("utf-8-sig")  # with its ends of lines, which a name in quotes may hold
     except (OSError, UnicodeDecodeError) as error:
         why = text_mistake(error) if isinstance(error, UnicodeDecodeError) else error.strerror or error
-        raise BadInput("manifest.unreadable", f"{path} cannot be read as text: {why}") from error
+        raise BadInput(
+            "manifest.unreadable",
+            f"the list {path} cannot be read as text: {why}",
+            hint="a list is a text file in UTF-8, or a pipe that a program writes to already",
+        ) from error
     rows = _csv_rows(text, path) if path.suffix.lower() in _TABLES else _json_rows(text, path)
     requests = [request for number, row in rows for request in _requests(row, path, number, walk)]
     if not requests:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.base.errors import BadInput
 from pipeline.plan.model import FromUser
 from shared.documents.base import DocumentError
+from shared.files import read_regular
 from shared.text.glossary import Glossary
 
 
@@ -18,11 +19,12 @@ def load_glossary(name: str) -> FromUser | None:
         return None
     path = Path(name)
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
         Glossary.parse(content, str(path))
     except DocumentError as error:
         raise BadInput("glossary.invalid", str(error), hint="docs/reference/files.md tells what it holds") from error
     except OSError as error:
         why = error.strerror or str(error)
-        raise BadInput("glossary.unreadable", f"the glossary {path} cannot be read: {why}") from error
+        hint = "check the spelling; a glossary is a table of terms, in a TOML or CSV file"
+        raise BadInput("glossary.unreadable", f"the glossary {path} cannot be read: {why}", hint=hint) from error
     return FromUser(hashlib.sha256(content).hexdigest(), path.name, content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from shared.stage import Device, StageError
 
 _POINTS_PER_INCH = 72
+_HEIC = re.compile(rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)
 _PDF, _PDF_WITHIN = b"%PDF-", 1024  # readers take a header anywhere in the first kilobyte
 _MOST_PIXELS = 200_000_000  # a picture that says it has more is refused before it fills the memory
 _HAS_PAGES = "TIFF"  # of other kinds, further pictures are an animation
@@ -59,7 +61,7 @@ class Pictures:
             self._picture = Image.open(media)
             self._media = media
         except UnidentifiedImageError as error:
-            raise _unreadable(media, "something else") from error
+            raise _of_another_kind(media) from error
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             raise _unreadable(media, str(error)) from error
         if self._picture.width * self._picture.height > _MOST_PIXELS:
@@ -106,9 +108,20 @@ def _on_white(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(paper, layer).convert("RGB")
 
 
-def _unreadable(media: Path, found: str) -> StageError:
-    expected = "a PDF or a picture (PNG, JPEG, WebP, TIFF, GIF, BMP)"
-    return StageError("pages.unreadable", f"{media}: expected {expected}, found {found}", "save it as PNG or PDF")
+def _of_another_kind(media: Path) -> StageError:
+    with media.open("rb") as stream:
+        if not _HEIC.match(stream.read(12)):
+            return _unreadable(media, "something else")
+    hint = (
+        "convert it to JPEG: `sips -s format jpeg IN.heic --out OUT.jpg` on macOS, `heif-convert IN.heic OUT.jpg` on"
+        " Linux, from the package libheif-examples"
+    )
+    return _unreadable(media, "a HEIC picture, as telephones take them", hint)
+
+
+def _unreadable(media: Path, found: str, hint: str = "save it as PNG or PDF") -> StageError:
+    expected = "a PDF or a picture (PNG, JPEG, WebP, AVIF, TIFF, GIF, BMP)"
+    return StageError("pages.unreadable", f"{media}: expected {expected}, found {found}", hint)
 
 
 def load(models: Mapping[str, Path], device: Device) -> PdfiumPages:

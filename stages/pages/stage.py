@@ -22,7 +22,7 @@ _PIXEL = bytes.fromhex(
 
 
 class PagesInputs(Files):
-    """`media`: a PDF, or a picture that Pillow reads: PNG, JPEG, WebP, TIFF, GIF, BMP."""
+    """`media`: a PDF, or a picture that Pillow reads: PNG, JPEG, WebP, AVIF, TIFF, GIF, BMP."""
 
     media: Path
 

@@ -85,9 +85,10 @@ one.rotate(90, expand=True).save(folder + "/camera.jpg", exif=turned)
 clear = Image.new("RGBA", one.size, (0, 0, 0, 0))
 clear.paste((0, 0, 0, 255), mask=one.convert("L").point(lambda level: 255 - level))
 clear.save(folder + "/clear.webp", lossless=True)
+one.convert("RGB").save(folder + "/still.avif")
 """
     call(real_project.installed.environments.python("ocr"), "-c", make, *pictures, tmp_path)
-    for name in ("camera.jpg", "clear.webp"):
+    for name in ("camera.jpg", "clear.webp", "still.avif"):
         assert [line.text for line in read(run_stage, tmp_path / name).lines] == ["Invoice number 4711"], name
     scanned, sizes = drawn(run_stage, tmp_path / "scan.dat", longest_side=400)
     assert [page.number for page in scanned.pages] == [1, 2]
@@ -106,6 +107,14 @@ def test_what_is_neither_a_pdf_nor_a_picture_or_is_damaged_is_refused_in_a_sente
             drawn(run_stage, media)
         assert refused.value.code == "pages.unreadable"
         assert refused.value.hint
+
+
+def test_a_picture_of_a_telephone_is_told_with_the_way_to_convert_it(run_stage: Stages, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200))
+    with pytest.raises(StageRefused, match="found a HEIC picture") as refused:
+        drawn(run_stage, tmp_path / "photo.jpg")
+    assert refused.value.code == "pages.unreadable"
+    assert "`heif-convert IN.heic OUT.jpg`" in str(refused.value.hint)
 
 
 def test_a_film_without_sound_is_read_like_any_other(

@@ -24,6 +24,7 @@ from pipeline.web.access import is_loopback
 from pipeline.web.apis.hook_payloads import told_by_variables
 from pipeline.web.apis.media_servers import MediaServer
 from pipeline.workers.installation import Installation
+from shared.files import read_regular
 from shared.mistakes import text_mistake
 
 FAMILY = "serve"
@@ -122,7 +123,7 @@ def _token(file: str | None) -> str | None:
     """Return the token from a file, or else from the variable; None if there is neither."""
     if file:
         try:
-            text = Path(file).read_text(encoding="utf-8").strip()
+            text = read_regular(Path(file)).decode().strip()
         except (OSError, UnicodeDecodeError) as error:
             why = text_mistake(error) if isinstance(error, UnicodeDecodeError) else error.strerror or error
             raise UsageError(

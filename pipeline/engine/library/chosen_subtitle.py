@@ -21,6 +21,7 @@ from pipeline.engine.media_list import Request
 from pipeline.engine.planner import Planner
 from pipeline.plan.model import ExistingSubtitle, FromMedia, FromPath
 from shared.documents.cue import Kind
+from shared.files import read_regular
 from shared.text.language import english_name, is_covered
 from shared.text.language_names import known_language
 from shared.text.subtitle_names import is_subtitle, split_name
@@ -199,7 +200,7 @@ def _source(path: Path) -> FromPath:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise BadInput("subtitles.too-large", f"{shown(path)} should be a subtitle, and is larger than 64 MiB")
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise BadInput(
             "subtitles.missing",

@@ -66,7 +66,7 @@ class ExistingFilter:
             plan = self._admission.plan_for(request)
         except (BadInput, UsageError, Missing):  # reported when its turn comes
             return None
-        if request.order or not request.media.is_file() or self._admission.was_published(request.media, plan):
+        if request.order or not request.media.is_file() or self._admission.was_published(request):
             return None
         if id(plan) not in self._requested_by_plan:
             self._requested_by_plan[id(plan)] = requested_subtitles(plan)

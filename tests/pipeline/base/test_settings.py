@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
-from pipeline.base.settings import Settings, load_settings, parse_assignment, with_overrides
+from pipeline.base.settings import Settings, load_settings, overrides_of, parse_assignment, with_overrides
 from pipeline.plan.registry import PARAMETERS
 
 DEFAULTS = CONFIG / "defaults.toml"
@@ -182,3 +182,33 @@ def test_a_name_that_no_file_can_have_is_refused_in_each_setting(setting: str, n
     settings, _ = load_settings(CONFIG / "defaults.toml", Path("none.toml"), {}, {})
     with pytest.raises(UsageError, match="a name that a file can have"):
         with_overrides(settings, {setting: name}, PARAMETERS)
+
+
+OF_ONE_FILE: dict[str, JsonValue] = {
+    "guide": "netflix", "to": ["pt", "en"], "film": False, "report": False, "subtitles": "track:1",
+    "bilingual": "source-above", "stages.asr.language": None, "stages.subtitle.formats": ["vtt"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_ONE_FILE)
+def test_what_a_job_records_gives_the_same_settings_whatever_the_next_process_has(tmp_path: Path, name: str) -> None:
+    plain, _ = load_settings(DEFAULTS, tmp_path / "none.toml", {}, {}, PARAMETERS)
+    other, _ = load_settings(DEFAULTS, tmp_path / "none.toml", {}, OF_ONE_FILE, PARAMETERS)
+    one = with_overrides(plain, {name: OF_ONE_FILE[name]}, PARAMETERS)
+    again = with_overrides(plain, overrides_of(one), PARAMETERS)
+    assert again == one
+    assert overrides_of(with_overrides(other, overrides_of(plain), PARAMETERS)) == overrides_of(
+        plain.model_copy(update={"stages": other.stages})
+    ), "what the defaults say is said too: the next process may have others"
+
+
+def test_files_that_a_job_names_are_recorded_wherever_the_next_process_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("terms.toml", "film.srt"):
+        (tmp_path / name).touch()
+    flags: dict[str, JsonValue] = {"glossary": "terms.toml", "subtitles": "film.srt"}
+    settings, _ = load_settings(DEFAULTS, tmp_path / "none.toml", {}, flags, PARAMETERS)
+    recorded = overrides_of(settings)
+    assert (recorded["glossary"], recorded["subtitles"]) == (str(tmp_path / "terms.toml"), str(tmp_path / "film.srt"))

@@ -55,12 +55,24 @@ def test_a_report_of_someone_else_and_one_that_was_edited_stay_and_no_report_tak
     assert "report.reel.html" in record(folder)["files"]
     reel("run", film, "--no-report", extra=STUB)
     assert {path.name for path in folder.glob("*.html")} == {"report.html"}
+    assert record(folder)["settings"]["report"] is False, "made again from the record, there is none either"
     (folder / "report.html").unlink()
     reel("run", film, extra=STUB)
     with open(folder / "report.html", "a", encoding="utf-8") as stream:
         stream.write("<!-- a note of mine -->")
     told = reel("run", film, "--no-report", extra=STUB)
     assert (folder / "report.html").read_text(encoding="utf-8").endswith("<!-- a note of mine -->"), told.stderr
+
+
+def test_a_line_of_a_list_decides_about_its_own_report(reel: Reel, films: Path) -> None:
+    batch = films / "batch.jsonl"
+    batch.write_text('{"media": "one.mp4", "report": false}\n{"media": "two.mp4"}\n', encoding="utf-8")
+    reel("run", "--manifest", batch, extra=STUB)
+    assert [path.parent.name for path in reel.out.glob("*/report.html")] == ["two"]
+    again = reel("run", "--manifest", batch, extra=STUB)
+    assert again.stderr.count("reused in") == 2
+    reel("run", films / "one.mp4", extra=STUB)
+    assert (reel.out / "one" / "report.html").exists()
 
 
 def test_in_a_media_library_the_report_lies_with_the_record_and_not_beside_the_film(reel: Reel, films: Path) -> None:
