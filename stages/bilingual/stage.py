@@ -17,6 +17,7 @@ from shared.files import write_atomically
 from shared.stage import Backend, Files, Job, Resources, Stage
 from shared.text.guide_limits import GuideParams, Limits
 from shared.text.joining_words import JoiningParams, JoiningWords
+from stages.toolkit.formats.stub_files import stub_file
 
 Format = Literal["srt", "vtt", "ass"]
 Order = Literal["source-above", "source-below"]
@@ -69,9 +70,9 @@ def run(engine: Engine, job: BilingualJob) -> BilingualOutputs:
 
 
 def stub(job: BilingualJob) -> BilingualOutputs:
-    """Return the cues of the spoken language, and empty files: only the library writes those."""
+    """Return the cues of the spoken language, and files with their marked text."""
     sheet = CueSheet.read(job.inputs.cues)
-    return _write(job, sheet, {kind: "WEBVTT\n\n" if kind == "vtt" else "" for kind in job.params.formats})
+    return _write(job, sheet, {kind: stub_file(sheet, kind) for kind in job.params.formats})
 
 
 def _write(job: BilingualJob, sheet: CueSheet, texts: dict[Format, str]) -> BilingualOutputs:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pydantic import Field, field_validator
 
-from shared.documents.cue import CueSheet, Kind, ReadCues
+from shared.documents.cue import Cue, CueSheet, Kind, ReadCues
 from shared.stage import Backend, Files, Job, Resources, Stage, StageError
 from shared.text.language import UNDETERMINED, english_name, primary
 from shared.text.language_names import known_or_none
@@ -99,8 +99,9 @@ def _read(engine: Engine, job: ReadJob) -> ReadOutputs:
 
 
 def stub(job: ReadJob) -> ReadOutputs:
-    """Return no cues: only the library reads files."""
-    return _write(job, CueSheet(language=job.params.language or UNDETERMINED, kind=job.params.kind, cues=()))
+    """Return one cue, whatever the file holds: only the library reads it."""
+    cues = (Cue(start_ms=500, end_ms=1000, lines=("Hello.",)),)
+    return _write(job, CueSheet(language=job.params.language or UNDETERMINED, kind=job.params.kind, cues=cues))
 
 
 def _write(job: ReadJob, sheet: CueSheet) -> ReadOutputs:

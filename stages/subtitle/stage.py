@@ -22,6 +22,7 @@ from shared.stage import Backend, Files, Job, Resources, Stage, StageError
 from shared.text.guide_limits import GuideParams, Limits
 from shared.text.joining_words import NO_JOINING_WORDS, JoiningParams, JoiningWords
 from shared.text.language_params import of_language
+from stages.toolkit.formats.stub_files import stub_file
 
 Format = Literal["srt", "vtt", "ass", "ttml", "scc", "json", "whisper", "txt"]
 _TOLD = 5  # of the markup that goes no farther, so many are named
@@ -249,8 +250,7 @@ def on_changes(cues: Sequence[Cue], changes_ms: Sequence[int], gap_ms: int) -> i
 
 
 def stub(job: SubtitleJob) -> SubtitleOutputs:
-    """Return a cue for each segment, and empty subtitle files: only the library writes those. A corrected file stays as
-    it is."""
+    """Return a cue for each segment, and files with their marked text. A corrected file stays as it is."""
     transcript, translation = _read(job)
     texts = {segment.id: segment.text for segment in translation.segments} if translation else {}
     cues = tuple(
@@ -259,9 +259,8 @@ def stub(job: SubtitleJob) -> SubtitleOutputs:
         if (text := texts.get(segment.id, segment.text if translation is None else "").strip())
     )
     sheet = CueSheet(language=_language(transcript, translation), kind=job.params.kind, cues=cues)
-    empty: dict[Format, str] = {"vtt": "WEBVTT\n\n", "json": sheet.as_text()}
     report = QualityReport(language=sheet.language, cues=len(cues), over_limits=0, broken=())
-    files = {kind: empty.get(kind, "").encode() for kind in job.params.formats}
+    files = {kind: stub_file(sheet, kind).encode() for kind in job.params.formats}
     for content in (path.read_bytes() for path in job.inputs.edited):
         kind: Format = "vtt" if content.startswith(b"WEBVTT") else "json" if content.startswith(b"{") else "srt"
         if kind in files:

@@ -22,6 +22,7 @@ from shared.documents.transcript import Transcript
 from shared.files import write_atomically
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
 from shared.text.timecode import clock
+from stages.toolkit.formats.stub_files import stub_file
 
 _MOST_NAMED = 4  # shifts in a message
 _MOVED_MS = 20  # a frame at 50 per second: a smaller shift does not count as one
@@ -117,7 +118,7 @@ def stub(job: SyncJob) -> SyncOutputs:
     files = []
     if job.inputs.subtitles:
         files.append(job.out_dir / "subtitles.srt")
-        write_atomically(files[0], b"")
+        write_atomically(files[0], stub_file(sheet, "srt").encode())
     return _write(job, sheet, Synchronised(fit, tuple(unchanged(sheet))), files)
 
 

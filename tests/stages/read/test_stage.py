@@ -86,8 +86,9 @@ def test_no_cue_is_lost_and_no_text_changes(
     assert sorted((cue.start_ms, cue.end_ms, cue.lines) for cue in sheet.cues) == expected
 
 
-def test_the_placeholder_is_a_sheet_without_cues(tmp_path: Path) -> None:
+def test_the_stub_makes_a_cue_whatever_the_file_holds(tmp_path: Path) -> None:
     file = tmp_path / "content"
     file.write_text("anything", encoding="utf-8")
     outputs = stub(Job(ReadInputs(subtitles=file), ReadParams(language="pt"), tmp_path, "stub", Audience()))
-    assert CueSheet.read(outputs.cues) == CueSheet(language="pt", cues=())
+    sheet = CueSheet.read(outputs.cues)
+    assert (sheet.language, [cue.lines for cue in sheet.cues]) == ("pt", [("Hello.",)])

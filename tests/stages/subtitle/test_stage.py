@@ -22,6 +22,7 @@ from stages.subtitle.layout import Pysubs2Writer
 from stages.subtitle.stage import SubtitleInputs, SubtitleParams, Wishes, run, stub
 from stages.subtitle.times import Laid, set_times
 from stages.toolkit.cues.rules import check
+from stages.toolkit.formats.reader import read
 from tests.conftest import examples
 from tests.fakes.listener import Audience
 from tests.joining import joining
@@ -367,6 +368,11 @@ def test_silence_gives_valid_empty_files(tmp_path: Path) -> None:
 def test_the_stub_makes_a_cue_for_each_segment(tmp_path: Path) -> None:
     outputs = stub(a_job(tmp_path, a_transcript(a_word("Hello", 0, 1000), a_word("you", 1200, 2000))))
     assert [cue.lines for cue in CueSheet.read(outputs.cues).cues] == [("Hello",), ("you",)]
+    srt, vtt = outputs.files
+    assert srt.read_text(encoding="utf-8") == (
+        "1\n00:00:00,000 --> 00:00:01,000\n[stub] Hello\n\n2\n00:00:01,200 --> 00:00:02,000\n[stub] you\n\n"
+    ), "nobody takes it for subtitles of the film, or for a file that failed"
+    assert [cue.lines for cue in read(vtt).cues] == [("[stub] Hello",), ("[stub] you",)]
 
 
 def test_every_cue_over_a_limit_is_listed_with_the_reason(tmp_path: Path) -> None:
