@@ -192,8 +192,8 @@ OF_ONE_FILE: dict[str, JsonValue] = {
 
 @pytest.mark.parametrize("name", OF_ONE_FILE)
 def test_what_a_job_records_gives_the_same_settings_whatever_the_next_process_has(tmp_path: Path, name: str) -> None:
-    plain, _ = load_settings(DEFAULTS, tmp_path / "none.toml", {}, {}, PARAMETERS)
-    other, _ = load_settings(DEFAULTS, tmp_path / "none.toml", {}, OF_ONE_FILE, PARAMETERS)
+    plain, _ = load_settings(DEFAULTS, tmp_path / "none.toml", {}, {}, lambda: PARAMETERS)
+    other, _ = load_settings(DEFAULTS, tmp_path / "none.toml", {}, OF_ONE_FILE, lambda: PARAMETERS)
     one = with_overrides(plain, {name: OF_ONE_FILE[name]}, PARAMETERS)
     again = with_overrides(plain, overrides_of(one), PARAMETERS)
     assert again == one
@@ -209,6 +209,6 @@ def test_files_that_a_job_names_are_recorded_wherever_the_next_process_runs(
     for name in ("terms.toml", "film.srt"):
         (tmp_path / name).touch()
     flags: dict[str, JsonValue] = {"glossary": "terms.toml", "subtitles": "film.srt"}
-    settings, _ = load_settings(DEFAULTS, tmp_path / "none.toml", {}, flags, PARAMETERS)
+    settings, _ = load_settings(DEFAULTS, tmp_path / "none.toml", {}, flags, lambda: PARAMETERS)
     recorded = overrides_of(settings)
     assert (recorded["glossary"], recorded["subtitles"]) == (str(tmp_path / "terms.toml"), str(tmp_path / "film.srt"))

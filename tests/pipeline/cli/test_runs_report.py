@@ -55,7 +55,7 @@ def test_a_report_of_someone_else_and_one_that_was_edited_stay_and_no_report_tak
     assert "report.reel.html" in record(folder)["files"]
     reel("run", film, "--no-report", extra=STUB)
     assert {path.name for path in folder.glob("*.html")} == {"report.html"}
-    assert record(folder)["settings"]["report"] is False, "made again from the record, there is none either"
+    assert not record(folder)["settings"]["report"], "made again from the record, there is none either"
     (folder / "report.html").unlink()
     reel("run", film, extra=STUB)
     with open(folder / "report.html", "a", encoding="utf-8") as stream:
