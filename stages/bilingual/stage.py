@@ -17,7 +17,7 @@ from shared.files import write_atomically
 from shared.stage import Backend, Files, Job, Resources, Stage
 from shared.text.guide_limits import GuideParams, Limits
 from shared.text.joining_words import JoiningParams, JoiningWords
-from stages.toolkit.formats.stub_files import stub_file
+from shared.text.stub_subtitles import stub_file
 
 Format = Literal["srt", "vtt", "ass"]
 Order = Literal["source-above", "source-below"]

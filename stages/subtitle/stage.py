@@ -22,7 +22,7 @@ from shared.stage import Backend, Files, Job, Resources, Stage, StageError
 from shared.text.guide_limits import GuideParams, Limits
 from shared.text.joining_words import NO_JOINING_WORDS, JoiningParams, JoiningWords
 from shared.text.language_params import of_language
-from stages.toolkit.formats.stub_files import stub_file
+from shared.text.stub_subtitles import stub_file
 
 Format = Literal["srt", "vtt", "ass", "ttml", "scc", "json", "whisper", "txt"]
 _TOLD = 5  # of the markup that goes no farther, so many are named

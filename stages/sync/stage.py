@@ -21,8 +21,8 @@ from shared.documents.subtitle_sync import REFUSED_HINT, Basis, MovedCue, Subtit
 from shared.documents.transcript import Transcript
 from shared.files import write_atomically
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
+from shared.text.stub_subtitles import stub_file
 from shared.text.timecode import clock
-from stages.toolkit.formats.stub_files import stub_file
 
 _MOST_NAMED = 4  # shifts in a message
 _MOVED_MS = 20  # a frame at 50 per second: a smaller shift does not count as one
