@@ -288,7 +288,7 @@ def error_codes() -> set[str]:
         node for path in files for node in nodes_of(path) if isinstance(node, ast.ClassDef | ast.FunctionDef)
     ]
     makers = {"ReelError", "StageError"}
-    while found := {node.name for node in definitions if _makes_errors(node, makers)} - makers:
+    while found := {node.name for node in definitions if _makes_errors(node, makers)} - {*makers, "__init__"}:
         makers |= found
     codes = {"bug"}
     for path in files:
@@ -308,11 +308,13 @@ def error_codes() -> set[str]:
 
 
 def _makes_errors(node: ast.ClassDef | ast.FunctionDef, known: set[str]) -> bool:
+    """Tell whether the first argument of a class or a function is a code."""
     if isinstance(node, ast.ClassDef):
         fields = [ast.unparse(part.target) for part in node.body if isinstance(part, ast.AnnAssign)]
-        return fields[:1] == ["code"] or bool({base.id for base in node.bases if isinstance(base, ast.Name)} & known)
-    parameters = [argument.arg for argument in node.args.args if argument.arg != "self"]
-    return parameters[:1] == ["code"] and node.name != "__init__"
+        starts = [part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
+        bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+        return fields[:1] == ["code"] or bool(bases & known) or any(_makes_errors(start, known) for start in starts)
+    return [argument.arg for argument in node.args.args if argument.arg != "self"][:1] == ["code"]
 
 
 def test_every_variable_that_a_stage_gets_is_documented() -> None:
