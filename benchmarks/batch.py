@@ -31,11 +31,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project i
 from pipeline.base.hardware import available_cores
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
-from pipeline.engine.admission import Admission, set_up
+from pipeline.engine.admission import Admission
 from pipeline.engine.item import ItemTracker, Run
 from pipeline.engine.item_run import ItemRunner, RunContext
 from pipeline.engine.media_list import Request
 from pipeline.engine.project import Project, open_project
+from pipeline.engine.set_up import set_up
 from pipeline.engine.step_run import StepRunner
 from pipeline.environments.ffmpeg import FFMPEG
 from pipeline.publishing.batch_media import BatchMedia
@@ -127,7 +128,7 @@ def cold(clips: list[Path], folder: Path) -> tuple[float, float]:
                 media = project.store.media(clip)
                 item = admission.item(Request(clip), media.digest)
                 previews = admission.preview(item)
-                set_up(previews, project.installed, lambda event: None)
+                set_up([preview.step for preview in previews if preview.is_due], project.installed, lambda event: None)
                 tracker = ItemTracker(item, run, media)
                 await ItemRunner(tracker, context).complete(previews)
                 assert tracker.error is None, tracker.error

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from pipeline.base.errors import ReelError
 from pipeline.cli.arguments import megabytes
-from pipeline.engine.set_up_needs import ModelNeed, Needs
+from pipeline.engine.set_up import ModelNeed, Needs
 
 
 def needs_texts(needs: Needs) -> list[str]:

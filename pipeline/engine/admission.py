@@ -1,11 +1,8 @@
-"""Prepares an item from a request: checks the file, makes the plan, chooses the folder, previews and sets up the
-steps."""
+"""Prepares items from requests: each gets a name, a plan, its corrections and a folder of its own."""
 
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,19 +11,15 @@ from pipeline.base import events
 from pipeline.base.display_paths import as_text, shown
 from pipeline.base.errors import BadInput, Missing, UsageError
 from pipeline.base.events import Emit
-from pipeline.base.project import own_config
 from pipeline.base.setting_names import SHORT_NAMES
 from pipeline.base.settings import overrides_of
 from pipeline.engine.item import Item
 from pipeline.engine.library.chosen_subtitle import alone, check_one_film
 from pipeline.engine.media_list import Request
-from pipeline.engine.model_needs import needed_models, plan_with_locked_models, require_on_disk
+from pipeline.engine.model_needs import plan_with_locked_models
 from pipeline.engine.planner import Planner
 from pipeline.engine.preview import StepPreview, preview
 from pipeline.engine.project import Records
-from pipeline.model_cache.fetch_many import obstacles, raise_together, require
-from pipeline.model_cache.selection import with_needs
-from pipeline.plan.llm_services import check_service
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import ExistingSubtitle, Plan
 from pipeline.plan.registry import stage_named
@@ -44,41 +37,8 @@ from pipeline.publishing.run_report.job_facts import Materials
 from pipeline.publishing.run_report.published import report_of
 from pipeline.publishing.up_to_date import PublishedJob, UpToDateCache, plan_digest, state_of
 from pipeline.store.results import StoredResult
-from pipeline.workers.installation import Installation
 from shared.text.subtitle_names import is_subtitle
 
-
-def check_media(media: Path) -> None:
-    """Raise `BadInput` unless the path is a readable media file."""
-    try:
-        mode, size = media.stat().st_mode, media.stat().st_size
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if media.is_symlink():
-            text = f"{shown(media)} is a link to {shown(media.readlink())}, which is not there"
-            raise BadInput("media.missing", text, hint="bring that file back, or name another one") from error
-        text = f"{shown(media)} is not there"
-        raise BadInput("media.missing", text, hint="check the spelling; quote names with spaces") from error
-    except OSError as error:
-        raise unreadable(media, error) from error
-    if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "neither a file nor a folder"
-        raise BadInput("media.not-a-file", f"{shown(media)} is {kind}, expected a media file")
-    if size == 0:
-        hint = "copy it again: a copy or download that was interrupted may leave an empty file"
-        raise BadInput("media.empty", f"{shown(media)} is empty, expected a media file", hint=hint)
-    try:
-        str(media).encode()
-    except UnicodeEncodeError as error:
-        text = f"the name of {shown(media)} is not text in UTF-8"
-        raise BadInput("media.name", text, hint="rename the file, or give a link to it") from error
-
-
-def unreadable(media: Path, error: OSError) -> BadInput:
-    """Return the error for a media file that cannot be read."""
-    return BadInput("media.unreadable", f"{shown(media)} cannot be read: {error.strerror or error}")
-
-
-_NONE: Mapping[str, Missing] = {}
 _SPOKEN = SHORT_NAMES["language"]
 
 
@@ -287,30 +247,3 @@ class Admission:
         """Return a preview of each step of an item."""
         store, last = self._records.store, self._records.history.last_ingredients
         return preview(item.plan, item.digest, store, self.surroundings, lambda step: last(item.digest, step))
-
-
-def set_up(
-    previews: Sequence[StepPreview], installed: Installation, emit: Emit, unlocked: Mapping[str, Missing] = _NONE
-) -> None:
-    """Set up the tools, environments and models that the steps need. Raises `Missing`.
-
-    All of it happens before the first step, so that a run does not fail half-way for a reason that was known at its
-    start. Problems with models that need no download to find are raised before an environment is built. `unlocked`
-    holds the models that could not be locked, with the reason.
-    """
-    offline = installed.settings.offline
-    due = [preview.step for preview in previews if preview.verdict != "reused"]
-    for step in due:
-        check_service(step, os.environ, own_config(), offline=offline)
-    models = installed.models
-    names = with_needs(needed_models(due, models, offline=installed.settings.fetches_nothing), models.models)
-    if installed.settings.local_models:
-        require_on_disk(names, models)
-    raise_together({name: unlocked[name] for name in names if name in unlocked})
-    raise_together(obstacles(names, models, emit, offline=offline))
-    models.check_space(names)
-    if any(step.backend.tools for step in due):
-        installed.tools.ensure(installed.tool, emit, offline=offline)
-    for family in dict.fromkeys(family for step in due for family in step.environments):
-        installed.environments.ensure(family, emit, offline=offline)
-    require(names, models, emit, offline=offline)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from pipeline.base import events
 from pipeline.base.errors import BadInput, Missing, ReelError, UsageError
-from pipeline.engine.admission import Admission, check_media, set_up, unreadable
+from pipeline.engine.admission import Admission
 from pipeline.engine.item import ItemResult, ItemTracker, Run
 from pipeline.engine.library.chosen_subtitle import SubtitleChooser, content_of
 from pipeline.engine.library.skip_existing import ExistingFilter
-from pipeline.engine.media_list import Request
+from pipeline.engine.media_list import Request, check_media, unreadable
 from pipeline.engine.preview import StepPreview
+from pipeline.engine.set_up import set_up
 from pipeline.plan.model import FromPath, leaves
 from pipeline.plan.placement import fallback_notes, off_card_notes
 from pipeline.plan.registry import READ
@@ -135,7 +136,7 @@ class BatchItems:
 
     def _keep_files(self, previews: Sequence[StepPreview]) -> None:
         """Copy the user's files that steps are about to read to the store. Raises `BadInput` for one that changed."""
-        due = [leaf for preview in previews if preview.verdict != "reused" for leaf in leaves(preview.step.inputs)]
+        due = [leaf for preview in previews if preview.is_due for leaf in leaves(preview.step.inputs)]
         for leaf in due:
             if isinstance(leaf, FromPath):
                 self.run.records.store.keep(content_of(leaf))
@@ -217,7 +218,7 @@ class BatchItems:
     def _set_up(self, previews: list[StepPreview]) -> None:
         """Set up what the steps need, once for all items with the same steps, backends and models, and again if a file
         of a model has gone since."""
-        steps = [preview.step for preview in previews if preview.verdict != "reused"]
+        steps = [preview.step for preview in previews if preview.is_due]
         models = sorted({name for step in steps for name in step.models.values()})
         same = (*(step.id for step in steps), *(preview.step.backend_name for preview in previews), *models)
         if steps and (same not in self._ready or self.installed.models.incomplete(models)):
@@ -225,5 +226,5 @@ class BatchItems:
                 if note not in self._notes:
                     self._notes.add(note)
                     self.run.emit(events.Notice(None, None, note))
-            set_up(previews, self.installed, self.run.emit, self.admission.unlocked)
+            set_up(steps, self.installed, self.run.emit, self.admission.unlocked)
             self._ready.add(same)

@@ -38,7 +38,7 @@ def estimates(previews: Sequence[StepPreview], store: ResultStore) -> list[Estim
     found = []
     for preview in previews:
         step = preview.step
-        asked = asked_by(step) if preview.verdict != "reused" else None
+        asked = asked_by(step) if preview.is_due else None
         if asked is None or not isinstance(step.params, LanguageModelParams):
             continue
         source = step.inputs.get("transcript")

@@ -1,4 +1,4 @@
-"""Tracks one item of a batch: its steps as they end, its events, its history, and the published files."""
+"""Tracks one item of a batch: collects the results of its steps, reports them, records them, and publishes them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.base.errors import MediaChanged, ReelError
 from pipeline.base.events import Emit
 from pipeline.engine.project import Records
 from pipeline.plan.model import Plan, Step
-from pipeline.plan.remaining import cause, still_of_use
+from pipeline.plan.remaining import cause, still_useful
 from pipeline.publishing.edits import Edit, language_of
 from pipeline.publishing.film_records import take_over
 from pipeline.publishing.folders import unwritable
@@ -29,16 +29,16 @@ from shared.language_model import NOTHING, Usage
 
 _PROVISIONAL = "provisional: usable for now; the next run does the step again"
 _PARTIAL = "nothing is published; the results of these steps are kept, and a run that needs them goes on from here"
-_LEAST_BYTES_PER_SECOND = 2_000  # of media data, for a time limit before the length is known
+_LEAST_BYTES_PER_SECOND = 2_000  # of the smallest media file, for a time limit before the length is known
 
 
 @dataclass(frozen=True)
 class Item:
-    """Media file to work on.
+    """Media file to work on, with its plan.
 
-    `name` is shown to the user, `digest` is that of the content, `folder` is where results are published. `index` is
-    its place among all items; a higher `priority` runs first. `plan_digest` stands for everything but the media file
-    that decides what is published. `rules` is None if all files are published already.
+    `name` is shown to the user, `digest` is that of the content, and results are published in `folder`. `index` is its
+    place among all items; a higher `priority` runs first. `plan_digest` identifies everything but the media file that
+    decides what is published. `rules` is None if all files are published already.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Run:
-    """One execution for any number of media files."""
+    """One execution of a recipe for any number of media files."""
 
     id: str
     records: Records
@@ -64,7 +64,7 @@ class Run:
 
 @dataclass(frozen=True)
 class ItemResult:
-    """Result of an item. `error` is the first error that kept the item from being finished."""
+    """Result of an item. `error` is the first error that prevented it from being finished."""
 
     name: str
     media: Path
@@ -86,7 +86,7 @@ class ItemTracker:
     def __init__(self, item: Item, run: Run, media: MediaFile) -> None:
         self.item, self.plan, self.emit, self.media = item, item.plan, run.emit, media
         self.store, self.edits = run.records.store, run.records.edits
-        self.proven = {media.digest}  # contents made in this run, or compared with their digest
+        self.proven = {media.digest}  # digests of contents that this run has made, or compared with their digest
         self.results: dict[str, StoredResult] = {}
         self.error: ReelError | None = None
         self._errors: dict[str, ReelError] = {}  # by step
@@ -103,10 +103,10 @@ class ItemTracker:
         self.emit(events.ItemStarted(item.name, item.media, len(plan), plan))
 
     def may_begin(self, step: Step) -> bool:
-        """Tell whether a step should still be done after the failures so far."""
+        """Tell whether a step can and should still run after the failures so far."""
         if not self._errors:
             return True
-        return self._concerns_all is None and step.id in still_of_use(self.plan, self._errors.keys())
+        return self._media_change is None and step.id in still_useful(self.plan, self._errors.keys())
 
     @property
     def is_worth_publishing(self) -> bool:
@@ -119,16 +119,15 @@ class ItemTracker:
         if not self.error:
             return True
         published = {publication.step for publication in self.plan.publications}
-        return self._concerns_all is None and bool(published & self.results.keys())
+        return self._media_change is None and bool(published & self.results.keys())
 
     @property
-    def _concerns_all(self) -> MediaChanged | None:
+    def _media_change(self) -> MediaChanged | None:
         return next((error for error in self._errors.values() if isinstance(error, MediaChanged)), None)
 
     @property
     def missing(self) -> dict[str, str]:
-        """Return the outputs that the plan publishes and that could not be made, as `step.role`, with the code of the
-        error."""
+        """Return the outputs of the plan that could not be made, as `step.role`, each with the code of the error."""
         found: dict[str, str] = {}
         for publication in self.plan.publications if self.error else ():
             if publication.step not in self.results:
@@ -139,7 +138,7 @@ class ItemTracker:
 
     @property
     def length_ms(self) -> int:
-        """Return the length of the media file; before that is known, the greatest length that it may have."""
+        """Return the length of the media file; before it is known, the greatest length that its size allows."""
         if self._media_ms is not None:
             return self._media_ms
         return self.media.identity.size * 1000 // _LEAST_BYTES_PER_SECOND
@@ -149,7 +148,7 @@ class ItemTracker:
         self.emit(events.StepStarted(self.item.name, step.id, step.backend_name, reason, self._media_ms, worker))
 
     def reused(self, step: Step, result: StoredResult, *, fresh: bool = False) -> None:
-        """Record that the step's result was in the store. `fresh`: this run made it, for another item."""
+        """Record that the step's result was reused. `fresh` tells that this run made it, for another item."""
         if fresh:
             self._prove(result)
         self.emit(events.StepReused(self.item.name, step.id, step.backend_name, result.key))
@@ -157,7 +156,8 @@ class ItemTracker:
         self._accept(step, result)
 
     def done(self, step: Step, result: StoredResult, seconds: float) -> None:
-        """Record that the step was run, within `seconds` on the user's clock. Its result is written, and noted here."""
+        """Record that the step ran for `seconds` of wall time. Its result has been written, and is noted in the index
+        here."""
         self._steps_run += 1
         self._prove(result)
         self._asked += Usage.noted(result.facts)
@@ -185,12 +185,12 @@ class ItemTracker:
         self.emit(events.StepFailedEvent(self.item.name, step.id, step.backend_name, *details))
 
     def skipped(self, step: Step) -> None:
-        """Report that the step was not begun, because another step failed."""
+        """Report that the step will not run, because another step failed."""
         self._skipped.append(step.id)
         self.emit(events.StepSkipped(self.item.name, step.id))
 
     def recall(self, keys: Mapping[str, str], published: PublishedFiles) -> None:
-        """Record that every step was done and published before, and that no published file was changed since."""
+        """Record that every step was done and published by an earlier run, and that no published file changed since."""
         for step in self.plan.steps:
             self.emit(events.StepReused(self.item.name, step.id, step.backend_name, keys[step.id]))
         name = self.item.name
@@ -206,8 +206,8 @@ class ItemTracker:
         return self._published
 
     def find_damaged(self, digests: Iterable[str]) -> list[str]:
-        """Read contents that steps are about to use, and return the damaged ones. Touches the disk only, so that a
-        thread can do it."""
+        """Read the contents with these digests, which steps are about to use, and return the damaged ones. Safe to call
+        in a thread, because it only uses the disk."""
         corrections = self.edits.files(self.item.digest, self.item.edits)
         damaged = []
         for digest in digests:
@@ -220,14 +220,14 @@ class ItemTracker:
     def publish(self) -> list[str]:
         """Publish the files of the item.
 
-        Returns contents that are damaged or lost, and have to be made again before all can be published. Touches the
-        disk only, so that a thread can do it.
+        Returns the digests of damaged or lost contents, which have to be made again first. Safe to call in a thread,
+        because it only uses the disk.
         """
         item, store = self.item, self.store
         if self.plan.partial:
             return []
         assert item.rules, "an item that is published already is not published again"
-        made = FinishedJob(item.media, item.digest, self.plan, self.results, item.plan_digest, self.missing)
+        finished = FinishedJob(item.media, item.digest, self.plan, self.results, item.plan_digest, self.missing)
         try:
             self.media.prove()
             if missing := [place.name for place in self._to_publish() if not place.exists()]:
@@ -235,11 +235,11 @@ class ItemTracker:
             corrected = {edit: self.edits.path(item.digest, edit.sha256) for edit in item.edits}
             if item.rules.beside:
                 take_over(item.media, item.digest)
-            self._published = publish(made, item.folder, corrected, item.rules)
+            self._published = publish(finished, item.folder, corrected, item.rules)
         except MediaChanged as error:
             self.not_published(error)
         except ObjectDamaged as error:
-            store.contents.prove(error.file.sha256)  # which removes it
+            store.contents.prove(error.file.sha256)  # removes it
             return [error.file.sha256]
         except OSError as error:
             if isinstance(error, FileNotFoundError) and (lost := self._lost(error)):
@@ -248,9 +248,10 @@ class ItemTracker:
         return []
 
     def _lost(self, error: FileNotFoundError) -> str | None:
-        """Return the content that is gone, if it was one: another item has found it damaged just now and removed it."""
-        place = Path(str(error.filename))
-        return place.name if place == self.store.object_path(place.name) else None
+        """Return the digest of the stored content that is not there, because another item has just found it damaged and
+        removed it; None if the missing file is not a stored content."""
+        path = Path(str(error.filename))
+        return path.name if path == self.store.object_path(path.name) else None
 
     def _to_publish(self) -> Iterator[Path]:
         """Yield the paths of the contents that the plan publishes."""
@@ -262,7 +263,7 @@ class ItemTracker:
                 yield self.store.object_path(digest)
 
     def not_published(self, error: ReelError) -> None:
-        """Record the error that kept complete results from being published."""
+        """Record the error that prevented the results from being published."""
         self.error = self._publishing_error = error
 
     def finish(self) -> ItemResult:
@@ -275,9 +276,9 @@ class ItemTracker:
             for text in publishing_notes(published, self.item.rules):
                 self.emit(events.Notice(name, None, text))
             for edit in self.item.edits:
-                made = self.results.get(edit.step)
-                if made and not edit.applies(self.results):
-                    self.emit(events.Notice(name, None, _waits(edit, language_of(made))))
+                result = self.results.get(edit.step)
+                if result and not edit.applies(self.results):
+                    self.emit(events.Notice(name, None, _unused_correction(edit, language_of(result))))
             for check in checked:
                 self.emit(check)
             for path in published.files:
@@ -293,9 +294,8 @@ class ItemTracker:
         state = "failed" if error else "done" if self._steps_run else "reused"
         seconds = time.monotonic() - self._started
         self.emit(events.ItemFinished(name, state, seconds, published.folder if published else None))
-        steps_run, asked, cost = self._steps_run, self._asked, self._cost
         return ItemResult(
-            name, self.item.media, state, published, error, steps_run, seconds, asked, cost, checked,
+            name, self.item.media, state, published, error, self._steps_run, seconds, self._asked, self._cost, checked,
             missing=self.missing,
         )  # fmt: skip
 
@@ -317,7 +317,7 @@ class ItemTracker:
         self._run.records.history.record(self._run.id, self.item.digest, record)
 
 
-def _waits(edit: Edit, language: str | None) -> str:
+def _unused_correction(edit: Edit, language: str | None) -> str:
     return (
         f"{edit.name} was corrected in {edit.language}, but this run is in {language}: the correction is not used now,"
         f" and applies again to a run in {edit.language}"
@@ -325,17 +325,17 @@ def _waits(edit: Edit, language: str | None) -> str:
 
 
 def publishing_notes(published: PublishedFiles, rules: Rules | None) -> list[str]:
-    """List the notes for the user about the files that are in the folder now."""
+    """Return the notes for the user about published files: those that were kept, renamed or shortened."""
     texts = [
         f"{path.name} was edited since it was published, so it is kept; `--continue` takes corrections of subtitles"
         " and transcripts in; delete the file to get the new one"
         for path in published.edited
     ]
     if published.renamed:
-        media = [path for path in published.theirs if rules and path in rules.batch]
+        media_files = [path for path in published.theirs if rules and path in rules.batch]
         text = f"kept, because reel did not write them: {_names(published.theirs)}; written beside them:"
         text += f" {_names(published.renamed)}"
-        if len(media) < len(published.theirs) and not (rules and rules.replace):
+        if len(media_files) < len(published.theirs) and not (rules and rules.replace):
             text += "; `--replace` overwrites them, but never a media file of this run"
         texts.append(text)
     if rules and rules.foreign_record:
@@ -353,7 +353,7 @@ def _names(paths: tuple[Path, ...]) -> str:
 
 
 def checks_in(folder: Path, item: str) -> tuple[events.Checked, ...]:
-    """Return the findings of the checks in the subtitles of a published job, made in this run or before."""
+    """Return the findings of the checks of a job's published subtitles, made by this run or an earlier one."""
     job = read_job(folder)
     shown = {origin.rpartition(".")[0] for origin in job.origins.values()} if job else {}
     found = []

@@ -1,5 +1,5 @@
-"""Finds the media files for a command: from files, folders, patterns and lists, with settings for each, in the
-requested order."""
+"""Finds the media files for a command, from files, folders, patterns and lists, in the requested order, and checks that
+a file can be worked on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pipeline.base.display_paths import as_text
+from pipeline.base.display_paths import as_text, shown
 from pipeline.base.errors import BadInput, UsageError
 from pipeline.base.setting_names import SHORT_NAMES
 from pipeline.base.settings import check_override, parse_assignment
@@ -119,6 +120,36 @@ def check_name(text: str) -> None:
             f"{as_text(text)} is an address, expected a file or a folder",
             hint="only the command `run` takes addresses, and only http or https; else download it, and name the file",
         )
+
+
+def check_media(media: Path) -> None:
+    """Raise `BadInput` unless the path is a readable media file."""
+    try:
+        mode, size = media.stat().st_mode, media.stat().st_size
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if media.is_symlink():
+            text = f"{shown(media)} is a link to {shown(media.readlink())}, which is not there"
+            raise BadInput("media.missing", text, hint="bring that file back, or name another one") from error
+        text = f"{shown(media)} is not there"
+        raise BadInput("media.missing", text, hint="check the spelling; quote names with spaces") from error
+    except OSError as error:
+        raise unreadable(media, error) from error
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "neither a file nor a folder"
+        raise BadInput("media.not-a-file", f"{shown(media)} is {kind}, expected a media file")
+    if size == 0:
+        hint = "copy it again: a copy or download that was interrupted may leave an empty file"
+        raise BadInput("media.empty", f"{shown(media)} is empty, expected a media file", hint=hint)
+    try:
+        str(media).encode()
+    except UnicodeEncodeError as error:
+        text = f"the name of {shown(media)} is not text in UTF-8"
+        raise BadInput("media.name", text, hint="rename the file, or give a link to it") from error
+
+
+def unreadable(media: Path, error: OSError) -> BadInput:
+    """Return the error for a media file that cannot be read."""
+    return BadInput("media.unreadable", f"{shown(media)} cannot be read: {error.strerror or error}")
 
 
 def media_in(folder: Path, name: str, walk: FolderWalk) -> list[Path]:

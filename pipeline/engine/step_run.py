@@ -1,11 +1,11 @@
-"""Runs one step: computes its key, asks a worker for the result, checks the outputs and stores them."""
+"""Runs one step: has a worker do it, repeats it after recoverable failures, checks the outputs and stores them."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,27 +32,27 @@ from pipeline.workers.dispatcher import Dispatcher, StepJob
 from pipeline.workers.scheduler import Order
 from shared import protocol
 
-_ATTEMPTS = 2  # a step whose worker crashed or was killed is tried again in a new process: the file is rarely the cause
-_MACHINES = 3  # machines that may be lost while they run the step: more than that is not an accident
-_READINGS = 3  # of a media file that is touched meanwhile and keeps its content
+_MOST_CRASHES = 2  # after the first one, a new process repeats the step: the file is rarely the cause
+_MOST_LOST_MACHINES = 3  # while they run the step: so many are not an accident
+_MOST_READINGS = 3  # of a media file that another program touches during the step
 
-_OVER_LIMIT = "worker.memory"  # the worker passed its own limit, whatever other workers hold
+_OVER_LIMIT = "worker.memory"  # code of the error: the worker exceeded its own limit, whatever others hold
 
 
 @dataclass(frozen=True)
 class StepCallbacks:
-    """Callbacks of a step. `waiting` receives the reason for a wait, `warning` a text for the user."""
+    """Callbacks of a running step."""
 
-    waiting: Callable[[str], None]
-    started: Callable[[str], None]  # with the worker's name
-    progress: Callable[[float], None]  # with the share that is done
-    warning: Callable[[str], None]
-    partial: Callable[[protocol.Partial], None] = lambda said: None
+    waiting: Callable[[str], None]  # receives the reason for the wait
+    started: Callable[[str], None]  # receives the name of the worker
+    progress: Callable[[float], None]  # receives the share that is done
+    warning: Callable[[str], None]  # receives a text for the user
+    partial: Callable[[protocol.Partial], None] = lambda partial: None  # receives text recognised so far
 
 
 @dataclass(frozen=True)
-class Given:
-    """Files that the user gave for a step: the media file with its length, and other files by their digests."""
+class UserFiles:
+    """Inputs of a step that are files of the user: the media file with its length, and others by digest."""
 
     media_ms: int
     media: MediaFile | None = None
@@ -60,19 +60,20 @@ class Given:
 
     @property
     def paths(self) -> Mapping[str, Path]:
-        """Return all files by digest."""
+        """Return the paths of all files by digest."""
         return {**self.others, self.media.digest: self.media.path} if self.media else self.others
 
-    def read_by(self, inputs: InputDigests) -> MediaFile | None:
-        """Return the media file if a step with these inputs reads it."""
+    def media_read_by(self, inputs: InputDigests) -> MediaFile | None:
+        """Return the media file if it is among these inputs."""
         digest = self.media.digest if self.media else ""
-        taken = any(digest == given or (isinstance(given, list) and digest in given) for given in inputs.values())
-        return self.media if taken else None
+        is_input = any(digest == value or (isinstance(value, list) and digest in value) for value in inputs.values())
+        return self.media if is_input else None
 
 
 @dataclass(frozen=True)
 class PreparedStep:
-    """Step whose inputs are known, with the key of its result. A `variant` is not what the run looked up before."""
+    """Step whose inputs are known, with the key of its result. A `variant` replaces the step that was looked up in the
+    store, so its result may be there."""
 
     step: Step
     inputs: InputDigests
@@ -83,18 +84,30 @@ class PreparedStep:
 
 
 def prepare_step(step: Step, inputs: InputDigests, surroundings: Surroundings) -> PreparedStep:
-    """Return the step with its key."""
+    """Return the step with the key of its result."""
     parts = ingredients(step, inputs, surroundings)
     return PreparedStep(step, inputs, surroundings, parts, result_key(parts))
 
 
-def _variant(work: PreparedStep, step: Step) -> PreparedStep:
-    """Return the work as another variant of its step."""
-    return replace(prepare_step(step, work.inputs, work.surroundings), variant=True)
+@dataclass
+class _Attempts:
+    """Attempts at one step: the variant that is tried now, and the fallbacks of its backend that remain."""
 
+    work: PreparedStep
+    fallbacks: Iterator[Step]
+    ran_alone: bool = False  # this variant was repeated with the other models unloaded
+    fell: bool = False  # memory ran out for a better variant
+    crowded: bool = False  # other programs held memory when it ran out, so that tells nothing about the step
 
-def _on_processor(work: PreparedStep, reason: str) -> PreparedStep:
-    return _variant(work, on_processor(work.step, reason))
+    def use_variant(self, step: Step) -> None:
+        """Go on with another variant of the step."""
+        self.work = replace(prepare_step(step, self.work.inputs, self.work.surroundings), variant=True)
+        self.ran_alone = False
+
+    def use_processor(self, reason: str) -> None:
+        """Go on with the step on the processor, with all of its fallbacks there. `reason` is what the card lacks."""
+        self.use_variant(on_processor(self.work.step, reason))
+        self.fallbacks, self.fell = iter(fallback_steps(self.work.step)), False
 
 
 @dataclass(frozen=True)
@@ -115,59 +128,73 @@ class StepRunner:
     dispatcher: Dispatcher
 
     async def run(
-        self, work: PreparedStep, below: Sequence[Step], given: Given, callbacks: StepCallbacks, order: Order = ()
+        self,
+        work: PreparedStep,
+        fallbacks: Sequence[Step],
+        files: UserFiles,
+        callbacks: StepCallbacks,
+        order: Order = (),
     ) -> StoredResult:
         """Run the step and write its result, which the caller then notes in the index.
 
-        If memory runs out, repeat the step with nothing else loaded, then as the steps `below`, the fallbacks of its
-        backend; if the card fails, repeat it on the processor. Raises `MediaChanged`, `StepFailed` and `StageRefused`.
-        Even then the store holds no partial result, and no result of another content than its key says.
+        If memory runs out, repeat the step with nothing else loaded, then as each of `fallbacks`; if the card fails,
+        repeat it on the processor. Raises `MediaChanged`, `StepFailed` and `StageRefused`. Even then the store holds no
+        partial result, and no result of another content than its key says.
         """
-        lower, alone, fell, crowded = iter(below), False, False, False
+        attempts = _Attempts(work, iter(fallbacks))
         while True:
-            if reason := self.dispatcher.cards.given_up(work.step):
-                work = _on_processor(work, reason)
-                lower, alone, fell = iter(fallback_steps(work.step)), False, False
-            if work.variant and (found := self.store.reusable(work.key)):
+            if reason := self.dispatcher.cards.given_up(attempts.work.step):
+                attempts.use_processor(reason)
+            if attempts.work.variant and (found := self.store.reusable(attempts.work.key)):
                 return found
             try:
-                result = await self._read_and_run(work, given, callbacks, order)
+                result = await self._read_and_run(attempts.work, files, callbacks, order)
             except OutOfMemory as error:
-                if error.code != _OVER_LIMIT and not alone and await self.dispatcher.make_room(error):
-                    text = f"out of memory, so the step runs again with other models unloaded: {error.message}"
-                    callbacks.warning(text)
-                    alone = True
-                    continue
-                step = next(lower, None)
-                if step is None or step.fallback is None:
-                    raise
-                crowded = crowded or await self.dispatcher.is_crowded(error)
-                callbacks.warning(f"out of memory, so the step runs again with {step.fallback.name}: {error.message}")
-                work, alone, fell = _variant(work, step), False, True
+                callbacks.warning(await self._after_out_of_memory(attempts, error))
             except (CardFailed, WorkerCrashed) as error:
-                if work.step.device != "cuda" or error.code == "worker.protocol":
-                    raise
-                if sentence := self.dispatcher.cards.record(work.step, error):
-                    callbacks.warning(sentence)
-                work = _on_processor(work, error.message)
-                lower, alone, fell = iter(fallback_steps(work.step)), False, False
+                self._after_card_failure(attempts, error, callbacks)
             else:
-                if not crowded:
-                    self.dispatcher.measurements.record_fit(work.step, fell=fell)
+                if not attempts.crowded:
+                    self.dispatcher.measurements.record_fit(attempts.work.step, fell=attempts.fell)
                 return result
 
-    async def _read_and_run(
-        self, work: PreparedStep, given: Given, callbacks: StepCallbacks, order: Order
-    ) -> StoredResult:
-        """Run the step until the media file was not touched during the reading.
+    async def _after_out_of_memory(self, attempts: _Attempts, error: OutOfMemory) -> str:
+        """Decide what to try next, and return the sentence about it for the user. Raises the error if nothing is
+        left."""
+        if error.code != _OVER_LIMIT and not attempts.ran_alone and await self.dispatcher.make_room(error):
+            attempts.ran_alone = True
+            return f"out of memory, so the step runs again with other models unloaded: {error.message}"
+        step = next(attempts.fallbacks, None)
+        if step is None or step.fallback is None:
+            raise error
+        attempts.crowded = attempts.crowded or await self.dispatcher.is_crowded(error)
+        attempts.fell = True
+        attempts.use_variant(step)
+        return f"out of memory, so the step runs again with {step.fallback.name}: {error.message}"
 
-        A touch may hide another content that was there for a moment, even if the content is the same afterwards.
+    def _after_card_failure(
+        self, attempts: _Attempts, error: CardFailed | WorkerCrashed, callbacks: StepCallbacks
+    ) -> None:
+        """Go on without the card. Raises the error if the step did not compute on one."""
+        step = attempts.work.step
+        if step.device != "cuda" or error.code == "worker.protocol":
+            raise error
+        if sentence := self.dispatcher.cards.record(step, error):
+            callbacks.warning(sentence)
+        attempts.use_processor(error.message)
+
+    async def _read_and_run(
+        self, work: PreparedStep, files: UserFiles, callbacks: StepCallbacks, order: Order
+    ) -> StoredResult:
+        """Run the step, and repeat it if another program touched the media file meanwhile.
+
+        A touched file may have had another content for a moment, even if its content is the same afterwards.
         """
-        media = given.read_by(work.inputs)
-        for _ in range(_READINGS):
+        media = files.media_read_by(work.inputs)
+        for _ in range(_MOST_READINGS):
             changes = media.changes if media else 0
             try:
-                output = await self._run(work, given, callbacks, order)
+                output = await self._run_on_worker(work, files, callbacks, order)
             except (StageRefused, StepFailed):
                 if media:  # if the file changed during the step, that is the cause, not the error that the step reports
                     await asyncio.to_thread(media.prove)
@@ -179,12 +206,15 @@ class StepRunner:
         assert media
         raise MediaChanged(
             "media.changed",
-            f"{as_text(media.path)} was touched during each of {_READINGS} readings",
+            f"{as_text(media.path)} was touched during each of {_MOST_READINGS} readings",
             hint="run the same command again when no program changes the file any more",
         )
 
-    async def _run(self, work: PreparedStep, given: Given, callbacks: StepCallbacks, order: Order) -> _Output:
-        """Have a worker run the step, again in another process or on another machine if that is lost."""
+    async def _run_on_worker(
+        self, work: PreparedStep, files: UserFiles, callbacks: StepCallbacks, order: Order
+    ) -> _Output:
+        """Have a worker run the step; repeat it in another process after a crash, or on another machine after a
+        loss."""
         step = work.step
         warnings: list[str] = []
 
@@ -197,12 +227,11 @@ class StepRunner:
                 warnings.append(event.text)
                 callbacks.warning(event.text)
 
-        limit_s = step.backend.resources.time_base_s + step.backend.resources.time_per_media_s * given.media_ms / 1000
+        limit_s = step.backend.resources.time_base_s + step.backend.resources.time_per_media_s * files.media_ms / 1000
         models = {role: self.models.snapshot(name) for role, name in step.models.items()}
-        inputs = as_input(work.inputs, self.store, given.paths)
-        attempt = lost = 0
+        inputs = as_input(work.inputs, self.store, files.paths)
+        crashes = lost_machines = 0
         while True:
-            attempt += 1
             warnings.clear()
             folder = self.store.make_staging(f"{work.key[:16]}-{step.id.replace(':', '-')}")
             try:
@@ -211,23 +240,24 @@ class StepRunner:
                 )
                 return _Output(await self.dispatcher.run(job), tuple(warnings), folder)
             except (WorkerCrashed, WorkerKilled) as error:
-                if attempt == _ATTEMPTS or error.code == "worker.protocol":
+                crashes += 1
+                if crashes == _MOST_CRASHES or error.code == "worker.protocol":
                     raise
             except WorkerLost as error:
-                attempt, lost = attempt - 1, lost + 1
-                if lost == _MACHINES:
+                lost_machines += 1
+                if lost_machines == _MOST_LOST_MACHINES:
                     raise
                 callbacks.warning(f"{error.message}, so the step runs again on another")
             except ReelError:
-                _clear(folder)  # now, not at the end of the run: it may hold half a film
+                _clear(folder)  # it may hold half a film, so it is not left until the end of the run
                 raise
 
 
 def _store_if_same(
     media: MediaFile | None, changes: int, work: PreparedStep, output: _Output, store: ResultStore
 ) -> StoredResult | None:
-    """Store and return the result if the media file is still as it was before the step, else return None. Raises
-    `MediaChanged`."""
+    """Store and return the result if nothing touched the media file since the step began, else return None. Raises
+    `MediaChanged` if its content changed."""
     try:
         if media and media.prove() != changes:
             return None
@@ -237,12 +267,12 @@ def _store_if_same(
 
 
 def _store_result(work: PreparedStep, output: _Output, store: ResultStore) -> StoredResult:
-    """Store the files of the result and write its manifest. Waits for the disk, so a thread does it."""
+    """Store the files of the result and write its manifest. To be called in a thread, because it waits for the disk."""
     step, done = work.step, output.done
     outputs = _store_outputs(step, output, store)
     facts = dict(done.facts)
     if step.fallback and changes_bytes(step):
-        facts["rung"] = step.fallback.name  # the name that `job.json` and older results have for it
+        facts["rung"] = step.fallback.name  # the word of `job.json` and of older results
     result = StoredResult.model_validate(
         {
             "key": work.key,
@@ -306,7 +336,7 @@ def _checked(step: Step, role: str, name: str, out_dir: Path) -> Path:
         is_file = stat.S_ISREG(path.lstat().st_mode)
     except OSError:
         is_file = False
-    # A plain file name, as nearly all are, cannot lead out of the folder.
+    # A plain file name, as nearly all are, cannot lead out of the folder: only others need the slow `resolve`.
     if not (is_file and path.name == name) and not path.resolve().is_relative_to(out_dir.resolve()):
         raise _invalid_output(step, f"`{role}` is {name}, outside its folder")
     if not is_file:

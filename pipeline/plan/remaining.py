@@ -1,4 +1,4 @@
-"""Find the steps of a plan that can still run after others have failed. Pure."""
+"""Finds the steps of a plan that can still run, and are still useful, after others have failed. Pure."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from collections.abc import Set
 from pipeline.plan.model import AllOf, FirstOf, FromStep, Plan, Source, Step
 
 
-def without(plan: Plan, failed: Set[str]) -> frozenset[str]:
-    """Return the steps that failed with all that cannot be done without them.
+def impossible(plan: Plan, failed: Set[str]) -> frozenset[str]:
+    """Return the failed steps, and those that cannot run without them.
 
-    A step that takes several files, all that there are, does with those of the others: a film is made with the
-    subtitles in the languages that could be translated.
+    A step with an input that takes all existing files can do with the others: a film is made with the subtitles in the
+    languages that could be translated.
     """
     lost: set[str] = set()
-    for step in plan.steps:  # each after what it needs
+    for step in plan.steps:  # each after the steps that it needs
         if step.id in failed or any(_is_lost(source, lost) for source in step.inputs.values()):
             lost.add(step.id)
     return frozenset(lost)
 
 
-def still_of_use(plan: Plan, failed: Set[str]) -> frozenset[str]:
-    """Return the steps that something which is published needs and that can be done; of a plan that publishes nothing,
-    all that can be done."""
-    lost = without(plan, failed)
-    left = {step.id: step for step in plan.steps if step.id not in lost}
+def still_useful(plan: Plan, failed: Set[str]) -> frozenset[str]:
+    """Return the steps that can run and that a published file needs; of a plan that publishes nothing, all steps that
+    can run."""
+    lost = impossible(plan, failed)
+    possible = {step.id: step for step in plan.steps if step.id not in lost}
     if not plan.publications:
-        return frozenset(left)
-    found: set[str] = set()
+        return frozenset(possible)
+    useful: set[str] = set()
     waiting = [publication.step for publication in plan.publications]
     while waiting:
         name = waiting.pop()
-        if name in left and name not in found:
-            found.add(name)
-            waiting += left[name].needs
-    return frozenset(found)
+        if name in possible and name not in useful:
+            useful.add(name)
+            waiting += possible[name].needs
+    return frozenset(useful)
 
 
 def cause(plan: Plan, step: str, failed: Set[str]) -> str | None:
-    """Return the failed step because of which another could not be done; None where none of them is."""
+    """Return the failed step because of which `step` could not run; None if none of them is the cause."""
     steps: dict[str, Step] = {planned.id: planned for planned in plan.steps}
     waiting, seen = [step], set[str]()
     while waiting:
@@ -53,6 +53,6 @@ def cause(plan: Plan, step: str, failed: Set[str]) -> str | None:
 
 def _is_lost(source: Source, lost: Set[str]) -> bool:
     if isinstance(source, AllOf):
-        return bool(source.sources) and all(isinstance(leaf, FromStep) and leaf.step in lost for leaf in source.sources)
+        return bool(source.sources) and all(isinstance(part, FromStep) and part.step in lost for part in source.sources)
     parts = source.sources if isinstance(source, FirstOf) else (source,)
-    return any(isinstance(leaf, FromStep) and leaf.step in lost for leaf in parts)
+    return any(isinstance(part, FromStep) and part.step in lost for part in parts)

@@ -16,7 +16,7 @@ from pipeline.base.errors import ReelError
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 from pipeline.engine.project import Project, open_project
-from pipeline.engine.step_run import Given, StepCallbacks, StepRunner, prepare_step
+from pipeline.engine.step_run import StepCallbacks, StepRunner, UserFiles, prepare_step
 from pipeline.plan.model import Step
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers.open_dispatcher import open_dispatcher
@@ -57,7 +57,7 @@ async def work(project: Project, wishes: list[Wish]) -> dict[str, object]:
         try:
             work = prepare_step(wish.step(), {"media": None}, project.surroundings())
             runner = StepRunner(project.store, project.installed.models, dispatcher)
-            result = await runner.run(work, [], Given(1000), callbacks)
+            result = await runner.run(work, [], UserFiles(1000), callbacks)
         except ReelError as error:
             return {"error": error.code, "message": error.message}
         file = result.outputs["text"]

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 from pipeline.engine.project import Project, open_project
-from pipeline.engine.step_run import Given, StepCallbacks, StepRunner, prepare_step
+from pipeline.engine.step_run import StepCallbacks, StepRunner, UserFiles, prepare_step
 from pipeline.plan.model import Step
 from pipeline.plan.oom_fallback import steps_to_try
 from pipeline.store.results import StoredResult
@@ -55,7 +55,7 @@ class Bench:
                     first, *below = steps_to_try(step, surroundings.fallbacks)
                     work = prepare_step(first, {"media": None}, surroundings)
                     runner = StepRunner(project.store, project.installed.models, dispatcher)
-                    ran = runner.run(work, below, Given(1000), callbacks)
+                    ran = runner.run(work, below, UserFiles(1000), callbacks)
                     outcomes += await asyncio.gather(ran, return_exceptions=True)
                 self.fallbacks = dict(dispatcher.measurements.fallbacks)
         return outcomes

@@ -18,10 +18,9 @@ from pydantic import JsonValue
 
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
-from pipeline.engine.admission import set_up
 from pipeline.engine.language_models import language_in, with_model
-from pipeline.engine.preview import StepPreview
 from pipeline.engine.project import Project, open_project
+from pipeline.engine.set_up import set_up
 from pipeline.environments.ffmpeg import FFMPEG
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.registry import stage_named
@@ -106,7 +105,7 @@ class Stages:
         if step.waits_for_language:
             spoken = language_in({role: str(path) for role, path in inputs.items()})
             step = with_model(step, spoken, self._project.installed.models, lambda event: None, name, offline=True)
-        set_up([StepPreview(step, "new", "")], self._project.installed, lambda event: None)
+        set_up([step], self._project.installed, lambda event: None)
         out_dir = self._folder / f"{next(self._count):03d}-{name}"
         out_dir.mkdir(parents=True)
         given: protocol.FileNames = {

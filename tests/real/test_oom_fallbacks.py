@@ -16,7 +16,7 @@ import pytest
 from pydantic import JsonValue
 
 from pipeline.engine.project import Project
-from pipeline.engine.step_run import Given, StepCallbacks, StepRunner, prepare_step
+from pipeline.engine.step_run import StepCallbacks, StepRunner, UserFiles, prepare_step
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Step
 from pipeline.plan.oom_fallback import steps_to_try
@@ -103,7 +103,7 @@ class Bench:
                     first, *below = steps_to_try(step, measurements.fallbacks)
                     work = prepare_step(first, digests, surroundings)
                     runner = StepRunner(store, project.installed.models, dispatcher)
-                    results.append(await runner.run(work, below, Given(30_000, others=media), callbacks))
+                    results.append(await runner.run(work, below, UserFiles(30_000, others=media), callbacks))
         measurements.save()
         return results
 

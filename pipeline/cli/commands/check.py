@@ -14,8 +14,7 @@ from pipeline.base.errors import EXIT_FAILED, EXIT_OK, BadInput, ReelError
 from pipeline.cli.arguments import CommandResult, project_of, table
 from pipeline.cli.options.single import CheckSubtitles
 from pipeline.cli.reporters import open_reporter
-from pipeline.engine.admission import set_up
-from pipeline.engine.preview import StepPreview
+from pipeline.engine.set_up import set_up
 from pipeline.plan.make_plan import Choices, single_step
 from pipeline.plan.model import Step
 from pipeline.plan.registry import stage_named
@@ -63,7 +62,7 @@ def check(arguments: CheckSubtitles) -> CommandResult:
     compare = single_step(stage_named(_COMPARE), choices, {}, None) if arguments.reference else None
     with open_reporter(project.settings.progress) as emit:
         needed = [*steps, compare] if compare else steps
-        set_up([StepPreview(step, "new", "asked for") for step in needed], project.installed, emit)
+        set_up(needed, project.installed, emit)
     against = _ComparedWith(arguments.media, arguments.reference, compare)
     checked = asyncio.run(_check(arguments.inputs, steps, against, project.installed))
     errors = tuple(file_check.error for file_check in checked if file_check.error)

@@ -11,9 +11,9 @@ from pydantic import JsonValue
 from pipeline.base.errors import BadInput
 from pipeline.cli.arguments import CommandResult, project_of, say, table
 from pipeline.cli.options.single import DropEdits, ListEdits, ShowEdits
-from pipeline.engine.admission import Admission, check_media
+from pipeline.engine.admission import Admission
 from pipeline.engine.item import Item
-from pipeline.engine.media_list import Request
+from pipeline.engine.media_list import Request, check_media
 from pipeline.engine.project import Project
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.beside import job_folder

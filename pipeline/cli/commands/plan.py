@@ -14,15 +14,15 @@ from pipeline.base.errors import EXIT_OK, EXIT_SOME_FAILED, BadInput, ReelError
 from pipeline.cli.arguments import CommandResult, project_of, requests_of, selecting, table, walk_of
 from pipeline.cli.options.jobs import PlanMedia
 from pipeline.cli.plan_needs import needs_data, needs_texts
-from pipeline.engine.admission import Admission, check_media, unreadable
+from pipeline.engine.admission import Admission
 from pipeline.engine.costs import Estimate, estimates
 from pipeline.engine.folder_walk import describe_skipped
 from pipeline.engine.item import Item
 from pipeline.engine.library.skip_existing import ExistingFilter, open_chooser
-from pipeline.engine.media_list import Request
+from pipeline.engine.media_list import Request, check_media, unreadable
 from pipeline.engine.preview import StepPreview, published_before
 from pipeline.engine.project import Project
-from pipeline.engine.set_up_needs import needs_of
+from pipeline.engine.set_up import needs_of
 from pipeline.plan.result_key import short
 from pipeline.publishing.batch_media import BatchMedia
 from shared.language_model import Usage
@@ -113,7 +113,7 @@ class _Previewer:
         return _FilePreview(
             entry,
             f"{one_line(item.name)}\n{listed}",
-            tuple(preview for preview in previews if preview.verdict != "reused"),
+            tuple(preview for preview in previews if preview.is_due),
             tuple((item.name, estimate) for estimate in estimates(previews, self._store)),
         )
 
@@ -140,7 +140,7 @@ def _step_row(preview: StepPreview) -> tuple[str, ...]:
 
 def _explained(previews: Sequence[StepPreview]) -> str:
     """Return each step, with every ingredient of its key that has changed since it last ran for this file."""
-    due = {preview.step.id for preview in previews if preview.verdict != "reused"}
+    due = {preview.step.id for preview in previews if preview.is_due}
     lines = []
     for preview in previews:
         lines.append(f"{preview.step.id}  {preview.step.backend_name}  {preview.verdict}")

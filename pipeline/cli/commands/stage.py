@@ -23,10 +23,9 @@ from pipeline.cli.reporters import open_reporter
 from pipeline.cli.skeletons import Skeleton, check_backend_name, check_stage_name, write_skeleton
 from pipeline.cli.skeletons.new_backend import new_backend
 from pipeline.cli.skeletons.new_stage import new_stage
-from pipeline.engine.admission import set_up
 from pipeline.engine.language_models import language_in, with_model
 from pipeline.engine.model_needs import models_to_lock
-from pipeline.engine.preview import StepPreview
+from pipeline.engine.set_up import set_up
 from pipeline.engine.step_run import checked_outputs
 from pipeline.model_cache.first_use import lock_first
 from pipeline.plan.make_plan import single_step
@@ -62,7 +61,7 @@ def run_stage(arguments: RunStage) -> CommandResult:
         if step.waits_for_language:
             language = language_in(inputs)
             step = with_model(step, language, installed.models, emit, stage.name, offline=installed.settings.offline)
-        set_up([StepPreview(step, "new", "asked for")], installed, emit, failed)
+        set_up([step], installed, emit, failed)
         done = _run(step, inputs, output, installed, emit, warnings)
     files: dict[str, JsonValue] = {role: _paths(names, output) for role, names in done.outputs.items()}
     data: JsonValue = {

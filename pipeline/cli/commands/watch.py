@@ -15,11 +15,10 @@ from pipeline.cli.commands.run import better_profile, join_cluster
 from pipeline.cli.first_use import ask_about_code
 from pipeline.cli.options.jobs import WatchFolders
 from pipeline.cli.reporters import open_reporter
-from pipeline.engine.admission import set_up
 from pipeline.engine.batch import run_batch
 from pipeline.engine.media_list import absolute, check_name
 from pipeline.engine.model_needs import plan_with_locked_models
-from pipeline.engine.preview import StepPreview
+from pipeline.engine.set_up import set_up
 from pipeline.engine.watch import Watch
 
 
@@ -42,7 +41,7 @@ def watch(arguments: WatchFolders) -> CommandResult:
         # Set up everything now: the first file then does not wait, and the user sees a mistake at once.
         failed: dict[str, Missing] = {}
         steps = plan_with_locked_models(project.planner, emit, failed).steps
-        set_up([StepPreview(step, "new", "") for step in steps], project.installed, emit, failed)
+        set_up(steps, project.installed, emit, failed)
         watched = Watch(folders, arguments.settle, walk_of(project), lambda text: emit(Notice(None, None, text)))
         names = ", ".join(shown(folder) for folder in folders)
         emit(Notice(None, None, f"watching {names}; Ctrl-C once to finish the current files and end"))

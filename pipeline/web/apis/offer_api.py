@@ -21,7 +21,7 @@ from pipeline.engine.admission import Admission
 from pipeline.engine.media_list import Request as MediaRequest
 from pipeline.engine.preview import StepPreview, published_before
 from pipeline.engine.project import Project, open_project
-from pipeline.engine.set_up_needs import Needs, needs_of
+from pipeline.engine.set_up import Needs, needs_of
 from pipeline.plan.profile import AUTO, load_profiles
 from pipeline.plan.recipe import load_recipe
 from pipeline.plan.subtitle_guides import load_guide
@@ -135,7 +135,7 @@ class OfferApi:
                 if isinstance(error, ReelError)
                 else Refused(422, "media.unreadable", f"the file cannot be read: {error.strerror}")
             ) from error
-        due = [one.step for one in previews if one.verdict != "reused"]
+        due = [preview.step for preview in previews if preview.is_due]
         needs = (
             Needs((), (), (), ()) if project.settings.stub else needs_of(due, project.installed, surroundings.fallbacks)
         )

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.errors import BadInput, UsageError
-from pipeline.engine.admission import check_media
 from pipeline.engine.folder_walk import FolderWalk
-from pipeline.engine.media_list import Request, find_media, ordered, read_list
+from pipeline.engine.media_list import Request, check_media, find_media, ordered, read_list
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.plan.model import AllOf, FirstOf, FromMedia, FromStep, Plan, Publication, Source, Step
-from pipeline.plan.remaining import cause, still_of_use, without
+from pipeline.plan.remaining import cause, impossible, still_useful
 from tests.fakes import misbehave
 
 
@@ -47,15 +47,15 @@ EVERYTHING = {step.id for step in PLAN.steps}
     ],
 )
 def test_a_failure_takes_away_what_cannot_do_without_it(failed: set[str], lost: set[str]) -> None:
-    assert without(PLAN, failed) == lost
+    assert impossible(PLAN, failed) == lost
 
 
 def test_only_what_a_publication_still_needs_is_done() -> None:
-    assert still_of_use(PLAN, {"asr"}) == {"demux", "diarize"}
-    assert still_of_use(PLAN, {"mux"}) == EVERYTHING - {"mux"}
-    assert still_of_use(PLAN, set()) == EVERYTHING
+    assert still_useful(PLAN, {"asr"}) == {"demux", "diarize"}
+    assert still_useful(PLAN, {"mux"}) == EVERYTHING - {"mux"}
+    assert still_useful(PLAN, set()) == EVERYTHING
     nothing_published = Plan("r", "p", PLAN.steps, ())
-    assert still_of_use(nothing_published, {"asr"}) == {"demux", "separate", "diarize", "sounds"}
+    assert still_useful(nothing_published, {"asr"}) == {"demux", "separate", "diarize", "sounds"}
 
 
 def test_the_cause_of_a_missing_output_is_the_step_that_failed() -> None:
