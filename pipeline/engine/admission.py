@@ -52,9 +52,9 @@ class Admission:
     ) -> None:  # fmt: skip
         """Prepare for the media files of `batch`, whose results are published in `output` or beside the files.
 
-        With `taking_edits`, edited published files are taken in as corrections, and it receives the notices about them.
-        With `running`, a run begins: the output folder is tested by writing to it, and models without a lock entry are
-        locked when a plan needs them. `running` receives the events of that.
+        With `taking_edits`, published files that the user edited become corrections; it receives the notices about
+        them. `running` is given when a run begins, and receives events: the output folder is then tested by writing to
+        it, and models without a lock entry are locked when a plan needs them.
         """
         self.surroundings = surroundings
         self._planner, self._records, self._output = planner, records, output
@@ -71,7 +71,7 @@ class Admission:
         self.plan_for(Request(Path()))  # reports a mistake that concerns every file before the first file
 
     def check(self, requests: Iterable[Request]) -> None:
-        """Raise `UsageError` for invalid settings of a single file, before work on any file begins."""
+        """Raise `UsageError` for invalid settings of any file, before the first file is worked on."""
         requests = list(requests)
         check_one_film(self._planner.settings, sum("subtitles" not in request.overrides for request in requests))
         for request in requests:
@@ -81,7 +81,7 @@ class Admission:
                 raise UsageError(error.code, f"{shown(request.media)}: {error.message}", hint=error.hint) from error
 
     def check_result(self, request: Request) -> None:
-        """Raise `BadInput` if nothing would come of a media file, because it has no existing subtitle."""
+        """Raise `BadInput` if the plan of a media file would publish nothing, for lack of an existing subtitle."""
         plan = self.plan_for(request)
         if not plan.publications and not plan.partial:
             raise BadInput(
@@ -103,7 +103,7 @@ class Admission:
         return replace(planner, subtitle=self._subtitle_of(request))
 
     def _subtitle_of(self, request: Request) -> ExistingSubtitle | None:
-        """Return the existing subtitle that stands for recognition: the media file itself, if it is one."""
+        """Return the existing subtitle to use instead of recognition: the media file itself, if it is one."""
         if request.subtitle or not is_subtitle(request.media.name):
             return request.subtitle
         language = request.overrides.get(_SPOKEN) or self._planner.settings.stages.get("asr", {}).get("language")
@@ -145,7 +145,7 @@ class Admission:
         return Rules(
             self._records.store, self._planner.models.models, self._batch, names,
             elsewhere=lambda taken: self._folders.take_other(taken, media, digest, names),
-            untouched=untouched, replace=self._replace, beside=self._beside, has=self._has(request),
+            untouched=untouched, replace=self._replace, beside=self._beside, has=self._existing_languages(request),
             foreign_record=self._folders.foreign_records.get(media), origin=self._planner.models.overlay.origin,
             report=self._report(request),
             settings=overrides_of(self._planner_for(request).settings),
@@ -155,20 +155,20 @@ class Admission:
         return bool(request.overrides.get("report", self._planner.settings.report))
 
     def _report(self, request: Request) -> Callable[[Job, Mapping[str, StoredResult], Path], bytes] | None:
-        """Return what writes the report on a job; None if none is asked for."""
+        """Return the function that writes the report on a job; None if the settings ask for no report."""
         if not self._wants_report(request):
             return None
         materials = Materials(self._records.store, self._planner.models)
         return lambda job, results, folder: report_of(job, results, materials, folder)
 
-    def _has(self, request: Request) -> tuple[str, ...]:
-        """Return the languages of subtitles that are there; a subtitle that is translated has its own."""
+    def _existing_languages(self, request: Request) -> tuple[str, ...]:
+        """Return the languages of existing subtitles, with that of a subtitle that is used instead of recognition."""
         subtitle = self._subtitle_of(request)
         return (*request.has, subtitle.language) if subtitle and subtitle.language else request.has
 
     def _edits(self, name: str, digest: str, folder: Path, plan: Plan) -> tuple[Edit, ...]:
-        """Return the corrections of a media file, after taking in those that are due. Edited files are safe from a plan
-        that publishes nothing, and wait."""
+        """Return the corrections of a media file, with those that are due now. A plan that publishes nothing does not
+        overwrite edited files, so they do not become corrections then."""
         edits = self._records.edits.of(digest)
         if not self._taking_edits or plan.partial:
             return edits
@@ -182,7 +182,7 @@ class Admission:
         return edits
 
     def was_published(self, request: Request) -> bool:
-        """Tell whether everything requested was published for the content that the index knows of a media file."""
+        """Tell whether all requested outputs are published for the content that the index knows of a media file."""
         try:
             known = self._records.store.known_media(request.media)
         except OSError:
@@ -191,20 +191,21 @@ class Admission:
         return known is not None and self._up_to_date.has(request.media, known.digest, key)
 
     def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, PublishedJob] | None:
-        """Return the item and its published job if all its files are published and up to date, else None."""
+        """Return the item and its published job if all its files are published and up to date; else None."""
         if self._taking_edits or request.order or self._records.edits.of(digest):
-            return None  # corrections are not part of what is recorded
+            return None  # the record of published files says nothing about corrections
         plan = self.plan_for(request)
         if plan.again or plan.partial:
             return None
-        key = self._up_to_date_key(plan, self._has(request), report=self._wants_report(request))
+        languages = self._existing_languages(request)
+        key = self._up_to_date_key(plan, languages, report=self._wants_report(request))
         job = self._up_to_date.find(request.media, digest, key)
         place = job_folder(request.media).parent if self._beside else self._output
         if job is None or job.published.folder.parent != place:
             return None
         folder = job.published.folder
         if not all(step.id in job.keys for step in plan.steps):
-            return None  # a damaged index
+            return None  # the index is damaged
         if not self._folders.take_again(folder, request.media):
             return None
         return Item(self.name(request.media), request.media, digest, plan, folder, index, request.priority), job
@@ -218,10 +219,10 @@ class Admission:
             self._up_to_date.note(item.media, item.digest, key, published, keys)
 
     def _up_to_date_key(self, plan: Plan, has: Sequence[str], *, report: bool) -> str:
-        """Return the digest under which a published job is recorded.
+        """Return the key under which a published job is recorded.
 
-        It includes `--replace`, without which fewer names may be reel's, whether a report is published, and the
-        subtitles that the media file `has`, which are not published again.
+        It includes everything that decides which files are published: the plan, `--replace`, `--report`, and the
+        languages of the subtitles that the media file `has`, which are not published again.
         """
         rules = ["replace"] if self._replace else []
         rules += ["report"] if report else []

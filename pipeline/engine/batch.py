@@ -1,7 +1,7 @@
-"""Runs many media files in one call: the driver of a batch.
+"""Runs a batch of media files: the driver.
 
-It admits one request after the other. As long as every result of an item is reused, the item is finished at once, with
-neither an event loop nor a worker. From the first item with a step to run, the items are worked on side by side.
+It admits one request after another. An item whose results can all be reused is finished at once, without an event loop
+and without workers. From the first item with a step to run, items run concurrently.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class BatchResult:
 
     @property
     def failed(self) -> tuple[ItemResult, ...]:
-        """Return the items that an error kept from being finished."""
+        """Return the items that an error prevented from being finished."""
         return tuple(item for item in self.items if item.error)
 
 
@@ -52,34 +52,31 @@ def run_batch(
 ) -> BatchResult:
     """Run the plan of each media file.
 
-    Holds the store, and waits for it as the settings say. A failed item does not stop the others, unless `fail_fast` is
-    set. If the requests can be counted, they are read once the store is held. With `continuing`, files that a person
-    edited since they were published are taken in as corrections first.
+    Holds the lock of the store, and waits for it as the settings say. A failed item does not stop the others unless
+    `fail_fast` is set. With `continuing`, files that the user edited since they were published become corrections
+    first. `purpose` is shown to other processes that wait for the store.
 
-    Requests may arrive during the work. With `stop`, the user's first interrupt calls it, so that no more requests
-    arrive, and the items at work are finished. Raises `KeyboardInterrupt` when the user ends the items at work.
-    `purpose` is shown to other processes that wait for the store.
+    Requests may arrive during the run. The user's first interrupt then calls `stop`: no more requests arrive, and the
+    running items are finished. Raises `KeyboardInterrupt` if the user ends the running items.
     """
-    settings, installed, records = project.settings, project.installed, project.records()
+    settings, records = project.settings, project.records()
     waiting = Waiting.of(settings.wait, lambda text: emit(events.Notice(None, None, text)))
     with records.store.open_for_writing(purpose, waiting):
-        counted = list(requests) if isinstance(requests, Iterable) else None
+        counted = list(requests) if isinstance(requests, Iterable) else None  # read while the store is locked
         history = records.history
         record = history.recording(emit)
-        awaits = requests.awaits if isinstance(requests, Watch) else lambda path: False
-        media = BatchMedia((request.media for request in counted or ()), awaits)
+        will_arrive = requests.awaits if isinstance(requests, Watch) else lambda path: False
+        media = BatchMedia((request.media for request in counted or ()), will_arrive)
         admission = Admission(
             project.planner, records, project.surroundings(), project.folders.output, media,
             record if continuing else None, running=record,
         )  # fmt: skip
-        admission.check(counted or ())  # a refused command is not recorded as a run
+        admission.check(counted or ())  # before the start: a command with wrong settings is not recorded as a run
         run = Run(history.start(settings.recipe, project.planner.profile.name), records, record)
         run.emit(events.RunStarted(run.id, None if counted is None else len(counted)))
         state = "interrupted"
         try:
-            existing = open_existing_filter(installed, records.store.index, admission, run.emit)
-            chooser = open_chooser(installed, records.store.index, project.planner, run.emit)
-            items = BatchItems(run, installed, admission, fail_fast, chooser, existing)
+            items = _open_items(run, project, admission, fail_fast=fail_fast)
             _run_all(items, requests if isinstance(requests, AsyncIterable) else counted or [], stop)
             result = BatchResult(tuple(items.results[index] for index in sorted(items.results)))
             state = "failed" if result.failed else "done"
@@ -89,24 +86,31 @@ def run_batch(
         return result
 
 
+def _open_items(run: Run, project: Project, admission: Admission, *, fail_fast: bool) -> BatchItems:
+    installed, index = project.installed, project.store.index
+    existing = open_existing_filter(installed, index, admission, run.emit)
+    chooser = open_chooser(installed, index, project.planner, run.emit)
+    return BatchItems(run, installed, admission, fail_fast, chooser, existing)
+
+
 def _run_all(items: BatchItems, requests: Sequence[Request] | AsyncIterable[Request], stop: Stop | None) -> None:
-    """Work on all requests, from the first item with a step to run on with workers."""
+    """Run the items of all requests: those without a step to run first, then the rest with workers."""
     started, begin = None, 0
     if isinstance(requests, Sequence):
         requests = items.expect(requests)
         started, begin = _finish_reused(items, requests)
         if started is None:
             return
-    # Imported here: importing asyncio takes a fifth of the start-up time.
+    # Imported here, because importing asyncio takes a fifth of the start-up time.
     from pipeline.engine.concurrency import BatchRunner
 
     BatchRunner(items, stop).run(started, requests, begin)
 
 
 def _finish_reused(items: BatchItems, requests: Sequence[Request]) -> tuple[StartedItem | None, int]:
-    """Admit the requests up to the first item with a step to run. Return it, and the number of requests admitted.
+    """Admit the requests up to the first item with a step to run. Return it, and the number of admitted requests.
 
-    Everything noted for the items before it is written in few transactions, so that the disk is waited for rarely.
+    The items before it are recorded in few transactions, because each one waits for the disk.
     """
     store = items.run.records.store
 
@@ -122,10 +126,10 @@ def _finish_reused(items: BatchItems, requests: Sequence[Request]) -> tuple[Star
 
 
 def _run_at_once(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine that never suspends, without an event loop. Any: a coroutine sends and receives nothing here."""
+    """Run a coroutine that never suspends, without an event loop, and return its result."""
     try:
         coroutine.send(None)
     except StopIteration as finished:
         value: _T = finished.value
         return value
-    raise AssertionError("the coroutine waits for something")
+    raise AssertionError("the coroutine has suspended")

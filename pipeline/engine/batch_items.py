@@ -1,4 +1,4 @@
-"""Tracks the items of one run from request to result: admits each one, and records what becomes of it."""
+"""Holds the items of one run: admits each request, finishes items without a step to run, and keeps the results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.engine.library.skip_existing import ExistingFilter
 from pipeline.engine.media_list import Request, check_media, unreadable
 from pipeline.engine.preview import StepPreview
 from pipeline.engine.set_up import set_up
-from pipeline.plan.model import FromPath, leaves
+from pipeline.plan.model import FromPath, single_sources
 from pipeline.plan.placement import fallback_notes, off_card_notes
 from pipeline.plan.registry import READ
 from pipeline.store.fetched_media import key_of
@@ -24,7 +24,7 @@ from pipeline.store.media_file import MediaFile
 from pipeline.workers.installation import Installation
 
 _NO_SUBTITLE = "it has no complete subtitle in the spoken language that reel did not make; the speech is recognised"
-AT_ONCE = 500  # items noted in one transaction, with one wait for the disk
+AT_ONCE = 500  # items recorded in one transaction, which waits for the disk once
 
 ReadMedia = Callable[[Path], Awaitable[MediaFile]]
 """Returns a media file with the digest of its content. Raises `MediaChanged` and `OSError`."""
@@ -41,8 +41,10 @@ class StartedItem:
 
 @dataclass
 class BatchItems:
-    """Items of one run. The run is `over` once no further item may begin. `unprepared` is the number of requests that
-    are still to be admitted; None if more may arrive at any time."""
+    """Items of one run, and their results by the numbers of their requests.
+
+    `unprepared` is the number of requests that are still to be admitted; None if more may arrive at any time.
+    """
 
     run: Run
     installed: Installation
@@ -51,35 +53,35 @@ class BatchItems:
     chooser: SubtitleChooser
     existing: ExistingFilter | None = None
     results: dict[int, ItemResult] = field(default_factory=dict)
-    expected: Sequence[Request] = ()  # every request that the run knows of, in any state
+    expected: Sequence[Request] = ()  # every known request of the run, finished or not
     unprepared: int | None = None
     _ready: set[tuple[str, ...]] = field(default_factory=set)
     _notes: set[str] = field(default_factory=set)  # about cards, each reported once
 
     @property
     def over(self) -> bool:
-        """Tell whether a failure ends the run."""
+        """Tell whether a failure has ended the run, so that no further item may begin."""
         return self.fail_fast and any(result.error for result in self.results.values())
 
     def expect(self, requests: Sequence[Request]) -> list[Request]:
-        """Note the requests of the whole run. Return them, reduced to what each media file lacks."""
+        """Record the requests of the whole run. Return them, reduced to the outputs that each media file lacks."""
         reduced = self.expected = self.skip_existing(requests)
         self.unprepared = len(reduced) - len(self.results)
         return reduced
 
     async def admit(self, index: int, request: Request, read: ReadMedia) -> StartedItem | None:
-        """Prepare the item of a request. Return it if it has a step to run; if not, its result is recorded.
+        """Prepare the item of a request. Return it if it has a step to run; else record its result and return None.
 
-        The coroutine suspends only where `read` does, so a `read` that does not needs no event loop.
+        The coroutine suspends only in `read`. With a `read` that never suspends, it needs no event loop.
         """
-        if index in self.results:  # it has the requested subtitles
+        if index in self.results:  # skipped, because the media file has the requested subtitles
             return None
         if self.unprepared is not None:
             self.unprepared -= 1
         if self.over:
             self.skip(index, request)
             return None
-        if self.unprepared is None:  # it arrived just now, so its existing subtitles are not known yet
+        if self.unprepared is None:  # it has just arrived, so its existing subtitles are not known yet
             self.chooser.forget()
             [request] = self.skip_existing([request], index)
             if index in self.results:
@@ -88,7 +90,7 @@ class BatchItems:
             check_media(request.media)
             request = self.chooser.choose(request)
             self.admission.check_result(request)
-            with open(request.media, "rb"):
+            with open(request.media, "rb"):  # raises `OSError` if the file cannot be read
                 pass
             media = await read(request.media)
         except BadInput as error:
@@ -100,13 +102,14 @@ class BatchItems:
         return None
 
     def _start(self, index: int, request: Request, media: MediaFile) -> StartedItem | None:
-        """Prepare an item for this content. Return None if it is finished already: every result is reused, or no work
-        on it is possible."""
+        """Prepare the item for this content of the media file. Return None if it is finished, because every result is
+        reused or the file cannot be worked on."""
         digest = media.digest
         try:
-            if before := self.admission.finished(request, digest, index):
-                tracker = ItemTracker(before[0], self.run, media)
-                tracker.recall(before[1].keys, before[1].published)
+            if finished := self.admission.finished(request, digest, index):
+                item, job = finished
+                tracker = ItemTracker(item, self.run, media)
+                tracker.recall(job.keys, job.published)
                 self.results[index] = tracker.finish()
                 return None
             item = self.admission.item(request, digest, index)
@@ -115,7 +118,7 @@ class BatchItems:
             self._keep_files(previews)
         except (BadInput, UsageError, Missing) as error:
             if isinstance(error, Missing) and not request.overrides:
-                raise  # it concerns every file
+                raise  # every file lacks it
             self.refuse(index, request, error)
             return None
         tracker = ItemTracker(item, self.run, media)
@@ -129,31 +132,28 @@ class BatchItems:
         with self.run.records.store.one_write():
             for step in item.plan.steps:
                 tracker.reused(step, reused[step.id])
-            if tracker.publish():  # a damaged content in the store has to be made again
+            if tracker.publish():  # a damaged content has to be made again
                 return StartedItem(index, tracker, previews)
             self.finish(index, tracker)
         return None
 
     def _keep_files(self, previews: Sequence[StepPreview]) -> None:
         """Copy the user's files that steps are about to read to the store. Raises `BadInput` for one that changed."""
-        due = [leaf for preview in previews if preview.is_due for leaf in leaves(preview.step.inputs)]
-        for leaf in due:
-            if isinstance(leaf, FromPath):
-                self.run.records.store.keep(content_of(leaf))
+        for preview in previews:
+            for source in single_sources(preview.step.inputs) if preview.is_due else ():
+                if isinstance(source, FromPath):
+                    self.run.records.store.keep(content_of(source))
 
     def finish(self, index: int, tracker: ItemTracker) -> None:
-        """Finish an item and record what was published, unless one of its steps has to be done again."""
+        """Finish an item. Record its published files as up to date, unless a later run has to repeat a step."""
         self.results[index] = tracker.finish()
-        if (
-            tracker.published
-            and not tracker.error
-            and not any(result.provisional for result in tracker.results.values())
-        ):
+        is_final = not any(result.provisional for result in tracker.results.values())
+        if tracker.published and not tracker.error and is_final:
             keys = {step: result.key for step, result in tracker.results.items()}
             self.admission.note(tracker.item, tracker.published, keys)
 
     def refuse(self, index: int, request: Request, error: ReelError) -> None:
-        """Record that a media file cannot be worked on."""
+        """Record that a media file cannot be worked on, because of this error."""
         name = self.admission.name(request.media)
         self.run.emit(events.ItemStarted(name, request.media, 0))
         self.run.emit(events.StepFailedEvent(name, "media", "", error.code, error.message, error.hint, None))
@@ -161,7 +161,7 @@ class BatchItems:
         self.results[index] = ItemResult(name, request.media, "failed", None, error, 0, 0.0)
 
     def skip(self, index: int, request: Request) -> None:
-        """Record that an item was not begun, because another one failed."""
+        """Record that an item was not started, because another one failed."""
         name = self.admission.name(request.media)
         self.results[index] = ItemResult(name, request.media, "skipped", None, None, 0, 0.0)
 
@@ -171,8 +171,8 @@ class BatchItems:
         self.results[started.index] = ItemResult(item.name, item.media, "skipped", None, None, 0, 0.0)
 
     def expected_keys(self) -> set[str]:
-        """Return the keys of results that earlier runs made of media files which this run has not finished yet, and of
-        those files that were fetched.
+        """Return the keys that this run may still reuse: the results of earlier runs for media files that are not
+        finished yet, and those files themselves if they were fetched.
 
         The results of a file whose job was published do not count.
         """
@@ -190,7 +190,7 @@ class BatchItems:
     def skip_existing(self, requests: Sequence[Request], begin: int = 0) -> list[Request]:
         """Skip the media files that have all requested subtitles.
 
-        Returns the requests, reduced to what each file lacks. The first of them has the number `begin`.
+        Returns the requests, reduced to the subtitles that each file lacks. The first has the number `begin`.
         """
         if self.existing is None:
             return list(requests)
@@ -198,18 +198,18 @@ class BatchItems:
             self.run.emit(events.Notice(None, None, f"looking for existing subtitles of {len(requests)} files"))
         left: list[Request] = []
         for first in range(0, len(requests), AT_ONCE):
-            some = requests[first : first + AT_ONCE]
+            group = requests[first : first + AT_ONCE]
             with self.run.records.store.one_write():  # keeps what was read, even if the run is interrupted
-                self.existing.look_ahead(some)
-                for index, request in enumerate(some, begin + first):
-                    lacking, reason = self.existing.decide(request)
-                    left.append(lacking)
+                self.existing.look_ahead(group)
+                for index, request in enumerate(group, begin + first):
+                    reduced, reason = self.existing.decide(request)
+                    left.append(reduced)
                     if reason:
-                        self._skip_served(index, request, reason)
+                        self._skip_complete(index, request, reason)
         return left
 
-    def _skip_served(self, index: int, request: Request, reason: str) -> None:
-        """Record that a media file needs no work."""
+    def _skip_complete(self, index: int, request: Request, reason: str) -> None:
+        """Record that a media file has all requested subtitles."""
         name = self.admission.name(request.media)
         self.run.emit(events.ItemStarted(name, request.media, 0))
         self.run.emit(events.ItemFinished(name, "skipped", 0.0, None, reason))
@@ -217,7 +217,7 @@ class BatchItems:
 
     def _set_up(self, previews: list[StepPreview]) -> None:
         """Set up what the steps need, once for all items with the same steps, backends and models, and again if a file
-        of a model has gone since."""
+        of a model was deleted since."""
         steps = [preview.step for preview in previews if preview.is_due]
         models = sorted({name for step in steps for name in step.models.values()})
         same = (*(step.id for step in steps), *(preview.step.backend_name for preview in previews), *models)

@@ -1,4 +1,4 @@
-"""Runs many items at once: as many as keep the workers busy, and no more than fit on the disk."""
+"""Runs items concurrently: as many as keep the workers busy, and no more than fit on the disk."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from pipeline.store.media_file import MediaFile, read_media
 from pipeline.workers.dispatcher import Dispatcher
 from pipeline.workers.open_dispatcher import open_dispatcher
 
-_STAGE_BY_STAGE = 32  # items at once if the models do not all fit in memory: each change of model costs a load
+_ACTIVE_STAGE_BY_STAGE = 32  # items if the models do not all fit in memory: the more, the fewer loads of a model
 _LEAST_FREE_BYTES = 1 << 30
-_LEAST_FREE_OF_MEDIA = 3  # times its size, for the audio and the films that its steps write
+_LEAST_FREE_PER_MEDIA = 3  # times the size of a media file, for the audio and the films that its steps write
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Numbered = tuple[int, Request]
 
 
 class BatchRunner:
-    """Runs the items of a batch concurrently. `stop` ends the arrival of requests; if it is given, the first interrupt
-    calls it."""
+    """Runs the items of a batch concurrently. If `stop` is given, the first interrupt calls it, to end the arrival of
+    requests."""
 
     def __init__(self, items: BatchItems, stop: Callable[[], None] | None = None) -> None:
         self._items, self._run, self._stop = items, items.run, stop
         self._store, self._settings = items.run.records.store, items.installed.settings
         self._measurements = items.installed.measurements()
         self._limit = SizeLimit(self._settings.results_limit, self._store, items.run.emit)
-        self._interrupts = 0  # of the work
+        self._interrupts = 0  # without the one that called `stop`
         self._active: dict[asyncio.Task[None], StartedItem] = {}
 
     def run(
         self, first: StartedItem | None, requests: Sequence[Request] | AsyncIterable[Request], begin: int = 0
     ) -> None:
-        """Work on the item that was admitted already, and on all requests from number `begin` on.
+        """Run the item `first`, which was admitted already, and the requests from number `begin` on.
 
-        Raises `KeyboardInterrupt` if the user ended the work.
+        Raises `KeyboardInterrupt` if the user interrupted the run.
         """
         with asyncio.Runner() as loop:
             loop.run(self._run_interruptibly(first, _enumerate(requests, begin)))
@@ -63,7 +63,7 @@ class BatchRunner:
             work = asyncio.create_task(self._run_all(first, requests, RunContext(items.installed, steps, surroundings)))
             with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
                 for number in _SIGNALS:
-                    # The sender of SIGTERM, such as a system that shuts down, waits for a few seconds only.
+                    # After SIGTERM there is no time to finish items: a system that shuts down waits for a few seconds.
                     loop.add_signal_handler(number, self._interrupt, work, dispatcher, number == signal.SIGINT)
             try:
                 await work
@@ -77,9 +77,10 @@ class BatchRunner:
                     for number in _SIGNALS:
                         loop.remove_signal_handler(number)
 
-    def _interrupt(self, work: asyncio.Task[None], dispatcher: Dispatcher, politely: bool) -> None:
-        """End the arrival of requests, then the work, then the workers: each signal goes one step further."""
-        if politely and self._stop:
+    def _interrupt(self, work: asyncio.Task[None], dispatcher: Dispatcher, may_finish: bool) -> None:
+        """End the arrival of requests if the running items may finish, then the items, then the workers: each signal
+        goes one step further."""
+        if may_finish and self._stop:
             self._run.emit(events.Notice(None, None, "finishing the files at work; interrupt again to stop"))
             self._stop()
             self._stop = None
@@ -93,8 +94,8 @@ class BatchRunner:
             work.cancel()
 
     async def _run_all(self, first: StartedItem | None, requests: AsyncIterator[Numbered], context: RunContext) -> None:
-        """Admit one request after the other, and keep as many items at work as have room. An error of the run itself
-        ends it."""
+        """Admit one request after another, whenever there is room for one more item. An error that does not belong to a
+        single item ends the run."""
         if first:
             self._start(first, context)
         arriving: asyncio.Task[Numbered | None] | None = asyncio.create_task(_next(requests))
@@ -121,7 +122,7 @@ class BatchRunner:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _cancel_rest(self) -> None:
-        """Cancel the items at work, because another item failed."""
+        """Cancel the running items, because another item failed."""
         rest, self._active = self._active, {}
         for task in rest:
             task.cancel()
@@ -130,27 +131,29 @@ class BatchRunner:
             self._items.abandon(started)
 
     def _has_room(self, arrived: Numbered | None, context: RunContext) -> bool:
-        """Tell whether another item may begin while the others are at work."""
+        """Tell whether another item may begin beside the running ones."""
         if arrived is None or not self._active:
             return True
         dispatcher = context.steps.dispatcher
-        fitting = 2 * dispatcher.cpus + 2 if dispatcher.all_fit() else _STAGE_BY_STAGE
-        if len(self._active) >= (self._settings.look_ahead or fitting):
+        most = 2 * dispatcher.cpus + 2 if dispatcher.all_fit() else _ACTIVE_STAGE_BY_STAGE
+        if len(self._active) >= (self._settings.look_ahead or most):
             return False
         _, request = arrived
         try:
-            needed = max(_LEAST_FREE_BYTES, _LEAST_FREE_OF_MEDIA * request.media.stat().st_size)
+            needed = max(_LEAST_FREE_BYTES, _LEAST_FREE_PER_MEDIA * request.media.stat().st_size)
         except OSError:
             needed = _LEAST_FREE_BYTES
         return self._limit.free(needed, self._needed_keys)
 
     def _needed_keys(self) -> set[str]:
-        """Return the keys of what is still needed: by the items at work, and by later ones that an earlier run may have
-        worked on."""
-        keys = {result.key for started in self._active.values() for result in started.tracker.results.values()}
-        keys |= {preview.key for started in self._active.values() for preview in started.previews if preview.key}
-        at_work = (key_of(started.tracker.item.media, self._store.root) for started in self._active.values())
-        return keys | set(filter(None, at_work)) | self._items.expected_keys()
+        """Return the keys of the results and fetched files that are still needed, by running items or by later ones."""
+        keys = self._items.expected_keys()
+        for started in self._active.values():
+            keys |= {result.key for result in started.tracker.results.values()}
+            keys |= {preview.key for preview in started.previews if preview.key}
+            if fetched := key_of(started.tracker.item.media, self._store.root):
+                keys.add(fetched)
+        return keys
 
     async def _admit(self, index: int, request: Request, context: RunContext) -> None:
         if started := await self._items.admit(index, request, self._read):

@@ -1,7 +1,7 @@
-"""Estimates what the steps of a plan will request from services, before anything is sent.
+"""Estimates the use of services by the steps of a plan, before anything is sent.
 
-The text is taken from the transcript that a step will get, else from an earlier transcript of the same file, else from
-the file's length at the pace of speech. Every figure is an estimate: tokenizers differ, and so do retries.
+The amount of text is that of the transcript that a step will get, else of an earlier transcript of the same file, else
+that of average speech of the file's length. Every figure is an estimate: tokenizers differ, and so do retries.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def estimates(previews: Sequence[StepPreview], store: ResultStore) -> list[Estim
             continue
         source = step.inputs.get("transcript")
         direct = results.get(source.step) if isinstance(source, FromStep) else None
-        text = _text([*filter(None, [direct]), *reversed(results.values())], store)
+        text = _text_size([*filter(None, [direct]), *reversed(results.values())], store)
         usage = expected_usage(*text, step.params) if text else None
         found.append(Estimate(step.id, asked, usage, usage.cost(step.params) if usage else None))
     return found
 
 
-def _text(results: Iterable[StoredResult], store: ResultStore) -> tuple[int, float] | None:
-    """Return lines and tokens of the first transcript, else as many as people say in a file of that length."""
+def _text_size(results: Iterable[StoredResult], store: ResultStore) -> tuple[int, float] | None:
+    """Return the numbers of lines and tokens: of the first transcript, else of average speech of the file's length."""
     length_ms: int | None = None
     for result in results:
         try:

@@ -20,7 +20,7 @@ from pipeline.engine.language_models import transcript_language, with_model
 from pipeline.engine.preview import StepPreview, gather
 from pipeline.engine.set_up import set_up
 from pipeline.engine.step_run import PreparedStep, StepCallbacks, StepRunner, UserFiles, prepare_step
-from pipeline.plan.model import FromUser, Step, leaves
+from pipeline.plan.model import FromGlossary, Step, single_sources
 from pipeline.plan.oom_fallback import steps_to_try, stored_variants
 from pipeline.plan.result_key import InputDigests, Surroundings
 from pipeline.store.results import StoredResult
@@ -191,8 +191,8 @@ class ItemRunner:
     def _keep_user_files(self, step: Step, digests: Collection[str] | None) -> None:
         """Copy the files that the user gave with the job to the store, if the step reads them: those with these
         digests, or all for None."""
-        for source in leaves(step.inputs):
-            if isinstance(source, FromUser) and (digests is None or source.sha256 in digests):
+        for source in single_sources(step.inputs):
+            if isinstance(source, FromGlossary) and (digests is None or source.sha256 in digests):
                 self._tracker.store.keep(source.content)
 
     async def _repeat(self, step: Step, before: StoredResult) -> None:

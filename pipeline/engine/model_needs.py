@@ -1,5 +1,5 @@
-"""Finds the models that steps need, tells which of them are there, and locks them before a plan is used: the plan pins
-the code inside models."""
+"""Finds the models that steps need, and locks them before a plan is used, because the plan pins the code inside
+models."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ GUIDE = "docs/how-to/serve-local-models.md"
 
 @dataclass(frozen=True)
 class ModelState:
-    """Models of a server's jobs, by what the next job will do: nothing, because all are complete in `folder`; fetch the
-    `missing` ones to it, of which so many bytes are known; or fail, because the settings forbid that."""
+    """State of the models that the jobs of a server need.
+
+    With `complete`, nothing is fetched. With `fetched when needed`, the next job fetches the `missing` models to
+    `folder`; `missing_bytes` is their size as far as it is known. With `missing`, it fails, because the settings forbid
+    to fetch them.
+    """
 
     state: Literal["complete", "fetched when needed", "missing"]
     folder: Path
@@ -58,7 +62,7 @@ def model_state(planner: Planner) -> ModelState:
 def needed_models(due: Sequence[Step], models: ModelCache, *, offline: bool) -> set[str]:
     """Return the models that these steps cannot do without."""
     names = {name for step in due for name in step.models.values()}
-    for step in due:  # one is enough, but which one is not known yet; without any of them the run cannot succeed
+    for step in due:  # a translation needs one of its models, not known yet; offline without any of them it will fail
         incomplete = models.incomplete(step.direction_models.values())
         if offline and len(incomplete) == len(step.direction_models):
             names |= {*step.direction_models.values()}
@@ -73,8 +77,8 @@ def models_to_lock(steps: Iterable[Step], models: ModelCache) -> list[str]:
 
 
 def models_of_jobs(planner: Planner) -> list[str]:
-    """Return the models that jobs under these settings may need: those of the profile, and those that the settings name
-    instead of them."""
+    """Return the models that jobs under these settings may need: those of the profile, and those that the settings
+    name."""
     try:
         steps = planner.plan().steps
     except UsageError:  # a request has to say more, a target language for example
@@ -84,7 +88,7 @@ def models_of_jobs(planner: Planner) -> list[str]:
 
 
 def require_on_disk(names: Iterable[str], models: ModelCache) -> None:
-    """Raise `Missing` with the path of every file that is not there, for models that must not be fetched."""
+    """Raise `Missing` with the path of every missing file, for models that must not be fetched."""
     missing = {name: list(models.problems(name)) for name in names if models.problem(name)}
     if not missing:
         return
@@ -98,8 +102,8 @@ def require_on_disk(names: Iterable[str], models: ModelCache) -> None:
 
 
 def plan_with_locked_models(planner: Planner, emit: Emit | None, failed: dict[str, Missing]) -> Plan:
-    """Return the plan, after locking its models if `emit` is given. Adds the models that could not be locked to
-    `failed`, with the reason: it matters only if a step with such a model is due."""
+    """Return the plan, after locking its models if `emit` is given. Models that cannot be locked are added to `failed`,
+    with the reason, which matters only if a step needs the model."""
     plan = planner.plan()
     new = models_to_lock(plan.steps, planner.models)
     if emit is None or not new:

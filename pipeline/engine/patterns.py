@@ -1,6 +1,7 @@
-"""Expands patterns as `films/**/*.mkv`, without following links to folders.
+"""Expands patterns such as `films/**/*.mkv`, without following links to folders.
 
-`glob` follows them at `**`. Two links that lead up then give 2 to the power of 40 paths, and the search does not end.
+Python's `glob` follows links at `**`. Two links that lead up then give 2 to the power of 40 paths, and the search never
+ends.
 """
 
 from __future__ import annotations

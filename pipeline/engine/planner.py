@@ -1,4 +1,4 @@
-"""Makes the plan for a media file from the settings, the profile, and the models that are there."""
+"""Makes the plan for a media file from the settings, the profile, and the models in the cache."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _BILINGUAL_FORMATS = frozenset({"srt", "vtt", "ass"})
 
 @dataclass(frozen=True)
 class Planner:
-    """Everything that decides a plan, apart from the recipe. `hardware` is the usable part of the machine, `selection`
-    the steps that the user asks for, `subtitle` the existing one that stands for recognition."""
+    """Makes plans. `hardware` is the usable part of the machine, `selection` the steps that the user asks for, and
+    `subtitle` the existing subtitle that is used instead of recognition."""
 
     settings: Settings
     profile: ProfileChoice
@@ -90,7 +90,7 @@ class Planner:
         )
 
     def environments(self) -> tuple[str, ...]:
-        """Return the environments that jobs with this profile always need, without the core's."""
+        """Return the environments that jobs with this profile always need, without that of the core."""
         backends = [
             STAGES[name].backends[filled.backend]
             for name, filled in self.profile.profile.stages.items()
@@ -106,16 +106,16 @@ class Planner:
 
 
 def _stages(settings: Settings) -> dict[str, dict[str, JsonValue]]:
-    """Return the settings of stages, with what other settings mean for them."""
+    """Return the settings of stages, completed by general settings that concern a stage."""
     stages = dict(settings.stages)
     if settings.bilingual:
         chosen = stages.get(SUBTITLE, {}).get("formats") or (list(FORMATS) if settings.beside else None)
         names = chosen.split(",") if isinstance(chosen, str) else chosen if isinstance(chosen, list) else []
-        able = [name for name in names if name in _BILINGUAL_FORMATS]
-        formats: dict[str, JsonValue] = {"formats": list[JsonValue](able)} if able else {}
+        supported = [name for name in names if name in _BILINGUAL_FORMATS]
+        formats: dict[str, JsonValue] = {"formats": list[JsonValue](supported)} if supported else {}
         backend = next(iter(STAGES[BILINGUAL].backends))
         stages[BILINGUAL] = {"backend": backend, "order": settings.bilingual, **formats, **stages.get(BILINGUAL, {})}
-    if (fill := stages.get(ASSEMBLE, {}).get("fill")) is not None:  # what is to be filled has to be heard first
+    if (fill := stages.get(ASSEMBLE, {}).get("fill")) is not None:  # `fit` recognises the gaps that `assemble` fills
         stages[FIT] = {"fill": fill, **stages.get(FIT, {})}
     return stages
 

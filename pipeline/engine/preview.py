@@ -13,16 +13,16 @@ from pipeline.engine.language_models import for_inputs, for_language, transcript
 from pipeline.plan.model import (
     AllOf,
     FirstOf,
-    FromFile,
+    FromCorrection,
+    FromGlossary,
     FromMedia,
     FromPath,
     FromStep,
-    FromUser,
-    Leaf,
     Plan,
+    SingleSource,
     Source,
     Step,
-    leaves,
+    single_sources,
 )
 from pipeline.plan.oom_fallback import steps_to_try, stored_variants
 from pipeline.plan.registry import READ
@@ -55,8 +55,8 @@ class StepPreview:
         """Return the reason, with the corrections that the step uses and the choice of its backend."""
         names = dict.fromkeys(
             f"{source.name} if {' or '.join(source.languages)} is spoken" if source.languages else source.name
-            for source in leaves(self.step.inputs)
-            if isinstance(source, FromFile)
+            for source in single_sources(self.step.inputs)
+            if isinstance(source, FromCorrection)
         )
         corrections = [f"uses the corrected {' and '.join(names)}"] if names else []
         shows_choice = self.step.choice and (self.is_due or self.step.stage.name == READ)
@@ -150,15 +150,15 @@ def gather(inputs: Mapping[str, Source], media_digest: str, results: Mapping[str
     `AllOf` all existing files.
     """
 
-    def all_digests(source: Leaf) -> list[str]:
+    def all_digests(source: SingleSource) -> list[str]:
         if isinstance(source, FromMedia):
             return [media_digest]
-        if isinstance(source, FromFile | FromUser | FromPath):
+        if isinstance(source, FromCorrection | FromGlossary | FromPath):
             return [source.sha256]
         digest = results[source.step].digests(source.role)
         return [digest] if isinstance(digest, str) else list(digest or ())
 
-    def single_digest(source: Leaf) -> str | None:
+    def single_digest(source: SingleSource) -> str | None:
         digests = all_digests(source)
         assert len(digests) <= 1, f"{source} is several files"
         return next(iter(digests), None)

@@ -1,4 +1,4 @@
-"""Opens a project: builds its parts from the settings, in one place. Each part of the work then gets those it uses."""
+"""Opens a project: builds its parts from the settings, in one place. Other modules get only the parts that they use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shared.stage import CORE_ENVIRONMENT
 
 @dataclass(frozen=True)
 class Records:
-    """Everything that runs leave behind for later ones: results, the user's corrections, and the history."""
+    """Everything that a run keeps for later ones: results, the user's corrections, and the history."""
 
     store: ResultStore
     edits: EditStore
@@ -30,7 +30,7 @@ class Records:
 
 @dataclass(frozen=True)
 class Project:
-    """Opened project: its installed parts, the maker of its plans, its results, and the user's corrections."""
+    """Opened project: its installed parts, its planner, its results, and the user's corrections."""
 
     installed: Installation
     planner: Planner
@@ -48,11 +48,11 @@ class Project:
         return self.installed.folders
 
     def records(self) -> Records:
-        """Return the records, with a history that is ready for one run."""
+        """Return the records, with a history for one run."""
         return Records(self.store, self.edits, Runs(self.store, self.folders.runs))
 
     def surroundings(self) -> Surroundings:
-        """Return the digests of everything that a step may run with."""
+        """Return the digests of everything beyond the plan that decides results: see `Surroundings`."""
         installed, profile = self.installed, self.planner.profile.profile
         families = (CORE_ENVIRONMENT, *installed.environments.families)
         return Surroundings(
@@ -66,13 +66,13 @@ class Project:
         )
 
     def needed_environments(self) -> tuple[str, ...]:
-        """Return the environments that jobs with this profile always need, with that of ffmpeg if it has one."""
+        """Return the environments that jobs with this profile always need, and that of ffmpeg if it has one."""
         tool = (self.installed.tool.family,) if self.installed.tool.family else ()
         return (*tool, *self.planner.environments())
 
 
 def open_project(settings: Settings) -> Project:
-    """Return the project that `settings` describe. Reads the disk, and writes only caches to it."""
+    """Return the project with these settings. Reads the disk, and writes only caches to it."""
     installed = open_installation(settings)
     folders = installed.folders
     planner = open_planner(settings, installed.models, installed.hardware)

@@ -1,7 +1,7 @@
-"""Keeps the results below a size limit: results of finished jobs are deleted while the run works on others.
+"""Keeps the store below its size limit: deletes results of finished jobs while the run works on others.
 
-A survey of a large store takes seconds. It is made when the limit is passed, and then frees a quarter of the limit:
-about once for every thirty films, and never for a film that is done already.
+A survey of a large store takes seconds, so it is made only when the limit is exceeded, and then a quarter of the limit
+is freed: about once for every thirty films, and never for a file without a step to run.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pipeline.publishing.prune_results import Ask, delete, survey
 from pipeline.store.fetched_media import fetched_media
 from pipeline.store.results import ResultStore
 
-_SHARE = 0.5  # of the free disk and the results: the other half is for published files and for other programs
-_KEPT = 0.75  # of the limit, after it was passed
-_GROWTH = 0.05  # of the limit: growth after which another survey is made if the last one could not free enough
+_SHARE = 0.5  # of the free disk and the results; the other half is for published files and for other programs
+_KEPT = 0.75  # of the limit, after it was exceeded
+_GROWTH = 0.05  # of the limit: growth until the next survey if the last one could not free enough
 NONE, AUTO = "none", "auto"
 
 
@@ -32,7 +32,8 @@ class SizeLimit:
         self._has_warned = False
 
     def keep(self, in_use: Callable[[], Collection[str]]) -> None:
-        """Delete results down to the limit, but none with these keys, and none that a published job needs."""
+        """Delete results if the limit is exceeded, but none with the keys `in_use` and none that a published job
+        needs."""
         if self._limit is None or self._next is None or held_bytes(self._store) <= self._next:
             return
         self._shrink(int(self._limit * _KEPT), in_use)
@@ -45,7 +46,7 @@ class SizeLimit:
             self._emit(events.Notice(None, None, text))
 
     def free(self, needed: int, in_use: Callable[[], Collection[str]]) -> bool:
-        """Delete results until the disk has that many bytes free, and return whether it has."""
+        """Delete results until `needed` bytes of the disk are free, and return whether they are."""
         free = shutil.disk_usage(self._store.root).free
         if free < needed and self._limit is not None:
             self._shrink(max(held_bytes(self._store) - (needed - free), 0), in_use)
@@ -59,7 +60,7 @@ class SizeLimit:
 
 
 def limit_of(setting: str, store: ResultStore) -> int | None:
-    """Return how many bytes the results may take; None for no limit."""
+    """Return the limit in bytes; None for no limit."""
     if setting == NONE:
         return None
     if setting != AUTO:
@@ -69,5 +70,5 @@ def limit_of(setting: str, store: ResultStore) -> int | None:
 
 
 def held_bytes(store: ResultStore) -> int:
-    """Return the size of what the limit is for: the results, and the media files that were fetched from addresses."""
+    """Return the bytes that count for the limit: of the results, and of media files fetched from addresses."""
     return store.contents.bytes + sum(fetched.bytes for fetched in fetched_media(store.root))

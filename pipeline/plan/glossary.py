@@ -7,13 +7,13 @@ import hashlib
 from pathlib import Path
 
 from pipeline.base.errors import BadInput
-from pipeline.plan.model import FromUser
+from pipeline.plan.model import FromGlossary
 from shared.documents.base import DocumentError
 from shared.files import read_regular
 from shared.text.glossary import Glossary
 
 
-def load_glossary(name: str) -> FromUser | None:
+def load_glossary(name: str) -> FromGlossary | None:
     """Return the glossary in the file `name`; None without a name. Raises `BadInput`."""
     if not name:
         return None
@@ -27,4 +27,4 @@ def load_glossary(name: str) -> FromUser | None:
         why = error.strerror or str(error)
         hint = "check the spelling; a glossary is a table of terms, in a TOML or CSV file"
         raise BadInput("glossary.unreadable", f"the glossary {path} cannot be read: {why}", hint=hint) from error
-    return FromUser(hashlib.sha256(content).hexdigest(), path.name, content)
+    return FromGlossary(hashlib.sha256(content).hexdigest(), path.name, content)

@@ -16,12 +16,12 @@ from pipeline.plan.model import (
     AllOf,
     ExistingSubtitle,
     FirstOf,
+    FromGlossary,
     FromMedia,
     FromStep,
-    FromUser,
-    Leaf,
     Plan,
     Publication,
+    SingleSource,
     Source,
     Step,
     takes_several,
@@ -60,7 +60,7 @@ class Choices:
     guide: Mapping[str, JsonValue] = field(default_factory=dict)  # for every stage that takes a guide's limits
     languages: Mapping[str, JsonValue] = field(default_factory=dict)  # tables by name, for stages that take them
     error_rates: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)  # published, by model and language
-    glossary: FromUser | None = None
+    glossary: FromGlossary | None = None
     subtitle: ExistingSubtitle | None = None  # that stands for recognition
     incomplete: Collection[str] = ()  # the models that are not whole
     device: DeviceKind = "cpu"  # the machine's or the user's, for backends that can compute there
@@ -191,7 +191,7 @@ def _make_step(step_id: str, target: str | None, recipe: Recipe, step: RecipeSte
     return _filled(step_id, stage, step, choices, target, inputs)
 
 
-def _up_to_a_certain_one(sources: tuple[Leaf, ...], recipe: Recipe) -> tuple[Leaf, ...]:
+def _up_to_a_certain_one(sources: tuple[SingleSource, ...], recipe: Recipe) -> tuple[SingleSource, ...]:
     """Return the sources up to the first that every run has: an output that its stage always makes."""
     for number, source in enumerate(sources, 1):
         if not isinstance(source, FromStep):
@@ -224,7 +224,7 @@ def _filled(
     return replace(filled, card_limit=card_limit(filled, model_bytes, choices.card_room_mb))
 
 
-def _resolve(reference: str, recipe: Recipe, target: str | None, choices: Choices) -> tuple[Leaf, ...]:
+def _resolve(reference: str, recipe: Recipe, target: str | None, choices: Choices) -> tuple[SingleSource, ...]:
     if reference == MEDIA:
         return (FromMedia(),) if choices.has_sound else ()
     if reference == GLOSSARY:

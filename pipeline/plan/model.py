@@ -30,7 +30,7 @@ class FromStep:
 
 
 @dataclass(frozen=True)
-class FromFile:
+class FromCorrection:
     """A file of known content that no step makes: a correction of the published file `name`. It stands only where the
     transcript that the step takes is in one of `languages`; in any where none is named."""
 
@@ -40,7 +40,7 @@ class FromFile:
 
 
 @dataclass(frozen=True)
-class FromUser:
+class FromGlossary:
     """A file that the user gave with the job: its glossary. `content` is what was read when the plan was made."""
 
     sha256: str
@@ -65,18 +65,18 @@ class FromPath:
 class FirstOf:
     """The first of these that exists: an optional output, then what it would replace."""
 
-    sources: tuple[Leaf, ...]
+    sources: tuple[SingleSource, ...]
 
 
 @dataclass(frozen=True)
 class AllOf:
     """All of these that exist, in this order."""
 
-    sources: tuple[Leaf, ...]
+    sources: tuple[SingleSource, ...]
 
 
-Leaf = FromMedia | FromStep | FromFile | FromUser | FromPath
-Source = Leaf | FirstOf | AllOf
+SingleSource = FromMedia | FromStep | FromCorrection | FromGlossary | FromPath
+Source = SingleSource | FirstOf | AllOf
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class Step:
     @cached_property
     def needs(self) -> frozenset[str]:
         """Return the ids of the steps whose outputs this one takes."""
-        return frozenset(source.step for source in leaves(self.inputs) if isinstance(source, FromStep))
+        return frozenset(source.step for source in single_sources(self.inputs) if isinstance(source, FromStep))
 
 
 @dataclass(frozen=True)
@@ -209,9 +209,9 @@ def takes_several(record: type[Frozen], name: str) -> bool:
     return any(isinstance(option, GenericAlias) and get_origin(option) is tuple for option in options)
 
 
-def leaves(inputs: Mapping[str, Source]) -> list[Leaf]:
+def single_sources(inputs: Mapping[str, Source]) -> list[SingleSource]:
     """Return every name in the inputs, one by one."""
-    found: list[Leaf] = []
+    found: list[SingleSource] = []
     for source in inputs.values():
         found += source.sources if isinstance(source, FirstOf | AllOf) else (source,)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from pipeline.plan.model import AllOf, FirstOf, FromFile, FromStep, Leaf, Plan, Source, Step
+from pipeline.plan.model import AllOf, FirstOf, FromCorrection, FromStep, Plan, SingleSource, Source, Step
 from pipeline.publishing.edits import TRANSCRIPT, Edit
 
 CORRECT = "correct"
@@ -28,7 +28,7 @@ class _Corrections:
         """Return the inputs of the step that carries the corrections into the text."""
 
         def files(digest: Callable[[Edit], str]) -> AllOf:
-            return AllOf(tuple(FromFile(digest(edit), edit.name, languages) for edit, languages in self.edits))
+            return AllOf(tuple(FromCorrection(digest(edit), edit.name, languages) for edit, languages in self.edits))
 
         found: dict[str, Source] = {
             "corrections": files(lambda edit: edit.sha256), "bases": files(lambda edit: edit.known_base)
@@ -86,7 +86,7 @@ def _with_edited(step: Step, edit: Edit) -> Step:
     known = step.inputs.get("edited")
     before = known.sources if isinstance(known, AllOf) else ()
     languages = (edit.language,) if edit.language and _TRANSLATION not in step.inputs else ()
-    leaf = FromFile(edit.sha256, edit.name, languages)
+    leaf = FromCorrection(edit.sha256, edit.name, languages)
     return replace(step, inputs={**step.inputs, "edited": AllOf((*before, leaf))})
 
 
@@ -117,7 +117,7 @@ def _corrected(plan: Plan, source: FromStep, found: _Corrections, correct: Step)
     turns = correct.inputs.get(_RTTM)
     published = {**instead, **({turns: FromStep(correct.id, _RTTM)} if isinstance(turns, FromStep) else {})}
 
-    def one(leaf: Leaf) -> Leaf:
+    def one(leaf: SingleSource) -> SingleSource:
         return instead.get(leaf, leaf) if isinstance(leaf, FromStep) else leaf
 
     def rewired(step: Step) -> Iterator[tuple[str, Source]]:

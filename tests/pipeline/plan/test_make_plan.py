@@ -15,7 +15,7 @@ from pipeline.base.project import CONFIG
 from pipeline.model_cache.manifest import load_manifest
 from pipeline.plan.language_tables import load_error_rates
 from pipeline.plan.make_plan import Choices, make_plan
-from pipeline.plan.model import AllOf, FirstOf, FromFile, FromStep, Plan
+from pipeline.plan.model import AllOf, FirstOf, FromCorrection, FromStep, Plan
 from pipeline.plan.oom_fallback import on_processor
 from pipeline.plan.placement import off_card_notes
 from pipeline.plan.profile import Profile, ProfileChoice, ProfileStage, choose_profile, load_profiles
@@ -194,7 +194,7 @@ def test_a_corrected_subtitle_corrects_the_whole_transcript_and_not_a_shortened_
     steps = {step.id: step for step in corrected.steps}
     assert steps["correct"].inputs["transcript"] == FromStep("refine", "transcript")
     assert steps["condense"].inputs["transcript"] == FromStep("correct", "transcript")
-    assert steps["subtitle"].inputs["edited"] == AllOf((FromFile("1", "film.en.srt"),))
+    assert steps["subtitle"].inputs["edited"] == AllOf((FromCorrection("1", "film.en.srt"),))
     assert steps["subtitle"].inputs["pins"] == FromStep("correct", "pins")
     assert corrected.publications[-1].origin == plan.publications[-1].origin
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.language_models import for_inputs
-from pipeline.plan.model import AllOf, FromFile, FromStep, Plan, Source, Step
+from pipeline.plan.model import AllOf, FromCorrection, FromStep, Plan, Source, Step
 from pipeline.publishing.corrected_plan import with_edits
 from pipeline.publishing.edits import Changed, Edit, Edits, EditStore
 from pipeline.store.results import StoredResult
@@ -150,7 +150,7 @@ def _names(step: Step, language: str) -> dict[str, str]:
 
     def names(source: Source) -> Iterator[str]:
         for leaf in source.sources if isinstance(source, AllOf) else (source,):
-            if isinstance(leaf, FromFile):
+            if isinstance(leaf, FromCorrection):
                 yield leaf.name
 
     found = {role: " ".join(names(source)) for role, source in for_inputs(step.inputs, language).items()}
@@ -225,6 +225,6 @@ def test_dropped_pins_are_a_parameter_and_a_translation_is_corrected_before_its_
     assert list(steps).index("correct") < list(steps).index("correct-translated:fr")
 
 
-def _leaves(source: Source) -> list[FromFile]:
+def _leaves(source: Source) -> list[FromCorrection]:
     assert isinstance(source, AllOf)
-    return [leaf for leaf in source.sources if isinstance(leaf, FromFile)]
+    return [leaf for leaf in source.sources if isinstance(leaf, FromCorrection)]
