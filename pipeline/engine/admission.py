@@ -14,7 +14,7 @@ from pipeline.base.events import Emit
 from pipeline.base.setting_names import SHORT_NAMES
 from pipeline.base.settings import overrides_of
 from pipeline.engine.item import Item
-from pipeline.engine.library.chosen_subtitle import alone, check_one_film
+from pipeline.engine.library.chosen_subtitle import check_one_film, media_as_subtitle
 from pipeline.engine.media_list import Request
 from pipeline.engine.model_needs import plan_with_locked_models
 from pipeline.engine.planner import Planner
@@ -107,7 +107,7 @@ class Admission:
         if request.subtitle or not is_subtitle(request.media.name):
             return request.subtitle
         language = request.overrides.get(_SPOKEN) or self._planner.settings.stages.get("asr", {}).get("language")
-        return alone(request.media.name, str(language) if language else None)
+        return media_as_subtitle(request.media.name, str(language) if language else None)
 
     def item(self, request: Request, digest: str, index: int = 0) -> Item:
         """Return the item, with a folder that no other file of this run has."""

@@ -1,10 +1,10 @@
-"""Finds the media files in a folder, for every command, and counts what it skips.
+"""Finds the media files in a folder, for every command, and counts the files that it skips.
 
-Skipped are files that reel has published itself, hidden names, recycle bins and other system folders, incomplete
-downloads, and everything that is not a regular file. All of it is counted and reported.
+It skips files that reel has published, hidden files, recycle bins and other system folders, incomplete downloads, and
+everything that is not a regular file.
 
-A folder with a `job.json` of reel's may hold a film of the user's too: with `reel run Movies -o Movies` each film lies
-beside its results. So only the files that the `job.json` names are skipped, never the folder.
+A folder with a `job.json` of reel may also contain a film of the user: with `reel run Movies -o Movies`, each film lies
+beside its results. So only the files that `job.json` names are skipped, and not the whole folder.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ _JOB_FIELDS = {"media": str, "media_sha256": str, "files": dict, "steps": dict}
 
 @dataclass(frozen=True)
 class _Record:
-    """Content of a `job.json` that reel wrote: its media file, and the names of the files that reel published.
-    `names` is None if the file is reel's and cannot be read."""
+    """Content of a `job.json` that reel wrote: its media file, and the names of the published files. `names` is None if
+    the file looks like reel's and cannot be read."""
 
     media: str = ""
     names: frozenset[str] | None = None
@@ -83,7 +83,7 @@ _NO_RECORD = _Record(names=frozenset())
 
 @dataclass(frozen=True)
 class _FileState:
-    """State of a file, for recognising a change since it was read."""
+    """State of a file, to detect a change since it was read."""
 
     size: int
     modified_ns: int
@@ -93,8 +93,8 @@ class _FileState:
 class FolderWalk:
     """Finds media files below folders.
 
-    `passed` counts what it skips. A walk may be repeated: what was read inside a file is remembered as long as the file
-    does not change. `ours` are folders of reel's own.
+    `passed` counts the skipped files by reason. When a walk is repeated, unchanged files are not read again. `ours` are
+    folders in which reel keeps its own files.
     """
 
     def __init__(self, ours: Iterable[Path] = ()) -> None:
@@ -140,7 +140,7 @@ class FolderWalk:
         return str(path) != record.media and _composed(path.name) in (record.names or ())
 
     def _inside(self, folder: str, ours: list[os.stat_result]) -> list[os.DirEntry[str]]:
-        """Return the media files and the folders to search in a folder, the last first."""
+        """Return the media files in a folder and the folders to search, in reverse order of their names."""
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name, reverse=True)
         names = {entry.name for entry in entries}
@@ -164,8 +164,7 @@ class FolderWalk:
         return is_folder or not self._is_published(entry.path, entry.name, record)
 
     def _file_reason(self, entry: os.DirEntry[str], names: Collection[str]) -> str | None:
-        """Return the reason for skipping a file: None if it is not skipped, an empty text if it does not look like a
-        media file at all."""
+        """Return the reason for skipping a file: None if it is not skipped, an empty text if it is not a media file."""
         suffix = _suffix(entry.name)
         if entry.is_symlink() and entry.is_dir():
             return LINKED_FOLDER
@@ -182,7 +181,7 @@ class FolderWalk:
         return None if not is_ambiguous(suffix) or self._looks_like_media(entry, suffix) else ""
 
     def _is_published(self, path: str, name: str, record: _Record) -> bool:
-        if path == record.media:  # the user's own film, whatever a `job.json` beside it says
+        if path == record.media:  # the user's own film
             return False
         if record.names is None:
             self.passed[UNREADABLE_JOB] += 1
@@ -193,7 +192,7 @@ class FolderWalk:
         return True
 
     def _record(self, place: Path) -> _Record:
-        """Return the content of the `job.json` at `place`; an empty record if it is missing or not one of reel's."""
+        """Return the content of the `job.json` at `place`; an empty record if it is missing or not from reel."""
         try:
             status = place.stat()
             state = _FileState(status.st_size, status.st_mtime_ns, status.st_ino)
@@ -213,14 +212,14 @@ class FolderWalk:
             try:
                 with open(entry.path, "rb") as stream:
                     is_media = looks_like_media(suffix, stream.read(LOOK_BYTES))
-            except OSError:  # kept, and reported as unreadable when its turn comes
+            except OSError:  # reported later as an unreadable media file
                 is_media = True
             before = self._looks[entry.path] = state, is_media
         return before[1]
 
 
 def describe_skipped(passed: Counter[str]) -> str | None:
-    """Return one line about the skipped files; None if there are none."""
+    """Return a line about the skipped files; None if there are none."""
     counts = [
         f"{passed[reason]} {plural if passed[reason] > 1 else reason}"
         for reason, plural in _PLURALS.items()
@@ -234,14 +233,14 @@ def _folder_reason(name: str) -> str | None:
         return RECORDS
     if name.startswith("."):
         return HIDDEN
-    small = name.lower()
-    if small in _SYSTEM_FOLDERS:
+    lower = name.lower()
+    if lower in _SYSTEM_FOLDERS:
         return SYSTEM
-    return PARTIAL if small.startswith(_UNPACKING) or _is_partial_name(name) else None
+    return PARTIAL if lower.startswith(_UNPACKING) or _is_partial_name(name) else None
 
 
 def _name_reason(name: str) -> str | None:
-    """Return the reason for skipping a file for its name alone; None if there is none."""
+    """Return the reason for skipping a file because of its name; None if there is none."""
     if name.startswith("."):  # also `._film.mp4`, where macOS keeps attributes that the disk cannot hold
         return HIDDEN
     return PARTIAL if _is_partial_name(name) or _suffix(_split(name)[0]) in _PARTIAL_STEMS else None
@@ -254,7 +253,7 @@ def _is_partial_name(name: str) -> bool:
 
 def _split(name: str) -> tuple[str, str]:
     """Return the name without its suffix, and the suffix in lower case."""
-    # As text: one walk reads thousands of names.
+    # As text, because one walk reads thousands of names.
     stem, end = os.path.splitext(name)  # noqa: PTH122
     return stem, end.lower()
 
@@ -264,7 +263,7 @@ def _suffix(name: str) -> str:
 
 
 def _composed(name: str) -> str:
-    """Return the name in the form for comparison: some disks return accents decomposed."""
+    """Return the name in composed form, for comparison: some disks return accents decomposed."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -281,10 +280,8 @@ def _is_junction(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_one_of(entry: os.DirEntry[str], known: list[os.stat_result]) -> bool:
-    """Tell whether a folder is one of the known ones.
-
-    It compares the inode first: a `stat` of each of thousands of folders would take a second.
-    """
+    """Tell whether a folder is one of the known ones. Compares the inodes first, because a `stat` of each of thousands
+    of folders would take a second."""
     number = entry.inode()
     return any(status.st_ino == number and os.path.samestat(status, entry.stat()) for status in known)
 

@@ -33,7 +33,7 @@ from shared.mistakes import text_mistake
 from shared.text.language_names import split_languages
 from shared.text.tables import separator_of
 
-_LINE_END = re.compile(r"\r\n|\r|\n")  # `splitlines` cuts at others too, which a name may hold
+_LINE_END = re.compile(r"\r\n|\r|\n")  # `splitlines` also cuts at characters that a name may contain
 _TABLES = (".csv", ".tsv")
 _HINT = (
     'a line is like {"media": "film.mkv", "to": ["pt"]}; a file named .csv or .tsv is a table with the column `media`'
@@ -43,10 +43,12 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Request:
-    """Media file to work on, with settings of its own by their dotted names. A higher `priority` runs first. `has` are
-    the languages of existing subtitles that reel did not make, as far as it looked for them; `subtitle` is the one that
-    stands for recognition. `order` is a file with corrections to be taken in or dropped; see
-    `pipeline.publishing.edit_order`."""
+    """Request to work on a media file.
+
+    `overrides` are settings of its own by dotted names. A higher `priority` runs first. `has` are the languages of
+    existing subtitles that reel did not make, if it looked for them, and `subtitle` is the one to use instead of
+    recognition. `order` is a file with corrections to take in or to drop; see `pipeline.publishing.edit_order`.
+    """
 
     media: Path
     overrides: Mapping[str, JsonValue] = field(default_factory=dict)
@@ -83,7 +85,7 @@ ORDERS = tuple(_ORDERS)
 
 def find_media(arguments: Sequence[str], media_root: Path, walk: FolderWalk) -> list[Path]:
     """Return the files that arguments name: files, folders (searched by `walk`), and patterns. A file that is named
-    directly is accepted with any suffix. Raises `UsageError`."""
+    directly may have any suffix. Raises `UsageError`."""
     found: list[Path] = []
     for argument in arguments:
         check_name(argument)
@@ -94,20 +96,19 @@ def find_media(arguments: Sequence[str], media_root: Path, walk: FolderWalk) -> 
             found.append(path)
         else:
             found += _matching(argument, media_root, walk)
-    return _once(absolute(path) for path in found)
+    return _without_repetitions(absolute(path) for path in found)
 
 
 def _is_folder(path: Path) -> bool:
-    """Tell whether a path is a folder. A path that cannot be examined is reported when its turn comes."""
+    """Tell whether a path is a folder. A path that cannot be examined counts as a file, and is reported later."""
     try:
         return path.is_dir()
-    except OSError:  # a name that is too long, a folder that may not be looked into
+    except OSError:  # the name is too long, or the folder above may not be read
         return False
 
 
 def check_name(text: str) -> None:
-    """Raise `UsageError` for a text that cannot name a file: an empty one, which would mean the current folder, or a
-    network address."""
+    """Raise `UsageError` for an empty text, which would mean the current folder, and for a network address."""
     if not text.strip():
         raise UsageError(
             "media.empty-name",
@@ -173,8 +174,8 @@ def media_in(folder: Path, name: str, walk: FolderWalk) -> list[Path]:
 def _matching(pattern: str, media_root: Path, walk: FolderWalk) -> list[Path]:
     """Return the files that match a pattern, and the media files in matching folders.
 
-    A pattern that does not end with a suffix, such as `films/*`, matches media files only; one with a suffix matches
-    exactly that.
+    A pattern without a suffix at its end, such as `films/*`, matches only media files; one with a suffix matches every
+    file that has it.
     """
     fixed = media_root.joinpath(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
     suffix = Path(pattern).suffix
@@ -198,11 +199,11 @@ def _matching(pattern: str, media_root: Path, walk: FolderWalk) -> list[Path]:
     return found
 
 
-def _once(paths: Iterable[Path]) -> list[Path]:
-    """Return each name in a folder once, however the folder was reached.
+def _without_repetitions(paths: Iterable[Path]) -> list[Path]:
+    """Return each path once, also if its folder is named in several ways.
 
-    Two names of one file, by a hard or symbolic link, stay two: the user may want results beside each, and the work is
-    done once in any case.
+    Two names of one file, by a hard or symbolic link, stay two: the user may want results beside each, and the steps
+    run once in any case.
     """
     folders: dict[Path, Path] = {}
     found: dict[tuple[Path, str], Path] = {}
@@ -213,18 +214,18 @@ def _once(paths: Iterable[Path]) -> list[Path]:
 
 
 def absolute(path: Path) -> Path:
-    """Return the absolute path without `..`. A link is not resolved: the user knows the file by the link's name."""
+    """Return the absolute path without `..`. Links are not resolved: the user knows the file by the link's name."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow the link
 
 
 def read_list(path: Path, walk: FolderWalk) -> list[Request]:
-    """Read a list of media files: JSON lines, or by its suffix a table with a header: commas, semicolons or tabs.
+    """Read a list of media files: JSON lines, or for `.csv` and `.tsv` a table with a header.
 
     `media` is a file or a folder, relative to the list's folder; `priority` is a number; every other field is a
-    setting. Raises `BadInput` with the line.
+    setting. Raises `BadInput` with the number of the line.
     """
     try:
-        text = read_once(path).decode("utf-8-sig")  # with its ends of lines, which a name in quotes may hold
+        text = read_once(path).decode("utf-8-sig")  # line ends are kept: a name in quotes may contain them
     except (OSError, UnicodeDecodeError) as error:
         why = text_mistake(error) if isinstance(error, UnicodeDecodeError) else error.strerror or error
         raise BadInput(
@@ -233,17 +234,17 @@ def read_list(path: Path, walk: FolderWalk) -> list[Request]:
             hint="a list is a text file in UTF-8, or a pipe that a program writes to already",
         ) from error
     rows = _csv_rows(text, path) if path.suffix.lower() in _TABLES else _json_rows(text, path)
-    requests = [request for number, row in rows for request in _requests(row, path, number, walk)]
+    requests = [request for number, row in rows for request in _requests_of_row(row, path, number, walk)]
     if not requests:
         raise BadInput("manifest.empty", f"{path} names no media file")
     return requests
 
 
 def ordered(requests: Sequence[Request], order: str, limit: int | None) -> list[Request]:
-    """Return the requests in the order of work, the first `limit` of them. A higher priority always comes first."""
-    placed = sorted(requests, key=_ORDERS[order])  # type: ignore[arg-type]
-    placed.sort(key=lambda request: -request.priority)
-    return placed if limit is None else placed[:limit]
+    """Return the first `limit` requests in processing order. A higher priority always comes first."""
+    found = sorted(requests, key=_ORDERS[order])  # type: ignore[arg-type]
+    found.sort(key=lambda request: -request.priority)
+    return found if limit is None else found[:limit]
 
 
 def _json_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, JsonValue]]]:
@@ -252,7 +253,7 @@ def _json_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, JsonValue
             continue
         try:
             row = json.loads(line)
-        except (ValueError, RecursionError) as error:  # also for a number that is too long
+        except (ValueError, RecursionError) as error:  # `ValueError` also for a number with too many digits
             raise _wrong(path, number, f"is not JSON: {getattr(error, 'msg', error)}", _HINT) from error
         if not isinstance(row, dict):
             raise _wrong(path, number, "is not a JSON object", _HINT)
@@ -275,24 +276,13 @@ def _csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, JsonValue]
         raise _wrong(path, reader.line_num, f"is not CSV: {error}") from error
 
 
-def _requests(row: Mapping[str, JsonValue], path: Path, number: int, walk: FolderWalk) -> list[Request]:
+def _requests_of_row(row: Mapping[str, JsonValue], path: Path, number: int, walk: FolderWalk) -> list[Request]:
     media, priority = row.get("media"), row.get("priority", 0)
     if not isinstance(media, str) or not media.strip():
         raise _wrong(path, number, "has no `media`, the name of a media file", _HINT)
     if isinstance(priority, bool) or not isinstance(priority, int | float) or not _is_finite(priority):
         raise _wrong(path, number, f"has the priority {priority!r}, expected a number")
-    overrides: dict[str, JsonValue] = {}
-    for name, value in row.items():
-        if name in {"media", "priority"}:
-            continue
-        full = SHORT_NAMES.get(name, f"stages.{name}" if "." in name and not name.startswith("stages.") else name)
-        try:
-            check_override(full, PARAMETERS)
-        except UsageError as error:
-            raise _wrong(path, number, f"sets `{name}`: {error.message}", error.hint) from error
-        overrides[full] = list[JsonValue](split_languages(value)) if full == "to" and isinstance(value, str) else value
-        if full == "subtitles" and os.path.isfile(path.parent / str(value)):  # noqa: PTH113 - False for every odd name
-            overrides[full] = str(absolute(path.parent / str(value)))
+    overrides = _overrides_of_row(row, path, number)
     if not can_be_a_name(media):
         raise _wrong(path, number, f"names {json.dumps(media)}, with a character that no file name can contain")
     place = absolute(path.parent / media)
@@ -304,10 +294,29 @@ def _requests(row: Mapping[str, JsonValue], path: Path, number: int, walk: Folde
     return [Request(file, overrides, float(priority)) for file in files]
 
 
+def _overrides_of_row(row: Mapping[str, JsonValue], path: Path, number: int) -> dict[str, JsonValue]:
+    """Return the settings in a row by dotted names. A subtitle file is named relative to the list's folder."""
+    overrides: dict[str, JsonValue] = {}
+    for name, value in row.items():
+        if name in {"media", "priority"}:
+            continue
+        full = SHORT_NAMES.get(name, f"stages.{name}" if "." in name and not name.startswith("stages.") else name)
+        try:
+            check_override(full, PARAMETERS)
+        except UsageError as error:
+            raise _wrong(path, number, f"sets `{name}`: {error.message}", error.hint) from error
+        if full == "to" and isinstance(value, str):
+            value = list[JsonValue](split_languages(value))
+        elif full == "subtitles" and os.path.isfile(path.parent / str(value)):  # noqa: PTH113 - False for any odd name
+            value = str(absolute(path.parent / str(value)))
+        overrides[full] = value
+    return overrides
+
+
 def _is_finite(number: float) -> bool:
     try:
         return math.isfinite(number)
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer of hundreds of digits
         return False
 
 

@@ -1,7 +1,7 @@
 """Watches folders: yields each media file once it is complete, and again when its content has changed.
 
-The folders are read again and again. Notifications of the kernel are not used: they miss files that another machine
-writes to a network disk, and do not tell when a file is complete. Two looks at a file show both.
+The folders are polled. Notifications of the kernel are not used: they miss files that another machine writes to a
+network disk, and do not tell when a file is complete. Two looks at a file show both.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pipeline.engine.media_list import Request
 from shared.containers import MEDIA_SUFFIXES
 
 LOOK_EVERY_S = 1.0
-_LEAST_REST = 20  # times the duration of a look: many files on a slow disk are looked at less often
+_LEAST_REST = 20  # times the duration of a look, so that a slow disk with many files is read less often
 
 
 class Version(NamedTuple):
-    """Size and time that change with a file's content. The inode is left out: some network disks change it at any
-    time."""
+    """Size and time of a file, which change with its content. The inode is left out, because some network disks change
+    it at any time."""
 
     size: int
     modified_ns: int
@@ -39,8 +39,8 @@ class _Sighting:
 
 
 class Watch:
-    """Asynchronous iterator of requests that ends after `stop`. `notice` receives what the first look skips, and
-    reports about a folder that cannot be read and about its return."""
+    """Asynchronous iterator of requests that ends after `stop`. `notice` receives a text about the files that the first
+    look skips, and texts about a folder that cannot be read, or can be read again."""
 
     def __init__(
         self, folders: Sequence[Path], settle_s: float, walk: FolderWalk, notice: Callable[[str], None]
@@ -50,8 +50,8 @@ class Watch:
         self._settle_s, self._notice = settle_s, notice
         self._has_looked = False
         self._settling: dict[str, _Sighting] = {}
-        self._taken: dict[str, Version] = {}  # kept when a file disappears: its disk may be absent for a while
-        self._away: set[str] = set()
+        self._yielded: dict[str, Version] = {}  # kept when a file disappears: its disk may be absent for a while
+        self._unreadable: set[str] = set()  # folders
         self._stopped = asyncio.Event()
 
     def stop(self) -> None:
@@ -66,7 +66,7 @@ class Watch:
         return any(path.is_relative_to(folder) for folder in self._folders) and not self._walk.is_published(path)
 
     async def __aiter__(self) -> AsyncIterator[Request]:
-        """Yield each file once it is complete, at each look in the order of the names."""
+        """Yield each file once it is complete; the files of one look in the order of their names."""
         while not self._stopped.is_set():
             began = time.monotonic()
             found = await asyncio.to_thread(self.look, began)
@@ -82,8 +82,8 @@ class Watch:
                 pass
 
     def look(self, now: float) -> list[Path]:
-        """Return the files that are complete now: a version that was not yielded yet, unchanged for the settling
-        time."""
+        """Return the files that are complete now: those with a version that was not yielded yet and has not changed for
+        the settling time."""
         self._walk.passed.clear()
         seen = {path: version for folder in self._folders for path, version in self._versions(folder)}
         if not self._has_looked and (passed := describe_skipped(self._walk.passed)):
@@ -93,14 +93,14 @@ class Watch:
             del self._settling[gone]
         complete = []
         for path, version in seen.items():
-            if self._taken.get(path) == version:
+            if self._yielded.get(path) == version:
                 self._settling.pop(path, None)
                 continue
             sighting = self._settling.get(path)
             if sighting is None or sighting.version != version:
                 self._settling[path] = _Sighting(version, now)
             elif now - sighting.since >= self._settle_s and version.size:
-                self._taken[path] = version
+                self._yielded[path] = version
                 del self._settling[path]
                 complete.append(Path(path))
         return complete
@@ -111,12 +111,12 @@ class Watch:
                 if version := _version(entry):
                     yield entry.path, version
         except OSError as error:
-            if folder not in self._away:
-                self._away.add(folder)
+            if folder not in self._unreadable:
+                self._unreadable.add(folder)
                 self._notice(f"{folder} cannot be read at the moment: {error.strerror or error}")
             return
-        if folder in self._away:
-            self._away.discard(folder)
+        if folder in self._unreadable:
+            self._unreadable.discard(folder)
             self._notice(f"{folder} can be read again")
 
 

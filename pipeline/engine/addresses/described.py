@@ -20,7 +20,7 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass(frozen=True)
 class Described:
-    """A media file behind an address, as far as its page says it. `language` is a BCP-47 tag."""
+    """Media file behind an address, as its page describes it. `language` is a BCP-47 tag; None: not stated."""
 
     title: str
     language: str | None
@@ -35,7 +35,7 @@ class Described:
         return title.encode("utf-8", "ignore")[:_LONGEST].decode("utf-8", "ignore").rstrip(". ") or "media"
 
     def sentence(self, address: str) -> str:
-        """Return what the user is told before anything is fetched."""
+        """Return the sentence for the user before anything is fetched."""
         length = clock(self.duration_ms) if self.duration_ms else "length not stated"
         size = f"{self.bytes / 1e6:.0f} MB" if self.bytes else "size not stated"
         licence = f"licence {self.licence}" if self.licence else "no licence stated"
@@ -47,7 +47,8 @@ class Described:
 
 
 def described(address: str, info: Mapping[str, Any]) -> Described:
-    """Read what yt-dlp has found at an address. Raises `BadInput` for several media files, none, or a live one."""
+    """Return the description of the media file that yt-dlp found at an address. Raises `BadInput` for several media
+    files, for none, and for a live one."""
     found = list(_media(info))
     if len(found) != 1:
         names = ", ".join(str(film.get("title") or film.get("id")) for film in found[:5])
@@ -80,7 +81,8 @@ def _media(info: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _title(film: Mapping[str, Any], page: Mapping[str, Any]) -> str:
-    """Return the title of the page; yt-dlp gives each `video` of a page a number, also where it is the only one."""
+    """Return the title of the page, without the number that yt-dlp adds to each `video` element, even to a single
+    one."""
     title = str(page.get("title") or film.get("title") or film.get("id") or "media")
     return title.removesuffix(" (1)") if str(film.get("extractor_key")).lower() in _NUMBERED else title
 

@@ -1,7 +1,7 @@
-"""Fetches the media file behind an address, once: it is kept beside the results, and later runs take that copy.
+"""Fetches the media file behind an address, once: it is kept beside the results, and later runs use that copy.
 
-yt-dlp runs in an environment of its own, as a program that gets no configuration, no plugin and no secret of the
-user's. It is asked twice: what there is, so that it can be told before it costs anything, and then for the file.
+yt-dlp runs as a program in its own environment, without configuration, plugins and secrets of the user. It runs twice:
+first for a description, so that the user sees the size and licence before the download, and then for the file.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _FOR_DEVELOPERS = re.compile(r";? *please report this issue.*|\. *Confirm you ar
 
 
 class Fetched(Document):
-    """Record beside a fetched file: the address, and what its page said."""
+    """Record beside a fetched file: its address, and the facts from its page."""
 
     address: str
     file: str
@@ -52,13 +52,13 @@ class Fetched(Document):
 
 
 def is_address(text: str) -> bool:
-    """Tell whether an argument is an address that can be fetched. A file of that name goes before."""
+    """Tell whether an argument is an address that can be fetched, and not the name of an existing file."""
     return bool(_ADDRESS.match(text)) and not os.path.lexists(text)
 
 
 def request_for(address: str, project: Project, emit: Emit) -> Request:
-    """Return the request for the media file behind an address, after fetching it if it is not there yet. The language
-    that its page states counts where the settings name none. Raises `Missing`, `BadInput` and `UsageError`."""
+    """Return the request for the media file behind an address, and fetch the file if it was not fetched before. The
+    language that its page states is used if the settings state none. Raises `Missing`, `BadInput` and `UsageError`."""
     if project.settings.beside:
         text = f"`--beside` writes next to a media file of yours, and {address} is an address"
         raise UsageError("address.beside", text, hint="leave `--beside` out, or download the file to its place first")
@@ -79,7 +79,7 @@ def request_for(address: str, project: Project, emit: Emit) -> Request:
 
 
 def _record(folder: Path) -> Fetched | None:
-    """Return the record of a file that is there."""
+    """Return the record of a fetched file; None if there is no record or no file."""
     try:
         found = Fetched.read(folder / RECORD)
     except (DocumentError, OSError):
@@ -91,8 +91,8 @@ def _fetch(address: str, folder: Path, project: Project, emit: Emit) -> Fetched:
     installed = project.installed
     installed.environments.ensure(FAMILY, emit)
     installed.tools.ensure(installed.tool, emit, offline=False)
-    with _emptied(folder.with_suffix(".coming")) as scratch:
-        info = _ask(address, project, scratch)
+    with _scratch_folder(folder.with_suffix(".coming")) as scratch:
+        info = _describe(address, project, scratch)
         about = described(address, info)
         emit(events.Notice(None, None, about.sentence(address)))
         _check_space(about, folder.parent)
@@ -112,8 +112,8 @@ def _fetch(address: str, folder: Path, project: Project, emit: Emit) -> Fetched:
 
 
 @contextmanager
-def _emptied(folder: Path) -> Iterator[Path]:
-    """Have an empty folder, and delete it. What a killed run has left in it goes first."""
+def _scratch_folder(folder: Path) -> Iterator[Path]:
+    """Make an empty folder, deleting what a killed run left there, and delete it at the end."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
@@ -122,8 +122,8 @@ def _emptied(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _ask(address: str, project: Project, scratch: Path) -> dict[str, Any]:
-    """Return what yt-dlp says of an address."""
+def _describe(address: str, project: Project, scratch: Path) -> dict[str, Any]:
+    """Return yt-dlp's description of an address."""
     command = _command(project, "--dump-single-json", "--no-playlist", "--", address)
     done = subprocess.run(
         command, env=_variables(project, scratch), cwd=scratch, stdin=subprocess.DEVNULL, capture_output=True,
@@ -139,7 +139,7 @@ def _ask(address: str, project: Project, scratch: Path) -> dict[str, Any]:
 
 
 def _download(about: Described, project: Project, scratch: Path, emit: Emit) -> Path:
-    """Have the file put into `scratch`, and return its path."""
+    """Download the file into `scratch`, and return its path."""
     what, started = f"media file {about.title}", time.monotonic()
     template = f"download:{_MARK} %(progress.downloaded_bytes)d %(progress.total_bytes,progress.total_bytes_estimate)d"
     command = _command(
@@ -162,7 +162,7 @@ def _download(about: Described, project: Project, scratch: Path, emit: Emit) -> 
 
 @contextmanager
 def _running(command: Sequence[str], project: Project, scratch: Path, log: int) -> Iterator[Iterator[str]]:
-    """Run a program, and yield what it prints. It is ended if we are."""
+    """Run a program, and yield the lines that it prints. It is killed if the block ends early."""
     process = subprocess.Popen(
         command, env=_variables(project, scratch), cwd=scratch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=log, encoding="utf-8", errors="replace",
@@ -200,7 +200,7 @@ def _check_space(about: Described, folder: Path) -> None:
 
 
 def _refused(what: str, output: str) -> BadInput:
-    """Return the error with yt-dlp's own reason, without its words for its developers."""
+    """Return the error with yt-dlp's own reason, without its requests to report an issue."""
     reasons = [_FOR_DEVELOPERS.sub("", found["why"]).strip() for found in _ERROR.finditer(output)]
     why = reasons[-1] if reasons else (output.strip().splitlines() or ["it says nothing"])[-1]
     return BadInput(

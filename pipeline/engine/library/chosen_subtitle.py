@@ -1,7 +1,8 @@
-"""Chooses the existing subtitle that stands for recognition: the setting `subtitles`.
+"""Chooses the existing subtitle to use instead of recognition, by the setting `subtitles`.
 
-Of what lies beside a film or inside it, `auto` takes a complete text in the spoken language, as its name or its track
-states it: never one that reel wrote, never forced parts alone, and one for deaf viewers only where there is no other.
+Of the subtitles beside a film or inside it, `auto` takes a complete text in the spoken language, as its name or its
+track states it. It never takes a subtitle that reel wrote, nor one with forced parts only; it takes one for deaf
+viewers only if there is no other.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from shared.text.language_names import known_language
 from shared.text.subtitle_names import is_subtitle, split_name
 
 _TRACK = "track:"
-_MOST_BYTES = 64 << 20  # as the reader of subtitles
+_MOST_BYTES = 64 << 20  # the limit of the stage that reads subtitles
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A complete text subtitle of a film in a known language: a file beside it, or a track inside."""
+    """Complete text subtitle of a film in a known language: a file beside it, or a track inside."""
 
     language: str
     kind: Kind
@@ -41,12 +42,13 @@ class _Candidate:
 
     @property
     def rank(self) -> tuple[bool, bool]:
-        """Return its place among others, the best first."""
+        """Return the key for sorting candidates, the best first: a full text before one for deaf viewers, then files
+        before tracks."""
         return self.kind != "full", self.track is not None
 
 
 class SubtitleChooser:
-    """Chooses for each film of a run."""
+    """Chooses the existing subtitle of each film of a run."""
 
     def __init__(self, planner: Planner, existing: Existing) -> None:
         self._planner, self._existing = planner, existing
@@ -56,12 +58,12 @@ class SubtitleChooser:
         self._existing.forget()
 
     def choose(self, request: Request) -> Request:
-        """Return the request with the subtitle that stands for recognition, if there is one. Raises `BadInput` for one
-        that is named and cannot be used."""
+        """Return the request with the subtitle to use instead of recognition, if there is one. Raises `BadInput` for a
+        subtitle that is named and cannot be used."""
         if is_subtitle(request.media.name):
             return request
         settings = self._settings(request)
-        wanted = chosen_mode(settings)
+        wanted = subtitles_mode(settings)
         if wanted == "none":
             return request
         film = request.media
@@ -77,30 +79,27 @@ class SubtitleChooser:
         return planner.settings
 
     def _spoken(self, film: Path, settings: Settings) -> str | None:
-        """Return the language that is spoken, as the user or the audio track states it."""
-        language = settings.stages.get("asr", {}).get("language")
-        return (
-            as_language(str(language))
-            if language
-            else self._existing.language_of_sound(film, requested_sound(settings))
-        )
+        """Return the spoken language, as the user or else the audio track states it."""
+        if language := settings.stages.get("asr", {}).get("language"):
+            return as_language(str(language))
+        return self._existing.language_of_sound(film, requested_sound(settings))
 
     def _automatic(self, film: Path, spoken: str | None, targets: Sequence[str]) -> ExistingSubtitle | None:
         found = list(self._candidates(film))
         if spoken is None:
-            # Then only what leaves no doubt: one language, which nothing is to be translated into.
+            # Then only an unambiguous one: all are in the same language, and it is not a target language.
             languages = {subtitle.language for subtitle in found}
             if len(languages) > 1 or any(is_covered(to, language) for to in targets for language in languages):
                 found = []
         else:
             found = [subtitle for subtitle in found if is_covered(spoken, subtitle.language)]
         for best in sorted(found, key=lambda subtitle: subtitle.rank):
-            with contextlib.suppress(BadInput):  # a file that may not be read stands for nothing
+            with contextlib.suppress(BadInput):  # a file that cannot be read is passed over
                 return _found(film, best, spoken)
         return None
 
     def is_asked(self, request: Request) -> bool:
-        """Tell whether the user asks for any subtitle that there is."""
+        """Tell whether the user asks for any existing subtitle."""
         return not is_subtitle(request.media.name) and self._settings(request).subtitles == "auto"
 
     def _candidates(self, film: Path) -> Iterator[_Candidate]:
@@ -117,7 +116,7 @@ class SubtitleChooser:
         tracks = _subtitle_tracks(self._existing.tracks(film))
         number = int(wanted.removeprefix(_TRACK))
         if tracks and not (number < len(tracks) and tracks[number].is_text):
-            listed = "; ".join(f"{n}: {_told(track)}" for n, track in enumerate(tracks))
+            listed = "; ".join(f"{n}: {_description(track)}" for n, track in enumerate(tracks))
             raise BadInput(
                 "subtitles.track",
                 f"{shown(film)} has no text in subtitle track {number}; its subtitle tracks are {listed}",
@@ -137,24 +136,24 @@ def _found(film: Path, best: _Candidate, spoken: str | None) -> ExistingSubtitle
     return ExistingSubtitle(source, best.language, best.kind, best.track, found=True, reason=why)
 
 
-def alone(file_name: str, language: str | None) -> ExistingSubtitle:
-    """Return the subtitle file that is the media file itself. `said` is the language that the user says it is in."""
+def media_as_subtitle(file_name: str, language: str | None) -> ExistingSubtitle:
+    """Return the media file itself as the existing subtitle, in the `language` that the user states or else that of its
+    name."""
     facts = split_name(file_name)[1]
     return ExistingSubtitle(FromMedia(), as_language(language) if language else facts.language, facts.kind, alone=True)
 
 
 def as_language(name: str) -> str:
-    """Return the tag of a language as the user writes it; the text itself if it is none: the stage refuses it with its
-    own words."""
+    """Return the tag of a language that the user names; an unknown name itself, which the stage then refuses."""
     try:
         return known_language(name)
     except ValueError:
         return name
 
 
-def chosen_mode(settings: Settings) -> str:
-    """Return the setting `subtitles` as `auto`, `none`, `track:N` or a path: `library` means `auto` for translations
-    that go beside their films."""
+def subtitles_mode(settings: Settings) -> str:
+    """Return the setting `subtitles` as `auto`, `none`, `track:N` or a path. `library` means `auto` for translations
+    that are published beside their films, else `none`."""
     if settings.subtitles == "library":
         return "auto" if settings.beside and settings.to else "none"
     return settings.subtitles
@@ -166,7 +165,7 @@ def names_a_file(setting: str) -> bool:
 
 
 def check_one_film(settings: Settings, films: int) -> None:
-    """Raise `UsageError` if one subtitle file is to stand for the speech of several films."""
+    """Raise `UsageError` if the settings name one subtitle file for several films."""
     mode = settings.subtitles
     if films > 1 and names_a_file(mode):
         raise UsageError(
@@ -176,20 +175,21 @@ def check_one_film(settings: Settings, films: int) -> None:
         )
 
 
-def content_of(leaf: FromPath) -> bytes:
-    """Return the content of a file. Raises `MediaChanged` if it is not the one that the plan was made for."""
+def content_of(source: FromPath) -> bytes:
+    """Return the content of a subtitle file. Raises `MediaChanged` if it changed since the plan was made."""
+    path = source.path
     try:
-        content = leaf.path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
-        raise BadInput("subtitles.missing", f"{shown(leaf.path)} cannot be read: {error.strerror or error}") from error
-    if hashlib.sha256(content).hexdigest() != leaf.sha256:
-        raise MediaChanged("subtitles.changed", f"{shown(leaf.path)} changed since the run began", hint="run it again")
+        raise BadInput("subtitles.missing", f"{shown(path)} cannot be read: {error.strerror or error}") from error
+    if hashlib.sha256(content).hexdigest() != source.sha256:
+        raise MediaChanged("subtitles.changed", f"{shown(path)} changed since the run began", hint="run it again")
     return content
 
 
 def subtitle_file(path: Path, spoken: str | None) -> ExistingSubtitle:
-    """Return the subtitle file that the user names, in the language of its name or else the one that is `spoken`.
-    Raises `BadInput` if it cannot be read."""
+    """Return the subtitle file that the user names, in the language of its name or else in the `spoken` one. Raises
+    `BadInput` if it cannot be read."""
     facts = split_name(path.name)[1]
     why = f"{path.name} stands for recognition, because it is named"
     return ExistingSubtitle(_source(path), facts.language or spoken, facts.kind, reason=why)
@@ -220,5 +220,5 @@ def _kind(track: InnerTrack) -> Kind:
     return "sdh" if "hearing impaired" in track.flags or "captions" in track.flags else "full"
 
 
-def _told(track: InnerTrack) -> str:
+def _description(track: InnerTrack) -> str:
     return " ".join(filter(None, [track.language or "language unknown", track.codec, *track.flags, track.title]))

@@ -1,5 +1,5 @@
-"""Finds films that already have subtitles: in which of the requested languages, in files beside the film or tracks
-inside it."""
+"""Finds the existing subtitles of a film, in files beside it and in tracks inside, and compares them with the requested
+languages."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from shared.text.language import is_covered, language_of_track
 
 @dataclass(frozen=True)
 class RequestedSubtitles:
-    """Subtitles that a job requests. Without a target, the language is that of the speech: `spoken` if the user has
-    named it, else that of the audio track that `sound` (parameters of `demux`) chooses."""
+    """Subtitles that a job requests. Without targets, they are in the spoken language: `spoken` if the user states it,
+    else that of the audio track that `sound`, the parameters of `demux`, chooses."""
 
     targets: tuple[str, ...]
     spoken: str | None
@@ -33,8 +33,8 @@ class RequestedSubtitles:
 
 @dataclass(frozen=True)
 class Found:
-    """Existing subtitles of a film: the languages `there`, the requested targets that are `missing`, and the `reason`
-    for skipping the film, if any."""
+    """Existing subtitles of a film: their languages `there`, the requested targets that are `missing`, and the `reason`
+    for skipping the film, empty if it is not skipped."""
 
     there: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class Found:
 
 @dataclass(frozen=True)
 class _Subtitle:
-    """Complete text subtitle: its language if that is known, and its description for the user."""
+    """Complete text subtitle, with its language if that is known, and its description for the user."""
 
     language: str | None
     description: str
@@ -79,7 +79,7 @@ class Existing:
         self._sidecars.forget()
 
     def look_ahead(self, films: Iterable[tuple[Path, RequestedSubtitles]]) -> None:
-        """Forget earlier results, and read all films at once that have to be opened."""
+        """Forget earlier results, and read the tracks of all films that have to be opened, several at once."""
         self._sidecars.forget()
         self._tracks.look_into([film for film, requested in films if not self._by_names(film, requested)])
 
@@ -93,7 +93,7 @@ class Existing:
         return _compare(requested, spoken, [*self._beside(film), *inside])
 
     def _by_names(self, film: Path, requested: RequestedSubtitles) -> Found | None:
-        """Return the subtitles that the names of the files beside the film show, if they are enough to skip it."""
+        """Return the subtitles beside the film, if their names alone are a reason to skip it."""
         if not requested.targets and requested.spoken is None:
             return None
         found = _compare(requested, requested.spoken, self._beside(film))
@@ -103,7 +103,7 @@ class Existing:
         return [_Subtitle(subtitle.language, subtitle.name) for subtitle in self.beside(film) if not subtitle.forced]
 
     def beside(self, film: Path) -> list[Sidecar]:
-        """Return the subtitle files beside a film that reel did not write and that hold something."""
+        """Return the subtitle files beside a film that reel did not write and that are not empty."""
         found = self._sidecars.of(str(film.parent), film.name)
         records = self._sidecars.folders_of(str(film.parent / JOBS), film.name) if found else ()
         ours = own_names(film.parent, records) if found else frozenset()
@@ -118,17 +118,17 @@ class Existing:
         return self._tracks.of(film)
 
     def language_of_sound(self, film: Path, sound: Params) -> str | None:
-        """Return the language that the film states for the audio track of a run; None if it states none."""
+        """Return the language that the film states for the audio track chosen by `sound`; None if it states none."""
         return language_of_sound(film, self._tracks.of(film), sound)
 
     def is_ours(self, film: Path) -> bool:
-        """Tell whether reel made the film, with the subtitles inside."""
+        """Tell whether reel made the film, so that its tracks are reel's own subtitles."""
         job = read_job(film.parent) if (film.parent / JOB).is_file() else None
         return job is not None and film.name in job.names
 
 
 def _has_content(path: Path) -> bool:
-    """Tell whether a file has content: an empty one is only a placeholder."""
+    """Tell whether a file has content; an empty one is only a placeholder."""
     try:
         return path.stat().st_size > 0
     except OSError:
@@ -146,9 +146,9 @@ def _compare(requested: RequestedSubtitles, spoken: str | None, there: Sequence[
         return Found(languages, reason=_skip_reason(serving[:1]) if serving else "")
     serving, missing = [], []
     for target in requested.targets:
-        having = [subtitle for subtitle in there if subtitle.language and is_covered(target, subtitle.language)]
-        serving += having[:1]
-        missing += [] if having else [target]
+        matching = [subtitle for subtitle in there if subtitle.language and is_covered(target, subtitle.language)]
+        serving += matching[:1]
+        missing += [] if matching else [target]
     return Found(languages, tuple(missing), "" if missing else _skip_reason(serving))
 
 
@@ -161,7 +161,7 @@ def _skip_reason(serving: Sequence[_Subtitle]) -> str:
 
 
 def language_of_sound(film: Path, tracks: Sequence[InnerTrack], sound: Params) -> str | None:
-    """Return the language that the file states for the audio track which a run would take; None for none."""
+    """Return the language that the film states for the audio track that a run would take; None if it states none."""
     audio = [
         Track(
             index=number, kind="audio", codec=track.codec, language=track.language, title=track.title or None,

@@ -1,4 +1,4 @@
-"""Finds the subtitle files beside a film, by the names that media servers and people give them.
+"""Finds the subtitle files beside a film, by the names that media servers and people give them:
 
 Film (2020).en.srt, Film (2020).eng.forced.ass, Film (2020).English.sdh.vtt, Film (2020).srt
 Subs/Film (2020).en.srt, Subs/Film (2020)/2_English.srt, and Subs/English.srt where the folder holds one film
@@ -27,8 +27,8 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Sidecar:
-    """Subtitle file beside a film: its name relative to the film's folder, its language if the name tells one, and
-    what it holds."""
+    """Subtitle file beside a film: its name relative to the film's folder, and the language and kind that the name
+    states."""
 
     name: str
     language: str | None
@@ -36,7 +36,7 @@ class Sidecar:
 
     @property
     def forced(self) -> bool:
-        """Tell whether it holds only the foreign parts."""
+        """Tell whether it has only the forced parts, such as signs and foreign speech."""
         return self.kind == "forced"
 
 
@@ -63,7 +63,7 @@ class Listing:
 
 
 def listing_of(folder: str) -> Listing:
-    """Return the content of a folder; nothing if it cannot be read."""
+    """Return the names in a folder; none if it cannot be read."""
     files: list[str] = []
     folders: defaultdict[str, list[str]] = defaultdict(list)
     folder_stems: defaultdict[str, list[str]] = defaultdict(list)
@@ -104,7 +104,7 @@ class Sidecars:
         return found
 
     def folders_of(self, folder: str, film: str) -> Sequence[str]:
-        """Return the folders in `folder` that have the name of `film`, apart from a suffix, or of a subtitle of it."""
+        """Return the folders in `folder` that are named after `film`, with any suffix, or after a subtitle of it."""
         stems, stem = self._listing(folder).folder_stems, _alike(_split(film)[0])
         subtitles = (names for other, names in stems.items() if other.startswith(f"{stem}."))
         return [*stems.get(stem, ()), *(name for names in subtitles for name in names if is_subtitle(name))]
@@ -132,7 +132,7 @@ def _beginning(ordered: Sequence[_T], start: str, name_of: Callable[[_T], str]) 
 
 
 def _named_after(stem: str, longer: Sequence[str], listing: Listing, prefix: str) -> list[Sidecar]:
-    """Return the subtitles whose names begin with the film's name, and not with the longer name of another film."""
+    """Return the subtitles whose names begin with the film's name but not with the longer name of another film."""
     found = []
     for base, name in listing.subtitles_of(stem):
         if any(base == other or base.startswith(f"{other}.") for other in longer):
@@ -146,7 +146,7 @@ def _named_after(stem: str, longer: Sequence[str], listing: Listing, prefix: str
 
 
 def _free_names(listing: Listing, prefix: str) -> list[Sidecar]:
-    """Return subtitles that need not have the film's name: `2_English.srt`."""
+    """Return all subtitles of a folder, where names such as `2_English.srt` do not contain the film's name."""
     return [_sidecar(f"{prefix}{name}", parts_of_name(base)) for base, name in listing.subtitles]
 
 

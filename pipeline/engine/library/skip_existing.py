@@ -14,7 +14,7 @@ from pipeline.base.errors import BadInput, Missing, UsageError
 from pipeline.base.events import Emit
 from pipeline.base.hardware import available_cores
 from pipeline.engine.admission import Admission
-from pipeline.engine.library.chosen_subtitle import SubtitleChooser, chosen_mode
+from pipeline.engine.library.chosen_subtitle import SubtitleChooser, subtitles_mode
 from pipeline.engine.library.existing import Existing, RequestedSubtitles, requested_subtitles
 from pipeline.engine.library.sidecars import Sidecars
 from pipeline.engine.library.tracks import TrackIndex
@@ -25,9 +25,9 @@ from pipeline.workers.installation import Installation
 
 
 def open_chooser(installed: Installation, index: Index, planner: Planner, emit: Emit | None = None) -> SubtitleChooser:
-    """Return what chooses the existing subtitle of each film. With `emit`, a run begins: ffmpeg is set up where the
-    tracks of films decide, so that the first run sees what later ones do."""
-    if emit and chosen_mode(planner.settings) == "auto":
+    """Return the chooser of existing subtitles. `emit` is given when a run begins: then ffmpeg is set up if the tracks
+    of films matter, so that the first run finds the same subtitles as later ones."""
+    if emit and subtitles_mode(planner.settings) == "auto":
         with contextlib.suppress(Missing):  # reported with the first step that needs it
             installed.tools.ensure(installed.tool, emit, offline=installed.settings.offline)
     tracks = TrackIndex(index, _describer(installed), installed.settings.cpus or available_cores())
@@ -35,8 +35,7 @@ def open_chooser(installed: Installation, index: Index, planner: Planner, emit: 
 
 
 class ExistingFilter:
-    """Decides for each media file of one run whether to skip it. It reads names and the index, and opens only films
-    that the index does not know."""
+    """Decides for each media file of one run whether to skip it. Only films that the index does not know are opened."""
 
     def __init__(self, installed: Installation, index: Index, admission: Admission) -> None:
         self._admission = admission
@@ -57,14 +56,14 @@ class ExistingFilter:
         found = self._existing.find(request.media, requested)
         if found.reason:
             return request, found.reason
-        lacking = {"to": list[JsonValue](found.missing)} if found.missing != requested.targets else {}
-        return replace(request, overrides={**request.overrides, **lacking}, has=found.there), ""
+        reduced = {"to": list[JsonValue](found.missing)} if found.missing != requested.targets else {}
+        return replace(request, overrides={**request.overrides, **reduced}, has=found.there), ""
 
     def _requested(self, request: Request) -> RequestedSubtitles | None:
-        """Return the requested subtitles; None for a file that is never skipped."""
+        """Return the requested subtitles; None for a media file that is not to be skipped."""
         try:
             plan = self._admission.plan_for(request)
-        except (BadInput, UsageError, Missing):  # reported when its turn comes
+        except (BadInput, UsageError, Missing):  # reported when the file is admitted
             return None
         if request.order or not request.media.is_file() or self._admission.was_published(request):
             return None
@@ -74,8 +73,8 @@ class ExistingFilter:
 
 
 def _describer(installed: Installation) -> Callable[[Path], str] | None:
-    """Return the function that asks ffmpeg about a file; None if ffmpeg is not set up: a plan sets nothing up, and then
-    sees only the files beside films."""
+    """Return the function that describes a file with ffmpeg; None if ffmpeg is not set up. A plan sets nothing up, and
+    then considers only the files beside films."""
     try:
         installed.tools.program(installed.tool)
     except Missing:

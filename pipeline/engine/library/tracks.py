@@ -1,7 +1,7 @@
 """Reads the tracks inside films with ffmpeg, once for each file, to see whether a film has subtitles.
 
-The core has no library for containers, and a worker would be too much for a question that ffmpeg answers in 20 ms.
-Answers are kept by the file's identity, so that a known film costs no process.
+The core has no library for containers, and starting a worker would take far longer than the 20 ms of ffmpeg. The tracks
+are kept in the index by the file's identity, so that a known film needs no process.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class InnerTrack:
 
     @property
     def is_full_text(self) -> bool:
-        """Tell whether the track is a text subtitle for everything that is said in the film."""
+        """Tell whether the track is a text subtitle of all speech in the film."""
         if not self.is_text or "forced" in self.flags:
             return False
         return not (is_commentary(self.title) or _FOREIGN_PARTS.search(self.title))
@@ -93,7 +93,7 @@ class TrackIndex:
         return self._known.get(identity, ())
 
     def look_into(self, films: Sequence[Path]) -> None:
-        """Read the tracks of these films; several unknown ones are read at once."""
+        """Read the tracks of these films, several at once, unless they are known."""
         unknown: dict[_Identity, Path] = {}
         for film in films:
             identity = _identity(film)

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
-from pipeline.engine.library.chosen_subtitle import alone
+from pipeline.engine.library.chosen_subtitle import media_as_subtitle
 from pipeline.plan.make_plan import Choices, make_plan
 from pipeline.plan.model import ExistingSubtitle, FirstOf, FromMedia, FromPath, FromStep, Plan
 from pipeline.plan.profile import load_profiles
@@ -26,7 +26,7 @@ def _plan(subtitle: ExistingSubtitle | None, recipe: str = "subtitle", **stages:
 
 
 def test_a_subtitle_without_a_film_is_read_and_nothing_is_listened_to() -> None:
-    plan = _plan(alone("film.en.sdh.srt", None))
+    plan = _plan(media_as_subtitle("film.en.sdh.srt", None))
     assert {step.stage.name for step in plan.steps} == {"read", "assemble", "refine", "translate", "subtitle"}
     steps = {step.id: step for step in plan.steps}
     assert steps["read"].inputs == {"subtitles": FromMedia()}
@@ -36,13 +36,13 @@ def test_a_subtitle_without_a_film_is_read_and_nothing_is_listened_to() -> None:
 
 
 def test_the_user_names_the_language_of_a_subtitle_that_its_name_does_not_tell() -> None:
-    assert alone("film.srt", "english").language == "en"
-    assert alone("film.srt", None).language is None
-    assert alone("film.it.srt", "en").language == "en"
+    assert media_as_subtitle("film.srt", "english").language == "en"
+    assert media_as_subtitle("film.srt", None).language is None
+    assert media_as_subtitle("film.it.srt", "en").language == "en"
 
 
 def test_without_a_film_no_backend_is_chosen_that_listens() -> None:
-    subtitle = replace(alone("film.pt.srt", None), language="pt")
+    subtitle = replace(media_as_subtitle("film.pt.srt", None), language="pt")
     choices = Choices("translate", "starter", STARTER, ("en",), {}, subtitle=subtitle, incomplete=())
     plan = make_plan(load_recipe("translate", CONFIG / "recipes"), choices)
     assert next(step for step in plan.steps if step.target).backend_name in {"nllb", "bergamot"}
@@ -55,7 +55,7 @@ def test_without_a_film_no_backend_is_chosen_that_listens() -> None:
 
 def test_a_recipe_that_needs_a_film_says_so() -> None:
     with pytest.raises(UsageError) as refusal:
-        _plan(alone("film.en.srt", None), "screen-text")
+        _plan(media_as_subtitle("film.en.srt", None), "screen-text")
     assert refusal.value.code == "subtitles.no-film"
 
 

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from pipeline.base.errors import BadInput, MediaChanged
 from pipeline.base.project import CONFIG
 from pipeline.base.settings import Settings, load_settings
-from pipeline.engine.library.chosen_subtitle import SubtitleChooser, chosen_mode, content_of
+from pipeline.engine.library.chosen_subtitle import SubtitleChooser, content_of, subtitles_mode
 from pipeline.engine.library.existing import Existing
 from pipeline.engine.library.sidecars import Sidecars
 from pipeline.engine.library.tracks import TrackIndex
@@ -135,7 +135,7 @@ def test_what_is_named_and_is_not_there_is_an_error(
 def test_by_default_only_translations_in_library_mode_take_an_existing_subtitle(
     settings: dict[str, JsonValue], mode: str
 ) -> None:
-    assert chosen_mode(_settings(**settings)) == mode
+    assert subtitles_mode(_settings(**settings)) == mode
 
 
 def test_a_file_that_changed_since_it_was_chosen_is_refused(tmp_path: Path) -> None:
