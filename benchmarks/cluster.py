@@ -24,7 +24,8 @@ from pydantic import JsonValue
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.base.settings import load_settings
 from pipeline.engine.project import Project, open_project
-from pipeline.plan.make_plan import Choices, single_step
+from pipeline.plan.make_plan import single_step
+from pipeline.plan.options import PlanOptions
 from pipeline.plan.registry import stage_named
 from pipeline.store.worker_stats import Measurements
 from pipeline.workers.dispatcher import StepJob
@@ -42,7 +43,7 @@ def measure(cluster: str, steps: int) -> tuple[float, float]:
 
 
 async def _measure(project: Project, folder: Path, steps: int) -> tuple[float, float]:
-    choices = Choices(
+    options = PlanOptions(
         recipe_name="alone",
         profile_name=project.planner.profile.name,
         profile=project.planner.profile.profile,
@@ -50,7 +51,7 @@ async def _measure(project: Project, folder: Path, steps: int) -> tuple[float, f
         stages={},
         stub=True,
     )
-    step = single_step(stage_named("vad"), choices, {}, None)
+    step = single_step(stage_named("vad"), options, {}, None)
     audio = folder / "audio.wav"
     audio.write_bytes(b"nothing")
     took = []

@@ -122,8 +122,8 @@ class Admission:
         name = self.name(request.media)
         order = carry_out(request.order, digest, self._records.edits, folder) if request.order else None
         if edits := self._edits(name, digest, folder, plan):
-            choices = self._planner_for(request).choices()
-            plan = with_edits(plan, edits, lambda inputs: single_step(stage_named(CORRECT), choices, inputs, None))
+            options = self._planner_for(request).options()
+            plan = with_edits(plan, edits, lambda inputs: single_step(stage_named(CORRECT), options, inputs, None))
             decided_by = plan_digest(plan, self._planner.models.models, self.surroundings)
         else:
             decided_by = self._digest_of(plan)

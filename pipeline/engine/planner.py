@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pydantic import JsonValue
 
+from pipeline.base.errors import BadInput
 from pipeline.base.hardware import Hardware
 from pipeline.base.project import CONFIG
 from pipeline.base.settings import Settings, with_overrides
 from pipeline.model_cache.cache import ModelCache
-from pipeline.plan.glossary import load_glossary
 from pipeline.plan.language_tables import load_error_rates, load_languages
 from pipeline.plan.languages_asked import check_languages
-from pipeline.plan.make_plan import Choices, make_plan
-from pipeline.plan.model import ExistingSubtitle, Plan
+from pipeline.plan.make_plan import make_plan
+from pipeline.plan.model import ExistingSubtitle, FromGlossary, Plan
 from pipeline.plan.model_overrides import with_chosen_models
+from pipeline.plan.options import PlanOptions
 from pipeline.plan.placement import choose_device
 from pipeline.plan.profile import ProfileChoice, choose_profile, load_profiles
 from pipeline.plan.recipe import load_recipe
@@ -26,7 +29,10 @@ from pipeline.plan.subtitle_guides import load_guide
 from pipeline.publishing.beside import FORMATS
 from pipeline.workers.card_memory import card_room_mb
 from pipeline.workers.installation import chosen_device
+from shared.documents.base import DocumentError
+from shared.files import read_regular
 from shared.stage import CORE_ENVIRONMENT, DeviceKind
+from shared.text.glossary import Glossary
 
 _BILINGUAL_FORMATS = frozenset({"srt", "vtt", "ass"})
 
@@ -58,13 +64,13 @@ class Planner:
 
     def plan(self) -> Plan:
         """Return the plan for a media file under these settings; it is the same for each file."""
-        plan = make_plan(load_recipe(self.settings.recipe, CONFIG / "recipes"), self.choices())
+        plan = make_plan(load_recipe(self.settings.recipe, CONFIG / "recipes"), self.options())
         check_languages(plan, self.settings.to)
         return self.selection.of(plan)
 
-    def choices(self) -> Choices:
+    def options(self) -> PlanOptions:
         """Return the options of a plan that come from the user and the profile."""
-        return Choices(
+        return PlanOptions(
             recipe_name=self.settings.recipe,
             profile_name=self.profile.name,
             profile=self.profile.profile,
@@ -135,3 +141,20 @@ def _chosen_profile(requested: str, models: ModelCache, hardware: Hardware) -> P
 
 def _with_chosen_models(profile: ProfileChoice, settings: Settings, models: ModelCache) -> ProfileChoice:
     return with_chosen_models(profile, settings.stages, models.problem)
+
+
+def load_glossary(name: str) -> FromGlossary | None:
+    """Read and check the glossary in the file `name`; returns None without a name. Raises `BadInput`."""
+    if not name:
+        return None
+    path = Path(name)
+    try:
+        content = read_regular(path)
+        Glossary.parse(content, str(path))
+    except DocumentError as error:
+        raise BadInput("glossary.invalid", str(error), hint="docs/reference/files.md tells what it holds") from error
+    except OSError as error:
+        why = error.strerror or str(error)
+        hint = "check the spelling; a glossary is a table of terms, in a TOML or CSV file"
+        raise BadInput("glossary.unreadable", f"the glossary {path} cannot be read: {why}", hint=hint) from error
+    return FromGlossary(hashlib.sha256(content).hexdigest(), path.name, content)

@@ -1,4 +1,4 @@
-"""Find the models that a profile uses for given spoken languages. Pure."""
+"""Finds the models that a profile uses for given spoken languages. Pure."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pipeline.plan.profile import AUTO, Profile, ProfileStage
 from pipeline.plan.registry import TRANSLATE, roles_for
-from pipeline.plan.translation_backends import choose_translator, lacking_for
+from pipeline.plan.translation_backends import choose_translator, missing_models
 from shared.text.language import english_name, primary
 
 
 def models_for_languages(
     profile: Profile, languages: Sequence[str], targets: Sequence[str], models: Collection[str]
 ) -> tuple[str, ...]:
-    """Return the models that jobs in these languages use beside those that every job needs, by name.
+    """Return the names of the models that jobs in these languages use, without those that every job needs.
 
     They are the aligner of each language, and the models that translate it into each of `targets`. `models` are the
-    names of all models; what is in the cache does not matter, so that the answer is the same on each machine.
+    names of all models. The result does not depend on the cache, so that it is the same on each machine.
     """
     found: set[str] = set()
     for language in languages:
@@ -32,7 +32,7 @@ def models_for_languages(
 
 
 def languages_without(profile: Profile, languages: Sequence[str]) -> list[str]:
-    """Return a sentence for each stage of the profile that has models by language, and none for one of these."""
+    """Return a sentence for each stage that has models by language but none for one of these languages."""
     return [
         f"the stage {name} has no model for {english_name(language)} and does without one"
         for name, stage in profile.stages.items()
@@ -42,7 +42,7 @@ def languages_without(profile: Profile, languages: Sequence[str]) -> list[str]:
 
 
 def stage_languages(profile: Profile) -> Mapping[str, str]:
-    """Return the language of each model that the profile uses for one language alone, in English."""
+    """Return the English name of the language of each model that the profile uses for a single language."""
     return {model: english_name(tag) for stage in profile.stages.values() for tag, model in stage.languages.items()}
 
 
@@ -51,7 +51,7 @@ def _translating(filled: ProfileStage, source: str, target: str, others: Collect
     backend = filled.backend
     if backend == AUTO:
         chosen = choose_translator(source, target, filled.models, others, filled.spare)
-        able = lacking_for(source, target, filled.models, ())
+        able = missing_models(source, target, filled.models, ())
         backend = chosen.backend if chosen else next(iter(able), "")
     for role in roles_for(backend, source, target) if backend else ():
         if role in filled.models:

@@ -1,4 +1,4 @@
-"""Choose the translation backend by the pair of languages and the models that are complete. Pure."""
+"""Chooses the translation backend by the pair of languages and the models that are complete. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.text.language_names import known_language
 
 @dataclass(frozen=True)
 class Translator:
-    """The backend taken, and why, as a part of a sentence."""
+    """Chosen translation backend. `reason` is a part of a sentence."""
 
     backend: str
     reason: str
@@ -27,49 +27,49 @@ def choose_translator(
     *,
     sound: bool = True,
 ) -> Translator | None:
-    """Return the best backend for a pair whose models are complete; where none is, the best whose models a run may
-    fetch.
+    """Return the best backend whose models for the pair are complete; if there is none, the best whose models a run
+    may fetch; None if there is none either.
 
     `source` is None while the spoken language is not known; `filled` maps the roles of models to their names,
     `incomplete` are the models that are not complete, and `spare` the roles whose models are fetched only on request.
-    Without `sound`, no backend is chosen that listens. None if no backend can translate the pair with the models in the
-    cache.
+    Without `sound`, no backend is chosen that listens.
     """
-    lacking = lacking_for(source, target, filled, incomplete, sound=sound)
-    ready = [backend for backend, models in lacking.items() if not models]
-    unasked = [backend for backend in lacking if not set(roles_for(backend, source, target)) & set(spare)]
-    if not (ready or unasked):
+    missing = missing_models(source, target, filled, incomplete, sound=sound)
+    ready = [backend for backend, models in missing.items() if not models]
+    fetchable = [backend for backend in missing if not set(roles_for(backend, source, target)) & set(spare)]
+    if not (ready or fetchable):
         return None
-    chosen = (ready or unasked)[0]
-    better = [backend for backend in lacking if backend != chosen][: list(lacking).index(chosen)]
-    notes = [f"{backend} would be better and lacks {' and '.join(lacking[backend])}" for backend in better]
+    chosen = (ready or fetchable)[0]
+    ranked = list(missing)
+    better = ranked[: ranked.index(chosen)]
+    notes = [f"{backend} would be better and lacks {' and '.join(missing[backend])}" for backend in better]
     return Translator(chosen, "; ".join([_pair(source, target), *notes]))
 
 
-def lacking_for(
+def missing_models(
     source: str | None, target: str, filled: Mapping[str, str], incomplete: Collection[str], *, sound: bool = True
 ) -> dict[str, list[str]]:
-    """Return the backends that can do a pair, the best first, each with its models that are not whole."""
-    lacking: dict[str, list[str]] = {}
+    """Return the backends that translate a pair, the best first, each with its models that are not complete."""
+    missing: dict[str, list[str]] = {}
     for backend in translators_for(source, target, sound=sound):
         roles = roles_for(backend, source, target)
         if all(role in filled for role in roles):
-            lacking[backend] = [filled[role] for role in roles if filled[role] in incomplete]
-    return lacking
+            missing[backend] = [filled[role] for role in roles if filled[role] in incomplete]
+    return missing
 
 
-def spoken(settings: Mapping[str, object]) -> str | None:
-    """Return the language that the user says is spoken, in the settings of stage `asr`; None where it is to be
+def stated_language(settings: Mapping[str, object]) -> str | None:
+    """Return the spoken language that the user states in the settings of stage `asr`; None if it is to be
     identified."""
     language = settings.get("language")
     try:
         return known_language(str(language)) if language else None
     except ValueError:
-        return None  # the stage refuses it with its own words
+        return None  # the stage reports the unknown name
 
 
 def needed_roles(stage: str, backend: str, source: str | None, target: str) -> tuple[str, ...]:
-    """Return the roles of models that a step needs: all of its backend's, but for a translation those of its pair."""
+    """Return the roles of models that a step needs: for a translation those of the pair, else all of the backend."""
     if stage == TRANSLATE:
         return roles_for(backend, source, target)
     return stage_named(stage).backends[backend].models

@@ -100,8 +100,8 @@ class Stages:
         self, name: str, inputs: StageInputs, params: Mapping[str, JsonValue] | None = None, backend: str | None = None
     ) -> StageRun:
         stage = stage_named(name)
-        choices = replace(self._project.planner.choices(), targets=(), stages={name: dict(params or {})}, guide={})
-        step = single_step(stage, choices, {}, backend)
+        options = replace(self._project.planner.options(), targets=(), stages={name: dict(params or {})}, guide={})
+        step = single_step(stage, options, {}, backend)
         if step.waits_for_language:
             spoken = language_in({role: str(path) for role, path in inputs.items()})
             step = with_model(step, spoken, self._project.installed.models, lambda event: None, name, offline=True)

@@ -108,9 +108,9 @@ class Bench:
         return results
 
 
-def _giving_back(*paths: Any, **choices: Any) -> dict[str, str]:
+def _giving_back(*paths: Any, **options: Any) -> dict[str, str]:
     """Return the variables of a child, and those by which its libraries give back what they free."""
-    return {**child_environment(*paths, **choices), **_GIVES_BACK}
+    return {**child_environment(*paths, **options), **_GIVES_BACK}
 
 
 def _allow_no_more(pid: int) -> None:
@@ -137,8 +137,8 @@ def test_a_library_that_gets_no_memory_goes_on_with_the_next_fallback(
     if wanted.long_winded:
         jobs[-1] = _long_winded(jobs[-1], tmp_path)
     asked = {**jobs[0][1], **wanted.asked}
-    choices = replace(project.planner.choices(), targets=(), stages={case.stage: asked}, guide={})
-    step = single_step(STAGES[case.stage], choices, {}, case.backend)
+    options = replace(project.planner.options(), targets=(), stages={case.stage: asked}, guide={})
+    step = single_step(STAGES[case.stage], options, {}, case.backend)
     if wanted.own:
         step = replace(step, backend=replace(step.backend, oom_fallbacks=wanted.own))
     bench = Bench(project, tmp_path)

@@ -15,8 +15,9 @@ from pipeline.cli.arguments import CommandResult, project_of, table
 from pipeline.cli.options.single import CheckSubtitles
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.set_up import set_up
-from pipeline.plan.make_plan import Choices, single_step
+from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Step
+from pipeline.plan.options import PlanOptions
 from pipeline.plan.registry import stage_named
 from pipeline.workers.dispatcher import Dispatcher, StepJob
 from pipeline.workers.installation import Installation
@@ -57,9 +58,9 @@ def check(arguments: CheckSubtitles) -> CommandResult:
         if not Path(name).is_file():
             raise BadInput("check.missing", f"{name} is not there, or is not a file")
     project = project_of(arguments)
-    choices = project.planner.choices()
-    steps = [_step(choices, arguments.language or language_in_file_name(Path(name).name)) for name in arguments.inputs]
-    compare = single_step(stage_named(_COMPARE), choices, {}, None) if arguments.reference else None
+    options = project.planner.options()
+    steps = [_step(options, arguments.language or language_in_file_name(Path(name).name)) for name in arguments.inputs]
+    compare = single_step(stage_named(_COMPARE), options, {}, None) if arguments.reference else None
     with open_reporter(project.settings.progress) as emit:
         needed = [*steps, compare] if compare else steps
         set_up(needed, project.installed, emit)
@@ -72,9 +73,9 @@ def check(arguments: CheckSubtitles) -> CommandResult:
     return CommandResult(data, text, errors[0].exit_code if errors else EXIT_FAILED if over else EXIT_OK, errors)
 
 
-def _step(choices: Choices, language: str) -> Step:
-    own = {"language": language, **choices.stages.get(_STAGE, {})}
-    return single_step(stage_named(_STAGE), replace(choices, stages={**choices.stages, _STAGE: own}), {}, None)
+def _step(options: PlanOptions, language: str) -> Step:
+    own = {"language": language, **options.stages.get(_STAGE, {})}
+    return single_step(stage_named(_STAGE), replace(options, stages={**options.stages, _STAGE: own}), {}, None)
 
 
 async def _check(

@@ -51,13 +51,13 @@ def run_stage(arguments: RunStage) -> CommandResult:
     output = _output_folder(Path(arguments.output).absolute())
     project = project_of(arguments)
     installed = project.installed
-    step = single_step(stage, project.planner.choices(), {}, arguments.backend)
+    step = single_step(stage, project.planner.options(), {}, arguments.backend)
     ask_about_code([step], installed)
     warnings: list[str] = []
     with open_reporter(project.settings.progress) as emit:
         new = models_to_lock([step], installed.models)
         failed = lock_first(new, installed.models, emit, offline=installed.settings.offline)
-        step = single_step(stage, project.planner.choices(), {}, arguments.backend)
+        step = single_step(stage, project.planner.options(), {}, arguments.backend)
         if step.waits_for_language:
             language = language_in(inputs)
             step = with_model(step, language, installed.models, emit, stage.name, offline=installed.settings.offline)

@@ -106,7 +106,7 @@ def test_the_device_is_the_users_or_the_best_of_the_machine(
 ) -> None:
     settings = load_settings(CONFIG / "defaults.toml", CODE_ROOT / "none.toml", {}, {"device": asked, "torch": torch})
     planner = replace(open_project(settings[0]).planner, hardware=_machine(4, 16.0, *accelerators))
-    assert planner.device == planner.choices().device == device
+    assert planner.device == planner.options().device == device
 
 
 def test_what_is_remembered_reads_back_the_same(tmp_path: Path) -> None:

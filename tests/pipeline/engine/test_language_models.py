@@ -11,8 +11,9 @@ from pipeline.base import events
 from pipeline.base.errors import Missing
 from pipeline.engine.language_models import for_language, language_in, with_model
 from pipeline.model_cache.cache import ModelCache
-from pipeline.plan.make_plan import Choices, single_step
+from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import Step, models_used
+from pipeline.plan.options import PlanOptions
 from pipeline.plan.profile import Profile, ProfileStage
 from pipeline.plan.registry import stage_named
 from shared.documents.transcript import Transcript
@@ -26,9 +27,9 @@ def align() -> Step:
     return single_step(stage_named("align"), choices("whisperx"), {}, None)
 
 
-def choices(backend: str) -> Choices:
+def choices(backend: str) -> PlanOptions:
     profile = Profile(summary="", rank=1, stages={"align": ProfileStage(backend=backend, languages=LANGUAGES)})
-    return Choices("alone", "test", profile, (), {})
+    return PlanOptions("alone", "test", profile, (), {})
 
 
 def test_a_step_gets_its_model_once_the_language_is_known(align: Step) -> None:
@@ -74,7 +75,7 @@ def translate() -> Step:
     """Return a step that translates from an unknown language into Hindi."""
     models = {"en-indic": "whisper", "indic-indic": "aligner", "indic-en": "whisper"}
     profile = Profile(summary="", rank=1, stages={"translate": ProfileStage(backend="indictrans2", models=models)})
-    return single_step(stage_named("translate"), Choices("alone", "test", profile, ("hi",), {}), {}, None)
+    return single_step(stage_named("translate"), PlanOptions("alone", "test", profile, ("hi",), {}), {}, None)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_a_direction_that_the_user_named_is_planned_at_once(translate: Step) -> 
     profile = Profile(summary="", rank=1, stages={
         "translate": ProfileStage(backend="indictrans2", models=dict(translate.direction_models))
     })  # fmt: skip
-    chosen = Choices("alone", "test", profile, ("hi",), {"asr": {"language": "en"}})
+    chosen = PlanOptions("alone", "test", profile, ("hi",), {"asr": {"language": "en"}})
     step = single_step(stage_named("translate"), chosen, {}, None)
     assert (step.models, step.waits_for_language) == ({"en-indic": "whisper"}, False)
 

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from pipeline.base.nvidia import Card
 from pipeline.base.project import CONFIG
 from pipeline.model_cache.manifest import load_manifest
-from pipeline.plan.make_plan import Choices, make_plan
+from pipeline.plan.make_plan import make_plan
 from pipeline.plan.model import Step
 from pipeline.plan.oom_fallback import (
     card_limit,
@@ -24,6 +24,7 @@ from pipeline.plan.oom_fallback import (
     steps_to_try,
     stored_variants,
 )
+from pipeline.plan.options import PlanOptions
 from pipeline.plan.placement import fallback_notes
 from pipeline.plan.profile import load_profiles
 from pipeline.plan.recipe import load_recipe
@@ -39,11 +40,11 @@ PROFILES = load_profiles(CONFIG / "profiles")
 
 def _asr(gib: float, profile: str = "best", params: Mapping[str, JsonValue] = {}) -> Step:
     """The recognition of a job on a machine with a card of this size."""
-    choices = Choices(
+    options = PlanOptions(
         "transcribe", profile, PROFILES[profile], (), {"asr": params}, device="cuda", sizes=SIZES,
         card_room_mb=card_room_mb([Card(name="made up", memory_mib=int(gib * 1024))]),
     )  # fmt: skip
-    steps = make_plan(load_recipe("transcribe", CONFIG / "recipes"), choices).steps
+    steps = make_plan(load_recipe("transcribe", CONFIG / "recipes"), options).steps
     return next(step for step in steps if step.stage.name == "asr")
 
 

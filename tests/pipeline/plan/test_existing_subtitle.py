@@ -10,8 +10,9 @@ import pytest
 from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
 from pipeline.engine.library.chosen_subtitle import media_as_subtitle
-from pipeline.plan.make_plan import Choices, make_plan
+from pipeline.plan.make_plan import make_plan
 from pipeline.plan.model import ExistingSubtitle, FirstOf, FromMedia, FromPath, FromStep, Plan
+from pipeline.plan.options import PlanOptions
 from pipeline.plan.profile import load_profiles
 from pipeline.plan.recipe import load_recipe
 
@@ -21,8 +22,8 @@ FILE = FromPath("0" * 64, Path("film.en.srt"))
 
 def _plan(subtitle: ExistingSubtitle | None, recipe: str = "subtitle", **stages: dict[str, str]) -> Plan:
     spare = {STARTER.stages["translate"].models[role] for role in STARTER.stages["translate"].spare}
-    choices = Choices(recipe, "starter", STARTER, ("pt",), stages, incomplete=spare)
-    return make_plan(load_recipe(recipe, CONFIG / "recipes"), replace(choices, subtitle=subtitle))
+    options = PlanOptions(recipe, "starter", STARTER, ("pt",), stages, incomplete=spare)
+    return make_plan(load_recipe(recipe, CONFIG / "recipes"), replace(options, subtitle=subtitle))
 
 
 def test_a_subtitle_without_a_film_is_read_and_nothing_is_listened_to() -> None:
@@ -43,12 +44,12 @@ def test_the_user_names_the_language_of_a_subtitle_that_its_name_does_not_tell()
 
 def test_without_a_film_no_backend_is_chosen_that_listens() -> None:
     subtitle = replace(media_as_subtitle("film.pt.srt", None), language="pt")
-    choices = Choices("translate", "starter", STARTER, ("en",), {}, subtitle=subtitle, incomplete=())
-    plan = make_plan(load_recipe("translate", CONFIG / "recipes"), choices)
+    options = PlanOptions("translate", "starter", STARTER, ("en",), {}, subtitle=subtitle, incomplete=())
+    plan = make_plan(load_recipe("translate", CONFIG / "recipes"), options)
     assert next(step for step in plan.steps if step.target).backend_name in {"nllb", "bergamot"}
     with pytest.raises(UsageError) as refusal:
         make_plan(
-            load_recipe("translate", CONFIG / "recipes"), replace(choices, stages={"translate": {"backend": "whisper"}})
+            load_recipe("translate", CONFIG / "recipes"), replace(options, stages={"translate": {"backend": "whisper"}})
         )
     assert refusal.value.code == "translate.no-sound"
 

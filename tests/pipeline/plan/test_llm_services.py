@@ -12,8 +12,9 @@ from pipeline.base.errors import Missing, UsageError
 from pipeline.engine.costs import estimates
 from pipeline.engine.preview import StepPreview
 from pipeline.plan.llm_services import asked_by, check_service, find_key
-from pipeline.plan.make_plan import Choices, single_step
+from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import FromStep, Step
+from pipeline.plan.options import PlanOptions
 from pipeline.plan.profile import Profile
 from pipeline.plan.registry import stage_named
 from pipeline.store.results import ResultStore, StoredResult
@@ -28,8 +29,8 @@ KEYS = {"OPENAI_API_KEY": "sk-house", "LLM_API_KEY": "sk-own"}
 
 def refine(backend: str = "openai", **params: JsonValue) -> Step:
     profile = Profile(summary="", rank=0, stages={})
-    choices = Choices("alone", "none", profile, (), {"refine": {"model": "m", **params}})
-    return single_step(stage_named("refine"), choices, {"transcript": FromStep("attribute", "transcript")}, backend)
+    options = PlanOptions("alone", "none", profile, (), {"refine": {"model": "m", **params}})
+    return single_step(stage_named("refine"), options, {"transcript": FromStep("attribute", "transcript")}, backend)
 
 
 def check(step: Step, config: Path, *, offline: bool = False, environ: dict[str, str] | None = None) -> None:

@@ -14,9 +14,10 @@ from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
 from pipeline.model_cache.manifest import load_manifest
 from pipeline.plan.language_tables import load_error_rates
-from pipeline.plan.make_plan import Choices, make_plan
+from pipeline.plan.make_plan import make_plan
 from pipeline.plan.model import AllOf, FirstOf, FromCorrection, FromStep, Plan
 from pipeline.plan.oom_fallback import on_processor
+from pipeline.plan.options import PlanOptions
 from pipeline.plan.placement import off_card_notes
 from pipeline.plan.profile import Profile, ProfileChoice, ProfileStage, choose_profile, load_profiles
 from pipeline.plan.recipe import load_recipe
@@ -41,8 +42,8 @@ def _plan(
     starter = PROFILES["starter"]
     spare = {starter.stages["translate"].models[role] for role in starter.stages["translate"].spare}
     settings = {name: dict(v) for name, v in stages.items()}
-    choices = Choices(recipe, "starter", starter, targets, settings, incomplete=spare)
-    return make_plan(load_recipe(recipe, CONFIG / "recipes"), choices)
+    options = PlanOptions(recipe, "starter", starter, targets, settings, incomplete=spare)
+    return make_plan(load_recipe(recipe, CONFIG / "recipes"), options)
 
 
 @pytest.mark.parametrize("recipe", ["transcribe", "translate", "subtitle"])
@@ -63,9 +64,9 @@ def test_a_parameter_that_no_key_could_hold_is_refused() -> None:
 
 @pytest.mark.parametrize("recipe", sorted(path.stem for path in (CONFIG / "recipes").glob("*.toml")))
 def test_without_a_film_no_recipe_copies_the_picture_and_nothing_else_changes(recipe: str) -> None:
-    choices = Choices(recipe, "starter", PROFILES["starter"], ("en",), {})
-    made = make_plan(load_recipe(recipe, CONFIG / "recipes"), choices)
-    without = make_plan(load_recipe(recipe, CONFIG / "recipes"), replace(choices, film=False))
+    options = PlanOptions(recipe, "starter", PROFILES["starter"], ("en",), {})
+    made = make_plan(load_recipe(recipe, CONFIG / "recipes"), options)
+    without = make_plan(load_recipe(recipe, CONFIG / "recipes"), replace(options, film=False))
     assert [step for step in made.steps if step.stage.name != "mux"] == list(without.steps)
     assert [one for one in made.publications if one.step != "mux"] == list(without.publications)
     assert not any(step.stage.name == "mux" for step in without.steps)
@@ -76,7 +77,7 @@ def test_the_recogniser_is_told_the_published_error_rates_of_its_own_model() -> 
     made = {
         model: make_plan(
             load_recipe("transcribe", CONFIG / "recipes"),
-            Choices("transcribe", "starter", _with_whisper(model), (), {}, error_rates=rates),
+            PlanOptions("transcribe", "starter", _with_whisper(model), (), {}, error_rates=rates),
         )
         for model in ("faster-whisper-base", "faster-whisper-small", "faster-whisper-turbo")
     }  # fmt: skip
@@ -119,11 +120,11 @@ def test_a_step_for_each_target_takes_its_own_languages_results() -> None:
 
 
 def test_on_a_card_those_compute_that_can_and_the_others_on_the_processor() -> None:
-    choices = Choices("subtitle", "best", PROFILES["best"], (), {}, device="cuda")
-    placed = {step.id: step.device for step in make_plan(load_recipe("subtitle", CONFIG / "recipes"), choices).steps}
+    options = PlanOptions("subtitle", "best", PROFILES["best"], (), {}, device="cuda")
+    placed = {step.id: step.device for step in make_plan(load_recipe("subtitle", CONFIG / "recipes"), options).steps}
     assert {step for step, device in placed.items() if device == "cuda"} == {"separate", "asr", "align", "diarize"}
     assert set(placed.values()) == {"cpu", "cuda"}
-    elsewhere = make_plan(load_recipe("subtitle", CONFIG / "recipes"), replace(choices, device="cpu"))
+    elsewhere = make_plan(load_recipe("subtitle", CONFIG / "recipes"), replace(options, device="cpu"))
     assert {step.device for step in elsewhere.steps} == {"cpu"}
 
 
@@ -131,26 +132,28 @@ def test_every_profile_recognises_and_translates_on_the_card_in_an_environment_w
     recipe = load_recipe("subtitle", CONFIG / "recipes")
     for name in ("starter", "balanced", "best"):
         whisper = {"translate": {"backend": "whisper"}}
-        choices = Choices("subtitle", name, PROFILES[name], ("en",), whisper, device="cuda")
-        steps = {step.id: step for step in make_plan(recipe, choices).steps}
+        options = PlanOptions("subtitle", name, PROFILES[name], ("en",), whisper, device="cuda")
+        steps = {step.id: step for step in make_plan(recipe, options).steps}
         assert {steps["asr"].device, steps["translate:en"].device} == {"cuda"}, name
         assert steps["translate:en"].environment == "lite-cuda"
         assert steps["translate:en"].environments == ("lite-cuda", "lite"), "the processor's is there if the card fails"
         off = on_processor(steps["translate:en"], "the card failed")
         assert (off.device, off.environment) == ("cpu", "lite")
-        elsewhere = make_plan(recipe, replace(choices, device="cpu")).steps
+        elsewhere = make_plan(recipe, replace(options, device="cpu")).steps
         assert "lite-cuda" not in {step.environment for step in elsewhere}
 
 
 def test_a_library_that_cannot_compute_on_the_card_has_its_steps_on_the_processor_and_says_why_once() -> None:
     recipe = load_recipe("subtitle", CONFIG / "recipes")
-    choices = Choices("subtitle", "best", PROFILES["best"], (), {}, device="cuda", card_problems={"torch": "too old"})
-    steps = make_plan(recipe, choices).steps
+    options = PlanOptions(
+        "subtitle", "best", PROFILES["best"], (), {}, device="cuda", card_problems={"torch": "too old"}
+    )
+    steps = make_plan(recipe, options).steps
     assert {step.id for step in steps if step.device == "cuda"} == {"asr"}
     assert {step.id for step in steps if step.off_card} == {"separate", "align", "diarize"}
     (note,) = off_card_notes(steps)
     assert note == "on the processor, not on the card: separate, diarize, align; too old"
-    assert off_card_notes(make_plan(recipe, replace(choices, card_problems={})).steps) == []
+    assert off_card_notes(make_plan(recipe, replace(options, card_problems={})).steps) == []
 
 
 def test_a_backend_declares_a_cards_memory_where_it_may_compute_on_one() -> None:
@@ -308,5 +311,5 @@ def test_auto_takes_no_profile_that_is_meant_for_other_machines_and_proposes_non
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_profile_plans_every_recipe(name: str) -> None:
     for recipe in ("transcribe", "translate", "subtitle"):
-        choices = Choices(recipe, name, PROFILES[name], ("en", "pt"), {})
-        assert make_plan(load_recipe(recipe, CONFIG / "recipes"), choices).publications
+        options = PlanOptions(recipe, name, PROFILES[name], ("en", "pt"), {})
+        assert make_plan(load_recipe(recipe, CONFIG / "recipes"), options).publications

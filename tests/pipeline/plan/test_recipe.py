@@ -8,8 +8,9 @@ import pytest
 
 from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
-from pipeline.plan.make_plan import Choices, make_plan
+from pipeline.plan.make_plan import make_plan
 from pipeline.plan.model import FromStep
+from pipeline.plan.options import PlanOptions
 from pipeline.plan.profile import load_profiles
 from pipeline.plan.recipe import load_recipe
 
@@ -60,7 +61,7 @@ def test_a_circle_is_refused(tmp_path: Path) -> None:
     )
     profile = load_profiles(CONFIG / "profiles")["starter"]
     with pytest.raises(UsageError, match="has steps that depend on each other"):
-        make_plan(load_recipe(str(path), CONFIG / "recipes"), Choices("circle", "starter", profile, (), {}))
+        make_plan(load_recipe(str(path), CONFIG / "recipes"), PlanOptions("circle", "starter", profile, (), {}))
 
 
 def test_a_recipe_that_finds_names_can_protect_them_in_its_translation(tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_a_recipe_that_finds_names_can_protect_them_in_its_translation(tmp_path:
     named = translate.model_copy(update={"inputs": {**translate.inputs, "names": "entities.glossary"}})
     both = own.model_copy(update={"steps": {**own.steps, "translate": named}})
     profile = load_profiles(CONFIG / "profiles")["starter"]
-    plan = make_plan(both, Choices("both", "starter", profile, ("pt",), {"asr": {"language": "en"}}))
+    plan = make_plan(both, PlanOptions("both", "starter", profile, ("pt",), {"asr": {"language": "en"}}))
     (step,) = (step for step in plan.steps if step.id == "translate:pt")
     assert step.inputs["names"] == FromStep("entities", "glossary")
     assert "entities" in step.needs

@@ -9,8 +9,9 @@ import pytest
 
 from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
-from pipeline.plan.make_plan import Choices, make_plan
+from pipeline.plan.make_plan import make_plan
 from pipeline.plan.model import Step
+from pipeline.plan.options import PlanOptions
 from pipeline.plan.profile import load_profiles
 from pipeline.plan.recipe import load_recipe
 from pipeline.plan.subtitle_guides import load_guide
@@ -23,8 +24,8 @@ GUIDES = sorted(path.stem for path in (CONFIG / "guides").glob("*.toml"))
 def steps(guide: str, **params: int) -> dict[str, Step]:
     profile = load_profiles(CONFIG / "profiles")["starter"]
     limits = load_guide(guide, CONFIG / "guides").params
-    choices = Choices("subtitle", "starter", profile, (), {"subtitle": dict(params)}, guide=limits)
-    return {step.id: step for step in make_plan(load_recipe("subtitle", CONFIG / "recipes"), choices).steps}
+    options = PlanOptions("subtitle", "starter", profile, (), {"subtitle": dict(params)}, guide=limits)
+    return {step.id: step for step in make_plan(load_recipe("subtitle", CONFIG / "recipes"), options).steps}
 
 
 @pytest.mark.parametrize("name", GUIDES)

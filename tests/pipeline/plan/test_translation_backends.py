@@ -13,9 +13,10 @@ from pydantic import JsonValue
 
 from pipeline.base.errors import BadInput, UsageError
 from pipeline.base.project import CONFIG
-from pipeline.plan.glossary import load_glossary
-from pipeline.plan.make_plan import Choices, make_plan
+from pipeline.engine.planner import load_glossary
+from pipeline.plan.make_plan import make_plan
 from pipeline.plan.model import Plan
+from pipeline.plan.options import PlanOptions
 from pipeline.plan.profile import load_profiles
 from pipeline.plan.recipe import load_recipe
 from pipeline.plan.registry import stage_named
@@ -59,12 +60,12 @@ def test_a_profile_made_for_it_has_its_models_fetched() -> None:
     assert found.backend == "indictrans2"
 
 
-def _choices(profile: str, *targets: str, language: str = "en") -> Choices:
+def _choices(profile: str, *targets: str, language: str = "en") -> PlanOptions:
     settings = {"asr": {"language": language}}
-    return Choices("translate", profile, load_profiles(CONFIG / "profiles")[profile], targets, settings)
+    return PlanOptions("translate", profile, load_profiles(CONFIG / "profiles")[profile], targets, settings)
 
 
-def _plan(choices: Choices) -> Plan:
+def _plan(choices: PlanOptions) -> Plan:
     return make_plan(load_recipe("translate", CONFIG / "recipes"), choices)
 
 
