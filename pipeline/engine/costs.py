@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.engine.preview import StepPreview
-from pipeline.plan.llm_services import Asked, asked_by
+from pipeline.plan.llm_services import UsedService, service_of
 from pipeline.plan.model import FromStep
 from pipeline.store.results import ResultStore, StoredFile, StoredResult
 from shared.documents.base import DocumentError
@@ -27,7 +27,7 @@ class Estimate:
     known."""
 
     step: str
-    asked: Asked
+    service: UsedService
     usage: Usage | None
     cost: float | None
 
@@ -38,14 +38,14 @@ def estimates(previews: Sequence[StepPreview], store: ResultStore) -> list[Estim
     found = []
     for preview in previews:
         step = preview.step
-        asked = asked_by(step) if preview.is_due else None
-        if asked is None or not isinstance(step.params, LanguageModelParams):
+        service = service_of(step) if preview.is_due else None
+        if service is None or not isinstance(step.params, LanguageModelParams):
             continue
         source = step.inputs.get("transcript")
         direct = results.get(source.step) if isinstance(source, FromStep) else None
         text = _text_size([*filter(None, [direct]), *reversed(results.values())], store)
         usage = expected_usage(*text, step.params) if text else None
-        found.append(Estimate(step.id, asked, usage, usage.cost(step.params) if usage else None))
+        found.append(Estimate(step.id, service, usage, usage.cost(step.params) if usage else None))
     return found
 
 

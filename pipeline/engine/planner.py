@@ -18,7 +18,7 @@ from pipeline.plan.language_tables import load_error_rates, load_languages
 from pipeline.plan.languages_asked import check_languages
 from pipeline.plan.make_plan import make_plan
 from pipeline.plan.model import ExistingSubtitle, FromGlossary, Plan
-from pipeline.plan.model_overrides import with_chosen_models
+from pipeline.plan.model_overrides import apply_model_overrides
 from pipeline.plan.options import PlanOptions
 from pipeline.plan.placement import choose_device
 from pipeline.plan.profile import ProfileChoice, choose_profile, load_profiles
@@ -60,7 +60,7 @@ class Planner:
         profile = self.profile
         if "profile" in overrides:
             profile = _chosen_profile(settings.profile, self.models, self.hardware)
-        return replace(self, settings=settings, profile=_with_chosen_models(profile, settings, self.models))
+        return replace(self, settings=settings, profile=_apply_model_overrides(profile, settings, self.models))
 
     def plan(self) -> Plan:
         """Return the plan for a media file under these settings; it is the same for each file."""
@@ -129,7 +129,7 @@ def _stages(settings: Settings) -> dict[str, dict[str, JsonValue]]:
 def open_planner(settings: Settings, models: ModelCache, hardware: Hardware) -> Planner:
     """Return the planner for these settings, with the best profile that the models and the hardware allow."""
     profile = _chosen_profile(settings.profile, models, hardware)
-    return Planner(settings, _with_chosen_models(profile, settings, models), models, hardware)
+    return Planner(settings, _apply_model_overrides(profile, settings, models), models, hardware)
 
 
 def _chosen_profile(requested: str, models: ModelCache, hardware: Hardware) -> ProfileChoice:
@@ -139,8 +139,8 @@ def _chosen_profile(requested: str, models: ModelCache, hardware: Hardware) -> P
     return choose_profile(requested, profiles, missing, unsuited)
 
 
-def _with_chosen_models(profile: ProfileChoice, settings: Settings, models: ModelCache) -> ProfileChoice:
-    return with_chosen_models(profile, settings.stages, models.problem)
+def _apply_model_overrides(profile: ProfileChoice, settings: Settings, models: ModelCache) -> ProfileChoice:
+    return apply_model_overrides(profile, settings.stages, models.problem)
 
 
 def load_glossary(name: str) -> FromGlossary | None:

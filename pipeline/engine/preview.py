@@ -104,7 +104,7 @@ class _Previewer:
         """Return the preview of a step whose inputs are among `results`."""
         language = transcript_language(step.inputs, results)
         step = replace(step, inputs=for_inputs(step.inputs, language))
-        step = for_language(step, language, self.surroundings.at_hand.__contains__)
+        step = for_language(step, language, self.surroundings.complete_models.__contains__)
         digests = gather(step.inputs, self.media_digest, results)
         found = self._stored_result(step, digests)
         if found and step.id in self.plan.again:

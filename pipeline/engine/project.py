@@ -53,7 +53,7 @@ class Project:
 
     def surroundings(self) -> Surroundings:
         """Return the digests of everything beyond the plan that decides results: see `Surroundings`."""
-        installed, profile = self.installed, self.planner.profile.profile
+        installed, language_models = self.installed, self.planner.profile.profile.language_models
         families = (CORE_ENVIRONMENT, *installed.environments.families)
         return Surroundings(
             environments={family: installed.environments.digest(family) for family in families},
@@ -62,7 +62,7 @@ class Project:
             sources=changed_sources(STAGES.values(), CODE_ROOT, read_pins(STAGE_PINS)),
             torch=installed.torch,
             fallbacks=installed.measurements().fallbacks,
-            at_hand=frozenset(name for name in profile.language_models if installed.models.problem(name) is None),
+            complete_models=frozenset(name for name in language_models if installed.models.problem(name) is None),
         )
 
     def needed_environments(self) -> tuple[str, ...]:

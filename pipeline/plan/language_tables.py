@@ -1,5 +1,5 @@
-"""Tables by language: the files in `config/languages`, turned around for the stages whose parameters name them, and the
-published error rates of recognisers."""
+"""Reads tables by language: those of `config/languages`, for the stages whose parameters name them, and the published
+error rates of recognisers."""
 
 from __future__ import annotations
 
@@ -18,27 +18,23 @@ from shared.text.language import parse_language
 
 
 class LanguageFile(Frozen):
-    """One file of `config/languages`: what recognisers invent, sounds of hesitation, what labels are called, the
-    numbers from 0 on that are written out (an empty word for one that depends on what is counted), words that turn
-    a sentence round, words whose capital shows that a sentence begins, short words by which a text's language is told,
-    a few sentences with punctuation for a recogniser to follow, the words that hold sentences together, and what may
-    be left out of a text that is too fast: phrases that say nothing, and subject pronouns."""
+    """One file of `config/languages`."""
 
-    stock_phrases: tuple[str, ...] = ()
-    filler_words: tuple[str, ...] = ()
-    label_words: dict[str, str] = {}
-    number_words: tuple[str, ...] = ()
-    negation_words: tuple[str, ...] = ()
-    sentence_openers: tuple[str, ...] = ()
-    common_words: tuple[str, ...] = ()
-    asides: tuple[str, ...] = ()
-    silent_subjects: tuple[str, ...] = ()
-    example_text: str = ""
-    joining_words: JoiningWords = JoiningWords()
+    stock_phrases: tuple[str, ...] = ()  # phrases that recognisers invent in silence
+    filler_words: tuple[str, ...] = ()  # sounds of hesitation
+    label_words: dict[str, str] = {}  # the names of labels, such as that of music
+    number_words: tuple[str, ...] = ()  # of the numbers from 0 on; empty for one that depends on what is counted
+    negation_words: tuple[str, ...] = ()  # words that reverse the meaning of a sentence
+    sentence_openers: tuple[str, ...] = ()  # words whose capital shows that a sentence begins
+    common_words: tuple[str, ...] = ()  # short words that identify the language of a text
+    asides: tuple[str, ...] = ()  # phrases that a text that is too fast can do without
+    silent_subjects: tuple[str, ...] = ()  # subject pronouns that it can do without
+    example_text: str = ""  # a few sentences with punctuation, whose style a recogniser follows
+    joining_words: JoiningWords = JoiningWords()  # words that hold sentences together
 
 
 def load_languages(folder: Path) -> dict[str, dict[str, JsonValue]]:
-    """Return each table by name, and its entries by language. Raises `UsageError` for a file that is not a table."""
+    """Return the entries by language of each table, by the table's name. Raises `UsageError` for an invalid file."""
     tables: dict[str, dict[str, JsonValue]] = {name: {} for name in LanguageFile.model_fields}
     for path in sorted(folder.glob("*.toml")):
         try:
@@ -52,7 +48,7 @@ def load_languages(folder: Path) -> dict[str, dict[str, JsonValue]]:
 
 
 class PublishedRates(Frozen):
-    """A publication: error rates by model and language, in percent of `unit`s."""
+    """Error rates from one publication, by model and language, in percent of the `unit`."""
 
     source: str
     unit: str
@@ -66,14 +62,15 @@ class ErrorRatesFile(Frozen):
 
 
 def load_error_rates(path: Path) -> Mapping[str, Mapping[str, JsonValue]]:
-    """Return the published rates by model and language, each an `ErrorRate` in JSON. Raises `UsageError` for a file of
-    another form."""
+    """Return the published rates by model and language, each an `ErrorRate` in JSON. Raises `UsageError` for an invalid
+    file."""
     found: dict[str, dict[str, JsonValue]] = {}
     try:
-        for one in ErrorRatesFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).published:
-            for model, rates in one.rates.items():
+        for publication in ErrorRatesFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).published:
+            origin = {"unit": publication.unit, "source": publication.source}
+            for model, rates in publication.rates.items():
                 for tag, percent in rates.items():
-                    rate = ErrorRate.model_validate({"percent": percent, "unit": one.unit, "source": one.source})
+                    rate = ErrorRate.model_validate({"percent": percent, **origin})
                     found.setdefault(model, {})[parse_language(tag)] = rate.model_dump(mode="json")
     except (ValueError, tomllib.TOMLDecodeError) as error:
         raise UsageError("language.invalid", f"{path} is not a table of error rates: {_reason(error)}") from error

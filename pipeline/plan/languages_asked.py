@@ -1,5 +1,5 @@
-"""The languages of a job, compared before its first step: the one spoken, as far as it was said, those that are made of
-it, and those that the chosen backends know. Pure."""
+"""Checks the languages of a job before its first step: the spoken one, if the user states it, and the target languages
+against those that the chosen backends support. Pure."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def check_languages(plan: Plan, targets: Sequence[str]) -> None:
 def _check_heard(step: Step, spoken: str | None) -> None:
     if spoken is None or hears(step.backend_name, spoken):
         return
-    able = [name for name in step.stage.backends if hears(name, spoken)]
+    capable = [name for name in step.stage.backends if hears(name, spoken)]
     raise UsageError(
         "language.unheard",
         f"the recogniser {step.backend_name} does not know {english_name(spoken)} (`{spoken}`)",
-        hint=f"choose another with `--set asr.backend={able[0]}`" if able else "no recogniser in reel does",
+        hint=f"choose another with `--set asr.backend={capable[0]}`" if capable else "no recogniser in reel does",
     )
 
 
@@ -42,12 +42,12 @@ def _check_pair(step: Step, spoken: str | None) -> None:
     target = step.params.model_dump()["target"]
     if translates(step.backend_name, spoken, target):
         return
-    able = translators_for(spoken, target)
+    capable = translators_for(spoken, target)
     source = f"{english_name(spoken)} " if spoken else ""
     raise UsageError(
         "translate.pair",
         f"the backend {step.backend_name} does not translate {source}into {english_name(target)} (`{target}`)",
-        hint=f"choose another with `--set translate.backend={able[0]}`" if able else
+        hint=f"choose another with `--set translate.backend={capable[0]}`" if capable else
         "a language model does: see docs/how-to/use-a-language-model.md",
     )  # fmt: skip
 

@@ -1,5 +1,5 @@
-"""Models that the user names for a stage, in the place of the profile's: `asr.models.whisper = "my-whisper"`, and
-`align.languages.cy = "my-welsh"` where a model is for one language."""
+"""Replaces models of the profile by those that the user names: `asr.models.whisper = "my-whisper"`, or for one language
+`align.languages.cy = "my-welsh"`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Check = Callable[[str], object]
 """Raises `UsageError` for a name that no model has."""
 
 
-def with_chosen_models(
+def apply_model_overrides(
     choice: ProfileChoice, stages: Mapping[str, Mapping[str, JsonValue]], check: Check
 ) -> ProfileChoice:
     """Return the profile with the models that the settings of stages name. Raises `UsageError`."""
@@ -30,8 +30,10 @@ def with_chosen_models(
             continue
         stage = stage_named(name)
         before = filled.get(name, ProfileStage(backend=next(iter(stage.backends))))
-        models = {role: model for role, model in _named(name, "models", settings) if _has_role(stage, role)}
-        languages = {_language(name, tag): model for tag, model in _named(name, "languages", settings)}
+        models = dict(_models_in(name, "models", settings))
+        for role in models:
+            _check_role(stage, role)
+        languages = {_language(name, tag): model for tag, model in _models_in(name, "languages", settings)}
         for model in (*models.values(), *languages.values()):
             check(model)
         filled[name] = before.model_copy(
@@ -40,7 +42,7 @@ def with_chosen_models(
     return replace(choice, profile=choice.profile.model_copy(update={"stages": filled}))
 
 
-def _named(stage: str, setting: str, settings: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
+def _models_in(stage: str, setting: str, settings: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
     table = settings.get(setting, {})
     if not isinstance(table, dict) or not all(isinstance(model, str) for model in table.values()):
         raise UsageError(
@@ -51,7 +53,8 @@ def _named(stage: str, setting: str, settings: Mapping[str, JsonValue]) -> list[
     return [(name, str(model)) for name, model in table.items()]
 
 
-def _has_role(stage: Stage, role: str) -> bool:
+def _check_role(stage: Stage, role: str) -> None:
+    """Raise `UsageError` unless a backend of the stage takes a model as `role`."""
     roles = sorted({known for backend in stage.backends.values() for known in backend.models})
     if role not in roles:
         raise UsageError(
@@ -59,7 +62,6 @@ def _has_role(stage: Stage, role: str) -> bool:
             f"no backend of the stage {stage.name} takes a model as `{role}`",
             hint=f"what they take is {', '.join(roles) or 'none'}",
         )
-    return True
 
 
 def _language(stage: str, tag: str) -> str:

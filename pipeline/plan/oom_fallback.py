@@ -1,4 +1,4 @@
-"""Fallbacks for a step that runs out of memory, or whose card fails or is too small: the variants of the step that its
+"""Computes the fallbacks of a step that runs out of memory, or whose card fails or is too small: the variants that its
 backend declares, and the step on the processor. Pure."""
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ _PROCESSOR = Fallback("the processor", device="cpu")
 
 
 def fallback_steps(step: Step) -> list[Step]:
-    """Return the step with each fallback of its backend, from the first to the last. The last is always on the
-    processor. A fallback that asks for the same as an earlier one, or saves nothing on the step's device, is left
+    """Return the variants of the step, one for each fallback of its backend, in order. The last is always on the
+    processor. A fallback that needs the same as an earlier one, or that saves nothing on the step's device, is left
     out."""
     declared = [fallback for fallback in step.backend.oom_fallbacks if fallback.only_on in {None, step.placed}]
     if all(fallback.device != "cpu" for fallback in declared):
@@ -36,9 +36,11 @@ def fallback_record_name(step: Step) -> str:
 
 
 def steps_to_try(step: Step, recorded: Mapping[str, str]) -> list[Step]:
-    """Return the variants of the step in the order in which they are tried, to the last fallback. The first is the
-    step as requested, or the lower of two fallbacks: the one that is recorded for the backend, and the one that fits
-    the card's size."""
+    """Return the variants of the step in the order in which they are tried.
+
+    The first is the step as requested; or, if a fallback is recorded for the backend or needed for the card's size, the
+    later of these two fallbacks.
+    """
     variants = [step, *fallback_steps(step)]
     known = recorded.get(fallback_record_name(step)), step.card_limit.fallback if step.card_limit else None
     starts = [number for number, variant in enumerate(variants) if variant.fallback and variant.fallback.name in known]
@@ -46,16 +48,16 @@ def steps_to_try(step: Step, recorded: Mapping[str, str]) -> list[Step]:
 
 
 def stored_variants(step: Step, recorded: Mapping[str, str]) -> list[Step]:
-    """Return the variants of the step whose results may stand for it, best first: the step as requested, and each
-    fallback where one was needed on this machine. A machine that can do better later does not do its files again."""
+    """Return the variants of the step whose stored results are accepted, the best first: the step as requested, and its
+    fallbacks if this machine needed one. So files are not done again when the machine can do better later."""
     needed = fallback_record_name(step) in recorded or step.card_limit
     return [step, *fallback_steps(step)] if needed else [step]
 
 
 def card_mb(step: Step, model_bytes: int) -> float | None:
-    """Return the memory that a worker takes of a card for the step, in 10^6 bytes; None if that is not known.
+    """Return the memory that a worker needs on a card for the step, in 10^6 bytes; None if that is not known.
 
-    `model_bytes` is the size of its models. The context of the process is not included.
+    `model_bytes` is the size of its models. The CUDA context of the process is not included.
     """
     resources = step.fallback.resources if step.fallback else step.backend.resources
     if resources is None:
@@ -64,10 +66,11 @@ def card_mb(step: Step, model_bytes: int) -> float | None:
 
 
 def card_limit(step: Step, model_bytes: int, room_mb: float) -> CardLimit | None:
-    """Return the fallback that the step has to begin with where a worker may take `room_mb` of a card; None where it
-    fits as requested, where the backend does not say what its fallbacks take, or where the user chose what they change.
+    """Return the fallback that the step begins with if a worker may use `room_mb` of a card. None if the step fits as
+    requested, if the backend does not state the memory of its fallbacks, or if the user set a parameter that they
+    change.
 
-    The size of the card decides, not what is free now: the same command then gives the same result.
+    The size of the card decides, not the memory that is free now, so that the same command gives the same result.
     """
     asked_mb = card_mb(step, model_bytes)
     if step.device != "cuda" or asked_mb is None or asked_mb <= room_mb or _is_chosen(step):
@@ -82,19 +85,19 @@ def card_limit(step: Step, model_bytes: int, room_mb: float) -> CardLimit | None
 
 
 def _is_chosen(step: Step) -> bool:
-    """Tell whether a parameter that a fallback changes has another value than by default."""
+    """Tell whether a parameter that a fallback changes differs from its default."""
     changed = {name for fallback in step.backend.oom_fallbacks for name in fallback.params}
     fields = type(step.params).model_fields
     return any(getattr(step.params, name) != fields[name].default for name in changed)
 
 
 def on_processor(step: Step, reason: str) -> Step:
-    """Return the step as it would be on a machine without a card. `reason` says what is wrong with the card."""
+    """Return the step as on a machine without a card. `reason` says what is wrong with the card."""
     return replace(step, placed="cpu", fallback=None, off_card=reason, card_limit=None)
 
 
 def changes_bytes(step: Step) -> bool:
-    """Tell whether the step's fallback may give other bytes than the step as requested."""
+    """Tell whether the fallback of the step may give another result than the step as requested."""
     fallback = step.fallback
     return fallback is not None and bool(
         fallback.options or fallback.device or set(fallback.params) - set(step.backend.neutral_params)

@@ -1,4 +1,4 @@
-"""Choose the device that a step computes on, and tell why it is not the machine's card. Pure."""
+"""Chooses the device that a step computes on, and explains why it is not the machine's card. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from shared.stage import Backend, DeviceKind
 
 
 def choose_device(backend: Backend, device: DeviceKind, card_problems: Mapping[str, str]) -> DeviceKind:
-    """Return the device of a backend: `device`, the machine's or the user's, where it computes there, else the
-    processor."""
+    """Return `device` if the backend supports it, else the processor."""
     return device if device in backend.accelerators and not off_card(backend, card_problems) else "cpu"
 
 
 def off_card(backend: Backend, card_problems: Mapping[str, str]) -> str:
-    """Return why a backend that would compute on the machine's card does not; empty where it does, or never would.
+    """Return why a backend that supports cards does not compute on the machine's card; empty if it does, or if it
+    supports none.
 
     `card_problems` holds the reason for each library that computes on none of the cards, by its name, or by
-    `environment/library` where only that of one environment does not.
+    `environment/library` if that is so in one environment only.
     """
     if "cuda" not in backend.accelerators:
         return ""
@@ -28,9 +28,9 @@ def off_card(backend: Backend, card_problems: Mapping[str, str]) -> str:
 
 
 def fallback_notes(steps: Iterable[Step], recorded: Mapping[str, str]) -> list[str]:
-    """Return sentences about the steps that begin with a fallback, because the card is too small for more, or because
-    memory ran out before."""
-    notes, begun = {}, {}
+    """Return sentences about the steps that begin with a fallback, because the card is too small, or because memory ran
+    out in an earlier run."""
+    notes, remembered = {}, {}
     for step in steps:
         known = recorded.get(fallback_record_name(step), "")
         limit, first = step.card_limit, steps_to_try(step, recorded)[0].fallback
@@ -40,14 +40,16 @@ def fallback_notes(steps: Iterable[Step], recorded: Mapping[str, str]) -> list[s
                 f" of a card, and here a worker may take {max(limit.room_mb, 0.0) / 1000:.1f} GB"
             )
         elif known:
-            begun[step.stage.name] = known
+            remembered[step.stage.name] = known
+    if not remembered:
+        return [*notes.values()]
+    stages = ", ".join(f"{stage} with {name}" for stage, name in remembered.items())
     again = "`./reel runs forget fallbacks` tries again without"
-    told = ", ".join(f"{stage} with {name}" for stage, name in begun.items())
-    return [*notes.values(), *([f"since memory ran out before, these begin lower: {told}; {again}"] if told else [])]
+    return [*notes.values(), f"since memory ran out before, these begin lower: {stages}; {again}"]
 
 
 def off_card_notes(steps: Iterable[Step]) -> list[str]:
-    """Return a sentence for each reason that keeps steps from the machine's card."""
+    """Return a sentence for each reason why steps do not compute on the machine's card."""
     stages: dict[str, dict[str, None]] = {}
     for step in steps:
         if step.off_card:

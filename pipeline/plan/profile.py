@@ -1,6 +1,6 @@
-"""Profiles: the backend of each stage, and the models that fill its roles.
+"""Profiles: the backend of each stage, and the models for its roles.
 
-A profile may extend another: `extends = "starter"`. It then states only what differs.
+A profile may extend another: `extends = "starter"`. It then contains only the differences.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from shared.mistakes import first_mistake, text_mistake
 from shared.nearest import suggestion
 
 AUTO = "auto"
-_UNDER = 0.3  # GiB that a card sold as 6 GB tells less
+_REPORTED_LESS = 0.3  # GiB: a card sold with 6 GB reports a little less
 
 
 class ProfileStage(Frozen):
-    """How a profile fills one stage. `backend = "auto"` leaves the choice to what the job needs.
+    """Backend and models of one stage. With `backend = "auto"`, the backend is chosen for each job.
 
-    `models` fills the backend's roles; `languages` names models of which a job gets the one for the language spoken.
-    Roles in `spare` are of other backends, or of a stage that no usual recipe has: the profile is complete without.
+    `models` maps the backend's roles to models; `languages` maps languages to models, of which a job gets the one for
+    the spoken language. Roles in `spare` belong to other backends, or to a stage that the usual recipes do not have:
+    the profile is complete without their models.
     """
 
     backend: str
@@ -38,12 +39,12 @@ class ProfileStage(Frozen):
 
     @property
     def needed(self) -> dict[str, str]:
-        """Return the models that the profile is not complete without, by role."""
+        """Return the models that the profile needs to be complete, by role."""
         return {role: name for role, name in self.models.items() if role not in self.spare}
 
     @property
     def is_spare(self) -> bool:
-        """Return whether jobs do without the stage, unless they ask for it: all of its models are spare."""
+        """Tell whether jobs do not need the stage unless they ask for it, because all of its models are spare."""
         return bool(self.models) and not self.needed
 
 
@@ -51,10 +52,10 @@ Accelerators = Literal["cuda", "mps", "mlx"]
 
 
 class Suits(Frozen):
-    """The machines that a profile is meant for: enough memory, and one of the accelerators or else enough processors.
+    """Machines that a profile is meant for: with enough memory, and with one of the accelerators or enough cores.
 
-    `card_library` has to compute on an NVIDIA card, and `card_gib` is the memory that one of them must have. Without
-    `cpus` no number of processors replaces an accelerator; without anything, every machine suits.
+    `card_library` has to compute on an NVIDIA card, and `card_gib` is the memory that one of the cards must have.
+    Without `cpus`, no number of cores replaces an accelerator. Without any condition, every machine suits.
     """
 
     accelerators: tuple[Accelerators, ...] = ()
@@ -64,7 +65,7 @@ class Suits(Frozen):
     card_gib: float = 0.0
 
     def accepts(self, hardware: Hardware) -> bool:
-        """Return whether the machine has enough memory, and an accelerator or enough cores."""
+        """Tell whether the machine has enough memory, and an accelerator or enough cores."""
         if hardware.memory_gib is not None and hardware.memory_gib < self.memory_gib:
             return False
         found = {name for name in ("cuda", "mps", "mlx") if getattr(hardware, name)}
@@ -75,10 +76,9 @@ class Suits(Frozen):
         return self.cpus is not None and hardware.cpus >= self.cpus
 
     def _accepts_cards(self, hardware: Hardware) -> bool:
-        """Tell whether the library computes, on a card with enough memory; one that tells none is given the benefit."""
-        enough = any(
-            card.memory_mib is None or card.memory_mib / 1024 >= self.card_gib - _UNDER for card in hardware.cuda
-        )
+        """Tell whether the library computes on cards, and a card has enough memory or does not report its size."""
+        least_gib = self.card_gib - _REPORTED_LESS
+        enough = any(card.memory_mib is None or card.memory_mib / 1024 >= least_gib for card in hardware.cuda)
         return enough and self.card_library not in hardware.card_problems
 
     def __str__(self) -> str:
@@ -92,8 +92,8 @@ class Suits(Frozen):
 
 
 class Profile(Frozen):
-    """A named choice of backends and models. `auto` takes the one of highest `rank` that suits the machine and whose
-    models are complete. `local_models`: a server with this profile never fetches a model."""
+    """Named choice of backends and models. `auto` chooses the profile of the highest `rank` that suits the machine and
+    has all of its models. With `local_models`, a server with this profile never fetches a model."""
 
     summary: str
     rank: int
@@ -103,18 +103,18 @@ class Profile(Frozen):
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Return the models that some stage of this profile may need, by name."""
+        """Return the names of the models that the profile needs to be complete."""
         return tuple(sorted({name for stage in self.stages.values() for name in stage.needed.values()}))
 
     @property
     def language_models(self) -> tuple[str, ...]:
-        """Return the models that improve the stage, each for one language."""
+        """Return the names of the models that are for a single language."""
         return tuple(sorted({name for stage in self.stages.values() for name in stage.languages.values()}))
 
 
 @dataclass(frozen=True)
 class ProfileChoice:
-    """The profile taken, and what a better one would need (empty when there is none better)."""
+    """Chosen profile, with the name of a better one for this machine, if there is one, and the models it lacks."""
 
     name: str
     profile: Profile
@@ -123,7 +123,7 @@ class ProfileChoice:
 
 
 def load_profiles(folder: Path) -> dict[str, Profile]:
-    """Load all profiles by name, best first. Raises `UsageError` for a file that is not a profile."""
+    """Load all profiles by name, the best first. Raises `UsageError` for an invalid file."""
     tables = {path.stem: _read_table(path) for path in sorted(folder.glob("*.toml"))}
     profiles = {}
     for name in tables:
@@ -144,8 +144,8 @@ def _read_table(path: Path) -> dict[str, Any]:
 
 
 def _extended(name: str, tables: Mapping[str, dict[str, Any]], below: tuple[str, ...]) -> dict[str, Any]:
-    """Return a profile's table over that of the profile that it extends. A stage that names its backend replaces the
-    stage below; otherwise its values replace single values, and its models single roles."""
+    """Return a profile's table, merged into that of the profile that it extends. A stage with a backend replaces the
+    other stage completely; without one, its values replace single values, and its models single roles."""
     table = dict(tables[name])
     base = table.pop("extends", None)
     if base is None:
@@ -167,19 +167,19 @@ def suggest_profile(profiles: Mapping[str, Profile], hardware: Hardware) -> str:
 
 
 def choose_profile(
-    wanted: str, profiles: Mapping[str, Profile], incomplete: Collection[str], unsuited: Collection[str] = ()
+    requested: str, profiles: Mapping[str, Profile], incomplete: Collection[str], unsuited: Collection[str] = ()
 ) -> ProfileChoice:
-    """Return the profile `wanted`; for `auto`, the best one whose models are complete, else the lowest.
+    """Return the profile `requested`; for `auto`, the best one whose models are complete, else the lowest.
 
-    `profiles` are best first; `incomplete` are the models that are not whole or lack what they need, `unsuited` the
-    profiles that are meant for other machines. Raises `UsageError`.
+    `profiles` are best first; `incomplete` are the models that are not complete, also for lack of a model that they
+    need; `unsuited` are the profiles that are meant for other machines. Raises `UsageError`.
     """
-    if wanted != AUTO:
-        if wanted in profiles:
-            return ProfileChoice(wanted, profiles[wanted])
+    if requested != AUTO:
+        if requested in profiles:
+            return ProfileChoice(requested, profiles[requested])
         names = (AUTO, *profiles)
-        hint = suggestion(wanted, names, f"the profiles are {', '.join(names)}")
-        raise UsageError("profile.unknown", f"there is no profile `{wanted}`", hint=hint)
+        hint = suggestion(requested, names, f"the profiles are {', '.join(names)}")
+        raise UsageError("profile.unknown", f"there is no profile `{requested}`", hint=hint)
     lowest = list(profiles)[-1]
     suited = [name for name in profiles if name not in unsuited] or [lowest]
     chosen = next((name for name in suited if not set(profiles[name].models) & set(incomplete)), lowest)

@@ -1,14 +1,14 @@
-"""Recipes: which stages make up a job, what feeds what, and which results the user gets.
+"""Recipes: the steps of a job, the inputs of each, and the results that the user gets.
 
-A step's input is `media`, `glossary` or `subtitles` (the job's, where it has them), or `<step>.<output>` of another
-step; a list gives the first that exists, or all of them where the stage takes several. A step with `each = "target"`
-stands once for every target language; inside it, a reference to another such step means the one for the same language.
+A step's input is `media`, `glossary` or `subtitles` of the job, or `<step>.<output>` of another step. Of a list, the
+first that exists is used, or all of them if the stage takes several files. A step with `each = "target"` is done for
+every target language; inside it, a reference to another such step means the one for the same language.
 
-A step that lacks a required input is left out, with every step that requires its result: without a film nothing is
+A step without a required input is left out, and so is every step that requires its result: without a film nothing is
 recognised, and without an existing subtitle none is read.
 
-A recipe may extend another: `extends = "transcribe"`. It then states the steps that it adds or replaces, and what it
-publishes. One that publishes nothing makes results for reel's own page.
+A recipe may extend another: `extends = "transcribe"`. It then contains only the steps that it adds or replaces, and
+the results that it publishes. A recipe that publishes nothing makes results for reel's own page.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ SUBTITLES = "subtitles"
 
 
 class RecipeStep(Frozen):
-    """One step: a stage, its inputs by role, and parameters that this recipe wants.
+    """One step: a stage, its inputs by role, and the parameters that this recipe sets.
 
-    `only_with` names a stage: the step is there only where the user names a backend of it. `requires` names inputs
-    without which the step is not there, although its stage does without them.
+    `only_with` names a stage: the step is done only if the user names a backend of that stage. `requires` names inputs
+    that this recipe requires, although the stage does not.
     """
 
     stage: str
@@ -46,8 +46,8 @@ class RecipeStep(Frozen):
 
 
 class PublishRule(Frozen):
-    """A result the user gets. `as` may hold `{name}` (the media's), and of the result `{language}`, `{kind}` (`.sdh`,
-    `.forced` or nothing) and `{suffix}` (of the file's own name, with its dot)."""
+    """Published result. The name `as` may contain `{name}` of the media file, and of the result `{language}`, `{kind}`
+    (`.sdh`, `.forced` or nothing) and `{suffix}` (with its dot)."""
 
     file: str
     name: str = Field(alias="as")
@@ -65,7 +65,7 @@ class PublishRule(Frozen):
 
 
 class Recipe(Frozen):
-    """The steps by name and what is published."""
+    """Steps by name, and the results to publish."""
 
     summary: str
     needs_target: bool = False
@@ -106,17 +106,17 @@ class Recipe(Frozen):
 
 
 def references(step: RecipeStep) -> list[str]:
-    """Return everything a step takes, as written."""
+    """Return the references of all inputs of a step."""
     return [name for value in step.inputs.values() for name in as_list(value)]
 
 
 def as_list(written: str | list[str]) -> list[str]:
-    """Return the sources of an input, the first choice first."""
+    """Return the references of an input, the first choice first."""
     return [written] if isinstance(written, str) else written
 
 
 def load_recipe(name: str, folder: Path) -> Recipe:
-    """Load the recipe `name` of `folder`, or the file that `name` is a path to. Raises `UsageError`."""
+    """Load the recipe `name` from `folder`, or from the file that `name` is the path of. Raises `UsageError`."""
     path, table = _read_extended(name, folder, ())
     try:
         return Recipe.model_validate(table)
@@ -125,11 +125,11 @@ def load_recipe(name: str, folder: Path) -> Recipe:
 
 
 def _read_extended(name: str, folder: Path, below: tuple[Path, ...]) -> tuple[Path, dict[str, Any]]:
-    """Return a recipe's path and its table, with the steps of the recipe that it extends before its own. A step of the
-    same name takes the other's place. What is published is not inherited: each recipe states it."""
+    """Return the path of a recipe and its table, with the steps of the recipe that it extends before its own. A step of
+    the same name replaces the other. Published results are not inherited."""
     path, content = read_config("recipe.unknown", name, folder)
     try:
-        table = tomllib.loads(content.decode("utf-8-sig"))  # some editors begin a file with a mark
+        table = tomllib.loads(content.decode("utf-8-sig"))  # some editors write a byte order mark
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("recipe.syntax", f"{path} is not TOML: {text_mistake(error)}") from error
     base, steps = table.pop("extends", None), table.get("steps")

@@ -1,8 +1,7 @@
-"""The stages there are: each folder of `stages` with a contract. The only module of the orchestrator that imports
+"""The registry of stages: each folder of `stages` with a contract. The only module of the orchestrator that imports
 `stages`.
 
-A contract that cannot be imported concerns its own stage alone: the others work, and the error waits until something
-needs this one.
+If a contract cannot be imported, the other stages still work, and the error is raised when something needs that stage.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ if TYPE_CHECKING:
     from stages.demux import stage as demux
     from stages.translate import stage as translate
 
-# In the order in which a media file usually meets them; stages that are not named here follow by their names.
+# In the order in which a job usually runs them; other stages follow in the order of their names.
 _ORDER = (
     "probe", "demux", "shots", "read", "separate", "vad", "sample", "fit", "sounds", "asr", "align", "sync", "diarize",
     "attribute", "clean", "assemble", "correct", "refine", "translate", "condense", "subtitle", "bilingual", "entities",
     "pages", "ocr", "check", "compare", "mux",
 )  # fmt: skip
-# What a module under development raises when it is imported. An interrupt and a full memory are not its mistakes.
+# Errors in a module under development. An interrupt and a lack of memory are not among them.
 _MISTAKES = (
     ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError, RuntimeError,
     SyntaxError, TypeError, ValueError,
@@ -36,7 +35,7 @@ _MISTAKES = (
 
 
 class StageBroken(ReelError):
-    """A stage whose contract cannot be imported."""
+    """Raised for a stage whose contract cannot be imported."""
 
 
 def _load() -> tuple[dict[str, Stage], dict[str, StageBroken]]:
@@ -67,7 +66,7 @@ STAGES, BROKEN = _load()
 
 
 def stage_named(name: str) -> Stage:
-    """Return the stage called `name`. Raises `UsageError` with the nearest name, or `StageBroken`."""
+    """Return the stage `name`. Raises `UsageError`, which names a similar stage, or `StageBroken`."""
     if name in STAGES:
         return STAGES[name]
     if name in BROKEN:
@@ -76,8 +75,8 @@ def stage_named(name: str) -> Stage:
     raise UsageError("stage.unknown", f"there is no stage `{name}`", hint=hint)
 
 
-def _of(stage: str, function: str) -> Callable[..., Any]:
-    """Return a function of a contract. Calling it raises `StageBroken` if the contract cannot be imported."""
+def _function_of(stage: str, function: str) -> Callable[..., Any]:
+    """Return a function of a contract, imported when it is called. The call raises `StageBroken` for a broken stage."""
 
     def call(*arguments: Any, **options: Any) -> Any:
         return getattr(import_module(stage_named(stage).module), function)(*arguments, **options)
@@ -96,9 +95,9 @@ if TYPE_CHECKING:
     listens = translate.listens
     translates = translate.translates
 else:
-    choose_track = _of(DEMUX, "choose_track")
-    translators_for = _of(TRANSLATE, "backends_for")
-    roles_for = _of(TRANSLATE, "roles_for")
-    directions_for = _of(TRANSLATE, "directions_for")
-    listens = _of(TRANSLATE, "listens")
-    translates = _of(TRANSLATE, "translates")
+    choose_track = _function_of(DEMUX, "choose_track")
+    translators_for = _function_of(TRANSLATE, "backends_for")
+    roles_for = _function_of(TRANSLATE, "roles_for")
+    directions_for = _function_of(TRANSLATE, "directions_for")
+    listens = _function_of(TRANSLATE, "listens")
+    translates = _function_of(TRANSLATE, "translates")

@@ -1,7 +1,7 @@
-"""The key of a result: the one recipe for it, and what to say when two differ. Pure.
+"""Computes the key of a result from its ingredients, and describes how the ingredients of two keys differ. Pure.
 
-Left out on purpose, because the same result comes out whatever they are: paths and names of files, modification
-times, the batch, threads and worker counts, limits, log levels.
+Left out on purpose, because they do not change the result: paths and names of files, modification times, the batch,
+numbers of threads and workers, limits, log levels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from pipeline.plan.model import Step
 
-KEY_FORMAT = 1  # raised when the ingredients change; old results are then simply not found
+KEY_FORMAT = 1  # raised when the ingredients change; old results are then not found
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -25,25 +25,25 @@ Ingredients = dict[str, JsonValue]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The inputs of a result key beyond the plan: digests of environments, models and tools."""
+    """Inputs of result keys that do not come from the plan: the state of environments, models and tools.
+
+    `fallbacks` are recorded for backends that ran out of memory: see `pipeline.plan.oom_fallback`. `complete_models`
+    are the complete ones among the models for single languages: see `pipeline.engine.language_models`.
+    """
 
     environments: Mapping[str, str]  # family to the digest of its lock and Python
     models: Mapping[str, str]  # model to the digest of its lock entry
     tools: Mapping[str, str]  # tool to its version
-    sources: Mapping[str, str] = field(default_factory=dict)  # stage to the digest of its code, if not pinned
-    torch: Mapping[str, str] = field(default_factory=dict)  # family to the build of torch this machine gives it
-    fallbacks: Mapping[str, str] = field(
-        default_factory=dict
-    )  # recorded for backends that ran out of memory; see `pipeline.plan.oom_fallback`
-    at_hand: frozenset[str] = (
-        frozenset()
-    )  # the models for one language that are whole; see `pipeline.engine.language_models`
+    sources: Mapping[str, str] = field(default_factory=dict)  # stage to the digest of its code, if that is not pinned
+    torch: Mapping[str, str] = field(default_factory=dict)  # family to the build of torch on this machine
+    fallbacks: Mapping[str, str] = field(default_factory=dict)
+    complete_models: frozenset[str] = frozenset()
 
 
 def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Ingredients:
-    """Return everything that decides the result of `step`, as canonical JSON can hold it.
+    """Return everything that decides the result of `step`, as JSON values.
 
-    They name what is computed, not what was requested: a step with a fallback has the ingredients that this gives it.
+    They describe what is computed, not what was requested: for a step with a fallback, those of the fallback.
     """
     parts: Ingredients = {
         "format": KEY_FORMAT,
@@ -67,7 +67,7 @@ def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) ->
 
 
 def result_key(parts: Ingredients) -> str:
-    """Return the sha256 of the ingredients as canonical JSON, led by what it is a key of."""
+    """Return the sha256 of the ingredients as canonical JSON, together with the kind of the key."""
     return hashlib.sha256(_CANONICAL.encode(["stage-result", parts]).encode()).hexdigest()
 
 
@@ -80,7 +80,7 @@ _KINDS = {"params": "parameter", "models": "model", "tools": "tool", "options": 
 
 @dataclass(frozen=True)
 class Change:
-    """An ingredient that differs between two keys: `part` is its place, `params`, and `name` which of those."""
+    """Ingredient that differs between two keys: `part` is for example `params`, and `name` the name of a parameter."""
 
     part: str
     name: str
@@ -102,16 +102,16 @@ class Change:
 
 
 def differences(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> list[Change]:
-    """Return the changes between the ingredients of two keys, in the order of their names."""
+    """Return the changes from the ingredients `old` to `new`, in the order of their names."""
     changes = []
     for part in sorted(set(old) | set(new)):
         before, after = old.get(part), new.get(part)
         if part in _KINDS:
-            was, now = (value if isinstance(value, dict) else {} for value in (before, after))
+            old_values, new_values = (value if isinstance(value, dict) else {} for value in (before, after))
             changes += [
-                Change(part, name, was.get(name), now.get(name))
-                for name in sorted(set(was) | set(now))
-                if was.get(name) != now.get(name)
+                Change(part, name, old_values.get(name), new_values.get(name))
+                for name in sorted(set(old_values) | set(new_values))
+                if old_values.get(name) != new_values.get(name)
             ]
         elif before != after:
             changes.append(Change(part, "", before, after))
@@ -119,7 +119,7 @@ def differences(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> l
 
 
 def short(value: JsonValue) -> str:
-    """Return a value of an ingredient in few letters: a digest by its beginning, a long list by its length."""
+    """Return a short text for a value of an ingredient: the beginning of a digest, the first items of a long list."""
     if value is None:
         return "nothing"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Select some of a plan's steps: up to one, or again from one on. Pure."""
+"""Selects the steps of a plan that a user asks for: up to a step, or again from a step on. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from shared.nearest import suggestion
 
 @dataclass(frozen=True)
 class Selection:
-    """The steps that a user asks for, as `asr` or `translate:pt`; `translate` means that step for every language.
+    """Steps that a user names, as `asr` or `translate:pt`; `translate` means that step for every language.
 
-    `start` is done again with all steps that depend on it, `again` are done again alone. Steps after `until` are left
-    out; nothing is published then, so that the files of a complete run stay as they are.
+    `start` is repeated with all steps that depend on it; the steps in `again` are repeated without those. Steps after
+    `until` are left out; nothing is published then, so that the files of a complete run stay as they are.
     """
 
     start: str | None = None
@@ -42,7 +42,7 @@ ALL_STEPS = Selection()
 
 
 def _ids(plan: Plan, name: str) -> frozenset[str]:
-    """Return the steps that a name means."""
+    """Return the ids of the steps that a name stands for. Raises `UsageError` if there are none."""
     found = frozenset(step.id for step in plan.steps if name in {step.id, step.id.partition(":")[0]})
     if not found:
         known = [step.id for step in plan.steps]
@@ -52,16 +52,16 @@ def _ids(plan: Plan, name: str) -> frozenset[str]:
 
 
 def _depending(plan: Plan, first: Iterable[str]) -> set[str]:
-    """Return these steps with all that need their results. Each step of a plan comes after what it needs."""
+    """Return these steps with all steps that depend on them."""
     found = set(first)
-    for step in plan.steps:
+    for step in plan.steps:  # each after the steps that it needs
         if step.needs & found:
             found.add(step.id)
     return found
 
 
 def _needed(plan: Plan, last: Iterable[str]) -> set[str]:
-    """Return these steps with all whose results they need."""
+    """Return these steps with all steps that they depend on."""
     found = set(last)
     for step in reversed(plan.steps):
         if step.id in found:

@@ -1,4 +1,4 @@
-"""Subtitling guides: the limits in `config/guides`, handed as parameters to every stage that knows them."""
+"""Subtitling guides: the limits in `config/guides`, which become parameters of every stage that has them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from shared.text.guide_limits import GuideParams
 
 
 class Guide(Frozen):
-    """One file of `config/guides`. Its limits are parameters, but for the frame rate, which is the media's."""
+    """One file of `config/guides`."""
 
     summary: str
     limits: GuideParams
 
     @property
     def params(self) -> dict[str, JsonValue]:
-        """Return the limits that the guide names, as parameters."""
+        """Return the limits that the guide states, as parameters."""
         named: dict[str, JsonValue] = self.limits.model_dump(mode="json", exclude_unset=True)
         return named
 
 
 def load_guide(name: str, folder: Path) -> Guide:
-    """Return the guide called `name` in `folder`, or in the file that `name` is a path to. Raises `UsageError`."""
+    """Load the guide `name` from `folder`, or from the file that `name` is the path of. Raises `UsageError`."""
     path, content = read_config("guide.unknown", name, folder)
     try:
         return Guide.model_validate(tomllib.loads(content.decode("utf-8-sig")))

@@ -39,7 +39,7 @@ def plan_digest(plan: Plan, models: Mapping[str, Model], surroundings: Surroundi
     for step in plan.steps:
         first = steps_to_try(step, surroundings.fallbacks)[0]
         # A model for one language that was downloaded since may change what is published.
-        by_language = {tag: name for tag, name in step.language_models.items() if name in surroundings.at_hand}
+        by_language = {tag: name for tag, name in step.language_models.items() if name in surroundings.complete_models}
         names = {**step.models, **by_language, **step.direction_models}
         licences = sorted(f"{name} {models[name].licence}" for name in names.values())
         known: list[JsonValue] = [

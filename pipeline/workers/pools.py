@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.base.errors import Missing
-from pipeline.plan.llm_services import asked_by
+from pipeline.plan.llm_services import service_of
 from pipeline.plan.model import Step
 from pipeline.plan.oom_fallback import card_mb
 from pipeline.store.worker_stats import Measurements
@@ -173,7 +173,7 @@ def worker_key(step: Step, cpus: int) -> WorkerKey:
     environment share workers.
     """
     models, options = tuple(sorted(step.models.items())), tuple(sorted(step.load_options.items()))
-    service = asked_by(step)
+    service = service_of(step)
     own = bool(models or options or step.backend.resources.labels or service)
     return WorkerKey(
         environment=step.environment,

@@ -172,9 +172,9 @@ def _service_row(name: str, estimate: Estimate) -> tuple[str, ...]:
     else:
         amount = f"{usage.requests} requests, {usage.input_tokens} tokens sent, {usage.output_tokens} back"
     amount += f", {estimate.cost:.4f} at your prices" if estimate.cost is not None else ""
-    return name, estimate.step, estimate.asked.host, amount
+    return name, estimate.step, estimate.service.host, amount
 
 
 def _service_data(name: str, estimate: Estimate) -> JsonValue:
     usage = estimate.usage.model_dump() if estimate.usage else dict.fromkeys(Usage.model_fields)
-    return {"name": name, "step": estimate.step, "host": estimate.asked.host, **usage, "cost": estimate.cost}
+    return {"name": name, "step": estimate.step, "host": estimate.service.host, **usage, "cost": estimate.cost}

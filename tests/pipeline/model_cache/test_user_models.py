@@ -14,7 +14,7 @@ from pipeline.base.errors import BadInput, UsageError
 from pipeline.base.project import CONFIG
 from pipeline.engine.project import Project
 from pipeline.model_cache.user_models import UserModels, add_folder, load_user_models
-from pipeline.plan.model_overrides import with_chosen_models
+from pipeline.plan.model_overrides import apply_model_overrides
 from pipeline.plan.profile import ProfileStage
 from tests.conftest import Reel
 
@@ -123,5 +123,5 @@ def test_a_model_that_cannot_be_meant_is_refused(
 ) -> None:
     project = make_project(profile="starter")
     with pytest.raises(UsageError) as refusal:
-        with_chosen_models(replace(project.planner.profile), {"asr": settings}, project.installed.models.problem)
+        apply_model_overrides(replace(project.planner.profile), {"asr": settings}, project.installed.models.problem)
     assert refusal.value.code == code

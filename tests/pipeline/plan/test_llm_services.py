@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from pipeline.base.errors import Missing, UsageError
 from pipeline.engine.costs import estimates
 from pipeline.engine.preview import StepPreview
-from pipeline.plan.llm_services import asked_by, check_service, find_key
+from pipeline.plan.llm_services import check_service, find_key, service_of
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import FromStep, Step
 from pipeline.plan.options import PlanOptions
@@ -52,14 +52,14 @@ def check(step: Step, config: Path, *, offline: bool = False, environ: dict[str,
     ],
 )
 def test_a_providers_key_goes_to_its_own_address_alone(address: str, name: str, here: bool) -> None:
-    asked = asked_by(refine(address=address))
+    asked = service_of(refine(address=address))
     assert asked is not None
     assert (asked.key, asked.is_here) == (name, here)
     assert worker_key(refine(address=address), 1).service_key == name
 
 
 def test_a_backend_without_a_service_gets_no_key() -> None:
-    assert asked_by(refine("rules")) is None
+    assert service_of(refine("rules")) is None
     assert worker_key(refine("rules"), 1).service_key == ""
     paths = ChildPaths(Path("/code"), Path("/cache"), (), Path("/home"))
     assert not {*KEYS, SERVICE_KEY} & set(child_environment(paths, KEYS, offline=True))
