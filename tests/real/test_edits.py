@@ -108,7 +108,7 @@ def test_a_second_correction_and_one_of_the_transcript_add_to_the_first(reel: Re
     [
         ("film.en.srt", "", "edits.empty", "is now empty"),
         ("film.en.srt", "1\n00:00:01,000 --> \nHello\n", "check.time", "line 2 should hold two times"),
-        ("film.en.srt", "no subtitles at all\n", "check.format", "should be subtitles"),
+        ("film.en.srt", "no subtitles at all\n", "check.format", "expected a subtitle file"),
         ("transcript.json", "{}", "correct.transcript", "no longer valid"),
     ],
 )

@@ -19,6 +19,7 @@ from ttconv.scc.config import SccWriterConfiguration
 from shared.documents.cue import Cue, CueSheet
 from shared.stage import StageError
 from stages.toolkit.formats import timed_text
+from stages.toolkit.formats.parsing import parsing
 
 _HEAD = "Scenarist_SCC V1.0"
 _FRAME_MS = 1001 / 30
@@ -49,11 +50,8 @@ def write(sheet: CueSheet) -> str:
 
 def read(text: str) -> tuple[Cue, ...]:
     """Return the cues of an SCC file. Raises `StageError` if a line cannot be parsed."""
-    try:
+    with parsing("the SCC file", "export it again"):
         return tuple(timed_text.cues_of(reader.to_model(text), plain=True))
-    except (ValueError, IndexError, KeyError, AttributeError, RuntimeError) as error:
-        # What ttconv raises for a damaged line depends on the damage.
-        raise StageError("check.format", f"the SCC file cannot be parsed: {error}", "export it again") from error
 
 
 def _caption(cue: Cue) -> Cue:

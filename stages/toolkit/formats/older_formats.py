@@ -10,7 +10,7 @@ import re
 
 import pysubs2
 
-from shared.stage import StageError
+from stages.toolkit.formats.parsing import parsing
 
 KINDS = ("sub", "mpl", "tmp", "smi", "sbv")
 _FORMATS = {"sub": "microdvd", "mpl": "mpl2", "tmp": "tmp", "smi": "sami", "sbv": "srt"}
@@ -32,13 +32,11 @@ def kind_of(begin: str) -> str | None:
 
 def read(text: str, kind: str, repairs: list[str]) -> pysubs2.SSAFile:
     """Return the file. Raises `StageError` if it cannot be parsed."""
-    try:
-        if kind == "sbv":
-            text = _SBV_TIMES.sub(r"\1,\2 --> \3,\4", text)
+    if kind == "sbv":
+        text = _SBV_TIMES.sub(r"\1,\2 --> \3,\4", text)
+    with parsing("the subtitle file", "export it as SubRip"):
         try:
             return pysubs2.SSAFile.from_string(text, format_=_FORMATS[kind])
         except pysubs2.UnknownFPSError:
             repairs.append(f"the file counts frames and does not say how many a second has; {_USUAL_RATE} is assumed")
             return pysubs2.SSAFile.from_string(text, format_=_FORMATS[kind], fps=_USUAL_RATE)
-    except (ValueError, pysubs2.Pysubs2Error) as error:
-        raise StageError("check.format", f"the subtitle cannot be parsed: {error}", "export it as SubRip") from error

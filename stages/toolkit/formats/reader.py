@@ -25,6 +25,7 @@ from stages.toolkit.cues.styles import FOOT
 from stages.toolkit.formats import closed_captions, older_formats, timed_text
 from stages.toolkit.formats.encodings import decoded
 from stages.toolkit.formats.markup_reader import read_ass, read_tagged
+from stages.toolkit.formats.parsing import parsing
 from stages.toolkit.formats.time_lines import ARROW, is_time_line, read_times
 
 _MOST_BYTES = 64 << 20
@@ -97,12 +98,10 @@ def _without_zeros(data: bytes, repairs: list[str]) -> str:
 
 def _read_ass(text: str, notes: Notes) -> tuple[Cue, ...]:
     if "[events]" not in text.lower():
-        raise _no_subtitles("[Script Info] and no [Events]")
-    try:
+        raise _no_subtitles("[Script Info] without [Events]")
+    with parsing("the ASS file", "export it again"):
         file = pysubs2.SSAFile.from_string(text, format_="ass")
         events = file.get_text_events()
-    except (ValueError, pysubs2.Pysubs2Error) as error:
-        raise StageError("check.format", f"the ASS file cannot be parsed: {error}", "export it again") from error
     if dropped := text.count("\nDialogue:") - len(events):
         notes.repairs.append(f"{dropped} of its lines are drawings or cannot be parsed")
     return _cues_of(file, events, notes)
@@ -150,7 +149,7 @@ def _read_timed(kind: str) -> Callable[[str, Notes], tuple[Cue, ...]]:
         lines = text.split("\n")
         times = read_times(lines, kind, notes.repairs, negative=notes.negative)
         if not times and text.strip() and kind == "srt":
-            raise _no_subtitles(f"{text.strip().splitlines()[0][:60]!r} and no time")
+            raise _no_subtitles(f"no times, and {text.strip().splitlines()[0][:60]!r} first")
         texts = _texts_of_vtt(lines, times, notes.repairs) if kind == "vtt" else _texts_of_srt(lines, times)
         return tuple(
             Cue.model_validate(
@@ -213,7 +212,7 @@ def _is_aside(lines: Sequence[str], number: int) -> bool:
 def _no_subtitles(found: str) -> StageError:
     return StageError(
         "check.format",
-        f"the file should be subtitles, and holds {found}",
+        f"expected a subtitle file, found {found}",
         "convert it to SubRip first; WebVTT, ASS, TTML, SCC and cue sheets of reel are read too",
     )
 

@@ -26,6 +26,7 @@ from shared.stage import StageError
 from shared.text.direction import Direction, base_direction
 from stages.toolkit.cues.styles import PLAIN, Run, runs_of, styled
 from stages.toolkit.formats import ttml_regions
+from stages.toolkit.formats.parsing import parsing
 
 _SLANT, _WEIGHT = StyleProperties.FontStyle, StyleProperties.FontWeight
 _DECORATION, _COLOUR = StyleProperties.TextDecoration, StyleProperties.Color
@@ -47,13 +48,16 @@ def read(text: str) -> tuple[Cue, ...]:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise StageError("check.format", "the TTML declares entities, which no subtitles need", "remove its DOCTYPE")
     try:
-        document = reader.to_model(ET.ElementTree(ET.fromstring(text)))
+        tree = ET.ElementTree(ET.fromstring(text))
     except ET.ParseError as error:
         line, _ = error.position
         raise StageError("check.format", f"line {line} of the TTML is not XML: {error}", "correct that line") from error
-    if document is None:
+    with parsing("the TTML file", "export it again"):
+        document = reader.to_model(tree)
+        cues = tuple(cues_of(document)) if document is not None else None
+    if cues is None:
         raise StageError("check.format", "the file is XML, but not TTML", "convert it to TTML or SubRip first")
-    return tuple(cues_of(document))
+    return cues
 
 
 def to_model(sheet: CueSheet) -> model.ContentDocument:
