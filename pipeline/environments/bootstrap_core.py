@@ -1,8 +1,8 @@
-"""Makes the core environment, in which the orchestrator runs. The wrapper `reel` calls it as a module,
-before any of our dependencies exist: standard library only, as is the one module of ours that it imports.
+"""Build the core environment, in which the orchestrator runs.
 
-pip is the machine's own and installs by hash from the committed lock. The environment is made without a pip of its
-own, because some systems ship Python without `ensurepip`; the lock brings one.
+The wrapper `reel` runs this module before any of our dependencies exist, so it uses the standard library only, and so
+does the one module of ours that it imports. The machine's own pip installs the committed lock by its hashes. The
+environment is made without pip, because some systems ship Python without `ensurepip`; the lock has one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from pipeline.environments.package_index import complaint, index_environment, pip_command, way_out
+from pipeline.environments.package_index import certificate_hint, failure_reason, index_environment, pip_command
 
 EXIT_MISSING = 5
 _MACHINES = {"linux": ("x86_64", "aarch64"), "darwin": ("arm64",), "win32": ("AMD64",)}  # as the locks have them
@@ -30,7 +30,7 @@ _ROSETTA = (
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine as this Python sees it: under emulation, the emulated one."""
+    """The machine as this Python sees it, which under emulation is the emulated one."""
 
     system: str
     machine: str
@@ -44,9 +44,9 @@ def this_machine() -> Machine:
 
 
 def unsupported(machine: Machine) -> tuple[str, str] | None:
-    """Return why no lock holds packages for a machine, and the way out; None if they do.
+    """Return the error and the hint for a machine that the locks have no packages for; None if they have.
 
-    pip would install nothing there and report success, because every requirement is for another machine.
+    On such a machine pip would install nothing and report success, because every requirement is for another one.
     """
     supported = "Linux (x86_64, aarch64), macOS 14 or newer (arm64) and Windows (AMD64)"
     if machine.machine not in _MACHINES.get(machine.system, ()):
@@ -87,7 +87,10 @@ def main(root: Path) -> int:
             print("setting up reel: the core environment", file=sys.stderr, flush=True)
             shutil.rmtree(core, ignore_errors=True)
             if why := _build(root, core, python, lock):
-                hint = way_out(why, "./reel doctor") or "`python3 -m pip --version` must work and reach a package index"
+                hint = (
+                    certificate_hint(why, "./reel doctor")
+                    or "`python3 -m pip --version` must work and reach a package index"
+                )
                 return _fail(f"the core environment could not be made: {why} [core.build]", hint)
             shutil.copyfile(lock, marker)  # last: without it the environment counts as not built
         except OSError as error:
@@ -96,9 +99,9 @@ def main(root: Path) -> int:
 
 
 def _build(root: Path, core: Path, python: Path, lock: Path) -> str:
-    """Make the environment and install what the lock holds; returns why that failed, or nothing."""
-    # The interpreter itself, not a name for it: `python3` may be another version tomorrow, and the environment
-    # would then find none of its packages. A version that is gone is noticed, and the environment made again.
+    """Make the environment and install the lock. Return why that failed, or an empty text."""
+    # The interpreter itself, not a link to it: `python3` may be another version tomorrow, and the environment would
+    # then find none of its packages. An interpreter that is gone is noticed, and the environment is built again.
     interpreter = os.path.realpath(sys.executable)
     install = pip_command(
         sys.executable, "--python", str(python), "install", "--require-hashes", "--no-deps",
@@ -110,12 +113,12 @@ def _build(root: Path, core: Path, python: Path, lock: Path) -> str:
             command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace"
         )
         if done.returncode:
-            return complaint(done.stdout + done.stderr)
+            return failure_reason(done.stdout + done.stderr)
     return ""
 
 
 def _out_of_reach(python: Path) -> str | None:
-    """Return the interpreter of an environment that is there, where this account may not go to it or run it."""
+    """Return the interpreter of an existing environment if this account may not reach or run it, else None."""
     if not python.is_symlink():
         return None
     target = os.path.realpath(python)
@@ -143,7 +146,7 @@ def _fail(message: str, hint: str) -> int:
 
 
 def _wait_for(guard: TextIO) -> None:
-    """Hold the file until this process ends."""
+    """Wait for the lock of the file, and hold it until this process ends."""
     if sys.platform != "win32":
         import fcntl
 

@@ -1,7 +1,7 @@
-"""One virtual environment per family, built from its committed lock: ensured, checked, found to have drifted, removed.
+"""Build, check and remove the virtual environments: one for each family, from its committed lock.
 
 A virtual environment cannot be moved, so it is built in place, under a lock, and its marker is written last: a folder
-without a marker is rubbish and is built again. The marker holds the digest of the lock it was built from.
+without a marker is incomplete and is built again. The marker holds the digest of the lock it was built from.
 """
 
 from __future__ import annotations
@@ -32,7 +32,13 @@ from pipeline.base.launcher import INSTALLED
 from pipeline.base.nvidia import VISIBLE
 from pipeline.base.project import CODE_ROOT
 from pipeline.environments.installer import install, reason_in
-from pipeline.environments.package_index import complaint, index_environment, pip_command, uv_command, way_out
+from pipeline.environments.package_index import (
+    certificate_hint,
+    failure_reason,
+    index_environment,
+    pip_command,
+    uv_command,
+)
 from pipeline.environments.torch_build import COMPILED_PARTS, LOCKED, TORCH, TorchBuild, requirements_of
 from shared.documents.base import Frozen
 from shared.environment_manager import ChildPaths, child_environment
@@ -46,27 +52,27 @@ from shared.text.timecode import span
 MARKER = "reel-environment.json"
 _LIMIT_S = 300.0  # for the import of a large library, and for a proof, before which the driver may compile code
 State = Literal["ready", "missing", "outdated", "unfinished", "broken"]
-# What a worker of the core environment imports: the group `worker` of pyproject.toml and what it depends on.
+# The packages that a worker of the core environment imports: the group `worker` of pyproject.toml with dependencies.
 WORKER_PACKAGES = frozenset({"annotated-types", "pydantic", "pydantic-core", "typing-extensions", "typing-inspection"})
 # A distribution that provides one of these would shadow our own packages in a worker.
 _OUR_PACKAGES = ("pipeline", "shared", "stages")
 
 
 class Family(Frozen):
-    """A family as `config/environments.toml` declares it. What its `reason` says is claimed again in a form that can
-    be proved: `conflicts`, `holds_back`, `without`."""
+    """A family as `config/environments.toml` declares it. `conflicts`, `holds_back` and `without` state its `reason` in
+    a form that can be checked."""
 
     reason: str
     probe: str
     python: str = "3.11"  # the oldest that its packages run on
-    conflicts: tuple[str, ...] = ()  # families that no set of versions suits together with this one
+    conflicts: tuple[str, ...] = ()  # families that cannot be resolved together with this one
     holds_back: tuple[str, ...] = ()  # families that would get older packages together with this one
     without: tuple[str, ...] = ()  # packages that its lock must not hold
     builds: tuple[str, ...] = ()  # packages without a wheel, built from their source
     absent: dict[str, tuple[str, ...]] = {}  # by system and processor: packages that have no wheel there
 
     def absent_on(self, system: str, machine: str) -> tuple[str, ...]:
-        """Return the packages of the lock that have no wheel for a system and processor, as `win32` and `AMD64`."""
+        """Return the packages of the lock that have no wheel for a system and processor, such as `win32`, `AMD64`."""
         return self.absent.get(f"{system} {machine}", ())
 
     @property
@@ -77,7 +83,7 @@ class Family(Frozen):
 
 @dataclass(frozen=True)
 class EnvironmentStatus:
-    """A family on this machine. `detail` says what is wrong when it is not ready."""
+    """The state of a family on this machine. `detail` says what is wrong if it is not ready."""
 
     family: str
     state: State
@@ -98,8 +104,8 @@ def load_families(path: Path) -> dict[str, Family]:
 
 
 class Environments:
-    """The environments of one project. `core` is the one this very process runs in; `torch` is the build of torch
-    that environments with torch get on this machine."""
+    """The environments of one project. `core` is the environment of this process; `torch` is the build of torch that
+    environments with torch get on this machine."""
 
     def __init__(
         self, root: Path, locks: Path, cache: Path, families: Mapping[str, Family], torch: TorchBuild = LOCKED
@@ -125,8 +131,8 @@ class Environments:
     def digest(self, family: str) -> str:
         """Return the environment's part of a result key: a digest of its lock and the interpreter's minor version.
 
-        Of the core environment only what a worker imports counts: a new version of the installer or of the command
-        line's libraries changes no result.
+        Of the core environment only the packages of workers count: a new version of the installer, or of a library of
+        the command line, does not change results.
         """
         lock = self._lock(family).read_text(encoding="utf-8")
         if family == CORE_ENVIRONMENT:
@@ -135,7 +141,7 @@ class Environments:
         return hashlib.sha256((lock + python).encode()).hexdigest()
 
     def version(self, family: str, package: str) -> str | None:
-        """Return the version of a package in a family's lock; None where it is not there."""
+        """Return the version of a package in a family's lock; None if the lock does not hold it."""
         for name, text in requirements_of(self._lock(family).read_text(encoding="utf-8")):
             if name == package:
                 return text.split()[0].partition("==")[2]
@@ -165,7 +171,7 @@ class Environments:
         return self._folder(family) / "lib" / version / "site-packages"
 
     def status(self, family: str) -> EnvironmentStatus:
-        """Return the state of a family, from its marker: milliseconds."""
+        """Return the state of a family, from its marker. Takes milliseconds."""
         folder = self._folder(family)
         if family == CORE_ENVIRONMENT:
             return EnvironmentStatus(family, "ready", folder)
@@ -189,22 +195,22 @@ class Environments:
         return EnvironmentStatus(family, "ready", folder)
 
     def check(self, family: str) -> EnvironmentStatus:
-        """Return the status, and try the family's own import in its interpreter, which takes seconds."""
+        """Return the status after importing the family's packages in its interpreter. Takes seconds."""
         status = self.status(family)
         if status.state != "ready" or family == CORE_ENVIRONMENT:
             return status
-        if why := self._fails(family, "-I", f"import {self._families[family].probe}"):
+        if why := self._run_code(family, "-I", f"import {self._families[family].probe}"):
             return EnvironmentStatus(family, "broken", status.folder, f"`import {self._families[family].probe}`: {why}")
         return status
 
     def prove(self, family: str, library: str, device: DeviceKind = "cuda", card: str = "") -> str:
-        """Have a library compute something small on the card with this UUID. Return why it cannot, or nothing. Takes
-        seconds."""
+        """Have a library compute something small on the card with this UUID. Return why it cannot, or an empty text.
+        Takes seconds."""
         code = f"from stages.toolkit.card.{library} import prove; prove({device!r})"
-        return self._fails(family, "-P", code, {VISIBLE: card} if card else {})
+        return self._run_code(family, "-P", code, {VISIBLE: card} if card else {})
 
-    def _fails(self, family: str, isolation: str, code: str, variables: Mapping[str, str] = {}) -> str:
-        """Return the last thing that a program says that ends in failure; nothing where it succeeds."""
+    def _run_code(self, family: str, isolation: str, code: str, variables: Mapping[str, str] = {}) -> str:
+        """Run code in a family's interpreter. Return the last line that it prints if it fails, else an empty text."""
         with tempfile.TemporaryDirectory() as scratch:  # some libraries write into the home folder on import
             places = ChildPaths(CODE_ROOT, Path(scratch), (), Path(scratch))
             try:
@@ -220,9 +226,23 @@ class Environments:
         return (done.stderr.strip().splitlines() or ["no message"])[-1] if done.returncode else ""
 
     def ensure(self, family: str, emit: Emit, *, offline: bool = False) -> None:
-        """Make the family usable; does nothing when it is. Raises `Missing`."""
+        """Build the family's environment unless it is ready. Raises `Missing`."""
         if self.status(family).state == "ready":
             return
+        self._require_support(family)
+        self._require_writable(family)
+        with FileLock(self._root / f"{family}.lock"):
+            if self.status(family).state == "ready":  # another process built it while we waited
+                return
+            started = time.monotonic()
+            emit(events.SetupStarted(f"environment {family}"))
+            shutil.rmtree(self._folder(family), ignore_errors=True)
+            (self._root / f"{family}.log").unlink(missing_ok=True)
+            self._build(family, emit, offline)
+            emit(events.SetupFinished(f"environment {family}", time.monotonic() - started))
+
+    def _require_support(self, family: str) -> None:
+        """Raise `Missing` if the family's packages do not run with this Python or on this machine."""
         if not self._families[family].runs_here:
             raise Missing(
                 "environment.python",
@@ -239,19 +259,9 @@ class Environments:
                 f"package of {', '.join(absent)} for it",
                 hint="on Windows, run reel in WSL; elsewhere, use another backend, or a machine with Linux on x86-64",
             )
-        self._require_writable(family)
-        with FileLock(self._root / f"{family}.lock"):
-            if self.status(family).state == "ready":  # another process built it while we waited
-                return
-            started = time.monotonic()
-            emit(events.SetupStarted(f"environment {family}"))
-            shutil.rmtree(self._folder(family), ignore_errors=True)
-            (self._root / f"{family}.log").unlink(missing_ok=True)
-            self._build(family, emit, offline)
-            emit(events.SetupFinished(f"environment {family}", time.monotonic() - started))
 
     def _require_writable(self, family: str) -> None:
-        """Have the folder of all environments. Raises `Missing` where this account may not build in it."""
+        """Create the folder of all environments. Raises `Missing` if this account may not build in it."""
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             why = "" if os.access(self._root, os.W_OK) else "Permission denied"
@@ -267,9 +277,9 @@ class Environments:
             )
 
     def download(self, family: str, folder: Path) -> None:
-        """Put the wheels of a family for this platform and Python into `folder`, by its lock. Raises `Missing`.
+        """Download the wheels of a family's lock for this platform and Python into `folder`. Raises `Missing`.
 
-        pip does it, since uv has no such command, and its cache holds unpacked packages that no hash can prove.
+        pip does it, since uv has no such command, and uv's cache holds unpacked packages that no hash can prove.
         """
         command = pip_command(
             sys.executable, "download", "--no-deps", "--only-binary=:all:", "--require-hashes",
@@ -280,38 +290,37 @@ class Environments:
             errors="replace", stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if done.returncode:
-            why = complaint(done.stdout + done.stderr)
+            why = failure_reason(done.stdout + done.stderr)
             raise Missing(
                 "environment.download",
                 f"the packages of the environment {family} could not be downloaded: {why}",
-                hint=way_out(why, "./reel models export ...")
+                hint=certificate_hint(why, "./reel models export ...")
                 or "check that pip can reach a package index, or omit `--with-environments`",
             )
 
     def wheel_digests(self) -> frozenset[str]:
-        """Return the sha256 of every package that some lock holds, the core environment's included."""
+        """Return the sha256 of every package in any of the locks, including that of the core environment."""
         texts = (self._lock(family).read_text(encoding="utf-8") for family in (CORE_ENVIRONMENT, *self._families))
         return frozenset(digest for text in texts for digest in re.findall(r"--hash=sha256:([0-9a-f]{64})", text))
 
     def remove(self, family: str) -> bool:
-        """Delete a family's environment; False when there was none."""
+        """Delete a family's environment, and return whether there was one."""
         folder = self._folder(family)
         if family == CORE_ENVIRONMENT or not folder.exists():
             return False
         with FileLock(self._root / f"{family}.lock"):
-            (folder / MARKER).unlink(
-                missing_ok=True
-            )  # first, so that an interrupted removal does not count as an environment
+            # The marker first, so that an interrupted removal does not count as an environment.
+            (folder / MARKER).unlink(missing_ok=True)
             shutil.rmtree(folder)
         return True
 
     def _build(self, family: str, emit: Emit, offline: bool) -> None:
         folder, lock = self._folder(family), self._lock(family).read_text(encoding="utf-8")
         asked, torch = self._torch.name(lock), self._torch if self._torch.name(lock) else LOCKED
-        made = uv_command("venv", "--no-config", "--no-project", "--python", sys.executable, str(folder))
-        self._install(made, family, emit)
+        make = uv_command("venv", "--no-config", "--no-project", "--python", sys.executable, str(folder))
+        self._install(make, family, emit)
         try:
-            self._fill(family, torch, lock, emit, offline)
+            self._install_lock(family, torch, lock, emit, offline)
         except Missing as error:
             if not torch.backend:
                 raise  # an archive brings the locked build, so without a network that one is tried too
@@ -319,7 +328,7 @@ class Environments:
             text = f"torch's own index gave no {kind} ({error.message}), so the locked one is installed"
             emit(events.Notice(f"environment {family}", None, text))
             torch = LOCKED
-            self._fill(family, torch, lock, emit, offline)
+            self._install_lock(family, torch, lock, emit, offline)
         for name in _OUR_PACKAGES:
             if (self.site_packages(family) / name).exists():
                 raise Missing(
@@ -331,8 +340,8 @@ class Environments:
             marker |= {"asked": asked, TORCH: str(torch.name(lock))}
         write_atomically(folder / MARKER, json.dumps(marker).encode())
 
-    def _fill(self, family: str, torch: TorchBuild, lock: str, emit: Emit, offline: bool) -> None:
-        """Install what the lock holds, with `torch` in place of the locked one."""
+    def _install_lock(self, family: str, torch: TorchBuild, lock: str, emit: Emit, offline: bool) -> None:
+        """Install the packages of the lock, with `torch` in place of the locked build."""
         with tempfile.TemporaryDirectory(dir=self._root, prefix=f".{family}-") as scratch:
             wanted = Path(scratch) / "lock.txt"
             wanted.write_text(torch.lock(lock), encoding="utf-8")
@@ -363,12 +372,12 @@ class Environments:
             raise Missing(
                 "environment.build",
                 f"the environment {family} could not be built: {why}",
-                hint=way_out(why, again) or f"correct that, then run `{again}`",
+                hint=certificate_hint(why, again) or f"correct that, then run `{again}`",
                 log=log,
             )
 
     def _marker(self, family: str) -> dict[str, str] | None:
-        """Return what an environment was built from; None where the build did not end."""
+        """Return what an environment was built from; None if the build did not finish."""
         try:
             marker: dict[str, str] = json.loads((self._folder(family) / MARKER).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -391,5 +400,5 @@ class Environments:
 
 
 def wheel_folder(cache: Path) -> Path:
-    """Return the folder for packages from an archive, until an environment is built from them."""
+    """Return the folder for packages from an archive, from which environments are built."""
     return cache / "wheels"

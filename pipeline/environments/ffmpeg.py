@@ -1,7 +1,7 @@
-"""ffmpeg for the stages: the machine's own when it is new enough, else the one in a wheel, always by the name `ffmpeg`.
+"""Choose the ffmpeg of the stages: the machine's own if it is new enough, else the one in a wheel.
 
-A child gets a folder on its PATH in which `ffmpeg` is the one that was chosen, so that a stage can call it by name
-and no other can slip in.
+A child gets a folder on its PATH in which `ffmpeg` is the chosen program, so that a stage can call it by this name and
+gets no other one.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ FFMPEG = "ffmpeg"
 OLDEST = (5, 1)
 _WHEEL = FFMPEG  # the family that carries the program
 _WINDOWS = os.name == "nt"
-_PATIENCE_S = 30.0  # for one file: a disk that sleeps may have to wake first
-# The libraries that burning in subtitles needs, each with the filter or encoder that it brings. Homebrew builds ffmpeg
-# without the first, Fedora without the second.
+_TIMEOUT_S = 30.0  # for one file: a disk that sleeps may have to wake first
+# The libraries that burning in subtitles needs, each with the filter or encoder that it provides. Homebrew builds
+# ffmpeg without the first, Fedora without the second.
 _PARTS = {"libass": "ass", "libx264": "libx264"}
 # Of the container, and of the first packet of its sound as `framecrc` writes it.
 _START = re.compile(r"start: (-?\d+\.\d+)")
@@ -51,14 +51,14 @@ class Tool:
 
 
 class Build(Frozen):
-    """A program called ffmpeg. `version` is like `5.1.9-0+deb12u1`, and empty if the program is not ffmpeg."""
+    """What a program called ffmpeg says of itself. `version` is like `5.1.9-0+deb12u1`, empty if it is not ffmpeg."""
 
     version: str
     lacks: tuple[str, ...] = ()  # libraries that it was built without
 
 
 class Builds(Document):
-    """`tools/builds.json`: what each program said of itself, by its path, size and time of change."""
+    """Content of `tools/builds.json`: the build of each program, by its path, size and time of change."""
 
     builds: dict[str, Build] = {}
 
@@ -72,11 +72,11 @@ class Tools:
         self._cache, self._environments, self._path, self._wanted = cache, environments, path, wanted
 
     def choose(self) -> Tool:
-        """Choose the ffmpeg that stages get. Its version is asked once and remembered by the program's identity.
+        """Choose the ffmpeg that stages get. A program is asked for its version once, and again when it has changed.
 
-        The machine's own is taken first, because it saves 70 MB, unless it lacks what burning in subtitles needs. A
-        setting names the other one, for what one of the two cannot read. No stage goes over to the other by itself: the
-        version is part of the results' keys.
+        The machine's own is preferred, because it saves 70 MB, unless it lacks what burning in subtitles needs. The
+        setting `ffmpeg` chooses the other one, for a file that one of the two cannot read. A stage never changes to the
+        other by itself, because the version is part of the results' keys.
         """
         found = shutil.which(FFMPEG, path=self._path) if self._path and self._wanted != "own" else None
         if found:
@@ -96,16 +96,16 @@ class Tools:
         return Tool(f"wheel {digest[:12]}", "the imageio-ffmpeg wheel", _WHEEL, None)
 
     def program(self, tool: Tool) -> Path:
-        """Return the program itself. Raises `Missing` where it is not set up."""
+        """Return the path of the program. Raises `Missing` if it is not set up."""
         return tool.program or self._program_in_wheel()
 
     def describe(self, tool: Tool, media: Path) -> str:
-        """Return ffmpeg's description of a file, a line for each track; an empty text where it does not answer. Raises
+        """Return ffmpeg's description of a file, with a line for each track, or an empty text if ffmpeg fails. Raises
         `Missing`."""
         return self._ask(tool, media, [])
 
     def _ask(self, tool: Tool, media: Path, arguments: Sequence[str]) -> str:
-        """Return everything that ffmpeg prints about a file; an empty text where it does not answer."""
+        """Return everything that ffmpeg prints about a file; an empty text if it does not run or takes too long."""
         guards = ["-protocol_whitelist", "file", "-format_whitelist", ",".join(FORMATS)]
         command = [str(self.program(tool)), "-nostdin", "-hide_banner", *guards, "-i", f"file:{media.absolute()}"]
         try:
@@ -114,14 +114,14 @@ class Tools:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                timeout=_PATIENCE_S,
+                timeout=_TIMEOUT_S,
             )
         except (OSError, subprocess.TimeoutExpired):
             return ""
         return asked.stdout.decode(errors="replace")
 
     def sound_delay_ms(self, tool: Tool, media: Path) -> int:
-        """Return how much later than the file itself its first sound begins; 0 where ffmpeg does not tell.
+        """Return by how many milliseconds the sound begins later than the file; 0 if ffmpeg does not tell.
 
         A program that extracts the sound loses this silence. Raises `Missing`.
         """
@@ -134,10 +134,10 @@ class Tools:
         return max(first_ms - round(float(start[1]) * 1000), 0)
 
     def folder(self, tool: Tool) -> Path:
-        """Return the folder to put on a child's PATH; made when it is not there.
+        """Return the folder to put on a child's PATH, which is created if it is missing.
 
-        Windows allows few accounts to make links. There, the machine's own program is taken from its own folder,
-        because a copy would lack the libraries beside it, and the wheel's program is copied once.
+        Windows allows few accounts to create links. There, the machine's own program is used in its own folder, because
+        a copy would lack the libraries beside it, and the program of the wheel is copied.
         """
         program = self.program(tool)
         if _WINDOWS and tool.program:
@@ -156,7 +156,7 @@ class Tools:
         return folder
 
     def ensure(self, tool: Tool, emit: Emit, *, offline: bool) -> None:
-        """Have the tool at hand. Raises `Missing`."""
+        """Set up the tool if it is missing. Raises `Missing`."""
         if tool.family:
             self._environments.ensure(tool.family, emit, offline=offline)
 
@@ -171,24 +171,26 @@ class Tools:
         )
 
     def _build_of(self, program: Path) -> Build:
-        """Return what a program says of itself. It is asked once and remembered by the program's identity."""
+        """Return what a program says of itself. The answer is remembered by the program's path, size and time."""
         status = program.stat()
         identity = f"{program} {status.st_size} {status.st_mtime_ns}"
-        memory = self._cache / "tools" / "builds.json"
-        known = _read(memory)
+        file = self._cache / "tools" / "builds.json"
+        known = _read(file)
         if identity not in known.builds:
             known = Builds(builds={**known.builds, identity: _ask_program(program, identity)})
-            if self._cache.is_dir():  # a look at a folder that is not set up leaves nothing in it
-                with contextlib.suppress(OSError):  # a memory only; another account's folder may be for reading
-                    memory.parent.mkdir(exist_ok=True)
-                    known.write(memory)
+            if self._cache.is_dir():  # nothing is created in a project that is not set up
+                with contextlib.suppress(OSError):  # it only saves time; the folder of another account is read-only
+                    file.parent.mkdir(exist_ok=True)
+                    known.write(file)
         return known.builds[identity]
 
 
 @cache
 def _ask_program(program: Path, identity: str) -> Build:
-    """Ask a program, which `identity` tells from a later one in its place, for its version and its libraries. A process
-    asks once, also where it may not write to the cache: the three answers take a quarter of a second."""
+    """Ask a program for its version and its libraries. `identity` distinguishes it from a later program at its path.
+
+    Cached also within a process, because the cache on the disk may be read-only: the three answers take 0.25 s.
+    """
     match = _VERSION.match(_answer(program, "-version"))
     version = "".join((match[1], ".", match[2], match[3])) if match else ""
     parts = _answer(program, "-hide_banner", "-filters") + _answer(program, "-hide_banner", "-encoders")
@@ -196,7 +198,7 @@ def _ask_program(program: Path, identity: str) -> Build:
 
 
 def _answer(program: Path, *arguments: str) -> str:
-    """Return what a program prints; an empty text if it does not run, or not to its end."""
+    """Return what a program prints; an empty text if it does not run or takes too long."""
     try:
         asked = subprocess.run(
             [program, *arguments],
@@ -213,8 +215,8 @@ def _answer(program: Path, *arguments: str) -> str:
 
 def _is_copy(copy: Path, program: Path) -> bool:
     """Tell whether a file is the copy of the program that `shutil.copy2` made: it keeps size and time."""
-    ours, theirs = copy.stat(), program.stat()
-    return (ours.st_size, int(ours.st_mtime)) == (theirs.st_size, int(theirs.st_mtime))
+    copied, original = copy.stat(), program.stat()
+    return (copied.st_size, int(copied.st_mtime)) == (original.st_size, int(original.st_mtime))
 
 
 def _numbers(version: str) -> tuple[int, int]:

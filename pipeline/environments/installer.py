@@ -1,4 +1,4 @@
-"""An installer at work: its words go to a log, and what it says of packages that come becomes events."""
+"""Run the installer of packages: its output goes to a log, and its lines about downloads become events."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from pipeline.base import events
 from pipeline.base.events import Emit
 
-# uv says so of packages that are not in its cache and take a while.
-_COMES = re.compile(r"\s*Downloading (?P<package>\S+) \((?P<size>[\d.]+)(?P<unit>[KMG]?i?B)\)")
-_CAME = re.compile(r"\s*Downloaded (?P<package>\S+)")
-# How uv tells of a failure: one error, what caused it, what caused that, and hints.
+# uv prints these lines for large packages that are not in its cache.
+_DOWNLOADING = re.compile(r"\s*Downloading (?P<package>\S+) \((?P<size>[\d.]+)(?P<unit>[KMG]?i?B)\)")
+_DOWNLOADED = re.compile(r"\s*Downloaded (?P<package>\S+)")
+# uv reports a failure as an error, its cause, the cause of that, and so on, with hints.
 _ERROR = re.compile(r"^(?:error:| *×)", re.MULTILINE)
 _CAUSE = re.compile(r"^ *(?:cause:|Caused by:|[╰├]─▶)", re.MULTILINE)
 _HINT = re.compile(r"^[ │]*hint:", re.MULTILINE)
@@ -22,7 +22,7 @@ _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 def install(command: Sequence[str], variables: Mapping[str, str], log: Path, what: str, emit: Emit) -> bool:
-    """Run uv and append what it says to `log`; whether it succeeded."""
+    """Run uv, append its output to `log`, and return whether it succeeded."""
     with (
         open(log, "a", encoding="utf-8") as kept,
         subprocess.Popen(
@@ -30,14 +30,14 @@ def install(command: Sequence[str], variables: Mapping[str, str], log: Path, wha
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         ) as installer,
     ):  # fmt: skip
-        packages = Packages(what, emit)
+        downloads = _DownloadTracker(what, emit)
         try:
             for line in installer.stdout or ():
                 kept.write(line)
-                packages.hear(line)
+                downloads.read_line(line)
             return installer.wait() == 0
         finally:
-            installer.kill()  # one that works on: an interrupt may have come to us alone
+            installer.kill()  # it may still run: an interrupt may have reached this process alone
 
 
 def reason_in(log: Path) -> str:
@@ -58,8 +58,8 @@ def _paragraph(text: str) -> str:
     return " ".join(line.strip(" │") for line in lines)
 
 
-class Packages:
-    """The packages that are coming, read from uv's output line by line."""
+class _DownloadTracker:
+    """Reads uv's output line by line, and reports the packages that it downloads."""
 
     def __init__(self, what: str, emit: Emit) -> None:
         self._what, self._emit = what, emit
@@ -67,13 +67,13 @@ class Packages:
         self._begun: dict[str, float] = {}
         self._done = 0
 
-    def hear(self, line: str) -> None:
-        """Read a line."""
-        if match := _COMES.match(line):
+    def read_line(self, line: str) -> None:
+        """Read a line, and emit the events for it."""
+        if match := _DOWNLOADING.match(line):
             size = round(float(match["size"]) * _UNITS.get(match["unit"], 1))
             self._sizes[match["package"]], self._begun[match["package"]] = size, time.monotonic()
             self._emit(events.PackageStarted(self._what, match["package"], size))
-        elif (match := _CAME.match(line)) and match["package"] in self._begun:
+        elif (match := _DOWNLOADED.match(line)) and match["package"] in self._begun:
             package = match["package"]
             self._done += self._sizes[package]
             seconds = time.monotonic() - self._begun.pop(package)

@@ -1,11 +1,11 @@
-"""How pip and uv reach a package index: by the user's own way there, and under no other of the user's settings.
+"""Let pip and uv reach a package index as the user has configured it, and ignore all other settings of the user.
 
-Installers get the index, the proxy and the certificates that the user has told pip of, in a file or in a variable, and
-uv gets those of pip where the user has told uv nothing. Settings that would install elsewhere (`target`, `prefix`,
-`user`), or refuse or replace what a lock holds (`constraint`, `no-binary`, `exclude-newer`), do not reach them: a
-package is what its lock says, and it lies in the environment that reel makes.
+Installers get the index, the proxy and the certificates that the user has configured for pip, in a file or in a
+variable; uv gets those of pip if the user has configured nothing for uv. Settings that would install elsewhere
+(`target`, `prefix`, `user`), or that would refuse or replace what a lock holds (`constraint`, `no-binary`,
+`exclude-newer`), do not reach them: a package is what its lock says, in the environment that reel makes.
 
-`setup_core` calls this before any of our dependencies exist: standard library only, and it imports nothing of ours.
+`bootstrap_core` calls this before any of our dependencies exist: standard library only, and no import of ours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Settings of pip that say how an index is reached; `timeout` has an older name.
+# Settings of pip for reaching an index; `timeout` has an older name.
 _PIP_KEEPS = {
     "index-url", "pypi-url", "extra-index-url", "no-index", "find-links", "trusted-host", "proxy", "cert",
     "client-cert", "timeout", "default-timeout", "retries", "resume-retries", "keyring-provider", "use-feature",
@@ -32,19 +32,19 @@ _UV_KEEPS = (
 )  # fmt: skip
 _UV_INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_NO_INDEX")
 _UV_STORES = ("UV_SYSTEM_CERTS", "UV_NATIVE_TLS")
-# A build of a package runs that package's own code. Keys of language models, tokens of hubs and passwords are not for
-# it; those of indexes are, and those by which helpers of pip and uv (`keyring`) log in at a provider's index.
+# A build of a package runs that package's own code, which must not see keys of language models, tokens of hubs and
+# passwords. It may see those of indexes, and those with which helpers of pip and uv (`keyring`) log in to an index.
 _SECRET = re.compile(r"(?:^|_)(?:API_?KEY|KEY|TOKEN|PAT|SECRET|PASSWORD|PASSWD|PASSPHRASE)S?$", re.IGNORECASE)
 _LOGS_IN = re.compile(r"^(?:PIP|UV|AWS|AZURE|ARTIFACTS|CODEARTIFACT|VSS)_(?!.*API_?KEY)", re.IGNORECASE)
-# An interpreter or an environment of the user's, and what would change how the installer's own Python works.
+# Variables that name an interpreter or environment of the user, or that change how the installer's Python works.
 _MISLEADING = ("PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV", "REEL_")
-# Where systems keep the certificates that they trust in one file.
+# The files in which systems keep the certificates that they trust.
 SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem",
 )  # fmt: skip
 _SETTING = re.compile(r"^(?P<section>[^.\s]+)\.(?P<name>[\w-]+)=(?P<value>'.*'|\".*\")$")
-_SECTIONS = ("global", "download", "install")  # the later one counts
+_SECTIONS = ("global", "download", "install")  # a later section overrides an earlier one
 _CERTIFICATE = re.compile(r"certificate|CERTIFICATE_VERIFY_FAILED|UnknownIssuer|No CA certificates", re.IGNORECASE)
 _NOT_VERIFIED = re.compile(r"certificate verify failed(?:: [^'\"()]+)?", re.IGNORECASE)
 _NO_CONNECTION = re.compile(r"connection broken by '\w+\(.*?(?:object at 0x\w+>: |, |')(?P<why>[^'\"]+?)['\")]*': /")
@@ -53,7 +53,7 @@ Variables = Mapping[str, str]
 
 
 def pip_command(python: str | Path, *arguments: str) -> list[str]:
-    """Return the command for this interpreter's pip. It imports no file of the current folder, such as `logging.py`."""
+    """Return the command for this interpreter's pip. It does not import files of the current folder (`logging.py`)."""
     return [str(python), "-P", "-m", "pip", *arguments]
 
 
@@ -63,13 +63,13 @@ def uv_command(*arguments: str) -> list[str]:
 
 
 def index_environment(cache_root: Path, parent: Variables, python: str | Path = sys.executable) -> dict[str, str]:
-    """Return the environment of pip and uv, with what this interpreter's pip finds in the user's files. Starts pip
-    once."""
+    """Return the environment of pip and uv, with the settings that this interpreter's pip finds in the user's files.
+    Starts pip once."""
     return installer_environment(cache_root, parent, pip_settings(python, parent))
 
 
 def pip_settings(python: str | Path, parent: Variables) -> dict[str, str]:
-    """Return the settings for reaching an index in the user's and the system's pip files; none where pip cannot list
+    """Return the settings for reaching an index from the user's and the system's pip files; none if pip cannot list
     them."""
     environ = {name: value for name, value in _kept(parent).items() if not name.upper().startswith("PIP_")}
     environ |= {name: value for name, value in parent.items() if name.upper() == "PIP_CONFIG_FILE"}
@@ -88,9 +88,8 @@ def pip_settings(python: str | Path, parent: Variables) -> dict[str, str]:
 def installer_environment(
     cache_root: Path, parent: Variables, settings: Variables, bundles: Sequence[str] = SYSTEM_BUNDLES
 ) -> dict[str, str]:
-    """Return the environment of pip and uv: the user's own, without secrets, with our caches, and of both their
-    settings only what concerns the way to an index. `settings` are those of pip's files; a variable goes before a
-    file."""
+    """Return the environment of pip and uv: the user's own, without secrets, with our caches, and with only those of
+    their settings that concern reaching an index. `settings` are those of pip's files, which variables override."""
     kept = _kept(parent)
     variables = {
         name: value for name, value in kept.items() if not name.upper().startswith(("PIP_", "UV_"))
@@ -105,14 +104,14 @@ def installer_environment(
         pip, "cert"
     )
     variables |= _for_uv(variables, pip, cert, bundle)
-    # pip before 24.2 knows nothing of the system's store, and none of SSL_CERT_FILE.
+    # pip before 24.2 uses neither the system's store nor SSL_CERT_FILE.
     pip["cert"] = cert or pip.get("cert") or (bundle if sys.platform != "darwin" else None) or ""
     variables |= {f"PIP_{name.upper().replace('-', '_')}": value for name, value in pip.items() if value}
     return variables | {
         "UV_CACHE_DIR": str(cache_root / "uv"),  # on the environments' own disk, so that files are linked, not copied
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_NO_PROGRESS": "1",
-        "PIP_CONFIG_FILE": os.devnull,  # read already; an empty variable would not undo a `target` that stands there
+        "PIP_CONFIG_FILE": os.devnull,  # read already; an empty variable would not undo a `target` in the file
         "PIP_CACHE_DIR": str(cache_root / "pip"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
@@ -121,9 +120,9 @@ def installer_environment(
     }
 
 
-def complaint(output: str) -> str:
-    """Return why pip failed, in one line, by all that it said: a certificate or a connection that it has only warned
-    of goes before its last error, which is then that there is no such package."""
+def failure_reason(output: str) -> str:
+    """Return why pip failed, in one line of its output. A certificate or a connection of which it only warned is the
+    cause of its last error, that there is no such package."""
     if broken := _NOT_VERIFIED.search(output):
         return " ".join(broken[0].split())
     errors = [line.removeprefix("ERROR: ").strip() for line in output.splitlines() if line.startswith("ERROR")]
@@ -132,7 +131,7 @@ def complaint(output: str) -> str:
     return f"{last}: {broken['why']}" if broken else last
 
 
-def way_out(reason: str, command: str = "") -> str | None:
+def certificate_hint(reason: str, command: str = "") -> str | None:
     """Return the hint for a refused certificate, with the `command` to try then; None for other reasons."""
     if not _CERTIFICATE.search(reason):
         return None
@@ -144,7 +143,7 @@ def way_out(reason: str, command: str = "") -> str | None:
 
 
 def _kept(parent: Variables) -> dict[str, str]:
-    """Return the variables without secrets and without those that lead an installer astray."""
+    """Return the variables without secrets, and without those that would change how an installer works."""
     return {
         name: value
         for name, value in parent.items()
@@ -153,13 +152,13 @@ def _kept(parent: Variables) -> dict[str, str]:
 
 
 def _option(variable: str) -> str:
-    """Return pip's name of the setting that a variable stands for; empty if the variable is not pip's."""
+    """Return pip's name of the setting that a variable sets; empty if the variable is not pip's."""
     name = variable.upper()
     return name.removeprefix("PIP_").lower().replace("_", "-") if name.startswith("PIP_") else ""
 
 
 def _for_uv(variables: Variables, pip: Variables, cert: str | None, bundle: str | None) -> dict[str, str]:
-    """Return the variables that hand pip's settings to uv, which reads none of them, where the user told uv nothing."""
+    """Return the variables that pass pip's settings to uv, as far as the user has configured nothing for uv."""
     settings: dict[str, str] = {}
     if not any(variables.get(name) for name in _UV_INDEXES):
         if pip.get("no-index", "").lower() in {"1", "true", "yes", "y", "on", "t"}:
@@ -178,7 +177,7 @@ def _for_uv(variables: Variables, pip: Variables, cert: str | None, bundle: str 
     settings = {name: value for name, value in settings.items() if value and name not in own}
     if cert:
         settings["SSL_CERT_FILE"] = cert
-    # Without a store uv refuses to start with it, and has certificates of its own.
+    # Without a store, uv refuses to start with this variable, and it brings certificates of its own.
     if not any(variables.get(name) for name in _UV_STORES) and (bundle or sys.platform in {"darwin", "win32"}):
         settings["UV_SYSTEM_CERTS"] = "1"
     return settings
@@ -190,13 +189,13 @@ def _existing(values: Variables, *names: str) -> str | None:
 
 
 def _first_file(paths: Sequence[str]) -> str | None:
-    # `pathlib` would raise where there is no home folder, and where a folder on the way may not be read.
-    whole = (os.path.expanduser(path) for path in paths)  # noqa: PTH111
-    return next((path for path in whole if os.path.isfile(path)), None)  # noqa: PTH113
+    # `pathlib` would raise without a home folder, and for a path below a folder that may not be read.
+    expanded = (os.path.expanduser(path) for path in paths)  # noqa: PTH111
+    return next((path for path in expanded if os.path.isfile(path)), None)  # noqa: PTH113
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Become uv with these arguments and the variables that reach the user's index. `scripts/test` calls it."""
+    """Replace this process by uv with these arguments and the user's index. `scripts/test` calls it."""
     command = uv_command("--quiet", "--no-config", *arguments)
     os.execve(command[0], command, index_environment(Path(".cache").resolve(), os.environ))
 

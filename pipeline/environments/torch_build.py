@@ -1,9 +1,9 @@
-"""Choose the build of torch for an environment, and the packages of its lock that it then does not need.
+"""Choose the build of torch for an environment, and the packages of its lock that the build does not need.
 
-The locks hold the build that needs NVIDIA's libraries: about 4 GB more than a machine without such a card has any use
-for. There, a processor-only build takes its place. It comes from a folder of wheels where the user has one, else from
-torch's own index of such builds, whose address uv knows. On 64-bit PCs with Windows it is the other way round: what is
-locked is for processors, and torch's own index has the build for cards. Elsewhere there is one build only.
+The locks hold the build that needs NVIDIA's libraries, 4 GB that are of no use on a machine without such a card. There,
+a processor-only build takes its place: from a folder of wheels if the user has one, else from torch's own index of such
+builds, whose address uv knows. On 64-bit PCs with Windows it is the other way round: the locked build is for
+processors, and torch's own index has the build for cards. On other machines there is only one build.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ TORCH = "torch"
 _CUDA = "cu128"  # the CUDA of the locked build
 _ON_TORCH_INDEX = ("torch", "torchaudio", "torchvision")
 _NVIDIA = re.compile(r"(triton|nvidia-.*)")
-# These link what a processor-only torch does not have, and a folder with a torch in it need not hold their like.
-# Nothing that a backend calls is in them: sound is decoded by ffmpeg, and images by pillow.
+# These link libraries that a processor-only torch does not have, and a folder of wheels may have torch without them. No
+# backend calls them: sound is decoded by ffmpeg, and images by pillow.
 _LINKED_TO_TORCH = re.compile(r"(torchvision|torchcodec)")
 COMPILED_PARTS = "torchaudio/lib/*.so"
-"""torchaudio looks for these, and does without them: its resampling, features and models are Python."""
+"""Compiled parts of torchaudio, which works without them: its resampling, features and models are Python."""
 
 _WHEEL = re.compile(r"torch-(?P<version>[^-]+\+cpu)-(?P<python>cp\d+)-(?P<abi>cp\d+)-(?P<platform>.+)\.whl")
 _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)")
@@ -35,14 +35,14 @@ _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)")
 
 @dataclass(frozen=True)
 class TorchBuild:
-    """A build of torch: as locked, from one of torch's own indexes, or from a wheel at hand."""
+    """A build of torch: the locked one, one of torch's own indexes, or a wheel on this machine."""
 
     kind: Literal["locked", "cpu-index", "cpu-wheel", "cuda-index"]
     wheel: Path | None = None
 
     @property
     def backend(self) -> str:
-        """Return the name by which uv knows the index of this build; empty where it is from none of torch's own."""
+        """Return uv's name of the index of this build; empty if the build is not from torch's own indexes."""
         return {"cpu-index": "cpu", "cuda-index": _CUDA}.get(self.kind, "")
 
     def name(self, lock: str) -> str | None:
@@ -77,7 +77,7 @@ LOCKED = TorchBuild("locked")
 
 
 def choose_torch(choice: TorchChoice, has_card: bool, folders: Iterable[Path]) -> TorchBuild:
-    """Return the build for this machine. `folders` may hold a wheel; of several, the newest that fits this Python."""
+    """Return the build for this machine. Of the wheels in `folders`, the newest that fits this Python is taken."""
     if _is_pc("win32"):
         return TorchBuild("cuda-index") if has_card and choice != "cpu" else LOCKED
     if choice == "locked" or not _is_pc("linux") or (choice == "auto" and has_card):
@@ -95,7 +95,8 @@ def wheel_folders(setting: str, environ: Mapping[str, str]) -> list[Path]:
 
 def locked_version(lock: str, package: str) -> str | None:
     """Return the version of a package that a lock holds; the first where Pythons differ."""
-    begin = f"\n{lock}".find(f"\n{package}==")  # every start of a command asks this of every lock: a search, no pattern
+    # A search instead of a regular expression, since every command does this with every lock.
+    begin = f"\n{lock}".find(f"\n{package}==")
     found = _REQUIREMENT.match(lock, begin) if begin >= 0 else None
     return found["version"] if found else None
 

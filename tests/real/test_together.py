@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.base.errors import Missing
 from pipeline.base.project import CODE_ROOT, CONFIG
-from pipeline.environments.conflicts import Resolver, claims
+from pipeline.environments.conflicts import Resolver, check_reasons
 from pipeline.environments.environments import Family, load_families
 from tests.conftest import ROOT
 
@@ -16,13 +16,13 @@ RESOLVER = Resolver(CODE_ROOT / "pyproject.toml", CONFIG / "environments", ROOT 
 
 
 def test_every_declared_reason_why_a_family_is_apart_holds() -> None:
-    found = list(claims(load_families(CONFIG / "environments.toml"), RESOLVER))
+    found = list(check_reasons(load_families(CONFIG / "environments.toml"), RESOLVER))
     assert [f"{claim.family} {claim.text}: {claim.found}" for claim in found if not claim.holds] == []
 
 
 def test_a_reason_that_has_gone_is_reported() -> None:
     family = Family(reason="once they did not fit", probe="", conflicts=("lite",), holds_back=("lite",))
-    assert [(claim.text, claim.holds) for claim in claims({"llm": family}, RESOLVER)] == [
+    assert [(claim.text, claim.holds) for claim in check_reasons({"llm": family}, RESOLVER)] == [
         ("conflicts with lite", False),
         ("holds back lite", False),
     ]
@@ -31,5 +31,5 @@ def test_a_reason_that_has_gone_is_reported() -> None:
 def test_a_resolver_without_an_index_is_no_proof_of_a_conflict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_OFFLINE", "1")
     with pytest.raises(Missing) as told:
-        Resolver(RESOLVER.groups, RESOLVER.locks, tmp_path).together("llm", "lite")
+        Resolver(RESOLVER.groups, RESOLVER.locks, tmp_path).resolve_pair("llm", "lite")
     assert told.value.code == "environment.resolve"

@@ -16,7 +16,7 @@ from pipeline.cli.options.declare import Arguments
 from pipeline.cli.options.models import CheckEnvironments, EnsureEnvironments, RemoveEnvironments, WhyEnvironments
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.project import Project
-from pipeline.environments.conflicts import Resolver, Together, claims
+from pipeline.environments.conflicts import Resolution, Resolver, check_reasons
 from pipeline.environments.environments import Environments, EnvironmentStatus
 from pipeline.plan.registry import STAGES
 
@@ -69,7 +69,7 @@ def why(arguments: WhyEnvironments) -> CommandResult:
             hint="for instance `reel envs why speech transformers`",
         )
     first, second = names
-    together = resolver.together(first, second)
+    together = resolver.resolve_pair(first, second)
     text = f"{_comparison(first, second, together)}\n\nWhy they are apart:\n{table(reasons)}"
     return CommandResult(asdict(together), text)
 
@@ -107,7 +107,7 @@ def _size(folder: Path) -> int:
 
 
 def _every_reason(environments: Environments, resolver: Resolver) -> CommandResult:
-    found = list(claims(environments.families, resolver))
+    found = list(check_reasons(environments.families, resolver))
     rows = [(claim.family, claim.text, "holds" if claim.holds else "HAS GONE", claim.found) for claim in found]
     code = EXIT_OK if all(claim.holds for claim in found) else EXIT_FAILED
     return CommandResult(
@@ -115,7 +115,7 @@ def _every_reason(environments: Environments, resolver: Resolver) -> CommandResu
     )
 
 
-def _comparison(first: str, second: str, together: Together) -> str:
+def _comparison(first: str, second: str, together: Resolution) -> str:
     if together.conflict is not None:
         return f"{first} and {second} cannot share an environment. {together.conflict}"
     if not together.held_back:

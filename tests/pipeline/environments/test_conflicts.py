@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.base.project import CODE_ROOT, CONFIG
-from pipeline.environments.conflicts import Resolver, claims, newest
+from pipeline.environments.conflicts import Resolver, check_reasons, newest_versions
 from pipeline.environments.environments import Family, load_families
 
 LOCK = """\
@@ -19,8 +19,8 @@ torch-audiomentations==0.12.0 \\
 
 
 def test_a_lock_gives_each_package_once_in_its_newest_version_by_number_and_not_by_letter() -> None:
-    assert newest(LOCK) == {"numpy": "2.5.0", "torch-audiomentations": "0.12.0"}
-    assert newest("a==1.9\na==1.10\n") == {"a": "1.10"}
+    assert newest_versions(LOCK) == {"numpy": "2.5.0", "torch-audiomentations": "0.12.0"}
+    assert newest_versions("a==1.9\na==1.10\n") == {"a": "1.10"}
 
 
 def test_whisper_has_the_same_libraries_on_a_card_and_cublas_as_the_only_one_more() -> None:
@@ -28,13 +28,16 @@ def test_whisper_has_the_same_libraries_on_a_card_and_cublas_as_the_only_one_mor
     lite, on_card = (
         (CONFIG / "environments" / f"{name}.lock").read_text(encoding="utf-8") for name in ("lite", "lite-cuda")
     )
-    assert {**newest(lite), "nvidia-cublas-cu12": newest(on_card)["nvidia-cublas-cu12"]} == newest(on_card)
+    assert {
+        **newest_versions(lite),
+        "nvidia-cublas-cu12": newest_versions(on_card)["nvidia-cublas-cu12"],
+    } == newest_versions(on_card)
 
 
 def test_every_family_that_claims_to_spare_a_package_has_a_lock_without_it() -> None:
     families = load_families(CONFIG / "environments.toml")
     spared = {name: family.model_copy(update={"conflicts": (), "holds_back": ()}) for name, family in families.items()}
-    found = list(claims(spared, Resolver(CODE_ROOT / "pyproject.toml", CONFIG / "environments", Path())))
+    found = list(check_reasons(spared, Resolver(CODE_ROOT / "pyproject.toml", CONFIG / "environments", Path())))
     assert {"lite", "mlx", "llm"} <= {claim.family for claim in found}
     assert [claim for claim in found if not claim.holds] == []
 
@@ -42,7 +45,7 @@ def test_every_family_that_claims_to_spare_a_package_has_a_lock_without_it() -> 
 def test_a_claim_that_the_lock_contradicts_is_reported_with_the_version_it_holds(tmp_path: Path) -> None:
     (tmp_path / "some.lock").write_text(LOCK, encoding="utf-8")
     family = Family(reason="a test", probe="numpy", without=("numpy", "jax"))
-    wrong, right = claims({"some": family}, Resolver(tmp_path / "pyproject.toml", tmp_path, tmp_path))
+    wrong, right = check_reasons({"some": family}, Resolver(tmp_path / "pyproject.toml", tmp_path, tmp_path))
     assert (wrong.holds, wrong.found) == (False, "its lock holds numpy 2.5.0")
     assert right.holds
 

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from pipeline.base.errors import Missing
 from pipeline.environments.environments import Environments, Family
 from pipeline.environments.package_index import (
-    complaint,
+    certificate_hint,
+    failure_reason,
     index_environment,
     installer_environment,
     pip_command,
     pip_settings,
     uv_command,
-    way_out,
 )
 from pipeline.model_cache.fetch.errors import no_answer_error
 from tests.conftest import ROOT
@@ -276,11 +276,11 @@ def test_a_failure_of_pip_is_told_by_its_cause() -> None:
         "refused')': /simple/six/\n"
     )
     unknown = "WARNING: ... (Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1006)'))) - skipping\n"  # noqa: E501
-    assert complaint(nothing) == "No matching distribution found for six==1"
-    assert complaint(refused + nothing).endswith("[Errno 111] Connection refused")
-    assert complaint(unknown + nothing) == "certificate verify failed: unable to get local issuer certificate"
-    assert complaint("") == "pip gave no reason"
-    assert way_out("No space left on device") is None
+    assert failure_reason(nothing) == "No matching distribution found for six==1"
+    assert failure_reason(refused + nothing).endswith("[Errno 111] Connection refused")
+    assert failure_reason(unknown + nothing) == "certificate verify failed: unable to get local issuer certificate"
+    assert failure_reason("") == "pip gave no reason"
+    assert certificate_hint("No space left on device") is None
     assert "SSL_CERT_FILE" in (no_answer_error("https://hub/x", OSError("certificate verify failed")).hint or "")
 
 
