@@ -23,19 +23,20 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def write_by_rename(path: Path) -> Iterator[TextIOWrapper]:
-    """Give a stream whose content is flushed to the disk and renamed to `path` at the end, unless something went wrong.
+    """Yield a stream whose content is flushed to the disk and renamed to `path` at the end, unless an exception is
+    raised.
 
-    Every writer has a temporary file of its own, so that correctness needs no lock.
+    Every writer has a temporary file of its own, so no lock is needed.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        with open(beside, "x", encoding="utf-8") as stream:
+        with open(temporary, "x", encoding="utf-8") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(beside, path)
+        os.replace(temporary, path)
     finally:
-        beside.unlink(missing_ok=True)  # still there only when something went wrong
+        temporary.unlink(missing_ok=True)  # it exists only after an exception
 
 
 def read_regular(path: Path) -> bytes:
@@ -68,7 +69,7 @@ def can_be_a_name(text: str) -> bool:
 
 
 def try_link(source: Path, target: Path) -> bool:
-    """Give `source` the second name `target` in one step. Return False if the disk or the system has no hard links.
+    """Make `target` a hard link to `source`. Return False if the disk or the system has no hard links.
 
     Raises `FileExistsError`.
     """
@@ -82,15 +83,15 @@ def try_link(source: Path, target: Path) -> bool:
 
 
 def sha256_of(path: Path, tick: Callable[[int], object] | None = None) -> str:
-    """Return the sha256 of a file's content, as 64 hexadecimal digits; `tick` hears the size of each piece."""
+    """Return the sha256 of a file's content as 64 hexadecimal digits. `tick` is called with the size of each piece."""
     digest = hashlib.sha256()
     with open(path, "rb", buffering=0) as stream:
         hash_stream(stream, digest, tick=tick)
     return digest.hexdigest()
 
 
-def is_sound(path: Path, sha256: str) -> bool:
-    """Return whether the file is there, the disk can read it, and its content has this digest."""
+def is_intact(path: Path, sha256: str) -> bool:
+    """Tell whether the file exists, can be read, and its content has this digest."""
     try:
         return sha256_of(path) == sha256
     except OSError:

@@ -87,7 +87,7 @@ class Usage(Frozen):
         )
 
     @classmethod
-    def noted(cls, facts: Mapping[str, Fact]) -> Usage:
+    def from_facts(cls, facts: Mapping[str, Fact]) -> Usage:
         """Return the usage in a result's facts; zero where its stage asked no language model."""
         return cls.model_validate({name: facts[name] for name in cls.model_fields if facts.get(name)})
 
@@ -105,7 +105,7 @@ class Usage(Frozen):
         return round(cost, 6)
 
 
-NOTHING = Usage()
+NO_USAGE = Usage()
 
 
 def tokens_in(text: str) -> float:

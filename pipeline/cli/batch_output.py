@@ -12,7 +12,7 @@ from pipeline.base.events import Checked
 from pipeline.cli.arguments import CommandResult, table
 from pipeline.engine.batch import BatchResult
 from pipeline.engine.item import ItemResult
-from shared.language_model import NOTHING
+from shared.language_model import NO_USAGE
 
 SUMMARISED = ("auto", "plain", "verbose")
 """The kinds of progress after which a batch is summarised."""
@@ -40,7 +40,7 @@ def summary(result: BatchResult) -> str:
 
 def service_usage(result: BatchResult) -> str | None:
     """Return the total usage of services as a sentence; None if no service was asked."""
-    usage = sum((item.asked for item in result.items), NOTHING)
+    usage = sum((item.asked for item in result.items), NO_USAGE)
     costs = [item.cost for item in result.items if item.cost is not None]
     if not usage.requests:
         return None

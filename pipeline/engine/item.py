@@ -24,8 +24,8 @@ from pipeline.store.media_file import MediaFile
 from pipeline.store.results import ObjectDamaged, StoredFile, StoredResult
 from shared.documents.base import DocumentError
 from shared.documents.media import Media
-from shared.files import is_sound
-from shared.language_model import NOTHING, Usage
+from shared.files import is_intact
+from shared.language_model import NO_USAGE, Usage
 
 _PROVISIONAL = "provisional: usable for now; the next run does the step again"
 _PARTIAL = "nothing is published; the results of these steps are kept, and a run that needs them goes on from here"
@@ -73,7 +73,7 @@ class ItemResult:
     error: ReelError | None
     steps_run: int
     seconds: float
-    asked: Usage = NOTHING  # usage of services by the steps that ran
+    asked: Usage = NO_USAGE  # usage of services by the steps that ran
     cost: float | None = None  # of that usage, if the user has given prices
     checked: tuple[events.Checked, ...] = ()
     reason: str = ""  # why it was skipped
@@ -93,7 +93,7 @@ class ItemTracker:
         self._skipped: list[str] = []
         self._run = run
         self._steps_run = 0
-        self._asked = NOTHING
+        self._asked = NO_USAGE
         self._cost: float | None = None
         self._published: PublishedFiles | None = None
         self._publishing_error: ReelError | None = None
@@ -160,7 +160,7 @@ class ItemTracker:
         here."""
         self._steps_run += 1
         self._prove(result)
-        self._asked += Usage.noted(result.facts)
+        self._asked += Usage.from_facts(result.facts)
         if isinstance(cost := result.facts.get("cost"), float):
             self._cost = (self._cost or 0.0) + cost
         with self.store.one_write(wait=False):
@@ -211,7 +211,7 @@ class ItemTracker:
         corrections = self.edits.files(self.item.digest, self.item.edits)
         damaged = []
         for digest in digests:
-            if is_sound(corrections[digest], digest) if digest in corrections else self.store.contents.prove(digest):
+            if is_intact(corrections[digest], digest) if digest in corrections else self.store.contents.verify(digest):
                 self.proven.add(digest)
             else:
                 damaged.append(digest)
@@ -229,7 +229,7 @@ class ItemTracker:
         assert item.rules, "an item that is published already is not published again"
         finished = FinishedJob(item.media, item.digest, self.plan, self.results, item.plan_digest, self.missing)
         try:
-            self.media.prove()
+            self.media.verify()
             if missing := [place.name for place in self._to_publish() if not place.exists()]:
                 return missing
             corrected = {edit: self.edits.path(item.digest, edit.sha256) for edit in item.edits}
@@ -239,7 +239,7 @@ class ItemTracker:
         except MediaChanged as error:
             self.not_published(error)
         except ObjectDamaged as error:
-            store.contents.prove(error.file.sha256)  # removes it
+            store.contents.verify(error.file.sha256)  # removes it
             return [error.file.sha256]
         except OSError as error:
             if isinstance(error, FileNotFoundError) and (lost := self._lost(error)):
@@ -307,7 +307,7 @@ class ItemTracker:
         probed = result.outputs.get("media")
         if isinstance(probed, StoredFile):
             try:
-                sound = probed.sha256 in self.proven or self.store.contents.prove(probed.sha256)
+                sound = probed.sha256 in self.proven or self.store.contents.verify(probed.sha256)
                 self._media_ms = Media.read(self.store.path(probed)).decoded_ms if sound else None
             except DocumentError:
                 self._media_ms = None

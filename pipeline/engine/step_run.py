@@ -197,7 +197,7 @@ class StepRunner:
                 output = await self._run_on_worker(work, files, callbacks, order)
             except (StageRefused, StepFailed):
                 if media:  # if the file changed during the step, that is the cause, not the error that the step reports
-                    await asyncio.to_thread(media.prove)
+                    await asyncio.to_thread(media.verify)
                 raise
             result = await asyncio.to_thread(_store_if_same, media, changes, work, output, self.store)
             if result:
@@ -259,7 +259,7 @@ def _store_if_same(
     """Store and return the result if nothing touched the media file since the step began, else return None. Raises
     `MediaChanged` if its content changed."""
     try:
-        if media and media.prove() != changes:
+        if media and media.verify() != changes:
             return None
         return _store_result(work, output, store)
     finally:

@@ -24,7 +24,7 @@ from pipeline.base.errors import BadInput
 from pipeline.store.results import StoredResult
 from shared.documents.base import Document, DocumentError, Frozen
 from shared.documents.transcript import Transcript
-from shared.files import is_sound, write_atomically
+from shared.files import is_intact, write_atomically
 from shared.text.language import UNDETERMINED, is_same, language_in_file_name
 
 _LIST = "edits.json"
@@ -197,7 +197,7 @@ class EditStore:
         content = path.read_bytes()  # read once: an editor may save again between two readings
         digest = hashlib.sha256(content).hexdigest()
         place = self.path(media, digest)
-        if not is_sound(place, digest):
+        if not is_intact(place, digest):
             place.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(place, content)
         return digest

@@ -22,7 +22,7 @@ from pipeline.store.fetched_media import FetchedMedia, fetched_media
 from pipeline.store.pinned import pinned
 from pipeline.store.results import ResultStore, StoredResult
 from shared.documents.base import DocumentError
-from shared.files import is_sound
+from shared.files import is_intact
 from shared.language_model import Usage
 
 _DAY_S = 24 * 3600
@@ -53,7 +53,7 @@ def repair(store: ResultStore, damage: str | None, progress: Callable[[int, int]
     sizes = {path: path.lstat().st_size for path in contents}
     done, damaged = 0, []
     for path in contents:
-        if not is_sound(path, path.name):
+        if not is_intact(path, path.name):
             damaged.append(path)
             _take_away(path)
         done += sizes[path]
@@ -247,7 +247,7 @@ def _in_use(jobs: Mapping[Path, Job], results: Mapping[str, StoredResult], ask: 
             if not ask.intermediates or (key in results and published & {file.sha256 for file in results[key].files}):
                 used.add(key)
     if ask.by_itself:
-        used |= {key for key, result in results.items() if Usage.noted(result.facts).requests}
+        used |= {key for key, result in results.items() if Usage.from_facts(result.facts).requests}
     return used
 
 

@@ -28,7 +28,7 @@ from pipeline.publishing.placing import held, put_content, put_copy, sweep
 from pipeline.publishing.record import JOB, REPORT, Job, is_regular, read_job, write_job
 from pipeline.publishing.targets import Answer, Published, RequestedFile, Target, Targets
 from pipeline.store.results import ResultStore, StoredFile, StoredResult, object_damaged
-from shared.files import is_sound, sha256_of
+from shared.files import is_intact, sha256_of
 from shared.text.language import UNDETERMINED, in_file_name, is_covered
 
 _TRANSCRIPT = "transcript"
@@ -328,7 +328,7 @@ def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> li
         is_lost = name in job.edits and not known  # for example, the corrections were deleted with the cache
         if sha256_of(path) != digest or is_lost:
             before = store.object_path(digest)
-            known_before = before if not is_lost and is_sound(before, digest) else None
+            known_before = before if not is_lost and is_intact(before, digest) else None
             source = _transcript_in(job, store) if ":" in origin else None  # a step with a target language
             found.append(Changed(path, origin, known_before, language, source))
     return found
@@ -337,7 +337,7 @@ def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> li
 def _transcript_in(job: Job, store: ResultStore) -> Path | None:
     """Return the content of the published transcript as reel made it, if it is still there."""
     for name, digest in job.files.items():
-        if job.origins.get(name, "").rpartition(".")[2] == _TRANSCRIPT and is_sound(store.object_path(digest), digest):
+        if job.origins.get(name, "").rpartition(".")[2] == _TRANSCRIPT and is_intact(store.object_path(digest), digest):
             return store.object_path(digest)
     return None
 

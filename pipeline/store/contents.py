@@ -1,4 +1,4 @@
-"""Stores the contents of results: files named by the sha256 of their bytes, which never change."""
+"""Store the contents of results: files named by the sha256 of their bytes, which never change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.store.place import is_digest
-from shared.files import is_sound
+from shared.files import is_intact
 
 _WINDOWS = os.name == "nt"
 
@@ -21,7 +21,7 @@ class Contents:
     def __init__(self, folder: Path) -> None:
         # As text: joining `Path` objects takes a tenth of the time of a plan for many files.
         self._folder = str(folder)
-        self._bytes: int | None = None  # of all contents, once that was requested
+        self._bytes: int | None = None  # of all contents, counted on first use
         self._fresh: set[str] = set()
         self._placing = threading.Lock()  # held while a content is added or removed
 
@@ -29,18 +29,16 @@ class Contents:
         """Return the path of the content with this digest."""
         return Path(f"{self._folder}/{sha256[:2]}/{sha256}")
 
-    def prove(self, sha256: str) -> bool:
-        """Tell whether the content exists and has its digest.
-
-        A damaged content is removed, so that the results with it are made again.
-        """
+    def verify(self, sha256: str) -> bool:
+        """Tell whether the content exists and has its digest. A damaged content is removed, so that the results with it
+        are made again."""
         place = self.path(sha256)
         with contextlib.suppress(FileNotFoundError):
             read = place.stat().st_ino
-            if is_sound(place, sha256):
+            if is_intact(place, sha256):
                 return True
             with self._placing:
-                if place.stat().st_ino == read:  # not a new content that another item has just put there
+                if place.stat().st_ino == read:  # otherwise another item has just stored the content again
                     self._unlink(place)
         return False
 
@@ -50,7 +48,7 @@ class Contents:
         with open(path, "rb") as stream:
             size, digest = os.fstat(stream.fileno()).st_size, hashlib.file_digest(stream, "sha256").hexdigest()
         target = self.path(digest)
-        if not _WINDOWS:  # which neither replaces nor removes a read-only file
+        if not _WINDOWS:  # Windows neither replaces nor removes a read-only file
             path.chmod(0o444)  # contents never change; this stops a program that tries to change one
         with self._placing:
             self._fresh.add(digest)
@@ -62,7 +60,7 @@ class Contents:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, target)
             except PermissionError:  # on Windows, while a worker reads the content that is there
-                if not is_sound(target, digest):
+                if not is_intact(target, digest):
                     raise
                 path.unlink()
         flush_folder(target.parent)
@@ -80,7 +78,7 @@ class Contents:
             self._fresh.difference_update(digests)
 
     def remove(self, sha256: str) -> None:
-        """Remove a content, unless a result that uses it is just being written."""
+        """Remove a content, unless a result that uses it is being written."""
         with self._placing:
             if sha256 not in self._fresh:
                 self._unlink(self.path(sha256))
@@ -102,7 +100,7 @@ class Contents:
         return found
 
     def places(self) -> list[Path]:
-        """Return where every content lies, and whatever else has the name of one."""
+        """Return the path of every content."""
         return sorted(path for path in Path(self._folder).glob("*/*") if is_digest(path.name))
 
     def _unlink(self, place: Path) -> None:

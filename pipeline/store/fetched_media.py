@@ -1,4 +1,4 @@
-"""Finds the media files that were fetched from an address. They lie beside the results, and count to their size.
+"""Find the media files that were fetched from an address. They are kept in the store, and count towards its size.
 
 addresses/<id>/address.json   the record; its time is that of the last use
 addresses/<id>/<title>.mp4    the file
@@ -26,14 +26,14 @@ class FetchedMedia:
 
     @property
     def key(self) -> str:
-        """Return the name by which it is spared."""
+        """Return the name by which a clean-up is told to keep it."""
         return self.folder.name
 
 
 def fetched_media(root: Path) -> Iterator[FetchedMedia]:
-    """Yield the fetched media files of the store below `root`, without those that are just coming."""
+    """Yield the fetched media files of the store below `root`, without those that are still being fetched."""
     for record in sorted((root / FOLDER).glob(f"*/{RECORD}")):
-        with contextlib.suppress(OSError):  # it goes just now
+        with contextlib.suppress(OSError):  # another process is deleting it
             for entry in os.scandir(record.parent):
                 if entry.name != RECORD and entry.is_file(follow_symlinks=False):
                     size, used_at = entry.stat().st_size, record.stat().st_mtime
@@ -41,5 +41,5 @@ def fetched_media(root: Path) -> Iterator[FetchedMedia]:
 
 
 def key_of(media: Path, root: Path) -> str | None:
-    """Return the key of a media file that was fetched; None for another one."""
+    """Return the key of a media file that was fetched; None for any other file."""
     return media.parent.name if media.parent.parent == root / FOLDER else None

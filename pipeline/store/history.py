@@ -1,4 +1,4 @@
-"""Records the history of runs: the steps that each one ran or reused, with their files, workers and durations.
+"""Record the history of runs: the steps that each one ran or reused, with their files, workers and durations.
 
 It is built from the steps that a run reports, and from the events of its workers. When a run ends, and when the next
 one finds that it was interrupted, its history is also written to a file, so that the index can be rebuilt.
@@ -52,7 +52,8 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class ItemOutcome:
-    """Media file of a run; `folder` is where its results were published. `reason` says why it failed or was skipped."""
+    """Result of a media file in a run. `folder` is where it was published; `reason` says why it failed or was
+    skipped."""
 
     item: str
     media: str | None
@@ -107,8 +108,8 @@ class LoadRecord:
 
 @dataclass(frozen=True)
 class CardRecord:
-    """Card that workers of a run computed on: the most memory that was in use, by reel and others, in 10^6 bytes, and
-    the mean share of the time in which it computed, of looks ten seconds apart; None where the driver does not tell."""
+    """Card that workers of a run computed on: the peak of the memory in use, by reel and others, in 10^6 bytes, and the
+    mean share of the time in which it computed, of measurements ten seconds apart; None if the driver does not tell."""
 
     host: str
     card: str
@@ -140,7 +141,7 @@ class Runs:
         self._errors: dict[str, str] = {}  # by item, of the current run
         self._begun: dict[tuple[str, str], tuple[int, str | None]] = {}
         self._peaks: dict[str, tuple[float, float | None]] = {}
-        self._looks: dict[tuple[str, str], list[events.CardMeasured]] = {}
+        self._cards: dict[tuple[str, str], list[events.CardMeasured]] = {}  # the measurements of each card, by its host
 
     def start(self, recipe: str, profile: str) -> str:
         """Begin a run, and close a run that was interrupted. Returns its id; ids sort by time."""
@@ -159,12 +160,12 @@ class Runs:
         """Return a function that records an event and then passes it to `emit`."""
 
         def both(event: events.Event) -> None:
-            self.hear(event)
+            self.record_event(event)
             emit(event)
 
         return both
 
-    def hear(self, event: events.Event) -> None:
+    def record_event(self, event: events.Event) -> None:
         """Record an event of the current run's items and workers."""
         match event:
             case events.ItemStarted(item, media):
@@ -224,8 +225,8 @@ class Runs:
         return self._logs / run
 
     def sweep_logs(self) -> None:
-        """Delete the logs of all but the newest runs, and further logs beyond a total size. The newest run keeps its
-        own."""
+        """Delete the logs of all but the newest runs, and the oldest ones beyond a total size. The newest run always
+        keeps its logs."""
         newest_first = sorted(
             (path for path in self._logs.glob("*") if is_run(path.name) and path.is_dir()), reverse=True
         )
@@ -294,8 +295,7 @@ class Runs:
         return failed
 
     def redone(self, run: str) -> set[tuple[str, str]]:
-        """Return the item and step of everything that a run did again, although an earlier run had done or reused
-        it."""
+        """Return the steps, each with its item, that a run executed although an earlier run had a result for them."""
         rows = self._index.query(
             "SELECT item, step FROM run_steps AS now WHERE run = ? AND state = 'done' AND EXISTS (SELECT 1 FROM"
             " run_steps AS old WHERE old.media = now.media AND old.step = now.step AND old.run < now.run"
@@ -340,13 +340,13 @@ class Runs:
                 (*self._peaks[worker], self._run, worker), wait=False,
             )  # fmt: skip
 
-    def _card_measured(self, seen: events.CardMeasured) -> None:
-        """Record a look at a card at once: this process may be killed without notice."""
-        looks = self._looks.setdefault((seen.host, seen.card), [])
-        looks.append(seen)
-        shares = [look.busy for look in looks if look.busy is not None]
-        peak_mb = max(look.used_mb for look in looks)
-        row = {"run": self._run, "host": seen.host, "card": seen.card, "name": seen.name, "total_mb": seen.total_mb}
+    def _card_measured(self, new: events.CardMeasured) -> None:
+        """Record a measurement of a card at once: this process may be killed without notice."""
+        measurements = self._cards.setdefault((new.host, new.card), [])
+        measurements.append(new)
+        shares = [measured.busy for measured in measurements if measured.busy is not None]
+        peak_mb = max(measured.used_mb for measured in measurements)
+        row = {"run": self._run, "host": new.host, "card": new.card, "name": new.name, "total_mb": new.total_mb}
         self._index.put("run_cards", {**row, "peak_mb": peak_mb, "busy": fmean(shares) if shares else None})
 
     def _worker_ended(self, worker: str, reason: str) -> None:

@@ -1,8 +1,8 @@
-"""Keeps the index: an SQLite database of the stored results and of the runs.
+"""Keep the index: an SQLite database of the stored results and of the runs.
 
 No fact is stored only here. Results are copied from their manifests; a run is written to a file when it ends, and
-copied back from there. So a damaged index is rebuilt, and SQLite's log may live on a local disk while the results lie
-elsewhere.
+restored from there. So a damaged index can be rebuilt, and the index may be on a local disk while the results are on
+another one.
 
 Writes have two levels of safety. A write that ends a run is on the disk when `execute` returns, and survives a loss of
 power. The rows of single steps are not waited for: they survive the end of this process, and after a loss of power,
@@ -26,14 +26,14 @@ from pipeline.store.index_file import (
     VERSION,
     connect,
     damage_in,
+    index_error,
     is_damage,
     make_index,
     open_index,
     remove_index,
     runs_in_memory,
     salvaged,
-    trouble,
-    unusable,
+    unusable_index,
     version_of,
 )
 from pipeline.store.network_disk import network_disk
@@ -148,7 +148,7 @@ class Index:
                 return []
             return self._reader().execute(statement, values).fetchall()
         except SQL_ERRORS as error:
-            raise trouble(self.file, error) from error
+            raise index_error(self.file, error) from error
 
     def _reader(self) -> sqlite3.Connection:
         """Return a connection for reading, kept open as long as the index is the same file. Of another version, it
@@ -231,13 +231,13 @@ class Index:
                 return damage_in(database)
         except SQL_ERRORS as error:
             if not is_damage(error):
-                raise trouble(self.file, error) from error
+                raise index_error(self.file, error) from error
             return str(error)
 
     def rebuild(self, refill: Refill) -> None:
-        """Rebuild the index from files, and keep the rows of runs that can still be read from the old one."""
+        """Rebuild the index from files, with the rows of runs that can still be read from the old one."""
         self._writable().close()
-        self._database, self._waits = self._made_anew(refill), None
+        self._database, self._waits = self._rebuilt(refill), None
 
     def _connect(self, refill: Refill, checked: bool) -> None:
         database = None
@@ -252,31 +252,29 @@ class Index:
             if database:
                 database.close()
                 database = None
-        self._database, self._waits = database or self._made_anew(refill), None
+        self._database, self._waits = database or self._rebuilt(refill), None
 
-    def _made_anew(self, refill: Refill) -> sqlite3.Connection:
+    def _rebuilt(self, refill: Refill) -> sqlite3.Connection:
         """Return a new index.
 
         It is filled beside the old one and then replaces it, so that a kill in between loses nothing.
         """
         try:
-            return self._made_beside(refill)
+            return self._rebuild_beside(refill)
         except OSError as error:
-            raise unusable(self.file, f"{error.filename or self.file}: {error.strerror or error}") from error
+            raise unusable_index(self.file, f"{error.filename or self.file}: {error.strerror or error}") from error
 
-    def _made_beside(self, refill: Refill) -> sqlite3.Connection:
+    def _rebuild_beside(self, refill: Refill) -> sqlite3.Connection:
         beside = self.file.with_name(f"{self.file.name}.new")
         remove_index(beside)
         with contextlib.closing(make_index(beside)) as self._database:
             self._waits = None
             with self.one_write():
                 refill(self)
-                whole = {
-                    str(run) for (run,) in self.query("SELECT run FROM runs")
-                }  # restored completely from their own files
+                complete = {str(run) for (run,) in self.query("SELECT run FROM runs")}  # restored from their files
                 for table, row in salvaged(self.file):
                     run = str(row.get("run"))
-                    if run not in whole and is_run(run) and not row.keys().isdisjoint(self._columns(table)):
+                    if run not in complete and is_run(run) and not row.keys().isdisjoint(self._columns(table)):
                         self._put(table, row, "IGNORE")
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         remove_index(self.file)

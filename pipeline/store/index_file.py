@@ -1,4 +1,4 @@
-"""Defines the index file: its tables, how it is opened, and how damage is recognised."""
+"""Define the index file: its tables, how it is opened, and how damage is recognised."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def is_damage(error: Exception) -> bool:
     return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
-def trouble(file: Path, error: Exception) -> ReelError:
+def index_error(file: Path, error: Exception) -> ReelError:
     """Return the error for an index that SQLite cannot use."""
     if is_damage(error):
         return ReelError(
@@ -67,9 +67,9 @@ def trouble(file: Path, error: Exception) -> ReelError:
         )
     for place in _files(file):
         if place.is_dir():
-            return unusable(file, f"{place} is a folder, expected a file")
+            return unusable_index(file, f"{place} is a folder, expected a file")
         if place.exists() and not os.access(place, os.R_OK | os.W_OK):
-            return unusable(file, f"this user may not read and write {place}")
+            return unusable_index(file, f"this user may not read and write {place}")
     return ReelError(
         "results.unwritable",
         f"the index {file} cannot be used: {error}",
@@ -77,7 +77,7 @@ def trouble(file: Path, error: Exception) -> ReelError:
     )
 
 
-def unusable(file: Path, why: str) -> ReelError:
+def unusable_index(file: Path, why: str) -> ReelError:
     """Return the error for an index that cannot be used for another reason than damage."""
     return ReelError(
         "results.unwritable",

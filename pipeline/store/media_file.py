@@ -1,9 +1,9 @@
-"""Identifies a user's media file by its digest, and proves that the file still has it.
+"""Identify a user's media file by its digest, and verify that the file still has it.
 
 A key names the content that a step has read. So the file's status is read before the content, and after each step that
-reads it: device, inode, size, and the times of the last change of content and inode. A program cannot set the last of
-these (`ctime`), so that a swap which keeps size and `mtime` shows too. Only if something differs, the content is read
-again. Windows keeps no such time, and there a swap that keeps both is not noticed.
+reads it: device, inode, size, and the times of the last change of content and inode. The content is read again only if
+something differs. A program cannot set the change time of the inode (`ctime`), so a replacement with the same size and
+`mtime` is noticed too, except on Windows, which does not have this time.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ class MediaFile:
         self.changes = 0  # of the status but not the content; a step that spans one has to be done again
         self._lock = threading.Lock()
 
-    def prove(self) -> int:
+    def verify(self) -> int:
         """Check that the file still has its digest, and return `changes`.
 
         Reads the content only if the file's status differs. Raises `MediaChanged`.
         """
         with self._lock:
             try:
-                return self._prove()
+                return self._verify()
             except FileNotFoundError as error:
                 raise MediaChanged(
                     "media.changed",
@@ -77,7 +77,7 @@ class MediaFile:
             except OSError as error:
                 raise _unreadable(self.path, error.strerror or str(error)) from error
 
-    def _prove(self) -> int:
+    def _verify(self) -> int:
         status = self.path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe could block forever
             raise _unreadable(self.path, "it is not a file any more")
@@ -113,21 +113,23 @@ def read_media(path: Path) -> MediaFile:
 
 
 def _still_written(path: Path, before: Identity, after: Identity) -> MediaChanged:
-    sizes = f"it had {before.size} bytes at first and {after.size} at the end"
-    same = f"its {after.size} bytes were overwritten"
+    how = f"it had {before.size} bytes at first and {after.size} at the end"
+    if before.size == after.size:
+        how = f"its {after.size} bytes were overwritten"
     return MediaChanged(
         "media.changed",
-        f"{as_text(path)} changed while it was read: {same if before.size == after.size else sizes}",
+        f"{as_text(path)} changed while it was read: {how}",
         hint="it is probably still being copied or downloaded: run the same command again when it is complete",
     )
 
 
 def _other_content(path: Path, before: Identity, now: Identity) -> MediaChanged:
-    sizes = f"it had {before.size} bytes and has {now.size} now"
-    same = f"its {now.size} bytes are different"
+    how = f"it had {before.size} bytes and has {now.size} now"
+    if before.size == now.size:
+        how = f"its {now.size} bytes are different"
     return MediaChanged(
         "media.changed",
-        f"{as_text(path)} was changed or replaced during the run: {same if before.size == now.size else sizes}",
+        f"{as_text(path)} was changed or replaced during the run: {how}",
         hint="none of its results was published; run the same command again when no program changes the file any more",
     )
 
@@ -135,6 +137,6 @@ def _other_content(path: Path, before: Identity, now: Identity) -> MediaChanged:
 def _unreadable(path: Path, why: str) -> MediaChanged:
     return MediaChanged(
         "media.changed",
-        f"{as_text(path)} can no longer be read, so reel cannot prove what the steps have read: {why}",
+        f"{as_text(path)} can no longer be read, so reel cannot verify what the steps have read: {why}",
         hint="run the same command again when the file is back",
     )

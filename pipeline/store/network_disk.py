@@ -1,4 +1,4 @@
-"""Finds out whether a folder lies on a network disk, from the system's list of mounts."""
+"""Find out whether a folder is on a network disk, from the system's list of mounts."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _mounts() -> list[Mount]:
     # Imported here: Linux, where it is not needed, would pay 20 ms for it in every command.
     import psutil
 
-    # Windows calls a share by the file system of the server's disk, and says `remote` apart.
+    # Windows names the file system of the server's disk, and says only in the options that it is remote.
     return [
         Mount(Path(part.mountpoint), "smbfs" if "remote" in part.opts.split(",") else part.fstype)
         for part in psutil.disk_partitions(all=True)

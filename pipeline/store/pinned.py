@@ -1,8 +1,8 @@
-"""Names the contents that must stay in a store although no published job may need them: a person is looking at them.
+"""Pin contents that must stay in a store because a person is looking at them, even if no published job needs them.
 
     pins/<name>     the sha256 of each content that `name` needs, and of its media file, one a line
 
-A pin is written without the lock of the store: it only keeps what is there.
+A pin is written without the lock of the store, because it changes nothing that exists.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def pin(root: Path, name: str, digests: Iterable[str]) -> None:
 
 
 def unpin(root: Path, name: str) -> None:
-    """Let the contents go that were kept for `name`."""
+    """Remove the pin `name`, so that its contents may be deleted."""
     (root / _FOLDER / name).unlink(missing_ok=True)
 
 
 def pinned(root: Path) -> set[str]:
-    """Return the digests of all contents that must stay."""
+    """Return the digests of all pinned contents."""
     found: set[str] = set()
     for path in (root / _FOLDER).glob("*"):
         with contextlib.suppress(OSError, UnicodeDecodeError):

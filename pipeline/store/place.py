@@ -1,4 +1,4 @@
-"""The folders that may be a result store, and the files in a store that are its own: nothing else there is touched."""
+"""Check that a folder may be used as a result store, and tell which files in a store are its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pipeline.base.errors import UsageError
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _RUN = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
-# A store sweeps, rewrites or removes what lies below these names.
+# A store rewrites and removes files below these names.
 _OWN = ("staging", "objects", "manifests", "history", "runs", "edits", "index.sqlite")
 _MARKS = ("lock", "owner.json", "observed.json")
 
@@ -25,7 +25,7 @@ def is_run(name: str) -> bool:
 
 
 def check_place(root: Path) -> None:
-    """Raise `UsageError` for a folder that is not a store of ours, and has something under a name that a store uses."""
+    """Raise `UsageError` for a folder that is not a result store, but has a file or folder that a store would use."""
     taken = [name for name in _OWN if (root / name).exists()]
     if not taken or any((root / mark).exists() for mark in _MARKS) or _holds_results(root):
         return
@@ -37,6 +37,6 @@ def check_place(root: Path) -> None:
 
 
 def _holds_results(root: Path) -> bool:
-    """Return whether a store was copied here without its marks."""
+    """Tell whether the folder holds results or runs: it may be a store that was copied without its marks."""
     results = any(is_digest(path.stem) for path in (root / "manifests").glob("*/*.json"))
     return results or any(is_run(path.stem) for path in (root / "history").glob("*.json"))

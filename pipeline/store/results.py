@@ -1,4 +1,4 @@
-"""Stores results by key: objects named by content, a manifest for each result, and an index that can be rebuilt.
+"""Store results by key: objects named by content, a manifest for each result, and an index that can be rebuilt.
 
     objects/ab/ab12...        the content of a file under its sha256, never changed
     manifests/cd/cd34....json a result: the ingredients of its key, its files, the stage's facts
@@ -33,7 +33,7 @@ from pipeline.base.errors import ReelError
 from pipeline.plan.result_key import InputDigests
 from pipeline.store.contents import Contents, flush_folder
 from pipeline.store.index import Index
-from pipeline.store.index_file import trouble
+from pipeline.store.index_file import index_error
 from pipeline.store.media_file import MediaFile, identity_of, read_media
 from pipeline.store.place import check_place, is_digest
 from pipeline.store.store_lock import NOT_AT_ALL, Waiting, take_lock
@@ -43,9 +43,7 @@ from shared.stage import PROVISIONAL, Fact
 
 _FORMERLY_PROVISIONAL = "makeshift"  # the fact `provisional` in results of earlier releases
 _DISK_REFUSES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-
-
-# A manifest ends with a checksum of what stands before it: its facts decide names and languages.
+# A manifest ends with a checksum of its text, because its facts decide names and languages.
 _CHECK, _CHECK_LENGTH, _END = b',\n "check": "', 16, b"\n}"
 
 
@@ -104,10 +102,8 @@ class StoredResult(Document):
             raise DocumentError(f"{path} is not a {cls.__name__}: {first_mistake(error)}") from error
 
     def as_text(self) -> str:
-        """Return the text of the file: the document with a checksum.
-
-        It is made in the fastest way, since there is one manifest for each step.
-        """
+        """Return the text of the file: the document with a checksum. Made by pydantic itself, which is faster than the
+        base class, since there is a manifest for each step."""
         body = self.model_dump_json(indent=1).encode().removesuffix(_END)
         return f'{body.decode()}{_CHECK.decode()}{_check_of(body)}"\n}}\n'
 
@@ -174,7 +170,7 @@ class ResultStore:
             raise self._unwritable(error) from error
         try:
             cut_off = owner.exists()
-            # For people, and to show the next owner whether this one was killed: not worth a wait for the disk.
+            # For people, and to tell the next owner whether this one was killed. It need not survive a loss of power.
             owner.write_text(
                 json.dumps({"pid": os.getpid(), "host": platform.node(), "does": purpose}), encoding="utf-8"
             )
@@ -185,7 +181,7 @@ class ResultStore:
                 yield
             owner.unlink(missing_ok=True)
         except sqlite3.DatabaseError as error:
-            raise trouble(self.index.file, error) from error
+            raise index_error(self.index.file, error) from error
         except OSError as error:
             if error.errno in _DISK_REFUSES or str(error.filename).startswith(f"{self.root}{os.sep}"):
                 raise self._unwritable(error) from error
@@ -210,10 +206,10 @@ class ResultStore:
 
     def manifests(self) -> list[Path]:
         """Return the manifest of every result, complete or not."""
-        return sorted(path for path in (self.root / "manifests").glob("*/*.json") if is_digest(path.stem))
+        return sorted(path for path in Path(self._manifests).glob("*/*.json") if is_digest(path.stem))
 
     def _adopt(self) -> None:
-        """Align the rows with the manifests, after the last owner was killed between writing the two."""
+        """Align the rows with the manifests: the last owner may have been killed between writing the two."""
         known = {str(row[0]) for row in self.index.query("SELECT key FROM results")}
         written = {path.stem: path for path in self.manifests()}
         with self.index.one_write():
@@ -229,7 +225,7 @@ class ResultStore:
             result = StoredResult.read(self._manifest(key))
         except (OSError, DocumentError):
             return None
-        if result.key != key or not all(self._is_whole(file) for file in result.files):
+        if result.key != key or not all(self._is_complete(file) for file in result.files):
             return None
         return result
 
@@ -328,7 +324,7 @@ class ResultStore:
     def _manifest(self, key: str) -> Path:
         return Path(f"{self._manifests}/{key[:2]}/{key}.json")
 
-    def _is_whole(self, file: StoredFile) -> bool:
+    def _is_complete(self, file: StoredFile) -> bool:
         try:
             return self.path(file).stat().st_size == file.size
         except OSError:

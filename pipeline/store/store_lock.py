@@ -1,4 +1,4 @@
-"""Locks a result store: one process holds it at a time, and others may wait for it."""
+"""Lock a result store: one process holds the lock at a time, and others may wait for it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pipeline.base.errors import Locked
 from pipeline.base.wait_limit import FOREVER, wait_limit_s
 from shared.text.timecode import span
 
-# A process that has waited longer tries more often, so that processes mostly get the lock in the order in which they
-# came, even beside one that takes it every few seconds.
-_FIRST_LOOK_S, _LAST_LOOK_S, _EAGER_AFTER_S = 1.0, 0.1, 60.0
+# A process that has waited longer tries more often, so that processes mostly get the lock in the order of their
+# arrival, even if one of them takes it every few seconds.
+_FIRST_INTERVAL_S, _LAST_INTERVAL_S, _LAST_AFTER_S = 1.0, 0.1, 60.0
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ def take_lock(file: Path, waiting: Waiting, owner: Callable[[], str]) -> FileLoc
     Raises `Locked` if it is not free in time. `owner` returns a description of the process that holds it.
     """
     lock = FileLock(file, timeout=0)
-    if _taken(lock):
+    if _try_acquire(lock):
         return lock
     if waiting.limit_s > 0:
         waiting.tell(f"waiting for the result store: another process is using it: {owner()}")
     began = time.monotonic()
     while (left_s := waiting.limit_s - (waited_s := time.monotonic() - began)) > 0:
-        time.sleep(min(_look_after_s(waited_s), left_s))
-        if _taken(lock):
+        time.sleep(min(_interval_s(waited_s), left_s))
+        if _try_acquire(lock):
             return lock
     if waiting.limit_s > 0:
         raise Locked(
@@ -60,7 +60,7 @@ def take_lock(file: Path, waiting: Waiting, owner: Callable[[], str]) -> FileLoc
     )  # fmt: skip
 
 
-def _taken(lock: FileLock) -> bool:
+def _try_acquire(lock: FileLock) -> bool:
     try:
         lock.acquire()
     except Timeout:
@@ -68,5 +68,5 @@ def _taken(lock: FileLock) -> bool:
     return True
 
 
-def _look_after_s(waited_s: float) -> float:
-    return max(_LAST_LOOK_S, _FIRST_LOOK_S * (1 - waited_s / _EAGER_AFTER_S))
+def _interval_s(waited_s: float) -> float:
+    return max(_LAST_INTERVAL_S, _FIRST_INTERVAL_S * (1 - waited_s / _LAST_AFTER_S))

@@ -15,7 +15,7 @@ from shared.documents.base import Document, DocumentError, Frozen
 FILE = "observed.json"
 _WEIGHT = 0.3  # of the newest job in the running mean
 _HEADROOM = 1.1  # above the peak memory that was measured
-_RUNS_UNTIL_TRIAL = 5  # that began with a fallback, before the next better variant is tried again
+_RUNS_UNTIL_TRIAL = 5  # runs that begin with a fallback before the next better variant is tried again
 
 
 class PoolMeasurements(Frozen):
@@ -38,8 +38,8 @@ class KnownFallback(Frozen):
 
 
 class MeasurementsFile(Document):
-    """Content of `observed.json`. `kinds` holds the measurements of each pool. The names of the fields are part of the
-    file's format: a new name would lose what it holds. `rungs` held fallbacks without their card and is not read."""
+    """Content of `observed.json`. `kinds` holds the measurements of each pool; `rungs` held fallbacks in earlier
+    releases, and is not read. The names of the fields are part of the file's format."""
 
     kinds: dict[str, PoolMeasurements] = {}
     rungs: dict[str, str] = {}
@@ -64,7 +64,7 @@ class Measurements:
             content = MeasurementsFile.read(self._file)
             self._pools, self._known = dict(content.kinds), list(content.fallbacks)
         self.fallbacks |= {
-            figures.backend: figures.name for figures in self._known if figures.cards == self._cards_of(figures.backend)
+            known.backend: known.name for known in self._known if known.cards == self._cards_of(known.backend)
         }
 
     def of(self, pool: str) -> PoolMeasurements:
@@ -111,7 +111,7 @@ class Measurements:
 
     def forget_fallbacks(self) -> int:
         """Forget the fallbacks of all cards, and return their number; they are gone once they are saved."""
-        forgotten = sum(bool(figures.name) for figures in self._known)
+        forgotten = sum(bool(known.name) for known in self._known)
         self._known, self._begun = [], set()
         self.fallbacks.clear()
         return forgotten
@@ -129,11 +129,11 @@ class Measurements:
 
     def _find(self, backend: str) -> KnownFallback | None:
         cards = self._cards_of(backend)
-        return next((figures for figures in self._known if (figures.backend, figures.cards) == (backend, cards)), None)
+        return next((known for known in self._known if (known.backend, known.cards) == (backend, cards)), None)
 
     def _record(self, backend: str, name: str, runs: int) -> None:
         cards = self._cards_of(backend)
-        self._known = [figures for figures in self._known if (figures.backend, figures.cards) != (backend, cards)]
+        self._known = [known for known in self._known if (known.backend, known.cards) != (backend, cards)]
         self._known.append(KnownFallback(backend=backend, cards=cards, name=name, runs=runs))
         self.fallbacks[backend] = name
 

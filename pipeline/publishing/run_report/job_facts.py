@@ -29,7 +29,7 @@ from shared.documents.removals import Removal, Removals
 from shared.documents.shots import Shots
 from shared.documents.speech import SpeechRegions
 from shared.documents.transcript import Transcript
-from shared.files import is_sound
+from shared.files import is_intact
 from shared.text.glossary import Glossary
 
 D = TypeVar("D", bound=Document)
@@ -203,7 +203,7 @@ class JobFacts:
             return None
         path = self.materials.store.path(output)
         with contextlib.suppress(DocumentError, OSError):
-            if is_sound(path, output.sha256):  # damaged bytes prove nothing
+            if is_intact(path, output.sha256):  # damaged bytes prove nothing
                 return kind.read(path)
         self._lose(f"{step}.{role}")
         return None

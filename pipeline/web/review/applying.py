@@ -22,7 +22,7 @@ from pipeline.web.review.drafts import Applying, OpenDraft
 from pipeline.web.review.operations import track_of
 from pipeline.web.review.review_base import ReviewBase
 from pipeline.web.review.reviews import Reviews
-from shared.files import is_sound, write_atomically
+from shared.files import is_intact, write_atomically
 
 _SOURCE, _PRIORITY = "review", 1.0  # a person waits for the result
 _SHOWN_BYTES = 2 << 20
@@ -142,7 +142,7 @@ def _changed_on_disk(draft: OpenDraft, changed: Sequence[Changed], record: Job, 
     for one in changed:
         track = tracks.get(one.origin)
         digest = digests.get(one.path)
-        published = store.object_path(digest) if digest and is_sound(store.object_path(digest), digest) else None
+        published = store.object_path(digest) if digest and is_intact(store.object_path(digest), digest) else None
         files.append({
             "name": one.path.name, "track": track, "published": _text(published) if published else None,
             "on_disk": _text(one.path),

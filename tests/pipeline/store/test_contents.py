@@ -46,7 +46,7 @@ def test_two_steps_may_give_the_same_bytes(tmp_path: Path) -> None:
 
     assert contents.take_in(_file(tmp_path / "two", b"the same")) == (digest, size)
 
-    assert contents.prove(digest)
+    assert contents.verify(digest)
     assert [path.name for path in tmp_path.iterdir()] == ["contents"]
     assert contents.path(digest).stat().st_mode & 0o200  # else Windows could not remove it
 

@@ -25,14 +25,14 @@ def fill(store: ResultStore, logs: Path, results: int) -> str:
     with store.open_for_writing("test"):
         history = Runs(store, logs)
         run = history.start("subtitle", "starter")
-        history.hear(events.WorkerStarted("w1", "asr (whisper)", "here", 1))
-        history.hear(events.WorkerLoaded("w1", "asr", "whisper", ("base",), 2.5, 300.0))
+        history.record_event(events.WorkerStarted("w1", "asr (whisper)", "here", 1))
+        history.record_event(events.WorkerLoaded("w1", "asr", "whisper", ("base",), 2.5, 300.0))
         for number in range(results):
             key = f"{number:064x}"
-            history.hear(events.StepStarted("film", f"s{number}", "whisper", "new", None, "w1"))
+            history.record_event(events.StepStarted("film", f"s{number}", "whisper", "new", None, "w1"))
             commit(store, key)
             history.record(run, "media", StepRecord("film", f"s{number}", "whisper", key, "done", 1.0))
-        history.hear(events.WorkerMeasured("w1", 1.0, 500.0))
+        history.record_event(events.WorkerMeasured("w1", 1.0, 500.0))
         history.finish(run, "done")
     return run
 
@@ -94,11 +94,11 @@ def test_a_run_that_was_cut_off_is_closed_and_kept_by_the_next(tmp_path: Path) -
         history = Runs(store, tmp_path)
         cut_off = history.start("subtitle", "starter")
         history.record(cut_off, "media", StepRecord("film", "asr", "whisper", None, "failed", 1.0))
-        history.hear(events.WorkerStarted("w1", "asr (whisper)", "here", 1))
-        history.hear(events.WorkerMeasured("w1", 1.0, 400.0, None, 500.0))
+        history.record_event(events.WorkerStarted("w1", "asr (whisper)", "here", 1))
+        history.record_event(events.WorkerMeasured("w1", 1.0, 400.0, None, 500.0))
         for used_mb, busy in ((6000.0, 1.0), (7000.0, None), (500.0, 0.5)):
-            history.hear(events.CardMeasured("here", "GPU-1", "RTX 3090", used_mb, 24000.0, busy))
-        history.hear(events.CardMeasured("here", "GPU-2", "RTX 3090", 100.0, 24000.0, None))
+            history.record_event(events.CardMeasured("here", "GPU-1", "RTX 3090", used_mb, 24000.0, busy))
+        history.record_event(events.CardMeasured("here", "GPU-2", "RTX 3090", 100.0, 24000.0, None))
     with store.open_for_writing("test"):
         Runs(store, tmp_path).start("subtitle", "starter")
     store.index.file.unlink()

@@ -32,8 +32,8 @@ STUB = {"REEL_STUB": "true"}
 
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_lock, "_FIRST_LOOK_S", 0.01)
-    monkeypatch.setattr(store_lock, "_LAST_LOOK_S", 0.01)
+    monkeypatch.setattr(store_lock, "_FIRST_INTERVAL_S", 0.01)
+    monkeypatch.setattr(store_lock, "_LAST_INTERVAL_S", 0.01)
 
 
 def held(folder: Path) -> FileLock:
@@ -146,7 +146,7 @@ def test_of_several_that_wait_each_gets_its_turn_and_none_beside_another(tmp_pat
 
 
 def test_the_longer_somebody_waits_the_more_often_it_looks() -> None:
-    looks = [store_lock._look_after_s(waited_s) for waited_s in (0, 10, 30, 59, 60, 6_000)]
+    looks = [store_lock._interval_s(waited_s) for waited_s in (0, 10, 30, 59, 60, 6_000)]
     assert looks == sorted(looks, reverse=True)
     assert min(looks) >= 0.1
 
