@@ -21,7 +21,7 @@ from docs.man_page import man_page
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.cli.options.commands import COMMANDS, arguments_of
 from pipeline.cli.options.declare import GROUPS, Arguments, Flag, flags_of
-from pipeline.environments.environments import load_families
+from pipeline.environments.families import load_families
 from pipeline.model_cache.manifest import LockedModel, Model, load_manifest, stated_bytes
 from pipeline.plan.profile import Profile, load_profiles
 from pipeline.plan.registry import STAGES

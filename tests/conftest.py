@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from pipeline.base.project import CONFIG
-from pipeline.environments.environments import load_families
+from pipeline.environments.families import load_families
 from shared.stage import CORE_ENVIRONMENT
 from tests.in_process import can_run_here, run_here
 from tests.together import Together

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.project import CONFIG
-from pipeline.environments.environments import load_families
+from pipeline.environments.families import load_families
 from tests.conftest import ROOT, Reel, is_slow
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from pipeline.base.errors import Missing
-from pipeline.environments.environments import Family
+from pipeline.environments.families import Family
 from pipeline.environments.package_index import index_environment, uv_command
 
 _PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*)==(\S+)", re.MULTILINE)

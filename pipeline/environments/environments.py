@@ -16,14 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock
-from pydantic import ValidationError
 
 from pipeline.base import events
 from pipeline.base.errors import Missing, UsageError
@@ -31,6 +29,7 @@ from pipeline.base.events import Emit
 from pipeline.base.launcher import INSTALLED
 from pipeline.base.nvidia import VISIBLE
 from pipeline.base.project import CODE_ROOT
+from pipeline.environments.families import Family
 from pipeline.environments.installer import install, reason_in
 from pipeline.environments.package_index import (
     certificate_hint,
@@ -40,10 +39,8 @@ from pipeline.environments.package_index import (
     uv_command,
 )
 from pipeline.environments.torch_build import COMPILED_PARTS, LOCKED, TORCH, TorchBuild, requirements_of
-from shared.documents.base import Frozen
 from shared.environment_manager import ChildPaths, child_environment
 from shared.files import write_atomically
-from shared.mistakes import first_mistake
 from shared.nearest import suggestion
 from shared.processes import ending_signal
 from shared.stage import CORE_ENVIRONMENT, DeviceKind
@@ -58,29 +55,6 @@ WORKER_PACKAGES = frozenset({"annotated-types", "pydantic", "pydantic-core", "ty
 _OUR_PACKAGES = ("pipeline", "shared", "stages")
 
 
-class Family(Frozen):
-    """A family as `config/environments.toml` declares it. `conflicts`, `holds_back` and `without` state its `reason` in
-    a form that can be checked."""
-
-    reason: str
-    probe: str
-    python: str = "3.11"  # the oldest that its packages run on
-    conflicts: tuple[str, ...] = ()  # families that cannot be resolved together with this one
-    holds_back: tuple[str, ...] = ()  # families that would get older packages together with this one
-    without: tuple[str, ...] = ()  # packages that its lock must not hold
-    builds: tuple[str, ...] = ()  # packages without a wheel, built from their source
-    absent: dict[str, tuple[str, ...]] = {}  # by system and processor: packages that have no wheel there
-
-    def absent_on(self, system: str, machine: str) -> tuple[str, ...]:
-        """Return the packages of the lock that have no wheel for a system and processor, such as `win32`, `AMD64`."""
-        return self.absent.get(f"{system} {machine}", ())
-
-    @property
-    def runs_here(self) -> bool:
-        """Return whether the Python of this process is new enough."""
-        return sys.version_info >= tuple(map(int, self.python.split(".")))
-
-
 @dataclass(frozen=True)
 class EnvironmentStatus:
     """The state of a family on this machine. `detail` says what is wrong if it is not ready."""
@@ -89,18 +63,6 @@ class EnvironmentStatus:
     state: State
     folder: Path
     detail: str = ""
-
-
-def load_families(path: Path) -> dict[str, Family]:
-    """Return the declared families by name."""
-    try:
-        return {
-            name: Family.model_validate(table)
-            for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items()
-        }
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        why = first_mistake(error) if isinstance(error, ValidationError) else error
-        raise UsageError("environments.invalid", f"{path} does not declare environments: {why}") from error
 
 
 class Environments:

@@ -51,7 +51,7 @@ class Tool:
 
 
 class Build(Frozen):
-    """What a program called ffmpeg says of itself. `version` is like `5.1.9-0+deb12u1`, empty if it is not ffmpeg."""
+    """Version and parts of a program called ffmpeg. `version` is like `5.1.9-0+deb12u1`, empty if it is not ffmpeg."""
 
     version: str
     lacks: tuple[str, ...] = ()  # libraries that it was built without

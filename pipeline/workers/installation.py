@@ -9,7 +9,8 @@ from pipeline.base.card_support import TORCH, computes_on_cards, load_card_libra
 from pipeline.base.hardware import REMEMBERED, Hardware, cards_key, recall
 from pipeline.base.project import CONFIG, ProjectFolders, home_folder, own_config, project_folders
 from pipeline.base.settings import Settings
-from pipeline.environments.environments import Environments, load_families
+from pipeline.environments.environments import Environments
+from pipeline.environments.families import load_families
 from pipeline.environments.ffmpeg import Tool, Tools
 from pipeline.environments.torch_build import choose_torch, wheel_folders
 from pipeline.model_cache.cache import ModelCache

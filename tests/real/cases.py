@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from pipeline.base.project import CONFIG
-from pipeline.environments.environments import load_families
+from pipeline.environments.families import load_families
 from pipeline.plan.registry import STAGES
 from shared.stage import Backend
 from tests.conftest import ROOT

@@ -13,7 +13,8 @@ import pytest
 from pipeline.base import events
 from pipeline.base.errors import Missing, UsageError
 from pipeline.base.project import CONFIG
-from pipeline.environments.environments import MARKER, Environments, Family
+from pipeline.environments.environments import MARKER, Environments
+from pipeline.environments.families import Family
 from tests.conftest import ROOT
 
 FAMILY = "bergamot"

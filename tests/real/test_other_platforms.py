@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.project import CODE_ROOT, CONFIG
-from pipeline.environments.environments import load_families
+from pipeline.environments.families import load_families
 from pipeline.environments.torch_build import requirements_of
 
 FAMILIES = load_families(CONFIG / "environments.toml")

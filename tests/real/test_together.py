@@ -9,7 +9,7 @@ import pytest
 from pipeline.base.errors import Missing
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.environments.conflicts import Resolver, check_reasons
-from pipeline.environments.environments import Family, load_families
+from pipeline.environments.families import Family, load_families
 from tests.conftest import ROOT
 
 RESOLVER = Resolver(CODE_ROOT / "pyproject.toml", CONFIG / "environments", ROOT / ".cache")

@@ -14,7 +14,7 @@ from argcomplete.finders import CompletionFinder
 from pipeline.base.project import CONFIG
 from pipeline.cli.completion import ASKED, complete, shell_code
 from pipeline.cli.known_names import names_of_kind
-from pipeline.environments.environments import load_families
+from pipeline.environments.families import load_families
 from pipeline.model_cache.manifest import load_manifest
 from pipeline.plan.profile import load_profiles
 from pipeline.plan.registry import STAGES

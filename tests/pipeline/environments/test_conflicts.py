@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.base.project import CODE_ROOT, CONFIG
 from pipeline.environments.conflicts import Resolver, check_reasons, newest_versions
-from pipeline.environments.environments import Family, load_families
+from pipeline.environments.families import Family, load_families
 
 LOCK = """\
 numpy==2.4.10 ; python_full_version < '3.12' \\

@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.base.errors import Missing
 from pipeline.base.project import CODE_ROOT, CONFIG
-from pipeline.environments.environments import WORKER_PACKAGES, Environments, load_families
+from pipeline.environments.environments import WORKER_PACKAGES, Environments
+from pipeline.environments.families import load_families
 from pipeline.plan.registry import STAGES
 from shared.stage import CORE_ENVIRONMENT
 

@@ -12,7 +12,8 @@ from pipeline.base.errors import UsageError
 from pipeline.base.project import CONFIG
 from pipeline.base.settings import FfmpegChoice
 from pipeline.environments import ffmpeg as module
-from pipeline.environments.environments import Environments, load_families
+from pipeline.environments.environments import Environments
+from pipeline.environments.families import load_families
 from pipeline.environments.ffmpeg import Tools
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the program is a shell script")

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import Missing
-from pipeline.environments.environments import Environments, Family
+from pipeline.environments.environments import Environments
+from pipeline.environments.families import Family
 from pipeline.environments.package_index import (
     certificate_hint,
     failure_reason,

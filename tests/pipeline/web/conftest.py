@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.project import CONFIG
-from pipeline.environments.environments import load_families
+from pipeline.environments.families import load_families
 from shared.stage import CORE_ENVIRONMENT
 from tests.conftest import ROOT, Reel
 from tests.fakes.web_client import Server, end_server, start_server
