@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the project i
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.text.guide_limits import GuideParams
 from stages.subtitle.cue_sheet import make_cues
-from stages.subtitle.stage import Wishes
+from stages.subtitle.stage import LayoutOptions
 
 LIMIT_S = 10.0
 _HOUR_MS = 3_600_000
@@ -50,7 +50,7 @@ def measure(language: str, hours: float) -> tuple[float, int, int]:
     limits = GuideParams(line_lengths={"ja": 26}, reading_speeds={"ja": 8.0, "en": 20.0}).limits(language)
     started = time.process_time()
     shots = range(0, transcript.duration_ms, _SHOT_MS)
-    cues = make_cues(transcript, None, limits, Wishes(changes_ms=shots, numbers=_NUMBERS))
+    cues = make_cues(transcript, None, limits, LayoutOptions(changes_ms=shots, numbers=_NUMBERS))
     return time.process_time() - started, sum(len(segment.words) for segment in transcript.segments), len(cues)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from shared.documents.speech import Region
 from shared.documents.transcript import Segment
 from stages.asr.decoded import DecodedSegment, DecodedWord
-from stages.toolkit.cues.words import spread
+from stages.toolkit.cues.words import spread_text
 
 WINDOW_MS = 30_000
 
@@ -72,7 +72,7 @@ def segment_of_window(window: Window, text: str, log_probability: float) -> Deco
     """Return the text of a window as a segment. Its words are spread over the window's part of the pack, each in
     proportion to its length, and have the probability that `log_probability` gives."""
     start, end = window.pack
-    pieces = spread(text, Segment(id=0, text=text, start_ms=start, end_ms=end))
+    pieces = spread_text(text, Segment(id=0, text=text, start_ms=start, end_ms=end))
     probability = math.exp(min(log_probability, 0.0))
     words = tuple(
         DecodedWord(piece.text if piece.joined else f" {piece.text}", piece.start_ms, piece.end_ms, probability)

@@ -18,7 +18,7 @@ from shared.text.joining_words import JoiningWords
 from stages.bilingual.stage import Order
 from stages.toolkit.cues.line_breaks import breaks_of
 from stages.toolkit.cues.lines import lines_of
-from stages.toolkit.cues.words import Piece, by_proportion, fitted
+from stages.toolkit.cues.words import Piece, fit_pieces, spread_tokens
 from stages.toolkit.formats.writer import render
 
 _TOGETHER = 0.3  # of the shorter of two cues; what overlaps less is beside it, because one cue hangs on for reading
@@ -101,7 +101,7 @@ def _overlap(first: Cue, other: Cue) -> bool:
 
 def _shared(ours: Sequence[Cue], theirs: Sequence[Cue], limits: Limits, joining: JoiningWords) -> list[tuple[str, ...]]:
     """Return the lines in the other language for each cue of a group. A cue whose turn no word is left for has none."""
-    pieces = list(fitted(_pieces(theirs), limits.line_length, max((cue.end_ms for cue in theirs), default=0)))
+    pieces = list(fit_pieces(_pieces(theirs), limits.line_length, max((cue.end_ms for cue in theirs), default=0)))
     costs = breaks_of(pieces, joining).line if pieces else []
     cuts = [0]
     for cue in ours[1:]:
@@ -124,4 +124,4 @@ def _pieces(cues: Sequence[Cue]) -> Iterator[Piece]:
         words = [(word, False) for line in cue.lines for word in line.split()]
         start, end = (cue.spoken.start_ms, cue.spoken.end_ms) if cue.spoken else (cue.start_ms, cue.end_ms)
         if words:
-            yield from by_proportion(words, start, end, cue.speaker)
+            yield from spread_tokens(words, start, end, cue.speaker)

@@ -1,1 +1,1 @@
-"""Remove from a transcript what was not said."""
+"""Remove text from a transcript that nobody spoke."""

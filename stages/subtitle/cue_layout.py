@@ -1,7 +1,7 @@
-"""Cuts a text into cues and lines, by dynamic programming over all of it.
+"""Divide a text into cues and lines, by dynamic programming over the whole text.
 
-The best way to end a cue before a piece is kept for every piece; a cue holds few pieces, so the work grows with the
-length of the text only. Whatever a recogniser took for a segment does not matter: sentences, pauses and speakers do.
+For each piece, the search keeps the best cue that ends before it. A cue holds few pieces, so the work grows linearly
+with the text. The recogniser's segments do not matter; sentences, pauses and speakers do.
 """
 
 from __future__ import annotations
@@ -14,55 +14,56 @@ from itertools import accumulate, pairwise
 from shared.text.guide_limits import Limits
 from shared.text.joining_words import JoiningWords
 from shared.text.text_width import places
-from stages.subtitle.times import LAG_MS, Laid, needed_ms
+from stages.subtitle.times import LAG_MS, LaidOutCue, needed_ms
 from stages.toolkit.cues.line_breaks import Breaks, breaks_of
 from stages.toolkit.cues.marks import DIALOGUE_MARK
 from stages.toolkit.cues.words import Piece
 
-# What weighs how much. Only the order matters: keeping a limit goes before language, language before shape. A second
-# sentence in a cue costs a little more than the cue it saves, so sentences share one only to be readable.
-_CUE, _SECOND_SENTENCE, _DIALOGUE = 5.0, 6.0, 6.0
-# A sentence that has just begun goes on in its own cue: nearly as much as a cue that is too fast, so that only reading
-# comes before it.
-_JUST_BEGUN, _BEGINNING = 18.0, 3  # and for how many words
+# The costs of a layout. Only their order matters: a limit comes before language, and language before shape.
+_CUE, _DIALOGUE = 5.0, 6.0  # of a cue, and of a cue with two speakers in addition
+_SECOND_SENTENCE = 6.0  # a little more than the cue that it saves: sentences share a cue only to be readable
+# Of a cue that ends within the first words of a sentence: nearly as much as one that is too fast, so that only reading
+# speed comes before it.
+_JUST_BEGUN, _BEGINNING_WORDS = 18.0, 3
 _CUE_BREAK = 1.4  # times the cost of the same break between lines
-_SECOND_LINE, _UNBALANCED, _TOP_HEAVY, _SCRAP, _ONE_WORD = 1.0, 6.0, 1.0, 4.0, 4.0
-_TOO_FAST, _FASTER = 20.0, 80.0
-_PAUSE_INSIDE_MS, _PAUSE_PER_MS = 500, 1 / 250
+_SECOND_LINE, _UNBALANCED, _TOP_HEAVY, _ONE_WORD = 1.0, 6.0, 1.0, 4.0  # of lines
+_SCRAP = 4.0  # of a short cue that is not a sentence, the more the shorter it is
+_TOO_FAST, _FASTER = 20.0, 80.0  # of a cue that is too short to be read, and by how much it is too short
+_PAUSE_INSIDE_MS, _PAUSE_PER_MS = 500, 1 / 250  # the longest free pause inside a cue, and the cost of each ms more
 _NEVER = float("inf")
 
 
 @dataclass(frozen=True)
 class _Text:
-    """A text as numbers; `at[i]` is where piece `i` ends if all stood in one line."""
+    """A text with the numbers that the search needs. All lists are by piece."""
 
     pieces: Sequence[Piece]
     breaks: Breaks
     limits: Limits
     end_ms: int
-    space: list[int]  # in front of each piece: 1 or 0
-    at: list[int]
-    sentences: list[int]  # how many have ended before each piece
-    begun: list[int]  # where the sentence began that a cue before each piece would cut after a word or a few, else 0
-    pauses: list[float]  # what the pauses before each piece cost, added up
+    space: list[int]  # before the piece: 1 or 0
+    at: list[int]  # the width of all pieces before it in one line
+    sentences: list[int]  # how many have ended before it
+    begun: list[int]  # where the sentence began that a cue ending before it would cut after a few words, else 0
+    pauses: list[float]  # the cost of all pauses before it
 
     def width(self, start: int, end: int) -> int:
-        """Return places of the pieces from `start` to before `end` in one line."""
+        """Return the places of the pieces from `start` to before `end` in one line."""
         return self.at[end] - self.at[start] - self.space[start]
 
     def line(self, start: int, end: int) -> str:
-        """Return the lines of a cue as text."""
+        """Return the pieces from `start` to before `end` as text."""
         first, *others = self.pieces[start:end]
         return first.text + "".join(piece.text if piece.joined else f" {piece.text}" for piece in others)
 
 
-def lay_out(pieces: Sequence[Piece], joining: JoiningWords, limits: Limits, end_ms: int) -> list[Laid]:
-    """Return cues with their lines and with the time in which their words are spoken. Every piece is in one, in
-    order. Neighbours with the same pin make a cue without lines, which stands for the correction's."""
+def lay_out(pieces: Sequence[Piece], joining: JoiningWords, limits: Limits, end_ms: int) -> list[LaidOutCue]:
+    """Return cues with their lines and the times in which their words are spoken. Every piece is in one cue, in order.
+    Neighbouring pieces with the same pin become a cue without lines, which the correction's cues replace."""
     if not pieces:
         return []
     text = _measure(pieces, joining, limits, end_ms)
-    found: list[Laid] = []
+    found: list[LaidOutCue] = []
     end = len(pieces)
     came_from = _best_cues(text)
     while end:
@@ -85,33 +86,33 @@ def _measure(pieces: Sequence[Piece], joining: JoiningWords, limits: Limits, end
 
 
 def _begun(pieces: Sequence[Piece], sentence: Sequence[bool]) -> list[int]:
-    """Return, for the place before each piece, where the sentence before it began if it is at most a few words old and
-    the same speaker goes on with it there; else 0."""
+    """Return, for each piece, where its sentence began if at most `_BEGINNING_WORDS` of it come before the piece and
+    the same speaker continues; else 0."""
     found, began = [0] * len(sentence), 0
     for place in range(1, len(pieces)):
         if sentence[place]:
             began = place
-        elif place - began <= _BEGINNING and pieces[place].speaker == pieces[place - 1].speaker:
+        elif place - began <= _BEGINNING_WORDS and pieces[place].speaker == pieces[place - 1].speaker:
             found[place] = began
     return found
 
 
-def _laid(text: _Text, start: int, second: int, end: int) -> Laid:
+def _laid(text: _Text, start: int, second: int, end: int) -> LaidOutCue:
     pieces, pin = text.pieces, text.pieces[start].pin
     times = pieces[start].start_ms, max(pieces[end - 1].end_ms, pieces[start].start_ms + 1)
     if pin is not None:
-        return Laid((), *times, pieces[start].speaker, pin=pin)
+        return LaidOutCue((), *times, pieces[start].speaker, pin=pin)
     if second:
         lines = tuple(DIALOGUE_MARK + text.line(*part) for part in ((start, second), (second, end)))
-        return Laid(lines, *times, None)
+        return LaidOutCue(lines, *times, None)
     edges = [start, *_line_edges(text, start, end, text.limits.lines)[1], end]
     lines = tuple(text.line(one, other) for one, other in pairwise(edges))
-    return Laid(lines, *times, pieces[start].speaker)
+    return LaidOutCue(lines, *times, pieces[start].speaker)
 
 
 def _best_cues(text: _Text) -> list[tuple[int, int]]:
-    """Return, for the place before each piece, where the cue that ends there begins, and where its second speaker
-    does."""
+    """Return, for the place before each piece, where the best cue that ends there begins, and where its second speaker
+    begins (0 for one speaker)."""
     pieces, limits, breaks = text.pieces, text.limits, text.breaks
     at, pauses, sentences = text.at, text.pauses, text.sentences
     begins = [before + blank for before, blank in zip(at, text.space, strict=True)]
@@ -135,8 +136,8 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
         fitting = max(turn, wall, bisect_left(begins, at[end] - widest), bisect_left(starts, last.end_ms - longest))
         fitting = min(fitting, end - 1)  # a single piece has to do, however wide and long it is
         said, begun = sentences[end - 1], text.begun[end]
-        # Every part of a cost is positive, so what is too dear already is not looked at further. Long cues come first:
-        # they are mostly the better ones. Of two that cost the same the shorter one is taken.
+        # Every part of a cost is positive, so a cue whose cost is too high already is dropped at once. Long cues come
+        # first, because they are mostly better. Of two cues with the same cost, the shorter one is taken.
         for start in range(fitting, end):
             cost = best[start] + price + pauses[end - 1] - pauses[start]
             if cost > least:
@@ -144,7 +145,7 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
             width = at[end] - begins[start]
             cost += _SECOND_SENTENCE * (said - sentences[start]) + (_JUST_BEGUN if start < begun else 0.0)
             needed = needs[width] if width <= widest else needs[widest]
-            if (available := latest - starts[start]) < needed:  # `_hurry`, written out: it is asked for all the time
+            if (available := latest - starts[start]) < needed:  # `_hurry` inlined, because it runs for every cue
                 cost += _TOO_FAST + (_FASTER * (1 - available / needed) if available > 0 else _FASTER)
             if width < line and not (breaks.sentence[start] and breaks.sentence[end]):
                 cost += _SCRAP * (1 - width / line)
@@ -179,7 +180,7 @@ def _latest(text: _Text, end: int) -> int:
 
 
 def _hurry(needed: int, available_ms: int) -> float:
-    """Return the cost of a cue that cannot stay as long as reading it takes."""
+    """Return the cost of a cue that is shown for less time than reading it needs; 0 for any other."""
     if available_ms >= needed:
         return 0.0
     return _TOO_FAST + (_FASTER * (1 - available_ms / needed) if available_ms > 0 else _FASTER)
@@ -188,7 +189,7 @@ def _hurry(needed: int, available_ms: int) -> float:
 def _try_dialogue(
     text: _Text, best: list[float], second: int, end: int, latest: int, least: float, came_from: list[tuple[int, int]]
 ) -> float:
-    """Try two speakers in one cue, a line each, from whole sentences only. Return the least cost known so far."""
+    """Try cues with two speakers, a line each, of complete sentences only. Return the lowest cost so far."""
     pieces, breaks, limits = text.pieces, text.breaks, text.limits
     line = limits.line_length - places(DIALOGUE_MARK)
     whole = end == len(pieces) or breaks.sentence[end] or pieces[end].speaker != pieces[end - 1].speaker
@@ -215,7 +216,7 @@ def _try_dialogue(
 
 
 def _line_edges(text: _Text, start: int, end: int, lines: int) -> tuple[float, tuple[int, ...]]:
-    """Return the cost of the best lines for these pieces, and where each line but the first begins."""
+    """Return the cost of the best lines for these pieces, and where each line after the first begins."""
     whole, limit = text.width(start, end), text.limits.line_length
     if whole <= limit or end - start == 1:
         return 0.0, ()

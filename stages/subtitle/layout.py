@@ -1,4 +1,4 @@
-"""The engine of stage `subtitle`: the project's own layout, and files in every format."""
+"""Lay out subtitles, check them and render them in every format: the engine of stage `subtitle`."""
 
 from __future__ import annotations
 
@@ -13,37 +13,36 @@ from shared.documents.translation import Translation
 from shared.stage import Device
 from shared.text.guide_limits import Limits
 from stages.subtitle.cue_sheet import make_cues
-from stages.subtitle.kept import between, keep_cues, with_marks, without_kept
+from stages.subtitle.kept import as_free_text, fit_between, keep_cues, without_shown
 from stages.subtitle.pinned import is_same, shows
-from stages.subtitle.stage import NO_CORRECTIONS, Corrections, Wishes
+from stages.subtitle.stage import NO_CORRECTIONS, Corrections, LayoutOptions
 from stages.toolkit.cues.rules import check
 from stages.toolkit.formats import whisper_json
 from stages.toolkit.formats.reader import read
 from stages.toolkit.formats.writer import lost, render
 
-PLAIN = Wishes()
+PLAIN = LayoutOptions()
 
 
-class Pysubs2Writer:
-    """Lays out and writes sheets; holds nothing."""
+class LayoutEngine:
+    """The engine, without state."""
 
     def lay_out(
-        self, transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes = PLAIN,
+        self, transcript: Transcript, translation: Translation | None, limits: Limits, options: LayoutOptions = PLAIN,
         corrections: Corrections = NO_CORRECTIONS,
     ) -> CueSheet:  # fmt: skip
-        """Return the sheet for a transcript, or for its translation, around the cues that a user fixed.
+        """Return the cue sheet of a transcript or its translation, with the corrections.
 
-        As long as the rest is laid out as in the corrected file, every correction stands as it is there. Otherwise
-        corrected words are laid out with the rest.
+        If the other cues are the same as in the corrected file, every corrected cue is shown as it is there. Otherwise
+        only corrections of more than words keep their cues; corrected words are laid out with the rest.
         """
         language = translation.target if translation else transcript.language
-        text, pins = (transcript, translation, limits, wishes), corrections.pins
+        text, pins = (transcript, translation, limits, options), corrections.pins
         cues = _cues(*text, pins)
         if pins and not any(is_same(cues, read) for read in corrections.read[-1:]):
-            fixed = [pin for pin in pins if pin.fixed]
-            cues = _cues(*text, fixed)
-            if lost := [pin for pin in pins if not pin.fixed and pin.cues and not shows(cues, pin)]:
-                cues = _cues(*text, [pin for pin in pins if pin.fixed or pin in lost])
+            cues = _cues(*text, [pin for pin in pins if pin.fixed])
+            if missing := [pin for pin in pins if not pin.fixed and pin.cues and not shows(cues, pin)]:
+                cues = _cues(*text, [pin for pin in pins if pin.fixed or pin in missing])
         return CueSheet(language=language, cues=cues)
 
     def read(self, edited: Path) -> ReadCues:
@@ -72,21 +71,21 @@ class Pysubs2Writer:
 
 
 def _cues(
-    transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes, pins: Sequence[Pin]
+    transcript: Transcript, translation: Translation | None, limits: Limits, options: LayoutOptions, pins: Sequence[Pin]
 ) -> tuple[Cue, ...]:
-    """Return the cues of a text, in those of an existing subtitle where there is one."""
-    kept = wishes.kept
+    """Return the cues of a text: those of an existing subtitle, or cues that are laid out."""
+    kept = options.kept
     if kept is None:
-        return make_cues(transcript, translation, limits, wishes, pins)
-    if wishes.relayout:
-        return make_cues(*with_marks(kept, transcript, translation), limits, wishes, pins)
-    cues = keep_cues(kept, transcript, translation, limits, wishes.joining, pins)
-    rest = without_kept(transcript, kept)
+        return make_cues(transcript, translation, limits, options, pins)
+    if options.relayout:
+        return make_cues(*as_free_text(kept, transcript, translation), limits, options, pins)
+    cues = keep_cues(kept, transcript, translation, limits, options.joining, pins)
+    rest = without_shown(transcript, kept)
     if not rest.segments:
         return cues
-    return between(cues, make_cues(rest, translation, limits, wishes), limits.gap_ms)
+    return fit_between(cues, make_cues(rest, translation, limits, options), limits.gap_ms)
 
 
-def load(models: Mapping[str, Path], device: Device) -> Pysubs2Writer:
-    """Do nothing: this backend has no model."""
-    return Pysubs2Writer()
+def load(models: Mapping[str, Path], device: Device) -> LayoutEngine:
+    """Return the engine; there is no model to load."""
+    return LayoutEngine()

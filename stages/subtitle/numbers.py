@@ -1,7 +1,7 @@
-"""Writes out small numbers, as style guides want them in running text.
+"""Write out small numbers as words, as style guides want them in running text.
 
-Digits stay if a number is more than a count: next to another number, in a name or a title, as a time, with a unit, and
-where a sentence begins or ends with it. Numbers that a speaker counts aloud, `1, 2, 3`, are words too.
+Digits stay if a number is not a plain count: next to another number, in a name or a title, as a time, with a unit, and
+at the beginning or end of a sentence. Numbers that a speaker counts aloud (`1, 2, 3`) become words too.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import replace
 from shared.text.sentence_end import ends_sentence
 from stages.toolkit.cues.words import Piece
 
-_SHORTEST_COUNTED = 3  # letters: `km`, `am` and `or` are shorter
-_NEAR = 2  # words
-_COUNTED_ALOUD = 3  # numbers in a row: two are a score or a choice
+_SHORTEST_COUNTED = 3  # letters of the word after a count: `km`, `am` and `or` are shorter
+_NEAR = 2  # words on both sides that must not be numbers
+_COUNTED_ALOUD = 3  # numbers in a row at least: two are a score or a choice
 _MARKS = ",.!?…"
 
 
 def write_out(pieces: Sequence[Piece], words: Sequence[str]) -> list[Piece]:
-    """Return the pieces, with numbers as words where the language has one; `words[n]` is the word for `n`, or empty."""
+    """Return the pieces with numbers as words. `words[n]` is the word for `n`, or empty if the language has none."""
     if not words:
         return list(pieces)
     aloud = dict(_counted_aloud(pieces, words))
@@ -30,8 +30,8 @@ def write_out(pieces: Sequence[Piece], words: Sequence[str]) -> list[Piece]:
 
 
 def _counted_aloud(pieces: Sequence[Piece], words: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Yield places and words of numbers that rise or fall by one, if the language has a word for all of them. The first
-    one takes a capital where a sentence begins with it."""
+    """Yield the places and words of numbers in a row that rise or fall by one, if the language has words for all of
+    them. A word at the beginning of a sentence has a capital."""
     numbers = [_number(piece.text) for piece in pieces]
     begin = 0
     while begin < len(pieces):
@@ -49,7 +49,7 @@ def _counted_aloud(pieces: Sequence[Piece], words: Sequence[str]) -> Iterator[tu
 
 
 def _number(text: str) -> int | None:
-    """Return the number that a piece is but for a mark after it; None for other text and for `007`."""
+    """Return a piece as a number, without marks after it; None for other text and for `007`."""
     digits = text.rstrip(_MARKS)
     return int(digits) if digits.isascii() and digits.isdecimal() and str(int(digits)) == digits else None
 
@@ -63,7 +63,7 @@ def _follows(numbers: Sequence[int | None], begin: int, place: int) -> bool:
 
 
 def _word(pieces: Sequence[Piece], index: int, words: Sequence[str]) -> str | None:
-    """Return the word for a number that counts what the next piece names."""
+    """Return the word for a number that counts the noun after it; None for other pieces."""
     text = pieces[index].text
     if not (text.isascii() and text.isdecimal() and len(text) <= 2 and int(text) < len(words)):
         return None

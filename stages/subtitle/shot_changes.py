@@ -1,10 +1,10 @@
-"""Moves the times of cues to the shot changes near them, as far as no limit is broken.
+"""Move the times of cues to the shot changes near them, where no limit is broken by it.
 
-After the Netflix Subtitle Timing Guidelines: a cue that comes or goes a little off a change looks like a mistake. So
-one that comes near a change comes with it, or stays a whole zone before it; one that goes near a change goes two frames
-before it, or stays a whole zone after it. A cue of two chained ones takes the other along.
+As in the Netflix Subtitle Timing Guidelines, a cue that begins or ends a little off a shot change looks like a mistake.
+So a cue that begins near a change begins with it or a whole zone before it. A cue that ends near a change ends two
+frames before it or a whole zone after it. If the next cue follows at once, its start moves along.
 
-What held before holds after: order, gaps, durations, and every cue that could be read can be.
+The order, the gaps and the limits of duration are kept, and every cue that could be read can still be read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shared.text.guide_limits import Limits
 from shared.text.text_width import places_of_lines
 from stages.subtitle.times import needed_ms
 
-_RED = 7 / 12  # of the zone: nearer than this a time moves to the change, further off out of the zone
+_RED = 7 / 12  # of the zone: a time nearer to the change moves to it, a time farther from it moves out of the zone
 
 _Times = tuple[int, int]
 
@@ -26,8 +26,8 @@ _Times = tuple[int, int]
 def keep_to_shots(
     cues: Sequence[Cue], changes_ms: Sequence[int], limits: Limits, end_ms: int, fixed: Collection[int] = ()
 ) -> tuple[Cue, ...]:
-    """Return the cues with times that keep to the changes, which are in order. Cues with a number in `fixed` keep their
-    times."""
+    """Return the cues with times moved to the shot changes, which must be in order. Cues whose numbers are in `fixed`
+    keep their times."""
     if not changes_ms or not limits.shot_zone_ms or not cues:
         return tuple(cues)
     shots = _Shots(changes_ms, limits)
@@ -70,34 +70,34 @@ def keep_to_shots(
 
 
 def _is_unchained(gap_ms: int, limits: Limits) -> bool:
-    """Return whether a gap is one that should have been closed."""
+    """Tell whether a gap is so short that it should have been closed."""
     return limits.gap_ms < gap_ms < limits.chain_below_ms
 
 
 class _Shots:
-    """The preferred times of cues, for the changes alone."""
+    """The preferred times of cues by the shot changes, without regard to other limits."""
 
     def __init__(self, changes_ms: Sequence[int], limits: Limits) -> None:
         self._changes, self._zone, self._gap = changes_ms, limits.shot_zone_ms, limits.gap_ms
         self.red_ms = round(limits.shot_zone_ms * _RED)
 
     def start(self, start_ms: int) -> int:
-        """Return where a cue that starts at this time should start."""
+        """Return when a cue that starts at this time should start."""
         change = self._nearest(start_ms)
         if self.red_ms < change - start_ms < self._zone:
             return change - self._zone
         return change if abs(start_ms - change) < self._zone else start_ms
 
     def end(self, end_ms: int) -> int:
-        """Return where a cue that ends at this time should end."""
+        """Return when a cue that ends at this time should end."""
         change = self._nearest(end_ms)
         if self.red_ms < end_ms - change < self._zone:
             return change + self._zone
         return change - self._gap if abs(end_ms - change) < self._zone else end_ms
 
     def proposals(self, end_ms: int, following_ms: int) -> Iterator[_Times]:
-        """Yield times for the end of one cue and the start of the next, best first: both as preferred, joined, one
-        alone."""
+        """Yield times for the end of one cue and the start of the next, best first: both as preferred; the start as
+        preferred and the end a gap before it; only the start; only the end."""
         end, following = self.end(end_ms), self.start(following_ms)
         yield end, following
         yield following - self._gap, following

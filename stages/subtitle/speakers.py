@@ -1,4 +1,4 @@
-"""Find the speaker of a cue that was not cut from a transcript."""
+"""Find the speaker of a cue that was not made from a transcript."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from shared.documents.transcript import Transcript
 
 
 def speakers(transcript: Transcript) -> Callable[[Cue], str | None]:
-    """Return a function that names the speaker who speaks longest during a cue, by the transcript; None without
-    speech."""
+    """Return a function that returns the speaker of a cue: its own, or the one who speaks longest during it by the
+    transcript; None if no words are spoken then."""
     words = sorted(
         ((word.start_ms, word.end_ms, word.speaker) for segment in transcript.segments for word in segment.words),
         key=lambda word: word[0],
@@ -22,12 +22,12 @@ def speakers(transcript: Transcript) -> Callable[[Cue], str | None]:
     def speaker_of(cue: Cue) -> str | None:
         if cue.speaker:
             return cue.speaker
-        heard: Counter[str] = Counter()
+        spoken_ms: Counter[str] = Counter()
         for start_ms, end_ms, speaker in words[bisect_left(ends, cue.start_ms) :]:
             if start_ms >= cue.end_ms:
                 break
             if speaker:
-                heard[speaker] += max(min(end_ms, cue.end_ms) - max(start_ms, cue.start_ms), 0)
-        return max(heard, key=lambda one: (heard[one], one)) if heard else None
+                spoken_ms[speaker] += max(min(end_ms, cue.end_ms) - max(start_ms, cue.start_ms), 0)
+        return max(spoken_ms, key=lambda speaker: (spoken_ms[speaker], speaker)) if spoken_ms else None
 
     return speaker_of

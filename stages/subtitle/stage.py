@@ -1,4 +1,4 @@
-"""Lay a transcript, or its translation, out as subtitles that keep to a guide."""
+"""Lay out a transcript or its translation as subtitles within the limits of a guide, and write the files."""
 
 from __future__ import annotations
 
@@ -25,16 +25,19 @@ from shared.text.language_params import of_language
 from shared.text.stub_subtitles import stub_file
 
 Format = Literal["srt", "vtt", "ass", "ttml", "scc", "json", "whisper", "txt"]
-_TOLD = 5  # of the markup that goes no farther, so many are named
+_MOST_NAMED = 5  # kinds of markup in a message
 _NAMES: dict[Format, str] = {"json": "subtitles.json", "whisper": "subtitles.whisper.json"}
 
 
 class SubtitleInputs(Files):
-    """`transcript` with word times; `translation` to lay out instead; `info`: `shared.documents.media.Media`, for its
-    frames; `shots`: `shared.documents.shots.Shots` to keep to; `labels`: `shared.documents.removals.Labels` to show for
-    kind `sdh`; `kept`: `shared.documents.cue.KeptCues`, an existing subtitle whose times stay; `pins`:
-    `shared.documents.pins.Pins`, the corrections to lay out around; `edited`: the subtitle files, oldest first, that a
-    user corrected so."""
+    """The text to lay out, and what the layout depends on.
+
+    `transcript`: with word times; `translation`: laid out instead of it; `info`: `shared.documents.media.Media`, for
+    the frame rate; `shots`: `shared.documents.shots.Shots`, to which cues are moved; `labels`:
+    `shared.documents.removals.Labels`, shown for kind `sdh`; `kept`: `shared.documents.cue.KeptCues`, an existing
+    subtitle whose times stay; `pins`: `shared.documents.pins.Pins`, a user's corrections; `edited`: the subtitle files
+    with these corrections, oldest first.
+    """
 
     transcript: Path
     translation: Path | None = None
@@ -50,7 +53,7 @@ Songs = Literal["mark", "italic", "keep", "skip"]
 
 
 class SubtitleParams(GuideParams, JoiningParams):
-    """The limits to keep to, and what is written."""
+    """The limits of the guide, the layout, and the files to write."""
 
     formats: tuple[Format, ...] = Field(("srt", "vtt"), description="the files to write")
     kind: Kind = Field(
@@ -71,7 +74,7 @@ class SubtitleParams(GuideParams, JoiningParams):
 class SubtitleOutputs(Files):
     """`cues`: `shared.documents.cue.CueSheet`; `files`: the same in each of the formats, UTF-8.
 
-    `report`: `shared.documents.quality_report.QualityReport` with every cue over a limit and the reason.
+    `report`: `shared.documents.quality_report.QualityReport`, with the reason for each cue over a limit.
     """
 
     cues: Path
@@ -83,12 +86,13 @@ SubtitleJob = Job[SubtitleInputs, SubtitleParams]
 
 
 @dataclass(frozen=True)
-class Wishes:
+class LayoutOptions:
     """Layout options in addition to the guide's limits.
 
-    `joining` are the words that hold a sentence together, `changes_ms` the starts of shots, `numbers` the words for 0,
-    1, 2 and so on, `labels` the sounds to name; `speaker` is the word for a speaker without a name, None where speakers
-    are not named. `kept` are the cues of an existing subtitle; `relayout`: their text is laid out again.
+    `joining` are the words that hold a sentence together; `changes_ms` the times of shot changes; `numbers` the words
+    for 0, 1, 2 and so on; `labels` the sounds to name; `music` the label of music; `speaker` the word for a speaker
+    without a name, None if speakers are not named. `kept` are the cues of an existing subtitle; with `relayout`, their
+    text is laid out again.
     """
 
     joining: JoiningWords = NO_JOINING_WORDS
@@ -114,10 +118,10 @@ NO_CORRECTIONS = Corrections()
 
 
 class Engine(Protocol):
-    """A backend: lay out cues, read a corrected file, check cues, and render them in a format."""
+    """A backend: it lays out cues, reads a corrected file, checks cues, and renders them in a format."""
 
     def lay_out(
-        self, transcript: Transcript, translation: Translation | None, limits: Limits, wishes: Wishes,
+        self, transcript: Transcript, translation: Translation | None, limits: Limits, options: LayoutOptions,
         corrections: Corrections = NO_CORRECTIONS,
     ) -> CueSheet: ...  # fmt: skip
     def read(self, edited: Path) -> ReadCues: ...
@@ -129,16 +133,16 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
-    """Lay out, check and write."""
+    """Lay out the text, check the cues and write the files."""
     transcript, translation = _read(job)
     language = _language(transcript, translation)
     picture = _picture(job.inputs.info)
     limits = job.params.limits(language, picture.frame_rate if picture else None)
-    wishes = _wishes(job, language)
+    options = _layout_options(job, language)
     corrections = _corrections(engine, job)
-    sheet = engine.lay_out(transcript, translation, limits, wishes, corrections)
-    own = wishes.kept.kind if wishes.kept else "full"
-    sheet = sheet.model_copy(update={"kind": own if job.params.kind == "full" else job.params.kind})
+    sheet = engine.lay_out(transcript, translation, limits, options, corrections)
+    own_kind = options.kept.kind if options.kept else "full"
+    sheet = sheet.model_copy(update={"kind": own_kind if job.params.kind == "full" else job.params.kind})
     report = with_changed_sources(engine.check(sheet, limits, transcript.duration_ms), sheet, corrections.pins)
     report = with_unsure_translations(report, sheet, transcript, translation)
     typed = {
@@ -146,19 +150,19 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
         for path, read in zip(job.inputs.edited, corrections.read, strict=True)
         if engine.is_same(sheet, read)
     }
-    texts: dict[Format, bytes] = {}
+    files: dict[Format, bytes] = {}
     for kind in dict.fromkeys(job.params.formats):
         if kind in typed:
-            texts[kind] = typed[kind]
+            files[kind] = typed[kind]
             continue
         try:
-            texts[kind] = _text(kind, sheet, transcript, translation, engine, picture).encode()
+            files[kind] = _text(kind, sheet, transcript, translation, engine, picture).encode()
             if lost := engine.lost(sheet, kind):
                 job.warn(f"the {kind} file in {language} goes without {lost}: the format cannot hold them")
-        except StageError as error:  # one format that cannot hold the text does not keep the others from being written
+        except StageError as error:  # the other formats are still written
             job.warn(f"no {kind} file in {language}: {error.message}")
-    outputs = _write(job, sheet, texts, report)
-    job.note("on_shot_changes", on_changes(sheet.cues, wishes.changes_ms, limits.gap_ms))
+    outputs = _write(job, sheet, files, report)
+    job.note("on_shot_changes", on_changes(sheet.cues, options.changes_ms, limits.gap_ms))
     for broken in report.broken:
         if broken.severity == "error":
             job.note(f"over_{broken.rule.replace('-', '_')}", broken.count)
@@ -166,20 +170,22 @@ def run(engine: Engine, job: SubtitleJob) -> SubtitleOutputs:
 
 
 def _corrections(engine: Engine, job: SubtitleJob) -> Corrections:
-    read = [engine.read(path) for path in job.inputs.edited]
-    for one in read:
-        for repair in one.repairs:
+    files = [engine.read(path) for path in job.inputs.edited]
+    for file in files:
+        for repair in file.repairs:
             job.warn(f"in the corrected subtitles, {repair}")
-        if one.left_out:
-            job.warn(f"the corrected subtitles hold what only their own file keeps: {', '.join(one.left_out[:_TOLD])}")
-    return Corrections(Pins.read(job.inputs.pins).pins if job.inputs.pins else (), read)
+        if file.left_out:
+            named = ", ".join(file.left_out[:_MOST_NAMED])
+            job.warn(f"the corrected subtitles hold what only their own file keeps: {named}")
+    return Corrections(Pins.read(job.inputs.pins).pins if job.inputs.pins else (), files)
 
 
 def with_changed_sources(report: QualityReport, sheet: CueSheet, pins: Sequence[Pin]) -> QualityReport:
-    """Return the report with the corrected translations whose source sentence has changed since."""
+    """Return the report with a warning for each corrected translation whose source sentence has changed since."""
     offenders = []
     for pin in pins:
-        start_ms, end_ms = ((pin.cues or pin.before)[0].start_ms, (pin.cues or pin.before)[-1].end_ms)
+        cues = pin.cues or pin.before
+        start_ms, end_ms = cues[0].start_ms, cues[-1].end_ms
         number = next((n for n, cue in enumerate(sheet.cues, 1) if cue.start_ms < end_ms and cue.end_ms > start_ms), 0)
         if pin.source_now is not None and number:
             text = " / ".join(sheet.cues[number - 1].lines)
@@ -197,13 +203,14 @@ def with_changed_sources(report: QualityReport, sheet: CueSheet, pins: Sequence[
 def with_unsure_translations(
     report: QualityReport, sheet: CueSheet, transcript: Transcript, translation: Translation | None
 ) -> QualityReport:
-    """Return the report with the cues of a translation that the model itself doubts."""
-    doubted = {segment.id for segment in translation.segments if segment.unsure} if translation else set()
-    spoken = [segment for segment in transcript.segments if segment.id in doubted]
+    """Return the report with a warning for each cue whose translation the model itself is unsure of."""
+    unsure_ids = {segment.id for segment in translation.segments if segment.unsure} if translation else set()
+    unsure_segments = [segment for segment in transcript.segments if segment.id in unsure_ids]
     offenders = tuple(
         Offender(number=number, start_ms=cue.start_ms, found=1, text=" / ".join(cue.lines))
         for number, cue in enumerate(sheet.cues, 1)
-        if cue.spoken and any(one.start_ms < cue.spoken.end_ms and one.end_ms > cue.spoken.start_ms for one in spoken)
+        if (spoken := cue.spoken)
+        and any(seg.start_ms < spoken.end_ms and seg.end_ms > spoken.start_ms for seg in unsure_segments)
     )
     if not offenders:
         return report
@@ -214,19 +221,20 @@ def with_unsure_translations(
     return report.model_copy(update={"broken": (*report.broken, unsure)})
 
 
-def _wishes(job: SubtitleJob, language: str) -> Wishes:
+def _layout_options(job: SubtitleJob, language: str) -> LayoutOptions:
     params, inputs = job.params, job.inputs
     for_sdh = params.kind == "sdh"
-    called = of_language(params.label_words, language, {})
+    label_words = of_language(params.label_words, language, {})
     kept = KeptCues.read(inputs.kept) if inputs.kept else None
-    return Wishes(
+    return LayoutOptions(
         joining=params.joining_words_in(language),
         changes_ms=Shots.read(inputs.shots).changes_ms if inputs.shots else (),
         songs=params.songs,
         numbers=of_language(params.number_words, language, ()) if params.write_out_numbers else (),
         labels=Labels.read(inputs.labels).labels if inputs.labels and for_sdh else (),
-        music=called.get("music", "music"),
-        speaker=called.get("speaker", "Speaker") if for_sdh and not kept else None,  # it names them itself
+        music=label_words.get("music", "music"),
+        # An existing subtitle names its speakers itself.
+        speaker=label_words.get("speaker", "Speaker") if for_sdh and not kept else None,
         kept=kept,
         relayout=params.relayout,
     )
@@ -244,13 +252,13 @@ def _text(
 
 
 def on_changes(cues: Sequence[Cue], changes_ms: Sequence[int], gap_ms: int) -> int:
-    """Return how many cues begin with a shot or end just before one."""
+    """Return how many cues begin at a shot change or end `gap_ms` before one."""
     begin, end = set(changes_ms), {change - gap_ms for change in changes_ms}
     return sum(cue.start_ms in begin or cue.end_ms in end for cue in cues)
 
 
 def stub(job: SubtitleJob) -> SubtitleOutputs:
-    """Return a cue for each segment, and files with their marked text. A corrected file stays as it is."""
+    """Write a cue for each segment, and files with their marked text. A corrected file stays as it is."""
     transcript, translation = _read(job)
     texts = {segment.id: segment.text for segment in translation.segments} if translation else {}
     cues = tuple(
@@ -278,7 +286,7 @@ def _language(transcript: Transcript, translation: Translation | None) -> str:
 
 
 def _picture(info: Path | None) -> Track | None:
-    """Return the first moving picture; None if the media file has none."""
+    """Return the first video track; None if the media file has none."""
     return Media.read(info).picture if info else None
 
 

@@ -18,7 +18,7 @@ from shared.text.joining_words import JoiningWords
 from shared.text.sentence_end import ends_sentence
 from shared.text.text_width import is_spaceless, places
 from stages.toolkit.cues.line_breaks import Breaks, breaks_of
-from stages.toolkit.cues.words import Piece, spread
+from stages.toolkit.cues.words import Piece, spread_text
 
 _LONGEST_PAUSE_MS = 2_000
 # What a model takes at once. IndicTrans2 has 256 positions, and in a script that its vocabulary hardly knows each
@@ -54,7 +54,7 @@ def sentences_of(segments: Sequence[Segment], joining: JoiningWords, *, join: bo
     `joining` are words of their language: a sentence longer than a model takes is cut by them."""
     found: list[Sentence] = []
     for passage in _passages(segments) if join else ([index] for index in range(len(segments))):
-        owned = [(index, piece) for index in passage for piece in spread(segments[index].text, segments[index])]
+        owned = [(index, piece) for index in passage for piece in spread_text(segments[index].text, segments[index])]
         breaks = breaks_of([piece for _, piece in owned], joining)
         ends = [place for place in range(1, len(owned)) if ends_sentence(owned[place - 1][1].text)]
         # Punctuation ends the passage at best, and tells nothing about its inside, unless a person wrote it.
@@ -140,7 +140,7 @@ def _sentence(owned: Sequence[tuple[int, Piece]]) -> Sentence:
 
 def _tokens(text: str, whole: Sequence[str]) -> list[Piece]:
     """Return the words of a text; those that stand in one of the texts in `whole` together are one token."""
-    pieces = list(spread(text, Segment(id=0, text=text, start_ms=0, end_ms=0)))
+    pieces = list(spread_text(text, Segment(id=0, text=text, start_ms=0, end_ms=0)))
     plain = joined(pieces)
     inside = {
         place for one in whole for begin in _occurrences(one, plain) for place in range(begin + 1, begin + len(one))

@@ -1,10 +1,10 @@
-"""Colours as the formats write them: `#rrggbb`, the names of HTML and WebVTT, and the numbers of ASS."""
+"""Convert colours between `#rrggbb`, the names of HTML and WebVTT, and the numbers of ASS."""
 
 from __future__ import annotations
 
 import re
 
-# The sixteen names of HTML 4 and those that subtitles are seen with besides.
+# The sixteen names of HTML 4, and other names that occur in subtitles.
 _NAMES = {
     "black": "#000000", "silver": "#c0c0c0", "gray": "#808080", "grey": "#808080", "white": "#ffffff",
     "maroon": "#800000", "red": "#ff0000", "purple": "#800080", "fuchsia": "#ff00ff", "magenta": "#ff00ff",
@@ -15,7 +15,7 @@ _NAMES = {
 _HEX = re.compile(r"#?([0-9a-f]{6})(?:[0-9a-f]{2})?", re.IGNORECASE)
 _SHORT = re.compile(r"#([0-9a-f])([0-9a-f])([0-9a-f])", re.IGNORECASE)
 _ASS = re.compile(r"&?H?([0-9a-f]{1,8})&?", re.IGNORECASE)
-# The classes that WebVTT has for colours by itself.
+# The colour classes that WebVTT defines.
 _VTT_CLASSES = ("white", "lime", "cyan", "red", "yellow", "magenta", "blue", "black")
 
 
@@ -45,5 +45,5 @@ def in_ass(colour: str) -> str:
 
 
 def vtt_class(colour: str) -> str:
-    """Return the class of WebVTT that shows a colour, which the file's own style sheet has to define."""
+    """Return the WebVTT class of a colour. The file's style sheet must define it unless WebVTT does."""
     return next((name for name in _VTT_CLASSES if _NAMES[name] == colour), f"c_{colour[1:]}")

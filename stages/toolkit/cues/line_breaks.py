@@ -1,7 +1,7 @@
-"""The cost of breaking a text at each place, by punctuation and by the words that hold it together.
+"""Compute the cost of a line or cue break at each place of a text, from punctuation and from joining words.
 
-A language without such words in `config/languages` is broken by punctuation, pauses and shape alone. Costs run from 0,
-the end of a sentence, to 16, between an article and its noun; what no list knows about costs 8.
+Without joining words for a language in `config/languages`, only punctuation and pauses count. A break costs from 0,
+at the end of a sentence, to 16, between an article and its noun. A place of which no list says anything costs 8.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from stages.toolkit.cues.words import CLAUSE_ENDS, Piece
 
 SENTENCE, CLAUSE, CONJUNCTION, PREPOSITION, UNKNOWN, LOOSE, NAME, BOUND = 0.0, 2.0, 3.5, 4.5, 8.0, 12.0, 12.0, 16.0
 _FORCED = 40.0  # inside a word that is wider than a line
-_PARTICLE, _IN_WORD, _IN_SYLLABLE = 4.0, 12.0, 14.0
-_PAUSE_MS = 300
+_PARTICLE, _IN_WORD, _IN_SYLLABLE = 4.0, 12.0, 14.0  # in scripts without spaces
+_PAUSE_MS = 300  # the shortest pause at which a cue break costs less
 
 
 @dataclass(frozen=True)
 class _Sets:
-    """The lists of a language, to look words up in; prepositions bind to what follows them too."""
+    """The joining words of a language as sets. `binding` holds the prepositions too: they belong to the word after
+    them."""
 
     conjunctions: frozenset[str]
     prepositions: frozenset[str]
@@ -35,8 +36,8 @@ class _Sets:
 
 @dataclass(frozen=True)
 class Breaks:
-    """For the place before each piece: what ending a line costs there, what ending a cue does, whether a sentence
-    ends, and how long the pause is. At 0 and after the last piece a break is free."""
+    """For the place before each piece: the cost of a line break, the cost of a cue break, whether a sentence ends
+    there, and the length of the pause. Breaks are free before the first and after the last piece."""
 
     line: list[float]
     cue: list[float]
@@ -56,9 +57,9 @@ def breaks_of(pieces: Sequence[Piece], joining: JoiningWords) -> Breaks:
         found.line[index] = cost
         found.sentence[index] = cost == SENTENCE
         found.pause_ms[index] = pause
-        # Hesitation parts an article from its noun in time, but a viewer reads them together all the same.
-        heard = min(cost, max(1.0, 5.0 - pause / 400)) if pause >= _PAUSE_MS and cost < BOUND else cost
-        found.cue[index] = 0.0 if before.speaker != after.speaker else heard
+        # A speaker may hesitate between an article and its noun, but a viewer still reads them together.
+        at_pause = min(cost, max(1.0, 5.0 - pause / 400)) if pause >= _PAUSE_MS and cost < BOUND else cost
+        found.cue[index] = 0.0 if before.speaker != after.speaker else at_pause
     return found
 
 
@@ -95,7 +96,7 @@ def _cost(before: str, after: Piece, words: _Sets, *, at_start: bool) -> float:
 
 @lru_cache(maxsize=1 << 14)
 def _bare(text: str) -> str:
-    """Return the word in the form of the lists."""
+    """Return a word in the form that the lists have: in lower case, without marks."""
     return text.strip(CLOSERS + OPENERS + ".,;:!?…").lower().replace("’", "'")
 
 
@@ -106,8 +107,7 @@ def _is_capital(text: str) -> bool:
 
 @lru_cache(maxsize=1 << 14)
 def _inside(last: str, first: str) -> float:
-    """Tell whether a line may break where there is no space: between the words of Japanese, as far as their script
-    shows them."""
+    """Return the cost of a break without a space. In Japanese, a change of script shows most ends of words."""
     if not (is_spaceless(last) or is_spaceless(first)):
         return _FORCED
     if "\u0e00" <= first <= "\u0eff":

@@ -1,4 +1,4 @@
-"""Breaks one cue's text into lines: as few as the guide's length allows, where a break does the least harm."""
+"""Break the text of one cue into as few lines as the guide allows, at the places where breaks cost least."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from shared.text.text_width import places
 from stages.toolkit.cues.line_breaks import breaks_of
 from stages.toolkit.cues.words import Piece
 
-_UNEVEN = 6.0  # what a line that is off the mean by its whole costs, as in the layout of cues
+_UNEVEN = 6.0  # the cost of a line that is twice as long as the mean, as in the layout of cues
 _NEVER = float("inf")
 
 
 def lines_of(pieces: Sequence[Piece], joining: JoiningWords, limits: Limits) -> list[str]:
-    """Return the text of these pieces in lines. None is longer than the guide's, unless a single piece is; there are
-    more of them than the guide allows only where the text needs them."""
+    """Return the text of the pieces in lines, none longer than the guide allows unless a single piece is. There may be
+    more lines than the guide allows if the text needs them."""
     for count in range(1, len(pieces) + 1):
         if lines := _in_lines(pieces, joining, limits.line_length, count):
             return lines
@@ -24,7 +24,7 @@ def lines_of(pieces: Sequence[Piece], joining: JoiningWords, limits: Limits) -> 
 
 
 def _in_lines(pieces: Sequence[Piece], joining: JoiningWords, longest: int, count: int) -> list[str] | None:
-    """Return the text in so many lines, by dynamic programming over the places where a line may end; None if they are
+    """Return the text in `count` lines, by dynamic programming over the places where a line may end; None if that is
     too few."""
     costs, total = breaks_of(pieces, joining).line, len(pieces)
     even = sum(places(piece.text) + (not piece.joined) for piece in pieces) / count

@@ -1,5 +1,5 @@
-"""The marks that subtitles carry beside what is said: notes around a song, a hyphen before each of two speakers, and
-brackets around sounds and names. Written by the layout, and taken off again where the words alone are wanted."""
+"""Add and remove the marks of subtitles: notes around a song, a hyphen before each of two speakers, brackets around
+sounds and names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 NOTE = "\u266a"
-NOTES = "\u2669-\u266f"  # what others mark songs with: a range for a regular expression
+NOTES = "\u2669-\u266f"  # the signs that mark songs elsewhere: a range for a regular expression
 DIALOGUE_MARK = "-"
 _BRACKETED = re.compile(r"\[[^\[\]]*\]")
 _NOTES = re.compile(f"[{NOTES}]")
@@ -15,26 +15,26 @@ _OPENED = re.compile(r"^\s*[-\u2010\u2013\u2014]\s*(?=[^\s\d])")  # not the sign
 
 
 def in_brackets(text: str) -> str:
-    """Match a cue that names a sound or a speaker."""
+    """Return the text of a cue that names a sound or a speaker."""
     return f"[{text}]"
 
 
 def with_notes(lines: Sequence[str]) -> tuple[str, ...]:
-    """Return the lines of a song's cue."""
+    """Return lines with a note at their beginning and one at their end."""
     *before, last = lines
     first, *others = [*before, f"{last} {NOTE}"]
     return (f"{NOTE} {first}", *others)
 
 
 def marks_of_lines(lines: Sequence[str]) -> list[str]:
-    """Return what a cue's lines show beside words: brackets with their content, notes, and the marks of a dialogue."""
+    """Return all marks of a cue's lines: brackets with their content, notes, and the mark of a dialogue."""
     text = "\n".join(lines)
     is_dialogue = len(lines) > 1 and all(line.lstrip().startswith(DIALOGUE_MARK) for line in lines)
     return [*_BRACKETED.findall(text), *_NOTES.findall(text), *([DIALOGUE_MARK] if is_dialogue else [])]
 
 
 def words_of_lines(lines: Sequence[str]) -> str:
-    """Return the words of a cue's lines without marks; an empty text for a sound label."""
-    told = _NOTES.sub(" ", _BRACKETED.sub(" ", "\n".join(lines))).splitlines()
-    dialogue = len(told) > 1 and all(line.lstrip().startswith(DIALOGUE_MARK) for line in told)
-    return " ".join(line.lstrip()[1:] if dialogue else _OPENED.sub("", line) for line in told).strip()
+    """Return the words of a cue's lines without marks; an empty text for a sound's label."""
+    bare = _NOTES.sub(" ", _BRACKETED.sub(" ", "\n".join(lines))).splitlines()
+    dialogue = len(bare) > 1 and all(line.lstrip().startswith(DIALOGUE_MARK) for line in bare)
+    return " ".join(line.lstrip()[1:] if dialogue else _OPENED.sub("", line) for line in bare).strip()

@@ -1,4 +1,4 @@
-"""The rules that a subtitle is checked by: the limits of a guide, and what every guide takes for granted."""
+"""Check a subtitle by the limits of a guide, and by the rules that every guide takes for granted."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from shared.text.guide_limits import Limits
 from shared.text.text_width import places, places_of_lines, reading_ms
 from stages.toolkit.cues.styles import nearest_anchor
 
-_WORST = 5
-_TEXT_SHOWN = 60
+_MOST_OFFENDERS = 5  # that a report names for each rule
+_MOST_QUOTED = 60  # characters of a cue's text
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,10 @@ def _rules(limits: Limits, end_ms: int | None) -> dict[str, _Rule]:
 
 
 def check(
-    cues: Sequence[Cue], language: str, limits: Limits, end_ms: int | None = None, worst: int | None = _WORST
+    cues: Sequence[Cue], language: str, limits: Limits, end_ms: int | None = None, worst: int | None = _MOST_OFFENDERS
 ) -> QualityReport:
-    """Return the report on a file's cues; `end_ms` is where the media ends, None if that is not known.
-
-    Of each rule's offenders the `worst` are named, all of them where that is None.
-    """
+    """Return the report on the cues of a file. `end_ms` is the end of the media, None if it is not known. `worst` is
+    the number of offenders that are named for each rule, None for all of them."""
     ordered = sorted(cues, key=lambda cue: (cue.start_ms, cue.end_ms))
     rules = _rules(limits, end_ms)
     found: dict[str, list[Offender]] = {}
@@ -55,7 +53,7 @@ def check(
         for rule, value in _broken(cue, following, limits, end_ms):
             text = " / ".join(cue.lines)
             offender = Offender(
-                number=index + 1, start_ms=cue.start_ms, found=round(value, 2), text=text[:_TEXT_SHOWN],
+                number=index + 1, start_ms=cue.start_ms, found=round(value, 2), text=text[:_MOST_QUOTED],
                 reason=_reason(cue, rule, limits),
             )  # fmt: skip
             found.setdefault(rule, []).append(offender)
@@ -70,22 +68,22 @@ def check(
 
 
 def _following(ordered: Sequence[Cue]) -> list[Cue | None]:
-    """For each cue the next one in its place: one at the head of the picture is not in the way of one at the foot, and
-    a sign at a point of its own is in the way of none."""
+    """Return for each cue the next one in the same place of the picture; None for a cue at a point of its own, which
+    can be shown together with any other."""
     found: list[Cue | None] = []
-    last: dict[int, Cue] = {}
+    following: dict[int, Cue] = {}
     for cue in reversed(ordered):
         if cue.place and cue.place.at:
             found.append(None)
             continue
         anchor = nearest_anchor(cue.place)
-        found.append(last.get(anchor))
-        last[anchor] = cue
+        found.append(following.get(anchor))
+        following[anchor] = cue
     return found[::-1]
 
 
 def _summed(name: str, rule: _Rule, offenders: Sequence[Offender], worst: int | None) -> Broken:
-    worst_first = sorted(offenders, key=lambda one: one.found, reverse=not rule.less_is_worse)
+    worst_first = sorted(offenders, key=lambda offender: offender.found, reverse=not rule.less_is_worse)
     return Broken(
         rule=name, severity=rule.severity, meaning=rule.meaning, limit=rule.limit, count=len(offenders),
         worst=tuple(worst_first[:worst]),
@@ -93,7 +91,7 @@ def _summed(name: str, rule: _Rule, offenders: Sequence[Offender], worst: int | 
 
 
 def _reason(cue: Cue, rule: str, limits: Limits) -> str | None:
-    """Return why a cue that this stage laid out breaks a rule about time or width."""
+    """Return why a cue with spoken words breaks a rule about time or width; None for other cues and rules."""
     if cue.spoken is None:
         return None
     if rule == "line-length":
@@ -137,5 +135,5 @@ def _broken(cue: Cue, following: Cue | None, limits: Limits, end_ms: int | None)
 
 
 def are_in_order(cues: Sequence[Cue]) -> bool:
-    """Return whether every cue begins no sooner than the one before it in the file."""
+    """Tell whether no cue begins before the cue that precedes it in the file."""
     return all(one.start_ms <= other.start_ms for one, other in pairwise(cues))

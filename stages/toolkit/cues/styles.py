@@ -1,4 +1,5 @@
-"""The look of a cue's letters, as runs of text that look alike: the form in which formats are read and written."""
+"""Convert the style of a cue to runs of text with one style each, the form in which formats are read and written, and
+back."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ FOOT = 2  # the anchor of a cue without a place
 
 
 class Styled(TypedDict):
-    """The fields of a cue that tell its text and its look."""
+    """The fields of a cue that hold its text and its style."""
 
     lines: tuple[str, ...]
     italic: bool
@@ -22,14 +23,14 @@ class Styled(TypedDict):
 
 
 def runs_of(cue: Cue) -> list[list[Run]]:
-    """Return each line in runs. Italics of the whole cue are not among their styles."""
+    """Return the runs of each line. Their styles do not include italics of the whole cue."""
     found: list[list[Run]] = []
     for number, line in enumerate(cue.lines):
         runs: list[Run] = []
         at = 0
         for span in (span for span in cue.spans if span.line == number):
             start, end = max(span.start, at), min(span.end, len(line))
-            if start < end:  # a cue sheet that was corrected by hand may say anything
+            if start < end:  # a cue sheet that was edited by hand may have any numbers
                 runs += [(line[at:start], PLAIN)] if at < start else []
                 runs.append((line[start:end], span.style))
                 at = end
@@ -40,9 +41,9 @@ def runs_of(cue: Cue) -> list[list[Run]]:
 
 
 def styled(lines: Sequence[Sequence[Run]]) -> Styled:
-    """Return text and look of a cue from lines in runs, without blanks at their ends and without empty lines.
+    """Return the fields of a cue from the runs of its lines, without blanks at their ends and without empty lines.
 
-    There is one form for each look: italics of every word are those of the cue.
+    If all words are in italics, the cue is, and its spans are not: each look has one form.
     """
     kept = [line for line in map(_stripped, lines) if line]
     italic = bool(kept) and all(style.italic for line in kept for text, style in line if text.strip())
@@ -56,20 +57,19 @@ def styled(lines: Sequence[Sequence[Run]]) -> Styled:
 
 
 def place_of(anchor: int | None, at: tuple[int, int] | None = None) -> Place | None:
-    """Return the place for an anchor and a point; None for the foot of the picture, where every cue stands by
-    itself."""
+    """Return the place for an anchor and a point; None for the foot of the picture, the place of a cue without one."""
     if at is None and anchor in {None, FOOT}:
         return None
     return Place(anchor=anchor or FOOT, at=at)
 
 
 def point_of(across: float, down: float) -> tuple[int, int]:
-    """Return a point from fractions of the picture's width and height."""
+    """Return a point, in ten-thousandths of the picture, from fractions of its width and height."""
     return round(across * 10_000), round(down * 10_000)
 
 
 def nearest_anchor(place: Place | None) -> int:
-    """Return the anchor for formats that know no points: of nine parts of the picture, that in which the point is."""
+    """Return the anchor for formats without points: the ninth of the picture that holds the point."""
     if place is None:
         return FOOT
     if place.at is None:

@@ -1,7 +1,7 @@
-"""The pieces a subtitle is laid out from: words with times, which no line break may cut.
+"""Make the pieces from which a subtitle is laid out: words with times, which no line break may divide.
 
-Scripts that use spaces break at spaces only, whatever parts a recogniser gave; scripts without them break between its
-words, and where there are none, between clusters (see `shared.text.text_width`).
+A script with spaces breaks only at spaces, even if a recogniser divides its words. A script without spaces breaks
+between the recogniser's words, or between grapheme clusters if there are none (see `shared.text.text_width`).
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from shared.text.sentence_end import OPENERS
 from shared.text.text_width import clusters, is_cluster_edge, is_spaceless, places
 
 CLAUSE_ENDS = frozenset(",;:–—，、；：､،؛")
-# What a line of Japanese or Chinese may not begin with, beside closers and marks: JIS X 4051, in short.
+# Characters at which a line may not begin, besides closers and marks. For Japanese and Chinese: JIS X 4051, in short.
 _NEVER_FIRST = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶーゝゞ々〻・‐゠〜～ๆະາะาๅ")
 _NEVER_LAST = frozenset("เแโใไເແໂໃໄ")  # vowels written before the consonant that they follow
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A word to lay out: unbreakable, with its times; `joined` when no space stands before it.
+    """A word to lay out, with its times in ms. `joined` tells that there is no space before it.
 
-    `pin` is the number of the correction that fixes its cue, None where the layout is free.
+    `pin` is the number of the correction that fixes its cue, None if the layout is free.
     """
 
     text: str
@@ -35,35 +35,36 @@ class Piece:
     pin: int | None = None
 
 
-def fitted(said: Iterable[Piece], line_length: int, end_ms: int) -> list[Piece]:
-    """Return all that is to be shown, in order of time, inside the media, and no piece wider than a line."""
-    fitting = (part for piece in glued(said) for part in _cut_to_fit(piece, line_length))
+def fit_pieces(pieces: Iterable[Piece], line_length: int, end_ms: int) -> list[Piece]:
+    """Return the pieces in order of time, inside the media, none wider than a line."""
+    fitting = (part for piece in join_inseparable(pieces) for part in _cut_to_fit(piece, line_length))
     return list(_in_order(fitting, end_ms))
 
 
-def spread(text: str, over: Segment) -> Iterator[Piece]:
-    """Yield a text without times of its own over the time of a segment, each word in proportion to its length."""
-    yield from by_proportion(list(_tokens(text)), over.start_ms, over.end_ms, over.speaker)
+def spread_text(text: str, over: Segment) -> Iterator[Piece]:
+    """Yield the words of a text with times inside a segment, each in proportion to its length."""
+    yield from spread_tokens(list(_tokens(text)), over.start_ms, over.end_ms, over.speaker)
 
 
-def spoken(segments: Iterable[Segment]) -> Iterator[Piece]:
-    """Yield the words of every segment; the text of one that has none, spread over its time."""
-    spaced = True  # whether white space stands before what comes next, be it in a word or between two
+def pieces_of(segments: Iterable[Segment]) -> Iterator[Piece]:
+    """Yield the words of the segments. The text of a segment without words is spread over its time."""
+    spaced = True  # whether there is white space before the next piece, in a word or between two words
     for segment in segments:
         if not segment.words:
-            yield from spread(segment.text, segment)
+            yield from spread_text(segment.text, segment)
             spaced = segment.text.strip() == "" or segment.text[-1:].isspace()
         for word in segment.words:
             spaced = spaced or not word.joined or word.text[:1].isspace()
             parts = [(part, number == 0 and not spaced) for number, part in enumerate(word.text.split())]
-            yield from by_proportion(parts, word.start_ms, word.end_ms, word.speaker or segment.speaker)
+            yield from spread_tokens(parts, word.start_ms, word.end_ms, word.speaker or segment.speaker)
             spaced = word.text[-1:].isspace() or (spaced and not parts)
 
 
-def by_proportion(
+def spread_tokens(
     tokens: Sequence[tuple[str, bool]], start_ms: int, end_ms: int, speaker: str | None
 ) -> Iterator[Piece]:
-    """Yield words, each with whether it joins the one before, over a time in proportion to their length."""
+    """Yield a piece for each token, a text and whether it joins the one before, with a time in proportion to its
+    length."""
     if len(tokens) == 1:  # nearly always
         yield Piece(tokens[0][0], start_ms, end_ms, tokens[0][1], speaker)
         return
@@ -76,7 +77,8 @@ def by_proportion(
 
 
 def _tokens(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield words; in scripts without spaces, clusters with the marks that may not leave them."""
+    """Yield the words of a text, each with whether it joins the one before; in scripts without spaces, grapheme
+    clusters with the marks that must stay with them."""
     for word in text.split():
         held = ""
         joined = False
@@ -90,7 +92,7 @@ def _tokens(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _may_part(before: str, after: str) -> bool:
-    """Return whether a line may end between two texts that no space parts."""
+    """Tell whether a line may end between two texts without a space between them."""
     last, first = before[-1], after[0]
     if not (is_spaceless(last) or is_spaceless(first)) or not is_cluster_edge(last + after, 1):
         return False
@@ -103,8 +105,9 @@ def _may_part(before: str, after: str) -> bool:
     return first not in _NEVER_FIRST and unicodedata.category(first)[0] not in {"P", "M"}
 
 
-def glued(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Yield pieces that may not be parted as one: a recogniser gives `well` and `-known`, and parts of a cluster."""
+def join_inseparable(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Yield the pieces, with those that a line break must not divide as one: a recogniser may give `well` and `-known`,
+    or the parts of a grapheme cluster."""
     held: list[Piece] = []
     for piece in pieces:
         if held and not (piece.joined and not _may_part(held[-1].text, piece.text)):
@@ -122,7 +125,7 @@ def _as_one(parts: Sequence[Piece]) -> Piece:
 
 
 def _cut_to_fit(piece: Piece, limit: int) -> Iterator[Piece]:
-    """Yield a piece wider than a line as several, each as long as may be."""
+    """Yield a piece, or several that each fit into a line if it is wider."""
     if places(piece.text) <= limit:
         yield piece
         return
@@ -136,11 +139,11 @@ def _cut_to_fit(piece: Piece, limit: int) -> Iterator[Piece]:
         width += places(cluster)
     tokens.append((held, True))
     tokens[0] = (tokens[0][0], piece.joined)
-    yield from by_proportion(tokens, piece.start_ms, piece.end_ms, piece.speaker)
+    yield from spread_tokens(tokens, piece.start_ms, piece.end_ms, piece.speaker)
 
 
 def _in_order(pieces: Iterable[Piece], end_ms: int) -> Iterator[Piece]:
-    """Correct times so that none goes back, begins before the media or ends after it."""
+    """Yield the pieces with times in order and inside the media."""
     earliest = 0
     for piece in pieces:
         start = min(max(piece.start_ms, earliest), max(end_ms - 1, 0))

@@ -1,1 +1,1 @@
-"""Subtitles that exist already against what is heard: words matched, and offsets found."""
+"""Compare an existing subtitle with the speech of a film: match words, and find offsets."""

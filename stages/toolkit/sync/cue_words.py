@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.text.sentence_end import ends_sentence
-from stages.toolkit.cues.parts import parts_of, pasted
+from stages.toolkit.cues.parts import join_texts, parts_of
 from stages.toolkit.sync.pieces import Piece, Point
 from stages.toolkit.sync.word_match import match_words, seeds
 from stages.toolkit.text.word_times import bare, tokens_of
@@ -88,7 +88,7 @@ class WordMatch:
 
 def cue_text(start_ms: int, end_ms: int, lines: Sequence[str]) -> CueText:
     """Return a cue with the words of its lines that are spoken or sung."""
-    spoken = pasted(part.text for part in parts_of(lines) if part.kind != "sound")
+    spoken = join_texts(part.text for part in parts_of(lines) if part.kind != "sound")
     words = tuple(bare(token) for token, _ in tokens_of(spoken) if _has_letters(token))
     return CueText(start_ms, end_ms, words, _has_question_mark(spoken))
 

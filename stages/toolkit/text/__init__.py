@@ -1,1 +1,1 @@
-"""Intervals of time, and words that keep theirs."""
+"""Identify the language of a text, and give the words of a rewritten text times."""

@@ -1,7 +1,7 @@
-"""Times for the words of a text that was rewritten: a word that stays keeps its own, a new one gets some.
+"""Give the words of a rewritten text times: a word that stays keeps its own, a new one gets a share.
 
-The words are aligned by Ratcliff and Obershelp's matching blocks (`difflib`). Letters and digits alone are compared, so
-that a comma moves nothing. New words share the time of those that they replace, by their lengths.
+The words are aligned by Ratcliff and Obershelp's matching blocks (`difflib`). Only letters and digits are compared, so
+a changed comma moves nothing. New words share the time of those that they replace, by their lengths.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _MARKS = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True)
 class _Token:
-    """A unit of comparison: a word, or a grapheme cluster of a script without spaces. `unit` holds the old words that
-    it belongs to; the token is at `place` among the `size` tokens that those words make."""
+    """A word, or a grapheme cluster of a script without spaces. `unit` are the old words to which it belongs; it is
+    token number `place` of the `size` tokens of those words."""
 
     text: str
     start_ms: int = 0
@@ -31,18 +31,18 @@ class _Token:
     size: int = 1
 
     @property
-    def heard(self) -> str:
+    def key(self) -> str:
         return bare(self.text)
 
 
 def bare(word: str) -> str:
-    """Return a word without marks and letter case, to compare by; a mark alone stays what it is."""
+    """Return the form by which a word is compared, without marks and letter case; a word of marks only is unchanged."""
     return _MARKS.sub("", word).casefold() or word
 
 
 def tokens_of(text: str) -> list[tuple[str, bool]]:
-    """Return a text's words, and clusters where no spaces part words; each with whether it stands without a space
-    before."""
+    """Return the words of a text, or grapheme clusters in scripts without spaces, each with whether it joins the one
+    before it without a space."""
     found: list[tuple[str, bool]] = []
     for part in text.split():
         for place, piece in enumerate(clusters(part) if any(map(is_spaceless, part)) else [part]):
@@ -54,7 +54,7 @@ def tokens_of(text: str) -> list[tuple[str, bool]]:
 
 
 def by_length(texts: Sequence[str], start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
-    """Yield a time for each text: its share of a stretch, by its length."""
+    """Yield a start and an end for each text: its share of an interval, by its length."""
     total, done = sum(map(len, texts)), 0
     for text in texts:
         at_ms = start_ms + (end_ms - start_ms) * done // total
@@ -63,29 +63,30 @@ def by_length(texts: Sequence[str], start_ms: int, end_ms: int) -> Iterator[tupl
 
 
 def rewritten(segment: Segment, text: str, probability: float | None = None) -> Segment:
-    """Return the segment with another text. Its own times stay; its words, where it has any, follow the text. A new
-    word is as probable as the least probable word that it replaces, unless `probability` states the confidence of the
-    writer."""
+    """Return the segment with another text and the same times. Its words, if it has any, follow the text.
+
+    A new word has `probability`, or that of the least probable word that it replaces.
+    """
     if text == segment.text:
         return segment
-    words = tuple(_follow(segment.words, text, probability)) if segment.words else ()
+    words = tuple(_words_of_text(segment.words, text, probability)) if segment.words else ()
     return segment.model_copy(update={"text": text, "words": words})
 
 
-def _follow(words: Sequence[Word], text: str, probability: float | None) -> Iterator[Word]:
+def _words_of_text(words: Sequence[Word], text: str, probability: float | None) -> Iterator[Word]:
     old = [token for unit in _units(words) for token in _parts(unit)]
     new = [_Token(part, joined=joined) for part, joined in tokens_of(text)]
-    matcher = SequenceMatcher(None, [word.heard for word in old], [word.heard for word in new], autojunk=False)
+    matcher = SequenceMatcher(None, [word.key for word in old], [word.key for word in new], autojunk=False)
     for kind, i1, i2, j1, j2 in matcher.get_opcodes():
         if kind == "equal":
-            yield from _kept(old[i1:i2], new[j1:j2])
+            yield from _keep_words(old[i1:i2], new[j1:j2])
         elif j1 < j2:
-            yield from _spread(new[j1:j2], old[i1:i2], old[max(i1 - 1, 0) : i1], old[i2 : i2 + 1], probability)
+            yield from _spread_new(new[j1:j2], old[i1:i2], old[max(i1 - 1, 0) : i1], old[i2 : i2 + 1], probability)
 
 
 def _units(words: Sequence[Word]) -> Iterator[tuple[Word, ...]]:
-    """Yield words that no space parts as one unit: a recogniser gives `well` and `-known`. Not so in scripts
-    without."""
+    """Yield the words in units without a space inside: a recogniser may give `well` and `-known`. In scripts without
+    spaces, each word is a unit."""
     held: tuple[Word, ...] = ()
     for word in words:
         edge = (held[-1].text[-1:], word.text[:1]) if held else ()
@@ -105,8 +106,9 @@ def _parts(unit: tuple[Word, ...]) -> Iterator[_Token]:
         yield _Token(piece, from_ms, to_ms, joined or unit[0].joined, unit, place, len(pieces))
 
 
-def _kept(old: Sequence[_Token], new: Sequence[_Token]) -> Iterator[Word]:
-    """Yield the old words, wherever all of one is there, with what was changed of their marks and letter case."""
+def _keep_words(old: Sequence[_Token], new: Sequence[_Token]) -> Iterator[Word]:
+    """Yield the words for tokens that are the same on both sides. A word of which all tokens are there is kept, with
+    changed marks and letter case."""
     place = 0
     while place < len(old):
         first = old[place]
@@ -122,12 +124,12 @@ def _kept(old: Sequence[_Token], new: Sequence[_Token]) -> Iterator[Word]:
         place += size
 
 
-def _spread(
+def _spread_new(
     new: Sequence[_Token], over: Sequence[_Token], before: Sequence[_Token], after: Sequence[_Token],
     probability: float | None,
 ) -> Iterator[Word]:  # fmt: skip
-    """Spread new words over the time of those they replace; if they replace none, over the gap between their
-    neighbours."""
+    """Yield new words over the time of the tokens that they replace, or over the gap between their neighbours if they
+    replace none."""
     model = (over or before or after)[0].unit[0]
     if over:
         start_ms, end_ms = over[0].start_ms, over[-1].end_ms

@@ -18,9 +18,9 @@ from shared.stage import Job
 from shared.text.guide_limits import GuideParams, Limits
 from shared.text.text_width import places_of_lines
 from stages.shots.stage import Difference, ShotsInputs, ShotsParams, decide, find_changes, run, stub
-from stages.subtitle.layout import Pysubs2Writer
+from stages.subtitle.layout import LayoutEngine
 from stages.subtitle.shot_changes import keep_to_shots
-from stages.subtitle.stage import Wishes
+from stages.subtitle.stage import LayoutOptions
 from stages.subtitle.times import needed_ms
 from stages.toolkit.cues.rules import check
 from tests.conftest import examples
@@ -116,9 +116,9 @@ def test_words_are_not_kept_waiting_for_a_change() -> None:
 @given(transcripts(), any_limits(), st.lists(st.integers(0, 60_000), max_size=40))
 def test_keeping_to_shots_breaks_no_limit_that_held(transcript: Transcript, limits: Limits, at: list[int]) -> None:
     changes = sorted(set(at))
-    engine = Pysubs2Writer()
+    engine = LayoutEngine()
     before = engine.lay_out(transcript, None, limits).cues
-    after = engine.lay_out(transcript, None, limits, Wishes(changes_ms=changes)).cues
+    after = engine.lay_out(transcript, None, limits, LayoutOptions(changes_ms=changes)).cues
     end_ms = max(transcript.duration_ms, len(before))
     gap = limits.gap_ms if len(before) * (limits.gap_ms + 1) <= end_ms else 0
     assert [one.lines for one in before] == [one.lines for one in after]

@@ -17,8 +17,8 @@ from shared.stage import Job
 from shared.text.guide_limits import GuideParams
 from shared.text.text_width import places
 from stages.subtitle.cue_sheet import make_cues
-from stages.subtitle.layout import Pysubs2Writer
-from stages.subtitle.stage import Songs, SubtitleInputs, SubtitleParams, Wishes, run
+from stages.subtitle.layout import LayoutEngine
+from stages.subtitle.stage import LayoutOptions, Songs, SubtitleInputs, SubtitleParams, run
 from stages.toolkit.formats.reader import read
 from stages.toolkit.formats.writer import render
 from tests.conftest import ROOT, examples
@@ -46,12 +46,12 @@ SONG = said("Daisy, Daisy, give me your answer, do. I'm half crazy, all for the 
 FILM = transcript_of(said("She will sing now.", 5_000), SONG, said("That was nice.", 20_000))
 
 
-def lines(transcript: Transcript, wishes: Wishes) -> list[tuple[str, ...]]:
-    return [cue.lines for cue in make_cues(transcript, None, LIMITS, wishes)]
+def lines(transcript: Transcript, options: LayoutOptions) -> list[tuple[str, ...]]:
+    return [cue.lines for cue in make_cues(transcript, None, LIMITS, options)]
 
 
 def test_a_song_stands_between_notes_within_the_line() -> None:
-    cues = make_cues(FILM, None, LIMITS, Wishes(songs="mark"))
+    cues = make_cues(FILM, None, LIMITS, LayoutOptions(songs="mark"))
     song = cues[1:-1]
     assert len(song) > 1
     assert all(cue.lines[0].startswith(f"{NOTE} ") and cue.lines[-1].endswith(f" {NOTE}") for cue in song)
@@ -61,7 +61,7 @@ def test_a_song_stands_between_notes_within_the_line() -> None:
 
 @pytest.mark.parametrize(("songs", "italic", "count"), [("skip", 0, 2), ("keep", 0, 4), ("italic", 2, 4)])
 def test_a_song_is_left_out_kept_or_slanted_by_choice(songs: Songs, italic: int, count: int) -> None:
-    cues = make_cues(FILM, None, LIMITS, Wishes(songs=songs))
+    cues = make_cues(FILM, None, LIMITS, LayoutOptions(songs=songs))
     assert (sum(cue.italic for cue in cues), len(cues)) == (italic, count)
 
 
@@ -84,14 +84,14 @@ def test_viewers_who_do_not_hear_are_told_of_music_and_of_who_speaks() -> None:
     )  # fmt: skip
     labels = (Label(start_ms=0, end_ms=4_500, heard="music"),
               Label(start_ms=8_000, end_ms=8_500, heard="described", text="door slams"))  # fmt: skip
-    assert lines(transcript, Wishes(labels=labels, music="music", speaker="Speaker")) == [
+    assert lines(transcript, LayoutOptions(labels=labels, music="music", speaker="Speaker")) == [
         ("[music]",), ("[Speaker 1] Who is there?",), ("[door slams]",), ("[Anna] It is me.",), ("And you are late.",),
     ]  # fmt: skip
 
 
 def test_one_speaker_alone_is_not_named() -> None:
     transcript = transcript_of(said("Who is there?", 5_000, speaker="SPEAKER_00"))
-    assert lines(transcript, Wishes(speaker="Speaker")) == [("Who is there?",)]
+    assert lines(transcript, LayoutOptions(speaker="Speaker")) == [("Who is there?",)]
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_one_speaker_alone_is_not_named() -> None:
     ],
 )  # fmt: skip
 def test_a_small_number_that_counts_is_written_out_and_no_other(before: str, after: str) -> None:
-    assert " ".join(lines(transcript_of(said(before, 0)), Wishes(numbers=NUMBERS))[0]) == after
-    assert " ".join(lines(transcript_of(said(before, 0)), Wishes())[0]) == before
+    assert " ".join(lines(transcript_of(said(before, 0)), LayoutOptions(numbers=NUMBERS))[0]) == after
+    assert " ".join(lines(transcript_of(said(before, 0)), LayoutOptions())[0]) == before
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_small_number_that_counts_is_written_out_and_no_other(before: str, aft
     ],
 )
 def test_numbers_that_are_counted_aloud_are_words(before: str, after: str) -> None:
-    assert " ".join(lines(transcript_of(said(before, 0)), Wishes(numbers=NUMBERS))[0]) == after
+    assert " ".join(lines(transcript_of(said(before, 0)), LayoutOptions(numbers=NUMBERS))[0]) == after
 
 
 @st.composite
@@ -140,7 +140,9 @@ def test_whatever_is_shown_is_in_order_inside_the_film_and_within_its_lines(
     transcript: Transcript, heard: list[tuple[int, int, str]], songs: Songs
 ) -> None:
     labels = [Label(start_ms=at, end_ms=at + long, heard="described", text=text) for at, long, text in heard]
-    cues = make_cues(transcript, None, LIMITS, Wishes(songs=songs, labels=labels, speaker="Speaker", numbers=NUMBERS))
+    cues = make_cues(
+        transcript, None, LIMITS, LayoutOptions(songs=songs, labels=labels, speaker="Speaker", numbers=NUMBERS)
+    )
     end_ms = max(transcript.duration_ms, len(cues))
     assert all(0 <= cue.start_ms < cue.end_ms <= end_ms for cue in cues)
     assert all(one.end_ms <= other.start_ms for one, other in pairwise(cues))
@@ -156,6 +158,6 @@ def test_only_the_kind_for_hearing_impaired_viewers_has_labels(tmp_path: Path) -
     for kind in ("sdh", "full"):
         params = SubtitleParams.model_validate({"kind": kind, "label_words": LANGUAGES["label_words"]})
         (folder := tmp_path / kind).mkdir()
-        sheet = CueSheet.read(run(Pysubs2Writer(), Job(inputs, params, folder, "pysubs2", Audience())).cues)
+        sheet = CueSheet.read(run(LayoutEngine(), Job(inputs, params, folder, "pysubs2", Audience())).cues)
         shown.append([cue.lines[0] for cue in sheet.cues])
     assert shown == [["[Musik]", "Wer ist da?"], ["Wer ist da?"]]

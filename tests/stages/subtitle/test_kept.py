@@ -15,13 +15,13 @@ from shared.documents.translation import TranslatedSegment, Translation
 from shared.stage import Job
 from shared.text.guide_limits import GuideParams
 from stages.assemble.parts import CueParts
-from stages.subtitle.layout import Pysubs2Writer
-from stages.subtitle.stage import SubtitleInputs, SubtitleParams, Wishes, run
+from stages.subtitle.layout import LayoutEngine
+from stages.subtitle.stage import LayoutOptions, SubtitleInputs, SubtitleParams, run
 from stages.toolkit.cues.parts import spoken_text
 from tests.fakes.listener import Audience
 from tests.joining import joining
 
-ENGINE = Pysubs2Writer()
+ENGINE = LayoutEngine()
 LIMITS = GuideParams().limits("en", 25.0)
 
 
@@ -40,7 +40,7 @@ def _translation(transcript: Transcript, *texts: str) -> Translation:
 
 def _lines(transcript: Transcript, kept: KeptCues, *texts: str) -> list[tuple[str, ...]]:
     sheet = ENGINE.lay_out(
-        transcript, _translation(transcript, *texts), LIMITS, Wishes(joining=joining("pt"), kept=kept)
+        transcript, _translation(transcript, *texts), LIMITS, LayoutOptions(joining=joining("pt"), kept=kept)
     )
     assert [(cue.start_ms, cue.end_ms) for cue in sheet.cues] == [
         (one.cue.start_ms, one.cue.end_ms) for one in kept.cues
@@ -77,7 +77,7 @@ _CUES = st.lists(
 @given(_CUES)
 def test_the_spoken_language_stays_to_the_letter(cues: list[tuple[int, int, str]]) -> None:
     transcript, kept = _made(*((start, start + length, text) for start, length, text in sorted(cues)))
-    sheet = ENGINE.lay_out(transcript, None, LIMITS, Wishes(joining=joining("pt"), kept=kept))
+    sheet = ENGINE.lay_out(transcript, None, LIMITS, LayoutOptions(joining=joining("pt"), kept=kept))
     assert [(cue.start_ms, cue.end_ms, cue.lines) for cue in sheet.cues] == [
         (one.cue.start_ms, one.cue.end_ms, one.cue.lines) for one in kept.cues
     ]
@@ -95,7 +95,7 @@ def test_a_translation_loses_no_cue_and_keeps_their_order(cues: list[tuple[int, 
 def test_relayout_keeps_the_words_and_gives_the_times_and_lines_of_the_guide() -> None:
     long = "This is a very long sentence that nobody could ever read in the time it has, because it never ends."
     transcript, kept = _made((0, 9000, long), (9000, 9200, "[door slams]"), (9300, 12_000, "- MARY: Who?\n- Me."))
-    sheet = ENGINE.lay_out(transcript, None, LIMITS, Wishes(joining=joining("en"), kept=kept, relayout=True))
+    sheet = ENGINE.lay_out(transcript, None, LIMITS, LayoutOptions(joining=joining("en"), kept=kept, relayout=True))
     assert len(sheet.cues) == 3
     assert sheet.cues[0].lines != kept.cues[0].cue.lines
     assert all(len(line) <= LIMITS.line_length for cue in sheet.cues for line in cue.lines)
@@ -107,7 +107,7 @@ def test_what_was_heard_in_between_is_laid_out_without_touching_the_subtitle() -
     transcript, kept = _made((0, 2000, "First."), (8000, 9000, "Last."))
     extra = Segment(id=2, text="In between.", start_ms=1500, end_ms=6000, origin="heard")
     ordered = (transcript.segments[0], extra, transcript.segments[1])
-    sheet = ENGINE.lay_out(transcript.model_copy(update={"segments": ordered}), None, LIMITS, Wishes(kept=kept))
+    sheet = ENGINE.lay_out(transcript.model_copy(update={"segments": ordered}), None, LIMITS, LayoutOptions(kept=kept))
     assert [cue.lines for cue in sheet.cues] == [("First.",), ("In between.",), ("Last.",)]
     assert (sheet.cues[0].end_ms, sheet.cues[2].start_ms) == (2000, 8000)
     assert sheet.cues[1].start_ms > 2000

@@ -17,9 +17,9 @@ from shared.stage import Job
 from shared.text.guide_limits import Limits
 from stages.correct.corrections import Corrections as Correcting
 from stages.correct.stage import Corrected, Correction
-from stages.subtitle.layout import Pysubs2Writer
+from stages.subtitle.layout import LayoutEngine
 from stages.subtitle.pinned import shows
-from stages.subtitle.stage import Corrections, SubtitleInputs, SubtitleParams, Wishes, run
+from stages.subtitle.stage import Corrections, LayoutOptions, SubtitleInputs, SubtitleParams, run
 from stages.toolkit.cues.marks import words_of_lines
 from tests.conftest import examples
 from tests.fakes.listener import Audience
@@ -30,7 +30,7 @@ SAID = (
     "We saw the old man by the river, and then we went home. It was late. Nobody spoke on the way,"
     " because all of us were tired. In the morning he was gone, and so was his boat."
 )
-WRITER, CORRECTING = Pysubs2Writer(), Correcting()
+WRITER, CORRECTING = LayoutEngine(), Correcting()
 
 
 def a_transcript(said: str = SAID, shift_ms: int = 0) -> Transcript:
@@ -57,7 +57,7 @@ def laid(transcript: Transcript, limits: Limits = WIDE) -> CueSheet:
 
 def relaid(corrected: Corrected, limits: Limits, *read: ReadCues) -> CueSheet:
     corrections = Corrections(corrected.pins, read)
-    return WRITER.lay_out(corrected.transcript, None, limits, Wishes(), corrections)
+    return WRITER.lay_out(corrected.transcript, None, limits, LayoutOptions(), corrections)
 
 
 def corrected(transcript: Transcript, base: Sequence[Cue], edited: Sequence[Cue]) -> Corrected:

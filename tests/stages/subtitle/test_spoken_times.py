@@ -11,9 +11,9 @@ from shared.documents.cue import Cue
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.documents.translation import TranslatedSegment, Translation
 from shared.text.guide_limits import GuideParams
-from stages.subtitle.layout import Pysubs2Writer
-from stages.subtitle.spoken_times import translated
-from stages.subtitle.stage import Wishes
+from stages.subtitle.layout import LayoutEngine
+from stages.subtitle.spoken_times import time_translation
+from stages.subtitle.stage import LayoutOptions
 from tests.joining import joining
 from tests.stages.subtitle.test_stage import talk, transcripts
 
@@ -37,7 +37,7 @@ def into(*texts: str) -> Translation:
 
 
 def shown(transcript: Transcript, *texts: str) -> tuple[Cue, ...]:
-    return Pysubs2Writer().lay_out(transcript, into(*texts), LIMITS, Wishes(joining=joining("pt"))).cues
+    return LayoutEngine().lay_out(transcript, into(*texts), LIMITS, LayoutOptions(joining=joining("pt"))).cues
 
 
 @st.composite
@@ -62,7 +62,7 @@ def test_a_translated_sentence_begins_and_ends_with_the_one_that_was_spoken(
     edges = [0, *cuts, len(said)]
     segments = [segment(number, *chain(*said[one:other])) for number, (one, other) in enumerate(pairwise(edges))]
     texts = [" ".join(told[one:other]) for one, other in pairwise(edges)]
-    pieces = list(translated(film(*segments), into(*texts), joining("pt")))
+    pieces = list(time_translation(film(*segments), into(*texts), joining("pt")))
     assert " ".join(piece.text for piece in pieces) == " ".join(told)
     at = 0
     for sentence, text in zip(said, told, strict=True):
@@ -76,7 +76,7 @@ def test_a_translated_sentence_begins_and_ends_with_the_one_that_was_spoken(
     transcripts(), st.lists(st.sampled_from(["Sim.", "Não é", "longe daqui, sim.", "", "Uma. Duas. Três."]), min_size=6)
 )
 def test_any_translation_keeps_all_its_words_in_order_of_time(transcript: Transcript, texts: list[str]) -> None:
-    pieces = list(translated(transcript, into(*texts[: len(transcript.segments)]), joining("pt")))
+    pieces = list(time_translation(transcript, into(*texts[: len(transcript.segments)]), joining("pt")))
     assert " ".join(piece.text for piece in pieces).split() == " ".join(texts[: len(transcript.segments)]).split()
     assert all(one.start_ms <= one.end_ms for one in pieces)
 
@@ -85,7 +85,7 @@ def test_a_sentence_that_goes_over_two_segments_keeps_its_beginning_and_its_end(
     first = talk("Try again. Fail")
     second = talk("again. Fail better.", start_ms=first[-1].end_ms + 200)
     pieces = list(
-        translated(
+        time_translation(
             film(segment(0, *first), segment(1, *second)),
             into("Tente outra vez. Falhe de", "novo. Falhe melhor."),
             joining("pt"),
@@ -100,7 +100,7 @@ def test_a_sentence_that_goes_over_two_segments_keeps_its_beginning_and_its_end(
 def test_pauses_inside_a_sentence_stay_where_they_were() -> None:
     words = [*talk("It was the spring of hope,"), *talk("it was the winter of despair.", start_ms=6000)]
     pieces = list(
-        translated(
+        time_translation(
             film(segment(0, *words)), into("Era a primavera da esperança, era o inverno do desespero."), joining("pt")
         )
     )
@@ -112,7 +112,7 @@ def test_where_a_translator_joins_two_sentences_only_those_share_their_time() ->
     words = [*talk("We stayed at home for the whole evening."), *talk("He left.", start_ms=5000)]
     words += [*talk("I know.", start_ms=8000), *talk("Then the rain began to fall on the old roof.", start_ms=11_000)]
     text = "Ficámos em casa durante toda a noite. Ele partiu, eu sei. Depois a chuva começou a cair no velho telhado."
-    pieces = list(translated(film(segment(0, *words)), into(text), joining("pt")))
+    pieces = list(time_translation(film(segment(0, *words)), into(text), joining("pt")))
     starts = {piece.text: piece.start_ms for piece in pieces}
     assert (starts["Ficámos"], starts["Ele"], starts["eu"], starts["Depois"]) == (0, 5000, 8000, 11_000)
 
@@ -127,5 +127,7 @@ def test_two_speakers_share_a_translated_cue_only_with_dashes() -> None:
 
 def test_two_speakers_in_one_sentence_have_their_own_words_of_the_translation() -> None:
     words = [*talk("And this is", speaker="A"), *talk("my house here", speaker="B", start_ms=1500)]
-    pieces = list(translated(film(segment(0, *words, speaker="A")), into("E esta é a minha casa aqui"), joining("pt")))
+    pieces = list(
+        time_translation(film(segment(0, *words, speaker="A")), into("E esta é a minha casa aqui"), joining("pt"))
+    )
     assert [piece.speaker for piece in pieces] == ["A"] * 4 + ["B"] * 3

@@ -18,16 +18,16 @@ from shared.documents.translation import TranslatedSegment, Translation
 from shared.stage import Job
 from shared.text.guide_limits import GuideParams, Limits
 from shared.text.text_width import clusters, is_cluster_edge, places
-from stages.subtitle.layout import Pysubs2Writer
-from stages.subtitle.stage import SubtitleInputs, SubtitleParams, Wishes, run, stub
-from stages.subtitle.times import Laid, set_times
+from stages.subtitle.layout import LayoutEngine
+from stages.subtitle.stage import LayoutOptions, SubtitleInputs, SubtitleParams, run, stub
+from stages.subtitle.times import LaidOutCue, set_times
 from stages.toolkit.cues.rules import check
 from stages.toolkit.formats.reader import read
 from tests.conftest import examples
 from tests.fakes.listener import Audience
 from tests.joining import joining
 
-ENGINE = Pysubs2Writer()
+ENGINE = LayoutEngine()
 LIMITS = GuideParams(reading_speed=20.0).limits("en", 25.0)
 _SCRIPTS = (
     "abcdefghijklmnopqrstuvwxyzABC.,!?-'\"()", "éüñçßœ¿¡«»", "अआकखगनमयरलवशसह़ािीुूेैोौंःँ्।", "世界人間見時行学。、「」",
@@ -97,7 +97,7 @@ def without_mark(line: str, cue: Cue, *, all_have_speakers: bool) -> str:
 def test_any_words_give_cues_in_order_inside_the_media_and_within_what_can_always_be_kept(
     transcript: Transcript, limits: Limits
 ) -> None:
-    cues = ENGINE.lay_out(transcript, None, limits, Wishes(joining=joining(transcript.language))).cues
+    cues = ENGINE.lay_out(transcript, None, limits, LayoutOptions(joining=joining(transcript.language))).cues
     end_ms = max(transcript.duration_ms, len(cues))
     gap = limits.gap_ms if len(cues) * (limits.gap_ms + 1) <= end_ms else 0
     assert all(0 <= cue.start_ms < cue.end_ms <= end_ms for cue in cues)
@@ -175,8 +175,8 @@ def talk(text: str, *, speaker: str | None = None, start_ms: int = 0, pace_ms: i
 
 
 def shown(*words: Word, language: str = "en", limits: Limits = LIMITS) -> list[tuple[str, ...]]:
-    transcript, wishes = a_transcript(*words, language=language), Wishes(joining=joining(language))
-    return [cue.lines for cue in ENGINE.lay_out(transcript, None, limits, wishes).cues]
+    transcript, options = a_transcript(*words, language=language), LayoutOptions(joining=joining(language))
+    return [cue.lines for cue in ENGINE.lay_out(transcript, None, limits, options).cues]
 
 
 @pytest.mark.parametrize(
@@ -389,7 +389,7 @@ def test_every_cue_over_a_limit_is_listed_with_the_reason(tmp_path: Path) -> Non
 def test_fast_talk_borrows_time_from_all_the_cues_around_it() -> None:
     """38 places in 1.8 s at a limit of 20, twice, then a pause: what one cue hangs over, the next ones wait."""
     line = "That is what all of them said of it"
-    laid = [Laid((f"{line} {number}.",), 1000 + 1850 * number, 2790 + 1850 * number, None) for number in range(4)]
+    laid = [LaidOutCue((f"{line} {number}.",), 1000 + 1850 * number, 2790 + 1850 * number, None) for number in range(4)]
     cues = set_times(laid, LIMITS, 60_000)
     assert check(cues, "en", LIMITS).over_limits == 0
     assert all(abs(cue.start_ms - said.start_ms) <= 250 for cue, said in zip(cues, laid, strict=True))

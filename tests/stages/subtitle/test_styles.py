@@ -15,7 +15,7 @@ from shared.documents.pins import Pin, Pins
 from shared.documents.transcript import Transcript
 from shared.stage import Job
 from shared.text.text_width import places_of_lines
-from stages.subtitle.layout import Pysubs2Writer
+from stages.subtitle.layout import LayoutEngine
 from stages.subtitle.stage import SubtitleInputs, SubtitleParams, run
 from stages.toolkit.cues.styles import Run, place_of, runs_of, styled
 from stages.toolkit.formats.reader import read
@@ -155,7 +155,7 @@ def test_a_correction_takes_its_look_into_the_other_formats(tmp_path: Path) -> N
         transcript=transcript.write(tmp_path / "t.json"), edited=(edited,), pins=pins.write(tmp_path / "p.json")
     )
     params = SubtitleParams(formats=("srt", "vtt", "ass", "ttml", "scc", "txt"))
-    run(Pysubs2Writer(), Job(inputs, params, tmp_path / "out", "pysubs2", listener))
+    run(LayoutEngine(), Job(inputs, params, tmp_path / "out", "pysubs2", listener))
     told = {path.suffix: path.read_text(encoding="utf-8") for path in (tmp_path / "out").glob("subtitles.*")}
     assert "00:00:01.000 --> 00:00:03.000 line:0\n<i>all\nof it</i>\n" in told[".vtt"]
     assert "::cue(.c_ff8800) { color: #ff8800; }" in told[".vtt"]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from shared.documents.cue import Cue, CueSheet
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.stage import Job, StageError
-from stages.subtitle.layout import Pysubs2Writer
+from stages.subtitle.layout import LayoutEngine
 from stages.subtitle.stage import SubtitleInputs, SubtitleParams, run
 from stages.toolkit.formats import closed_captions
 from stages.toolkit.formats.reader import read
@@ -187,7 +187,7 @@ def test_a_format_that_cannot_hold_the_text_keeps_no_other_from_being_written(tm
     params = SubtitleParams(formats=("scc", "srt", "json", "whisper", "txt"), kind="sdh")
     (tmp_path / "out").mkdir()
     job = Job(SubtitleInputs(transcript=transcript), params, tmp_path / "out", "pysubs2", listener)
-    names = [path.name for path in run(Pysubs2Writer(), job).files]
+    names = [path.name for path in run(LayoutEngine(), job).files]
     assert names == ["subtitles.srt", "subtitles.json", "subtitles.whisper.json", "subtitles.txt"]
     assert listener.warnings[0].startswith("no scc file in hi: closed captions cannot show these subtitles")
     assert CueSheet.read(tmp_path / "out" / "subtitles.json").kind == "sdh"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.toolkit.cues.parts import Part, parts_of, spoken_text, written
+from stages.toolkit.cues.parts import Part, parts_of, spoken_text, turns_with_texts
 
 
 @pytest.mark.parametrize(
@@ -49,18 +49,20 @@ def test_what_somebody_says_is_told_from_sounds_names_and_songs(lines: list[str]
 def test_a_name_and_a_dash_stand_around_the_new_words_too() -> None:
     parts = parts_of(["- JOHN: Hello.", "- [sighs] Go away."])
     assert [part.speaker for part in parts] == ["JOHN", None, None]
-    assert written(parts, ["Olá.", "Vai embora."]) == ["- JOHN: Olá.", "- [sighs] Vai embora."]
+    assert turns_with_texts(parts, ["Olá.", "Vai embora."]) == ["- JOHN: Olá.", "- [sighs] Vai embora."]
 
 
 def test_a_song_keeps_its_notes() -> None:
-    assert written(parts_of(["\u266a Happy birthday", "to you \u266a"]), ["Parabéns"]) == ["\u266a Parabéns \u266a"]
-    assert written(parts_of(["\u266a Happy birthday"]), ["Parabéns"]) == ["\u266a Parabéns"]
+    assert turns_with_texts(parts_of(["\u266a Happy birthday", "to you \u266a"]), ["Parabéns"]) == [
+        "\u266a Parabéns \u266a"
+    ]
+    assert turns_with_texts(parts_of(["\u266a Happy birthday"]), ["Parabéns"]) == ["\u266a Parabéns"]
 
 
 @given(st.lists(st.text(alphabet="abcA .,-\u266a#[]()*:>\u2013", max_size=20), max_size=4))
 def test_no_letter_of_a_cue_is_lost(lines: list[str]) -> None:
     parts = parts_of(lines)
-    again = "".join(written(parts, [part.text for part in parts if part.kind != "sound"]))
+    again = "".join(turns_with_texts(parts, [part.text for part in parts if part.kind != "sound"]))
     letters = [one for one in "".join(lines) if one.isalpha()]
     assert [one for one in again if one.isalpha()] == letters
     assert all(isinstance(part, Part) and part.text for part in parts)
