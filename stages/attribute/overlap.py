@@ -1,4 +1,4 @@
-"""Speakers by overlap in time, then by sentence; needs no library."""
+"""Give each word the speaker whose turn overlaps it most, and move changes of speaker to the edges of sentences."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from shared.documents.diarization import Turn
-from shared.documents.transcript import Segment, Transcript, Word
+from shared.documents.transcript import Segment, Transcript
 from shared.stage import Device
-from stages.attribute.turn_edges import settled
+from stages.attribute.turn_edges import move_to_sentence_edges
 
-_NEAR_MS = 1_000  # a word just outside every turn belongs to the nearest; one further away has no speaker
+_NEAR_MS = 1_000  # a word outside of all turns belongs to a turn so near; a word farther away has no speaker
 
 
 class OverlapEngine:
-    """Holds nothing."""
+    """The engine, without state."""
 
     def attribute(self, transcript: Transcript, turns: Sequence[Turn], joining: Collection[str]) -> Transcript:
         """See `attribute`."""
@@ -24,15 +24,15 @@ class OverlapEngine:
 
 
 def load(models: Mapping[str, Path], device: Device) -> OverlapEngine:
-    """Do nothing: this backend has no model."""
+    """Return the engine; there is no model to load."""
     return OverlapEngine()
 
 
 def attribute(transcript: Transcript, turns: Sequence[Turn], joining: Collection[str] = ()) -> Transcript:
-    """Return the transcript with a speaker for each word, and for each segment the one who speaks most of it.
-    `joining` are the words, in lower case, that no sentence ends with.
+    """Return the transcript with a speaker for each word, and for each segment the speaker of most of it. `joining` are
+    words, in lower case, with which no sentence ends.
 
-    Linear in words and turns: both are in order of time, and the turns that can overlap a word start near it.
+    The search is linear in words and turns: both are in order of time, and a turn that overlaps a word starts near it.
     """
     ordered = sorted(turns, key=lambda turn: turn.start_ms)
     starts = [turn.start_ms for turn in ordered]
@@ -44,26 +44,22 @@ def attribute(transcript: Transcript, turns: Sequence[Turn], joining: Collection
         near = ordered[first:last]
         return max(near, key=lambda turn: _closeness(turn, start_ms, end_ms)).speaker if near else None
 
-    spoken = [word for segment in transcript.segments for word in segment.words]
-    speakers = [speaker(word.start_ms, word.end_ms) for word in spoken]
-    who = iter(settled([word.text for word in spoken], speakers, joining))
+    all_words = [word for segment in transcript.segments for word in segment.words]
+    by_overlap = [speaker(word.start_ms, word.end_ms) for word in all_words]
+    speakers = iter(move_to_sentence_edges([word.text for word in all_words], by_overlap, joining))
 
     def with_speaker(segment: Segment) -> Segment:
-        words = tuple(_said_by(word, next(who)) for word in segment.words)
-        spoken: Counter[str] = Counter()
+        words = tuple(word.model_copy(update={"speaker": next(speakers)}) for word in segment.words)
+        spoken_ms: Counter[str] = Counter()
         for word in words:
             if word.speaker:
-                spoken[word.speaker] += max(word.end_ms - word.start_ms, 1)
-        whole = spoken.most_common(1)[0][0] if spoken else speaker(segment.start_ms, segment.end_ms)
-        return segment.model_copy(update={"words": words, "speaker": whole})
+                spoken_ms[word.speaker] += max(word.end_ms - word.start_ms, 1)
+        main = spoken_ms.most_common(1)[0][0] if spoken_ms else speaker(segment.start_ms, segment.end_ms)
+        return segment.model_copy(update={"words": words, "speaker": main})
 
     return transcript.model_copy(update={"segments": tuple(with_speaker(segment) for segment in transcript.segments)})
 
 
 def _closeness(turn: Turn, start_ms: int, end_ms: int) -> int:
-    """Return the overlap in ms; for a turn apart from the word, the gap between them as a negative number."""
+    """Return the overlap of a turn with an interval in ms; if they do not overlap, the gap as a negative number."""
     return min(turn.end_ms, end_ms) - max(turn.start_ms, start_ms)
-
-
-def _said_by(word: Word, speaker: str | None) -> Word:
-    return word.model_copy(update={"speaker": speaker})

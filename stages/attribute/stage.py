@@ -1,4 +1,4 @@
-"""Give every word its speaker, by the turn it overlaps most and by the sentence that it belongs to."""
+"""Give every word its speaker, by the turn that it overlaps most and the sentence that it belongs to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AttributeInputs(Files):
 
 
 class AttributeParams(JoiningParams):
-    """The words that hold a sentence together."""
+    """The joining words of the languages."""
 
 
 class AttributeOutputs(Files):
@@ -41,7 +41,7 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: AttributeJob) -> AttributeOutputs:
-    """Return the transcript with speakers."""
+    """Write the transcript with speakers."""
     transcript = Transcript.read(job.inputs.transcript)
     turns = Diarization.read(job.inputs.turns).one_at_a_time
     joining = job.params.joining_words_in(transcript.language).every
@@ -49,7 +49,7 @@ def run(engine: Engine, job: AttributeJob) -> AttributeOutputs:
 
 
 def stub(job: AttributeJob) -> AttributeOutputs:
-    """Return the transcript unchanged."""
+    """Write the transcript unchanged."""
     return _write(job, Transcript.read(job.inputs.transcript))
 
 

@@ -1,9 +1,8 @@
-"""Remove text from a transcript that was not said: a recogniser invents text on silence and music, and repeats itself.
+"""Remove text from a transcript that was not spoken: recognisers invent text on silence and music, and repeat it.
 
-Words alone never decide: each rule wants evidence, from the sound (does anybody speak or sing there?), from the
-decoder's own doubts, or from repetition. What goes is listed with the reason and the numbers. Two rules belong to
-stage `asr`, which can decode again what breaks them: text on silence by the decoder's own word, and repetition inside
-one segment.
+Words alone never decide. Each rule needs evidence: from the sound (speech or singing at that time), from the decoder's
+probabilities, or from repetition. Each removal is listed with its reason and the figures. Two rules belong to stage
+`asr`, which can decode a segment again: text on silence by the decoder's own figures, and repetition inside a segment.
 
 Sung text is marked, and sounds are noted for viewers who do not hear.
 """
@@ -31,18 +30,19 @@ from shared.text.scripts import other_script, script_of_language
 from shared.text.timecode import clock
 from shared.text.without_text import without_text
 
-_SHOWN = 40  # characters of a text in a message
-_TOLD = 3  # stretches that a message names
-# The mean probability of the words of 14 clips in nine languages, Whisper base: 0.72 to 0.94 in the eight with errors
-# in at most every sixth word, 0.48 to 0.68 in the six with errors in every third or more.
-_UNSURE, _ENOUGH_WORDS = 0.65, 4
-_LEAST_MISSED_MS, _LEAST_VOICE = 2_000, 0.1  # a laugh or a sigh is shorter
+_MOST_QUOTED = 40  # characters of a text in a message
+_MOST_NAMED = 3  # regions in a message
+# The mean probability of the words of 14 clips in nine languages, with Whisper base: 0.72 to 0.94 in the eight clips
+# with errors in at most every sixth word, 0.48 to 0.68 in the six with errors in every third word or more.
+_UNSURE_WORDS = 0.65
+_ENOUGH_WORDS = 4  # for a mean
+_LEAST_WITHOUT_TEXT_MS = 2_000  # a laugh or a sigh is shorter
+_LEAST_VOICE = 0.1  # of a speech region: with less, the speech detector was wrong
 
 
 class CleanInputs(Files):
     """`transcript`; `speech`: `shared.documents.speech.SpeechRegions`, and `sounds`: `shared.documents.sound.Sounds`,
-    of its audio; `left_out`: `shared.documents.removals.Removals`, with what the recogniser itself did not put into the
-    transcript."""
+    of its audio; `left_out`: `shared.documents.removals.Removals`, the text that stage `asr` left out."""
 
     transcript: Path
     left_out: Path | None = None
@@ -62,8 +62,9 @@ class CleanParams(LanguageParams):
 
 
 class CleanOutputs(Files):
-    """`transcript`: the same without what was taken out; `text`: as plain text, one segment a line; `removed`:
-    `shared.documents.removals.Removals`, of the recogniser too; `labels`: `shared.documents.removals.Labels`."""
+    """`transcript`: without the removed text; `text`: as plain text, one segment a line; `removed`:
+    `shared.documents.removals.Removals`, with the text that stage `asr` left out; `labels`:
+    `shared.documents.removals.Labels`."""
 
     transcript: Path
     text: Path
@@ -83,8 +84,8 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The removals for a transcript in one language."""
+class Rules:
+    """The kinds of text to remove from a transcript in one language."""
 
     hallucinations: bool
     stock_phrases: Sequence[str]
@@ -93,7 +94,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """A transcript without what was taken out, that, and what is to be told of."""
+    """A transcript without the removed text, the removals, and the labels of sounds."""
 
     transcript: Transcript
     removals: tuple[Removal, ...]
@@ -103,46 +104,46 @@ class Cleaned:
 class Engine(Protocol):
     """A backend."""
 
-    def clean(self, transcript: Transcript, evidence: Evidence, wanted: Wanted) -> Cleaned: ...
+    def clean(self, transcript: Transcript, evidence: Evidence, rules: Rules) -> Cleaned: ...
 
 
 def run(engine: Engine, job: CleanJob) -> CleanOutputs:
-    """Clean, and say what was taken out."""
+    """Clean the transcript, and list the removals."""
     transcript, params = Transcript.read(job.inputs.transcript), job.params
     evidence = Evidence(
         speech=SpeechRegions.read(job.inputs.speech) if job.inputs.speech else None,
         sounds=Sounds.read(job.inputs.sounds) if job.inputs.sounds else None,
     )
     fillers = of_language(params.filler_words, transcript.language, ())
-    wanted = Wanted(
+    rules = Rules(
         hallucinations=params.hallucinations == "remove",
         stock_phrases=of_language(params.stock_phrases, transcript.language, ()),
         fillers=fillers if params.fillers == "remove" else (),
     )
-    cleaned = engine.clean(transcript, evidence, wanted)
+    cleaned = engine.clean(transcript, evidence, rules)
     if params.fillers == "remove" and not fillers:
         job.warn(f"no fillers are known in {transcript.language}; `clean.filler_words` names them")
-    _tell(job, cleaned.removals)
-    _tell_languages(job, cleaned.transcript)
-    _tell_silence(job, evidence, cleaned.transcript)
+    _report_removals(job, cleaned.removals)
+    _report_languages(job, cleaned.transcript)
+    _report_speech_without_text(job, evidence, cleaned.transcript)
     return _write(job, cleaned)
 
 
 def stub(job: CleanJob) -> CleanOutputs:
-    """Return the transcript unchanged."""
+    """Write the transcript unchanged."""
     return _write(job, Cleaned(Transcript.read(job.inputs.transcript), (), ()))
 
 
-def _tell(job: CleanJob, removals: Sequence[Removal]) -> None:
-    """Tell the user in one line how many segments of each kind were removed, and the first. Fillers are only
-    counted: the user asked for their removal."""
+def _report_removals(job: CleanJob, removals: Sequence[Removal]) -> None:
+    """Report how many texts were removed for each reason, and warn with the first one. Fillers are only counted,
+    because the user asked for their removal."""
     counts = Counter(removal.reason for removal in removals)
     for reason, count in counts.items():
         job.note(f"removed_{reason.replace('-', '_')}", count)
     invented = [removal for removal in removals if removal.reason not in {"filler", "description"}]
     if invented:
         first = invented[0]
-        text = first.text if len(first.text) <= _SHOWN else f"{first.text[:_SHOWN]}..."
+        text = first.text if len(first.text) <= _MOST_QUOTED else f"{first.text[:_MOST_QUOTED]}..."
         kinds = ", ".join(
             f"{counts[reason]} {reason}" for reason in dict.fromkeys(removal.reason for removal in invented)
         )
@@ -151,13 +152,13 @@ def _tell(job: CleanJob, removals: Sequence[Removal]) -> None:
         )
 
 
-def _tell_languages(job: CleanJob, transcript: Transcript) -> None:
-    """Report each language that the recogniser did not understand well: by letters that it is not written in, else by
-    words that the recogniser itself did not believe in."""
+def _report_languages(job: CleanJob, transcript: Transcript) -> None:
+    """Warn of each language that the recogniser did not understand well, which another script than the language's or a
+    low mean probability of its words shows."""
     for language in dict.fromkeys(segment.language or transcript.language for segment in transcript.segments):
         own = [segment for segment in transcript.segments if (segment.language or transcript.language) == language]
         probabilities = [word.probability for segment in own for word in segment.words]
-        sure = sum(probabilities) / len(probabilities) if probabilities else 1.0
+        mean = sum(probabilities) / len(probabilities) if probabilities else 1.0
         if found := other_script((segment.text for segment in own), language):
             script, share = found
             expected = (script_of_language(language) or "").capitalize()
@@ -166,16 +167,16 @@ def _tell_languages(job: CleanJob, transcript: Transcript) -> None:
                 f"{share:.0%} of the text in {language!r} is written in {script.capitalize()} letters instead of"
                 f" {expected}: the recogniser did not understand this language well, so expect many errors"
             )
-        elif len(probabilities) >= _ENOUGH_WORDS and sure < _UNSURE:
-            job.warn(f"the recogniser was unsure of its words in {language!r} ({sure:.0%}): expect many errors")
+        elif len(probabilities) >= _ENOUGH_WORDS and mean < _UNSURE_WORDS:
+            job.warn(f"the recogniser was unsure of its words in {language!r} ({mean:.0%}): expect many errors")
 
 
-def _tell_silence(job: CleanJob, evidence: Evidence, transcript: Transcript) -> None:
-    """Report speech that ends without text, be it that nothing was recognised or that the text was removed. Where the
-    analysis of sounds hears no voice at all, the detector of speech was wrong."""
+def _report_speech_without_text(job: CleanJob, evidence: Evidence, transcript: Transcript) -> None:
+    """Warn of speech regions without text, because nothing was recognised or all was removed. A region in which the
+    analysis of sounds finds no voice is left out: the speech detector was wrong."""
     if evidence.speech is None:
         return
-    missed = without_text(evidence.speech.regions, transcript.segments, _LEAST_MISSED_MS)
+    missed = without_text(evidence.speech.regions, transcript.segments, _LEAST_WITHOUT_TEXT_MS)
     if evidence.sounds:
         voices = (region for region in evidence.sounds.sounds if region.kind in {"speech", "singing"})
         voice = Spans((region.start_ms, region.end_ms) for region in voices)
@@ -183,8 +184,8 @@ def _tell_silence(job: CleanJob, evidence: Evidence, transcript: Transcript) -> 
     job.note("speech_without_text_ms", sum(region.end_ms - region.start_ms for region in missed))
     if missed:
         seconds = sum(region.end_ms - region.start_ms for region in missed) / 1000
-        times = ", ".join(f"{clock(region.start_ms)} to {clock(region.end_ms)}" for region in missed[:_TOLD])
-        more = f" and {len(missed) - _TOLD} more" if len(missed) > _TOLD else ""
+        times = ", ".join(f"{clock(region.start_ms)} to {clock(region.end_ms)}" for region in missed[:_MOST_NAMED])
+        more = f" and {len(missed) - _MOST_NAMED} more" if len(missed) > _MOST_NAMED else ""
         job.warn(f"{seconds:.0f} s of what sounds like speech have no text: {times}{more}")
 
 
@@ -192,7 +193,9 @@ def _write(job: CleanJob, cleaned: Cleaned) -> CleanOutputs:
     transcript = cleaned.transcript
     left_out = Removals.read(job.inputs.left_out).removals if job.inputs.left_out else ()
     removals = sorted((*left_out, *cleaned.removals), key=lambda removal: (removal.start_ms, removal.end_ms))
-    if not transcript.segments and transcript.language_probability < 1:  # noise sounds like some language too
+    if (
+        not transcript.segments and transcript.language_probability < 1
+    ):  # what was identified in noise is not a language
         transcript = transcript.model_copy(update={"language": UNDETERMINED, "language_probability": 0.0})
     job.note("language", transcript.language)
     job.note("removed", len(cleaned.removals))

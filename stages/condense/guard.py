@@ -1,8 +1,8 @@
-"""Takes a shorter text for a longer one where it keeps the meaning, as far as words can show it.
+"""Decide whether a shorter text may replace a longer one, as far as words show that it keeps the meaning.
 
-A text is accepted where it is shorter, keeps every number, name and glossary term, neither adds nor drops a negation,
-and shares enough content words with the original, counted both ways. Content words are those that are not joining
-words of the language.
+A text is accepted if it is shorter, keeps every number, name and glossary term, neither adds nor drops a negation, and
+shares enough content words with the original, counted both ways. Content words are all words except the joining words
+of the language.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ def with_texts(
     """Return the result with new texts for some segments, by id."""
     transcript, translation = work.transcript, work.translation
     if translation:
-        shorter = (one.model_copy(update={"text": texts.get(one.id, one.text)}) for one in translation.segments)
+        shorter = (
+            segment.model_copy(update={"text": texts.get(segment.id, segment.text)}) for segment in translation.segments
+        )
         translation = translation.model_copy(update={"segments": tuple(shorter)})
     else:
         segments = (rewritten(segment, texts.get(segment.id, segment.text)) for segment in transcript.segments)
@@ -39,7 +41,8 @@ def with_texts(
 
 @dataclass(frozen=True)
 class Guard:
-    """Tells which shorter texts are taken; see the module."""
+    """The conditions for a shorter text (see the module). `keep` is the least share of content words, and `negations`
+    and `terms` must stay."""
 
     joining: JoiningWords
     keep: float
@@ -47,7 +50,7 @@ class Guard:
     terms: Glossary = NO_TERMS
 
     def accepts(self, line: Line, text: str) -> bool:
-        """Return whether a text may replace a line."""
+        """Tell whether a text may replace a line."""
         old, new = (self._content(version) for version in (line.text, text))
         common = (old & new).total()
         return (
@@ -60,28 +63,28 @@ class Guard:
         )
 
     def _content(self, text: str) -> Counter[str]:
-        small = _bared(self.joining.every)
+        """Return the content words of a text with their counts."""
+        joining = _bare_words(self.joining.every)
         words = (bare(token) for token, _ in tokens_of(text) if any(map(str.isalnum, token)))
-        return Counter(word for word in words if word not in small)
+        return Counter(word for word in words if word not in joining)
 
     def _terms(self, text: str) -> set[str]:
         return {hit.term.source for hit in self.terms.find(text)}
 
     def _names(self, text: str) -> set[str]:
-        """Return words with a capital that no sentence begins with."""
+        """Return the words with a capital that are not the first of a sentence."""
         if not self.joining.capitals_are_names:
             return set()
-        small = _bared(self.joining.every)
         found = {
             bare(word)
             for before, word in pairwise(text.split())
             if word.lstrip(OPENERS)[:1].isupper() and not ends_sentence(before)
         }
-        return found - small
+        return found - _bare_words(self.joining.every)
 
     def _is_negative(self, text: str) -> bool:
-        return not _bared(self.negations).isdisjoint(bare(token) for token, _ in tokens_of(text))
+        return not _bare_words(self.negations).isdisjoint(bare(token) for token, _ in tokens_of(text))
 
 
-def _bared(words: Collection[str]) -> frozenset[str]:
+def _bare_words(words: Collection[str]) -> frozenset[str]:
     return frozenset(map(bare, words))

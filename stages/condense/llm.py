@@ -10,13 +10,15 @@ from stages.toolkit.llm.lines import Line, Task
 
 
 class Condenser(LineAsker):
-    """The engine of stage `condense`."""
+    """The engine of stage `condense` with a language model."""
 
     def condense(self, work: Work) -> Condensed:
-        """Return shorter texts for the segments that are too long, where the model gives one that passes the checks."""
+        """Return shorter texts for the segments that are too long, if the model gives one that passes the checks."""
         texts = work.texts
-        wanted = (segment for segment in work.transcript.segments if segment.id in work.most)
-        lines = [Line(segment.id, texts[segment.id], segment.speaker, most=work.most[segment.id]) for segment in wanted]
+        segments = (segment for segment in work.transcript.segments if segment.id in work.most)
+        lines = [
+            Line(segment.id, texts[segment.id], segment.speaker, most=work.most[segment.id]) for segment in segments
+        ]
         guard = Guard(work.joining, work.params.keep, frozenset(work.negations), work.terms)
         task = Task(condensing(work.language), work.params.instructions, work.terms)
         outcome = self.ask(lines, task, work.params, guard.accepts, work.progress)
@@ -25,7 +27,7 @@ class Condenser(LineAsker):
 
 
 def condensing(language: str) -> str:
-    """Return the task of shortening."""
+    """Return the instruction for shortening."""
     return (
         f"You shorten subtitles in {english_name(language)} that are spoken faster than anybody reads. Say the same in"
         " at most as many characters as `most` says, spaces and punctuation counted. Leave out what a viewer does not"

@@ -1,8 +1,8 @@
-"""Shorten what is said too fast to be read, by rules or by a language model: those segments, and no other.
+"""Shorten the segments that are spoken too fast to be read, by rules or by a language model.
 
-What is too fast shows in the cues themselves, as they were laid out from the whole text. What a cue holds beyond what
-can be read in its time is counted against the segments that it was made from; each is to lose its share. Ids, times
-and count stay. A segment for which no new text is taken stays as it was, and the check of the subtitles tells of it.
+The input includes cues that were laid out from the complete text. The excess of a cue over what can be read in its time
+is divided among the segments that it was made from; each should lose its share. The ids, times and number of segments
+stay. A segment that gets no acceptable shorter text stays as it was, and the check of the subtitles reports it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from shared.text.text_width import places, places_of_lines
 
 
 class CondenseInputs(Files):
-    """`transcript`; `translation` of it, to condense instead; `cues`: `shared.documents.cue.CueSheet`, made from that
+    """`transcript`; `translation`: condensed instead of it; `cues`: `shared.documents.cue.CueSheet`, made from that
     text; `glossary`: `shared.text.glossary.Glossary`, the terms that must stay."""
 
     transcript: Path
@@ -40,7 +40,7 @@ class CondenseInputs(Files):
 
 
 class CondenseParams(LanguageModelParams, ReadingParams, JoiningParams):
-    """The reading speed, and how much of a text has to stay."""
+    """The reading speed, how much of a text must stay, and the word lists of the rules."""
 
     context: int = Field(0, ge=0, le=100, description="other texts to shorten, before and after, that it is shown too")
     keep: float = Field(
@@ -58,7 +58,7 @@ class CondenseParams(LanguageModelParams, ReadingParams, JoiningParams):
 
 
 class CondenseOutputs(Files):
-    """`transcript` or `translation`, whichever the cues were made from; neither where every cue can be read."""
+    """`transcript` or `translation`, the text from which the cues were made; neither if every cue can be read."""
 
     transcript: Path | None = None
     translation: Path | None = None
@@ -69,8 +69,11 @@ CondenseJob = Job[CondenseInputs, CondenseParams]
 
 @dataclass(frozen=True)
 class Work:
-    """The text to shorten: the translation where there is one. `most` maps the id of each segment that is too long to
-    the number of places that it may take; `negations` may neither appear nor vanish, and `terms` stay unchanged."""
+    """The text to shorten: the translation if there is one, else the transcript.
+
+    `most` has the number of places for each segment that is too long, by id. No word of `negations` may appear or
+    vanish, and `terms` stay unchanged.
+    """
 
     transcript: Transcript
     translation: Translation | None
@@ -92,13 +95,13 @@ class Work:
 
     @property
     def joining(self) -> JoiningWords:
-        """Return the words that hold a text in this language together."""
+        """Return the joining words of this language."""
         return self.params.joining_words_in(self.language)
 
 
 @dataclass(frozen=True)
 class Condensed:
-    """The result of a backend; `provisional` says why it may be better another time."""
+    """The result of a backend. `provisional` says why another run may give a better one; it is empty if none may."""
 
     transcript: Transcript
     translation: Translation | None
@@ -114,7 +117,7 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: CondenseJob) -> CondenseOutputs:
-    """Find what is too long, have it shortened, and see that the backend has kept to the segments."""
+    """Find the segments that are too long, and write the text with shorter ones."""
     transcript = Transcript.read(job.inputs.transcript)
     translation = Translation.read(job.inputs.translation) if job.inputs.translation else None
     sheet, params = CueSheet.read(job.inputs.cues), job.params
@@ -127,36 +130,37 @@ def run(engine: Engine, job: CondenseJob) -> CondenseOutputs:
         return CondenseOutputs()
     terms = _terms(glossary_of(job.inputs.glossary), translation)
     negations = of_language(params.negation_words, sheet.language, ())
-    done = engine.condense(Work(transcript, translation, most, negations, terms, params, job.progress))
-    after = _texts(done.transcript, done.translation)
+    condensed = engine.condense(Work(transcript, translation, most, negations, terms, params, job.progress))
+    after = _texts(condensed.transcript, condensed.translation)
     assert before.keys() == after.keys(), "a backend changed the segments"
     assert all(before[number] == after[number] for number in before if number not in most), (
         "a backend changed what can be read"
     )
     job.note("shortened", sum(before[number] != after[number] for number in most))
-    done.usage.note(job.note, params)
-    for warning in done.warnings:
+    condensed.usage.note(job.note, params)
+    for warning in condensed.warnings:
         job.warn(warning)
-    if done.provisional:
-        job.mark_provisional(done.provisional)
-    return _write(job, done.transcript, done.translation)
+    if condensed.provisional:
+        job.mark_provisional(condensed.provisional)
+    return _write(job, condensed.transcript, condensed.translation)
 
 
 def stub(job: CondenseJob) -> CondenseOutputs:
-    """Return no changes, as if every cue could be read in time."""
+    """Write nothing, as if every cue could be read in time."""
     return CondenseOutputs()
 
 
 def too_long(
     cues: Sequence[Cue], segments: Sequence[Segment], texts: Mapping[int, str], speed: float, keep: float
 ) -> dict[int, int]:
-    """Return the segments that make cues too fast, by id, with the number of places that each should take.
+    """Return the number of places that each segment of a cue that is too fast should have, by id.
 
-    `segments` are in order of time. The part `keep` of a text has to stay, so no request asks for less.
+    `segments` must be in order of time. `speed` is in places a second. The part `keep` of a text must stay, so no
+    number is lower than that.
     """
     excess: dict[int, float] = {}
     starts = [segment.start_ms for segment in segments]
-    ends = [*accumulate((segment.end_ms for segment in segments), max)]  # the latest so far, in order though they lap
+    ends = [*accumulate((segment.end_ms for segment in segments), max)]  # the latest end so far: segments may overlap
     for cue in cues:
         over = places_of_lines(cue.lines) - int((cue.end_ms - cue.start_ms) * speed / 1000)
         if over <= 0 or cue.spoken is None:
@@ -178,7 +182,7 @@ def too_long(
 
 
 def _terms(glossary: Glossary, translation: Translation | None) -> Glossary:
-    """Return the terms as they stand in the text."""
+    """Return the terms as the text has them: of a translation, their renderings."""
     if translation is None:
         return glossary
     written = {term.rendering(translation.target): term for term in glossary.terms}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.documents.transcript import Transcript
 from shared.documents.translation import TranslatedSegment, Translation
 from shared.text.glossary import Glossary
-from stages.refine.rules import by_rules
+from stages.refine.rules import apply_rules
 from stages.refine.stage import Refined, RefineParams
 from stages.toolkit.llm.engine import LineAsker
 from stages.toolkit.llm.lines import Line, Progress, Task, correcting, corrects, improving, translates
@@ -13,14 +13,14 @@ from stages.toolkit.text.word_times import rewritten
 
 
 class Refiner(LineAsker):
-    """The engine of stage `refine`."""
+    """The engine of stage `refine` with a language model."""
 
     def refine(
         self, transcript: Transcript, translation: Translation | None, glossary: Glossary, params: RefineParams,
         progress: Progress,
     ) -> Refined:  # fmt: skip
-        """Apply the rules first, which cost nothing; then ask the model for the texts that the parameters name."""
-        tidy = by_rules(transcript, translation, glossary, params)
+        """Apply the rules, then ask the model to refine the texts that the parameters name."""
+        tidy = apply_rules(transcript, translation, glossary, params)
         if params.texts not in {"all", "transcript" if translation is None else "translation"}:
             return tidy
         if translation is None:
@@ -37,7 +37,7 @@ class Refiner(LineAsker):
             return corrects(line.text, text, params.max_changed, glossary)
 
         task = Task(text, params.instructions, glossary, translation.target if translation else None)
-        outcome = self.ask([line for line in lines if line.says_something], task, params, accept, progress)
+        outcome = self.ask([line for line in lines if line.has_words], task, params, accept, progress)
         facts = {"kept": outcome.kept.total()}
         warnings, provisional = outcome.warnings("unrefined"), outcome.provisional("unrefined")
         if tidy.translation is not None:
@@ -47,8 +47,8 @@ class Refiner(LineAsker):
         segments = tuple(
             rewritten(segment, outcome.texts.get(segment.id, segment.text)) for segment in tidy.transcript.segments
         )
-        better_said = tidy.transcript.model_copy(update={"segments": segments})
-        return Refined(better_said, None, warnings, dict(facts), outcome.usage, provisional)
+        improved_transcript = tidy.transcript.model_copy(update={"segments": segments})
+        return Refined(improved_transcript, None, warnings, dict(facts), outcome.usage, provisional)
 
 
 def _translated(segment: TranslatedSegment, texts: dict[int, str]) -> TranslatedSegment:

@@ -1,7 +1,7 @@
-"""The beginnings of sentences: the stop that a recogniser left out before one, and the capital that it begins with.
+"""Correct the beginnings of sentences: add a full stop that a recogniser left out, and a capital.
 
-A capital shows that a sentence begins where the word is one that no name is made of (`config/languages`,
-`sentence_openers`): after `from Chicago` an `Also` begins a sentence, whatever mark is missing.
+A capital shows that a sentence begins if the word cannot be a part of a name (`config/languages`, `sentence_openers`):
+after `from Chicago`, `Also` begins a sentence, even without a mark.
 """
 
 from __future__ import annotations
@@ -13,28 +13,19 @@ from collections.abc import Collection, Iterator, Sequence
 from shared.text.sentence_end import CLOSERS, OPENERS, SHORTENED
 
 _WORD = re.compile(r"[^\W\d_]+")
-_SHORTENED = SHORTENED | {
-    "no",
-    "etc",
-    "jr",
-    "ave",
-    "fig",
-    "inc",
-    "ltd",
-    "vol",
-    "approx",
-}  # and some that a sentence may end with
+# Abbreviations, including some with which a sentence may end.
+_SHORTENED = SHORTENED | {"no", "etc", "jr", "ave", "fig", "inc", "ltd", "vol", "approx"}
 _CASED = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN")
-_NO_CAPITALS = {"tr", "az", "nl", "ga", "ka"}  # where a first letter's capital is another letter, or two
-_LONG_OPENER = 4  # letters: after a capital, a shorter one may belong to a name or a title, as in `You And Me`
+_NO_CAPITALS = {"tr", "az", "nl", "ga", "ka"}  # languages in which the capital is another letter, or two letters
+_LONG_OPENER = 4  # letters: after a word with a capital, a shorter one may belong to a name or title (`You And Me`)
 
 
 def with_sentence_starts(
     lines: Sequence[str], language: str, openers: Collection[str], joining: Collection[str]
 ) -> list[str]:
-    """Return the lines with a stop before each sentence that begins without one, and with a capital at the beginning
-    of each sentence. `language` is a primary subtag; `openers` are words in lower case, and so are `joining`, after
-    which no sentence ends."""
+    """Return the lines with a full stop before each sentence that lacks one, and with a capital at the beginning of
+    each sentence. `language` is a primary subtag. `openers` and `joining` are words in lower case; no sentence ends
+    after one of `joining`."""
     stopped = list(_with_stops(lines, openers, joining)) if openers else list(lines)
     return stopped if language in _NO_CAPITALS else list(_with_capitals(stopped))
 
@@ -63,8 +54,8 @@ def _begins(word: str, openers: Collection[str]) -> bool:
 
 
 def _may_end(before: str, opener: str, following: str, joining: Collection[str]) -> bool:
-    """Tell whether a sentence may end after `before`: a bare word that nothing binds to the next, and the two are not
-    part of a title, which is written in capitals."""
+    """Tell whether a sentence may end after the word `before`: it has no mark, it is not a joining word, and the words
+    around are not a title in capitals."""
     if not before[-1:].isalpha() or not is_cased(before[-1]) or before.lower().replace("’", "'") in joining:
         return False
     in_title = following[:1].isupper() and following.partition("'")[0].partition("’")[0].rstrip(",.") != "I"
@@ -85,7 +76,7 @@ def _with_capitals(lines: Sequence[str]) -> Iterator[str]:
 def _sentences(line: str, starts: bool) -> Iterator[str]:
     for number, word in enumerate(line.split(" ")):
         first = _WORD.search(word)
-        # `iPhone` stays: a capital inside a word tells that its writer meant its first letter.
+        # `iPhone` stays: a capital inside a word shows that its first letter is meant to be small.
         if starts and first and word == word.lower() and not any(map(str.isdigit, word[: first.start()])):
             at = first.start()
             word = word[:at] + _capital(word[at]) + word[at + 1 :]
@@ -94,7 +85,7 @@ def _sentences(line: str, starts: bool) -> Iterator[str]:
 
 
 def _ends_sentence(word: str) -> bool:
-    """Return whether a word with its mark ends a sentence: abbreviations, ordinals and pauses do not."""
+    """Tell whether a word with its mark ends a sentence; abbreviations, ordinals and ellipses do not."""
     bare = word.rstrip("\"'”’»)")
     if bare[-1:] not in {".", "!", "?"} or bare.endswith(".."):
         return False

@@ -1,4 +1,5 @@
-"""Improve a text without changing what it says: a transcript, or its translation. Ids, times and count stay."""
+"""Improve the text of a transcript or its translation without changing its meaning. The ids, times and number of
+segments stay."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ from shared.text.joining_words import JoiningParams
 
 
 class RefineInputs(Files):
-    """`transcript`; `translation` of it, to refine instead, with the transcript as its original; `glossary`:
-    `shared.text.glossary.Glossary`, the terms that are to be written as it says."""
+    """`transcript`; `translation`: refined instead of it, with the transcript as its original; `glossary`:
+    `shared.text.glossary.Glossary`, terms with their spellings."""
 
     transcript: Path
     translation: Path | None = None
@@ -42,7 +43,7 @@ class RefineParams(LanguageModelParams, JoiningParams):
 
 
 class RefineOutputs(Files):
-    """`transcript` or `translation`, whichever was refined, and its plain `text`, one segment a line."""
+    """The refined `transcript` or `translation`, and its plain `text`, one segment a line."""
 
     text: Path
     transcript: Path | None = None
@@ -54,8 +55,8 @@ RefineJob = Job[RefineInputs, RefineParams]
 
 @dataclass(frozen=True)
 class Refined:
-    """The result of a backend. `usage` is None where it asked no language model; `provisional` says why the result may
-    be better another time."""
+    """The result of a backend. `usage` is None if it called no language model. `provisional` says why another run may
+    give a better result; it is empty if none may."""
 
     transcript: Transcript
     translation: Translation | None
@@ -66,7 +67,7 @@ class Refined:
 
 
 class Engine(Protocol):
-    """A backend: refine the translation where there is one, else the transcript."""
+    """A backend: it refines the translation if there is one, else the transcript."""
 
     def refine(
         self, transcript: Transcript, translation: Translation | None, glossary: Glossary, params: RefineParams,
@@ -75,13 +76,13 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: RefineJob) -> RefineOutputs:
-    """Refine, and see that the backend has kept to the segments."""
+    """Refine the text, and check that the backend kept the segments."""
     transcript, translation = _read(job)
     refined = engine.refine(transcript, translation, _glossary(job, translation), job.params, job.progress)
     before = _texts(translation or transcript)
     after = _texts(refined.translation or refined.transcript)
     assert [segment for segment, _ in before] == [segment for segment, _ in after], "a backend changed the segments"
-    job.note("changed", sum(was != now for was, now in zip(before, after, strict=True)))
+    job.note("changed", sum(old != new for old, new in zip(before, after, strict=True)))
     for name, value in refined.facts.items():
         job.note(name, value)
     if refined.usage:
@@ -94,7 +95,7 @@ def run(engine: Engine, job: RefineJob) -> RefineOutputs:
 
 
 def stub(job: RefineJob) -> RefineOutputs:
-    """Return the text unchanged."""
+    """Write the text unchanged."""
     return _write(job, *_read(job))
 
 

@@ -17,7 +17,7 @@ from shared.text.text_width import places
 from stages.subtitle.times import LAG_MS, LaidOutCue, needed_ms
 from stages.toolkit.cues.line_breaks import Breaks, breaks_of
 from stages.toolkit.cues.marks import DIALOGUE_MARK
-from stages.toolkit.cues.words import Piece
+from stages.toolkit.cues.words import Piece, text_of
 
 # The costs of a layout. Only their order matters: a limit comes before language, and language before shape.
 _CUE, _DIALOGUE = 5.0, 6.0  # of a cue, and of a cue with two speakers in addition
@@ -53,8 +53,7 @@ class _Text:
 
     def line(self, start: int, end: int) -> str:
         """Return the pieces from `start` to before `end` as text."""
-        first, *others = self.pieces[start:end]
-        return first.text + "".join(piece.text if piece.joined else f" {piece.text}" for piece in others)
+        return text_of(self.pieces[start:end])
 
 
 def lay_out(pieces: Sequence[Piece], joining: JoiningWords, limits: Limits, end_ms: int) -> list[LaidOutCue]:

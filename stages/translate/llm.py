@@ -13,8 +13,8 @@ class Translator(LineAsker):
     """The engine of stage `translate`."""
 
     def translate(self, work: Work) -> Sequence[str]:
-        """Return one text for each segment; an empty one where the model gave no plausible translation."""
-        lines = [line for line in map(Line.of, work.segments) if line.says_something]
+        """Return one text for each segment, an empty one if the model gave no plausible translation."""
+        lines = [line for line in map(Line.of, work.segments) if line.has_words]
         text = translating(work.source, work.target)
         task = Task(text, work.params.instructions, work.glossary, work.target)
 
@@ -27,4 +27,7 @@ class Translator(LineAsker):
         if provisional := outcome.provisional("untranslated"):
             work.mark_provisional(provisional)
         outcome.usage.note(work.note, work.params)
-        return [outcome.texts.get(one.id, "" if Line.of(one).says_something else one.text) for one in work.segments]
+        return [
+            outcome.texts.get(segment.id, "" if Line.of(segment).has_words else segment.text)
+            for segment in work.segments
+        ]

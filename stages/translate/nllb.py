@@ -1,4 +1,4 @@
-"""Meta's NLLB-200 through transformers: one model for all its languages, told the target by the first token."""
+"""Translate with Meta's NLLB-200 through transformers: one model for all languages, with the target as first token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class NllbModel:
         self._model, self._tokenizer = model, tokenizer
 
     def translate(self, texts: Sequence[str], work: Work, tick: Callable[[int], None]) -> list[str]:
-        """Translate texts of one language into another."""
+        """Translate texts into another language. Raises `StageError` if the model has no token for it."""
         source = flores_code(work.source, NLLB, "NLLB")
         target = self._tokenizer.convert_tokens_to_ids(flores_code(work.target, NLLB, "NLLB"))
         if target == self._tokenizer.unk_token_id:
@@ -35,7 +35,7 @@ class NllbModel:
         return dict(self._tokenizer(texts, padding=True, return_tensors="pt"))
 
     def decode(self, ids: torch.Tensor) -> list[str]:
-        """Decode token ids to texts, without the language's token."""
+        """Return token ids as texts, without the language's token."""
         return [text.strip() for text in self._tokenizer.batch_decode(ids, skip_special_tokens=True)]
 
 

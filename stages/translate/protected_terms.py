@@ -1,9 +1,12 @@
-"""Names and terms that come through a translation as the glossary has them, whatever the model makes of the rest.
+"""Translate texts so that names and terms are written as the glossary has them.
 
-Tried in this order, as each reads better than the next and is kept less surely; what one loses goes to the next:
-the term's rendering in the middle of the source text, which models copy, and even inflect around; a code in its
-place, as `XQ1`, which Bergamot kept in 8 of 8 sentences (`<1>`, `{1}`, `#1` and `@1` in 3 at best); and the text
-between the terms translated by itself, with the renderings put between, which cannot fail.
+Three methods are tried in order, the later ones for the texts in which an earlier one lost a term. An earlier method
+reads better, a later one is safer:
+
+1. The term's rendering is put into the source text. Models copy it, and even inflect the words around it.
+2. A code such as `XQ1` is put in the term's place. Bergamot kept it in 8 of 8 sentences, and `<1>`, `{1}`, `#1` and
+   `@1` in 3 at most.
+3. The text between the terms is translated by itself, and the renderings are put between. This cannot fail.
 """
 
 from __future__ import annotations
@@ -18,44 +21,45 @@ from shared.text.sentence_end import SENTENCE_ENDS
 _CODE = "XQ"
 
 Translate = Callable[[list[str]], list[str]]
-"""Texts into as many texts, in order."""
+"""Return one translation for each text, in order."""
 
 
 @dataclass(frozen=True)
-class Protected:
-    """A text with terms: what stands between them, one more than there are terms, and each one's rendering."""
+class SeparatedText:
+    """A text divided at its terms: the texts between them, one more than there are terms, and the rendering of each
+    term."""
 
     between: tuple[str, ...]
     renderings: tuple[str, ...]
 
-    def with_each(self, written: Sequence[str]) -> str:
-        """Return the text with its terms replaced."""
+    def with_terms(self, written: Sequence[str]) -> str:
+        """Return the text with `written` in place of its terms."""
         return "".join(text for pair in zip(self.between, [*written, ""], strict=True) for text in pair)
 
 
-def protected(text: str, glossary: Glossary, language: str) -> Protected:
-    """Return the text with its terms apart; `glossary` holds only terms that have a rendering in the language."""
+def separate_terms(text: str, glossary: Glossary, language: str) -> SeparatedText:
+    """Return the text divided at its terms. Each term of `glossary` must have a rendering in the language."""
     between, renderings, end = [], [], 0
     for hit in glossary.find(text):
         between.append(text[end : hit.start])
         renderings.append(hit.term.rendering(language) or text[hit.start : hit.end])
         end = hit.end
-    return Protected((*between, text[end:]), tuple(renderings))
+    return SeparatedText((*between, text[end:]), tuple(renderings))
 
 
-def translate_protected(texts: Sequence[Protected], translate: Translate) -> list[str]:
-    """Return the translations, each with all its renderings; one that came back empty stays empty."""
-    found = translate([text.with_each(text.renderings) for text in texts])
+def translate_protected(texts: Sequence[SeparatedText], translate: Translate) -> list[str]:
+    """Return the translations, each with all its renderings. A translation that came back empty stays empty."""
+    found = translate([text.with_terms(text.renderings) for text in texts])
     lost = [number for number, text in enumerate(texts) if found[number].strip() and not _has_all(found[number], text)]
     if lost:
         coded = [_coded(texts[number]) for number in lost]
-        tried = translate([texts[number].with_each(codes) for number, codes in zip(lost, coded, strict=True)])
+        tried = translate([texts[number].with_terms(codes) for number, codes in zip(lost, coded, strict=True)])
         for number, codes, text in zip(lost, coded, tried, strict=True):
             found[number] = _decoded(text, dict(zip(codes, texts[number].renderings, strict=True))) or ""
         lost = [number for number in lost if not _has_all(found[number], texts[number])]
     if lost:
         pieces = list(
-            dict.fromkeys(piece.strip() for number in lost for piece in texts[number].between if _says(piece))
+            dict.fromkeys(piece.strip() for number in lost for piece in texts[number].between if _has_words(piece))
         )
         known = dict(zip(pieces, translate(pieces), strict=True))
         for number in lost:
@@ -63,14 +67,14 @@ def translate_protected(texts: Sequence[Protected], translate: Translate) -> lis
     return found
 
 
-def _has_all(text: str, wanted: Protected) -> bool:
-    """Return whether every rendering stands in the text as often as it must."""
+def _has_all(text: str, wanted: SeparatedText) -> bool:
+    """Tell whether every rendering occurs in the text as often as it must."""
     counts = Counter(wanted.renderings)
     return counts <= count_in(text, counts)
 
 
-def _coded(text: Protected) -> list[str]:
-    """Return a code for each term that does not stand in the text already, and none of which begins another."""
+def _coded(text: SeparatedText) -> list[str]:
+    """Return a code for each term. No code occurs in the text already, and none is the beginning of another."""
     code = _CODE
     while any(code in piece for piece in text.between):
         code += _CODE[0]
@@ -79,8 +83,7 @@ def _coded(text: Protected) -> list[str]:
 
 
 def _decoded(text: str, renderings: Mapping[str, str]) -> str | None:
-    """Return the text with the renderings in the places of their codes; None where not each stands in it exactly
-    once."""
+    """Return the text with the renderings in place of their codes; None unless each code occurs exactly once."""
     if any(text.count(code) != 1 for code in renderings):
         return None
     for code, rendering in renderings.items():
@@ -88,20 +91,20 @@ def _decoded(text: str, renderings: Mapping[str, str]) -> str | None:
     return text
 
 
-def _in_pieces(text: Protected, translated: Mapping[str, str]) -> str:
-    """Return the renderings with the translation of what stands between them."""
+def _in_pieces(text: SeparatedText, translated: Mapping[str, str]) -> str:
+    """Return the renderings with the translations of the texts between them."""
     written = []
     for piece in text.between:
         plain = piece.strip()
         new = translated.get(plain, plain).strip() or plain
-        if plain[-1:] not in SENTENCE_ENDS:  # a model ends what it takes for a sentence
+        if plain[-1:] not in SENTENCE_ENDS:  # a model may add a full stop to a part of a sentence
             new = new.rstrip("".join(SENTENCE_ENDS)) or new
         written.append(
             f"{piece[: len(piece) - len(piece.lstrip())]}{new}{piece[len(piece.rstrip()) :] if plain else ''}"
         )
-    return Protected(tuple(written), text.renderings).with_each(text.renderings).strip()
+    return SeparatedText(tuple(written), text.renderings).with_terms(text.renderings).strip()
 
 
-def _says(piece: str) -> bool:
-    """Return whether there is anything to translate."""
+def _has_words(piece: str) -> bool:
+    """Tell whether there is anything to translate."""
     return any(character.isalnum() for character in piece)

@@ -1,4 +1,4 @@
-"""Translation by an encoder and a decoder of transformers: texts in batches of similar length, decoded by beams."""
+"""Translate texts with a sequence-to-sequence model of transformers: in batches of similar length, by beam search."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stages.translate.stage import TranslateParams
 
 
 class Codec(Protocol):
-    """The parts of a model around decoding: texts to input tensors, and token ids to texts."""
+    """The steps before and after a model: it encodes texts as input tensors, and decodes token ids to texts."""
 
     def encode(self, texts: list[str]) -> Mapping[str, torch.Tensor]: ...
 
@@ -27,7 +27,8 @@ def generate(
     tick: Callable[[int], None],
     **forced: int,
 ) -> list[str]:
-    """Return the decoded texts, in order. The longest come first, so that memory runs out at once or not at all."""
+    """Return the decoded texts, in order. The longest texts are translated first, so that memory runs out at once or
+    not at all."""
     found = [""] * len(texts)
     order = sorted(range(len(texts)), key=lambda number: (-len(texts[number]), number))
     for begin in range(0, len(order), params.batch_size):

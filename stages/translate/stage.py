@@ -1,7 +1,8 @@
 """Translate a transcript segment by segment: the same ids in the same order, with text in another language.
 
-Which backend can do which pair is declared here, so that a plan can pick one before anything runs. A backend that
-translates text works on whole sentences (`stages.translate.sentences`); what comes back is one text for each segment.
+This module declares which backend translates which pair of languages, so that a plan can choose one before anything
+runs. A backend that translates text works on whole sentences (`stages.translate.sentences`), and still returns one text
+for each segment.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from shared.whisper_memory import whisper_resources
 
 
 class TranslateInputs(Files):
-    """`audio`: 16 kHz mono 16-bit WAV, for a backend that listens, None without a film; `transcript`:
-    `shared.documents.transcript.Transcript`; `glossary`: `shared.text.glossary.Glossary`, the terms that are to be
-    written as it says; `names`: another one, which counts where that says nothing: what stage `entities` proposes."""
+    """`audio`: 16 kHz mono 16-bit WAV, for a backend that translates sound, None without a film; `transcript`:
+    `shared.documents.transcript.Transcript`; `glossary`: `shared.text.glossary.Glossary`, terms with their renderings;
+    `names`: another glossary, from stage `entities`, for terms that the first does not have."""
 
     audio: Path | None = None
     transcript: Path
@@ -38,8 +39,8 @@ class TranslateInputs(Files):
 
 
 class TranslateParams(LanguageModelParams, JoiningParams):
-    """Into which language, and how NLLB and IndicTrans2 decode: with the names and meanings of transformers'
-    `GenerationConfig`. Whisper takes the target alone, Bergamot `join_sentences` too."""
+    """The target language, and how NLLB and IndicTrans2 decode, with the names and meanings of transformers'
+    `GenerationConfig`. Whisper takes only `target`, Bergamot `target` and `join_sentences`."""
 
     target: str = Field("en", description="language to translate into, BCP-47")
     join_sentences: bool = Field(True, description="translate a sentence that goes over several segments as one")
@@ -57,7 +58,7 @@ class TranslateParams(LanguageModelParams, JoiningParams):
         "auto", description="precision of the weights; auto: float16 on a GPU, float32 on the processor"
     )
 
-    # A file's name says what most of its text is: with more left in the language spoken, it is not a translation.
+    # The name of the file says that it is a translation, so at least half of its text must be one.
     max_untranslated: float = Field(
         0.5, ge=0, le=1, description="the part of the segments that may stay untranslated; above it, the step fails"
     )
@@ -72,7 +73,7 @@ class TranslateOutputs(Files):
     text: Path
 
 
-_LEAST_ECHOES = 4  # fewer segments may well have one translation: "yes", "yeah" and "yep"
+_LEAST_ECHOES = 4  # fewer segments may well have the same translation: "yes", "yeah" and "yep"
 
 TranslateJob = Job[TranslateInputs, TranslateParams]
 
@@ -80,9 +81,11 @@ TranslateJob = Job[TranslateInputs, TranslateParams]
 @dataclass(frozen=True)
 class Work:
     """The work of a backend. `source` and `target` are BCP-47; each term of `glossary` has a rendering in `target`.
-    `progress` takes the part that is done, and is called often; `warn` takes a sentence for the user,
-    `mark_provisional` the reason why the result may be better another time, `note` a fact to keep with the result, and
-    `mark_unsure` the id of a segment whose translation the model itself doubts."""
+
+    A backend calls `progress` often with the part that is done, from 0 to 1, `warn` with a sentence for the user,
+    `mark_provisional` with the reason why another run may give a better result, `note` with a fact to keep with the
+    result, and `mark_unsure` with the id of a segment whose translation the model is unsure of.
+    """
 
     audio: Path | None
     segments: Sequence[Segment]
@@ -98,37 +101,36 @@ class Work:
 
 
 class Engine(Protocol):
-    """A backend: return one text for each segment, in order; an empty one where it has none."""
+    """A backend: it returns one text for each segment, in order, and an empty one for a segment that it cannot do."""
 
     def translate(self, work: Work) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True)
 class _Reach:
-    """The languages of a backend, without scripts and regions. `sources` is None where it takes what it hears."""
+    """The languages of a backend, without scripts and regions. `sources` is None if it translates sound."""
 
     sources: frozenset[str] | None
     targets: frozenset[str]
-    any_source: bool = False  # to be trusted with a language that is not known yet
+    any_source: bool = False  # takes a language that is not known yet
 
 
 _INDIC = frozenset(map(primary, INDICTRANS2))
 _MANY = frozenset(map(primary, NLLB))
-# In order of preference: the models made for few languages before the one for all, and that before the sound.
+# In order of preference: models for few languages, then the one for all languages, then the one that translates sound.
 _REACH = {
     "indictrans2": _Reach(_INDIC, _INDIC),
     "nllb": _Reach(_MANY, _MANY, any_source=True),
     "bergamot": _Reach(frozenset({"en", "pt"}), frozenset({"en", "pt"})),
     "whisper": _Reach(None, frozenset({"en"}), any_source=True),
 }
-# Language models write any language, some of them well. They are taken where the user asks for one, never by
-# themselves: what is sent to a service is for the user to decide.
+# Language models write any language, some of them well. They are used only if the user asks for one: the user decides
+# what is sent to a service.
 _LANGUAGE_MODELS = frozenset({"openai", "anthropic", "llama-cpp"})
 
 
 def translates(backend: str, source: str | None, target: str) -> bool:
-    """Return whether a backend translates this pair of BCP-47 tags. With source None, which is not known yet, it
-    may."""
+    """Tell whether a backend translates this pair of BCP-47 tags, or may if the source is not known yet (None)."""
     if source is not None and primary(source) == primary(target):
         return True  # the texts are copied
     if backend in _LANGUAGE_MODELS:
@@ -139,9 +141,10 @@ def translates(backend: str, source: str | None, target: str) -> bool:
 
 
 def backends_for(source: str | None, target: str, *, sound: bool = True) -> list[str]:
-    """Return the backends that do the pair, the best first; without `sound`, those that translate text.
+    """Return the backends that translate a pair, the best first; without `sound`, only those that translate text.
 
-    A source that is not known yet goes to those that take any first; texts that are copied to one without a model.
+    If the source is not known yet, backends that take any source come first. If source and target are the same and the
+    texts are copied, backends without a model come first.
     """
     able = [name for name in _REACH if translates(name, source, target) and (sound or not listens(name))]
     if source is None:
@@ -152,7 +155,7 @@ def backends_for(source: str | None, target: str, *, sound: bool = True) -> list
 
 
 def listens(backend: str) -> bool:
-    """Return whether a backend translates what it hears, and not the text."""
+    """Tell whether a backend translates the sound and not the text."""
     return backend in _REACH and _REACH[backend].sources is None
 
 
@@ -165,8 +168,8 @@ def roles_for(backend: str, source: str | None, target: str) -> tuple[str, ...]:
 
 
 def directions_for(backend: str, source: str, target: str) -> tuple[str, ...]:
-    """Return the roles of the models that a pair works with; none if its texts are copied or no backend can
-    translate them."""
+    """Return the roles of the models that a pair needs; none if its texts are copied or the backend does not translate
+    it."""
     copied = primary(source) == primary(target)
     return roles_for(backend, source, target) if translates(backend, source, target) and not copied else ()
 
@@ -183,7 +186,8 @@ def _directions(source: str | None, target: str) -> set[str]:
 
 
 def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
-    """Translate, and keep to the transcript's segments."""
+    """Translate the transcript. Raises `StageError` if the backend does not translate the pair, or leaves too many
+    segments untranslated."""
     transcript = Transcript.read(job.inputs.transcript)
     target = job.params.target
     source = transcript.language
@@ -198,17 +202,17 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
         job.mark_provisional, job.note, unsure.add,
     )  # fmt: skip
     found = _without_echoes([text.strip() for text in engine.translate(work)], transcript)
-    said = [text for text, segment in zip(found, transcript.segments, strict=True) if _says_something(segment.text)]
-    if said.count("") > job.params.max_untranslated * len(said):
+    of_words = [text for text, segment in zip(found, transcript.segments, strict=True) if _has_words(segment.text)]
+    if of_words.count("") > job.params.max_untranslated * len(of_words):
         raise StageError(
             "translate.untranslated",
-            f"{said.count('')} of {len(said)} segments could not be translated into {english_name(target)}, so there is"
-            " no translation to publish",
+            f"{of_words.count('')} of {len(of_words)} segments could not be translated into {english_name(target)}, so"
+            " there is no translation to publish",
             "the notes above say why; the next run tries again, or choose another backend with `--set"
             " translate.backend=...`",
         )
     if untranslated := found.count(""):
-        # A viewer is better served by the words that were said than by an empty screen.
+        # The original words serve a viewer better than an empty screen.
         job.warn(f"{untranslated} of {len(found)} segments came back empty and keep their {english_name(source)} text")
     texts = [text or segment.text for text, segment in zip(found, transcript.segments, strict=True)]
     job.note("untranslated", untranslated)
@@ -217,29 +221,32 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
 
 
 def _without_echoes(found: Sequence[str], transcript: Transcript) -> list[str]:
-    """Return the texts without one that came back for most of the segments, which say different things: an answer about
-    something else, and no translation."""
-    asked: dict[str, set[str]] = {}
+    """Return the texts, with an empty one in place of a text that came back for most of the different segments: it is
+    not a translation but an answer about something else."""
+    sources_of: dict[str, set[str]] = {}
     for text, segment in zip(found, transcript.segments, strict=True):
-        if text and _says_something(segment.text):
-            asked.setdefault(text, set()).add(segment.text.casefold())
-    different = len(set().union(*asked.values())) if asked else 0
-    echoes = {text for text, said in asked.items() if len(said) >= _LEAST_ECHOES and len(said) * 2 > different}
+        if text and _has_words(segment.text):
+            sources_of.setdefault(text, set()).add(segment.text.casefold())
+    different = len(set().union(*sources_of.values())) if sources_of else 0
+    echoes = {
+        text for text, sources in sources_of.items() if len(sources) >= _LEAST_ECHOES and len(sources) * 2 > different
+    }
     return ["" if text in echoes else text for text in found]
 
 
-def _says_something(text: str) -> bool:
+def _has_words(text: str) -> bool:
     return any(map(str.isalnum, text))
 
 
 def _report_terms(
     job: TranslateJob, glossary: Glossary, transcript: Transcript, texts: Sequence[str], target: str
 ) -> None:
-    """Report how often the glossary's terms were said, and how often the translation writes them as it says."""
+    """Report how often the glossary's terms occur in the transcript, and how often their renderings in the
+    translation."""
     if job.inputs.glossary is None and job.inputs.names is None:
         return
-    said = " ".join(segment.text for segment in transcript.segments)
-    counts = glossary.kept(said, " ".join(texts), target)
+    source_text = " ".join(segment.text for segment in transcript.segments)
+    counts = glossary.kept(source_text, " ".join(texts), target)
     job.note("terms_met", sum(met for met, _ in counts.values()))
     job.note("terms_kept", sum(kept for _, kept in counts.values()))
     if lost := [f"{term} {met - kept} of {met} times" for term, (met, kept) in counts.items() if kept < met]:
@@ -247,7 +254,7 @@ def _report_terms(
 
 
 def stub(job: TranslateJob) -> TranslateOutputs:
-    """Return every text with the target in front of it."""
+    """Write every text with the target language before it."""
     transcript = Transcript.read(job.inputs.transcript)
     target = job.params.target
     return _write(job, transcript, target, [f"[{target}] {segment.text}" for segment in transcript.segments])
@@ -282,13 +289,13 @@ _TRANSFORMERS = Resources(cpus=4, memory_gib=5.0, gpu_memory_gib=5.0, time_base_
 _FALLBACKS = (
     Fallback("batches of 4", {"batch_size": 4}),
     Fallback("one sentence at a time", {"batch_size": 1}),
-    Fallback("half precision", {"batch_size": 1, "dtype": "bfloat16"}, only_on="cpu"),  # on a card it is the rule
+    Fallback("half precision", {"batch_size": 1, "dtype": "bfloat16"}, only_on="cpu"),  # on a card it is the default
     Fallback("the processor", {"batch_size": 1}, device="cpu"),
     # A processor without AMX is several times slower with it.
     Fallback("half precision on the processor", {"batch_size": 1, "dtype": "bfloat16"}, device="cpu", only_on="cuda"),
 )
 
-# What the other backends decode by, and no language model hears of.
+# The decoding parameters of the other backends, which no language model takes.
 _DECODING = tuple(
     name for name in TranslateParams.model_fields if name not in {"target", *LanguageModelParams.model_fields}
 )

@@ -1,8 +1,8 @@
-"""Whisper's own translation: each segment is listened to again, by itself, and written in English.
+"""Translate with Whisper's own translation: it decodes the audio of each segment, by itself, into English.
 
-By itself, because one decode over several segments comes back with other boundaries, and there must be one text for
-each segment. What makes that affordable is a short window: the encoder takes 1.6 CPU seconds for its full 30 s and
-0.27 for 10 s, and ten clips in seven languages were translated no worse with it.
+Each segment is decoded by itself, because a decode of several segments has other boundaries, and there must be one text
+for each segment. A short window makes that affordable: the encoder takes 1.6 CPU seconds for its full 30 s and 0.27 for
+10 s, and ten clips in seven languages were translated no worse with it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from stages.translate.doubts import report_doubts
 from stages.translate.stage import Work
 
 _BEAM_SIZE = 5
-_SHORTEST_FRAMES = 1_000  # of 10 ms
-_QUIET_FRAMES = 50  # silence after the speech, by which Whisper knows that it ends
+_SHORTEST_FRAMES = 1_000  # of 10 ms each
+_QUIET_FRAMES = 50  # silence after the speech, which shows Whisper that it ends
 _PAD_MS = 200
-# English needs three or four tokens a second; the rest is room for figures and names. It bounds a repetition.
+# English needs three or four tokens a second; the rest is room for figures and names. The limit ends a repetition.
 _TOKENS, _TOKENS_PER_SECOND = 24, 8
 _REPETITION = 2.4  # Whisper's own threshold of the compression ratio
 _LONGEST_MS = 29_000
@@ -43,7 +43,8 @@ class WhisperTranslateEngine:
         self._languages = languages_of(model)
 
     def translate(self, work: Work) -> Sequence[str]:
-        """Return English text for each segment. Whisper takes no glossary."""
+        """Return English text for each segment; the glossary has no effect. Raises `StageError` for a language that the
+        model does not know, and without audio."""
         source = primary(work.source)
         if source not in self._languages or not self._model.model.is_multilingual:
             raise StageError(
@@ -68,19 +69,19 @@ class WhisperTranslateEngine:
         return [text for text, _ in found]
 
     def _translate(self, samples: Samples, tokenizer: Tokenizer) -> tuple[str, float]:
-        """Return the text of one stretch and its mean log probability; decoded a second time, without repeating itself,
-        where it does."""
+        """Return the text of one stretch and its mean log probability. A text that repeats itself is decoded once more
+        with repetition forbidden."""
         if not len(samples):
             return "", 0.0
         features = self._model.feature_extractor(samples)
         frames = features.shape[-1] + _QUIET_FRAMES
         window = min(max(frames + frames % 2, _SHORTEST_FRAMES), self._model.feature_extractor.nb_max_frames)
-        heard = self._model.encode(pad_or_trim(features, window))
+        encoded = self._model.encode(pad_or_trim(features, window))
         prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         text, score = "", 0.0
         for no_repeat_ngram_size in (0, 3):
             result = self._model.model.generate(
-                heard,
+                encoded,
                 [prompt],
                 beam_size=_BEAM_SIZE,
                 max_length=min(len(prompt) + _TOKENS + _TOKENS_PER_SECOND * features.shape[-1] // 100, 448),
@@ -94,7 +95,7 @@ class WhisperTranslateEngine:
 
 
 def _stretches(segments: Sequence[Segment], waveform: Waveform) -> Iterator[Region]:
-    """Yield the stretch of each segment: with a little of the pause around it, and nothing of its neighbours."""
+    """Yield the stretch of each segment, with a part of the pauses around it and nothing of its neighbours."""
     for index, segment in enumerate(segments):
         before = segments[index - 1].end_ms if index else 0
         after = segments[index + 1].start_ms if index + 1 < len(segments) else waveform.duration_ms

@@ -8,7 +8,7 @@ from shared.text.guide_limits import Limits
 from shared.text.joining_words import JoiningWords
 from shared.text.text_width import places
 from stages.toolkit.cues.line_breaks import breaks_of
-from stages.toolkit.cues.words import Piece
+from stages.toolkit.cues.words import Piece, text_of
 
 _UNEVEN = 6.0  # the cost of a line that is twice as long as the mean, as in the layout of cues
 _NEVER = float("inf")
@@ -33,7 +33,7 @@ def _in_lines(pieces: Sequence[Piece], joining: JoiningWords, longest: int, coun
         for end in range(number, total + 1):
             found = _NEVER, tuple[int, ...]()
             for start in range(end - 1, number - 2, -1):
-                width = places(_text(pieces, start, end))
+                width = places(text_of(pieces[start:end]))
                 if width > longest and end - start > 1:
                     break
                 if (before := best.get((number - 1, start))) is None:
@@ -46,9 +46,4 @@ def _in_lines(pieces: Sequence[Piece], joining: JoiningWords, longest: int, coun
     if (count, total) not in best:
         return None
     ends = best[count, total][1]
-    return [_text(pieces, start, end) for start, end in zip((0, *ends), ends, strict=False)]
-
-
-def _text(pieces: Sequence[Piece], start: int, end: int) -> str:
-    first, *others = pieces[start:end]
-    return first.text + "".join(piece.text if piece.joined else f" {piece.text}" for piece in others)
+    return [text_of(pieces[start:end]) for start, end in zip((0, *ends), ends, strict=False)]

@@ -41,6 +41,12 @@ def fit_pieces(pieces: Iterable[Piece], line_length: int, end_ms: int) -> list[P
     return list(_in_order(fitting, end_ms))
 
 
+def text_of(pieces: Sequence[Piece]) -> str:
+    """Return pieces as running text."""
+    texts = (piece.text if number == 0 or piece.joined else f" {piece.text}" for number, piece in enumerate(pieces))
+    return "".join(texts)
+
+
 def spread_text(text: str, over: Segment) -> Iterator[Piece]:
     """Yield the words of a text with times inside a segment, each in proportion to its length."""
     yield from spread_tokens(list(_tokens(text)), over.start_ms, over.end_ms, over.speaker)

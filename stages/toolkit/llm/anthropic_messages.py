@@ -1,4 +1,4 @@
-"""A language model of Anthropic. The form of an answer is that of a tool which it has to use; see `openai_chat`."""
+"""Ask a language model of Anthropic. A tool that the model must use gives the answer its form. See `openai_chat`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from shared.language_model import Usage
 from shared.stage import Device
-from stages.toolkit.llm.service import Answer, Connection, Question, Unusable, connection_of, send
+from stages.toolkit.llm.service import Answer, Connection, Question, UnusableAnswer, connection_of, send
 
 _OFFICIAL = "https://api.anthropic.com"
 _TOOL = "lines"
@@ -66,7 +66,7 @@ class AnthropicMessages:
             "tools": [{"name": _TOOL, "description": "Takes the finished lines.", "input_schema": question.form}],
             "tool_choice": {"type": "tool", "name": _TOOL},
         }
-        if "temperature" not in self._unknown:  # newer models take none, so that the library has no such parameter
+        if "temperature" not in self._unknown:  # newer models take none, so the library has no such parameter
             request["extra_body"] = {"temperature": 0}
         return {name: value for name, value in request.items() if name not in self._unknown}
 
@@ -79,7 +79,7 @@ class AnthropicMessages:
         try:
             answered = _Answered.model_validate_json(text)
         except ValidationError:
-            raise Unusable(f"{self._connection.address} does not speak the messages interface") from None
+            raise UnusableAnswer(f"{self._connection.address} does not speak the messages interface") from None
         used = [block.input for block in answered.content if block.type == "tool_use"]
         reply = json.dumps(used[0]) if used else "".join(block.text for block in answered.content)
         tokens = answered.usage

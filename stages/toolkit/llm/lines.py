@@ -1,8 +1,8 @@
-"""Lines of dialogue to a language model and back: what is asked, how an answer is read, and which of it is taken.
+"""Write questions about lines of dialogue for a language model, read its answers, and check the new texts.
 
-A line is data. The model sees its text inside JSON, as the text of another person; what comes back is
-taken only where it has exactly the ids that were asked for, and each line only where it is a likely new text of the old
-one. So a line that gives orders can at worst be left as it was.
+A line is data. The model sees its text inside JSON, as the text of another person. An answer is accepted only if it has
+exactly the requested ids, and each line only if it is a plausible new text of the old one. So a line that gives orders
+can at worst be left unchanged.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from shared.documents.transcript import Segment
 from shared.language_model import LanguageModelParams, Usage, tokens_in
 from shared.text.glossary import Glossary, Term
 from shared.text.language import english_name
-from stages.toolkit.llm.service import Question, Unusable
+from stages.toolkit.llm.service import Question, UnusableAnswer
 from stages.toolkit.text.word_times import bare, tokens_of
 
-FORM: Mapping[str, JsonValue] = {
+ANSWER_SCHEMA: Mapping[str, JsonValue] = {
     "type": "object",
     "properties": {
         "lines": {
@@ -54,13 +54,14 @@ _TERMS = (
     "`terms` holds names and terms of these lines, and how each is to be written: exactly so, wherever it is meant."
 )
 NO_TERMS = Glossary()
-_LONGER, _SHORTER, _SLACK = 4.0, 0.2, 24  # how a text may grow and shrink in another language, and characters on top
+# How much longer or shorter a translation may be: factors, and characters in addition.
+_LONGER, _SHORTER, _SLACK = 4.0, 0.2, 24
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line to work on. `draft` is a translation of it that is to be improved; `most` is how many characters the new
-    text should have at most."""
+    """A line to work on. `draft` is a translation of it that is to be improved; `most` is the number of characters that
+    the new text should have at most."""
 
     id: int
     text: str
@@ -70,12 +71,12 @@ class Line:
 
     @classmethod
     def of(cls, segment: Segment, draft: str | None = None) -> Self:
-        """Make the line of a segment."""
+        """Return the line of a segment."""
         return cls(segment.id, segment.text, segment.speaker, draft)
 
     @property
-    def says_something(self) -> bool:
-        """Return whether the text has a letter or a digit; a line of dots reads the same in every language."""
+    def has_words(self) -> bool:
+        """Tell whether the text has a letter or a digit. A line of dots is the same in every language."""
         return any(map(str.isalnum, self.text))
 
 
@@ -85,8 +86,8 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Task:
-    """An instruction for lines. Glossary terms in the lines are shown with it: as they are to be written in the
-    language `into`, or unchanged where that is None."""
+    """An instruction for lines. Glossary terms in the lines are shown with it: with their renderings in the language
+    `into`, or unchanged if that is None."""
 
     text: str
     instructions: str = ""
@@ -94,7 +95,7 @@ class Task:
     into: str | None = None
 
     def terms(self, lines: Iterable[Line]) -> list[JsonValue]:
-        """Return the terms that lines hold, for a model."""
+        """Return the terms in the lines, in the form for a model."""
         found = {hit.term.source: hit.term for line in lines for hit in self.glossary.find(line.text)}
         return [{"term": source, "write": self._written(term)} for source, term in found.items()]
 
@@ -104,14 +105,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Window:
-    """Lines to ask for, with those around them."""
+    """Lines to ask for, with the lines before and after them as context."""
 
     lines: Sequence[Line]
     before: Sequence[Line]
     after: Sequence[Line]
 
     def halves(self) -> tuple[Window, ...]:
-        """Split a window in two; return nothing for a window of one line."""
+        """Return the two halves of a window; none for a window of one line."""
         if len(self.lines) < 2:
             return ()
         middle = len(self.lines) // 2
@@ -123,24 +124,26 @@ class Window:
 
 @dataclass
 class Outcome:
-    """Texts by id, and how many lines keep theirs, by reason. `away` is the one of the reasons that may pass."""
+    """The new texts by id, and the number of lines that keep theirs, by reason. `passing` is the reason that may not
+    apply to another run: the service was unavailable."""
 
     texts: dict[int, str] = field(default_factory=dict)
     kept: Counter[str] = field(default_factory=Counter)
-    away: str | None = None
+    passing: str | None = None
     usage: Usage = field(default_factory=Usage)
 
-    def warnings(self, what: str) -> tuple[str, ...]:
-        """Return a sentence for the user for each reason that left lines unchanged."""
-        return tuple(self._told(what, why) for why in self.kept if why != self.away)
+    def warnings(self, kind: str) -> tuple[str, ...]:
+        """Return a sentence for the user for each lasting reason that left lines unchanged. `kind` names their text:
+        `untranslated`, for example."""
+        return tuple(self._sentence(kind, reason) for reason in self.kept if reason != self.passing)
 
-    def provisional(self, what: str) -> str:
-        """Return why the result may be better another time; empty where it may not."""
-        return self._told(what, self.away) if self.away else ""
+    def provisional(self, kind: str) -> str:
+        """Return why another run may give a better result; empty if it may not."""
+        return self._sentence(kind, self.passing) if self.passing else ""
 
-    def _told(self, what: str, why: str) -> str:
+    def _sentence(self, kind: str, reason: str) -> str:
         total = len(self.texts) + self.kept.total()
-        return f"{self.kept[why]} of {total} lines keep their {what} text: {why}"
+        return f"{self.kept[reason]} of {total} lines keep their {kind} text: {reason}"
 
 
 class _Text(BaseModel):
@@ -160,7 +163,7 @@ def windows_of(lines: Sequence[Line], params: LanguageModelParams) -> Iterator[W
 
 
 def correcting(language: str) -> str:
-    """Return the task of correcting a transcript."""
+    """Return the instruction for correcting a transcript."""
     return (
         f"You correct the transcript of a recording in {english_name(language)}, which a machine has written down."
         " Correct spelling, punctuation and letter case, and words that were clearly misheard, as the lines around them"
@@ -170,7 +173,7 @@ def correcting(language: str) -> str:
 
 
 def translating(source: str, target: str) -> str:
-    """Return the task of translating."""
+    """Return the instruction for translating."""
     return (
         f"You translate the lines of a recording from {english_name(source)} into {english_name(target)}, for"
         " subtitles. Translate what is meant, as people speak, with the tone of the speaker, and the same name for the"
@@ -179,7 +182,7 @@ def translating(source: str, target: str) -> str:
 
 
 def improving(source: str, target: str) -> str:
-    """Return the task of improving a machine's translation."""
+    """Return the instruction for improving a machine's translation."""
     return (
         f"You improve a machine's translation from {english_name(source)} into {english_name(target)}, for subtitles."
         " Each line has the original in `text` and the translation in `draft`. Correct what is wrong, unnatural or not"
@@ -199,7 +202,9 @@ def question(task: Task, window: Window) -> Question:
     }
     text = json.dumps({name: part for name, part in material.items() if part}, ensure_ascii=False, indent=0)
     room = sum(3 * tokens_in(line.draft or line.text) + 30 for line in window.lines)
-    return Question("\n\n".join([task.text, *more, _DATA, _ANSWER]), text, FORM, round(room) + 500, len(window.lines))
+    return Question(
+        "\n\n".join([task.text, *more, _DATA, _ANSWER]), text, ANSWER_SCHEMA, round(room) + 500, len(window.lines)
+    )
 
 
 def _shown(line: Line, *, with_id: bool) -> JsonValue:
@@ -215,17 +220,19 @@ def _shown(line: Line, *, with_id: bool) -> JsonValue:
 
 
 def read_answer(text: str, window: Window) -> dict[int, str]:
-    """Return the texts by id. Raises `Unusable` unless they are exactly those that were asked for."""
-    begin, end = text.find("{"), text.rfind("}")  # some models speak around it, or put a fence
+    """Return the texts by id. Raises `UnusableAnswer` unless they are exactly the requested ones."""
+    begin, end = text.find("{"), text.rfind("}")  # some models write around the JSON, or put it into a fence
     try:
         lines = _Texts.model_validate_json(text[begin : end + 1]).lines
     except ValidationError:
-        raise Unusable("it was not JSON of the form that was asked for") from None
+        raise UnusableAnswer("it was not JSON of the form that was asked for") from None
     wanted, given = [line.id for line in window.lines], [line.id for line in lines]
     if sorted(given) != sorted(wanted):
         missing, other = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
         faults = [f"missing: {missing}"] * bool(missing) + [f"not asked for: {other}"] * bool(other)
-        raise Unusable(f"it held {len(given)} lines for {len(wanted)}; {'; '.join(faults) or 'some of them twice'}")
+        raise UnusableAnswer(
+            f"it held {len(given)} lines for {len(wanted)}; {'; '.join(faults) or 'some of them twice'}"
+        )
     return {line.id: _plain(line.text) for line in lines}
 
 
@@ -240,8 +247,8 @@ def _plain(text: str) -> str:
 
 
 def corrects(before: str, after: str, most: float, glossary: Glossary = NO_TERMS) -> bool:
-    """Return whether a text can be a correction of another: at most the part `most` of its words changed, and no
-    number or glossary term did."""
+    """Tell whether a text can be a correction of another one: at most the part `most` of its words changed, and no
+    number or glossary term."""
     old, new = ([bare(token) for token, _ in tokens_of(text)] for text in (before, after))
     terms = [Counter(hit.term.source for hit in glossary.find(text)) for text in (before, after)]
     few = _changes(old, new) <= int(most * len(old))
@@ -249,8 +256,8 @@ def corrects(before: str, after: str, most: float, glossary: Glossary = NO_TERMS
 
 
 def translates(source: str, text: str, draft: str | None = None) -> bool:
-    """Return whether a text can be a translation of another: of similar length and, where there is a draft, in the
-    script of the draft and with its numbers."""
+    """Tell whether a text can be a translation of another one: it has a similar length and, if there is a draft, the
+    script and the numbers of the draft."""
     if not text:
         return False
     for other in (source, draft or source):
@@ -263,13 +270,13 @@ def translates(source: str, text: str, draft: str | None = None) -> bool:
 
 
 def _changes(old: Sequence[str], new: Sequence[str]) -> int:
-    """Return how many words were replaced, added and left out."""
+    """Return the number of words that were replaced, added or left out."""
     codes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     return sum(max(i2 - i1, j2 - j1) for kind, i1, i2, j1, j2 in codes if kind != "equal")
 
 
 def keeps_numbers(before: str, after: str) -> bool:
-    """Return whether both texts hold the same digits."""
+    """Tell whether a text has the digits of the text before it, in the same order; always true for one without."""
     digits = [
         "".join(str(unicodedata.digit(character)) for character in text if character.isdigit())
         for text in (before, after)

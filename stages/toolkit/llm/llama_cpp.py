@@ -1,7 +1,7 @@
-"""A language model on this machine, by llama.cpp, from a GGUF file.
+"""Run a language model on this machine with llama.cpp, from a GGUF file.
 
-The library serves what it loads on a port of the loopback as well; only this process knows its key, and we ask it in
-this process. What it remembers of earlier prompts is switched off: it would change the last digits of the next.
+The library also serves the model on a loopback port. Only this process knows its key, and calls it directly. The cache
+of earlier prompts is switched off, because it would change the last digits of the next computation.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pydantic import JsonValue
 
 from shared.language_model import Usage
 from shared.stage import Device, StageError
-from stages.toolkit.llm.service import Answer, Question, Unusable
+from stages.toolkit.llm.service import Answer, Question, UnusableAnswer
 
 _CONTEXT_TOKENS = 8192
-_LONGEST_LINE = 400  # characters; keeps a small model that repeats itself from writing until its room is full
+_LONGEST_LINE = 400  # characters: ends the repetition of a small model before its context is full
 
 
 class LlamaCpp:
@@ -35,8 +35,8 @@ class LlamaCpp:
         wanted.fit_params, wanted.warmup, wanted.verbosity = False, False, 1
         wanted.cache_prompt, wanted.cache_ram_mib = False, 0
         wanted.n_gpu_layers = 0 if device.kind == "cpu" else -1
-        # Its threads wait for each other many times a token. Where one of them has to share its core with another
-        # program, all stand still: so one core less than granted is used, and none spins.
+        # Its threads wait for each other many times a token. If one of them shares its core with another program, all
+        # of them wait. So it uses one core less than granted, and its threads do not spin.
         for threads in (wanted.cpuparams, wanted.cpuparams_batch):
             threads.n_threads, threads.poll = max(device.threads - 1, 1), 0
         self._server = xllamacpp.Server(wanted)
@@ -53,14 +53,14 @@ class LlamaCpp:
             "seed": 0,
             "cache_prompt": False,
             "max_tokens": question.max_tokens,
-            "response_format": {"type": "json_schema", "json_schema": {"schema": _exactly(question)}},
+            "response_format": {"type": "json_schema", "json_schema": {"schema": _schema_of(question)}},
         }
         try:
             answer: dict[str, Any] = self._server.handle_chat_completions(request)
-        except RuntimeError as error:  # what the model wrote cannot be parsed, or the question is too long for it
-            raise Unusable(f"llama.cpp said: {error}") from error
+        except RuntimeError as error:  # the answer cannot be parsed, or the question is too long
+            raise UnusableAnswer(f"llama.cpp said: {error}") from error
         if "choices" not in answer:
-            raise Unusable(f"llama.cpp said: {str(answer.get('message') or answer)[:200]}")
+            raise UnusableAnswer(f"llama.cpp said: {str(answer.get('message') or answer)[:200]}")
         choice, tokens = answer["choices"][0], answer.get("usage", {})
         usage = Usage(
             requests=1, input_tokens=tokens.get("prompt_tokens", 0), output_tokens=tokens.get("completion_tokens", 0)
@@ -68,8 +68,8 @@ class LlamaCpp:
         return Answer(choice["message"]["content"] or "", usage, choice["finish_reason"] == "length")
 
 
-def _exactly(question: Question) -> Mapping[str, JsonValue]:
-    """Return the form of the answer, with as many lines as were asked for: the library holds a model to that."""
+def _schema_of(question: Question) -> Mapping[str, JsonValue]:
+    """Return the schema of the answer, with the exact number of lines, which the library enforces."""
     form: Any = deepcopy(question.form)
     lines = form["properties"]["lines"]
     lines["minItems"] = lines["maxItems"] = question.lines
@@ -78,7 +78,7 @@ def _exactly(question: Question) -> Mapping[str, JsonValue]:
 
 
 def connect(models: Mapping[str, Path], device: Device) -> LlamaCpp:
-    """Load the only GGUF file of the model's folder. Raises `StageError` where there is another number of them."""
+    """Load the GGUF file of the model's folder. Raises `StageError` unless there is exactly one."""
     files = sorted(models["model"].glob("*.gguf"))
     if len(files) != 1:
         raise StageError("llm.model-file", f"expected one GGUF file in {models['model']}, found {len(files)}")

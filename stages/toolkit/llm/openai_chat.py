@@ -1,8 +1,7 @@
-"""A language model behind OpenAI's chat interface, which nearly every service and local server speaks.
+"""Ask a language model through OpenAI's chat interface, which nearly every service and local server has.
 
-Of the client library only what sends a request is used: it neither retries, which is done in
-`stages.toolkit.llm.service`, nor follows another address than the one it was given. A server that does not know one of
-the finer parameters is asked without it.
+The client library only sends requests: `stages.toolkit.llm.service` does the retries, and redirects are not followed. A
+server that does not know an optional parameter is asked without it.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from pydantic import BaseModel, ValidationError
 
 from shared.language_model import Usage
 from shared.stage import Device
-from stages.toolkit.llm.service import Answer, Connection, Question, Unusable, connection_of, send
+from stages.toolkit.llm.service import Answer, Connection, Question, UnusableAnswer, connection_of, send
 
 _OFFICIAL = "https://api.openai.com/v1"
-_NO_KEY = "none"  # the client wants one; a local server looks at none
+_NO_KEY = "none"  # the client needs a key; a local server checks none
 
 
 class _Message(BaseModel):
@@ -81,7 +80,7 @@ class OpenAiChat:
         return {name: value for name, value in request.items() if name not in self._unknown}
 
     def _learn(self, complaint: str) -> bool:
-        """Return whether a request was refused for an optional parameter, and leave that parameter out from now on."""
+        """Tell whether a request was refused for an optional parameter, and leave that parameter out from now on."""
         named = {
             name
             for name in ("temperature", "seed", "max_tokens", "max_completion_tokens", "response_format")
@@ -89,7 +88,7 @@ class OpenAiChat:
         }
         if "json_schema" in complaint and "response_format" not in self._unknown:
             named.add("response_format")
-        if "max_tokens" in named:  # the complaint also names what to say instead
+        if "max_tokens" in named:  # the message also names the parameter to use instead
             named.discard("max_completion_tokens")
         self._unknown |= named
         return bool(named)
@@ -99,7 +98,7 @@ class OpenAiChat:
             completion = _Completion.model_validate_json(text)
             choice = completion.choices[0]
         except (ValidationError, IndexError):
-            raise Unusable(f"{self._connection.address} does not speak the chat interface") from None
+            raise UnusableAnswer(f"{self._connection.address} does not speak the chat interface") from None
         tokens = completion.usage or _Tokens()
         usage = Usage(requests=1, input_tokens=tokens.prompt_tokens, output_tokens=tokens.completion_tokens)
         reply = choice.message.content or choice.message.refusal or ""

@@ -1,7 +1,7 @@
-"""Asking a language model until it answers: what a service is, when to wait for it, and when to give up.
+"""Ask a language model until it answers: wait for a busy service, ask again after an unusable answer, and give up.
 
-The caller says how to read an answer; if an answer cannot be read, the model is asked again, with the reason. Nothing
-here knows what is asked.
+The caller passes a function that reads an answer. If it cannot read one, the model is asked again, with the reason.
+This module does not depend on the content of a question.
 """
 
 from __future__ import annotations
@@ -21,62 +21,64 @@ from shared.language_model import Usage
 from shared.stage import Device, StageError
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
-_LONGEST_ASKED_S = 120.0  # a service that asks for more is away
-_UNUSABLE_ATTEMPTS = 2  # the same model says the same again; once more, with the reason, helps most that can be helped
-_HOPELESS = 6  # a model that has never given anything usable is asked no more than so many questions
+_LONGEST_REQUESTED_WAIT_S = 120.0  # a service that asks for a longer wait counts as unavailable
+_UNUSABLE_ATTEMPTS = 2  # a model repeats its mistakes, so a second request with the reason is the last one
+_MOST_USELESS_QUESTIONS = 6  # questions to a model that has not given a single usable answer
 _BAD_REQUEST = 400
-_SHOWN = 200  # characters of what a service says about an error
+_MOST_QUOTED = 200  # characters of a service's message in an error
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Question:
-    """The task, the material as JSON, the form of the answer as a JSON schema, and how long it may be."""
+    """A request to a model."""
 
-    task: str
-    material: str
-    form: Mapping[str, JsonValue]
-    max_tokens: int
-    lines: int  # how many are asked for
+    task: str  # the system prompt
+    material: str  # the user's message, JSON
+    form: Mapping[str, JsonValue]  # the JSON schema of the answer
+    max_tokens: int  # of the answer
+    lines: int  # the number of lines in the answer
 
 
 @dataclass(frozen=True)
 class Answer:
+    """The answer of a model."""
+
     text: str
     usage: Usage
-    cut: bool = False  # it did not come to its end
+    cut: bool = False  # the answer reached `max_tokens`
 
 
 class LanguageModel(Protocol):
-    """A model that can be asked, by several threads at once where it is a service."""
+    """A model that answers questions. A service answers several threads at once."""
 
     def ask(self, question: Question) -> Answer:
-        """Ask once. Raises `Busy`, or `StageError` for what will not get better by asking again."""
+        """Send one request. Raises `ServiceBusy`, `UnusableAnswer`, or `StageError` for an error that lasts."""
 
 
-class Busy(Exception):
-    """The service cannot answer now. `wait_s` is how long it asks to be left alone, where it says so."""
+class ServiceBusy(Exception):
+    """The service cannot answer now. `wait_s` is the wait that it asks for, None if it does not say."""
 
     def __init__(self, reason: str, wait_s: float | None = None) -> None:
         super().__init__(reason)
         self.wait_s = wait_s
 
 
-class Unusable(Exception):
-    """An answer that is not what was asked for."""
+class UnusableAnswer(Exception):
+    """An answer that does not have the requested form."""
 
 
-class GivenUp(Exception):
-    """Nothing more is asked."""
+class GaveUp(Exception):
+    """No further questions are sent."""
 
 
-class Away(GivenUp):
-    """The service did not answer, however often it was asked. Another time it may."""
+class ServiceUnavailable(GaveUp):
+    """The service did not answer after all attempts. It may answer another time."""
 
 
-class Hopeless(GivenUp):
-    """The model has never given anything that could be used, and would not another time."""
+class NoUsableAnswers(GaveUp):
+    """The model has not given a single usable answer, and would not another time."""
 
 
 class Stopped(Exception):
@@ -85,7 +87,8 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Connection:
-    """How a service is reached: what the user said, and the key that this process was given."""
+    """The address and model of a service as the user set them, and the key of this process. The timeout is that of one
+    request."""
 
     model: str
     address: str
@@ -93,13 +96,13 @@ class Connection:
     key: str
 
     def clean(self, text: object) -> str:
-        """Return a service's words, shortened and without the key, which some services repeat."""
+        """Return a service's message, shortened and without the key, which some services repeat."""
         cleaned = " ".join(str(text).split())
         cleaned = cleaned.replace(self.key, "(the key)") if self.key else cleaned
-        return cleaned if len(cleaned) <= _SHOWN else f"{cleaned[:_SHOWN]}..."
+        return cleaned if len(cleaned) <= _MOST_QUOTED else f"{cleaned[:_MOST_QUOTED]}..."
 
     def refusal(self, status: int, answer: object) -> StageError:
-        """Return the error for a status that asking again does not change."""
+        """Return the error for an HTTP status that a further request does not change."""
         text = f"{self.address} answered {status}: {self.clean(answer)}"
         if status in {401, 403}:
             return StageError("llm.key", text, "check the key, in its variable or in config/secrets.json")
@@ -111,7 +114,7 @@ class Connection:
 
 
 def connection_of(device: Device, default: str) -> Connection:
-    """Return the connection that a worker was loaded with; at `default`, unless the user has named an address."""
+    """Return the connection of a worker's options, at the address `default` unless the user set one."""
     options = device.options
     return Connection(
         model=str(options["model"] or ""),
@@ -121,13 +124,13 @@ def connection_of(device: Device, default: str) -> Connection:
     )
 
 
-# Any: both client libraries are generated by the same tool, and have exceptions of the same names and shapes, but no
+# Any: both client libraries are generated by the same tool. Their exceptions have the same names and shapes, but no
 # common types.
 def send(library: Any, connection: Connection, request: Callable[[], Any], learn: Callable[[str], bool]) -> str:
-    """Return the body of the answer to a request. Raises `Busy`, or `StageError` for what will not get better.
+    """Return the body of the answer to a request. Raises `ServiceBusy`, or `StageError` for an error that lasts.
 
-    `learn` hears what a service does not like of the request, and says whether the next one does without that. The
-    exceptions of `library` hold the request with its key, so that none is chained.
+    `learn` gets the message of a refused request, and tells whether the next request will differ. The exceptions of
+    `library` contain the request with its key, so none of them is chained.
     """
     while True:
         try:
@@ -138,22 +141,22 @@ def send(library: Any, connection: Connection, request: Callable[[], Any], learn
                 continue
             if _is_passing(status):
                 wait_s = _wait_of(error.response.headers)
-                raise Busy(f"{address} answered {status}: {connection.clean(error)}", wait_s) from None
+                raise ServiceBusy(f"{address} answered {status}: {connection.clean(error)}", wait_s) from None
             raise connection.refusal(status, error) from None
         except library.APITimeoutError:
-            raise Busy(f"{connection.address} did not answer within {connection.timeout_s:g} s") from None
+            raise ServiceBusy(f"{connection.address} did not answer within {connection.timeout_s:g} s") from None
         except library.APIConnectionError as error:
             reason = connection.clean(error.__cause__ or error)
-            raise Busy(f"{connection.address} could not be reached: {reason}") from None
+            raise ServiceBusy(f"{connection.address} could not be reached: {reason}") from None
 
 
 def _is_passing(status: int) -> bool:
-    """Return whether a later request may get another status."""
+    """Tell whether a later request may get another status."""
     return status in {408, 409, 425, 429} or status >= 500
 
 
 def _wait_of(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds in `Retry-After`; None where there is none, or a date, which clocks disagree about."""
+    """Return the seconds in `Retry-After`; None without the header, or for a date, because clocks differ."""
     try:
         seconds = float(headers.get("retry-after", ""))
     except ValueError:
@@ -166,41 +169,41 @@ def pause(stop: threading.Event, seconds: float) -> None:
     stop.wait(seconds)
 
 
-class Insistence:
-    """Asks as often as may be. What is given up for one question is given up for all."""
+class RetryingModel:
+    """Asks a model, with retries. If it gives up on one question, it gives up on all."""
 
     def __init__(self, model: LanguageModel, attempts: int, random_source: Callable[[], float] = random.random) -> None:
         self._model, self._attempts, self._random = model, attempts, random_source
         self._stop, self._guard = threading.Event(), threading.Lock()
-        self._given_up: GivenUp | None = None
-        self._unusable: int | None = 0  # questions in vain; None once there was an answer that could be used
+        self._given_up: GaveUp | None = None
+        self._unusable: int | None = 0  # questions without a usable answer; None after the first usable one
         self.usage = Usage()
 
     def stop(self) -> None:
-        """Wake up everybody who waits, and ask nothing more."""
+        """Wake all waiting threads, and send no further questions."""
         self._stop.set()
 
     def ask(self, question: Question, read: Callable[[str], T]) -> T:
-        """Return what `read` makes of the answer. Raises `Unusable` as `read` does, `GivenUp`, `Stopped` and
+        """Return the result of `read` for the answer. Raises `UnusableAnswer` as `read` does, `GaveUp`, `Stopped` and
         `StageError`."""
         material, busy, unusable = question.material, 0, 0
         while True:
             if self._given_up is not None:
-                raise type(self._given_up)(str(self._given_up))  # a new one: several threads raise it
+                raise type(self._given_up)(str(self._given_up))  # a new exception, because several threads raise it
             if self._stop.is_set():
                 raise Stopped
             try:
                 usable = read(self._once(replace(question, material=material)))
                 self._unusable = None
                 return usable
-            except Busy as error:
+            except ServiceBusy as error:
                 busy += 1
                 wait_s = self._wait_s(busy, error.wait_s)
                 if busy >= self._attempts or wait_s is None:
-                    self._given_up = Away(f"the service was unavailable ({error})")
+                    self._given_up = ServiceUnavailable(f"the service was unavailable ({error})")
                     raise self._given_up from error
                 pause(self._stop, wait_s)
-            except Unusable as error:
+            except UnusableAnswer as error:
                 unusable += 1
                 if unusable >= min(_UNUSABLE_ATTEMPTS, self._attempts):
                     self._note_unusable(str(error))
@@ -211,20 +214,21 @@ class Insistence:
         with self._guard:
             if self._unusable is not None:
                 self._unusable += 1
-                if self._unusable >= _HOPELESS:
-                    self._given_up = Hopeless(f"the model gave no usable answer ({reason})")
+                if self._unusable >= _MOST_USELESS_QUESTIONS:
+                    self._given_up = NoUsableAnswers(f"the model gave no usable answer ({reason})")
 
     def _once(self, question: Question) -> str:
         answer = self._model.ask(question)
         with self._guard:
             self.usage += answer.usage
         if answer.cut:
-            raise Unusable("it was cut off before its end")
+            raise UnusableAnswer("it was cut off before its end")
         return answer.text
 
     def _wait_s(self, times: int, asked_s: float | None) -> float | None:
-        """Return the seconds to wait: as the service asks, else doubled each time, with a random part."""
+        """Return the seconds to wait before attempt number `times` + 1: what the service asks for, or a wait that
+        doubles each time, with a random part; None if the service asks for too much."""
         if asked_s is not None:
-            return asked_s if asked_s <= _LONGEST_ASKED_S else None
+            return asked_s if asked_s <= _LONGEST_REQUESTED_WAIT_S else None
         wait_s: float = min(_FIRST_WAIT_S * 2.0 ** (times - 1), _LONGEST_WAIT_S)
         return wait_s * (0.75 + self._random() / 2)

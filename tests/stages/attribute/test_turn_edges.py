@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.attribute.turn_edges import settled
+from stages.attribute.turn_edges import move_to_sentence_edges
 from tests.joining import joining
 
 
@@ -26,7 +26,7 @@ from tests.joining import joining
 )
 def test_a_change_of_speaker_moves_to_the_edge_of_the_sentence(heard: str, meant: str) -> None:
     one, other = (part.split() for part in heard.split(" | "))
-    found = settled([*one, *other], ["A"] * len(one) + ["B"] * len(other), joining("en").every)
+    found = move_to_sentence_edges([*one, *other], ["A"] * len(one) + ["B"] * len(other), joining("en").every)
     first, second = (len(part.split()) for part in meant.split(" | "))
     assert found == ["A"] * first + ["B"] * second
 
@@ -47,7 +47,7 @@ def test_a_sentence_has_one_speaker_though_another_had_just_ended_one(heard: str
         speaker, _, text = word.rpartition(":")
         words.append(text)
         speakers.append(speaker or speakers[-1])
-    assert settled(words, speakers, joining("en").every) == list(meant.replace(" ", ""))
+    assert move_to_sentence_edges(words, speakers, joining("en").every) == list(meant.replace(" ", ""))
 
 
 _WORDS = st.lists(
@@ -58,7 +58,7 @@ _WORDS = st.lists(
 @given(_WORDS)
 def test_every_word_keeps_a_speaker_who_was_heard_near_it(words: list[tuple[str, str | None]]) -> None:
     speakers = [speaker for _, speaker in words]
-    found = settled([text for text, _ in words], speakers, joining("en").every)
+    found = move_to_sentence_edges([text for text, _ in words], speakers, joining("en").every)
     assert len(found) == len(words)
     assert all((one is None) == (other is None) for one, other in zip(found, speakers, strict=True))
     for place, speaker in enumerate(found):

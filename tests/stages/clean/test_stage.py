@@ -15,12 +15,12 @@ from shared.documents.speech import Region, SpeechRegions
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.stage import Job
 from stages.clean.evidence import Cleaner
-from stages.clean.stage import Cleaned, CleanInputs, CleanParams, Evidence, Wanted, run
+from stages.clean.stage import Cleaned, CleanInputs, CleanParams, Evidence, Rules, run
 from tests.conftest import ROOT, examples
 from tests.fakes.listener import Audience
 
 END_MS = 60_000
-WANTED = Wanted(hallucinations=True, stock_phrases=("Thanks for watching", "Bye-bye"), fillers=())
+WANTED = Rules(hallucinations=True, stock_phrases=("Thanks for watching", "Bye-bye"), fillers=())
 
 
 def said(text: str, start_ms: int, end_ms: int, *, sure: float = 0.9, no_speech: float = 0.1) -> Segment:
@@ -45,14 +45,14 @@ MUSIC = sounds(("music", 0, END_MS))
 NOTHING = Evidence(speech=None, sounds=None)
 
 
-def cleaned(*segments: Segment, evidence: Evidence, wanted: Wanted = WANTED) -> Cleaned:
+def cleaned(*segments: Segment, evidence: Evidence, rules: Rules = WANTED) -> Cleaned:
     numbered = tuple(segment.model_copy(update={"id": number}) for number, segment in enumerate(segments))
     transcript = Transcript(language="en", language_probability=1.0, duration_ms=END_MS, segments=numbered)
-    return Cleaner().clean(transcript, evidence, wanted)
+    return Cleaner().clean(transcript, evidence, rules)
 
 
-def left(*segments: Segment, evidence: Evidence, wanted: Wanted = WANTED) -> list[str]:
-    return [segment.text for segment in cleaned(*segments, evidence=evidence, wanted=wanted).transcript.segments]
+def left(*segments: Segment, evidence: Evidence, rules: Rules = WANTED) -> list[str]:
+    return [segment.text for segment in cleaned(*segments, evidence=evidence, rules=rules).transcript.segments]
 
 
 def reasons(*segments: Segment, evidence: Evidence) -> list[str]:
@@ -209,8 +209,8 @@ def test_a_line_between_two_sung_ones_need_not_be_sung_so_clearly() -> None:
     ],
 )  # fmt: skip
 def test_fillers_go_by_choice_and_leave_a_sentence(before: str, after: str | None) -> None:
-    wanted = Wanted(hallucinations=True, stock_phrases=(), fillers=("um", "uh", "er"))
-    assert left(said(before, 0, 3_000), evidence=SPEECH, wanted=wanted) == ([after] if after else [])
+    rules = Rules(hallucinations=True, stock_phrases=(), fillers=("um", "uh", "er"))
+    assert left(said(before, 0, 3_000), evidence=SPEECH, rules=rules) == ([after] if after else [])
     assert left(said(before, 0, 3_000), evidence=SPEECH) == [before]
 
 

@@ -12,7 +12,7 @@ from pipeline.plan.language_tables import load_languages
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.documents.translation import TranslatedSegment, Translation
 from shared.text.glossary import Glossary
-from stages.refine.rules import by_rules, tidied
+from stages.refine.rules import apply_rules, tidy_lines
 from stages.refine.stage import RefineParams
 from tests.conftest import ROOT
 from tests.joining import joining
@@ -40,7 +40,7 @@ TEXTS = st.lists(PARTS, max_size=12).map(" ".join) | st.text(max_size=30)
     ],
 )
 def test_what_is_plainly_wrong_is_put_right(language: str, before: str, after: str) -> None:
-    assert tidied([before], language) == [after]
+    assert tidy_lines([before], language) == [after]
 
 
 @pytest.mark.parametrize(
@@ -62,22 +62,22 @@ def test_what_is_plainly_wrong_is_put_right(language: str, before: str, after: s
 )
 def test_what_is_good_stays(good: str) -> None:
     for language in ("en", "hi", "id", "zh"):
-        assert tidied([good], language) == [good]
+        assert tidy_lines([good], language) == [good]
 
 
 def test_a_transcript_without_any_capital_gets_them_at_the_beginning_of_sentences() -> None:
     lines = ["so i said i'm here. you are not", "at all. e.g. in 3. place", "is it? (yes) it is... maybe"]
-    assert tidied(lines, "en") == [
+    assert tidy_lines(lines, "en") == [
         "So I said I'm here. You are not", "at all. E.g. in 3. place", "is it? (Yes) it is... maybe",
     ]  # fmt: skip
-    assert tidied(["istanbul. izmir"], "tr") == ["istanbul. izmir"], "a Turkish capital is another letter"
+    assert tidy_lines(["istanbul. izmir"], "tr") == ["istanbul. izmir"], "a Turkish capital is another letter"
 
 
 def test_the_first_letter_of_a_text_and_of_each_sentence_is_a_capital() -> None:
-    assert tidied(["ever tried, ever Failed. no matter"], "en") == ["Ever tried, ever Failed. No matter"]
-    assert tidied(["one. two", "three. Four", "i.e. five"], "en") == ["One. Two", "three. Four", "i.e. five"]
+    assert tidy_lines(["ever tried, ever Failed. no matter"], "en") == ["Ever tried, ever Failed. No matter"]
+    assert tidy_lines(["one. two", "three. Four", "i.e. five"], "en") == ["One. Two", "three. Four", "i.e. five"]
     for good in ("iPhone sales rose. eBay's fell.", "At 5 p.m. we left, etc. and so on", "Wait... what? Yes"):
-        assert tidied([good], "en") == [good]
+        assert tidy_lines([good], "en") == [good]
 
 
 OPENERS = RefineParams.model_validate(
@@ -103,13 +103,13 @@ OPENERS = RefineParams.model_validate(
     ],
 )
 def test_a_capital_that_no_name_has_shows_where_a_sentence_begins(language: str, before: str, after: str) -> None:
-    assert tidied([before], language, openers=OPENERS[language], joining=joining(language).every) == [after]
-    assert tidied([after], language, openers=OPENERS[language], joining=joining(language).every) == [after]
+    assert tidy_lines([before], language, openers=OPENERS[language], joining=joining(language).every) == [after]
+    assert tidy_lines([after], language, openers=OPENERS[language], joining=joining(language).every) == [after]
 
 
 def test_a_missing_stop_is_written_also_where_a_segment_ends() -> None:
     lines = ["It is down here", "", "So I don't hear that"]
-    assert tidied(lines, "en", openers=OPENERS["en"], joining=joining("en").every) == [
+    assert tidy_lines(lines, "en", openers=OPENERS["en"], joining=joining("en").every) == [
         "It is down here.",
         "",
         "So I don't hear that",
@@ -118,14 +118,14 @@ def test_a_missing_stop_is_written_also_where_a_segment_ends() -> None:
 
 @given(st.lists(TEXTS, max_size=6), LANGUAGES)
 def test_a_second_time_changes_nothing(lines: list[str], language: str) -> None:
-    once = tidied(lines, language)
-    assert tidied(once, language) == once
+    once = tidy_lines(lines, language)
+    assert tidy_lines(once, language) == once
 
 
 @given(st.lists(TEXTS, max_size=6), LANGUAGES)
 def test_no_letter_is_lost_but_those_of_a_word_said_twice(lines: list[str], language: str) -> None:
     small = {"the", "an", "and", "und", "et", "des", "les", "un", "una", "uma", "um", "we", "they"}
-    for before, after in zip(lines, tidied(lines, language), strict=True):
+    for before, after in zip(lines, tidy_lines(lines, language), strict=True):
         old, new = (
             ["".join(filter(str.isalnum, word)).casefold() for word in text.split()] for text in (before, after)
         )
@@ -149,7 +149,7 @@ def test_segments_keep_their_ids_and_times_and_words_stay_in_order_inside_them(t
         for number, text in enumerate(texts)
     )  # fmt: skip
     before = Transcript(language=language, language_probability=1, duration_ms=9000, segments=segments)
-    after = by_rules(before, None, Glossary()).transcript
+    after = apply_rules(before, None, Glossary()).transcript
     assert after.model_copy(update={"segments": ()}) == before.model_copy(update={"segments": ()})
     for was, now in zip(before.segments, after.segments, strict=True):
         assert (now.id, now.start_ms, now.end_ms, now.speaker) == (was.id, was.start_ms, was.end_ms, was.speaker)
@@ -164,7 +164,7 @@ def test_a_translation_is_refined_in_its_own_language_and_the_transcript_left_al
     translation = Translation(
         source="en", target="de", segments=(TranslatedSegment(id=4, text="Brot und und Butter ,"),)
     )
-    refined = by_rules(said, translation, Glossary())
+    refined = apply_rules(said, translation, Glossary())
     assert refined.transcript is said
     assert refined.translation is not None
     assert refined.translation.segments == (TranslatedSegment(id=4, text="Brot und Butter,"),)
@@ -173,4 +173,4 @@ def test_a_translation_is_refined_in_its_own_language_and_the_transcript_left_al
 def test_terms_are_written_as_the_glossary_has_them_where_nothing_else_can_be_meant() -> None:
     terms = ["WhisperX", "Big Buck Bunny", "May", "NATO", ""]
     said = ["We saw big  buck bunny, by whisperx and nato.", "It may rain in Natoland."]
-    assert tidied(said, "en", terms) == ["We saw Big Buck Bunny, by WhisperX and NATO.", "It may rain in Natoland."]
+    assert tidy_lines(said, "en", terms) == ["We saw Big Buck Bunny, by WhisperX and NATO.", "It may rain in Natoland."]

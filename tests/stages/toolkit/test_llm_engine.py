@@ -23,8 +23,8 @@ from shared.text.glossary import Glossary, Term
 from stages.refine.llm import Refiner
 from stages.refine.stage import Refined, RefineParams
 from stages.toolkit.llm import service as llm_service
-from stages.toolkit.llm.lines import FORM, Line, Window, corrects, read_answer, translates, windows_of
-from stages.toolkit.llm.service import Answer, Busy, Insistence, Question, Unusable
+from stages.toolkit.llm.lines import ANSWER_SCHEMA, Line, Window, corrects, read_answer, translates, windows_of
+from stages.toolkit.llm.service import Answer, Question, RetryingModel, ServiceBusy, UnusableAnswer
 from stages.translate.llm import Translator
 from stages.translate.stage import TranslateParams, Work
 from tests.fakes.llm import Lines, tidy
@@ -110,7 +110,7 @@ def test_a_window_is_shown_with_what_stands_around_it_and_asked_for_alone() -> N
     assert [line["text"] for line in fake.shown(1)["after"]] == ["line number 6"]
     assert "before" not in fake.shown(0)
     assert fake.shown(0)["lines"][0] == {"id": 0, "speaker": "A", "text": "Line number 0"}
-    assert fake.questions[0].form == FORM
+    assert fake.questions[0].form == ANSWER_SCHEMA
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_an_order_inside_a_line_is_shown_as_data_and_changes_nothing_even_where_
 
 
 def test_a_busy_service_is_waited_for_as_long_as_it_asks_else_longer_each_time(nobody_waits: list[float]) -> None:
-    fake = Fake(first=[Busy("429", 7.0), Busy("500"), Busy("500"), Busy("timeout")])
+    fake = Fake(first=[ServiceBusy("429", 7.0), ServiceBusy("500"), ServiceBusy("500"), ServiceBusy("timeout")])
     assert texts_of(refine(fake, "one")) == ["One."]
     asked, first, second, third = nobody_waits
     assert asked == 7.0
@@ -185,7 +185,7 @@ def test_a_busy_service_is_waited_for_as_long_as_it_asks_else_longer_each_time(n
 
 
 def test_a_service_that_stays_away_leaves_the_text_as_it_was_and_is_left_alone() -> None:
-    fake = Fake(lambda lines: Busy("https://x answered 503"))
+    fake = Fake(lambda lines: ServiceBusy("https://x answered 503"))
     refined = refine(fake, *["One two."] * 30, window=3, attempts=3, at_once=1)
     assert len(fake.questions) == 3
     assert texts_of(refined) == ["One two."] * 30
@@ -196,27 +196,29 @@ def test_a_service_that_stays_away_leaves_the_text_as_it_was_and_is_left_alone()
 
 def test_lines_that_a_service_was_away_for_are_told_apart_from_those_that_a_model_spoiled() -> None:
     spoiled = json.dumps({"lines": [{"id": 0, "text": "Something else altogether."}]})
-    refined = refine(Fake(lambda lines: Busy("gone"), first=[spoiled]), "One.", "Two.", window=1, at_once=1, attempts=1)
+    refined = refine(
+        Fake(lambda lines: ServiceBusy("gone"), first=[spoiled]), "One.", "Two.", window=1, at_once=1, attempts=1
+    )
     assert refined.warnings == ("1 of 2 lines keep their unrefined text: the model changed more than it may",)
     assert refined.provisional == "1 of 2 lines keep their unrefined text: the service was unavailable (gone)"
 
 
 def test_the_half_of_a_window_that_a_service_was_away_for_may_be_better_another_time() -> None:
     half = obeying([{"id": 0, "text": "one"}])
-    fake = Fake(lambda lines: Busy("gone"), first=["what?", "what?", half])
+    fake = Fake(lambda lines: ServiceBusy("gone"), first=["what?", "what?", half])
     refined = refine(fake, "one", "two", attempts=2)
     assert texts_of(refined) == ["One.", "two"]
     assert refined.provisional.startswith("1 of 2 lines")
 
 
 def test_a_service_that_wants_to_be_left_alone_for_an_hour_is_away(nobody_waits: list[float]) -> None:
-    assert refine(Fake(lambda lines: Busy("quota", 3600.0)), "One.").facts["kept"] == 1
+    assert refine(Fake(lambda lines: ServiceBusy("quota", 3600.0)), "One.").facts["kept"] == 1
     assert nobody_waits == []
 
 
 def test_what_came_before_the_service_went_away_is_kept() -> None:
     first = [obeying([{"id": 0, "text": "one"}])]
-    fake = Fake(lambda lines: Busy("gone"), first=[*first])
+    fake = Fake(lambda lines: ServiceBusy("gone"), first=[*first])
     assert texts_of(refine(fake, "one", "Two", window=1, at_once=1)) == ["One.", "Two"]
 
 
@@ -230,7 +232,7 @@ def test_a_cancelled_job_asks_nothing_more() -> None:
     def cancel(done: float) -> None:
         raise JobCancelled
 
-    fake = Fake(lambda lines: Busy("wait", 100.0))
+    fake = Fake(lambda lines: ServiceBusy("wait", 100.0))
     with pytest.raises(JobCancelled):
         refine(fake, *["one"] * 50, window=1, at_once=2, attempts=20, progress=cancel)
     assert len(fake.questions) <= 41
@@ -304,7 +306,7 @@ def test_windows_hold_every_line_once_in_order_and_halves_hold_their_window(
 @given(st.text(), st.lists(st.integers(0, 5), unique=True, max_size=4))
 def test_whatever_a_model_says_gives_the_ids_that_were_asked_for_or_is_unusable(said: str, ids: list[int]) -> None:
     window = Window([Line(n, "x") for n in ids], (), ())
-    with contextlib.suppress(Unusable):
+    with contextlib.suppress(UnusableAnswer):
         assert sorted(read_answer(said, window)) == sorted(ids)
 
 
@@ -315,12 +317,12 @@ def test_a_text_comes_back_as_one_line_without_what_cannot_be_seen() -> None:
 
 
 def test_once_the_service_is_away_nobody_asks_it_again() -> None:
-    insistence = Insistence(Fake(lambda lines: Busy("gone")), attempts=1)
-    asked = Question("", '{"lines": []}', FORM, 1, 0)
+    retrying = RetryingModel(Fake(lambda lines: ServiceBusy("gone")), attempts=1)
+    asked = Question("", '{"lines": []}', ANSWER_SCHEMA, 1, 0)
     for _ in range(2):
-        with pytest.raises(llm_service.Away):
-            insistence.ask(asked, str)
-    insistence.stop()
+        with pytest.raises(llm_service.ServiceUnavailable):
+            retrying.ask(asked, str)
+    retrying.stop()
 
 
 def test_terms_of_a_window_are_shown_with_it_and_a_line_that_loses_one_stays() -> None:
@@ -371,6 +373,6 @@ def test_a_translation_has_a_text_for_each_segment_and_an_empty_one_where_none_c
 
 def test_a_translation_that_a_service_was_away_for_may_be_better_another_time() -> None:
     told = Told()
-    assert Translator(Fake(lambda lines: Busy("gone", 3600.0))).translate(told.work("Good evening.")) == [""]
+    assert Translator(Fake(lambda lines: ServiceBusy("gone", 3600.0))).translate(told.work("Good evening.")) == [""]
     assert told.away == ["1 of 1 lines keep their untranslated text: the service was unavailable (gone)"]
     assert told.warned == []

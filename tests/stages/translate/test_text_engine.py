@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.documents.transcript import Segment
 from shared.text.glossary import Glossary, Term, count_in
-from stages.translate.protected_terms import protected, translate_protected
+from stages.translate.protected_terms import separate_terms, translate_protected
 from stages.translate.stage import TranslateParams, Work
 from stages.translate.text_engine import TextEngine
 
@@ -90,7 +90,7 @@ def test_a_term_comes_through_however_the_model_treats_it(model: Model, written:
         rounds.append(texts)
         return [model(text) for text in texts]
 
-    apart = protected("Big Buck Bunny eats popcorn.", BUNNY, "pt")
+    apart = separate_terms("Big Buck Bunny eats popcorn.", BUNNY, "pt")
     assert translate_protected([apart], translate) == [written]
     assert len(rounds) == asked
 
@@ -102,7 +102,7 @@ def test_a_code_that_stands_in_the_text_already_is_not_used() -> None:
         seen.extend(texts)
         return [text.replace("Bunny", "Coelho") for text in texts]
 
-    apart = protected("XQ1 likes Big Buck Bunny.", BUNNY, "pt")
+    apart = separate_terms("XQ1 likes Big Buck Bunny.", BUNNY, "pt")
     assert translate_protected([apart], translate) == ["XQ1 likes Big Buck Bunny."]
     assert seen == ["XQ1 likes Big Buck Bunny.", "XQ1 likes XQX1."]
 
@@ -129,10 +129,10 @@ def test_every_rendering_survives_a_model_that_writes_anything(
         del words[chance.randint(1, len(words)) :]
         return " ".join(chance.choice([word, word.lower(), word * 2]) for word in words)
 
-    apart = protected(" ".join(tokens), glossary.into("pt"), "pt")
+    apart = separate_terms(" ".join(tokens), glossary.into("pt"), "pt")
     (written,) = translate_protected([apart], lambda texts: [model(text) for text in texts])
     kept = count_in(written, apart.renderings)
-    whole = count_in(apart.with_each(apart.renderings), apart.renderings)
+    whole = count_in(apart.with_terms(apart.renderings), apart.renderings)
     for rendering in apart.renderings:
         assert rendering in written
         assert kept[rendering] >= min(apart.renderings.count(rendering), whole[rendering])
