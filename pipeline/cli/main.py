@@ -21,6 +21,7 @@ from pipeline.cli.help_pages import quick_page
 from pipeline.cli.options.commands import command_named
 from pipeline.cli.own_libraries import missing_library
 from pipeline.cli.parser import parse
+from pipeline.cli.system_refusal import system_refusal
 from pipeline.cli.usage_errors import CommandLineError
 
 JSON_FORMAT = 1
@@ -100,10 +101,12 @@ def _run(words: Sequence[str]) -> int:
         discard(sys.stdout)
         return EXIT_OK
     except Exception as error:  # noqa: BLE001 - one of the two places that catch everything
-        if missing := missing_library(error):
-            _print_failure(call, missing)
-            describe(missing, sys.stderr)
-            return missing.exit_code
+        if known := missing_library(error) or system_refusal(error):
+            if call.debug:
+                traceback.print_exc()
+            _print_failure(call, known)
+            describe(known, sys.stderr)
+            return known.exit_code
         traceback.print_exc()
         _print_failure(call, ReelError("reel.bug", f"{type(error).__name__}: {error}"))
         print(f"\nerror: a bug of reel: {type(error).__name__}: {error} [reel.bug]", file=sys.stderr)

@@ -48,6 +48,10 @@ CREATE TABLE IF NOT EXISTS run_loads (
 """
 RUN_TABLES = ("runs", "run_items", "run_steps", "run_workers", "run_cards", "run_loads")
 
+OTHER_PLACE = (
+    "make it writable, free some space, or choose another place with `--set results_dir=...`, or for the index alone"
+    " with `--set index_dir=...`; what is stored is kept"
+)
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT}
 SQL_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)  # the second if a message of SQLite's contains damaged names
 
@@ -70,11 +74,7 @@ def index_error(file: Path, error: Exception) -> ReelError:
             return unusable_index(file, f"{place} is a folder, expected a file")
         if place.exists() and not os.access(place, os.R_OK | os.W_OK):
             return unusable_index(file, f"this user may not read and write {place}")
-    return ReelError(
-        "results.unwritable",
-        f"the index {file} cannot be used: {error}",
-        hint="free some space, or choose another place with `--set results_dir=...`; what is stored is kept",
-    )
+    return ReelError("results.unwritable", f"the index {file} cannot be used: {error}", hint=OTHER_PLACE)
 
 
 def unusable_index(file: Path, why: str) -> ReelError:

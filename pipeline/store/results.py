@@ -33,7 +33,7 @@ from pipeline.base.errors import ReelError
 from pipeline.plan.result_key import InputDigests
 from pipeline.store.contents import Contents, flush_folder
 from pipeline.store.index import Index
-from pipeline.store.index_file import index_error
+from pipeline.store.index_file import OTHER_PLACE, index_error
 from pipeline.store.media_file import MediaFile, identity_of, read_media
 from pipeline.store.place import check_place, is_digest
 from pipeline.store.store_lock import NOT_AT_ALL, Waiting, take_lock
@@ -334,11 +334,8 @@ class ResultStore:
         why = error.strerror or str(error)
         if (place := error.filename2 or error.filename) and str(place) != str(self.root):
             why = f"{why}: {place}"
-        return ReelError(
-            "results.unwritable",
-            f"the result store {self.root} cannot be written: {why}",
-            hint="free some space, or choose another place with `--set results_dir=...`; what is stored is kept",
-        )
+        what = f"the result store {self.root} cannot be written: {why}"
+        return ReelError("results.unwritable", what, hint=OTHER_PLACE)
 
     def _owner(self) -> str:
         try:

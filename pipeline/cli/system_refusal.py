@@ -1,0 +1,43 @@
+"""Explains what the system refuses, such as a file that may not be written: that is not a bug of reel."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from pipeline.base.display_paths import shown
+from pipeline.base.errors import ReelError
+
+_RIGHTS = "give this user the right, or choose another folder; `./reel config show --origin` shows where each is set"
+_ROOM = "free some space there, or choose another folder; `./reel config show --origin` shows where each is set"
+_DEVICE = "see whether the disk is connected and healthy, then run the same command again"
+_WAYS_OUT = {
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: _RIGHTS,
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: _ROOM,
+    errno.EIO: _DEVICE,
+    errno.ENODEV: _DEVICE,
+    errno.ENOTCONN: _DEVICE,
+    errno.ESTALE: _DEVICE,
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "name the file or folder itself: its links lead in a circle",
+    errno.EMFILE: "allow more open files: `ulimit -n 4096`",
+    errno.ENFILE: "end other programs: the whole system has too many open files",
+}
+
+
+def system_refusal(error: Exception) -> ReelError | None:
+    """Return the error in words for what the system refuses and a person can change; None for every other error."""
+    if not isinstance(error, OSError) or error.errno not in _WAYS_OUT:
+        return None
+    place = error.filename2 or error.filename
+    what = shown(Path(os.fsdecode(place))) if isinstance(place, str | bytes | os.PathLike) else "a file"
+    return ReelError(
+        "system.refused",
+        f"the system refuses to read or write {what}: {error.strerror or error}",
+        hint=_WAYS_OUT[error.errno],
+    )
