@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any  # torch is not in every environment
 
 # What libraries say, in lower case. Each stands for a failure that another try with less memory may not have:
 # PyTorch, CTranslate2 and HIP ("out of memory"), PyTorch on the CPU, cuBLAS and cuDNN, ONNX Runtime, C++, JAX, MLX.
@@ -85,8 +86,18 @@ def peak_mb() -> float | None:
 
 def gpu_mb() -> float | None:
     """Return the most GPU memory that this process's torch has held, in 10^6 bytes; None if torch uses none."""
-    torch = sys.modules.get("torch")
-    cuda = getattr(torch, "cuda", None)
-    if cuda is None or not cuda.is_initialized():
-        return None
-    return float(cuda.max_memory_reserved()) / 1e6
+    cuda = _cuda()
+    return float(cuda.max_memory_reserved()) / 1e6 if cuda else None
+
+
+def release_card_memory() -> None:
+    """Give back the card's memory that this process's torch has reserved and does not use, to other programs and
+    workers. Does nothing if torch uses no card."""
+    if cuda := _cuda():
+        cuda.empty_cache()
+
+
+def _cuda() -> Any:
+    """Return torch's interface to the card, if this process's torch uses one."""
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    return cuda if cuda is not None and cuda.is_initialized() else None

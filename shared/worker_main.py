@@ -28,13 +28,14 @@ from shared import protocol
 from shared.card_errors import card_free_mb, failure_kind
 from shared.environment_manager import missing_injection
 from shared.mistakes import first_mistake
-from shared.process_memory import gpu_mb, peak_mb, resident_mb
+from shared.process_memory import gpu_mb, peak_mb, release_card_memory, resident_mb
 from shared.processes import EXIT_PARENT_GONE, leave_with_group, leave_with_parent
 from shared.remote_code import check_code
 from shared.stage import STUB_BACKEND, Device, DeviceKind, Files, Job, JobCancelled, Stage, StageError
 
 EXIT_NOT_INJECTED = 78  # EX_CONFIG
 _PROGRESS_EVERY_S = 0.1
+_IDLE_S = 5.0  # without work, after which a worker keeps no memory of the card in reserve
 _SHOWN_TEXT = 2_000  # characters: a line of the protocol has a limit
 
 
@@ -203,7 +204,8 @@ def main() -> int:
 
 
 def _listen(requests: Iterator[protocol.Request], cancelled: set[int]) -> Iterator[protocol.Load | protocol.Run]:
-    """Yield the work to do, while a thread of its own hears `cancel` and the end of the parent at once."""
+    """Yield the work to do, while a thread of its own hears `cancel` and the end of the parent at once. Where no work
+    comes, memory of the card is given back."""
     waiting: queue.SimpleQueue[protocol.Load | protocol.Run | None] = queue.SimpleQueue()
 
     def read() -> None:
@@ -218,7 +220,14 @@ def _listen(requests: Iterator[protocol.Request], cancelled: set[int]) -> Iterat
         leave_with_group()  # end of file: the orchestrator has gone, and the main thread may be deep in C
 
     threading.Thread(target=read, name="requests", daemon=True).start()
-    while (request := waiting.get()) is not None:
+    while True:
+        try:
+            request = waiting.get(timeout=_IDLE_S)
+        except queue.Empty:  # a job that follows at once would have to reserve the memory again
+            release_card_memory()
+            request = waiting.get()
+        if request is None:
+            return
         yield request
 
 

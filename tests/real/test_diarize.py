@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 import wave
 import zipfile
@@ -214,17 +216,21 @@ _PARTS = {"pyannote-segmentation-3-0": "segmentation", "pyannote-wespeaker": "em
 
 
 @pytest.fixture(scope="module")
-def three_one(
-    real_project: Project, serve_models: ServeModels, make_stages: MakeStages, tmp_path_factory: pytest.TempPathFactory
-) -> Stages:
-    """Return stages with pyannote's 3.1, which takes its parts from other repositories of the cache."""
+def small_pipeline(real_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a pipeline with pyannote's architecture and few weights."""
     real_project.installed.environments.ensure("speech", lambda event: None)
-    folder = tmp_path_factory.mktemp("pyannote")
-    whole = folder / "pyannote-community-1"
-    whole.mkdir()
-    script("tiny_pyannote.py")(real_project.installed.environments.python("speech"), whole)
+    folder = tmp_path_factory.mktemp("pyannote") / "pyannote-community-1"
+    folder.mkdir()
+    script("tiny_pyannote.py")(real_project.installed.environments.python("speech"), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def three_one(small_pipeline: Path, serve_models: ServeModels, make_stages: MakeStages) -> Stages:
+    """Return stages with pyannote's 3.1, which takes its parts from other repositories of the cache."""
+    folder = small_pipeline.parent
     for model, part in _PARTS.items():
-        shutil.copytree(whole / part, folder / model)
+        shutil.copytree(small_pipeline / part, folder / model)
     (folder / "pyannote-diarization-3-1").mkdir()
     (folder / "pyannote-diarization-3-1" / "config.yaml").write_text(json.dumps(_THREE_ONE), encoding="utf-8")
     project = serve_models(
@@ -246,3 +252,35 @@ def test_pyannote_gives_overlapping_turns_and_exclusive_ones_from_parts_that_it_
     assert all(one.end_ms <= other.start_ms for one, other in pairwise(found.exclusive))
     filled = three_one("diarize", inputs, {"max_speakers": 2, "min_duration_off": 5.0}, "pyannote")
     assert len(Diarization.read(filled.file("turns")).turns) < len(found.turns)
+
+
+_BATCHES = """
+import sys
+from pathlib import Path
+import torch
+from pyannote.audio import Pipeline
+from stages.diarize.pyannote import PyannoteEngine
+
+torch.set_num_threads(1)
+pipeline = Pipeline.from_pretrained(Path(sys.argv[1]))
+pipeline.embedding_batch_size = 4
+network, sizes = pipeline._embedding, []
+network.model_.register_forward_pre_hook(lambda model, given: sizes.append(len(given[0])))
+PyannoteEngine(pipeline, fills_batches=True)
+sound, masks = torch.randn(3, 1, 16000), torch.ones(3, 59)
+filled, alone = pipeline._embedding(sound, masks=masks), network(sound, masks=masks)
+print(sizes, filled.shape, abs(filled - alone).max() <= 1e-5 * abs(alone).max(), pipeline._embedding.dimension)
+"""
+
+
+def test_on_a_card_the_last_batch_of_voices_is_filled_and_gives_the_same(
+    real_project: Project, small_pipeline: Path
+) -> None:
+    """Another size may take several times the memory there."""
+    python = real_project.installed.environments.python("speech")
+    done = subprocess.run(
+        [python, "-c", _BATCHES, small_pipeline], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
+        encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[4, 3] (3, 256) True 256"

@@ -42,6 +42,7 @@ def test_each_backend_for_cards_computes_with_a_library_of_its_lock_that_the_tab
     family = backend.card_environment or backend.environment
     lock = (CONFIG / "environments" / f"{family}.lock").read_text(encoding="utf-8")
     assert locked_version(lock, backend.card_library) == LIBRARIES[backend.card_library].version, name
+    assert locked_version(lock, "nvidia-cublas-cu12"), "each library computes with NVIDIA's cuBLAS"
 
 
 GOOD = [
@@ -69,6 +70,8 @@ def test_a_card_that_the_packages_are_built_for_is_used_by_all(good: Card) -> No
         (card("RTX 3060", "8.6", "515.43.04"), set(), "needs driver 525.60.13 or newer, and the RTX 3060 has 515"),
         (card("K80", "", "470.82.01"), set(), "needs driver 525.60.13 or newer"),
         (card("K80", "3.7"), set(), "torch 2.8.0 has no code for the K80"),
+        (card("GTX 750 Ti", "5.0"), set(), "ctranslate2 4.8.5 has no code for the GTX 750 Ti"),
+        (card("GTX 970", "5.2"), set(), "its compute capability is 5.2, not 5.3"),
     ],
     ids=lambda value: value.name if isinstance(value, Card) else None,
 )  # fmt: skip

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pipeline.base.hardware import Hardware
-from pipeline.base.nvidia import Card
 from pipeline.base.project import CONFIG
 from pipeline.base.settings import TorchChoice
 from pipeline.engine.project import Project
 from pipeline.environments.torch_build import LOCKED, TORCH, TorchBuild, choose_torch, locked_version, wheel_folders
-from pipeline.workers import installation
 
 LOCKS = sorted((CONFIG / "environments").glob("*.lock"))
 HERE = f"cp{sys.version_info.major}{sys.version_info.minor}"
@@ -105,30 +102,6 @@ def test_wheels_are_looked_for_where_the_user_and_pip_say(tmp_path: Path) -> Non
     pips.mkdir()
     assert wheel_folders(str(ours), {"PIP_FIND_LINKS": f"{pips} {tmp_path}/none"}) == [ours, pips]
     assert wheel_folders("", {}) == []
-
-
-def test_a_variable_that_hides_the_card_moves_the_work_and_leaves_the_build_for_cards(
-    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    card = Card(name="RTX 3090", memory_mib=24576, uuid="GPU-1", capability="8.6", driver="550.54.14")
-    machine = Hardware(system="Linux", machine="x86_64", cpus=8, memory_gib=31.0, cuda=(card,), mps=False, mlx=False)
-    monkeypatch.setattr(installation, "recall", lambda *places, **options: machine)
-    built: list[bool] = []
-    devices = []
-
-    def note(choice: TorchChoice, has_card: bool, folders: Iterable[Path]) -> TorchBuild:
-        built.append(has_card)
-        return LOCKED
-
-    monkeypatch.setattr(installation, "choose_torch", note)
-    for hidden in (None, "", "-1", "9", "0", "GPU-1"):
-        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-        if hidden is not None:
-            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
-        project = make_project()
-        devices.append((project.installed.device, project.planner.device))
-    assert devices == [(device, device) for device in ("cuda", "cpu", "cpu", "cpu", "cuda", "cuda")]
-    assert all(built)
 
 
 def test_who_asks_for_a_card_that_was_not_found_gets_the_build_for_cards(make_project: Callable[..., Project]) -> None:

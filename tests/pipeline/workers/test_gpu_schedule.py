@@ -113,6 +113,12 @@ def test_room_is_made_on_one_card_only() -> None:
     assert decide([queued(1, "asr", 6900)], workers, {}, [TWO_CARDS]).end == ["a"]
 
 
+def test_a_worker_on_another_card_is_not_ended_though_it_has_been_idle_for_longer() -> None:
+    workers = [worker("a", "align", 0, 20000), worker("b", "diarize", 1, 20000, busy=True)]
+    workers += [replace(worker("c", "separate", 1, 3000), idle_since=-100.0)]
+    assert decide([queued(1, "asr", 6900)], workers, {}, [TWO_CARDS]).end == ["a"]
+
+
 def test_a_worker_with_jobs_to_come_keeps_its_place_as_long_as_its_card_computes() -> None:
     host = Host("box", 8, 1e5, (8000.0,))
     forecasts = {"asr": PoolForecast(5, resident(6000), ON_GPU, 45, 12)}
