@@ -26,7 +26,8 @@ from pipeline.workers.dispatcher import StepJob
 from pipeline.workers.local_host import local_dispatcher
 from shared.environment_manager import child_environment
 from shared.stage import Resources
-from tests.fakes.nvidia import fake_card, fake_tool, uuid_of
+from tests.conftest import Reel
+from tests.fakes.nvidia import broken_tool, fake_card, fake_tool, uuid_of
 from tests.pipeline.conftest import Bench
 from tests.processes import children
 
@@ -154,6 +155,16 @@ def test_what_fits_nowhere_fails_after_the_processor_was_tried(card_bench: Bench
     (failed,) = card_bench.run(on_card(card_bench, "out of memory", 0))
     assert isinstance(failed, OutOfMemory)
     assert "again with the processor" in card_bench.warnings[-1]
+
+
+def test_a_driver_that_fails_is_told_by_the_plan_and_once_by_the_run(reel: Reel, tmp_path: Path) -> None:
+    mismatch = "Failed to initialize NVML: Driver/library version mismatch"
+    path = broken_tool(tmp_path / "tool", f"#!/bin/sh\necho '{mismatch}'\nexit 18\n")
+    variables = {"PATH": os.pathsep.join([path, os.environ["PATH"]]), "REEL_PROFILE": "starter", "REEL_OFFLINE": "1"}
+    (tmp_path / "film.mp4").write_text("no film", encoding="utf-8")
+    note = f"on the processor, not on the card: asr; nvidia-smi: {mismatch}"
+    assert note in reel("plan", "film.mp4", extra=variables).stdout
+    assert reel("run", "film.mp4", extra=variables, expect=None).stderr.count(note) == 1
 
 
 def _known(folder: Path, step: Step, cards: str = "") -> Measurements:
