@@ -58,9 +58,9 @@ def test_what_did_not_compute_before_is_planned_on_the_processor_until_the_drive
     CardProofs(project.folders.results, cards_key(installed.hardware), installed.environments.digest).record(
         "speech", "torch", "no kernel image"
     )
-    assert make_project_with_card().planner.choices().card_problems == {"speech/torch": "no kernel image"}
+    assert make_project_with_card().planner.options().card_problems == {"speech/torch": "no kernel image"}
     updated = installed.hardware.model_copy(
         update={"cuda": (CARD.model_copy(update={"driver": "570.86.10"}),), "card_problems": {}}
     )
     monkeypatch.setattr(installation, "recall", lambda *places, **options: updated)
-    assert make_project_with_card().planner.choices().card_problems == {}
+    assert make_project_with_card().planner.options().card_problems == {}
