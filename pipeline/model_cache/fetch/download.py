@@ -58,11 +58,12 @@ def download(job: Download, policy: RetryPolicy, emit: Emit, report: ReportOffse
         with_retries(transfer.resume, policy, emit)
     if not transfer.is_correct():
         job.partial.unlink(missing_ok=True)
-        raise FetchError(
-            "model.wrong-bytes",
-            f"{job.address} has sha256 {transfer.sha256}, expected {job.file.sha256}; the download was deleted",
-            "the server, or a proxy, delivers content that does not match the lock",
-        )
+        raise _other_content(job, f"has sha256 {transfer.sha256}, expected {job.file.sha256}; the download was deleted")
+
+
+def _other_content(job: Download, what: str) -> FetchError:
+    hint = "the server, or a proxy or a login page in between, delivers other content: see what a browser shows there"
+    return FetchError("model.wrong-bytes", f"{job.address} {what}", hint)
 
 
 class _Transfer:
@@ -75,6 +76,7 @@ class _Transfer:
         if job.partial.exists() and job.partial.stat().st_size <= job.file.size:
             with open(job.partial, "rb", buffering=0) as stream:
                 self.reached = hash_stream(stream, self._digest)
+        self._furthest = self.reached
 
     @property
     def sha256(self) -> str:
@@ -87,6 +89,10 @@ class _Transfer:
 
     def start_over(self) -> None:
         """Discard everything received."""
+        self._discard()
+        self._furthest = 0
+
+    def _discard(self) -> None:
         self.reached, self._digest = 0, hashlib.sha256()
         drop_pieces(self._job.partial)
 
@@ -110,7 +116,10 @@ class _Transfer:
             headers["Range"] = f"bytes={self.reached}-"
         with open_once(job.address, self._policy, job.token, headers) as answer:
             if self.reached and answer.status != HTTPStatus.PARTIAL_CONTENT:  # it sends everything again
-                self.start_over()
+                self._discard()
+            length = answer.length if answer.status == HTTPStatus.OK else None
+            if length is not None and length < job.file.size:
+                raise _other_content(job, f"has {length} bytes, expected {job.file.size}")
             with self._open_partial() as target:
                 return self._receive(answer, target)
 
@@ -131,7 +140,7 @@ class _Transfer:
             os.close(target)
 
     def _receive(self, answer: http.client.HTTPResponse, target: int) -> Stream | None:
-        size, began_at, stalls = self._job.file.size, self.reached, StallDetector(self._policy, self.reached)
+        size, stalls = self._job.file.size, StallDetector(self._policy, self.reached)
         pieces = pieces_of(self._job.partial)
         end = min([*pieces, size])
         ahead_bytes = sum(path.stat().st_size for path in pieces.values())
@@ -140,10 +149,10 @@ class _Transfer:
             try:
                 chunk = answer.read1(min(_READ_BYTES, end - self.reached))
             except (OSError, http.client.HTTPException) as error:
-                raise TransferInterrupted(error, progressed=self.reached > began_at) from error
+                raise self._interrupted(error) from error
             if not chunk:  # not an error for the HTTP client
                 ended = ConnectionError(f"{self._job.address} ended after {self.reached} of {size} bytes")
-                raise TransferInterrupted(ended, progressed=self.reached > began_at)
+                raise self._interrupted(ended)
             self._append(chunk, target)
             self._report(self.reached + ahead_bytes)
             if self.reached < end and (slow := stalls.too_slow(self.reached)) is not None:
@@ -153,6 +162,13 @@ class _Transfer:
                 if self._may_be_faster(answer, rate):
                     return self._stream(answer, rate)
         return None
+
+    def _interrupted(self, reason: Exception) -> TransferInterrupted:
+        """Return the error for a request that ended early. A server that begins anew each time, and ends no later than
+        before, makes no progress: it would be asked for ever."""
+        progressed = self.reached > self._furthest
+        self._furthest = max(self._furthest, self.reached)
+        return TransferInterrupted(reason, progressed=progressed)
 
     def _append(self, chunk: bytes, target: int) -> None:
         view = memoryview(chunk)

@@ -10,8 +10,10 @@ import errno
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from pipeline.base.display import one_line
 from pipeline.environments.package_index import certificate_hint
 
+_SERVER_ERROR = 500  # and above: the fault is the server's
 UNAUTHORISED, FORBIDDEN, NOT_FOUND, GONE, BUSY = 401, 403, 404, 410, 429
 
 
@@ -63,22 +65,26 @@ def hub_error(
         )
     if "disabled" in message.lower():
         return FetchError("hub.disabled", f"{answered}: the hub has disabled {repo}", f"{page} may say why")
-    if status == FORBIDDEN:
+    if status == FORBIDDEN and token:
         return FetchError(
-            "hub.token-right",
-            f"{answered}: " + (f"the token from {token} lacks permission" if token else "the hub refuses to deliver"),
+            "hub.token-right", f"{answered}: the token from {token} lacks permission",
             f"at {hub}/settings/tokens give it `read access to contents of all public gated repos you can access`",
-        )
+        )  # fmt: skip
     if status == BUSY:
         return FetchError(
             "hub.busy", f"{answered}: too many requests", "try again later; with a token the limit is higher"
         )
-    return FetchError("hub.down", f"{answered}", "try again later; the part already downloaded is kept")
+    if status < _SERVER_ERROR:
+        return FetchError(
+            "hub.refused", f"{answered} and does not deliver the file",
+            f"see what {page} shows in a browser: a proxy in between may refuse it; the setting `hub` is {hub}",
+        )  # fmt: skip
+    return FetchError("hub.down", answered, "try again later; the part already downloaded is kept")
 
 
 def no_answer_error(address: str, error: Exception) -> FetchError:
     """Return the error for a server that did not answer."""
-    why = str(getattr(error, "reason", error))
+    why = one_line(str(getattr(error, "reason", error)))  # it may quote what the server sent
     way = certificate_hint(why) or "check the network connection; the part already downloaded is kept"
     return FetchError("hub.down", f"{address} could not be read: {why}", way)
 

@@ -20,6 +20,7 @@ from http import HTTPStatus
 from typing import IO, TypeVar
 
 from pipeline.base import events
+from pipeline.base.display import one_line
 from pipeline.base.events import Emit
 from pipeline.base.secret_file import Token
 from pipeline.model_cache.fetch.retry_policy import RetryPolicy
@@ -119,7 +120,7 @@ def with_retries(
             if isinstance(reason, _NOT_RETRIED):
                 raise failure from error
             tries += _TRIES_OF_A_TIMEOUT if isinstance(reason, TimeoutError) else 1
-            problem = str(reason)
+            problem = one_line(str(reason))  # it may quote what the server sent
         pause_s = policy.back_off_s * 2.0 ** (tries - 1) if wait_s is None else wait_s
         if tries >= policy.tries or pause_s > policy.longest_wait_s:
             raise failure

@@ -108,6 +108,34 @@ def test_a_trickle_that_does_not_end_is_given_up(hub: Hub, tmp_path: Path) -> No
     assert "has stalled" in error.message
 
 
+def test_a_server_that_always_begins_anew_and_ends_early_is_given_up(hub: Hub, tmp_path: Path) -> None:
+    hub.honours_ranges = False
+    hub.faults.append(Fault(match="model.bin", cut_after=100_000, times=99))
+    error = refused(a_cache(tmp_path, hub))
+    assert error.code == "hub.down"
+    assert "ended after 100000 of" in error.message
+    assert hub.faults[0].times > 90
+
+
+def test_a_page_in_the_place_of_a_file_is_refused_at_once(hub: Hub, tmp_path: Path) -> None:
+    hub.wrong = b"<p>"
+    cache = a_cache(tmp_path, hub)
+    error = refused(cache)
+    assert error.code == "model.wrong-bytes"
+    assert f"has 3 bytes, expected {len(FILES['config.json'])}" in error.message
+    assert "login page" in str(error.hint)
+    assert len(hub.requests) == 1
+
+
+@pytest.mark.parametrize("status", [302, 307, 400, 403, 451])
+def test_an_answer_that_only_a_proxy_gives_is_not_called_a_busy_hub(hub: Hub, tmp_path: Path, status: int) -> None:
+    hub.faults.append(Fault(status=status, headers={"Location": f"{hub.address}/x"} if status < 400 else {}, times=99))
+    error = refused(a_cache(tmp_path, hub))
+    assert error.code == "hub.refused"
+    assert f"answered {status} and does not deliver the file" in error.message
+    assert "/org/tiny shows in a browser" in str(error.hint)
+
+
 def test_a_part_that_does_not_fit_is_thrown_away_and_everything_fetched_anew(hub: Hub, tmp_path: Path) -> None:
     cache = a_cache(tmp_path, hub)
     blobs = cache.snapshot("tiny").parent.parent / "blobs"
