@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from shared.documents.cue import Cue, CueSheet
 from shared.documents.speech import Region, SpeechRegions
@@ -52,7 +53,8 @@ class Film:
 def film(seed: int, cues: int = 60, *, errors: float = 0.15) -> Film:
     """Return a film of so many cues. A recogniser takes a part of the words for others, and misses some."""
     chance = random.Random(seed)
-    vocabulary = tuple("".join(chance.choices(_LETTERS, k=chance.randint(2, 8))) for _ in range(2_000))
+    letters = iter(chance.choices(_LETTERS, k=2_000 * 8))
+    vocabulary = tuple("".join(islice(letters, chance.randint(2, 8))) for _ in range(2_000))
     weights = [1 / (rank + 1) for rank in range(len(vocabulary))]
     at, made, heard = 3_000, [], []
     for _ in range(cues):

@@ -19,7 +19,7 @@ from stages.sample.spread import Spread
 from tests.fakes.listener import Audience
 from tests.fakes.spoken_film import DAMAGES, Film, Subtitled, film, sheet, translated
 
-MADE = film(1, 300)
+MADE = film(1, 150)
 
 
 def sampled(made: Film) -> Transcript:
@@ -83,7 +83,7 @@ def test_another_language_is_proven_by_its_times_and_needs_no_recognition(tmp_pa
 
 @pytest.mark.parametrize("language", ["en", "pt"])
 def test_the_subtitle_of_another_episode_is_refused_with_numbers(tmp_path: Path, language: str) -> None:
-    other = film(2, 300).cues
+    other = film(2, 150).cues
     report, rest, warnings = fit(tmp_path, other if language == "en" else translated(other), language)
     assert (report.verdict, report.proven, rest) == ("refused", False, None)
     assert any(letter.isdigit() for letter in report.reason)
