@@ -33,6 +33,11 @@ def one_line(text: str) -> str:
     return _IN_LINE.sub(_escape, text)
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number with what is counted: `1 cue`, `2 cues`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def json_text(
     document: object, stream: TextIO, *, indent: int | None = None, default: Callable[[object], str] = str
 ) -> str:

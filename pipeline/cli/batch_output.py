@@ -6,6 +6,7 @@ from collections import Counter
 
 from pydantic import JsonValue
 
+from pipeline.base.display import counted
 from pipeline.base.display_paths import as_text, shown
 from pipeline.base.errors import EXIT_OK, EXIT_SOME_FAILED
 from pipeline.base.events import Checked
@@ -31,11 +32,11 @@ def summary(result: BatchResult) -> str:
     counts = Counter(item.state for item in result.items)
     words = [f"{counts[state]} {state}" for state in ("done", "reused", "failed", "skipped") if counts[state]]
     rows = [(item.name, item.state, _why(item)) for item in result.items if item.state in {"failed", "skipped"}]
-    counted = ": ".join(filter(None, [f"{len(result.items)} media", ", ".join(words)]))
+    files = ": ".join(filter(None, [f"{len(result.items)} media", ", ".join(words)]))
     checked = [check for item in result.items for check in item.checked]
     cues, over = sum(check.cues for check in checked), sum(check.over_limits for check in checked)
-    quality = [f"{cues} cues, {over} over the limits of their guide"] if checked else []
-    return "\n".join([counted, *quality, *([table(rows)] if rows else [])])
+    quality = [f"{counted(cues, 'cue')}, {over} over the limits of their guide"] if checked else []
+    return "\n".join([files, *quality, *([table(rows)] if rows else [])])
 
 
 def service_usage(result: BatchResult) -> str | None:

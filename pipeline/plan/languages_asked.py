@@ -33,9 +33,15 @@ def _check_heard(step: Step, spoken: str | None) -> None:
     capable = [name for name in step.stage.backends if hears(name, spoken)]
     raise UsageError(
         "language.unheard",
-        f"the recogniser {step.backend_name} does not know {english_name(spoken)} (`{spoken}`)",
-        hint=f"choose another with `--set asr.backend={capable[0]}`" if capable else "no recogniser in reel does",
-    )
+        f"the recogniser {step.backend_name} does not know {_named(spoken)}",
+        hint=f"choose another with `--set asr.backend={capable[0]}`" if capable else
+        "no recogniser in reel does; without `--language`, the language is identified",
+    )  # fmt: skip
+
+
+def _named(language: str) -> str:
+    name = english_name(language)
+    return f"the language `{language}`" if name == language else f"{name} (`{language}`)"
 
 
 def _check_pair(step: Step, spoken: str | None) -> None:
@@ -46,7 +52,7 @@ def _check_pair(step: Step, spoken: str | None) -> None:
     source = f"{english_name(spoken)} " if spoken else ""
     raise UsageError(
         "translate.pair",
-        f"the backend {step.backend_name} does not translate {source}into {english_name(target)} (`{target}`)",
+        f"the backend {step.backend_name} does not translate {source}into {_named(target)}",
         hint=f"choose another with `--set translate.backend={capable[0]}`" if capable else
         "a language model does: see docs/how-to/use-a-language-model.md",
     )  # fmt: skip

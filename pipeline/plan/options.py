@@ -94,9 +94,15 @@ def step_params(
 
 def _shared_params(stage: Stage, options: PlanOptions, models: Mapping[str, str]) -> dict[str, JsonValue]:
     """Return the parameters that several stages get from the same place: the guide, the tables by language, the
-    glossary, and the published error rates of the step's models."""
+    glossary, and the published error rates of the step's models.
+
+    A user's `line_length` is meant for every language, so the guide's `line_lengths` of single ones give way to it.
+    """
     names = stage.params.model_fields
-    limits = options.guide if issubclass(stage.params, ReadingParams) else {}
+    replaced = {f"{name}s" for name in options.settings_of(stage.name)}
+    limits = {name: value for name, value in options.guide.items() if name not in replaced}
+    if not issubclass(stage.params, ReadingParams):
+        limits = {}
     tables = options.languages if issubclass(stage.params, LanguageParams) else {}
     found = {name: value for name, value in {**limits, **tables}.items() if name in names}
     if "error_rates" in names:

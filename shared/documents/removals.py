@@ -11,7 +11,8 @@ Reason = Literal[
     "filler",
 ]  # fmt: skip
 """The reason for a removal: by stage `asr`, because the decoder heard no speech and doubted its words, or because it
-repeats itself inside, also when it was heard again; by stage `clean`: repeated without end; a phrase that recognisers
+repeats itself inside, also when it was heard again; by stage `clean`: one that repeats itself inside a word; repeated
+without end; a phrase that recognisers
 invent, without speech; text without speech; text that the decoder itself doubts in every way; more text than a mouth
 can say in its time; text in the script of another language; what is heard instead of what is said; a filler, by
 choice."""

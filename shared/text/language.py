@@ -50,10 +50,13 @@ _BIBLIOGRAPHIC = {
     "rum": "ro", "slo": "sk", "tib": "bo", "wel": "cy", "iw": "he", "jw": "jv", "in": "id",
 }  # fmt: skip
 _TERMINOLOGIC = {three: tag for tag, (three, _) in LANGUAGES.items()}
-# Names, and codes that subtitle sites and servers made up for varieties of a language.
-_BY_NAME = {name.lower(): tag for tag, (_, name) in LANGUAGES.items()}
-_BY_NAME |= {"castilian": "es", "farsi": "fa", "brazilian": "pt-BR", "pob": "pt-BR", "chs": "zh-Hans", "cht": "zh-Hant"}
-_BY_NAME |= {"nb": "no", "nob": "no"}
+# Codes that subtitle sites, media servers and Windows made up for varieties of a language.
+CODES_OF_SITES = {
+    "pob": "pt-BR", "pb": "pt-BR", "ptb": "pt-BR", "chs": "zh-Hans", "cht": "zh-Hant", "zht": "zh-Hant",
+    "spl": "es-419", "ea": "es-419",
+}  # fmt: skip
+_BY_NAME = {name.lower(): tag for tag, (_, name) in LANGUAGES.items()} | CODES_OF_SITES
+_BY_NAME |= {"castilian": "es", "farsi": "fa", "brazilian": "pt-BR", "nb": "no", "nob": "no"}
 _VARIETY = re.compile(r"[a-z]{2}|[a-z]{4}|[0-9]{3}")
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 

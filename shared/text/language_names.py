@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Iterator
 
 from shared.nearest import nearest
-from shared.text.language import LANGUAGES, english_name, parse_language, primary
+from shared.text.language import CODES_OF_SITES, LANGUAGES, english_name, parse_language, primary
+from shared.text.scripts import is_usual_script
 
 # The languages of ISO 639-1, and of the translators, that no speech recogniser knows.
 _MORE = {
@@ -57,10 +58,11 @@ _OTHER_NAMES = """
 """
 # What stands before or after the name of a language: `Brazilian Portuguese`, `Chinese (Traditional)`.
 _VARIETIES = """
-    419=Latin_American,Latin_America,Latinoamérica AT=Austrian,Austria AU=Australian,Australia BE=Belgian,Belgium
-    BR=Brazilian,Brazil,Brasil CA=Canadian,Canada CH=Swiss,Switzerland ES=European,Spain GB=British,UK,United_Kingdom
-    IN=Indian,India IE=Ireland MX=Mexican,Mexico PT=European,Portugal TW=Taiwanese,Taiwan HK=Hong_Kong
-    US=American,USA,United_States Hans=Simplified Hant=Traditional Latn=Latin Cyrl=Cyrillic
+    419=Latin_American,Latin_America,Latinoamérica AT=Austrian,Austria,Österreich AU=Australian,Australia
+    BE=Belgian,Belgium,Belgique,België BR=Brazilian,Brazil,Brasil CA=Canadian,Canada
+    CH=Swiss,Switzerland,Schweiz,Suisse,Svizzera ES=European,Spain,España GB=British,UK,United_Kingdom IN=Indian,India
+    IE=Ireland MX=Mexican,Mexico,México PT=European,Portugal TW=Taiwanese,Taiwan HK=Hong_Kong
+    US=American,US,USA,United_States Hans=Simplified Hant=Traditional Latn=Latin Cyrl=Cyrillic
 """
 _WORD = re.compile(r"[^\W_]+")
 
@@ -90,6 +92,13 @@ for _name, _subtag in _table(_VARIETIES):
     _VARIETY.setdefault(_name, []).append(_subtag)
 _TWO_LETTERS = {tag for tag in (*LANGUAGES, *_MORE, "nb") if len(tag) == 2}
 _ALIKE = 0.5  # of 1; `klingon` is to find something
+_COUNTRIES = {
+    "br": "pt", "cn": "zh", "cz": "cs", "dk": "da", "gb": "en", "gr": "el", "jp": "ja", "ua": "uk", "us": "en",
+    "vn": "vi",
+}  # fmt: skip
+"""Country codes that people take for languages, with the language; `se` and `kr` are languages too."""
+_AUTOMATIC = {"auto", "automatic", "any", "detect"}
+_BETWEEN = re.compile(r"[,;+&|/]| and ")
 _SAME = {"nb": "no", "nob": "no", "cmn": "zh"}  # as recognisers and translators call them
 
 
@@ -97,7 +106,9 @@ def known_language(text: str) -> str:
     """Return the BCP-47 tag of a language that a user has written as a tag or by its name. Raises `ValueError` with the
     nearest one for a language that is not known."""
     word = text.strip()
-    named = _named(word)
+    if word.lower() in _AUTOMATIC:
+        raise ValueError(_unknown(word))
+    named = _named(word) or CODES_OF_SITES.get(word.lower())
     if named is not None:
         return named
     try:
@@ -107,7 +118,7 @@ def known_language(text: str) -> str:
     if len(primary(tag)) == 2 and primary(tag) not in _TWO_LETTERS:
         raise ValueError(_unknown(word))
     base, dash, rest = tag.partition("-")
-    return _in_usual_case(f"{_SAME.get(base, base)}{dash}{rest}")
+    return _without_usual_script(_in_usual_case(f"{_SAME.get(base, base)}{dash}{rest}"))
 
 
 def known_or_none(text: str | None) -> str | None:
@@ -164,6 +175,13 @@ def _variety(tag: str, subtags: list[str]) -> str:
     return f"{primary(tag)}-{subtag}"
 
 
+def _without_usual_script(tag: str) -> str:
+    """Return `hi` for `hi-Deva`, as the translators' code `hin_Deva` is read: another tag would be another language to
+    every comparison."""
+    base, *rest = tag.split("-")
+    return "-".join([base, *(part for part in rest if not is_usual_script(base, part))])
+
+
 def _in_usual_case(tag: str) -> str:
     """Return `zh-hans` as `zh-Hans`, `pt-br` as `pt-BR`."""
     head, *rest = tag.split("-")
@@ -172,8 +190,23 @@ def _in_usual_case(tag: str) -> str:
 
 
 def _unknown(word: str) -> str:
+    """Return what was expected instead of a word that names no language, as far as possible with the way out."""
+    expected = "expected a language that is known, by its tag as `en` or its name as `English`"
+    if word.lower() in _AUTOMATIC:
+        return f"{expected}; to have the spoken language identified, name none"
+    parts = [part.strip() for part in _BETWEEN.split(word)]
+    if len(parts) > 1 and all(map(_is_known, parts)):
+        return f"{expected}, and this names {len(parts)}: one is expected here"
     known = {**{_fold(english_name(tag)): tag for tag in LANGUAGES}, **_NAMES, **{tag: tag for tag in _TWO_LETTERS}}
     near = nearest(_fold(word), known, _ALIKE) if len(word) > 3 else None  # of two letters anything is near
-    tag = known[near] if near else ""
-    hint = f"; the nearest is {_MORE.get(tag) or english_name(tag)} (`{tag}`)" if near else ""
-    return f"expected a language that is known, by its tag as `en` or its name as `English`{hint}"
+    tag = known[near] if near else _COUNTRIES.get(word.lower(), "")
+    hint = f"; the nearest is {_MORE.get(tag) or english_name(tag)} (`{tag}`)" if tag else ""
+    return f"{expected}{hint}"
+
+
+def _is_known(word: str) -> bool:
+    try:
+        known_language(word)
+    except ValueError:
+        return False
+    return True

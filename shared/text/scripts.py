@@ -40,16 +40,13 @@ _OTHERS = {
 }
 _BY_LANGUAGE = {tag: script for script, tags in {"LATIN": _LATIN, **_OTHERS}.items() for tag in tags.split()}
 _BY_SUBTAG = {
-    "Arab": "ARABIC",
-    "Cyrl": "CYRILLIC",
-    "Deva": "DEVANAGARI",
-    "Guru": "GURMUKHI",
-    "Hans": "CJK",
-    "Hant": "CJK",
-    "Jpan": "CJK",
-    "Kore": "HANGUL",
-    "Latn": "LATIN",
-}
+    "Arab": "ARABIC", "Armn": "ARMENIAN", "Beng": "BENGALI", "Cyrl": "CYRILLIC", "Deva": "DEVANAGARI",
+    "Ethi": "ETHIOPIC", "Geor": "GEORGIAN", "Grek": "GREEK", "Gujr": "GUJARATI", "Guru": "GURMUKHI", "Hang": "HANGUL",
+    "Hans": "CJK", "Hant": "CJK", "Hebr": "HEBREW", "Jpan": "CJK", "Khmr": "KHMER", "Knda": "KANNADA",
+    "Kore": "HANGUL", "Laoo": "LAO", "Latn": "LATIN", "Mlym": "MALAYALAM", "Mymr": "MYANMAR", "Sinh": "SINHALA",
+    "Taml": "TAMIL", "Telu": "TELUGU", "Thai": "THAI", "Tibt": "TIBETAN",
+}  # fmt: skip
+_VARIETIES = {"Hans", "Hant"}  # of one script of Unicode: which of them is meant is always said
 _FEW_LETTERS = 4  # of fewer, a name or a sign, nothing follows
 
 
@@ -59,6 +56,12 @@ def script_of_language(tag: str) -> str | None:
         if len(subtag) == 4:
             return _BY_SUBTAG.get(subtag)
     return _BY_LANGUAGE.get(primary(tag))
+
+
+def is_usual_script(language: str, subtag: str) -> bool:
+    """Tell whether a subtag names the script in which the language is written anyway."""
+    usual = _BY_LANGUAGE.get(language)
+    return subtag not in _VARIETIES and usual is not None and _BY_SUBTAG.get(subtag) == usual
 
 
 @lru_cache(maxsize=1 << 14)

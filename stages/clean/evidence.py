@@ -52,6 +52,9 @@ _FAST_NO_SPEECH, _FAST_LOG_PROBABILITY = 0.4, -0.7
 _LETTERS_IN = {"CJK": 2, "HANGUL": 3}  # letters of an alphabet for which one character stands
 # The segments of a loop and the words of each: a speaker does not repeat a sentence four times, but a singer does.
 _LOOP_SEGMENTS, _LOOP_WORDS = 4, 3
+# Whisper base wrote `ormandilililil`, 69 letters, for Hindi that it did not understand. Laughter is written shorter.
+_STUTTER = re.compile(r"([^\W\d_]{1,6}?)\1{7,}")
+_STUTTER_LETTERS, _MOSTLY = 24, 0.5  # the fewest letters of a repetition, and its least share of a text
 _SUNG, _SUNG_AMONG_SUNG = 0.5, 0.25  # least shares of singing: of a segment, and of one between two sung ones
 _SONG_PAUSE_MS = 5_000  # the longest pause inside a song
 _MAIN_SCRIPT = 0.8  # of all letters: the least share of a main script
@@ -204,6 +207,8 @@ def _reason(
         return "unheard"
     if segment.no_speech_probability > _NO_SPEECH and segment.average_log_probability < _LOG_PROBABILITY:
         return "doubted"
+    if not sound.is_sung(segment) and _stutters(segment.text):
+        return "repetitive"
     if _is_too_fast(segment, sound, certainty, crowded):
         return "too-fast"
     if foreign and (certainty < _DOUBTED_WORDS or (voice is not None and voice < _LITTLE_VOICE)):
@@ -228,6 +233,14 @@ def _is_too_fast(segment: Segment, sound: _Sound, certainty: float, crowded: fro
         return False
     voiced_ms = sound.voiced_ms(segment.start_ms - _MARGIN_MS, segment.end_ms + _MARGIN_MS)
     return letters * 1000 > _MOST_LETTERS_PER_S * min(max(voiced_ms, 1), _length_ms(segment))
+
+
+def _stutters(text: str) -> bool:
+    """Tell whether most of a text is the same few letters over and over in one word."""
+    said = text.casefold()
+    loops = (found[0] for found in _STUTTER.finditer(said))
+    repeated = sum(len(loop) for loop in loops if len(loop) >= _STUTTER_LETTERS)
+    return repeated > _MOSTLY * sum(map(str.isalnum, said))
 
 
 def _crowded(segments: Sequence[Segment], sound: _Sound) -> frozenset[Region]:

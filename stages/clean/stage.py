@@ -212,7 +212,7 @@ def _write(job: CleanJob, cleaned: Cleaned) -> CleanOutputs:
 
 STAGE = Stage(
     name="clean",
-    version=5,
+    version=6,
     summary="remove text that was not said, and mark what is sung",
     inputs=CleanInputs,
     params=CleanParams,

@@ -308,7 +308,7 @@ def _write(job: SubtitleJob, sheet: CueSheet, texts: Mapping[Format, bytes], rep
 
 STAGE = Stage(
     name="subtitle",
-    version=17,
+    version=18,
     summary="lay text out as subtitles and write the files",
     inputs=SubtitleInputs,
     params=SubtitleParams,

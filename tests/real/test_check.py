@@ -26,7 +26,7 @@ def a_file(folder: Path, name: str, text: str) -> str:
 
 def test_a_file_within_the_limits_passes_and_one_over_them_fails(reel: Reel) -> None:
     good, fast = a_file(reel.folder, "good.en.srt", GOOD), a_file(reel.folder, "fast.en.srt", FAST)
-    assert reel("check", good).stdout == "good.en.srt: 1 cues, 0 over the limits of netflix (en)\n"
+    assert reel("check", good).stdout == "good.en.srt: 1 cue, 0 over the limits of netflix (en)\n"
     failed = reel("check", good, fast, expect=1).stdout
     assert "fast.en.srt: 2 cues, 1 over the limits of netflix (en)\n  reading-speed: 1 (places a second; " in failed
     assert "    00:00:03,100  2  34  This is far too much for a second." in failed

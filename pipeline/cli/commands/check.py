@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from pipeline.base.display import counted
 from pipeline.base.errors import EXIT_FAILED, EXIT_OK, BadInput, ReelError
 from pipeline.cli.arguments import CommandResult, project_of, table
 from pipeline.cli.options.single import CheckSubtitles
@@ -142,8 +143,9 @@ def _text(checked: _Checked, guide: str) -> str:
     if checked.error:
         return f"{checked.file}: {checked.error.message} [{checked.error.code}]"
     assert checked.report is not None
-    head = f"{checked.file}: {checked.report.cues} cues, {checked.report.over_limits} over the limits of {guide}"
-    lines = [f"{head} ({checked.report.language})", *(f"  note: {repair}" for repair in checked.repairs)]
+    found = checked.report
+    head = f"{checked.file}: {counted(found.cues, 'cue')}, {found.over_limits} over the limits of {guide}"
+    lines = [f"{head} ({found.language})", *(f"  note: {repair}" for repair in checked.repairs)]
     if checked.comparison:
         lines.append(
             f"  SubER {checked.comparison.suber:.1f} against the reference ({checked.comparison.suber_cased:.1f} with"

@@ -7,6 +7,7 @@ import textwrap
 import time
 
 from pipeline.base import events
+from pipeline.base.display import counted
 from pipeline.base.display_paths import shown
 from pipeline.base.events import Event
 from pipeline.cli.failure_lines import lines_below
@@ -122,7 +123,8 @@ def line_of(event: Event) -> str | None:
             return f"  {step:<22} note: {text}" if step else f"note: {text}"
         case events.Checked(_, step, language, cues, over, rules):
             broken = f"{over} over the limits: " + ", ".join(f"{rule} {count}" for rule, count in rules.items())
-            return f"  {step:<22} {'check':<18}{cues} cues in {language}, {broken if over else 'all within the limits'}"
+            told = f"{counted(cues, 'cue')} in {language}, {broken if over else 'all within the limits'}"
+            return f"  {step:<22} {'check':<18}{told}"
         case events.ItemFinished(item, "skipped", _, _, reason):
             return f"{item}: skipped, {reason}"
         case events.ItemFinished(item, state, seconds, folder):

@@ -82,11 +82,6 @@ def table(head: Iterable[str], rows: Iterable[Iterable[Part]], caption: str, num
     return table_of(head, (table_row(row, numbers) for row in rows), caption, numbers)
 
 
-def counted(count: int, what: str) -> str:
-    """Return a number with what is counted: `1 cue`, `2 cues`."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 def within(rows: Iterable[Html], size: int) -> tuple[list[Html], int]:
     """Return the first rows, as many as fit into so many characters, and how many are left out."""
     kept: list[Html] = []

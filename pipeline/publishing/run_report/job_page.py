@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from pipeline.base.display import counted
 from pipeline.publishing.doubts import Doubt, Subtitles
 from pipeline.publishing.record import Job
-from pipeline.publishing.run_report.html import Html, Part, counted, element, page, spoken, table, together, within
+from pipeline.publishing.run_report.html import Html, Part, element, page, spoken, table, together, within
 from pipeline.publishing.run_report.job_facts import JobFacts, Materials, file_name
 from pipeline.publishing.run_report.materials import bill_of_materials
 from pipeline.publishing.run_report.steps_table import steps_table

@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
+from pipeline.base.display import counted
 from pipeline.publishing.record import REPORT, Job, read_job
 from pipeline.publishing.run_report.gantt import as_svg, chart, condensed
 from pipeline.publishing.run_report.html import (
     Html,
     Part,
-    counted,
     element,
     page,
     table,

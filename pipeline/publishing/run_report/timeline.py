@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.publishing.run_report.html import Html, counted, element
+from pipeline.base.display import counted
+from pipeline.publishing.run_report.html import Html, element
 from pipeline.publishing.run_report.job_facts import JobFacts, Stretch
 from shared.documents.quality_report import QualityReport
 from shared.text.timecode import clock, span

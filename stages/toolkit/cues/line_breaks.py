@@ -17,7 +17,7 @@ from shared.text.text_width import is_spaceless
 from stages.toolkit.cues.words import CLAUSE_ENDS, Piece
 
 SENTENCE, CLAUSE, CONJUNCTION, PREPOSITION, UNKNOWN, LOOSE, NAME, BOUND = 0.0, 2.0, 3.5, 4.5, 8.0, 12.0, 12.0, 16.0
-_FORCED = 40.0  # inside a word that is wider than a line
+_FORCED = 40.0  # inside a word: where it is wider than a line, and in Thai where nothing shows that another begins
 _PARTICLE, _IN_WORD, _IN_SYLLABLE = 4.0, 12.0, 14.0  # in scripts without spaces
 _PAUSE_MS = 300  # the shortest pause at which a cue break costs less
 
@@ -81,6 +81,8 @@ def _cost(before: str, after: Piece, words: _Sets, *, at_start: bool) -> float:
         return CLAUSE
     if after.joined:
         return _inside(before[-1], after.text[0])
+    if is_spaceless(before[-1]) and is_spaceless(after.text[0]):
+        return CLAUSE  # where no space parts words, one parts phrases: Thai has no comma
     if first in words.leaning or last in words.binding:
         return BOUND
     if first in words.conjunctions:
@@ -111,7 +113,7 @@ def _inside(last: str, first: str) -> float:
     if not (is_spaceless(last) or is_spaceless(first)):
         return _FORCED
     if "\u0e00" <= first <= "\u0eff":
-        return UNKNOWN if first in "เแโใไເແໂໃໄ" else _IN_WORD
+        return UNKNOWN if first in "เแโใไເແໂໃໄ" else _FORCED
     kinds = _kind(last), _kind(first)
     if kinds[0] == "HIRAGANA":
         return _IN_WORD if kinds[1] == "HIRAGANA" else _PARTICLE

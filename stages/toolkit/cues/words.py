@@ -131,21 +131,25 @@ def _as_one(parts: Sequence[Piece]) -> Piece:
 
 
 def _cut_to_fit(piece: Piece, limit: int) -> Iterator[Piece]:
-    """Yield a piece, or several that each fit into a line if it is wider."""
+    """Yield a piece wider than a line as several: where a line may end in its script, else each as long as may be."""
     if places(piece.text) <= limit:
         yield piece
         return
-    tokens: list[tuple[str, bool]] = []
+    parts = [part for token, _ in _tokens(piece.text) for part in _filled(token, limit)]
+    tokens = [(part, number > 0 or piece.joined) for number, part in enumerate(parts)]
+    yield from spread_tokens(tokens, piece.start_ms, piece.end_ms, piece.speaker)
+
+
+def _filled(word: str, limit: int) -> Iterator[str]:
+    """Yield the parts of a word, each as wide as a limit allows."""
     held, width = "", 0
-    for cluster in clusters(piece.text):
+    for cluster in clusters(word):
         if held and width + places(cluster) > limit:
-            tokens.append((held, True))
+            yield held
             held, width = "", 0
         held += cluster
         width += places(cluster)
-    tokens.append((held, True))
-    tokens[0] = (tokens[0][0], piece.joined)
-    yield from spread_tokens(tokens, piece.start_ms, piece.end_ms, piece.speaker)
+    yield held
 
 
 def _in_order(pieces: Iterable[Piece], end_ms: int) -> Iterator[Piece]:

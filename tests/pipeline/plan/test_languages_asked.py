@@ -31,7 +31,7 @@ def film(tmp_path: Path) -> Path:
         (("--burn-in", "klingon"), "params.invalid", "`mux.burn_in`"),
         (("--to", "klingon"), "settings.value", "`to"),
         (("--language", "kashmiri"), "language.unheard", "does not know Kashmiri (`ks`)"),
-        (("--language", "tlh"), "language.unheard", "does not know tlh"),
+        (("--language", "tlh"), "language.unheard", "does not know the language `tlh`"),
         (("--language", "en", "--burn-in", "pt"), "language.not-made", "add `--to pt`"),
         (("--language", "en", "--to", "pt", "--burn-in", "Français"), "language.not-made", "English, Portuguese"),
         (("--to", "ja", "--set", "translate.backend=bergamot"), "translate.pair", "into Japanese (`ja`)"),

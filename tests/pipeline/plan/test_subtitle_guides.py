@@ -89,3 +89,19 @@ def test_a_guide_that_is_none_is_refused_in_words(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_the_language_of_a_file_is_read_from_its_name(name: str, language: str) -> None:
     assert language_in_file_name(name) == language
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "number"), [("line_length", "ja", 30), ("line_length", "en", 32), ("reading_speed", "en", 12)]
+)
+def test_a_number_of_the_user_holds_in_every_language(name: str, language: str, number: int) -> None:
+    params = GuideParams.model_validate(
+        {
+            field: value
+            for field, value in steps("netflix", **{name: number})["subtitle"].params.model_dump().items()
+            if field in GuideParams.model_fields
+        }
+    )
+    assert getattr(params.limits(language), name) == number
+    other = "line_length" if name == "reading_speed" else "reading_speed"
+    assert getattr(params.limits("ja"), other) == {"line_length": 26, "reading_speed": 8}[other], "still the guide's"

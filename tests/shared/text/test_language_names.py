@@ -19,6 +19,11 @@ from shared.text.language_names import known_language, known_or_none, named_lang
         ("हिन्दी", "hi"), ("हिंदी", "hi"), ("日本語", "ja"), ("العربية", "ar"), ("русский", "ru"), ("Farsi", "fa"),
         ("Mandarin", "zh"), ("Cantonese", "yue"), ("Filipino", "tl"), ("Bokmål", "no"), ("nb", "no"), ("und", "und"),
         ("Haitian Creole", "ht"), ("zulu", "zu"), ("sr-latn", "sr-Latn"), ("Serbian (Latin)", "sr-Latn"),
+        ("Español (España)", "es-ES"), ("US English", "en-US"), ("english-us", "en-US"),
+        ("Deutsch (Schweiz)", "de-CH"),
+        ("pob", "pt-BR"), ("PB", "pt-BR"), ("cht", "zh-Hant"), ("spl", "es-419"), ("hin_Deva", "hi"),
+        ("por_Latn", "pt"), ("tam_Taml", "ta"), ("jpn_Jpan", "ja"), ("zho_Hans", "zh-Hans"), ("pan_Arab", "pa-Arab"),
+        ("en-Latn-US", "en-US"),
     ],
 )  # fmt: skip
 def test_a_language_is_understood_by_its_tag_and_by_its_names(written: str, tag: str) -> None:
@@ -38,7 +43,9 @@ def test_each_language_is_known_by_tag_code_and_name_in_any_case(tag: str) -> No
 @pytest.mark.parametrize(
     ("written", "near"),
     [("klingon", "the nearest is"), ("Englsh", "English (`en`)"), ("portugese", "Portuguese (`pt`)"), ("xx", "as `en`"),
-     ("", "expected a language"), ("  ", "expected a language"), ("en;de", ""), ("?", ""), ("english-us", "`en`")],
+     ("", "expected a language"), ("  ", "expected a language"), ("en;de", "names 2: one"),
+     ("Hindi & English", "names 2: one"), ("jp", "Japanese (`ja`)"), ("auto", "identified, name none"),
+     ("POSIX", ""), ("?", ""), ("english-xx", "`en`")],
 )  # fmt: skip
 def test_a_language_that_there_is_not_is_refused_with_the_nearest(written: str, near: str) -> None:
     with pytest.raises(ValueError, match="expected a language that is known") as caught:

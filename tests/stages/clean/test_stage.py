@@ -151,6 +151,17 @@ def test_times_that_nobody_measured_say_nothing_of_how_fast_a_text_was_said() ->
     assert reasons(segment.model_copy(update={"window": window}), evidence=SPEECH) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("ormandi" + "lil" * 24, ["repetitive"]), ("ごご" * 16, ["repetitive"]), ("Ha" + "ha" * 6 + "!", []),
+     ("Nooooooooooooo!", []), ("I saw him and said ha" + "ha" * 11 + " because it was so very funny to me.", []),
+     ("Ja, ja, ja, ja, ja, ja, ja, ja, ja, ja, ja.", []), ("0" * 30, [])],
+)  # fmt: skip
+def test_a_word_that_is_the_same_letters_over_and_over_was_not_said(text: str, expected: list[str]) -> None:
+    assert reasons(said(text, 0, 3_000), evidence=SPEECH) == expected
+    assert reasons(said(text, 0, 3_000), evidence=sounds(("singing", 0, 3_000))) == [], "a singer may"
+
+
 def test_a_sentence_that_comes_again_and_again_stays_once() -> None:
     segments = [said("I'll be right back.", 2_000 * at, 2_000 * at + 1_500) for at in range(6)]
     done = cleaned(*segments, evidence=SPEECH)
