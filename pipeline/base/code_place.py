@@ -1,4 +1,4 @@
-"""Find the place in our code that a stage's traceback leads to: its developer looks there first."""
+"""Find the place in our code in which a stage has failed, from its traceback."""
 
 from __future__ import annotations
 

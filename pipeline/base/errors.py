@@ -11,11 +11,11 @@ ReelError                    exit 1
     ├── StageRaised                   an unexpected exception
     ├── WorkerCrashed                 the process ended by itself: a native crash, or an exit
     ├── WorkerKilled                  a signal killed it: usually for lack of memory
-    ├── WorkerLost                    the machine it was on is gone, which says nothing of the step
+    ├── WorkerLost                    its machine is gone; the step may succeed on another one
     ├── OutOfMemory                   the stage or the system says that memory ran out
-    ├── CardFailed                    the card or its driver failed, which the processor would not
+    ├── CardFailed                    the card or its driver failed; the step may succeed on the processor
     ├── WorkerTimedOut                it took longer than its limit
-    └── OutputsInvalid                it says that it is done, and its outputs say otherwise
+    └── OutputsInvalid                it reports success, but its outputs are not valid
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The events of a command, as values: reporters turn them into bars, lines or JSON."""
+"""Define the events of a command. Reporters turn them into progress bars, lines or JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from shared.stage import Fact
 
 @dataclass(frozen=True)
 class SetupStarted:
-    """Something a run needs is being made: an environment is built, a model or a tool is fetched."""
+    """The set-up of something that a run needs has begun: an environment, a model or a tool. `bytes` is the size of its
+    download, None if unknown."""
 
     what: str
     bytes: int | None = None
@@ -21,6 +22,8 @@ class SetupStarted:
 
 @dataclass(frozen=True)
 class SetupProgress:
+    """The set-up has fetched this much of all its files."""
+
     what: str
     done_bytes: int
     total_bytes: int
@@ -28,19 +31,23 @@ class SetupProgress:
 
 @dataclass(frozen=True)
 class SetupFinished:
+    """The set-up has succeeded."""
+
     what: str
     seconds: float
 
 
 @dataclass(frozen=True)
 class SetupFailed:
+    """The set-up has failed, with the code of the error."""
+
     what: str
     code: str
 
 
 @dataclass(frozen=True)
 class FileStarted:
-    """A file of what is being set up begins to come, or goes on from the byte that an earlier attempt reached."""
+    """The transfer of a file of the set-up begins, or continues from the byte that an earlier attempt reached."""
 
     what: str
     file: str
@@ -50,6 +57,8 @@ class FileStarted:
 
 @dataclass(frozen=True)
 class FileProgress:
+    """The transfer of a file has reached this byte."""
+
     what: str
     file: str
     done_bytes: int
@@ -58,7 +67,7 @@ class FileProgress:
 
 @dataclass(frozen=True)
 class FileEnded:
-    """The transfer of the file has ended: complete or given up. `came_bytes` is the amount since its start."""
+    """The transfer of a file has ended, complete or not. `came_bytes` is the number of bytes since `FileStarted`."""
 
     what: str
     file: str
@@ -69,8 +78,8 @@ class FileEnded:
 
 @dataclass(frozen=True)
 class PackageStarted:
-    """A package of an environment begins to be downloaded. The installer tells when it is there, and nothing between:
-    `FileEnded`."""
+    """The download of a package of an environment has begun. The installer reports no progress, only the end, which is
+    a `FileEnded`."""
 
     what: str
     package: str
@@ -79,19 +88,23 @@ class PackageStarted:
 
 @dataclass(frozen=True)
 class CheckStarted:
-    """This number of bytes is read and compared with the lock."""
+    """The check of this number of bytes against the lock has begun."""
 
     bytes: int
 
 
 @dataclass(frozen=True)
 class CheckProgress:
+    """The check has read this much."""
+
     done_bytes: int
     total_bytes: int
 
 
 @dataclass(frozen=True)
 class CheckFinished:
+    """The check has ended."""
+
     bytes: int
     seconds: float
 
@@ -171,6 +184,8 @@ class ItemStarted:
 
 @dataclass(frozen=True)
 class StepStarted:
+    """A worker has begun the step. `reason` says why its result is not reused; `media_ms` is the length of the file."""
+
     item: str
     step: str
     backend: str
@@ -191,6 +206,8 @@ class StepWaiting:
 
 @dataclass(frozen=True)
 class StepProgress:
+    """The step has done this part of its work, 0 to 1."""
+
     item: str
     step: str
     done: float
@@ -209,6 +226,8 @@ class StepPartial:
 
 @dataclass(frozen=True)
 class StepReused:
+    """The step was not run, because its result exists. `key` is the key of the result."""
+
     item: str
     step: str
     backend: str
@@ -217,6 +236,8 @@ class StepReused:
 
 @dataclass(frozen=True)
 class StepDone:
+    """The step has run, and its result is stored under `key`. `facts` are those that the stage noted."""
+
     item: str
     step: str
     backend: str
@@ -228,6 +249,8 @@ class StepDone:
 
 @dataclass(frozen=True)
 class StepFailedEvent:
+    """The step has failed. The fields are those of the error."""
+
     item: str
     step: str
     backend: str
@@ -281,6 +304,8 @@ class Checked:
 
 @dataclass(frozen=True)
 class Published:
+    """A file was written for the user."""
+
     item: str
     path: Path
 
@@ -296,12 +321,12 @@ class ItemFinished:
     reason: str = ""
 
 
-OfSetUp = (
+SetupEvent = (
     SetupStarted | SetupProgress | SetupFinished | SetupFailed | FileStarted | FileProgress | FileEnded | PackageStarted
     | CheckStarted | CheckProgress | CheckFinished
 )  # fmt: skip
 Event = (
-    OfSetUp
+    SetupEvent
     | RunStarted | WorkerStarted | WorkerLoaded | WorkerMeasured | CardMeasured | WorkerEnded
     | ItemStarted | StepStarted | StepWaiting | StepProgress | StepPartial | StepReused | StepDone | StepFailedEvent
     | StepSkipped | StepsSkipped | Notice | Checked | Published | ItemFinished

@@ -1,4 +1,4 @@
-"""The kind of a machine's processor, as far as it decides how a sum is rounded.
+"""Name the kind of a machine's processor, which decides how sums are rounded.
 
 Numeric libraries (oneDNN, MKL, OpenBLAS, ONNX Runtime) choose their kernels by the maker and the widest instructions,
 and each kernel adds in another order. Two processors of one kind run the same kernels.
@@ -19,8 +19,8 @@ _WIDE = {
 
 
 def processor_kind(cpuinfo: Path = _CPUINFO) -> str:
-    """Name the kind of this machine's processor: `x86_64 Intel AVX2 AVX-512`. Elsewhere than on Linux the machine's
-    own word is all that there is."""
+    """Return the kind of this machine's processor: `x86_64 Intel AVX2 AVX-512`. On other systems than Linux it is the
+    architecture alone."""
     try:
         text = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -29,7 +29,7 @@ def processor_kind(cpuinfo: Path = _CPUINFO) -> str:
 
 
 def kind_of(machine: str, cpuinfo: str) -> str:
-    """Name the kind that the text of `/proc/cpuinfo` describes, by its first core."""
+    """Return the kind of processor that the text of `/proc/cpuinfo` describes, by its first core."""
     facts: dict[str, str] = {}
     for line in cpuinfo.splitlines():
         name, colon, value = line.partition(":")
@@ -40,9 +40,9 @@ def kind_of(machine: str, cpuinfo: str) -> str:
     return " ".join([machine, *([_MAKERS.get(maker, maker)] if maker else []), *_instructions(flags)])
 
 
-def unlike(joining: str, kind: str, others: Mapping[str, str]) -> str | None:
-    """Tell that a machine's processor differs in kind from those of all `others`, which are given by the machine's
-    name; None where one is like it, or where it is the first."""
+def processor_difference(joining: str, kind: str, others: Mapping[str, str]) -> str | None:
+    """Return a warning if a machine's processor differs in kind from those of all `others`, by the machine's name. None
+    if one of them is of the same kind, or if there are no others."""
     if not others or kind in others.values():
         return None
     other, its = next(iter(others.items()))
@@ -53,5 +53,4 @@ def unlike(joining: str, kind: str, others: Mapping[str, str]) -> str | None:
 
 
 def _instructions(flags: list[str]) -> list[str]:
-    there = set(flags)
-    return [name for name, flag in _WIDE.items() if flag in there]
+    return [name for name, flag in _WIDE.items() if flag in flags]

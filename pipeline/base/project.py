@@ -1,4 +1,4 @@
-"""The folders of a project, and where its own files are.
+"""Find the folders of a project and its own files.
 
 The project of a checkout is the checkout, unless another folder is named. The project of an installed reel is the
 current folder, or the one that is named: nothing is written to the installed package.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CODE_ROOT = ROOT
 CONFIG = CODE_ROOT / "config"
-"""The data that reel brings along; it is only read."""
+"""The data that reel ships; it is only read."""
 PROJECT = "REEL_PROJECT"
 """The variable that names the folder of the project; `--project` sets it for this process and its children."""
 STAGE_PINS = CONFIG / "stage_versions.json"
@@ -62,15 +62,15 @@ def version() -> str:
 
 
 def project_root() -> Path:
-    """Return the folder of the project, which relative folders of the settings start at."""
+    """Return the folder of the project. Relative folders in the settings start there."""
     if named := os.environ.get(PROJECT):
         return Path(named).expanduser().resolve()
     return Path.cwd() if INSTALLED else CODE_ROOT
 
 
 def choose_project(folder: str | None) -> None:
-    """Make the folder the project of this process and its children; without one, the project stays what it is. Raises
-    `UsageError` for what is not a folder."""
+    """Make a folder the project of this process and its children; None leaves the project as it is. Raises `UsageError`
+    if it is not a folder."""
     named = folder if folder is not None else os.environ.get(PROJECT)
     if named is None and not INSTALLED:
         return
@@ -91,19 +91,19 @@ def project_file() -> Path:
 
 
 def own_config() -> Path:
-    """Return the folder of what is the user's own: secrets, and what was remembered of the machine."""
+    """Return the folder of the user's own files: secrets, and what was detected of the machine."""
     return project_root() / "config"
 
 
 def home_folder() -> Path | None:
-    """The user's home folder; None where there is none, as for a container's number without a name."""
+    """Return the user's home folder; None without one, as for a user of a container who has only a number."""
     home = os.path.expanduser("~")  # noqa: PTH111 - `Path.home` raises instead
     return None if home == "~" else Path(home)
 
 
 def project_folders(settings: Settings) -> ProjectFolders:
     """Return the folders that the settings name, and create none. `output_dir` starts at the working directory. Raises
-    `UsageError` where a folder cannot be."""
+    `UsageError` for a folder that cannot exist."""
     root = project_root()
     results = _folder("results_dir", settings.results_dir, root)
     return ProjectFolders(
@@ -117,11 +117,11 @@ def project_folders(settings: Settings) -> ProjectFolders:
 
 
 def _folder(setting: str, value: str, start: Path, *, resolved: bool = True) -> Path:
-    """Return the folder that a setting names. It need not exist, but whatever exists of it must be folders."""
+    """Return the folder that a setting names. It need not exist, but its nearest existing parent must be a folder."""
     try:
         path = start / Path(value).expanduser()
         folder = path.resolve() if resolved else path
-        nearest = next(part for part in (folder, *folder.parents) if _is_there(part))
+        nearest = next(part for part in (folder, *folder.parents) if _exists(part))
         why = "" if nearest.is_dir() else f"{nearest} is not a folder"
     except RuntimeError:  # a home folder that is not known, or links in a circle
         folder, why = start, "its `~` or its links lead nowhere"
@@ -136,8 +136,8 @@ def _folder(setting: str, value: str, start: Path, *, resolved: bool = True) -> 
     return folder
 
 
-def _is_there(path: Path) -> bool:
-    """Tell whether something has this name. Raises `OSError` for a name that the system does not take."""
+def _exists(path: Path) -> bool:
+    """Tell whether anything has this name. Raises `OSError` for a name that the system does not accept."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,6 +1,6 @@
-"""`config/secrets.json`: the user's tokens and keys, which no other user may read.
+"""Read `config/secrets.json`, the user's tokens and keys, which no other user may read.
 
-A secret is looked for when it is needed, never before, and is kept out of every text by its type.
+A secret is read when it is needed, never before, and its type keeps it out of every text.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from pathlib import Path
 from pipeline.base.errors import UsageError
 
 SECRETS = "secrets.json"
-_SHAPE = re.compile(r"[\x21-\x7e]+")  # what a header can hold; anything else would be quoted in an error about it
+_SHAPE = re.compile(r"[\x21-\x7e]+")  # valid in an HTTP header; an error about anything else would quote it
 
 
 @dataclass(frozen=True)
 class Token:
-    """A secret and where it stands; only `value` gives it away."""
+    """A secret, and where it comes from. Only `value` reveals it."""
 
     value: str = field(repr=False)
     origin: str
 
 
 def from_file(config: Path, entry: str) -> Token | None:
-    """Return the secret of this name in the file; None where there is none. Raises `UsageError` for a file that
-    others can read, and for what cannot be a secret."""
+    """Return the secret of this name in the file, or None. Raises `UsageError` for a file that other users can read,
+    and for a text that cannot be a secret."""
     path = config / SECRETS
     value = _read(path, entry) if path.exists() else ""
     return checked(value, f"config/{SECRETS}") if value else None
@@ -47,7 +47,7 @@ def _read(path: Path, entry: str) -> str:
     try:
         held = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        # The parser's words quote nothing, its `doc` would: so the error is not chained.
+        # The error of the parser holds the whole text as `doc`, so it is not chained.
         raise UsageError("token.file", f"{path} is not JSON", hint="config/secrets.example.json shows one") from (
             error if isinstance(error, OSError) else None
         )
@@ -55,7 +55,7 @@ def _read(path: Path, entry: str) -> str:
     if value is not None and not isinstance(value, str):
         raise UsageError("token.file", f"`{entry}` in {path} is not text", hint="write it in quotation marks")
     found = (value or "").strip()
-    if found and _others_can_read(path):  # an empty form gives nothing away
+    if found and _others_can_read(path):  # a file without a secret may be readable
         raise UsageError(
             "token.exposed",
             f"{path} can be read by others on this machine, so no token is taken from it",

@@ -1,6 +1,6 @@
-"""Names of settings and of stages' parameters: which there are, and the nearest to one that there is not. Pure.
+"""Check names of settings and of stages' parameters, and suggest the nearest name for an unknown one. Pure.
 
-A caller that knows the stages hands in the parameters of each; this package is below the one that declares them.
+The caller passes the parameters of the stages, because this package is below the one that declares them.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ SHORT_NAMES = {
     "min_speakers": "stages.diarize.min_speakers",
     "max_speakers": "stages.diarize.max_speakers",
 }
-"""Parameters of stages that a flag or a line of a list names for short."""
+"""Parameters of stages that have a short name in a flag or in a list of files."""
 
-_FEW = 3  # stages that a hint names
+_MOST_STAGES = 3  # in a hint
 
 
 def check_parameter(stage: str, param: str, parameters: Parameters, context: str = "") -> None:
-    """Raise `UsageError` for a stage or a parameter that there is not, with the nearest name. `said` tells where."""
+    """Raise `UsageError` with the nearest name if the stage or its parameter does not exist. `context` says where the
+    name was given, as the end of a sentence."""
     if stage not in parameters:
         hint = suggestion(stage, parameters, f"the stages are {', '.join(parameters)}")
         raise UsageError("stage.unknown", f"there is no stage `{stage}`{context}", hint=hint)
@@ -40,7 +41,7 @@ def check_parameter(stage: str, param: str, parameters: Parameters, context: str
 
 
 def nearest_setting(name: str, known: Collection[str], parameters: Parameters, otherwise: str) -> str:
-    """Return the hint after a name that no setting has: the nearest setting or parameter, a parameter with its
+    """Return the hint for the name of an unknown setting: the nearest setting, or the nearest parameter with its
     stages."""
     if name in parameters:
         return f"parameters of the stage {name} stand below `{STAGES}.{name}`"
@@ -51,4 +52,4 @@ def nearest_setting(name: str, known: Collection[str], parameters: Parameters, o
     near = nearest(name, (*known, *owners))
     if near is None or near in known:
         return suggestion(name, known, otherwise)
-    return f"did you mean {' or '.join(owners[near][:_FEW])}?"
+    return f"did you mean {' or '.join(owners[near][:_MOST_STAGES])}?"

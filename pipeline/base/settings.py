@@ -1,7 +1,8 @@
-"""Typed settings with their origin: flag > variable > project file > defaults.
+"""Load typed settings with their origin: flag > variable > project file > defaults.
 
-Flags win because they are typed for this one call; variables come from the shell or a CI job and outlive a call; all
-users share the project file. `config/defaults.toml` names every setting, so an unknown key is always a mistake."""
+Flags win because they are typed for one call; variables come from the shell or a CI job and outlast a call; all users
+share the project file. `config/defaults.toml` names every setting, so an unknown key is always a mistake.
+"""
 
 from __future__ import annotations
 
@@ -47,11 +48,11 @@ FfmpegChoice = Literal["auto", "system", "own"]
 """The values of the setting `ffmpeg`."""
 
 PREFIX = "REEL_"
-# Set by the wrapper and for workers; not settings.
+# Variables that are not settings: the wrapper and the workers use them.
 _NOT_SETTINGS = {"REEL_CACHE_ROOT", "REEL_PARENT_PID", "REEL_DEBUG", "REEL_PYTHON", "REEL_TOKEN", "REEL_PROJECT"}
 
-_OF_ONE_MEDIA = ("recipe", "profile", "guide", "glossary", "to", "film", "report", "subtitles", "bilingual")
-_RECORDED = tuple(name for name in _OF_ONE_MEDIA if name not in {"recipe", "profile"})
+_PER_FILE = ("recipe", "profile", "guide", "glossary", "to", "film", "report", "subtitles", "bilingual")
+_RECORDED = tuple(name for name in _PER_FILE if name not in {"recipe", "profile"})
 
 
 class Settings(Frozen):
@@ -101,17 +102,17 @@ class Settings(Frozen):
 
     @property
     def makes_film(self) -> bool:
-        """Tell whether a copy of the film is made, where the recipe has one."""
+        """Tell whether a copy of the film is made, if the recipe has one."""
         return self.film and not self.beside
 
     @property
     def fetches_nothing(self) -> bool:
-        """Tell whether no model may be fetched: none from the network, or nothing at all."""
+        """Tell whether no model may be fetched."""
         return self.offline or self.local_models
 
     @property
     def chooses_device(self) -> bool:
-        """Tell whether reel chooses the device, because neither it nor a build of torch for processors is named."""
+        """Tell whether reel chooses the device: the user has named neither one nor a build of torch for processors."""
         return self.device == "auto" and self.torch != "cpu"
 
     @field_validator("wait", mode="before")
@@ -166,13 +167,13 @@ class Settings(Frozen):
 
 @dataclass(frozen=True)
 class Origins:
-    """The origin of each value: `recipe` or `stages.asr.beam_size` to a phrase."""
+    """The origin of each value, by dotted name (`recipe`, `stages.asr.beam_size`), as part of a sentence."""
 
     of: Mapping[str, str]
 
 
 Layer = tuple[str, dict[str, JsonValue]]
-"""An origin's name and its values, nested as in the file."""
+"""The name of an origin, and its values as nested in a settings file."""
 
 
 def load_settings(
@@ -247,13 +248,13 @@ def _validated(values: Mapping[str, object], origins: Mapping[str, str], default
         ) from error
 
 
-_OF_THE_FILM = f"{STAGES}.mux."
+_FILM_PARAMETERS = f"{STAGES}.mux."
 
 
 def check_film(settings: Settings, asked: Mapping[str, JsonValue]) -> None:
-    """Raise `UsageError` if no film is to be made, but this call requests a film or sets an option of it. `asked` are
-    the dotted names with the values that this call, or a line of a list, sets."""
-    of_film = sorted(name for name in asked if name.startswith(_OF_THE_FILM) or (name == "film" and asked[name]))
+    """Raise `UsageError` if no film is made, but a film is requested or an option of it set. `asked` are the dotted
+    names and values of this call, or of a line of a list."""
+    of_film = sorted(name for name in asked if name.startswith(_FILM_PARAMETERS) or (name == "film" and asked[name]))
     if settings.makes_film or not of_film:
         return
     setting, off, on = ("beside", "true", "--no-beside") if settings.beside else ("film", "false", "--film")
@@ -266,7 +267,7 @@ def check_film(settings: Settings, asked: Mapping[str, JsonValue]) -> None:
 
 
 def check_output(settings: Settings, asked: Collection[str]) -> None:
-    """Raise `UsageError` where an output folder is named that nothing would go to."""
+    """Raise `UsageError` if an output folder is named although nothing is written there."""
     if settings.beside and "output_dir" in asked:
         raise UsageError(
             "settings.beside",
@@ -280,8 +281,8 @@ def check_override(name: str, parameters: Parameters) -> None:
     head, *rest = name.split(".")
     if head == STAGES and len(rest) == 2:
         check_parameter(rest[0], rest[1], parameters)
-    elif name not in _OF_ONE_MEDIA:
-        known = (*_OF_ONE_MEDIA, *SHORT_NAMES)
+    elif name not in _PER_FILE:
+        known = (*_PER_FILE, *SHORT_NAMES)
         listed = f"what can is {', '.join(known)} and parameters like `asr.beam_size`"
         hint = listed if name in Settings.model_fields else nearest_setting(name, known, parameters, listed)
         raise UsageError("settings.override", f"`{name}` cannot be set for a single media file", hint=hint)
@@ -342,8 +343,8 @@ def _value(word: str) -> JsonValue:
 
 
 def _from_variables(environ: Mapping[str, str], base: Mapping[str, JsonValue]) -> list[Layer]:
-    """Read variables such as `REEL_TO=pt,en` and `REELSTAGES__ASR__BEAM_SIZE=3`, sorted so that the shell's order
-    does not matter."""
+    """Read variables such as `REEL_TO=pt,en` and `REEL_STAGES__ASR__BEAM_SIZE=3`, in alphabetical order, so that the
+    order in the shell does not matter."""
     layers: list[Layer] = []
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or variable in _NOT_SETTINGS:

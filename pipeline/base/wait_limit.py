@@ -1,5 +1,5 @@
-"""The time that a command waits for another process, as users write it. Standard library only: the parser reads it
-too."""
+"""Read the time that a command waits for another process, as users write it. Standard library only, since the parser of
+the command line uses it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _LIMIT = re.compile(r"(\d+)([smhd]?)")
 
 
 def is_wait_limit(text: str) -> bool:
-    """Tell whether a text is such as `10m`, or `forever`."""
+    """Tell whether a text is a limit like `10m`, or `forever`."""
     return text == FOREVER or bool(_LIMIT.fullmatch(text))
 
 
 def wait_limit_s(text: str) -> float:
-    """Turn `90s`, `10m`, `2h`, `1d` or `forever` into seconds, and an empty text into none. Raises `ValueError`."""
+    """Return the seconds in `90s`, `10m`, `2h`, `1d` or `forever`; 0 for an empty text. Raises `ValueError`."""
     if text in {"", FOREVER}:
         return math.inf if text else 0.0
     if found := _LIMIT.fullmatch(text):

@@ -1,4 +1,4 @@
-"""Opens the installed parts of a project, from which stages run: its folders, environments, models and ffmpeg."""
+"""Open the installed parts of a project, with which stages run: its folders, environments, models and ffmpeg."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from shared.stage import DeviceKind
 
 @dataclass(frozen=True)
 class Installation:
-    """Installed parts of a project. `tool` is the ffmpeg that stages get, `hardware` the usable part of the machine,
-    `own_models` those of `models` that the user added."""
+    """Installed parts of a project. `tool` is the ffmpeg of the stages, `hardware` the usable part of the machine, and
+    `own_models` the user's own among the `models`."""
 
     settings: Settings
     folders: ProjectFolders
@@ -84,7 +84,8 @@ def open_installation(settings: Settings) -> Installation:
 
 
 def _open_models(settings: Settings, folders: ProjectFolders) -> tuple[ModelCache, UserModels]:
-    """Return the model cache: the shipped lock, below what was locked here and the user's own models, and the last."""
+    """Return the model cache, of shipped models, models that were locked here, and the user's own, and the last of
+    them."""
     manifest, shipped = load_manifest(CONFIG / "models.toml", CONFIG / "models.lock.json")
     own = load_user_models(folders.own_models, manifest)
     locked, names, conflicts = apply_overlay(shipped, read_overlay(folders.own_models))

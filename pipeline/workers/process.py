@@ -99,7 +99,7 @@ class WorkerProcess:
         """Start the process, and wait for its greeting. Raises `StepFailed`."""
         launch = self._launch
         try:
-            self._started = await _begin(launch)
+            self._started = await _spawn(launch)
         except OSError as error:
             why = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
             raise StepFailed(
@@ -127,7 +127,7 @@ class WorkerProcess:
             await self._wait_for_proof()
         answer = await self._answer(limit_s, "load its models")
         if not isinstance(answer, protocol.Ready):
-            raise self._error(answer)
+            raise self._answer_error(answer)
         self.usable = True
         self._gpu_memory_mb = answer.gpu_memory_mb
         return answer
@@ -144,7 +144,7 @@ class WorkerProcess:
         if isinstance(answer, protocol.Failed | protocol.CardFailed):
             raise self._card_failed("stage.card-proof", self._cannot_compute(answer))
         if not isinstance(answer, protocol.Proved):
-            raise self._error(answer)
+            raise self._answer_error(answer)
 
     async def run(self, request: protocol.Run, limit_s: float, on_event: OnEvent) -> protocol.Done:
         """Run one job, and cancel it if this task is cancelled. Raises `StageRefused` or a `StepFailed`."""
@@ -161,7 +161,7 @@ class WorkerProcess:
                         self._peak_mb = max(self._peak_mb, answer.memory_mb or 0.0)
                         return answer
                     elif not isinstance(answer, protocol.Done | protocol.Cancelled):
-                        raise self._error(answer)
+                        raise self._answer_error(answer)
         except TimeoutError as error:
             self.usable = False
             await self._end_job(request.id)
@@ -244,7 +244,7 @@ class WorkerProcess:
             self._process.stdin.write(protocol.encode(message))
             await self._process.stdin.drain()
         except (BrokenPipeError, ConnectionResetError) as error:
-            raise await self._death() from error
+            raise await self._exit_error() from error
 
     async def _answer(self, limit_s: float, what: str) -> protocol.Event:
         try:
@@ -263,18 +263,35 @@ class WorkerProcess:
         except ValueError as error:  # longer than the limit
             raise self._protocol_error("a line longer than a megabyte") from error
         if not line:
-            raise await self._death()
+            raise await self._exit_error()
         try:
             return protocol.decode_event(line)
         except protocol.ProtocolError as error:
             raise self._protocol_error(str(error)) from error
 
-    async def _death(self) -> StepFailed:
+    async def _exit_error(self) -> StepFailed:
         """Return the error for a worker that has ended. Each cause has an error of its own."""
         self.usable = False
         status = await self._process.wait()
         kill_group(self._process.pid)  # the processes that it started may still run
         shorten(self._launch.log, self._quoted)
+        name, log = self._launch.name, self._launch.log
+        if lacked_memory := self._lack_of_memory(status):
+            return lacked_memory
+        number = ending_signal(status)
+        if number in {"SIGKILL", "SIGTERM"}:
+            return WorkerKilled(
+                "worker.killed",
+                f"{name} was killed ({number}), by another process or for lack of memory",
+                hint="close other programs or take a smaller model, then run the same command again",
+                log=log,
+            )
+        how = f"by signal {number}" if number else f"with exit status {status}"
+        crashed = WorkerCrashed("worker.crashed", f"{name} ended by itself, {how}, in the middle of its work", log=log)
+        return self._with_log(crashed)
+
+    def _lack_of_memory(self, status: int) -> OutOfMemory | None:
+        """Return the error if the process has ended because memory ran out."""
         name, log = self._launch.name, self._launch.log
         if self._memory_exceeded_mb is not None:
             return OutOfMemory(
@@ -291,22 +308,12 @@ class WorkerProcess:
                 hint="close other programs, or take a smaller model",
                 log=log,
             )
-        number = ending_signal(status)
-        if number in {"SIGKILL", "SIGTERM"}:
-            return WorkerKilled(
-                "worker.killed",
-                f"{name} was killed ({number}), by another process or for lack of memory",
-                hint="close other programs or take a smaller model, then run the same command again",
-                log=log,
-            )
-        if number == "SIGABRT" and (complaint := self._memory_complaint()):
+        if ending_signal(status) == "SIGABRT" and (complaint := self._memory_complaint()):
             # MLX and C++ programs end the process where Python would raise an exception.
             return _no_memory(name, complaint, log)
-        how = f"by signal {number}" if number else f"with exit status {status}"
-        crashed = WorkerCrashed("worker.crashed", f"{name} ended by itself, {how}, in the middle of its work", log=log)
-        return self._with_log(crashed)
+        return None
 
-    def _error(self, answer: protocol.Event) -> ReelError:
+    def _answer_error(self, answer: protocol.Event) -> ReelError:
         if isinstance(answer, protocol.Refused):
             return StageRefused(answer.code, answer.message, hint=answer.hint, log=self._launch.log)
         if isinstance(answer, protocol.OutOfMemory | protocol.CardFailed | protocol.Failed):
@@ -388,7 +395,7 @@ class _Bug(ReelError):
     exit_code = EXIT_BUG
 
 
-async def _begin(launch: Launch) -> asyncio.subprocess.Process:
+async def _spawn(launch: Launch) -> asyncio.subprocess.Process:
     for folder in (launch.folder, *launch.folders, launch.log.parent):
         folder.mkdir(parents=True, exist_ok=True)
     with open(launch.log, "ab") as log:

@@ -1,4 +1,4 @@
-"""Measures the memory and processor time of other processes, as the system reports them."""
+"""Measure the memory and processor time of other processes, as the system reports them."""
 
 from __future__ import annotations
 

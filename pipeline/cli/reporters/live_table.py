@@ -71,7 +71,7 @@ class LiveTable:
             run = self._run
             if run is not None:
                 run.apply(event, time.monotonic())
-        if run is None or isinstance(event, events.OfSetUp):
+        if run is None or isinstance(event, events.SetupEvent):
             self._bars.emit(event)
         elif (line := self._line(event, run.total)) is not None:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)

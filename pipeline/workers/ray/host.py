@@ -25,7 +25,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from pipeline.base import events
 from pipeline.base.errors import Missing, ReelError, WorkerLost, WorkerTimedOut
 from pipeline.base.events import Emit
-from pipeline.base.processor import unlike
+from pipeline.base.processor import processor_difference
 from pipeline.workers.capacity import Demand, Host, Placement
 from pipeline.workers.installation import Installation
 from pipeline.workers.interfaces import OnEvent, ResourceUse, WorkerKey
@@ -241,7 +241,7 @@ class RayHost:
             self._nodes[node_id] = _Node(node_id, host_of(name, listed["Resources"], facts.cards_mb))
             if self._watching:
                 self._notify(f"{name} has joined the cluster")
-            if warning := unlike(name, facts.processor, self._processors):
+            if warning := processor_difference(name, facts.processor, self._processors):
                 self._notify(warning)
             self._processors[name] = facts.processor
             return True

@@ -32,8 +32,8 @@ from shared.stage import CORE_ENVIRONMENT
 
 _MEASURE_EVERY_S = 2.0
 _OUR_PACKAGES = ("pipeline", "shared", "stages", "config")
-_OURS_TOO = {".py", ".lock", ".toml"}
-_USERS = "config/own"
+_CODE_SUFFIXES = {".py", ".lock", ".toml"}
+_USER_FILES = "config/own"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def code_digest(root: Path = CODE_ROOT) -> str:
     digest = hashlib.sha256()
     for package in _OUR_PACKAGES:
         for path in sorted((root / package).rglob("*")):
-            if path.suffix in _OURS_TOO and path.is_file() and not path.is_relative_to(root / _USERS):
+            if path.suffix in _CODE_SUFFIXES and path.is_file() and not path.is_relative_to(root / _USER_FILES):
                 digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

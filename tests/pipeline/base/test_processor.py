@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.processor import kind_of, processor_kind, unlike
+from pipeline.base.processor import kind_of, processor_difference, processor_kind
 
 XEON = "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu sse2 avx2 avx512f avx512_vnni avx512_bf16 amx_tile\n"
 RYZEN = "processor\t: 0\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu sse2 avx2\n\nprocessor\t: 1\nflags\t\t: none\n"
@@ -37,10 +37,10 @@ def test_a_machine_that_tells_nothing_has_a_kind_too(tmp_path: Path) -> None:
 
 def test_machines_of_unlike_processors_are_told_once_for_each_kind() -> None:
     xeon, ryzen = kind_of("x86_64", XEON), kind_of("x86_64", RYZEN)
-    assert unlike("10.0.0.1", xeon, {}) is None
-    assert unlike("10.0.0.2", xeon, {"10.0.0.1": xeon}) is None
-    told = unlike("10.0.0.3", ryzen, {"10.0.0.1": xeon, "10.0.0.2": xeon})
+    assert processor_difference("10.0.0.1", xeon, {}) is None
+    assert processor_difference("10.0.0.2", xeon, {"10.0.0.1": xeon}) is None
+    told = processor_difference("10.0.0.3", ryzen, {"10.0.0.1": xeon, "10.0.0.2": xeon})
     assert told is not None
     assert "10.0.0.1 has x86_64 Intel AVX2 AVX-512" in told
     assert "10.0.0.3 has x86_64 AMD AVX2;" in told
-    assert unlike("10.0.0.4", ryzen, {"10.0.0.1": xeon, "10.0.0.3": ryzen}) is None
+    assert processor_difference("10.0.0.4", ryzen, {"10.0.0.1": xeon, "10.0.0.3": ryzen}) is None
