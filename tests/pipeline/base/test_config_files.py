@@ -35,7 +35,7 @@ def test_a_name_without_a_file_is_refused_with_what_there_is(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sub.toml").mkdir()
-    with pytest.raises(UsageError, match=f"there is no {kind} `") as refused:
+    with pytest.raises(UsageError, match=f"(there is no|the) {kind} `") as refused:
         load(name, CONFIG / f"{kind}s")
     assert refused.value.code == f"{kind}.unknown"
     assert known in str(refused.value.hint)
