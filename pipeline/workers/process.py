@@ -15,43 +15,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.base.code_place import place_in_code
 from pipeline.base.errors import (
-    EXIT_BUG,
-    CardFailed,
-    OutOfMemory,
     ReelError,
-    StageRaised,
     StageRefused,
     StepFailed,
     WorkerCrashed,
-    WorkerKilled,
     WorkerTimedOut,
 )
-from pipeline.base.project import CODE_ROOT
 from pipeline.workers.interfaces import OnEvent, ResourceUse
 from pipeline.workers.resource_use import resident_and_cpu, resident_mb
-from pipeline.workers.worker_log import is_too_long, last_lines, shorten
+from pipeline.workers.worker_errors import WorkerErrors, described
+from pipeline.workers.worker_log import is_too_long, shorten
 from shared import protocol
-from shared.process_memory import says_out_of_memory, system_kills
+from shared.process_memory import system_kills
 from shared.processes import (
     PARENT,
-    ending_signal,
     group_options,
     kill_group,
     paused_group,
     terminate_group,
     was_killed,
 )
-from shared.text.timecode import span
 
 _START_LIMIT_S = 120.0
 _PROOF_LIMIT_S = 300.0  # the driver may have to compile a library's code for the card first
 _CANCEL_GRACE_S = 3.0
 _TERMINATE_GRACE_S = 5.0
 _WATCH_EVERY_S = 0.5
-_LAST_LINES = 20  # of a log, in which the cause of an abort is looked for
-_SHOWN_LINES = 5  # of a log, below the error of a stage that failed
 _QUOTED = 4  # errors whose traceback stays in the log even if it is shortened
 
 
@@ -75,7 +65,7 @@ class WorkerProcess:
     """A stage process on this machine; see `pipeline.workers.interfaces.WorkerHandle`."""
 
     def __init__(self, launch: Launch) -> None:
-        self._launch = launch
+        self._launch, self._errors = launch, WorkerErrors(launch.name, launch.log)
         self._started: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._memory_exceeded_mb: float | None = None
@@ -97,26 +87,18 @@ class WorkerProcess:
 
     async def start(self) -> None:
         """Start the process, and wait for its greeting. Raises `StepFailed`."""
-        launch = self._launch
         try:
-            self._started = await _spawn(launch)
+            self._started = await _spawn(self._launch)
         except OSError as error:
-            why = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
-            raise StepFailed(
-                "worker.start",
-                f"no process could be started for {launch.name}: {why}",
-                hint="make room for it on this machine: disk, memory, processes, open files; then repeat the command",
-            ) from error
+            raise self._errors.not_started(error) from error
         self._watch = asyncio.create_task(self._watch_log_and_memory())
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(self.kill)
             greeting = await self._answer(_START_LIMIT_S, "start")
             if isinstance(greeting, protocol.NotInjected):
-                raise _Bug(
-                    "worker.not-injected", f"{launch.name} does not use reel's cache: {'; '.join(greeting.problems)}"
-                )
+                raise self._errors.not_injected(greeting.problems)
             if not isinstance(greeting, protocol.Hello) or greeting.protocol != protocol.PROTOCOL:
-                raise _Bug("worker.protocol", f"{launch.name} does not speak the protocol {protocol.PROTOCOL}")
+                raise self._errors.other_protocol()
             undo.pop_all()
 
     async def load(self, request: protocol.Load, limit_s: float) -> protocol.Ready:
@@ -140,9 +122,9 @@ class WorkerProcess:
             answer = await self._answer(_PROOF_LIMIT_S, proving)
         except (WorkerTimedOut, WorkerCrashed) as error:
             how = error.message if isinstance(error, WorkerTimedOut) else f"{error.message}, which was to {proving}"
-            raise self._card_failed("stage.card-proof", how) from error
+            raise self._errors.card_error("stage.card-proof", how) from error
         if isinstance(answer, protocol.Failed | protocol.CardFailed):
-            raise self._card_failed("stage.card-proof", self._cannot_compute(answer))
+            raise self._errors.card_failed(answer, "stage.card-proof")
         if not isinstance(answer, protocol.Proved):
             raise self._answer_error(answer)
 
@@ -166,13 +148,7 @@ class WorkerProcess:
             self.usable = False
             await self._end_job(request.id)
             await self._terminate()
-            late = WorkerTimedOut(
-                "worker.timed-out",
-                f"{self._launch.name} did not finish within {span(limit_s)}",
-                hint="raise `time_limit_factor` if the machine is slow; the log shows what it did last",
-                log=self._launch.log,
-            )
-            raise self._with_log(late) from error
+            raise self._errors.late(limit_s) from error
         except asyncio.CancelledError:
             self.usable = False
             if await self._end_job(request.id):
@@ -252,9 +228,7 @@ class WorkerProcess:
                 return await self._receive()
         except TimeoutError as error:
             await self.kill()
-            raise WorkerTimedOut(
-                "worker.timed-out", f"{self._launch.name} did not {what} within {span(limit_s)}", log=self._launch.log
-            ) from error
+            raise self._errors.no_answer(what, limit_s) from error
 
     async def _receive(self) -> protocol.Event:
         assert self._process.stdout is not None
@@ -275,83 +249,31 @@ class WorkerProcess:
         status = await self._process.wait()
         kill_group(self._process.pid)  # the processes that it started may still run
         shorten(self._launch.log, self._quoted)
-        name, log = self._launch.name, self._launch.log
-        if lacked_memory := self._lack_of_memory(status):
-            return lacked_memory
-        number = ending_signal(status)
-        if number in {"SIGKILL", "SIGTERM"}:
-            return WorkerKilled(
-                "worker.killed",
-                f"{name} was killed ({number}), by another process or for lack of memory",
-                hint="close other programs or take a smaller model, then run the same command again",
-                log=log,
-            )
-        how = f"by signal {number}" if number else f"with exit status {status}"
-        crashed = WorkerCrashed("worker.crashed", f"{name} ended by itself, {how}, in the middle of its work", log=log)
-        return self._with_log(crashed)
-
-    def _lack_of_memory(self, status: int) -> OutOfMemory | None:
-        """Return the error if the process has ended because memory ran out."""
-        name, log = self._launch.name, self._launch.log
         if self._memory_exceeded_mb is not None:
-            return OutOfMemory(
-                "worker.memory",
-                f"{name} was ended: it held {self._memory_exceeded_mb * 1e6 / 2**30:.1f} GiB, its limit is"
-                f" {self._launch.memory_limit_bytes / 2**30:.1f} GiB",
-                hint="raise `memory_limit_gib`, or take a smaller model",
-                log=log,
-            )
+            return self._errors.over_limit(self._memory_exceeded_mb, self._launch.memory_limit_bytes)
         if was_killed(status) and system_kills() > self._system_kills:
-            return OutOfMemory(
-                "worker.system-memory",
-                f"{name} was killed by the system, because the machine's memory ran out",
-                hint="close other programs, or take a smaller model",
-                log=log,
-            )
-        if ending_signal(status) == "SIGABRT" and (complaint := self._memory_complaint()):
-            # MLX and C++ programs end the process where Python would raise an exception.
-            return _no_memory(name, complaint, log)
-        return None
+            return self._errors.killed_by_system()
+        return self._errors.ended(status)
 
     def _answer_error(self, answer: protocol.Event) -> ReelError:
+        """Return the error for an answer that is not the expected one."""
         if isinstance(answer, protocol.Refused):
             return StageRefused(answer.code, answer.message, hint=answer.hint, log=self._launch.log)
         if isinstance(answer, protocol.OutOfMemory | protocol.CardFailed | protocol.Failed):
             self._quoted.append(answer.traceback)
         if isinstance(answer, protocol.OutOfMemory):
             self.usable = False
-            return _no_memory(self._launch.name, f"{answer.type}: {answer.message or 'no message'}", self._launch.log)
+            return self._errors.out_of_memory(described(answer))
         if isinstance(answer, protocol.CardFailed):
             self.usable = False
-            return self._card_failed("stage.card", self._cannot_compute(answer))
+            return self._errors.card_failed(answer)
         if isinstance(answer, protocol.Failed):
-            place = place_in_code(answer.traceback, CODE_ROOT)
-            message = f"{self._launch.name} raised {answer.type}: {answer.message or 'no message'}"
-            message += f", at {place}" if place else ""
-            raised = StageRaised("stage.raised", message, hint="the log holds the traceback", log=self._launch.log)
-            return self._with_log(raised)
+            return self._errors.raised(answer)
         return self._protocol_error(f"`{answer.ev}` where an answer was expected")
-
-    def _cannot_compute(self, answer: protocol.Failed | protocol.CardFailed) -> str:
-        return f"{self._launch.name} cannot compute on the card: {answer.type}: {answer.message or 'no message'}"
-
-    def _card_failed(self, code: str, message: str) -> CardFailed:
-        hint = "update the driver, or take the processor with `--set device=cpu`"
-        return CardFailed(code, message, hint=hint, log=self._launch.log)
-
-    def _with_log(self, error: StepFailed) -> StepFailed:
-        """Return the error with the last lines of the log, which often hold the cause."""
-        error.log_lines = tuple(last_lines(self._launch.log, _SHOWN_LINES))
-        return error
-
-    def _memory_complaint(self) -> str | None:
-        """Return the line of the log's end that says that memory ran out; None if none does."""
-        lines = last_lines(self._launch.log, _LAST_LINES)
-        return next((line for line in reversed(lines) if says_out_of_memory(line)), None)
 
     def _protocol_error(self, what: str) -> StepFailed:
         self.usable = False
-        return WorkerCrashed("worker.protocol", f"{self._launch.name} broke the protocol: {what}", log=self._launch.log)
+        return self._errors.broken_protocol(what)
 
     async def _watch_log_and_memory(self) -> None:
         """Keep the log short, and kill the worker if it holds more memory than its limit.
@@ -382,17 +304,6 @@ class WorkerProcess:
             return False
         self._memory_exceeded_mb = held_mb
         return True
-
-
-def _no_memory(name: str, complaint: str, log: Path) -> OutOfMemory:
-    hint = "close other programs, or take a smaller model"
-    return OutOfMemory("stage.out-of-memory", f"{name} ran out of memory: {complaint}", hint=hint, log=log)
-
-
-class _Bug(ReelError):
-    """A failure that only a bug in reel can cause."""
-
-    exit_code = EXIT_BUG
 
 
 async def _spawn(launch: Launch) -> asyncio.subprocess.Process:
